@@ -1,0 +1,178 @@
+"""One data set: who did what with which item, and what is known of users and items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
+
+if TYPE_CHECKING:
+    from reclens.data.profile import Profile
+
+__all__ = ["Dataset", "Segmenter", "UserItemMatrix"]
+
+
+@dataclass(frozen=True, eq=False)
+class UserItemMatrix:
+    """The user-item matrix, compressed by rows (CSR); columns ascend within a row.
+
+    Attributes:
+        indptr: int64, shape (n_rows + 1,).
+        indices: int32 column codes, shape (nnz,).
+        values: float32, shape (nnz,).
+        n_columns: Number of columns.
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+    n_columns: int
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.indptr) - 1
+
+    @cached_property
+    def transposed(self) -> UserItemMatrix:
+        """The item-user matrix."""
+        rows = np.repeat(np.arange(self.n_rows, dtype=np.int32), np.diff(self.indptr))
+        order = np.argsort(self.indices, kind="stable")
+        counts = np.bincount(self.indices, minlength=self.n_columns)
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return UserItemMatrix(indptr, rows[order], self.values[order], self.n_rows)
+
+
+Segmenter = Callable[["Dataset"], pl.DataFrame]
+"""Computes one segment label a user: a frame ``user_id, label`` with label of type Enum (its order is the order shown)
+or String; a user that cannot be placed has a null label or no row. See ``reclens.data.segments``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Interactions with the attributes of users and items. Immutable; every change is a new data set.
+
+    Attributes:
+        interactions: Polars frame ``user_id, item_id, timestamp?, rating?, weight?``, one row a (user, item) pair
+            unless the card says otherwise.
+        users: Polars frame ``user_id, …attributes``, one row a user, or None.
+        items: Polars frame ``item_id, …attributes``, one row an item, or None. A list-valued attribute (such as
+            genres) is a ``List(String)`` column.
+        name: What to call it in tables and reports.
+        card: Where it came from, and which rules were applied to it, each with its row count.
+        segments: Polars frame ``user_id, one column a segmentation``, made by :meth:`with_segments`; or None.
+    """
+
+    interactions: pl.DataFrame
+    users: pl.DataFrame | None = None
+    items: pl.DataFrame | None = None
+    name: str = "data"
+    card: Mapping[str, Any] = field(default_factory=dict)
+    segments: pl.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset('{self.name}': {self.interactions.height:,} interactions of {len(self.user_vocabulary):,} users "
+            f"with {len(self.item_vocabulary):,} items)"
+        )
+
+    @cached_property
+    def user_vocabulary(self) -> Vocabulary:
+        """The users that have an interaction."""
+        return Vocabulary(self.interactions[USER])
+
+    @cached_property
+    def item_vocabulary(self) -> Vocabulary:
+        """The items that have an interaction."""
+        return Vocabulary(self.interactions[ITEM])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content hash of the interactions: equal data, equal hash, on any machine."""
+        return fingerprint(self.interactions)
+
+    def matrix(self, values: str | None = None) -> UserItemMatrix:
+        """The user-item matrix over ``user_vocabulary`` × ``item_vocabulary``.
+
+        Args:
+            values: ``"rating"`` or ``"weight"`` to take the cells from that column (repeated pairs are added up);
+                None for ones.
+
+        Raises:
+            UsageError: If that column does not exist.
+        """
+        if values is not None and values not in self.interactions.columns:
+            raise UsageError(f"values='{values}': the interactions have no column '{values}'.")
+        users = self.user_vocabulary.encode(self.interactions[USER])
+        items = self.item_vocabulary.encode(self.interactions[ITEM])
+        n_items = len(self.item_vocabulary)
+        key = users.astype(np.int64) * n_items + items
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, np.int64)
+        if values is None:
+            cells = np.ones(len(first), np.float32)
+        else:
+            column = self.interactions[values].cast(pl.Float64).to_numpy()[order]
+            cells = (np.add.reduceat(column, first) if len(first) else column).astype(np.float32)
+        key = key[first]
+        counts = np.bincount(key // n_items, minlength=len(self.user_vocabulary)) if n_items else np.zeros(0, np.int64)
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return UserItemMatrix(indptr, (key % max(n_items, 1)).astype(np.int32), cells, n_items)
+
+    def with_segments(self, **segmenters: Segmenter | str) -> Dataset:
+        """Name groups of users, computed from this data set alone (give it the training part).
+
+        Args:
+            **segmenters: Name of the segmentation = how to compute it: one of ``reclens.segments``, any function of a
+                data set that returns ``user_id, label``, or the name of a column of ``users``.
+
+        Returns:
+            The data set with one more column a segmentation in ``segments``; users that could not be placed have null.
+
+        Example:
+            >>> from reclens.data.synthetic import synthetic_movielens
+            >>> data = synthetic_movielens(n_users=50, n_items=40, n_ratings=900, rng=1)
+            >>> data.with_segments(sex="gender").segments.columns
+            ['user_id', 'sex']
+        """
+        known = [self.interactions[USER].unique()] + ([self.users[USER]] if self.users is not None else [])
+        frame = self.segments if self.segments is not None else pl.concat(known).unique().sort().to_frame()
+        for name, segmenter in segmenters.items():
+            if isinstance(segmenter, str):
+                labels = self._column_segment(segmenter)
+            else:
+                labels = segmenter(self)
+            labels = labels.select(pl.col(USER), pl.col(labels.columns[-1]).alias(name))
+            frame = frame.drop(name, strict=False).join(labels, on=USER, how="left", maintain_order="left")
+        return replace(self, segments=frame)
+
+    def _column_segment(self, column: str) -> pl.DataFrame:
+        attributes = [c for c in self.users.columns if c != USER] if self.users is not None else []
+        if self.users is None or column not in attributes:
+            raise UnknownNameError("user attribute", column, attributes)
+        return self.users.select(pl.col(USER), pl.col(column).cast(pl.String))
+
+    def profile(self) -> Profile:
+        """Size, density, span, long tail, cold users and items, and problems: see :class:`Profile`."""
+        from reclens.data.profile import profile
+
+        return profile(self)
+
+    @property
+    def has_timestamps(self) -> bool:
+        return TIMESTAMP in self.interactions.columns
+
+    @property
+    def has_ratings(self) -> bool:
+        return RATING in self.interactions.columns
+
+    @property
+    def has_weights(self) -> bool:
+        return WEIGHT in self.interactions.columns

@@ -1,0 +1,106 @@
+"""How work is run: chunks mapped over threads and reduced with ``+``, progress, and optional libraries.
+
+Every heavy loop of RecLens releases the interpreter lock (NumPy, Polars, compiled kernels), so that plain threads are
+enough, and no library with a thread pool of its own is needed. Chunks are cut by the data alone and reduced in their
+order: the number of threads never changes a result.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import ModuleType
+from typing import Protocol, TypeVar
+
+from reclens.errors import MissingExtraError, UsageError
+
+__all__ = ["Engine", "LocalEngine", "Progress", "chunk_ranges", "need", "quiet"]
+
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
+
+
+class Progress(Protocol):
+    """Called as work goes on: ``progress("fit ease", 3, 10)`` means step 3 of 10 is done; a total of 0 is unknown."""
+
+    def __call__(self, what: str, done: int, total: int, /) -> None: ...
+
+
+def quiet(what: str, done: int, total: int, /) -> None:
+    """The progress of those who did not ask for one."""
+
+
+class Engine(Protocol):
+    """Where chunks of work are run: here threads; elsewhere the partitions of a cluster."""
+
+    def map(self, function: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterator[Result]:
+        """Results in the order of the chunks, with no more than a few chunks in flight."""
+        ...
+
+
+class LocalEngine:
+    """Threads on this machine.
+
+    Args:
+        threads: How many; None means one a core that this process may use.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads is {threads}, expected 1 or more, or None for one a core.")
+        self.threads = threads or _usable_cores()
+
+    def map(self, function: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterator[Result]:
+        if self.threads == 1:
+            yield from map(function, chunks)
+            return
+        pending: list[Future[Result]] = []
+        with ThreadPoolExecutor(self.threads) as pool:
+            try:
+                for chunk in chunks:
+                    pending.append(pool.submit(function, chunk))
+                    # One chunk waits for each thread; more would hold memory and gain nothing.
+                    if len(pending) >= 2 * self.threads:
+                        yield pending.pop(0).result()
+                while pending:
+                    yield pending.pop(0).result()
+            finally:
+                for future in pending:
+                    future.cancel()
+
+
+def _usable_cores() -> int:
+    # os.cpu_count() counts the machine's cores, also those that a container keeps from this process.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def chunk_ranges(n: int, size: int) -> list[range]:
+    """0 … n-1 cut into consecutive ranges of ``size``, the last one shorter.
+
+    >>> chunk_ranges(5, 2)
+    [range(0, 2), range(2, 4), range(4, 5)]
+    """
+    return [range(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def need(module: str, *, extra: str) -> ModuleType:
+    """Import an optional library, or say how to install it.
+
+    Args:
+        module: Its import name.
+        extra: The extra of RecLens that brings it.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # A library that is there but lacks one of its own needs must not be reported as absent.
+        if error.name and error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        message = f"this needs '{module}', which is not installed. Run: pip install 'reclens[{extra}]'"
+        raise MissingExtraError(message) from None
+

@@ -1,0 +1,134 @@
+"""Every error RecLens raises on purpose, in one tree.
+
+::
+
+    RecLensError
+    ├── DataError            a table or file is not what it has to be: names file, column, row and the mend
+    ├── UsageError           a call cannot mean anything: wrong argument, unknown name
+    │   └── UnknownNameError a metric, model, column or artefact that does not exist; suggests the nearest
+    ├── ProtocolError        the numbers would not answer the question
+    │   ├── LeakError        test data reached the training side
+    │   └── IncomparableError two results were not measured alike
+    ├── NotFittedError       a model was asked before it was fitted
+    ├── MissingExtraError    an optional library is absent: names the pip line
+    └── WorkspaceError       an artefact is missing, broken or in the way
+
+Each message says what was seen, what was expected and what to do. ``str(error)`` is made for a terminal.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DataError",
+    "IncomparableError",
+    "LeakError",
+    "MissingExtraError",
+    "NotFittedError",
+    "ProtocolError",
+    "RecLensError",
+    "UnknownNameError",
+    "UsageError",
+    "WorkspaceError",
+    "suggest",
+]
+
+
+class RecLensError(Exception):
+    """The root: ``except RecLensError`` catches everything RecLens raises on purpose."""
+
+
+class DataError(RecLensError):
+    """A table or file is not what it has to be.
+
+    Args:
+        problem: What was seen, and what was expected.
+        source: The file or table it was seen in.
+        column: The column.
+        row: The first row it was seen at, counted from 1 with the header not counted.
+        fix: What the reader can do.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        source: str | None = None,
+        column: str | None = None,
+        row: int | None = None,
+        fix: str | None = None,
+    ) -> None:
+        self.problem, self.source, self.column, self.row, self.fix = problem, source, column, row, fix
+        where = ", ".join(
+            part
+            for part in (
+                source,
+                f"column '{column}'" if column else None,
+                f"row {row:,}" if row is not None else None,
+            )
+            if part
+        )
+        message = f"{where}: {problem}" if where else problem
+        super().__init__(f"{message.rstrip('.')}. {fix}" if fix else message)
+
+
+class UsageError(RecLensError):
+    """A call cannot mean anything: an argument is out of range or contradicts another."""
+
+
+class UnknownNameError(UsageError):
+    """A name that does not exist where it was looked up.
+
+    Args:
+        what: What kind of thing was looked up, such as ``"metric"``.
+        name: The name asked for.
+        known: The names that exist.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        self.what, self.name, self.known = what, name, sorted(known)
+        super().__init__(f"unknown {what} '{name}'.{suggest(name, self.known)}")
+
+
+class ProtocolError(RecLensError):
+    """The numbers would not answer the question that was asked."""
+
+
+class LeakError(ProtocolError):
+    """Test data reached the training side."""
+
+
+class IncomparableError(ProtocolError):
+    """Two results were not measured alike."""
+
+
+class NotFittedError(RecLensError):
+    """A model was asked for something before it was fitted."""
+
+
+class MissingExtraError(RecLensError):
+    """An optional library is absent."""
+
+
+class WorkspaceError(RecLensError):
+    """An artefact is missing, broken or in the way."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant, as a sentence that can follow another.
+
+    >>> suggest("ncdg", ["ndcg", "precision"])
+    " Did you mean 'ndcg'?"
+    >>> suggest("zzz", ["ndcg", "precision"])
+    ' Known: ndcg, precision.'
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    if near:
+        return f" Did you mean '{near[0]}'?"
+    if not names:
+        return " There are none."
+    shown = ", ".join(names[:30]) + (f", and {len(names) - 30} more" if len(names) > 30 else "")
+    return f" Known: {shown}."

@@ -1,0 +1,250 @@
+"""The names and contracts of the tables: written here once, imported everywhere.
+
+``interactions(user_id, item_id, timestamp?, rating?, weight?)``, ``users(user_id, …attributes)``,
+``items(item_id, …attributes)``, ``recommendations(user_id, item_id, rank, score?)``.
+
+Ids are external (strings or 64-bit integers) at every public boundary and int32 codes inside; a
+:class:`Vocabulary` is the bridge. Times are UTC with microseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from reclens.errors import DataError
+
+__all__ = [
+    "CODE_MISSING",
+    "ITEM",
+    "RANK",
+    "RATING",
+    "RELEVANCE",
+    "SCORE",
+    "TIMESTAMP",
+    "TIMESTAMP_TYPE",
+    "USER",
+    "WEIGHT",
+    "Recommendations",
+    "Vocabulary",
+    "fingerprint",
+    "stable_hash",
+]
+
+USER: Final = "user_id"
+ITEM: Final = "item_id"
+TIMESTAMP: Final = "timestamp"
+RATING: Final = "rating"
+WEIGHT: Final = "weight"
+RANK: Final = "rank"
+SCORE: Final = "score"
+RELEVANCE: Final = "relevance"
+
+TIMESTAMP_TYPE: Final = pl.Datetime("us", "UTC")
+CODE_MISSING: Final = -1
+"""The code of an id that a vocabulary does not hold."""
+
+
+class Vocabulary:
+    """The ids of one kind (users or items), sorted, and their codes 0 … n-1.
+
+    Codes follow the sorted order of the ids, so that equal id sets give equal codes whatever the row order was.
+
+    Args:
+        ids: Ids, in any order, repeats allowed; integers or strings, without nulls.
+
+    Raises:
+        DataError: If ids are null, or neither integers nor strings.
+
+    Example:
+        >>> import polars as pl
+        >>> words = Vocabulary(pl.Series(["b", "a", "b"]))
+        >>> words.encode(pl.Series(["a", "z"])).tolist()
+        [0, -1]
+        >>> words.decode([1]).to_list()
+        ['b']
+    """
+
+    def __init__(self, ids: pl.Series) -> None:
+        ids = ids.cast(pl.Int64) if ids.dtype.is_integer() else ids
+        if ids.dtype not in (pl.Int64, pl.String):
+            raise DataError(
+                f"ids are {ids.dtype}, expected integers or strings",
+                column=ids.name or None,
+                fix="Cast the column first.",
+            )
+        if ids.null_count():
+            raise DataError(
+                f"{ids.null_count():,} ids are null", column=ids.name or None, fix="Drop or fill those rows first."
+            )
+        self.ids: pl.Series = ids.unique().sort()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def is_integer(self) -> bool:
+        return self.ids.dtype == pl.Int64
+
+    @cached_property
+    def _dense(self) -> tuple[int, np.ndarray] | None:
+        """A direct table id - low -> code, where the integers are dense enough to afford one."""
+        if not self.is_integer or not len(self):
+            return None
+        low, high = int(self.ids[0]), int(self.ids[-1])
+        if high - low > 8 * len(self) + 1_000_000:
+            return None
+        table = np.full(high - low + 1, CODE_MISSING, np.int32)
+        table[self.ids.to_numpy() - low] = np.arange(len(self), dtype=np.int32)
+        return low, table
+
+    def encode(self, ids: pl.Series) -> np.ndarray:
+        """Codes of ids.
+
+        Args:
+            ids: Any ids; shape (n,).
+
+        Returns:
+            int32 array, shape (n,); ``CODE_MISSING`` (-1) where an id is not in the vocabulary or null.
+
+        Raises:
+            DataError: If integers are looked up among strings or the other way round.
+        """
+        if ids.dtype.is_integer() != self.is_integer and len(ids) and len(self):
+            raise DataError(
+                f"ids are {ids.dtype} on one side and {self.ids.dtype} on the other, so that none can match",
+                column=ids.name or None,
+                fix=f"Cast one side, for example pl.col('{ids.name or 'id'}').cast(pl.{self.ids.dtype}).",
+            )
+        if not len(self) or not len(ids):
+            return np.full(len(ids), CODE_MISSING, np.int32)
+        if self._dense is not None and not ids.null_count():
+            low, table = self._dense
+            values = ids.cast(pl.Int64).to_numpy()
+            offset = values - low
+            inside = (offset >= 0) & (offset < len(table))
+            if inside.all():
+                return table[offset]
+            return np.where(inside, table[np.where(inside, offset, 0)], np.int32(CODE_MISSING))
+        right = self.ids.alias("id").to_frame().with_row_index("code")
+        left = ids.cast(self.ids.dtype).alias("id").to_frame()
+        codes = left.join(right, on="id", how="left", maintain_order="left")["code"]
+        return codes.cast(pl.Int32).fill_null(CODE_MISSING).to_numpy()
+
+    def decode(self, codes: Any) -> pl.Series:
+        """Ids of codes; codes must lie in 0 … n-1."""
+        return self.ids.gather(np.asarray(codes, dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Recommendations:
+    """The lists of one system: the ranked items shown to each user.
+
+    Attributes:
+        table: Polars frame ``user_id, item_id, rank, score?``; rank counts from 1.
+        name: The name of the system.
+        card: What made the lists and how: model, parameters, data, rules applied with their counts.
+    """
+
+    table: pl.DataFrame
+    name: str = "system"
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.table.height
+
+    def __repr__(self) -> str:
+        users = self.table[USER].n_unique()
+        return f"Recommendations('{self.name}': {self.table.height:,} rows for {users:,} users)"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The rows, as dictionaries."""
+        return self.table.to_dicts()
+
+
+def fingerprint(*tables: pl.DataFrame | pl.Series | None) -> str:
+    """A short content hash of tables that does not depend on row order, chunks, machine or Polars version.
+
+    Every row is hashed from its column names and values; the row hashes are added, so that order does not matter.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Example:
+        >>> import polars as pl
+        >>> fingerprint(pl.DataFrame({"a": [1, 2]})) == fingerprint(pl.DataFrame({"a": [2, 1]}))
+        True
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for table in tables:
+        if table is None:
+            digest.update(b"none")
+            continue
+        frame = table.to_frame() if isinstance(table, pl.Series) else table
+        columns = sorted(frame.columns)
+        digest.update(repr((frame.height, [(name, str(frame.schema[name])) for name in columns])).encode())
+        rows = np.zeros(frame.height, np.uint64)
+        for name in columns:
+            column = frame[name]
+            numeric = column.dtype.is_numeric() or column.dtype.is_temporal()
+            rows = _mix(rows ^ (_hash_numbers(column) if numeric else stable_hash(column)))
+        digest.update(int(rows.sum(dtype=np.uint64)).to_bytes(8, "little"))
+    return digest.hexdigest()
+
+
+def stable_hash(values: pl.Series) -> np.ndarray:
+    """A 64-bit hash of each value that is the same on every machine and in every version.
+
+    Values are hashed through their text, so that the integer 7 and the string "7" agree: the length and then the
+    UTF-8 bytes, eight a step, are each folded in by the finaliser of splitmix64 (Steele, Lea, Flood 2014).
+
+    Args:
+        values: Ids or labels, shape (n,); null hashes as a value of its own.
+
+    Returns:
+        uint64 array, shape (n,).
+
+    Example:
+        >>> import polars as pl
+        >>> bool((stable_hash(pl.Series([7])) == stable_hash(pl.Series(["7"]))).all())
+        True
+    """
+    text = values.cast(pl.String)
+    lengths = text.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
+    state = _mix(lengths.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+    if text.null_count():
+        state[text.is_null().to_numpy()] = np.uint64(0xD1B54A32D192ED03)
+    if not lengths.sum():
+        return state
+    joined: str = text.fill_null("").str.join("").item()
+    data = np.frombuffer(joined.encode() + bytes(8), np.uint8)
+    words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))  # the 8 bytes from each byte on
+    starts = np.cumsum(lengths) - lengths
+    for step in range(0, int(lengths.max()), 8):
+        live = np.flatnonzero(lengths > step)
+        unused_bits = (64 - 8 * np.minimum(lengths[live] - step, 8)).astype(np.uint64)
+        word = (words[starts[live] + step] << unused_bits) >> unused_bits
+        state[live] = _mix(state[live] ^ _mix(word + np.uint64(step + 1)))
+    return state
+
+
+def _hash_numbers(values: pl.Series) -> np.ndarray:
+    physical = values.to_physical()
+    if physical.dtype.is_float():
+        bits = physical.cast(pl.Float64).fill_null(float("nan")).to_numpy().view(np.uint64)
+    else:
+        bits = physical.cast(pl.Int64, wrap_numerical=True).fill_null(-(2**63)).to_numpy().view(np.uint64)
+    return _mix(bits + np.uint64(0x9E3779B97F4A7C15))
+
+
+def _mix(state: np.ndarray) -> np.ndarray:
+    """The finaliser of splitmix64: every input bit flips half of the output bits."""
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
