@@ -1,0 +1,99 @@
+"""RecLens: the workbench of a recommender-systems analyst.
+
+The map of the package. Each name is loaded when it is first used, so that ``import reclens`` costs next to nothing::
+
+    import reclens as rl
+
+    data = rl.read_movielens("ml-1m.zip")
+    split = rl.split.by_time(data, test_share=0.2)
+    ease = rl.models.EASE(l2=300).fit(split.train)
+    result = rl.evaluate(ease.recommend(split.test_users, k=20), split.test, train=split.train, metrics=["ndcg@10"])
+
+========================  =============================================================================================
+Bring data                ``read``, ``read_movielens``, ``read_recommendations``, ``synthetic_movielens``, ``Dataset``,
+                          ``Recommendations``
+Prepare it                ``filters``, ``split``, ``segments``
+Recommend                 ``models``
+Measure                   ``metrics``, ``evaluate``, ``compare``, ``Evaluation``, ``Comparison``, ``Estimate``
+Show and keep             ``report``, ``Workspace``
+When something is wrong   ``errors``
+========================  =============================================================================================
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from reclens import errors, metrics, models, report
+    from reclens.data import filters, segments, split
+    from reclens.data.dataset import Dataset
+    from reclens.data.movielens import read_movielens
+    from reclens.data.synthetic import synthetic_movielens
+    from reclens.data.tables import read, read_recommendations
+    from reclens.evaluate import Comparison, Estimate, Evaluation, compare, evaluate
+    from reclens.schema import Recommendations
+    from reclens.workspace import Workspace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "Dataset",
+    "Estimate",
+    "Evaluation",
+    "Recommendations",
+    "Workspace",
+    "compare",
+    "errors",
+    "evaluate",
+    "filters",
+    "metrics",
+    "models",
+    "read",
+    "read_movielens",
+    "read_recommendations",
+    "report",
+    "segments",
+    "split",
+    "synthetic_movielens",
+]
+
+_HOMES: Final = {
+    "Comparison": "reclens.evaluate:Comparison",
+    "Dataset": "reclens.data.dataset:Dataset",
+    "Estimate": "reclens.evaluate:Estimate",
+    "Evaluation": "reclens.evaluate:Evaluation",
+    "Recommendations": "reclens.schema:Recommendations",
+    "Workspace": "reclens.workspace:Workspace",
+    "compare": "reclens.evaluate:compare",
+    "errors": "reclens.errors",
+    "evaluate": "reclens.evaluate",  # the room itself, which can be called: see reclens._callable
+    "filters": "reclens.data.filters",
+    "metrics": "reclens.metrics",
+    "models": "reclens.models",
+    "read": "reclens.data.tables:read",
+    "read_movielens": "reclens.data.movielens:read_movielens",
+    "read_recommendations": "reclens.data.tables:read_recommendations",
+    "report": "reclens.report",
+    "segments": "reclens.data.segments",
+    "split": "reclens.data.split",
+    "synthetic_movielens": "reclens.data.synthetic:synthetic_movielens",
+}
+"""Where each public name lives: ``module`` or ``module:attribute``."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reclens' has no attribute '{name}'")
+    module, _, attribute = _HOMES[name].partition(":")
+    value: Any = importlib.import_module(module)
+    if attribute:
+        value = getattr(value, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,103 @@
+"""What every room's tests share: data folders, seeds, a small data set and a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from reclens.data.dataset import Dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# The first example of a property may compile a kernel, so that neither its time nor its slowness says anything.
+settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The optional folder of real data: ``$RECLENS_SHARED_DATA``, or ``../shared/data`` beside the checkout."""
+    folder = Path(os.environ.get("RECLENS_SHARED_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("needs real data: no folder ../shared/data; name another by RECLENS_SHARED_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The optional folder of numeric cases: ``$RECLENS_SHARED_CASES``, or ``../shared/cases`` beside the checkout."""
+    folder = Path(os.environ.get("RECLENS_SHARED_CASES") or ROOT.parent / "shared" / "cases")
+    if not folder.is_dir():
+        pytest.skip("needs numeric cases: no folder ../shared/cases; name another by RECLENS_SHARED_CASES")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """The same stream in every test."""
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture(scope="session")
+def small_data() -> Dataset:
+    """A synthetic data set that is small enough for any test: 200 users, 150 items, 6,000 ratings."""
+    from reclens.data.synthetic import synthetic_movielens
+
+    return synthetic_movielens(n_users=200, n_items=150, n_ratings=6_000, rng=0)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One headless Chromium of the system, with an empty profile of its own; nothing is downloaded."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs a browser: pip install playwright")
+    candidates = (os.environ.get("RECLENS_CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    executable = next((path for name in candidates if name and (path := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip("needs a browser: no chromium found (apt-get install chromium, or set RECLENS_CHROMIUM)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            headless=True,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(chromium: Browser) -> Iterator[Page]:
+    """A page of a real browser at 1280×800; ``page.console_errors`` lists errors, warnings and failed requests."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(f"request failed: {request.url}"))
+    page.console_errors = problems  # type: ignore[attr-defined]
+    yield page
+    context.close()
