@@ -10,6 +10,7 @@ Ids are external (strings or 64-bit integers) at every public boundary and int32
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,6 +36,7 @@ __all__ = [
     "Vocabulary",
     "fingerprint",
     "stable_hash",
+    "versions",
 ]
 
 USER: Final = "user_id"
@@ -248,3 +250,16 @@ def _mix(state: np.ndarray) -> np.ndarray:
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return state ^ (state >> np.uint64(31))
+
+
+def versions() -> dict[str, str]:
+    """Versions of RecLens and of what its numbers rest on, for cards."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for package in ("reclens", "numpy", "polars", "scipy", "numba"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,23 @@
+"""Measure lists, compare systems: ``reclens.evaluate(lists, truth, …)`` is the function and the room."""
+
+from __future__ import annotations
+
+from reclens._callable import make_callable
+from reclens.evaluate.compare import Comparison, Difference, compare
+from reclens.evaluate.results import Evaluation, Gap, MetricResult
+from reclens.evaluate.run import DEFAULT_METRICS, evaluate
+from reclens.stats.estimate import Estimate
+
+__all__ = [
+    "DEFAULT_METRICS",
+    "Comparison",
+    "Difference",
+    "Estimate",
+    "Evaluation",
+    "Gap",
+    "MetricResult",
+    "compare",
+    "evaluate",
+]
+
+make_callable(__name__, evaluate)

@@ -96,6 +96,7 @@ class Evaluation:
         summary: The mergeable sums behind every user-averaged metric.
         catalogue: (metric, by, segment) -> value of the metrics of the whole catalogue, which have no interval.
         per_user: Polars frame ``user_id, n_relevant, list_length, one column a metric``; NaN is "not defined".
+        segments: Polars frame ``user_id, one column a segmentation``: the segment of each evaluated user.
         exposure: Polars frame ``item_id, count, popularity``: how often each catalogue item was recommended in the
             top ``card["depth"]``, and how many users of the training data have it.
         level: Confidence level of the intervals.
@@ -107,6 +108,7 @@ class Evaluation:
     summary: Summary
     catalogue: Mapping[tuple[str, str, str], float]
     per_user: pl.DataFrame
+    segments: pl.DataFrame
     exposure: pl.DataFrame
     level: float
     card: Mapping[str, Any]
@@ -161,8 +163,9 @@ class Evaluation:
         """Write the evaluation as Parquet tables, arrays and JSON into an existing, empty folder."""
         path = Path(folder)
         self.per_user.write_parquet(path / "per_user.parquet")
+        self.segments.write_parquet(path / "segments.parquet")
         self.exposure.write_parquet(path / "exposure.parquet")
-        pl.DataFrame(self.to_dicts(), infer_schema_length=None).write_parquet(path / "segments.parquet")
+        pl.DataFrame(self.to_dicts(), infer_schema_length=None).write_parquet(path / "estimates.parquet")
         np.savez(path / "summary.npz", **self.summary.arrays())
         catalogue = [[*key, value] for key, value in self.catalogue.items()]
         header = {"system": self.system, "metrics": self.metrics, "level": self.level, "catalogue": catalogue}
@@ -181,11 +184,11 @@ class Evaluation:
             header = json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
             with np.load(path / "summary.npz", allow_pickle=False) as arrays:
                 summary = Summary.of_arrays(header["summary"], arrays)
-            per_user, exposure = (pl.read_parquet(path / f"{name}.parquet") for name in ("per_user", "exposure"))
+            tables = [pl.read_parquet(path / f"{name}.parquet") for name in ("per_user", "segments", "exposure")]
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"not a whole evaluation ({error})", source=str(path), fix="Evaluate again and save it."
             ) from error
         catalogue = {(metric, by, segment): value for metric, by, segment, value in header["catalogue"]}
         metrics, level = tuple(header["metrics"]), header["level"]
-        return cls(header["system"], metrics, summary, catalogue, per_user, exposure, level, header["card"])
+        return cls(header["system"], metrics, summary, catalogue, *tables, level, header["card"])

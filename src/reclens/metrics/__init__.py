@@ -1,0 +1,21 @@
+"""The metrics: one decorated function each. ``names()`` lists them, ``describe("ndcg")`` tells what one is.
+
+To add one, write a function in any module of this package (or in your own code) and decorate it with :func:`metric`.
+"""
+
+from __future__ import annotations
+
+from reclens.metrics.conventions import CONVENTIONS, Convention, convention_named
+from reclens.metrics.registry import MetricInfo, MetricSpec, describe, metric, names, parse
+
+__all__ = [
+    "CONVENTIONS",
+    "Convention",
+    "MetricInfo",
+    "MetricSpec",
+    "convention_named",
+    "describe",
+    "metric",
+    "names",
+    "parse",
+]

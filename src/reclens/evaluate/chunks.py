@@ -1,0 +1,71 @@
+"""Cutting lists into chunks of whole users, from memory or from files larger than memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.schema import USER
+
+__all__ = ["ROWS_A_CHUNK", "cut_frame", "cut_stream"]
+
+ROWS_A_CHUNK = 4_000_000
+"""Rows of a chunk: some 100 MB of ids, ranks and scores, and few enough chunks for their sums to cost nothing."""
+
+
+def cut_frame(table: pl.DataFrame, *, rows: int = ROWS_A_CHUNK) -> Iterator[pl.DataFrame]:
+    """Slices of a frame whose rows are grouped by user; no user is cut in two."""
+    start = 0
+    users = table[USER]
+    while start < table.height:
+        stop = min(start + rows, table.height)
+        if stop < table.height:
+            stop = _start_of_last_user(users, start, stop)
+        yield table.slice(start, stop - start)
+        start = stop
+
+
+def _start_of_last_user(users: pl.Series, start: int, stop: int) -> int:
+    """The first row of the user in row ``stop`` - or, if she fills the whole slice, the row after her last."""
+    boundary: Any = users[stop]
+    window = 1024
+    while True:  # a user's list is short: look back in growing windows
+        low = max(start, stop - window)
+        other = (users.slice(low, stop - low) != boundary).arg_true()
+        if len(other):
+            return low + int(other[-1]) + 1
+        if low == start:
+            after = (users.slice(stop) != boundary).arg_true()
+            return stop + int(after[0]) if len(after) else len(users)
+        window *= 8
+
+
+def cut_stream(batches: Iterator[pl.DataFrame], *, rows: int = ROWS_A_CHUNK) -> Iterator[pl.DataFrame]:
+    """Chunks of whole users out of batches cut anywhere: the last user of a batch waits for the next one."""
+    held: list[pl.DataFrame] = []
+    height = 0
+    for batch in batches:
+        if not batch.height:
+            continue
+        held.append(batch)
+        height += batch.height
+        if height < rows:
+            continue
+        table = pl.concat(held)
+        stop = _start_of_last_user(table[USER], 0, table.height - 1)
+        if stop < table.height:
+            yield table.slice(0, stop)
+        held = [table.slice(stop)] if stop < table.height else [table]
+        height = sum(part.height for part in held)
+    if held:
+        yield pl.concat(held)
+
+
+def user_starts(table: pl.DataFrame) -> np.ndarray:
+    """First row of each run of one user, and the end; int64, shape (runs + 1,)."""
+    users = table[USER]
+    changes = (users != users.shift(1)).fill_null(value=True).arg_true().to_numpy().astype(np.int64)
+    return np.concatenate([changes, [table.height]])

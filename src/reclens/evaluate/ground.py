@@ -1,0 +1,279 @@
+"""What lists are held against: truth, training history, catalogue and segments, all by code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.metrics.lists import Catalogue, Profiles
+from reclens.schema import ITEM, USER, Vocabulary, fingerprint, stable_hash
+
+__all__ = ["Features", "Ground", "make_ground"]
+
+Features = str | tuple[Sequence[Any], np.ndarray]
+"""Item features: the name of an attribute of ``items``, or (item ids, matrix of one row an item)."""
+
+UNKNOWN = "(unknown)"
+"""The segment of users that could not be placed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Everything of an evaluation that does not depend on the lists.
+
+    Attributes:
+        users: The evaluated users.
+        items: Every known item.
+        indptr: Truth of each user, compressed by rows; int64, shape (users + 1,).
+        relevant: Item codes, ascending within a user, int32.
+        gains: Relevance of each, float64.
+        profiles: Training items of each user, or None.
+        catalogue: The items.
+        has_catalogue: Whether it is known which items can be recommended.
+        groups: Segmentation -> (labels, codes by user).
+        card: What was left out and why, with counts.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    indptr: np.ndarray
+    relevant: np.ndarray
+    gains: np.ndarray
+    profiles: Profiles | None
+    catalogue: Catalogue
+    has_catalogue: bool
+    groups: Mapping[str, tuple[list[str], np.ndarray]]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_relevant(self) -> np.ndarray:
+        """Relevant items of each user, int64, shape (users,)."""
+        return np.diff(self.indptr)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """Stable key of each user, uint64, shape (users,)."""
+        return stable_hash(self.users.ids)
+
+    def ideal(self, users: np.ndarray, depth: int) -> np.ndarray:
+        """The ``depth`` highest relevances of some users, falling, shape (len(users), up to depth)."""
+        counts = self.n_relevant[users]
+        width = int(min(depth, counts.max(initial=0)))
+        places = np.arange(width)
+        if self._binary:
+            return (places < counts[:, None]).astype(np.float64)
+        inside = places < counts[:, None]
+        at = np.where(inside, self.indptr[users][:, None] + places, 0)
+        return np.where(inside, self._falling[at], 0.0)
+
+    @cached_property
+    def _binary(self) -> bool:
+        return bool((self.gains == 1).all())
+
+    @cached_property
+    def _falling(self) -> np.ndarray:
+        owner = np.repeat(np.arange(len(self.users)), self.n_relevant)
+        return self.gains[np.lexsort((-self.gains, owner))]
+
+
+def make_ground(
+    truth: pl.DataFrame | None,
+    *,
+    train: Dataset | None,
+    relevance: str | None,
+    catalogue: Sequence[Any] | pl.Series | None,
+    features: Features | None,
+    by: Sequence[str | tuple[str, str]],
+    listed_users: pl.Series | None = None,
+) -> Ground:
+    """Prepare truth, history, catalogue, features and segments; arguments as of ``evaluate``.
+
+    Args:
+        listed_users: The users with lists: they are evaluated when there is no truth.
+    """
+    card: dict[str, Any] = {}
+    rows = _relevant_rows(truth, relevance, card)
+    if truth is None and listed_users is None:
+        raise UsageError("without truth the lists have to be in memory. Pass truth=…, or read the lists first.")
+    users = Vocabulary(rows[USER] if truth is not None or listed_users is None else listed_users)
+    if not len(users):
+        raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth",
+                        fix="Check that truth holds the held-out interactions and that relevance is above 0.")  # fmt: skip
+    known = [rows[ITEM]]
+    if train is not None:
+        known.append(train.interactions[ITEM])
+    offered = pl.Series(ITEM, catalogue) if catalogue is not None else None
+    if offered is not None:
+        known.append(offered)
+    vectors = _feature_table(features, train)
+    if vectors is not None:
+        known.append(vectors[0])
+    items = Vocabulary(_one_type(known))
+    indptr, relevant, gains = _compress(users.encode(rows[USER]), items.encode(rows[ITEM]), rows["gain"], len(users))
+    popularity, profiles, n_users = _history(train, users, items)
+    candidates = offered if offered is not None else train.interactions[ITEM] if train is not None else rows[ITEM]
+    in_catalogue = np.zeros(len(items), bool)
+    in_catalogue[items.encode(candidates)] = True
+    matrix, shares = _feature_matrix(vectors, items)
+    about = Catalogue(popularity, n_users, in_catalogue, matrix, shares)
+    card |= {
+        "n_users": len(users),
+        "n_items": about.n_items,
+        "catalogue": fingerprint(items.ids.filter(in_catalogue)),
+        "truth": {"rows": rows.height, "hash": fingerprint(rows.select(USER, ITEM, "gain"))},
+        "train": None if train is None else {"name": train.name, "rows": train.interactions.height,
+                                              "hash": train.fingerprint},  # fmt: skip
+        "relevance": relevance or "binary: every row of the truth is relevant",
+    }
+    if train is not None:
+        cold = int((users.encode(train.interactions[USER].unique()) >= 0).sum())
+        card["users_without_history"] = len(users) - cold
+    groups = _groups(train, users, by)
+    has_catalogue = train is not None or catalogue is not None
+    return Ground(users, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
+
+
+def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict[str, Any]) -> pl.DataFrame:
+    """The relevant pairs, each once, with their gain; what was left out goes to the card."""
+    if truth is None:
+        empty = {USER: pl.Int64, ITEM: pl.Int64, "gain": pl.Float64}
+        return pl.DataFrame(schema=empty)
+    needed = [USER, ITEM, *([relevance] if relevance else [])]
+    for column in needed:
+        if column not in truth.columns:
+            raise DataError(f"there is no column '{column}'; there are {', '.join(truth.columns)}", source="truth",
+                            fix="Rename the column, or read the file with columns={…}.")  # fmt: skip
+    gain = pl.col(relevance).cast(pl.Float64) if relevance else pl.lit(1.0)
+    rows = truth.select(USER, ITEM, gain.alias("gain"))
+    if rows.null_count().sum_horizontal().item() or not rows["gain"].is_finite().all():
+        raise DataError("ids or relevances are null, NaN or infinite", source="truth", fix="Drop or fill those rows.")
+    positive = rows.filter(pl.col("gain") > 0)
+    unique = positive.group_by(USER, ITEM, maintain_order=True).agg(pl.col("gain").max())
+    card["truth_rows_without_relevance"] = rows.height - positive.height
+    card["truth_duplicates"] = positive.height - unique.height
+    card["users_without_relevant_items"] = rows[USER].n_unique() - positive[USER].n_unique()
+    return unique
+
+
+def _one_type(series: list[pl.Series]) -> pl.Series:
+    """Item ids of several tables as one series.
+
+    Raises:
+        DataError: If some tables hold integers and others strings.
+    """
+    filled = [ids.cast(pl.Int64) if ids.dtype.is_integer() else ids for ids in series if len(ids)]
+    if len({ids.dtype for ids in filled}) > 1:
+        raise DataError("item ids are integers in one table and strings in another, so that none can match",
+                        column=ITEM, fix="Cast one side, for example pl.col('item_id').cast(pl.String).")  # fmt: skip
+    return pl.concat([ids.alias(ITEM).unique() for ids in filled]) if filled else pl.Series(ITEM, [], pl.Int64)
+
+
+def _compress(
+    rows: np.ndarray, items: np.ndarray, values: pl.Series, n_rows: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    order = np.lexsort((items, rows))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]).astype(np.int64)
+    return indptr, items[order].astype(np.int32), np.ascontiguousarray(values.to_numpy()[order], np.float64)
+
+
+def _history(train: Dataset | None, users: Vocabulary, items: Vocabulary) -> tuple[np.ndarray, Profiles | None, int]:
+    """Training users of each item, training items of each evaluated user, and the number of training users."""
+    if train is None:
+        return np.zeros(len(items), np.int64), None, 0
+    matrix = train.matrix()
+    code_of = items.encode(train.item_vocabulary.ids)
+    popularity = np.zeros(len(items), np.int64)
+    popularity[code_of] = np.bincount(matrix.indices, minlength=matrix.n_columns)
+    row_of = users.encode(train.user_vocabulary.ids)
+    sizes = np.zeros(len(users), np.int64)
+    sizes[row_of[row_of >= 0]] = np.diff(matrix.indptr)[row_of >= 0]
+    kept = np.repeat(row_of >= 0, np.diff(matrix.indptr))
+    # Codes of both vocabularies follow the order of the ids, so that rows and items stay in order.
+    own = code_of[matrix.indices[kept]].astype(np.int32)
+    return popularity, Profiles(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), own), matrix.n_rows
+
+
+def _feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.Series, Any] | None:
+    """Item ids, and either their lists of labels or their vectors."""
+    if isinstance(features, tuple):
+        ids, matrix = pl.Series(ITEM, features[0]), np.asarray(features[1], np.float64)
+        if matrix.ndim != 2 or len(ids) != len(matrix):
+            raise UsageError(f"features has {len(ids)} ids and a matrix of shape {matrix.shape}: expected one row an id.")
+        if not np.isfinite(matrix).all():
+            raise DataError("a vector holds NaN or infinity", source="features", fix="Drop or repair those items.")
+        return ids, matrix
+    table = train.items if train is not None else None
+    listed = [] if table is None else [c for c in table.columns if isinstance(table.schema[c], pl.List)]
+    if features is None:
+        return (table[ITEM], table[listed[0]]) if table is not None and len(listed) == 1 else None
+    if table is None or features not in table.columns or features == ITEM:
+        raise UnknownNameError("item attribute", features, [] if table is None else set(table.columns) - {ITEM})
+    return table[ITEM], table[features]
+
+
+def _feature_matrix(
+    table: tuple[pl.Series, Any] | None, items: Vocabulary
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Vectors by item code, and shares by item code where no vector has a negative part."""
+    if table is None:
+        return None, None
+    ids, content = table
+    code = items.encode(ids)
+    if isinstance(content, pl.Series):
+        labels = content.cast(pl.List(pl.String)) if isinstance(content.dtype, pl.List) else content.cast(pl.String)
+        pairs = pl.DataFrame({"code": code, "label": labels}).explode("label").drop_nulls().unique()
+        words = Vocabulary(pairs["label"])
+        matrix = np.zeros((len(items), len(words)))
+        matrix[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0
+    else:
+        matrix = np.zeros((len(items), content.shape[1]))
+        matrix[code] = content
+    if (matrix < 0).any():
+        return matrix, None
+    sums = matrix.sum(axis=1, keepdims=True)
+    return matrix, np.divide(matrix, sums, out=np.zeros_like(matrix), where=sums > 0)
+
+
+def _groups(
+    train: Dataset | None, users: Vocabulary, by: Sequence[str | tuple[str, str]]
+) -> dict[str, tuple[list[str], np.ndarray]]:
+    """Labels and codes of every segmentation asked for; ``"a × b"``, ``"a*b"`` and ``("a", "b")`` are products."""
+    groups: dict[str, tuple[list[str], np.ndarray]] = {}
+    for wanted in by:
+        text = "×".join(wanted) if isinstance(wanted, tuple) else wanted.replace("*", "×")
+        parts = [part.strip() for part in text.split("×")]
+        columns = [_labels(train, users, part) for part in parts]
+        labels, codes = columns[0]
+        for more, more_codes in columns[1:]:
+            labels = [f"{a} × {b}" for a in labels for b in more]
+            codes = codes * len(more) + more_codes
+        present = np.unique(codes)
+        compact = np.searchsorted(present, codes)
+        groups[" × ".join(parts)] = ([labels[code] for code in present], compact.astype(np.int64))
+    return groups
+
+
+def _labels(train: Dataset | None, users: Vocabulary, name: str) -> tuple[list[str], np.ndarray]:
+    table = train.segments if train is not None else None
+    known = [] if table is None else [column for column in table.columns if column != USER]
+    if table is None or name not in known:
+        raise UnknownNameError("segmentation (name it with train.with_segments(…) first); segmentation", name, known)
+    placed = users.ids.alias(USER).to_frame().join(table.select(USER, name), on=USER, how="left", maintain_order="left")
+    column = placed[name]
+    if isinstance(column.dtype, pl.Enum):
+        labels = column.dtype.categories.to_list()
+    else:
+        labels = sorted(column.cast(pl.String).drop_nulls().unique().to_list())
+    codes = Vocabulary(pl.Series(labels, dtype=pl.String)).encode(column.cast(pl.String))
+    order = np.array([sorted(labels).index(label) for label in labels], np.int64)
+    position = np.empty(len(labels) + 1, np.int64)
+    position[order] = np.arange(len(labels))
+    position[-1] = len(labels)  # a code of -1 picks the last: unknown
+    return [*labels, UNKNOWN], position[codes]

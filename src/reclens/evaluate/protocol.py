@@ -1,0 +1,95 @@
+"""The protocol card: what was measured on what, and whether two cards may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reclens.data.dataset import Dataset
+from reclens.errors import IncomparableError
+from reclens.metrics.conventions import Convention
+from reclens.schema import versions
+
+__all__ = ["check_comparable", "make_card"]
+
+
+def make_card(
+    ground: Mapping[str, Any],
+    counts: Mapping[str, int | None],
+    *,
+    source_card: Mapping[str, Any],
+    rules: Sequence[Mapping[str, Any]],
+    train: Dataset | None,
+    metrics: Sequence[str],
+    depth: int,
+    convention: Convention,
+    level: float,
+    replicates: int,
+    seed: int,
+    by: Sequence[str],
+) -> dict[str, Any]:
+    """The card of an evaluation.
+
+    ``seen_items`` is observed and not declared: ``"excluded"`` when no list holds an item of the user's training data.
+    """
+    seen = counts["recommendations_seen_in_training"]
+    return {
+        **ground,
+        **counts,
+        "metrics": list(metrics),
+        "by": list(by),
+        "depth": depth,
+        "convention": asdict(convention),
+        "seen_items": "unknown" if seen is None else "excluded" if seen == 0 else "included",
+        "split": None if train is None else train.card.get("split"),
+        "synthetic": bool(train is not None and train.card.get("synthetic")),
+        "level": level,
+        "interval": "BCa of the Poisson bootstrap over users, widened for small samples",
+        "replicates": replicates,
+        "seed": seed,
+        "lists": dict(source_card),
+        "rules": [dict(rule) for rule in rules],
+        "versions": versions(),
+    }
+
+
+_MUST_AGREE = {
+    "truth": "the held-out truth",
+    "train": "the training data",
+    "catalogue": "the candidate items",
+    "seen_items": "how items the user has already seen are treated",
+    "relevance": "what counts as relevant",
+    "convention": "the convention of the metrics",
+    "seed": "the seed of the replicates",
+    "replicates": "the number of replicates",
+}
+
+
+def check_comparable(cards: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to compare runs that were not measured alike.
+
+    Args:
+        cards: Name of the run -> its card.
+
+    Raises:
+        IncomparableError: Naming everything in which two cards differ, with both values.
+    """
+    names = list(cards)
+    for name in names[1:]:
+        differing = [
+            f"{what}: {_short(cards[names[0]].get(key))} for '{names[0]}', {_short(cards[name].get(key))} for '{name}'"
+            for key, what in _MUST_AGREE.items()
+            if cards[names[0]].get(key) != cards[name].get(key)
+        ]
+        if differing:
+            raise IncomparableError(
+                f"'{names[0]}' and '{name}' were not measured alike. They differ in " + "; ".join(differing) + ". "
+                "Evaluate both with the same truth, training data, catalogue, seen-item filter and convention."
+            )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("name") or value.get("hash") or dict(value))
+    return str(value)

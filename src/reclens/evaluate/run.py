@@ -1,0 +1,325 @@
+"""Measuring the lists of any system against held-out truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.engine import Engine, LocalEngine, Progress, quiet
+from reclens.errors import DataError, UsageError
+from reclens.evaluate.chunks import user_starts
+from reclens.evaluate.ground import Features, Ground, make_ground
+from reclens.evaluate.protocol import make_card
+from reclens.evaluate.results import OVERALL, Evaluation
+from reclens.evaluate.source import Source, open_lists
+from reclens.metrics.conventions import Convention, convention_named
+from reclens.metrics.exposure_counts import Exposure
+from reclens.metrics.lists import Lists
+from reclens.metrics.matching import match
+from reclens.metrics.registry import MetricSpec, parse
+from reclens.schema import ITEM, USER, Recommendations
+from reclens.stats.summary import Summary
+
+__all__ = ["DEFAULT_METRICS", "evaluate"]
+
+DEFAULT_METRICS = ("ndcg@10", "precision@10", "recall@10", "map@10", "mrr@10", "hit_rate@10")
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What every chunk is measured with."""
+
+    specs: tuple[MetricSpec, ...]
+    convention: Convention
+    ground: Ground
+    depth: int
+    replicates: int
+    seed: int
+
+    @property
+    def user_metrics(self) -> list[MetricSpec]:
+        return [spec for spec in self.specs if spec.info.kind == "user"]
+
+    @property
+    def cuts(self) -> list[int]:
+        """The cut-offs at which exposure is counted."""
+        asked = {spec.k for spec in self.specs if spec.info.kind == "catalogue" and spec.k is not None}
+        return sorted(asked | {self.depth})
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What a chunk gives; parts are reduced in order."""
+
+    users: np.ndarray
+    values: np.ndarray
+    length: np.ndarray
+    summary: Summary
+    exposure: dict[tuple[int, str, str], Exposure]
+    seen: int
+    listed: int
+    outside: int
+    users_without_truth: int
+
+
+def evaluate(
+    recommendations: Recommendations | Any,
+    truth: pl.DataFrame | Any = None,
+    *,
+    train: Dataset | None = None,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    by: Sequence[str | tuple[str, str]] = (),
+    relevance: str | None = None,
+    catalogue: Sequence[Any] | pl.Series | None = None,
+    features: Features | None = None,
+    convention: str | Convention = "trec",
+    level: float = 0.95,
+    replicates: int = 1000,
+    rng: int = 0,
+    name: str | None = None,
+    threads: int | None = None,
+    engine: Engine | None = None,
+    progress: Progress = quiet,
+) -> Evaluation:
+    """Measure the lists of any system.
+
+    The evaluated users are those with at least one relevant item in the truth. A user among them without a list counts
+    as the convention says (0 by default); lists of other users are counted and left out. Without truth, every user with
+    a list is evaluated, and only metrics that need no truth can be asked for.
+
+    Args:
+        recommendations: Lists of any system: :class:`Recommendations`, a table or file with ``user_id, item_id`` and
+            ``rank`` or ``score``, or a Polars LazyFrame, which is streamed in chunks of whole users.
+        truth: Held-out interactions ``user_id, item_id``, as a table or file.
+        train: The training part. Its items are the catalogue, its counts the popularity, its segments the segments.
+        metrics: Metrics with cut-offs, such as ``"ndcg@10"``; ``reclens.metrics.names()`` lists them.
+        by: Segmentations of ``train.segments``; ``"age × activity"`` or ``("age", "activity")`` is a product.
+        relevance: Column of the truth with graded relevance; rows at 0 or below are not relevant. None: every row is.
+        catalogue: Ids of the items that could have been recommended; the items of the training part by default.
+        features: Item features: the name of an attribute of ``train.items``, or (item ids, matrix). By default the only
+            list-valued attribute there is, such as genres.
+        convention: ``"trec"`` or another of ``reclens.metrics.CONVENTIONS``, or a :class:`Convention`.
+        level: Confidence level of the intervals.
+        replicates: Poisson-bootstrap replicates behind the intervals.
+        rng: Seed of the replicates. Results with the same seed can be compared.
+        name: Name of the system; by default that of the recommendations.
+        threads: Threads to use; the result does not depend on it.
+        engine: Where chunks are run; threads on this machine by default.
+        progress: Called as work goes on.
+
+    Returns:
+        The evaluation, with the values of every user.
+
+    Raises:
+        DataError: If a table is not what it has to be.
+        UsageError: If a metric needs what was not given, or an argument is out of range.
+
+    Example:
+        >>> import polars as pl
+        >>> lists = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [7, 8, 8], "rank": [1, 2, 1]})
+        >>> truth = pl.DataFrame({"user_id": [1, 2], "item_id": [8, 9]})
+        >>> evaluate(lists, truth, metrics=["mrr@10"])["mrr@10"].overall.value
+        0.25
+    """
+    specs = tuple(dict.fromkeys(parse(text) for text in ([metrics] if isinstance(metrics, str) else metrics)))
+    if not specs:
+        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
+    if isinstance(rng, bool) or not isinstance(rng, int):
+        raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
+    source = open_lists(recommendations, name=name)
+    progress("prepare truth and catalogue", 0, 0)
+    held_out = None if truth is None else _truth_table(truth)
+    ground = make_ground(
+        held_out, train=train, relevance=relevance, catalogue=catalogue, features=features,
+        by=[by] if isinstance(by, str) else by, listed_users=source.users() if held_out is None else None,
+    )  # fmt: skip
+    _check_needs(specs, ground, has_truth=held_out is not None)
+    plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
+    parts = list(_measure(plan, source, engine or LocalEngine(threads), progress))
+    return _collect(plan, source, parts, level, train)
+
+
+def _truth_table(truth: Any) -> pl.DataFrame:
+    if isinstance(truth, pl.DataFrame):
+        return truth
+    from reclens.data.tables import read_table
+
+    table = read_table(truth)
+    return table.collect() if isinstance(table, pl.LazyFrame) else table
+
+
+def _check_needs(specs: Iterable[MetricSpec], ground: Ground, *, has_truth: bool) -> None:
+    for spec in specs:
+        if "truth" in spec.info.needs and not has_truth:
+            raise UsageError(f"{spec.text} needs truth: pass the held-out interactions as truth=…")
+        if "profiles" in spec.info.needs and ground.profiles is None:
+            raise UsageError(f"{spec.text} needs the training data: pass train=…")
+        if spec.info.kind == "catalogue" and not ground.has_catalogue:
+            raise UsageError(f"{spec.text} needs to know the catalogue: pass train=… or catalogue=…")
+        for need, present in (("features", ground.catalogue.features), ("distributions", ground.catalogue.distributions)):
+            if need in spec.info.needs and present is None:
+                raise UsageError(
+                    f"{spec.text} needs item features: pass train= with an items table that has one list-valued "
+                    "attribute such as genres, name one of several with features='genres', or pass "
+                    "features=(ids, matrix), without negative numbers for miscalibration."
+                )
+
+
+def _depth(specs: Iterable[MetricSpec], ground: Ground) -> int:
+    """The deepest rank that any metric looks at."""
+    whole = int(ground.n_relevant.max(initial=1))
+    return max(spec.k if spec.k is not None else whole for spec in specs)
+
+
+def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) -> Iterator[_Part]:
+    """A part for each chunk, and one for the users without a list."""
+    n_users = len(plan.ground.users)
+    served = np.zeros(n_users, bool)
+    done = 0
+    for part in engine.map(lambda chunk: _measure_chunk(plan, chunk), source.chunks()):
+        if served[part.users].any():
+            again = plan.ground.users.decode(part.users[served[part.users]][:1])[0]
+            raise DataError(f"the rows of user {again!r} stand in more than one place", source=source.where,
+                            column=USER, fix="Sort the lists by user_id, then by rank.")  # fmt: skip
+        served[part.users] = True
+        done += len(part.users)
+        progress(f"evaluate {source.name}", done, n_users)
+        yield part
+    missing = np.flatnonzero(~served)
+    if len(missing):
+        yield _measure_lists(plan, missing, np.full((len(missing), plan.depth), -1, np.int32), np.zeros(len(missing), np.int32))
+
+
+def _measure_chunk(plan: _Plan, chunk: pl.DataFrame) -> _Part:
+    starts = user_starts(chunk)
+    codes = plan.ground.users.encode(chunk[USER].gather(starts[:-1]))
+    evaluated = codes >= 0
+    begin = starts[:-1][evaluated]
+    length = np.minimum(np.diff(starts)[evaluated], plan.depth).astype(np.int32)
+    filled = np.arange(plan.depth) < length[:, None]
+    positions = (begin[:, None] + np.arange(plan.depth))[filled]
+    items = np.full(filled.shape, -1, np.int32)
+    items[filled] = plan.ground.items.encode(chunk[ITEM].gather(positions))
+    part = _measure_lists(plan, codes[evaluated].astype(np.int64), items, length)
+    return replace(part, users_without_truth=int((~evaluated).sum()))
+
+
+def _measure_lists(plan: _Plan, users: np.ndarray, items: np.ndarray, length: np.ndarray) -> _Part:
+    ground = plan.ground
+    profiles = ground.profiles
+    lists = Lists(
+        items=items,
+        gains=match(items, users, ground.indptr, ground.relevant, ground.gains),
+        length=length,
+        n_relevant=ground.n_relevant[users],
+        ideal=ground.ideal(users, plan.depth),
+        catalogue=ground.catalogue,
+        profiles=None if profiles is None else profiles.part(users),
+    )
+    columns = {spec.text: _user_values(spec, lists, plan.convention) for spec in plan.user_metrics}
+    groups = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
+    # The served column makes a summary of every cell, also where only metrics of the catalogue were asked for.
+    summary = Summary.of(
+        ground.keys[users], columns or {"": np.ones(len(users))}, groups=groups,
+        replicates=plan.replicates, seed=plan.seed, threads=1,
+    )  # fmt: skip
+    seen = 0
+    if profiles is not None and len(users):
+        ones = np.ones(len(profiles.items))
+        seen = int(match(items, users, profiles.indptr, profiles.items, ones).sum())
+    outside = int((lists.listed & ~_in_catalogue(lists)).sum())
+    values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
+    exposure = _exposures(plan, lists, groups)
+    return _Part(users, values, length, summary, exposure, seen, int(length.sum()), outside, 0)
+
+
+def _user_values(spec: MetricSpec, lists: Lists, convention: Convention) -> np.ndarray:
+    values = np.asarray(spec.info.function(lists.cut(spec.k), convention), np.float64)
+    if values.shape != lists.length.shape:
+        raise UsageError(f"the metric '{spec.text}' returned shape {values.shape}, expected {lists.length.shape}.")
+    rule = convention.missing_list_ndcg if spec.info.name == "ndcg" else convention.missing_list
+    if "truth" in spec.info.needs and rule == "drop":
+        values = np.where(lists.has_list, values, np.nan)
+    return values
+
+
+def _in_catalogue(lists: Lists) -> np.ndarray:
+    known = lists.items >= 0
+    return known & lists.catalogue.in_catalogue[np.where(known, lists.items, 0)]
+
+
+def _exposures(
+    plan: _Plan, lists: Lists, groups: dict[str, tuple[list[str], np.ndarray]]
+) -> dict[tuple[int, str, str], Exposure]:
+    """Counts of the catalogue's items in each cell, for each cut-off."""
+    position = np.cumsum(plan.ground.catalogue.in_catalogue) - 1
+    n_items = plan.ground.catalogue.n_items
+    found: dict[tuple[int, str, str], Exposure] = {}
+    for k in plan.cuts:
+        part = lists.cut(k)
+        counted = _in_catalogue(part)
+        user, _ = np.nonzero(counted)
+        item = position[part.items[counted]]
+        outside = np.bincount(np.nonzero(part.listed & ~counted)[0], minlength=len(part.length))
+        found[(k, *OVERALL)] = Exposure(np.bincount(item, minlength=n_items), int(outside.sum()))
+        if k == plan.depth and not any(s.k == k and s.info.kind == "catalogue" for s in plan.specs):
+            continue
+        for by, (labels, codes) in groups.items():
+            table = np.bincount(codes[user] * n_items + item, minlength=len(labels) * n_items).reshape(-1, n_items)
+            missed = np.bincount(codes, weights=outside, minlength=len(labels))
+            for label, counts, out in zip(labels, table, missed, strict=True):
+                found[(k, by, label)] = Exposure(counts, int(out))
+    return found
+
+
+def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, train: Dataset | None) -> Evaluation:
+    ground = plan.ground
+    summary = reduce(add, (part.summary for part in parts))
+    exposure: dict[tuple[int, str, str], Exposure] = {}
+    for part in parts:
+        for key, counts in part.exposure.items():
+            exposure[key] = exposure[key] + counts if key in exposure else counts
+    catalogue = {
+        (spec.text, by, segment): float(spec.info.function(exposure[(spec.k or plan.depth, by, segment)]))
+        for spec in plan.specs
+        if spec.info.kind == "catalogue"
+        for by, segment in summary.cells
+    }
+    users = np.concatenate([part.users for part in parts])
+    order = np.argsort(users, kind="stable")
+    length = np.concatenate([part.length for part in parts])[order]
+    values = np.concatenate([part.values for part in parts])[order]
+    per_user = pl.DataFrame(
+        {USER: ground.users.ids, "n_relevant": ground.n_relevant, "list_length": length}
+        | {spec.text: values[:, i] for i, spec in enumerate(plan.user_metrics)}
+    )
+    in_catalogue = ground.catalogue.in_catalogue
+    shown = pl.DataFrame({
+        ITEM: ground.items.ids.filter(in_catalogue),
+        "count": exposure[(plan.depth, *OVERALL)].counts,
+        "popularity": ground.catalogue.popularity[in_catalogue],
+    })  # fmt: skip
+    counts = {
+        "users_without_list": int((length == 0).sum()),
+        "users_with_short_list": int(((length > 0) & (length < plan.depth)).sum()),
+        "lists_of_users_without_truth": sum(part.users_without_truth for part in parts),
+        "recommendations": sum(part.listed for part in parts),
+        "recommendations_outside_catalogue": sum(part.outside for part in parts) if ground.has_catalogue else None,
+        "recommendations_seen_in_training": sum(part.seen for part in parts) if ground.profiles is not None else None,
+    }
+    texts = tuple(spec.text for spec in plan.specs)
+    card = make_card(
+        ground.card, counts, source_card=source.card, rules=source.rules, train=train, metrics=texts, depth=plan.depth,
+        convention=plan.convention, level=level, replicates=plan.replicates, seed=plan.seed, by=list(ground.groups),
+    )  # fmt: skip
+    segments = pl.DataFrame({USER: ground.users.ids} | {
+        by: pl.Series(labels, dtype=pl.String).gather(codes) for by, (labels, codes) in ground.groups.items()
+    })  # fmt: skip
+    return Evaluation(source.name, texts, summary, catalogue, per_user, segments, shown, level, card)

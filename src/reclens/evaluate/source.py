@@ -1,0 +1,89 @@
+"""Where lists come from: memory, a file, or a stream larger than memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from reclens.data.lists import normalize_recommendations, read_recommendations
+from reclens.errors import UsageError
+from reclens.evaluate.chunks import cut_frame, cut_stream
+from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
+
+__all__ = ["Source", "open_lists"]
+
+
+@dataclass(eq=False)
+class Source:
+    """Lists, in chunks of whole users in rank order.
+
+    Attributes:
+        name: Name of the system.
+        where: File or table, for messages.
+        table: The lists in memory, or None.
+        stream: The lists as a query, or None.
+        card: What made the lists.
+        rules: Rules that were applied to the lists, with counts; complete when the chunks have been read.
+    """
+
+    name: str
+    where: str
+    table: pl.DataFrame | None
+    stream: pl.LazyFrame | None
+    card: Mapping[str, Any]
+    rules: list[dict[str, Any]] = field(default_factory=list)
+
+    def users(self) -> pl.Series | None:
+        """The users with a list; None for a stream."""
+        return None if self.table is None else self.table[USER]
+
+    def chunks(self) -> Iterator[pl.DataFrame]:
+        """Frames of whole users, each list in rank order."""
+        if self.table is not None:
+            yield from cut_frame(self.table)
+        elif self.stream is not None:
+            for chunk in cut_stream(self.stream.collect_batches(maintain_order=True, chunk_size=1_000_000)):
+                table, rules = normalize_recommendations(chunk, self.where)
+                self._add(rules)
+                yield table
+
+    def _add(self, rules: list[dict[str, Any]]) -> None:
+        for rule in rules:
+            same = next((known for known in self.rules if known["rule"] == rule["rule"]), None)
+            if same is None:
+                self.rules.append(dict(rule))
+            else:
+                same["count"] += rule["count"]
+
+
+def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: str | None) -> Source:
+    """Make lists ready to be read in chunks.
+
+    Raises:
+        DataError: If they are not lists, or a file cannot be read.
+        UsageError: If a stream lacks a column.
+    """
+    if isinstance(recommendations, pl.LazyFrame):
+        present = recommendations.collect_schema().names()
+        absent = [column for column in (USER, ITEM) if column not in present]
+        if absent or not {RANK, SCORE} & set(present):
+            raise UsageError(
+                f"a stream of lists needs {USER}, {ITEM} and {RANK} or {SCORE}; it has {', '.join(present)}. "
+                "Rename its columns with .rename({…})."
+            )
+        columns = [column for column in (USER, ITEM, RANK, SCORE) if column in present]
+        if RANK in columns and SCORE in columns:
+            columns.remove(SCORE)  # the order is known: do not read the scores
+        return Source(name or "system", "the stream of lists", None, recommendations.select(columns), {})
+    if isinstance(recommendations, Recommendations):
+        lists, label = recommendations, name or recommendations.name
+    else:
+        lists = read_recommendations(recommendations, name=name)
+        label = lists.name
+    table, rules = normalize_recommendations(lists.table, label)
+    kept = [*lists.card.get("rules", []), *rules]
+    card = {key: value for key, value in lists.card.items() if key != "rules"}
+    return Source(label, label, table, None, card, [dict(rule) for rule in kept])

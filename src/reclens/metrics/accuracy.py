@@ -1,0 +1,160 @@
+"""How many of the relevant items a list holds, and how high."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reclens.metrics.conventions import Convention
+from reclens.metrics.lists import Lists
+from reclens.metrics.registry import metric
+
+__all__ = ["auc", "hit_rate", "map", "mrr", "ndcg", "precision", "r_precision", "recall"]
+
+
+@metric(title="Precision", needs=("truth",))
+def precision(lists: Lists, convention: Convention) -> np.ndarray:
+    """Share of the first k places that hold a relevant item.
+
+    Formula: precision@k = hits in the first k / k.
+    Range: 0 … 1, higher is better.
+    Denominator: k, also for shorter lists (``lenskit``: the number of items in the list).
+    Users without a list count 0; users without relevant items are left out.
+    Source: trec_eval P_k; Manning, Raghavan, Schütze (2008), Introduction to information retrieval, chapter 8.
+    """
+    hits = lists.hits.sum(axis=1)
+    if convention.precision_denominator == "list":
+        return np.divide(hits, lists.length, out=np.zeros(len(hits)), where=lists.length > 0)
+    return hits / lists.depth
+
+
+@metric(title="Recall", needs=("truth",))
+def recall(lists: Lists, convention: Convention) -> np.ndarray:
+    """Share of a user's relevant items that stand in the first k places.
+
+    Formula: recall@k = hits in the first k / relevant items.
+    Range: 0 … 1, higher is better; it cannot reach 1 where a user has more than k relevant items.
+    Denominator: the user's relevant items (``lenskit``, ``vae_cf``: min(k, relevant items)).
+    Users without a list count 0; users without relevant items are left out.
+    Source: trec_eval recall_k; Liang et al. (2018), Variational autoencoders for collaborative filtering, for min.
+    """
+    reachable = np.minimum(lists.n_relevant, lists.depth)
+    return _ratio(lists.hits.sum(axis=1), reachable if convention.recall_denominator == "min" else lists.n_relevant)
+
+
+@metric(title="Hit rate", needs=("truth",))
+def hit_rate(lists: Lists, convention: Convention) -> np.ndarray:
+    """Whether the first k places hold at least one relevant item.
+
+    Formula: hit_rate@k = 1 if hits in the first k ≥ 1, else 0; its mean is a share of users.
+    Range: 0 … 1, higher is better.
+    Users without a list count 0; users without relevant items are left out.
+    Source: Deshpande and Karypis (2004), Item-based top-n recommendation algorithms; trec_eval success_k.
+    """
+    return lists.hits.any(axis=1).astype(np.float64)
+
+
+@metric(title="MRR", needs=("truth",))
+def mrr(lists: Lists, convention: Convention) -> np.ndarray:
+    """Reciprocal of the rank of the first relevant item.
+
+    Formula: mrr@k = 1 / rank of the first hit, 0 without a hit in the first k.
+    Range: 0 … 1, higher is better.
+    Users without a list count 0; users without relevant items are left out.
+    Source: Voorhees (1999), The TREC-8 question answering track report; trec_eval recip_rank.
+    """
+    first = lists.hits.argmax(axis=1)
+    return np.where(lists.hits.any(axis=1), 1.0 / (first + 1), 0.0)
+
+
+@metric(title="NDCG", needs=("truth",))
+def ndcg(lists: Lists, convention: Convention) -> np.ndarray:
+    """Discounted gain of the list, as a share of the best list possible.
+
+    Formula: ndcg@k = Σ gain(rank) / log2(rank + 1) over the first k, divided by the same sum over the user's
+    relevant items in their best order.
+    Range: 0 … 1, higher is better.
+    Gain: the relevance itself; 1 for every relevant item when relevance is binary.
+    Ideal list: the min(k, relevant items) most relevant items (``rectools``: k places, as if all could be hit).
+    Discount: log2(rank + 1) (``lenskit``: log2(max(rank, 2))).
+    Users without a list count 0; users without relevant items are left out.
+    Source: Järvelin and Kekäläinen (2002), Cumulated gain-based evaluation of IR techniques; trec_eval ndcg_cut_k.
+    """
+    ranks = np.arange(1, lists.depth + 1)
+    steep = convention.discount == "log2(rank+1)"
+    discounts = 1.0 / np.log2(ranks + 1 if steep else np.maximum(ranks, 2))
+    gains, ideal = lists.gains, lists.ideal
+    if convention.gain == "exponential":
+        gains, ideal = np.exp2(gains) - 1, np.exp2(ideal) - 1
+    best = ideal @ discounts[: ideal.shape[1]]
+    if convention.ideal == "k":
+        best = np.full(len(gains), ideal.max(initial=1.0) * discounts.sum())
+    return _ratio(gains @ discounts, best)
+
+
+@metric(title="MAP", needs=("truth",))
+def map(lists: Lists, convention: Convention) -> np.ndarray:
+    """Average precision: the precision at the rank of each hit, averaged over the relevant items.
+
+    Formula: ap@k = Σ precision@rank over the ranks ≤ k that hold a relevant item, divided by the relevant items; MAP
+    is its mean over users.
+    Range: 0 … 1, higher is better; it cannot reach 1 where a user has more than k relevant items.
+    Denominator: the user's relevant items (``recbole``, ``vae_cf``, ``replay``: min(k, relevant items); ``lenskit``:
+    min(list length, relevant items)).
+    Users without a list count 0; users without relevant items are left out.
+    Source: trec_eval map_cut_k; Manning, Raghavan, Schütze (2008), chapter 8.
+    """
+    so_far = np.cumsum(lists.hits, axis=1)
+    total = (so_far / np.arange(1, lists.depth + 1) * lists.hits).sum(axis=1)
+    reachable = {
+        "relevant": lists.n_relevant,
+        "min": np.minimum(lists.n_relevant, lists.depth),
+        "min_list": np.minimum(lists.n_relevant, lists.length),
+    }
+    return _ratio(total, reachable[convention.ap_denominator])
+
+
+@metric(title="R-precision", needs=("truth",), cut=False)
+def r_precision(lists: Lists, convention: Convention) -> np.ndarray:
+    """Precision at R, where R is the number of the user's relevant items: precision and recall are equal there.
+
+    Formula: r_precision = hits in the first R / R.
+    Range: 0 … 1, higher is better.
+    Short lists: the places they lack hold no hit; lists should be as long as the largest R.
+    Users without a list count 0; users without relevant items are left out.
+    Source: trec_eval Rprec; Buckley and Voorhees (2005), Retrieval system evaluation.
+    """
+    within = np.arange(lists.depth) < lists.n_relevant[:, None]
+    return _ratio((lists.hits & within).sum(axis=1), lists.n_relevant)
+
+
+@metric(title="AUC", needs=("truth",))
+def auc(lists: Lists, convention: Convention) -> np.ndarray:
+    """Chance that a relevant item stands before one that is not, items beyond the list being tied at its end.
+
+    Formula: Σ over relevant items of (irrelevant candidates ranked below + ½ · those tied), divided by
+    relevant × irrelevant candidates. All candidates that are not in the first k are tied behind it; the candidates are
+    the catalogue without the user's training items.
+    Range: 0 … 1, ½ is a random order, higher is better. With k as long as the catalogue it is the exact area under the
+    ROC curve; with a short list the ties pull it towards ½.
+    Users without a list count 0.5, since all their candidates are tied; users without relevant or without irrelevant
+    candidates are left out.
+    Source: Mann and Whitney (1947); Rendle et al. (2009), BPR, section 4.
+    """
+    candidates = np.full(len(lists.length), lists.catalogue.n_items, np.int64)
+    if lists.profiles is not None:
+        candidates -= lists.profiles.sizes
+    hits = lists.hits
+    found = hits.sum(axis=1)
+    # Candidates can be fewer than listed where a system lists training items or items of no catalogue.
+    irrelevant = np.maximum(candidates - lists.n_relevant, (lists.listed & ~hits).sum(axis=1))
+    before = np.cumsum(lists.listed & ~hits, axis=1)
+    listed_misses = (lists.listed & ~hits).sum(axis=1)
+    below = np.where(hits, irrelevant[:, None] - before, 0).sum(axis=1)
+    tied = (lists.n_relevant - found) * (irrelevant - listed_misses) / 2
+    pairs = lists.n_relevant.astype(np.float64) * irrelevant
+    return _ratio(below + tied, pairs)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Numerator by denominator; NaN, that is "not defined", where nothing is to be found."""
+    return np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=denominator > 0)

@@ -1,0 +1,69 @@
+"""How exposure is spread over the catalogue, and which users are served at all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reclens.metrics.conventions import Convention
+from reclens.metrics.exposure_counts import Exposure
+from reclens.metrics.lists import Lists
+from reclens.metrics.registry import metric
+
+__all__ = ["coverage", "entropy", "gini", "user_coverage"]
+
+
+@metric(title="Catalogue coverage", kind="catalogue")
+def coverage(exposure: Exposure) -> float:
+    """Share of the catalogue that stands in at least one list.
+
+    Formula: distinct catalogue items in the first k of any list / items of the catalogue.
+    Range: 0 … 1. It grows with the number of users, so that only groups of equal size compare.
+    Items outside the catalogue do not count.
+    No interval: resampled users repeat, and so always cover less than the real ones.
+    Source: Herlocker et al. (2004), Evaluating collaborative filtering recommender systems; Ge et al. (2010).
+    """
+    return float(np.count_nonzero(exposure.counts) / len(exposure.counts)) if len(exposure.counts) else float("nan")
+
+
+@metric(title="Gini of exposure", kind="catalogue", higher_is_better=None)
+def gini(exposure: Exposure) -> float:
+    """Inequality of exposure between the items of the catalogue.
+
+    Formula: Σ (2j - n - 1) x_j / (n Σ x) over the items in ascending order of exposure x, items never shown included.
+    Range: 0 (all items shown equally often) … 1 - 1/n (a single item shown). Lower is more even.
+    No interval: see coverage.
+    Source: Gini (1912); Adomavicius and Kwon (2012), Improving aggregate recommendation diversity.
+    """
+    counts = np.sort(exposure.counts).astype(np.float64)
+    n, total = len(counts), counts.sum()
+    if not total:
+        return float("nan")
+    return float((2 * np.arange(1, n + 1) - n - 1) @ counts / (n * total))
+
+
+@metric(title="Entropy of exposure", kind="catalogue", high=None, unit="bits", higher_is_better=None)
+def entropy(exposure: Exposure) -> float:
+    """Shannon entropy of the exposure shares.
+
+    Formula: -Σ p log2 p, where p is an item's share of all recommendations.
+    Range: 0 (a single item shown) … log2(items of the catalogue). Higher is more even.
+    No interval: see coverage.
+    Source: Shannon (1948); Adomavicius and Kwon (2012).
+    """
+    total = exposure.counts.sum()
+    if not total:
+        return float("nan")
+    shares = exposure.counts[exposure.counts > 0] / total
+    return float(-(shares * np.log2(shares)).sum()) + 0.0
+
+
+@metric(title="User coverage", cut=False)
+def user_coverage(lists: Lists, convention: Convention) -> np.ndarray:
+    """Whether the user has a list at all.
+
+    Formula: 1 if the list holds at least one item, else 0; its mean is the share of users served.
+    Range: 0 … 1, higher is better.
+    Users without a list count 0.
+    Source: Herlocker et al. (2004), section 4.2.
+    """
+    return lists.has_list.astype(np.float64)

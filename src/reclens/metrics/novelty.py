@@ -1,0 +1,80 @@
+"""How far from the beaten track a list leads, and how much of it is popularity alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reclens.metrics.conventions import Convention
+from reclens.metrics.lists import Lists
+from reclens.metrics.registry import metric
+
+__all__ = ["aplt", "arp", "novelty", "serendipity"]
+
+
+@metric(title="Novelty", high=None, unit="bits", higher_is_better=None, needs=("profiles",))
+def novelty(lists: Lists, convention: Convention) -> np.ndarray:
+    """Mean self-information of the listed items: how surprising it is that a user has one.
+
+    Formula: mean over the first k of -log2(training users of the item / training users).
+    Range: 0 (everybody has every item) … log2(training users). Neither direction is better by itself.
+    Items that nobody has in the training data count as if one user had them.
+    Items outside the catalogue and users without a list are left out.
+    Source: Zhou et al. (2010), Solving the apparent diversity-accuracy dilemma of recommender systems; Vargas and
+    Castells (2011), Rank and relevance in novelty and diversity metrics.
+    """
+    lists.require("profiles")
+    known = np.maximum(lists.catalogue.popularity, 1)
+    return lists.listed_mean(np.log2(max(lists.catalogue.n_users, 1)) - np.log2(known))
+
+
+@metric(title="Average recommendation popularity", high=None, unit="users", higher_is_better=None, needs=("profiles",))
+def arp(lists: Lists, convention: Convention) -> np.ndarray:
+    """Mean popularity of the listed items.
+
+    Formula: mean over the first k of the item's training users.
+    Range: 0 … training users. Neither direction is better by itself.
+    Items outside the catalogue and users without a list are left out.
+    Source: Yin et al. (2012), Challenging the long tail recommendation; Abdollahpouri et al. (2019).
+    """
+    lists.require("profiles")
+    return lists.listed_mean(lists.catalogue.popularity.astype(np.float64))
+
+
+@metric(title="Share of long-tail items", higher_is_better=None, needs=("profiles",))
+def aplt(lists: Lists, convention: Convention) -> np.ndarray:
+    """Share of the listed items that come from the long tail.
+
+    Formula: long-tail items in the first k / items in the first k. The short head is the smallest set of most popular
+    items that holds 80 % of the training interactions; every other item is the long tail.
+    Range: 0 … 1. Neither direction is better by itself.
+    Items outside the catalogue and users without a list are left out.
+    Source: Abdollahpouri, Burke, Mobasher (2019), Managing popularity bias in recommender systems with personalized
+    re-ranking (APLT).
+    """
+    lists.require("profiles")
+    return lists.listed_mean(lists.catalogue.long_tail.astype(np.float64))
+
+
+@metric(title="Serendipity", needs=("truth", "profiles"))
+def serendipity(lists: Lists, convention: Convention) -> np.ndarray:
+    """Share of the first k places that hold a relevant item which a popularity list would not have shown.
+
+    Formula: hits in the first k that are not among the k most popular items new to the user, divided by k.
+    Range: 0 … 1, higher is better; never above precision@k.
+    Denominator: k, also for shorter lists.
+    Users without a list count 0; users without relevant items are left out.
+    Source: Murakami, Mori, Orihara (2008), Metrics for evaluating the serendipity of recommendation lists; Ge,
+    Delgado-Battenfeld, Jannach (2010), Beyond accuracy.
+    """
+    lists.require("profiles")
+    assert lists.profiles is not None
+    rank_of = lists.catalogue.popularity_rank
+    n_items = len(rank_of)
+    user, place = np.nonzero(lists.hits)
+    item_rank = rank_of[lists.items[user, place]].astype(np.int64)
+    # The place of an item among the popular ones new to the user: its rank less the user's own items before it.
+    owner = np.repeat(np.arange(len(lists.length)), lists.profiles.sizes)
+    seen = np.sort(owner * n_items + rank_of[lists.profiles.items])
+    seen_before = np.searchsorted(seen, user * n_items + item_rank) - lists.profiles.indptr[user]
+    unexpected = item_rank - seen_before >= lists.depth
+    return np.bincount(user, weights=unexpected, minlength=len(lists.length)) / lists.depth

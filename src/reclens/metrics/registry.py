@@ -1,0 +1,176 @@
+"""The registry of metrics: one decorated function is a metric, everywhere."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.metrics.conventions import Convention
+from reclens.metrics.exposure_counts import Exposure
+from reclens.metrics.lists import Lists
+
+__all__ = ["MetricInfo", "MetricSpec", "describe", "metric", "names", "parse"]
+
+UserMetric = Callable[[Lists, Convention], np.ndarray]
+CatalogueMetric = Callable[[Exposure], float]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What a metric is.
+
+    Attributes:
+        name: Name without the cut-off, such as ``"ndcg"``.
+        title: Name for people.
+        kind: ``"user"``: one value a user, averaged; ``"catalogue"``: one value for all lists together.
+        function: The function.
+        higher_is_better: None where neither direction is better by itself.
+        low: Lower bound of the value.
+        high: Upper bound, or None when it depends on the data.
+        unit: Unit of the value; "" for a plain number.
+        cut: Whether the name takes a cut-off, as in ``ndcg@10``.
+        needs: What it needs beside the lists: any of ``truth, profiles, features, distributions``.
+    """
+
+    name: str
+    title: str
+    kind: Literal["user", "catalogue"]
+    function: Callable[..., Any]
+    higher_is_better: bool | None
+    low: float
+    high: float | None
+    unit: str
+    cut: bool
+    needs: tuple[str, ...]
+
+    @property
+    def doc(self) -> str:
+        """The docstring: formula, range, denominator and rules."""
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return self.doc.split("\n", 1)[0]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        shown = ("name", "title", "kind", "higher_is_better", "low", "high", "unit", "cut", "needs", "summary")
+        return [{name: getattr(self, name) for name in shown}]
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A metric with its cut-off, as asked for: ``ndcg@10``.
+
+    Attributes:
+        text: The name as asked for.
+        info: The metric.
+        k: The cut-off, or None for the whole list.
+    """
+
+    text: str
+    info: MetricInfo
+    k: int | None
+
+
+_REGISTERED: dict[str, MetricInfo] = {}
+
+
+def metric(
+    *,
+    title: str,
+    kind: Literal["user", "catalogue"] = "user",
+    higher_is_better: bool | None = True,
+    low: float = 0.0,
+    high: float | None = 1.0,
+    unit: str = "",
+    cut: bool = True,
+    needs: tuple[str, ...] = (),
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function a metric, under its own name: the CLI, the docs, the reports and the contract tests have it.
+
+    A user metric takes ``(lists, convention)`` and returns float64 of shape (users,), NaN where it is not defined. A
+    catalogue metric takes ``(exposure)`` and returns one float. The docstring is the definition that people read.
+
+    Args:
+        title: Name for people.
+        kind: ``"user"`` or ``"catalogue"``.
+        higher_is_better: None where neither direction is better by itself.
+        low: Lower bound.
+        high: Upper bound, or None when it depends on the data.
+        unit: Unit of the value.
+        cut: Whether the name takes a cut-off.
+        needs: Any of ``truth, profiles, features, distributions``.
+
+    Raises:
+        UsageError: If the name is taken by another function.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = getattr(function, "__name__", "metric")
+        taken = _REGISTERED.get(name)
+        if taken is not None and taken.function.__module__ != function.__module__:
+            raise UsageError(f"a metric named '{name}' exists already, in {taken.function.__module__}: choose another.")
+        _REGISTERED[name] = MetricInfo(name, title, kind, function, higher_is_better, low, high, unit, cut, needs)
+        return function
+
+    return register
+
+
+def _registered() -> Mapping[str, MetricInfo]:
+    package = importlib.import_module("reclens.metrics")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"reclens.metrics.{module.name}")
+    return _REGISTERED
+
+
+def names() -> list[str]:
+    """The names of all metrics, without cut-offs, in alphabetical order."""
+    return sorted(_registered())
+
+
+def describe(name: str) -> MetricInfo:
+    """What a metric is; ``name`` may carry a cut-off.
+
+    Raises:
+        UnknownNameError: If there is no such metric.
+    """
+    bare = name.split("@", 1)[0]
+    known = _registered()
+    if bare not in known:
+        raise UnknownNameError("metric", bare, known)
+    return known[bare]
+
+
+def parse(text: str) -> MetricSpec:
+    """Read a metric as asked for, such as ``"ndcg@10"`` or ``"r_precision"``.
+
+    Raises:
+        UnknownNameError: If there is no such metric.
+        UsageError: If the cut-off is missing, superfluous or not a positive integer.
+
+    Example:
+        >>> parse("ndcg@10").k
+        10
+    """
+    match = re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)(?:@(.*))?", text.strip())
+    if match is None:
+        raise UsageError(f"'{text}' is not a metric. Write name@k, such as ndcg@10.")
+    info = describe(match[1])
+    if match[2] is None:
+        if info.cut:
+            raise UsageError(f"'{text}' needs a cut-off. Write {info.name}@10 for the first ten places.")
+        return MetricSpec(info.name, info, None)
+    if not info.cut:
+        raise UsageError(f"'{info.name}' takes no cut-off. Write {info.name}.")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", match[2]):
+        raise UsageError(f"the cut-off of '{text}' is not a positive whole number. Write {info.name}@10.")
+    return MetricSpec(f"{info.name}@{int(match[2])}", info, int(match[2]))

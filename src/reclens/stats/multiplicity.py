@@ -1,0 +1,57 @@
+"""Corrections of p-values for having asked several questions at once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from reclens.errors import UnknownNameError, UsageError
+
+__all__ = ["CORRECTIONS", "adjust"]
+
+CORRECTIONS: Final = {
+    "holm": "Holm (1979): the chance of even one false discovery stays below alpha",
+    "bonferroni": "Bonferroni: as Holm, simpler and never more powerful",
+    "bh": "Benjamini and Hochberg (1995): the expected share of false among all discoveries stays below alpha",
+    "none": "no correction: each test by itself",
+}
+"""The corrections, with what each one promises."""
+
+
+def adjust(p_values: np.ndarray, *, correction: str = "holm") -> np.ndarray:
+    """Adjusted p-values: each may be held against alpha as if it stood alone.
+
+    Args:
+        p_values: Shape (n,); NaN means that no test was made, and stays NaN.
+        correction: One of ``CORRECTIONS``.
+
+    Returns:
+        Adjusted p-values, shape (n,), in the order given, capped at 1.
+
+    Raises:
+        UnknownNameError: If there is no such correction.
+        UsageError: If a p-value lies outside 0 … 1.
+
+    Example:
+        >>> adjust(np.array([0.01, 0.04, 0.03]), correction="holm").round(4).tolist()
+        [0.03, 0.06, 0.06]
+    """
+    if correction not in CORRECTIONS:
+        raise UnknownNameError("correction", correction, CORRECTIONS)
+    values = np.asarray(p_values, np.float64)
+    tested = np.flatnonzero(~np.isnan(values))
+    if ((values[tested] < 0) | (values[tested] > 1)).any():
+        raise UsageError("p-values lie between 0 and 1; at least one does not.")
+    adjusted = values.copy()
+    order = tested[np.argsort(values[tested], kind="stable")]
+    ranked, n = values[order], len(order)
+    rank = np.arange(1, n + 1)
+    if correction == "holm":
+        ranked = np.maximum.accumulate(ranked * (n - rank + 1))
+    elif correction == "bonferroni":
+        ranked = ranked * n
+    elif correction == "bh":
+        ranked = np.minimum.accumulate((ranked * n / rank)[::-1])[::-1]
+    adjusted[order] = np.minimum(ranked, 1.0)
+    return adjusted
