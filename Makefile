@@ -1,0 +1,97 @@
+# RecLens: what you can make. `make` alone lists it.
+#
+# Everything happens in .venv, which is made from $(PYTHON) and the exact versions in requirements/*.txt.
+# A second run is quick: stamp files in .venv remember what is installed.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin
+PIP := $(RUN)/python -m pip --disable-pip-version-check --no-input install --quiet
+UV_VERSION := 0.13.9
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test browser lint format types layers docs reference lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.core  ## install, then compare six recommenders on synthetic data: a table and an HTML report
+	$(RUN)/reclens demo $(ARGS)
+
+test: $(VENV)/.test browser  ## install, then run every test (ARGS="-k ndcg" to choose)
+	$(RUN)/python -m pytest $(ARGS)
+
+browser:
+	@sh scripts/ensure_browser.sh
+
+lint: $(VENV)/.test  ## ruff: faults and format
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+
+format: $(VENV)/.test  ## let ruff mend what it can
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+types: $(VENV)/.test  ## basedpyright over src
+	$(RUN)/basedpyright
+
+layers: $(VENV)/.test  ## import-linter: imports flow one way
+	$(RUN)/lint-imports
+
+docs: $(VENV)/.docs  ## build the documentation into site/
+	$(RUN)/python scripts/make_metric_reference.py --check
+	$(RUN)/zensical build --clean --strict
+
+reference: $(VENV)/.core  ## write docs/metrics.md anew from the metrics' docstrings
+	$(RUN)/python scripts/make_metric_reference.py
+
+# Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.
+lock: $(VENV)/.uv  ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
+	@for name in core build test docs; do \
+		case $$name in \
+			core) sources="pyproject.toml" ;; \
+			build) sources="--group build -c requirements/core.txt" ;; \
+			test) sources="pyproject.toml --group build --group test --group lint -c requirements/core.txt -c requirements/build.txt" ;; \
+			docs) sources="--group docs -c requirements/test.txt" ;; \
+		esac; \
+		echo "lock: requirements/$$name.txt"; \
+		$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
+			$$sources --output-file requirements/$$name.txt || exit 1; \
+	done
+
+clean:  ## remove what make made, the environment too
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/artefacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --clear: an environment whose Python is gone would only break later, and less clearly.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "RecLens needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)."; \
+		echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "make: creating $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.core: requirements/core.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
+	@echo "make: installing requirements/core.txt and reclens (about a minute)"
+	@$(PIP) --requirement requirements/core.txt --requirement requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.core
+	@echo "make: installing requirements/test.txt (a minute or two)"
+	@$(PIP) --requirement requirements/test.txt
+	@touch $@
+
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.test
+	@echo "make: installing requirements/docs.txt"
+	@$(PIP) --requirement requirements/docs.txt
+	@touch $@
+
+$(VENV)/.uv: | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION)
+	@touch $@
