@@ -1,0 +1,40 @@
+"""What every registered metric has to keep, whatever it measures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.metrics import names, parse
+from reclens.metrics.lists import Lists
+from reclens.testing.metrics import check_metric
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_contract(name: str) -> None:
+    check_metric(name)
+
+
+def test_a_metric_of_ones_own_is_one_function() -> None:
+    from reclens.metrics import metric, registry
+
+    @metric(title="Length of the list", high=None)
+    def list_length_for_a_test(lists: Lists, convention: object) -> np.ndarray:
+        """How long the list is."""
+        return lists.length.astype(np.float64)
+
+    try:
+        assert "list_length_for_a_test" in names()
+        assert parse("list_length_for_a_test@3").k == 3
+    finally:
+        registry._REGISTERED.pop("list_length_for_a_test")
+
+
+def test_unknown_and_malformed_names_are_explained() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'ndcg'"):
+        parse("ncdg@10")
+    for text, complaint in [("ndcg", "needs a cut-off"), ("r_precision@5", "takes no cut-off"),
+                            ("ndcg@0", "not a positive"), ("ndcg@x", "not a positive"), ("a b", "not a metric")]:  # fmt: skip
+        with pytest.raises(UsageError, match=complaint):
+            parse(text)

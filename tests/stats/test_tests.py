@@ -1,0 +1,100 @@
+"""Tests of significance against other software, published tables and their own promise under the null."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.stats.multiplicity import adjust
+from reclens.stats.paired import bootstrap_p_value, randomization_p_values, smallest_detectable
+
+# Benjamini and Hochberg (1995), table of 15 p-values of the thrombolysis trial.
+THROMBOLYSIS = np.array([.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528,
+                         .7590, 1.0])  # fmt: skip
+
+
+def p_value(differences: np.ndarray, *, flips: int = 9999, seed: int = 0) -> float:
+    n = len(differences)
+    keys = np.random.default_rng(seed).integers(0, 2**63, n).astype(np.uint64)
+    found = randomization_p_values(keys, differences[:, None], np.array([0, n]), np.array([[0]]), n_targets=1,
+                                   flips=flips, seed=seed)  # fmt: skip
+    return float(found[0, 0])
+
+
+def test_randomization_approaches_the_exact_test() -> None:
+    # All 2^10 sign vectors, enumerated.
+    differences = np.array([0.3, -0.1, 0.5, 0.2, 0.05, -0.2, 0.4, 0.1, 0.25, 0.15])
+    signs = np.array(list(product([-1, 1], repeat=10)))
+    exact = np.mean(np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12)
+    assert p_value(differences, flips=99_999) == pytest.approx(exact, abs=4 * np.sqrt(exact / 99_999))
+
+
+def test_randomization_agrees_with_scipy(rng: np.random.Generator) -> None:
+    from scipy.stats import permutation_test
+
+    differences = rng.normal(0.15, 1.0, 120)
+    scipy = permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=19_999, rng=1)
+    assert p_value(differences, flips=19_999) == pytest.approx(scipy.pvalue, abs=0.015)
+
+
+def test_a_a_comparisons_are_significant_as_often_as_promised() -> None:
+    rng = np.random.default_rng(11)
+    n, trials = 120, 2000
+    values = rng.beta(1, 3, (2, n, trials)) * (rng.random((2, n, trials)) > 0.4)
+    gaps = values[0] - values[1]
+    keys = rng.integers(0, 2**63, n).astype(np.uint64)
+    found = randomization_p_values(keys, gaps, np.array([0, n]), np.array([[0]]), n_targets=1, flips=999, seed=1)
+    assert 0.04 <= np.mean(found < 0.05) <= 0.06
+
+
+def test_the_smallest_p_value_is_one_over_flips_plus_one() -> None:
+    assert p_value(np.full(60, 1.0), flips=999) == 1 / 1000
+
+
+def test_no_difference_at_all_is_no_evidence() -> None:
+    assert p_value(np.zeros(10), flips=99) == 1.0
+
+
+def test_bootstrap_p_value_by_hand() -> None:
+    # Replicates stray from the estimate 2 by 1, 3, 2 and 0: two of four by at least 2.
+    assert bootstrap_p_value(np.array([3.0, 5.0, 0.0, 2.0, np.nan]), 2.0) == pytest.approx(3 / 5)
+    assert np.isnan(bootstrap_p_value(np.array([]), 1.0))
+
+
+def test_holm_by_hand() -> None:
+    # Holm (1979): sorted .005, .01, .03, .04 times 4, 3, 2, 1, kept from falling.
+    assert adjust(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_benjamini_hochberg_finds_the_four_of_the_published_trial() -> None:
+    assert (adjust(THROMBOLYSIS, correction="bh") <= 0.05).sum() == 4
+    assert (adjust(THROMBOLYSIS, correction="bonferroni") <= 0.05).sum() == 3
+
+
+def test_benjamini_hochberg_equals_scipy(rng: np.random.Generator) -> None:
+    from scipy.stats import false_discovery_control
+
+    p = rng.random(40) ** 2
+    np.testing.assert_allclose(adjust(p, correction="bh"), false_discovery_control(p))
+
+
+def test_missing_tests_stay_missing_and_do_not_count() -> None:
+    adjusted = adjust(np.array([0.02, np.nan, 0.04]), correction="bonferroni")
+    assert adjusted[[0, 2]].tolist() == [0.04, 0.08] and np.isnan(adjusted[1])
+
+
+def test_bad_input_is_explained() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'holm'"):
+        adjust(np.array([0.1]), correction="hom")
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        adjust(np.array([1.5]))
+    with pytest.raises(UsageError, match="flips"):
+        p_value(np.ones(3), flips=0)
+
+
+def test_smallest_detectable_is_the_textbook_factor() -> None:
+    # (1.959964 + 0.841621) standard errors at 5 % and 80 %.
+    assert smallest_detectable(1.0) == pytest.approx(2.801585, abs=1e-6)
