@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from reclens.schema import USER
@@ -63,9 +62,3 @@ def cut_stream(batches: Iterator[pl.DataFrame], *, rows: int = ROWS_A_CHUNK) -> 
     if held:
         yield pl.concat(held)
 
-
-def user_starts(table: pl.DataFrame) -> np.ndarray:
-    """First row of each run of one user, and the end; int64, shape (runs + 1,)."""
-    users = table[USER]
-    changes = (users != users.shift(1)).fill_null(value=True).arg_true().to_numpy().astype(np.int64)
-    return np.concatenate([changes, [table.height]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.lists import drop_repeated_items, run_starts
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import DataError, UsageError
-from reclens.evaluate.chunks import user_starts
 from reclens.evaluate.ground import Features, Ground, make_ground
 from reclens.evaluate.protocol import make_card
 from reclens.evaluate.results import OVERALL, Evaluation
@@ -22,7 +22,7 @@ from reclens.evaluate.source import Source, open_lists
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
-from reclens.metrics.matching import match
+from reclens.metrics.matching import has_repeats, match
 from reclens.metrics.registry import MetricSpec, parse
 from reclens.schema import ITEM, USER, Recommendations
 from reclens.stats.summary import Summary
@@ -66,7 +66,8 @@ class _Part:
     seen: int
     listed: int
     outside: int
-    users_without_truth: int
+    users_without_truth: int = 0
+    rules: list[dict[str, Any]] = field(default_factory=list)
 
 
 def evaluate(
@@ -189,6 +190,7 @@ def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) ->
             raise DataError(f"the rows of user {again!r} stand in more than one place", source=source.where,
                             column=USER, fix="Sort the lists by user_id, then by rank.")  # fmt: skip
         served[part.users] = True
+        source.add(part.rules)
         done += len(part.users)
         progress(f"evaluate {source.name}", done, n_users)
         yield part
@@ -198,15 +200,21 @@ def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) ->
 
 
 def _measure_chunk(plan: _Plan, chunk: pl.DataFrame) -> _Part:
-    starts = user_starts(chunk)
-    codes = plan.ground.users.encode(chunk[USER].gather(starts[:-1]))
+    begins = run_starts(chunk[USER])
+    codes = plan.ground.users.encode(chunk[USER].gather(begins))
     evaluated = codes >= 0
-    begin = starts[:-1][evaluated]
-    length = np.minimum(np.diff(starts)[evaluated], plan.depth).astype(np.int32)
+    ends = np.append(begins[1:], chunk.height)
+    length = np.minimum((ends - begins)[evaluated], plan.depth).astype(np.int32)
     filled = np.arange(plan.depth) < length[:, None]
-    positions = (begin[:, None] + np.arange(plan.depth))[filled]
+    listed = chunk[ITEM].gather((begins[evaluated][:, None] + np.arange(plan.depth))[filled])
+    identity = np.zeros(filled.shape, np.uint64)
+    identity[filled] = (listed if listed.dtype.is_integer() else listed.hash()).cast(pl.UInt64, wrap_numerical=True)
+    if has_repeats(identity, length):
+        rules: list[dict[str, Any]] = []
+        part = _measure_chunk(plan, drop_repeated_items(chunk, rules))
+        return replace(part, rules=rules)
     items = np.full(filled.shape, -1, np.int32)
-    items[filled] = plan.ground.items.encode(chunk[ITEM].gather(positions))
+    items[filled] = plan.ground.items.encode(listed)
     part = _measure_lists(plan, codes[evaluated].astype(np.int64), items, length)
     return replace(part, users_without_truth=int((~evaluated).sum()))
 
@@ -237,7 +245,7 @@ def _measure_lists(plan: _Plan, users: np.ndarray, items: np.ndarray, length: np
     outside = int((lists.listed & ~_in_catalogue(lists)).sum())
     values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
     exposure = _exposures(plan, lists, groups)
-    return _Part(users, values, length, summary, exposure, seen, int(length.sum()), outside, 0)
+    return _Part(users, values, length, summary, exposure, seen, int(length.sum()), outside)
 
 
 def _user_values(spec: MetricSpec, lists: Lists, convention: Convention) -> np.ndarray:

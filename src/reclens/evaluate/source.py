@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from reclens.data.lists import normalize_recommendations, read_recommendations
+from reclens.data.lists import order_lists
 from reclens.errors import UsageError
 from reclens.evaluate.chunks import cut_frame, cut_stream
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
@@ -46,11 +46,12 @@ class Source:
             yield from cut_frame(self.table)
         elif self.stream is not None:
             for chunk in cut_stream(self.stream.collect_batches(maintain_order=True, chunk_size=1_000_000)):
-                table, rules = normalize_recommendations(chunk, self.where)
-                self._add(rules)
+                table, rules = order_lists(chunk, self.where)
+                self.add(rules)
                 yield table
 
-    def _add(self, rules: list[dict[str, Any]]) -> None:
+    def add(self, rules: list[dict[str, Any]]) -> None:
+        """Add to the counts of the rules."""
         for rule in rules:
             same = next((known for known in self.rules if known["rule"] == rule["rule"]), None)
             if same is None:
@@ -80,10 +81,15 @@ def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: s
         return Source(name or "system", "the stream of lists", None, recommendations.select(columns), {})
     if isinstance(recommendations, Recommendations):
         lists, label = recommendations, name or recommendations.name
+    elif isinstance(recommendations, pl.DataFrame):
+        lists = Recommendations(recommendations, "system")
+        label = name or "system"
     else:
+        from reclens.data.tables import read_recommendations
+
         lists = read_recommendations(recommendations, name=name)
         label = lists.name
-    table, rules = normalize_recommendations(lists.table, label)
+    table, rules = order_lists(lists.table, label)
     kept = [*lists.card.get("rules", []), *rules]
     card = {key: value for key, value in lists.card.items() if key != "rules"}
     return Source(label, label, table, None, card, [dict(rule) for rule in kept])

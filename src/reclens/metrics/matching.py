@@ -8,7 +8,7 @@ import numpy as np
 
 from reclens.kernels import kernel
 
-__all__ = ["match"]
+__all__ = ["has_repeats", "match"]
 
 
 def match(items: np.ndarray, rows: np.ndarray, indptr: np.ndarray, own: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -49,3 +49,24 @@ def _match(items: Any, rows: Any, indptr: Any, own: Any, values: Any, found: Any
                     high = middle
             if low < end and own[low] == item:
                 found[i, j] = values[low]
+
+
+def has_repeats(items: np.ndarray, length: np.ndarray) -> bool:
+    """Whether any list holds an item twice.
+
+    Args:
+        items: One 64-bit number an item, shape (n, d).
+        length: Items of each list, int32, shape (n,).
+    """
+    return bool(_has_repeats(np.ascontiguousarray(items), length)) if items.size else False
+
+
+@kernel("int64(uint64[:,::1], int32[::1])")
+def _has_repeats(items: Any, length: Any) -> Any:
+    # Lists are short: comparing all pairs is faster than sorting or hashing up to about 100 places.
+    for i in range(items.shape[0]):
+        for j in range(1, length[i]):
+            for earlier in range(j):
+                if items[i, j] == items[i, earlier]:
+                    return 1
+    return 0

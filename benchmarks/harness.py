@@ -1,0 +1,138 @@
+"""Timing ours beside the peers: each in a process and an environment of its own, taking turns.
+
+A worker is a script that prints a line of JSON for every line it reads, see ``serve``. Turns are alternated, so that a
+machine that drifts slows everybody down; the medians and their ratios are what is reported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parent
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        model = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line), model)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": model, "cores": os.cpu_count(), "memory_gib": round(memory), "system": platform.system(),
+        "python": platform.python_version(), "date": time.strftime("%Y-%m-%d"),
+    }  # fmt: skip
+
+
+def environment(peer: str) -> Path:
+    """The interpreter of a peer's own virtual environment, made from ``requirements/PEER.txt`` on first use."""
+    home = FOLDER / ".venvs" / peer
+    python = home / "bin" / "python"
+    stamp = home / ".installed"
+    wanted = (FOLDER / "requirements" / f"{peer}.txt").read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print(f"installing {peer} …", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
+        command = [python, "-m", "pip", "install", "-q", "-r", FOLDER / "requirements" / f"{peer}.txt"]
+        subprocess.run(command, check=True)
+        stamp.write_text(wanted)
+    return python
+
+
+class Worker:
+    """A process that runs one contestant."""
+
+    def __init__(self, name: str, python: Path | str, script: Path, *arguments: str, threads: int = 2) -> None:
+        self.name = name
+        limit = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "POLARS")}
+        limit["POLARS_MAX_THREADS"] = str(threads)
+        self.process = subprocess.Popen(
+            [str(python), str(script), *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **limit, "PYTHONPATH": str(ROOT / "src") if name == "reclens" else ""},
+        )  # fmt: skip
+        self.turns: list[dict[str, Any]] = []
+
+    def turn(self, task: str = "run") -> dict[str, Any]:
+        """Have the worker do the task once; its answer is kept."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(task + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name} ended with status {self.process.wait()}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def serve(tasks: dict[str, Callable[[], Any]]) -> None:
+    """Run in a worker: for each task read, answer with seconds, peak memory and what the task returned."""
+    import resource
+
+    for line in sys.stdin:
+        started = time.perf_counter()
+        answer = tasks[line.strip()]()
+        seconds = time.perf_counter() - started
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(json.dumps({"seconds": seconds, "peak_gib": peak, "answer": answer}), flush=True)
+
+
+def race(workers: list[Worker], *, runs: int, task: str = "run") -> dict[str, dict[str, Any]]:
+    """Warm everybody up, then take turns; medians by name."""
+    for worker in workers:
+        first = worker.turn(task)
+        print(f"  {worker.name}: first turn {first['seconds']:.2f} s", file=sys.stderr)
+        worker.turns = []
+    for _ in range(runs):
+        for worker in workers:
+            worker.turns.append(worker.turn(task))
+    return {
+        worker.name: {
+            "median_s": statistics.median(turn["seconds"] for turn in worker.turns),
+            "min_s": min(turn["seconds"] for turn in worker.turns),
+            "max_s": max(turn["seconds"] for turn in worker.turns),
+            "peak_gib": max(turn["peak_gib"] for turn in worker.turns),
+            "answer": worker.turns[-1]["answer"],
+        }
+        for worker in workers
+    }
+
+
+def table(results: dict[str, dict[str, Any]], *, ours: str = "reclens") -> str:
+    """A Markdown table: median, range, peak memory and the ratio to ours."""
+    base = results[ours]["median_s"]
+    lines = ["| | median s | min – max s | peak GiB | × ours |", "|---|--:|--:|--:|--:|"]
+    for name, row in sorted(results.items(), key=lambda pair: pair[1]["median_s"]):
+        spread = f"{row['min_s']:.3g} – {row['max_s']:.3g}"
+        ratio = row["median_s"] / base
+        lines.append(f"| {name} | {row['median_s']:.3g} | {spread} | {row['peak_gib']:.2f} | {ratio:.1f} |")
+    return "\n".join(lines)
+
+
+def report(name: str, title: str, sections: dict[str, dict[str, dict[str, Any]]], notes: list[str]) -> None:
+    """Print the tables and write them, with the machine, to ``results/NAME.md`` and ``.json``."""
+    about = machine()
+    where = f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, Python {about['python']}, {about['date']}"
+    text = [f"# {title}", "", f"Measured on {where}. Everybody takes turns in one run; medians.", ""]
+    for heading, results in sections.items():
+        text += [f"## {heading}", "", table(results), ""]
+    text += [f"- {note}" for note in notes]
+    folder = FOLDER / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.md").write_text("\n".join(text).rstrip() + "\n")
+    (folder / f"{name}.json").write_text(json.dumps({"machine": about, "results": sections, "notes": notes}, indent=1) + "\n")
+    print("\n".join(text))

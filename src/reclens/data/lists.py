@@ -1,0 +1,164 @@
+"""Recommendation lists of any system, brought to one form: grouped by user, ranks 1 … n, no item twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.errors import DataError
+from reclens.schema import ITEM, RANK, SCORE, USER
+
+__all__ = ["drop_repeated_items", "normalize_recommendations", "order_lists", "run_starts"]
+
+
+def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """Bring lists to one form and say what was done.
+
+    The rules: users stand together, in the order of their first row; a list is ordered by rank, or by falling score
+    where there is no rank (equal scores: the order of the rows); a gap in the ranks is closed; an item that stands in
+    a list twice keeps its best rank.
+
+    Args:
+        table: ``user_id, item_id`` and ``rank`` or ``score``.
+        source: File or table, for messages.
+
+    Returns:
+        The frame ``user_id, item_id, rank, score?``, and the rules that changed something, each with its row count.
+
+    Raises:
+        DataError: If a column is missing, ids are null, a rank is not a positive whole number, two items share a rank,
+            or a score is not a number.
+
+    Example:
+        >>> import polars as pl
+        >>> lists = pl.DataFrame({"user_id": [1, 1], "item_id": [7, 8], "rank": [4, 2]})
+        >>> table, rules = normalize_recommendations(lists, "lists")
+        >>> table.rows(), [rule["rule"] for rule in rules]
+        ([(1, 8, 1), (1, 7, 2)], ['rows sorted by user and rank', 'gaps in ranks closed'])
+    """
+    table, rules = order_lists(table, source)
+    return drop_repeated_items(table, rules), rules
+
+
+def order_lists(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """As :func:`normalize_recommendations`, without looking for items that stand in a list twice.
+
+    Rows that are in order already cost one pass; looking for repeats would cost ten times that.
+    """
+    _check_columns(table, source)
+    table = table.select([name for name in (USER, ITEM, RANK, SCORE) if name in table.columns])
+    _check_ids(table, source)
+    rules: list[dict[str, Any]] = []
+    if RANK in table.columns:
+        return _group_and_order(_with_whole_ranks(table, source), source, rules), rules
+    return _rank_by_score(table, source, rules), rules
+
+
+def drop_repeated_items(table: pl.DataFrame, rules: list[dict[str, Any]]) -> pl.DataFrame:
+    """Keep the best rank of an item that stands in a list twice, close the gap, and add the rule to ``rules``."""
+    kept = table.unique([USER, ITEM], keep="first", maintain_order=True)
+    repeated = table.height - kept.height
+    if not repeated:
+        return table
+    rules.append(_rule("repeated items dropped", repeated, "an item that stands in a list twice keeps its best rank"))
+    return kept.with_columns(_dense_ranks(kept, run_starts(kept[USER])))
+
+
+def run_starts(users: pl.Series) -> np.ndarray:
+    """First row of each run of one user, int64."""
+    return (users != users.shift(1)).fill_null(value=True).arg_true().to_numpy().astype(np.int64)
+
+
+def _check_columns(table: pl.DataFrame, source: str) -> None:
+    for name in (USER, ITEM):
+        if name not in table.columns:
+            raise DataError(f"there is no column '{name}'; there are {', '.join(table.columns) or 'none'}",
+                            source=source, fix=f"Name it with columns={{'{name}': 'your name'}}.")  # fmt: skip
+    if RANK not in table.columns and SCORE not in table.columns:
+        raise DataError(f"there is neither '{RANK}' nor '{SCORE}'; there are {', '.join(table.columns)}", source=source,
+                        fix="Lists need an order: name one of them with columns={'rank': 'your name'}.")  # fmt: skip
+
+
+def _check_ids(table: pl.DataFrame, source: str) -> None:
+    for name in (USER, ITEM):
+        if table[name].null_count():
+            row = int(table[name].is_null().arg_true()[0]) + 1
+            raise DataError(f"{table[name].null_count():,} ids are missing", source=source, column=name, row=row,
+                            fix="Drop or fill those rows.")  # fmt: skip
+
+
+def _with_whole_ranks(table: pl.DataFrame, source: str) -> pl.DataFrame:
+    ranks = table[RANK]
+    fix = "Ranks count 1, 2, 3 … from the top of each list."
+    if not ranks.dtype.is_integer():
+        numbers = ranks.cast(pl.Float64, strict=False)
+        bad = numbers.is_null() | (numbers != numbers.round())
+        if bad.any():
+            row = int(bad.arg_true()[0])
+            raise DataError(f"'{ranks[row]}' is not a whole number", source=source, column=RANK, row=row + 1, fix=fix)
+        ranks = numbers.cast(pl.Int64)
+    bad = ranks.is_null() | (ranks < 1)
+    if bad.any():
+        row = int(bad.arg_true()[0])
+        raise DataError(f"the rank is {ranks[row]}, expected 1 or more", source=source, column=RANK, row=row + 1, fix=fix)
+    return table.with_columns(ranks)
+
+
+def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> pl.DataFrame:
+    """Sort and renumber, unless the rows already are what they have to be."""
+    ranks, starts = table[RANK].to_numpy(), run_starts(table[USER])
+    grouped = table[USER].gather(starts).n_unique() == len(starts)
+    breaks = np.flatnonzero(ranks[1:] != ranks[:-1] + 1) + 1
+    in_order = (ranks[starts] == 1).all() and np.isin(breaks, starts, assume_unique=True).all()
+    if grouped and in_order:
+        return table
+    starting = np.zeros(table.height, bool)
+    starting[starts] = True
+    if not grouped or ((ranks[1:] < ranks[:-1]) & ~starting[1:]).any():
+        first_row = pl.col("row").min().over(USER)
+        table = table.with_row_index("row").sort(first_row, RANK, "row").drop("row")
+        rules.append(_rule("rows sorted by user and rank", table.height, "rows were not in list order"))
+        ranks, starts = table[RANK].to_numpy(), run_starts(table[USER])
+        starting = np.zeros(table.height, bool)
+        starting[starts] = True
+    users, items = table[USER], table[ITEM]
+    for at in np.flatnonzero((ranks[1:] == ranks[:-1]) & ~starting[1:]) + 1:
+        if items[int(at)] != items[int(at) - 1]:  # the same row twice is a repeated item, which has a rule
+            shared = f"user {users[int(at)]!r} has {items[int(at) - 1]!r} and {items[int(at)]!r} at rank {ranks[at]}"
+            raise DataError(shared, source=source, column=RANK,
+                            fix="Give each item a rank of its own, or drop the ranks and keep the scores.")  # fmt: skip
+    dense = _dense_ranks(table, starts)
+    moved = int((dense.to_numpy() != ranks).sum())
+    if moved:
+        rules.append(_rule("gaps in ranks closed", moved, "rows whose rank changed; the order is kept"))
+    return table.with_columns(dense)
+
+
+def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> pl.DataFrame:
+    scores = table[SCORE].cast(pl.Float64, strict=False)
+    bad = scores.is_null() | scores.is_nan()
+    if bad.any():
+        row = int(bad.arg_true()[0])
+        raise DataError(f"the score is {table[SCORE][row]!r}, expected a number", source=source, column=SCORE,
+                        row=row + 1, fix="Drop those rows, or give ranks.")  # fmt: skip
+    ordered = (
+        table.with_columns(scores)
+        .with_row_index("row")
+        .sort(pl.col("row").min().over(USER), pl.col(SCORE), pl.col("row"), descending=[False, True, False])
+        .drop("row")
+    )
+    tied = int(((ordered[SCORE] == ordered[SCORE].shift(1)) & (ordered[USER] == ordered[USER].shift(1))).sum())
+    rules.append(_rule("ranked by falling score", ordered.height, f"{tied:,} rows tie with the one above: file order"))
+    ranks = _dense_ranks(ordered, run_starts(ordered[USER]))
+    return ordered.with_columns(ranks).select(USER, ITEM, RANK, SCORE)
+
+
+def _dense_ranks(table: pl.DataFrame, starts: np.ndarray) -> pl.Series:
+    lengths = np.diff(np.append(starts, table.height))
+    return pl.Series(RANK, (np.arange(1, table.height + 1) - np.repeat(starts, lengths)).astype(np.int32))
+
+
+def _rule(rule: str, count: int, detail: str) -> dict[str, Any]:
+    return {"rule": rule, "count": count, "detail": detail}
