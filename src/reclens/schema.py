@@ -34,6 +34,7 @@ __all__ = [
     "WEIGHT",
     "Recommendations",
     "Vocabulary",
+    "combine_hashes",
     "fingerprint",
     "stable_hash",
     "versions",
@@ -234,6 +235,14 @@ def stable_hash(values: pl.Series) -> np.ndarray:
         word = (words[starts[live] + step] << unused_bits) >> unused_bits
         state[live] = _mix(state[live] ^ _mix(word + np.uint64(step + 1)))
     return state
+
+
+def combine_hashes(rows: np.ndarray) -> str:
+    """One hash of many 64-bit row hashes, whatever their order; 16 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(len(rows).to_bytes(8, "little"))
+    digest.update(int(_mix(rows).sum(dtype=np.uint64)).to_bytes(8, "little"))
+    return digest.hexdigest()
 
 
 def _hash_numbers(values: pl.Series) -> np.ndarray:

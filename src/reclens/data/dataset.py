@@ -113,15 +113,14 @@ class Dataset:
         items = self.item_vocabulary.encode(self.interactions[ITEM])
         n_items = len(self.item_vocabulary)
         key = users.astype(np.int64) * n_items + items
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, np.int64)
         if values is None:
-            cells = np.ones(len(first), np.float32)
+            key = np.unique(key)
+            cells = np.ones(len(key), np.float32)
         else:
+            order = np.argsort(key, kind="stable")
             column = self.interactions[values].cast(pl.Float64).to_numpy()[order]
+            key, first = np.unique(key[order], return_index=True)
             cells = (np.add.reduceat(column, first) if len(first) else column).astype(np.float32)
-        key = key[first]
         counts = np.bincount(key // n_items, minlength=len(self.user_vocabulary)) if n_items else np.zeros(0, np.int64)
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return UserItemMatrix(indptr, (key % max(n_items, 1)).astype(np.int32), cells, n_items)

@@ -68,7 +68,10 @@ def drop_repeated_items(table: pl.DataFrame, rules: list[dict[str, Any]]) -> pl.
 
 def run_starts(users: pl.Series) -> np.ndarray:
     """First row of each run of one user, int64."""
-    return (users != users.shift(1)).fill_null(value=True).arg_true().to_numpy().astype(np.int64)
+    changes = pl.arg_where(pl.col(USER).ne_missing(pl.col(USER).shift(1)))
+    starts = users.alias(USER).to_frame().lazy().select(changes).collect().to_series().to_numpy().astype(np.int64)
+    # The row before the first one counts as null, which no user is.
+    return starts
 
 
 def _check_columns(table: pl.DataFrame, source: str) -> None:
@@ -110,7 +113,7 @@ def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any
     """Sort and renumber, unless the rows already are what they have to be."""
     ranks, starts = table[RANK].to_numpy(), run_starts(table[USER])
     grouped = table[USER].gather(starts).n_unique() == len(starts)
-    breaks = np.flatnonzero(ranks[1:] != ranks[:-1] + 1) + 1
+    breaks = np.flatnonzero(ranks[1:] - ranks[:-1] != 1) + 1
     in_order = (ranks[starts] == 1).all() and np.isin(breaks, starts, assume_unique=True).all()
     if grouped and in_order:
         return table

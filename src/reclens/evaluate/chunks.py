@@ -15,8 +15,9 @@ ROWS_A_CHUNK = 4_000_000
 """Rows of a chunk: some 100 MB of ids, ranks and scores, and few enough chunks for their sums to cost nothing."""
 
 
-def cut_frame(table: pl.DataFrame, *, rows: int = ROWS_A_CHUNK) -> Iterator[pl.DataFrame]:
+def cut_frame(table: pl.DataFrame, *, rows: int | None = None) -> Iterator[pl.DataFrame]:
     """Slices of a frame whose rows are grouped by user; no user is cut in two."""
+    rows = rows or ROWS_A_CHUNK
     start = 0
     users = table[USER]
     while start < table.height:
@@ -42,8 +43,9 @@ def _start_of_last_user(users: pl.Series, start: int, stop: int) -> int:
         window *= 8
 
 
-def cut_stream(batches: Iterator[pl.DataFrame], *, rows: int = ROWS_A_CHUNK) -> Iterator[pl.DataFrame]:
+def cut_stream(batches: Iterator[pl.DataFrame], *, rows: int | None = None) -> Iterator[pl.DataFrame]:
     """Chunks of whole users out of batches cut anywhere: the last user of a batch waits for the next one."""
+    rows = rows or ROWS_A_CHUNK
     held: list[pl.DataFrame] = []
     height = 0
     for batch in batches:

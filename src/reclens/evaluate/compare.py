@@ -19,6 +19,7 @@ from reclens.schema import USER, stable_hash
 from reclens.stats.bootstrap import difference
 from reclens.stats.multiplicity import adjust
 from reclens.stats.paired import bootstrap_p_value, randomization_p_values, smallest_detectable
+from reclens.stats.resample import block_units
 
 __all__ = ["Comparison", "Difference", "compare"]
 
@@ -304,10 +305,7 @@ class _Paired:
         # Values that differ in their last bits alone were computed in another order: they are ties.
         gaps[np.abs(gaps) <= 1e-12 * np.maximum(np.abs(a), np.abs(b))] = 0.0
         defined = ~np.isnan(gaps)
-        targets = _targets(theirs, both[USER], cells)
-        blocks, block_of = np.unique(targets, axis=0, return_inverse=True)
-        order = np.argsort(block_of, kind="stable")
-        starts = np.searchsorted(block_of[order], np.arange(len(blocks) + 1))
+        order, starts, blocks = block_units(_targets(theirs, both[USER], cells))
         filled = np.where(defined, gaps, 0.0)[order]
         signs = np.stack([filled > 0, (filled == 0) & defined[order], filled < 0], axis=2)
         counts = np.zeros((len(cells), len(metrics), 3), np.int64)

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.lists import run_starts
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.metrics.lists import Catalogue, Profiles
-from reclens.schema import ITEM, USER, Vocabulary, fingerprint, stable_hash
+from reclens.schema import ITEM, USER, Vocabulary, combine_hashes, fingerprint, stable_hash
 
 __all__ = ["Features", "Ground", "make_ground"]
 
@@ -102,7 +103,8 @@ def make_ground(
     rows = _relevant_rows(truth, relevance, card)
     if truth is None and listed_users is None:
         raise UsageError("without truth the lists have to be in memory. Pass truth=…, or read the lists first.")
-    users = Vocabulary(rows[USER] if truth is not None or listed_users is None else listed_users)
+    owners, runs = _runs(rows[USER])
+    users = Vocabulary(owners if truth is not None or listed_users is None else listed_users)
     if not len(users):
         raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth",
                         fix="Check that truth holds the held-out interactions and that relevance is above 0.")  # fmt: skip
@@ -116,7 +118,10 @@ def make_ground(
     if vectors is not None:
         known.append(vectors[0])
     items = Vocabulary(_one_type(known))
-    indptr, relevant, gains = _compress(users.encode(rows[USER]), items.encode(rows[ITEM]), rows["gain"], len(users))
+    shape = len(users), len(items)
+    codes = np.repeat(users.encode(owners), runs)
+    indptr, relevant, gains = _compress(codes, items.encode(rows[ITEM]), rows["gain"], shape)
+    card["truth_duplicates"] = rows.height - len(relevant)
     popularity, profiles, n_users = _history(train, users, items)
     candidates = offered if offered is not None else train.interactions[ITEM] if train is not None else rows[ITEM]
     in_catalogue = np.zeros(len(items), bool)
@@ -127,7 +132,7 @@ def make_ground(
         "n_users": len(users),
         "n_items": about.n_items,
         "catalogue": fingerprint(items.ids.filter(in_catalogue)),
-        "truth": {"rows": rows.height, "hash": fingerprint(rows.select(USER, ITEM, "gain"))},
+        "truth": {"rows": len(relevant), "hash": _pair_hash(users, items, indptr, relevant, gains)},
         "train": None if train is None else {"name": train.name, "rows": train.interactions.height,
                                               "hash": train.fingerprint},  # fmt: skip
         "relevance": relevance or "binary: every row of the truth is relevant",
@@ -154,12 +159,24 @@ def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict
     rows = truth.select(USER, ITEM, gain.alias("gain"))
     if rows.null_count().sum_horizontal().item() or not rows["gain"].is_finite().all():
         raise DataError("ids or relevances are null, NaN or infinite", source="truth", fix="Drop or fill those rows.")
-    positive = rows.filter(pl.col("gain") > 0)
-    unique = positive.group_by(USER, ITEM, maintain_order=True).agg(pl.col("gain").max())
+    positive = rows.filter(pl.col("gain") > 0) if relevance else rows
     card["truth_rows_without_relevance"] = rows.height - positive.height
-    card["truth_duplicates"] = positive.height - unique.height
-    card["users_without_relevant_items"] = rows[USER].n_unique() - positive[USER].n_unique()
-    return unique
+    card["users_without_relevant_items"] = rows[USER].n_unique() - positive[USER].n_unique() if relevance else 0
+    return positive
+
+
+def _runs(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
+    """Each run of one id, and its length: matching runs is cheaper than matching rows where tables are grouped."""
+    starts = run_starts(ids)
+    return ids.gather(starts), np.diff(np.append(starts, len(ids)))
+
+
+def _pair_hash(users: Vocabulary, items: Vocabulary, indptr: np.ndarray, own: np.ndarray, gains: np.ndarray) -> str:
+    """Content hash of (user, item, gain) triples: independent of order, and of integer or text ids."""
+    user_keys, item_keys = stable_hash(users.ids), stable_hash(items.ids)
+    rows = user_keys[np.repeat(np.arange(len(users)), np.diff(indptr))] * np.uint64(0x9E3779B97F4A7C15)
+    rows ^= item_keys[own]
+    return combine_hashes(rows if (gains == 1).all() else rows ^ gains.view(np.uint64))
 
 
 def _one_type(series: list[pl.Series]) -> pl.Series:
@@ -176,11 +193,22 @@ def _one_type(series: list[pl.Series]) -> pl.Series:
 
 
 def _compress(
-    rows: np.ndarray, items: np.ndarray, values: pl.Series, n_rows: int
+    rows: np.ndarray, items: np.ndarray, gains: pl.Series, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    order = np.lexsort((items, rows))
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]).astype(np.int64)
-    return indptr, items[order].astype(np.int32), np.ascontiguousarray(values.to_numpy()[order], np.float64)
+    """Truth compressed by rows; a pair that stands twice keeps its higher gain."""
+    key = rows.astype(np.int64) * shape[1] + items
+    if (gains == 1).all():
+        # Gains that are all alike need no index, and Polars sorts on every core.
+        key, values = pl.Series(key).sort().to_numpy(), np.ones(len(key))
+    else:
+        order = np.lexsort((-gains.to_numpy(), key))
+        key, values = key[order], gains.to_numpy()[order]
+    first = np.append(True, key[1:] != key[:-1])
+    if not first.all():
+        key, values = key[first], values[first]
+    owner = key // shape[1]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=shape[0]))]).astype(np.int64)
+    return indptr, (key - owner * shape[1]).astype(np.int32), np.ascontiguousarray(values, np.float64)
 
 
 def _history(train: Dataset | None, users: Vocabulary, items: Vocabulary) -> tuple[np.ndarray, Profiles | None, int]:

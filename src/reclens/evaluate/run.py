@@ -14,7 +14,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.lists import drop_repeated_items, run_starts
 from reclens.engine import Engine, LocalEngine, Progress, quiet
-from reclens.errors import DataError, UsageError
+from reclens.errors import UsageError
 from reclens.evaluate.ground import Features, Ground, make_ground
 from reclens.evaluate.protocol import make_card
 from reclens.evaluate.results import OVERALL, Evaluation
@@ -132,6 +132,8 @@ def evaluate(
     specs = tuple(dict.fromkeys(parse(text) for text in ([metrics] if isinstance(metrics, str) else metrics)))
     if not specs:
         raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
+    if not 0 < level < 1:
+        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
     if isinstance(rng, bool) or not isinstance(rng, int):
         raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
     source = open_lists(recommendations, name=name)
@@ -143,7 +145,7 @@ def evaluate(
     )  # fmt: skip
     _check_needs(specs, ground, has_truth=held_out is not None)
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
-    parts = list(_measure(plan, source, engine or LocalEngine(threads), progress))
+    parts = _measure(plan, source, engine or LocalEngine(threads), progress)
     return _collect(plan, source, parts, level, train)
 
 
@@ -179,24 +181,37 @@ def _depth(specs: Iterable[MetricSpec], ground: Ground) -> int:
     return max(spec.k if spec.k is not None else whole for spec in specs)
 
 
-def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) -> Iterator[_Part]:
+class _SplitUserError(Exception):
+    """The rows of a user stand in more than one place of a stream."""
+
+
+def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) -> list[_Part]:
     """A part for each chunk, and one for the users without a list."""
+    try:
+        return _measure_chunks(plan, source, source.chunks(), engine, progress)
+    except _SplitUserError:
+        progress(f"sort the lists of {source.name} by user", 0, 0)
+        return _measure_chunks(plan, source, source.sorted_by_user(), engine, progress)
+
+
+def _measure_chunks(
+    plan: _Plan, source: Source, chunks: Iterator[pl.DataFrame], engine: Engine, progress: Progress
+) -> list[_Part]:
     n_users = len(plan.ground.users)
     served = np.zeros(n_users, bool)
-    done = 0
-    for part in engine.map(lambda chunk: _measure_chunk(plan, chunk), source.chunks()):
+    parts: list[_Part] = []
+    for part in engine.map(lambda chunk: _measure_chunk(plan, chunk), chunks):
         if served[part.users].any():
-            again = plan.ground.users.decode(part.users[served[part.users]][:1])[0]
-            raise DataError(f"the rows of user {again!r} stand in more than one place", source=source.where,
-                            column=USER, fix="Sort the lists by user_id, then by rank.")  # fmt: skip
+            raise _SplitUserError
         served[part.users] = True
         source.add(part.rules)
-        done += len(part.users)
-        progress(f"evaluate {source.name}", done, n_users)
-        yield part
+        parts.append(part)
+        progress(f"evaluate {source.name}", int(served.sum()), n_users)
     missing = np.flatnonzero(~served)
     if len(missing):
-        yield _measure_lists(plan, missing, np.full((len(missing), plan.depth), -1, np.int32), np.zeros(len(missing), np.int32))
+        nothing = np.full((len(missing), plan.depth), -1, np.int32)
+        parts.append(_measure_lists(plan, missing, nothing, np.zeros(len(missing), np.int32)))
+    return parts
 
 
 def _measure_chunk(plan: _Plan, chunk: pl.DataFrame) -> _Part:

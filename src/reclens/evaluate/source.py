@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,7 +15,10 @@ from reclens.errors import UsageError
 from reclens.evaluate.chunks import cut_frame, cut_stream
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
 
-__all__ = ["Source", "open_lists"]
+__all__ = ["ROWS_A_BATCH", "Source", "open_lists"]
+
+ROWS_A_BATCH = 1_000_000
+"""Rows that are read from a stream at a time."""
 
 
 @dataclass(eq=False)
@@ -45,10 +50,27 @@ class Source:
         if self.table is not None:
             yield from cut_frame(self.table)
         elif self.stream is not None:
-            for chunk in cut_stream(self.stream.collect_batches(maintain_order=True, chunk_size=1_000_000)):
+            for chunk in cut_stream(self.stream.collect_batches(maintain_order=True, chunk_size=ROWS_A_BATCH)):
                 table, rules = order_lists(chunk, self.where)
                 self.add(rules)
                 yield table
+
+    def sorted_by_user(self) -> Iterator[pl.DataFrame]:
+        """The chunks of a stream once it has been sorted by user, on disk where memory does not hold it.
+        """
+        assert self.stream is not None
+        self.rules.clear()
+        with tempfile.TemporaryDirectory(prefix="reclens-") as folder:
+            path = Path(folder) / "sorted.parquet"
+            order = [name for name in (USER, RANK, SCORE) if name in self.stream.collect_schema().names()]
+            falling = [name == SCORE for name in order]
+            self.stream.sort(order, descending=falling, maintain_order=True).sink_parquet(path)
+            in_order = Source(self.name, self.where, None, pl.scan_parquet(path), self.card)
+            yield from in_order.chunks()
+            self.add(in_order.rules)
+            rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+        detail = "the rows of a user stood in more than one place"
+        self.add([{"rule": "rows sorted by user and rank", "count": rows, "detail": detail}])
 
     def add(self, rules: list[dict[str, Any]]) -> None:
         """Add to the counts of the rules."""

@@ -79,16 +79,17 @@ def ndcg(lists: Lists, convention: Convention) -> np.ndarray:
     Users without a list count 0; users without relevant items are left out.
     Source: Järvelin and Kekäläinen (2002), Cumulated gain-based evaluation of IR techniques; trec_eval ndcg_cut_k.
     """
+    # Products are summed by row, not by @, whose last bits depend on the other rows.
     ranks = np.arange(1, lists.depth + 1)
     steep = convention.discount == "log2(rank+1)"
     discounts = 1.0 / np.log2(ranks + 1 if steep else np.maximum(ranks, 2))
     gains, ideal = lists.gains, lists.ideal
     if convention.gain == "exponential":
         gains, ideal = np.exp2(gains) - 1, np.exp2(ideal) - 1
-    best = ideal @ discounts[: ideal.shape[1]]
+    best = (ideal * discounts[: ideal.shape[1]]).sum(axis=1)
     if convention.ideal == "k":
         best = np.full(len(gains), ideal.max(initial=1.0) * discounts.sum())
-    return _ratio(gains @ discounts, best)
+    return _ratio((gains * discounts).sum(axis=1), best)
 
 
 @metric(title="MAP", needs=("truth",))

@@ -14,7 +14,7 @@ import numpy as np
 from reclens.engine import LocalEngine, chunk_ranges
 from reclens.kernels import kernel
 
-__all__ = ["POISSON", "SIGN", "weighted_sums"]
+__all__ = ["POISSON", "SIGN", "block_units", "weighted_sums"]
 
 # P(X > t) of the Poisson distribution with mean 1, times 65,536, rounded. The rounded mean is exactly 1 and the
 # variance 0.99997; weights above 8 (probability 1e-6) do not occur.
@@ -28,6 +28,25 @@ SIGN: Final = np.where(_NUMBERS < 32768, -1.0, 1.0)
 """Weight of each 16-bit number under random sign flips, shape (65536,)."""
 
 _DRAWS_A_TASK = 500  # 500 doubles a column: the accumulators of a dozen columns stay in the second-level cache
+
+
+def block_units(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bring the units that have the same targets together.
+
+    Args:
+        targets: Targets of each unit, -1 for none, shape (n, t).
+
+    Returns:
+        The order of the units, shape (n,); the first unit of each block and the end, shape (blocks + 1,); the targets
+        of each block, shape (blocks, t).
+    """
+    code = np.zeros(len(targets), np.int64)
+    for column in targets.T:  # one number a distinct row, kept dense so that it cannot overflow
+        code = code * (int(column.max(initial=-1)) + 2) + column + 1
+        code = np.unique(code, return_inverse=True)[1]
+    order = np.argsort(code, kind="stable")
+    starts = np.searchsorted(code[order], np.arange(code.max(initial=-1) + 2))
+    return order, starts, targets[order[starts[:-1]]]
 
 
 def weighted_sums(

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
-from reclens.stats.resample import POISSON, weighted_sums
+from reclens.stats.resample import POISSON, block_units, weighted_sums
 
 __all__ = ["Cell", "Summary"]
 
@@ -119,14 +119,14 @@ class Summary:
         threads: int | None,
     ) -> Summary:
         # Units with the same cells are summed together and added to those cells once: see resample.weighted_sums.
-        blocks, block_of = np.unique(targets, axis=0, return_inverse=True)
-        order = np.argsort(block_of, kind="stable")
-        starts = np.searchsorted(block_of[order], np.arange(len(blocks) + 1))
+        order, starts, blocks = block_units(targets)
         table = table[order]
         defined = ~np.isnan(table)
         filled = np.where(defined, table, 0.0)
         # Columns that are defined for the same units share their sums of weights.
-        masks, mask_of = np.unique(defined, axis=1, return_inverse=True)
+        kinds: dict[bytes, int] = {}
+        mask_of = [kinds.setdefault(np.packbits(column).tobytes(), len(kinds)) for column in defined.T]
+        masks = defined[:, [mask_of.index(kind) for kind in range(len(kinds))]]
         matrix = np.hstack([masks.astype(np.float64), filled])
         powers = np.hstack([defined, filled, filled**2, filled**3]).astype(np.float64)
         plain = np.zeros((len(cells), powers.shape[1]))
@@ -140,7 +140,7 @@ class Summary:
             threads=threads,
         )  # fmt: skip
         n, total, squares, cubes = np.split(plain, 4, axis=1)
-        weights = drawn[:, mask_of.ravel(), :]
+        weights = drawn[:, mask_of, :]
         sums = drawn[:, masks.shape[1] :, :]
         return cls(
             tuple(cells), columns, n.astype(np.int64), total, squares, cubes, weights, sums.copy(), seed, units
