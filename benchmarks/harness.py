@@ -123,16 +123,31 @@ def table(results: dict[str, dict[str, Any]], *, ours: str = "reclens") -> str:
     return "\n".join(lines)
 
 
+def describe(about: dict[str, Any]) -> str:
+    """The machine in one line."""
+    return "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**about)
+
+
+def our_environment() -> dict[str, str]:
+    """The environment of a process that runs this checkout."""
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+
+
+def write(name: str, lines: list[str], content: dict[str, Any]) -> None:
+    """Print a page, and write it and its numbers to ``results/NAME.md`` and ``.json``."""
+    folder = FOLDER / "results"
+    folder.mkdir(exist_ok=True)
+    text = "\n".join(lines).rstrip() + "\n"
+    (folder / f"{name}.md").write_text(text)
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+    print(text)
+
+
 def report(name: str, title: str, sections: dict[str, dict[str, dict[str, Any]]], notes: list[str]) -> None:
     """Print the tables and write them, with the machine, to ``results/NAME.md`` and ``.json``."""
     about = machine()
-    where = f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, Python {about['python']}, {about['date']}"
-    text = [f"# {title}", "", f"Measured on {where}. Everybody takes turns in one run; medians.", ""]
+    lines = [f"# {title}", "", f"Measured on {describe(about)}. Everybody takes turns in one run; medians.", ""]
     for heading, results in sections.items():
-        text += [f"## {heading}", "", table(results), ""]
-    text += [f"- {note}" for note in notes]
-    folder = FOLDER / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.md").write_text("\n".join(text).rstrip() + "\n")
-    (folder / f"{name}.json").write_text(json.dumps({"machine": about, "results": sections, "notes": notes}, indent=1) + "\n")
-    print("\n".join(text))
+        lines += [f"## {heading}", "", table(results), ""]
+    lines += [f"- {note}" for note in notes]
+    write(name, lines, {"machine": about, "results": sections, "notes": notes})

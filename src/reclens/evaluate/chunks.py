@@ -11,8 +11,8 @@ from reclens.schema import USER
 
 __all__ = ["ROWS_A_CHUNK", "cut_frame", "cut_stream"]
 
-ROWS_A_CHUNK = 4_000_000
-"""Rows of a chunk: some 100 MB of ids, ranks and scores, and few enough chunks for their sums to cost nothing."""
+ROWS_A_CHUNK = 2_000_000
+"""Rows of a chunk: some 50 MB of ids, ranks and scores, and few enough chunks for their sums to cost nothing."""
 
 
 def cut_frame(table: pl.DataFrame, *, rows: int | None = None) -> Iterator[pl.DataFrame]:

@@ -1,0 +1,79 @@
+"""Lists in Parquet larger than what is read at once: seconds and peak memory as the file grows.
+
+    python benchmarks/bench_stream.py                    # 10, 30 and 100 million rows
+    python benchmarks/bench_stream.py --millions 5 10
+
+Five metrics at 10 with 1,000 bootstrap replicates; ten relevant items a user. Memory is flat in the lists: what grows
+is the truth and the values of each user, which are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import harness
+
+WORKER = """
+import json, resource, sys, time
+import polars as pl
+from reclens.evaluate import evaluate
+folder = sys.argv[1]
+truth = pl.read_parquet(folder + "/truth.parquet")
+started = time.perf_counter()
+metrics = ["precision@10", "recall@10", "ndcg@10", "map@10", "mrr@10"]
+result = evaluate(pl.scan_parquet(folder + "/lists/*.parquet"), truth, metrics=metrics)
+seconds = time.perf_counter() - started
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+print(json.dumps({"seconds": seconds, "peak": peak, "recall": result["recall@10"].overall.value}))
+"""
+
+
+def make(folder: Path, users: int) -> None:
+    """100 distinct items of 27,000 a user; ten relevant ones, two of them in the first ten places."""
+    import numpy as np
+    import polars as pl
+
+    rng = np.random.default_rng(3)
+    (folder / "lists").mkdir()
+    truth = []
+    for number, start in enumerate(range(0, users, 50_000)):
+        ids = np.arange(start, min(start + 50_000, users))
+        first = rng.integers(0, 27_000, len(ids))[:, None]
+        items = (first + np.arange(100) * 257) % 27_000  # 257 and 27,000 share no factor: no item twice
+        lists = pl.DataFrame({"user_id": ids.repeat(100), "item_id": items.ravel(),
+                              "rank": np.tile(np.arange(1, 101), len(ids))})  # fmt: skip
+        lists.write_parquet(folder / "lists" / f"{number:04}.parquet", row_group_size=500_000)
+        liked = np.hstack([items[:, [0, 6]], (first + 1 + np.arange(8) * 257) % 27_000])
+        truth.append(pl.DataFrame({"user_id": ids.repeat(10), "item_id": liked.ravel()}))
+    pl.concat(truth).write_parquet(folder / "truth.parquet")
+
+
+def main() -> None:
+    import json
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--millions", type=int, nargs="*", default=[10, 30, 100])
+    rows = {}
+    for millions in parser.parse_args().millions:
+        with tempfile.TemporaryDirectory() as name:
+            make(Path(name), millions * 10_000)
+            command = [sys.executable, "-c", WORKER, name]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True, env=harness.our_environment())
+        found = json.loads(answer.stdout)
+        rows[f"{millions:,} million rows"] = found
+        print(millions, found, file=sys.stderr)
+    about = harness.machine()
+    lines = ["# Lists larger than memory", "", f"Measured on {harness.describe(about)}.", "",
+             "| lists | s | peak GiB |", "|---|--:|--:|"]  # fmt: skip
+    lines += [f"| {name} | {row['seconds']:.1f} | {row['peak']:.2f} |" for name, row in rows.items()]
+    harness.write("stream", lines, {"machine": about, "results": rows})
+
+
+if __name__ == "__main__":
+    main()
