@@ -1,0 +1,139 @@
+"""Filters that leave rows out of a data set, count what they left out, and say so in its card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.errors import DataError, UsageError
+from reclens.schema import ITEM, RATING, USER
+
+__all__ = ["k_core", "min_rating"]
+
+
+def k_core(data: Dataset, *, users: int = 5, items: int = 5) -> Dataset:
+    """Keep users and items that still have enough interactions after the others are gone.
+
+    Leaving out an item can bring a user below her minimum, and the other way round; so it is repeated until nothing
+    changes. What remains is the largest part of the data in which every user and item meets its minimum: it does not
+    depend on the order of the steps. Note that it changes the question: a 10-core knows no newcomers.
+
+    Args:
+        data: The data set; attributes of users and items that are left out are kept.
+        users: Fewest interactions a user; 0 or 1 leaves users alone.
+        items: Fewest interactions an item; 0 or 1 leaves items alone.
+
+    Returns:
+        The data set of the remaining interactions in their order; ``card["rules"]`` tells what was left out.
+
+    Raises:
+        UsageError: If a minimum is negative.
+        DataError: If nothing remains.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> core = k_core(synthetic_movielens(n_users=50, n_items=40, n_ratings=900), users=10, items=10)
+        >>> core
+        Dataset('synthetic': 833 interactions of 45 users with 36 items)
+        >>> core.card["rules"][-1]["count"]
+        67
+
+    References:
+        Seidman (1983), Network structure and minimum degree; Social Networks 5(3).
+    """
+    for name, least in (("users", users), ("items", items)):
+        if least < 0:
+            raise UsageError(f"{name} is {least}, expected a number of interactions, 0 or more.")
+    user = data.user_vocabulary.encode(data.interactions[USER])
+    item = data.item_vocabulary.encode(data.interactions[ITEM])
+    rows, rounds = np.arange(len(user)), 0
+    while len(rows):
+        enough = np.bincount(user[rows])[user[rows]] >= users
+        enough &= np.bincount(item[rows])[item[rows]] >= items
+        if enough.all():
+            break
+        rows, rounds = rows[enough], rounds + 1
+    if not len(rows):
+        raise DataError(
+            f"no interaction is left in the ({users}, {items})-core of {len(user):,}",
+            source=data.name,
+            fix="Ask for fewer interactions a user or an item.",
+        )
+    lost_users = len(data.user_vocabulary) - len(np.unique(user[rows]))
+    lost_items = len(data.item_vocabulary) - len(np.unique(item[rows]))
+    rule = {
+        "rule": f"k-core: at least {users} interactions a user and {items} an item",
+        "count": len(user) - len(rows),
+        "detail": f"interactions left out, with {lost_users:,} users and {lost_items:,} items, in {rounds} rounds",
+    }
+    return _with_rows(data, data.interactions[rows], rule)
+
+
+def min_rating(data: Dataset, threshold: float) -> Dataset:
+    """Keep interactions that were rated at least so well, as implicit feedback does.
+
+    Args:
+        data: A data set with ratings.
+        threshold: The lowest rating to keep.
+
+    Returns:
+        The data set of the remaining interactions in their order; ``card["rules"]`` tells how many were left out, and
+        how many of those had no rating.
+
+    Raises:
+        DataError: If there are no ratings, or none is high enough.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> min_rating(synthetic_movielens(n_users=50, n_items=40, n_ratings=900), 4).interactions["rating"].min()
+        4.0
+    """
+    if not data.has_ratings:
+        raise DataError(
+            "there are no ratings, so that none can be compared with the threshold",
+            source=data.name,
+            column=RATING,
+            fix="Read the data with a rating column, or leave this filter out.",
+        )
+    if not np.isfinite(threshold):
+        raise UsageError(f"threshold is {threshold}, expected a finite rating.")
+    rating = data.interactions[RATING].cast(pl.Float64).fill_nan(None)
+    kept = (rating >= threshold).fill_null(False)
+    if not kept.any():
+        raise DataError(
+            f"no rating is {threshold:g} or more; the highest is {rating.max()}",
+            source=data.name,
+            column=RATING,
+            fix="Lower the threshold.",
+        )
+    rule = {
+        "rule": f"rating at least {threshold:g}",
+        "count": int((~kept).sum()),
+        "detail": f"interactions left out; {rating.null_count():,} of them had no rating",
+    }
+    return _with_rows(data, data.interactions.filter(kept), rule)
+
+
+def _with_rows(data: Dataset, interactions: pl.DataFrame, *rules: Mapping[str, Any], **card: Any) -> Dataset:
+    """The data set with other interactions.
+
+    Segments are left out, because they were computed from rows that may now be gone (or in the test part); that is
+    itself a rule of the card.
+
+    Args:
+        data: Where attributes, name and card come from.
+        interactions: The new rows.
+        *rules: What was done, each ``{"rule", "count", "detail"}``; added to ``card["rules"]``.
+        **card: Further entries of the card.
+    """
+    added = [dict(rule) for rule in rules]
+    if data.segments is not None:
+        detail = "segmentations left out, because they were computed from other rows: call with_segments again"
+        added.append({"rule": "segments dropped", "count": data.segments.width - 1, "detail": detail})
+    new_card = {**data.card, "rules": [*data.card.get("rules", []), *added], **card}
+    return replace(data, interactions=interactions, segments=None, card=new_card)
