@@ -1,0 +1,88 @@
+"""The recommenders: one file each. The folder is the registry; listing it imports nothing.
+
+``reclens.models.EASE`` is the class, ``get("ease")`` finds it by name, ``names()`` lists the names.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reclens.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from reclens.models._base import Explanation, Recommender
+    from reclens.models.ease import EASE
+    from reclens.models.item_knn import ItemKNN
+    from reclens.models.popular import Popular
+    from reclens.models.random import Random
+    from reclens.models.recent_popular import RecentPopular
+    from reclens.models.user_knn import UserKNN
+
+__all__ = [
+    "EASE",
+    "Explanation",
+    "ItemKNN",
+    "Popular",
+    "Random",
+    "RecentPopular",
+    "Recommender",
+    "UserKNN",
+    "describe",
+    "get",
+    "names",
+]
+
+
+def names() -> list[str]:
+    """The names of all recommenders, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def get(name: str) -> type[Recommender]:
+    """The class of a recommender.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+
+    Example:
+        >>> get("ease").__name__
+        'EASE'
+    """
+    if name not in names():
+        raise UnknownNameError("model", name, names())
+    module = importlib.import_module(f"reclens.models.{name}")
+    return next(
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and getattr(value, "name", None) == name and value.__module__ == module.__name__
+    )
+
+
+def describe(name: str) -> str:
+    """One line on a recommender, read from its file without importing it.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    if name not in names():
+        raise UnknownNameError("model", name, names())
+    spec = importlib.util.find_spec(f"reclens.models.{name}")
+    assert spec and spec.origin
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(text)) or "").split("\n", 1)[0]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Recommender", "Explanation"):
+        return getattr(importlib.import_module("reclens.models._base"), name)
+    for known in names() if name in __all__ else ():
+        # "recent_popular" is RecentPopular, "ease" is EASE: the same letters.
+        if known.replace("_", "") == name.lower():
+            return get(known)
+    raise AttributeError(f"module 'reclens.models' has no attribute '{name}'")

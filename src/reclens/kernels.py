@@ -1,0 +1,86 @@
+"""Compiled loops: numba is imported, and a loop compiled, when the loop is first called.
+
+A kernel has explicit signatures, releases the interpreter lock and is cached on disk: beside its source, or in the
+user's cache folder where the source cannot be written (numba decides; ``NUMBA_CACHE_DIR`` overrides). It is compiled
+once for each machine, and takes tens of milliseconds to load from then on. Kernels use no threads of their own: RecLens
+runs them in chunks on plain threads, so that results do not depend on a thread pool.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from reclens.engine import Progress, quiet
+
+__all__ = ["Kernel", "kernel", "warm_up"]
+
+_KERNELS: list[Kernel] = []
+_LOCK = threading.RLock()
+
+
+class Kernel:
+    """A function that is compiled when it is first called; kernels may call each other.
+
+    Args:
+        function: The function, in the part of Python that numba compiles.
+        signatures: Its numba signatures.
+    """
+
+    def __init__(self, function: FunctionType, signatures: tuple[str, ...]) -> None:
+        self.function, self.signatures = function, signatures
+        self.__doc__, self.__name__, self.__module__ = function.__doc__, function.__name__, function.__module__
+        self._compiled: Any = None
+        _KERNELS.append(self)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return (self._compiled or self.compile())(*arguments)
+
+    def compile(self) -> Any:
+        """Compile, or load from the disk cache; returns numba's dispatcher."""
+        with _LOCK:
+            if self._compiled is None:
+                import numba
+
+                # A kernel that calls another one has to see what numba made of it.
+                scope = dict(self.function.__globals__)
+                for name in self.function.__code__.co_names:
+                    if isinstance(scope.get(name), Kernel):
+                        scope[name] = scope[name].compile()
+                function = FunctionType(self.function.__code__, scope, self.function.__name__)
+                function.__module__, function.__qualname__ = self.function.__module__, self.function.__qualname__
+                self._compiled = numba.njit(list(self.signatures), nogil=True, cache=True)(function)
+        return self._compiled
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether the compiled code came from the disk cache."""
+        return bool(self.compile().stats.cache_hits)
+
+
+def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Make a function a :class:`Kernel` with the given numba signatures."""
+
+    def wrap(function: Callable[..., Any]) -> Kernel:
+        assert isinstance(function, FunctionType)
+        return Kernel(function, signatures)
+
+    return wrap
+
+
+def warm_up(progress: Progress = quiet) -> int:
+    """Compile or load every kernel of the modules imported so far.
+
+    Args:
+        progress: Called for each kernel.
+
+    Returns:
+        How many had to be compiled, and were not in the disk cache.
+    """
+    for done, each in enumerate(_KERNELS):
+        progress("prepare compiled loops (once for each machine)", done, len(_KERNELS))
+        each.compile()
+    progress("prepare compiled loops (once for each machine)", len(_KERNELS), len(_KERNELS))
+    return sum(not each.from_cache for each in _KERNELS)

@@ -1,0 +1,129 @@
+"""What item-kNN and user-kNN share: weighted interactions, and the most similar rows of a sparse matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.engine import LocalEngine, Progress, chunk_ranges
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models._kernels import COSINE, DOT, JACCARD, neighbours
+from reclens.schema import RATING
+
+__all__ = ["SIMILARITIES", "WEIGHTINGS", "Neighbors", "check_neighbor_options", "find_neighbors", "weigh"]
+
+SIMILARITIES = {
+    "cosine": "dot product ÷ (product of the norms + shrinkage)",
+    "adjusted_cosine": "cosine of ratings less the user's mean rating (Sarwar et al. 2001)",
+    "jaccard": "common ÷ (either + shrinkage)",
+    "dot": "dot product",
+}
+WEIGHTINGS = {
+    "none": "every interaction weighs 1",
+    "tf_idf": "less weight for interactions of users who have many items",
+    "bm25": "tf-idf with saturation and length normalisation (K1 = 100, B = 0.8)",
+}
+
+_ROWS_A_TASK = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbors:
+    """The most similar rows of each row, most similar first.
+
+    Attributes:
+        codes: int32, shape (rows, neighbours).
+        weights: float32 similarities, same shape.
+        lengths: How many each row has, int64, shape (rows,).
+    """
+
+    codes: np.ndarray
+    weights: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def begins(self) -> np.ndarray:
+        """Where each row begins in the flat arrays."""
+        return np.arange(len(self.lengths), dtype=np.int64) * self.codes.shape[1]
+
+
+def check_neighbor_options(*, neighbors: int, similarity: str, weighting: str, shrinkage: float) -> None:
+    """Raise UsageError or UnknownNameError for a hyper-parameter out of range."""
+    if neighbors < 1:
+        raise UsageError(f"neighbors is {neighbors}, expected 1 or more.")
+    if similarity not in SIMILARITIES:
+        raise UnknownNameError("similarity", similarity, SIMILARITIES)
+    if weighting not in WEIGHTINGS:
+        raise UnknownNameError("weighting", weighting, WEIGHTINGS)
+    if not shrinkage >= 0:
+        raise UsageError(f"shrinkage is {shrinkage}, expected 0 or more.")
+    if similarity in ("jaccard", "adjusted_cosine") and weighting != "none":
+        raise UsageError(f"similarity='{similarity}' has weights of its own: use weighting='none'.")
+
+
+def weigh(train: Dataset, *, similarity: str, weighting: str) -> UserItemMatrix:
+    """The user-item matrix with the values that similarities are computed from.
+
+    Raises:
+        UsageError: If adjusted cosine is asked for and there are no ratings.
+    """
+    if similarity == "adjusted_cosine":
+        if not train.has_ratings:
+            raise UsageError("similarity='adjusted_cosine' needs ratings, and the training data has none. Use 'cosine'.")
+        matrix = train.matrix(RATING)
+        sizes = np.diff(matrix.indptr)
+        means = np.add.reduceat(matrix.values.astype(np.float64), matrix.indptr[:-1]) / sizes
+        centred = (matrix.values - np.repeat(means, sizes)).astype(np.float32)
+        return UserItemMatrix(matrix.indptr, matrix.indices, centred, matrix.n_columns)
+    matrix = train.matrix()
+    if weighting == "none":
+        return matrix
+    # As in the library implicit: the "documents" are items, and the "terms" their users.
+    sizes = np.diff(matrix.indptr)
+    inverse = np.log(matrix.n_columns) - np.log1p(sizes)
+    values = np.repeat(inverse, sizes)
+    if weighting == "bm25":
+        k1, b = 100.0, 0.8
+        lengths = np.bincount(matrix.indices, minlength=matrix.n_columns)
+        norm = (1 - b) + b * lengths / lengths.mean()
+        values = values * (k1 + 1) / (k1 * norm[matrix.indices] + 1)
+    return UserItemMatrix(matrix.indptr, matrix.indices, values.astype(np.float32), matrix.n_columns)
+
+
+def find_neighbors(
+    matrix: UserItemMatrix,
+    *,
+    neighbors: int,
+    similarity: str,
+    shrinkage: float,
+    engine: LocalEngine,
+    progress: Progress,
+    what: str,
+) -> Neighbors:
+    """The rows of a matrix that are most similar to each row; only positive similarities.
+
+    The dot products of one row with all others are accumulated in a dense row that stays in the cache, and the best are
+    picked with a heap: multiply-adds are Σ over columns of (rows with that column)².
+    """
+    n = matrix.n_rows
+    kept = min(neighbors, max(n - 1, 1))
+    codes = np.zeros((n, kept), np.int32)
+    weights = np.zeros((n, kept), np.float32)
+    lengths = np.zeros(n, np.int64)
+    ones = bool((matrix.values == 1).all())
+    kind = {"cosine": COSINE, "adjusted_cosine": COSINE, "jaccard": JACCARD, "dot": DOT}[similarity]
+    row_of = np.repeat(np.arange(n), np.diff(matrix.indptr))
+    sums = np.bincount(row_of, matrix.values.astype(np.float64) ** 2, n)
+    sizes = (sums if kind == JACCARD else np.sqrt(sums)).astype(np.float32)
+    turned = matrix.transposed
+
+    def task(part: range) -> None:
+        neighbours(part.start, part.stop, matrix.indptr, matrix.indices, matrix.values, turned.indptr, turned.indices,
+                   turned.values, sizes, kind, np.float32(shrinkage), ones, codes, weights, lengths)  # fmt: skip
+
+    parts = chunk_ranges(n, _ROWS_A_TASK)
+    for done, _ in enumerate(engine.map(task, parts), 1):
+        progress(what, done, len(parts))
+    return Neighbors(codes, weights, lengths)

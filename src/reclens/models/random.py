@@ -1,0 +1,61 @@
+"""Random: any items in any order. The floor, and what coverage and diversity look like without a preference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.engine import LocalEngine, Progress
+from reclens.models._base import Block, Recommender
+from reclens.models._kernels import top_of_dense
+from reclens.schema import stable_hash
+
+__all__ = ["Random"]
+
+
+@dataclass(kw_only=True)
+class Random(Recommender):
+    """Items drawn at random, with a stream of its own for each user: her list depends on the seed and her id alone.
+
+    Attributes:
+        seed: Seed of the streams.
+    """
+
+    name: ClassVar[str] = "random"
+    personal: ClassVar[bool] = False
+
+    seed: int = 0
+
+    def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        """There is nothing to learn but the items."""
+
+    def _keys(self, users: pl.Series) -> np.ndarray:
+        return stable_hash(users)
+
+    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.empty((len(block.users), len(self.items_)), np.float32)
+        for at, key in enumerate(block.keys):
+            rows[at] = self._draws(int(key))
+        codes = np.empty((len(block.users), block.k), np.int32)
+        scores = np.empty((len(block.users), block.k), np.float32)
+        seen = self.seen_
+        top_of_dense(block.users, rows, seen.indptr, seen.indices, block.exclude_seen, np.float32(-np.inf), codes, scores)
+        return codes, scores
+
+    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+        draw = self._draws(int(stable_hash(self.users_.decode([user]))[0]))[item] if user >= 0 else np.nan
+        return "count", ["drawn at random"], np.array([draw], np.float64)
+
+    def _draws(self, key: int) -> np.ndarray:
+        return np.random.default_rng([self.seed, key]).random(len(self.items_), np.float32)
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """There is nothing to restore."""

@@ -1,0 +1,63 @@
+"""Recently popular: the items that most users had in the last days. A hard baseline on a split by time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.engine import LocalEngine, Progress
+from reclens.errors import UsageError
+from reclens.models._base import Block, Recommender
+from reclens.models._counts import top_of_counts
+from reclens.schema import ITEM, TIMESTAMP, USER
+
+__all__ = ["RecentPopular"]
+
+
+@dataclass(kw_only=True)
+class RecentPopular(Recommender):
+    """The items with the most users within ``days`` before the last training interaction.
+
+    Users without training data get them too. Items without an interaction in the window are not recommended, so that
+    lists can be short.
+
+    Attributes:
+        days: Length of the window.
+    """
+
+    name: ClassVar[str] = "recent_popular"
+    personal: ClassVar[bool] = False
+
+    days: float = 7.0
+
+    def _check(self) -> None:
+        if not self.days > 0:
+            raise UsageError(f"days is {self.days}, expected a number above 0.")
+
+    def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        if not train.has_timestamps:
+            raise UsageError("recent_popular needs timestamps, and the training data has none. Use popular.")
+        last = train.interactions[TIMESTAMP].max()
+        recent = train.interactions.filter(pl.col(TIMESTAMP) > last - timedelta(days=self.days))
+        pairs = recent.select(USER, ITEM).unique()
+        counts = np.bincount(self.items_.encode(pairs[ITEM]), minlength=len(self.items_))
+        self.counts_ = counts.astype(np.float32)
+
+    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        return top_of_counts(block, self.counts_, self.seen_)
+
+    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+        label = f"users who had it in the last {self.days:g} days of the training data"
+        return "count", [label], self.counts_[[item]].astype(np.float64)
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {"counts": self.counts_}
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.counts_ = arrays["counts"]

@@ -1,0 +1,90 @@
+"""User-kNN: what users with a similar history have (Resnick et al. 1994; Herlocker et al. 1999)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reclens.data.dataset import Dataset
+from reclens.engine import LocalEngine, Progress
+from reclens.models._base import Block, Recommender
+from reclens.models._kernels import top_of_product
+from reclens.models._neighbors import Neighbors, check_neighbor_options, find_neighbors, weigh
+
+__all__ = ["UserKNN"]
+
+
+@dataclass(kw_only=True)
+class UserKNN(Recommender):
+    """Items of the users whose histories are most similar.
+
+    The score of an item is the sum of the similarities of the user's neighbours that have it (under adjusted cosine
+    times their rating less their mean). Items without a positive score are not recommended, so that lists can be short.
+
+    Attributes:
+        neighbors: Neighbours kept of each user.
+        similarity: ``cosine``, ``adjusted_cosine`` (needs ratings; ratings less the user's mean), ``jaccard``, ``dot``.
+        weighting: ``none``, ``tf_idf`` or ``bm25``, applied before the similarity.
+        shrinkage: Added to the denominator: pulls similarities that rest on few items towards 0.
+    """
+
+    name: ClassVar[str] = "user_knn"
+
+    neighbors: int = 100
+    similarity: str = "cosine"
+    weighting: str = "none"
+    shrinkage: float = 0.0
+
+    def _check(self) -> None:
+        check_neighbor_options(neighbors=self.neighbors, similarity=self.similarity, weighting=self.weighting,
+                               shrinkage=self.shrinkage)  # fmt: skip
+
+    def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        if self.weighting == "none":
+            matrix = weigh(train, similarity=self.similarity, weighting="none")
+        else:
+            # For users the "documents" are users and the "terms" items: popular items tell less.
+            turned = self.seen_.transposed
+            swapped = Dataset(train.interactions.rename({"user_id": "item_id", "item_id": "user_id"}))
+            weighed = weigh(swapped, similarity=self.similarity, weighting=self.weighting)
+            assert len(weighed.values) == len(turned.values)
+            matrix = weighed.transposed
+        self.neighbors_ = find_neighbors(
+            matrix, neighbors=self.neighbors, similarity=self.similarity, shrinkage=self.shrinkage, engine=engine,
+            progress=progress, what="fit user_knn",
+        )  # fmt: skip
+        self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
+
+    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        near, seen = self.neighbors_, self.seen_
+        width = near.codes.shape[1]
+        # The neighbours of a user are the row of the first matrix; rows are as wide as the longest, zeros fill up.
+        indptr = np.arange(len(near.lengths) + 1, dtype=np.int64) * width
+        codes = np.empty((len(block.users), block.k), np.int32)
+        scores = np.empty((len(block.users), block.k), np.float32)
+        top_of_product(block.users, indptr, near.codes.ravel(), near.weights.ravel(), seen.indptr[:-1], seen.indptr[1:],
+                       seen.indices, self.values_, seen.indptr, seen.indices, block.exclude_seen, np.float32(0),
+                       seen.n_columns, codes, scores)  # fmt: skip
+        return codes, scores
+
+    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+        length = int(self.neighbors_.lengths[user])
+        others, weights = self.neighbors_.codes[user, :length], self.neighbors_.weights[user, :length]
+        parts = np.zeros(length)
+        for at, other in enumerate(others):
+            part = slice(self.seen_.indptr[other], self.seen_.indptr[other + 1])
+            has = self.seen_.indices[part] == item
+            parts[at] = weights[at] * self.values_[part][has].sum() if has.any() else np.nan
+        there = ~np.isnan(parts)
+        return "user", self.users_.decode(others[there]).to_list(), parts[there]
+
+    def _state(self) -> dict[str, np.ndarray]:
+        near = self.neighbors_
+        return {"codes": near.codes, "weights": near.weights, "lengths": near.lengths, "values": self.values_}
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.neighbors_ = Neighbors(arrays["codes"], arrays["weights"], arrays["lengths"])
+        self.values_ = arrays["values"]
