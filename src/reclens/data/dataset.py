@@ -107,23 +107,33 @@ class Dataset:
         Raises:
             UsageError: If that column does not exist.
         """
-        if values is not None and values not in self.interactions.columns:
-            raise UsageError(f"values='{values}': the interactions have no column '{values}'.")
-        users = self.user_vocabulary.encode(self.interactions[USER])
-        items = self.item_vocabulary.encode(self.interactions[ITEM])
-        n_items = len(self.item_vocabulary)
-        key = users.astype(np.int64) * n_items + items
         if values is None:
-            key = np.unique(key)
-            cells = np.ones(len(key), np.float32)
-        else:
-            order = np.argsort(key, kind="stable")
-            column = self.interactions[values].cast(pl.Float64).to_numpy()[order]
-            key, first = np.unique(key[order], return_index=True)
-            cells = (np.add.reduceat(column, first) if len(first) else column).astype(np.float32)
-        counts = np.bincount(key // n_items, minlength=len(self.user_vocabulary)) if n_items else np.zeros(0, np.int64)
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return UserItemMatrix(indptr, (key % max(n_items, 1)).astype(np.int32), cells, n_items)
+            return self._ones
+        if values not in self.interactions.columns:
+            raise UsageError(f"values='{values}': the interactions have no column '{values}'.")
+        key = self._keys()
+        order = np.argsort(key, kind="stable")
+        key, column = key[order], self.interactions[values].cast(pl.Float64).to_numpy()[order]
+        first = np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)])
+        cells = np.add.reduceat(column, first) if len(first) else column
+        return self._compress(key[first], cells.astype(np.float32))
+
+    @cached_property
+    def _ones(self) -> UserItemMatrix:
+        key = pl.Series(self._keys()).sort().to_numpy()  # sorts on every core
+        key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
+        return self._compress(key, np.ones(len(key), np.float32))
+
+    def _keys(self) -> np.ndarray:
+        """The cell of each interaction: user code × items + item code."""
+        users = self.user_vocabulary.encode(self.interactions[USER]).astype(np.int64)
+        return users * len(self.item_vocabulary) + self.item_vocabulary.encode(self.interactions[ITEM])
+
+    def _compress(self, key: np.ndarray, cells: np.ndarray) -> UserItemMatrix:
+        n_users, n_items = len(self.user_vocabulary), len(self.item_vocabulary)
+        rows = key // max(n_items, 1)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_users))]).astype(np.int64)
+        return UserItemMatrix(indptr, (key - rows * n_items).astype(np.int32), cells, n_items)
 
     def with_segments(self, **segmenters: Segmenter | str) -> Dataset:
         """Name groups of users, computed from this data set alone (give it the training part).
