@@ -180,8 +180,8 @@ def _users(n: int, rng: np.random.Generator) -> pl.DataFrame:
     # Most students are young, nobody retires at 30, and few have a profession at 15.
     shares[:, names.index("student")] += np.where(age < 25, 1.7, -0.15 * (age - 25))
     shares[:, names.index("retired")] += np.where(age < 50, -9.0, 0.2 * (age - 55))
-    professions = [names.index(name) for name in ("doctor", "lawyer", "executive", "educator", "engineer", "scientist")]
-    shares[np.ix_(age < 22, professions)] -= 4.0
+    for name in ("doctor", "lawyer", "executive", "educator", "engineer", "scientist"):
+        shares[age < 22, names.index(name)] -= 4.0
     chosen = (shares + rng.gumbel(size=shares.shape)).argmax(axis=1)
     return pl.DataFrame(
         {
@@ -308,7 +308,7 @@ def _rate_the_unrated(
     for missing in np.flatnonzero(chosen == 0):
         likes = parts.wants @ parts.offers[missing]
         for user in np.argsort(-likes, kind="stable"):
-            rows = np.arange(starts[user], ends[user])
+            rows = np.arange(int(starts[user]), int(ends[user]))
             spare = rows[chosen[item[rows]] > 1]
             if len(spare):
                 weakest = spare[score[spare].argmin()]

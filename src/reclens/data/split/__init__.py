@@ -1,0 +1,23 @@
+"""Hold part of the interactions out: five ways, each with its card and a leak check.
+
+=============  ======================================================  =============================================
+``by_time``    everything from one moment on                           what a deployed system would have faced
+``rolling``    the same at several moments                             how steady a result is over time
+``last_n``     the last interactions of each user                      next-item prediction; looks into the future
+``random``     a share of each user's interactions, by lot             many papers; looks into the future
+``by_user``    part of the interactions of users the model never saw   strong generalisation
+=============  ======================================================  =============================================
+
+All of them keep the order of the rows, draw lots by a hash of the ids (so that the order of the rows never changes a
+split), drop test rows of users without training data unless told otherwise, keep items without training data, and count
+both in the card.
+"""
+
+from __future__ import annotations
+
+from reclens.data.split.holdout import last_n, random
+from reclens.data.split.people import by_user
+from reclens.data.split.result import Split, check_leaks
+from reclens.data.split.time import by_time, rolling
+
+__all__ = ["Split", "by_time", "by_user", "check_leaks", "last_n", "random", "rolling"]

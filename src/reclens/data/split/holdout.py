@@ -1,0 +1,197 @@
+"""Splits of each user's own interactions: her last ones, or some by lot."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.split.build import check_shares, check_times, draw_lots, make_split, part_size, seed_of
+from reclens.data.split.result import Split
+from reclens.errors import DataError, UsageError
+from reclens.schema import ITEM, TIMESTAMP, USER
+
+__all__ = ["last_n", "random"]
+
+_FUTURE = (
+    "Other users' later interactions are in the training part: this split knows more than a deployed system would."
+)
+
+
+def last_n(
+    data: Dataset,
+    *,
+    n: int = 1,
+    validation_n: int = 0,
+    ties: Literal["hash", "order"] = "hash",
+    rng: int | np.random.Generator | None = 0,
+) -> Split:
+    """Hold out the last interactions of each user: leave-one-out for n = 1.
+
+    Where a user has several interactions at one moment, which of them came last is unknown, and the choice decides the
+    result: 415 of the 943 users of MovieLens 100K share the timestamp of their last two events, and the NDCG@10 of one
+    model moves from 0.041 to 0.098 with it. So that neither ids nor popularity leak in through the order of a file,
+    ``ties="hash"`` orders rows by (timestamp, seeded hash of user and item); repeat with other seeds to see how much of
+    a result is the rule's. The card states the rule and how many users it touched.
+
+    Args:
+        data: The data set; it needs timestamps, unless ``ties="order"``, which then takes the order of the rows.
+        n: Interactions to hold out of each user.
+        validation_n: Interactions before those, to tune by.
+        ties: ``"hash"``, or ``"order"`` to let the rows of the table decide.
+        rng: Seed of the hash.
+
+    Returns:
+        The split. Users with no more than ``n + validation_n`` interactions stay wholly in the training part, and
+        are counted.
+
+    Raises:
+        UsageError: If a number or the rule is out of range.
+        DataError: If timestamps are missing, or no user has enough interactions.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> split = last_n(synthetic_movielens(n_users=50, n_items=40, n_ratings=900))
+        >>> split
+        Split('synthetic' last_n: train 850, test 50)
+        >>> split.card["ties"]["users_with_a_tie_at_their_cut"]
+        21
+    """
+    if n < 1 or validation_n < 0:
+        raise UsageError(
+            f"n is {n} and validation_n is {validation_n}, expected n of 1 or more and the other 0 or more."
+        )
+    if ties not in ("hash", "order"):
+        raise UsageError(f"ties is {ties!r}, expected 'hash' or 'order'.")
+    if ties == "hash" or data.has_timestamps:
+        check_times(data, "last_n")
+    seed = seed_of(rng) if ties == "hash" else None
+    rows, keys = data.interactions, [USER]
+    if data.has_timestamps:
+        keys.append(TIMESTAMP)
+    if seed is not None:
+        rows = rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM]))
+        keys.append("lot")
+    order = rows.select(*keys).with_row_index("row").sort(keys, maintain_order=True)
+    order = order.with_columns(left=pl.len().over(USER) - pl.int_range(pl.len()).over(USER), count=pl.len().over(USER))
+    enough = pl.col("count") > n + validation_n
+    order = order.with_columns(
+        part=pl.when(~enough | (pl.col("left") > n + validation_n))
+        .then(0)
+        .when(pl.col("left") > n)
+        .then(1)
+        .otherwise(2)
+    )
+    tied = _users_tied_at_a_cut(order) if data.has_timestamps else None
+    n_users = order[USER].n_unique()
+    short = order.filter(~enough)[USER].n_unique()
+    if short == n_users:
+        raise DataError(
+            f"no user has more than {n + validation_n} interactions", source=data.name, fix="Hold out fewer of each."
+        )
+    part = order.sort("row")["part"]
+    card = {
+        "method": "last_n",
+        "parameters": {"n": n, "validation_n": validation_n, "ties": ties},
+        "rule": f"test: the last {n} of each user's rows; validation: the {validation_n} before; training: the rest",
+        "ties": {"rule": _TIE_RULES[ties], "users_with_a_tie_at_their_cut": tied, "users": n_users},
+        "seed": seed,
+        "users_with_too_few_rows": short,
+        "notes": [_FUTURE, *_tie_note(tied, n_users, ties)],
+    }
+    return make_split(data, _parts(part, validation_n > 0), cold_users="drop", card=card)
+
+
+def random(
+    data: Dataset,
+    *,
+    test_share: float = 0.2,
+    validation_share: float = 0.0,
+    rng: int | np.random.Generator | None = 0,
+) -> Split:
+    """Hold out a share of each user's interactions by lot.
+
+    The lot of a row is a hash of (seed, user, item): a row keeps its lot wherever it stands and whatever other rows
+    there are. The numbers are rounded half up, and one row of each user always stays in the training part.
+
+    Args:
+        data: The data set.
+        test_share: Share of each user's rows to hold out, in (0, 1).
+        validation_share: Share of each user's rows to hold out for tuning; 0 for none.
+        rng: Seed of the lots.
+
+    Returns:
+        The split; users with too few rows to hold one out stay wholly in the training part, and are counted.
+
+    Raises:
+        UsageError: If a share is not in (0, 1), or they leave nothing to learn from.
+        DataError: If no user has enough rows to hold one out.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> random(synthetic_movielens(n_users=50, n_items=40, n_ratings=900), test_share=0.1, validation_share=0.1)
+        Split('synthetic' random: train 714, validation 93, test 93)
+    """
+    shares = {"test_share": test_share} | ({"validation_share": validation_share} if validation_share else {})
+    check_shares(**shares)
+    seed = seed_of(rng)
+    rows = data.interactions.select(USER, ITEM)
+    order = rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM])).with_row_index("row").sort(USER, "lot", "row")
+    order = order.with_columns(place=pl.int_range(pl.len()).over(USER), count=pl.len().over(USER))
+    count = order["count"].to_numpy().astype(np.int64)
+    test = np.minimum(part_size(count, test_share), count - 1)
+    validation = np.minimum(part_size(count, validation_share), count - 1 - test) if validation_share else 0 * test
+    place = order["place"].to_numpy()
+    order = order.with_columns(part=pl.Series(np.select([place < test, place < test + validation], [2, 1], 0)))
+    if not test.any():
+        raise DataError(
+            f"no user has enough rows for a test share of {test_share:g}",
+            source=data.name,
+            fix="Hold out a larger share.",
+        )
+    card = {
+        "method": "random",
+        "parameters": {"test_share": test_share, "validation_share": validation_share},
+        "rule": "each user's rows are ordered by a hash of (seed, user, item); the first share of them is held out",
+        "ties": {"rule": "none: time plays no part"},
+        "seed": seed,
+        "users_with_too_few_rows": int(order.filter(pl.Series(test == 0))[USER].n_unique()),
+        "notes": [_FUTURE, "A user's own later interactions may be in the training part too."],
+    }
+    return make_split(data, _parts(order.sort("row")["part"], bool(validation_share)), cold_users="drop", card=card)
+
+
+_TIE_RULES = {
+    "hash": "hash: rows of one user and moment are ordered by a hash of (seed, user, item)",
+    "order": "order: rows of one user and moment stay in the order of the table",
+}
+
+
+def _parts(part: pl.Series, with_validation: bool) -> dict[str, pl.Series]:
+    parts = {"train": part == 0, "test": part == 2}
+    return parts | ({"validation": part == 1} if with_validation else {})
+
+
+def _users_tied_at_a_cut(order: pl.DataFrame) -> int:
+    """Users for whom two rows of one moment fell into different parts, so that the rule for ties decided."""
+    torn = order.select(
+        USER,
+        tied=(pl.col(TIMESTAMP) == pl.col(TIMESTAMP).shift(1).over(USER))
+        & (pl.col("part") != pl.col("part").shift(1).over(USER)),
+    )
+    return torn.filter("tied")[USER].n_unique()
+
+
+def _tie_note(tied: int | None, users: int, ties: str) -> list[str]:
+    if tied is None:
+        return ["There are no timestamps: what is last is what stands last in the table."]
+    if not tied:
+        return []
+    by = "hash" if ties == "hash" else "the table"
+    note = (
+        f"{tied:,} of {users:,} users have rows of one moment on both sides of their cut; the order among those is by "
+        f"{by}, not by time. Results under another rule cannot be compared with these."
+    )
+    return [note]

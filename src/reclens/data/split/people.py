@@ -1,0 +1,94 @@
+"""A split by user: strong generalisation to people the model never saw."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.split.build import check_shares, draw_lots, make_split, part_size, seed_of
+from reclens.data.split.result import Split
+from reclens.errors import DataError, UsageError
+from reclens.schema import ITEM, USER
+
+__all__ = ["by_user"]
+
+
+def by_user(
+    data: Dataset,
+    *,
+    n_test_users: int | None = None,
+    test_share: float | None = None,
+    fold_in_share: float = 0.8,
+    rng: int | np.random.Generator | None = 0,
+) -> Split:
+    """Hold out whole users; a model is then told a part of what they did (the fold-in) and asked for the rest.
+
+    This measures whether a model generalises to people who came after it was fitted. Models that know a user only by
+    her id cannot take part. To tune, split the training part again: ``by_user(split.train, …)``.
+
+    Args:
+        data: The data set.
+        n_test_users: How many users to hold out.
+        test_share: Which share of all users to hold out instead, in (0, 1); 0.2 when neither is given.
+        fold_in_share: Share of each test user's rows that the model is told, in (0, 1): at least one row, and at least
+            one is held out.
+        rng: Seed of the lots, which are drawn by hash of (seed, user) and of (seed, user, item).
+
+    Returns:
+        The split: ``train`` without the test users, ``fold_in``, and ``test``. Only users with two rows or more are
+        held out.
+
+    Raises:
+        UsageError: If both numbers are given, or one is out of range.
+        DataError: If there are not enough users with two rows.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> split = by_user(synthetic_movielens(n_users=50, n_items=40, n_ratings=900), n_test_users=10)
+        >>> split
+        Split('synthetic' by_user: train 737, fold-in 131, test 32)
+        >>> len(split.test_users)
+        10
+
+    References:
+        Marlin (2004), Collaborative filtering: a machine learning perspective; Liang, Krishnan, Hoffman, Jebara (2018),
+        Variational autoencoders for collaborative filtering.
+    """
+    if n_test_users is not None and test_share is not None:
+        raise UsageError("n_test_users and test_share are both given; give one of them.")
+    check_shares(fold_in_share=fold_in_share)
+    seed = seed_of(rng)
+    counts = data.interactions.group_by(USER).len("count").sort(USER)
+    if n_test_users is None:
+        check_shares(test_share=0.2 if test_share is None else test_share)
+        wanted = int(part_size(np.array([counts.height]), 0.2 if test_share is None else test_share)[0])
+    else:
+        wanted = n_test_users
+    fit = counts.filter(pl.col("count") >= 2)
+    if wanted < 1 or wanted >= counts.height or wanted > fit.height:
+        raise (UsageError if wanted < 1 else DataError)(
+            f"{wanted:,} test users are asked for; there are {counts.height:,} users, {fit.height:,} of them with the "
+            "two rows that fold-in and test need, and one at least has to stay to learn from."
+        )
+    chosen = fit.with_columns(draw_lots(seed, fit[USER])).sort("lot", USER)[USER].head(wanted)
+    rows = data.interactions.select(USER, ITEM).with_row_index("row")
+    rows = rows.filter(pl.col(USER).is_in(chosen.implode()))
+    rows = rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM])).sort(USER, "lot", "row")
+    rows = rows.with_columns(place=pl.int_range(pl.len()).over(USER), count=pl.len().over(USER))
+    count = rows["count"].to_numpy().astype(np.int64)
+    held = np.clip(part_size(count, 1 - fold_in_share), 1, count - 1)
+    part = np.zeros(data.interactions.height, np.int8)
+    part[rows["row"].to_numpy()] = np.where(rows["place"].to_numpy() < held, 2, 1)
+    parts = {"train": pl.Series(part == 0), "fold_in": pl.Series(part == 1), "test": pl.Series(part == 2)}
+    card = {
+        "method": "by_user",
+        "parameters": {"n_test_users": wanted, "fold_in_share": fold_in_share},
+        "rule": "test users by hash of (seed, user), wholly out of training; of their rows, by hash of (seed, user, "
+        "item), the first share is held out and the rest is the fold-in",
+        "ties": {"rule": "none: time plays no part"},
+        "seed": seed,
+        "users_with_too_few_rows": counts.height - fit.height,
+        "notes": ["Give a model the fold-in when it recommends; it must not be fitted on it."],
+    }
+    return make_split(data, parts, cold_users="keep", card=card)

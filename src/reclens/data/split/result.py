@@ -1,0 +1,211 @@
+"""A split, and the check that nothing of its test part reached the training part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.errors import DataError, LeakError
+from reclens.schema import ITEM, TIMESTAMP, USER, fingerprint
+
+__all__ = ["Split", "check_leaks"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A data set cut into what a model may learn from and what it is measured by.
+
+    Attributes:
+        train: The training part, with the attributes of users and items; ``train.card["split"]`` is the card below.
+            Compute segments from it: ``split.train.with_segments(…)``.
+        test: The held-out interactions, with all columns of the data.
+        card: What was done: ``method``, ``parameters``, ``rule`` in words, ``ties``, ``seed``, ``cut``, ``counts``,
+            ``rules`` with their counts, ``hashes`` of the parts, ``notes`` on what to beware of.
+        validation: Interactions to tune by, taken from the training side; or None.
+        fold_in: Strong generalisation only: what a model that was fitted on ``train`` is told of each test user
+            before it recommends to her; otherwise None.
+    """
+
+    train: Dataset
+    test: pl.DataFrame
+    card: Mapping[str, Any] = field(default_factory=dict)
+    validation: pl.DataFrame | None = None
+    fold_in: pl.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        counts = {"train": self.train.interactions, "validation": self.validation, "fold-in": self.fold_in}
+        parts = [f"{name} {table.height:,}" for name, table in counts.items() if table is not None]
+        return (
+            f"Split('{self.train.name}' {self.card.get('method', '')}: {', '.join(parts)}, test {self.test.height:,})"
+        )
+
+    @property
+    def test_users(self) -> pl.Series:
+        """The users to recommend to: those with a test row that are known from training (or from the fold-in)."""
+        return _known_users(self, self.test)
+
+    @property
+    def validation_users(self) -> pl.Series:
+        """The users of the training part that have a validation row."""
+        return _known_users(self, self.validation if self.validation is not None else self.test.clear())
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The tables to keep, by name; only those that there are. With :meth:`header` they are the whole split."""
+        train = self.train
+        found = {
+            "train": train.interactions,
+            "test": self.test,
+            "validation": self.validation,
+            "fold_in": self.fold_in,
+            "users": train.users,
+            "items": train.items,
+            "segments": train.segments,
+        }
+        return {name: table for name, table in found.items() if table is not None}
+
+    def header(self) -> dict[str, Any]:
+        """What belongs to the tables and is not in them, fit for JSON."""
+        data = {key: value for key, value in self.train.card.items() if key != "split"}
+        return {"name": self.train.name, "card": dict(self.card), "data": data}
+
+    @staticmethod
+    def from_tables(tables: Mapping[str, pl.DataFrame], header: Mapping[str, Any]) -> Split:
+        """Put a split together again from its tables and its header.
+
+        Raises:
+            DataError: If a table is missing, or is not the one that the card describes.
+            LeakError: If test data reached the training side.
+
+        Example:
+            >>> from reclens.data.split import random
+            >>> from reclens.data.synthetic import synthetic_movielens
+            >>> split = random(synthetic_movielens(n_users=50, n_items=40, n_ratings=900))
+            >>> Split.from_tables(split.tables(), split.header())
+            Split('synthetic' random: train 723, test 177)
+        """
+        for name in ("train", "test"):
+            if name not in tables:
+                raise DataError(f"a split needs the tables train and test; '{name}' is missing", fix="Split again.")
+        card = dict(header["card"])
+        train = Dataset(
+            tables["train"],
+            users=tables.get("users"),
+            items=tables.get("items"),
+            name=header["name"],
+            card={**header["data"], "split": card},
+            segments=tables.get("segments"),
+        )
+        split = Split(train, tables["test"], card, tables.get("validation"), tables.get("fold_in"))
+        found, wanted = _hashes(split), card.get("hashes", {})
+        for part, value in found.items():
+            if part in wanted and wanted[part] != value:
+                raise DataError(
+                    f"the table has the hash {value}, but its card says {wanted[part]}", source=part, fix="Split again."
+                )
+        check_leaks(split)
+        return split
+
+
+def check_leaks(split: Split) -> None:
+    """Refuse a split whose test part reached the training side.
+
+    Every split function calls this on what it made. It checks that no (user, item) pair stands in two parts; that in a
+    split by time no training row lies at or after the cut and no test row before it; that in a split by each user's
+    last interactions none of them precedes what the model learns about her; and that a model did not see the users it
+    is to be strange to.
+
+    Raises:
+        LeakError: Naming the parts, the number of rows and the first of them.
+    """
+    parts = {"training": split.train.interactions, "validation": split.validation, "fold-in": split.fold_in}
+    known = {name: table for name, table in parts.items() if table is not None}
+    for name, table in known.items():
+        _no_shared_pair(name, table, "test", split.test)
+    if split.validation is not None:
+        _no_shared_pair("training", split.train.interactions, "validation", split.validation)
+    if split.fold_in is not None:
+        _no_shared_user(split.train.interactions, pl.concat([split.fold_in, split.test]))
+    method = split.card.get("method")
+    if method in ("by_time", "rolling"):
+        _nothing_crosses(split, "test", split.card["cut"])
+        if split.validation is not None:
+            _nothing_crosses(split, "validation", split.card["validation_cut"])
+    if method == "last_n" and TIMESTAMP in split.test.columns:
+        _each_user_in_order("training", split.train.interactions, "test", split.test)
+        if split.validation is not None:
+            _each_user_in_order("training", split.train.interactions, "validation", split.validation)
+            _each_user_in_order("validation", split.validation, "test", split.test)
+
+
+def _known_users(split: Split, held_out: pl.DataFrame) -> pl.Series:
+    tables = [split.train.interactions] + ([split.fold_in] if split.fold_in is not None else [])
+    known = pl.concat([table.select(USER) for table in tables]).unique()
+    return held_out.select(USER).unique().join(known, on=USER, how="semi")[USER].sort()
+
+
+def _hashes(split: Split) -> dict[str, str]:
+    tables = {"test": split.test, "validation": split.validation, "fold_in": split.fold_in}
+    hashes = {"train": split.train.fingerprint}
+    return hashes | {name: fingerprint(table) for name, table in tables.items() if table is not None}
+
+
+def _first(table: pl.DataFrame) -> str:
+    row = table.select(USER, ITEM).sort(USER, ITEM).row(0)
+    return f"user {row[0]!r} with item {row[1]!r}"
+
+
+def _no_shared_pair(one: str, left: pl.DataFrame, other: str, right: pl.DataFrame) -> None:
+    shared = right.select(USER, ITEM).join(left.select(USER, ITEM), on=[USER, ITEM], how="semi")
+    if shared.height:
+        raise LeakError(
+            f"{shared.height:,} rows of the {other} part are (user, item) pairs that also stand in the {one} part, "
+            f"first {_first(shared)}. Each pair may stand in one part only. If users come back to items in this data, "
+            "keep one row a pair first, for example by read(…, duplicates='last')."
+        )
+
+
+def _no_shared_user(train: pl.DataFrame, strangers: pl.DataFrame) -> None:
+    shared = strangers.select(USER).unique().join(train.select(USER), on=USER, how="semi")[USER].sort()
+    if len(shared):
+        raise LeakError(
+            f"{len(shared):,} test users also stand in the training part, first {shared[0]!r}. In a split by user the "
+            "model must not have seen them; tell it about them by the fold-in."
+        )
+
+
+def _nothing_crosses(split: Split, part: str, cut: str) -> None:
+    """Rows of the held-out part lie at or after the cut, those that were learned from before it."""
+    moment = datetime.fromisoformat(cut)
+    held_out = split.test if part == "test" else split.validation
+    assert held_out is not None
+    early = held_out.filter(pl.col(TIMESTAMP) < moment)
+    if early.height:
+        raise LeakError(
+            f"{early.height:,} rows of the {part} part precede the cut {cut}, first {_first(early)}. A split by time "
+            "holds out what happened from the cut on, and nothing else."
+        )
+    earlier = {"training": split.train.interactions}
+    if part == "test" and split.validation is not None:
+        earlier["validation"] = split.validation
+    for name, table in earlier.items():
+        late = table.filter(pl.col(TIMESTAMP) >= moment)
+        if late.height:
+            raise LeakError(
+                f"{late.height:,} rows of the {name} part lie at or after the cut {cut} of the {part} part, first "
+                f"{_first(late)}. A model must not learn from the time that it is tested on."
+            )
+
+
+def _each_user_in_order(one: str, left: pl.DataFrame, other: str, right: pl.DataFrame) -> None:
+    latest = left.group_by(USER).agg(pl.col(TIMESTAMP).max().alias("latest"))
+    early = right.join(latest, on=USER).filter(pl.col(TIMESTAMP) < pl.col("latest"))
+    if early.height:
+        raise LeakError(
+            f"{early.height:,} rows of the {other} part precede a row of the same user in the {one} part, first "
+            f"{_first(early)}. Hold out the last interactions of each user."
+        )

@@ -1,0 +1,195 @@
+"""Splits at a moment: what happened before is learned from, what happened from then on is held out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.split.build import ColdUsers, check_shares, check_times, make_split
+from reclens.data.split.result import Split
+from reclens.errors import DataError, UsageError
+from reclens.schema import TIMESTAMP_TYPE
+
+__all__ = ["by_time", "rolling"]
+
+
+def by_time(
+    data: Dataset,
+    *,
+    test_share: float = 0.2,
+    validation_share: float = 0.0,
+    at: datetime | None = None,
+    cold_users: ColdUsers = "drop",
+) -> Split:
+    """Hold out everything from one moment on, for all users alike.
+
+    This is the split that a deployed system faces: nothing of the future, of no user, is known. Rows at or after the
+    cut are test. The cut is the timestamp at which the share of test rows comes nearest to ``test_share`` (the earlier
+    of two that are equally near), so that rows of one moment are never torn apart and no rule for ties is needed.
+
+    Args:
+        data: The data set; it needs timestamps.
+        test_share: Share of all rows to hold out, in (0, 1).
+        validation_share: Share of all rows to hold out for tuning, the last ones before the cut; 0 for none.
+        at: The cut itself, instead of ``test_share``; a time without a zone is UTC.
+        cold_users: ``"drop"`` leaves out test rows of users without training data, ``"keep"`` keeps them.
+
+    Returns:
+        The split; ``card["cut"]`` is the moment.
+
+    Raises:
+        UsageError: If a share is not in (0, 1), or they leave nothing to learn from.
+        DataError: If timestamps are missing, or one side of the cut would be empty.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> split = by_time(synthetic_movielens(n_users=50, n_items=40, n_ratings=900))
+        >>> split, split.card["cut"]
+        (Split('synthetic' by_time: train 719, test 54), '1998-02-27T05:34:20+00:00')
+        >>> split.card["rules"][0]["rule"], split.card["counts"]["test_cold_user_rows"]
+        ('test rows of users without training data dropped', 127)
+
+    References:
+        Ji, Sun, Zhang, Li (2023), A critical study on data leakage in recommender system offline evaluation;
+        TOIS 41(3).
+    """
+    times = check_times(data, "by_time")
+    parameters: dict[str, Any] = {"validation_share": validation_share, "cold_users": cold_users}
+    if at is None:
+        check_shares(test_share=test_share, **({"validation_share": validation_share} if validation_share else {}))
+        cut = _cut(times, test_share, data.name)
+        parameters["test_share"] = test_share
+    else:
+        cut = at if at.tzinfo else at.replace(tzinfo=UTC)
+        parameters["at"] = cut.isoformat()
+        _check_both_sides(times, cut, data.name)
+    parts = {"train": times < cut, "test": times >= cut}
+    card: dict[str, Any] = {
+        "method": "by_time",
+        "parameters": parameters,
+        "rule": f"test: rows at or after {cut.isoformat()}, for all users alike; training: rows before",
+        "ties": _NO_TIES,
+        "seed": None,
+        "cut": cut.isoformat(),
+    }
+    if validation_share:
+        check_shares(validation_share=validation_share)
+        before = times.filter(parts["train"])
+        inner = _cut(before, min(validation_share * len(times) / len(before), 0.999_999), data.name)
+        parts = {"train": times < inner, "validation": (times >= inner) & parts["train"], "test": parts["test"]}
+        card["validation_cut"] = inner.isoformat()
+        card["rule"] += f"; validation: training rows at or after {inner.isoformat()}"
+    return make_split(data, parts, cold_users=cold_users, card=card)
+
+
+def rolling(
+    data: Dataset,
+    *,
+    folds: int = 3,
+    test_share: float = 0.1,
+    every: timedelta | None = None,
+    cold_users: ColdUsers = "drop",
+) -> list[Split]:
+    """Hold out one stretch of time after the other, each learned for from everything before it.
+
+    The stretches follow one another without a gap up to the end of the data, so that each of them is tested once. How
+    much a result moves from fold to fold is a part of its uncertainty that no interval over users shows.
+
+    Args:
+        data: The data set; it needs timestamps.
+        folds: Number of stretches.
+        test_share: Share of all rows in each stretch; ``folds * test_share`` must be below 1.
+        every: The length of each stretch, instead of ``test_share``.
+        cold_users: As for :func:`by_time`.
+
+    Returns:
+        One split a fold, the earliest first; ``card["cut"]`` and ``card["until"]`` bound the stretch (the last fold's
+        has no ``until``), and ``card["later_rows"]`` is what lies behind it and is not used.
+
+    Raises:
+        UsageError: If there is no fold, or the folds leave nothing to learn from.
+        DataError: If timestamps are missing, or ties leave a stretch without rows.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> for fold in rolling(synthetic_movielens(n_users=50, n_items=40, n_ratings=900), folds=2, test_share=0.2):
+        ...     print(fold)
+        Split('synthetic' rolling: train 540, test 46)
+        Split('synthetic' rolling: train 719, test 54)
+    """
+    times = check_times(data, "rolling")
+    if folds < 1:
+        raise UsageError(f"folds is {folds}, expected 1 or more.")
+    if every is not None and every <= timedelta(0):
+        raise UsageError(f"every is {every}, expected a length of time above zero.")
+    if every is None:
+        check_shares(test_share=test_share)
+        if folds * test_share >= 1:
+            raise UsageError(f"{folds} folds of a share of {test_share:g} each leave nothing to learn from.")
+        cuts = [_cut(times, test_share * left, data.name) for left in range(folds, 0, -1)]
+    else:
+        end = _as_datetime(times.max()) + timedelta(microseconds=1)
+        cuts = [end - every * left for left in range(folds, 0, -1)]
+    splits: list[Split] = []
+    for fold, (cut, until) in enumerate(zip(cuts, [*cuts[1:], None], strict=True), 1):
+        inside = times >= cut if until is None else (times >= cut) & (times < until)
+        if not inside.any() or not (times < cut).any():
+            lacks = "to test" if not inside.any() else "to learn from"
+            raise DataError(
+                f"fold {fold} has no row {lacks} at the cut {cut.isoformat()}",
+                source=data.name,
+                fix="Ask for fewer folds, or for longer stretches.",
+            )
+        later = 0 if until is None else int((times >= until).sum())
+        card = {
+            "method": "rolling",
+            "parameters": {
+                "folds": folds, "fold": fold, "cold_users": cold_users,
+                **({"test_share": test_share} if every is None else {"every_seconds": every.total_seconds()}),
+            },
+            "rule": f"test: from {cut.isoformat()} to {until.isoformat() if until else 'the end'}; training: before",
+            "ties": _NO_TIES,
+            "seed": None,
+            "cut": cut.isoformat(),
+            "until": until.isoformat() if until else None,
+            "later_rows": later,
+        }  # fmt: skip
+        splits.append(make_split(data, {"train": times < cut, "test": inside}, cold_users=cold_users, card=card))
+    return splits
+
+
+_NO_TIES = {"rule": "whole: rows of one moment stay together", "users_with_a_tie_at_their_cut": 0}
+
+
+def _as_datetime(value: Any) -> datetime:
+    assert isinstance(value, datetime)
+    return value
+
+
+def _cut(times: pl.Series, share: float, source: str) -> datetime:
+    """The timestamp in the data at which the share of rows at or after it is nearest to the one asked for."""
+    moments, counts = np.unique(times.cast(TIMESTAMP_TYPE).to_physical().to_numpy(), return_counts=True)
+    if len(moments) < 2:
+        raise DataError(
+            "all rows have the same timestamp, so that no moment parts them", source=source, column="timestamp",
+            fix="Use split.random.",
+        )  # fmt: skip
+    # The first moment is no cut: nothing would be left to learn from.
+    from_then_on = np.cumsum(counts[::-1])[::-1][1:]
+    best = int(np.abs(from_then_on - share * len(times)).argmin())
+    return _as_datetime(pl.Series([moments[1 + best]]).cast(TIMESTAMP_TYPE)[0])
+
+
+def _check_both_sides(times: pl.Series, cut: datetime, source: str) -> None:
+    if not (times < cut).any() or not (times >= cut).any():
+        side = "before" if (times < cut).any() else "at or after"
+        raise DataError(
+            f"all rows lie {side} the cut {cut.isoformat()}; they span {times.min()} to {times.max()}",
+            source=source,
+            column="timestamp",
+            fix="Cut inside that span.",
+        )
