@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +39,7 @@ __all__ = [
     "Vocabulary",
     "combine_hashes",
     "fingerprint",
+    "read_arrays",
     "stable_hash",
     "versions",
 ]
@@ -259,6 +263,22 @@ def _mix(state: np.ndarray) -> np.ndarray:
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return state ^ (state >> np.uint64(31))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` file; never a pickle.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is cut off or is no such file.
+    """
+    # np.load leaves a file that it opened itself open when it is broken.
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (zipfile.BadZipFile, EOFError, zlib.error, TypeError, AttributeError) as error:
+            raise ValueError(f"{path.name}: {error or 'cut off'}") from error
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from reclens.errors import DataError, UnknownNameError
+from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Summary
@@ -182,8 +183,7 @@ class Evaluation:
         path = Path(folder)
         try:
             header = json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
-            with np.load(path / "summary.npz", allow_pickle=False) as arrays:
-                summary = Summary.of_arrays(header["summary"], arrays)
+            summary = Summary.of_arrays(header["summary"], read_arrays(path / "summary.npz"))
             tables = [pl.read_parquet(path / f"{name}.parquet") for name in ("per_user", "segments", "exposure")]
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             raise DataError(

@@ -15,7 +15,7 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import NotFittedError, UnknownNameError, UsageError, WorkspaceError
-from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, fingerprint, versions
+from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, fingerprint, read_arrays, versions
 
 __all__ = ["Block", "Explanation", "Recommender"]
 
@@ -203,13 +203,12 @@ class Recommender(ABC):
             model = cls(**header["parameters"])
             model.users_ = Vocabulary(pl.read_parquet(path / "users.parquet")[USER])
             model.items_ = Vocabulary(pl.read_parquet(path / "items.parquet")[ITEM])
-            with np.load(path / "seen.npz", allow_pickle=False) as seen:
-                ones = np.ones(len(seen["indices"]), np.float32)
-                model.seen_ = UserItemMatrix(seen["indptr"], seen["indices"], ones, len(model.items_))
+            seen = read_arrays(path / "seen.npz")
+            ones = np.ones(len(seen["indices"]), np.float32)
+            model.seen_ = UserItemMatrix(seen["indptr"], seen["indices"], ones, len(model.items_))
             model.train_ = header["train"]
-            with np.load(path / "arrays.npz", allow_pickle=False) as arrays:
-                model._restore({name: arrays[name] for name in arrays.files})
-        except (OSError, ValueError, KeyError, TypeError, EOFError, pl.exceptions.PolarsError) as error:
+            model._restore(read_arrays(path / "arrays.npz"))
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise WorkspaceError(
                 f"{path}: not a whole '{cls.name}' model ({error}). Fit the model again and save it."
             ) from error

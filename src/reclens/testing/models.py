@@ -1,0 +1,114 @@
+"""The contract kit for recommenders: what every model has to keep, whatever it learns.
+
+::
+
+    from reclens.testing.models import check_model
+    check_model(MyModel(), tmp_path)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.synthetic import synthetic_movielens
+from reclens.errors import NotFittedError, UnknownNameError, UsageError, WorkspaceError
+from reclens.models import Recommender
+from reclens.schema import ITEM, RANK, SCORE, USER
+
+__all__ = ["check_model", "model_data"]
+
+
+def model_data() -> Dataset:
+    """A small data set with text ids, ratings, timestamps and genres."""
+    data = synthetic_movielens(n_users=80, n_items=60, n_ratings=2000, rng=5)
+    assert data.users is not None and data.items is not None
+    user, item = pl.format("u{}", USER).alias(USER), pl.format("i{}", ITEM).alias(ITEM)
+    return replace(data, interactions=data.interactions.with_columns(user, item),
+                   users=data.users.with_columns(user), items=data.items.with_columns(item))  # fmt: skip
+
+
+def check_model(model: Recommender, folder: Path) -> None:
+    """Raise AssertionError unless a recommender keeps the contract.
+
+    Args:
+        model: A model that is not fitted yet.
+        folder: An empty folder for the saved model.
+    """
+    data = model_data()
+    for call in (model.recommend, lambda: model.explain("u1", "i1"), lambda: model.save(folder)):
+        _raises(NotFittedError, call, "asked before it was fitted")
+    before = data.interactions.clone()
+    assert model.fit(data) is model, "fit returns the model"
+    assert data.interactions.equals(before), "fit leaves the data alone"
+    lists = model.recommend(k=7)
+    _check_lists(lists.table, data, k=7, exclude_seen=True)
+    _check_lists(model.recommend(k=7, exclude_seen=False).table, data, k=7, exclude_seen=False)
+    _check_lists(model.recommend(k=1000).table, data, k=1000, exclude_seen=True)
+    assert lists.table.equals(model.recommend(k=7, threads=1).table), "the number of threads changes the lists"
+    shorter = lists.table.filter(pl.col(RANK) <= 3)
+    assert model.recommend(k=3).table.equals(shorter), "the best three are the first three of the best seven"
+    some = model.recommend(["u7", "u3", "u7"], k=7).table
+    expected = pl.concat([lists.table.filter(pl.col(USER) == user) for user in ("u7", "u3")])
+    assert some.equals(expected), "a user's list depends on who else is asked for"
+    _check_strangers(model)
+    _check_explanations(model, lists.table)
+    _check_saving(model, lists.table, folder)
+    _raises(UsageError, lambda: model.recommend(k=0), "k of 0")
+
+
+def _check_lists(table: pl.DataFrame, data: Dataset, *, k: int, exclude_seen: bool) -> None:
+    assert table.columns == [USER, ITEM, RANK, SCORE]
+    assert table.null_count().sum_horizontal().item() == 0
+    assert not table.select(USER, ITEM).is_duplicated().any(), "an item stands in a list twice"
+    assert table[ITEM].is_in(data.interactions[ITEM].implode()).all(), "an item that is not in the training data"
+    by_user = table.group_by(USER, maintain_order=True).agg(pl.col(RANK), pl.col(SCORE))
+    for ranks, scores in zip(by_user[RANK].to_list(), by_user[SCORE].to_list(), strict=True):
+        assert ranks == list(range(1, len(ranks) + 1)) and len(ranks) <= k, "ranks count 1, 2, 3 …"
+        assert all(a >= b for a, b in zip(scores[:-1], scores[1:], strict=True)), "scores fall"
+    ties = table.filter((pl.col(SCORE) == pl.col(SCORE).shift(1)) & (pl.col(USER) == pl.col(USER).shift(1)))
+    above = table.with_columns(pl.col(ITEM).shift(1).alias("above")).join(ties, on=[USER, ITEM], how="semi")
+    assert (above["above"] < above[ITEM]).all(), "equal scores stand by item id"
+    seen = table.join(data.interactions, on=[USER, ITEM], how="semi").height
+    assert not (exclude_seen and seen), "a seen item is recommended"
+
+
+def _check_strangers(model: Recommender) -> None:
+    lists = model.recommend(["u1", "nobody"], k=3)
+    served = "nobody" in lists.table[USER].to_list()
+    assert served != model.personal, "only models that are not personal serve a user they do not know"
+    rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
+    assert rules["users without training data"] == 1, "users without training data are counted"
+
+
+def _check_explanations(model: Recommender, table: pl.DataFrame) -> None:
+    for user, item, _, score in table.head(20).rows():
+        found = model.explain(user, item, n=3)
+        assert len(found.reasons) <= 3 and found.sentence
+        total = sum(part for _, part in found.reasons) + found.rest
+        assert np.isclose(total, score, rtol=1e-4, atol=1e-6), "reasons add up to the score"
+    _raises(UnknownNameError, lambda: model.explain("u1", "no such item"), "an unknown item")
+
+
+def _check_saving(model: Recommender, table: pl.DataFrame, folder: Path) -> None:
+    model.save(folder)
+    again = type(model).load(folder)
+    assert again == model, "hyper-parameters survive"
+    assert again.recommend(k=7).table.equals(table), "a saved model recommends the same"
+    assert {path.suffix for path in folder.iterdir()} <= {".npz", ".parquet", ".json"}, "no pickles"
+    whole = (folder / "arrays.npz").read_bytes()
+    (folder / "arrays.npz").write_bytes(whole[: len(whole) // 2])
+    _raises(WorkspaceError, lambda: type(model).load(folder), "a broken file")
+
+
+def _raises(error: type[Exception], call: object, what: str) -> None:
+    assert callable(call)
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError(f"{what} has to raise {error.__name__}")

@@ -1,0 +1,49 @@
+"""Every registered recommender keeps the contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reclens import models
+from reclens.errors import UnknownNameError, UsageError
+from reclens.testing.models import check_model, model_data
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_contract(name: str, tmp_path: Path) -> None:
+    check_model(models.get(name)(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["item_knn", "user_knn"])
+@pytest.mark.parametrize("options", [{"similarity": "adjusted_cosine"}, {"similarity": "jaccard"},
+                                     {"weighting": "tf_idf"}, {"weighting": "bm25", "similarity": "dot"},
+                                     {"shrinkage": 10.0, "neighbors": 5}])  # fmt: skip
+def test_the_contract_of_every_kind_of_neighbour(name: str, options: dict, tmp_path: Path) -> None:
+    check_model(models.get(name)(**options), tmp_path)
+
+
+def test_the_folder_is_the_registry() -> None:
+    assert models.names() == ["ease", "item_knn", "popular", "random", "recent_popular", "user_knn"]
+    assert models.EASE is models.get("ease") and models.RecentPopular is models.get("recent_popular")
+    assert models.describe("ease").startswith("EASE: a linear item-item model")
+    with pytest.raises(UnknownNameError, match="Did you mean 'item_knn'"):
+        models.get("itemknn")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("ease", {"l2": 0.0}, "l2 is 0.0"),
+        ("item_knn", {"neighbors": 0}, "neighbors is 0"),
+        ("item_knn", {"similarity": "cosin"}, "Did you mean 'cosine'"),
+        ("user_knn", {"weighting": "bm52"}, "Did you mean 'bm25'"),
+        ("user_knn", {"shrinkage": -1.0}, "shrinkage is -1"),
+        ("item_knn", {"similarity": "jaccard", "weighting": "bm25"}, "weights of its own"),
+        ("recent_popular", {"days": 0.0}, "days is 0"),
+    ],
+)
+def test_wrong_hyper_parameters_are_explained(name: str, options: dict, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        models.get(name)(**options).fit(model_data())
