@@ -1,0 +1,374 @@
+"""The workspace: a folder of artefacts, each Parquet files beside a ``card.json``.
+
+``workspace/<kind>/<name>/``. An artefact is written under a temporary name and renamed, so that a killed run leaves the
+workspace as it was. What is removed goes to ``.trash`` and can be restored. DuckDB reads the Parquet files as views.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.split import Split
+from reclens.errors import RecLensError, UnknownNameError, UsageError, WorkspaceError
+from reclens.evaluate import Comparison, Evaluation
+from reclens.models import Recommender, get
+from reclens.schema import Recommendations, versions
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["KINDS", "Artefact", "Workspace", "write_text"]
+
+KINDS: Final = ("dataset", "split", "model", "run", "evaluation", "comparison", "report")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """What the workspace knows of one artefact.
+
+    Attributes:
+        kind: One of ``KINDS``.
+        name: Its name.
+        created: When it was written, UTC.
+        bytes: Size of its files.
+        path: Its folder.
+        summary: One line on what it is.
+    """
+
+    kind: str
+    name: str
+    created: datetime
+    bytes: int
+    path: Path
+    summary: str
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        row = {"kind": self.kind, "name": self.name, "created": self.created.isoformat(timespec="seconds")}
+        return [row | {"bytes": self.bytes, "summary": self.summary}]
+
+
+class Workspace:
+    """A folder of artefacts.
+
+    Args:
+        folder: The folder; it is made when something is first saved.
+
+    Example:
+        >>> import tempfile
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> workspace = Workspace(tempfile.mkdtemp())
+        >>> path = workspace.save(synthetic_movielens(n_users=50, n_items=40, n_ratings=900), "tiny")
+        >>> workspace.load("dataset", "tiny")
+        Dataset('synthetic': 900 interactions of 50 users with 40 items)
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def save(self, artefact: Any, name: str, *, overwrite: bool = False) -> Path:
+        """Write an artefact whole or not at all.
+
+        Args:
+            artefact: A :class:`Dataset`, :class:`Split`, fitted model, :class:`Recommendations`, :class:`Evaluation` or
+                :class:`Comparison`.
+            name: Letters, digits, ``.``, ``_`` and ``-``.
+            overwrite: Replace an artefact of that name; the old one goes to the trash.
+
+        Returns:
+            Its folder.
+
+        Raises:
+            UsageError: If the name is not a name, or such things cannot be stored.
+            WorkspaceError: If the name is taken, or the folder cannot be written.
+        """
+        for kind, (type_, write, _) in _FORMS.items():
+            if isinstance(artefact, type_):
+                return self._write(kind, name, lambda folder: write(artefact, folder), overwrite=overwrite)
+        raise UsageError(f"a {type(artefact).__name__} cannot be kept in a workspace. Kinds: {', '.join(KINDS)}.")
+
+    def save_report(self, html: str, name: str) -> Path:
+        """Write a report to ``reports/NAME.html``, replacing an older one; returns the file."""
+        _check_name(name)
+        path = self.folder / "reports" / f"{name}.html"
+        write_text(path, html)
+        return path
+
+    def load(self, kind: str, name: str) -> Any:
+        """Read an artefact.
+
+        Raises:
+            UnknownNameError: If there is no such kind or name.
+            WorkspaceError: If the artefact is broken.
+        """
+        folder = self._find(kind, name)
+        try:
+            return _FORMS[kind][2](folder)
+        except WorkspaceError:
+            raise
+        except (RecLensError, OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+            raise WorkspaceError(f"{folder}: the {kind} cannot be read ({error}). Make it again.") from error
+
+    def list(self, kind: str | None = None) -> list[Artefact]:
+        """The artefacts, newest first.
+
+        Raises:
+            UnknownNameError: If there is no such kind.
+        """
+        if kind is not None and kind not in KINDS:
+            raise UnknownNameError("kind of artefact", kind, KINDS)
+        found: list[Artefact] = []
+        for folder in self.folder.glob("*/*/"):
+            if folder.parent.name in ([kind] if kind else KINDS) and (folder / "card.json").is_file():
+                found.append(_read_artefact(folder))
+        return sorted(found, key=lambda each: (each.created, each.kind, each.name), reverse=True)
+
+    def remove(self, kind: str, name: str) -> Path:
+        """Move an artefact to the trash; :meth:`restore` brings it back. Returns where it lies."""
+        folder = self._find(kind, name)
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%f")
+        bin_ = self.folder / ".trash" / kind / f"{name}@{stamp}"
+        bin_.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(bin_)
+        return bin_
+
+    def restore(self, kind: str, name: str) -> Path:
+        """Bring the artefact of that name that was removed last back; returns its folder.
+
+        Raises:
+            UnknownNameError: If the trash holds none.
+            WorkspaceError: If the name is in use again.
+        """
+        removed = sorted((self.folder / ".trash" / kind).glob("*@*"))
+        mine = [path for path in removed if path.name.rpartition("@")[0] == name]
+        if not mine:
+            raise UnknownNameError(f"removed {kind}", name, {path.name.rpartition("@")[0] for path in removed})
+        home = self.folder / kind / name
+        if home.exists():
+            raise WorkspaceError(f"{home} exists again: remove it first, then restore.")
+        home.parent.mkdir(parents=True, exist_ok=True)
+        mine[-1].rename(home)
+        return home
+
+    def connect(self) -> DuckDBPyConnection:
+        """An in-memory DuckDB with a view ``kind_name_table`` for every Parquet file of the workspace.
+
+        Once the views stand, the connection can read this folder and nothing else, load no extension, and its settings
+        cannot be changed back.
+        """
+        import duckdb
+
+        connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False,
+                                                        "autoload_known_extensions": False})  # fmt: skip
+        for artefact in self.list():
+            for file in sorted(artefact.path.glob("*.parquet")):
+                view = re.sub(r"\W", "_", f"{artefact.kind}_{artefact.name}_{file.stem}")
+                connection.execute(f"CREATE OR REPLACE VIEW {_quote(view)} AS FROM read_parquet({_text(str(file.resolve()))})")
+        connection.execute(f"SET allowed_directories = [{_text(str(self.folder.resolve()))}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return connection
+
+    def sql(self, query: str, *, limit: int | None = None) -> pl.DataFrame:
+        """Run a query over the artefacts; :meth:`views` names the tables.
+
+        Args:
+            query: One SELECT statement.
+            limit: Most rows to return.
+
+        Raises:
+            UsageError: If it is not a single SELECT, or DuckDB refuses it.
+        """
+        import duckdb
+
+        with self.connect() as connection:
+            try:
+                statements = connection.extract_statements(query)
+                if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                    raise UsageError("a workspace is read by one SELECT statement at a time.")
+                result = connection.execute(query)
+                names = [column[0] for column in result.description or []]
+                rows = result.fetchall() if limit is None else result.fetchmany(limit)
+            except duckdb.Error as error:
+                raise UsageError(f"the query failed: {str(error).strip()}") from error
+        return pl.DataFrame(rows, schema=_unique(names), orient="row", infer_schema_length=None)
+
+    def views(self) -> list[str]:
+        """The names that :meth:`sql` knows."""
+        with self.connect() as connection:
+            return [row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal "
+                                                         "ORDER BY view_name").fetchall()]  # fmt: skip
+
+    def _find(self, kind: str, name: str) -> Path:
+        names = [each.name for each in self.list(kind)]
+        if name not in names:
+            raise UnknownNameError(f"{kind} in {self.folder}", name, names)
+        return self.folder / kind / name
+
+    def _write(self, kind: str, name: str, write: Callable[[Path], dict[str, Any]], *, overwrite: bool) -> Path:
+        _check_name(name)
+        home = self.folder / kind / name
+        if home.exists() and not overwrite:
+            raise WorkspaceError(f"{home} exists. Choose another name, or pass overwrite=True.")
+        with _writing(home) as folder:
+            card = write(folder)
+            head = {"kind": kind, "name": name, "created": datetime.now(timezone.utc).isoformat(), "versions": versions()}
+            (folder / "card.json").write_text(json.dumps(head | card, indent=1, default=str), encoding="utf-8")
+            if home.exists():
+                self.remove(kind, name)
+            folder.rename(home)
+        return home
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        WorkspaceError: If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".writing-", delete=False, encoding="utf-8") as file:
+            temporary = Path(file.name)
+            try:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.chmod(0o644)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
+
+
+@contextmanager
+def _writing(home: Path) -> Iterator[Path]:
+    """A temporary folder beside ``home``, which is removed unless it was renamed."""
+    folder: Path | None = None
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=home.parent, prefix=".writing-"))
+        folder.chmod(0o755)
+        yield folder
+    except OSError as error:
+        raise WorkspaceError(f"{home} cannot be written: {error.strerror or error}. Choose another place.") from error
+    except pl.exceptions.PolarsError as error:
+        raise WorkspaceError(f"{home} cannot be written: {error}. Choose another place.") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"'{name}' is no name for an artefact: use letters, digits, '.', '_' and '-'.")
+
+
+def _read_artefact(folder: Path) -> Artefact:
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        created = datetime.fromisoformat(card["created"])
+    except (OSError, ValueError, KeyError):
+        card, created = {"summary": "broken: its card cannot be read"}, datetime.fromtimestamp(0, timezone.utc)
+    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    return Artefact(folder.parent.name, folder.name, created, size, folder, str(card.get("summary", "")))
+
+
+def _write_tables(tables: dict[str, pl.DataFrame | None], folder: Path) -> None:
+    for name, table in tables.items():
+        if table is not None:
+            table.write_parquet(folder / f"{name}.parquet")
+
+
+def _read_tables(folder: Path) -> dict[str, pl.DataFrame]:
+    return {file.stem: pl.read_parquet(file) for file in sorted(folder.glob("*.parquet"))}
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "card.json").read_text(encoding="utf-8"))
+
+
+def _write_dataset(data: Dataset, folder: Path) -> dict[str, Any]:
+    tables = {"interactions": data.interactions, "users": data.users, "items": data.items, "segments": data.segments}
+    _write_tables(tables, folder)
+    return {"summary": repr(data), "title": data.name, "data": dict(data.card)}
+
+
+def _load_dataset(folder: Path) -> Dataset:
+    tables, card = _read_tables(folder), _card(folder)
+    parts = {name: tables.get(name) for name in ("users", "items", "segments")}
+    return Dataset(tables["interactions"], name=card["title"], card=card["data"], **parts)
+
+
+def _write_split(split: Split, folder: Path) -> dict[str, Any]:
+    _write_tables(dict(split.tables()), folder)
+    return {"summary": repr(split), "header": split.header()}
+
+
+def _write_model(model: Recommender, folder: Path) -> dict[str, Any]:
+    model.save(folder)
+    return {"summary": repr(model), "model": model.name}
+
+
+def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
+    _write_tables({"lists": lists.table}, folder)
+    return {"summary": repr(lists), "system": lists.name, "lists": dict(lists.card)}
+
+
+def _load_run(folder: Path) -> Recommendations:
+    card = _card(folder)
+    return Recommendations(pl.read_parquet(folder / "lists.parquet"), card["system"], card["lists"])
+
+
+def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
+    result.save(folder)
+    return {"summary": repr(result)}
+
+
+def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
+    comparison.save(folder)
+    return {"summary": comparison.verdict[0] if comparison.verdict else ""}
+
+
+_FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
+    "dataset": (Dataset, _write_dataset, _load_dataset),
+    "split": (Split, _write_split, lambda folder: Split.from_tables(_read_tables(folder), _card(folder)["header"])),
+    "model": (Recommender, _write_model, lambda folder: get(_card(folder)["model"]).load(folder)),
+    "run": (Recommendations, _write_run, _load_run),
+    "evaluation": (Evaluation, _write_evaluation, Evaluation.load),
+    "comparison": (Comparison, _write_comparison, Comparison.load),
+}
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Column names as a frame needs them: a name that comes again gets a number."""
+    seen: dict[str, int] = {}
+    result: list[str] = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return result

@@ -1,0 +1,170 @@
+"""The workspace: whole artefacts or none, undo, and SQL that can only read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reclens import models
+from reclens.data import split as splits
+from reclens.errors import UnknownNameError, UsageError, WorkspaceError
+from reclens.evaluate import compare, evaluate
+from reclens.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def artefacts(small_data) -> dict:
+    split = splits.random(small_data, rng=1)
+    fitted = {name: models.get(name)().fit(split.train) for name in ("popular", "item_knn")}
+    runs = {name: model.recommend(k=10) for name, model in fitted.items()}
+    results = {name: evaluate(run, split.test, train=split.train, replicates=100) for name, run in runs.items()}
+    return {
+        "dataset": small_data, "split": split, "model": fitted["item_knn"], "run": runs["item_knn"],
+        "evaluation": results["item_knn"], "comparison": compare(results, baseline="popular"),
+    }  # fmt: skip
+
+
+def test_every_kind_survives(workspace: Workspace, artefacts: dict) -> None:
+    for kind, artefact in artefacts.items():
+        workspace.save(artefact, "mine")
+        again = workspace.load(kind, "mine")
+        assert type(again) is type(artefact)
+    assert {each.kind for each in workspace.list()} == set(artefacts)
+    assert workspace.load("dataset", "mine").interactions.equals(artefacts["dataset"].interactions)
+    assert workspace.load("split", "mine").test.equals(artefacts["split"].test)
+    assert workspace.load("model", "mine").recommend(k=10).table.equals(artefacts["run"].table)
+    assert workspace.load("evaluation", "mine").to_dicts() == artefacts["evaluation"].to_dicts()
+    assert workspace.load("comparison", "mine").to_dicts() == artefacts["comparison"].to_dicts()
+
+
+def test_the_newest_comes_first_and_nothing_is_overwritten_by_accident(workspace: Workspace, small_data) -> None:
+    workspace.save(small_data, "one")
+    workspace.save(small_data, "two")
+    assert [each.name for each in workspace.list("dataset")] == ["two", "one"]
+    with pytest.raises(WorkspaceError, match="overwrite=True"):
+        workspace.save(small_data, "one")
+    workspace.save(small_data, "one", overwrite=True)
+    assert [each.name for each in workspace.list("dataset")] == ["one", "two"]
+
+
+def test_removing_can_be_undone(workspace: Workspace, small_data) -> None:
+    workspace.save(small_data, "mine")
+    workspace.remove("dataset", "mine")
+    assert workspace.list() == []
+    workspace.restore("dataset", "mine")
+    assert workspace.load("dataset", "mine").interactions.equals(small_data.interactions)
+    with pytest.raises(UnknownNameError):
+        workspace.restore("dataset", "mine")
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a b", "x" * 101, "nul\0"])
+def test_names_stay_inside(workspace: Workspace, small_data, name: str) -> None:
+    with pytest.raises(UsageError, match="no name"):
+        workspace.save(small_data, name)
+    with pytest.raises(UnknownNameError):
+        workspace.load("dataset", name)
+
+
+def test_a_failed_write_leaves_nothing(workspace: Workspace, small_data, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace.save(small_data, "mine")
+    before = sorted(path.name for path in workspace.folder.rglob("*"))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    for name, overwrite in (("other", False), ("mine", True)):
+        with pytest.raises(WorkspaceError, match="No space left"):
+            workspace.save(small_data, name, overwrite=overwrite)
+    assert sorted(path.name for path in workspace.folder.rglob("*")) == before
+
+
+def test_a_killed_run_leaves_the_workspace_as_it_was(workspace: Workspace, small_data) -> None:
+    workspace.save(small_data, "mine")
+    program = (
+        "import sys, time, polars as pl\n"
+        "from reclens.workspace import Workspace\n"
+        "from reclens.data.synthetic import synthetic_movielens\n"
+        "data = synthetic_movielens(n_users=50, n_items=40, n_ratings=900)\n"
+        "write = pl.DataFrame.write_parquet\n"
+        "def slow(self, file, **options):\n"
+        "    write(self, file, **options); print('writing', flush=True); time.sleep(60)\n"
+        "pl.DataFrame.write_parquet = slow\n"
+        "Workspace(sys.argv[1]).save(data, 'mine', overwrite=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(workspace.folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "writing\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert [each.name for each in workspace.list()] == ["mine"]
+    assert workspace.load("dataset", "mine").interactions.equals(small_data.interactions)
+
+
+def test_broken_artefacts_are_explained(workspace: Workspace, small_data) -> None:
+    folder = workspace.save(small_data, "mine")
+    (folder / "interactions.parquet").write_bytes(b"PAR1")
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        workspace.load("dataset", "mine")
+    (folder / "card.json").write_text("{")
+    assert "broken" in workspace.list()[0].summary
+    with pytest.raises(UnknownNameError, match="Did you mean 'mine'"):
+        workspace.load("dataset", "mime")
+    with pytest.raises(UnknownNameError, match="Did you mean 'dataset'"):
+        workspace.load("datasets", "mine")
+
+
+def test_sql_reads_the_artefacts(workspace: Workspace, small_data) -> None:
+    workspace.save(small_data, "my-data")
+    assert "dataset_my_data_interactions" in workspace.views()
+    found = workspace.sql("SELECT count(*) AS n FROM dataset_my_data_interactions")
+    assert found["n"].to_list() == [6000]
+    assert workspace.sql("SELECT 1 AS a, 2 AS a FROM range(5)", limit=2).rows() == [(1, 2), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT content FROM read_text('/etc/hostname')",
+        "COPY (SELECT 1) TO '/tmp/reclens-attack.csv'",
+        "ATTACH '/tmp/reclens-attack.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SELECT 1; SELECT 2",
+        "PRAGMA database_list",
+        "CREATE TABLE t AS SELECT 1",
+        "SELEC 1",
+    ],
+)
+def test_sql_can_do_nothing_else(workspace: Workspace, small_data, attack: str) -> None:
+    workspace.save(small_data, "mine")
+    with pytest.raises(UsageError):
+        workspace.sql(attack)
+    assert not Path("/tmp/reclens-attack.csv").exists() and not Path("/tmp/reclens-attack.db").exists()
+
+
+def test_two_writers_do_not_mix(workspace: Workspace) -> None:
+    program = (
+        "import sys\nfrom reclens.workspace import Workspace\n"
+        "from reclens.data.synthetic import synthetic_movielens\n"
+        "data = synthetic_movielens(n_users=50, n_items=40, n_ratings=900, rng=int(sys.argv[2]))\n"
+        "for turn in range(5):\n    Workspace(sys.argv[1]).save(data, f'{sys.argv[2]}-{turn}')\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", program, str(workspace.folder), seed]) for seed in ("1", "2")]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert len(workspace.list("dataset")) == 10
+    assert not list(workspace.folder.rglob(".writing-*"))
