@@ -1,0 +1,22 @@
+-- One row a user and item out of an event log with repeats: how often, when first and last, and how it was rated last.
+--
+-- Reads       events(user_id, item_id, timestamp, rating, weight)
+-- Gives       user_id, item_id, events, weight, rating, first_at, last_at
+-- Same as     a group_by of user_id and item_id; what read(…, duplicates="last") keeps of the rating
+--
+-- The rating is that of the latest event that has one; of several at one moment it is the highest, because the order of
+-- a log says nothing about what came last.
+
+SELECT
+    user_id,
+    item_id,
+    CAST(count(*) AS BIGINT) AS events,
+    sum(coalesce(weight, 1.0)) AS weight,
+    -- Compared as (time, rating): an event without a time precedes all others.
+    arg_max(rating, (coalesce(epoch_us(timestamp), -9223372036854775808), rating))
+        FILTER (WHERE rating IS NOT NULL) AS rating,
+    min(timestamp) AS first_at,
+    max(timestamp) AS last_at
+FROM events
+GROUP BY user_id, item_id
+ORDER BY user_id, item_id

@@ -1,0 +1,54 @@
+-- A segment table: each user's favourite value of an item attribute, such as her favourite genre.
+--
+-- Reads       events(user_id, item_id), item_values(item_id, attribute: a list of text)
+-- Gives       user_id, label, share
+-- Same as     segments.top_value("genres")
+-- Parameters
+--   column = "genres"    the column of the items that is bound as item_values.attribute
+--
+-- An event counts one in all: an item with three genres gives a third to each, an item without one gives nothing.
+-- Equal shares go to the value that is more frequent over all events, and then to the first in the alphabet. Shares are
+-- compared to nine decimals, so that the rounding of thirds decides nothing. Users whose items have no value are left
+-- out.
+
+WITH cleaned AS (
+    SELECT item_id, list_distinct(list_filter(attribute, lambda value: value IS NOT NULL)) AS attribute
+    FROM item_values
+),
+
+weights AS (
+    SELECT item_id, unnest(attribute) AS value, 1.0 / len(attribute) AS weight
+    FROM cleaned
+    WHERE len(attribute) > 0
+),
+
+profile AS (
+    SELECT events.user_id, weights.value, sum(weights.weight::DOUBLE) AS weight
+    FROM events
+    INNER JOIN weights ON events.item_id = weights.item_id
+    GROUP BY events.user_id, weights.value
+),
+
+overall AS (
+    SELECT value, round(sum(weight), 9) AS weight
+    FROM profile
+    GROUP BY value
+),
+
+ranked AS (
+    SELECT
+        profile.user_id,
+        profile.value,
+        profile.weight / sum(profile.weight) OVER (PARTITION BY profile.user_id) AS share,
+        row_number() OVER (
+            PARTITION BY profile.user_id
+            ORDER BY round(profile.weight, 9) DESC, overall.weight DESC, profile.value
+        ) AS place
+    FROM profile
+    INNER JOIN overall ON profile.value = overall.value
+)
+
+SELECT user_id, value AS label, share
+FROM ranked
+WHERE place = 1
+ORDER BY user_id
