@@ -65,7 +65,7 @@ def test_a_system_against_itself_is_no_evidence(world) -> None:
 def test_the_verdict_says_what_can_and_cannot_be_concluded(results) -> None:
     verdict = compare(results, baseline="poor", by=["age", "tiny"]).verdict
     assert verdict[0].startswith("good is better than poor by ndcg@10")
-    assert any("Too few users to conclude anything about good in tiny few (n = 5)" in line for line in verdict)
+    assert "Too few users to conclude anything in tiny few (n = 5)." in verdict
     assert verdict[-1].startswith("18 paired randomisation tests were made, corrected together (holm)")
     worse = compare(results, baseline="good").verdict
     assert worse[0].startswith("poor is worse than good")
@@ -123,11 +123,6 @@ def test_wrong_use_is_explained(results) -> None:
 
 def test_threads_do_not_change_a_number(results) -> None:
     assert compare(results, baseline="poor", threads=1).to_dicts() == compare(results, baseline="poor", threads=2).to_dicts()
-
-
-def test_too_few_flips_for_the_correction_are_pointed_out(results) -> None:
-    assert "raise flips" in compare(results, baseline="poor", flips=99).card["resolution"]
-    assert compare(results, baseline="poor").card["resolution"] == "enough"
 
 
 def test_a_comparison_survives_being_saved(results, tmp_path: Path) -> None:

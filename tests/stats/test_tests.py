@@ -9,7 +9,7 @@ import pytest
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.multiplicity import adjust
-from reclens.stats.paired import bootstrap_p_value, randomization_p_values, smallest_detectable
+from reclens.stats.paired import bootstrap_p_value, randomization_p_values, sign_flip_tail, smallest_detectable
 
 # Benjamini and Hochberg (1995), table of 15 p-values of the thrombolysis trial.
 THROMBOLYSIS = np.array([.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528,
@@ -50,8 +50,35 @@ def test_a_a_comparisons_are_significant_as_often_as_promised() -> None:
     assert 0.04 <= np.mean(found < 0.05) <= 0.06
 
 
-def test_the_smallest_p_value_is_one_over_flips_plus_one() -> None:
-    assert p_value(np.full(60, 1.0), flips=999) == 1 / 1000
+@pytest.mark.parametrize("n", [10, 14, 18])
+def test_the_tail_is_that_of_all_sign_vectors(n: int) -> None:
+    # Enumerated: 2^n sums. The approximation is for the tail; its relative error stays below a tenth.
+    rng = np.random.default_rng(n)
+    signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+    for shift in (0.6, 0.9, 1.2):
+        differences = rng.normal(shift, 1.0, n)
+        exact = np.mean(np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12)
+        if 3 * 2.0 ** (1 - n) < exact < 0.05:  # below, the steps of the exact distribution show
+            assert sign_flip_tail(differences) == pytest.approx(exact, rel=0.15)
+
+
+def test_far_out_the_tail_is_that_of_the_binomial_distribution() -> None:
+    # 300 differences of ±1, 220 of them positive: an exact sign test. The approximation knows no steps: half a step
+    # further in is the same number.
+    from scipy.stats import binom
+
+    exact = 2 * binom.sf(219, 300, 0.5)
+    got = sign_flip_tail(np.repeat([1.0, -1.0], [220, 80]))
+    assert 2 * binom.sf(220, 300, 0.5) < got < exact and exact < 1e-14
+
+
+def test_many_tests_leave_a_clear_difference_significant() -> None:
+    differences = np.random.default_rng(1).normal(1.0, 1.0, 400)
+    assert p_value(differences, flips=999) < 1e-20
+
+
+def test_the_smallest_p_value_is_that_of_all_signs_alike() -> None:
+    assert p_value(np.full(60, 1.0), flips=999) == 2.0**-59
 
 
 def test_no_difference_at_all_is_no_evidence() -> None:

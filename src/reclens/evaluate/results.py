@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,16 @@ class Evaluation:
     def __getitem__(self, metric: str) -> MetricResult:
         if metric not in self.metrics:
             raise UnknownNameError("metric of this evaluation", metric, self.metrics)
+        if metric not in self._known:
+            self._known[metric] = self._result(metric)
+        return self._known[metric]
+
+    @cached_property
+    def _known(self) -> dict[str, MetricResult]:
+        """Results that were asked for: intervals take a moment, and tables and charts ask again and again."""
+        return {}
+
+    def _result(self, metric: str) -> MetricResult:
         by: dict[str, dict[str, Estimate]] = {}
         for name, segment in self.summary.cells[1:]:
             by.setdefault(name, {})[segment] = self._estimate(metric, (name, segment))
@@ -159,6 +170,25 @@ class Evaluation:
                 rows.append(row | {"small": found.n < MINIMUM_SEGMENT})
         order = ("system", "metric", "by", "segment", "n", "value", "low", "high", "level", "small", "note")
         return [{name: row[name] for name in order} for row in rows]
+
+    def lorenz(self, column: str = "count", *, points: int = 101) -> list[dict[str, float]]:
+        """The Lorenz curve of the exposure: the share that the least shown items have together.
+
+        Args:
+            column: ``"count"`` for what was recommended, ``"popularity"`` for what users had in the training data.
+            points: Points of the curve, evenly spaced over the items.
+
+        Returns:
+            Rows ``items`` (share of the items, the least shown first) and ``share`` (of the total), from 0 to 1.
+
+        References:
+            Lorenz (1905), Methods of measuring the concentration of wealth.
+        """
+        counts = np.sort(self.exposure[column].to_numpy()).astype(np.float64)
+        shares = np.append(0.0, np.cumsum(counts) / max(counts.sum(), 1.0))
+        at = np.linspace(0, 1, points)
+        curve = np.interp(at, np.linspace(0, 1, len(shares)), shares)
+        return [{"items": float(x), "share": float(y)} for x, y in zip(at, curve, strict=True)]
 
     def save(self, folder: str | Path) -> None:
         """Write the evaluation as Parquet tables, arrays and JSON into an existing, empty folder."""

@@ -38,9 +38,9 @@ def write_verdict(
         if against:
             named = ", ".join(f"{row.by} {row.segment} ({row.difference:+.4f})" for row in against)
             sentences.append(f"The difference between {system} and {baseline} goes the other way for {named}.")
-        small = [f"{row.by} {row.segment} (n = {row.n})" for row in own if row.small and row.by != "overall"]
-        if small:
-            sentences.append(f"Too few users to conclude anything about {system} in {', '.join(small)}.")
+    small = [f"{row.by} {row.segment} (n = {row.n})" for row in rows if row.small and row.metric == primary]
+    if small:
+        sentences.append(f"Too few users to conclude anything in {', '.join(dict.fromkeys(small))}.")
     if tests:
         how = "without correction" if correction == "none" else f"corrected together ({correction})"
         sentences.append(

@@ -1,0 +1,28 @@
+"""Results as tables, charts and a self-contained HTML report. Everything is read from results, nothing is computed."""
+
+from __future__ import annotations
+
+from reclens.report.documents import Document, build_report
+from reclens.report.tables import (
+    Table,
+    comparison_table,
+    format_number,
+    leaderboard,
+    segment_table,
+    to_csv,
+    to_json,
+    to_markdown,
+)
+
+__all__ = [
+    "Document",
+    "Table",
+    "build_report",
+    "comparison_table",
+    "format_number",
+    "leaderboard",
+    "segment_table",
+    "to_csv",
+    "to_json",
+    "to_markdown",
+]

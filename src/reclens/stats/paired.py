@@ -7,7 +7,7 @@ import numpy as np
 from reclens.errors import UsageError
 from reclens.stats.resample import SIGN, weighted_sums
 
-__all__ = ["bootstrap_p_value", "randomization_p_values", "smallest_detectable"]
+__all__ = ["bootstrap_p_value", "randomization_p_values", "sign_flip_tail", "smallest_detectable"]
 
 
 def randomization_p_values(
@@ -25,7 +25,9 @@ def randomization_p_values(
 
     If the two systems were exchangeable for every unit, the sign of each unit's difference would be a coin toss. The
     p-value is the share of coin tosses, the observed one counted in, whose sum is at least as large. It needs no
-    assumption on the shape of the differences. Its smallest value is 1 / (flips + 1).
+    assumption on the shape of the differences. Where fewer than 100 of the tosses reach the observed sum, they cannot
+    tell a small p-value from a tiny one, which corrections need: it then comes from the saddlepoint approximation of
+    the same distribution (:func:`sign_flip_tail`).
 
     Args:
         keys: Key of each unit, uint64, shape (n,).
@@ -49,13 +51,71 @@ def randomization_p_values(
     drawn = weighted_sums(
         keys, differences, starts, targets, n_targets=n_targets, draws=flips, seed=seed, scheme=SIGN, threads=threads
     )
-    observed = np.zeros((n_targets, differences.shape[1]))
-    for block, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-        observed[targets[block][targets[block] >= 0]] += differences[start:stop].sum(axis=0)
+    members = _members(starts, targets, n_targets)
+    observed = np.stack([differences[rows].sum(axis=0) for rows in members])
     # Sums of the same numbers in another order differ in their last bits: those count as equal.
     slack = 1e-9 * np.maximum(np.abs(observed), 1e-300)
-    extreme = (np.abs(drawn) >= (np.abs(observed) - slack)[:, :, None]).sum(axis=2)
-    return (extreme + 1) / (flips + 1)
+    reached = (np.abs(drawn) >= (np.abs(observed) - slack)[:, :, None]).sum(axis=2)
+    p_values = (reached + 1) / (flips + 1)
+    for cell, column in np.argwhere(reached < _FEW):
+        p_values[cell, column] = sign_flip_tail(differences[members[cell], column])
+    return p_values
+
+
+_FEW = 100
+
+
+def sign_flip_tail(differences: np.ndarray) -> float:
+    """Chance that random signs make a sum at least as large as the observed one, in the tail.
+
+    The sum of s·d over random signs s has the cumulant generating function K(t) = Σ ln cosh(t d); Lugannani and Rice's
+    formula turns it into a tail probability whose relative error stays small however far out it is.
+
+    Args:
+        differences: Shape (n,).
+
+    Returns:
+        The two-sided p-value, at least 2^(1 - m) with m differences that are not zero, the smallest there can be.
+
+    References:
+        Lugannani and Rice (1980), Saddle point approximation for the distribution of the sum of independent random
+        variables; Robinson (1982), Saddlepoint approximations for permutation tests and confidence intervals.
+    """
+    from scipy.special import ndtr
+
+    d = np.abs(differences[differences != 0])
+    smallest = 2.0 ** max(1 - len(d), -1000)
+    x = abs(float(differences.sum()))
+    if not len(d):
+        return 1.0
+    d = d / d.max()
+    x = x / float(np.abs(differences).max())
+    if x >= d.sum() * (1 - 1e-12):
+        return smallest
+    t = x / float((d**2).sum())
+    for _ in range(100):  # Newton on K'(t) = x; K' is concave for t > 0, so that it approaches from below
+        slope = float((d / np.cosh(np.minimum(t * d, 300)) ** 2 @ d))
+        step = (x - float(d @ np.tanh(t * d))) / max(slope, 1e-300)
+        t += step
+        if abs(step) <= 1e-12 * abs(t):
+            break
+    curvature = float((d / np.cosh(np.minimum(t * d, 300)) ** 2 @ d))
+    k = float((t * d + np.log1p(np.exp(-2 * t * d)) - np.log(2)).sum())
+    w, u = np.sqrt(max(2 * (t * x - k), 0.0)), t * np.sqrt(curvature)
+    if w < 1e-3:
+        return 1.0
+    density = np.exp(-(w**2) / 2) / np.sqrt(2 * np.pi)
+    return float(np.clip(2 * (ndtr(-w) + density * (1 / u - 1 / w)), smallest, 1.0))
+
+
+def _members(starts: np.ndarray, targets: np.ndarray, n_targets: int) -> list[np.ndarray]:
+    """The units of each cell."""
+    ranges = [np.arange(start, stop) for start, stop in zip(starts[:-1], starts[1:], strict=True)]
+    found: list[list[np.ndarray]] = [[] for _ in range(n_targets)]
+    for block, cells in zip(ranges, targets, strict=True):
+        for cell in cells[cells >= 0]:
+            found[cell].append(block)
+    return [np.concatenate(parts) if parts else np.zeros(0, np.int64) for parts in found]
 
 
 def bootstrap_p_value(replicates: np.ndarray, value: float) -> float:

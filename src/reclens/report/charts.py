@@ -1,0 +1,202 @@
+"""Charts of results, as Vega-Lite by Altair: the report and the dashboard show the same ones.
+
+Colours are CSS variables of the page (``--ink``, ``--line``, ``--s0`` …), so that a chart follows light and dark without
+being drawn again; ``THEME`` has values for both. The palette is Okabe and Ito's (2008), which colour-blind people can
+tell apart, shifted for contrast on each ground. Every mark tells its numbers on hover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from reclens.evaluate import Comparison, Evaluation
+from reclens.metrics import describe
+from reclens.report.tables import format_estimate, format_number
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = ["THEME", "difference_chart", "gap_chart", "leaderboard_chart", "lorenz_chart", "segment_chart", "trade_off_chart"]
+
+THEME: Final = {
+    "light": ("#0072b2", "#d55e00", "#007a5a", "#a4508b", "#8a6d00", "#3b5bdb", "#b02a37", "#5c636a"),
+    "dark": ("#56b4e9", "#ff9d4d", "#2fc79a", "#e29ac8", "#f0e442", "#91a7ff", "#ff8787", "#adb5bd"),
+}
+"""Colours of the systems on a light and on a dark ground; contrast with it is at least 3 : 1."""
+
+_ROW = 26
+"""Height of a row in pixels."""
+
+
+def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> alt.LayerChart:
+    """One metric of every system over all users: a dot with its interval."""
+    rows = _estimates(results, metric, "overall")
+    base = _base(rows, height=_ROW * len(rows))
+    return _dots(base, y=_y("system", [row["system"] for row in rows]), systems=list(results), title=_title(metric))
+
+
+def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> alt.LayerChart:
+    """One metric by segment, the systems beside each other, with intervals; thin dots are of small segments."""
+    import altair as alt
+
+    rows = _estimates(results, metric, by)
+    segments = list(dict.fromkeys(row["segment"] for row in rows))
+    systems = list(results)
+    base = _base(rows, height=max(13 * len(systems), _ROW) * len(segments))
+    offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
+    return _dots(base, y=_y("segment", segments), systems=systems, title=_title(metric), offset=offset)
+
+
+def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> alt.LayerChart | None:
+    """The largest gap between two segments, by segmentation and system; None where there is nothing to compare."""
+    import altair as alt
+
+    rows = []
+    for system, result in results.items():
+        for gap in result[metric].gaps.values():
+            numbers = format_estimate(gap.to_dicts()[0])
+            verdict = "conclusive" if gap.conclusive else "cannot be concluded"
+            tip = f"{system}, {gap.by}: {gap.highest} over {gap.lowest} by {numbers}; {verdict} ({gap.n_pairs} pairs)"
+            rows.append({**gap.to_dicts()[0], "system": system, "small": not gap.conclusive, "tip": tip})
+    if not rows:
+        return None
+    segmentations = list(dict.fromkeys(row["by"] for row in rows))
+    base = _base(rows, height=max(13 * len(results), _ROW) * len(segmentations))
+    offset = alt.YOffset("system:N", sort=list(results), scale=alt.Scale(paddingOuter=0.4))
+    chart = _dots(base, y=_y("by", segmentations), systems=list(results), title=f"gap in {metric}", offset=offset)
+    return alt.layer(_zero(), chart)
+
+
+def difference_chart(comparison: Comparison, *, metric: str) -> alt.LayerChart:
+    """Every system against the baseline by one metric: the difference with its interval, and zero."""
+    import altair as alt
+
+    found = [row for row in comparison.to_dicts() if row["metric"] == metric and row["by"] == "overall"]
+    rows = []
+    for row in found:
+        p = format_number(row["p_adjusted"])
+        tip = f"{row['system']}: {format_estimate(row, value='difference', signed=True)}, adjusted p {p}, n = {row['n']:,}"
+        rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
+    base = _base(rows, height=_ROW * len(rows))
+    systems = list(comparison.card["systems"])
+    chart = _dots(base, y=_y("system", [row["system"] for row in rows]), systems=systems,
+                  title=f"{metric}, difference from {comparison.baseline}")  # fmt: skip
+    return alt.layer(_zero(), chart)
+
+
+def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> alt.LayerChart:
+    """Two metrics of every system against each other, with both intervals; each dot is labelled."""
+    import altair as alt
+
+    rows = []
+    for system, result in results.items():
+        across, up = result[x].overall, result[y].overall
+        rows.append({
+            "system": system, "x": across.value, "x_low": across.low, "x_high": across.high, "y": up.value,
+            "y_low": up.low, "y_high": up.high, "tip": f"{system}: {x} {across}, {y} {up}",
+        })  # fmt: skip
+    base = _base(rows, height=300)
+    colour = _colour(list(results))
+    scale = alt.Scale(zero=False, padding=24)
+    x_axis = alt.X("x:Q", title=_title(x), scale=scale)
+    y_axis = alt.Y("y:Q", title=_title(y), scale=scale)
+    return alt.layer(
+        base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x="x_low:Q", x2="x_high:Q", y=y_axis, color=colour),
+        base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=x_axis, y="y_low:Q", y2="y_high:Q", color=colour),
+        base.mark_circle(size=90, opacity=1).encode(x=x_axis, y=y_axis, color=colour, tooltip="tip:N"),
+        base.mark_text(align="left", dx=9, dy=-9, fontSize=12).encode(
+            x=x_axis, y=y_axis, text="system:N", color=alt.value("var(--ink)")
+        ),
+    )
+
+
+def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
+    """Share of exposure against share of items, the least shown first, beside what users consumed in training.
+
+    Args:
+        results: Name -> evaluation.
+        consumed: Points ``items, share`` of the consumption curve, as of ``Evaluation.lorenz("popularity")``.
+    """
+    import altair as alt
+
+    rows = [{**point, "system": name} for name, result in results.items() for point in result.lorenz("count")]
+    rows += [{**point, "system": "consumed"} for point in consumed]
+    for row in rows:
+        row["tip"] = f"{row['system']}: the {row['items']:.0%} least shown items have {row['share']:.1%}"
+    names = [*results, "consumed"]
+    dash = alt.StrokeDash("system:N", scale=alt.Scale(domain=names, range=[[1, 0]] * len(results) + [[5, 4]]), legend=None)
+    axes = {
+        "x": alt.X("items:Q", title="share of items, the least shown first", axis=alt.Axis(format="%")),
+        "y": alt.Y("share:Q", title="share of exposure", axis=alt.Axis(format="%")),
+    }
+    base = _base(rows, height=300)
+    colour = _colour(list(results), extra={"consumed": "var(--ink)"})
+    even = alt.Chart(alt.Data(values=[{"items": 0, "share": 0}, {"items": 1, "share": 1}]))  # type: ignore[arg-type]
+    return alt.layer(
+        even.mark_line(strokeWidth=1, color="var(--line)").encode(**axes),
+        base.mark_line(strokeWidth=2).encode(**axes, color=colour, strokeDash=dash),
+        base.mark_point(opacity=0, size=120).encode(**axes, tooltip="tip:N"),
+    )
+
+
+def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[dict[str, Any]]:
+    rows = []
+    for system, result in results.items():
+        for row in result.to_dicts():
+            if row["metric"] == metric and row["by"] == by:
+                note = f"; {row['note']}" if row["note"] else ""
+                few = "; too few users to conclude from" if row["small"] else ""
+                place = "" if by == "overall" else f", {row['segment']}"
+                tip = f"{system}{place}: {metric} {format_estimate(row)}, n = {row['n']:,}{few}{note}"
+                rows.append({**row, "system": system, "tip": tip})
+    return rows
+
+
+def _dots(base: alt.Chart, *, y: Any, systems: list[str], title: str, offset: Any = None) -> alt.LayerChart:
+    """A dot with its interval in each row."""
+    import altair as alt
+
+    channels: dict[str, Any] = {"y": y, "color": _colour(systems)}
+    if offset is not None:
+        channels["yOffset"] = offset
+    x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, nice=True))
+    faded = alt.condition("datum.small", alt.value(0.45), alt.value(1))
+    return alt.layer(
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", opacity=faded, **channels),
+        base.mark_circle(size=70).encode(x=x, opacity=faded, tooltip="tip:N", **channels),
+    )
+
+
+def _base(rows: Sequence[Mapping[str, Any]], *, height: int) -> alt.Chart:
+    import altair as alt
+
+    data = alt.Data(values=[dict(row) for row in rows])  # type: ignore[arg-type]
+    return alt.Chart(data, height=height, width="container")
+
+
+def _y(field: str, order: Sequence[str]) -> alt.Y:
+    import altair as alt
+
+    return alt.Y(f"{field}:N", sort=list(dict.fromkeys(order)), title=None, axis=alt.Axis(labelLimit=150))
+
+
+def _colour(systems: Sequence[str], *, extra: Mapping[str, str] | None = None) -> alt.Color:
+    import altair as alt
+
+    colours = [f"var(--s{at % len(THEME['light'])})" for at in range(len(systems))]
+    more = extra or {}
+    scale = alt.Scale(domain=[*systems, *more], range=[*colours, *more.values()])
+    return alt.Color("system:N", scale=scale, legend=None)
+
+
+def _zero() -> alt.Chart:
+    import altair as alt
+
+    return alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeWidth=1, color="var(--muted)").encode(x="zero:Q")  # type: ignore[arg-type]
+
+
+def _title(metric: str) -> str:
+    info = describe(metric)
+    arrow = {True: " (higher is better)", False: " (lower is better)", None: ""}[info.higher_is_better]
+    return f"{metric}{f' in {info.unit}' if info.unit else ''}{arrow}"

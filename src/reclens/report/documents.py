@@ -1,0 +1,301 @@
+"""The report: one self-contained HTML file that needs no network.
+
+The document is put together from tables and charts here; the template lays it out and computes nothing. The page
+carries Vega, Vega-Lite and Vega-Embed (BSD-3) inside, and a content security policy that allows no connection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reclens.errors import UsageError
+from reclens.evaluate import Comparison, Evaluation
+from reclens.metrics import describe
+from reclens.report import charts, tables
+from reclens.schema import versions
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = ["Document", "build_report"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its caption."""
+
+    caption: str
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: text, then figures, then tables; the last may be folded away."""
+
+    title: str
+    lead: str = ""
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[tables.Table, ...] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A finished report.
+
+    Attributes:
+        title: Its title.
+        html: The whole page.
+    """
+
+    title: str
+    html: str = field(repr=False)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page whole or not at all; returns the file.
+
+        Raises:
+            WorkspaceError: If it cannot be written.
+        """
+        from reclens.workspace import write_text
+
+        write_text(Path(path), self.html)
+        return Path(path)
+
+
+def build_report(
+    results: Mapping[str, Evaluation], *, comparison: Comparison | None = None, title: str = "Offline evaluation"
+) -> Document:
+    """Write a report on some evaluations.
+
+    Args:
+        results: Name -> evaluation; the first metric is the primary one.
+        comparison: Their comparison with a baseline, for the verdict and the marks.
+        title: Title of the page.
+
+    Returns:
+        The document.
+
+    Raises:
+        UsageError: If there is nothing to report.
+    """
+    if not results:
+        raise UsageError("there is no evaluation to report on.")
+    first = next(iter(results.values()))
+    synthetic = any(result.card.get("synthetic") for result in results.values())
+    page = {
+        "title": f"{title} (synthetic data)" if synthetic else title,
+        "synthetic": synthetic,
+        "verdict": list(comparison.verdict) if comparison else [_without_comparison(first, len(results))],
+        "systems": list(results),
+        "sections": [section for section in _sections(results, comparison) if section is not None],
+        "card": _card_rows(first),
+        "lists": _list_rows(results),
+        "definitions": [_definition(name) for name in first.metrics],
+        "created": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "theme": charts.THEME,
+        "format_number": tables.format_number,
+    }
+    html = _environment().get_template("report.html.j2").render(**page, bundle=_bundle())
+    return Document(page["title"], html)
+
+
+def _without_comparison(result: Evaluation, systems: int) -> str:
+    what = "One system was" if systems == 1 else f"{systems} systems were"
+    return f"{what} measured on {result.card['n_users']:,} users; no comparison with a baseline was asked for."
+
+
+def _sections(results: Mapping[str, Evaluation], comparison: Comparison | None) -> list[Section | None]:
+    first = next(iter(results.values()))
+    averaged = [name for name in first.metrics if describe(name).kind == "user"]
+    primary = averaged[:2]
+    return [
+        Section("All users", "Means over users, each with its interval.",
+                tuple(_figure(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
+                      for name in averaged[:6]),
+                (tables.leaderboard(results, comparison=comparison),)),
+        _against_baseline(comparison, primary),
+        _by_segment(results, first, primary),
+        _gaps(results, first, primary),
+        _long_tail(results, first),
+        _trade_off(results, averaged),
+    ]  # fmt: skip
+
+
+def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Section | None:
+    if comparison is None:
+        return None
+    shown = [name for name in primary if any(row.metric == name for row in comparison.differences)]
+    figures = tuple(
+        _figure(charts.difference_chart(comparison, metric=name), f"{name}: difference from {comparison.baseline}")
+        for name in shown
+    )
+    lead = (
+        "Each user is her own control: the difference of her two values is what is averaged. Faded dots are not "
+        "significant after the correction."
+    )
+    return Section(f"Against {comparison.baseline}", lead, figures, (tables.comparison_table(comparison),), folded=True)
+
+
+def _by_segment(results: Mapping[str, Evaluation], first: Evaluation, primary: list[str]) -> Section | None:
+    segmentations = list(first[primary[0]].by) if primary else []
+    if not segmentations:
+        return None
+    figures = tuple(
+        _figure(charts.segment_chart(results, metric=name, by=by), f"{name} by {by}")
+        for by in segmentations
+        for name in primary
+    )
+    found = tuple(tables.segment_table(results, metric=primary[0], by=by) for by in segmentations)
+    lead = "Faded dots are of segments with too few users to conclude from."
+    return Section("By segment", lead, figures, found, folded=True)
+
+
+def _gaps(results: Mapping[str, Evaluation], first: Evaluation, primary: list[str]) -> Section | None:
+    drawn = [(name, charts.gap_chart(results, metric=name)) for name in primary]
+    figures = tuple(_figure(chart, f"Largest gap in {name}") for name, chart in drawn if chart is not None)
+    if not figures:
+        return None
+    lead = (
+        "The largest difference between two segments, with an interval that allows for having looked at every pair. "
+        "Faded dots: the interval includes zero, so that no gap can be concluded."
+    )
+    return Section("Gaps between segments", lead, figures)
+
+
+def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section | None:
+    known = first.card.get("recommendations_outside_catalogue") is not None
+    if not known:
+        return None
+    names = [name for name in first.metrics if name.split("@")[0] in ("coverage", "gini", "entropy", "arp", "aplt")]
+    chart = charts.lorenz_chart(results, consumed=first.lorenz("popularity"))
+    lead = (
+        "How exposure is spread over the catalogue, beside what users consumed in the training data. The thin diagonal "
+        "is equal exposure; the further a curve sags, the fewer items get it."
+    )
+    figures = [_figure(chart, "Lorenz curve of exposure")]
+    figures += [_figure(charts.leaderboard_chart(results, metric=name), f"{name} of every system") for name in names]
+    return Section("Long tail and coverage", lead, tuple(figures))
+
+
+def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Section | None:
+    others = [name for name in averaged if name.split("@")[0] in ("diversity", "novelty", "serendipity")]
+    if not others or not averaged:
+        return None
+    figures = tuple(
+        _figure(charts.trade_off_chart(results, x=averaged[0], y=other), f"{averaged[0]} against {other}")
+        for other in others
+    )
+    return Section("Accuracy against diversity and novelty", "Bars are intervals in both directions.", figures)
+
+
+def _figure(chart: alt.TopLevelMixin, caption: str) -> Figure:
+    spec = chart.to_dict()
+    spec["config"] = _config()
+    spec["background"] = "transparent"
+    return Figure(caption, spec)
+
+
+def _config() -> dict[str, Any]:
+    axis = {
+        "domainColor": "var(--line)", "gridColor": "var(--grid)", "tickColor": "var(--line)",
+        "labelColor": "var(--muted)", "titleColor": "var(--muted)", "labelFontSize": 12, "titleFontSize": 12,
+        "titleFontWeight": "normal", "labelFont": "inherit", "titleFont": "inherit",
+    }  # fmt: skip
+    return {
+        "axis": axis,
+        "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False},
+        "axisX": {"tickCount": 5},
+        "text": {"font": "inherit"},
+        "view": {"stroke": None},
+        "customFormatTypes": False,
+    }
+
+
+def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
+    card = result.card
+    split = card.get("split") or {}
+    train = card.get("train") or {}
+    rows = [
+        ("Users measured", f"{card['n_users']:,}"),
+        ("Held-out rows", f"{card['truth']['rows']:,} (hash {card['truth']['hash']})"),
+        ("Training data", f"{train['name']}: {train['rows']:,} rows (hash {train['hash']})" if train else "not given"),
+        ("Catalogue", f"{card['n_items']:,} items (hash {card['catalogue']})"),
+        ("Split", str(split.get("rule") or split.get("method") or "not known: the lists and the truth were given")),
+        ("Rule for ties in time", str(split.get("ties") or "not known")),
+        ("Relevance", str(card["relevance"])),
+        ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
+        ("Items seen in training", str(card["seen_items"])),
+        ("Intervals", f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}"),
+        ("Users without history", f"{card.get('users_without_history', 0):,}"),
+        ("Users left out: no relevant item", f"{card['users_without_relevant_items']:,}"),
+        ("Duplicates in the truth", f"{card['truth_duplicates']:,}"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
+    ]
+    rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
+    return [*rows, *((f"Note {number}", note) for number, note in enumerate(split.get("notes", []), 1))]
+
+
+def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
+    """What is to be said of each system's lists."""
+    rows = []
+    for system, result in results.items():
+        card = result.card
+        lists = card["lists"]
+        parameters = ", ".join(f"{name}={value}" for name, value in (lists.get("parameters") or {}).items())
+        said = [
+            ("users without a list", card["users_without_list"]),
+            ("users with a list shorter than asked", card["users_with_short_list"]),
+            ("lists of users without truth, left out", card["lists_of_users_without_truth"]),
+            ("recommendations outside the catalogue", card["recommendations_outside_catalogue"]),
+            ("recommendations of items seen in training", card["recommendations_seen_in_training"]),
+            *((rule["rule"], rule["count"]) for rule in card["rules"]),
+        ]
+        counted = [f"{what}: {count:,}" for what, count in said if count]
+        model = f"{lists['model']}({parameters})" if "model" in lists else "lists from elsewhere"
+        rows.append({"system": system, "model": model, "counts": counted or ["nothing odd"]})
+    return rows
+
+
+def _definition(name: str) -> dict[str, str]:
+    info = describe(name)
+    return {"name": name, "title": info.title, "doc": info.doc}
+
+
+@cache
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    import vl_convert
+
+    return vl_convert.javascript_bundle().replace("</script", "<\\/script")
+
+
+@cache
+def _environment() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reclens.report"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    # NaN is not JSON: it would break every chart of the page.
+    environment.policies["json.dumps_function"] = _dumps
+    return environment
+
+
+def _dumps(value: Any, **options: Any) -> str:
+    return json.dumps(_finite(value), **options)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and value != value else value

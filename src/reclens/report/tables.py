@@ -1,0 +1,191 @@
+"""Results as tables: numbers are written once, here, for the terminal, Markdown, CSV, JSON and HTML alike."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reclens.evaluate import Comparison, Evaluation
+from reclens.metrics import describe
+
+__all__ = [
+    "Table",
+    "comparison_table",
+    "format_number",
+    "leaderboard",
+    "segment_table",
+    "to_csv",
+    "to_json",
+    "to_markdown",
+]
+
+NOTHING = "–"
+"""What stands where there is no number."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text, made from rows of numbers.
+
+    Attributes:
+        title: What it shows.
+        columns: Column heads.
+        rows: Cells, as many as columns.
+        records: The numbers behind it, one dictionary a row of the result.
+        notes: How to read it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    records: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = ()
+
+
+def format_number(value: float | None, *, signed: bool = False) -> str:
+    """A number with the digits people need: four significant ones below 1, fewer decimals above.
+
+    >>> format_number(0.25812), format_number(12.3456), format_number(1234.5), format_number(None)
+    ('0.2581', '12.35', '1,234', '–')
+    >>> format_number(0.01, signed=True)
+    '+0.0100'
+    """
+    if value is None or math.isnan(value):
+        return NOTHING
+    sign = "+" if signed else ""
+    size = abs(value)
+    digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
+    return f"{value:{sign},.{digits}f}"
+
+
+def format_estimate(row: Mapping[str, Any], *, value: str = "value", signed: bool = False) -> str:
+    """A value with its interval, such as ``0.2580 [0.2390, 0.2760]``."""
+    text = format_number(row[value], signed=signed)
+    if row["low"] is None or row["high"] is None:
+        return text
+    return f"{text} [{format_number(row['low'], signed=signed)}, {format_number(row['high'], signed=signed)}]"
+
+
+def leaderboard(results: Mapping[str, Evaluation], *, comparison: Comparison | None = None) -> Table:
+    """Systems × metrics over all users, with intervals and, beside a comparison, what differs from the baseline.
+
+    Args:
+        results: Name -> evaluation.
+        comparison: Marks ▲ (better than the baseline), ▼ (worse) and ≠ (different, where neither direction is better)
+            what is significant after the correction.
+    """
+    metrics = list(dict.fromkeys(name for result in results.values() for name in result.metrics))
+    marks = _marks(comparison)
+    rows, records = [], []
+    for system, result in results.items():
+        own = {row["metric"]: {**row, "system": system} for row in result.to_dicts() if row["by"] == "overall"}
+        records += list(own.values())
+        cells = [
+            (format_estimate(own[metric]) + marks.get((system, metric), "")) if metric in own else NOTHING
+            for metric in metrics
+        ]
+        rows.append((system, *cells))
+    notes = [f"{_level(results)} intervals over users; – where there is none."]
+    if comparison is not None:
+        notes.append(
+            f"▲ better, ▼ worse, ≠ different from {comparison.baseline}: paired randomisation test, corrected together "
+            f"({comparison.correction})."
+        )
+    return Table("All users", ("system", *metrics), tuple(rows), tuple(records), tuple(notes))
+
+
+def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) -> Table:
+    """Systems × segments of one metric."""
+    segments = list(dict.fromkeys(s for result in results.values() for s in result[metric].by.get(by, {})))
+    rows, records = [], []
+    for system, result in results.items():
+        own = {
+            row["segment"]: {**row, "system": system}
+            for row in result.to_dicts()
+            if row["metric"] == metric and row["by"] == by
+        }
+        records += list(own.values())
+        cells = (
+            format_estimate(own[segment]) + (" (few)" if own[segment]["small"] else "") if segment in own else NOTHING
+            for segment in segments
+        )
+        rows.append((system, *cells))
+    sizes = {record["segment"]: record["n"] for record in records}
+    heads = [f"{segment} (n = {sizes[segment]:,})" for segment in segments]
+    notes = (f"{_level(results)} intervals over users.", "(few): too few users to conclude from.")
+    return Table(f"{metric} by {by}", ("system", *heads), tuple(rows), tuple(records), notes)
+
+
+def comparison_table(comparison: Comparison, *, by: str | None = "overall") -> Table:
+    """Differences from the baseline; ``by=None`` shows every segment."""
+    records = [row for row in comparison.to_dicts() if by is None or row["by"] == by]
+    heads = ("system", "metric", "segment", "difference", "relative", "adjusted p", "wins / ties / losses", "detectable")
+    rows = []
+    for row in records:
+        segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
+        relative = NOTHING if row["relative"] is None else f"{row['relative']:+.1%}"
+        counts = NOTHING if row["wins"] is None else f"{row['wins']:,} / {row['ties']:,} / {row['losses']:,}"
+        p = NOTHING if row["p_adjusted"] is None else f"{row['p_adjusted']:.4f}" + (" *" if row["significant"] else "")
+        difference = format_estimate(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
+        detectable = format_number(row["smallest_detectable"])
+        rows.append((row["system"], row["metric"], segment, difference, relative, p, counts, detectable))
+    notes = (
+        f"Differences from {comparison.baseline} of the same users, {comparison.level:.0%} intervals, each for itself.",
+        f"* significant at {1 - comparison.level:.2g} after the correction ({comparison.correction}) over "
+        f"{comparison.card['tests']:,} tests.",
+        "detectable: the true difference that a single test of this size finds with 80 % power.",
+    )
+    return Table(f"Against {comparison.baseline}", heads, tuple(rows), tuple(records), notes)
+
+
+def to_markdown(table: Table) -> str:
+    """The table as Markdown; ``|`` in a cell is escaped."""
+    lines = [_line(table.columns), _line(["---", *["--:"] * (len(table.columns) - 1)])]
+    lines += [_line(row) for row in table.rows]
+    return "\n".join([*lines, "", *(f"*{note}*  " for note in table.notes)]) + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """The numbers behind the table as CSV. A text that a spreadsheet would run as a formula gets a leading quote."""
+    out = io.StringIO()
+    if table.records:
+        writer = csv.DictWriter(out, list(table.records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _inert(value) for name, value in record.items()} for record in table.records)
+    return out.getvalue()
+
+
+def to_json(table: Table) -> str:
+    """The numbers behind the table as JSON; NaN, which JSON does not have, is null."""
+    records = [
+        {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()}
+        for record in table.records
+    ]
+    return json.dumps({"title": table.title, "notes": table.notes, "rows": records}, indent=1, ensure_ascii=False)
+
+
+def _marks(comparison: Comparison | None) -> dict[tuple[str, str], str]:
+    marks: dict[tuple[str, str], str] = {}
+    for row in comparison.differences if comparison is not None else ():
+        if row.by == "overall" and row.significant:
+            better = describe(row.metric).higher_is_better
+            mark = "≠" if better is None else "▲" if (row.difference > 0) == better else "▼"
+            marks[(row.system, row.metric)] = f" {mark}"
+    return marks
+
+
+def _level(results: Mapping[str, Evaluation]) -> str:
+    return f"{next(iter(results.values())).level:.0%}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
