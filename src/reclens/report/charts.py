@@ -32,8 +32,8 @@ _ROW = 26
 def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> alt.LayerChart:
     """One metric of every system over all users: a dot with its interval."""
     rows = _estimates(results, metric, "overall")
-    base = _base(rows, height=_ROW * len(rows))
-    return _dots(base, y=_y("system", [row["system"] for row in rows]), systems=list(results), title=_title(metric))
+    return _dots(rows, y=_y("system", [row["system"] for row in rows]), row_height=_ROW * len(rows),
+                 systems=list(results), title=_title(metric))  # fmt: skip
 
 
 def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> alt.LayerChart:
@@ -43,9 +43,9 @@ def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
     rows = _estimates(results, metric, by)
     segments = list(dict.fromkeys(row["segment"] for row in rows))
     systems = list(results)
-    base = _base(rows, height=max(13 * len(systems), _ROW) * len(segments))
     offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
-    return _dots(base, y=_y("segment", segments), systems=systems, title=_title(metric), offset=offset)
+    return _dots(rows, y=_y("segment", segments), row_height=max(13 * len(systems), _ROW) * len(segments),
+                 systems=systems, title=_title(metric), offset=offset)  # fmt: skip
 
 
 def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> alt.LayerChart | None:
@@ -62,9 +62,9 @@ def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> alt.LayerCha
     if not rows:
         return None
     segmentations = list(dict.fromkeys(row["by"] for row in rows))
-    base = _base(rows, height=max(13 * len(results), _ROW) * len(segmentations))
     offset = alt.YOffset("system:N", sort=list(results), scale=alt.Scale(paddingOuter=0.4))
-    chart = _dots(base, y=_y("by", segmentations), systems=list(results), title=f"gap in {metric}", offset=offset)
+    chart = _dots(rows, y=_y("by", segmentations), row_height=max(13 * len(results), _ROW) * len(segmentations),
+                  systems=list(results), title=f"gap in {metric}", offset=offset)  # fmt: skip
     return alt.layer(_zero(), chart)
 
 
@@ -78,9 +78,8 @@ def difference_chart(comparison: Comparison, *, metric: str) -> alt.LayerChart:
         p = format_number(row["p_adjusted"])
         tip = f"{row['system']}: {format_estimate(row, value='difference', signed=True)}, adjusted p {p}, n = {row['n']:,}"
         rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
-    base = _base(rows, height=_ROW * len(rows))
     systems = list(comparison.card["systems"])
-    chart = _dots(base, y=_y("system", [row["system"] for row in rows]), systems=systems,
+    chart = _dots(rows, y=_y("system", [row["system"] for row in rows]), row_height=_ROW * len(rows), systems=systems,
                   title=f"{metric}, difference from {comparison.baseline}")  # fmt: skip
     return alt.layer(_zero(), chart)
 
@@ -153,19 +152,25 @@ def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[
     return rows
 
 
-def _dots(base: alt.Chart, *, y: Any, systems: list[str], title: str, offset: Any = None) -> alt.LayerChart:
+def _dots(
+    rows: Sequence[Mapping[str, Any]], *, y: Any, row_height: int, systems: list[str], title: str, offset: Any = None
+) -> alt.LayerChart:
     """A dot with its interval in each row."""
     import altair as alt
+
+    base = _base(rows, height=row_height)
+    intervals = any(row["low"] is not None for row in rows)
 
     channels: dict[str, Any] = {"y": y, "color": _colour(systems)}
     if offset is not None:
         channels["yOffset"] = offset
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, nice=True))
     faded = alt.condition("datum.small", alt.value(0.45), alt.value(1))
-    return alt.layer(
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", opacity=faded, **channels),
-        base.mark_circle(size=70).encode(x=x, opacity=faded, tooltip="tip:N", **channels),
-    )
+    dots = base.mark_circle(size=70).encode(x=x, opacity=faded, tooltip="tip:N", **channels)
+    if not intervals:  # a rule without ends would leave the scale without an extent
+        return alt.layer(dots)
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", opacity=faded, **channels)
+    return alt.layer(bars, dots)
 
 
 def _base(rows: Sequence[Mapping[str, Any]], *, height: int) -> alt.Chart:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "build_report"]
 
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+"""The font of page and charts: Vega measures its labels in the font it is told."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -100,7 +103,7 @@ def build_report(
         "definitions": [_definition(name) for name in first.metrics],
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "theme": charts.THEME,
-        "format_number": tables.format_number,
+        "font": FONT,
     }
     html = _environment().get_template("report.html.j2").render(**page, bundle=_bundle())
     return Document(page["title"], html)
@@ -206,13 +209,13 @@ def _config() -> dict[str, Any]:
     axis = {
         "domainColor": "var(--line)", "gridColor": "var(--grid)", "tickColor": "var(--line)",
         "labelColor": "var(--muted)", "titleColor": "var(--muted)", "labelFontSize": 12, "titleFontSize": 12,
-        "titleFontWeight": "normal", "labelFont": "inherit", "titleFont": "inherit",
+        "titleFontWeight": "normal", "labelFont": FONT, "titleFont": FONT, "labelOverlap": "greedy",
     }  # fmt: skip
     return {
         "axis": axis,
         "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False},
-        "axisX": {"tickCount": 5},
-        "text": {"font": "inherit"},
+        "axisX": {"tickCount": 4},
+        "text": {"font": FONT},
         "view": {"stroke": None},
         "customFormatTypes": False,
     }
