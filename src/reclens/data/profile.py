@@ -1,0 +1,328 @@
+"""What a data set looks like: its size, its long tails, who and what is cold, its times and ratings, its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.errors import DataError
+from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
+
+__all__ = ["Problem", "Profile", "Tail", "profile"]
+
+_QUANTILES: Final = {"min": 0.0, "10 %": 0.1, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "90 %": 0.9, "max": 1.0}
+_FEW: Final = 5
+_HEAD: Final = 0.2
+_MOST: Final = 0.8
+_MANY_TIES: Final = 0.1
+_RATINGS_SHOWN: Final = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the rows that a reader of the numbers should know of.
+
+    Attributes:
+        problem: What it is.
+        rows: How many rows of the interactions it touches, or of what the detail names.
+        detail: What it leads to, or what can be done.
+    """
+
+    problem: str
+    rows: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Tail:
+    """How the interactions are spread over the users, or over the items.
+
+    Attributes:
+        n: How many have an interaction.
+        gini: Gini coefficient of the interactions over those: 0 when all have equally many, near 1 when one has all.
+        head_share: Share of the interactions that the most active (most popular) fifth has, rounded up to whole ones.
+        n_for_80: The fewest that together have 80 % of the interactions.
+        mean: Interactions each.
+        quantiles: min, 10 %, 25 %, median, 75 %, 90 % and max of the interactions each (linear between two values).
+        under_5: How many have fewer than 5 interactions; most methods know next to nothing about them.
+        cold: How many have attributes but no interaction; None without a table of attributes.
+        without_attributes: How many have interactions but no attributes; None without a table of attributes.
+    """
+
+    n: int
+    gini: float
+    head_share: float
+    n_for_80: int
+    mean: float
+    quantiles: Mapping[str, float]
+    under_5: int
+    cold: int | None
+    without_attributes: int | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The profile of a data set.
+
+    Attributes:
+        name: The name of the data set.
+        synthetic: Whether it was drawn and not observed.
+        n_interactions: Rows.
+        n_users: Users with an interaction.
+        n_items: Items with an interaction.
+        density: Distinct (user, item) pairs ÷ (users × items).
+        first: The first timestamp; None where there are none.
+        last: The last timestamp.
+        span_days: From the first to the last, in days.
+        users: How the interactions are spread over users.
+        items: How they are spread over items.
+        duplicates: Rows that repeat the (user, item) pair of another one.
+        tied_rows: Rows whose user has another one at the same moment.
+        users_tied_at_the_end: Users whose last two rows have the same timestamp: what came last is unknown there, and
+            leave-one-out depends on a rule.
+        ratings: Rating (or interval of ratings, where there are more than 20 different ones) -> rows; None without.
+        mean_rating: Mean of the finite ratings.
+        problems: What to know of, with row counts; empty is good.
+        rules: What was done to the data on its way here, from its card.
+    """
+
+    name: str
+    synthetic: bool
+    n_interactions: int
+    n_users: int
+    n_items: int
+    density: float
+    first: datetime | None
+    last: datetime | None
+    span_days: float | None
+    users: Tail
+    items: Tail
+    duplicates: int
+    tied_rows: int | None
+    users_tied_at_the_end: int | None
+    ratings: Mapping[str, int] | None
+    mean_rating: float | None
+    problems: tuple[Problem, ...]
+    rules: tuple[Mapping[str, Any], ...]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a measure: ``section``, ``measure``, ``value`` (a number, or text) and ``detail``."""
+        rows: list[dict[str, Any]] = []
+
+        def add(section: str, measure: str, value: Any, detail: str = "") -> None:
+            if value is not None:
+                value = value.isoformat() if isinstance(value, datetime) else value
+                rows.append({"section": section, "measure": measure, "value": value, "detail": detail})
+
+        add("size", "name", self.name, "synthetic: drawn, not observed" if self.synthetic else "")
+        add("size", "interactions", self.n_interactions)
+        add("size", "users", self.n_users)
+        add("size", "items", self.n_items)
+        add("size", "density", self.density, "distinct pairs ÷ (users × items)")
+        add("size", "repeated pairs", self.duplicates, "rows")
+        add("time", "first", self.first)
+        add("time", "last", self.last)
+        add("time", "days", self.span_days)
+        add("time", "rows at one moment", self.tied_rows, "rows whose user has another one with the same timestamp")
+        add("time", "users tied at the end", self.users_tied_at_the_end, "their last two rows have the same timestamp")
+        for section, other, tail in (("users", "most active", self.users), ("items", "most popular", self.items)):
+            add(section, "Gini", tail.gini, "0: all alike, near 1: one has all")
+            add(section, "head share", tail.head_share, f"interactions of the {other} 20 % of the {section}")
+            add(section, "number for 80 %", tail.n_for_80, f"{section} that have 80 % of the interactions")
+            add(section, "mean", tail.mean, "interactions each")
+            for quantile, value in tail.quantiles.items():
+                add(section, quantile, value, "interactions each")
+            add(section, "under 5", tail.under_5, f"{section} with fewer than 5 interactions")
+            add(section, "cold", tail.cold, f"{section} with attributes but without interactions")
+            add(section, "without attributes", tail.without_attributes, f"{section} with interactions only")
+        add("ratings", "mean", self.mean_rating)
+        for rating, count in (self.ratings or {}).items():
+            add("ratings", rating, count, "rows")
+        for problem in self.problems:
+            add("problems", problem.problem, problem.rows, problem.detail)
+        for rule in self.rules:
+            add("rules applied", str(rule["rule"]), rule["count"], str(rule.get("detail", "")))
+        return rows
+
+
+def profile(data: Dataset) -> Profile:
+    """Describe a data set.
+
+    Args:
+        data: The data set.
+
+    Raises:
+        DataError: If it has no interactions.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> found = profile(synthetic_movielens())
+        >>> found.n_interactions, round(found.density, 3), round(found.items.gini, 2), found.users.quantiles["median"]
+        (100000, 0.063, 0.62, 65.0)
+        >>> [problem.problem for problem in found.problems]
+        ['ties in time at the end']
+    """
+    table = data.interactions
+    if not table.height:
+        raise DataError("there are no interactions", source=data.name, fix="Check the file, and the filters before.")
+    pairs = table.select(USER, ITEM).n_unique()
+    n_users, n_items = len(data.user_vocabulary), len(data.item_vocabulary)
+    times = _times(data)
+    ratings = table[RATING].cast(pl.Float64) if data.has_ratings else pl.Series(dtype=pl.Float64)
+    ratings = ratings.fill_nan(None).drop_nulls()
+    finite = ratings.filter(ratings.is_finite())
+    users = _tail(data.user_vocabulary.encode(table[USER]), data.user_vocabulary.ids, data.users, USER)
+    items = _tail(data.item_vocabulary.encode(table[ITEM]), data.item_vocabulary.ids, data.items, ITEM)
+    return Profile(
+        name=data.name,
+        synthetic=bool(data.card.get("synthetic")),
+        n_interactions=table.height,
+        n_users=n_users,
+        n_items=n_items,
+        density=pairs / (n_users * n_items),
+        users=users,
+        items=items,
+        duplicates=table.height - pairs,
+        ratings=MappingProxyType(_rating_counts(ratings)) if len(ratings) else None,
+        mean_rating=float(finite.to_numpy().mean()) if len(finite) else None,
+        problems=tuple(_problems(data, users, items, table.height - pairs, times)),
+        rules=tuple(data.card.get("rules", ())),
+        **times,
+    )
+
+
+def _tail(codes: np.ndarray, ids: pl.Series, attributes: pl.DataFrame | None, key: str) -> Tail:
+    counts = np.sort(np.bincount(codes, minlength=len(ids)))
+    n, total = len(counts), int(counts.sum())
+    falling = np.cumsum(counts[::-1])
+    head = int(np.ceil(_HEAD * n - 1e-9))
+    described = attributes[key].unique() if attributes is not None else None
+    return Tail(
+        n=n,
+        gini=float((2 * np.arange(1, n + 1) - n - 1) @ counts / (n * total)),
+        head_share=float(falling[head - 1] / total),
+        n_for_80=int(np.searchsorted(falling, _MOST * total - 1e-9)) + 1,
+        mean=total / n,
+        quantiles=MappingProxyType({name: float(np.quantile(counts, at)) for name, at in _QUANTILES.items()}),
+        under_5=int((counts < _FEW).sum()),
+        cold=None if described is None else len(described) - int(described.is_in(ids.implode()).sum()),
+        without_attributes=None if described is None else n - int(ids.is_in(described.implode()).sum()),
+    )
+
+
+def _times(data: Dataset) -> dict[str, Any]:
+    """The measures of time; None each where there are no times."""
+    table = data.interactions
+    if not data.has_timestamps or table[TIMESTAMP].null_count() == table.height:
+        return dict.fromkeys(("first", "last", "span_days", "tied_rows", "users_tied_at_the_end"))
+    if not isinstance(table.schema[TIMESTAMP], pl.Datetime):
+        raise DataError(
+            f"timestamps are {table.schema[TIMESTAMP]}, expected Datetime",
+            source=data.name,
+            column=TIMESTAMP,
+            fix="Bring the table in by reclens.read, which turns seconds, milliseconds and text into times.",
+        )
+    known = table.select(USER, TIMESTAMP).drop_nulls()
+    first, last = known[TIMESTAMP].min(), known[TIMESTAMP].max()
+    assert isinstance(first, datetime) and isinstance(last, datetime)
+    at_a_moment = known.group_by(USER, TIMESTAMP).len()
+    latest = at_a_moment.group_by(USER).agg(pl.col("len").sort_by(TIMESTAMP).last())
+    return {
+        "first": first,
+        "last": last,
+        "span_days": (last - first).total_seconds() / 86_400,
+        "tied_rows": int(at_a_moment.filter(pl.col("len") > 1)["len"].sum()),
+        "users_tied_at_the_end": latest.filter(pl.col("len") > 1).height,
+    }
+
+
+def _rating_counts(ratings: pl.Series) -> dict[str, int]:
+    values, counts = np.unique(ratings.to_numpy(), return_counts=True)
+    if len(values) <= _RATINGS_SHOWN:
+        return {f"{value:g}": int(count) for value, count in zip(values, counts, strict=True)}
+    finite = ratings.filter(ratings.is_finite()).to_numpy()
+    counts, edges = np.histogram(finite, bins=10)
+    shown = {f"{edges[at]:.4g} to {edges[at + 1]:.4g}": int(count) for at, count in enumerate(counts)}
+    return shown | ({"infinite": len(ratings) - len(finite)} if len(finite) < len(ratings) else {})
+
+
+def _problems(data: Dataset, users: Tail, items: Tail, duplicates: int, times: Mapping[str, Any]) -> list[Problem]:
+    found = [
+        Problem("repeated pairs", duplicates, "the same user and item again; splits need one row a pair"),
+        *_time_problems(data.interactions, times, users.n),
+        *_number_problems(data.interactions),
+        *_attribute_problems(data, users, items),
+    ]
+    return [problem for problem in found if problem.rows]
+
+
+def _time_problems(table: pl.DataFrame, times: Mapping[str, Any], n_users: int) -> list[Problem]:
+    if TIMESTAMP not in table.columns:
+        return []
+    stamps = table[TIMESTAMP]
+    found = [Problem("no timestamp", stamps.null_count(), "splits by time refuse these rows")]
+    if times["first"] is None:
+        return found
+    zone = UTC if times["first"].tzinfo else None
+    early = (stamps < datetime(1990, 1, 1, tzinfo=zone)).sum()
+    late = (stamps > datetime.now(UTC).replace(tzinfo=zone)).sum()
+    found += [
+        Problem("times before 1990", int(early), "perhaps 0 for unknown, or seconds read as milliseconds"),
+        Problem("times in the future", int(late), "perhaps milliseconds read as seconds, or a wrong clock"),
+    ]
+    if times["users_tied_at_the_end"] > _MANY_TIES * n_users:
+        detail = "users whose last two rows have one timestamp; leave-one-out depends on the rule for ties"
+        found.append(Problem("ties in time at the end", times["users_tied_at_the_end"], detail))
+    if table.height > 1 and (stamps.drop_nulls().dt.epoch("us") % 86_400_000_000 == 0).all():
+        detail = "all times are whole days, so that the order within a day is unknown"
+        found.append(Problem("times without a time of day", table.height, detail))
+    return found
+
+
+def _number_problems(table: pl.DataFrame) -> list[Problem]:
+    found: list[Problem] = []
+    for column in (RATING, WEIGHT):
+        if column not in table.columns:
+            continue
+        values = table[column].cast(pl.Float64)
+        odd = values.is_nan() | values.is_infinite()
+        found += [
+            Problem(f"no {column}", values.null_count(), "these rows count as interactions, but not in means"),
+            Problem(f"{column} not finite", int(odd.sum()), "NaN or infinite"),
+        ]
+        if column == WEIGHT:
+            found.append(Problem("weight not positive", int((values <= 0).sum()), "models expect weights above zero"))
+        elif table.height > 1 and values.drop_nulls().n_unique() == 1:
+            found.append(
+                Problem("one rating only", table.height, "all ratings are equal: treat them as implicit feedback")
+            )
+    return found
+
+
+def _attribute_problems(data: Dataset, users: Tail, items: Tail) -> list[Problem]:
+    found: list[Problem] = []
+    for what, tail, attributes, key in (("users", users, data.users, USER), ("items", items, data.items, ITEM)):
+        if attributes is None:
+            continue
+        if tail.without_attributes:
+            without = data.interactions.join(attributes.select(key), on=key, how="anti").height
+            detail = f"rows of {tail.without_attributes:,} {what} that the table of {what} does not have"
+            found.append(Problem(f"{what} without attributes", without, detail))
+        repeated = attributes.height - attributes[key].n_unique()
+        found.append(
+            Problem(f"repeated {what}", repeated, f"rows of the table of {what}; each id may stand in it once")
+        )
+        for column in attributes.columns:
+            values = attributes[column]
+            missing = values.null_count()
+            if isinstance(values.dtype, pl.List):
+                missing += int((values.list.len() == 0).sum())
+            found.append(Problem(f"{what}: no {column}", missing, f"rows of the table of {what}"))
+    return found
