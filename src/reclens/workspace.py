@@ -30,7 +30,7 @@ from reclens.schema import Recommendations, versions
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["KINDS", "Artefact", "Workspace", "write_text"]
+__all__ = ["KINDS", "Artefact", "Workspace", "write_bytes", "write_text"]
 
 KINDS: Final = ("dataset", "split", "model", "run", "evaluation", "comparison", "report")
 
@@ -137,6 +137,10 @@ class Workspace:
                 found.append(_read_artefact(folder))
         return sorted(found, key=lambda each: (each.created, each.kind, each.name), reverse=True)
 
+    def card(self, kind: str, name: str) -> str:
+        """The card of an artefact, as JSON text: what it was made from and how."""
+        return (self._find(kind, name) / "card.json").read_text(encoding="utf-8")
+
     def remove(self, kind: str, name: str) -> Path:
         """Move an artefact to the trash; :meth:`restore` brings it back. Returns where it lies."""
         folder = self._find(kind, name)
@@ -240,12 +244,21 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         WorkspaceError: If it cannot be written.
     """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        WorkspaceError: If it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".writing-", delete=False, encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
             temporary = Path(file.name)
             try:
-                file.write(text)
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
                 temporary.chmod(0o644)

@@ -1,0 +1,185 @@
+"""``reclens data``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Fetch, look at, split, query and convert data.", no_args_is_help=True)
+
+Path_ = Annotated[str | None, typer.Argument(help="MovieLens zip or folder, RecBole folder, CSV, Parquet, DuckDB file; "
+                                             "synthetic data without it.")]  # fmt: skip
+Columns = Annotated[list[str] | None, typer.Option("--column", "-c", help="Name a column, as user_id=uid; repeat it.")]
+
+
+@app.command()
+def info(
+    path: Path_ = None,
+    column: Columns = None,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Profile a data set: size, long tails, cold users and items, times, problems with row counts.
+
+    Example:
+
+      reclens data info ml-100k.zip
+    """
+    from reclens.cli.shared import emit, load_data, pairs, table_of
+
+    profile = load_data(path, columns=pairs(column, option="--column"), seed=seed).profile()
+    emit(table_of(profile.name, profile.to_dicts()), format=format, out=out)
+
+
+@app.command()
+def split(
+    path: Path_ = None,
+    name: Annotated[str, typer.Option("--name", help="Name to keep the split under.")] = "split",
+    method: Annotated[str, typer.Option("--method", help="last_n, by_time, random or by_user.")] = "last_n",
+    n: Annotated[int, typer.Option("--n", help="last_n: interactions held out of each user.")] = 1,
+    test_share: Annotated[float, typer.Option("--test-share", help="by_time, random, by_user: share held out.")] = 0.2,
+    ties: Annotated[str, typer.Option("--ties", help="last_n: hash, or order for the order of the file.")] = "hash",
+    min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here on.")] = None,
+    k_core: Annotated[int | None, typer.Option("--k-core", help="Keep users and items with so many.")] = None,
+    column: Columns = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a split of that name.")] = False,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Hold part of the interactions out and keep the split in the workspace.
+
+    Example:
+
+      reclens data split ml-100k.zip --method by_time --test-share 0.2 --name by-time
+    """
+    from reclens.cli.shared import load_data, pairs, say
+    from reclens.data import filters
+    from reclens.data import split as splits
+    from reclens.errors import UnknownNameError
+    from reclens.workspace import Workspace
+
+    data = load_data(path, columns=pairs(column, option="--column"), seed=seed)
+    data = data if min_rating is None else filters.min_rating(data, min_rating)
+    data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
+    methods = {
+        "last_n": lambda: splits.last_n(data, n=n, ties=ties, rng=seed),  # type: ignore[arg-type]
+        "by_time": lambda: splits.by_time(data, test_share=test_share),
+        "random": lambda: splits.random(data, test_share=test_share, rng=seed),
+        "by_user": lambda: splits.by_user(data, test_share=test_share, rng=seed),
+    }
+    if method not in methods:
+        raise UnknownNameError("method", method, methods)
+    made = methods[method]()
+    folder = Workspace(workspace).save(made, name, overwrite=overwrite)
+    say(repr(made), quiet=quiet)
+    for rule in made.card.get("rules", []):
+        say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
+    for note in made.card.get("notes", []):
+        say(f"note: {note}", quiet=quiet)
+    say(f"kept in {folder}", quiet=quiet)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="ml-100k, ml-1m, ml-latest-small, ml-20m or ml-25m.")],
+    folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path(),
+    quiet: QuietOption = False,
+) -> None:
+    """Download a MovieLens data set from GroupLens: resumes, verifies, never leaves half a file.
+
+    Example:
+
+      reclens data fetch ml-latest-small
+    """
+    from reclens.cli.shared import progress_of
+    from reclens.data.fetch import fetch as download
+
+    with progress_of(quiet=quiet) as progress:
+        path = download(name, folder=folder, progress=progress)
+    print(path)
+
+
+@app.command()
+def sql(
+    name: Annotated[str | None, typer.Argument(help="Name of the query; without it they are listed.")] = None,
+    path: Annotated[str | None, typer.Option("--data", "-d", help="Run it on this data; printed without it.")] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Parameter, as at_least=5.")] = None,
+    column: Columns = None,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Print or run one of the queries that turn an event log into the tables of analysis.
+
+    Examples:
+
+      reclens data sql item_popularity
+
+      reclens data sql item_popularity --data ml-100k.zip --format csv
+    """
+    from reclens.cli.shared import emit, load_data, pairs, table_of
+    from reclens.data import queries
+
+    if name is None:
+        rows = [{"query": query, "what it gives": about} for query, about in queries.names().items()]
+        emit(table_of("Queries", rows), format=format, out=out)
+        return
+    if path is None:
+        print(queries.text(name))
+        return
+    values = {key: _json(value) for key, value in pairs(param, option="--param").items()}
+    found = queries.run(name, load_data(path, columns=pairs(column, option="--column")), **values)
+    emit(table_of(name, found.to_dicts(), columns=found.columns), format=format, out=out)
+
+
+@app.command()
+def convert(
+    path: Annotated[str, typer.Argument(help="What to read.")],
+    target: Annotated[Path, typer.Argument(help="A folder for RecBole files, or a .csv or .parquet file.")],
+    column: Columns = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a data set as RecBole atomic files, CSV or Parquet.
+
+    Example:
+
+      reclens data convert ml-100k.zip recbole-ml-100k
+    """
+    import io
+
+    from reclens.cli.shared import load_data, pairs, say
+    from reclens.errors import UsageError
+    from reclens.workspace import write_bytes
+
+    data = load_data(path, columns=pairs(column, option="--column"))
+    if target.suffix in (".csv", ".parquet"):
+        buffer = io.BytesIO()
+        if target.suffix == ".csv":
+            data.interactions.write_csv(buffer)
+        else:
+            data.interactions.write_parquet(buffer)
+        write_bytes(target, buffer.getvalue())
+    elif target.suffix:
+        raise UsageError(f"'{target}': give a folder for RecBole files, or a .csv or .parquet file.")
+    else:
+        from reclens.data.recbole import write_recbole
+
+        write_recbole(data, target)
+    say(f"written: {target}", quiet=quiet)
+
+
+def _json(value: str) -> object:
+    """A parameter as the number, list or text that it is."""
+    import json
+
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,39 @@
+"""``reclens doctor``: is this installation well?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, WorkspaceOption
+
+__all__ = ["doctor"]
+
+
+def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption = Format.table) -> None:
+    """Check versions, compiled loops, threads and the workspace. Exit status 1 if something is wrong."""
+    import os
+    import time
+
+    from reclens import kernels
+    from reclens.cli.shared import emit, progress_of, table_of
+    from reclens.engine import LocalEngine
+    from reclens.evaluate import run  # noqa: F401 - the kernels of the metrics
+    from reclens.models import _kernels  # noqa: F401 - the kernels of the models
+    from reclens.schema import versions
+
+    rows = [{"check": name, "result": version, "well": True} for name, version in versions().items()]
+    started = time.monotonic()
+    with progress_of(quiet=False) as progress:
+        compiled = kernels.warm_up(progress)
+    took = f"{time.monotonic() - started:.1f} s"
+    rows.append({"check": "compiled loops", "result": f"{compiled} compiled now, the rest cached; {took}", "well": True})
+    rows.append({"check": "threads", "result": str(LocalEngine().threads), "well": True})
+    place = workspace if workspace.exists() else workspace.absolute().parent
+    writable = os.access(place, os.W_OK)
+    rows.append({"check": "workspace", "result": f"{workspace} {'can' if writable else 'cannot'} be written",
+                 "well": writable})  # fmt: skip
+    emit(table_of("Doctor", rows), format=format, out=None)
+    if not all(row["well"] for row in rows):
+        raise typer.Exit(1)

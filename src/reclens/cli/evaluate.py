@@ -1,0 +1,162 @@
+"""``reclens evaluate``, ``reclens compare``, ``reclens report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from reclens.data.dataset import Dataset, Segmenter
+
+__all__ = ["compare", "evaluate", "report"]
+
+
+def evaluate(
+    lists: Annotated[str, typer.Argument(help="Lists of any system: CSV, Parquet, or a run of the workspace.")],
+    truth: Annotated[str | None, typer.Option("--truth", "-t", help="Held-out interactions: CSV or Parquet.")] = None,
+    train: Annotated[str | None, typer.Option("--train", help="Training interactions: CSV, Parquet, MovieLens.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for truth and train.")] = None,
+    metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; repeat it.")] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Segment: a user attribute, or one of the split.")] = None,
+    users: Annotated[str | None, typer.Option("--users", help="User attributes: CSV or Parquet.")] = None,
+    items: Annotated[str | None, typer.Option("--items", help="Item attributes: CSV or Parquet.")] = None,
+    column: Annotated[list[str] | None, typer.Option("--column", "-c", help="Name a column, as user_id=uid.")] = None,
+    relevance: Annotated[str | None, typer.Option("--relevance", help="Column of graded relevance.")] = None,
+    convention: Annotated[str, typer.Option("--convention", help="trec, recbole, lenskit, rectools …")] = "trec",
+    level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the system.")] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help="Keep the evaluation in the workspace.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure the lists of any system against held-out interactions.
+
+    Examples:
+
+      reclens evaluate lists.csv --truth test.csv --train train.csv -m ndcg@10 -m coverage@10
+
+      reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
+    """
+    from reclens.cli.shared import emit, pairs, progress_of, say, table_of
+    from reclens.data.tables import read_recommendations, read_table
+    from reclens.errors import UsageError
+    from reclens.evaluate import DEFAULT_METRICS
+    from reclens.evaluate import evaluate as measure
+    from reclens.report import build_report
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    names = pairs(column, option="--column") or None
+    if split is not None:
+        made = place.load("split", split)
+        held_out, learned = made.test, made.train
+    elif truth is not None:
+        held_out = read_table(truth, columns=names)
+        learned = _training(train, names, users, items) if train else None
+    else:
+        raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
+    runs = {each.name for each in place.list("run")}
+    found = place.load("run", lists) if lists in runs else read_recommendations(lists, columns=names, name=name)
+    if learned is not None and by:
+        missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
+        plain = {each: each for each in missing if not {"×", "*"} & set(each)}
+        learned = learned.with_segments(**plain)
+    with progress_of(quiet=quiet) as progress:
+        result = measure(
+            found, held_out, train=learned, metrics=metric or list(DEFAULT_METRICS), by=by or (), relevance=relevance,
+            convention=convention, level=level, rng=seed, name=name, progress=progress,
+        )  # fmt: skip
+    if keep:
+        say(f"kept in {place.save(result, keep)}", quiet=quiet)
+    if html is not None:
+        say(f"report: {build_report({result.system: result}).save(html)}", quiet=quiet)
+    for rule in result.card["rules"]:
+        say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
+    emit(table_of(result.system, result.to_dicts()), format=format, out=out)
+
+
+def _training(path: str, names: dict[str, str] | None, users: str | None, items: str | None) -> Dataset:
+    from reclens.cli.shared import load_data
+
+    return load_data(path, columns=names, users=users, items=items)
+
+
+def compare(
+    evaluations: Annotated[list[str], typer.Argument(help="Two or more evaluations of the workspace.")],
+    baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="The one to hold against; the first.")] = None,
+    correction: Annotated[str, typer.Option("--correction", help="holm, bonferroni, bh or none.")] = "holm",
+    metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric; all common ones by default.")] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; all common ones by default.")] = None,
+    segments: Annotated[bool, typer.Option("--segments/--overall", help="Show every segment.")] = False,
+    fail_on_loss: Annotated[bool, typer.Option("--fail-on-loss", help="Exit 1 when a system is worse overall.")] = False,
+    keep: Annotated[str | None, typer.Option("--keep", help="Keep the comparison in the workspace.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare evaluations with a baseline, user by user, with tests that are corrected for all the looks.
+
+    Example:
+
+      reclens compare demo-popular demo-ease --baseline demo-popular --fail-on-loss
+    """
+    from reclens.cli.shared import emit, say
+    from reclens.evaluate import compare as hold
+    from reclens.metrics import describe
+    from reclens.report import build_report, comparison_table
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    results = {name: place.load("evaluation", name) for name in evaluations}
+    found = hold(results, baseline=baseline or evaluations[0], correction=correction, metrics=metric, by=by, rng=seed)
+    if keep:
+        say(f"kept in {place.save(found, keep)}", quiet=quiet)
+    if html is not None:
+        say(f"report: {build_report(results, comparison=found).save(html)}", quiet=quiet)
+    emit(comparison_table(found, by=None if segments else "overall"), format=format, out=out)
+    for sentence in found.verdict:
+        say(f"- {sentence}", quiet=quiet)
+    lost = [
+        row
+        for row in found.differences
+        if row.by == "overall" and row.significant and describe(row.metric).higher_is_better == (row.difference < 0)
+    ]
+    if fail_on_loss and lost:
+        raise typer.Exit(1)
+
+
+def report(
+    evaluations: Annotated[list[str], typer.Argument(help="Evaluations of the workspace.")],
+    baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="Compare with this one.")] = None,
+    title: Annotated[str, typer.Option("--title", help="Title of the report.")] = "Offline evaluation",
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
+    workspace: WorkspaceOption = Path("workspace"),
+    quiet: QuietOption = False,
+) -> None:
+    """Write one self-contained HTML report on evaluations of the workspace.
+
+    Example:
+
+      reclens report demo-popular demo-ease --baseline demo-popular --out report.html
+    """
+    from reclens.cli.shared import say
+    from reclens.evaluate import compare as hold
+    from reclens.report import build_report
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    results = {name: place.load("evaluation", name) for name in evaluations}
+    found = hold(results, baseline=baseline) if baseline else None
+    build_report(results, comparison=found, title=title).save(out)
+    say(f"report: {out}", quiet=quiet)

@@ -1,0 +1,150 @@
+"""A whole job: data, split, segments, models, evaluations, comparison, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from reclens import models
+from reclens.cli.shared import load_data
+from reclens.data import filters, segments, split
+from reclens.errors import UsageError
+from reclens.evaluate import Comparison, Evaluation, compare, evaluate
+from reclens.report import build_report
+from reclens.settings import JobSettings, SegmentSettings, SplitSettings, to_toml
+from reclens.workspace import Workspace, write_text
+
+if TYPE_CHECKING:
+    from reclens.data.dataset import Dataset, Segmenter
+    from reclens.data.split import Split
+    from reclens.engine import Progress
+
+__all__ = ["JobResult", "run_job"]
+
+ITEM_NEEDS = ("diversity", "miscalibration", "miscalibration_js")
+"""Metrics that need attributes of the items."""
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a job leaves."""
+
+    results: dict[str, Evaluation]
+    comparison: Comparison | None
+    report: Path
+
+
+def run_job(settings: JobSettings, *, workspace: Workspace, say: Callable[[str], None], progress: Progress) -> JobResult:
+    """Run a job and keep everything in the workspace; a line for every step."""
+    started = time.monotonic()
+
+    def step(text: str) -> None:
+        say(f"[{time.monotonic() - started:5.1f} s] {text}")
+
+    data = _read(settings)
+    label = "synthetic data: nobody in it exists" if data.card.get("synthetic") else "data"
+    step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
+         f"{len(data.item_vocabulary):,} items")  # fmt: skip
+    made = _split(data, settings.split, settings.seed)
+    train = made.train.with_segments(**_segmenters(made.train, settings))
+    made = replace(made, train=train)
+    step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
+    workspace.save(made, settings.name, overwrite=True)
+    results: dict[str, Evaluation] = {}
+    for name, parameters in _models(settings, train, step):
+        model = models.get(name)(**parameters).fit(train, progress=progress)
+        lists = model.recommend(made.test_users, k=settings.evaluate.k, progress=progress)
+        workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
+        results[name] = evaluate(
+            lists, made.test, train=train, metrics=_metrics(settings, train), by=_by(settings, train),
+            convention=settings.evaluate.convention, level=settings.evaluate.level,
+            replicates=settings.evaluate.replicates, rng=settings.seed, progress=progress,
+        )  # fmt: skip
+        workspace.save(results[name], f"{settings.name}-{name}", overwrite=True)
+        first = results[name].metrics[0]
+        step(f"{name}: {first} {results[name][first].overall}")
+    comparison = None
+    if settings.compare.baseline in results and len(results) > 1:
+        comparison = compare(results, baseline=settings.compare.baseline, correction=settings.compare.correction,
+                             rng=settings.seed)  # fmt: skip
+        workspace.save(comparison, settings.name, overwrite=True)
+        step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")
+    page = build_report(results, comparison=comparison, title=settings.title)
+    report = workspace.save_report(page.html, settings.name)
+    write_text(workspace.folder / "reports" / f"{settings.name}.toml", to_toml(settings))
+    step("report written")
+    return JobResult(results, comparison, report)
+
+
+def _read(settings: JobSettings) -> Dataset:
+    about = settings.data
+    data = load_data(about.path, columns=about.columns, users=about.users, items=about.items,
+                     duplicates=about.duplicates, seed=settings.seed)  # fmt: skip
+    if about.min_rating is not None:
+        data = filters.min_rating(data, about.min_rating)
+    if about.k_core is not None:
+        data = filters.k_core(data, users=about.k_core, items=about.k_core)
+    return data
+
+
+def _split(data: Dataset, how: SplitSettings, seed: int) -> Split:
+    if how.method == "by_time":
+        return split.by_time(data, test_share=how.test_share)
+    if how.method == "random":
+        return split.random(data, test_share=how.test_share, rng=seed)
+    return split.last_n(data, n=how.n, ties=how.ties, rng=seed)
+
+
+def _segmenters(train: Dataset, settings: JobSettings) -> dict[str, Segmenter]:
+    if settings.segments is not None:
+        return {name: _segmenter(name, about) for name, about in settings.segments.items()}
+    found: dict[str, Segmenter] = {}
+    if train.users is not None and "age" in train.users.columns and train.users["age"].dtype.is_numeric():
+        found["age"] = segments.bins("age", [25, 45])
+    if train.items is not None and isinstance(train.items.schema.get("genres"), pl.List):
+        found["favourite genre"] = segments.top_value("genres")
+    found["activity"] = segments.quantiles("n_interactions", ["light", "medium", "heavy"])
+    return found
+
+
+def _segmenter(name: str, about: SegmentSettings) -> Segmenter:
+    given = [key for key in ("bins", "quantiles", "top_value", "column") if getattr(about, key) is not None]
+    given += ["mainstreamness"] if about.mainstreamness else []
+    if len(given) != 1:
+        raise UsageError(f"[segments.{name}] has {', '.join(given) or 'no kind'}: give one of bins, quantiles, "
+                         "top_value, column, mainstreamness.")  # fmt: skip
+    if about.bins is not None:
+        return segments.bins(about.of or name, about.bins)
+    if about.quantiles is not None:
+        return segments.quantiles(about.of or "n_interactions", about.quantiles)
+    if about.top_value is not None:
+        return segments.top_value(about.top_value)
+    return segments.column(about.column) if about.column is not None else segments.mainstreamness()
+
+
+def _models(settings: JobSettings, train: Dataset, step: Callable[[str], None]) -> list[tuple[str, dict[str, Any]]]:
+    chosen = list(settings.models.items())
+    if not train.has_timestamps and "recent_popular" in settings.models and not settings.models["recent_popular"]:
+        step("recent_popular left out: the data has no timestamps")
+        chosen = [(name, parameters) for name, parameters in chosen if name != "recent_popular"]
+    return chosen
+
+
+def _metrics(settings: JobSettings, train: Dataset) -> list[str]:
+    """The metrics asked for; the default ones that need genres only where there are genres."""
+    asked = settings.evaluate.metrics
+    listed = train.items is not None and any(isinstance(kind, pl.List) for kind in train.items.schema.values())
+    if listed or "metrics" in settings.evaluate.model_fields_set:
+        return asked
+    return [name for name in asked if name.split("@")[0] not in ITEM_NEEDS]
+
+
+def _by(settings: JobSettings, train: Dataset) -> list[str]:
+    if settings.evaluate.by is not None:
+        return settings.evaluate.by
+    return [] if train.segments is None else [name for name in train.segments.columns if name != "user_id"]

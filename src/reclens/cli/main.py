@@ -1,0 +1,69 @@
+"""The root of the command line, and what happens to errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from reclens import __version__
+from reclens.cli import data, demo, doctor, evaluate, metrics, models, workspace
+from reclens.errors import RecLensError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="reclens",
+    help="The workbench of a recommender-systems analyst: measure any system's lists, by segment, with intervals.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("run")(demo.run)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(evaluate.compare)
+app.command("report")(evaluate.report)
+app.command("fit")(models.fit)
+app.command("recommend")(models.recommend)
+app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
+app.add_typer(metrics.app, name="metrics")
+app.add_typer(workspace.app, name="workspace")
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"reclens {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 fine, 1 a finding, 2 wrong use or bad data, 130 interrupted."""
+    try:
+        app()
+    except RecLensError as error:
+        if os.environ.get("RECLENS_TRACEBACK"):
+            raise
+        print(f"reclens: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("reclens: interrupted; nothing half-written was left.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has gone: that is not an error. Nothing more may be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

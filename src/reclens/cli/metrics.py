@@ -1,0 +1,44 @@
+"""``reclens metrics``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, OutOption
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The metrics and their definitions.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_metrics(format: FormatOption = Format.table, out: OutOption = None) -> None:
+    """List the metrics, a line each."""
+    from reclens import metrics
+    from reclens.cli.shared import emit, table_of
+
+    found = [metrics.describe(name) for name in metrics.names()]
+    rows = [{"metric": f"{info.name}@k" if info.cut else info.name, "title": info.title, "kind": info.kind,
+             "what it says": info.summary} for info in found]  # fmt: skip
+    emit(table_of("Metrics", rows), format=format, out=out)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Name of the metric, such as ndcg.")]) -> None:
+    """Show the definition of a metric: formula, range, denominator, rules, source."""
+    from reclens import metrics
+
+    info = metrics.describe(name)
+    print(f"{info.name}: {info.title}\n\n{info.doc}")
+
+
+@app.command()
+def conventions(format: FormatOption = Format.table, out: OutOption = None) -> None:
+    """List the conventions: what the same names mean in other libraries."""
+    from reclens.cli.shared import emit, table_of
+    from reclens.metrics import CONVENTIONS
+
+    rows = [{"convention": each.name, "what it does": each.summary} for each in CONVENTIONS.values()]
+    emit(table_of("Conventions", rows), format=format, out=out)

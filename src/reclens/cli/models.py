@@ -1,0 +1,138 @@
+"""``reclens models``, ``reclens fit``, ``reclens recommend``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+
+__all__ = ["app", "fit", "recommend"]
+
+app = typer.Typer(help="The recommenders.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(format: FormatOption = Format.table, out: OutOption = None) -> None:
+    """List the recommenders, a line each."""
+    from reclens import models
+    from reclens.cli.shared import emit, table_of
+
+    rows = [{"model": name, "what it does": models.describe(name)} for name in models.names()]
+    emit(table_of("Recommenders", rows), format=format, out=out)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) -> None:
+    """Show what a recommender is and its hyper-parameters with their defaults."""
+    import inspect
+    from dataclasses import fields
+
+    from reclens import models
+
+    model = models.get(name)
+    print(inspect.getdoc(model) or "")
+    print("\nHyper-parameters:")
+    for field in fields(model):
+        print(f"  {field.name} = {field.default!r}")
+
+
+def fit(
+    model: Annotated[str, typer.Argument(help="Name of the recommender; see: reclens models list.")],
+    data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Learn from the training part of this split.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name to keep it under; the model's by default.")] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Hyper-parameter, as l2=500.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of that name.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit a recommender and keep it in the workspace.
+
+    Example:
+
+      reclens fit ease --data ml-100k.zip -p l2=500
+    """
+    from reclens import models
+    from reclens.cli.shared import load_data, pairs, progress_of, say
+    from reclens.workspace import Workspace
+
+    chosen = models.get(model)
+    parameters = {key: _typed(chosen, key, value) for key, value in pairs(param, option="--param").items()}
+    place = Workspace(workspace)
+    train = place.load("split", split).train if split else load_data(data, seed=seed)
+    with progress_of(quiet=quiet) as progress:
+        fitted = chosen(**parameters).fit(train, progress=progress)
+    path = place.save(fitted, name or model, overwrite=overwrite)
+    say(f"kept in {path}", quiet=quiet)
+
+
+def recommend(
+    model: Annotated[str, typer.Argument(help="Name of a fitted model in the workspace.")],
+    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
+    seen: Annotated[bool, typer.Option("--seen/--no-seen", help="Also recommend items of the training data.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why, in words, for each item.")] = False,
+    keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Recommend with a fitted model.
+
+    Example:
+
+      reclens recommend ease --user 42 --explain
+    """
+    from reclens.cli.shared import emit, progress_of, say, table_of
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    fitted = place.load("model", model)
+    wanted = [int(each) for each in user] if user and fitted.users_.is_integer and all(map(_whole, user)) else user
+    with progress_of(quiet=quiet) as progress:
+        lists = fitted.recommend(wanted, k=k, exclude_seen=not seen, progress=progress)
+    if keep:
+        say(f"kept in {place.save(lists, keep)}", quiet=quiet)
+    for rule in lists.card["rules"]:
+        say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
+    rows = lists.to_dicts()
+    if explain:
+        rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"]).sentence} for row in rows]
+    if not keep or user or out is not None:
+        columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]
+        table = table_of(f"{lists.name}, top {k}", rows, columns=columns)
+        ids = [tuple(str(row[name]) if name.endswith("_id") else cell for name, cell in zip(columns, cells, strict=True))
+               for row, cells in zip(rows, table.rows, strict=True)]  # fmt: skip
+        from dataclasses import replace
+
+        emit(replace(table, rows=tuple(ids)), format=format, out=out)
+
+
+def _whole(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+def _typed(model: Any, key: str, value: str) -> Any:
+    """A hyper-parameter in the type of its default.
+
+    Raises:
+        UnknownNameError: If the model has no such hyper-parameter.
+        UsageError: If the value is not of its type.
+    """
+    from dataclasses import fields
+
+    from reclens.errors import UnknownNameError, UsageError
+
+    defaults = {field.name: field.default for field in fields(model)}
+    if key not in defaults:
+        raise UnknownNameError(f"hyper-parameter of {model.name}", key, defaults)
+    try:
+        return type(defaults[key])(value)
+    except ValueError:
+        kind = {int: "a whole number", float: "a number"}.get(type(defaults[key]), "text")
+        raise UsageError(f"{key}={value}: expected {kind}, such as {defaults[key]}.") from None

@@ -1,0 +1,185 @@
+"""Settings of a whole job, from TOML: what data, what split, which models, which metrics.
+
+An unknown key is an error that names the section and suggests the right one. Everything has a default, so that a file
+only says what differs. ``to_toml`` writes the resolved settings, which are kept beside the results.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reclens.errors import UsageError, suggest
+
+__all__ = [
+    "CompareSettings",
+    "DataSettings",
+    "EvaluateSettings",
+    "JobSettings",
+    "SegmentSettings",
+    "SplitSettings",
+    "load_settings",
+    "to_toml",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(_Section):
+    """Where the data comes from; without a path it is synthetic."""
+
+    path: str | None = None
+    users: str | None = None
+    items: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    duplicates: Literal["last", "sum", "error"] = "last"
+    min_rating: float | None = None
+    k_core: int | None = Field(default=None, ge=1)
+
+
+class SplitSettings(_Section):
+    """How the data is split."""
+
+    method: Literal["last_n", "by_time", "random"] = "last_n"
+    n: int = Field(default=10, ge=1)
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    ties: Literal["hash", "order"] = "hash"
+
+
+class SegmentSettings(_Section):
+    """One segmentation of the users; exactly one of its kinds."""
+
+    bins: list[float] | None = None
+    quantiles: list[str] | None = None
+    of: str | None = None
+    top_value: str | None = None
+    column: str | None = None
+    mainstreamness: bool = False
+
+
+class EvaluateSettings(_Section):
+    """What is measured."""
+
+    metrics: list[str] = Field(
+        default=["ndcg@10", "recall@20", "map@10", "mrr@10", "serendipity@10", "diversity@10", "novelty@10",
+                 "miscalibration@10", "coverage@10", "gini@10"]
+    )  # fmt: skip
+    by: list[str] | None = None
+    k: int = Field(default=20, ge=1)
+    convention: str = "trec"
+    level: float = Field(default=0.95, gt=0, lt=1)
+    replicates: int = Field(default=1000, ge=0)
+
+
+class CompareSettings(_Section):
+    """What is held against what."""
+
+    baseline: str = "popular"
+    correction: Literal["holm", "bonferroni", "bh", "none"] = "holm"
+
+
+class JobSettings(_Section):
+    """A whole job."""
+
+    name: str = "demo"
+    title: str = "Six recommenders, measured and compared"
+    seed: int = 0
+    data: DataSettings = Field(default_factory=DataSettings)
+    split: SplitSettings = Field(default_factory=SplitSettings)
+    segments: dict[str, SegmentSettings] | None = None
+    models: dict[str, dict[str, Any]] = Field(
+        default_factory=lambda: {
+            name: {} for name in ("random", "popular", "recent_popular", "user_knn", "item_knn", "ease")
+        }
+    )
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
+    compare: CompareSettings = Field(default_factory=CompareSettings)
+
+
+def load_settings(path: str | Path) -> JobSettings:
+    """Read a job from a TOML file.
+
+    Raises:
+        UsageError: If the file cannot be read, is no TOML, or has an unknown key or a value of the wrong kind; all of
+            them at once, each with its section.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: it cannot be read ({error.strerror or error}).") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: it is not UTF-8. Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: it is not TOML: {error}.") from error
+    return validate_settings(content, source=str(path))
+
+
+def validate_settings(content: dict[str, Any], *, source: str) -> JobSettings:
+    """Check a job that was read from somewhere; see :func:`load_settings`."""
+    try:
+        return JobSettings.model_validate(content)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors()]
+        raise UsageError(f"{source}: " + "; ".join(problems) + ".") from None
+
+
+def _explain(problem: Any) -> str:
+    where = [str(part) for part in problem["loc"]]
+    section = f"[{'.'.join(where[:-1])}] " if len(where) > 1 else ""
+    if problem["type"] == "extra_forbidden":
+        known = _keys_of(where[:-1])
+        return f"{section}has no key '{where[-1]}'.{suggest(where[-1], known)}".rstrip(".")
+    return f"{section}{where[-1]} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _keys_of(where: list[str]) -> list[str]:
+    sections: dict[str, type[BaseModel]] = {
+        "data": DataSettings, "split": SplitSettings, "segments": SegmentSettings, "evaluate": EvaluateSettings,
+        "compare": CompareSettings,
+    }  # fmt: skip
+    model = sections.get(where[0], JobSettings) if where else JobSettings
+    return list(model.model_fields)
+
+
+def to_toml(settings: JobSettings) -> str:
+    """The settings as TOML, everything spelled out; reading it again gives the same job.
+
+    Example:
+        >>> print(to_toml(JobSettings(name="mine")).splitlines()[0])
+        name = "mine"
+    """
+    lines: list[str] = []
+    _write_table(settings.model_dump(exclude_none=True), [], lines)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _write_table(table: dict[str, Any], path: list[str], lines: list[str]) -> None:
+    plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    if path and (plain or not table):
+        lines += ["", f"[{'.'.join(_key(part) for part in path)}]"]
+    lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            _write_table(value, [*path, key], lines)
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _value(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_value(each) for each in value)}]"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's for a basic string, but for the delete character.
+        import json
+
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
