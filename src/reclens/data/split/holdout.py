@@ -114,7 +114,8 @@ def random(
     """Hold out a share of each user's interactions by lot.
 
     The lot of a row is a hash of (seed, user, item): a row keeps its lot wherever it stands and whatever other rows
-    there are. The numbers are rounded half up, and one row of each user always stays in the training part.
+    there are. Numbers are rounded down, but to one at least, test before validation, as in RecBole; one row of each
+    user always stays in the training part.
 
     Args:
         data: The data set.
@@ -132,7 +133,7 @@ def random(
     Example:
         >>> from reclens.data.synthetic import synthetic_movielens
         >>> random(synthetic_movielens(n_users=50, n_items=40, n_ratings=900), test_share=0.1, validation_share=0.1)
-        Split('synthetic' random: train 714, validation 93, test 93)
+        Split('synthetic' random: train 756, validation 72, test 72)
     """
     shares = {"test_share": test_share} | ({"validation_share": validation_share} if validation_share else {})
     check_shares(**shares)
@@ -154,7 +155,8 @@ def random(
     card = {
         "method": "random",
         "parameters": {"test_share": test_share, "validation_share": validation_share},
-        "rule": "each user's rows are ordered by a hash of (seed, user, item); the first share of them is held out",
+        "rule": "each user's rows are ordered by a hash of (seed, user, item); of them the share is held out, rounded "
+        "down, but one row at least",
         "ties": {"rule": "none: time plays no part"},
         "seed": seed,
         "users_with_too_few_rows": int(order.filter(pl.Series(test == 0))[USER].n_unique()),

@@ -31,8 +31,8 @@ def by_user(
         data: The data set.
         n_test_users: How many users to hold out.
         test_share: Which share of all users to hold out instead, in (0, 1); 0.2 when neither is given.
-        fold_in_share: Share of each test user's rows that the model is told, in (0, 1): at least one row, and at least
-            one is held out.
+        fold_in_share: Share of each test user's rows that the model is told, in (0, 1). What is held out is rounded
+            down, but to one row at least, and one at least is told.
         rng: Seed of the lots, which are drawn by hash of (seed, user) and of (seed, user, item).
 
     Returns:
@@ -47,7 +47,7 @@ def by_user(
         >>> from reclens.data.synthetic import synthetic_movielens
         >>> split = by_user(synthetic_movielens(n_users=50, n_items=40, n_ratings=900), n_test_users=10)
         >>> split
-        Split('synthetic' by_user: train 737, fold-in 131, test 32)
+        Split('synthetic' by_user: train 737, fold-in 135, test 28)
         >>> len(split.test_users)
         10
 

@@ -86,7 +86,7 @@ class Split:
             >>> from reclens.data.synthetic import synthetic_movielens
             >>> split = random(synthetic_movielens(n_users=50, n_items=40, n_ratings=900))
             >>> Split.from_tables(split.tables(), split.header())
-            Split('synthetic' random: train 723, test 177)
+            Split('synthetic' random: train 740, test 160)
         """
         for name in ("train", "test"):
             if name not in tables:
