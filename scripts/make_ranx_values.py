@@ -1,6 +1,6 @@
-"""Write tests/reference/stored/ranx.json: run once, in an environment with ranx, when test_other_libraries.random_run changes.
+"""Write tests/reference/stored/ranx.json: run once, where ranx is, when random_run of the tests changes.
 
-    python scripts/make_ranx_values.py
+python scripts/make_ranx_values.py
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parents[1] / "tests" / "reference"
 
 
 def main() -> None:
+    """Compute the values and write the file."""
     spec = importlib.util.spec_from_file_location("test_other_libraries", HERE / "test_other_libraries.py")
     assert spec and spec.loader
     tests = importlib.util.module_from_spec(spec)

@@ -103,7 +103,9 @@ def test_a_killed_run_leaves_the_workspace_as_it_was(workspace: Workspace, small
         "pl.DataFrame.write_parquet = slow\n"
         "Workspace(sys.argv[1]).save(data, 'mine', overwrite=True)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", program, str(workspace.folder)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(workspace.folder)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None and process.stdout.readline() == "writing\n"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

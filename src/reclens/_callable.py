@@ -1,4 +1,4 @@
-"""Rooms that are also the verb they are named after: ``rl.evaluate(...)`` and ``from reclens.evaluate import Evaluation``.
+"""Rooms that are also a verb: ``rl.evaluate(...)`` beside ``from reclens.evaluate import Evaluation``.
 
 Python binds a sub-package as an attribute of its parent after it was imported, so that a function ``reclens.evaluate``
 would be replaced by the module ``reclens.evaluate`` as soon as anybody imported the latter. A module that can be called

@@ -25,7 +25,9 @@ Result = TypeVar("Result")
 class Progress(Protocol):
     """Called as work goes on: ``progress("fit ease", 3, 10)`` means step 3 of 10 is done; a total of 0 is unknown."""
 
-    def __call__(self, what: str, done: int, total: int, /) -> None: ...
+    def __call__(self, what: str, done: int, total: int, /) -> None:
+        """Say that ``done`` of ``total`` steps of something are done."""
+        ...
 
 
 def quiet(what: str, done: int, total: int, /) -> None:
@@ -53,6 +55,7 @@ class LocalEngine:
         self.threads = threads or _usable_cores()
 
     def map(self, function: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterator[Result]:
+        """Results in the order of the chunks, with no more than two chunks in flight for each thread."""
         if self.threads == 1:
             yield from map(function, chunks)
             return
@@ -103,4 +106,3 @@ def need(module: str, *, extra: str) -> ModuleType:
             raise
         message = f"this needs '{module}', which is not installed. Run: pip install 'reclens[{extra}]'"
         raise MissingExtraError(message) from None
-

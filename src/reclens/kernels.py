@@ -36,6 +36,7 @@ class Kernel:
         _KERNELS.append(self)
 
     def __call__(self, *arguments: Any) -> Any:
+        """Call the compiled function."""
         return (self._compiled or self.compile())(*arguments)
 
     def compile(self) -> Any:

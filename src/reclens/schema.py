@@ -97,6 +97,7 @@ class Vocabulary:
 
     @property
     def is_integer(self) -> bool:
+        """Whether the ids are integers, and not text."""
         return self.ids.dtype == pl.Int64
 
     @cached_property

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,6 +58,7 @@ class Artefact:
     summary: str
 
     def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
         row = {"kind": self.kind, "name": self.name, "created": self.created.isoformat(timespec="seconds")}
         return [row | {"bytes": self.bytes, "summary": self.summary}]
 
@@ -96,10 +97,10 @@ class Workspace:
             UsageError: If the name is not a name, or such things cannot be stored.
             WorkspaceError: If the name is taken, or the folder cannot be written.
         """
-        for kind, (type_, write, _) in _FORMS.items():
-            if isinstance(artefact, type_):
-                return self._write(kind, name, lambda folder: write(artefact, folder), overwrite=overwrite)
-        raise UsageError(f"a {type(artefact).__name__} cannot be kept in a workspace. Kinds: {', '.join(KINDS)}.")
+        kind = next((kind for kind, (type_, _, _) in _FORMS.items() if isinstance(artefact, type_)), None)
+        if kind is None:
+            raise UsageError(f"a {type(artefact).__name__} cannot be kept in a workspace. Kinds: {', '.join(KINDS)}.")
+        return self._write(kind, name, lambda folder: _FORMS[kind][1](artefact, folder), overwrite=overwrite)
 
     def save_report(self, html: str, name: str) -> Path:
         """Write a report to ``reports/NAME.html``, replacing an older one; returns the file."""
@@ -131,10 +132,9 @@ class Workspace:
         """
         if kind is not None and kind not in KINDS:
             raise UnknownNameError("kind of artefact", kind, KINDS)
-        found: list[Artefact] = []
-        for folder in self.folder.glob("*/*/"):
-            if folder.parent.name in ([kind] if kind else KINDS) and (folder / "card.json").is_file():
-                found.append(_read_artefact(folder))
+        kinds = [kind] if kind else KINDS
+        folders = (folder for folder in self.folder.glob("*/*/") if folder.parent.name in kinds)
+        found = [_read_artefact(folder) for folder in folders if (folder / "card.json").is_file()]
         return sorted(found, key=lambda each: (each.created, each.kind, each.name), reverse=True)
 
     def card(self, kind: str, name: str) -> str:
@@ -144,7 +144,7 @@ class Workspace:
     def remove(self, kind: str, name: str) -> Path:
         """Move an artefact to the trash; :meth:`restore` brings it back. Returns where it lies."""
         folder = self._find(kind, name)
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%f")
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         bin_ = self.folder / ".trash" / kind / f"{name}@{stamp}"
         bin_.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(bin_)
@@ -181,7 +181,9 @@ class Workspace:
         for artefact in self.list():
             for file in sorted(artefact.path.glob("*.parquet")):
                 view = re.sub(r"\W", "_", f"{artefact.kind}_{artefact.name}_{file.stem}")
-                connection.execute(f"CREATE OR REPLACE VIEW {_quote(view)} AS FROM read_parquet({_text(str(file.resolve()))})")
+                connection.execute(
+                    f"CREATE OR REPLACE VIEW {_quote(view)} AS FROM read_parquet({_text(str(file.resolve()))})"
+                )
         connection.execute(f"SET allowed_directories = [{_text(str(self.folder.resolve()))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
@@ -230,7 +232,7 @@ class Workspace:
             raise WorkspaceError(f"{home} exists. Choose another name, or pass overwrite=True.")
         with _writing(home) as folder:
             card = write(folder)
-            head = {"kind": kind, "name": name, "created": datetime.now(timezone.utc).isoformat(), "versions": versions()}
+            head = {"kind": kind, "name": name, "created": datetime.now(UTC).isoformat(), "versions": versions()}
             (folder / "card.json").write_text(json.dumps(head | card, indent=1, default=str), encoding="utf-8")
             if home.exists():
                 self.remove(kind, name)
@@ -298,7 +300,7 @@ def _read_artefact(folder: Path) -> Artefact:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         created = datetime.fromisoformat(card["created"])
     except (OSError, ValueError, KeyError):
-        card, created = {"summary": "broken: its card cannot be read"}, datetime.fromtimestamp(0, timezone.utc)
+        card, created = {"summary": "broken: its card cannot be read"}, datetime.fromtimestamp(0, UTC)
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     return Artefact(folder.parent.name, folder.name, created, size, folder, str(card.get("summary", "")))
 

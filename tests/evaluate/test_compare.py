@@ -18,7 +18,9 @@ METRICS = ["ndcg@10", "recall@10", "coverage@10", "diversity@10"]
 @pytest.fixture(scope="module")
 def results(world) -> dict[str, Evaluation]:
     return {
-        name: evaluate(world.lists[name], world.truth, train=world.train, metrics=METRICS, by=["age", "tiny"], name=name)
+        name: evaluate(
+            world.lists[name], world.truth, train=world.train, metrics=METRICS, by=["age", "tiny"], name=name
+        )
         for name in ("poor", "good")
     }
 
@@ -105,7 +107,9 @@ def test_runs_that_were_not_measured_alike_are_refused(world, results, change, s
 def test_another_filter_of_seen_items_is_refused(world, results) -> None:
     seen = pl.concat([
         world.lists["good"].select("user_id", "item_id", pl.col("rank").cast(pl.Int64) + 1),
-        world.train.interactions.unique("user_id", keep="first", maintain_order=True).with_columns(rank=pl.lit(1, pl.Int64)),
+        world.train.interactions.unique("user_id", keep="first", maintain_order=True).with_columns(
+            rank=pl.lit(1, pl.Int64)
+        ),
     ])  # fmt: skip
     other = evaluate(seen, world.truth, train=world.train, metrics=METRICS, name="other")
     with pytest.raises(IncomparableError, match="already seen"):
@@ -122,7 +126,10 @@ def test_wrong_use_is_explained(results) -> None:
 
 
 def test_threads_do_not_change_a_number(results) -> None:
-    assert compare(results, baseline="poor", threads=1).to_dicts() == compare(results, baseline="poor", threads=2).to_dicts()
+    assert (
+        compare(results, baseline="poor", threads=1).to_dicts()
+        == compare(results, baseline="poor", threads=2).to_dicts()
+    )
 
 
 def test_a_comparison_survives_being_saved(results, tmp_path: Path) -> None:

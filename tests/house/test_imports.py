@@ -9,9 +9,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-HEAVY = {
-    "altair", "duckdb", "matplotlib", "numba", "pandas", "pyarrow", "scipy", "sklearn", "streamlit", "torch", "vl_convert",
-}  # fmt: skip
+HEAVY = set(
+    [
+        "altair",
+        "duckdb",
+        "matplotlib",
+        "numba",
+        "pandas",
+        "pyarrow",
+        "scipy",
+        "sklearn",
+        "streamlit",
+        "torch",
+        "vl_convert",
+    ]
+)
 NOT_IN_CORE = {"matplotlib", "pandas", "pyarrow", "requests", "sklearn", "streamlit", "torch"}
 
 
@@ -64,7 +76,8 @@ def test_importing_every_module_loads_nothing_heavy() -> None:
 
     modules = [m.name for m in pkgutil.walk_packages(reclens.__path__, "reclens.") if not m.name.endswith("__main__")]
     # reclens.testing is a kit for test suites, and may bring their tools.
-    code = "import importlib\nfor name in %r: importlib.import_module(name)" % [m for m in modules if ".testing" not in m]
+    modules = [name for name in modules if ".testing" not in name]
+    code = f"import importlib\nfor name in {modules!r}: importlib.import_module(name)"
     assert not imported_after(code) & HEAVY
 
 

@@ -53,7 +53,8 @@ def test_no_global_random_state(sources) -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("np.random", "numpy.random")
         if node.attr not in STREAMS
     ]
-    uses += [s.at(n) for s in sources for n in s.tree.body if isinstance(n, ast.Import) if "random" in {a.name for a in n.names}]
+    imports = [(s, node) for s in sources for node in ast.walk(s.tree) if isinstance(node, ast.Import)]
+    uses += [s.at(node) for s, node in imports if "random" in {alias.name for alias in node.names}]
     assert not uses, f"randomness comes by rng= only: {uses}"
 
 

@@ -34,7 +34,10 @@ def test_a_metric_of_ones_own_is_one_function() -> None:
 def test_unknown_and_malformed_names_are_explained() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'ndcg'"):
         parse("ncdg@10")
-    for text, complaint in [("ndcg", "needs a cut-off"), ("r_precision@5", "takes no cut-off"),
-                            ("ndcg@0", "not a positive"), ("ndcg@x", "not a positive"), ("a b", "not a metric")]:  # fmt: skip
+    malformed = {
+        "ndcg": "needs a cut-off", "r_precision@5": "takes no cut-off", "ndcg@0": "not a positive",
+        "ndcg@x": "not a positive", "a b": "not a metric",
+    }  # fmt: skip
+    for text, complaint in malformed.items():
         with pytest.raises(UsageError, match=complaint):
             parse(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import numpy as np
 import polars as pl
 import pytest
@@ -120,9 +122,9 @@ def test_ease_falls_back_to_float64_where_float32_is_not_enough() -> None:
 
 
 def test_popular_counts_users_and_recent_popular_those_of_the_window() -> None:
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timedelta
 
-    start = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    start = datetime(2024, 1, 1, tzinfo=UTC)
     rows = [(1, 10, 0), (2, 10, 1), (3, 10, 2), (1, 11, 30), (2, 11, 31), (3, 12, 31)]
     table = pl.DataFrame(
         [(u, i, start + timedelta(days=d)) for u, i, d in rows], ["user_id", "item_id", "timestamp"], orient="row"

@@ -55,7 +55,7 @@ STORED = json.loads((Path(__file__).parent / "stored" / "ranx.json").read_text()
 
 @pytest.mark.parametrize("case", STORED["values"])
 def test_ranx(case: str) -> None:
-    # Stored, because ranx takes a minute to compile: see scripts/make_ranx_values.py for how, and ranx.json for the versions.
+    # Stored, because ranx takes a minute to compile: scripts/make_ranx_values.py made them, ranx.json has the versions.
     relevance, cut = case.split("@")
     lists, truth = random_run(3)
     metrics = [f"{name}@{cut}" for name in SHARED]

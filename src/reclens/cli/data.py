@@ -29,7 +29,6 @@ def info(
     """Profile a data set: size, long tails, cold users and items, times, problems with row counts.
 
     Example:
-
       reclens data info ml-100k.zip
     """
     from reclens.cli.shared import emit, load_data, pairs, table_of
@@ -57,7 +56,6 @@ def split(
     """Hold part of the interactions out and keep the split in the workspace.
 
     Example:
-
       reclens data split ml-100k.zip --method by_time --test-share 0.2 --name by-time
     """
     from reclens.cli.shared import load_data, pairs, say
@@ -96,7 +94,6 @@ def fetch(
     """Download a MovieLens data set from GroupLens: resumes, verifies, never leaves half a file.
 
     Example:
-
       reclens data fetch ml-latest-small
     """
     from reclens.cli.shared import progress_of
@@ -119,7 +116,6 @@ def sql(
     """Print or run one of the queries that turn an event log into the tables of analysis.
 
     Examples:
-
       reclens data sql item_popularity
 
       reclens data sql item_popularity --data ml-100k.zip --format csv
@@ -149,7 +145,6 @@ def convert(
     """Write a data set as RecBole atomic files, CSV or Parquet.
 
     Example:
-
       reclens data convert ml-100k.zip recbole-ml-100k
     """
     import io

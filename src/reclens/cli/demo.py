@@ -31,7 +31,6 @@ def demo(
     network. The last ten interactions of each user are held out; ties in time are broken by a seeded hash.
 
     Examples:
-
       reclens demo
 
       reclens demo --data ml-100k.zip --workspace my-workspace
@@ -55,7 +54,6 @@ def run(
     """Run a job of your own from a TOML file: data, split, segments, models, metrics, comparison, report.
 
     Example:
-
       reclens run job.toml --workspace my-workspace
     """
     from reclens.settings import load_settings

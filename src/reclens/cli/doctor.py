@@ -28,7 +28,9 @@ def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption 
     with progress_of(quiet=False) as progress:
         compiled = kernels.warm_up(progress)
     took = f"{time.monotonic() - started:.1f} s"
-    rows.append({"check": "compiled loops", "result": f"{compiled} compiled now, the rest cached; {took}", "well": True})
+    rows.append(
+        {"check": "compiled loops", "result": f"{compiled} compiled now, the rest cached; {took}", "well": True}
+    )
     rows.append({"check": "threads", "result": str(LocalEngine().threads), "well": True})
     place = workspace if workspace.exists() else workspace.absolute().parent
     writable = os.access(place, os.W_OK)

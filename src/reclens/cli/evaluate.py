@@ -10,7 +10,7 @@ import typer
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
 if TYPE_CHECKING:
-    from reclens.data.dataset import Dataset, Segmenter
+    from reclens.data.dataset import Dataset
 
 __all__ = ["compare", "evaluate", "report"]
 
@@ -18,10 +18,14 @@ __all__ = ["compare", "evaluate", "report"]
 def evaluate(
     lists: Annotated[str, typer.Argument(help="Lists of any system: CSV, Parquet, or a run of the workspace.")],
     truth: Annotated[str | None, typer.Option("--truth", "-t", help="Held-out interactions: CSV or Parquet.")] = None,
-    train: Annotated[str | None, typer.Option("--train", help="Training interactions: CSV, Parquet, MovieLens.")] = None,
+    train: Annotated[
+        str | None, typer.Option("--train", help="Training interactions: CSV, Parquet, MovieLens.")
+    ] = None,
     split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for truth and train.")] = None,
     metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; repeat it.")] = None,
-    by: Annotated[list[str] | None, typer.Option("--by", help="Segment: a user attribute, or one of the split.")] = None,
+    by: Annotated[
+        list[str] | None, typer.Option("--by", help="Segment: a user attribute, or one of the split.")
+    ] = None,
     users: Annotated[str | None, typer.Option("--users", help="User attributes: CSV or Parquet.")] = None,
     items: Annotated[str | None, typer.Option("--items", help="Item attributes: CSV or Parquet.")] = None,
     column: Annotated[list[str] | None, typer.Option("--column", "-c", help="Name a column, as user_id=uid.")] = None,
@@ -40,7 +44,6 @@ def evaluate(
     """Measure the lists of any system against held-out interactions.
 
     Examples:
-
       reclens evaluate lists.csv --truth test.csv --train train.csv -m ndcg@10 -m coverage@10
 
       reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
@@ -91,12 +94,18 @@ def _training(path: str, names: dict[str, str] | None, users: str | None, items:
 
 def compare(
     evaluations: Annotated[list[str], typer.Argument(help="Two or more evaluations of the workspace.")],
-    baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="The one to hold against; the first.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", "-b", help="The one to hold against; the first.")
+    ] = None,
     correction: Annotated[str, typer.Option("--correction", help="holm, bonferroni, bh or none.")] = "holm",
-    metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric; all common ones by default.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="Metric; all common ones by default.")
+    ] = None,
     by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; all common ones by default.")] = None,
     segments: Annotated[bool, typer.Option("--segments/--overall", help="Show every segment.")] = False,
-    fail_on_loss: Annotated[bool, typer.Option("--fail-on-loss", help="Exit 1 when a system is worse overall.")] = False,
+    fail_on_loss: Annotated[
+        bool, typer.Option("--fail-on-loss", help="Exit 1 when a system is worse overall.")
+    ] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the comparison in the workspace.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -108,7 +117,6 @@ def compare(
     """Compare evaluations with a baseline, user by user, with tests that are corrected for all the looks.
 
     Example:
-
       reclens compare demo-popular demo-ease --baseline demo-popular --fail-on-loss
     """
     from reclens.cli.shared import emit, say
@@ -147,7 +155,6 @@ def report(
     """Write one self-contained HTML report on evaluations of the workspace.
 
     Example:
-
       reclens report demo-popular demo-ease --baseline demo-popular --out report.html
     """
     from reclens.cli.shared import say

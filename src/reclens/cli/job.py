@@ -39,7 +39,9 @@ class JobResult:
     report: Path
 
 
-def run_job(settings: JobSettings, *, workspace: Workspace, say: Callable[[str], None], progress: Progress) -> JobResult:
+def run_job(
+    settings: JobSettings, *, workspace: Workspace, say: Callable[[str], None], progress: Progress
+) -> JobResult:
     """Run a job and keep everything in the workspace; a line for every step."""
     started = time.monotonic()
 

@@ -53,7 +53,6 @@ def fit(
     """Fit a recommender and keep it in the workspace.
 
     Example:
-
       reclens fit ease --data ml-100k.zip -p l2=500
     """
     from reclens import models
@@ -85,7 +84,6 @@ def recommend(
     """Recommend with a fitted model.
 
     Example:
-
       reclens recommend ease --user 42 --explain
     """
     from reclens.cli.shared import emit, progress_of, say, table_of
@@ -105,12 +103,7 @@ def recommend(
         rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"]).sentence} for row in rows]
     if not keep or user or out is not None:
         columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]
-        table = table_of(f"{lists.name}, top {k}", rows, columns=columns)
-        ids = [tuple(str(row[name]) if name.endswith("_id") else cell for name, cell in zip(columns, cells, strict=True))
-               for row, cells in zip(rows, table.rows, strict=True)]  # fmt: skip
-        from dataclasses import replace
-
-        emit(replace(table, rows=tuple(ids)), format=format, out=out)
+        emit(table_of(f"{lists.name}, top {k}", rows, columns=columns), format=format, out=out)
 
 
 def _whole(text: str) -> bool:

@@ -67,7 +67,8 @@ def progress_of(*, quiet: bool) -> Iterator[Progress]:
         yield _Lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
@@ -102,14 +103,16 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
 
     heads = columns or (list(rows[0]) if rows else ["nothing"])
 
-    def cell(value: Any) -> str:
+    def cell(head: str, value: Any) -> str:
         if value is None:
             return "–"
         if isinstance(value, float):
             return format_number(value)
-        return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        counts = isinstance(value, int) and not isinstance(value, bool) and not head.endswith("_id")
+        return f"{value:,}" if counts else str(value)
 
-    return Table(title, tuple(heads), tuple(tuple(cell(row.get(head)) for head in heads) for row in rows), tuple(rows))
+    cells = tuple(tuple(cell(head, row.get(head)) for head in heads) for row in rows)
+    return Table(title, tuple(heads), cells, tuple(rows))
 
 
 def emit(table: Table, *, format: Format, out: Path | None) -> None:

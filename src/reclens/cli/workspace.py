@@ -30,7 +30,9 @@ def list_artefacts(
     from reclens.workspace import Workspace
 
     rows = [row for artefact in Workspace(workspace).list(kind) for row in artefact.to_dicts()]
-    emit(table_of(str(workspace), rows, columns=["kind", "name", "created", "bytes", "summary"]), format=format, out=out)
+    emit(
+        table_of(str(workspace), rows, columns=["kind", "name", "created", "bytes", "summary"]), format=format, out=out
+    )
 
 
 @app.command()
@@ -68,11 +70,10 @@ def sql(
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Query the artefacts with SQL, read-only.
+    r"""Query the artefacts with SQL, read-only.
 
     Example:
-
-      reclens workspace sql "SELECT avg(\\"ndcg@10\\") FROM evaluation_demo_ease_per_user"
+      reclens workspace sql "SELECT avg(\"ndcg@10\") FROM evaluation_demo_ease_per_user"
     """
     from reclens.cli.shared import emit, table_of
     from reclens.workspace import Workspace

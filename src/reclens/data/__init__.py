@@ -1,0 +1,1 @@
+"""Bring data, look at it, split it, name groups of users."""

@@ -37,6 +37,7 @@ class UserItemMatrix:
 
     @property
     def n_rows(self) -> int:
+        """Number of rows."""
         return len(self.indptr) - 1
 
     @cached_property
@@ -176,12 +177,15 @@ class Dataset:
 
     @property
     def has_timestamps(self) -> bool:
+        """Whether the interactions have times."""
         return TIMESTAMP in self.interactions.columns
 
     @property
     def has_ratings(self) -> bool:
+        """Whether the interactions have ratings."""
         return RATING in self.interactions.columns
 
     @property
     def has_weights(self) -> bool:
+        """Whether the interactions have weights."""
         return WEIGHT in self.interactions.columns

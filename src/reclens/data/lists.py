@@ -69,9 +69,8 @@ def drop_repeated_items(table: pl.DataFrame, rules: list[dict[str, Any]]) -> pl.
 def run_starts(users: pl.Series) -> np.ndarray:
     """First row of each run of one user, int64."""
     changes = pl.arg_where(pl.col(USER).ne_missing(pl.col(USER).shift(1)))
-    starts = users.alias(USER).to_frame().lazy().select(changes).collect().to_series().to_numpy().astype(np.int64)
+    return users.alias(USER).to_frame().lazy().select(changes).collect().to_series().to_numpy().astype(np.int64)
     # The row before the first one counts as null, which no user is.
-    return starts
 
 
 def _check_columns(table: pl.DataFrame, source: str) -> None:
@@ -105,7 +104,9 @@ def _with_whole_ranks(table: pl.DataFrame, source: str) -> pl.DataFrame:
     bad = ranks.is_null() | (ranks < 1)
     if bad.any():
         row = int(bad.arg_true()[0])
-        raise DataError(f"the rank is {ranks[row]}, expected 1 or more", source=source, column=RANK, row=row + 1, fix=fix)
+        raise DataError(
+            f"the rank is {ranks[row]}, expected 1 or more", source=source, column=RANK, row=row + 1, fix=fix
+        )
     return table.with_columns(ranks)
 
 

@@ -63,4 +63,3 @@ def cut_stream(batches: Iterator[pl.DataFrame], *, rows: int | None = None) -> I
         height = sum(part.height for part in held)
     if held:
         yield pl.concat(held)
-

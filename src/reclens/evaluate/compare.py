@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -135,9 +136,18 @@ class Comparison:
         try:
             header = json.loads((path / "comparison.json").read_text(encoding="utf-8"))
             rows = tuple(Difference(**row) for row in pl.read_parquet(path / "differences.parquet").to_dicts())
-            return cls(header["baseline"], rows, header["correction"], header["level"], tuple(header["verdict"]), header["card"])
+            return cls(
+                header["baseline"],
+                rows,
+                header["correction"],
+                header["level"],
+                tuple(header["verdict"]),
+                header["card"],
+            )
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"not a whole comparison ({error})", source=str(path), fix="Compare again and save it.") from error
+            raise DataError(
+                f"not a whole comparison ({error})", source=str(path), fix="Compare again and save it."
+            ) from error
 
 
 def compare(
@@ -305,7 +315,7 @@ class _Paired:
         filled = np.where(defined, gaps, 0.0)[order]
         signs = np.stack([filled > 0, (filled == 0) & defined[order], filled < 0], axis=2)
         counts = np.zeros((len(cells), len(metrics), 3), np.int64)
-        for block, (start, stop) in zip(blocks, zip(starts[:-1], starts[1:], strict=True), strict=True):
+        for block, (start, stop) in zip(blocks, itertools.pairwise(starts), strict=True):
             counts[block[block >= 0]] += signs[start:stop].sum(axis=0)
         p_values = randomization_p_values(
             stable_hash(both[USER])[order], filled, starts, blocks, n_targets=len(cells), flips=flips, seed=rng,
@@ -325,5 +335,6 @@ def _targets(result: Evaluation, users: pl.Series, cells: list[tuple[str, str]])
     where = {cell: at for at, cell in enumerate(cells)}
     table = users.to_frame().join(result.segments, on=USER, how="left", maintain_order="left")
     for by in dict.fromkeys(cell[0] for cell in cells[1:]):
-        columns.append(np.array([where.get((by, label), -1) for label in table[by].to_list()], np.int32))
+        codes = [where.get((by, label), -1) for label in table[by].to_list()]
+        columns.append(np.array(codes, np.int32))
     return np.stack(columns, axis=1)

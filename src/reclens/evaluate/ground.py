@@ -96,8 +96,7 @@ def make_ground(
 ) -> Ground:
     """Prepare truth, history, catalogue, features and segments; arguments as of ``evaluate``.
 
-    Args:
-        listed_users: The users with lists: they are evaluated when there is no truth.
+    ``listed_users``, the users with lists, are evaluated when there is no truth.
     """
     card: dict[str, Any] = {}
     rows = _relevant_rows(truth, relevance, card)
@@ -106,8 +105,8 @@ def make_ground(
     owners, runs = _runs(rows[USER])
     users = Vocabulary(owners if truth is not None or listed_users is None else listed_users)
     if not len(users):
-        raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth",
-                        fix="Check that truth holds the held-out interactions and that relevance is above 0.")  # fmt: skip
+        fix = "Check that truth holds the held-out interactions and that relevance is above 0."
+        raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
     known = [rows[ITEM]]
     if train is not None:
         known.append(train.interactions[ITEM])
@@ -123,7 +122,7 @@ def make_ground(
     indptr, relevant, gains = _compress(codes, items.encode(rows[ITEM]), rows["gain"], shape)
     card["truth_duplicates"] = rows.height - len(relevant)
     popularity, profiles, n_users = _history(train, users, items)
-    candidates = offered if offered is not None else train.interactions[ITEM] if train is not None else rows[ITEM]
+    candidates = offered if offered is not None else known[1] if train is not None else rows[ITEM]
     in_catalogue = np.zeros(len(items), bool)
     in_catalogue[items.encode(candidates)] = True
     matrix, shares = _feature_matrix(vectors, items)
@@ -133,11 +132,11 @@ def make_ground(
         "n_items": about.n_items,
         "catalogue": fingerprint(items.ids.filter(in_catalogue)),
         "truth": {"rows": len(relevant), "hash": _pair_hash(users, items, indptr, relevant, gains)},
-        "train": None if train is None else {"name": train.name, "rows": train.interactions.height,
-                                              "hash": train.fingerprint},  # fmt: skip
+        "train": None,
         "relevance": relevance or "binary: every row of the truth is relevant",
     }
     if train is not None:
+        card["train"] = {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
         cold = int((users.encode(train.interactions[USER].unique()) >= 0).sum())
         card["users_without_history"] = len(users) - cold
     groups = _groups(train, users, by)
@@ -233,7 +232,9 @@ def _feature_table(features: Features | None, train: Dataset | None) -> tuple[pl
     if isinstance(features, tuple):
         ids, matrix = pl.Series(ITEM, features[0]), np.asarray(features[1], np.float64)
         if matrix.ndim != 2 or len(ids) != len(matrix):
-            raise UsageError(f"features has {len(ids)} ids and a matrix of shape {matrix.shape}: expected one row an id.")
+            raise UsageError(
+                f"features has {len(ids)} ids and a matrix of shape {matrix.shape}: expected one row an id."
+            )
         if not np.isfinite(matrix).all():
             raise DataError("a vector holds NaN or infinity", source="features", fix="Drop or repair those items.")
         return ids, matrix

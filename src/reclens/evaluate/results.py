@@ -58,6 +58,7 @@ class Gap:
     note: str | None = None
 
     def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
         return [asdict(self)]
 
 
@@ -164,7 +165,9 @@ class Evaluation:
         rows: list[dict[str, Any]] = []
         for result in self:
             cells = [(OVERALL, result.overall)]
-            cells += [((by, segment), found) for by, found_by in result.by.items() for segment, found in found_by.items()]
+            cells += [
+                ((by, segment), found) for by, found_by in result.by.items() for segment, found in found_by.items()
+            ]
             for (by, segment), found in cells:
                 row = {"system": self.system, "metric": result.name, "by": by, "segment": segment, **asdict(found)}
                 rows.append(row | {"small": found.n < MINIMUM_SEGMENT})

@@ -166,7 +166,10 @@ def _check_needs(specs: Iterable[MetricSpec], ground: Ground, *, has_truth: bool
             raise UsageError(f"{spec.text} needs the training data: pass train=…")
         if spec.info.kind == "catalogue" and not ground.has_catalogue:
             raise UsageError(f"{spec.text} needs to know the catalogue: pass train=… or catalogue=…")
-        for need, present in (("features", ground.catalogue.features), ("distributions", ground.catalogue.distributions)):
+        for need, present in (
+            ("features", ground.catalogue.features),
+            ("distributions", ground.catalogue.distributions),
+        ):
             if need in spec.info.needs and present is None:
                 raise UsageError(
                     f"{spec.text} needs item features: pass train= with an items table that has one list-valued "

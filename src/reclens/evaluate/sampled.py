@@ -56,6 +56,7 @@ class SampledComparison:
     warning: str
 
     def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
         return [asdict(self)]
 
 
@@ -121,9 +122,7 @@ def compare_sampled(
     return found
 
 
-def _negatives_before(
-    recommendations: Any, truth: pl.DataFrame, train: Dataset
-) -> tuple[np.ndarray, np.ndarray]:
+def _negatives_before(recommendations: Any, truth: pl.DataFrame, train: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """For each relevant item, the irrelevant candidates before it and in all; int64, shape (cases,) each."""
     ground = make_ground(truth, train=train, relevance=None, catalogue=None, features=None, by=())
     source = open_lists(recommendations, name=None)

@@ -56,8 +56,7 @@ class Source:
                 yield table
 
     def sorted_by_user(self) -> Iterator[pl.DataFrame]:
-        """The chunks of a stream once it has been sorted by user, on disk where memory does not hold it.
-        """
+        """The chunks of a stream once it has been sorted by user, on disk where memory does not hold it."""
         assert self.stream is not None
         self.rules.clear()
         with tempfile.TemporaryDirectory(prefix="reclens-") as folder:

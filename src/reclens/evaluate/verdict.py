@@ -67,7 +67,9 @@ def _overall(row: Difference, level: float) -> str:
         word = "higher" if row.difference > 0 else "lower"
     else:
         word = "better" if (row.difference > 0) == better else "worse"
-    than = f"{word} than {row.baseline}" if better is not None else f"{word} under {row.system} than under {row.baseline}"
+    than = (
+        f"{word} than {row.baseline}" if better is not None else f"{word} under {row.system} than under {row.baseline}"
+    )
     subject = f"{row.system} is {than} by {name}" if better is not None else f"{name} is {than}"
     return f"{subject}: {numbers}; {row.wins:,} users gain, {row.losses:,} lose, {row.ties:,} tie."
 

@@ -93,7 +93,7 @@ def ndcg(lists: Lists, convention: Convention) -> np.ndarray:
 
 
 @metric(title="MAP", needs=("truth",))
-def map(lists: Lists, convention: Convention) -> np.ndarray:
+def map(lists: Lists, convention: Convention) -> np.ndarray:  # noqa: A001 - the field's name for it
     """Average precision: the precision at the rank of each hit, averaged over the relevant items.
 
     Formula: ap@k = Σ precision@rank over the ranks ≤ k that hold a relevant item, divided by the relevant items; MAP

@@ -13,7 +13,9 @@ __all__ = ["miscalibration", "miscalibration_js"]
 _ALPHA = 0.01
 
 
-@metric(title="Miscalibration (KL)", high=None, unit="nats", higher_is_better=False, needs=("profiles", "distributions"))
+@metric(
+    title="Miscalibration (KL)", high=None, unit="nats", higher_is_better=False, needs=("profiles", "distributions")
+)
 def miscalibration(lists: Lists, convention: Convention) -> np.ndarray:
     """How far the genres of a list are from the genres of the user's history: Kullback-Leibler divergence.
 

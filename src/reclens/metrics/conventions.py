@@ -23,10 +23,10 @@ class Convention:
         summary: One line for people.
         precision_denominator: ``"k"``, or ``"list"`` for the number of items in the list up to k.
         recall_denominator: ``"relevant"``, or ``"min"`` for min(k, relevant).
-        ap_denominator: ``"relevant"``, ``"min"`` for min(k, relevant), or ``"min_list"`` for min(list length, relevant).
+        ap_denominator: ``"relevant"``, ``"min"`` for min(k, relevant), ``"min_list"`` for min(list length, relevant).
         gain: ``"linear"`` (the relevance itself) or ``"exponential"`` (2^relevance - 1).
         discount: ``"log2(rank+1)"``, or ``"log2(max(rank,2))"``, under which ranks 1 and 2 weigh the same.
-        ideal: Length of the ideal list of NDCG: ``"min"`` for min(k, relevant), or ``"k"`` as if every place could be hit.
+        ideal: Length of NDCG's ideal list: ``"min"`` for min(k, relevant), ``"k"`` as if every place could be hit.
         missing_list: A user with relevant items but no list: ``"zero"`` counts 0, ``"drop"`` leaves her out.
         missing_list_ndcg: The same for NDCG alone.
     """
@@ -62,9 +62,7 @@ _PRESETS = (
         missing_list="drop",
         missing_list_ndcg="drop",
     ),
-    Convention(
-        name="rectools", summary="RecTools 0.19: the ideal list of NDCG fills every place up to k", ideal="k"
-    ),
+    Convention(name="rectools", summary="RecTools 0.19: the ideal list of NDCG fills every place up to k", ideal="k"),
     Convention(
         name="vae_cf",
         summary="Mult-VAE's code (EASE, iALS, RecVAE papers): recall over min(k, relevant)",

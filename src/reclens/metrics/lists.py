@@ -75,8 +75,11 @@ class Catalogue:
 
     @cached_property
     def long_tail(self) -> np.ndarray:
-        """Items outside the short head, bool, shape (n_items,). The head is the smallest set of most popular items
-        that holds 80 % of the interactions (Abdollahpouri, Burke, Mobasher 2017)."""
+        """Items outside the short head, bool, shape (n_items,).
+
+        The head is the smallest set of most popular items that holds 80 % of the interactions (Abdollahpouri, Burke,
+        Mobasher 2017).
+        """
         counts = self.popularity[self.by_popularity]
         before = np.cumsum(counts) - counts
         tail = np.empty(len(counts), bool)
@@ -109,6 +112,7 @@ class Lists:
 
     @property
     def depth(self) -> int:
+        """Ranks of the rectangle, d."""
         return self.items.shape[1]
 
     @property
@@ -162,8 +166,7 @@ class Lists:
             "profiles": (self.profiles is not None, "the training data: pass train=…"),
             "features": (
                 self.catalogue.features is not None,
-                "item features: pass train= with an items table that has a list column such as genres, "
-                "or features=(ids, matrix)",
+                "item features: pass train= with items that have a list column, such as genres, or features=…",
             ),
             "distributions": (
                 self.catalogue.distributions is not None,

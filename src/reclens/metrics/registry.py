@@ -62,6 +62,7 @@ class MetricInfo:
         return self.doc.split("\n", 1)[0]
 
     def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
         shown = ("name", "title", "kind", "higher_is_better", "low", "high", "unit", "cut", "needs", "summary")
         return [{name: getattr(self, name) for name in shown}]
 

@@ -215,7 +215,8 @@ class Recommender(ABC):
         return model
 
     def _check(self) -> None:
-        """Raise UsageError for a hyper-parameter out of range."""
+        """Raise UsageError for a hyper-parameter out of range; most models have none that can be."""
+        return
 
     def _block_size(self) -> int:
         """Users served at a time: dense scores of a block stay within 32 MB."""

@@ -78,8 +78,8 @@ def neighbours(
 ) -> None:  # fmt: skip
     """The most similar rows of rows ``first`` to ``stop`` of a sparse matrix, itself left out.
 
-    ``sizes`` are the norms (cosine) or counts (Jaccard) of the rows; ``t_`` is the transposed matrix; ``ones`` says that
-    all values are 1. Only positive similarities count.
+    ``sizes`` are the norms (cosine) or counts (Jaccard) of the rows; ``t_`` is the transposed matrix; ``ones`` says
+    that all values are 1. Only positive similarities count.
     """
     n = len(indptr) - 1
     row = np.empty(n, np.float32)

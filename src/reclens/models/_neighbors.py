@@ -71,7 +71,9 @@ def weigh(train: Dataset, *, similarity: str, weighting: str) -> UserItemMatrix:
     """
     if similarity == "adjusted_cosine":
         if not train.has_ratings:
-            raise UsageError("similarity='adjusted_cosine' needs ratings, and the training data has none. Use 'cosine'.")
+            raise UsageError(
+                "similarity='adjusted_cosine' needs ratings, and the training data has none. Use 'cosine'."
+            )
         matrix = train.matrix(RATING)
         sizes = np.diff(matrix.indptr)
         means = np.add.reduceat(matrix.values.astype(np.float64), matrix.indptr[:-1]) / sizes

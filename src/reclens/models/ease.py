@@ -63,7 +63,9 @@ class EASE(Recommender):
         sum_rows(block.users, seen.indptr, seen.indices, self.weights_, rows)
         codes = np.empty((len(block.users), block.k), np.int32)
         scores = np.empty((len(block.users), block.k), np.float32)
-        top_of_dense(block.users, rows, seen.indptr, seen.indices, block.exclude_seen, np.float32(-np.inf), codes, scores)
+        top_of_dense(
+            block.users, rows, seen.indptr, seen.indices, block.exclude_seen, np.float32(-np.inf), codes, scores
+        )
         return codes, scores
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
@@ -100,9 +102,8 @@ def _inverse(products: np.ndarray, l2: float) -> tuple[np.ndarray, str, float]:
         residual = float(np.linalg.norm(inverse @ expected - probes) / np.linalg.norm(probes))
         if residual <= _RESIDUAL:
             return inverse, precision, residual
-    raise UsageError(
-        f"the co-occurrence matrix of {n:,} items cannot be inverted with l2={l2:g} (residual {residual:.1e}). Raise l2."
-    )
+    reached = f"residual {residual:.1e}"
+    raise UsageError(f"the co-occurrence of {n:,} items cannot be inverted with l2={l2:g} ({reached}). Raise l2.")
 
 
 def _mirror(lower: np.ndarray) -> None:

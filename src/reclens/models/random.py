@@ -44,7 +44,9 @@ class Random(Recommender):
         codes = np.empty((len(block.users), block.k), np.int32)
         scores = np.empty((len(block.users), block.k), np.float32)
         seen = self.seen_
-        top_of_dense(block.users, rows, seen.indptr, seen.indices, block.exclude_seen, np.float32(-np.inf), codes, scores)
+        top_of_dense(
+            block.users, rows, seen.indptr, seen.indices, block.exclude_seen, np.float32(-np.inf), codes, scores
+        )
         return codes, scores
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:

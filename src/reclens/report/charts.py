@@ -1,8 +1,8 @@
 """Charts of results, as Vega-Lite by Altair: the report and the dashboard show the same ones.
 
-Colours are CSS variables of the page (``--ink``, ``--line``, ``--s0`` …), so that a chart follows light and dark without
-being drawn again; ``THEME`` has values for both. The palette is Okabe and Ito's (2008), which colour-blind people can
-tell apart, shifted for contrast on each ground. Every mark tells its numbers on hover.
+Colours are CSS variables of the page (``--ink``, ``--line``, ``--s0`` …), so that a chart follows light and dark
+without being drawn again; ``THEME`` has values for both. The palette is Okabe and Ito's (2008), which colour-blind
+people can tell apart, shifted for contrast on each ground. Every mark tells its numbers on hover.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from reclens.report.tables import format_estimate, format_number
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["THEME", "difference_chart", "gap_chart", "leaderboard_chart", "lorenz_chart", "segment_chart", "trade_off_chart"]
+__all__ = [
+    "THEME",
+    "difference_chart",
+    "gap_chart",
+    "leaderboard_chart",
+    "lorenz_chart",
+    "segment_chart",
+    "trade_off_chart",
+]
 
 THEME: Final = {
     "light": ("#0072b2", "#d55e00", "#007a5a", "#a4508b", "#8a6d00", "#3b5bdb", "#b02a37", "#5c636a"),
@@ -76,7 +84,8 @@ def difference_chart(comparison: Comparison, *, metric: str) -> alt.LayerChart:
     rows = []
     for row in found:
         p = format_number(row["p_adjusted"])
-        tip = f"{row['system']}: {format_estimate(row, value='difference', signed=True)}, adjusted p {p}, n = {row['n']:,}"
+        numbers = format_estimate(row, value="difference", signed=True)
+        tip = f"{row['system']}: {numbers}, adjusted p {p}, n = {row['n']:,}"
         rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
     systems = list(comparison.card["systems"])
     chart = _dots(rows, y=_y("system", [row["system"] for row in rows]), row_height=_ROW * len(rows), systems=systems,
@@ -124,7 +133,9 @@ def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mappin
     for row in rows:
         row["tip"] = f"{row['system']}: the {row['items']:.0%} least shown items have {row['share']:.1%}"
     names = [*results, "consumed"]
-    dash = alt.StrokeDash("system:N", scale=alt.Scale(domain=names, range=[[1, 0]] * len(results) + [[5, 4]]), legend=None)
+    dash = alt.StrokeDash(
+        "system:N", scale=alt.Scale(domain=names, range=[[1, 0]] * len(results) + [[5, 4]]), legend=None
+    )
     axes = {
         "x": alt.X("items:Q", title="share of items, the least shown first", axis=alt.Axis(format="%")),
         "y": alt.Y("share:Q", title="share of exposure", axis=alt.Axis(format="%")),

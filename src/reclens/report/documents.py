@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,7 @@ def build_report(
         "card": _card_rows(first),
         "lists": _list_rows(results),
         "definitions": [_definition(name) for name in first.metrics],
-        "created": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "theme": charts.THEME,
         "font": FONT,
     }
@@ -235,7 +235,10 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Relevance", str(card["relevance"])),
         ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
         ("Items seen in training", str(card["seen_items"])),
-        ("Intervals", f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}"),
+        (
+            "Intervals",
+            f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
+        ),
         ("Users without history", f"{card.get('users_without_history', 0):,}"),
         ("Users left out: no relevant item", f"{card['users_without_relevant_items']:,}"),
         ("Duplicates in the truth", f"{card['truth_duplicates']:,}"),

@@ -124,7 +124,16 @@ def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
 def comparison_table(comparison: Comparison, *, by: str | None = "overall") -> Table:
     """Differences from the baseline; ``by=None`` shows every segment."""
     records = [row for row in comparison.to_dicts() if by is None or row["by"] == by]
-    heads = ("system", "metric", "segment", "difference", "relative", "adjusted p", "wins / ties / losses", "detectable")
+    heads = (
+        "system",
+        "metric",
+        "segment",
+        "difference",
+        "relative",
+        "adjusted p",
+        "wins / ties / losses",
+        "detectable",
+    )
     rows = []
     for row in records:
         segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
@@ -134,10 +143,10 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall") -> T
         difference = format_estimate(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
         detectable = format_number(row["smallest_detectable"])
         rows.append((row["system"], row["metric"], segment, difference, relative, p, counts, detectable))
+    corrected = f"after the correction ({comparison.correction}) over {comparison.card['tests']:,} tests"
     notes = (
         f"Differences from {comparison.baseline} of the same users, {comparison.level:.0%} intervals, each for itself.",
-        f"* significant at {1 - comparison.level:.2g} after the correction ({comparison.correction}) over "
-        f"{comparison.card['tests']:,} tests.",
+        f"* significant at {1 - comparison.level:.2g} {corrected}.",
         "detectable: the true difference that a single test of this size finds with 80 % power.",
     )
     return Table(f"Against {comparison.baseline}", heads, tuple(rows), tuple(records), notes)

@@ -131,8 +131,8 @@ def largest_gap(
     """The largest difference between two segments, with an interval that holds for every pair at once.
 
     The width is the ``level`` quantile over replicates of the largest studentised deviation of any pair (the bootstrap
-    max-t method: Romano and Wolf 2005, Stepwise multiple testing as formalized data snooping), so that looking for the largest
-    gap does not make one.
+    max-t method: Romano and Wolf 2005, Stepwise multiple testing as formalized data snooping), so that looking for the
+    largest gap does not make one.
 
     Args:
         summary: The sums.

@@ -40,4 +40,5 @@ class Estimate:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
     def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
         return [asdict(self)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from reclens.errors import UsageError
@@ -94,12 +96,12 @@ def sign_flip_tail(differences: np.ndarray) -> float:
         return smallest
     t = x / float((d**2).sum())
     for _ in range(100):  # Newton on K'(t) = x; K' is concave for t > 0, so that it approaches from below
-        slope = float((d / np.cosh(np.minimum(t * d, 300)) ** 2 @ d))
+        slope = float(d / np.cosh(np.minimum(t * d, 300)) ** 2 @ d)
         step = (x - float(d @ np.tanh(t * d))) / max(slope, 1e-300)
         t += step
         if abs(step) <= 1e-12 * abs(t):
             break
-    curvature = float((d / np.cosh(np.minimum(t * d, 300)) ** 2 @ d))
+    curvature = float(d / np.cosh(np.minimum(t * d, 300)) ** 2 @ d)
     k = float((t * d + np.log1p(np.exp(-2 * t * d)) - np.log(2)).sum())
     w, u = np.sqrt(max(2 * (t * x - k), 0.0)), t * np.sqrt(curvature)
     if w < 1e-3:
@@ -110,7 +112,7 @@ def sign_flip_tail(differences: np.ndarray) -> float:
 
 def _members(starts: np.ndarray, targets: np.ndarray, n_targets: int) -> list[np.ndarray]:
     """The units of each cell."""
-    ranges = [np.arange(start, stop) for start, stop in zip(starts[:-1], starts[1:], strict=True)]
+    ranges = [np.arange(start, stop) for start, stop in itertools.pairwise(starts)]
     found: list[list[np.ndarray]] = [[] for _ in range(n_targets)]
     for block, cells in zip(ranges, targets, strict=True):
         for cell in cells[cells >= 0]:

@@ -21,7 +21,7 @@ __all__ = ["POISSON", "SIGN", "block_units", "weighted_sums"]
 _POISSON_TAILS = (41427, 17317, 5263, 1244, 240, 39, 5, 1)
 _NUMBERS = np.arange(65536)
 
-POISSON: Final = sum((_NUMBERS >= 65536 - tail).astype(np.float64) for tail in _POISSON_TAILS)
+POISSON: Final = sum((65536 - tail <= _NUMBERS).astype(np.float64) for tail in _POISSON_TAILS)
 """Weight of each 16-bit number under the Poisson bootstrap, shape (65536,)."""
 
 SIGN: Final = np.where(_NUMBERS < 32768, -1.0, 1.0)

@@ -15,6 +15,7 @@ MacGibbon (2006), Creating non-parametric bootstrap samples using Poisson freque
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -131,7 +132,7 @@ class Summary:
         powers = np.hstack([defined, filled, filled**2, filled**3]).astype(np.float64)
         plain = np.zeros((len(cells), powers.shape[1]))
         units = np.zeros(len(cells), np.int64)
-        for block, (start, stop) in zip(blocks, zip(starts[:-1], starts[1:], strict=True), strict=True):
+        for block, (start, stop) in zip(blocks, itertools.pairwise(starts), strict=True):
             hit = block[block >= 0]
             plain[hit] += powers[start:stop].sum(axis=0)
             units[hit] += stop - start
@@ -142,9 +143,7 @@ class Summary:
         n, total, squares, cubes = np.split(plain, 4, axis=1)
         weights = drawn[:, mask_of, :]
         sums = drawn[:, masks.shape[1] :, :]
-        return cls(
-            tuple(cells), columns, n.astype(np.int64), total, squares, cubes, weights, sums.copy(), seed, units
-        )
+        return cls(tuple(cells), columns, n.astype(np.int64), total, squares, cubes, weights, sums.copy(), seed, units)
 
     @property
     def replicates(self) -> int:

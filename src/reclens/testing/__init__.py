@@ -1,0 +1,1 @@
+"""The public contract kit: run it on a metric or a model of your own."""

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _check_lists(table: pl.DataFrame, data: Dataset, *, k: int, exclude_seen: bo
     by_user = table.group_by(USER, maintain_order=True).agg(pl.col(RANK), pl.col(SCORE))
     for ranks, scores in zip(by_user[RANK].to_list(), by_user[SCORE].to_list(), strict=True):
         assert ranks == list(range(1, len(ranks) + 1)) and len(ranks) <= k, "ranks count 1, 2, 3 …"
-        assert all(a >= b for a, b in zip(scores[:-1], scores[1:], strict=True)), "scores fall"
+        assert all(a >= b for a, b in itertools.pairwise(scores)), "scores fall"
     ties = table.filter((pl.col(SCORE) == pl.col(SCORE).shift(1)) & (pl.col(USER) == pl.col(USER).shift(1)))
     above = table.with_columns(pl.col(ITEM).shift(1).alias("above")).join(ties, on=[USER, ITEM], how="semi")
     assert (above["above"] < above[ITEM]).all(), "equal scores stand by item id"

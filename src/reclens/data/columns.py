@@ -1,0 +1,145 @@
+"""Which column is which: the names that files of the field use, and the names a caller gives.
+
+Known without asking, whatever the case and the underscores: ``userId movieId`` (MovieLens), ``userID itemID
+prediction`` (Microsoft Recommenders), ``uid iid est`` (Surprise), ``user item`` and ``user_id item_id`` (LensKit),
+``user_id item_id weight datetime`` (RecTools).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from reclens.errors import DataError, UnknownNameError, UsageError, suggest
+from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT
+
+__all__ = ["INTERACTIONS", "LISTS", "TABLE", "find_columns", "positional"]
+
+INTERACTIONS: Final = (USER, ITEM, TIMESTAMP, RATING, WEIGHT)
+LISTS: Final = (USER, ITEM, RANK, SCORE)
+TABLE: Final = (USER, ITEM, TIMESTAMP, RATING, WEIGHT, RANK, SCORE, RELEVANCE)
+
+_SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    USER: ("userid", "user", "uid"),
+    ITEM: ("itemid", "item", "iid", "movieid"),
+    TIMESTAMP: ("timestamp", "datetime", "ts", "time"),
+    RATING: ("rating",),
+    WEIGHT: ("weight",),
+    RANK: ("rank",),
+    SCORE: ("score", "prediction", "est"),
+    RELEVANCE: ("relevance",),
+}
+
+
+def find_columns(
+    present: list[str],
+    *,
+    wanted: Iterable[str],
+    required: Iterable[str],
+    columns: Mapping[str, str | int | None] | None,
+    source: str,
+    strict: bool = True,
+) -> dict[str, str]:
+    """Which of the present columns holds which of the wanted ones.
+
+    Args:
+        present: The columns of the table.
+        wanted: The columns that can be used.
+        required: Those that there must be.
+        columns: Names that the caller gives: ours to theirs; a number is a place (from 0), None means "there is none".
+        source: File or table, for messages.
+        strict: Whether a given name that is absent is an error; if not, the known names are tried.
+
+    Returns:
+        Our name -> their name.
+
+    Raises:
+        DataError: If a required column is not there, or two columns could be meant.
+        UnknownNameError: If ``columns`` names a column of ours that does not exist.
+    """
+    wanted, columns = list(wanted), columns or {}
+    for ours in columns:
+        if ours not in _SPELLINGS:
+            raise UnknownNameError("column", ours, _SPELLINGS)
+    found: dict[str, str] = {}
+    for ours in wanted:
+        if ours in columns:
+            theirs = columns[ours]
+            if theirs is None:
+                continue
+            place = _at_place(theirs, present, ours, source)
+            if place in present:
+                found[ours] = place
+                continue
+            if strict:
+                raise DataError(
+                    f"there is no column '{theirs}', which columns= names for '{ours}'", source=source,
+                    fix=suggest(str(theirs), present).strip(),
+                )  # fmt: skip
+        theirs = _known_spelling(ours, [name for name in present if name not in columns.values()], source)
+        if theirs is not None:
+            found[ours] = theirs
+    for ours in required:
+        if ours not in found:
+            raise DataError(
+                f"there is no column for '{ours}'; there are {_listed(present)}", source=source,
+                fix=f"Name it: columns={{'{ours}': '{_guess(ours, present, found)}'}}.",
+            )  # fmt: skip
+    taken = [theirs for theirs in found.values() if list(found.values()).count(theirs) > 1]
+    if taken:
+        raise UsageError(f"columns= names '{taken[0]}' twice: one column cannot be two things.")
+    return found
+
+
+def positional(columns: Mapping[str, str | int | None] | None) -> bool:
+    """Whether the caller names columns by their place, because the file has no header.
+
+    Raises:
+        UsageError: If places and names are mixed.
+    """
+    given = [theirs for theirs in (columns or {}).values() if theirs is not None]
+    places = [isinstance(theirs, int) and not isinstance(theirs, bool) for theirs in given]
+    if any(places) and not all(places):
+        raise UsageError("columns= mixes names and places: a file without a header needs places (from 0) for all.")
+    return any(places)
+
+
+def _at_place(theirs: str | int, present: list[str], ours: str, source: str) -> str:
+    if isinstance(theirs, str):
+        return theirs
+    if not 0 <= theirs < len(present):
+        raise DataError(f"columns= wants '{ours}' at place {theirs}, but there are {len(present)} columns (from 0)",
+                        source=source)  # fmt: skip
+    return present[theirs]
+
+
+def _known_spelling(ours: str, present: list[str], source: str) -> str | None:
+    if ours in present:
+        return ours
+    near = [name for name in present if re.sub(r"[^a-z0-9]", "", name.lower()) in _SPELLINGS[ours]]
+    if len(near) > 1:
+        raise DataError(
+            f"'{near[0]}' and '{near[1]}' could both be '{ours}'", source=source,
+            fix=f"Say which: columns={{'{ours}': '{near[0]}'}}.",
+        )  # fmt: skip
+    return near[0] if near else None
+
+
+def _guess(ours: str, present: list[str], found: Mapping[str, str]) -> str:
+    """A free column that could be meant, for the message."""
+    free = [name for name in present if name not in found.values()]
+    hints = {
+        USER: ("user", "customer", "household", "member", "visitor", "reviewer", "session"),
+        ITEM: ("item", "product", "movie", "article", "book", "stock", "sku", "asin", "track"),
+    }
+    for hint in hints.get(ours, ()):
+        for name in free:
+            if hint in name.lower():
+                return name
+    return "your name"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:20])
+    return (shown + (" …" if len(names) > 20 else "")) or "none"

@@ -1,0 +1,343 @@
+"""Bring your own tables: interactions, attributes and recommendation lists from anything that holds rows.
+
+Sources: a CSV file (any delimiter, gzip or not), Parquet (file, folder, glob), a table of a DuckDB file or connection,
+a query that DuckDB runs, a member of a zip, a mapping of columns, and every frame with an Arrow C stream (Polars,
+pandas, PyArrow, DuckDB relations; Spark by ``.toArrow()``).
+
+The rules, each counted in ``card["rules"]`` when it changed something:
+
+- Ids become 64-bit integers or stay text. Text becomes integers only if all of it is written as integers are; leading
+  zeros keep a column text. Mixed integers and strings become text; whole decimals (``17.0``) become integers.
+- Numbers of time are seconds since 1970; above 1e11 milliseconds, above 1e14 microseconds, above 1e17 nanoseconds.
+  Times without a zone are UTC.
+- A row with a missing id, a missing or infinite rating or weight, or a missing or negative time is an error that names
+  the row - or, with ``bad_rows="drop"``, left out and counted.
+- A pair of user and item that is repeated is merged as ``duplicates=`` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from reclens.data.clean import BadRows, Cleaner, Duplicates, clean_numbers, clean_timestamps, merge_duplicates
+from reclens.data.columns import INTERACTIONS, LISTS, TABLE, find_columns, positional
+from reclens.data.dataset import Dataset
+from reclens.data.ids import clean_ids, infer_type, same_kind
+from reclens.data.lists import normalize_recommendations
+from reclens.data.sources import Raw, load
+from reclens.errors import DataError
+from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT, Recommendations
+
+__all__ = ["Columns", "clean_attributes", "make_dataset", "read", "read_recommendations", "read_table"]
+
+Columns = Mapping[str, str | int | None]
+"""Our column name -> the file's; a place (from 0) where the file has no header; None for "do not use"."""
+
+
+def read(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    users: Any = None,
+    items: Any = None,
+    name: str | None = None,
+    duplicates: Duplicates = "last",
+    bad_rows: BadRows = "error",
+    query: str | None = None,
+    params: Mapping[str, Any] | Sequence[Any] | None = None,
+    table: str | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    timestamp_format: str | None = None,
+    lists: Mapping[str, str] | None = None,
+) -> Dataset:
+    """Read interactions, with or without attributes of users and items.
+
+    The rules that are applied stand at the top of this module.
+
+    Args:
+        source: Path, glob, folder, frame, DuckDB connection or mapping of columns. With ``query=`` it may be left out;
+            a DuckDB file is then what the query runs on, and any other source is its table ``source``.
+        columns: Names that are not recognised, ours to theirs, such as ``{"user_id": "CustomerID"}``; places (from 0)
+            for a file without a header; None for a column that is not to be used.
+        users: Attributes of users: any source again, with a column of user ids.
+        items: Attributes of items.
+        name: What to call the data; by default the file's name.
+        duplicates: ``"last"`` keeps the latest row of a pair (of equal times the later row), ``"sum"`` adds up weights
+            (1 a row if there are none), ``"error"`` refuses.
+        bad_rows: ``"error"``, or ``"drop"`` to leave rows out that cannot be used, and count them.
+        query: SQL for DuckDB.
+        params: Values for the placeholders of the query; they are bound, never pasted.
+        table: A table of a DuckDB database, or a member of a zip.
+        delimiter: Of a text file; found by itself if None.
+        encoding: Of a text file.
+        timestamp_format: The form of times that are not year first, as for ``strptime``.
+        lists: Attributes that hold several values in a text, and what is between them: ``{"genres": "|"}``.
+
+    Returns:
+        The data set; its card tells source, columns, what was not used, and the rules that were applied.
+
+    Raises:
+        DataError: If the source cannot be read or used; it names file, column, row and what to do.
+        UsageError: If the arguments contradict each other.
+
+    Example:
+        >>> rows = {"userId": [1, 1, 2], "movieId": ["a", "b", "a"], "rating": [5, 3, 4]}
+        >>> data = read(rows)
+        >>> data
+        Dataset('data': 3 interactions of 2 users with 2 items)
+        >>> data.card["columns"]
+        {'user_id': 'userId', 'item_id': 'movieId', 'rating': 'rating'}
+    """
+    raw = load(
+        source, query=query, params=params, table=table, delimiter=delimiter, encoding=encoding,
+        header=not positional(columns),
+    )  # fmt: skip
+    user_table = None if users is None else _attributes(users, USER, columns, bad_rows, encoding, lists)
+    item_table = None if items is None else _attributes(items, ITEM, columns, bad_rows, encoding, lists)
+    return make_dataset(
+        raw, users=user_table, items=item_table, columns=columns, name=name, duplicates=duplicates, bad_rows=bad_rows,
+        timestamp_format=timestamp_format,
+    )  # fmt: skip
+
+
+def make_dataset(
+    raw: Raw,
+    *,
+    users: tuple[pl.DataFrame, Cleaner] | None = None,
+    items: tuple[pl.DataFrame, Cleaner] | None = None,
+    columns: Columns | None = None,
+    name: str | None = None,
+    duplicates: Duplicates = "last",
+    bad_rows: BadRows = "error",
+    timestamp_format: str | None = None,
+    card: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Clean rows into a data set: the one place that every reader of interactions goes through.
+
+    Args:
+        raw: The rows.
+        users: Clean attributes of users, and what was done to them.
+        items: Clean attributes of items.
+        columns: As for :func:`read`.
+        name: As for :func:`read`.
+        duplicates: As for :func:`read`.
+        bad_rows: As for :func:`read`.
+        timestamp_format: As for :func:`read`.
+        card: Further entries of the card.
+
+    Raises:
+        DataError: As for :func:`read`.
+    """
+    cleaner = Cleaner(raw.where, bad_rows)
+    found = find_columns(
+        raw.frame.columns, wanted=INTERACTIONS, required=(USER, ITEM), columns=columns, source=raw.where
+    )
+    _refuse_empty(raw)
+    frame = _clean(raw, found, cleaner, timestamp_format)
+    if not frame.height:
+        raise DataError("no row is left", source=raw.where, fix="Look at what bad_rows='drop' left out.")
+    frame = merge_duplicates(frame, duplicates, cleaner)
+    tables: dict[str, pl.DataFrame | None] = {USER: None, ITEM: None}
+    without: dict[str, int] = {}
+    for key, given in ((USER, users), (ITEM, items)):
+        if given is None:
+            continue
+        attributes, own = given
+        cleaner.rules.extend(own.rules)
+        ids, others = same_kind(frame[key], attributes[key], cleaner, column=key)
+        frame, attributes = frame.with_columns(ids), attributes.with_columns(others)
+        tables[key] = attributes
+        absent = frame.select(pl.col(key).unique()).join(attributes, on=key, how="anti").height
+        if absent:
+            without[f"{key.removesuffix('_id')}s_without_attributes"] = absent
+    made = {
+        "source": raw.where, "rows_read": raw.frame.height, "columns": found,
+        "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
+        **without, **(card or {}), "rules": cleaner.rules,
+    }  # fmt: skip
+    return Dataset(frame.rechunk(), tables[USER], tables[ITEM], name or raw.name, made)
+
+
+def read_recommendations(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    name: str | None = None,
+    bad_rows: BadRows = "error",
+    query: str | None = None,
+    params: Mapping[str, Any] | Sequence[Any] | None = None,
+    table: str | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+) -> Recommendations:
+    """Read the lists of any system: a row a user and item, with a rank or a score.
+
+    Lists are sorted by rank, or by falling score where there is no rank (equal scores: the order of the rows); gaps in
+    the ranks are closed; an item that stands in a list twice keeps its best rank; two items at one rank are put in
+    order by their scores, and are an error without. Each rule is counted in ``card["rules"]``.
+
+    Args:
+        source: As for :func:`read`.
+        columns: As for :func:`read`; ours are ``user_id, item_id, rank, score``.
+        name: Name of the system; by default the file's.
+        bad_rows: As for :func:`read`, for missing ids and for scores that are not numbers.
+        query: As for :func:`read`.
+        params: As for :func:`read`.
+        table: As for :func:`read`.
+        delimiter: As for :func:`read`.
+        encoding: As for :func:`read`.
+
+    Returns:
+        The lists, ranks from 1.
+
+    Raises:
+        DataError: If the source cannot be read or used; it names file, column, row and what to do.
+
+    Example:
+        >>> lists = read_recommendations({"user": [1, 1], "item": ["a", "b"], "score": [0.1, 0.7]}, name="mine")
+        >>> lists.table.rows()
+        [(1, 'b', 1, 0.7), (1, 'a', 2, 0.1)]
+    """
+    raw = load(
+        source, query=query, params=params, table=table, delimiter=delimiter, encoding=encoding,
+        header=not positional(columns),
+    )  # fmt: skip
+    cleaner = Cleaner(raw.where, bad_rows)
+    found = find_columns(raw.frame.columns, wanted=LISTS, required=(USER, ITEM), columns=columns, source=raw.where)
+    if RANK not in found and SCORE not in found:
+        _ = find_columns(raw.frame.columns, wanted=LISTS, required=(RANK,), columns=columns, source=raw.where)
+    _refuse_empty(raw)
+    frame, rules = normalize_recommendations(_clean(raw, found, cleaner, None), raw.where)
+    card = {
+        "source": raw.where, "rows_read": raw.frame.height, "columns": found,
+        "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
+        "rules": [*cleaner.rules, *rules],
+    }  # fmt: skip
+    return Recommendations(frame, name or (raw.name if raw.name != "data" else "system"), card)
+
+
+def read_table(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    bad_rows: BadRows = "error",
+    query: str | None = None,
+    params: Mapping[str, Any] | Sequence[Any] | None = None,
+    table: str | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    timestamp_format: str | None = None,
+) -> pl.DataFrame:
+    r"""Read any table: the columns that RecLens knows are renamed and cleaned, the others keep their names.
+
+    Rows are neither merged nor reordered; with ``bad_rows="drop"`` those that cannot be used are left out.
+
+    Args:
+        source: As for :func:`read`.
+        columns: As for :func:`read`; ours also include ``rank, score, relevance``.
+        bad_rows: As for :func:`read`.
+        query: As for :func:`read`.
+        params: As for :func:`read`.
+        table: As for :func:`read`.
+        delimiter: As for :func:`read`.
+        encoding: As for :func:`read`.
+        timestamp_format: As for :func:`read`.
+
+    Returns:
+        The rows.
+
+    Raises:
+        DataError: If the source cannot be read or used.
+
+    Example:
+        >>> read_table(b"uid;iid;relevance;shelf\n007;a;1;03\n").rows(named=True)
+        [{'user_id': '007', 'item_id': 'a', 'relevance': 1.0, 'shelf': '03'}]
+    """
+    raw = load(
+        source, query=query, params=params, table=table, delimiter=delimiter, encoding=encoding,
+        header=not positional(columns),
+    )  # fmt: skip
+    found = find_columns(raw.frame.columns, wanted=TABLE, required=(), columns=columns, source=raw.where)
+    theirs = {name: ours for ours, name in found.items()}
+    others = [name for name in raw.frame.columns if name not in theirs]
+    clash = [name for name in others if name in found]
+    if clash:
+        raise DataError(f"'{clash[0]}' is there, but columns= names another for it", source=raw.where, column=clash[0],
+                        fix="Rename one of the two.")  # fmt: skip
+    cleaner = Cleaner(raw.where, bad_rows)
+    known = _clean(raw, found, cleaner, timestamp_format, others=others)
+    return known.select(theirs.get(name, name) for name in raw.frame.columns)
+
+
+def _clean(
+    raw: Raw, found: Mapping[str, str], cleaner: Cleaner, form: str | None, *, others: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The columns that were found, under our names and with our types, without the rows that are left out."""
+    made: list[pl.Series] = []
+    for ours, theirs in found.items():
+        values = raw.frame[theirs]
+        if ours in (USER, ITEM):
+            values = clean_ids(values, cleaner, column=theirs, text=raw.text)
+        elif ours in (RATING, WEIGHT, RELEVANCE):
+            values = clean_numbers(values, cleaner, column=theirs)
+        elif ours == SCORE:
+            # Without ranks the order comes from the scores; with them a missing score does no harm.
+            values = clean_numbers(values, cleaner, column=theirs, missing_ok=RANK in found)
+        elif ours == TIMESTAMP:
+            values = clean_timestamps(values, cleaner, column=theirs, form=form)
+        made.append(values.alias(ours))
+    made += [infer_type(raw.frame[name]) if raw.text else raw.frame[name] for name in others]
+    return cleaner.apply(pl.DataFrame(made))
+
+
+def _attributes(
+    source: Any, key: str, columns: Columns | None, bad_rows: BadRows, encoding: str, lists: Mapping[str, str] | None
+) -> tuple[pl.DataFrame, Cleaner]:
+    """Attributes of users or items, one row an id."""
+    raw = load(source, encoding=encoding)
+    return clean_attributes(raw, key, columns=columns, bad_rows=bad_rows, lists=lists)
+
+
+def clean_attributes(
+    raw: Raw,
+    key: str,
+    *,
+    columns: Columns | None = None,
+    bad_rows: BadRows = "error",
+    lists: Mapping[str, str] | None = None,
+) -> tuple[pl.DataFrame, Cleaner]:
+    """Clean a table of attributes: the id first, one row an id (of several the first, counted)."""
+    given = {ours: theirs for ours, theirs in (columns or {}).items() if ours == key and isinstance(theirs, str)}
+    found = find_columns(
+        raw.frame.columns, wanted=(key,), required=(key,), columns=given, source=raw.where, strict=False
+    )
+    cleaner = Cleaner(raw.where, bad_rows)
+    made = [clean_ids(raw.frame[found[key]], cleaner, column=found[key], text=raw.text).alias(key)]
+    for name in raw.frame.columns:
+        if name == found[key]:
+            continue
+        values = raw.frame[name]
+        if values.dtype == pl.Object:
+            values = pl.Series(name, [None if v is None else str(v) for v in values.to_list()], pl.String)
+        if lists and name in lists and values.dtype == pl.String:
+            values = _split_lists(values, lists[name])
+        made.append(infer_type(values) if raw.text else values)
+    frame = cleaner.apply(pl.DataFrame(made))
+    kept = frame.unique(key, keep="first", maintain_order=True)
+    cleaner.note(
+        "repeated attribute rows left out", frame.height - kept.height, f"{raw.where}: the first row of an id is kept"
+    )
+    return kept, cleaner
+
+
+def _split_lists(values: pl.Series, separator: str) -> pl.Series:
+    return values.fill_null("").str.split(separator).list.eval(pl.element().filter(pl.element() != ""))
+
+
+def _refuse_empty(raw: Raw) -> None:
+    if not raw.frame.height:
+        raise DataError("there are no rows", source=raw.where, fix="Expected at least one row below the column names.")

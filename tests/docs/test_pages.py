@@ -1,0 +1,135 @@
+"""The documentation is run: every ``python`` block of a page, in order, and every ``$ reclens`` line.
+
+A block or line that cannot be run here stands below ``<!-- skip: why -->``.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?P=indent)```", re.M | re.S)
+SKIP = re.compile(r"<!-- skip(?P<reason>[^>]*)-->\s*$")
+RUN_CLI = "import sys; from reclens.cli import main; sys.argv[0] = 'reclens'; main()"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a page."""
+
+    language: str
+    body: str
+    line: int
+    skip: str | None
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of a page, each with what a ``skip`` comment above it says."""
+    found = []
+    for match in FENCE.finditer(text):
+        mark = SKIP.search(text[: match.start()].rstrip())
+        body = re.sub(rf"^{match['indent']}", "", match["body"], flags=re.M)
+        line = text.count("\n", 0, match.start()) + 2
+        found.append(Block(match["language"], body, line, mark["reason"].strip(" :") if mark else None))
+    return found
+
+
+def run_python(block: Block, page: Path, names: dict) -> None:
+    """Run a block; one with prompts is a doctest, and has to show what it shows."""
+    where = f"{page.relative_to(ROOT)}:{block.line}"
+    if block.body.lstrip().startswith(">>>"):
+        test = doctest.DocTestParser().get_doctest(block.body, names, where, str(page), block.line)
+        report: list[str] = []
+        result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append, clear_globs=False)
+        assert not result.failed, "".join(report)
+        names.update(test.globs)
+    else:
+        source = "\n" * (block.line - 1) + block.body  # so that a traceback names the line of the page
+        exec(compile(source, str(page), "exec"), names)
+
+
+def commands(block: Block) -> list[list[str]]:
+    """The ``$ reclens …`` lines of a console block; a backslash continues one."""
+    joined = block.body.replace("\\\n", " ")
+    return [shlex.split(line[2:], comments=True) for line in joined.splitlines() if line.startswith("$ reclens")]
+
+
+def run_command(words: list[str], folder: Path) -> None:
+    assert not {"|", ">", ">>", "&&", ";"} & set(words), f"one plain command a line, without a shell: {words}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120", "PYTHONUTF8": "1"}
+    call = [sys.executable, "-c", RUN_CLI, *words[1:]]
+    done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"$ {shlex.join(words)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict = {"__name__": "__page__"}
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.skip is not None:
+            assert block.skip, f"{page.name}:{block.line}: say why: <!-- skip: why -->"
+        elif block.language in ("python", "py", "pycon"):
+            run_python(block, page, names)
+        elif block.language == "console":
+            for words in commands(block):
+                run_command(words, tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"<img[^>]* src=\"([^\"]+)\"", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists():
+            dead.append(target)
+        elif anchor and file.suffix == ".md" and anchor not in anchors(file):
+            dead.append(target)
+    assert not dead, dead
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that the headings of a page make."""
+    made = set()
+    for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.M):
+        named = re.search(r"\{#([\w-]+)\}", heading)
+        made.add(named[1] if named else re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-"))
+    return made
+
+
+def test_every_public_name_is_in_the_docs() -> None:
+    import reclens
+
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    missing = [name for name in reclens.__all__ if not re.search(rf"\b(?:rl|reclens)\.{name}\b|`{name}`", text)]
+    assert not missing, f"public, but in no page: {missing}"
+
+
+def test_every_page_is_in_the_menu() -> None:
+    import tomllib
+
+    menu = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
+    listed = {str(value) for entry in menu for value in entry.values()}
+    assert listed == {str(page.relative_to(ROOT / "docs")) for page in PAGES[2:]}
+
+
+def test_the_metric_reference_is_what_the_docstrings_say() -> None:
+    script = ROOT / "scripts" / "make_metric_reference.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    call = [sys.executable, str(script), "--check"]
+    done = subprocess.run(call, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
