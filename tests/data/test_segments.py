@@ -249,9 +249,9 @@ def test_segments_are_named_and_users_who_cannot_be_placed_have_null(small_data:
 
 def test_segments_come_from_the_given_rows_alone(small_data: Dataset) -> None:
     # The same training rows give the same groups, whatever the test rows were.
-    from reclens.data.split import random
+    from reclens.data.split import by_time
 
-    train = random(small_data, test_share=0.5).train
+    train = by_time(small_data, test_share=0.5).train
     alone = Dataset(train.interactions, users=small_data.users, items=small_data.items)
     for segmenter in (quantiles("n_interactions", ["a", "b"]), top_value("genres"), mainstreamness()):
         assert segmenter(train).sort("user_id").equals(segmenter(alone).sort("user_id"))
