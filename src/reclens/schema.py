@@ -80,7 +80,7 @@ class Vocabulary:
 
     def __init__(self, ids: pl.Series) -> None:
         ids = ids.cast(pl.Int64) if ids.dtype.is_integer() else ids
-        if ids.dtype not in (pl.Int64, pl.String):
+        if ids.dtype != pl.Int64 and ids.dtype != pl.String:
             raise DataError(
                 f"ids are {ids.dtype}, expected integers or strings",
                 column=ids.name or None,

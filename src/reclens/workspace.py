@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -273,7 +273,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _writing(home: Path) -> Iterator[Path]:
+def _writing(home: Path) -> Generator[Path]:
     """A temporary folder beside ``home``, which is removed unless it was renamed."""
     folder: Path | None = None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -130,7 +130,7 @@ def sql(
     if path is None:
         print(queries.text(name))
         return
-    values = {key: _json(value) for key, value in pairs(param, option="--param").items()}
+    values: dict[str, Any] = {key: _json(value) for key, value in pairs(param, option="--param").items()}
     found = queries.run(name, load_data(path, columns=pairs(column, option="--column")), **values)
     emit(table_of(name, found.to_dicts(), columns=found.columns), format=format, out=out)
 

@@ -65,7 +65,7 @@ def _run(settings: JobSettings, *, workspace: Path, format: Format, out: Path | 
     from reclens import kernels
     from reclens.cli import job
     from reclens.cli.shared import emit, progress_of, say
-    from reclens.models import _kernels  # noqa: F401 - so that its loops are prepared with the others
+    from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
     from reclens.report import leaderboard
     from reclens.workspace import Workspace
 

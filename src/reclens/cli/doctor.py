@@ -19,8 +19,8 @@ def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption 
     from reclens import kernels
     from reclens.cli.shared import emit, progress_of, table_of
     from reclens.engine import LocalEngine
-    from reclens.evaluate import run  # noqa: F401 - the kernels of the metrics
-    from reclens.models import _kernels  # noqa: F401 - the kernels of the models
+    from reclens.evaluate import run as _run  # noqa: F401 # pyright: ignore[reportUnusedImport] - the kernels of the metrics
+    from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - the kernels of the models
     from reclens.schema import versions
 
     rows = [{"check": name, "result": version, "well": True} for name, version in versions().items()]

@@ -127,5 +127,5 @@ def _typed(model: Any, key: str, value: str) -> Any:
     try:
         return type(defaults[key])(value)
     except ValueError:
-        kind = {int: "a whole number", float: "a number"}.get(type(defaults[key]), "text")
+        kind = "a whole number" if isinstance(defaults[key], int) else "a number"
         raise UsageError(f"{key}={value}: expected {kind}, such as {defaults[key]}.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -58,7 +58,7 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 
 @contextmanager
-def progress_of(*, quiet: bool) -> Iterator[Progress]:
+def progress_of(*, quiet: bool) -> Generator[Progress]:
     """A progress display on stderr: a bar for what takes long on a terminal, a line a step elsewhere."""
     if quiet:
         yield lambda what, done, total, /: None

@@ -100,7 +100,7 @@ def clean_numbers(values: pl.Series, cleaner: Cleaner, *, column: str, missing_o
     Raises:
         DataError: If a value cannot be used and bad rows are errors.
     """
-    if values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Object):
+    if isinstance(values.dtype, pl.String | pl.Categorical | pl.Enum | pl.Object):
         text = _as_text(values).str.strip_chars()
         text = text.set(text == "", None)
         numbers = text.cast(pl.Float64, strict=False)
@@ -110,7 +110,7 @@ def clean_numbers(values: pl.Series, cleaner: Cleaner, *, column: str, missing_o
             cleaner.note("decimal commas read as points", int(commas.sum()), f"column '{column}'")
         unreadable = numbers.is_null() & text.is_not_null()
         cleaner.reject(unreadable, values, column=column, problem="{value} is not a number", kind="text for a number")
-    elif values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null):
+    elif values.dtype.is_numeric() or isinstance(values.dtype, pl.Boolean | pl.Null):
         numbers = values.cast(pl.Float64)
         unreadable = pl.Series([False]).new_from_index(0, len(values))
     else:
@@ -144,7 +144,7 @@ def clean_timestamps(
     Raises:
         DataError: If a value cannot be used and bad rows are errors, or units are mixed.
     """
-    if values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Object):
+    if isinstance(values.dtype, pl.String | pl.Categorical | pl.Enum | pl.Object):
         text = _as_text(values).str.strip_chars()
         times = _from_text(text.set(text == "", None), cleaner, column=column, form=form)
     elif values.dtype.is_numeric() or values.dtype == pl.Null:
@@ -205,13 +205,13 @@ def _from_numbers(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series
 
 def _from_text(text: pl.Series, cleaner: Cleaner, *, column: str, form: str | None) -> pl.Series:
     if form is None:
-        whole = text.cast(pl.Int64, strict=False)
-        eight_digits = bool(text.str.contains(r"^(19|20)\d{6}$").all()) and len(text) > text.null_count()
-        if whole.null_count() == text.null_count() and not eight_digits:
-            return _from_numbers(whole, cleaner, column)
-        numbers = text.cast(pl.Float64, strict=False)
-        if numbers.null_count() == text.null_count() and not eight_digits:
-            return _from_numbers(numbers, cleaner, column)
+        whole, numbers = text.cast(pl.Int64, strict=False), text.cast(pl.Float64, strict=False)
+        eight_digits = bool(text.str.contains(r"^(19|20)\d{6}$").all())  # 20240229 is a day
+        strange = numbers.is_null() & text.is_not_null()
+        if 2 * numbers.is_not_null().sum() > text.is_not_null().sum() and not eight_digits:
+            problem, kind = "{value} is not a time", "an unreadable time"
+            cleaner.reject(strange, text, column=column, problem=problem, kind=kind)
+            return _from_numbers(whole if whole.null_count() == text.null_count() else numbers, cleaner, column)
     times, naive = _parsed(text, form)
     bad = times.is_null() & text.is_not_null()
     fix = "Write times as 2024-02-29 13:45:00, or pass timestamp_format= such as '%d/%m/%Y %H:%M'."

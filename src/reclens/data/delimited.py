@@ -57,6 +57,11 @@ def read_delimited(
         raise DataError(
             "this is not text", source=source, fix="Expected CSV or Parquet; for another encoding pass encoding=."
         )
+    first = data[: data.find(b"\n") if b"\n" in data else len(data)]
+    try:
+        first.decode("utf-8")  # the reader would mend the names of columns silently
+    except UnicodeDecodeError as error:
+        raise _not_in(data, error, source, "utf-8", header=header) from None
     given = delimiter or sniff_delimiter(data[:_SAMPLE].decode("utf-8", "replace"), whole=len(data) <= _SAMPLE)
     separator, quote = given, '"' if quotes else None
     if len(given.encode()) > 1:

@@ -56,7 +56,7 @@ def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = Fal
     given = ids
     if ids.dtype == pl.Object:
         ids = _from_objects(ids, cleaner, column)
-    if ids.dtype in (pl.Categorical, pl.Enum, pl.Null):
+    if isinstance(ids.dtype, pl.Categorical | pl.Enum | pl.Null):
         ids = ids.cast(pl.String)
     if ids.dtype.is_integer():
         # Only unsigned and 128-bit integers can be too large; as text they stay exact.

@@ -28,8 +28,8 @@ def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.Data
         The frame ``user_id, item_id, rank, score?``, and the rules that changed something, each with its row count.
 
     Raises:
-        DataError: If a column is missing, ids are null, a rank is not a positive whole number, two items share a rank,
-            or a score is not a number.
+        DataError: If a column is missing, ids are null, a rank is not a whole number or negative, two items share a rank
+            and no score tells them apart, or a score is not a number.
 
     Example:
         >>> import polars as pl
@@ -101,7 +101,7 @@ def _with_whole_ranks(table: pl.DataFrame, source: str) -> pl.DataFrame:
             row = int(bad.arg_true()[0])
             raise DataError(f"'{ranks[row]}' is not a whole number", source=source, column=RANK, row=row + 1, fix=fix)
         ranks = numbers.cast(pl.Int64)
-    bad = ranks.is_null() | (ranks < 1)
+    bad = ranks.is_null() | (ranks < 0)  # some count from 0: closed up like any gap
     if bad.any():
         row = int(bad.arg_true()[0])
         raise DataError(
@@ -118,26 +118,52 @@ def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any
     in_order = (ranks[starts] == 1).all() and np.isin(breaks, starts, assume_unique=True).all()
     if grouped and in_order:
         return table
+    numbered = table.with_row_index("row")
     starting = np.zeros(table.height, bool)
     starting[starts] = True
     if not grouped or ((ranks[1:] < ranks[:-1]) & ~starting[1:]).any():
-        first_row = pl.col("row").min().over(USER)
-        table = table.with_row_index("row").sort(first_row, RANK, "row").drop("row")
+        numbered = numbered.sort(pl.col("row").min().over(USER), RANK, "row")
         rules.append(_rule("rows sorted by user and rank", table.height, "rows were not in list order"))
-        ranks, starts = table[RANK].to_numpy(), run_starts(table[USER])
-        starting = np.zeros(table.height, bool)
-        starting[starts] = True
-    users, items = table[USER], table[ITEM]
-    for at in np.flatnonzero((ranks[1:] == ranks[:-1]) & ~starting[1:]) + 1:
-        if items[int(at)] != items[int(at) - 1]:  # the same row twice is a repeated item, which has a rule
-            shared = f"user {users[int(at)]!r} has {items[int(at) - 1]!r} and {items[int(at)]!r} at rank {ranks[at]}"
-            raise DataError(shared, source=source, column=RANK,
-                            fix="Give each item a rank of its own, or drop the ranks and keep the scores.")  # fmt: skip
-    dense = _dense_ranks(table, starts)
-    moved = int((dense.to_numpy() != ranks).sum())
+    ordered = _break_ties(numbered, source, rules).drop("row")
+    dense = _dense_ranks(ordered, run_starts(ordered[USER]))
+    moved = int((dense.to_numpy() != ordered[RANK].to_numpy()).sum())
     if moved:
         rules.append(_rule("gaps in ranks closed", moved, "rows whose rank changed; the order is kept"))
-    return table.with_columns(dense)
+    return ordered.with_columns(dense)
+
+
+def _break_ties(numbered: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> pl.DataFrame:
+    """Order two items at one rank by falling score, or refuse them."""
+    before = pl.all().shift(1).name.prefix("before ")
+    # The same item twice at one rank is a repeated item, which has a rule of its own.
+    same = (
+        (pl.col(USER) == pl.col(f"before {USER}"))
+        & (pl.col(RANK) == pl.col(f"before {RANK}"))
+        & (pl.col(ITEM) != pl.col(f"before {ITEM}"))
+    )
+    tied = numbered.with_columns(before).select(same.fill_null(False)).to_series()
+    if not tied.any():
+        return numbered
+    open_ties = tied
+    if SCORE in numbered.columns:
+        ties = _rule(
+            "equal ranks ordered by score", int(tied.sum()), "rows with the rank of the one above, falling score"
+        )
+        scores = pl.col(SCORE).cast(pl.Float64, strict=False).fill_nan(None)
+        numbered = numbered.sort(
+            pl.col("row").min().over(USER), RANK, scores, "row", descending=[False, False, True, False], nulls_last=True
+        )
+        falls = (pl.col(SCORE) < pl.col(f"before {SCORE}")).fill_null(False)
+        open_ties = numbered.with_columns(before).select(same.fill_null(False) & ~falls).to_series()
+        if not open_ties.any():
+            rules.append(ties)
+            return numbered
+    at = int(open_ties.arg_true()[0])
+    one, other = numbered.row(at - 1, named=True), numbered.row(at, named=True)
+    raise DataError(
+        f"user {one[USER]!r} has {one[ITEM]!r} and {other[ITEM]!r} at rank {one[RANK]}", source=source, column=RANK,
+        row=int(other["row"]) + 1, fix="Give each item a rank of its own, or drop the ranks and keep the scores.",
+    )  # fmt: skip
 
 
 def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> pl.DataFrame:

@@ -179,7 +179,7 @@ def _to_text(column: pl.Series, source: str, separator: str) -> pl.Series:
                 f"a value holds the separator {separator!r} of sequences",
                 "Pass another sequence_separator, such as '|'.")  # fmt: skip
         text = values.list.join(separator).fill_null("")
-    elif dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Date):
+    elif dtype.is_numeric() or isinstance(dtype, pl.String | pl.Boolean | pl.Categorical | pl.Enum | pl.Date):
         kind, text = "token", column.cast(pl.String)
     else:
         raise DataError(f"the column is {dtype}, which the format cannot hold", source=source, column=column.name)

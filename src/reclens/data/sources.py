@@ -102,7 +102,7 @@ def _from_path(path: str, *, table: str | None, delimiter: str | None, encoding:
     if head[:4] == b"PAR1":
         return Raw(_parquet(str(place), path), path, name)
     if head[:6] == b"ARROW1":
-        return Raw(_guarded(lambda: pl.read_ipc(place, memory_map=False), path), path, name)
+        return Raw(_guarded(lambda: pl.read_ipc(place), path), path, name)
     if place.suffix.lower() in _PARQUET:
         raise DataError("this is not a Parquet file (it does not begin with PAR1)", source=path, fix="Write it again.")
     return Raw(read_delimited(_bytes_of(place), source=path, **options), path, name, text=True)

@@ -1,8 +1,8 @@
 """TREC's run and qrels files, as trec_eval, ir-measures and ranx read and write them.
 
-A run is a line ``user Q0 item rank score system`` for each place of a list; qrels a line ``user 0 item relevance`` for
-each judged pair; blanks or tabs between. trec_eval takes the order of a list from the scores alone and breaks ties by item,
-last in the alphabet first; the rank in the file is not looked at.
+A run is a line ``user Q0 item rank score system`` for each place of a list; qrels have a line ``user 0 item relevance``
+for each judged pair; blanks or tabs between. trec_eval takes the order of a list from the scores alone and breaks ties
+by item, last in the alphabet first; the rank in the file is not looked at.
 """
 
 from __future__ import annotations

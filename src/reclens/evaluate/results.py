@@ -200,7 +200,7 @@ class Evaluation:
         self.segments.write_parquet(path / "segments.parquet")
         self.exposure.write_parquet(path / "exposure.parquet")
         pl.DataFrame(self.to_dicts(), infer_schema_length=None).write_parquet(path / "estimates.parquet")
-        np.savez(path / "summary.npz", **self.summary.arrays())
+        np.savez(path / "summary.npz", allow_pickle=False, **self.summary.arrays())
         catalogue = [[*key, value] for key, value in self.catalogue.items()]
         header = {"system": self.system, "metrics": self.metrics, "level": self.level, "catalogue": catalogue}
         header |= {"summary": self.summary.header(), "card": self.card}
@@ -217,11 +217,12 @@ class Evaluation:
         try:
             header = json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
             summary = Summary.of_arrays(header["summary"], read_arrays(path / "summary.npz"))
-            tables = [pl.read_parquet(path / f"{name}.parquet") for name in ("per_user", "segments", "exposure")]
+            names = ("per_user", "segments", "exposure")
+            per_user, segments, exposure = [pl.read_parquet(path / f"{name}.parquet") for name in names]
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"not a whole evaluation ({error})", source=str(path), fix="Evaluate again and save it."
             ) from error
         catalogue = {(metric, by, segment): value for metric, by, segment, value in header["catalogue"]}
         metrics, level = tuple(header["metrics"]), header["level"]
-        return cls(header["system"], metrics, summary, catalogue, *tables, level, header["card"])
+        return cls(header["system"], metrics, summary, catalogue, per_user, segments, exposure, level, header["card"])

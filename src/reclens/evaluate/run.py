@@ -134,7 +134,8 @@ def evaluate(
         raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
     if not 0 < level < 1:
         raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
-    if isinstance(rng, bool) or not isinstance(rng, int):
+    seed: Any = rng
+    if isinstance(seed, bool) or not isinstance(seed, int):
         raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)

@@ -62,8 +62,8 @@ def mrr(lists: Lists, convention: Convention) -> np.ndarray:
     Users without a list count 0; users without relevant items are left out.
     Source: Voorhees (1999), The TREC-8 question answering track report; trec_eval recip_rank.
     """
-    first = lists.hits.argmax(axis=1)
-    return np.where(lists.hits.any(axis=1), 1.0 / (first + 1), 0.0)
+    first = np.asarray(lists.hits.argmax(axis=1)) + 1.0
+    return np.asarray(lists.hits.any(axis=1)) / first
 
 
 @metric(title="NDCG", needs=("truth",))

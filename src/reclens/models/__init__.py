@@ -57,11 +57,12 @@ def get(name: str) -> type[Recommender]:
     if name not in names():
         raise UnknownNameError("model", name, names())
     module = importlib.import_module(f"reclens.models.{name}")
-    return next(
+    found: Any = next(
         value
         for value in vars(module).values()
         if inspect.isclass(value) and getattr(value, "name", None) == name and value.__module__ == module.__name__
     )
+    return found
 
 
 def describe(name: str) -> str:

@@ -180,7 +180,7 @@ class Recommender(ABC):
         """Write the model into an existing folder: arrays, ids and a JSON header, never a pickle."""
         self._need_fit()
         path = Path(folder)
-        np.savez(path / "arrays.npz", **self._state())
+        np.savez(path / "arrays.npz", allow_pickle=False, **self._state())
         pl.DataFrame({USER: self.users_.ids}).write_parquet(path / "users.parquet")
         pl.DataFrame({ITEM: self.items_.ids}).write_parquet(path / "items.parquet")
         np.savez(path / "seen.npz", indptr=self.seen_.indptr, indices=self.seen_.indices)

@@ -94,8 +94,9 @@ def _inverse(products: np.ndarray, l2: float) -> tuple[np.ndarray, str, float]:
         shifted = np.array(products, np.float32 if kind == "s" else np.float64, order="F")
         shifted[np.diag_indices(n)] += l2
         factor, failed = getattr(lapack, kind + "potrf")(shifted, lower=True, overwrite_a=True, clean=False)
-        if failed == 0:
-            inverse, failed = getattr(lapack, kind + "potri")(factor, lower=True, overwrite_c=True)
+        if failed:
+            continue
+        inverse, failed = getattr(lapack, kind + "potri")(factor, lower=True, overwrite_c=True)
         if failed:
             continue
         _mirror(inverse)

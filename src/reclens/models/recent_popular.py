@@ -43,7 +43,7 @@ class RecentPopular(Recommender):
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         if not train.has_timestamps:
             raise UsageError("recent_popular needs timestamps, and the training data has none. Use popular.")
-        last = train.interactions[TIMESTAMP].max()
+        last: Any = train.interactions[TIMESTAMP].max()
         recent = train.interactions.filter(pl.col(TIMESTAMP) > last - timedelta(days=self.days))
         pairs = recent.select(USER, ITEM).unique()
         counts = np.bincount(self.items_.encode(pairs[ITEM]), minlength=len(self.items_))

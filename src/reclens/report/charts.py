@@ -37,14 +37,14 @@ _ROW = 26
 """Height of a row in pixels."""
 
 
-def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> alt.LayerChart:
+def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
     """One metric of every system over all users: a dot with its interval."""
     rows = _estimates(results, metric, "overall")
     return _dots(rows, y=_y("system", [row["system"] for row in rows]), row_height=_ROW * len(rows),
                  systems=list(results), title=_title(metric))  # fmt: skip
 
 
-def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> alt.LayerChart:
+def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> Any:
     """One metric by segment, the systems beside each other, with intervals; thin dots are of small segments."""
     import altair as alt
 
@@ -56,7 +56,7 @@ def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
                  systems=systems, title=_title(metric), offset=offset)  # fmt: skip
 
 
-def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> alt.LayerChart | None:
+def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
     """The largest gap between two segments, by segmentation and system; None where there is nothing to compare."""
     import altair as alt
 
@@ -76,7 +76,7 @@ def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> alt.LayerCha
     return alt.layer(_zero(), chart)
 
 
-def difference_chart(comparison: Comparison, *, metric: str) -> alt.LayerChart:
+def difference_chart(comparison: Comparison, *, metric: str) -> Any:
     """Every system against the baseline by one metric: the difference with its interval, and zero."""
     import altair as alt
 
@@ -93,7 +93,7 @@ def difference_chart(comparison: Comparison, *, metric: str) -> alt.LayerChart:
     return alt.layer(_zero(), chart)
 
 
-def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> alt.LayerChart:
+def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any:
     """Two metrics of every system against each other, with both intervals; each dot is labelled."""
     import altair as alt
 
@@ -119,7 +119,7 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> alt
     )
 
 
-def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
+def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> Any:
     """Share of exposure against share of items, the least shown first, beside what users consumed in training.
 
     Args:
@@ -136,7 +136,7 @@ def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mappin
     dash = alt.StrokeDash(
         "system:N", scale=alt.Scale(domain=names, range=[[1, 0]] * len(results) + [[5, 4]]), legend=None
     )
-    axes = {
+    axes: dict[str, Any] = {
         "x": alt.X("items:Q", title="share of items, the least shown first", axis=alt.Axis(format="%")),
         "y": alt.Y("share:Q", title="share of exposure", axis=alt.Axis(format="%")),
     }
@@ -165,7 +165,7 @@ def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[
 
 def _dots(
     rows: Sequence[Mapping[str, Any]], *, y: Any, row_height: int, systems: list[str], title: str, offset: Any = None
-) -> alt.LayerChart:
+) -> Any:
     """A dot with its interval in each row."""
     import altair as alt
 
@@ -184,7 +184,7 @@ def _dots(
     return alt.layer(bars, dots)
 
 
-def _base(rows: Sequence[Mapping[str, Any]], *, height: int) -> alt.Chart:
+def _base(rows: Sequence[Mapping[str, Any]], *, height: int) -> Any:
     import altair as alt
 
     data = alt.Data(values=[dict(row) for row in rows])  # type: ignore[arg-type]
@@ -206,7 +206,7 @@ def _colour(systems: Sequence[str], *, extra: Mapping[str, str] | None = None) -
     return alt.Color("system:N", scale=scale, legend=None)
 
 
-def _zero() -> alt.Chart:
+def _zero() -> Any:
     import altair as alt
 
     return alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeWidth=1, color="var(--muted)").encode(x="zero:Q")  # type: ignore[arg-type]

@@ -92,8 +92,9 @@ def build_report(
         raise UsageError("there is no evaluation to report on.")
     first = next(iter(results.values()))
     synthetic = any(result.card.get("synthetic") for result in results.values())
-    page = {
-        "title": f"{title} (synthetic data)" if synthetic else title,
+    heading = f"{title} (synthetic data)" if synthetic else title
+    page: dict[str, Any] = {
+        "title": heading,
         "synthetic": synthetic,
         "verdict": list(comparison.verdict) if comparison else [_without_comparison(first, len(results))],
         "systems": list(results),
@@ -106,7 +107,7 @@ def build_report(
         "font": FONT,
     }
     html = _environment().get_template("report.html.j2").render(**page, bundle=_bundle())
-    return Document(page["title"], html)
+    return Document(heading, html)
 
 
 def _without_comparison(result: Evaluation, systems: int) -> str:
@@ -279,7 +280,7 @@ def _bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
     import vl_convert
 
-    return vl_convert.javascript_bundle().replace("</script", "<\\/script")
+    return vl_convert.javascript_bundle().replace("</script", "<\\/script")  # pyright: ignore[reportCallIssue]
 
 
 @cache

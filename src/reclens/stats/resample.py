@@ -21,7 +21,7 @@ __all__ = ["POISSON", "SIGN", "block_units", "weighted_sums"]
 _POISSON_TAILS = (41427, 17317, 5263, 1244, 240, 39, 5, 1)
 _NUMBERS = np.arange(65536)
 
-POISSON: Final = sum((65536 - tail <= _NUMBERS).astype(np.float64) for tail in _POISSON_TAILS)
+POISSON: Final = (_NUMBERS[:, None] >= 65536 - np.array(_POISSON_TAILS)).sum(axis=1).astype(np.float64)
 """Weight of each 16-bit number under the Poisson bootstrap, shape (65536,)."""
 
 SIGN: Final = np.where(_NUMBERS < 32768, -1.0, 1.0)
