@@ -52,7 +52,11 @@ def run_job(
     label = "synthetic data: nobody in it exists" if data.card.get("synthetic") else "data"
     step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
          f"{len(data.item_vocabulary):,} items")  # fmt: skip
-    made = _split(data, settings.split, settings.seed)
+    how = settings.split
+    if not data.has_timestamps and "method" not in how.model_fields_set:
+        step("the data has no timestamps: a share of each user's interactions is held out by lot")
+        how = how.model_copy(update={"method": "random"})
+    made = _split(data, how, settings.seed)
     train = made.train.with_segments(**_segmenters(made.train, settings))
     made = replace(made, train=train)
     step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")

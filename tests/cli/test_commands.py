@@ -1,0 +1,138 @@
+"""Every command by itself, good and bad."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LISTS = "user_id,item_id,rank\n1,7,1\n1,8,2\n2,8,1\n"
+TRUTH = "user_id,item_id\n1,8\n2,9\n"
+TRAIN = "user_id,item_id\n1,9\n2,7\n3,8\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    for name, text in (("lists", LISTS), ("truth", TRUTH), ("train", TRAIN)):
+        (tmp_path / f"{name}.csv").write_text(text)
+    return tmp_path
+
+
+def test_lists_of_any_system_are_measured(run, files: Path) -> None:
+    said = run("evaluate", "lists.csv", "--truth", "truth.csv", "--train", "train.csv", "-m", "mrr@10", "-m",
+               "coverage@10", "--format", "json", "--html", "report.html", cwd=files)  # fmt: skip
+    rows = {row["metric"]: row["value"] for row in json.loads(said.stdout)["rows"]}
+    assert rows == {"mrr@10": 0.25, "coverage@10": pytest.approx(2 / 3)}
+    assert "<h1>Offline evaluation</h1>" in (files / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("form", "first"), [("csv", "system,metric,"), ("md", "| system |"), ("table", "lists")])
+def test_tables_come_in_every_form(run, files: Path, form: str, first: str) -> None:
+    run("evaluate", "lists.csv", "-t", "truth.csv", "-m", "ndcg@5", "--format", form, "--out", "out.txt", cwd=files)
+    text = (files / "out.txt").read_text()
+    assert text.startswith(first)
+    if form == "csv":
+        assert [row["metric"] for row in csv.DictReader(io.StringIO(text))] == ["ndcg@5"]
+
+
+def test_the_steps_one_by_one(run, tmp_path: Path) -> None:
+    run("data", "split", "--name", "s", "--method", "random", cwd=tmp_path)
+    for model in ("popular", "item_knn"):
+        run("fit", model, "--split", "s", cwd=tmp_path)
+        run("recommend", model, "-k", "10", "--keep", f"lists-{model}", cwd=tmp_path)
+        run("evaluate", f"lists-{model}", "--split", "s", "-m", "ndcg@10", "--keep", model, cwd=tmp_path)
+    said = run("compare", "popular", "item_knn", "--baseline", "popular", "--keep", "c", cwd=tmp_path)
+    assert "item_knn is better than popular" in said.stderr
+    run("compare", "item_knn", "popular", "--fail-on-loss", cwd=tmp_path, status=1)
+    run("report", "popular", "item_knn", "--baseline", "popular", "--out", "r.html", cwd=tmp_path)
+    assert "item_knn is better than popular" in (tmp_path / "r.html").read_text()
+    why = run("recommend", "item_knn", "--user", "1", "-k", "3", "--explain", "--format", "json", cwd=tmp_path)
+    rows = json.loads(why.stdout)["rows"]
+    assert len(rows) == 3 and all("close to what the user has" in row["why"] for row in rows)
+
+
+def test_hyper_parameters(run, tmp_path: Path) -> None:
+    run("fit", "ease", "-p", "l2=50", "--name", "e50", cwd=tmp_path)
+    assert '"l2": 50.0' in (tmp_path / "workspace" / "model" / "e50" / "header.json").read_text()
+    assert "Did you mean 'l2'" in run("fit", "ease", "-p", "l=5", cwd=tmp_path, status=2).stderr
+    assert "expected a number" in run("fit", "ease", "-p", "l2=many", cwd=tmp_path, status=2).stderr
+
+
+def test_the_workspace_can_be_looked_at_and_undone(run, demo) -> None:
+    folder, _ = demo
+    assert "demo-ease" in run("workspace", "list", "evaluation", cwd=folder).stdout
+    assert '"model": "ease"' in run("workspace", "show", "run", "demo-ease", cwd=folder).stdout
+    run("workspace", "remove", "run", "demo-ease", cwd=folder)
+    assert "Did you mean" in run("workspace", "show", "run", "demo-ease", cwd=folder, status=2).stderr
+    run("workspace", "restore", "run", "demo-ease", cwd=folder)
+    assert "evaluation_demo_ease_per_user" in run("workspace", "sql", cwd=folder).stdout
+    said = run("workspace", "sql", "SELECT count(*) AS n FROM run_demo_ease_lists", "-f", "csv", cwd=folder)
+    assert said.stdout == "n\n18860\n"
+    assert "one SELECT" in run("workspace", "sql", "DROP VIEW x", cwd=folder, status=2).stderr
+
+
+def test_data_commands(run, tmp_path: Path) -> None:
+    rows = json.loads(run("data", "info", "--format", "json", cwd=tmp_path).stdout)["rows"]
+    assert {row["measure"]: row["value"] for row in rows}["interactions"] == 100_000
+    assert "item_popularity" in run("data", "sql", cwd=tmp_path).stdout
+    assert "SELECT" in run("data", "sql", "item_popularity", cwd=tmp_path).stdout
+    run("data", "split", "--name", "s", cwd=tmp_path)
+    table = tmp_path / "workspace" / "split" / "s" / "train.parquet"
+    said = run("data", "sql", "item_popularity", "--data", table, "--format", "csv", cwd=tmp_path)
+    assert said.stdout.startswith("item_id,")
+    run("data", "convert", table, "recbole", cwd=tmp_path)
+    assert any((tmp_path / "recbole").rglob("*.inter"))
+    run("data", "convert", table, "copy.csv", cwd=tmp_path)
+    assert (tmp_path / "copy.csv").read_text().startswith("user_id,item_id,")
+
+
+def test_lists_of_names(run, tmp_path: Path) -> None:
+    assert "ndcg@k" in run("metrics", "list", cwd=tmp_path).stdout
+    assert "Formula: ndcg@k" in run("metrics", "show", "ndcg", cwd=tmp_path).stdout
+    assert "lenskit" in run("metrics", "conventions", cwd=tmp_path).stdout
+    assert "Steck 2019" in run("models", "list", cwd=tmp_path).stdout
+    assert "l2 = 300.0" in run("models", "show", "ease", cwd=tmp_path).stdout
+    assert "compiled loops" in run("doctor", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["evaluate", "lists.csv"], "pass --truth FILE"),
+        (["evaluate", "nowhere.csv", "-t", "truth.csv"], "nowhere.csv"),
+        (["evaluate", "lists.csv", "-t", "truth.csv", "-m", "ncdg@10"], "Did you mean 'ndcg'"),
+        (["evaluate", "lists.csv", "-t", "truth.csv", "-c", "user_id"], "expected name=value"),
+        (["compare", "a", "b"], "unknown evaluation"),
+        (["fit", "eas"], "Did you mean 'ease'"),
+        (["metrics", "show", "recal"], "Did you mean 'recall'"),
+        (["data", "info", "nowhere.zip"], "nowhere.zip"),
+        (["data", "split", "--method", "rnadom"], "Did you mean 'random'"),
+        (["data", "fetch", "ml-2m"], "Did you mean"),
+        (["fit", "popular", "--data", "truth.csv", "--workspace", "truth.csv"], "cannot be written"),
+    ],
+)
+def test_wrong_use_is_one_clear_message(run, files: Path, arguments: list[str], says: str) -> None:
+    said = run(*arguments, cwd=files, status=2)
+    assert says in said.stderr and "Traceback" not in said.stderr
+
+
+def test_every_command_has_help_and_an_unknown_one_status_2(run, tmp_path: Path) -> None:
+    for command in ("demo", "run", "evaluate", "compare", "report", "fit", "recommend", "doctor", "data info",
+                    "data split", "data fetch", "data sql", "data convert", "models list", "metrics list",
+                    "workspace list", "workspace sql"):  # fmt: skip
+        assert "Usage:" in run(*command.split(), "--help", cwd=tmp_path).stdout
+    run("evalate", cwd=tmp_path, status=2)
+    assert run("--version", cwd=tmp_path).stdout.startswith("reclens 0.")
+
+
+def test_a_reader_that_goes_away_is_no_error(demo) -> None:
+    folder, _ = demo
+    command = f"{sys.executable} -m reclens workspace sql 'SELECT * FROM run_demo_ease_lists' --limit 20000 -f csv | head -1"
+    found = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True,
+                           check=False)  # fmt: skip
+    assert found.stdout.startswith("user_id,") and found.stderr == ""
