@@ -75,7 +75,11 @@ def drop_repeated_items(table: pl.DataFrame, rules: list[dict[str, Any]]) -> pl.
 def _may_repeat(table: pl.DataFrame) -> bool:
     """Whether any list seems to hold an item twice; exact for integers, by 64-bit hashes for text."""
     items = table[ITEM]
-    ids = items.to_numpy().astype(np.int64).view(np.uint64) if items.dtype.is_integer() else items.hash().to_numpy(writable=True)
+    ids = (
+        items.to_numpy().astype(np.int64).view(np.uint64)
+        if items.dtype.is_integer()
+        else items.hash().to_numpy(writable=True)
+    )
     bounds = np.append(run_starts(table[USER]), table.height)
     bits = int(2 * np.diff(bounds).max()).bit_length()
     return bool(
