@@ -103,7 +103,8 @@ def pack(path: Path, members: dict[str, str], encoding: str = "utf-8") -> Path:
 def test_10m(tmp_path: Path) -> None:
     members = {
         "ml-10M100K/ratings.dat": "1::122::5::838985046\n1::185::4.5::838983525\n",
-        "ml-10M100K/movies.dat": "122::Boomerang (1992)::Comedy|Romance\n185::Les Misérables: A::B (1995)::(no genres listed)\n",
+        "ml-10M100K/movies.dat": "122::Boomerang (1992)::Comedy|Romance\n"
+        "185::Les Misérables: A::B (1995)::(no genres listed)\n",
         "ml-10M100K/tags.dat": "15::122::Excellent!::1215184630\n",
     }
     data = read_movielens(pack(tmp_path / "ml-10m.zip", members), tags=True)
@@ -159,8 +160,8 @@ def test_what_is_not_movielens(tmp_path: Path) -> None:
         read_movielens(pack(tmp_path / "other.zip", {"a.csv": "x"}))
     with pytest.raises(DataError, match=r"it has ml-100k/u\.data but not ml-100k/u\.item, ml-100k/u\.user"):
         read_movielens(pack(tmp_path / "half.zip", {"ml-100k/u.data": "1\t2\t3\t4\n"}))
+    (tmp_path / "ratings.csv").write_text("userId,movieId\n")
     with pytest.raises(DataError, match="one file of a data set"):
-        (tmp_path / "ratings.csv").write_text("userId,movieId\n")
         read_movielens(tmp_path / "ratings.csv")
     (tmp_path / "text.zip").write_text("hello")
     with pytest.raises(DataError, match="zip is broken"):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+import numpy as np
 import polars as pl
 
 from reclens.errors import DataError, UsageError
-from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT
+from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT, Vocabulary
 
 __all__ = ["BadRows", "Cleaner", "Duplicates", "clean_numbers", "clean_timestamps", "merge_duplicates", "rule"]
 
@@ -262,30 +263,45 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
     """
     if how not in ("last", "sum", "error"):
         raise UsageError(f"duplicates is {how!r}, expected 'last', 'sum' or 'error'.")
-    pair = [USER, ITEM]
     if how == "sum" and WEIGHT not in frame.columns:
         frame = frame.with_columns(pl.lit(1.0).alias(WEIGHT))
         cleaner.note("weight counts the rows of a pair", frame.height, "there was no weight column")
-    distinct = frame.select(pl.struct(pair).n_unique()).item() if frame.height else 0
-    repeated = frame.height - distinct
-    if not repeated:
+    pairs = _pair_keys(frame)
+    in_order = np.sort(pairs)
+    twice = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    if not len(twice):
         return frame
-    numbered = frame.with_row_index("row")
+    # Few rows repeat a pair: only they are looked at.
+    rows = np.flatnonzero(np.isin(pairs, twice))
+    again = frame[rows].with_columns(pl.Series("row", rows), pl.Series("pair", pairs[rows]))
+    repeated = len(rows) - len(twice)
     if how == "error":
-        again = numbered.filter(~pl.struct(pair).is_first_distinct()).row(0, named=True)
+        first = again.filter(~pl.col("pair").is_first_distinct()).row(0, named=True)
         raise DataError(
-            f"user {again[USER]!r} has item {again[ITEM]!r} a second time ({repeated:,} rows repeat a pair)",
-            source=cleaner.source, row=again["row"] + 1,
+            f"user {first[USER]!r} has item {first[ITEM]!r} a second time ({repeated:,} rows repeat a pair)",
+            source=cleaner.source, row=first["row"] + 1,
             fix="Choose duplicates='last' or duplicates='sum', or remove the rows.",
         )  # fmt: skip
     order = [TIMESTAMP, "row"] if TIMESTAMP in frame.columns else ["row"]
-    last = numbered.sort(order).unique(pair, keep="last").sort("row")
+    last = again.sort(order).unique("pair", keep="last").sort("row")
     if how == "sum":
-        sums = frame.group_by(pair).agg(pl.col(WEIGHT).sum())
-        last = last.drop(WEIGHT).join(sums, on=pair, how="left", maintain_order="left")
-    kept = "the latest row is kept (of equal times the later row)" + ("; weights are added up" if how == "sum" else "")
-    cleaner.note("repeated user-item pairs merged", repeated, kept)
-    return last.select(frame.columns)
+        sums = again.group_by("pair").agg(pl.col(WEIGHT).sum().alias("sum"))
+        added = last.join(sums, on="pair", how="left", maintain_order="left")
+        frame = frame.with_columns(frame[WEIGHT].scatter(added["row"], added["sum"]))
+    kept = np.ones(frame.height, bool)
+    kept[rows] = False
+    kept[last["row"].to_numpy()] = True
+    detail = "the latest row is kept (of equal times the later row)" + (
+        "; weights are added up" if how == "sum" else ""
+    )
+    cleaner.note("repeated user-item pairs merged", repeated, detail)
+    return frame.filter(pl.Series(kept))
+
+
+def _pair_keys(frame: pl.DataFrame) -> np.ndarray:
+    """One integer a (user, item) pair, int64, shape (rows,)."""
+    users, items = Vocabulary(frame[USER]), Vocabulary(frame[ITEM])
+    return users.encode(frame[USER]).astype(np.int64) * len(items) + items.encode(frame[ITEM])
 
 
 def _as_text(values: pl.Series) -> pl.Series:
