@@ -272,7 +272,7 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
     if not len(twice):
         return frame
     # Few rows repeat a pair: only they are looked at.
-    rows = np.flatnonzero(np.isin(pairs, twice))
+    rows = pl.Series(pairs).is_in(pl.Series(twice).implode()).arg_true().to_numpy()
     again = frame[rows].with_columns(pl.Series("row", rows), pl.Series("pair", pairs[rows]))
     repeated = len(rows) - len(twice)
     if how == "error":
