@@ -78,6 +78,11 @@ def test_cut_short(csv, tmp_path: Path) -> None:
         read(cut)
 
 
+def test_a_gzip_bomb(csv) -> None:
+    with pytest.raises(DataError, match=r"log\.csv: its [\d,]+ bytes unpack to more than .* as those of a zip bomb do"):
+        read(csv(gzip.compress(b"user,item\n" + bytes(100 << 20), 9)))
+
+
 def test_a_row_with_too_many_fields(csv) -> None:
     with pytest.raises(DataError, match=r"log\.csv, row 2: the row has 3 fields, the first line has 2.*needs quotes"):
         read(csv("user,item\n1,2\n1,2,3\n"))

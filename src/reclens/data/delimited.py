@@ -23,6 +23,10 @@ _CANDIDATES: Final = ("::", "\t", ";", "|", ",", " ")
 _STAND_IN: Final = "\x1f"
 """The unit separator stands in for delimiters of more than one character, which the fast reader does not know."""
 _SAMPLE: Final = 1 << 16
+_BLOCK: Final = 1 << 24
+_FREE_BLOCKS: Final = 4
+_MOST_RATIO: Final = 200
+"""Text compresses 3 to 20 times; a bomb 1,000 times."""
 
 
 def read_delimited(
@@ -94,12 +98,21 @@ def unpack(data: bytes, source: str) -> bytes:
     """The bytes of a gzip file; others come back as they are.
 
     Raises:
-        DataError: If the gzip file is broken or cut short.
+        DataError: If the gzip file is broken, cut short or a bomb.
     """
     if data[:2] != b"\x1f\x8b":
         return data
+    parts: list[bytes] = []
     try:
-        return gzip.decompress(data)
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            while part := file.read(_BLOCK):
+                parts.append(part)
+                if len(parts) > _FREE_BLOCKS and len(parts) * _BLOCK > _MOST_RATIO * len(data):
+                    raise DataError(
+                        f"its {len(data):,} bytes unpack to more than {len(parts) * _BLOCK:,}, as those of a zip bomb do",
+                        source=source, fix="If it is what it should be, unpack it first.",
+                    )  # fmt: skip
+        return b"".join(parts)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(
             f"the gzip file is broken or was cut short ({error})", source=source, fix="Fetch it again."

@@ -177,7 +177,8 @@ def _parquet(path: str, where: str) -> pl.DataFrame:
 def _guarded(read: Any, where: str) -> pl.DataFrame:
     try:
         return read()
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    # Polars panics on some broken files; that is no Exception, and as much their fault.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"it cannot be read: {reason}", source=where, fix="Was it written to the end?") from None
 

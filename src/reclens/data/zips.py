@@ -41,7 +41,7 @@ class Members:
             raise DataError("there is no such file or folder", source=str(path), fix="Check the path.")
         try:
             self._zip = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise _broken(path, str(error)) from None
         except OSError as error:
             raise DataError(f"it cannot be read: {error.strerror or error}", source=str(path)) from None
@@ -60,7 +60,8 @@ class Members:
     def names(self) -> list[str]:
         """Paths of the members, sorted; what operating systems add on their own is left out."""
         every = self._infos if self._zip is not None else self._names
-        return sorted(name for name in every if not name.startswith("__MACOSX/") and PurePosixPath(name).name[0] != ".")
+        hidden = (name for name in every if name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith("."))
+        return sorted(set(every) - set(hidden))
 
     def where(self, name: str) -> str:
         """What to call a member in messages."""
