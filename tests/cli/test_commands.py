@@ -132,7 +132,9 @@ def test_every_command_has_help_and_an_unknown_one_status_2(run, tmp_path: Path)
 
 def test_a_reader_that_goes_away_is_no_error(demo) -> None:
     folder, _ = demo
-    command = f"{sys.executable} -m reclens workspace sql 'SELECT * FROM run_demo_ease_lists' --limit 20000 -f csv | head -1"
+    command = (
+        f"{sys.executable} -m reclens workspace sql 'SELECT * FROM run_demo_ease_lists' --limit 20000 -f csv | head -1"
+    )
     found = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True,
                            check=False)  # fmt: skip
     assert found.stdout.startswith("user_id,") and found.stderr == ""

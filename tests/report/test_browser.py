@@ -1,0 +1,91 @@
+"""The report in a real browser: marks are drawn, the console is clean, nothing is fetched, phones can read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reclens.report import build_report
+
+pytestmark = pytest.mark.browser
+
+CONTRAST = """() => {
+  const channel = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+  const parse = (text) => text.match(/[0-9.]+/g).map(Number);
+  const light = (text) => { const [r, g, b] = parse(text); return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b); };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (parse(colour).length < 4 || parse(colour)[3] > 0) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  let worst = 99, where = "";
+  for (const element of document.querySelectorAll("h1, h2, h3, p, li, th, td, small, figcaption, summary, caption")) {
+    if (!element.textContent.trim()) continue;
+    const [a, b] = [light(getComputedStyle(element).color), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < worst) { worst = ratio; where = element.tagName + ": " + element.textContent.slice(0, 40); }
+  }
+  return [worst, where];
+}"""
+
+
+@pytest.fixture(scope="module")
+def page_file(measured, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    page = build_report(measured.results, comparison=measured.comparison, title="In the browser")
+    return page.save(tmp_path_factory.mktemp("report") / "report.html")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_report_in_a_browser(browser_page, page_file: Path, repository: Path, width: int, scheme: str) -> None:
+    requests: list[str] = []
+    browser_page.on("request", lambda request: requests.append(request.url))
+    browser_page.emulate_media(color_scheme=scheme)
+    browser_page.set_viewport_size({"width": width, "height": 900})
+    browser_page.goto(page_file.as_uri())
+    charts = browser_page.locator(".chart")
+    count = charts.count()
+    assert count >= 15
+    browser_page.wait_for_function(
+        "document.querySelectorAll('.chart svg.marks').length === document.querySelectorAll('.chart').length"
+    )
+    for at in range(count):
+        marks = charts.nth(at).locator("g.mark-symbol path, g.mark-rule line, g.mark-line path")
+        assert marks.count() > 0, f"chart {at} is empty"
+    assert browser_page.console_errors == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
+    worst, where = browser_page.evaluate(CONTRAST)
+    assert worst >= 4.5, f"contrast {worst:.2f} of {where}"
+    folder = repository / "tests" / "artefacts"
+    folder.mkdir(exist_ok=True)
+    browser_page.screenshot(path=folder / f"report-{width}-{scheme}.png", full_page=True)
+
+
+def test_a_mark_tells_its_numbers_on_hover(browser_page, page_file: Path) -> None:
+    browser_page.goto(page_file.as_uri())
+    dot = browser_page.locator(".chart").first.locator("g.mark-symbol path").nth(1)
+    dot.scroll_into_view_if_needed()
+    dot.hover()
+    tip = browser_page.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    assert "ndcg@10" in tip.inner_text() and "n = " in tip.inner_text()
+
+
+def test_it_prints(browser_page, page_file: Path) -> None:
+    browser_page.goto(page_file.as_uri())
+    browser_page.wait_for_function("document.querySelectorAll('.chart svg.marks').length > 10")
+    pdf = browser_page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF") and len(pdf) > 50_000
+
+
+def test_titles_are_not_run(browser_page, page_file: Path) -> None:
+    dialogs: list[str] = []
+    browser_page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    browser_page.goto(page_file.as_uri())
+    browser_page.wait_for_function("document.querySelectorAll('.chart svg.marks').length > 10")
+    assert dialogs == []
+    assert browser_page.locator(".legend li", has_text="<script>alert").count() == 1

@@ -1,0 +1,57 @@
+"""Tables: digits, marks, escapes, and the same numbers in every form."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from reclens.report import comparison_table, format_number, leaderboard, segment_table, to_csv, to_json, to_markdown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.123456, "0.1235"), (0.0, "0.0000"), (1.23456, "1.235"), (12.3456, "12.35"), (123.456, "123.5"),
+     (12345.6, "12,346"), (-0.5, "-0.5000"), (None, "–"), (float("nan"), "–")],
+)  # fmt: skip
+def test_digits(value: float | None, text: str) -> None:
+    assert format_number(value) == text
+
+
+def test_the_leaderboard_shows_the_numbers_of_the_evaluation(measured) -> None:
+    table = leaderboard(measured.results, comparison=measured.comparison)
+    ease = measured.results["ease </b>"]["ndcg@10"].overall
+    cell = table.rows[1][table.columns.index("ndcg@10")]
+    assert cell == f"{ease.value:.4f} [{ease.low:.4f}, {ease.high:.4f}] ▲"
+    assert table.rows[1][table.columns.index("coverage@10")] == format_number(
+        measured.results["ease </b>"]["coverage@10"].overall.value
+    )
+    random = table.rows[2]
+    assert random[1].endswith("▼") and "≠" in random[table.columns.index("novelty@10")]
+
+
+def test_segments_carry_their_sizes(measured) -> None:
+    table = segment_table(measured.results, metric="ndcg@10", by="activity")
+    sizes = measured.results["popular"]["ndcg@10"].by["activity"]
+    assert table.columns[1:] == tuple(f"{name} (n = {found.n:,})" for name, found in sizes.items())
+
+
+def test_every_form_has_the_same_numbers(measured) -> None:
+    table = comparison_table(measured.comparison, by=None)
+    from_json = json.loads(to_json(table))["rows"]
+    from_csv = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert len(from_json) == len(from_csv) == len(measured.comparison.differences) == len(table.rows)
+    for one, two, row in zip(from_json, from_csv, measured.comparison.differences, strict=True):
+        assert one["difference"] == float(two["difference"]) == row.difference
+    assert to_markdown(table).count("\n| ") == len(table.rows) + 1
+
+
+def test_cells_cannot_break_out() -> None:
+    from reclens.report import Table
+
+    table = Table("t", ("a|b",), (("x|y\nz",),), ({"a": "=cmd()", "b": float("nan")},))
+    assert "| x\\|y z |" in to_markdown(table)
+    assert "'=cmd()" in to_csv(table)
+    assert json.loads(to_json(table))["rows"] == [{"a": "=cmd()", "b": None}]
