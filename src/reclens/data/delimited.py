@@ -109,7 +109,7 @@ def unpack(data: bytes, source: str) -> bytes:
                 parts.append(part)
                 if len(parts) > _FREE_BLOCKS and len(parts) * _BLOCK > _MOST_RATIO * len(data):
                     raise DataError(
-                        f"its {len(data):,} bytes unpack to more than {len(parts) * _BLOCK:,}, as those of a zip bomb do",
+                        f"its {len(data):,} bytes unpack to over {len(parts) * _BLOCK:,}, as those of a zip bomb do",
                         source=source, fix="If it is what it should be, unpack it first.",
                     )  # fmt: skip
         return b"".join(parts)
