@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from reclens.metrics import MetricInfo
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 
 HEAD = """\
@@ -55,20 +57,23 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def shown(info) -> str:
+def shown(info: MetricInfo) -> str:
+    """Its name as it is asked for."""
     return f"{info.name}@k" if info.cut else info.name
 
 
-def direction(info) -> str:
+def direction(info: MetricInfo) -> str:
+    """Which way is better."""
     return {True: "higher", False: "lower", None: "neither"}[info.higher_is_better]
 
 
-def bounds(info) -> str:
+def bounds(info: MetricInfo) -> str:
+    """Its range."""
     low = f"{info.low:g}"
     return f"{low} to {info.high:g}" if info.high is not None else f"from {low}"
 
 
-def section(info) -> str:
+def section(info: MetricInfo) -> str:
     """One metric: its name as an anchor, its facts in one line, its docstring."""
     facts = [f"`{shown(info)}`", f"per {info.kind}", f"better: {direction(info)}", f"range: {bounds(info)}"]
     facts += [f"unit: {info.unit}"] if info.unit else []

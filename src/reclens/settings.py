@@ -23,6 +23,7 @@ __all__ = [
     "SplitSettings",
     "load_settings",
     "to_toml",
+    "validate_settings",
 ]
 
 

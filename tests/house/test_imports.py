@@ -9,21 +9,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-HEAVY = set(
-    [
-        "altair",
-        "duckdb",
-        "matplotlib",
-        "numba",
-        "pandas",
-        "pyarrow",
-        "scipy",
-        "sklearn",
-        "streamlit",
-        "torch",
-        "vl_convert",
-    ]
-)
+HEAVY = {
+    "altair",
+    "duckdb",
+    "matplotlib",
+    "numba",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "streamlit",
+    "torch",
+    "vl_convert",
+}
 NOT_IN_CORE = {"matplotlib", "pandas", "pyarrow", "requests", "sklearn", "streamlit", "torch"}
 
 

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.browser
 CONTRAST = """() => {
   const channel = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
   const parse = (text) => text.match(/[0-9.]+/g).map(Number);
-  const light = (text) => { const [r, g, b] = parse(text); return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b); };
+  const weights = [0.2126, 0.7152, 0.0722];
+  const light = (text) => weights.reduce((sum, weight, at) => sum + weight * channel(parse(text)[at]), 0);
   const ground = (element) => {
     for (let at = element; at; at = at.parentElement) {
       const colour = getComputedStyle(at).backgroundColor;

@@ -9,7 +9,7 @@ import typer
 
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
-__all__ = ["app"]
+__all__ = ["app", "convert", "fetch", "info", "split", "sql"]
 
 app = typer.Typer(help="Fetch, look at, split, query and convert data.", no_args_is_help=True)
 

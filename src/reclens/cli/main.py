@@ -12,7 +12,7 @@ from reclens import __version__
 from reclens.cli import data, demo, doctor, evaluate, metrics, models, workspace
 from reclens.errors import RecLensError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "root"]
 
 app = typer.Typer(
     name="reclens",

@@ -8,7 +8,7 @@ import typer
 
 from reclens.cli.shared import Format, FormatOption, OutOption
 
-__all__ = ["app"]
+__all__ = ["app", "conventions", "list_metrics", "show"]
 
 app = typer.Typer(help="The metrics and their definitions.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ import typer
 
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
-__all__ = ["app", "fit", "recommend"]
+__all__ = ["app", "fit", "list_models", "recommend", "show"]
 
 app = typer.Typer(help="The recommenders.", no_args_is_help=True)
 

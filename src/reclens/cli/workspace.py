@@ -9,7 +9,7 @@ import typer
 
 from reclens.cli.shared import Format, FormatOption, OutOption, WorkspaceOption
 
-__all__ = ["app"]
+__all__ = ["app", "list_artefacts", "remove", "restore", "show", "sql"]
 
 app = typer.Typer(help="What is kept in the workspace.", no_args_is_help=True)
 

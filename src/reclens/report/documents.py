@@ -23,7 +23,7 @@ from reclens.schema import versions
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["Document", "build_report"]
+__all__ = ["Document", "Figure", "Section", "build_report"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 """The font of page and charts: Vega measures its labels in the font it is told."""

@@ -16,6 +16,7 @@ from reclens.metrics import describe
 __all__ = [
     "Table",
     "comparison_table",
+    "format_estimate",
     "format_number",
     "leaderboard",
     "segment_table",
