@@ -78,15 +78,17 @@ KINDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("neighbors_of", ["candidate", "history"])
 @pytest.mark.parametrize("neighbors", [4, 100])
 @pytest.mark.parametrize(("similarity", "weighting", "shrinkage"), KINDS)
-def test_item_knn(similarity: str, weighting: str, shrinkage: float, neighbors: int) -> None:
+def test_item_knn(similarity: str, weighting: str, shrinkage: float, neighbors: int, neighbors_of: str) -> None:
     data, ratings = random_data(1)
     values = centred(ratings) if similarity == "adjusted_cosine" else (ratings != 0).astype(float)
     near = keep_best(similarities((values if similarity == "adjusted_cosine" else ratings).T, similarity, weighting,
                                   shrinkage), neighbors)  # fmt: skip
-    model = models.ItemKNN(neighbors=neighbors, similarity=similarity, weighting=weighting, shrinkage=shrinkage)
-    expected = np.maximum(values @ near, 0)
+    model = models.ItemKNN(neighbors=neighbors, similarity=similarity, weighting=weighting, shrinkage=shrinkage,
+                           neighbors_of=neighbors_of)  # fmt: skip
+    expected = np.maximum(values @ (near.T if neighbors_of == "candidate" else near), 0)
     got = as_table(model.fit(data), ratings.shape)
     # A float32 sum of cancelling parts may come out as a tiny positive number, and is then listed last.
     np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-6)

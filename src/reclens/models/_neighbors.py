@@ -43,10 +43,14 @@ class Neighbors:
     weights: np.ndarray
     lengths: np.ndarray
 
-    @property
-    def begins(self) -> np.ndarray:
-        """Where each row begins in the flat arrays."""
-        return np.arange(len(self.lengths), dtype=np.int64) * self.codes.shape[1]
+    def as_matrix(self) -> UserItemMatrix:
+        """The similarities as a sparse matrix, row -> neighbour; neighbours ascend within a row."""
+        listed = np.arange(self.codes.shape[1]) < self.lengths[:, None]
+        rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        columns, values = self.codes[listed], self.weights[listed]
+        order = np.lexsort((columns, rows))
+        indptr = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
+        return UserItemMatrix(indptr, columns[order], values[order], len(self.lengths))
 
 
 def check_neighbor_options(*, neighbors: int, similarity: str, weighting: str, shrinkage: float) -> None:

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reclens.data.dataset import Dataset
+from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
+from reclens.errors import UnknownNameError
 from reclens.models._base import Block, Recommender
 from reclens.models._kernels import top_of_product
-from reclens.models._neighbors import Neighbors, check_neighbor_options, find_neighbors, weigh
+from reclens.models._neighbors import check_neighbor_options, find_neighbors, weigh
 
 __all__ = ["ItemKNN"]
 
@@ -21,15 +22,18 @@ __all__ = ["ItemKNN"]
 class ItemKNN(Recommender):
     """Items close to those of the user's history.
 
-    The score of an item is the sum, over the items of the history that have it among their neighbours, of similarity ×
-    value; the value is 1, or the rating less the user's mean under adjusted cosine. Items without a positive score are
-    not recommended, so that lists can be short.
+    The score of an item is a sum of similarity × value over items of the history; the value is 1, or the rating less
+    the user's mean under adjusted cosine. Which items of the history count is a choice that matters: those among the
+    neighbours of the *candidate* (Sarwar et al. 2001; RecBole), or those that have the candidate among their own
+    neighbours, the neighbours of the *history* (Deshpande and Karypis 2004; the library implicit), which favours popular
+    items. Items without a positive score are not recommended, so that lists can be short.
 
     Attributes:
         neighbors: Neighbours kept of each item.
         similarity: ``cosine``, ``adjusted_cosine`` (needs ratings), ``jaccard`` or ``dot``.
         weighting: ``none``, ``tf_idf`` or ``bm25``, applied before the similarity.
         shrinkage: Added to the denominator: pulls similarities that rest on few users towards 0.
+        neighbors_of: ``candidate`` or ``history``, see above.
     """
 
     name: ClassVar[str] = "item_knn"
@@ -38,17 +42,28 @@ class ItemKNN(Recommender):
     similarity: str = "cosine"
     weighting: str = "none"
     shrinkage: float = 0.0
+    neighbors_of: str = "candidate"
 
     def _check(self) -> None:
         check_neighbor_options(neighbors=self.neighbors, similarity=self.similarity, weighting=self.weighting,
                                shrinkage=self.shrinkage)  # fmt: skip
 
+        if self.neighbors_of not in ("candidate", "history"):
+            raise UnknownNameError("value of neighbors_of", self.neighbors_of, ("candidate", "history"))
+
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         matrix = weigh(train, similarity=self.similarity, weighting=self.weighting)
-        self.neighbors_ = find_neighbors(
-            matrix.transposed, neighbors=self.neighbors, similarity=self.similarity, shrinkage=self.shrinkage,
-            engine=engine, progress=progress, what="fit item_knn",
-        )  # fmt: skip
+        found = find_neighbors(
+            matrix.transposed,
+            neighbors=self.neighbors,
+            similarity=self.similarity,
+            shrinkage=self.shrinkage,
+            engine=engine,
+            progress=progress,
+            what="fit item_knn",
+        ).as_matrix()
+        # Rows are items of the history, columns the candidates that they speak for.
+        self.neighbors_ = found.transposed if self.neighbors_of == "candidate" else found
         # Weights shape the similarities; the history itself counts with ones, or with centred ratings.
         self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
 
@@ -56,23 +71,30 @@ class ItemKNN(Recommender):
         near, seen = self.neighbors_, self.seen_
         codes = np.empty((len(block.users), block.k), np.int32)
         scores = np.empty((len(block.users), block.k), np.float32)
-        top_of_product(block.users, seen.indptr, seen.indices, self.values_, near.begins, near.begins + near.lengths,
-                       near.codes.ravel(), near.weights.ravel(), seen.indptr, seen.indices, block.exclude_seen,
-                       np.float32(0), seen.n_columns, codes, scores)  # fmt: skip
+        top_of_product(
+            block.users, seen.indptr, seen.indices, self.values_, near.indptr[:-1], near.indptr[1:], near.indices,
+            near.values, seen.indptr, seen.indices, block.exclude_seen, np.float32(0), seen.n_columns, codes, scores,
+        )  # fmt: skip
         return codes, scores
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
         part = slice(self.seen_.indptr[user], self.seen_.indptr[user + 1])
-        own = self.seen_.indices[part]
-        listed = np.arange(self.neighbors_.codes.shape[1]) < self.neighbors_.lengths[own, None]
-        hit = (self.neighbors_.codes[own] == item) & listed
-        weights = np.where(hit, self.neighbors_.weights[own], 0).sum(axis=1) * self.values_[part]
-        return "item", self.items_.decode(own[hit.any(axis=1)]).to_list(), weights[hit.any(axis=1)]
+        near, own, values = self.neighbors_, self.seen_.indices[part], self.values_[part]
+        ids: list[int] = []
+        parts: list[float] = []
+        for other, value in zip(own, values, strict=True):
+            row = slice(near.indptr[other], near.indptr[other + 1])
+            hit = near.indices[row] == item
+            if hit.any():
+                ids.append(int(other))
+                parts.append(float(near.values[row][hit][0] * value))
+        return "item", self.items_.decode(ids).to_list(), np.array(parts)
 
     def _state(self) -> dict[str, np.ndarray]:
         near = self.neighbors_
-        return {"codes": near.codes, "weights": near.weights, "lengths": near.lengths, "values": self.values_}
+        return {"indptr": near.indptr, "codes": near.indices, "weights": near.values, "values": self.values_}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.neighbors_ = Neighbors(arrays["codes"], arrays["weights"], arrays["lengths"])
+        n = len(self.items_)
+        self.neighbors_ = UserItemMatrix(arrays["indptr"], arrays["codes"], arrays["weights"], n)
         self.values_ = arrays["values"]
