@@ -63,7 +63,7 @@ def mrr(lists: Lists, convention: Convention) -> np.ndarray:
     Source: Voorhees (1999), The TREC-8 question answering track report; trec_eval recip_rank.
     """
     reciprocal: np.ndarray = np.where(lists.hits, 1.0 / np.arange(1, lists.depth + 1), 0.0)
-    return np.max(reciprocal, axis=1)
+    return np.maximum.reduce(reciprocal, axis=1)
 
 
 @metric(title="NDCG", needs=("truth",))

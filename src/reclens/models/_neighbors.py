@@ -44,13 +44,10 @@ class Neighbors:
     lengths: np.ndarray
 
     def as_matrix(self) -> UserItemMatrix:
-        """The similarities as a sparse matrix, row -> neighbour; neighbours ascend within a row."""
+        """The similarities as a sparse matrix, row -> neighbour, the most similar first in each row."""
         listed = np.arange(self.codes.shape[1]) < self.lengths[:, None]
-        rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
-        columns, values = self.codes[listed], self.weights[listed]
-        order = np.lexsort((columns, rows))
         indptr = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
-        return UserItemMatrix(indptr, columns[order], values[order], len(self.lengths))
+        return UserItemMatrix(indptr, self.codes[listed], self.weights[listed], len(self.lengths))
 
 
 def check_neighbor_options(*, neighbors: int, similarity: str, weighting: str, shrinkage: float) -> None:
