@@ -62,8 +62,8 @@ def mrr(lists: Lists, convention: Convention) -> np.ndarray:
     Users without a list count 0; users without relevant items are left out.
     Source: Voorhees (1999), The TREC-8 question answering track report; trec_eval recip_rank.
     """
-    reciprocal: np.ndarray = np.where(lists.hits, 1.0 / np.arange(1, lists.depth + 1), 0.0)
-    return np.maximum.reduce(reciprocal, axis=1)
+    reciprocal = np.where(lists.hits, 1.0 / np.arange(1, lists.depth + 1), 0.0)
+    return np.asarray(reciprocal.max(axis=1))
 
 
 @metric(title="NDCG", needs=("truth",))

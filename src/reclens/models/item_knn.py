@@ -25,8 +25,8 @@ class ItemKNN(Recommender):
     The score of an item is a sum of similarity × value over items of the history; the value is 1, or the rating less
     the user's mean under adjusted cosine. Which items of the history count is a choice that matters: those among the
     neighbours of the *candidate* (Sarwar et al. 2001; RecBole), or those that have the candidate among their own
-    neighbours, the neighbours of the *history* (Deshpande and Karypis 2004; the library implicit), which favours popular
-    items. Items without a positive score are not recommended, so that lists can be short.
+    neighbours, the neighbours of the *history* (Deshpande and Karypis 2004; the library implicit), which favours
+    popular items. Items without a positive score are not recommended, so that lists can be short.
 
     Attributes:
         neighbors: Neighbours kept of each item.
