@@ -4,8 +4,8 @@
     python benchmarks/bench_knn.py --data ml-1m.zip --peers implicit
 
 Ours beside implicit and similaripy, each in its own environment, from the same user and item codes in memory. Ours
-starts from a data frame of ids and ends with one; the peers start from a sparse matrix and end with arrays. For the same
-neighbours, ours is run with ``neighbors_of="history"``; the sum of all scores has to agree.
+starts from a data frame of ids and ends with one; the peers start from a sparse matrix and end with arrays. For the
+same neighbours, ours is run with ``neighbors_of="history"``; the sum of all scores has to agree.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def hit_rate(lists: Lists, convention: Convention) -> np.ndarray:
     Users without a list count 0; users without relevant items are left out.
     Source: Deshpande and Karypis (2004), Item-based top-n recommendation algorithms; trec_eval success_k.
     """
-    return lists.hits.any(axis=1).astype(np.float64)
+    return np.asarray(lists.hits.any(axis=1), np.float64)
 
 
 @metric(title="MRR", needs=("truth",))
@@ -63,7 +63,7 @@ def mrr(lists: Lists, convention: Convention) -> np.ndarray:
     Source: Voorhees (1999), The TREC-8 question answering track report; trec_eval recip_rank.
     """
     reciprocal = np.where(lists.hits, 1.0 / np.arange(1, lists.depth + 1), 0.0)
-    return np.asarray(reciprocal.max(axis=1))
+    return reciprocal.max(axis=1)
 
 
 @metric(title="NDCG", needs=("truth",))
