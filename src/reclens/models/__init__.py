@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from reclens.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from reclens.models._base import Explanation, Recommender
+    from reclens.models._base import Recommender
+    from reclens.models._explanation import Explanation
     from reclens.models.ease import EASE
     from reclens.models.item_knn import ItemKNN
     from reclens.models.popular import Popular
@@ -81,7 +82,8 @@ def describe(name: str) -> str:
 
 def __getattr__(name: str) -> Any:
     if name in ("Recommender", "Explanation"):
-        return getattr(importlib.import_module("reclens.models._base"), name)
+        home = "_base" if name == "Recommender" else "_explanation"
+        return getattr(importlib.import_module(f"reclens.models.{home}"), name)
     for known in names() if name in __all__ else ():
         # "recent_popular" is RecentPopular, "ease" is EASE: the same letters.
         if known.replace("_", "") == name.lower():

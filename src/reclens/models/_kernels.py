@@ -12,7 +12,9 @@ import numpy as np
 
 from reclens.kernels import kernel
 
-__all__ = ["COSINE", "DOT", "JACCARD", "gram", "neighbours", "sum_rows", "top_of_dense", "top_of_product"]
+__all__ = [
+    "COSINE", "DOT", "JACCARD", "gram", "neighbours", "product_rows", "sum_rows", "top_of_dense", "top_of_product",
+]  # fmt: skip
 
 COSINE: Final = 0
 JACCARD: Final = 1
@@ -130,6 +132,22 @@ def top_of_product(
                 row[seen[p]] = -np.inf
         found = _top(row, floor, scores[at], codes[at])
         codes[at, found:] = -1
+
+
+@kernel(
+    "void(int64[::1], int64[::1], int32[::1], float32[::1], int64[::1], int64[::1], int32[::1], float32[::1], "
+    "float32[:,::1])"
+)
+def product_rows(
+    users: Any, indptr: Any, indices: Any, values: Any, begins: Any, ends: Any, other: Any, weights: Any, out: Any
+) -> None:
+    """Dense rows of the product of two sparse matrices, for some users: added to ``out``."""
+    for at in range(len(users)):
+        user = users[at]
+        for p in range(indptr[user], indptr[user + 1]):
+            value, line = values[p], indices[p]
+            for q in range(begins[line], ends[line]):
+                out[at, other[q]] += value * weights[q]
 
 
 @kernel("void(int64[::1], float32[:,::1], int64[::1], int32[::1], boolean, float32, int32[:,::1], float32[:,::1])")

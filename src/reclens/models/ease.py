@@ -12,7 +12,8 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._base import Block, Recommender
-from reclens.models._kernels import gram, sum_rows, top_of_dense
+from reclens.models._kernels import gram, sum_rows
+from reclens.models._space import Real, Space
 
 __all__ = ["EASE"]
 
@@ -32,8 +33,14 @@ class EASE(Recommender):
     """
 
     name: ClassVar[str] = "ease"
+    space: ClassVar[Mapping[str, Space]] = {"l2": Real(1, 10_000)}
 
     l2: float = 300.0
+
+    @property
+    def folds_in(self) -> bool:
+        """Yes: a user is the sum of the rows of her items."""
+        return True
 
     def _check(self) -> None:
         if not self.l2 > 0 or not np.isfinite(self.l2):
@@ -57,16 +64,10 @@ class EASE(Recommender):
         np.fill_diagonal(inverse, 0.0)
         self.weights_ = np.ascontiguousarray(inverse, np.float32)
 
-    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        seen = self.seen_
+    def _scores(self, block: Block) -> np.ndarray:
         rows = np.zeros((len(block.users), len(self.items_)), np.float32)
-        sum_rows(block.users, seen.indptr, seen.indices, self.weights_, rows)
-        codes = np.empty((len(block.users), block.k), np.int32)
-        scores = np.empty((len(block.users), block.k), np.float32)
-        top_of_dense(
-            block.users, rows, seen.indptr, seen.indices, block.exclude_seen, np.float32(-np.inf), codes, scores
-        )
-        return codes, scores
+        sum_rows(block.users, block.seen.indptr, block.seen.indices, self.weights_, rows)
+        return rows
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
         own = self.seen_.indices[self.seen_.indptr[user] : self.seen_.indptr[user + 1]]

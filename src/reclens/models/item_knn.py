@@ -12,8 +12,9 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError
 from reclens.models._base import Block, Recommender
-from reclens.models._kernels import top_of_product
+from reclens.models._kernels import product_rows, top_of_product
 from reclens.models._neighbors import check_neighbor_options, find_neighbors, weigh
+from reclens.models._space import Choice, Real, Space, Whole
 
 __all__ = ["ItemKNN"]
 
@@ -37,12 +38,22 @@ class ItemKNN(Recommender):
     """
 
     name: ClassVar[str] = "item_knn"
+    floor: ClassVar[float] = 0.0
+    space: ClassVar[Mapping[str, Space]] = {
+        "neighbors": Whole(5, 1000), "shrinkage": Real(0.1, 1000),
+        "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
+    }  # fmt: skip
 
     neighbors: int = 100
     similarity: str = "cosine"
     weighting: str = "none"
     shrinkage: float = 0.0
     neighbors_of: str = "candidate"
+
+    @property
+    def folds_in(self) -> bool:
+        """Yes, but for ratings: a given history has none."""
+        return self.similarity != "adjusted_cosine"
 
     def _check(self) -> None:
         check_neighbor_options(neighbors=self.neighbors, similarity=self.similarity, weighting=self.weighting,
@@ -68,14 +79,26 @@ class ItemKNN(Recommender):
         self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        near, seen = self.neighbors_, self.seen_
+        near, seen = self.neighbors_, block.seen
         codes = np.empty((len(block.users), block.k), np.int32)
         scores = np.empty((len(block.users), block.k), np.float32)
         top_of_product(
-            block.users, seen.indptr, seen.indices, self.values_, near.indptr[:-1], near.indptr[1:], near.indices,
-            near.values, seen.indptr, seen.indices, block.exclude_seen, np.float32(0), seen.n_columns, codes, scores,
+            block.users, seen.indptr, seen.indices, self._values_of(block), near.indptr[:-1], near.indptr[1:],
+            near.indices, near.values, seen.indptr, seen.indices, block.exclude_seen, np.float32(0), seen.n_columns,
+            codes, scores,
         )  # fmt: skip
         return codes, scores
+
+    def _scores(self, block: Block) -> np.ndarray:
+        near, seen = self.neighbors_, block.seen
+        rows = np.zeros((len(block.users), seen.n_columns), np.float32)
+        product_rows(block.users, seen.indptr, seen.indices, self._values_of(block), near.indptr[:-1], near.indptr[1:],
+                     near.indices, near.values, rows)  # fmt: skip
+        return rows
+
+    def _values_of(self, block: Block) -> np.ndarray:
+        """What the cells of the histories count."""
+        return block.seen.values if block.told else self.values_
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
         part = slice(self.seen_.indptr[user], self.seen_.indptr[user + 1])

@@ -11,7 +11,6 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.models._base import Block, Recommender
-from reclens.models._counts import top_of_counts
 
 __all__ = ["Popular"]
 
@@ -24,13 +23,18 @@ class Popular(Recommender):
     """
 
     name: ClassVar[str] = "popular"
-    personal: ClassVar[bool] = False
+    floor: ClassVar[float] = 0.0
+
+    @property
+    def personal(self) -> bool:
+        """No: everybody gets the same."""
+        return False
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         self.counts_ = np.bincount(self.seen_.indices, minlength=len(self.items_)).astype(np.float32)
 
-    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        return top_of_counts(block, self.counts_, self.seen_)
+    def _scores(self, block: Block) -> np.ndarray:
+        return np.repeat(self.counts_[None, :], len(block.users), axis=0)
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
         return "count", ["users in the training data who have it"], self.counts_[[item]].astype(np.float64)

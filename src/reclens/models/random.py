@@ -12,7 +12,6 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.models._base import Block, Recommender
-from reclens.models._kernels import top_of_dense
 from reclens.schema import stable_hash
 
 __all__ = ["Random"]
@@ -27,9 +26,13 @@ class Random(Recommender):
     """
 
     name: ClassVar[str] = "random"
-    personal: ClassVar[bool] = False
 
     seed: int = 0
+
+    @property
+    def personal(self) -> bool:
+        """No: a draw needs nothing but the id."""
+        return False
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         """There is nothing to learn but the items."""
@@ -37,17 +40,8 @@ class Random(Recommender):
     def _keys(self, users: pl.Series) -> np.ndarray:
         return stable_hash(users)
 
-    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.empty((len(block.users), len(self.items_)), np.float32)
-        for at, key in enumerate(block.keys):
-            rows[at] = self._draws(int(key))
-        codes = np.empty((len(block.users), block.k), np.int32)
-        scores = np.empty((len(block.users), block.k), np.float32)
-        seen = self.seen_
-        top_of_dense(
-            block.users, rows, seen.indptr, seen.indices, block.exclude_seen, np.float32(-np.inf), codes, scores
-        )
-        return codes, scores
+    def _scores(self, block: Block) -> np.ndarray:
+        return np.stack([self._draws(int(key)) for key in block.keys])
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
         draw = self._draws(int(stable_hash(self.users_.decode([user]))[0]))[item] if user >= 0 else np.nan

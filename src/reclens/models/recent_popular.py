@@ -14,7 +14,7 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._base import Block, Recommender
-from reclens.models._counts import top_of_counts
+from reclens.models._space import Real, Space
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["RecentPopular"]
@@ -32,9 +32,15 @@ class RecentPopular(Recommender):
     """
 
     name: ClassVar[str] = "recent_popular"
-    personal: ClassVar[bool] = False
+    floor: ClassVar[float] = 0.0
+    space: ClassVar[Mapping[str, Space]] = {"days": Real(1, 365)}
 
     days: float = 7.0
+
+    @property
+    def personal(self) -> bool:
+        """No: everybody gets the same."""
+        return False
 
     def _check(self) -> None:
         if not self.days > 0:
@@ -49,8 +55,8 @@ class RecentPopular(Recommender):
         counts = np.bincount(self.items_.encode(pairs[ITEM]), minlength=len(self.items_))
         self.counts_ = counts.astype(np.float32)
 
-    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        return top_of_counts(block, self.counts_, self.seen_)
+    def _scores(self, block: Block) -> np.ndarray:
+        return np.repeat(self.counts_[None, :], len(block.users), axis=0)
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
         label = f"users who had it in the last {self.days:g} days of the training data"

@@ -11,8 +11,9 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.models._base import Block, Recommender
-from reclens.models._kernels import top_of_product
+from reclens.models._kernels import product_rows, top_of_product
 from reclens.models._neighbors import Neighbors, check_neighbor_options, find_neighbors, weigh
+from reclens.models._space import Choice, Real, Space, Whole
 
 __all__ = ["UserKNN"]
 
@@ -32,6 +33,11 @@ class UserKNN(Recommender):
     """
 
     name: ClassVar[str] = "user_knn"
+    floor: ClassVar[float] = 0.0
+    space: ClassVar[Mapping[str, Space]] = {
+        "neighbors": Whole(5, 1000), "shrinkage": Real(0.1, 1000),
+        "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
+    }  # fmt: skip
 
     neighbors: int = 100
     similarity: str = "cosine"
@@ -59,16 +65,25 @@ class UserKNN(Recommender):
         self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        near, seen = self.neighbors_, self.seen_
-        width = near.codes.shape[1]
-        # The neighbours of a user are the row of the first matrix; rows are as wide as the longest, zeros fill up.
-        indptr = np.arange(len(near.lengths) + 1, dtype=np.int64) * width
+        seen = self.seen_
         codes = np.empty((len(block.users), block.k), np.int32)
         scores = np.empty((len(block.users), block.k), np.float32)
-        top_of_product(block.users, indptr, near.codes.ravel(), near.weights.ravel(), seen.indptr[:-1], seen.indptr[1:],
-                       seen.indices, self.values_, seen.indptr, seen.indices, block.exclude_seen, np.float32(0),
-                       seen.n_columns, codes, scores)  # fmt: skip
+        top_of_product(block.users, *self._near(), seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_,
+                       seen.indptr, seen.indices, block.exclude_seen, np.float32(0), seen.n_columns, codes,
+                       scores)  # fmt: skip
         return codes, scores
+
+    def _scores(self, block: Block) -> np.ndarray:
+        seen = self.seen_
+        rows = np.zeros((len(block.users), seen.n_columns), np.float32)
+        product_rows(block.users, *self._near(), seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_, rows)
+        return rows
+
+    def _near(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The neighbours of the users as a sparse matrix: rows are as wide as the longest, zeros fill up."""
+        near = self.neighbors_
+        indptr = np.arange(len(near.lengths) + 1, dtype=np.int64) * near.codes.shape[1]
+        return indptr, near.codes.ravel(), near.weights.ravel()
 
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
         length = int(self.neighbors_.lengths[user])

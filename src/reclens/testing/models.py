@@ -47,9 +47,12 @@ def check_model(model: Recommender, folder: Path) -> None:
     assert model.fit(data) is model, "fit returns the model"
     assert data.interactions.equals(before), "fit leaves the data alone"
     lists = model.recommend(k=7)
-    _check_lists(lists.table, data, k=7, exclude_seen=True)
-    _check_lists(model.recommend(k=7, exclude_seen=False).table, data, k=7, exclude_seen=False)
-    _check_lists(model.recommend(k=1000).table, data, k=1000, exclude_seen=True)
+    items = data.interactions[ITEM].unique()
+    if model.cold_items and data.items is not None:
+        items = data.items[ITEM]
+    _check_lists(lists.table, data, items, k=7, exclude_seen=True)
+    _check_lists(model.recommend(k=7, exclude_seen=False).table, data, items, k=7, exclude_seen=False)
+    _check_lists(model.recommend(k=1000).table, data, items, k=1000, exclude_seen=True)
     assert lists.table.equals(model.recommend(k=7, threads=1).table), "the number of threads changes the lists"
     shorter = lists.table.filter(pl.col(RANK) <= 3)
     assert model.recommend(k=3).table.equals(shorter), "the best three are the first three of the best seven"
@@ -57,16 +60,18 @@ def check_model(model: Recommender, folder: Path) -> None:
     expected = pl.concat([lists.table.filter(pl.col(USER) == user) for user in ("u7", "u3")])
     assert some.equals(expected), "a user's list depends on who else is asked for"
     _check_strangers(model)
+    _check_scores(model, lists.table)
+    _check_histories(model, lists.table, data)
     _check_explanations(model, lists.table)
     _check_saving(model, lists.table, folder)
     _raises(UsageError, lambda: model.recommend(k=0), "k of 0")
 
 
-def _check_lists(table: pl.DataFrame, data: Dataset, *, k: int, exclude_seen: bool) -> None:
+def _check_lists(table: pl.DataFrame, data: Dataset, items: pl.Series, *, k: int, exclude_seen: bool) -> None:
     assert table.columns == [USER, ITEM, RANK, SCORE]
     assert table.null_count().sum_horizontal().item() == 0
     assert not table.select(USER, ITEM).is_duplicated().any(), "an item stands in a list twice"
-    assert table[ITEM].is_in(data.interactions[ITEM].implode()).all(), "an item that is not in the training data"
+    assert table[ITEM].is_in(items.implode()).all(), "an item that is not in the catalogue"
     by_user = table.group_by(USER, maintain_order=True).agg(pl.col(RANK), pl.col(SCORE))
     for ranks, scores in zip(by_user[RANK].to_list(), by_user[SCORE].to_list(), strict=True):
         assert ranks == list(range(1, len(ranks) + 1)) and len(ranks) <= k, "ranks count 1, 2, 3 …"
@@ -86,6 +91,34 @@ def _check_strangers(model: Recommender) -> None:
     assert rules["users without training data"] == 1, "users without training data are counted"
 
 
+def _check_scores(model: Recommender, table: pl.DataFrame) -> None:
+    shuffled = table.sample(fraction=1.0, shuffle=True, seed=1)
+    scored = model.score(shuffled.select(USER, ITEM))
+    assert scored.select(USER, ITEM).equals(shuffled.select(USER, ITEM)), "score keeps the pairs and their order"
+    assert np.allclose(scored[SCORE], shuffled[SCORE], rtol=1e-4, atol=1e-6), "score and recommend give one score"
+    strange = model.score(pl.DataFrame({USER: ["u1", "nobody"], ITEM: ["no such item", table[ITEM][0]]}))
+    assert strange[SCORE][0] is None, "an unknown item has no score"
+    assert (strange[SCORE][1] is None) == model.personal, "only models that are not personal score for anybody"
+
+
+def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
+    """A user who comes after the fit with the history of a training user gets the list of that user."""
+    renamed = data.interactions.select(pl.format("new-{}", USER).alias(USER), ITEM)
+    if model.personal and not model.folds_in:
+        _raises(UsageError, lambda: model.recommend(history=renamed), "a history that cannot be used")
+        return
+    found = model.recommend(history=renamed, k=7).table
+    assert found[USER].str.starts_with("new-").all(), "the users of the history are served"
+    if model.personal:
+        same = found.with_columns(pl.col(USER).str.strip_prefix("new-")).join(table, on=[USER, RANK], how="full")
+        assert np.allclose(same[SCORE], same[f"{SCORE}_right"], rtol=1e-3, atol=1e-5), "equal histories, equal scores"
+    seen = found.join(renamed, on=[USER, ITEM], how="semi").height
+    assert not seen, "an item of the given history is recommended"
+    outside = pl.concat([renamed, pl.DataFrame({USER: ["new-u1"], ITEM: ["no such item"]})])
+    card = model.recommend(history=outside, k=7).card
+    assert any(rule["count"] == 1 for rule in card["rules"] if "history" in rule["rule"]), "unknown items are counted"
+
+
 def _check_explanations(model: Recommender, table: pl.DataFrame) -> None:
     for user, item, _, score in table.head(20).rows():
         found = model.explain(user, item, n=3)
@@ -100,7 +133,8 @@ def _check_saving(model: Recommender, table: pl.DataFrame, folder: Path) -> None
     again = type(model).load(folder)
     assert again == model, "hyper-parameters survive"
     assert again.recommend(k=7).table.equals(table), "a saved model recommends the same"
-    assert {path.suffix for path in folder.iterdir()} <= {".npz", ".parquet", ".json"}, "no pickles"
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".npz", ".parquet", ".json"}, "no pickles"
     whole = (folder / "arrays.npz").read_bytes()
     (folder / "arrays.npz").write_bytes(whole[: len(whole) // 2])
     _raises(WorkspaceError, lambda: type(model).load(folder), "a broken file")

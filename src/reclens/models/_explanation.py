@@ -1,0 +1,54 @@
+"""Why an item was recommended: reasons that add up to its score, and the same in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Explanation", "explain_in_words"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an item was recommended to a user.
+
+    Attributes:
+        user: The user.
+        item: The item.
+        score: Its score; the contributions of all reasons add up to it.
+        kind: What the reasons are: ``"item"`` (items of her history), ``"user"`` (users like her), ``"feature"``
+            (attributes and words of the item), ``"factor"`` (learned dimensions, without a name), ``"model"`` (the
+            models that a hybrid is made of), ``"rule"`` (requirements) or ``"count"``.
+        reasons: (id, contribution), the largest contribution first; at most ``n``.
+        rest: Sum of the contributions that are not shown.
+        sentence: The explanation in words.
+    """
+
+    user: Any
+    item: Any
+    score: float
+    kind: str
+    reasons: tuple[tuple[Any, float], ...]
+    rest: float
+    sentence: str
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a reason."""
+        shared = {"user": self.user, "item": self.item, "score": self.score, "kind": self.kind}
+        return [shared | {"reason": reason, "contribution": part} for reason, part in self.reasons]
+
+
+def explain_in_words(kind: str, reasons: tuple[tuple[Any, float], ...], item: Any) -> str:
+    """The reasons as a sentence."""
+    if not reasons:
+        return f"Nothing in the training data speaks for {item}."
+    named = ", ".join(f"{reason} ({part:.3g})" for reason, part in reasons)
+    return {
+        "item": f"{item} is close to what the user has: {named}.",
+        "user": f"Users with a similar history have {item}: {named}.",
+        "feature": f"{item} has what the user's history has: {named}.",
+        "factor": f"{item} fits the user in what the model learned without a name for it: {named}.",
+        "model": f"{item} is put forward by {named}.",
+        "rule": f"{item} meets {named}.",
+        "count": f"{named}.",
+    }[kind]
