@@ -22,6 +22,7 @@ __all__ = [
     "SegmentSettings",
     "SplitSettings",
     "load_settings",
+    "read_toml",
     "to_toml",
     "validate_settings",
 ]
@@ -109,15 +110,23 @@ def load_settings(path: str | Path) -> JobSettings:
         UsageError: If the file cannot be read, is no TOML, or has an unknown key or a value of the wrong kind; all of
             them at once, each with its section.
     """
+    return validate_settings(read_toml(path), source=str(path))
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        UsageError: If the file cannot be read, or is no TOML.
+    """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: it cannot be read ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: it is not UTF-8. Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: it is not TOML: {error}.") from error
-    return validate_settings(content, source=str(path))
 
 
 def validate_settings(content: dict[str, Any], *, source: str) -> JobSettings:

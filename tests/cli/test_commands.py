@@ -61,6 +61,34 @@ def test_hyper_parameters(run, tmp_path: Path) -> None:
     assert '"l2": 50.0' in (tmp_path / "workspace" / "model" / "e50" / "header.json").read_text()
     assert "Did you mean 'l2'" in run("fit", "ease", "-p", "l=5", cwd=tmp_path, status=2).stderr
     assert "expected a number" in run("fit", "ease", "-p", "l2=many", cwd=tmp_path, status=2).stderr
+    assert "expected a whole number" in run("fit", "item_knn", "-p", "neighbors=1.5", cwd=tmp_path, status=2).stderr
+
+
+def test_hyper_parameters_from_a_file(run, tmp_path: Path) -> None:
+    config, header = tmp_path / "mine.toml", tmp_path / "workspace" / "model" / "knn50" / "header.json"
+    config.write_text('model = "item_knn"\nneighbors = 50\nweighting = "bm25"\n')
+    run("fit", "--config", config, "--name", "knn50", "-p", "weighting=tf_idf", cwd=tmp_path)
+    kept = json.loads(header.read_text())
+    assert kept["model"] == "item_knn" and kept["parameters"]["neighbors"] == 50
+    assert kept["parameters"]["weighting"] == "tf_idf", "an option wins over the file"
+    assert "describes a 'item_knn'" in run("fit", "ease", "--config", config, cwd=tmp_path, status=2).stderr
+    config.write_text("neighbours = 50\n")
+    assert "Did you mean 'neighbors'" in run("fit", "item_knn", "--config", config, cwd=tmp_path, status=2).stderr
+    assert "names no model" in run("fit", "--config", config, cwd=tmp_path, status=2).stderr
+    config.write_text("model = \n")
+    assert "it is not TOML" in run("fit", "--config", config, cwd=tmp_path, status=2).stderr
+    assert "cannot be read" in run("fit", "--config", "none.toml", cwd=tmp_path, status=2).stderr
+    assert "no model is named" in run("fit", cwd=tmp_path, status=2).stderr
+
+
+def test_a_job_may_hold_one_model_twice(run, tmp_path: Path) -> None:
+    job = '[models.popular]\n[models.narrow]\nmodel = "item_knn"\nneighbors = 5\n[models.wide]\nmodel = "item_knn"\n'
+    (tmp_path / "job.toml").write_text(f'name = "j"\n[evaluate]\nmetrics = ["ndcg@10"]\nreplicates = 100\n{job}')
+    rows = json.loads(run("run", "job.toml", "--format", "json", cwd=tmp_path).stdout)["rows"]
+    values = {row["system"]: row["value"] for row in rows if row["segment"] == "all"}
+    assert list(values) == ["popular", "narrow", "wide"] and values["narrow"] != values["wide"]
+    (tmp_path / "job.toml").write_text('[models.wide]\nmodel = "item_kn"\n')
+    assert "Did you mean 'item_knn'" in run("run", "job.toml", cwd=tmp_path, status=2).stderr
 
 
 def test_the_workspace_can_be_looked_at_and_undone(run, demo) -> None:

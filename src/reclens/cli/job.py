@@ -48,6 +48,7 @@ def run_job(
     def step(text: str) -> None:
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
+    models.build_all(settings.models)  # so that a mistake in a name costs no time
     data = _read(settings)
     label = "synthetic data: nobody in it exists" if data.card.get("synthetic") else "data"
     step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
@@ -63,13 +64,13 @@ def run_job(
     workspace.save(made, settings.name, overwrite=True)
     results: dict[str, Evaluation] = {}
     for name, parameters in _models(settings, train, step):
-        model = models.get(name)(**parameters).fit(train, progress=progress)
+        model = models.build(name, parameters).fit(train, progress=progress)
         lists = model.recommend(made.test_users, k=settings.evaluate.k, progress=progress)
         workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
         results[name] = evaluate(
             lists, made.test, train=train, metrics=_metrics(settings, train), by=_by(settings, train),
             convention=settings.evaluate.convention, level=settings.evaluate.level,
-            replicates=settings.evaluate.replicates, rng=settings.seed, progress=progress,
+            replicates=settings.evaluate.replicates, rng=settings.seed, name=name, progress=progress,
         )  # fmt: skip
         workspace.save(results[name], f"{settings.name}-{name}", overwrite=True)
         first = results[name].metrics[0]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.errors import UsageError
 
 __all__ = ["app", "fit", "list_models", "recommend", "show"]
 
@@ -28,23 +29,28 @@ def list_models(format: FormatOption = Format.table, out: OutOption = None) -> N
 def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) -> None:
     """Show what a recommender is and its hyper-parameters with their defaults."""
     import inspect
-    from dataclasses import fields
 
     from reclens import models
+    from reclens.models._build import defaults_of
 
     model = models.get(name)
     print(inspect.getdoc(model) or "")
     print("\nHyper-parameters:")
-    for field in fields(model):
-        print(f"  {field.name} = {field.default!r}")
+    for key, value in defaults_of(model).items():
+        print(f"  {key} = {value!r}")
 
 
 def fit(
-    model: Annotated[str, typer.Argument(help="Name of the recommender; see: reclens models list.")],
+    model: Annotated[
+        str | None, typer.Argument(help="Name of the recommender; see: reclens models list. Or --config names it.")
+    ] = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="Learn from the training part of this split.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name to keep it under; the model's by default.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Hyper-parameter, as l2=500.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="TOML file with hyper-parameters, and model = its name.")
+    ] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of that name.")] = False,
@@ -52,20 +58,32 @@ def fit(
 ) -> None:
     """Fit a recommender and keep it in the workspace.
 
-    Example:
+    Hyper-parameters come from [bold]--config[/bold], and [bold]--param[/bold] wins over it. A value that is a list or a
+    mapping is written as in TOML.
+
+    Examples:
       reclens fit ease --data ml-100k.zip -p l2=500
+
+      reclens fit --config hybrid.toml --data ml-100k.zip
     """
     from reclens import models
     from reclens.cli.shared import load_data, pairs, progress_of, say
     from reclens.workspace import Workspace
 
-    chosen = models.get(model)
-    parameters = {key: _typed(chosen, key, value) for key, value in pairs(param, option="--param").items()}
+    parameters = _read_config(config) if config is not None else {}
+    named = parameters.setdefault("model", model)
+    if named is None:
+        where = f"{config} names no model. Add" if config is not None else "no model is named. Name one, or give"
+        raise UsageError(f'{where} model = "…"; see: reclens models list.')
+    if model is not None and named != model:
+        raise UsageError(f"{config} describes a '{named}', not a '{model}'. Name one of them only.")
+    parameters |= {key: _value(value) for key, value in pairs(param, option="--param").items()}
+    made = models.build(str(named), parameters)
     place = Workspace(workspace)
     train = place.load("split", split).train if split else load_data(data, seed=seed)
     with progress_of(quiet=quiet) as progress:
-        fitted = chosen(**parameters).fit(train, progress=progress)
-    path = place.save(fitted, name or model, overwrite=overwrite)
+        fitted = made.fit(train, progress=progress)
+    path = place.save(fitted, name or made.name, overwrite=overwrite)
     say(f"kept in {path}", quiet=quiet)
 
 
@@ -110,22 +128,18 @@ def _whole(text: str) -> bool:
     return text.lstrip("-").isdigit()
 
 
-def _typed(model: Any, key: str, value: str) -> Any:
-    """A hyper-parameter in the type of its default.
+def _value(text: str) -> Any:
+    """The value of an option: as in TOML, or the text itself where it is no TOML."""
+    import tomllib
 
-    Raises:
-        UnknownNameError: If the model has no such hyper-parameter.
-        UsageError: If the value is not of its type.
-    """
-    from dataclasses import fields
-
-    from reclens.errors import UnknownNameError, UsageError
-
-    defaults = {field.name: field.default for field in fields(model)}
-    if key not in defaults:
-        raise UnknownNameError(f"hyper-parameter of {model.name}", key, defaults)
     try:
-        return type(defaults[key])(value)
-    except ValueError:
-        kind = "a whole number" if isinstance(defaults[key], int) else "a number"
-        raise UsageError(f"{key}={value}: expected {kind}, such as {defaults[key]}.") from None
+        found = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return found["value"] if len(found) == 1 else text
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    from reclens.settings import read_toml
+
+    return read_toml(path)

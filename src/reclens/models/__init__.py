@@ -1,6 +1,7 @@
 """The recommenders: one file each. The folder is the registry; listing it imports nothing.
 
-``reclens.models.EASE`` is the class, ``get("ease")`` finds it by name, ``names()`` lists the names.
+``reclens.models.EASE`` is the class, ``get("ease")`` finds it by name, ``names()`` lists the names, and
+``build("ease", {"l2": 500})`` makes one from a description as it stands in a TOML file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from reclens.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from reclens.models._base import Recommender
+    from reclens.models._build import build, build_all
     from reclens.models._explanation import Explanation
     from reclens.models.ease import EASE
     from reclens.models.item_knn import ItemKNN
@@ -34,6 +36,8 @@ __all__ = [
     "RecentPopular",
     "Recommender",
     "UserKNN",
+    "build",
+    "build_all",
     "describe",
     "get",
     "names",
@@ -81,9 +85,9 @@ def describe(name: str) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Recommender", "Explanation"):
-        home = "_base" if name == "Recommender" else "_explanation"
-        return getattr(importlib.import_module(f"reclens.models.{home}"), name)
+    homes = {"Recommender": "_base", "Explanation": "_explanation", "build": "_build", "build_all": "_build"}
+    if name in homes:
+        return getattr(importlib.import_module(f"reclens.models.{homes[name]}"), name)
     for known in names() if name in __all__ else ():
         # "recent_popular" is RecentPopular, "ease" is EASE: the same letters.
         if known.replace("_", "") == name.lower():

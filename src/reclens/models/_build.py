@@ -1,0 +1,100 @@
+"""Recommenders from a description: the same words in Python, in TOML and in JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
+from typing import TYPE_CHECKING, Any
+
+from reclens.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from reclens.models._base import Recommender
+
+__all__ = ["build", "build_all", "defaults_of"]
+
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def build(label: str, parameters: Mapping[str, Any] | None = None) -> Recommender:
+    """A recommender from its description; it is not fitted yet.
+
+    Args:
+        label: What to call it: the name of the model, unless the parameters name it.
+        parameters: Hyper-parameters, and ``model`` where the label is not the name of the model.
+
+    Raises:
+        UnknownNameError: If there is no such model or hyper-parameter.
+        UsageError: If a hyper-parameter is of the wrong kind or out of range.
+
+    Example:
+        >>> build("knn50", {"model": "item_knn", "neighbors": 50}).neighbors
+        50
+        >>> build("ease").l2
+        300.0
+    """
+    from reclens.models import get
+
+    if not isinstance(parameters or {}, Mapping):
+        raise UsageError(f"the parameters of '{label}' are {parameters!r}, expected a mapping such as {{'l2': 500}}.")
+    given = dict(parameters or {})
+    name = given.pop("model", label)
+    if not isinstance(name, str):
+        raise UsageError(f"'{label}': model is {name!r}, expected the name of a recommender.")
+    model = get(name)
+    known = {field.name: field for field in fields(model)}
+    for key in given:
+        if key not in known:
+            raise UnknownNameError(f"hyper-parameter of {name}", key, known)
+    made = model(**{key: _fitting(known[key], value) for key, value in given.items()})
+    made._check()
+    return made
+
+
+def build_all(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Recommender]:
+    """Recommenders by label; see :func:`build`.
+
+    Raises:
+        UnknownNameError: If there is no such model or hyper-parameter.
+        UsageError: If a label is no plain name, or a hyper-parameter is of the wrong kind or out of range.
+    """
+    for label in models:
+        if not isinstance(label, str) or not _LABEL.fullmatch(label):
+            raise UsageError(f"the label {label!r} of a model is no plain name: use letters, digits, '-' and '_'.")
+    return {label: build(label, parameters) for label, parameters in models.items()}
+
+
+def defaults_of(model: type[Recommender]) -> dict[str, Any]:
+    """The hyper-parameters of a model with their defaults; None where one has to be given."""
+    return {field.name: _default(field) for field in fields(model)}
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default
+
+
+def _fitting(field: Field[Any], value: Any) -> Any:
+    """A value in the kind of the field's default.
+
+    Raises:
+        UsageError: If it is of another kind.
+    """
+    default = _default(field)
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list",
+             list: "a list", dict: "a mapping"}  # fmt: skip
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    whole = number and float(value).is_integer()
+    fits = {
+        bool: isinstance(value, bool), int: whole, float: number, str: isinstance(value, str),
+        tuple: isinstance(value, list | tuple), list: isinstance(value, list | tuple),
+        dict: isinstance(value, Mapping),
+    }  # fmt: skip
+    kind: Any = type(default)
+    if kind not in kinds:
+        return value
+    if not fits[kind]:
+        raise UsageError(f"{field.name} is {value!r}: expected {kinds[kind]}, such as {default!r}.")
+    return kind(value)
