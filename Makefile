@@ -54,7 +54,7 @@ lock: $(VENV)/.uv  ## write requirements/*.txt anew from pyproject.toml (UPGRADE
 		case $$name in \
 			core) sources="pyproject.toml" ;; \
 			build) sources="--group build -c requirements/core.txt" ;; \
-			test) sources="pyproject.toml --group build --group test --group lint -c requirements/core.txt -c requirements/build.txt" ;; \
+			test) sources="pyproject.toml --all-extras --group build --group test --group lint -c requirements/core.txt -c requirements/build.txt" ;; \
 			docs) sources="--group docs -c requirements/test.txt" ;; \
 		esac; \
 		echo "lock: requirements/$$name.txt"; \
