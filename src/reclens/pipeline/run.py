@@ -13,7 +13,7 @@ from reclens.errors import UnknownNameError
 from reclens.pipeline.candidates import FUSED
 from reclens.schema import ITEM, RANK, USER, Recommendations
 
-__all__ = ["PipelineRun", "Step", "Trace"]
+__all__ = ["PipelineRun", "Step", "Trace", "trace_table"]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reclens.report.documents import Document, build_report
+from reclens.report.documents import build_report
+from reclens.report.page import Document
 from reclens.report.tables import (
     Table,
     comparison_table,

@@ -1,75 +1,18 @@
-"""The report: one self-contained HTML file that needs no network.
-
-The document is put together from tables and charts here; the template lays it out and computes nothing. The page
-carries Vega, Vega-Lite and Vega-Embed (BSD-3) inside, and a content security policy that allows no connection.
-"""
+"""The report on evaluations: the verdict first, then every number, how it was measured and what it means."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reclens.errors import UsageError
 from reclens.evaluate import Comparison, Evaluation
 from reclens.metrics import describe
 from reclens.report import charts, tables
+from reclens.report.page import Document, Section, figure_of, render
 from reclens.schema import versions
 
-if TYPE_CHECKING:
-    import altair as alt
-
-__all__ = ["Document", "Figure", "Section", "build_report"]
-
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
-"""The font of page and charts: Vega measures its labels in the font it is told."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart with its caption."""
-
-    caption: str
-    spec: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report: text, then figures, then tables; the last may be folded away."""
-
-    title: str
-    lead: str = ""
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[tables.Table, ...] = ()
-    folded: bool = False
-
-
-@dataclass(frozen=True)
-class Document:
-    """A finished report.
-
-    Attributes:
-        title: Its title.
-        html: The whole page.
-    """
-
-    title: str
-    html: str = field(repr=False)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page whole or not at all; returns the file.
-
-        Raises:
-            WorkspaceError: If it cannot be written.
-        """
-        from reclens.workspace import write_text
-
-        write_text(Path(path), self.html)
-        return Path(path)
+__all__ = ["build_report"]
 
 
 def build_report(
@@ -97,17 +40,14 @@ def build_report(
         "title": heading,
         "synthetic": synthetic,
         "verdict": list(comparison.verdict) if comparison else [_without_comparison(first, len(results))],
+        "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
         "systems": list(results),
         "sections": [section for section in _sections(results, comparison) if section is not None],
         "card": _card_rows(first),
         "lists": _list_rows(results),
         "definitions": [_definition(name) for name in first.metrics],
-        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "theme": charts.THEME,
-        "font": FONT,
     }
-    html = _environment().get_template("report.html.j2").render(**page, bundle=_bundle())
-    return Document(heading, html)
+    return render("report.html.j2", page)
 
 
 def _without_comparison(result: Evaluation, systems: int) -> str:
@@ -121,7 +61,7 @@ def _sections(results: Mapping[str, Evaluation], comparison: Comparison | None) 
     primary = averaged[:2]
     return [
         Section("All users", "Means over users, each with its interval.",
-                tuple(_figure(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
+                tuple(figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
                       for name in averaged[:6]),
                 (tables.leaderboard(results, comparison=comparison),)),
         _against_baseline(comparison, primary),
@@ -137,7 +77,7 @@ def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Sect
         return None
     shown = [name for name in primary if any(row.metric == name for row in comparison.differences)]
     figures = tuple(
-        _figure(charts.difference_chart(comparison, metric=name), f"{name}: difference from {comparison.baseline}")
+        figure_of(charts.difference_chart(comparison, metric=name), f"{name}: difference from {comparison.baseline}")
         for name in shown
     )
     lead = (
@@ -152,7 +92,7 @@ def _by_segment(results: Mapping[str, Evaluation], first: Evaluation, primary: l
     if not segmentations:
         return None
     figures = tuple(
-        _figure(charts.segment_chart(results, metric=name, by=by), f"{name} by {by}")
+        figure_of(charts.segment_chart(results, metric=name, by=by), f"{name} by {by}")
         for by in segmentations
         for name in primary
     )
@@ -163,7 +103,7 @@ def _by_segment(results: Mapping[str, Evaluation], first: Evaluation, primary: l
 
 def _gaps(results: Mapping[str, Evaluation], first: Evaluation, primary: list[str]) -> Section | None:
     drawn = [(name, charts.gap_chart(results, metric=name)) for name in primary]
-    figures = tuple(_figure(chart, f"Largest gap in {name}") for name, chart in drawn if chart is not None)
+    figures = tuple(figure_of(chart, f"Largest gap in {name}") for name, chart in drawn if chart is not None)
     if not figures:
         return None
     lead = (
@@ -183,8 +123,8 @@ def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section 
         "How exposure is spread over the catalogue, beside what users consumed in the training data. The thin diagonal "
         "is equal exposure; the further a curve sags, the fewer items get it."
     )
-    figures = [_figure(chart, "Lorenz curve of exposure")]
-    figures += [_figure(charts.leaderboard_chart(results, metric=name), f"{name} of every system") for name in names]
+    figures = [figure_of(chart, "Lorenz curve of exposure")]
+    figures += [figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system") for name in names]
     return Section("Long tail and coverage", lead, tuple(figures))
 
 
@@ -193,33 +133,10 @@ def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Sectio
     if not others or not averaged:
         return None
     figures = tuple(
-        _figure(charts.trade_off_chart(results, x=averaged[0], y=other), f"{averaged[0]} against {other}")
+        figure_of(charts.trade_off_chart(results, x=averaged[0], y=other), f"{averaged[0]} against {other}")
         for other in others
     )
     return Section("Accuracy against diversity and novelty", "Bars are intervals in both directions.", figures)
-
-
-def _figure(chart: alt.TopLevelMixin, caption: str) -> Figure:
-    spec = chart.to_dict()
-    spec["config"] = _config()
-    spec["background"] = "transparent"
-    return Figure(caption, spec)
-
-
-def _config() -> dict[str, Any]:
-    axis = {
-        "domainColor": "var(--line)", "gridColor": "var(--grid)", "tickColor": "var(--line)",
-        "labelColor": "var(--muted)", "titleColor": "var(--muted)", "labelFontSize": 12, "titleFontSize": 12,
-        "titleFontWeight": "normal", "labelFont": FONT, "titleFont": FONT, "labelOverlap": "greedy",
-    }  # fmt: skip
-    return {
-        "axis": axis,
-        "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False},
-        "axisX": {"tickCount": 4},
-        "text": {"font": FONT},
-        "view": {"stroke": None},
-        "customFormatTypes": False,
-    }
 
 
 def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
@@ -273,36 +190,3 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
 def _definition(name: str) -> dict[str, str]:
     info = describe(name)
     return {"name": name, "title": info.title, "doc": info.doc}
-
-
-@cache
-def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
-    import vl_convert
-
-    return vl_convert.javascript_bundle().replace("</script", "<\\/script")  # pyright: ignore[reportCallIssue]
-
-
-@cache
-def _environment() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reclens.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    # NaN is not JSON: it would break every chart of the page.
-    environment.policies["json.dumps_function"] = _dumps
-    return environment
-
-
-def _dumps(value: Any, **options: Any) -> str:
-    return json.dumps(_finite(value), **options)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and value != value else value
