@@ -27,10 +27,12 @@ class Kernel:
     Args:
         function: The function, in the part of Python that numba compiles.
         signatures: Its numba signatures.
+        fast: Whether sums may be taken in another order, and NaN and infinities are left out of account: what it takes
+            to add up in vector registers. The order is the compiled code's, the same in every call.
     """
 
-    def __init__(self, function: FunctionType, signatures: tuple[str, ...]) -> None:
-        self.function, self.signatures = function, signatures
+    def __init__(self, function: FunctionType, signatures: tuple[str, ...], fast: bool = False) -> None:
+        self.function, self.signatures, self.fast = function, signatures, fast
         self.__doc__, self.__name__, self.__module__ = function.__doc__, function.__name__, function.__module__
         self._compiled: Any = None
         _KERNELS.append(self)
@@ -52,7 +54,7 @@ class Kernel:
                         scope[name] = scope[name].compile()
                 function = FunctionType(self.function.__code__, scope, self.function.__name__)
                 function.__module__, function.__qualname__ = self.function.__module__, self.function.__qualname__
-                self._compiled = numba.njit(list(self.signatures), nogil=True, cache=True)(function)
+                self._compiled = numba.njit(list(self.signatures), nogil=True, cache=True, fastmath=self.fast)(function)
         return self._compiled
 
     @property
@@ -61,12 +63,12 @@ class Kernel:
         return bool(self.compile().stats.cache_hits)
 
 
-def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
-    """Make a function a :class:`Kernel` with the given numba signatures."""
+def kernel(*signatures: str, fast: bool = False) -> Callable[[Callable[..., Any]], Kernel]:
+    """Make a function a :class:`Kernel` with the given numba signatures; see there for ``fast``."""
 
     def wrap(function: Callable[..., Any]) -> Kernel:
         assert isinstance(function, FunctionType)
-        return Kernel(function, signatures)
+        return Kernel(function, signatures, fast)
 
     return wrap
 
