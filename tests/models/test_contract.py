@@ -25,7 +25,7 @@ def test_the_contract_of_every_kind_of_neighbour(name: str, options: dict, tmp_p
 
 
 def test_the_folder_is_the_registry() -> None:
-    assert models.names() == ["ease", "item_knn", "popular", "random", "recent_popular", "user_knn"]
+    assert models.names() == ["als", "ease", "item_knn", "popular", "random", "recent_popular", "user_knn"]
     assert models.EASE is models.get("ease") and models.RecentPopular is models.get("recent_popular")
     assert models.describe("ease").startswith("EASE: a linear item-item model")
     with pytest.raises(UnknownNameError, match="Did you mean 'item_knn'"):
@@ -42,6 +42,10 @@ def test_the_folder_is_the_registry() -> None:
         ("user_knn", {"shrinkage": -1.0}, "shrinkage is -1"),
         ("item_knn", {"similarity": "jaccard", "weighting": "bm25"}, "weights of its own"),
         ("recent_popular", {"days": 0.0}, "days is 0"),
+        ("als", {"factors": 0}, "factors is 0"),
+        ("als", {"l2": -1.0}, "l2 is -1.0"),
+        ("als", {"unobserved": float("nan")}, "unobserved is nan"),
+        ("als", {"frequency": float("inf")}, "frequency is inf"),
     ],
 )
 def test_wrong_hyper_parameters_are_explained(name: str, options: dict, says: str) -> None:

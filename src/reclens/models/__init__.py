@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reclens.models._base import Recommender
     from reclens.models._build import build, build_all
     from reclens.models._explanation import Explanation
+    from reclens.models.als import ALS
     from reclens.models.ease import EASE
     from reclens.models.item_knn import ItemKNN
     from reclens.models.popular import Popular
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from reclens.models.user_knn import UserKNN
 
 __all__ = [
+    "ALS",
     "EASE",
     "Explanation",
     "ItemKNN",

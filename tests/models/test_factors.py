@@ -1,0 +1,94 @@
+"""Models of users and items as vectors, against dense NumPy written from their papers."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from reclens import models
+from reclens.data.dataset import Dataset
+from reclens.errors import UsageError
+from reclens.models._als_kernels import PANEL, solve_rows
+
+
+def data_and_ones(seed: int, *, n_users: int = 40, n_items: int = 30, share: float = 0.3) -> tuple[Dataset, np.ndarray]:
+    """A data set with integer ids, and its interactions as a dense matrix of zeros and ones."""
+    rng = np.random.default_rng(seed)
+    ones = rng.random((n_users, n_items)) < share
+    ones[np.arange(n_users), np.arange(n_users) % n_items] = True
+    users, items = np.nonzero(ones)
+    table = pl.DataFrame({"user_id": users, "item_id": items})
+    return Dataset(table.sample(fraction=1, shuffle=True, seed=seed)), ones.astype(float)
+
+
+def ridge(ones: np.ndarray, others: np.ndarray, *, unobserved: float, l2: float, frequency: float) -> np.ndarray:
+    """The update of iALS for all rows (Rendle et al. 2021, section 3)."""
+    found = []
+    for row in ones:
+        penalty = l2 * (row.sum() + unobserved * len(row)) ** frequency
+        weights = row + unobserved
+        system = (others * weights[:, None]).T @ others + penalty * np.eye(others.shape[1])
+        found.append(np.linalg.solve(system, others.T @ row))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("frequency", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("factors", [1, 5, 8, 31])
+def test_als_is_the_alternation_of_exact_ridge_regressions(factors: int, frequency: float) -> None:
+    data, ones = data_and_ones(1)
+    options = {"unobserved": 0.3, "l2": 0.05, "frequency": frequency}
+    model = models.ALS(factors=factors, iterations=2, seed=3, scale=0.5, **options).fit(data)
+    users = np.random.default_rng(3).standard_normal((len(ones), factors), np.float32) * 0.5 / np.sqrt(factors)
+    for _ in range(2):
+        items = ridge(ones.T, users, **options)
+        users = ridge(ones, items, **options)
+    np.testing.assert_allclose(model.item_factors_, items, rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(model.user_factors_, users, rtol=2e-3, atol=2e-4)
+
+
+def loss(model: models.ALS, ones: np.ndarray) -> float:
+    users, items = model.user_factors_.astype(float), model.item_factors_.astype(float)
+    fit = users @ items.T
+    found = (ones * (1 - fit) ** 2).sum() + model.unobserved * (fit**2).sum()
+    for counts, others, vectors in ((ones.sum(1), len(items), users), (ones.sum(0), len(users), items)):
+        found += (model.l2 * (counts + model.unobserved * others) ** model.frequency * (vectors**2).sum(1)).sum()
+    return found
+
+
+def test_als_brings_its_loss_down_with_every_turn() -> None:
+    data, ones = data_and_ones(2)
+    losses = [loss(models.ALS(factors=8, iterations=turns).fit(data), ones) for turns in (1, 2, 3, 6, 12)]
+    assert losses == sorted(losses, reverse=True) and losses[0] > 1.05 * losses[-1]
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, PANEL - 1, PANEL, PANEL + 1, 2 * PANEL + 5])
+def test_rows_of_any_length_are_solved(n: int) -> None:
+    rng = np.random.default_rng(n)
+    factors = rng.normal(size=(3 * PANEL, 12)).astype(np.float32)
+    partners = np.sort(rng.choice(len(factors), n, replace=False)).astype(np.int32)
+    gram, out = (0.01 * factors.T @ factors).astype(np.float32), np.full((3, 12), np.nan, np.float32)
+    indptr = np.array([0, n, n, 2 * n])
+    indices = np.concatenate([partners, partners[::-1]])
+    assert solve_rows(np.array([2, 1, 0]), indptr, indices, factors, gram, np.ones(3, np.float32), out) == 0
+    own = factors[partners].astype(float)
+    expected = np.linalg.solve(gram + own.T @ own + np.eye(12), own.sum(0))
+    np.testing.assert_allclose(out[[0, 2]], np.stack([expected, expected]), rtol=1e-3, atol=1e-5)
+    assert (out[1] == 0).all()
+
+
+def test_als_does_not_depend_on_threads_and_its_reasons_are_the_history() -> None:
+    data, ones = data_and_ones(4, n_users=300, n_items=50)
+    one, three = (models.ALS(factors=8).fit(data, threads=threads) for threads in (1, 3))
+    assert np.array_equal(one.user_factors_, three.user_factors_)
+    assert np.array_equal(one.item_factors_, three.item_factors_)
+    told = one.explain(7, 11, n=100)
+    assert {item for item, _ in told.reasons} == set(np.flatnonzero(ones[7]))
+    assert told.score == pytest.approx(float(one.user_factors_[7] @ one.item_factors_[11]), rel=1e-3, abs=1e-5)
+
+
+def test_als_says_when_float32_cannot_solve_it() -> None:
+    rows = [(user, item) for user in range(40) for item in range(5)]
+    data = Dataset(pl.DataFrame(rows, ["user_id", "item_id"], orient="row"))
+    with pytest.raises(UsageError, match="Raise l2, or use fewer factors"):
+        models.ALS(factors=32, l2=1e-30).fit(data)
