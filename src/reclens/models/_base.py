@@ -154,6 +154,7 @@ class Recommender(ABC):
         rules = [
             ("users without training data", unknown, "no list" if self.personal else "served like everybody"),
             ("items of the history that the model does not know", outside, "left out"),
+            *self._rules(codes, seen, history is not None),
         ]
         return self._pack(wanted, items, scores, k=k, exclude_seen=exclude_seen, rules=rules)
 
@@ -333,6 +334,10 @@ class Recommender(ABC):
     def _keys(self, users: pl.Series) -> np.ndarray:
         """Stable keys; only models that draw at random need them."""
         return np.zeros(len(users), np.uint64)
+
+    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
+        """More for the card of the lists: what was done, to how many users, and why; arguments as of a block."""
+        return []
 
     def _pack(
         self, users: pl.Series, items: np.ndarray, scores: np.ndarray, *, k: int, exclude_seen: bool,
