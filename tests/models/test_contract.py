@@ -25,7 +25,10 @@ def test_the_contract_of_every_kind_of_neighbour(name: str, options: dict, tmp_p
 
 
 def test_the_folder_is_the_registry() -> None:
-    assert models.names() == ["als", "ease", "item_knn", "popular", "random", "recent_popular", "user_knn"]
+    assert models.names() == [
+        "als", "augmented_hybrid", "cascade_hybrid", "ease", "fusion_hybrid", "item_knn", "popular", "random",
+        "recent_popular", "switching_hybrid", "user_knn", "weighted_hybrid",
+    ]  # fmt: skip
     assert models.EASE is models.get("ease") and models.RecentPopular is models.get("recent_popular")
     assert models.describe("ease").startswith("EASE: a linear item-item model")
     with pytest.raises(UnknownNameError, match="Did you mean 'item_knn'"):

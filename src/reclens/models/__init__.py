@@ -21,23 +21,33 @@ if TYPE_CHECKING:
     from reclens.models._build import build, build_all
     from reclens.models._explanation import Explanation
     from reclens.models.als import ALS
+    from reclens.models.augmented_hybrid import AugmentedHybrid
+    from reclens.models.cascade_hybrid import CascadeHybrid
     from reclens.models.ease import EASE
+    from reclens.models.fusion_hybrid import FusionHybrid
     from reclens.models.item_knn import ItemKNN
     from reclens.models.popular import Popular
     from reclens.models.random import Random
     from reclens.models.recent_popular import RecentPopular
+    from reclens.models.switching_hybrid import SwitchingHybrid
     from reclens.models.user_knn import UserKNN
+    from reclens.models.weighted_hybrid import WeightedHybrid
 
 __all__ = [
     "ALS",
     "EASE",
+    "AugmentedHybrid",
+    "CascadeHybrid",
     "Explanation",
+    "FusionHybrid",
     "ItemKNN",
     "Popular",
     "Random",
     "RecentPopular",
     "Recommender",
+    "SwitchingHybrid",
     "UserKNN",
+    "WeightedHybrid",
     "build",
     "build_all",
     "describe",

@@ -12,7 +12,7 @@ from reclens.errors import UnknownNameError, UsageError
 if TYPE_CHECKING:
     from reclens.models._base import Recommender
 
-__all__ = ["build", "build_all", "defaults_of"]
+__all__ = ["build", "build_all", "defaults_of", "is_number", "is_whole"]
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -36,9 +36,7 @@ def build(label: str, parameters: Mapping[str, Any] | None = None) -> Recommende
     """
     from reclens.models import get
 
-    if not isinstance(parameters or {}, Mapping):
-        raise UsageError(f"the parameters of '{label}' are {parameters!r}, expected a mapping such as {{'l2': 500}}.")
-    given = dict(parameters or {})
+    given = _as_mapping(parameters or {}, f"the parameters of '{label}'")
     name = given.pop("model", label)
     if not isinstance(name, str):
         raise UsageError(f"'{label}': model is {name!r}, expected the name of a recommender.")
@@ -59,10 +57,17 @@ def build_all(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Recommender]
         UnknownNameError: If there is no such model or hyper-parameter.
         UsageError: If a label is no plain name, or a hyper-parameter is of the wrong kind or out of range.
     """
+    models = _as_mapping(models, "the models")
     for label in models:
-        if not isinstance(label, str) or not _LABEL.fullmatch(label):
+        if not _LABEL.fullmatch(str(label)):
             raise UsageError(f"the label {label!r} of a model is no plain name: use letters, digits, '-' and '_'.")
     return {label: build(label, parameters) for label, parameters in models.items()}
+
+
+def _as_mapping(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{what} are {value!r}, expected a mapping such as {{'ease': {{'l2': 500}}}}.")
+    return dict(value)
 
 
 def defaults_of(model: type[Recommender]) -> dict[str, Any]:
@@ -85,16 +90,25 @@ def _fitting(field: Field[Any], value: Any) -> Any:
     default = _default(field)
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list",
              list: "a list", dict: "a mapping"}  # fmt: skip
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    whole = number and float(value).is_integer()
     fits = {
-        bool: isinstance(value, bool), int: whole, float: number, str: isinstance(value, str),
+        bool: isinstance(value, bool), int: is_whole(value), float: is_number(value), str: isinstance(value, str),
         tuple: isinstance(value, list | tuple), list: isinstance(value, list | tuple),
         dict: isinstance(value, Mapping),
     }  # fmt: skip
     kind: Any = type(default)
-    if kind not in kinds:
+    expected = kinds.get(kind)
+    if expected is None:
         return value
     if not fits[kind]:
-        raise UsageError(f"{field.name} is {value!r}: expected {kinds[kind]}, such as {default!r}.")
+        raise UsageError(f"{field.name} is {value!r}: expected {expected}, such as {default!r}.")
     return kind(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, and not true or false."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, also one that is written as 5.0."""
+    return is_number(value) and float(value).is_integer()

@@ -1,0 +1,153 @@
+"""Augmented hybrid: one model fills short histories, another learns from them (Melville, Mooney, Nagarajan 2002)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.engine import LocalEngine, Progress, chunk_ranges
+from reclens.errors import UsageError
+from reclens.models._base import Block, Recommender
+from reclens.models._hybrid import Hybrid, history_lengths, seen_cells, serves
+from reclens.models._space import Space, Whole
+from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
+
+__all__ = ["AugmentedHybrid"]
+
+
+@dataclass(kw_only=True)
+class AugmentedHybrid(Hybrid):
+    """Histories shorter than ``fill_to`` are filled up to it with the best items of a source model.
+
+    The target model is fitted on what users did together with what was filled in, and serves everybody; this is
+    content-boosted collaborative filtering where the source is ``content``. Given histories are filled the same way.
+    Only what users really did is left out of their lists. A filled-in row has the user's mean rating and weight and
+    the time of her last interaction, where the data has such columns.
+
+    Attributes:
+        models: Label = hyper-parameters of two models, the source first and then the target; see :class:`Hybrid`.
+        fill_to: Length up to which histories are filled.
+    """
+
+    name: ClassVar[str] = "augmented_hybrid"
+    space: ClassVar[Mapping[str, Space]] = {"fill_to": Whole(5, 100)}
+
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"item_knn": {}, "ease": {}})
+    fill_to: int = 30
+
+    @property
+    def personal(self) -> bool:
+        """As the target model says."""
+        return self._two()[1].personal
+
+    @property
+    def folds_in(self) -> bool:
+        """Yes, where both models can use a given history, or need none."""
+        source, target = self._two()
+        return target.folds_in and (source.folds_in or not source.personal)
+
+    def _check(self) -> None:
+        super()._check()
+        if len(self.models) != 2:
+            raise UsageError(
+                f"an augmented hybrid has two models, a source and a target, and this one has {len(self.models)}."
+            )
+        if self.fill_to < 1:
+            raise UsageError(f"fill_to is {self.fill_to}, expected 1 or more.")
+
+    def _two(self) -> tuple[Recommender, Recommender]:
+        source, target = self._components().values()
+        return source, target
+
+    def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        (source, self.target_), (label, _) = self._two(), self.parts_
+        source.fit(train, threads=engine.threads, progress=progress)
+        self.places_ = {label: self.items_.encode(source.items_.ids)}
+        light = np.flatnonzero(np.diff(self.seen_.indptr) < self.fill_to)
+        parts = chunk_ranges(len(light), source._block_size())
+        owners: list[np.ndarray] = []
+        items: list[np.ndarray] = []
+        keys = self._keys(self.users_.ids)
+
+        def task(part: range) -> tuple[np.ndarray, np.ndarray]:
+            users = light[part.start : part.stop]
+            rows, cells = self._filling(Block(users, self.seen_, False, keys[users], 1, True))
+            return users[rows], cells
+
+        for done, (users, cells) in enumerate(engine.map(task, parts), 1):
+            owners.append(users)
+            items.append(cells)
+            progress(f"fit {self.name}: fill histories", done, len(parts))
+        rows = np.concatenate([np.zeros(0, np.int64), *owners])
+        self.filled_ = len(rows)
+        added = pl.DataFrame({
+            USER: self.users_.decode(rows), ITEM: self.items_.decode(np.concatenate([np.zeros(0, np.int32), *items]))
+        })  # fmt: skip
+        self.target_.fit(_with_rows(train, added), threads=engine.threads, progress=progress)
+        self._align()
+
+    def _align(self) -> None:
+        super()._align()
+        self.target_ = self._two()[1]
+
+    def _filling(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """What is filled in: row of the block (int64) and code of the item (int32)."""
+        label, _ = self.parts_
+        source, places = self.parts_[label], self.places_[label]
+        missing = np.maximum(self.fill_to - history_lengths(block.users, block.seen), 0)
+        missing[(block.users < 0) | ~serves(source, block.users, block.told)] = 0
+        rows = np.flatnonzero(missing)
+        if not len(rows):
+            return rows, np.zeros(0, np.int32)
+        k = int(min(missing.max(), len(places)))
+        some = replace(block, users=block.users[rows], keys=block.keys[rows], k=k, exclude_seen=True)
+        codes, _ = source._recommend(self._block_of(label, some))
+        kept = (codes >= 0) & (np.arange(codes.shape[1]) < missing[rows][:, None])
+        at, _ = np.nonzero(kept)
+        return rows[at], places[codes[kept]].astype(np.int32)
+
+    def _scores(self, block: Block) -> np.ndarray:
+        _, label = self.parts_
+        return self._scores_of(label, self._filled(block) if block.told else block)
+
+    def _filled(self, block: Block) -> Block:
+        """A block with given histories, filled."""
+        owners, cells = seen_cells(block)
+        rows, added = self._filling(block)
+        owners, cells = np.append(owners, rows), np.append(cells, added)
+        order = np.lexsort((cells, owners))
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(block.users)))]).astype(np.int64)
+        seen = UserItemMatrix(indptr, cells[order].astype(np.int32), np.ones(len(cells), np.float32), len(self.items_))
+        return replace(block, users=np.where(block.users >= 0, np.arange(len(block.users)), -1), seen=seen)
+
+    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
+        short = int((history_lengths(users, seen) < self.fill_to).sum())
+        return [("users with a filled history", short, f"fewer than {self.fill_to} items")]
+
+    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+        source, label = self.parts_
+        place = np.flatnonzero(self.places_[label] == item)
+        if not len(place):
+            return "model", [], np.zeros(0)
+        kind, ids, parts = self.parts_[label]._reasons(user, int(place[0]))
+        if kind == "item" and user >= 0:
+            own = self.seen_.indices[self.seen_.indptr[user] : self.seen_.indptr[user + 1]]
+            real = set(self.items_.decode(own).to_list())
+            ids = [each if each in real else f"{each}, filled in by {source}" for each in ids]
+        return kind, ids, parts
+
+
+def _with_rows(train: Dataset, added: pl.DataFrame) -> Dataset:
+    """The training data with more interactions, their other columns filled from those of the same user."""
+    rows = train.interactions
+    fill = {RATING: pl.col(RATING).mean(), WEIGHT: pl.col(WEIGHT).mean(), TIMESTAMP: pl.col(TIMESTAMP).max()}
+    typical = rows.group_by(USER).agg(fill[column] for column in fill if column in rows.columns)
+    more = added.join(typical, on=USER, how="left", maintain_order="left")
+    wanted = [pl.col(c).cast(rows.schema[c]) if c in more.columns else pl.lit(None, rows.schema[c]).alias(c)
+              for c in rows.columns]  # fmt: skip
+    return replace(train, interactions=pl.concat([rows, more.select(wanted)]))

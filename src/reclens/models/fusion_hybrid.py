@@ -1,0 +1,80 @@
+"""Fusion hybrid: the lists of several models made one, by reciprocal ranks or in turns (Cormack et al. 2009)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models._base import Block
+from reclens.models._hybrid import Hybrid, list_ranks
+from reclens.models._space import Space, Whole
+
+__all__ = ["FusionHybrid"]
+
+_MODES = ("reciprocal_rank", "mixed")
+
+
+@dataclass(kw_only=True)
+class FusionHybrid(Hybrid):
+    """Only the ranks count: of each model the first ``depth`` items of its list, without those of the user's history.
+
+    - ``reciprocal_rank``: score = Σ 1 ÷ (constant + rank) over the models that list the item (Cormack, Clarke and
+      Büttcher 2009, Reciprocal rank fusion outperforms Condorcet and individual rank learning methods).
+    - ``mixed``: the models take turns in the order they are named, rank by rank, and an item that was shown before is
+      left out (Burke's mixed hybrid). Score = 1 ÷ place in the sequence of turns.
+
+    With ``exclude_seen=False`` an item of the history has the rank that it would have in the list.
+
+    Attributes:
+        models: Label = hyper-parameters, see :class:`Hybrid`.
+        mode: ``reciprocal_rank`` or ``mixed``.
+        constant: Added to the rank; the larger it is, the less the first ranks stand out.
+        depth: Items of each list that count. The fused list cannot be longer than that of all models together.
+    """
+
+    name: ClassVar[str] = "fusion_hybrid"
+    space: ClassVar[Mapping[str, Space]] = {"constant": Whole(1, 1000), "depth": Whole(20, 2000)}
+
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ease": {}, "item_knn": {}})
+    mode: str = "reciprocal_rank"
+    constant: float = 60.0
+    depth: int = 1000
+
+    def _check(self) -> None:
+        super()._check()
+        if self.mode not in _MODES:
+            raise UnknownNameError("mode", self.mode, _MODES)
+        if not 0 <= self.constant < np.inf:
+            raise UsageError(f"constant is {self.constant}, expected a number of 0 or more.")
+        if self.depth < 1:
+            raise UsageError(f"depth is {self.depth}, expected 1 or more.")
+
+    def _parts_of(self, block: Block) -> list[np.ndarray]:
+        """What each model gives to the scores: float32, shape (n, items); 0 where it does not list the item."""
+        found: list[np.ndarray] = []
+        for turn, label in enumerate(self.parts_):
+            ranks = list_ranks(block, self._scores_of(label, block), self.depth).astype(np.float32)
+            places = ranks + np.float32(self.constant)
+            if self.mode == "mixed":
+                places = (ranks - 1) * np.float32(len(self.parts_)) + np.float32(turn + 1)
+            found.append(np.divide(np.float32(1), places, out=np.zeros_like(places), where=ranks > 0))
+        return found
+
+    def _scores(self, block: Block) -> np.ndarray:
+        total, *others = self._parts_of(block)
+        for part in others:
+            total = total + part if self.mode == "reciprocal_rank" else np.maximum(total, part)
+        total[total == 0] = -np.inf
+        return total
+
+    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+        parts = np.array([part[0, item] for part in self._parts_of(self._block_of_one(user))], np.float64)
+        labels = list(self.parts_)
+        if self.mode == "mixed" and parts.any():
+            first = int(parts.argmax())
+            return "model", [labels[first]], parts[[first]]
+        return "model", [label for label, part in zip(labels, parts, strict=True) if part], parts[parts > 0]

@@ -1,0 +1,107 @@
+"""Switching hybrid: the length of a user's history decides which model serves her (Burke 2002)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reclens.data.dataset import UserItemMatrix
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models._base import Block
+from reclens.models._build import is_whole
+from reclens.models._hybrid import Hybrid, history_lengths, serves
+
+__all__ = ["SwitchingHybrid"]
+
+
+@dataclass(kw_only=True)
+class SwitchingHybrid(Hybrid):
+    """Each user is served by one model: of those whose ``min_history`` she reaches, the one with the highest.
+
+    A user of whom nothing is known is served by the first model, in the order of ``min_history``, that serves anybody;
+    a model that cannot use a given history passes the user on to the next lower one that can. The card of the lists
+    counts who went where. Scores are those of the model that served, and so differ in scale between users.
+
+    Attributes:
+        models: Label = hyper-parameters, see :class:`Hybrid`.
+        min_history: Label = the fewest items of the history with which the model is used. One of them is 0.
+    """
+
+    name: ClassVar[str] = "switching_hybrid"
+
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"popular": {}, "item_knn": {}, "ease": {}})
+    min_history: Mapping[str, int] = field(default_factory=lambda: {"popular": 0, "item_knn": 1, "ease": 10})
+
+    def _check(self) -> None:
+        super()._check()
+        for label in (*self.models, *self.min_history):
+            if label not in self.models:
+                raise UnknownNameError("model of the hybrid", label, self.models)
+            if label not in self.min_history:
+                raise UsageError(f"min_history has no entry for {label}. Say from how many interactions it is used.")
+            fewest = self.min_history[label]
+            if not is_whole(fewest) or fewest < 0:
+                raise UsageError(f"min_history of {label} is {fewest!r}, expected a whole number of 0 or more.")
+        ladder = sorted(self.min_history.values())
+        if ladder[0] != 0 or len(set(ladder)) < len(ladder):
+            starts = ", ".join(map(str, ladder))
+            raise UsageError(f"min_history is {starts}: one model has to start at 0, and each at a length of its own.")
+
+    def _ladder(self) -> list[tuple[int, str]]:
+        """Fewest items of the history and label, rising."""
+        return sorted((fewest, label) for label, fewest in self.min_history.items())
+
+    def _routes(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> np.ndarray:
+        """Which step of the ladder serves each user, shape (n,); -1 for none."""
+        lengths = history_lengths(users, seen)
+        routes = np.full(len(users), -1, np.int64)
+        for step, (fewest, label) in enumerate(self._ladder()):
+            able = serves(self.parts_[label], users, told)
+            # Whom no lower step can serve, a higher one takes at any length.
+            routes[able & ((lengths >= fewest) | (routes < 0))] = step
+        return routes
+
+    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
+        routes, ladder = self._routes(users, seen, told), self._ladder()
+        return [
+            (f"users served by {label}", int((routes == step).sum()), f"from {fewest} items of the history")
+            for step, (fewest, label) in enumerate(ladder)
+        ]
+
+    def _scores(self, block: Block) -> np.ndarray:
+        scores = np.full((len(block.users), len(self.items_)), -np.inf, np.float32)
+        for label, rows, part in self._sub_blocks(block):
+            scores[rows] = self._scores_of(label, part)
+        return scores
+
+    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        codes = np.full((len(block.users), block.k), -1, np.int32)
+        scores = np.full((len(block.users), block.k), np.nan, np.float32)
+        for label, rows, part in self._sub_blocks(block):
+            own = self._block_of(label, part)
+            own = replace(own, k=min(own.k, len(self.places_[label])))
+            found, values = self.parts_[label]._recommend(own)
+            codes[rows, : own.k] = np.where(found >= 0, self.places_[label][found], -1)
+            scores[rows, : own.k] = values
+        return codes, scores
+
+    def _sub_blocks(self, block: Block) -> list[tuple[str, np.ndarray, Block]]:
+        """For each model its label, the rows of its users in the block, and a block of them."""
+        routes = self._routes(block.users, block.seen, block.told)
+        found: list[tuple[str, np.ndarray, Block]] = []
+        for step, (_, label) in enumerate(self._ladder()):
+            rows = np.flatnonzero(routes == step)
+            if len(rows):
+                found.append((label, rows, replace(block, users=block.users[rows], keys=block.keys[rows])))
+        return found
+
+    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+        block = self._block_of_one(user)
+        for label, _, _ in self._sub_blocks(block):
+            place = np.flatnonzero(self.places_[label] == item)
+            if len(place):
+                return self.parts_[label]._reasons(user, int(place[0]))
+        return "model", [], np.zeros(0)

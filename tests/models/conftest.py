@@ -1,0 +1,71 @@
+"""A recommender whose scores are given, so that what is made of them can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import pytest
+
+from reclens import models
+from reclens.data.dataset import Dataset
+from reclens.models import Recommender
+
+
+@dataclass(kw_only=True)
+class Fixed(Recommender):
+    """The same scores for everybody, by item in the order of the ids; None is no score."""
+
+    name = "fixed"
+
+    values: list = field(default_factory=list)
+    anybody: bool = False
+    folding: bool = True
+    cold: bool = False
+
+    @property
+    def personal(self) -> bool:
+        return not self.anybody
+
+    @property
+    def folds_in(self) -> bool:
+        return self.folding
+
+    @property
+    def cold_items(self) -> bool:
+        return self.cold
+
+    def _fit(self, train, engine, progress) -> None:
+        known = [-np.inf if value is None else value for value in self.values]
+        self.row_ = np.array(known, np.float32)
+        assert len(self.row_) == len(self.items_)
+
+    def _scores(self, block) -> np.ndarray:
+        return np.repeat(self.row_[None, :], len(block.users), axis=0)
+
+    def _reasons(self, user, item):
+        return "count", ["given"], self.row_[[item]].astype(np.float64)
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {"row": self.row_}
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.row_ = arrays["row"]
+
+
+@pytest.fixture
+def fixed(monkeypatch: pytest.MonkeyPatch) -> type[Fixed]:
+    """``fixed`` is a model that descriptions can name."""
+    real = models.get
+    monkeypatch.setattr(models, "get", lambda name: Fixed if name == "fixed" else real(name))
+    return Fixed
+
+
+@pytest.fixture
+def seven() -> Dataset:
+    """Seven items, 0 to 6, and users with one, two and four of them; item 7 is only in the items table."""
+    rows = [(1, 0), (2, 1), (2, 5), (3, 2), (3, 3), (3, 4), (3, 6)]
+    table = pl.DataFrame(rows, ["user_id", "item_id"], orient="row")
+    return Dataset(table, items=pl.DataFrame({"item_id": list(range(8))}))
