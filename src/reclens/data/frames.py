@@ -11,7 +11,22 @@ import polars as pl
 
 from reclens.errors import DataError
 
-__all__ = ["from_frame", "is_frame"]
+__all__ = ["ArrowStream", "from_frame", "is_frame"]
+
+
+class ArrowStream:
+    """A table that shows nothing but its Arrow stream, so that libraries exchange it without PyArrow.
+
+    Given the objects themselves, DuckDB asks a Polars frame for PyArrow, and Polars keeps DuckDB's types alive beyond
+    its end, which then complains on stderr.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The stream of the table."""
+        return self._table.__arrow_c_stream__(requested_schema)
 
 
 def is_frame(source: Any) -> bool:
@@ -36,7 +51,7 @@ def from_frame(source: Any) -> pl.DataFrame:
             return _from_columns({str(name): list(values) for name, values in source.items()})
         if _is_pandas(source):
             return _from_pandas(source)
-        return pl.DataFrame(source)
+        return pl.DataFrame(ArrowStream(source))
     except (pl.exceptions.PolarsError, OSError, TypeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"it cannot be read: {reason}", source=f"the {type(source).__name__}") from None
@@ -49,22 +64,12 @@ def _is_pandas(source: Any) -> bool:
 
 def _from_pandas(source: Any) -> pl.DataFrame:
     try:
-        frame = pl.DataFrame(_Stream(source))
+        frame = pl.DataFrame(ArrowStream(source))
     # pandas needs PyArrow for its stream, and PyArrow refuses columns that mix types.
     except (ImportError, TypeError, ValueError, AttributeError):
         frame = _from_columns({str(name): _values(source[name]) for name in source.columns})
     # An index without a name is the trace of a filter, not data.
     return frame.select(name for name in frame.columns if not re.fullmatch(r"__index_level_\d+__", name))
-
-
-class _Stream:
-    """Shows nothing but the Arrow stream, so that no conversion that is special to the library takes its place."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._source.__arrow_c_stream__(requested_schema)
 
 
 def _values(column: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.frames import ArrowStream
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
@@ -101,27 +102,13 @@ def run(name: str, data: Dataset | pl.DataFrame, *, threads: int = 1, **values: 
         ":memory:", config={"threads": threads, "enable_external_access": False, "python_enable_replacements": False}
     )
     try:
-        connection.register("events", _Stream(_events(data)))
+        connection.register("events", ArrowStream(_events(data)))
         if _COLUMN in asked:
-            connection.register("item_values", _Stream(_item_values(name, data, str(asked.pop(_COLUMN)))))
-        table = pl.DataFrame(_Stream(connection.sql(query, params=asked)))
+            connection.register("item_values", ArrowStream(_item_values(name, data, str(asked.pop(_COLUMN)))))
+        table = pl.DataFrame(ArrowStream(connection.sql(query, params=asked)))
     finally:
         connection.close()
     return table.with_columns(pl.selectors.datetime().cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
-
-
-class _Stream:
-    """A table that shows nothing but its Arrow stream, so that DuckDB and Polars exchange it without PyArrow.
-
-    Given the objects themselves, DuckDB asks a Polars frame for PyArrow, and Polars keeps DuckDB's types alive beyond
-    its end, which then complains on stderr.
-    """
-
-    def __init__(self, table: Any) -> None:
-        self._table = table
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._table.__arrow_c_stream__(requested_schema)
 
 
 @cache

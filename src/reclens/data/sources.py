@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.data.delimited import read_delimited, unpack
-from reclens.data.frames import from_frame, is_frame
+from reclens.data.frames import ArrowStream, from_frame, is_frame
 from reclens.data.zips import open_members
 from reclens.errors import DataError, UsageError, suggest
 
@@ -197,16 +197,6 @@ def _is_connection(source: Any) -> bool:
     return type(source).__name__ == "DuckDBPyConnection"
 
 
-class _Stream:
-    """A Polars frame that shows nothing but its Arrow stream, which DuckDB reads without PyArrow."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._frame.__arrow_c_stream__(requested_schema)
-
-
 def _connect(source: Any) -> Any:
     """A cursor on a connection, or a new connection on a file (read-only) or on nothing."""
     if _is_connection(source):
@@ -239,7 +229,7 @@ def _from_database(source: Any, where: str, table: str | None) -> Raw:
                 f"the database has {what}: {names or 'none'}", source=where, fix="Choose one with table='name'."
             )
         schema, name = matches[0]
-        frame = pl.DataFrame(connection.sql(f"SELECT * FROM {_quoted(schema)}.{_quoted(name)}"))
+        frame = pl.DataFrame(ArrowStream(connection.sql(f"SELECT * FROM {_quoted(schema)}.{_quoted(name)}")))
     except duckdb.Error as error:
         raise DataError(f"it cannot be read: {_first_line(error)}", source=where) from None
     finally:
@@ -266,12 +256,12 @@ def _from_query(source: Any, query: str, params: Any, table: str | None) -> Raw:
         raise DataError(f"it cannot be opened: {_first_line(error)}", source=where) from None
     try:
         if rows is not None:
-            connection.register("source", _Stream(rows))
+            connection.register("source", ArrowStream(rows))
         values = None if params is None else dict(params) if isinstance(params, Mapping) else list(params)
         relation = connection.sql(query, params=values)
         if relation is None:
             raise DataError("the SQL returns no rows", source=where, fix="Expected one SELECT.")
-        return Raw(pl.DataFrame(relation), where, "query")
+        return Raw(pl.DataFrame(ArrowStream(relation)), where, "query")
     except duckdb.Error as error:
         fix = "The rows of the given source are the table 'source'." if rows is not None else "Mend the SQL."
         raise DataError(f"the SQL failed: {_first_line(error)}", source=where, fix=fix) from None
