@@ -92,3 +92,29 @@ def test_als_says_when_float32_cannot_solve_it() -> None:
     data = Dataset(pl.DataFrame(rows, ["user_id", "item_id"], orient="row"))
     with pytest.raises(UsageError, match="Raise l2, or use fewer factors"):
         models.ALS(factors=32, l2=1e-30).fit(data)
+
+
+@pytest.mark.parametrize("factors", [1, 4, 30, 99])
+def test_pure_svd_projects_on_the_leading_singular_vectors(factors: int) -> None:
+    data, ones = data_and_ones(5)
+    model = models.PureSVD(factors=factors).fit(data)
+    _, values, vectors = np.linalg.svd(ones)
+    kept = min(factors, ones.shape[1])
+    np.testing.assert_allclose(model.singular_values_, values[:kept], rtol=1e-4, atol=1e-4)
+    scores = model.recommend(k=30, exclude_seen=False).table
+    expected = ones @ vectors[:kept].T @ vectors[:kept]
+    got = np.zeros_like(expected)
+    got[scores["user_id"], scores["item_id"]] = scores["score"]
+    np.testing.assert_allclose(got, expected, atol=2e-4)
+
+
+def test_pure_svd_is_near_the_exact_vectors_where_they_are_many() -> None:
+    # A spectrum that falls slowly, of a matrix that the random start does not span.
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.linalg import svds
+
+    data, ones = data_and_ones(6, n_users=500, n_items=300, share=0.05)
+    model = models.PureSVD(factors=20).fit(data)
+    exact = svds(csr_matrix(ones), k=20, random_state=0)[1]
+    np.testing.assert_allclose(model.singular_values_, np.sort(exact)[::-1], rtol=0.01)
+    assert (np.take_along_axis(model.item_factors_, np.abs(model.item_factors_).argmax(0)[None], 0) > 0).all()

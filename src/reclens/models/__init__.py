@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reclens.models.fusion_hybrid import FusionHybrid
     from reclens.models.item_knn import ItemKNN
     from reclens.models.popular import Popular
+    from reclens.models.pure_svd import PureSVD
     from reclens.models.random import Random
     from reclens.models.recent_popular import RecentPopular
     from reclens.models.switching_hybrid import SwitchingHybrid
@@ -42,6 +43,7 @@ __all__ = [
     "FusionHybrid",
     "ItemKNN",
     "Popular",
+    "PureSVD",
     "Random",
     "RecentPopular",
     "Recommender",

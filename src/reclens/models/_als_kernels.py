@@ -121,7 +121,7 @@ def _solve(system: Any, lower: Any, size: Any, out: Any) -> Any:
 
 @kernel("int64(int64[::1], int64[::1], int32[::1], float32[:,::1], float32[:,::1], float32[::1], float32[:,::1])")
 def solve_rows(rows: Any, indptr: Any, indices: Any, factors: Any, gram: Any, penalties: Any, out: Any) -> Any:
-    """Solve (G + Σ y yᵀ + λ I) x = Σ y for some rows of a sparse matrix; the sums are over the factors y of their partners.
+    """Solve (G + Σ y yᵀ + λ I) x = Σ y for some rows of a sparse matrix; Σ runs over the vectors y of their partners.
 
     Args:
         rows: Rows to solve; out is written by their place in this array.
