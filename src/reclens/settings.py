@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,8 +19,10 @@ __all__ = [
     "DataSettings",
     "EvaluateSettings",
     "JobSettings",
+    "PipelineSettings",
     "SegmentSettings",
     "SplitSettings",
+    "load_pipeline_settings",
     "load_settings",
     "read_toml",
     "to_toml",
@@ -30,6 +32,9 @@ __all__ = [
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Settings = TypeVar("_Settings", bound=_Section)
 
 
 class DataSettings(_Section):
@@ -103,6 +108,16 @@ class JobSettings(_Section):
     compare: CompareSettings = Field(default_factory=CompareSettings)
 
 
+class PipelineSettings(_Section):
+    """A pipeline: what :class:`reclens.pipeline.Pipeline` is made with."""
+
+    name: str = "pipeline"
+    retrieve: dict[str, dict[str, Any]]
+    rank: dict[str, Any] | None = None
+    rerank: list[dict[str, Any]] = Field(default_factory=list)
+    exclude_seen: bool = True
+
+
 def load_settings(path: str | Path) -> JobSettings:
     """Read a job from a TOML file.
 
@@ -129,31 +144,45 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise UsageError(f"{path}: it is not TOML: {error}.") from error
 
 
+def load_pipeline_settings(path: str | Path) -> PipelineSettings:
+    """Read a pipeline from a TOML file.
+
+    Raises:
+        UsageError: As :func:`load_settings`.
+    """
+    return _validate(PipelineSettings, read_toml(path), source=str(path))
+
+
 def validate_settings(content: dict[str, Any], *, source: str) -> JobSettings:
     """Check a job that was read from somewhere; see :func:`load_settings`."""
+    return _validate(JobSettings, content, source=source)
+
+
+def _validate(kind: type[_Settings], content: dict[str, Any], *, source: str) -> _Settings:
     try:
-        return JobSettings.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
+        problems = [_explain(problem, kind) for problem in error.errors()]
         raise UsageError(f"{source}: " + "; ".join(problems) + ".") from None
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, kind: type[BaseModel]) -> str:
     where = [str(part) for part in problem["loc"]]
     section = f"[{'.'.join(where[:-1])}] " if len(where) > 1 else ""
     if problem["type"] == "extra_forbidden":
-        known = _keys_of(where[:-1])
+        known = _keys_of(where[:-1], kind)
         return f"{section}has no key '{where[-1]}'.{suggest(where[-1], known)}".rstrip(".")
+    if problem["type"] == "missing":
+        return f"{section}{where[-1]} is missing"
     return f"{section}{where[-1]} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _keys_of(where: list[str]) -> list[str]:
+def _keys_of(where: list[str], kind: type[BaseModel]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "data": DataSettings, "split": SplitSettings, "segments": SegmentSettings, "evaluate": EvaluateSettings,
         "compare": CompareSettings,
     }  # fmt: skip
-    model = sections.get(where[0], JobSettings) if where else JobSettings
-    return list(model.model_fields)
+    return list((sections.get(where[0], kind) if where else kind).model_fields)
 
 
 def to_toml(settings: JobSettings) -> str:

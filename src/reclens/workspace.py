@@ -25,6 +25,7 @@ from reclens.data.split import Split
 from reclens.errors import RecLensError, UnknownNameError, UsageError, WorkspaceError
 from reclens.evaluate import Comparison, Evaluation
 from reclens.models import Recommender, get
+from reclens.pipeline import Pipeline
 from reclens.schema import Recommendations, versions
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Artefact", "Workspace", "write_bytes", "write_text"]
 
-KINDS: Final = ("dataset", "split", "model", "run", "evaluation", "comparison", "report")
+KINDS: Final = ("dataset", "split", "model", "pipeline", "run", "evaluation", "comparison", "report")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -85,8 +86,8 @@ class Workspace:
         """Write an artefact whole or not at all.
 
         Args:
-            artefact: A :class:`Dataset`, :class:`Split`, fitted model, :class:`Recommendations`, :class:`Evaluation` or
-                :class:`Comparison`.
+            artefact: A :class:`Dataset`, :class:`Split`, fitted model or pipeline, :class:`Recommendations`,
+                :class:`Evaluation` or :class:`Comparison`.
             name: Letters, digits, ``.``, ``_`` and ``-``.
             overwrite: Replace an artefact of that name; the old one goes to the trash.
 
@@ -341,6 +342,16 @@ def _write_model(model: Recommender, folder: Path) -> dict[str, Any]:
     return {"summary": repr(model), "model": model.name}
 
 
+def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
+    pipeline.save(folder)
+    stages = [
+        *pipeline.retrieve,
+        (pipeline.rank or {}).get("model", "fusion"),
+        *(each["kind"] for each in pipeline.rerank),
+    ]
+    return {"summary": " -> ".join(str(stage) for stage in stages)}
+
+
 def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
     _write_tables({"lists": lists.table}, folder)
     return {"summary": repr(lists), "system": lists.name, "lists": dict(lists.card)}
@@ -365,6 +376,7 @@ _FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Calla
     "dataset": (Dataset, _write_dataset, _load_dataset),
     "split": (Split, _write_split, lambda folder: Split.from_tables(_read_tables(folder), _card(folder)["header"])),
     "model": (Recommender, _write_model, lambda folder: get(_card(folder)["model"]).load(folder)),
+    "pipeline": (Pipeline, _write_pipeline, Pipeline.load),
     "run": (Recommendations, _write_run, _load_run),
     "evaluation": (Evaluation, _write_evaluation, Evaluation.load),
     "comparison": (Comparison, _write_comparison, Comparison.load),

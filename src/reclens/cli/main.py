@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from reclens import __version__
-from reclens.cli import data, demo, doctor, evaluate, metrics, models, workspace
+from reclens.cli import data, demo, doctor, evaluate, metrics, models, pipeline, workspace
 from reclens.errors import RecLensError
 
 __all__ = ["app", "main", "root"]
@@ -32,6 +32,7 @@ app.command("recommend")(models.recommend)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
+app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(workspace.app, name="workspace")
 

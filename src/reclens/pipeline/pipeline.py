@@ -23,6 +23,7 @@ from reclens.pipeline.learn import fit_boosted
 from reclens.pipeline.run import PipelineRun, Step, Trace, trace_table
 from reclens.pipeline.specs import PipelineSpec, check_spec
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, versions
+from reclens.settings import load_pipeline_settings
 
 __all__ = ["Pipeline"]
 
@@ -61,6 +62,20 @@ class Pipeline:
     rerank: Sequence[Mapping[str, Any]] = field(default_factory=list)
     exclude_seen: bool = True
     name: str = "pipeline"
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """A pipeline as a TOML file describes it; it is not fitted yet.
+
+        Raises:
+            UsageError: If the file cannot be read, or a stage is not what it has to be.
+        """
+        made = cls(**load_pipeline_settings(path).model_dump())
+        try:
+            made._spec()
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from error
+        return made
 
     def fit(self, train: Dataset, *, threads: int | None = None, progress: Progress = quiet) -> Self:
         """Fit every stage on the training data.

@@ -81,7 +81,7 @@ class PipelineRun:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a stage."""
-        return [asdict(step) | {"ms a user": 1000 * step.seconds / max(step.users, 1)} for step in self.steps]
+        return [asdict(step) | {"ms_a_user": 1000 * step.seconds / max(step.users, 1)} for step in self.steps]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ __all__ = [
     "gap_chart",
     "leaderboard_chart",
     "lorenz_chart",
+    "loss_chart",
     "segment_chart",
     "trade_off_chart",
 ]
@@ -148,6 +149,48 @@ def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mappin
         base.mark_line(strokeWidth=2).encode(**axes, color=colour, strokeDash=dash),
         base.mark_point(opacity=0, size=120).encode(**axes, tooltip="tip:N"),
     )
+
+
+def loss_chart(losses: Sequence[Mapping[str, Any]], *, metric: str, by: str) -> Any:
+    """What each stage of a pipeline loses by one metric: a waterfall over all users, dots with intervals by segment.
+
+    Args:
+        losses: Rows of a stage evaluation.
+        metric: The metric.
+        by: ``"overall"``, or a segmentation.
+    """
+    import altair as alt
+
+    rows: list[dict[str, Any]] = []
+    for row in losses:
+        if row["metric"] == metric and row["by"] == by:
+            who = "" if by == "overall" else f" · {row['segment']}"
+            ends = (
+                {"from": row["before"] - row["low"], "to": row["before"] - row["high"]}
+                if row["low"] is not None
+                else {}
+            )
+            tip = f"{row['stage']}{who}: loss {format_estimate(row, signed=True)}, n = {row['n']:,}"
+            rows.append(
+                {**row, **ends, "label": row["stage"] + who, "system": row["stage"], "small": False, "tip": tip}
+            )
+    order = [row["label"] for row in rows]
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    if by != "overall":
+        dots = _dots(rows, y=_y("label", order), row_height=_ROW * len(rows), systems=stages, title=f"loss of {metric}")
+        return alt.layer(_zero(), dots)
+    last = rows[-1]["after"]
+    rows.append({"label": "final lists", "before": last, "after": 0, "system": "final lists",
+                 "tip": f"final lists: {metric} {format_number(last)}"})  # fmt: skip
+    base = _base(rows, height=(_ROW + 8) * len(rows))
+    y = _y("label", [*order, "final lists"])
+    colour = _colour(stages, extra={"final lists": "var(--muted)"})
+    x = alt.X("after:Q", title=metric, scale=alt.Scale(zero=True))
+    bars = base.mark_bar(height=16, opacity=0.85).encode(x=x, x2="before:Q", y=y, color=colour, tooltip="tip:N")
+    if not any("from" in row for row in rows):
+        return alt.layer(bars)
+    known = base.transform_filter("isValid(datum.from)")
+    return alt.layer(bars, known.mark_rule(strokeWidth=2, color="var(--ink)").encode(x="to:Q", x2="from:Q", y=y))
 
 
 def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[dict[str, Any]]:

@@ -1,0 +1,255 @@
+"""``reclens pipeline``: fit a staged recommender, trace items through it, measure its stages, draw it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reclens.data.dataset import Dataset
+    from reclens.pipeline import Pipeline
+
+__all__ = ["Drawing", "app", "diagram", "evaluate", "fit", "list_rerankers", "recommend", "trace"]
+
+app = typer.Typer(help="Retrieve, rank, re-rank.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(help="Name of a pipeline in the workspace.")]
+SplitOption = Annotated[str | None, typer.Option("--split", help="A split of the workspace.")]
+
+
+class Drawing(StrEnum):
+    """How a diagram is written."""
+
+    mermaid = "mermaid"
+    svg = "svg"
+
+
+@app.command("rerankers")
+def list_rerankers(format: FormatOption = Format.table, out: OutOption = None) -> None:
+    """List the re-rankers, a line each."""
+    from reclens.cli.shared import emit, table_of
+    from reclens.pipeline import rerank
+
+    rows = [{"kind": kind, "what it does": rerank.describe(kind)} for kind in rerank.kinds()]
+    emit(table_of("Re-rankers", rows), format=format, out=out)
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Argument(help="TOML file of the pipeline; see the documentation of pipelines.")],
+    data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
+    split: SplitOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name to keep it under; the file's by default.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pipeline of that name.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit every stage of a pipeline and keep it in the workspace.
+
+    Example:
+      reclens pipeline fit shop.toml --data ml-100k.zip
+    """
+    from reclens.cli.shared import progress_of, say
+    from reclens.pipeline import Pipeline
+    from reclens.workspace import Workspace
+
+    made = Pipeline.from_toml(config)
+    place = Workspace(workspace)
+    with progress_of(quiet=quiet) as progress:
+        made.fit(_training(place, data, split, seed), progress=progress)
+    say(f"kept in {place.save(made, name or made.name, overwrite=overwrite)}", quiet=quiet)
+
+
+@app.command()
+def recommend(
+    pipeline: NameArgument,
+    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Recommend with a fitted pipeline.
+
+    Example:
+      reclens pipeline recommend shop --user 42
+    """
+    from reclens.cli.shared import emit, progress_of, say, table_of
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    fitted = place.load("pipeline", pipeline)
+    wanted = None if not user else [_id(each, fitted.users_.is_integer) for each in user]
+    with progress_of(quiet=quiet) as progress:
+        lists = fitted.recommend(wanted, k=k, progress=progress)
+    if keep:
+        say(f"kept in {place.save(lists, keep)}", quiet=quiet)
+    if not keep or user or out is not None:
+        emit(table_of(f"{lists.name}, top {k}", lists.to_dicts()), format=format, out=out)
+
+
+@app.command()
+def trace(
+    pipeline: NameArgument,
+    user: Annotated[str, typer.Argument(help="User id.")],
+    item: Annotated[list[str] | None, typer.Option("--item", "-i", help="Item id; may be given again.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Trace what the user chose in its test part.")] = None,
+    k: Annotated[int, typer.Option("--k", "-k", help="Length of the list.")] = 10,
+    workspace: WorkspaceOption = Path("workspace"),
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Show where items were lost on the way to one user's list; all candidates without --item or --split.
+
+    Example:
+      reclens pipeline trace shop 42 --split demo
+    """
+    import polars as pl
+
+    from reclens.cli.shared import emit, table_of
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    fitted = place.load("pipeline", pipeline)
+    who = _id(user, fitted.users_.is_integer)
+    items = [_id(each, fitted.items_.is_integer) for each in item] if item else None
+    if split is not None:
+        test = place.load("split", split).test
+        items = [*(items or []), *test.filter(pl.col("user_id") == who)["item_id"]]
+    found = fitted.trace(who, items, k=k)
+    title = f"The way of items to user {user}"
+    emit(table_of(title, found.to_dicts(), columns=found.table.columns), format=format, out=out)
+
+
+@app.command()
+def evaluate(
+    pipeline: NameArgument,
+    split: SplitOption = None,
+    truth: Annotated[str | None, typer.Option("--truth", help="Held-out interactions.")] = None,
+    train: Annotated[str | None, typer.Option("--train", help="Training data that goes with --truth.")] = None,
+    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; the first is the primary one.")
+    ] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; may be given again.")] = None,
+    requests: Annotated[int, typer.Option("--requests", help="Users served one at a time, to time; 0 for none.")] = 100,
+    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure every stage: the retrieval ceiling, the loss of the ranker and of each re-ranker, the time of each.
+
+    Example:
+      reclens pipeline evaluate shop --split demo --by activity --html shop.html
+    """
+    from reclens.cli.shared import emit, progress_of, say
+    from reclens.errors import UsageError
+    from reclens.evaluate.stages import evaluate_stages, measure_latency
+    from reclens.report.pipelines import build_pipeline_report, loss_table
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    fitted = place.load("pipeline", pipeline)
+    if split is not None:
+        made = place.load("split", split)
+        learned, held_out, users = made.train, made.test, made.test_users
+    elif truth is not None and train is not None:
+        learned, held_out = _training(place, train, None, seed), _table(truth)
+        users = held_out["user_id"].unique().sort()
+    else:
+        raise UsageError("there is nothing to hold the lists against: pass --split NAME, or --truth and --train.")
+    learned = _with_segments(learned, by or [])
+    with progress_of(quiet=quiet) as progress:
+        run = fitted.run(users, k=k, progress=progress)
+        found = evaluate_stages(run, held_out, train=learned, metrics=metric, by=by or (), rng=seed, progress=progress)
+        latency = () if requests < 1 else measure_latency(
+            fitted, users, k=k, n=requests, segments=learned.segments, by=by or (), rng=seed, progress=progress
+        )  # fmt: skip
+    if html is not None:
+        say(f"report: {build_pipeline_report(found, latency=latency).save(html)}", quiet=quiet)
+    emit(loss_table(found, metric=found.losses[0].metric, by=None if by else "overall"), format=format, out=out)
+
+
+@app.command()
+def diagram(
+    pipeline: Annotated[str, typer.Argument(help="Name of a pipeline in the workspace, or its TOML file.")],
+    data: Annotated[str | None, typer.Option("--data", "-d", help="For a TOML file: what to learn from.")] = None,
+    split: SplitOption = None,
+    users: Annotated[int, typer.Option("--users", help="Users who are served for the counts and times.")] = 1000,
+    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    format: Annotated[Drawing, typer.Option("--format", "-f", help="How it is drawn.")] = Drawing.mermaid,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Draw a pipeline, with items a user and time a user on the arrows.
+
+    A TOML file is fitted first: on --data, on the training part of --split, or on synthetic data.
+
+    Example:
+      reclens pipeline diagram shop --format svg --out shop.svg
+    """
+    import sys
+
+    from reclens.cli.shared import progress_of
+    from reclens.report.diagram import pipeline_mermaid, pipeline_svg
+    from reclens.workspace import Workspace, write_text
+
+    place = Workspace(workspace)
+    with progress_of(quiet=quiet) as progress:
+        fitted = _fitted(place, pipeline, data, split, seed, progress)
+        run = fitted.run(fitted.users_.ids.head(users), k=k, progress=progress)
+    draw = pipeline_mermaid if format is Drawing.mermaid else pipeline_svg
+    text = draw(run.to_dicts(), k=k)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_text(out, text)
+
+
+def _fitted(place: Any, pipeline: str, data: str | None, split: str | None, seed: int, progress: Any) -> Pipeline:
+    from reclens.pipeline import Pipeline
+
+    if Path(pipeline).suffix != ".toml":
+        return place.load("pipeline", pipeline)
+    return Pipeline.from_toml(pipeline).fit(_training(place, data, split, seed), progress=progress)
+
+
+def _training(place: Any, data: str | None, split: str | None, seed: int) -> Dataset:
+    from reclens.cli.shared import load_data
+
+    return place.load("split", split).train if split is not None else load_data(data, seed=seed)
+
+
+def _table(path: str) -> pl.DataFrame:
+    import polars as pl
+
+    from reclens.data.tables import read_table
+
+    table = read_table(path)
+    return table.collect() if isinstance(table, pl.LazyFrame) else table
+
+
+def _with_segments(train: Dataset, by: list[str]) -> Dataset:
+    """The training part with the columns that are asked for and not named yet."""
+    known = [] if train.segments is None else train.segments.columns
+    plain = {each: each for each in by if each not in known and not {"×", "*"} & set(each)}
+    return train.with_segments(**plain)
+
+
+def _id(text: str, integer: bool) -> Any:
+    return int(text) if integer and text.lstrip("-").isdigit() else text
