@@ -7,7 +7,6 @@ workspace as it was. What is removed goes to ``.trash`` and can be restored. Duc
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -20,20 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from reclens.data.dataset import Dataset
-from reclens.data.split import Split
 from reclens.errors import RecLensError, UnknownNameError, UsageError, WorkspaceError
-from reclens.evaluate import Comparison, Evaluation
-from reclens.models import Recommender, get
-from reclens.pipeline import Pipeline
-from reclens.schema import Recommendations, versions
+from reclens.schema import versions
+from reclens.workspace.files import write_text
+from reclens.workspace.forms import FORMS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["KINDS", "Artefact", "Workspace", "write_bytes", "write_text"]
+__all__ = ["KINDS", "Artefact", "Workspace"]
 
-KINDS: Final = ("dataset", "split", "model", "pipeline", "run", "evaluation", "comparison", "report")
+KINDS: Final = (*FORMS, "report")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -98,10 +94,10 @@ class Workspace:
             UsageError: If the name is not a name, or such things cannot be stored.
             WorkspaceError: If the name is taken, or the folder cannot be written.
         """
-        kind = next((kind for kind, (type_, _, _) in _FORMS.items() if isinstance(artefact, type_)), None)
+        kind = next((kind for kind, (type_, _, _) in FORMS.items() if isinstance(artefact, type_)), None)
         if kind is None:
             raise UsageError(f"a {type(artefact).__name__} cannot be kept in a workspace. Kinds: {', '.join(KINDS)}.")
-        return self._write(kind, name, lambda folder: _FORMS[kind][1](artefact, folder), overwrite=overwrite)
+        return self._write(kind, name, lambda folder: FORMS[kind][1](artefact, folder), overwrite=overwrite)
 
     def save_report(self, html: str, name: str) -> Path:
         """Write a report to ``reports/NAME.html``, replacing an older one; returns the file."""
@@ -119,7 +115,7 @@ class Workspace:
         """
         folder = self._find(kind, name)
         try:
-            return _FORMS[kind][2](folder)
+            return FORMS[kind][2](folder)
         except WorkspaceError:
             raise
         except (RecLensError, OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
@@ -241,38 +237,6 @@ class Workspace:
         return home
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
-
-    Raises:
-        WorkspaceError: If it cannot be written.
-    """
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        WorkspaceError: If it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.chmod(0o644)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise WorkspaceError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
-
-
 @contextmanager
 def _writing(home: Path) -> Generator[Path]:
     """A temporary folder beside ``home``, which is removed unless it was renamed."""
@@ -304,83 +268,6 @@ def _read_artefact(folder: Path) -> Artefact:
         card, created = {"summary": "broken: its card cannot be read"}, datetime.fromtimestamp(0, UTC)
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     return Artefact(folder.parent.name, folder.name, created, size, folder, str(card.get("summary", "")))
-
-
-def _write_tables(tables: dict[str, pl.DataFrame | None], folder: Path) -> None:
-    for name, table in tables.items():
-        if table is not None:
-            table.write_parquet(folder / f"{name}.parquet")
-
-
-def _read_tables(folder: Path) -> dict[str, pl.DataFrame]:
-    return {file.stem: pl.read_parquet(file) for file in sorted(folder.glob("*.parquet"))}
-
-
-def _card(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "card.json").read_text(encoding="utf-8"))
-
-
-def _write_dataset(data: Dataset, folder: Path) -> dict[str, Any]:
-    tables = {"interactions": data.interactions, "users": data.users, "items": data.items, "segments": data.segments}
-    _write_tables(tables, folder)
-    return {"summary": repr(data), "title": data.name, "data": dict(data.card)}
-
-
-def _load_dataset(folder: Path) -> Dataset:
-    tables, card = _read_tables(folder), _card(folder)
-    parts = {name: tables.get(name) for name in ("users", "items", "segments")}
-    return Dataset(tables["interactions"], name=card["title"], card=card["data"], **parts)
-
-
-def _write_split(split: Split, folder: Path) -> dict[str, Any]:
-    _write_tables(dict(split.tables()), folder)
-    return {"summary": repr(split), "header": split.header()}
-
-
-def _write_model(model: Recommender, folder: Path) -> dict[str, Any]:
-    model.save(folder)
-    return {"summary": repr(model), "model": model.name}
-
-
-def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
-    pipeline.save(folder)
-    stages = [
-        *pipeline.retrieve,
-        (pipeline.rank or {}).get("model", "fusion"),
-        *(each["kind"] for each in pipeline.rerank),
-    ]
-    return {"summary": " -> ".join(str(stage) for stage in stages)}
-
-
-def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
-    _write_tables({"lists": lists.table}, folder)
-    return {"summary": repr(lists), "system": lists.name, "lists": dict(lists.card)}
-
-
-def _load_run(folder: Path) -> Recommendations:
-    card = _card(folder)
-    return Recommendations(pl.read_parquet(folder / "lists.parquet"), card["system"], card["lists"])
-
-
-def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
-    result.save(folder)
-    return {"summary": repr(result)}
-
-
-def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
-    comparison.save(folder)
-    return {"summary": comparison.verdict[0] if comparison.verdict else ""}
-
-
-_FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
-    "dataset": (Dataset, _write_dataset, _load_dataset),
-    "split": (Split, _write_split, lambda folder: Split.from_tables(_read_tables(folder), _card(folder)["header"])),
-    "model": (Recommender, _write_model, lambda folder: get(_card(folder)["model"]).load(folder)),
-    "pipeline": (Pipeline, _write_pipeline, Pipeline.load),
-    "run": (Recommendations, _write_run, _load_run),
-    "evaluation": (Evaluation, _write_evaluation, Evaluation.load),
-    "comparison": (Comparison, _write_comparison, Comparison.load),
-}
 
 
 def _quote(name: str) -> str:
