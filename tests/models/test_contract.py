@@ -26,8 +26,8 @@ def test_the_contract_of_every_kind_of_neighbour(name: str, options: dict, tmp_p
 
 def test_the_folder_is_the_registry() -> None:
     assert models.names() == [
-        "als", "augmented_hybrid", "cascade_hybrid", "ease", "fusion_hybrid", "item_knn", "popular", "pure_svd",
-        "random", "recent_popular", "switching_hybrid", "user_knn", "weighted_hybrid",
+        "als", "augmented_hybrid", "cascade_hybrid", "content", "ease", "fusion_hybrid", "item_knn", "popular",
+        "pure_svd", "random", "recent_popular", "switching_hybrid", "user_knn", "weighted_hybrid",
     ]  # fmt: skip
     assert models.EASE is models.get("ease") and models.RecentPopular is models.get("recent_popular")
     assert models.describe("ease").startswith("EASE: a linear item-item model")

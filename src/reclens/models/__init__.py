@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reclens.models.als import ALS
     from reclens.models.augmented_hybrid import AugmentedHybrid
     from reclens.models.cascade_hybrid import CascadeHybrid
+    from reclens.models.content import Content
     from reclens.models.ease import EASE
     from reclens.models.fusion_hybrid import FusionHybrid
     from reclens.models.item_knn import ItemKNN
@@ -39,6 +40,7 @@ __all__ = [
     "EASE",
     "AugmentedHybrid",
     "CascadeHybrid",
+    "Content",
     "Explanation",
     "FusionHybrid",
     "ItemKNN",

@@ -1,0 +1,238 @@
+"""Content: items that are described like those of the user's history (Pazzani and Billsus 2007; Lops et al. 2011)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.engine import LocalEngine, Progress
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models._base import Block, Recommender
+from reclens.models._features import KINDS, FeatureOptions, check_stop_words, item_features
+from reclens.models._space import Choice, Space, Whole
+from reclens.schema import ITEM, RATING, SCORE, TIMESTAMP, USER
+
+__all__ = ["Content"]
+
+_PROFILES = {
+    "mean": "the mean of the vectors of her items",
+    "rating": "each vector times the rating less the user's mean rating: what she likes less than usual counts against",
+}
+_DAY = 86_400_000_000
+
+
+@dataclass(kw_only=True)
+class Content(Recommender):
+    """Items whose attributes and words are like those of the user's history.
+
+    An item is a vector of features of unit length, made of the columns of the items table: tf-idf over values and
+    words, and vectors that were given, such as embeddings, as a column of lists of numbers. How columns become features
+    stands at the top of ``reclens.models._features``. The user's profile is the mean of the vectors of her items, and
+    the score is the cosine of the profile and the item. Items that have no interaction can be recommended; an item
+    without a feature cannot. Only scores above 0 count, so that lists can be short.
+
+    Attributes:
+        features: Columns of the items table, as a list of names, or as a mapping name -> kind: ``auto``, ``list``,
+            ``category``, ``text``, ``number`` or ``vector``. None takes every column that a feature can come from,
+            but for those whose name ends in ``_id`` or ``Id``.
+        weights: Column -> how much it counts beside the others; 1 where nothing is said.
+        bins: Ranges that numbers are cut into, each with equally many items.
+        min_items: Features of fewer items are left out: what one item alone has, cannot be like another's.
+        sublinear: Whether a word that stands n times in a text counts 1 + ln n, and not n.
+        stop_words: Words that are left out of texts: None, ``"english"`` or a list of words.
+        profile: ``mean``, or ``rating`` to weigh items by the rating less the user's mean rating (needs ratings; a user
+            who rates everything alike counts as under ``mean``).
+        half_life: Days before the user's last interaction after which an item counts half; 0 counts all alike (else
+            needs timestamps).
+
+    References:
+        Salton, Buckley (1988), Term-weighting approaches in automatic text retrieval; Information Processing and
+        Management 24(5). Lops, de Gemmis, Semeraro (2011), Content-based recommender systems; Recommender Systems
+        Handbook.
+    """
+
+    name: ClassVar[str] = "content"
+    floor: ClassVar[float] = 0.0
+    space: ClassVar[Mapping[str, Space]] = {
+        "min_items": Whole(1, 20), "bins": Whole(3, 30), "sublinear": Choice((True, False)),
+    }  # fmt: skip
+
+    features: Mapping[str, str] | Sequence[str] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    bins: int = 10
+    min_items: int = 2
+    sublinear: bool = True
+    stop_words: str | Sequence[str] | None = None
+    profile: str = "mean"
+    half_life: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Bring lists to the form in which they are saved."""
+        if isinstance(self.features, tuple):
+            self.features = list(self.features)
+        if isinstance(self.stop_words, tuple | set | frozenset):
+            self.stop_words = sorted(self.stop_words)
+
+    @property
+    def folds_in(self) -> bool:
+        """Yes, but for ratings and times: a given history has none."""
+        return self.profile == "mean" and not self.half_life
+
+    @property
+    def cold_items(self) -> bool:
+        """Yes: an item needs features, and no interaction."""
+        return True
+
+    def _check(self) -> None:
+        for column, kind in self._asked().items():
+            if kind not in KINDS:
+                raise UnknownNameError(f"kind of the feature '{column}'", str(kind), KINDS)
+        for column, weight in self.weights.items():
+            if not weight > 0 or not np.isfinite(weight):
+                raise UsageError(f"the weight of '{column}' is {weight}, expected a number above 0.")
+        for name in ("bins", "min_items"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected 1 or more.")
+        if self.profile not in _PROFILES:
+            raise UnknownNameError("profile", self.profile, _PROFILES)
+        if not self.half_life >= 0:
+            raise UsageError(f"half_life is {self.half_life}, expected 0 or more days.")
+        check_stop_words(self.stop_words)
+
+    def _asked(self) -> Mapping[str, str]:
+        if self.features is None:
+            return {}
+        asked: Any = self.features
+        if isinstance(asked, str) or not isinstance(asked, Mapping | Sequence):
+            raise UsageError(f"features is {self.features!r}, expected a list of columns, or a mapping column -> kind.")
+        if not asked:
+            raise UsageError("features is empty. Name columns of the items, or leave it out to take all.")
+        return asked if isinstance(asked, Mapping) else dict.fromkeys(asked, "auto")
+
+    def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        if train.items is None or train.items.width < 2:
+            raise UsageError(
+                f"content needs attributes of the items, and '{train.name}' has none. Read them too: read(…, items=…)."
+            )
+        options = FeatureOptions(self._asked(), self.weights, self.bins, self.min_items, self.sublinear,
+                                 check_stop_words(self.stop_words))  # fmt: skip
+        table = item_features(train.items, self.items_, options, progress)
+        self.vectors_, self.feature_names_ = table.vectors, table.names
+        self.values_ = self._values(train)
+        bare = int((np.diff(table.vectors.indptr) == 0).sum())
+        self.train_["features"] = {"kinds": table.kinds, "n": len(table.names), "absent": table.absent, "empty": bare}
+        self._get_ready()
+
+    def _values(self, train: Dataset) -> np.ndarray:
+        """What each item of each history counts, float32, in the order of the cells of ``seen_``."""
+        seen = self.seen_
+        sizes = np.diff(seen.indptr)
+        values = np.ones(len(seen.indices))
+        if self.profile == "rating":
+            if not train.has_ratings:
+                raise UsageError("profile='rating' needs ratings, and the training data has none. Use 'mean'.")
+            ratings = train.matrix(RATING).values.astype(np.float64)
+            values = ratings - np.repeat(np.add.reduceat(ratings, seen.indptr[:-1]) / sizes, sizes)
+            alike = np.maximum.reduceat(np.abs(values), seen.indptr[:-1]) < 1e-6
+            values[np.repeat(alike, sizes)] = 1.0
+        if self.half_life:
+            if not train.has_timestamps:
+                raise UsageError("half_life needs timestamps, and the training data has none. Use half_life=0.")
+            last = train.interactions.group_by(USER, ITEM).agg(pl.col(TIMESTAMP).max())
+            users, items = self.users_.encode(last[USER]).astype(np.int64), self.items_.encode(last[ITEM])
+            times = last[TIMESTAMP].dt.epoch("us").to_numpy()[np.argsort(users * len(self.items_) + items)]
+            age = np.repeat(np.maximum.reduceat(times, seen.indptr[:-1]), sizes) - times
+            values = values * 0.5 ** (age / (_DAY * self.half_life))
+        return values.astype(np.float32)
+
+    def _get_ready(self) -> None:
+        from scipy.sparse import csr_array
+
+        near = self.vectors_
+        self._sparse: Any = csr_array((near.values, near.indices, near.indptr), shape=(near.n_rows, near.n_columns))
+
+    def _block_size(self) -> int:
+        """Users served at a time: dense profiles and scores of a block stay within 32 MB each."""
+        widest = max(self.vectors_.n_columns, len(self.items_), 1)
+        return int(np.clip(8_000_000 // widest, 1, 1024))
+
+    def _profiles(self, block: Block) -> np.ndarray:
+        """The profiles of users, of length 1 or 0: float32, shape (n, features)."""
+        from scipy.sparse import csr_array
+
+        seen, users = block.seen, block.users
+        values = seen.values if block.told else self.values_
+        begins, lengths = seen.indptr[users], seen.indptr[users + 1] - seen.indptr[users]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        cells = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], lengths)
+        shape = (len(users), len(self.items_))
+        histories: Any = csr_array((values[cells], seen.indices[cells], indptr), shape=shape)
+        profiles = (histories @ self._sparse).toarray()
+        norms = np.sqrt(np.einsum("ij,ij->i", profiles, profiles, dtype=np.float64))[:, None]
+        return np.divide(profiles, norms, out=np.zeros_like(profiles), where=norms > 1e-12, casting="same_kind")
+
+    def _scores(self, block: Block) -> np.ndarray:
+        return np.ascontiguousarray((self._sparse @ self._profiles(block).T).T)
+
+    def similar_items(self, item: Any, *, k: int = 10) -> pl.DataFrame:
+        """The items that are described most like an item.
+
+        Args:
+            item: Its id; it needs no interaction.
+            k: How many.
+
+        Returns:
+            ``item_id, score`` (the cosine), the most similar first, equal ones by id; only scores above 0.
+
+        Raises:
+            UnknownNameError: If the item is not in the catalogue.
+        """
+        self._need_fit()
+        text = self.items_.ids.cast(pl.String)
+        found = (text == str(item)).arg_max() if len(text) else None
+        if found is None or text[found] != str(item):
+            raise UnknownNameError("item", str(item), text.head(200))
+        scores = (self._sparse @ self._sparse[[found]].toarray()[0]).astype(np.float32)
+        scores[found] = 0
+        best = np.lexsort((np.arange(len(scores)), -scores))[:k]
+        best = best[scores[best] > 0]
+        return pl.DataFrame({ITEM: self.items_.decode(best), SCORE: scores[best]})
+
+    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+        near = self.vectors_
+        part = slice(near.indptr[item], near.indptr[item + 1])
+        profile = self._profiles(Block(np.array([user]), self.seen_, False, np.zeros(1, np.uint64), 1, False))[0]
+        parts = near.values[part].astype(np.float64) * profile[near.indices[part]]
+        shared = parts != 0
+        names = [self.feature_names_[at] for at in near.indices[part][shared]]
+        return "feature", names, parts[shared]
+
+    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
+        made: Any = self.train_["features"]
+        without = "no vector: they cannot be recommended, and do not count in histories"
+        return [
+            ("items that the items table lacks", made["absent"], without),
+            ("items without a feature", made["empty"], without),
+        ]
+
+    def _state(self) -> dict[str, np.ndarray]:
+        near = self.vectors_
+        texts = [name.encode() for name in self.feature_names_]
+        ends = np.cumsum([0, *map(len, texts)])
+        return {"indptr": near.indptr, "features": near.indices, "weights": near.values, "values": self.values_,
+                "names": np.frombuffer(b"".join(texts), np.uint8), "name_ends": ends}  # fmt: skip
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        names, ends = arrays["names"].tobytes(), arrays["name_ends"].tolist()
+        self.feature_names_ = [names[a:b].decode() for a, b in pairwise(ends)]
+        self.vectors_ = UserItemMatrix(
+            arrays["indptr"], arrays["features"], arrays["weights"], len(self.feature_names_)
+        )
+        self.values_ = arrays["values"]
+        self._get_ready()
