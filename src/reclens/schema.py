@@ -15,14 +15,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from reclens.errors import DataError
+from reclens.vocabulary import CODE_MISSING, Vocabulary
 
 __all__ = [
     "CODE_MISSING",
@@ -54,100 +53,6 @@ SCORE: Final = "score"
 RELEVANCE: Final = "relevance"
 
 TIMESTAMP_TYPE: Final = pl.Datetime("us", "UTC")
-CODE_MISSING: Final = -1
-"""The code of an id that a vocabulary does not hold."""
-
-
-class Vocabulary:
-    """The ids of one kind (users or items), sorted, and their codes 0 … n-1.
-
-    Codes follow the sorted order of the ids, so that equal id sets give equal codes whatever the row order was.
-
-    Args:
-        ids: Ids, in any order, repeats allowed; integers or strings, without nulls.
-
-    Raises:
-        DataError: If ids are null, or neither integers nor strings.
-
-    Example:
-        >>> import polars as pl
-        >>> words = Vocabulary(pl.Series(["b", "a", "b"]))
-        >>> words.encode(pl.Series(["a", "z"])).tolist()
-        [0, -1]
-        >>> words.decode([1]).to_list()
-        ['b']
-    """
-
-    def __init__(self, ids: pl.Series) -> None:
-        ids = ids.cast(pl.Int64) if ids.dtype.is_integer() else ids
-        if ids.dtype != pl.Int64 and ids.dtype != pl.String:
-            raise DataError(
-                f"ids are {ids.dtype}, expected integers or strings",
-                column=ids.name or None,
-                fix="Cast the column first.",
-            )
-        if ids.null_count():
-            raise DataError(
-                f"{ids.null_count():,} ids are null", column=ids.name or None, fix="Drop or fill those rows first."
-            )
-        self.ids: pl.Series = ids.unique().sort()
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def is_integer(self) -> bool:
-        """Whether the ids are integers, and not text."""
-        return self.ids.dtype == pl.Int64
-
-    @cached_property
-    def _dense(self) -> tuple[int, np.ndarray] | None:
-        """A direct table id - low -> code, where the integers are dense enough to afford one."""
-        if not self.is_integer or not len(self):
-            return None
-        low, high = int(self.ids[0]), int(self.ids[-1])
-        if high - low > 8 * len(self) + 1_000_000:
-            return None
-        table = np.full(high - low + 1, CODE_MISSING, np.int32)
-        table[self.ids.to_numpy() - low] = np.arange(len(self), dtype=np.int32)
-        return low, table
-
-    def encode(self, ids: pl.Series) -> np.ndarray:
-        """Codes of ids.
-
-        Args:
-            ids: Any ids; shape (n,).
-
-        Returns:
-            int32 array, shape (n,); ``CODE_MISSING`` (-1) where an id is not in the vocabulary or null.
-
-        Raises:
-            DataError: If integers are looked up among strings or the other way round.
-        """
-        if ids.dtype.is_integer() != self.is_integer and len(ids) and len(self):
-            raise DataError(
-                f"ids are {ids.dtype} on one side and {self.ids.dtype} on the other, so that none can match",
-                column=ids.name or None,
-                fix=f"Cast one side, for example pl.col('{ids.name or 'id'}').cast(pl.{self.ids.dtype}).",
-            )
-        if not len(self) or not len(ids):
-            return np.full(len(ids), CODE_MISSING, np.int32)
-        if self._dense is not None and not ids.null_count():
-            low, table = self._dense
-            values = ids.cast(pl.Int64).to_numpy()
-            offset = values - low
-            inside = (offset >= 0) & (offset < len(table))
-            if inside.all():
-                return table[offset]
-            return np.where(inside, table[np.where(inside, offset, 0)], np.int32(CODE_MISSING))
-        right = self.ids.alias("id").to_frame().with_row_index("code")
-        left = ids.cast(self.ids.dtype).alias("id").to_frame()
-        codes = left.join(right, on="id", how="left", maintain_order="left")["code"]
-        return codes.cast(pl.Int32).fill_null(CODE_MISSING).to_numpy()
-
-    def decode(self, codes: Any) -> pl.Series:
-        """Ids of codes; codes must lie in 0 … n-1."""
-        return self.ids.gather(np.asarray(codes, dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +151,9 @@ def combine_hashes(rows: np.ndarray) -> str:
     """One hash of many 64-bit row hashes, whatever their order; 16 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(len(rows).to_bytes(8, "little"))
-    digest.update(int(_mix(rows).sum(dtype=np.uint64)).to_bytes(8, "little"))
+    # In pieces, so that what one step writes is still in the cache for the next.
+    total = sum(int(_mix(rows[at : at + 16384]).sum(dtype=np.uint64)) for at in range(0, len(rows), 16384))
+    digest.update((total % 2**64).to_bytes(8, "little"))
     return digest.hexdigest()
 
 
