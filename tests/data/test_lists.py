@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reclens.data.lists import normalize_recommendations
+from reclens.data.lists import normalize_recommendations, run_starts
 from reclens.data.tables import read_recommendations
 from reclens.errors import DataError
 
@@ -124,3 +125,29 @@ def test_lists_come_out_whole(rows: list[tuple[int, int, int]], words: bool) -> 
     assert found == expected
     for _, part in table.group_by("user_id"):
         assert part["rank"].to_list() == list(range(1, part.height + 1))
+
+
+@pytest.mark.parametrize("words", [False, True])
+@pytest.mark.parametrize("pieces", [1, 3, 400])
+def test_runs_are_found_across_the_pieces_of_a_column(words: bool, pieces: int) -> None:
+    users = np.repeat(np.random.default_rng(1).permutation(500), np.random.default_rng(2).integers(1, 6, 500))
+    ids = pl.Series("user_id", users).cast(pl.String if words else pl.Int64)
+    cuts = np.linspace(0, len(ids), pieces + 1).astype(int)
+    cut = pl.concat([ids.slice(a, b - a) for a, b in itertools.pairwise(cuts)], rechunk=False)
+    expected = [row for row in range(len(users)) if row == 0 or users[row] != users[row - 1]]
+    assert run_starts(cut).tolist() == expected
+    assert run_starts(ids.head(0)).tolist() == []
+
+
+@pytest.mark.parametrize("at", [49_999, 50_000, 50_001, 120_000])
+def test_one_rank_out_of_place_is_found_anywhere(at: int) -> None:
+    """Ranks are looked at in pieces of 50,000 rows."""
+    depth, rows = 60_000, 180_000
+    frame = pl.DataFrame({
+        "user_id": np.repeat(np.arange(3), depth), "item_id": np.arange(rows), "rank": np.tile(np.arange(depth) + 1, 3),
+    })  # fmt: skip
+    assert normalize_recommendations(frame, "lists")[1] == []
+    later = frame.with_columns(rank=pl.col("rank") + ((pl.int_range(rows) >= at) & (pl.col("user_id") == at // depth)))
+    moved = depth - at % depth
+    found = {rule["rule"]: rule["count"] for rule in normalize_recommendations(later, "lists")[1]}
+    assert found == {"gaps in ranks closed": moved}

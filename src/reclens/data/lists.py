@@ -7,14 +7,19 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from reclens.engine import chunk_ranges
 from reclens.errors import DataError
 from reclens.kernels import kernel
 from reclens.schema import ITEM, RANK, SCORE, USER
+from reclens.vocabulary import id_keys
 
 __all__ = ["drop_repeated_items", "normalize_recommendations", "order_lists", "run_starts"]
 
 _MANY: Final = 1_000_000
 """Rows from which on a compiled loop over lists is worth loading: it takes a tenth of the time of hashing all rows."""
+
+_ROWS_A_PIECE: Final = 50_000
+"""Rows that are looked at in one go: what a pass writes is still in the cache for the next one."""
 
 
 def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
@@ -42,27 +47,30 @@ def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.Data
         >>> table.rows(), [rule["rule"] for rule in rules]
         ([(1, 8, 1), (1, 7, 2)], ['rows sorted by user and rank', 'gaps in ranks closed'])
     """
-    table, rules = order_lists(table, source)
-    return drop_repeated_items(table, rules), rules
+    table, starts, rules = order_lists(table, source)
+    return drop_repeated_items(table, starts, rules), rules
 
 
-def order_lists(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+def order_lists(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, np.ndarray, list[dict[str, Any]]]:
     """As :func:`normalize_recommendations`, without looking for items that stand in a list twice.
 
     Rows that are in order already cost one pass; looking for repeats would cost ten times that.
+
+    Returns:
+        The frame, the first row of each list (int64), and the rules.
     """
     _check_columns(table, source)
     table = table.select([name for name in (USER, ITEM, RANK, SCORE) if name in table.columns])
     _check_ids(table, source)
     rules: list[dict[str, Any]] = []
     if RANK in table.columns:
-        return _group_and_order(_with_whole_ranks(table, source), source, rules), rules
-    return _rank_by_score(table, source, rules), rules
+        return *_group_and_order(_with_whole_ranks(table, source), source, rules), rules
+    return *_rank_by_score(table, source, rules), rules
 
 
-def drop_repeated_items(table: pl.DataFrame, rules: list[dict[str, Any]]) -> pl.DataFrame:
+def drop_repeated_items(table: pl.DataFrame, starts: np.ndarray, rules: list[dict[str, Any]]) -> pl.DataFrame:
     """Keep the best rank of an item that stands in a list twice, close the gap, and add the rule to ``rules``."""
-    if table.height > _MANY and not _may_repeat(table):
+    if table.height > _MANY and not _may_repeat(table, starts):
         return table
     kept = table.unique([USER, ITEM], keep="first", maintain_order=True)
     repeated = table.height - kept.height
@@ -72,22 +80,15 @@ def drop_repeated_items(table: pl.DataFrame, rules: list[dict[str, Any]]) -> pl.
     return kept.with_columns(_dense_ranks(kept, run_starts(kept[USER])))
 
 
-def _may_repeat(table: pl.DataFrame) -> bool:
+def _may_repeat(table: pl.DataFrame, starts: np.ndarray) -> bool:
     """Whether any list seems to hold an item twice; exact for integers, by 64-bit hashes for text."""
-    items = table[ITEM]
-    ids = (
-        items.to_numpy().astype(np.int64).view(np.uint64)
-        if items.dtype.is_integer()
-        else items.hash().to_numpy(writable=True)
-    )
-    bounds = np.append(run_starts(table[USER]), table.height)
+    bounds = np.append(starts, table.height)
     bits = int(2 * np.diff(bounds).max()).bit_length()
-    return bool(
-        _has_repeats(np.ascontiguousarray(ids), bounds, np.zeros(1 << bits, np.uint64), np.zeros(1 << bits, np.int64))
-    )
+    keys = id_keys(table[ITEM])
+    return bool(_has_repeats(keys, bounds, np.zeros(1 << bits, np.uint64), np.zeros(1 << bits, np.int64)))
 
 
-@kernel("int64(uint64[::1], int64[::1], uint64[::1], int64[::1])")
+@kernel("int64(Array(uint64, 1, 'C', readonly=True), int64[::1], uint64[::1], int64[::1])")
 def _has_repeats(ids: Any, bounds: Any, slots: Any, owners: Any) -> Any:
     # One small open-addressing table serves all lists: a slot counts only if this list wrote it.
     mask = len(slots) - 1
@@ -106,9 +107,18 @@ def _has_repeats(ids: Any, bounds: Any, slots: Any, owners: Any) -> Any:
 
 def run_starts(users: pl.Series) -> np.ndarray:
     """First row of each run of one user, int64."""
-    changes = pl.arg_where(pl.col(USER).ne_missing(pl.col(USER).shift(1)))
-    return users.alias(USER).to_frame().lazy().select(changes).collect().to_series().to_numpy().astype(np.int64)
-    # The row before the first one counts as null, which no user is.
+    if users.n_chunks() > 1 + len(users) // _ROWS_A_PIECE:
+        users = users.rechunk()
+    found: list[np.ndarray] = [np.zeros(0, np.int64)]
+    row, before = 0, pl.Series(dtype=users.dtype)
+    for part in users.get_chunks():  # as they lie in memory: comparing across their borders would copy them all
+        if not len(part):
+            continue
+        if not len(before) or before.ne_missing(part.head(1)).item():
+            found.append(np.array([row]))
+        found.append(part.slice(1).ne_missing(part.head(-1)).arg_true().to_numpy().astype(np.int64) + row + 1)
+        row, before = row + len(part), part.tail(1)
+    return np.concatenate(found)
 
 
 def _check_columns(table: pl.DataFrame, source: str) -> None:
@@ -139,23 +149,22 @@ def _with_whole_ranks(table: pl.DataFrame, source: str) -> pl.DataFrame:
             row = int(bad.arg_true()[0])
             raise DataError(f"'{ranks[row]}' is not a whole number", source=source, column=RANK, row=row + 1, fix=fix)
         ranks = numbers.cast(pl.Int64)
-    bad = ranks.is_null() | (ranks < 0)  # some count from 0: closed up like any gap
-    if bad.any():
-        row = int(bad.arg_true()[0])
+    lowest: Any = ranks.min()
+    if ranks.null_count() or (len(ranks) and lowest < 0):  # some count from 0: closed up like any gap
+        row = int((ranks.is_null() | (ranks < 0)).arg_true()[0])
         raise DataError(
             f"the rank is {ranks[row]}, expected 1 or more", source=source, column=RANK, row=row + 1, fix=fix
         )
     return table.with_columns(ranks)
 
 
-def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> pl.DataFrame:
-    """Sort and renumber, unless the rows already are what they have to be."""
-    ranks, starts = table[RANK].to_numpy(), run_starts(table[USER])
+def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> tuple[pl.DataFrame, np.ndarray]:
+    """Sort and renumber, unless the rows already are what they have to be; and the first row of each list."""
+    starts = run_starts(table[USER])
     grouped = table[USER].gather(starts).n_unique() == len(starts)
-    breaks = np.flatnonzero(ranks[1:] - ranks[:-1] != 1) + 1
-    in_order = (ranks[starts] == 1).all() and np.isin(breaks, starts, assume_unique=True).all()
-    if grouped and in_order:
-        return table
+    if grouped and _count_from_one(table[RANK], starts):
+        return table, starts
+    ranks = table[RANK].to_numpy()
     numbered = table.with_row_index("row")
     starting = np.zeros(table.height, bool)
     starting[starts] = True
@@ -163,11 +172,24 @@ def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any
         numbered = numbered.sort(pl.col("row").min().over(USER), RANK, "row")
         rules.append(_rule("rows sorted by user and rank", table.height, "rows were not in list order"))
     ordered = _break_ties(numbered, source, rules).drop("row")
-    dense = _dense_ranks(ordered, run_starts(ordered[USER]))
+    starts = run_starts(ordered[USER])
+    dense = _dense_ranks(ordered, starts)
     moved = int((dense.to_numpy() != ordered[RANK].to_numpy()).sum())
     if moved:
         rules.append(_rule("gaps in ranks closed", moved, "rows whose rank changed; the order is kept"))
-    return ordered.with_columns(dense)
+    return ordered.with_columns(dense), starts
+
+
+def _count_from_one(ranks: pl.Series, starts: np.ndarray) -> bool:
+    """Whether ranks count 1, 2, 3 … from each start: they begin at 1 there, and jump nowhere else."""
+    if (ranks.gather(starts) != 1).any():
+        return False
+    jumps: list[np.ndarray] = [np.zeros(0, np.int64)]
+    for rows in chunk_ranges(len(ranks) - 1, _ROWS_A_PIECE):
+        piece = ranks.slice(rows.start, len(rows) + 1).to_numpy()
+        jumps.append(np.flatnonzero(piece[1:] - piece[:-1] != 1) + rows.start + 1)
+    # A start below a list that counts from 1 is always a jump.
+    return np.array_equal(np.concatenate(jumps), starts[1:])
 
 
 def _break_ties(numbered: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> pl.DataFrame:
@@ -204,7 +226,7 @@ def _break_ties(numbered: pl.DataFrame, source: str, rules: list[dict[str, Any]]
     )  # fmt: skip
 
 
-def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> pl.DataFrame:
+def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> tuple[pl.DataFrame, np.ndarray]:
     scores = table[SCORE].cast(pl.Float64, strict=False)
     bad = scores.is_null() | scores.is_nan()
     if bad.any():
@@ -219,8 +241,8 @@ def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]
     )
     tied = int(((ordered[SCORE] == ordered[SCORE].shift(1)) & (ordered[USER] == ordered[USER].shift(1))).sum())
     rules.append(_rule("ranked by falling score", ordered.height, f"{tied:,} rows tie with the one above: file order"))
-    ranks = _dense_ranks(ordered, run_starts(ordered[USER]))
-    return ordered.with_columns(ranks).select(USER, ITEM, RANK, SCORE)
+    starts = run_starts(ordered[USER])
+    return ordered.with_columns(_dense_ranks(ordered, starts)).select(USER, ITEM, RANK, SCORE), starts
 
 
 def _dense_ranks(table: pl.DataFrame, starts: np.ndarray) -> pl.Series:

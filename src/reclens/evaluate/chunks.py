@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from reclens.schema import USER
 
-__all__ = ["ROWS_A_CHUNK", "cut_frame", "cut_stream"]
+__all__ = ["ROWS_A_CHUNK", "Chunk", "cut_frame", "cut_stream"]
 
 ROWS_A_CHUNK = 2_000_000
 """Rows of a chunk: some 50 MB of ids, ranks and scores, and few enough chunks for their sums to cost nothing."""
 
 
-def cut_frame(table: pl.DataFrame, *, rows: int | None = None) -> Iterator[pl.DataFrame]:
-    """Slices of a frame whose rows are grouped by user; no user is cut in two."""
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Lists of whole users.
+
+    Attributes:
+        table: ``user_id, item_id, rank``, each list in rank order.
+        starts: First row of each list, int64.
+    """
+
+    table: pl.DataFrame
+    starts: np.ndarray
+
+
+def cut_frame(table: pl.DataFrame, starts: np.ndarray, *, rows: int | None = None) -> Iterator[Chunk]:
+    """Slices of a frame of lists that begin at ``starts``; no list is cut in two."""
     rows = rows or ROWS_A_CHUNK
-    start = 0
-    users = table[USER]
-    while start < table.height:
-        stop = min(start + rows, table.height)
-        if stop < table.height:
-            stop = _start_of_last_user(users, start, stop)
-        yield table.slice(start, stop - start)
-        start = stop
+    ends = np.append(starts[1:], table.height)
+    first = 0
+    while first < len(starts):
+        begin = int(starts[first])
+        after = max(int(np.searchsorted(ends, begin + rows, side="right")), first + 1)
+        yield Chunk(table.slice(begin, int(ends[after - 1]) - begin), starts[first:after] - begin)
+        first = after
 
 
 def _start_of_last_user(users: pl.Series, start: int, stop: int) -> int:

@@ -14,7 +14,8 @@ from reclens.data.dataset import Dataset
 from reclens.data.lists import run_starts
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.metrics.lists import Catalogue, Profiles
-from reclens.schema import ITEM, USER, Vocabulary, combine_hashes, fingerprint, stable_hash
+from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
+from reclens.vocabulary import Vocabulary, number_ids
 
 __all__ = ["Features", "Ground", "make_ground"]
 
@@ -31,6 +32,7 @@ class Ground:
 
     Attributes:
         users: The evaluated users.
+        keys: Stable key of each user, uint64, shape (users,).
         items: Every known item.
         indptr: Truth of each user, compressed by rows; int64, shape (users + 1,).
         relevant: Item codes, ascending within a user, int32.
@@ -43,6 +45,7 @@ class Ground:
     """
 
     users: Vocabulary
+    keys: np.ndarray
     items: Vocabulary
     indptr: np.ndarray
     relevant: np.ndarray
@@ -57,11 +60,6 @@ class Ground:
     def n_relevant(self) -> np.ndarray:
         """Relevant items of each user, int64, shape (users,)."""
         return np.diff(self.indptr)
-
-    @cached_property
-    def keys(self) -> np.ndarray:
-        """Stable key of each user, uint64, shape (users,)."""
-        return stable_hash(self.users.ids)
 
     def ideal(self, users: np.ndarray, depth: int) -> np.ndarray:
         """The ``depth`` highest relevances of some users, falling, shape (len(users), up to depth)."""
@@ -107,56 +105,47 @@ def make_ground(
     if not len(users):
         fix = "Check that truth holds the held-out interactions and that relevance is above 0."
         raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
-    known = [rows[ITEM]]
-    if train is not None:
-        known.append(train.interactions[ITEM])
     offered = pl.Series(ITEM, catalogue) if catalogue is not None else None
-    if offered is not None:
-        known.append(offered)
     vectors = _feature_table(features, train)
-    if vectors is not None:
-        known.append(vectors[0])
-    items = Vocabulary(_one_type(known))
-    shape = len(users), len(items)
-    codes = np.repeat(users.encode(owners), runs)
-    indptr, relevant, gains = _compress(codes, items.encode(rows[ITEM]), rows["gain"], shape)
+    listed = None if train is None else train.item_vocabulary.ids
+    items, codes = _item_vocabulary(rows[ITEM], [listed, offered, None if vectors is None else vectors[0]])
+    indptr, relevant, gains = _compress(np.repeat(users.encode(owners), runs), codes, rows, (len(users), len(items)))
     card["truth_duplicates"] = rows.height - len(relevant)
     popularity, profiles, n_users = _history(train, users, items)
-    candidates = offered if offered is not None else known[1] if train is not None else rows[ITEM]
+    candidates = offered if offered is not None else listed
     in_catalogue = np.zeros(len(items), bool)
-    in_catalogue[items.encode(candidates)] = True
+    in_catalogue[codes if candidates is None else items.encode(candidates)] = True
     matrix, shares = _feature_matrix(vectors, items)
     about = Catalogue(popularity, n_users, in_catalogue, matrix, shares)
+    keys = stable_hash(users.ids)
     card |= {
         "n_users": len(users),
         "n_items": about.n_items,
         "catalogue": fingerprint(items.ids.filter(in_catalogue)),
-        "truth": {"rows": len(relevant), "hash": _pair_hash(users, items, indptr, relevant, gains)},
+        "truth": {"rows": len(relevant), "hash": _pair_hash(keys, items, indptr, relevant, gains)},
         "train": None,
         "relevance": relevance or "binary: every row of the truth is relevant",
     }
     if train is not None:
         card["train"] = {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
-        cold = int((users.encode(train.interactions[USER].unique()) >= 0).sum())
-        card["users_without_history"] = len(users) - cold
+        card["users_without_history"] = len(users) - int((users.encode(train.user_vocabulary.ids) >= 0).sum())
     groups = _groups(train, users, by)
     has_catalogue = train is not None or catalogue is not None
-    return Ground(users, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
+    return Ground(users, keys, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
 
 
 def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict[str, Any]) -> pl.DataFrame:
-    """The relevant pairs, each once, with their gain; what was left out goes to the card."""
+    """The relevant pairs, with their gain where it is not always 1; what was left out goes to the card."""
     if truth is None:
-        empty = {USER: pl.Int64, ITEM: pl.Int64, "gain": pl.Float64}
-        return pl.DataFrame(schema=empty)
+        return pl.DataFrame(schema={USER: pl.Int64, ITEM: pl.Int64})
     needed = [USER, ITEM, *([relevance] if relevance else [])]
     for column in needed:
         if column not in truth.columns:
             raise DataError(f"there is no column '{column}'; there are {', '.join(truth.columns)}", source="truth",
                             fix="Rename the column, or read the file with columns={…}.")  # fmt: skip
-    gain = pl.col(relevance).cast(pl.Float64) if relevance else pl.lit(1.0)
-    rows = truth.select(USER, ITEM, gain.alias("gain"))
-    if rows.null_count().sum_horizontal().item() or not rows["gain"].is_finite().all():
+    gain = [pl.col(relevance).cast(pl.Float64).alias("gain")] if relevance else []
+    rows = truth.select(USER, ITEM, *gain)
+    if rows.null_count().sum_horizontal().item() or (relevance and not rows["gain"].is_finite().all()):
         raise DataError("ids or relevances are null, NaN or infinite", source="truth", fix="Drop or fill those rows.")
     positive = rows.filter(pl.col("gain") > 0) if relevance else rows
     card["truth_rows_without_relevance"] = rows.height - positive.height
@@ -170,44 +159,51 @@ def _runs(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
     return ids.gather(starts), np.diff(np.append(starts, len(ids)))
 
 
-def _pair_hash(users: Vocabulary, items: Vocabulary, indptr: np.ndarray, own: np.ndarray, gains: np.ndarray) -> str:
+def _pair_hash(keys: np.ndarray, items: Vocabulary, indptr: np.ndarray, own: np.ndarray, gains: np.ndarray) -> str:
     """Content hash of (user, item, gain) triples: independent of order, and of integer or text ids."""
-    user_keys, item_keys = stable_hash(users.ids), stable_hash(items.ids)
-    rows = user_keys[np.repeat(np.arange(len(users)), np.diff(indptr))] * np.uint64(0x9E3779B97F4A7C15)
-    rows ^= item_keys[own]
+    rows = np.repeat(keys * np.uint64(0x9E3779B97F4A7C15), np.diff(indptr))
+    rows ^= stable_hash(items.ids)[own]
     return combine_hashes(rows if (gains == 1).all() else rows ^ gains.view(np.uint64))
 
 
-def _one_type(series: list[pl.Series]) -> pl.Series:
-    """Item ids of several tables as one series.
+def _item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[Vocabulary, np.ndarray]:
+    """The items of all tables, and the codes of those in the truth.
 
     Raises:
         DataError: If some tables hold integers and others strings.
     """
+    series = [truth, *(ids for ids in others if ids is not None)]
     filled = [ids.cast(pl.Int64) if ids.dtype.is_integer() else ids for ids in series if len(ids)]
     if len({ids.dtype for ids in filled}) > 1:
         raise DataError("item ids are integers in one table and strings in another, so that none can match",
                         column=ITEM, fix="Cast one side, for example pl.col('item_id').cast(pl.String).")  # fmt: skip
-    return pl.concat([ids.alias(ITEM).unique() for ids in filled]) if filled else pl.Series(ITEM, [], pl.Int64)
+    if not filled:
+        return Vocabulary(pl.Series(ITEM, [], pl.Int64)), np.zeros(0, np.int32)
+    places = np.zeros(0, np.int64)
+    if len(truth):
+        filled[0], places = number_ids(filled[0])
+    items = Vocabulary(pl.concat([ids.alias(ITEM) for ids in filled]))
+    return items, items.encode(filled[0])[places]
 
 
 def _compress(
-    rows: np.ndarray, items: np.ndarray, gains: pl.Series, shape: tuple[int, int]
+    owners: np.ndarray, items: np.ndarray, rows: pl.DataFrame, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth compressed by rows; a pair that stands twice keeps its higher gain."""
-    key = rows.astype(np.int64) * shape[1] + items
-    if (gains == 1).all():
-        # Gains that are all alike need no index, and Polars sorts on every core.
-        key, values = pl.Series(key).sort().to_numpy(), np.ones(len(key))
+    key = owners.astype(np.int64) * shape[1] + items
+    if "gain" in rows.columns:
+        gains = rows["gain"].to_numpy()
+        order = np.lexsort((-gains, key))
+        key, gains = key[order], gains[order]
     else:
-        order = np.lexsort((-gains.to_numpy(), key))
-        key, values = key[order], gains.to_numpy()[order]
+        key.sort()
+        gains = np.ones(len(key))
     first = np.append(True, key[1:] != key[:-1])
     if not first.all():
-        key, values = key[first], values[first]
+        key, gains = key[first], gains[first]
     owner = key // shape[1]
     indptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=shape[0]))]).astype(np.int64)
-    return indptr, (key - owner * shape[1]).astype(np.int32), np.ascontiguousarray(values, np.float64)
+    return indptr, (key - owner * shape[1]).astype(np.int32), np.ascontiguousarray(gains, np.float64)
 
 
 def _history(train: Dataset | None, users: Vocabulary, items: Vocabulary) -> tuple[np.ndarray, Profiles | None, int]:

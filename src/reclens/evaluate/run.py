@@ -15,6 +15,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.lists import drop_repeated_items, run_starts
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
+from reclens.evaluate.chunks import Chunk
 from reclens.evaluate.ground import Features, Ground, make_ground
 from reclens.evaluate.protocol import make_card
 from reclens.evaluate.results import OVERALL, Evaluation
@@ -24,8 +25,9 @@ from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 from reclens.metrics.matching import has_repeats, match
 from reclens.metrics.registry import MetricSpec, parse
-from reclens.schema import ITEM, USER, Recommendations
+from reclens.schema import ITEM, RANK, USER, Recommendations
 from reclens.stats.summary import Summary
+from reclens.vocabulary import id_keys
 
 __all__ = ["DEFAULT_METRICS", "evaluate"]
 
@@ -199,7 +201,7 @@ def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) ->
 
 
 def _measure_chunks(
-    plan: _Plan, source: Source, chunks: Iterator[pl.DataFrame], engine: Engine, progress: Progress
+    plan: _Plan, source: Source, chunks: Iterator[Chunk], engine: Engine, progress: Progress
 ) -> list[_Part]:
     n_users = len(plan.ground.users)
     served = np.zeros(n_users, bool)
@@ -218,22 +220,22 @@ def _measure_chunks(
     return parts
 
 
-def _measure_chunk(plan: _Plan, chunk: pl.DataFrame) -> _Part:
-    begins = run_starts(chunk[USER])
-    codes = plan.ground.users.encode(chunk[USER].gather(begins))
+def _measure_chunk(plan: _Plan, chunk: Chunk) -> _Part:
+    table, starts = chunk.table, chunk.starts
+    codes = plan.ground.users.encode(table[USER].gather(starts))
     evaluated = codes >= 0
-    ends = np.append(begins[1:], chunk.height)
-    length = np.minimum((ends - begins)[evaluated], plan.depth).astype(np.int32)
-    filled = np.arange(plan.depth) < length[:, None]
-    listed = chunk[ITEM].gather((begins[evaluated][:, None] + np.arange(plan.depth))[filled])
-    identity = np.zeros(filled.shape, np.uint64)
-    identity[filled] = (listed if listed.dtype.is_integer() else listed.hash()).cast(pl.UInt64, wrap_numerical=True)
-    if has_repeats(identity, length):
-        rules: list[dict[str, Any]] = []
-        part = _measure_chunk(plan, drop_repeated_items(chunk, rules))
+    length = np.minimum(np.diff(starts, append=table.height), plan.depth).astype(np.int32)
+    listed = table[ITEM].filter(table[RANK] <= plan.depth)
+    if not evaluated.all():
+        listed, length = listed.filter(pl.Series(np.repeat(evaluated, length))), length[evaluated]
+    rules: list[dict[str, Any]] = []
+    if has_repeats(id_keys(listed), length):
+        table = drop_repeated_items(table, starts, rules)
+    if rules:
+        part = _measure_chunk(plan, Chunk(table, run_starts(table[USER])))
         return replace(part, rules=rules)
-    items = np.full(filled.shape, -1, np.int32)
-    items[filled] = plan.ground.items.encode(listed)
+    items = np.full((len(length), plan.depth), -1, np.int32)
+    items[np.arange(plan.depth) < length[:, None]] = plan.ground.items.encode(listed)
     part = _measure_lists(plan, codes[evaluated].astype(np.int64), items, length)
     return replace(part, users_without_truth=int((~evaluated).sum()))
 
@@ -261,9 +263,9 @@ def _measure_lists(plan: _Plan, users: np.ndarray, items: np.ndarray, length: np
     if profiles is not None and len(users):
         ones = np.ones(len(profiles.items))
         seen = int(match(items, users, profiles.indptr, profiles.items, ones).sum())
-    outside = int((lists.listed & ~_in_catalogue(lists)).sum())
     values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
     exposure = _exposures(plan, lists, groups)
+    outside = exposure[(plan.depth, *OVERALL)].outside
     return _Part(users, values, length, summary, exposure, seen, int(length.sum()), outside)
 
 
@@ -277,32 +279,26 @@ def _user_values(spec: MetricSpec, lists: Lists, convention: Convention) -> np.n
     return values
 
 
-def _in_catalogue(lists: Lists) -> np.ndarray:
-    known = lists.items >= 0
-    return known & lists.catalogue.in_catalogue[np.where(known, lists.items, 0)]
-
-
 def _exposures(
     plan: _Plan, lists: Lists, groups: dict[str, tuple[list[str], np.ndarray]]
 ) -> dict[tuple[int, str, str], Exposure]:
     """Counts of the catalogue's items in each cell, for each cut-off."""
-    position = np.cumsum(plan.ground.catalogue.in_catalogue) - 1
     n_items = plan.ground.catalogue.n_items
+    places = plan.ground.catalogue.position[lists.items]
     found: dict[tuple[int, str, str], Exposure] = {}
     for k in plan.cuts:
-        part = lists.cut(k)
-        counted = _in_catalogue(part)
-        user, _ = np.nonzero(counted)
-        item = position[part.items[counted]]
-        outside = np.bincount(np.nonzero(part.listed & ~counted)[0], minlength=len(part.length))
-        found[(k, *OVERALL)] = Exposure(np.bincount(item, minlength=n_items), int(outside.sum()))
+        item, length = places[:, :k], np.minimum(lists.length, k)
+        counts = np.bincount(item.ravel(), minlength=n_items + 1)[:n_items]
+        found[(k, *OVERALL)] = Exposure(counts, int(length.sum() - counts.sum()))
         if k == plan.depth and not any(s.k == k and s.info.kind == "catalogue" for s in plan.specs):
             continue
         for by, (labels, codes) in groups.items():
-            table = np.bincount(codes[user] * n_items + item, minlength=len(labels) * n_items).reshape(-1, n_items)
-            missed = np.bincount(codes, weights=outside, minlength=len(labels))
-            for label, counts, out in zip(labels, table, missed, strict=True):
-                found[(k, by, label)] = Exposure(counts, int(out))
+            cell = codes[:, None] * (n_items + 1) + item
+            shape = len(labels), n_items + 1
+            table = np.bincount(cell.ravel(), minlength=shape[0] * shape[1]).reshape(shape)[:, :n_items]
+            listed = np.bincount(codes, weights=length, minlength=len(labels))
+            for label, shown, total in zip(labels, table, listed, strict=True):
+                found[(k, by, label)] = Exposure(shown, int(total - shown.sum()))
     return found
 
 

@@ -126,7 +126,7 @@ def _negatives_before(recommendations: Any, truth: pl.DataFrame, train: Dataset)
     """For each relevant item, the irrelevant candidates before it and in all; int64, shape (cases,) each."""
     ground = make_ground(truth, train=train, relevance=None, catalogue=None, features=None, by=())
     source = open_lists(recommendations, name=None)
-    table = pl.concat(list(source.chunks())).select(USER, ITEM, RANK)
+    table = pl.concat([chunk.table for chunk in source.chunks()]).select(USER, ITEM, RANK)
     cases = truth.select(USER, ITEM).unique(maintain_order=True)
     listed = table.join(cases.with_columns(relevant=pl.lit(value=True)), on=[USER, ITEM], how="left")
     listed = listed.sort(USER, RANK).with_columns(

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from reclens.data.lists import order_lists
 from reclens.errors import UsageError
-from reclens.evaluate.chunks import cut_frame, cut_stream
+from reclens.evaluate.chunks import Chunk, cut_frame, cut_stream
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
 
 __all__ = ["ROWS_A_BATCH", "Source", "open_lists"]
@@ -29,6 +30,7 @@ class Source:
         name: Name of the system.
         where: File or table, for messages.
         table: The lists in memory, or None.
+        starts: First row of each list of the table.
         stream: The lists as a query, or None.
         card: What made the lists.
         rules: Rules that were applied to the lists, with counts; complete when the chunks have been read.
@@ -37,6 +39,7 @@ class Source:
     name: str
     where: str
     table: pl.DataFrame | None
+    starts: np.ndarray | None
     stream: pl.LazyFrame | None
     card: Mapping[str, Any]
     rules: list[dict[str, Any]] = field(default_factory=list)
@@ -45,17 +48,17 @@ class Source:
         """The users with a list; None for a stream."""
         return None if self.table is None else self.table[USER]
 
-    def chunks(self) -> Iterator[pl.DataFrame]:
-        """Frames of whole users, each list in rank order."""
-        if self.table is not None:
-            yield from cut_frame(self.table)
+    def chunks(self) -> Iterator[Chunk]:
+        """The lists, whole users at a time."""
+        if self.table is not None and self.starts is not None:
+            yield from cut_frame(self.table, self.starts)
         elif self.stream is not None:
             for chunk in cut_stream(self.stream.collect_batches(maintain_order=True, chunk_size=ROWS_A_BATCH)):
-                table, rules = order_lists(chunk, self.where)
+                table, starts, rules = order_lists(chunk, self.where)
                 self.add(rules)
-                yield table
+                yield Chunk(table, starts)
 
-    def sorted_by_user(self) -> Iterator[pl.DataFrame]:
+    def sorted_by_user(self) -> Iterator[Chunk]:
         """The chunks of a stream once it has been sorted by user, on disk where memory does not hold it."""
         assert self.stream is not None
         self.rules.clear()
@@ -64,7 +67,7 @@ class Source:
             order = [name for name in (USER, RANK, SCORE) if name in self.stream.collect_schema().names()]
             falling = [name == SCORE for name in order]
             self.stream.sort(order, descending=falling, maintain_order=True).sink_parquet(path)
-            in_order = Source(self.name, self.where, None, pl.scan_parquet(path), self.card)
+            in_order = Source(self.name, self.where, None, None, pl.scan_parquet(path), self.card)
             yield from in_order.chunks()
             self.add(in_order.rules)
             rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
@@ -99,7 +102,7 @@ def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: s
         columns = [column for column in (USER, ITEM, RANK, SCORE) if column in present]
         if RANK in columns and SCORE in columns:
             columns.remove(SCORE)  # the order is known: do not read the scores
-        return Source(name or "system", "the stream of lists", None, recommendations.select(columns), {})
+        return Source(name or "system", "the stream of lists", None, None, recommendations.select(columns), {})
     if isinstance(recommendations, Recommendations):
         lists, label = recommendations, name or recommendations.name
     elif isinstance(recommendations, pl.DataFrame):
@@ -110,7 +113,7 @@ def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: s
 
         lists = read_recommendations(recommendations, name=name)
         label = lists.name
-    table, rules = order_lists(lists.table, label)
+    table, starts, rules = order_lists(lists.table, label)
     kept = [*lists.card.get("rules", []), *rules]
     card = {key: value for key, value in lists.card.items() if key != "rules"}
-    return Source(label, label, table, None, card, [dict(rule) for rule in kept])
+    return Source(label, label, table, starts, None, card, [dict(rule) for rule in kept])

@@ -21,10 +21,9 @@ def precision(lists: Lists, convention: Convention) -> np.ndarray:
     Users without a list count 0; users without relevant items are left out.
     Source: trec_eval P_k; Manning, Raghavan, Schütze (2008), Introduction to information retrieval, chapter 8.
     """
-    hits = lists.hits.sum(axis=1)
     if convention.precision_denominator == "list":
-        return np.divide(hits, lists.length, out=np.zeros(len(hits)), where=lists.length > 0)
-    return hits / lists.depth
+        return np.divide(lists.n_hits, lists.length, out=np.zeros(len(lists.length)), where=lists.length > 0)
+    return lists.n_hits / lists.depth
 
 
 @metric(title="Recall", needs=("truth",))
@@ -38,7 +37,7 @@ def recall(lists: Lists, convention: Convention) -> np.ndarray:
     Source: trec_eval recall_k; Liang et al. (2018), Variational autoencoders for collaborative filtering, for min.
     """
     reachable = np.minimum(lists.n_relevant, lists.depth)
-    return _ratio(lists.hits.sum(axis=1), reachable if convention.recall_denominator == "min" else lists.n_relevant)
+    return _ratio(lists.n_hits, reachable if convention.recall_denominator == "min" else lists.n_relevant)
 
 
 @metric(title="Hit rate", needs=("truth",))
@@ -145,7 +144,7 @@ def auc(lists: Lists, convention: Convention) -> np.ndarray:
     if lists.profiles is not None:
         candidates -= lists.profiles.sizes
     hits = lists.hits
-    found = hits.sum(axis=1)
+    found = lists.n_hits
     # Candidates can be fewer than listed where a system lists training items or items of no catalogue.
     irrelevant = np.maximum(candidates - lists.n_relevant, (lists.listed & ~hits).sum(axis=1))
     before = np.cumsum(lists.listed & ~hits, axis=1)

@@ -62,6 +62,16 @@ class Catalogue:
         return int(self.in_catalogue.sum())
 
     @cached_property
+    def position(self) -> np.ndarray:
+        """Place of each item code among the catalogue's items, int64, shape (len(in_catalogue) + 1,).
+
+        It is ``n_items`` for items outside the catalogue, and at the end, where code -1 looks.
+        """
+        place = np.full(len(self.in_catalogue) + 1, self.n_items, np.int64)
+        place[:-1][self.in_catalogue] = np.arange(self.n_items)
+        return place
+
+    @cached_property
     def by_popularity(self) -> np.ndarray:
         """Item codes, the most popular first; ties by code."""
         return np.lexsort((np.arange(len(self.popularity)), -self.popularity)).astype(np.int32)
@@ -124,6 +134,11 @@ class Lists:
     def hits(self) -> np.ndarray:
         """Whether the item at each rank is relevant, bool, shape (n, d)."""
         return self.gains > 0
+
+    @cached_property
+    def n_hits(self) -> np.ndarray:
+        """Relevant items in each list, int64, shape (n,)."""
+        return self.hits.sum(axis=1)
 
     @cached_property
     def listed(self) -> np.ndarray:

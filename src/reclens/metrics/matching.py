@@ -51,22 +51,24 @@ def _match(items: Any, rows: Any, indptr: Any, own: Any, values: Any, found: Any
                 found[i, j] = values[low]
 
 
-def has_repeats(items: np.ndarray, length: np.ndarray) -> bool:
+def has_repeats(keys: np.ndarray, length: np.ndarray) -> bool:
     """Whether any list holds an item twice.
 
     Args:
-        items: One 64-bit number an item, shape (n, d).
+        keys: A 64-bit key of each item, uint64, one list after the other, shape (Σ length,).
         length: Items of each list, int32, shape (n,).
     """
-    return bool(_has_repeats(np.ascontiguousarray(items), length)) if items.size else False
+    return bool(_has_repeats(keys, length))
 
 
-@kernel("int64(uint64[:,::1], int32[::1])")
-def _has_repeats(items: Any, length: Any) -> Any:
+@kernel("int64(Array(uint64, 1, 'C', readonly=True), int32[::1])")
+def _has_repeats(keys: Any, length: Any) -> Any:
     # Lists are short: comparing all pairs is faster than sorting or hashing up to about 100 places.
-    for i in range(items.shape[0]):
-        for j in range(1, length[i]):
-            for earlier in range(j):
-                if items[i, j] == items[i, earlier]:
+    begin = 0
+    for i in range(len(length)):
+        for j in range(begin + 1, begin + length[i]):
+            for earlier in range(begin, j):
+                if keys[j] == keys[earlier]:
                     return 1
+        begin += length[i]
     return 0
