@@ -7,7 +7,6 @@ import numpy as np
 from reclens.data import split
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UsageError
 from reclens.models import build
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import merge
@@ -35,8 +34,6 @@ def fit_boosted(
     else:
         inner = split.random(train, test_share=0.2, rng=ranker.seed)
     users = inner.test_users
-    if not len(users):
-        raise UsageError("boosted: no user has enough interactions to hold some out. Rank with a model.")
     if len(users) > ranker.n_users:
         keys = stable_hash(users) ^ np.uint64(ranker.seed)
         users = users.gather(np.sort(np.argsort(keys, kind="stable")[: ranker.n_users]))

@@ -1,0 +1,70 @@
+"""``reclens pipeline`` as a process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOML = """name = "shop"
+retrieve.item_knn = { budget = 60 }
+retrieve.popular = { budget = 20 }
+rank = { model = "ease", l2 = 100.0, keep = 50 }
+[[rerank]]
+kind = "mmr"
+"""
+
+
+def rows_of(found: subprocess.CompletedProcess[str]) -> list[dict]:
+    return json.loads(found.stdout)["rows"]
+
+
+@pytest.fixture(scope="module")
+def shop(run, demo) -> Path:
+    folder, _ = demo
+    (folder / "shop.toml").write_text(TOML)
+    assert "kept in" in run("pipeline", "fit", "shop.toml", "--split", "demo", cwd=folder).stderr
+    return folder
+
+
+def test_recommend(run, shop: Path) -> None:
+    found = run("pipeline", "recommend", "shop", "-u", "42", "-k", "3", "-f", "json", cwd=shop)
+    assert [row["rank"] for row in rows_of(found)] == [1, 2, 3]
+    run("pipeline", "recommend", "shop", "--keep", "shop-lists", cwd=shop)
+    assert "shop-lists" in run("workspace", "list", "run", "-f", "csv", cwd=shop).stdout
+
+
+def test_trace_what_a_user_chose(run, shop: Path) -> None:
+    found = rows_of(run("pipeline", "trace", "shop", "42", "--split", "demo", "-f", "json", cwd=shop))
+    assert len(found) == 10 and all(row["why"] for row in found)
+    alone = run("pipeline", "trace", "shop", "42", "-i", str(found[0]["item_id"]), "-f", "json", cwd=shop)
+    assert rows_of(alone)[0]["final"] == found[0]["final"]
+
+
+def test_evaluate_by_segment_with_a_report(run, shop: Path) -> None:
+    found = run("pipeline", "evaluate", "shop", "--split", "demo", "--by", "activity", "--requests", "5", "--html",
+                "shop.html", "-f", "json", cwd=shop)  # fmt: skip
+    rows = rows_of(found)
+    assert {row["segment"] for row in rows} == {"all", "light", "medium", "heavy"}
+    overall = [row for row in rows if row["by"] == "overall"]
+    assert 1 - sum(row["value"] for row in overall) == pytest.approx(overall[-1]["after"])
+    assert "How long it takes" in (shop / "shop.html").read_text(encoding="utf-8")
+    message = run("pipeline", "evaluate", "shop", cwd=shop, status=2).stderr
+    assert "pass --split NAME, or --truth and --train" in message
+
+
+def test_diagram(run, shop: Path) -> None:
+    assert run("pipeline", "diagram", "shop", "--users", "20", cwd=shop).stdout.startswith("flowchart TB\n")
+    run("pipeline", "diagram", "shop.toml", "--split", "demo", "-f", "svg", "-o", "shop.svg", cwd=shop)
+    assert (shop / "shop.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_faults_are_explained(run, shop: Path) -> None:
+    (shop / "bad.toml").write_text(TOML.replace("budget = 60", "budgt = 60"))
+    assert "retriever 'item_knn' has no budget" in run("pipeline", "fit", "bad.toml", cwd=shop, status=2).stderr
+    assert "exists" in run("pipeline", "fit", "shop.toml", "--split", "demo", cwd=shop, status=2).stderr
+    assert "Did you mean 'shop'" in run("pipeline", "recommend", "shopp", cwd=shop, status=2).stderr
+    rerankers = run("pipeline", "rerankers", "-f", "csv", cwd=shop).stdout
+    assert "mmr" in rerankers and "xquad" in rerankers

@@ -1,0 +1,24 @@
+"""A small data set, its split and a fitted pipeline."""
+
+from __future__ import annotations
+
+import pytest
+
+from reclens.data import split
+from reclens.data.synthetic import synthetic_movielens
+from reclens.pipeline import Pipeline
+
+
+@pytest.fixture(scope="session")
+def parts():
+    return split.last_n(synthetic_movielens(n_users=150, n_items=120, n_ratings=5_000, rng=3), n=4)
+
+
+@pytest.fixture(scope="session")
+def pipeline(parts) -> Pipeline:
+    return Pipeline(
+        retrieve={"item_knn": {"budget": 30}, "popular": {"budget": 20}},
+        rank={"model": "ease", "l2": 50.0, "keep": 25},
+        rerank=[{"kind": "mmr", "weight": 0.4}, {"kind": "xquad", "weight": 0.3}],
+        name="shop",
+    ).fit(parts.train)
