@@ -6,6 +6,7 @@ from reclens._callable import make_callable
 from reclens.evaluate.compare import Comparison, Difference, compare
 from reclens.evaluate.results import Evaluation, Gap, MetricResult
 from reclens.evaluate.run import DEFAULT_METRICS, evaluate
+from reclens.evaluate.tune_weights import TunedWeights, tune_weights
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "Evaluation",
     "Gap",
     "MetricResult",
+    "TunedWeights",
     "compare",
     "evaluate",
+    "tune_weights",
 ]
 
 make_callable(__name__, evaluate)
