@@ -37,7 +37,7 @@ class AugmentedHybrid(Hybrid):
     name: ClassVar[str] = "augmented_hybrid"
     space: ClassVar[Mapping[str, Space]] = {"fill_to": Whole(5, 100)}
 
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"item_knn": {}, "ease": {}})
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"content": {}, "ease": {}})
     fill_to: int = 30
 
     @property

@@ -40,7 +40,7 @@ class CascadeHybrid(Hybrid):
     name: ClassVar[str] = "cascade_hybrid"
     space: ClassVar[Mapping[str, Space]] = {"depth": Whole(20, 1000), "bands": Whole(1, 100)}
 
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"item_knn": {}, "ease": {}})
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ease": {}, "content": {}})
     depth: int = 100
     bands: int = 10
 

@@ -39,7 +39,7 @@ class FusionHybrid(Hybrid):
     name: ClassVar[str] = "fusion_hybrid"
     space: ClassVar[Mapping[str, Space]] = {"constant": Whole(1, 1000), "depth": Whole(20, 2000)}
 
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ease": {}, "item_knn": {}})
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ease": {}, "content": {}})
     mode: str = "reciprocal_rank"
     constant: float = 60.0
     depth: int = 1000

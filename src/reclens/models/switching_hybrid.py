@@ -32,8 +32,8 @@ class SwitchingHybrid(Hybrid):
 
     name: ClassVar[str] = "switching_hybrid"
 
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"popular": {}, "item_knn": {}, "ease": {}})
-    min_history: Mapping[str, int] = field(default_factory=lambda: {"popular": 0, "item_knn": 1, "ease": 10})
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"popular": {}, "content": {}, "ease": {}})
+    min_history: Mapping[str, int] = field(default_factory=lambda: {"popular": 0, "content": 1, "ease": 10})
 
     def _check(self) -> None:
         super()._check()

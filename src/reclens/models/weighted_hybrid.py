@@ -42,7 +42,7 @@ class WeightedHybrid(Hybrid):
     name: ClassVar[str] = "weighted_hybrid"
     space: ClassVar[Mapping[str, Space]] = {"scale": Choice(SCALES)}
 
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ease": {}, "item_knn": {}})
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ease": {}, "content": {}})
     weights: Mapping[str, float] = field(default_factory=dict)
     scale: str = "min_max"
 
