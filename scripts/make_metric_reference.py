@@ -7,8 +7,8 @@ The docstring of a metric is its documentation: a metric that is added appears h
 from __future__ import annotations
 
 import inspect
-import re
 import sys
+import textwrap
 from pathlib import Path
 
 from reclens.metrics import MetricInfo
@@ -52,7 +52,7 @@ def page() -> str:
     for family in sorted(families, key=lambda name: (not name.endswith(".accuracy"), name)):
         module = sys.modules[family]
         parts.append(f"## {family.rpartition('.')[2].replace('_', ' ').capitalize()}\n")
-        parts.append(markdown(inspect.getdoc(module) or "") + "\n")
+        parts.append((inspect.getdoc(module) or "") + "\n")
         parts += [section(info) for info in infos if info.function.__module__ == family]
     return "\n".join(parts)
 
@@ -78,23 +78,14 @@ def section(info: MetricInfo) -> str:
     facts = [f"`{shown(info)}`", f"per {info.kind}", f"better: {direction(info)}", f"range: {bounds(info)}"]
     facts += [f"unit: {info.unit}"] if info.unit else []
     facts += [f"needs: {', '.join(info.needs)}"] if info.needs else []
-    return f"### {info.title} {{#{info.name}}}\n\n{' · '.join(facts)}\n\n{markdown(info.doc)}\n"
+    items = "\n".join(fact(label, text) for label, text in info.facts)
+    return f"### {info.title} {{#{info.name}}}\n\n{' · '.join(facts)}\n\n{info.summary}\n\n{items}\n"
 
 
-def markdown(doc: str) -> str:
-    """A docstring as Markdown: the summary, then one item for each fact; roles and double backticks become code."""
-    doc = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", doc).replace("``", "`")
-    summary, _, rest = doc.partition("\n\n")
-    items: list[str] = []
-    for line in rest.splitlines():
-        # A fact begins where the line before ended a sentence.
-        if line[:1].isupper() and (not items or items[-1].endswith((".", "\n"))):
-            items.append(re.sub(r"^([A-Z][a-z]+( [a-z]+)?): ", r"**\1**: ", line))
-        elif items:
-            items[-1] += f"\n  {line.strip()}" if line.strip() else "\n"
-        elif line.strip():
-            items.append(line.strip())
-    return "\n".join([summary, "", *(f"- {item.rstrip()}" for item in items)]).strip()
+def fact(label: str, text: str) -> str:
+    """One fact as an item of a list."""
+    item = f"- **{label}**: {text}" if label else f"- {text}"
+    return textwrap.fill(item, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.metrics import names, parse
+from reclens.metrics import describe, names, parse
 from reclens.metrics.lists import Lists
 from reclens.testing.metrics import check_metric
 
@@ -41,3 +41,12 @@ def test_unknown_and_malformed_names_are_explained() -> None:
     for text, complaint in malformed.items():
         with pytest.raises(UsageError, match=complaint):
             parse(text)
+
+
+def test_the_facts_of_a_docstring_are_labelled() -> None:
+    facts = describe("ndcg").facts
+    formula = "divided by the same sum over the user's relevant items in their best order."
+    assert facts[0][0] == "Formula" and facts[0][1].endswith(formula)
+    assert ("Range", "0 … 1, higher is better.") in facts
+    assert ("", "Users without a list count 0; users without relevant items are left out.") in facts
+    assert ("Discount", "log2(rank + 1) (`lenskit`: log2(max(rank, 2))).") in facts

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from reclens import models
+from reclens.data import split as splits
 from reclens.errors import UsageError, WorkspaceError
+from reclens.evaluate import evaluate
 from reclens.report import build_report
+from reclens.report.charts import _label_sides
 
 
 def _page(html: str) -> str:
@@ -23,8 +27,28 @@ def test_the_verdict_comes_first_and_everything_follows(measured) -> None:
                      "Long tail and coverage", "Accuracy against diversity and novelty", "How it was measured",
                      "What the metrics mean"]  # fmt: skip
     assert "Synthetic data." in html and "<title>T (synthetic data)</title>" in html
-    for said in ("hash ", "Rule for ties in time", "seed 0", "Versions", "Formula: ndcg@k"):
+    for said in ("hash ", "Rule for ties in time", "seed 0", "Versions", "<dt>Formula</dt><dd>ndcg@k"):
         assert said in html
+
+
+def test_the_card_speaks_in_sentences(measured, small_data) -> None:
+    split = splits.last_n(small_data, n=3)
+    tied = split.card["ties"]["users_with_a_tie_at_their_cut"]
+    lists = models.Popular().fit(split.train).recommend(split.test_users)
+    result = evaluate(lists, split.test, train=split.train, metrics=["ndcg@10"], replicates=100)
+    page = _page(build_report({"popular": result}).html)
+    assert f"ordered by a hash of (seed, user, item); it decides for {tied:,} of 200 users" in page
+    assert "test: the last 3 of each user&#39;s rows; training: the rest" in page
+    assert not [cell for cell in re.findall(r"<td>[^<]*</td>", page) if "{" in cell] and "`" not in page
+
+
+def test_labels_of_dots_that_are_close_stand_apart() -> None:
+    # Three dots in a corner, as of alike systems beside a random one: no two labels touch, and none leaves the chart.
+    dots = [("random", 0.0, 5.5), ("recent_popular", 0.16, 1.6), ("popular", 0.22, 1.5), ("item_knn", 0.31, 1.9),
+            ("user_knn", 0.30, 1.6), ("ease", 0.41, 1.9)]  # fmt: skip
+    sides = _label_sides(dots)
+    assert sides[-1] == "left" and sides[1] == "left"
+    assert len({side for (_, x, _), side in zip(dots, sides, strict=True) if 0.29 < x < 0.32}) == 2
 
 
 def test_names_are_data_and_never_markup(measured) -> None:

@@ -162,6 +162,10 @@ class Evaluation:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a metric and segment; the row over all users has by="overall", segment="all"."""
+        return [dict(row) for row in self._rows]
+
+    @cached_property
+    def _rows(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for result in self:
             cells = [(OVERALL, result.overall)]

@@ -61,6 +61,19 @@ class MetricInfo:
         """The first line of the docstring."""
         return self.doc.split("\n", 1)[0]
 
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What the docstring says after its first line: (label, text), such as ("Range", "0 … 1."); "" for no label."""
+        found: list[str] = []
+        for line in re.sub(r":\w+:`~?([^`]+)`", r"`\1`", self.doc).replace("``", "`").splitlines()[1:]:
+            # A fact begins where the line before ended a sentence.
+            if line[:1].isupper() and (not found or found[-1].endswith(".")):
+                found.append(line.strip())
+            elif line.strip():
+                found[-1:] = [f"{found[-1]} {line.strip()}" if found else line.strip()]
+        labelled = [re.match(r"([A-Z][a-z]+(?: [a-z]+)?): (.*)", fact) for fact in found]
+        return [(m[1], m[2]) if m else ("", fact) for m, fact in zip(labelled, found, strict=True)]
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         shown = ("name", "title", "kind", "higher_is_better", "low", "high", "unit", "cut", "needs", "summary")

@@ -105,6 +105,8 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
             "system": system, "x": across.value, "x_low": across.low, "x_high": across.high, "y": up.value,
             "y_low": up.low, "y_high": up.high, "tip": f"{system}: {x} {across}, {y} {up}",
         })  # fmt: skip
+    sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
+    rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
     base = _base(rows, height=300)
     colour = _colour(list(results))
     scale = alt.Scale(zero=False, padding=24)
@@ -114,10 +116,53 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x="x_low:Q", x2="x_high:Q", y=y_axis, color=colour),
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=x_axis, y="y_low:Q", y2="y_high:Q", color=colour),
         base.mark_circle(size=90, opacity=1).encode(x=x_axis, y=y_axis, color=colour, tooltip="tip:N"),
-        base.mark_text(align="left", dx=9, dy=-9, fontSize=12).encode(
-            x=x_axis, y=y_axis, text="system:N", color=alt.value("var(--ink)")
+        *(
+            base.transform_filter(alt.datum.side == side)
+            .mark_text(fontSize=12, **place)
+            .encode(x=x_axis, y=y_axis, text="system:N", color=alt.value("var(--ink)"))
+            for side, place in _SIDES.items()
+            if side in set(sides)
         ),
     )
+
+
+_SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "right": {"align": "left", "dx": 9, "dy": -9},
+    "left": {"align": "right", "dx": -9, "dy": -9},
+    "above": {"align": "center", "dx": 0, "dy": -14},
+    "below": {"align": "center", "dx": 0, "dy": 15},
+    "below right": {"align": "left", "dx": 9, "dy": 13},
+    "below left": {"align": "right", "dx": -9, "dy": 13},
+}
+"""Where a label may stand beside its dot, by preference."""
+
+
+def _label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str]:
+    """A side for the label of each dot (label, x, y) that covers as little as possible of the other labels and dots.
+
+    Pixels are those of a phone, where room is scarce: 250 across, 240 up, some 7 for a letter.
+    """
+    scales = [(250, [dot[1] for dot in dots]), (240, [dot[2] for dot in dots])]
+    across, up = ([size * (v - min(vs)) / ((max(vs) - min(vs)) or 1) for v in vs] for size, vs in scales)
+    taken = [(x - 5, x + 5, y - 5, y + 5) for x, y in zip(across, up, strict=True)]
+    sides: list[str] = []
+    for (label, _, _), x, y in zip(dots, across, up, strict=True):
+        costs: dict[str, tuple[float, tuple[float, float, float, float]]] = {}
+        for side, place in _SIDES.items():
+            width = 7 * len(label)
+            left = x + place["dx"] - {"left": 0, "center": width / 2, "right": width}[place["align"]]
+            box = (left, left + width, y - place["dy"] - 7, y - place["dy"] + 7)
+            beyond = max(0, -24 - box[0]) + max(0, box[1] - 274)
+            costs[side] = (14 * beyond + sum(_overlap(box, other) for other in taken), box)
+        side = min(costs, key=lambda name: costs[name][0])
+        taken.append(costs[side][1])
+        sides.append(side)
+    return sides
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """Area that two boxes (left, right, bottom, top) share."""
+    return max(0, min(one[1], other[1]) - max(one[0], other[0])) * max(0, min(one[3], other[3]) - max(one[2], other[2]))
 
 
 def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> Any:

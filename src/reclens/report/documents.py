@@ -9,7 +9,7 @@ from reclens.errors import UsageError
 from reclens.evaluate import Comparison, Evaluation
 from reclens.metrics import describe
 from reclens.report import charts, tables
-from reclens.report.page import Document, Section, figure_of, render
+from reclens.report.page import Document, Section, definition_of, figure_of, render
 from reclens.schema import versions
 
 __all__ = ["build_report"]
@@ -45,7 +45,7 @@ def build_report(
         "sections": [section for section in _sections(results, comparison) if section is not None],
         "card": _card_rows(first),
         "lists": _list_rows(results),
-        "definitions": [_definition(name) for name in first.metrics],
+        "definitions": [definition_of(name) for name in first.metrics],
     }
     return render("report.html.j2", page)
 
@@ -123,7 +123,7 @@ def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section 
         "How exposure is spread over the catalogue, beside what users consumed in the training data. The thin diagonal "
         "is equal exposure; the further a curve sags, the fewer items get it."
     )
-    figures = [figure_of(chart, "Lorenz curve of exposure")]
+    figures = [figure_of(chart, "Lorenz curve of exposure", tall=True)]
     figures += [figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system") for name in names]
     return Section("Long tail and coverage", lead, tuple(figures))
 
@@ -149,7 +149,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Training data", f"{train['name']}: {train['rows']:,} rows (hash {train['hash']})" if train else "not given"),
         ("Catalogue", f"{card['n_items']:,} items (hash {card['catalogue']})"),
         ("Split", str(split.get("rule") or split.get("method") or "not known: the lists and the truth were given")),
-        ("Rule for ties in time", str(split.get("ties") or "not known")),
+        ("Rule for ties in time", _ties(split.get("ties"))),
         ("Relevance", str(card["relevance"])),
         ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
         ("Items seen in training", str(card["seen_items"])),
@@ -187,6 +187,10 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
     return rows
 
 
-def _definition(name: str) -> dict[str, str]:
-    info = describe(name)
-    return {"name": name, "title": info.title, "doc": info.doc}
+def _ties(ties: Mapping[str, Any] | None) -> str:
+    """The rule for ties in time, and how many users it decides for."""
+    if not ties:
+        return "not known"
+    touched = ties.get("users_with_a_tie_at_their_cut")
+    of_all = f" of {ties['users']:,}" if "users" in ties else ""
+    return ties["rule"] if touched is None else f"{ties['rule']}; it decides for {touched:,}{of_all} users"

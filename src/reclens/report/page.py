@@ -14,12 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reclens.metrics import describe
 from reclens.report import charts, tables
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["Document", "Figure", "Section", "environment", "figure_of", "render"]
+__all__ = ["Document", "Figure", "Section", "definition_of", "environment", "figure_of", "render"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 """The font of page and charts: Vega measures its labels in the font it is told."""
@@ -27,10 +28,11 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-ser
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its caption."""
+    """A chart with its caption; a tall one takes the height of two."""
 
     caption: str
     spec: Mapping[str, Any]
+    tall: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,19 @@ def render(template: str, page: Mapping[str, Any]) -> Document:
     return Document(page["title"], html)
 
 
-def figure_of(chart: alt.TopLevelMixin, caption: str) -> Figure:
+def figure_of(chart: alt.TopLevelMixin, caption: str, *, tall: bool = False) -> Figure:
     """A chart in the colours and the font of the page."""
-    spec = chart.to_dict()
+    # Its parts were checked against the schema when they were made; to check the whole again takes seconds.
+    spec = chart.to_dict(validate=False)
     spec["config"] = _config()
     spec["background"] = "transparent"
-    return Figure(caption, spec)
+    return Figure(caption, spec, tall)
+
+
+def definition_of(name: str) -> dict[str, Any]:
+    """What a metric means, for the template."""
+    info = describe(name)
+    return {"name": name, "title": info.title, "summary": info.summary, "facts": info.facts}
 
 
 def _config() -> dict[str, Any]:
@@ -91,8 +100,9 @@ def _config() -> dict[str, Any]:
     }  # fmt: skip
     return {
         "axis": axis,
-        "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False},
+        "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False, "labelPadding": 9},
         "axisX": {"tickCount": 4},
+        "axisYQuantitative": {"tickCount": 5, "labelColor": "var(--muted)"},
         "text": {"font": FONT},
         "view": {"stroke": None},
         "customFormatTypes": False,

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from reclens.evaluate.stages import Latency, StageEvaluation, StageLoss
-from reclens.metrics import describe
 from reclens.report import charts
 from reclens.report.diagram import pipeline_svg
-from reclens.report.page import Document, Section, figure_of, render
+from reclens.report.page import Document, Section, definition_of, figure_of, render
 from reclens.report.tables import Table, format_estimate, format_number
 
 __all__ = ["build_pipeline_report", "latency_table", "loss_table", "retriever_table", "stage_table"]
@@ -109,8 +108,7 @@ def build_pipeline_report(
         "diagram": pipeline_svg(found.steps, k=found.k, title=heading),
         "sections": sections,
         "card": _card_rows(final, found),
-        "definitions": [{"name": name, "title": describe(name).title, "doc": describe(name).doc}
-                        for name in final.metrics],
+        "definitions": [definition_of(name) for name in final.metrics],
     }  # fmt: skip
     return render("pipeline.html.j2", page)
 
