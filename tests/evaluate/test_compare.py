@@ -73,6 +73,16 @@ def test_the_verdict_says_what_can_and_cannot_be_concluded(results) -> None:
     assert worse[0].startswith("poor is worse than good")
 
 
+def test_the_verdict_begins_with_who_comes_first(world) -> None:
+    lists = world.lists | {"none": world.lists["good"].filter(pl.col("user_id") == "u1")}
+    runs = {name: evaluate(table, world.truth, metrics=["ndcg@10"], name=name) for name, table in lists.items()}
+    verdict = compare(runs, baseline="poor").verdict
+    value = runs["good"]["ndcg@10"].overall.value
+    assert verdict[0] == f"good comes first of 3 systems by ndcg@10 ({value:.4f}). Against poor: 1 better, 1 worse."
+    assert [sentence.split(" is ")[0] for sentence in verdict[1:3]] == ["good", "none"]
+    assert compare(runs, baseline="good").verdict[0].startswith("good comes first of 3 systems")
+
+
 def test_nothing_is_concluded_from_noise(world) -> None:
     lists = world.lists["good"]
     rng = np.random.default_rng(0)

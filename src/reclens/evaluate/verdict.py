@@ -30,7 +30,13 @@ def write_verdict(
     """
     sentences: list[str] = []
     primary = next((row.metric for row in rows if row.p_randomization is not None), rows[0].metric)
-    for system in dict.fromkeys(row.system for row in rows):
+    better = describe(primary).higher_is_better
+    overall = [row for row in rows if row.metric == primary and row.by == "overall"]
+    if better is not None:
+        overall.sort(key=lambda row: row.difference, reverse=better)
+    if better is not None and len(overall) > 1:
+        sentences.append(_ranking(overall))
+    for system in (row.system for row in overall):
         own = [row for row in rows if row.system == system and row.metric == primary]
         overall = next(row for row in own if row.by == "overall")
         sentences.append(_overall(overall, level))
@@ -38,9 +44,13 @@ def write_verdict(
         if against:
             named = ", ".join(f"{row.by} {row.segment} ({row.difference:+.4f})" for row in against)
             sentences.append(f"The difference between {system} and {baseline} goes the other way for {named}.")
-    small = [f"{row.by} {row.segment} (n = {row.n})" for row in rows if row.small and row.metric == primary]
+    small: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.small and row.metric == primary:
+            small.setdefault(row.by, {})[f"{row.segment} (n = {row.n})"] = None
     if small:
-        sentences.append(f"Too few users to conclude anything in {', '.join(dict.fromkeys(small))}.")
+        named = "; ".join(f"{by} {', '.join(segments)}" for by, segments in small.items())
+        sentences.append(f"Too few users to conclude anything in {named}.")
     if tests:
         how = "without correction" if correction == "none" else f"corrected together ({correction})"
         sentences.append(
@@ -48,6 +58,21 @@ def write_verdict(
             "difference."
         )
     return tuple(sentences)
+
+
+def _ranking(rows: Sequence[Difference]) -> str:
+    """Who comes first, and how many systems are better and worse than the baseline; ``rows`` are the best first."""
+    first, baseline = rows[0], rows[0].baseline
+    higher = bool(describe(first.metric).higher_is_better)
+    leads = first.difference != 0 and (first.difference > 0) == higher
+    name, value = (first.system, first.value) if leads else (baseline, first.baseline_value)
+    significant = [row for row in rows if row.significant]
+    better = sum((row.difference > 0) == higher for row in significant)
+    counts = {"better": better, "worse": len(significant) - better, "undecided": len(rows) - len(significant)}
+    against = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return (
+        f"{name} comes first of {len(rows) + 1} systems by {first.metric} ({value:.4f}). Against {baseline}: {against}."
+    )
 
 
 def _overall(row: Difference, level: float) -> str:

@@ -92,10 +92,11 @@ def last_n(
             f"no user has more than {n + validation_n} interactions", source=data.name, fix="Hold out fewer of each."
         )
     part = order.sort("row")["part"]
+    before = f"validation: the {validation_n} before; " if validation_n else ""
     card = {
         "method": "last_n",
         "parameters": {"n": n, "validation_n": validation_n, "ties": ties},
-        "rule": f"test: the last {n} of each user's rows; validation: the {validation_n} before; training: the rest",
+        "rule": f"test: the last {n} of each user's rows; {before}training: the rest",
         "ties": {"rule": _TIE_RULES[ties], "users_with_a_tie_at_their_cut": tied, "users": n_users},
         "seed": seed,
         "users_with_too_few_rows": short,
