@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -191,6 +192,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def versions() -> dict[str, str]:
     """Versions of RecLens and of what its numbers rest on, for cards."""
+    return dict(_versions())
+
+
+@cache  # every card states them, and reading them takes milliseconds
+def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version()}
