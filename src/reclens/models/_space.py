@@ -32,7 +32,9 @@ class Real:
         return float(f"{math.exp(value) if self.log else value:.4g}")
 
     def edge(self, value: Any) -> str | None:
-        """``"low"`` or ``"high"`` where a value lies in the outer tenth of the range, else None."""
+        """``"low"`` or ``"high"`` where a value lies in the outer tenth of the range or outside it, else None."""
+        if value <= self.low:  # 0, which may be a default, has no place on the logarithmic scale
+            return "low"
         low, high, at = (
             (math.log(x) for x in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
         )
