@@ -75,11 +75,13 @@ def progress_of(*, quiet: bool) -> Generator[Progress]:
         tasks: dict[str, Any] = {}
 
         def show(what: str, done: int, total: int, /) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total or None)
-            bar.update(tasks[what], completed=done, total=total or None)
+            # What stands after the dot changes on the way, and belongs to the same bar.
+            name = what.partition(" · ")[0]
+            if name not in tasks:
+                tasks[name] = bar.add_task(what, total=total or None)
+            bar.update(tasks[name], description=what, completed=done, total=total or None)
             if total and done >= total:
-                bar.remove_task(tasks.pop(what))
+                bar.remove_task(tasks.pop(name))
 
         yield show
 
