@@ -44,6 +44,12 @@ def split(
     method: Annotated[str, typer.Option("--method", help="last_n, by_time, random or by_user.")] = "last_n",
     n: Annotated[int, typer.Option("--n", help="last_n: interactions held out of each user.")] = 1,
     test_share: Annotated[float, typer.Option("--test-share", help="by_time, random, by_user: share held out.")] = 0.2,
+    validation_share: Annotated[
+        float, typer.Option("--validation-share", help="by_time, random: share held out to tune by.")
+    ] = 0.0,
+    validation_n: Annotated[
+        int, typer.Option("--validation-n", help="last_n: interactions before those, to tune by.")
+    ] = 0,
     ties: Annotated[str, typer.Option("--ties", help="last_n: hash, or order for the order of the file.")] = "hash",
     min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here on.")] = None,
     k_core: Annotated[int | None, typer.Option("--k-core", help="Keep users and items with so many.")] = None,
@@ -68,9 +74,9 @@ def split(
     data = data if min_rating is None else filters.min_rating(data, min_rating)
     data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
     methods = {
-        "last_n": lambda: splits.last_n(data, n=n, ties=ties, rng=seed),  # type: ignore[arg-type]
-        "by_time": lambda: splits.by_time(data, test_share=test_share),
-        "random": lambda: splits.random(data, test_share=test_share, rng=seed),
+        "last_n": lambda: splits.last_n(data, n=n, validation_n=validation_n, ties=ties, rng=seed),  # type: ignore[arg-type]
+        "by_time": lambda: splits.by_time(data, test_share=test_share, validation_share=validation_share),
+        "random": lambda: splits.random(data, test_share=test_share, validation_share=validation_share, rng=seed),
         "by_user": lambda: splits.by_user(data, test_share=test_share, rng=seed),
     }
     if method not in methods:
