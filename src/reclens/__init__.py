@@ -14,7 +14,7 @@ Bring data                ``read``, ``read_movielens``, ``read_recommendations``
                           ``Recommendations``
 Prepare it                ``filters``, ``split``, ``segments``
 Recommend                 ``models``
-Measure                   ``metrics``, ``evaluate``, ``compare``, ``Evaluation``, ``Comparison``, ``Estimate``
+Measure                   ``metrics``, ``evaluate``, ``compare``, ``tune``, ``Evaluation``, ``Comparison``, ``Estimate``
 Show and keep             ``report``, ``Workspace``
 When something is wrong   ``errors``
 ========================  =============================================================================================
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reclens.data.movielens import read_movielens
     from reclens.data.synthetic import synthetic_movielens
     from reclens.data.tables import read, read_recommendations
-    from reclens.evaluate import Comparison, Estimate, Evaluation, compare, evaluate
+    from reclens.evaluate import Comparison, Estimate, Evaluation, compare, evaluate, tune
     from reclens.schema import Recommendations
     from reclens.workspace import Workspace
 
@@ -58,6 +58,7 @@ __all__ = [
     "segments",
     "split",
     "synthetic_movielens",
+    "tune",
 ]
 
 _HOMES: Final = {
@@ -80,6 +81,7 @@ _HOMES: Final = {
     "segments": "reclens.data.segments",
     "split": "reclens.data.split",
     "synthetic_movielens": "reclens.data.synthetic:synthetic_movielens",
+    "tune": "reclens.evaluate:tune",
 }
 """Where each public name lives: ``module`` or ``module:attribute``."""
 

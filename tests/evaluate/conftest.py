@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import polars as pl
@@ -60,3 +64,14 @@ def world() -> World:
         for name, listed in lists.items()
     }
     return World(train, pl.DataFrame(truth, schema=["user_id", "item_id"], orient="row"), frames)
+
+
+@pytest.fixture(scope="session")
+def dial_world() -> ModuleType:
+    """``tuning_world.py``: a model whose best configuration is known. A module, so that other processes load it too."""
+    spec = importlib.util.spec_from_file_location("tuning_world", Path(__file__).with_name("tuning_world.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

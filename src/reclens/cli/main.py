@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from reclens import __version__
-from reclens.cli import data, demo, doctor, evaluate, metrics, models, pipeline, workspace
+from reclens.cli import data, demo, doctor, evaluate, metrics, models, pipeline, tune, workspace
 from reclens.errors import RecLensError
 
 __all__ = ["app", "main", "root"]
@@ -29,6 +29,7 @@ app.command("compare")(evaluate.compare)
 app.command("report")(evaluate.report)
 app.command("fit")(models.fit)
 app.command("recommend")(models.recommend)
+app.command("tune")(tune.tune)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")

@@ -13,7 +13,7 @@ __all__ = ["app", "list_artefacts", "remove", "restore", "show", "sql"]
 
 app = typer.Typer(help="What is kept in the workspace.", no_args_is_help=True)
 
-Kind = Annotated[str, typer.Argument(help="dataset, split, model, run, evaluation, comparison")]
+Kind = Annotated[str, typer.Argument(help="dataset, split, model, run, evaluation, comparison, tuning")]
 Name = Annotated[str, typer.Argument(help="Name of the artefact.")]
 Folder = Path("workspace")
 

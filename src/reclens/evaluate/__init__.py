@@ -6,7 +6,9 @@ from reclens._callable import make_callable
 from reclens.evaluate.compare import Comparison, Difference, compare
 from reclens.evaluate.results import Evaluation, Gap, MetricResult
 from reclens.evaluate.run import DEFAULT_METRICS, evaluate
+from reclens.evaluate.tune import tune
 from reclens.evaluate.tune_weights import TunedWeights, tune_weights
+from reclens.evaluate.tuning import Tuning
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "Gap",
     "MetricResult",
     "TunedWeights",
+    "Tuning",
     "compare",
     "evaluate",
+    "tune",
     "tune_weights",
 ]
 

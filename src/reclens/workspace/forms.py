@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.split import Split
-from reclens.evaluate import Comparison, Evaluation
+from reclens.evaluate import Comparison, Evaluation, Tuning
 from reclens.models import Recommender, get
 from reclens.pipeline import Pipeline
 from reclens.schema import Recommendations
@@ -85,6 +85,11 @@ def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
     return {"summary": comparison.verdict[0] if comparison.verdict else ""}
 
 
+def _write_tuning(tuning: Tuning, folder: Path) -> dict[str, Any]:
+    tuning.save(folder)
+    return {"summary": repr(tuning)}
+
+
 FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
     "dataset": (Dataset, _write_dataset, _load_dataset),
     "split": (Split, _write_split, lambda folder: Split.from_tables(_read_tables(folder), _card(folder)["header"])),
@@ -93,5 +98,6 @@ FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callab
     "run": (Recommendations, _write_run, _load_run),
     "evaluation": (Evaluation, _write_evaluation, Evaluation.load),
     "comparison": (Comparison, _write_comparison, Comparison.load),
+    "tuning": (Tuning, _write_tuning, Tuning.load),
 }
 """Kind -> the type, how one is written into a folder (gives what its card says), and how it is read."""

@@ -83,7 +83,7 @@ class Workspace:
 
         Args:
             artefact: A :class:`Dataset`, :class:`Split`, fitted model or pipeline, :class:`Recommendations`,
-                :class:`Evaluation` or :class:`Comparison`.
+                :class:`Evaluation`, :class:`Comparison` or :class:`Tuning`.
             name: Letters, digits, ``.``, ``_`` and ``-``.
             overwrite: Replace an artefact of that name; the old one goes to the trash.
 

@@ -1,0 +1,196 @@
+"""``reclens tune``: search hyper-parameters on the validation part, with an equal budget for every model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from reclens.data.split import Split
+    from reclens.engine import Progress
+    from reclens.evaluate import Tuning
+    from reclens.evaluate.search import Search
+    from reclens.workspace import Workspace
+
+__all__ = ["tune"]
+
+
+def tune(
+    model: Annotated[list[str], typer.Option("--model", "-m", help="Model to tune; repeat it, baselines too.")],
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="What to learn from, split here; synthetic without it.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Or a split of the workspace that has a validation part.")
+    ] = None,
+    metric: Annotated[str, typer.Option("--metric", help="What to search for, as ndcg@10.")] = "ndcg@10",
+    method: Annotated[str, typer.Option("--method", help="random or halving.")] = "random",
+    trials: Annotated[int, typer.Option("--trials", help="Budget of each model, in full fits.")] = 20,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Limit of the time of each model.")] = None,
+    range_: Annotated[
+        list[str] | None, typer.Option("--range", help="Other range, as ease.l2=1:1e5 or item_knn.weighting=none,bm25.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name to keep the search under.")] = "tuning",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the best configurations as TOML.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start anew if there is a search of that name.")
+    ] = False,
+    show_trials: Annotated[bool, typer.Option("--show-trials", help="Print every trial instead of the best.")] = False,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Search hyper-parameters with an equal budget for every model, and say which may still be better than it looks.
+
+    Everything is measured on the validation part. [bold]--data[/bold] is split by lot, 80 : 10 : 10 of each user's
+    interactions, and the split is kept under the name of the search, so that the test part can be used once, in the
+    end. A search that was killed goes on where it was when it is called again.
+
+    Examples:
+      reclens tune --data ml-100k.zip -m popular -m item_knn -m ease --trials 20
+
+      reclens tune --data ml-100k.zip -m item_knn -m ease --method halving --name first --out best.toml
+    """
+    from reclens import kernels
+    from reclens.cli.shared import emit, progress_of, say, table_of
+    from reclens.evaluate.tune import plan_search
+    from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared before they are timed
+    from reclens.workspace import Workspace, write_text
+    from reclens.workspace.store import _check_name
+
+    _check_name(name)
+    place = Workspace(workspace)
+    made = _split(place, data, split, name, seed=seed, overwrite=overwrite)
+    search = plan_search(made, model, metric=metric, method=method, trials=trials, seconds=seconds,
+                         spaces=_spaces(range_ or []), rng=seed)  # fmt: skip
+    if split is None and name not in [each.name for each in place.list("split")]:
+        place.save(made, name)
+    with progress_of(quiet=quiet) as progress:
+        kernels.warm_up(progress)
+        found = _run(place, search, name, overwrite=overwrite, progress=progress)
+    rows = found.trial_dicts() if show_trials else found.to_dicts()
+    if format in (Format.table, Format.md):
+        rows = [_trial_in_words(row) if show_trials else _best_in_words(row) for row in rows]
+    emit(table_of(f"{found.metric} on the validation part, {method} search", rows), format=format, out=None)
+    for note in found.notes:
+        say(note, quiet=quiet)
+    for caution in found.cautions:
+        say(f"- {caution}", quiet=quiet)
+    if out is None:
+        say(f"\nfor a job, as of reclens run:\n\n{found.to_toml()}", quiet=quiet)
+    else:
+        write_text(out, found.to_toml())
+        say(f"best configurations: {out}", quiet=quiet)
+    say(f"kept in {workspace / 'tuning' / name}", quiet=quiet)
+
+
+def _split(place: Workspace, data: str | None, split: str | None, name: str, *, seed: int, overwrite: bool) -> Split:
+    """The split that was asked for, or one that is made here and will bear the name of the search."""
+    from reclens.cli.shared import load_data
+    from reclens.data import split as splits
+    from reclens.errors import UsageError, WorkspaceError
+
+    if data is not None and split is not None:
+        raise UsageError("--data and --split are both given; give one of them.")
+    if split is not None:
+        return place.load("split", split)
+    made = splits.random(load_data(data, seed=seed), test_share=0.1, validation_share=0.1, rng=seed)
+    if name not in [each.name for each in place.list("split")]:
+        return made
+    if place.load("split", name).card["hashes"] != made.card["hashes"]:
+        if not overwrite:
+            raise WorkspaceError(f"the workspace holds another split named '{name}'. Choose another --name, search on "
+                                 "it by --split, or say --overwrite.")  # fmt: skip
+        place.remove("split", name)
+    return made
+
+
+def _run(place: Workspace, search: Search, name: str, *, overwrite: bool, progress: Progress) -> Tuning:
+    """Search, go on with a search, or take the outcome of a finished one from its journal."""
+    import shutil
+
+    journal = place.folder / "tuning" / f".{name}"
+    if overwrite:
+        shutil.rmtree(journal, ignore_errors=True)
+    found = search.run(folder=journal, progress=progress)
+    kept = place.load("tuning", name) if name in [each.name for each in place.list("tuning")] else None
+    if kept is None or kept.trial_dicts() != found.trial_dicts():
+        place.save(found, name, overwrite=kept is not None)
+    return found
+
+
+def _spaces(ranges: list[str]) -> dict[str, dict[str, Any]]:
+    """Ranges as they are written: ``ease.l2=1:1e5``, ``…:linear``, ``item_knn.weighting=none,bm25``.
+
+    Raises:
+        UsageError: If one cannot be read.
+        UnknownNameError: If there is no such model.
+    """
+    from reclens import models
+    from reclens.cli.shared import pairs
+    from reclens.models._space import Choice, Real, Whole
+
+    found: dict[str, dict[str, Any]] = {}
+    for key, text in pairs(ranges, option="--range").items():
+        model, dot, parameter = key.partition(".")
+        linear = text.endswith(":linear")
+        low, colon, high = text.removesuffix(":linear").partition(":")
+        if not dot:
+            raise _unreadable(key, text)
+        before = models.get(model).space.get(parameter)
+        if not colon:
+            space: Any = Choice(tuple(_typed(each) for each in text.split(",")))
+        else:
+            try:
+                edges = float(low), float(high)
+            except ValueError:
+                raise _unreadable(key, text) from None
+            log = not linear and edges[0] > 0
+            if not edges[0] < edges[1]:
+                raise _unreadable(key, text)
+            space = Whole(int(edges[0]), int(edges[1]), log) if isinstance(before, Whole) else Real(*edges, log)
+        found.setdefault(model, {})[parameter] = space
+    return found
+
+
+def _typed(text: str) -> Any:
+    """A choice as the number or word that it is."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _unreadable(key: str, text: str) -> Exception:
+    from reclens.errors import UsageError
+
+    return UsageError(f"--range {key}={text}: expected a range such as ease.l2=1:1e5, item_knn.shrinkage=0:100:linear, "
+                      "or choices such as item_knn.weighting=none,bm25.")  # fmt: skip
+
+
+def _best_in_words(row: dict[str, Any]) -> dict[str, Any]:
+    from reclens.report.tables import format_estimate
+
+    gain = {"gain": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}
+    return {
+        "model": row["model"], row["metric"]: format_estimate(row), "default": row["default"],
+        "gain": None if row["gain"] is None else format_estimate(gain, value="gain", signed=True),
+        "optimism": row["optimism"], "configurations": row["configurations"], "full fits": row["spent"],
+        "seconds": row["seconds"], "cautions": row["cautions"], "parameters": _in_words(row["parameters"]),
+    }  # fmt: skip
+
+
+def _trial_in_words(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"parameters": _in_words(row["parameters"])}
+
+
+def _in_words(parameters: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+                     for name, value in parameters.items()) or "–"  # fmt: skip
