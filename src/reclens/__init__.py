@@ -13,7 +13,7 @@ The map of the package. Each name is loaded when it is first used, so that ``imp
 Bring data                ``read``, ``read_movielens``, ``read_recommendations``, ``synthetic_movielens``, ``Dataset``,
                           ``Recommendations``
 Prepare it                ``filters``, ``split``, ``segments``
-Recommend                 ``models``
+Recommend                 ``models``, ``Pipeline``
 Measure                   ``metrics``, ``evaluate``, ``compare``, ``tune``, ``Evaluation``, ``Comparison``, ``Estimate``
 Show and keep             ``report``, ``Workspace``
 When something is wrong   ``errors``
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reclens.data.synthetic import synthetic_movielens
     from reclens.data.tables import read, read_recommendations
     from reclens.evaluate import Comparison, Estimate, Evaluation, compare, evaluate, tune
+    from reclens.pipeline import Pipeline
     from reclens.schema import Recommendations
     from reclens.workspace import Workspace
 
@@ -43,6 +44,7 @@ __all__ = [
     "Dataset",
     "Estimate",
     "Evaluation",
+    "Pipeline",
     "Recommendations",
     "Workspace",
     "compare",
@@ -66,6 +68,7 @@ _HOMES: Final = {
     "Dataset": "reclens.data.dataset:Dataset",
     "Estimate": "reclens.evaluate:Estimate",
     "Evaluation": "reclens.evaluate:Evaluation",
+    "Pipeline": "reclens.pipeline:Pipeline",
     "Recommendations": "reclens.schema:Recommendations",
     "Workspace": "reclens.workspace:Workspace",
     "compare": "reclens.evaluate:compare",

@@ -90,6 +90,16 @@ class CompareSettings(_Section):
     correction: Literal["holm", "bonferroni", "bh", "none"] = "holm"
 
 
+class PipelineSettings(_Section):
+    """A pipeline: what :class:`reclens.pipeline.Pipeline` is made with."""
+
+    name: str = "pipeline"
+    retrieve: dict[str, dict[str, Any]]
+    rank: dict[str, Any] | None = None
+    rerank: list[dict[str, Any]] = Field(default_factory=list)
+    exclude_seen: bool = True
+
+
 class JobSettings(_Section):
     """A whole job."""
 
@@ -104,18 +114,9 @@ class JobSettings(_Section):
             name: {} for name in ("random", "popular", "recent_popular", "user_knn", "item_knn", "ease")
         }
     )
+    pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     compare: CompareSettings = Field(default_factory=CompareSettings)
-
-
-class PipelineSettings(_Section):
-    """A pipeline: what :class:`reclens.pipeline.Pipeline` is made with."""
-
-    name: str = "pipeline"
-    retrieve: dict[str, dict[str, Any]]
-    rank: dict[str, Any] | None = None
-    rerank: list[dict[str, Any]] = Field(default_factory=list)
-    exclude_seen: bool = True
 
 
 def load_settings(path: str | Path) -> JobSettings:
@@ -180,7 +181,7 @@ def _explain(problem: Any, kind: type[BaseModel]) -> str:
 def _keys_of(where: list[str], kind: type[BaseModel]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "data": DataSettings, "split": SplitSettings, "segments": SegmentSettings, "evaluate": EvaluateSettings,
-        "compare": CompareSettings,
+        "compare": CompareSettings, "pipelines": PipelineSettings,
     }  # fmt: skip
     return list((sections.get(where[0], kind) if where else kind).model_fields)
 

@@ -68,3 +68,20 @@ def test_faults_are_explained(run, shop: Path) -> None:
     assert "Did you mean 'shop'" in run("pipeline", "recommend", "shopp", cwd=shop, status=2).stderr
     rerankers = run("pipeline", "rerankers", "-f", "csv", cwd=shop).stdout
     assert "mmr" in rerankers and "xquad" in rerankers
+
+
+def test_a_job_compares_pipelines_with_models(run, tmp_path: Path) -> None:
+    job = """name = "staged"
+[models.popular]
+[pipelines.shop]
+retrieve.item_knn = { budget = 60 }
+[[pipelines.shop.rerank]]
+kind = "xquad"
+"""
+    (tmp_path / "job.toml").write_text(job)
+    found = run("run", "job.toml", "-f", "json", cwd=tmp_path)
+    assert {row["system"] for row in rows_of(found)} == {"popular", "shop"}
+    (tmp_path / "job.toml").write_text(job.replace("models.popular", "models.shop]\nmodel = 'popular'\n[models.popular"))
+    assert "a model and a pipeline of one name" in run("run", "job.toml", cwd=tmp_path, status=2).stderr
+    (tmp_path / "job.toml").write_text(job.replace("[[pipelines.shop.rerank]]", "[[pipelines.shop.rernak]]"))
+    assert "Did you mean 'rerank'" in run("run", "job.toml", cwd=tmp_path, status=2).stderr

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from reclens.cli.shared import load_data
 from reclens.data import filters, segments, split
 from reclens.errors import UsageError
 from reclens.evaluate import Comparison, Evaluation, compare, evaluate
+from reclens.pipeline import Pipeline
 from reclens.report import build_report
 from reclens.settings import JobSettings, SegmentSettings, SplitSettings, to_toml
 from reclens.workspace import Workspace, write_text
@@ -63,8 +64,8 @@ def run_job(
     step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
     workspace.save(made, settings.name, overwrite=True)
     results: dict[str, Evaluation] = {}
-    for name, parameters in _models(settings, train, step):
-        model = models.build(name, parameters).fit(train, progress=progress)
+    for name, system in _systems(settings, train, step).items():
+        model = system.fit(train, progress=progress)
         lists = model.recommend(made.test_users, k=settings.evaluate.k, progress=progress)
         workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
         results[name] = evaluate(
@@ -134,12 +135,20 @@ def _segmenter(name: str, about: SegmentSettings) -> Segmenter:
     return segments.column(about.column) if about.column is not None else segments.mainstreamness()
 
 
-def _models(settings: JobSettings, train: Dataset, step: Callable[[str], None]) -> list[tuple[str, dict[str, Any]]]:
-    chosen = list(settings.models.items())
-    if not train.has_timestamps and "recent_popular" in settings.models and not settings.models["recent_popular"]:
-        step("recent_popular left out: the data has no timestamps")
-        chosen = [(name, parameters) for name, parameters in chosen if name != "recent_popular"]
-    return chosen
+def _systems(
+    settings: JobSettings, train: Dataset, step: Callable[[str], None]
+) -> dict[str, models.Recommender | Pipeline]:
+    """The models and pipelines by name, not fitted yet."""
+    twice = set(settings.models) & set(settings.pipelines)
+    if twice:
+        raise UsageError(f"{', '.join(sorted(twice))}: a model and a pipeline of one name. Rename one of them.")
+    found: dict[str, models.Recommender | Pipeline] = {}
+    for name, parameters in settings.models.items():
+        if name == "recent_popular" and not parameters and not train.has_timestamps:
+            step("recent_popular left out: the data has no timestamps")
+        else:
+            found[name] = models.build(name, parameters)
+    return found | {name: Pipeline(**about.model_dump()) for name, about in settings.pipelines.items()}
 
 
 def _metrics(settings: JobSettings, train: Dataset) -> list[str]:
