@@ -81,7 +81,7 @@ kind = "xquad"
     (tmp_path / "job.toml").write_text(job)
     found = run("run", "job.toml", "-f", "json", cwd=tmp_path)
     assert {row["system"] for row in rows_of(found)} == {"popular", "shop"}
-    (tmp_path / "job.toml").write_text(job.replace("models.popular", "models.shop]\nmodel = 'popular'\n[models.popular"))
+    (tmp_path / "job.toml").write_text(job + '[models.shop]\nmodel = "popular"\n')
     assert "a model and a pipeline of one name" in run("run", "job.toml", cwd=tmp_path, status=2).stderr
     (tmp_path / "job.toml").write_text(job.replace("[[pipelines.shop.rerank]]", "[[pipelines.shop.rernak]]"))
     assert "Did you mean 'rerank'" in run("run", "job.toml", cwd=tmp_path, status=2).stderr
