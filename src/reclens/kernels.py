@@ -27,8 +27,8 @@ class Kernel:
     Args:
         function: The function, in the part of Python that numba compiles.
         signatures: Its numba signatures.
-        fast: Whether sums may be taken in another order, and NaN and infinities are left out of account: what it takes
-            to add up in vector registers. The order is the compiled code's, the same in every call.
+        fast: Whether sums may be taken in another order, which is what it takes to add up in vector registers. The
+            order is the compiled code's, the same in every call. NaN and infinities keep their meaning.
     """
 
     def __init__(self, function: FunctionType, signatures: tuple[str, ...], fast: bool = False) -> None:
@@ -54,7 +54,9 @@ class Kernel:
                         scope[name] = scope[name].compile()
                 function = FunctionType(self.function.__code__, scope, self.function.__name__)
                 function.__module__, function.__qualname__ = self.function.__module__, self.function.__qualname__
-                self._compiled = numba.njit(list(self.signatures), nogil=True, cache=True, fastmath=self.fast)(function)
+                loose = {"reassoc", "nsz", "contract"} if self.fast else False
+                make = numba.njit(list(self.signatures), nogil=True, cache=True, fastmath=loose)
+                self._compiled = make(function)
         return self._compiled
 
     @property
