@@ -26,9 +26,22 @@ def test_the_contract_of_every_kind_of_neighbour(name: str, options: dict, tmp_p
 
 def test_the_folder_is_the_registry() -> None:
     assert models.names() == [
-        "als", "augmented_hybrid", "cascade_hybrid", "content", "ease", "fusion_hybrid", "item_knn", "popular",
-        "pure_svd", "random", "recent_popular", "switching_hybrid", "user_knn", "weighted_hybrid",
-    ]  # fmt: skip
+        "als",
+        "augmented_hybrid",
+        "bpr",
+        "cascade_hybrid",
+        "content",
+        "ease",
+        "fusion_hybrid",
+        "item_knn",
+        "popular",
+        "pure_svd",
+        "random",
+        "recent_popular",
+        "switching_hybrid",
+        "user_knn",
+        "weighted_hybrid",
+    ]
     assert models.EASE is models.get("ease") and models.RecentPopular is models.get("recent_popular")
     assert models.describe("ease").startswith("EASE: a linear item-item model")
     with pytest.raises(UnknownNameError, match="Did you mean 'item_knn'"):
@@ -45,6 +58,10 @@ def test_the_folder_is_the_registry() -> None:
         ("user_knn", {"shrinkage": -1.0}, "shrinkage is -1"),
         ("item_knn", {"similarity": "jaccard", "weighting": "bm25"}, "weights of its own"),
         ("recent_popular", {"days": 0.0}, "days is 0"),
+        ("bpr", {"epochs": 0}, "epochs is 0"),
+        ("bpr", {"learning_rate": 0.0}, "learning_rate is 0.0"),
+        ("bpr", {"l2": -0.1}, "l2 is -0.1"),
+        ("bpr", {"negatives": "unifrom"}, "Did you mean 'uniform'"),
         ("pure_svd", {"factors": 0}, "factors is 0"),
         ("als", {"factors": 0}, "factors is 0"),
         ("als", {"l2": -1.0}, "l2 is -1.0"),

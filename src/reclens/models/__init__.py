@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reclens.models._explanation import Explanation
     from reclens.models.als import ALS
     from reclens.models.augmented_hybrid import AugmentedHybrid
+    from reclens.models.bpr import BPR
     from reclens.models.cascade_hybrid import CascadeHybrid
     from reclens.models.content import Content
     from reclens.models.ease import EASE
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALS",
+    "BPR",
     "EASE",
     "AugmentedHybrid",
     "CascadeHybrid",

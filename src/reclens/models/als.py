@@ -56,8 +56,8 @@ class ALS(FactorModel):
 
     factors: int = 64
     iterations: int = 15
-    unobserved: float = 0.1
-    l2: float = 0.01
+    unobserved: float = 0.5
+    l2: float = 0.006
     frequency: float = 1.0
     scale: float = 0.1
     seed: int = 0

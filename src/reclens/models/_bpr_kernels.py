@@ -1,0 +1,89 @@
+"""The compiled loop of BPR: stochastic gradient steps over one cell of the user-item matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reclens.kernels import kernel
+
+__all__ = ["descend"]
+
+_TRIES = 20
+
+
+@kernel("uint64(uint64)")
+def _mix(state: Any) -> Any:
+    """The finaliser of splitmix64 (Steele, Lea, Flood 2014)."""
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+@kernel("boolean(int32[::1], int64, int64, int32)")
+def _has(indices: Any, begin: Any, end: Any, item: Any) -> Any:
+    """Whether a sorted stretch holds an item."""
+    size = end - begin
+    while size > 1:  # without a branch that depends on the data, which would be guessed wrong half of the time
+        half = size // 2
+        begin += half * (indices[begin + half] <= item)
+        size -= half
+    return indices[begin] == item
+
+
+@kernel(
+    "void(int32[::1], int32[::1], int64[::1], int32[::1], int32[::1], boolean, float32[:,::1], float32[:,::1], "
+    "float32, float32, uint64)",
+    fast=True,
+)
+def descend(
+    cell: Any, rows: Any, indptr: Any, indices: Any, choice: Any, popular: Any, users: Any, items: Any, rate: Any,
+    l2: Any, seed: Any,
+) -> None:  # fmt: skip
+    """As many steps as a cell has interactions, each on one of them at random and an item that its user does not have.
+
+    Args:
+        cell: Places of the cell's interactions.
+        rows: User of each interaction, of all cells.
+        indptr: Of the user-item matrix.
+        indices: Of the user-item matrix; ascending in a row.
+        choice: Items that negatives are drawn from.
+        popular: Draw a negative as the item of another interaction of the cell instead.
+        users: Vectors, shape (users, d + 1); the last entry is 1 and stays.
+        items: Vectors, shape (items, d + 1); the last entry is the bias.
+        rate: Learning rate.
+        l2: Weight of the ridge penalty.
+        seed: Of the draws.
+    """
+    n, d = np.uint64(len(cell)), users.shape[1] - 1
+    m = n if popular else np.uint64(len(choice))
+    half, golden = np.uint64(32), np.uint64(0x9E3779B97F4A7C15)
+    state, one = seed, np.float32(1)
+    for _ in range(len(cell)):
+        state += golden
+        at = cell[np.int64(((_mix(state) >> half) * n) >> half)]
+        row, liked = rows[at], indices[at]
+        other = liked
+        for _ in range(_TRIES):
+            state += golden
+            draw = np.int64(((_mix(state) >> half) * m) >> half)
+            other = indices[cell[draw]] if popular else choice[draw]
+            if not _has(indices, indptr[row], indptr[row + 1], other):
+                break
+            other = liked
+        if other == liked:
+            continue
+        user, up, down = users[row], items[liked], items[other]
+        margin = up[d] - down[d]
+        for f in range(d):
+            margin += user[f] * (up[f] - down[f])
+        # np.divide: `/` would raise ZeroDivisionError for NaN, and the caller says better what that means.
+        step, kept = np.divide(rate, one + np.exp(margin)), one - rate * l2
+        for f in range(d):
+            a, b, c = user[f], up[f], down[f]
+            user[f] = kept * a + step * (b - c)
+            up[f] = kept * b + step * a
+            down[f] = kept * c - step * a
+        up[d] = kept * up[d] + step
+        down[d] = kept * down[d] - step

@@ -1,0 +1,128 @@
+"""BPR: matrix factorisation that ranks what a user has above what she has not (Rendle et al. 2009)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reclens.data.dataset import Dataset
+from reclens.engine import LocalEngine, Progress
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models._base import Block
+from reclens.models._bpr_kernels import descend
+from reclens.models._factors import FactorModel, check_whole
+from reclens.models._space import Choice, Real, Space, Whole
+
+__all__ = ["BPR"]
+
+NEGATIVES = {
+    "uniform": "every item that the user does not have is drawn equally often",
+    "popular": "as often as users have it: harder, and further from what popularity alone explains",
+}
+
+_GROUPS = 8
+_ITEMS_A_GROUP = 64
+
+
+@dataclass(kw_only=True)
+class BPR(FactorModel):
+    """Maximises Σ ln σ(s(u, i) - s(u, j)) over items i that user u has and j that she has not; s = x·y + bias.
+
+    Stochastic gradient steps, as many in a pass as there are interactions, each with a negative j drawn anew; the
+    learning rate falls evenly to 0. To use several cores and give the same result on any number of them, users and
+    items are cut into up to eight groups, and cells that share neither are worked on at once (Gemulla et al. 2011). The
+    groups of items are drawn anew for every pass, and j comes from the group of i.
+
+    Attributes:
+        factors: Length d of the vectors.
+        epochs: Passes over the interactions.
+        learning_rate: Length of the first steps.
+        l2: Weight of the ridge penalty.
+        negatives: ``uniform`` or ``popular``.
+        seed: Seed of the first vectors and of all draws.
+
+    References:
+        Rendle, Freudenthaler, Gantner, Schmidt-Thieme (2009), BPR: Bayesian personalized ranking from implicit
+        feedback; UAI.
+        Gemulla, Nijkamp, Haas, Sismanis (2011), Large-scale matrix factorization with distributed stochastic gradient
+        descent; KDD.
+    """
+
+    name: ClassVar[str] = "bpr"
+    space: ClassVar[Mapping[str, Space]] = {
+        "factors": Whole(16, 256), "epochs": Whole(20, 200), "learning_rate": Real(0.005, 0.2), "l2": Real(1e-4, 0.1),
+        "negatives": Choice(tuple(NEGATIVES)),
+    }  # fmt: skip
+
+    factors: int = 64
+    epochs: int = 60
+    learning_rate: float = 0.05
+    l2: float = 0.01
+    negatives: str = "uniform"
+    seed: int = 0
+
+    def _check(self) -> None:
+        check_whole("factors", self.factors, 1)
+        check_whole("epochs", self.epochs, 1)
+        if not self.learning_rate > 0 or not np.isfinite(self.learning_rate):
+            raise UsageError(f"learning_rate is {self.learning_rate}, expected a number above 0.")
+        if not self.l2 >= 0 or not np.isfinite(self.l2):
+            raise UsageError(f"l2 is {self.l2}, expected 0 or more.")
+        if self.negatives not in NEGATIVES:
+            raise UnknownNameError("kind of negatives", self.negatives, NEGATIVES)
+
+    def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        rng = np.random.default_rng(self.seed)
+        users, items = (
+            rng.standard_normal((n, self.factors + 1), np.float32) * np.float32(0.1 / np.sqrt(self.factors))
+            for n in (len(self.users_), len(self.items_))
+        )
+        users[:, -1], items[:, -1] = 1, 0
+        for epoch in range(self.epochs):
+            progress("fit bpr", epoch, self.epochs)
+            self._pass(users, items, self.learning_rate * (1 - epoch / self.epochs), rng, engine)
+        if not np.isfinite(users).all() or not np.isfinite(items).all():
+            raise UsageError(f"the vectors grew without bound with learning_rate={self.learning_rate:g}. Lower it.")
+        self.user_factors_, self.item_factors_ = users, items
+
+    def _pass(
+        self, users: np.ndarray, items: np.ndarray, rate: float, rng: np.random.Generator, engine: LocalEngine
+    ) -> None:
+        """As many steps as there are interactions."""
+        seen, n_users, n_items = self.seen_, len(users), len(items)
+        # How many groups there are depends on the data alone, never on the threads.
+        groups = int(np.clip(min(n_items // _ITEMS_A_GROUP, n_users), 1, _GROUPS))
+        # Groups of users are consecutive and have about equally many interactions.
+        user_group = (seen.indptr[:-1] * groups // seen.indptr[-1]).astype(np.uint8)
+        item_group = rng.permutation((np.arange(n_items) % groups).astype(np.uint8))
+        rows = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(seen.indptr))
+        cells = user_group[rows] * np.uint8(groups) + item_group[seen.indices]
+        order = np.argsort(cells, kind="stable").astype(np.int32)
+        ends = np.cumsum(np.bincount(cells, minlength=groups * groups))
+        choices = [np.flatnonzero(item_group == group).astype(np.int32) for group in range(groups)]
+        seeds = rng.integers(0, 2**64, groups * groups, np.uint64)
+
+        def task(cell: int) -> None:
+            places = order[ends[cell - 1] if cell else 0 : ends[cell]]
+            descend(places, rows, seen.indptr, seen.indices, choices[cell % groups], self.negatives == "popular",
+                    users, items, np.float32(rate), np.float32(self.l2), seeds[cell])  # fmt: skip
+
+        for shift in range(groups):
+            for _ in engine.map(task, [group * groups + (group + shift) % groups for group in range(groups)]):
+                pass
+
+    def _vectors(self, block: Block) -> np.ndarray:
+        return self.user_factors_[block.users]
+
+    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+        parts = self.user_factors_[user].astype(np.float64) * self.item_factors_[item]
+        return "factor", [*(f"factor {at}" for at in range(1, len(parts))), "popularity"], parts
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {"users": self.user_factors_, "items": self.item_factors_}
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.user_factors_, self.item_factors_ = arrays["users"], arrays["items"]
