@@ -222,22 +222,34 @@ def test_the_toml_is_a_job(real: Split) -> None:
         tuning["eas"]
 
 
+def test_a_model_made_of_models_is_a_job_too(real: Split) -> None:
+    mixed = rl.models.WeightedHybrid(
+        models={"ease": {"l2": 50.0}, "popular": {}}, weights={"ease": 1.0, "popular": 0.5}
+    )
+    tuning = tune(real, [mixed, "popular"], trials=3)
+    settings = validate_settings(tomllib.loads(tuning.to_toml()), source="tuning")
+    about = settings.models["weighted_hybrid"]
+    assert rl.models.WeightedHybrid(**about) == rl.models.WeightedHybrid(**tuning["weighted_hybrid"].parameters)
+    assert about["models"] == {"ease": {"l2": 50.0}, "popular": {}}
+
+
 def test_progress_counts_every_trial_and_tells_the_time_left(dial_world: ModuleType, split: Split) -> None:
     said: list[tuple[str, int, int]] = []
     tune(split, [dial_world.Dial, "popular"], trials=5, progress=lambda *words: said.append(words))
     steps = [(what, done, total) for what, done, total in said if what.startswith("tune")]
-    assert [done for _, done, _ in steps] == list(range(6)) and {total for _, _, total in steps} == {6}
-    assert "left" not in steps[0][0] and all("left" in what for what, _, _ in steps[1:])
+    assert [done for _, done, _ in steps] == list(range(7)) and {total for _, _, total in steps} == {6}
+    assert ["left" in what for what, _, _ in steps] == [False, False, True, True, True, True, False]
     assert any(what.startswith("fit dial · trial 3 of 6, about ") for what, _, _ in said)
 
 
 def test_time_left_is_worked_out_from_the_trials_so_far() -> None:
     done = [Trial("a", 0, 0, 1.0, {}, 0.1, 4.0), Trial("a", 1, 0, 0.5, {}, 0.1, 2.0)]
-    assert seconds_left([], {"a": 5.0}, None) is None
-    # a: 4 s a full fit, 3.5 to go. b has not begun, and is taken to be as fast: 2 × 4 s.
-    assert seconds_left(done, {"a": 5.0, "b": 2.0}, None) == pytest.approx(3.5 * 4 + 8)
-    # With 7 s each, a has 1 s left and b 7.
-    assert seconds_left(done, {"a": 5.0, "b": 2.0}, 7.0) == pytest.approx(1 + 7)
+    assert seconds_left(done, {"a": 5.0, "b": 2.0}, None) is None  # nothing is known of b
+    done.append(Trial("b", 0, 0, 1.0, {}, 0.1, 9.0))
+    # a takes 4 s a full fit and has 3.5 to go; b takes 9 s and has 1 to go.
+    assert seconds_left(done, {"a": 5.0, "b": 2.0}, None) == pytest.approx(3.5 * 4 + 9)
+    # With 10 s each, a has 4 s left and b 1.
+    assert seconds_left(done, {"a": 5.0, "b": 2.0}, 10.0) == pytest.approx(4 + 1)
 
 
 @pytest.mark.parametrize(("trials", "shares"), [(20, [1 / 9, 1 / 3, 1]), (7, [0.25, 1]), (31, [0.1, 0.4, 0.7, 1])])

@@ -66,7 +66,8 @@ class Contestant:
         """Parameters that are not searched and not as the class has them."""
         others = [field.name for field in fields(self.base) if field.name not in self.space]
         plain = type(self.base)()
-        return {name: value for name in others if (value := getattr(self.base, name)) != getattr(plain, name)}
+        # Compared as text, because a value may be an array or hold some.
+        return {name: value for name in others if repr(value := getattr(self.base, name)) != repr(getattr(plain, name))}
 
     @property
     def left_alone(self) -> list[str]:
@@ -208,7 +209,7 @@ def rank(trial: Trial, sign: int) -> tuple[bool, float, int]:
 
 
 def seconds_left(done: Sequence[Trial], planned: Mapping[str, float], limit: float | None) -> float | None:
-    """How long the rest will take, if every model goes on as fast as so far; None before the first trial.
+    """How long the rest will take, if every model goes on as fast as so far; None until each of them has a trial.
 
     Args:
         done: The trials so far.
@@ -217,12 +218,11 @@ def seconds_left(done: Sequence[Trial], planned: Mapping[str, float], limit: flo
     """
     paid = {name: sum(trial.share for trial in done if trial.model == name) for name in planned}
     took = {name: sum(trial.seconds for trial in done if trial.model == name) for name in planned}
-    if not sum(paid.values()):
+    if not all(paid.values()):
         return None
-    pace = sum(took.values()) / sum(paid.values())  # for models that have not begun
     left = 0.0
     for name, cost in planned.items():
-        mine = (took[name] / paid[name] if paid[name] else pace) * max(cost - paid[name], 0.0)
+        mine = took[name] / paid[name] * max(cost - paid[name], 0.0)
         left += mine if limit is None else min(mine, max(limit - took[name], 0.0))
     return left
 

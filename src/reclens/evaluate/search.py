@@ -97,6 +97,7 @@ class Search:
                     trial, summary = self._try(one, number, rung, threads, self._telling(done, one, progress))
                     journal.add(trial, summary)
                 done.append(replace(trial, parameters=self.drafts[one.name][number]))
+            progress("tune · all trials are made", len(done), len(done))
             popular = journal.summaries.get(("popular", 0))
             if popular is None:
                 popular = self._measure(get("popular")(), self.rungs[-1], threads, quiet)

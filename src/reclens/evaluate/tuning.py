@@ -162,7 +162,8 @@ class Tuning:
 
         lines: list[str] = []
         for each in self.best:
-            _write_table(_plain(each.parameters), ["models", each.model], lines)
+            given = {name: value for name, value in _plain(each.parameters).items() if value is not None}
+            _write_table(given, ["models", each.model], lines)
         return "\n".join(lines).strip() + "\n"
 
     def save(self, folder: str | Path) -> None:
