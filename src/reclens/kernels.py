@@ -55,8 +55,10 @@ class Kernel:
                 function = FunctionType(self.function.__code__, scope, self.function.__name__)
                 function.__module__, function.__qualname__ = self.function.__module__, self.function.__qualname__
                 loose = {"reassoc", "nsz", "contract"} if self.fast else False
-                make = numba.njit(list(self.signatures), nogil=True, cache=True, fastmath=loose)
-                self._compiled = make(function)
+                # Division by zero gives infinity or NaN, as in NumPy: a test and an exception would keep every loop
+                # with a division from fitting vector registers.
+                options = {"nogil": True, "cache": True, "fastmath": loose, "error_model": "numpy"}
+                self._compiled = numba.njit(list(self.signatures), **options)(function)
         return self._compiled
 
     @property

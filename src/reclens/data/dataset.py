@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from reclens.data._kernels import bucket, transpose
 from reclens.errors import UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
 
 if TYPE_CHECKING:
     from reclens.data.profile import Profile
 
-__all__ = ["Dataset", "Segmenter", "UserItemMatrix"]
+__all__ = ["Dataset", "Segmenter", "UserItemMatrix", "turn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +44,9 @@ class UserItemMatrix:
     @cached_property
     def transposed(self) -> UserItemMatrix:
         """The item-user matrix."""
-        rows = np.repeat(np.arange(self.n_rows, dtype=np.int32), np.diff(self.indptr))
-        order = np.argsort(self.indices, kind="stable")
-        counts = np.bincount(self.indices, minlength=self.n_columns)
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return UserItemMatrix(indptr, rows[order], self.values[order], self.n_rows)
+        cells = np.empty_like(self.values)
+        indptr, rows = turn(self.indptr, self.indices, self.n_columns, values=self.values, cells=cells)
+        return UserItemMatrix(indptr, rows, cells, self.n_rows)
 
 
 Segmenter = Callable[["Dataset"], pl.DataFrame]
@@ -121,9 +120,20 @@ class Dataset:
 
     @cached_property
     def _ones(self) -> UserItemMatrix:
-        key = pl.Series(self._keys()).sort().to_numpy()  # sorts on every core
-        key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
-        return self._compress(key, np.ones(len(key), np.float32))
+        n_users, n_items = len(self.user_vocabulary), len(self.item_vocabulary)
+        users = np.require(self.user_vocabulary.encode(self.interactions[USER]), requirements="W")
+        items = np.require(self.item_vocabulary.encode(self.interactions[ITEM]), requirements="W")
+        # Two counting sorts, by item and then by user: the items of a user ascend, and repeats stand side by side.
+        ends = _ends(items, n_items)
+        by_item = np.empty_like(users)
+        bucket(items, users, ends[:-1].copy(), by_item)
+        indptr, indices = turn(ends, by_item, n_users)
+        first = np.append(True, indices[1:] != indices[:-1])[: len(indices)]
+        first[indptr[:-1]] = True
+        if not first.all():
+            indptr = np.concatenate([[0], np.cumsum(np.add.reduceat(first, indptr[:-1], dtype=np.int64))])
+            indices = indices[first]
+        return UserItemMatrix(indptr, indices, np.ones(len(indices), np.float32), n_items)
 
     def _keys(self) -> np.ndarray:
         """The cell of each interaction: user code × items + item code."""
@@ -189,3 +199,34 @@ class Dataset:
     def has_weights(self) -> bool:
         """Whether the interactions have weights."""
         return WEIGHT in self.interactions.columns
+
+
+def _ends(codes: np.ndarray, n: int) -> np.ndarray:
+    """Where the list of each code begins and ends once sorted; int64, shape (n + 1,)."""
+    ends = np.zeros(n + 1, np.int64)
+    np.cumsum(np.bincount(codes, minlength=n), out=ends[1:])
+    return ends
+
+
+_NOTHING = np.zeros(0, np.float32)
+
+
+def turn(
+    indptr: np.ndarray, indices: np.ndarray, n_columns: int, *, order: np.ndarray | None = None,
+    values: np.ndarray = _NOTHING, cells: np.ndarray = _NOTHING,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """A sparse matrix by column: where the list of each column begins and ends, and the rows in it, ascending.
+
+    Args:
+        indptr: The matrix by row, int64, shape (rows + 1,).
+        indices: Its columns, int32, shape (nnz,).
+        n_columns: Number of columns.
+        order: Rows in another order: the lists then hold places in it. int64, shape (rows,).
+        values: Values to be carried along, float32, shape (nnz,) …
+        cells: … and where to write them.
+    """
+    ends = _ends(indices, n_columns)
+    rows = np.empty_like(indices)
+    order = np.arange(len(indptr) - 1) if order is None else order
+    transpose(indptr, indices, values, order, ends[:-1].copy(), rows, cells)
+    return ends, rows

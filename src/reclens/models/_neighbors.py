@@ -10,6 +10,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._kernels import COSINE, DOT, JACCARD, neighbours
+from reclens.models._pairs import count_pairs
 from reclens.schema import RATING
 
 __all__ = ["SIMILARITIES", "WEIGHTINGS", "Neighbors", "check_neighbor_options", "find_neighbors", "weigh"]
@@ -107,26 +108,30 @@ def find_neighbors(
 ) -> Neighbors:
     """The rows of a matrix that are most similar to each row; only positive similarities.
 
-    The dot products of one row with all others are accumulated in a dense row that stays in the cache, and the best are
-    picked with a heap: multiply-adds are Σ over columns of (rows with that column)².
+    See :mod:`reclens.models._pairs` for how the dot products are found.
     """
     n = matrix.n_rows
     kept = min(neighbors, max(n - 1, 1))
     codes = np.zeros((n, kept), np.int32)
     weights = np.zeros((n, kept), np.float32)
     lengths = np.zeros(n, np.int64)
-    ones = bool((matrix.values == 1).all())
     kind = {"cosine": COSINE, "adjusted_cosine": COSINE, "jaccard": JACCARD, "dot": DOT}[similarity]
-    row_of = np.repeat(np.arange(n), np.diff(matrix.indptr))
-    sums = np.bincount(row_of, matrix.values.astype(np.float64) ** 2, n)
+    pairs = count_pairs(matrix, engine=engine, progress=progress, what=what)
+    sums = _sums_of_squares(matrix)[pairs.order]
     sizes = (sums if kind == JACCARD else np.sqrt(sums)).astype(np.float32)
-    turned = matrix.transposed
 
     def task(part: range) -> None:
-        neighbours(part.start, part.stop, matrix.indptr, matrix.indices, matrix.values, turned.indptr, turned.indices,
-                   turned.values, sizes, kind, np.float32(shrinkage), ones, codes, weights, lengths)  # fmt: skip
+        neighbours(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.values, pairs.ends,
+                   pairs.places, pairs.cells, pairs.splits, pairs.counts, pairs.head, sizes, kind,
+                   np.float32(shrinkage), codes, weights, lengths)  # fmt: skip
 
     parts = chunk_ranges(n, _ROWS_A_TASK)
     for done, _ in enumerate(engine.map(task, parts), 1):
         progress(what, done, len(parts))
     return Neighbors(codes, weights, lengths)
+
+
+def _sums_of_squares(matrix: UserItemMatrix) -> np.ndarray:
+    """Σ of the squares of each row, float64."""
+    rows = np.repeat(np.arange(matrix.n_rows), np.diff(matrix.indptr))
+    return np.bincount(rows, matrix.values.astype(np.float64) ** 2, matrix.n_rows)

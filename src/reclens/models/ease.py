@@ -13,6 +13,7 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._base import Block, Recommender
 from reclens.models._kernels import gram, sum_rows
+from reclens.models._pairs import count_pairs
 from reclens.models._space import Real, Space
 
 __all__ = ["EASE"]
@@ -48,11 +49,12 @@ class EASE(Recommender):
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         n = len(self.items_)
-        seen, turned = self.seen_, self.seen_.transposed
-        products = np.zeros((n, n), np.float32)
+        pairs = count_pairs(self.seen_.transposed, engine=engine, progress=progress, what="fit ease")
+        products = np.empty((n, n), np.float32)
 
         def task(part: range) -> None:
-            gram(part.start, part.stop, turned.indptr, turned.indices, seen.indptr, seen.indices, products)
+            gram(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
+                 pairs.splits, pairs.counts, pairs.head, products)  # fmt: skip
 
         parts = chunk_ranges(n, 256)
         for done, _ in enumerate(engine.map(task, parts), 1):

@@ -1,0 +1,191 @@
+"""How many columns each two rows of a sparse matrix of ones share: the work behind item-kNN, user-kNN and EASE.
+
+Counting the pairs takes Σ over columns of (rows with that column)² additions at random places, nearly all of them among
+the few most popular rows. So the rows are ordered by popularity and cut in two:
+
+- Of the *head*, each row is a string of bits, 64 columns a word, and a pair is the number of ones of an AND. A vector
+  instruction does hundreds of columns, whether there is something in them or not, and each pair is counted once.
+- Whatever involves the *tail* is added up from the lists: for a row, the rows of each of its columns, into one dense
+  line that stays in the cache. A row of the head only goes through the ends of those lists, where the tail stands.
+
+Counts are integers, so that nothing depends on an order of summation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.data.dataset import UserItemMatrix, turn
+from reclens.engine import LocalEngine, Progress, chunk_ranges
+from reclens.kernels import kernel
+
+__all__ = ["Pairs", "common_of_row", "count_pairs", "products_of_row"]
+
+_WORDS_AN_ADDITION: Final = 4
+"""Words of bits that are compared in the time of an addition at a random place: 7 with AVX-512, about 3 without."""
+_HEAD: Final = 8192
+"""Rows of the head at most: their counts take 256 MiB."""
+_TILE: Final = 16
+"""Rows of bits that are compared with four others while they all stay in the first-level cache …"""
+_WORDS: Final = 128
+"""… this many words at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What :func:`common_of_row` needs. *Places* count rows by popularity; the head is the places below ``head``.
+
+    Attributes:
+        order: Row at each place, int32, shape (rows,).
+        indptr: The matrix by rows, int64.
+        indices: Its columns, int32.
+        values: Its values, float32.
+        ends: The lists of each column, int64.
+        places: The places of the rows of each column, ascending, int32.
+        cells: Their values, or empty where all are 1.
+        splits: Where the tail begins in the list of each column, int64.
+        counts: Columns that the rows of the head share, int32, shape (head, head) or a little more.
+        head: Rows of the head; 0 for a matrix that is not all ones.
+    """
+
+    order: np.ndarray
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+    ends: np.ndarray
+    places: np.ndarray
+    cells: np.ndarray
+    splits: np.ndarray
+    counts: np.ndarray
+    head: int
+
+
+def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, what: str) -> Pairs:
+    """Order the rows by popularity, choose the head and count its pairs."""
+    ones = bool((matrix.values == 1).all())
+    sizes = np.diff(matrix.indptr)
+    order = np.argsort(-sizes, kind="stable")
+    cells = np.zeros(0 if ones else len(matrix.values), np.float32)
+    ends, places = turn(matrix.indptr, matrix.indices, matrix.n_columns, order=order,
+                        values=matrix.values if len(cells) else cells, cells=cells)  # fmt: skip
+    words = -(-matrix.n_columns // 64)
+    head = _head(ends, places, len(order), words) if ones else 0
+    bits = np.zeros((-(-head // 4) * 4, words), np.uint64)  # the last rows may be empty: four are compared at once
+    splits = ends[:-1].copy()
+    _bits(ends, places, bits[:head], splits)
+    counts = np.empty((len(bits), len(bits)), np.int32)
+    parts = chunk_ranges(len(bits), _TILE)
+    for done, _ in enumerate(engine.map(lambda part: _count(part.start, part.stop, bits, counts), parts), 1):
+        progress(f"{what}: popular pairs", done, len(parts))
+    return Pairs(order.astype(np.int32), matrix.indptr, matrix.indices, matrix.values, ends, places, cells, splits,
+                 counts, head)  # fmt: skip
+
+
+def _head(ends: np.ndarray, places: np.ndarray, n: int, words: int) -> int:
+    """The number of rows that is cheapest to have in the head.
+
+    In the head, a row of place i saves two additions for each row before it that shares a column with it, and costs i
+    comparisons of bit strings.
+    """
+    gain = np.zeros(n, np.int64)
+    _positions(ends, places, gain)
+    sizes = np.arange(1, n + 1)
+    saved = 2 * np.cumsum(gain) * float(_WORDS_AN_ADDITION) - 0.5 * words * sizes.astype(np.float64) ** 2
+    best = int(np.argmax(saved[:_HEAD]))
+    return best + 1 if saved[best] > 0 else 0
+
+
+@kernel("void(int64[::1], int32[::1], int64[::1])")
+def _positions(ends: Any, places: Any, gain: Any) -> None:
+    """For each place, how many smaller places stand before it, summed over all lists."""
+    for column in range(len(ends) - 1):
+        for p in range(ends[column], ends[column + 1]):
+            gain[places[p]] += p - ends[column]
+
+
+@kernel("void(int64[::1], int32[::1], uint64[:,::1], int64[::1])")
+def _bits(ends: Any, places: Any, bits: Any, splits: Any) -> None:
+    """Set the bit of each column in the rows of the head, and find where the tail begins in its list."""
+    for column in range(len(ends) - 1):
+        p = ends[column]
+        while p < ends[column + 1] and places[p] < len(bits):
+            bits[places[p], column >> 6] |= np.uint64(1) << np.uint64(column & 63)
+            p += 1
+        splits[column] = p
+
+
+@kernel("uint64(uint64)")
+def _ones(x: Any) -> Any:
+    """The number of ones of a word. The compiler knows this form and takes the instruction of the processor."""
+    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@kernel("void(int64, int64, uint64[:,::1], int32[:,::1])")
+def _count(first: Any, stop: Any, bits: Any, counts: Any) -> None:
+    """Common ones of rows ``first`` to ``stop`` and all that follow, written to both sides of the diagonal."""
+    n, words = bits.shape
+    for start in range(0, words, _WORDS):
+        end = min(start + _WORDS, words)
+        for j in range(first, n, 4):
+            b0, b1, b2, b3 = bits[j, start:end], bits[j + 1, start:end], bits[j + 2, start:end], bits[j + 3, start:end]
+            for i in range(first, stop):
+                a = bits[i, start:end]
+                n0 = n1 = n2 = n3 = np.uint64(0)
+                for word in range(len(a)):
+                    n0 += _ones(a[word] & b0[word])
+                    n1 += _ones(a[word] & b1[word])
+                    n2 += _ones(a[word] & b2[word])
+                    n3 += _ones(a[word] & b3[word])
+                if start:
+                    n0 += np.uint64(counts[i, j])
+                    n1 += np.uint64(counts[i, j + 1])
+                    n2 += np.uint64(counts[i, j + 2])
+                    n3 += np.uint64(counts[i, j + 3])
+                counts[i, j] = n0
+                counts[i, j + 1] = n1
+                counts[i, j + 2] = n2
+                counts[i, j + 3] = n3
+    for j in range(first, n):
+        for i in range(first, stop):
+            counts[j, i] = counts[i, j]
+
+
+@kernel(
+    "void(int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[:,::1], int64, "
+    "int32[::1])"
+)
+def common_of_row(
+    place: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, splits: Any, counts: Any, head: Any,
+    line: Any,
+) -> None:  # fmt: skip
+    """How many columns the row at a place shares with the row at each place, into ``line``."""
+    for column in range(head):
+        line[column] = counts[place, column] if place < head else 0
+    for column in range(head, len(line)):
+        line[column] = 0
+    begins = splits if place < head else ends
+    row = order[place]
+    for p in range(indptr[row], indptr[row + 1]):
+        column = indices[p]
+        for q in range(begins[column], ends[column + 1]):
+            # An unsigned index needs no test for a negative one.
+            line[np.uint32(places[q])] += 1
+
+
+@kernel("void(int64, int64[::1], int32[::1], float32[::1], int64[::1], int32[::1], float32[::1], float32[::1])")
+def products_of_row(
+    row: Any, indptr: Any, indices: Any, values: Any, ends: Any, places: Any, cells: Any, line: Any
+) -> None:
+    """The dot products of a row that does not hold ones with the row at each place, into ``line``."""
+    for place in range(len(line)):
+        line[place] = 0
+    for p in range(indptr[row], indptr[row + 1]):
+        column, value = indices[p], values[p]
+        for q in range(ends[column], ends[column + 1]):
+            line[np.uint32(places[q])] += value * cells[q]

@@ -1,0 +1,111 @@
+"""The k best of a row of scores: the loop that every recommender ends with.
+
+A heap costs a badly predicted branch or two for each of the k·log(n/k) values that enter it. Here a floor comes first:
+the row is cut into a few times k strided parts, and the k-th largest of their maxima is a bound that at least k values
+reach. What reaches it, little more than k, is copied and sorted. Both the maxima and the last sort are plain loops
+without branches, which fit vector registers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.kernels import kernel
+
+__all__ = ["top_of_row"]
+
+_BLOCK: Final = 256
+"""Keys that are sorted by counting, for each, those above it: quadratic, but eight comparisons an instruction."""
+
+
+@kernel("void(int64[::1], int64, int64, int64)")
+def _select(keys: Any, first: Any, stop: Any, k: Any) -> None:
+    """Move the k largest of ``keys[first:stop]`` to its front (Hoare's FIND); the last of these is the smallest."""
+    low, high, wanted = first, stop - 1, first + k - 1
+    while low < high:
+        pivot = keys[(low + high) >> 1]
+        i, j = low, high
+        while i <= j:
+            while keys[i] > pivot:
+                i += 1
+            while keys[j] < pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                i += 1
+                j -= 1
+        if wanted <= j:
+            high = j
+        elif wanted >= i:
+            low = i
+        else:
+            return
+
+
+@kernel("float32(float32[::1], int64, int64[::1])")
+def _bound(row: Any, k: Any, keys: Any) -> Any:
+    """A bound that at least k values of the row reach, or minus infinity where the row is too short to find one."""
+    parts = 64
+    while parts < 2 * k:
+        parts *= 2
+    maxima = np.full(parts, -np.inf, np.float32)
+    bits = maxima.view(np.int32)
+    if len(row) < 4 * parts:
+        return np.float32(-np.inf)
+    for start in range(0, len(row), parts):
+        segment = row[start : start + parts]
+        for part in range(len(segment)):
+            value = segment[part]
+            maxima[part] = value if value > maxima[part] else maxima[part]
+    for part in range(parts):
+        keys[part] = bits[part] ^ ((bits[part] >> 31) & 0x7FFFFFFF)
+    _select(keys, 0, parts, k)
+    bits[0] = keys[k - 1] ^ ((keys[k - 1] >> 31) & 0x7FFFFFFF)
+    return maxima[0]
+
+
+@kernel("int64(float32[::1], int32[::1], float32, float32[::1], int32[::1], int64[::1])")
+def top_of_row(row: Any, names: Any, floor: Any, scores: Any, codes: Any, keys: Any) -> Any:
+    """The best of a row into ``scores`` and ``codes``, best first; equal scores stand by code. Returns how many.
+
+    ``names`` are the codes of the columns, all different, in any order. Only values above ``floor`` count, and NaN
+    never does. ``keys`` is room to work in, as long as the row. A key is the score in the upper half, its bits turned
+    so that they are ordered as integers, and the code below it, so that one comparison of integers settles ties too.
+    """
+    k = len(scores)
+    bound = _bound(row, k, keys)
+    bits = row.view(np.int32)
+    size = 0
+    for column in range(len(row)):
+        if row[column] >= bound and row[column] > floor:
+            ordered = np.int64(bits[column] ^ ((bits[column] >> 31) & 0x7FFFFFFF))
+            if row[column] == 0:
+                ordered = np.int64(0)  # minus zero equals zero
+            keys[size] = (ordered << 32) | (0x7FFFFFFF - names[column])
+            size += 1
+    found = min(size, k)
+    if size > _BLOCK:
+        _select(keys, 0, size, found)
+        size = found
+        step = _BLOCK
+        while step < size:
+            step *= 2
+        while step > _BLOCK:
+            step //= 2
+            for start in range(0, size - step, 2 * step):
+                _select(keys, start, min(start + 2 * step, size), step)
+    out = scores.view(np.int32)
+    for start in range(0, size, _BLOCK):
+        block = keys[start : min(start + _BLOCK, size)]
+        for at in range(len(block)):
+            key = block[at]
+            place = start
+            for other in range(len(block)):
+                place += block[other] > key
+            if place < found:
+                ordered = np.int32(key >> 32)
+                out[place] = ordered ^ ((ordered >> 31) & 0x7FFFFFFF)
+                codes[place] = 0x7FFFFFFF - np.int32(key & 0x7FFFFFFF)
+    return found
