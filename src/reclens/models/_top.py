@@ -44,25 +44,33 @@ def _select(keys: Any, first: Any, stop: Any, k: Any) -> None:
             return
 
 
-@kernel("float32(float32[::1], int64, int64[::1])")
-def _bound(row: Any, k: Any, keys: Any) -> Any:
+@kernel("float32(float32[::1], int64)")
+def _bound(row: Any, k: Any) -> Any:
     """A bound that at least k values of the row reach, or minus infinity where the row is too short to find one."""
     parts = 64
     while parts < 2 * k:
         parts *= 2
-    maxima = np.full(parts, -np.inf, np.float32)
-    bits = maxima.view(np.int32)
     if len(row) < 4 * parts:
         return np.float32(-np.inf)
+    maxima = np.full(parts, -np.inf, np.float32)
     for start in range(0, len(row), parts):
         segment = row[start : start + parts]
         for part in range(len(segment)):
             value = segment[part]
             maxima[part] = value if value > maxima[part] else maxima[part]
+    ordered = maxima.view(np.int32)
     for part in range(parts):
-        keys[part] = bits[part] ^ ((bits[part] >> 31) & 0x7FFFFFFF)
-    _select(keys, 0, parts, k)
-    bits[0] = keys[k - 1] ^ ((keys[k - 1] >> 31) & 0x7FFFFFFF)
+        ordered[part] ^= (ordered[part] >> 31) & 0x7FFFFFFF
+    # The k-th largest, bit by bit from the top; the last bits are not worth the time.
+    bound = np.int64(-(2**31))
+    for bit in range(31, 7, -1):
+        higher = bound + (np.int64(1) << bit)
+        limit, reach = np.int32(higher), np.int32(0)
+        for part in range(parts):
+            reach += np.int32(ordered[part] >= limit)
+        if reach >= k:
+            bound = higher
+    ordered[0] = bound ^ ((bound >> 31) & 0x7FFFFFFF)
     return maxima[0]
 
 
@@ -75,7 +83,7 @@ def top_of_row(row: Any, names: Any, floor: Any, scores: Any, codes: Any, keys: 
     so that they are ordered as integers, and the code below it, so that one comparison of integers settles ties too.
     """
     k = len(scores)
-    bound = _bound(row, k, keys)
+    bound = _bound(row, k)
     bits = row.view(np.int32)
     size = 0
     for column in range(len(row)):
