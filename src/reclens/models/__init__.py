@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from reclens.models.pure_svd import PureSVD
     from reclens.models.random import Random
     from reclens.models.recent_popular import RecentPopular
+    from reclens.models.rp3beta import RP3beta
+    from reclens.models.slim import SLIM
     from reclens.models.switching_hybrid import SwitchingHybrid
     from reclens.models.user_knn import UserKNN
     from reclens.models.weighted_hybrid import WeightedHybrid
@@ -40,6 +42,7 @@ __all__ = [
     "ALS",
     "BPR",
     "EASE",
+    "SLIM",
     "AugmentedHybrid",
     "CascadeHybrid",
     "Content",
@@ -48,6 +51,7 @@ __all__ = [
     "ItemKNN",
     "Popular",
     "PureSVD",
+    "RP3beta",
     "Random",
     "RecentPopular",
     "Recommender",

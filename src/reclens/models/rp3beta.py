@@ -1,0 +1,72 @@
+"""RP3beta: a random walk of three steps with a discount for popular items (Paudel et al. 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.engine import LocalEngine, Progress
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models._item_weights import ItemWeights
+from reclens.models._neighbors import find_neighbors
+from reclens.models._space import Choice, Real, Space, Whole
+
+__all__ = ["RP3beta"]
+
+
+@dataclass(kw_only=True)
+class RP3beta(ItemWeights):
+    """Items that a walk from the user over her items and their users reaches, popular ones discounted.
+
+    The walk goes from the user to an item j of her history, on to a user v who has it, and on to an item i of v. The
+    weight from j to i is Σ over v of (1 ÷ users of j)^alpha × (1 ÷ items of v)^alpha ÷ (users of i)^beta, and the score
+    of i its sum over the history. The first step, (1 ÷ items of the user)^alpha, is the same for all items of a user
+    and left out; so is the way back to j itself. P3alpha (Cooper et al. 2014) is beta = 0.
+
+    Attributes:
+        alpha: Power of the probability of each step; 1 is the plain walk, 0 counts paths.
+        beta: Power of the popularity that a score is divided by; 0 is no discount.
+        neighbors: Weights kept of each item.
+        neighbors_of: Whose strongest weights are kept: ``candidate``, those that an item is reached by (better on
+            MovieLens), or ``history``, those that lead on from an item.
+    """
+
+    name: ClassVar[str] = "rp3beta"
+    space: ClassVar[Mapping[str, Space]] = {
+        "alpha": Real(0.1, 2, log=False), "beta": Real(0, 1.2, log=False), "neighbors": Whole(5, 1000),
+        "neighbors_of": Choice(("candidate", "history")),
+    }  # fmt: skip
+
+    alpha: float = 0.8
+    beta: float = 0.5
+    neighbors: int = 100
+    neighbors_of: str = "candidate"
+
+    def _check(self) -> None:
+        for what, value in (("alpha", self.alpha), ("beta", self.beta)):
+            if not value >= 0 or not np.isfinite(value):
+                raise UsageError(f"{what} is {value}, expected a power of 0 or more.")
+        if self.neighbors < 1:
+            raise UsageError(f"neighbors is {self.neighbors}, expected 1 or more.")
+        if self.neighbors_of not in ("candidate", "history"):
+            raise UnknownNameError("value of neighbors_of", self.neighbors_of, ("candidate", "history"))
+
+    def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        turned = self.seen_.transposed
+        n_users = np.diff(turned.indptr).astype(np.float64)
+        n_items = np.diff(self.seen_.indptr).astype(np.float64)
+        leave, arrive = n_users**-self.alpha, n_users**-self.beta
+        # A dot product is symmetric and the weights are not: the factor of the columns is in it, so that the right
+        # ones are kept, and that of the rows is made good afterwards.
+        column, row = (arrive, leave) if self.neighbors_of == "history" else (leave, arrive)
+        steps = np.sqrt(n_items**-self.alpha)[turned.indices] * np.repeat(column, np.diff(turned.indptr))
+        walks = UserItemMatrix(turned.indptr, turned.indices, steps.astype(np.float32), turned.n_columns)
+        kept = find_neighbors(walks, neighbors=self.neighbors, similarity="dot", shrinkage=0.0, engine=engine,
+                              progress=progress, what="fit rp3beta").as_matrix()  # fmt: skip
+        values = kept.values * np.repeat(row / column, np.diff(kept.indptr))
+        found = UserItemMatrix(kept.indptr, kept.indices, values.astype(np.float32), kept.n_columns)
+        self.weights_ = found if self.neighbors_of == "history" else found.transposed
