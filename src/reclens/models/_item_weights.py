@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.data.dataset import UserItemMatrix
-from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.models._base import Block, Recommender
-from reclens.models._kernels import gram, product_rows, top_of_product
+from reclens.models._kernels import product_rows, top_of_product
 
-__all__ = ["ItemWeights", "co_occurrence"]
+__all__ = ["ItemWeights"]
 
 
 @dataclass(kw_only=True)
@@ -67,17 +66,3 @@ class ItemWeights(Recommender):
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.weights_ = UserItemMatrix(arrays["indptr"], arrays["codes"], arrays["weights"], len(self.items_))
-
-
-def co_occurrence(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, what: str) -> np.ndarray:
-    """How many rows have both of two columns of a matrix of ones; float32, shape (columns, columns)."""
-    turned = matrix.transposed
-    products = np.zeros((matrix.n_columns, matrix.n_columns), np.float32)
-
-    def task(part: range) -> None:
-        gram(part.start, part.stop, turned.indptr, turned.indices, matrix.indptr, matrix.indices, products)
-
-    parts = chunk_ranges(matrix.n_columns, 256)
-    for done, _ in enumerate(engine.map(task, parts), 1):
-        progress(what, done, len(parts))
-    return products

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.data.dataset import Dataset
-from reclens.engine import LocalEngine, Progress, chunk_ranges
+from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._base import Block, Recommender
-from reclens.models._kernels import gram, sum_rows
-from reclens.models._pairs import count_pairs
+from reclens.models._co_occurrence import co_occurrence
+from reclens.models._kernels import sum_rows
 from reclens.models._space import Real, Space
 
 __all__ = ["EASE"]
@@ -48,17 +48,7 @@ class EASE(Recommender):
             raise UsageError(f"l2 is {self.l2}, expected a number above 0.")
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
-        n = len(self.items_)
-        pairs = count_pairs(self.seen_.transposed, engine=engine, progress=progress, what="fit ease")
-        products = np.empty((n, n), np.float32)
-
-        def task(part: range) -> None:
-            gram(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
-                 pairs.splits, pairs.counts, pairs.head, products)  # fmt: skip
-
-        parts = chunk_ranges(n, 256)
-        for done, _ in enumerate(engine.map(task, parts), 1):
-            progress("fit ease: co-occurrence", done, len(parts))
+        products = co_occurrence(self.seen_, engine=engine, progress=progress, what="fit ease")
         progress("fit ease: factorise", 0, 1)
         inverse, self.precision_, self.residual_ = _inverse(products, self.l2)
         diagonal = np.diag(inverse).copy()

@@ -11,7 +11,8 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
-from reclens.models._item_weights import ItemWeights, co_occurrence
+from reclens.models._co_occurrence import co_occurrence
+from reclens.models._item_weights import ItemWeights
 from reclens.models._slim_kernels import elastic_net
 from reclens.models._space import Real, Space
 
@@ -62,7 +63,7 @@ class SLIM(ItemWeights):
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         n = len(self.items_)
-        together = co_occurrence(self.seen_, engine=engine, progress=progress, what="fit slim: co-occurrence")
+        together = co_occurrence(self.seen_, engine=engine, progress=progress, what="fit slim")
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
             dense = np.empty((len(part), n), np.float32)
