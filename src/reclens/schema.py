@@ -55,6 +55,9 @@ RELEVANCE: Final = "relevance"
 
 TIMESTAMP_TYPE: Final = pl.Datetime("us", "UTC")
 
+_PIECE: Final = 16384
+"""Rows that are hashed at a time, so that what one step writes is still in the cache for the next."""
+
 
 @dataclass(frozen=True, eq=False)
 class Recommendations:
@@ -103,12 +106,17 @@ def fingerprint(*tables: pl.DataFrame | pl.Series | None) -> str:
         frame = table.to_frame() if isinstance(table, pl.Series) else table
         columns = sorted(frame.columns)
         digest.update(repr((frame.height, [(name, str(frame.schema[name])) for name in columns])).encode())
-        rows = np.zeros(frame.height, np.uint64)
-        for name in columns:
-            column = frame[name]
-            numeric = column.dtype.is_numeric() or column.dtype.is_temporal()
-            rows = _mix(rows ^ (_hash_numbers(column) if numeric else stable_hash(column)))
-        digest.update(int(rows.sum(dtype=np.uint64)).to_bytes(8, "little"))
+        values = [frame[name] for name in columns]
+        numeric = [column.dtype.is_numeric() or column.dtype.is_temporal() for column in values]
+        words = [_bits(column) if plain else stable_hash(column) for column, plain in zip(values, numeric, strict=True)]
+        total = 0
+        for at in range(0, frame.height, _PIECE):
+            rows = np.zeros(min(_PIECE, frame.height - at), np.uint64)
+            for word, plain in zip(words, numeric, strict=True):
+                part = word[at : at + _PIECE]
+                rows = _mix(rows ^ (_mix(part + np.uint64(0x9E3779B97F4A7C15)) if plain else part))
+            total += int(rows.sum(dtype=np.uint64))
+        digest.update((total % 2**64).to_bytes(8, "little"))
     return digest.hexdigest()
 
 
@@ -152,26 +160,27 @@ def combine_hashes(rows: np.ndarray) -> str:
     """One hash of many 64-bit row hashes, whatever their order; 16 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(len(rows).to_bytes(8, "little"))
-    # In pieces, so that what one step writes is still in the cache for the next.
-    total = sum(int(_mix(rows[at : at + 16384]).sum(dtype=np.uint64)) for at in range(0, len(rows), 16384))
+    total = sum(int(_mix(rows[at : at + _PIECE]).sum(dtype=np.uint64)) for at in range(0, len(rows), _PIECE))
     digest.update((total % 2**64).to_bytes(8, "little"))
     return digest.hexdigest()
 
 
-def _hash_numbers(values: pl.Series) -> np.ndarray:
+def _bits(values: pl.Series) -> np.ndarray:
+    """Numbers or times as 64 bits each."""
     physical = values.to_physical()
-    if physical.dtype.is_float():
-        bits = physical.cast(pl.Float64).fill_null(float("nan")).to_numpy().view(np.uint64)
-    else:
-        bits = physical.cast(pl.Int64, wrap_numerical=True).fill_null(-(2**63)).to_numpy().view(np.uint64)
-    return _mix(bits + np.uint64(0x9E3779B97F4A7C15))
+    kind, null = (pl.Float64, float("nan")) if physical.dtype.is_float() else (pl.Int64, -(2**63))
+    wide = physical.cast(kind, wrap_numerical=True)
+    return (wide.fill_null(null) if wide.null_count() else wide).to_numpy().view(np.uint64)
 
 
 def _mix(state: np.ndarray) -> np.ndarray:
     """The finaliser of splitmix64: every input bit flips half of the output bits."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+    state = state ^ (state >> np.uint64(30))
+    state *= np.uint64(0xBF58476D1CE4E5B9)
+    state ^= state >> np.uint64(27)
+    state *= np.uint64(0x94D049BB133111EB)
+    state ^= state >> np.uint64(31)
+    return state
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -238,8 +238,8 @@ class Recommender(ABC):
         return
 
     def _block_size(self) -> int:
-        """Users served at a time: dense scores of a block stay within 32 MB."""
-        return int(np.clip(8_000_000 // max(len(self.items_), 1), 1, 4096))
+        """Users served at a time: dense scores of a block stay within 8 MB, and there are blocks for every thread."""
+        return int(np.clip(2_000_000 // max(len(self.items_), 1), 1, 4096))
 
     @abstractmethod
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None: ...

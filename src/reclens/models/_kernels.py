@@ -42,12 +42,14 @@ def neighbours(
             for j in range(n):
                 row[j] = line[j]
         row[place] = 0
+        # Rows of zeros give NaN, which is never among the best: a test would keep the loop out of vector registers.
+        size = sizes[place]
         if kind == COSINE:
             for j in range(n):
-                row[j] = row[j] / (sizes[place] * sizes[j] + shrinkage) if row[j] != 0 else np.float32(0)
+                row[j] /= size * sizes[j] + shrinkage
         elif kind == JACCARD:
             for j in range(n):
-                row[j] = row[j] / (sizes[place] + sizes[j] - row[j] + shrinkage)
+                row[j] /= size + sizes[j] - row[j] + shrinkage
         i = order[place]
         lengths[i] = top_of_row(row, order, np.float32(0), scores[i], codes[i], keys)
 
