@@ -82,15 +82,15 @@ class Worker:
 
 
 def serve(tasks: dict[str, Callable[[], Any]]) -> None:
-    """Run in a worker: for each task read, answer with seconds, peak memory and what the task returned."""
+    """Run in a worker: for each task read, answer with seconds (wall and CPU), peak memory and what it returned."""
     import resource
 
     for line in sys.stdin:
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         answer = tasks[line.strip()]()
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - busy
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(json.dumps({"seconds": seconds, "peak_gib": peak, "answer": answer}), flush=True)
+        print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_gib": peak, "answer": answer}), flush=True)
 
 
 def race(workers: list[Worker], *, runs: int, task: str = "run") -> dict[str, dict[str, Any]]:
@@ -107,6 +107,7 @@ def race(workers: list[Worker], *, runs: int, task: str = "run") -> dict[str, di
             "median_s": statistics.median(turn["seconds"] for turn in worker.turns),
             "min_s": min(turn["seconds"] for turn in worker.turns),
             "max_s": max(turn["seconds"] for turn in worker.turns),
+            "cpu_s": statistics.median(turn["cpu"] for turn in worker.turns),
             "peak_gib": max(turn["peak_gib"] for turn in worker.turns),
             "answer": worker.turns[-1]["answer"],
         }
@@ -115,13 +116,15 @@ def race(workers: list[Worker], *, runs: int, task: str = "run") -> dict[str, di
 
 
 def table(results: dict[str, dict[str, Any]], *, ours: str = "reclens") -> str:
-    """A Markdown table: median, range, peak memory and the ratio to ours."""
-    base = results[ours]["median_s"]
-    lines = ["| | median s | min – max s | peak GiB | × ours |", "|---|--:|--:|--:|--:|"]
+    """A Markdown table: median, range, CPU time of all threads, peak memory and the ratios to ours of the time and the CPU time."""
+    base, base_cpu = results[ours]["median_s"], results[ours]["cpu_s"]
+    lines = ["| | median s | min – max s | CPU s | peak GiB | × ours | × our CPU |", "|---|--:|--:|--:|--:|--:|--:|"]
     for name, row in sorted(results.items(), key=lambda pair: pair[1]["median_s"]):
         spread = f"{row['min_s']:.3g} – {row['max_s']:.3g}"
-        ratio = row["median_s"] / base
-        lines.append(f"| {name} | {row['median_s']:.3g} | {spread} | {row['peak_gib']:.2f} | {ratio:.1f} |")
+        ratios = f"{row['median_s'] / base:.1f} | {row['cpu_s'] / base_cpu:.1f}"
+        lines.append(
+            f"| {name} | {row['median_s']:.3g} | {spread} | {row['cpu_s']:.3g} | {row['peak_gib']:.2f} | {ratios} |"
+        )
     return "\n".join(lines)
 
 
