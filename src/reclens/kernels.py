@@ -9,7 +9,7 @@ runs them in chunks on plain threads, so that results do not depend on a thread 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -77,17 +77,19 @@ def kernel(*signatures: str, fast: bool = False) -> Callable[[Callable[..., Any]
     return wrap
 
 
-def warm_up(progress: Progress = quiet) -> int:
+def warm_up(progress: Progress = quiet, *, rooms: Sequence[str] = ()) -> int:
     """Compile or load every kernel of the modules imported so far.
 
     Args:
         progress: Called for each kernel.
+        rooms: Only the kernels of these, such as ``"metrics"``; all of them by default.
 
     Returns:
         How many had to be compiled, and were not in the disk cache.
     """
-    for done, each in enumerate(_KERNELS):
-        progress("prepare compiled loops (once for each machine)", done, len(_KERNELS))
+    chosen = [each for each in _KERNELS if not rooms or each.__module__.split(".")[1] in rooms]
+    for done, each in enumerate(chosen):
+        progress("prepare compiled loops (once for each machine)", done, len(chosen))
         each.compile()
-    progress("prepare compiled loops (once for each machine)", len(_KERNELS), len(_KERNELS))
-    return sum(not each.from_cache for each in _KERNELS)
+    progress("prepare compiled loops (once for each machine)", len(chosen), len(chosen))
+    return sum(not each.from_cache for each in chosen)

@@ -45,6 +45,9 @@ class DataSettings(_Section):
     items: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     duplicates: Literal["last", "sum", "error"] = "last"
+    read: dict[Literal["bad_rows", "delimiter", "encoding", "query", "table", "timestamp_format"], str] = Field(
+        default_factory=dict
+    )
     min_rating: float | None = None
     k_core: int | None = Field(default=None, ge=1)
 

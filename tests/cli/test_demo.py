@@ -12,7 +12,7 @@ def test_the_demo_prints_a_table_a_verdict_and_the_path(demo) -> None:
     folder, said = demo
     table = said.stdout
     assert all(f"\n{name}" in table for name in MODELS) and "ndcg@10" in table and "▲" in table
-    assert "synthetic data: nobody in it exists" in said.stderr
+    assert "synthetic data (nobody in it exists): 100,000" in said.stderr
     assert "ease is better than popular by ndcg@10" in said.stderr
     assert "report: workspace/reports/demo.html" in said.stderr
     report = (folder / "workspace" / "reports" / "demo.html").read_text()
@@ -23,7 +23,7 @@ def test_the_demo_says_every_step(demo) -> None:
     _, said = demo
     steps = [line.split("] ", 1)[1] for line in said.stderr.splitlines() if line.startswith("[")]
     assert [step.split(":")[0] for step in steps] == [
-        "synthetic data", "split", *MODELS, "compared with popular", "report written",
+        "synthetic data (nobody in it exists)", "split", *MODELS, "compared with popular", "report written",
     ]  # fmt: skip
 
 

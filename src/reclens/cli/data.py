@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reclens.cli.reading import ColumnOption, ReadOption
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
 __all__ = ["app", "convert", "fetch", "info", "split", "sql"]
@@ -15,13 +16,13 @@ app = typer.Typer(help="Fetch, look at, split, query and convert data.", no_args
 
 Path_ = Annotated[str | None, typer.Argument(help="MovieLens zip or folder, RecBole folder, CSV, Parquet, DuckDB file; "
                                              "synthetic data without it.")]  # fmt: skip
-Columns = Annotated[list[str] | None, typer.Option("--column", "-c", help="Name a column, as user_id=uid; repeat it.")]
 
 
 @app.command()
 def info(
     path: Path_ = None,
-    column: Columns = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -31,9 +32,10 @@ def info(
     Example:
       reclens data info ml-100k.zip
     """
-    from reclens.cli.shared import emit, load_data, pairs, table_of
+    from reclens.cli.reading import load_data, reading
+    from reclens.cli.shared import emit, table_of
 
-    profile = load_data(path, columns=pairs(column, option="--column"), seed=seed).profile()
+    profile = load_data(path, options=reading(column, read), seed=seed).profile()
     emit(table_of(profile.name, profile.to_dicts()), format=format, out=out)
 
 
@@ -53,7 +55,8 @@ def split(
     ties: Annotated[str, typer.Option("--ties", help="last_n: hash, or order for the order of the file.")] = "hash",
     min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here on.")] = None,
     k_core: Annotated[int | None, typer.Option("--k-core", help="Keep users and items with so many.")] = None,
-    column: Columns = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a split of that name.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -64,13 +67,14 @@ def split(
     Example:
       reclens data split ml-100k.zip --method by_time --test-share 0.2 --name by-time
     """
-    from reclens.cli.shared import load_data, pairs, say
+    from reclens.cli.reading import load_data, reading
+    from reclens.cli.shared import say
     from reclens.data import filters
     from reclens.data import split as splits
     from reclens.errors import UnknownNameError
     from reclens.workspace import Workspace
 
-    data = load_data(path, columns=pairs(column, option="--column"), seed=seed)
+    data = load_data(path, options=reading(column, read), seed=seed)
     data = data if min_rating is None else filters.min_rating(data, min_rating)
     data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
     methods = {
@@ -115,7 +119,8 @@ def sql(
     name: Annotated[str | None, typer.Argument(help="Name of the query; without it they are listed.")] = None,
     path: Annotated[str | None, typer.Option("--data", "-d", help="Run it on this data; printed without it.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Parameter, as at_least=5.")] = None,
-    column: Columns = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
@@ -126,41 +131,48 @@ def sql(
 
       reclens data sql item_popularity --data ml-100k.zip --format csv
     """
-    from reclens.cli.shared import emit, load_data, pairs, table_of
+    from reclens.cli.reading import load_data, reading
+    from reclens.cli.shared import emit, pairs, table_of
     from reclens.data import queries
 
     if name is None:
         rows = [{"query": query, "what it gives": about} for query, about in queries.names().items()]
         emit(table_of("Queries", rows), format=format, out=out)
         return
-    if path is None:
+    if path is None and not read:
         print(queries.text(name))
         return
     values: dict[str, Any] = {key: _json(value) for key, value in pairs(param, option="--param").items()}
-    found = queries.run(name, load_data(path, columns=pairs(column, option="--column")), **values)
+    found = queries.run(name, load_data(path, options=reading(column, read)), **values)
     emit(table_of(name, found.to_dicts(), columns=found.columns), format=format, out=out)
 
 
 @app.command()
 def convert(
     path: Annotated[str, typer.Argument(help="What to read.")],
-    target: Annotated[Path, typer.Argument(help="A folder for RecBole files, or a .csv or .parquet file.")],
-    column: Columns = None,
+    target: Annotated[Path, typer.Argument(help="A folder for RecBole files, or a .csv, .parquet or .qrels file.")],
+    column: ColumnOption = None,
+    read: ReadOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a data set as RecBole atomic files, CSV or Parquet.
+    """Write a data set as RecBole atomic files, CSV, Parquet or TREC qrels.
 
     Example:
       reclens data convert ml-100k.zip recbole-ml-100k
     """
     import io
 
-    from reclens.cli.shared import load_data, pairs, say
+    from reclens.cli.reading import load_data, reading
+    from reclens.cli.shared import say
     from reclens.errors import UsageError
     from reclens.workspace import write_bytes
 
-    data = load_data(path, columns=pairs(column, option="--column"))
-    if target.suffix in (".csv", ".parquet"):
+    data = load_data(path, options=reading(column, read))
+    if target.suffix == ".qrels":
+        from reclens.data.trec import write_qrels
+
+        write_qrels(data.interactions, target)
+    elif target.suffix in (".csv", ".parquet"):
         buffer = io.BytesIO()
         if target.suffix == ".csv":
             data.interactions.write_csv(buffer)
@@ -168,7 +180,7 @@ def convert(
             data.interactions.write_parquet(buffer)
         write_bytes(target, buffer.getvalue())
     elif target.suffix:
-        raise UsageError(f"'{target}': give a folder for RecBole files, or a .csv or .parquet file.")
+        raise UsageError(f"'{target}': give a folder for RecBole files, or a .csv, .parquet or .qrels file.")
     else:
         from reclens.data.recbole import write_recbole
 

@@ -62,17 +62,14 @@ def run(
 
 
 def _run(settings: JobSettings, *, workspace: Path, format: Format, out: Path | None, quiet: bool) -> None:
-    from reclens import kernels
     from reclens.cli import job
-    from reclens.cli.shared import emit, progress_of, say
+    from reclens.cli.shared import emit, prepare, progress_of, say
     from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
     from reclens.report import leaderboard
     from reclens.workspace import Workspace
 
     with progress_of(quiet=quiet) as progress:
-        compiled = kernels.warm_up(progress)
-        if compiled:
-            say(f"compiled {compiled} loops, once for this machine", quiet=quiet)
+        prepare(progress, quiet=quiet)
         found = job.run_job(
             settings, workspace=Workspace(workspace), say=lambda text: say(text, quiet=quiet), progress=progress
         )

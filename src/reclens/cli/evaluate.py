@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from reclens.cli.reading import ColumnOption, ReadOption
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
-
-if TYPE_CHECKING:
-    from reclens.data.dataset import Dataset
 
 __all__ = ["compare", "evaluate", "report"]
 
 
 def evaluate(
-    lists: Annotated[str, typer.Argument(help="Lists of any system: CSV, Parquet, or a run of the workspace.")],
-    truth: Annotated[str | None, typer.Option("--truth", "-t", help="Held-out interactions: CSV or Parquet.")] = None,
+    lists: Annotated[
+        str, typer.Argument(help="Lists of any system: CSV, Parquet, a TREC .run, or a run of the workspace.")
+    ],
+    truth: Annotated[
+        str | None, typer.Option("--truth", "-t", help="Held-out interactions: CSV, Parquet or TREC .qrels.")
+    ] = None,
     train: Annotated[
         str | None, typer.Option("--train", help="Training interactions: CSV, Parquet, MovieLens.")
     ] = None,
@@ -28,7 +31,8 @@ def evaluate(
     ] = None,
     users: Annotated[str | None, typer.Option("--users", help="User attributes: CSV or Parquet.")] = None,
     items: Annotated[str | None, typer.Option("--items", help="Item attributes: CSV or Parquet.")] = None,
-    column: Annotated[list[str] | None, typer.Option("--column", "-c", help="Name a column, as user_id=uid.")] = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
     relevance: Annotated[str | None, typer.Option("--relevance", help="Column of graded relevance.")] = None,
     convention: Annotated[str, typer.Option("--convention", help="trec, recbole, lenskit, rectools …")] = "trec",
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
@@ -48,48 +52,45 @@ def evaluate(
 
       reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
     """
-    from reclens.cli.shared import emit, pairs, progress_of, say, table_of
-    from reclens.data.tables import read_recommendations, read_table
+    from reclens.cli.reading import load_data, load_lists, load_truth, reading
+    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
     from reclens.errors import UsageError
     from reclens.evaluate import DEFAULT_METRICS
     from reclens.evaluate import evaluate as measure
-    from reclens.report import build_report
+    from reclens.report import build_report, oddities
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
-    names = pairs(column, option="--column") or None
+    options, rules = reading(column, read), []
     if split is not None:
         made = place.load("split", split)
         held_out, learned = made.test, made.train
     elif truth is not None:
-        held_out = read_table(truth, columns=names)
-        learned = _training(train, names, users, items) if train else None
+        held_out, rules, graded = load_truth(truth, options=options)
+        relevance = relevance or ("relevance" if graded else None)
+        learned = load_data(train, options=options, users=users, items=items) if train else None
     else:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
     runs = {each.name for each in place.list("run")}
-    found = place.load("run", lists) if lists in runs else read_recommendations(lists, columns=names, name=name)
+    found = place.load("run", lists) if lists in runs else load_lists(lists, options=options, name=name)
     if learned is not None and by:
         missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
         plain = {each: each for each in missing if not {"×", "*"} & set(each)}
         learned = learned.with_segments(**plain)
     with progress_of(quiet=quiet) as progress:
+        prepare(progress, "data", "metrics", "stats", quiet=quiet)
         result = measure(
             found, held_out, train=learned, metrics=metric or list(DEFAULT_METRICS), by=by or (), relevance=relevance,
             convention=convention, level=level, rng=seed, name=name, progress=progress,
         )  # fmt: skip
+    result = dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
     if keep:
         say(f"kept in {place.save(result, keep)}", quiet=quiet)
     if html is not None:
         say(f"report: {build_report({result.system: result}).save(html)}", quiet=quiet)
-    for rule in result.card["rules"]:
-        say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
+    for line in oddities(result.card):
+        say(line, quiet=quiet)
     emit(table_of(result.system, result.to_dicts()), format=format, out=out)
-
-
-def _training(path: str, names: dict[str, str] | None, users: str | None, items: str | None) -> Dataset:
-    from reclens.cli.shared import load_data
-
-    return load_data(path, columns=names, users=users, items=items)
 
 
 def compare(

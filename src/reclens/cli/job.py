@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from reclens import models
-from reclens.cli.shared import load_data
+from reclens.cli.reading import load_data
 from reclens.data import filters, segments, split
 from reclens.errors import UsageError
 from reclens.evaluate import Comparison, Evaluation, compare, evaluate
@@ -51,7 +51,7 @@ def run_job(
 
     models.build_all(settings.models)  # so that a mistake in a name costs no time
     data = _read(settings)
-    label = "synthetic data: nobody in it exists" if data.card.get("synthetic") else "data"
+    label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
     step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
          f"{len(data.item_vocabulary):,} items")  # fmt: skip
     how = settings.split
@@ -91,8 +91,10 @@ def run_job(
 
 def _read(settings: JobSettings) -> Dataset:
     about = settings.data
-    data = load_data(about.path, columns=about.columns, users=about.users, items=about.items,
-                     duplicates=about.duplicates, seed=settings.seed)  # fmt: skip
+    options: dict[str, Any] = {**about.read, **({"columns": about.columns} if about.columns else {})}
+    if "duplicates" in about.model_fields_set:
+        options["duplicates"] = about.duplicates
+    data = load_data(about.path, options=options, users=about.users, items=about.items, seed=settings.seed)
     if about.min_rating is not None:
         data = filters.min_rating(data, about.min_rating)
     if about.k_core is not None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reclens.cli.reading import ColumnOption, ReadOption
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 from reclens.errors import UsageError
 
@@ -46,6 +47,8 @@ def fit(
     ] = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="Learn from the training part of this split.")] = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
     name: Annotated[str | None, typer.Option("--name", help="Name to keep it under; the model's by default.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Hyper-parameter, as l2=500.")] = None,
     config: Annotated[
@@ -67,7 +70,8 @@ def fit(
       reclens fit --config hybrid.toml --data ml-100k.zip
     """
     from reclens import models
-    from reclens.cli.shared import load_data, pairs, progress_of, say
+    from reclens.cli.reading import load_data, reading
+    from reclens.cli.shared import pairs, prepare, progress_of, say
     from reclens.workspace import Workspace
 
     parameters = _read_config(config) if config is not None else {}
@@ -80,8 +84,9 @@ def fit(
     parameters |= {key: _value(value) for key, value in pairs(param, option="--param").items()}
     made = models.build(str(named), parameters)
     place = Workspace(workspace)
-    train = place.load("split", split).train if split else load_data(data, seed=seed)
+    train = place.load("split", split).train if split else load_data(data, options=reading(column, read), seed=seed)
     with progress_of(quiet=quiet) as progress:
+        prepare(progress, "models", quiet=quiet)
         fitted = made.fit(train, progress=progress)
     path = place.save(fitted, name or made.name, overwrite=overwrite)
     say(f"kept in {path}", quiet=quiet)
@@ -99,23 +104,30 @@ def recommend(
     out: OutOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Recommend with a fitted model.
+    """Recommend with a fitted model; an [bold]--out[/bold] that ends in .run is written as a TREC run.
 
-    Example:
+    Examples:
       reclens recommend ease --user 42 --explain
+
+      reclens recommend ease -k 100 --out ease.run
     """
-    from reclens.cli.shared import emit, progress_of, say, table_of
+    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.data.trec import write_run
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
     fitted = place.load("model", model)
     wanted = [int(each) for each in user] if user and fitted.users_.is_integer and all(map(_whole, user)) else user
     with progress_of(quiet=quiet) as progress:
+        prepare(progress, "models", quiet=quiet)
         lists = fitted.recommend(wanted, k=k, exclude_seen=not seen, progress=progress)
     if keep:
         say(f"kept in {place.save(lists, keep)}", quiet=quiet)
     for rule in lists.card["rules"]:
         say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
+    if out is not None and out.suffix in (".run", ".trec"):
+        write_run(lists, out)
+        return
     rows = lists.to_dicts()
     if explain:
         rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"]).sentence} for row in rows]

@@ -230,7 +230,7 @@ def _fitted(place: Any, pipeline: str, data: str | None, split: str | None, seed
 
 
 def _training(place: Any, data: str | None, split: str | None, seed: int) -> Dataset:
-    from reclens.cli.shared import load_data
+    from reclens.cli.reading import load_data
 
     return place.load("split", split).train if split is not None else load_data(data, seed=seed)
 

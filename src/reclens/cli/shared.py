@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from reclens.errors import UsageError
 
 if TYPE_CHECKING:
-    from reclens.data.dataset import Dataset
     from reclens.engine import Progress
     from reclens.report import Table
 
@@ -27,12 +26,16 @@ __all__ = [
     "SeedOption",
     "WorkspaceOption",
     "emit",
-    "load_data",
     "pairs",
+    "prepare",
     "progress_of",
     "say",
     "table_of",
 ]
+
+
+_PATIENCE: Final = 2.0
+"""Seconds that a step may take before a line says that it is under way."""
 
 
 class Format(StrEnum):
@@ -64,7 +67,11 @@ def progress_of(*, quiet: bool) -> Generator[Progress]:
         yield lambda what, done, total, /: None
         return
     if not sys.stderr.isatty():
-        yield _Lines()
+        lines = _Lines()
+        try:
+            yield lines
+        finally:
+            lines.stop()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -87,16 +94,54 @@ def progress_of(*, quiet: bool) -> Generator[Progress]:
 
 
 class _Lines:
-    """A line when a step begins to take long, and no more than one in two seconds."""
+    """A line when a step has taken two seconds, also when nothing is heard of it, and then one in two seconds."""
 
     def __init__(self) -> None:
-        self.last = time.monotonic()
+        self.what, self.done, self.total = "", 0, 0
+        self.timer: threading.Timer | None = None
+        self.lock = threading.Lock()
 
     def __call__(self, what: str, done: int, total: int, /) -> None:
-        now = time.monotonic()
-        if now - self.last >= 2 and (not total or done < total):
-            self.last = now
+        with self.lock:
+            begun = what != self.what
+            self.what, self.done, self.total = what, done, total
+            over = bool(total) and done >= total
+            if self.timer is not None and (begun or over):
+                self.timer.cancel()
+                self.timer = None
+            if over:
+                self.what = ""
+            elif self.timer is None:
+                self._wait()
+
+    def stop(self) -> None:
+        """Say nothing more."""
+        with self.lock:
+            if self.timer is not None:
+                self.timer.cancel()
+            self.timer = None
+
+    def _wait(self) -> None:
+        self.timer = threading.Timer(_PATIENCE, self._say)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def _say(self) -> None:
+        with self.lock:
+            if self.timer is None or self.timer is not threading.current_thread():
+                return
+            what, done, total = self.what, self.done, self.total
             print(f"  {what}: {done:,} of {total:,}" if total else f"  {what}", file=sys.stderr, flush=True)
+            self._wait()
+
+
+def prepare(progress: Progress, *rooms: str, quiet: bool) -> None:
+    """Compile the loops of some rooms (of all without) where this machine has not done so yet, and say so."""
+    from reclens import kernels
+
+    compiled = kernels.warm_up(progress, rooms=rooms)
+    if compiled:
+        say(f"compiled {compiled} loops, once for this machine", quiet=quiet)
 
 
 def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | None = None) -> Table:
@@ -166,38 +211,3 @@ def pairs(values: list[str] | None, *, option: str) -> dict[str, str]:
             raise UsageError(f"{option} {value!r}: expected name=value.")
         found[name.strip()] = right.strip()
     return found
-
-
-def load_data(
-    path: str | None, *, columns: dict[str, str] | None = None, users: str | None = None, items: str | None = None,
-    duplicates: str = "last", seed: int = 0,
-) -> Dataset:  # fmt: skip
-    """Read a data set from wherever it is: MovieLens, RecBole, a table; synthetic without a path."""
-    if path is None:
-        from reclens.data.synthetic import synthetic_movielens
-
-        return synthetic_movielens(rng=seed)
-    from reclens.data.movielens import read_movielens
-    from reclens.data.tables import read
-
-    kind = _kind(Path(path))
-    if kind == "movielens":
-        return read_movielens(path)
-    if kind == "recbole":
-        from reclens.data.recbole import read_recbole
-
-        return read_recbole(path)
-    return read(path, columns=columns or None, users=users, items=items, duplicates=duplicates)  # type: ignore[arg-type]
-
-
-def _kind(path: Path) -> str:
-    """What a zip or a folder holds, told by the names of its files."""
-    from reclens.data.zips import open_members
-
-    if not path.is_dir() and path.suffix.lower() != ".zip":
-        return "table"
-    with open_members(path) as members:
-        names = {name.rpartition("/")[2] for name in members.names}
-    if names & {"u.data", "ratings.dat", "ratings.csv"}:
-        return "movielens"
-    return "recbole" if any(name.endswith(".inter") for name in names) else "table"

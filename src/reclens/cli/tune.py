@@ -91,7 +91,7 @@ def tune(
 
 def _split(place: Workspace, data: str | None, split: str | None, name: str, *, seed: int, overwrite: bool) -> Split:
     """The split that was asked for, or one that is made here and will bear the name of the search."""
-    from reclens.cli.shared import load_data
+    from reclens.cli.reading import load_data
     from reclens.data import split as splits
     from reclens.errors import UsageError, WorkspaceError
 

@@ -17,6 +17,7 @@ The rules, each counted in ``card["rules"]`` when it changed something:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,10 +32,23 @@ from reclens.data.sources import Raw, load
 from reclens.errors import DataError
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT, Recommendations
 
-__all__ = ["Columns", "clean_attributes", "make_dataset", "read", "read_recommendations", "read_table"]
+__all__ = [
+    "Columns",
+    "DroppedRowsWarning",
+    "clean_attributes",
+    "make_dataset",
+    "read",
+    "read_recommendations",
+    "read_table",
+    "read_table_and_rules",
+]
 
 Columns = Mapping[str, str | int | None]
 """Our column name -> the file's; a place (from 0) where the file has no header; None for "do not use"."""
+
+
+class DroppedRowsWarning(UserWarning):
+    """Rows were left out of something that has no card to count them on."""
 
 
 def read(
@@ -234,7 +248,8 @@ def read_table(
 ) -> pl.DataFrame:
     r"""Read any table: the columns that RecLens knows are renamed and cleaned, the others keep their names.
 
-    Rows are neither merged nor reordered; with ``bad_rows="drop"`` those that cannot be used are left out.
+    Rows are neither merged nor reordered; with ``bad_rows="drop"`` those that cannot be used are left out, with a
+    warning that counts them.
 
     Args:
         source: As for :func:`read`.
@@ -253,10 +268,36 @@ def read_table(
     Raises:
         DataError: If the source cannot be read or used.
 
+    Warns:
+        DroppedRowsWarning: If rows were left out.
+
     Example:
         >>> read_table(b"uid;iid;relevance;shelf\n007;a;1;03\n").rows(named=True)
         [{'user_id': '007', 'item_id': 'a', 'relevance': 1.0, 'shelf': '03'}]
     """
+    frame, rules = read_table_and_rules(
+        source, columns=columns, bad_rows=bad_rows, query=query, params=params, table=table, delimiter=delimiter,
+        encoding=encoding, timestamp_format=timestamp_format,
+    )  # fmt: skip
+    for each in rules:
+        if each["rule"].endswith("left out"):
+            warnings.warn(f"{each['rule']}: {each['count']:,} ({each['detail']})", DroppedRowsWarning, stacklevel=2)
+    return frame
+
+
+def read_table_and_rules(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    bad_rows: BadRows = "error",
+    query: str | None = None,
+    params: Mapping[str, Any] | Sequence[Any] | None = None,
+    table: str | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    timestamp_format: str | None = None,
+) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """As :func:`read_table`, and the rules that were applied, each ``{"rule", "count", "detail"}``."""
     raw = load(
         source, query=query, params=params, table=table, delimiter=delimiter, encoding=encoding,
         header=not positional(columns),
@@ -270,7 +311,7 @@ def read_table(
                         fix="Rename one of the two.")  # fmt: skip
     cleaner = Cleaner(raw.where, bad_rows)
     known = _clean(raw, found, cleaner, timestamp_format, others=others)
-    return known.select(theirs.get(name, name) for name in raw.frame.columns)
+    return known.select(theirs.get(name, name) for name in raw.frame.columns), cleaner.rules
 
 
 def _clean(

@@ -143,10 +143,14 @@ def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict
         if column not in truth.columns:
             raise DataError(f"there is no column '{column}'; there are {', '.join(truth.columns)}", source="truth",
                             fix="Rename the column, or read the file with columns={…}.")  # fmt: skip
-    gain = [pl.col(relevance).cast(pl.Float64).alias("gain")] if relevance else []
+    gain = [pl.col(relevance).cast(pl.Float64, strict=False).alias("gain")] if relevance else []
     rows = truth.select(USER, ITEM, *gain)
-    if rows.null_count().sum_horizontal().item() or (relevance and not rows["gain"].is_finite().all()):
-        raise DataError("ids or relevances are null, NaN or infinite", source="truth", fix="Drop or fill those rows.")
+    for column, values in zip(needed, rows, strict=True):
+        bad = values.is_null() | ~values.is_finite() if column == relevance else values.is_null()
+        if bad.any():
+            row = int(bad.arg_true()[0])
+            raise DataError(f"the value is {truth[column][row]!r} ({bad.sum():,} such rows)", source="truth",
+                            column=column, row=row + 1, fix="Drop or fill those rows.")  # fmt: skip
     positive = rows.filter(pl.col("gain") > 0) if relevance else rows
     card["truth_rows_without_relevance"] = rows.height - positive.height
     card["users_without_relevant_items"] = rows[USER].n_unique() - positive[USER].n_unique() if relevance else 0

@@ -141,24 +141,25 @@ def evaluate(
         raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)
-    held_out = None if truth is None else _truth_table(truth)
+    held_out, truth_rules = (None, []) if truth is None else _truth_table(truth)
     ground = make_ground(
         held_out, train=train, relevance=relevance, catalogue=catalogue, features=features,
         by=[by] if isinstance(by, str) else by, listed_users=source.users() if held_out is None else None,
     )  # fmt: skip
+    ground.card["truth_rules"] = truth_rules
     _check_needs(specs, ground, has_truth=held_out is not None)
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
     parts = _measure(plan, source, engine or LocalEngine(threads), progress)
     return _collect(plan, source, parts, level, train)
 
 
-def _truth_table(truth: Any) -> pl.DataFrame:
+def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """The truth, and the rules that were applied on reading it."""
     if isinstance(truth, pl.DataFrame):
-        return truth
-    from reclens.data.tables import read_table
+        return truth, []
+    from reclens.data.tables import read_table_and_rules
 
-    table = read_table(truth)
-    return table.collect() if isinstance(table, pl.LazyFrame) else table
+    return read_table_and_rules(truth)
 
 
 def _check_needs(specs: Iterable[MetricSpec], ground: Ground, *, has_truth: bool) -> None:

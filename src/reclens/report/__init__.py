@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reclens.report.documents import build_report
+from reclens.report.documents import build_report, oddities
 from reclens.report.page import Document
 from reclens.report.tables import (
     Table,
@@ -22,6 +22,7 @@ __all__ = [
     "comparison_table",
     "format_number",
     "leaderboard",
+    "oddities",
     "segment_table",
     "to_csv",
     "to_json",

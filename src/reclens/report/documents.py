@@ -12,7 +12,7 @@ from reclens.report import charts, tables
 from reclens.report.page import Document, Section, definition_of, figure_of, render
 from reclens.schema import versions
 
-__all__ = ["build_report"]
+__all__ = ["build_report", "oddities"]
 
 
 def build_report(
@@ -162,6 +162,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Duplicates in the truth", f"{card['truth_duplicates']:,}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]
+    rows += [(f"Truth: {rule['rule']}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
     rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
     return [*rows, *((f"Note {number}", note) for number, note in enumerate(split.get("notes", []), 1))]
 
@@ -173,18 +174,37 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
         card = result.card
         lists = card["lists"]
         parameters = ", ".join(f"{name}={value}" for name, value in (lists.get("parameters") or {}).items())
-        said = [
-            ("users without a list", card["users_without_list"]),
-            ("users with a list shorter than asked", card["users_with_short_list"]),
-            ("lists of users without truth, left out", card["lists_of_users_without_truth"]),
-            ("recommendations outside the catalogue", card["recommendations_outside_catalogue"]),
-            ("recommendations of items seen in training", card["recommendations_seen_in_training"]),
-            *((rule["rule"], rule["count"]) for rule in card["rules"]),
-        ]
-        counted = [f"{what}: {count:,}" for what, count in said if count]
+        counted = _of_lists(card)
         model = f"{lists['model']}({parameters})" if "model" in lists else "lists from elsewhere"
         rows.append({"system": system, "model": model, "counts": counted or ["nothing odd"]})
     return rows
+
+
+def oddities(card: Mapping[str, Any]) -> list[str]:
+    """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count."""
+    return [*_of_lists(card), *_of_truth(card)]
+
+
+def _of_lists(card: Mapping[str, Any]) -> list[str]:
+    said = [
+        ("users without a list", card["users_without_list"]),
+        ("users with a list shorter than asked", card["users_with_short_list"]),
+        ("lists of users without truth, left out", card["lists_of_users_without_truth"]),
+        ("recommendations outside the catalogue", card["recommendations_outside_catalogue"]),
+        ("recommendations of items seen in training", card["recommendations_seen_in_training"]),
+        *((rule["rule"], rule["count"]) for rule in card["rules"]),
+    ]
+    return [f"{what}: {count:,}" for what, count in said if count]
+
+
+def _of_truth(card: Mapping[str, Any]) -> list[str]:
+    said = [
+        ("repeated pairs in the truth, counted once", card["truth_duplicates"]),
+        ("rows of the truth that are not relevant", card["truth_rows_without_relevance"]),
+        ("users without a relevant item, left out", card["users_without_relevant_items"]),
+        *((f"truth: {rule['rule']}", rule["count"]) for rule in card.get("truth_rules", ())),
+    ]
+    return [f"{what}: {count:,}" for what, count in said if count]
 
 
 def _ties(ties: Mapping[str, Any] | None) -> str:
