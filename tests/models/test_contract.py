@@ -34,6 +34,7 @@ def test_the_folder_is_the_registry() -> None:
         "ease",
         "fusion_hybrid",
         "item_knn",
+        "knowledge",
         "popular",
         "pure_svd",
         "random",

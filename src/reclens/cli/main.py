@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from reclens import __version__
-from reclens.cli import data, demo, doctor, evaluate, metrics, models, pipeline, tune, workspace
+from reclens.cli import data, demo, doctor, evaluate, knowledge, metrics, models, pipeline, tune, workspace
 from reclens.cli.reading import as_options
 from reclens.errors import RecLensError
 
@@ -35,6 +35,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(workspace.app, name="workspace")
 

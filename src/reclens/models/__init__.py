@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reclens.models.ease import EASE
     from reclens.models.fusion_hybrid import FusionHybrid
     from reclens.models.item_knn import ItemKNN
+    from reclens.models.knowledge import Knowledge
     from reclens.models.popular import Popular
     from reclens.models.pure_svd import PureSVD
     from reclens.models.random import Random
@@ -49,6 +50,7 @@ __all__ = [
     "Explanation",
     "FusionHybrid",
     "ItemKNN",
+    "Knowledge",
     "Popular",
     "PureSVD",
     "RP3beta",

@@ -206,9 +206,7 @@ class Recommender(ABC):
         self._need_fit()
         codes: list[int] = []
         for what, value, vocabulary in (("user", user, self.users_), ("item", item, self.items_)):
-            text = pl.Series([value])
-            known = text.dtype.is_integer() == vocabulary.is_integer
-            code = int(vocabulary.encode(text)[0]) if known else -1
+            code = self._code(value, vocabulary)
             if code < 0 and (what == "item" or self.personal):
                 raise UnknownNameError(f"{what} in the training data", str(value), map(str, vocabulary.ids.head(200)))
             codes.append(code)
@@ -320,6 +318,12 @@ class Recommender(ABC):
     def _need_fit(self) -> None:
         if not hasattr(self, "seen_"):
             raise NotFittedError(f"{type(self).__name__} was not fitted. Call .fit(train) first.")
+
+    def _code(self, value: Any, vocabulary: Vocabulary) -> int:
+        """The code of one id; -1 where it is not known."""
+        text = pl.Series([value])
+        known = text.dtype.is_integer() == vocabulary.is_integer
+        return int(vocabulary.encode(text)[0]) if known else -1
 
     def _wanted(self, users: pl.Series | Iterable[Any] | None, known: Vocabulary) -> pl.Series:
         if users is None:

@@ -35,7 +35,7 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._words import ENGLISH, words_of
 from reclens.schema import ITEM, Vocabulary
 
-__all__ = ["KINDS", "FeatureOptions", "FeatureTable", "check_stop_words", "item_features"]
+__all__ = ["KINDS", "FeatureOptions", "FeatureTable", "check_stop_words", "is_identifier", "item_features"]
 
 KINDS: Final = ("auto", "list", "category", "text", "number", "vector")
 _ROWS_A_CHUNK: Final = 20_000
@@ -129,7 +129,7 @@ def _chosen(items: pl.DataFrame, features: Mapping[str, str]) -> dict[str, str]:
     for column, asked in (features or dict.fromkeys(attributes, "auto")).items():
         if column not in attributes:
             raise UnknownNameError("item attribute", column, attributes)
-        if not features and _IDENTIFIER.search(column):
+        if not features and is_identifier(column):
             continue  # the identifier of something else says nothing about the item
         able = _possible(items[column])
         if asked == "auto" and not able:
@@ -268,6 +268,11 @@ def _of_length_one(cells: Cells, n_rows: int) -> Cells:
     at, feature, value = cells
     lengths = np.sqrt(np.bincount(at, value**2, n_rows))
     return at, feature, value / lengths[at]
+
+
+def is_identifier(column: str) -> bool:
+    """Whether a column is named as an identifier is: ``parent_id``, ``tmdbId``."""
+    return bool(_IDENTIFIER.search(column))
 
 
 def check_stop_words(stop_words: object) -> frozenset[str]:

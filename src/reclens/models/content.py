@@ -194,10 +194,9 @@ class Content(Recommender):
             UnknownNameError: If the item is not in the catalogue.
         """
         self._need_fit()
-        text = self.items_.ids.cast(pl.String)
-        found = (text == str(item)).arg_max() if len(text) else None
-        if found is None or text[found] != str(item):
-            raise UnknownNameError("item", str(item), text.head(200))
+        found = self._code(item, self.items_)
+        if found < 0:
+            raise UnknownNameError("item", str(item), map(str, self.items_.ids.head(200)))
         scores = (self._sparse @ self._sparse[[found]].toarray()[0]).astype(np.float32)
         scores[found] = 0
         best = np.lexsort((np.arange(len(scores)), -scores))[:k]

@@ -1,0 +1,213 @@
+"""``reclens knowledge``: ask for items by requirements, see what to drop when none fits, criticise an item."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reclens.cli.reading import ColumnOption, ReadOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from reclens.models import Knowledge
+
+__all__ = ["app", "ask", "columns", "critique", "relax"]
+
+app = typer.Typer(help="Recommend by requirements, without a history: ask, relax, criticise.", no_args_is_help=True)
+
+DataOption = Annotated[str | None, typer.Option("--data", "-d", help="Interactions; synthetic without it.")]
+ItemsOption = Annotated[str | None, typer.Option("--items", help="Table of the items' attributes, if not in the data.")]
+ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="A fitted model instead of --data.")]
+RequireOption = Annotated[
+    list[str] | None, typer.Option("--require", "-r", help="What items have to meet, as 'year >= 1990'; repeat it.")
+]
+PreferOption = Annotated[
+    list[str] | None,
+    typer.Option("--prefer", "-p", help="What ranks them, as 'price low' or '2 * price low'; repeat it."),
+]
+UserOption = Annotated[str | None, typer.Option("--user", "-u", help="Leave out the items that this user has.")]
+ItemArgument = Annotated[str, typer.Argument(help="Id of the item.")]
+KOption = Annotated[int, typer.Option("--k", "-k", min=1, help="Items to show.")]
+
+
+@app.command()
+def ask(
+    require: RequireOption = None,
+    prefer: PreferOption = None,
+    user: UserOption = None,
+    k: KOption = 10,
+    data: DataOption = None,
+    items: ItemsOption = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Recommend the items that meet all requirements, best first, with the reasons.
+
+    When none does, the requirements that are dropped are said.
+
+    Example:
+      reclens knowledge ask --data ml-100k.zip -r "genres includes Comedy" -r "year >= 1990" -p "year high"
+    """
+    from reclens.cli.shared import emit, say, table_of
+
+    asked = _knowledge((data, items, column, read), model, workspace, seed, require, prefer, quiet)
+    for note in asked.notes():
+        say(note, quiet=quiet)
+    rows = _described(asked, asked.best(user=_id(user, asked.users_), k=k).to_dicts())
+    rows = [row | {"why": asked.explain(None, row["item_id"]).sentence} for row in rows]
+    emit(table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows), format=format, out=out)
+
+
+@app.command()
+def relax(
+    require: RequireOption = None,
+    user: UserOption = None,
+    data: DataOption = None,
+    items: ItemsOption = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Say which requirements to drop when no item meets them all: every smallest choice, ranked.
+
+    Example:
+      reclens knowledge relax --data ml-100k.zip -r "genres includes War" -r "genres includes Children's"
+    """
+    from reclens.cli.shared import emit, say, table_of
+
+    asked = _knowledge((data, items, column, read), model, workspace, seed, require, None, quiet)
+    found = asked.relaxations(user=_id(user, asked.users_))
+    if found.n_fit:
+        say(f"{found.n_fit:,} items meet all requirements: nothing has to be dropped.", quiet=quiet)
+    for conflict in found.conflicts:
+        say(f"no item meets together: {'; '.join(conflict)}", quiet=quiet)
+    heads = ["rank", "drop", "items", "instead", "for example"]
+    emit(table_of("What to drop", found.to_dicts(), columns=heads), format=format, out=out)
+
+
+@app.command()
+def critique(
+    item: ItemArgument,
+    critique: Annotated[
+        str | None, typer.Argument(help="As 'cheaper', 'newer, other genres'; without it, what can be said.")
+    ] = None,
+    require: RequireOption = None,
+    prefer: PreferOption = None,
+    user: UserOption = None,
+    k: KOption = 10,
+    data: DataOption = None,
+    items: ItemsOption = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Criticise an item, and get those that answer it; without a critique, list those that the item allows.
+
+    Examples:
+      reclens knowledge critique 50 --data ml-100k.zip
+
+      reclens knowledge critique 50 "newer, like genres" --data ml-100k.zip
+    """
+    from reclens.cli.shared import emit, say, table_of
+
+    asked = _knowledge((data, items, column, read), model, workspace, seed, require, prefer, quiet)
+    known, who = _id(item, asked.items_), _id(user, asked.users_)
+    if critique is None:
+        rows = asked.possible(known, user=who).to_dicts()
+        emit(
+            table_of(f"What can be said of {item}", rows, columns=["critique", "size", "items"]), format=format, out=out
+        )
+        return
+    found = asked.critique(known, critique, user=who, k=k)
+    say(f"{found.n_items:,} items meet: {'; '.join(found.require)}", quiet=quiet)
+    emit(table_of(f"{critique} than {item}", _described(asked, found.to_dicts())), format=format, out=out)
+
+
+@app.command()
+def columns(
+    data: DataOption = None,
+    items: ItemsOption = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """List the attributes that requirements can be about, and the operators that each takes."""
+    from reclens.cli.shared import emit, table_of
+    from reclens.models._requirements import OPERATORS
+
+    asked = _knowledge((data, items, column, read), model, workspace, seed, None, None, quiet)
+    rows = [{"column": name, "holds": kind, "operators": ", ".join(OPERATORS[kind])}
+            for name, kind in asked.attributes_.kinds.items()]  # fmt: skip
+    emit(table_of("Attributes of the items", rows, columns=["column", "holds", "operators"]), format=format, out=out)
+
+
+def _knowledge(
+    source: tuple[str | None, str | None, list[str] | None, list[str] | None], model: str | None, workspace: Path,
+    seed: int, require: list[str] | None, prefer: list[str] | None, quiet: bool,
+) -> Knowledge:  # fmt: skip
+    """A fitted model that is asked what the options say; a model's own requirements hold where they say nothing."""
+    from reclens.cli.reading import load_data, reading
+    from reclens.cli.shared import progress_of
+    from reclens.errors import UsageError
+    from reclens.models import Knowledge
+    from reclens.workspace import Workspace
+
+    data, items, column, read = source
+    if model is not None:
+        if data is not None or items is not None:
+            raise UsageError("--model is fitted already: leave out --data and --items.")
+        fitted = Workspace(workspace).load("model", model)
+        if not isinstance(fitted, Knowledge):
+            raise UsageError(f"the model '{model}' is a '{fitted.name}', not a 'knowledge'.")
+    else:
+        with progress_of(quiet=quiet) as progress:
+            train = load_data(data, options=reading(column, read), items=items, seed=seed)
+            fitted = Knowledge().fit(train, progress=progress)
+    wishes = None if prefer is None else dict(map(_weighed, prefer))
+    return fitted.asked(require=require, prefer=wishes)
+
+
+def _weighed(text: str) -> tuple[str, float]:
+    """A preference and its weight, from ``2 * price low``."""
+    weight, star, wish = text.partition("*")
+    try:
+        return (wish.strip(), float(weight)) if star else (text, 1.0)
+    except ValueError:
+        return text, 1.0
+
+
+def _id(text: str | None, vocabulary: Any) -> Any:
+    whole = text is not None and text.lstrip("-").isdigit()
+    return int(text) if text is not None and whole and vocabulary.is_integer else text
+
+
+def _described(asked: Knowledge, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with the title of the item, where items have one."""
+    table = asked.attributes_.table
+    if "title" not in table.columns:
+        return rows
+    titles = dict(table.select("item_id", "title").iter_rows())
+    return [{"item_id": row["item_id"], "title": titles[row["item_id"]], **row} for row in rows]

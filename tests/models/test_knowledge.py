@@ -1,0 +1,388 @@
+"""Knowledge: requirements, relaxations and critiques on small catalogues by hand, by brute force, and on real ones."""
+
+from __future__ import annotations
+
+import itertools
+import operator as python_operator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reclens import models
+from reclens.data.dataset import Dataset
+from reclens.data.movielens import read_movielens
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models._relaxing import minimal_conflicts, minimal_relaxations
+from reclens.models._requirements import OPERATORS, Requirement, parse_requirement
+from reclens.testing.models import check_model, model_data
+
+SHOP = pl.DataFrame(
+    [
+        ("a", "Alpha tent", ["camping", "light"], 100.0, "Nord", 2019, date(2024, 1, 1), True),
+        ("b", "Beta tent", ["camping"], 60.0, "Nord", 2021, date(2024, 2, 1), False),
+        ("c", "Gamma bag", ["camping", "warm"], 40.0, "Sud", 2020, None, None),
+        ("d", "Delta stove", ["cooking"], None, "Sud", 2022, date(2024, 3, 1), True),
+        ("e", None, [], 20.0, None, None, date(2024, 4, 1), False),
+        ("f", "Zeta tent", None, 80.0, "Ost", 2021, date(2024, 5, 1), True),
+    ],
+    ["item_id", "title", "tags", "price", "brand", "year", "since", "stock"],
+    orient="row",
+)
+
+
+def shop(**options) -> models.Knowledge:
+    """A fitted model; user 1 has a and b, user 2 has a."""
+    seen = pl.DataFrame({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"]})
+    return models.Knowledge(**options).fit(Dataset(seen, None, SHOP))
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("tags includes Camping", "abc"),
+        ("tags includes any of [warm, cooking]", "cd"),
+        ("tags includes all of [camping, light]", "a"),
+        ("tags excludes camping", "de"),
+        ("tags excludes [light, 'warm']", "bde"),
+        ("price <= 60", "bce"),
+        ("price < 60.0", "ce"),
+        ("price ≥ 80", "af"),
+        ("price > 80", "a"),
+        ("price between 40 and 80", "bcf"),
+        ("price in [20, 100]", "ae"),
+        ("price not in [20, 100]", "bcf"),
+        ("price = 40", "c"),
+        ("price != 40", "abef"),
+        ("brand = nord", "ab"),
+        ("brand is not Nord", "cdf"),
+        ("brand in [Nord, Ost]", "abf"),
+        ("brand not in [Nord, Ost]", "cd"),
+        ("title contains TENT", "abf"),
+        ("title does not contain tent", "cd"),
+        ("since >= 2024-03-01", "def"),
+        ("since = 2024-02-01", "b"),
+        ("stock = true", "adf"),
+        ("stock != yes", "be"),
+        ("price is missing", "d"),
+        ("tags is known", "abcde"),
+    ],
+)
+def test_what_meets_a_requirement(text: str, fits: str) -> None:
+    model = shop(require=[text])
+    assert sorted(model.best()["item_id"]) == list(fits)
+    assert not set(model.recommend([1]).table["item_id"]) & {"a", "b"}, "what the user has is left out"
+
+
+def test_wishes_and_popularity_make_the_score() -> None:
+    prefer = {"price low": 3.0, "year near 2021": 1.0, "brand = Sud": 1.0}
+    model = shop(require=["tags includes camping"], prefer=prefer, popularity=0.1)
+    # Prices run from 20 to 100, years from 2019 to 2022; two users have a, and one has b.
+    utilities = {"a": 3 * 0 + (1 - 2 / 2) + 0, "b": 3 * 40 / 80 + 1 + 0, "c": 3 * 60 / 80 + (1 - 1 / 2) + 1}
+    popularity = {"a": 1.0, "b": 0.5, "c": 0.0}
+    expected = {item: 1 + utilities[item] / 5 + 0.1 * popularity[item] for item in "abc"}
+    best = model.best()
+    assert best["item_id"].to_list() == ["c", "b", "a"] and best["rank"].to_list() == [1, 2, 3]
+    assert dict(best.select("item_id", "score").iter_rows()) == pytest.approx(expected)
+    why = model.explain("anybody", "b", n=9)
+    assert dict(why.reasons) == pytest.approx(
+        {
+            "tags includes camping": 1.0,
+            "the wish price low": 0.3,
+            "the wish year near 2021": 0.2,
+            "popularity (1 users)": 0.05,
+        }
+    )
+    assert why.sentence.startswith("b meets tags includes camping (1), the wish price low (0.3)")
+    against = shop(require=["tags includes camping", "price <= 60", "brand = Nord"]).explain(1, "a")
+    assert dict(against.reasons) == pytest.approx(
+        {"tags includes camping": 1 / 3, "brand = Nord": 1 / 3, "not: price <= 60": -2 / 3}
+    )
+    assert against.score == pytest.approx(0)
+
+
+def test_without_requirements_the_popular_come_first() -> None:
+    assert shop().best()["item_id"].to_list() == ["a", "b", "c", "d", "e", "f"]
+    assert shop().best(user=1, k=2)["item_id"].to_list() == ["c", "d"]
+    assert dict(shop().explain(None, "c").reasons) == {"nothing is required": 1.0}
+
+
+def test_relaxations_by_hand() -> None:
+    require = ["tags includes camping", "price <= 30", "brand = Sud", "stock = true"]
+    model = shop(require=require)
+    found = model.relaxations()
+    # Failed: a {price, brand}, b {price, brand, stock}, c {price, stock}, d {tags, price}, e {tags, brand, stock},
+    # f {tags, price, brand}.
+    assert found.n_fit == 0 and found.requirements == tuple(require)
+    assert [(each.dropped, each.n_items, each.items) for each in found.alternatives] == [
+        (("price <= 30", "stock = true"), 1, ("c",)),
+        (("price <= 30", "brand = Sud"), 1, ("a",)),
+        (("tags includes camping", "price <= 30"), 1, ("d",)),
+        (("tags includes camping", "brand = Sud", "stock = true"), 1, ("e",)),
+    ]
+    assert found.conflicts == (
+        ("tags includes camping", "price <= 30"),
+        ("price <= 30", "brand = Sud"),
+        ("price <= 30", "stock = true"),
+        ("tags includes camping", "brand = Sud", "stock = true"),
+    )
+    lists = model.recommend([2], k=3)
+    assert lists.table["item_id"].to_list() == ["c"]
+    rules = {rule["rule"]: rule["detail"] for rule in lists.card["rules"]}
+    assert rules["requirements dropped, because no item meets them all"] == "price <= 30; stock = true"
+    assert dict(model.explain(2, "c").reasons) == {"tags includes camping": 0.5, "brand = Sud": 0.5}
+    nothing = shop(require=require, when_nothing_fits="nothing").recommend([2])
+    assert not len(nothing) and "ask for relaxations" in str(nothing.card["rules"])
+
+
+def test_the_nearest_value_instead() -> None:
+    (only,) = shop(require=["brand = Nord", "price < 50"]).relaxations().alternatives[:1]
+    assert only.dropped == ("price < 50",) and only.n_items == 2 and only.instead == "price <= 60"
+    newest = shop(require=["title contains tent", "year > 2021"]).relaxations().alternatives[0]
+    assert newest.instead == "year >= 2021" and newest.items == ("a", "b", "f")
+    assert shop(require=["brand = Nord"]).relaxations(user=1).alternatives[0].n_items == 4, "she has both tents of Nord"
+    assert shop(require=["brand = Nord"]).relaxations().alternatives == ()
+
+
+def test_the_card_tells_of_users_and_of_values_that_are_not_there() -> None:
+    rules = {rule["rule"]: rule for rule in shop(require=["brand = Nord"]).recommend().card["rules"]}
+    assert rules["users who have every item that fits"]["count"] == 1
+    model = shop(require=["brand = Nrd"])
+    assert model.notes() == (
+        "requirements dropped, because no item meets them all: brand = Nrd",
+        "requirements that no item meets: brand = Nrd (did you mean 'Nord'?)",
+    )
+
+
+def test_critiques() -> None:
+    model = shop()
+    found = model.critique("a", "cheaper, like: tags")
+    assert found.require == ("price < 100", "tags includes any of [camping, light]") and found.n_items == 2
+    assert found.table["item_id"].to_list() == ["b", "c"], "b is of the same brand, has the same stock or a nearer year"
+    assert model.critique("a", "newer", user=1).table["item_id"].is_in(["c", "d", "f"]).all()
+    assert sorted(model.critique("b", "other brand").table["item_id"]) == ["c", "d", "f"]
+    assert sorted(model.critique("b", "same tags").table["item_id"]) == ["a", "c"]
+    asked = model.asked(require=["tags includes camping", "price <= 90"], prefer={"price low": 1.0})
+    found = asked.critique("b", "lower price")
+    assert found.require == ("tags includes camping", "price < 60"), "it stands in the place of the other one"
+    assert found.prefer == {"price low": 1.0} and found.table["item_id"].to_list() == ["c"]
+    assert asked.critique("c", "cheaper").n_items == 0
+    seen = pl.DataFrame({"user_id": [1], "item_id": ["a"]})
+    roomier = models.Knowledge(critiques={"roomier": "higher price"}).fit(Dataset(seen, None, SHOP))
+    assert roomier.critique("f", "roomier").table["item_id"].to_list() == ["a"]
+
+
+def test_possible_critiques_say_how_many_items_they_leave() -> None:
+    units = {row["critique"]: row["items"] for row in shop().possible("c", size=1).to_dicts()}
+    # c costs 40, is of Sud and of 2020; it has no date and no word on stock, and its title is its own.
+    assert units == {"cheaper": 1, "dearer": 3, "older": 1, "newer": 3, "same brand": 1, "other brand": 3,
+                     "like tags": 2, "other tags": 2}  # fmt: skip
+    pairs = {row["critique"]: row["items"] for row in shop().possible("c", size=2).to_dicts() if row["size"] == 2}
+    assert pairs["dearer, newer"] == 2, "b and f"
+    assert "cheaper, like tags" not in pairs, "it leaves nothing"
+    masks = {"cheaper": "e", "dearer": "abf", "older": "a", "newer": "bdf", "same brand": "d", "other brand": "abf",
+             "like tags": "ab", "other tags": "de"}  # fmt: skip
+    for said, count in pairs.items():
+        one, two = (set(masks[part]) for part in said.split(", "))
+        assert count == len(one & two) < min(len(one), len(two)), said
+
+
+@pytest.mark.parametrize(
+    ("require", "says"),
+    [
+        ("tag includes x", "Did you mean 'tags'"),
+        ("tags include x", "unknown operator 'include'. Did you mean 'includes'"),
+        ("tags contains x", "Did you mean 'includes'"),
+        ("title includes x", "Did you mean 'contains'"),
+        ("tags includes [a, b]", "Say 'includes any of' or 'includes all of'"),
+        ("price >= cheap", "'cheap' is not a number"),
+        ("since > spring", "not a date such as 2024-02-29"),
+        ("stock = maybe", "expected true or false"),
+        ("price low", "Put it into prefer"),
+        ("price", "has no operator"),
+        ("price <=", "has no value"),
+        ("price between 3", "expected two values"),
+        ("brand in Nord", "needs a list"),
+        ("brand in [Nord", "expected a list such as"),
+        ("brand = 'Nord", "quotes"),
+        ("brand is known 3", "nothing can follow"),
+        ("", "is no text"),
+        ({"column": "price", "op": "<="}, "needs 'column', 'operator' and 'value'"),
+    ],
+)
+def test_wrong_requirements_are_explained(require, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        shop(require=[require])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"require": "price <= 3"}, "expected a list"),
+        ({"require": ["price <= 3"] * 17}, "expected 16 at most"),
+        ({"prefer": {"price low": 0.0}}, "weight of 'price low' is 0"),
+        ({"prefer": {"price is low": 1.0}}, "'low' is not a number"),
+        ({"popularity": -1.0}, "popularity is -1"),
+        ({"when_nothing_fits": "relaxed"}, "Did you mean 'relax'"),
+    ],
+)
+def test_wrong_hyper_parameters_are_explained(options: dict, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        shop(**options)
+
+
+@pytest.mark.parametrize(
+    ("item", "critique", "says"),
+    [
+        ("z", "cheaper", "unknown item 'z'"),
+        ("a", "chaper", "Did you mean 'cheaper'"),
+        ("a", "longer", "Say 'higher COLUMN'"),
+        ("d", "cheaper", "item d has no value in 'price'"),
+        ("a", "higher brand", "Say 'other brand'"),
+        ("a", "other brnd", "Did you mean 'brand'"),
+    ],
+)
+def test_wrong_critiques_are_explained(item: str, critique: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        shop().critique(item, critique)
+
+
+def test_attributes_are_needed_only_by_requirements() -> None:
+    data = replace(model_data(), items=None)
+    with pytest.raises(UsageError, match="knowledge needs attributes"):
+        models.Knowledge(require=["year > 1990"]).fit(data)
+    assert len(models.Knowledge().fit(data).recommend(["u1"], k=3)) == 3
+    with pytest.raises(UnknownNameError, match="There are none"):
+        models.Knowledge().fit(data).asked(require=["year > 1990"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"require": ["genres includes comedy", "year >= 1970"], "prefer": {"year high": 2.0, "title contains 00": 1.0}},
+     {"require": ["year > 2070", {"column": "genres", "operator": "excludes", "value": ["Drama", "War"]}]}],
+)  # fmt: skip
+def test_the_contract_of_every_kind(options: dict, tmp_path: Path) -> None:
+    check_model(models.build("knowledge", options), tmp_path)
+
+
+operators = st.sampled_from(sorted({name for names in OPERATORS.values() for name in names}))
+
+
+@given(st.text(min_size=1), operators, st.lists(st.text(), min_size=2, max_size=3))
+def test_a_requirement_is_read_as_it_is_written(column: str, operator: str, values: list[str]) -> None:
+    size = 0 if operator in ("is known", "is missing", "low", "high") else 2 if operator == "between" else 1
+    kept = tuple(values) if operator.rpartition(" ")[2] == "in" or operator.endswith("of") else tuple(values[:size])
+    made = Requirement(column, operator, kept)
+    assert parse_requirement(str(made)) == made
+
+
+rows = st.lists(
+    st.tuples(st.none() | st.integers(0, 4), st.none() | st.sampled_from(["x", "y", "Z"]),
+              st.none() | st.lists(st.sampled_from("pqr"), max_size=3, unique=True)),
+    min_size=1, max_size=12,
+)  # fmt: skip
+wanted = st.lists(
+    st.one_of(
+        st.tuples(st.just("n"), st.sampled_from(["<", "<=", ">", ">=", "=", "!="]), st.integers(0, 4)),
+        st.tuples(st.just("t"), st.sampled_from(["=", "!="]), st.sampled_from("xyz")),
+        st.tuples(st.just("l"), st.sampled_from(["includes", "excludes"]), st.sampled_from("pqrs")),
+    ),
+    min_size=1, max_size=5,
+)  # fmt: skip
+
+
+def meets(row: tuple, column: str, operator: str, value) -> bool:
+    """The meaning of a requirement, in Python."""
+    found = row["ntl".index(column)]
+    if found is None:
+        return False
+    if column == "t":
+        found = found.lower()
+    if operator in ("includes", "excludes"):
+        return (value in found) == (operator == "includes")
+    compare = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "=": "eq", "!=": "ne"}[operator]
+    return getattr(python_operator, compare)(found, value)
+
+
+@given(rows, wanted)
+def test_relaxations_are_minimal_and_bring_items_and_lists_meet_what_is_kept(rows: list, wanted: list) -> None:
+    schema = {"n": pl.Int64, "t": pl.String, "l": pl.List(pl.String)}
+    table = pl.DataFrame(rows, schema, orient="row").with_row_index("item_id")
+    texts = [f"{column} {operator} {value}" for column, operator, value in wanted]
+    model = models.Knowledge(require=texts).fit(Dataset(pl.DataFrame({"user_id": [1], "item_id": [0]}), None, table))
+
+    def fits(kept: set[int]) -> list[int]:
+        return [at for at, row in enumerate(rows) if all(meets(row, *wanted[each]) for each in kept)]
+
+    every = set(range(len(wanted)))
+    found = model.relaxations()
+    assert found.n_fit == len(fits(every))
+    subsets = [set(each) for size in range(len(wanted) + 1) for each in itertools.combinations(every, size)]
+    working = [drop for drop in subsets if fits(every - drop)]
+    minimal = [drop for drop in working if not any(other < drop for other in working)]
+    names = {tuple(texts[at] for at in sorted(drop)): len(fits(every - drop)) for drop in minimal if drop}
+    assert {each.dropped: each.n_items for each in found.alternatives} == names
+    clashing = [kept for kept in subsets if not fits(kept)]
+    smallest = [kept for kept in clashing if not any(other < kept for other in clashing)]
+    assert sorted(found.conflicts) == sorted(tuple(texts[at] for at in sorted(kept)) for kept in smallest)
+    sizes = [(len(each.dropped), -each.n_items) for each in found.alternatives]
+    assert sizes == sorted(sizes)
+    dropped = set() if found.n_fit else {texts.index(text) for text in found.alternatives[0].dropped}
+    # Requirements that are written alike are dropped together.
+    kept = {at for at in every if texts[at] not in {texts[each] for each in dropped}}
+    assert sorted(model.best(k=99)["item_id"]) == fits(kept)
+
+
+@given(st.lists(st.integers(0, 31), min_size=1, max_size=20))
+def test_minimal_sets_by_brute_force(failed: list[int]) -> None:
+    found = [bits for bits, _ in minimal_relaxations(np.array(failed))]
+    assert set(found) == {a for a in failed if not any(b != a and b & a == b for b in failed)}
+    hits = [bits for bits in range(32) if all(bits & each for each in found)]
+    expected = {a for a in hits if not any(b != a and b & a == b for b in hits)} if 0 not in found else set()
+    assert set(minimal_conflicts(found)) == expected
+
+
+def test_ml_100k(shared_data: Path) -> None:
+    archive = shared_data / "movielens" / "ml-100k.zip"
+    if not archive.exists():
+        pytest.skip(f"needs {archive.name} in {archive.parent}")
+    data = read_movielens(archive)
+    model = models.Knowledge(require=["genres includes Comedy", "year >= 1990"]).fit(data)
+    fitting = data.items.filter(pl.col("genres").list.contains("Comedy") & (pl.col("year") >= 1990))
+    counts = data.interactions.group_by("item_id").len()
+    expected = fitting.join(counts, on="item_id").sort(["len", "item_id"], descending=[True, False])["item_id"].head(10)
+    assert model.best(k=10)["item_id"].to_list() == expected.to_list()
+    assert model.relaxations().n_fit == fitting.height
+    lists = model.recommend([1, 943], k=20).table
+    assert lists["item_id"].is_in(fitting["item_id"].implode()).all()
+    assert not lists.join(data.interactions, on=["user_id", "item_id"], how="semi").height
+    found = model.asked(require=["genres includes War", "genres includes Horror"]).relaxations().alternatives
+    sizes = {genre: data.items.filter(pl.col("genres").list.contains(genre)).height for genre in ("War", "Horror")}
+    assert sizes["Horror"] > sizes["War"], "so that keeping Horror comes first"
+    assert [(each.dropped, each.n_items) for each in found] == [
+        (("genres includes War",), sizes["Horror"]), (("genres includes Horror",), sizes["War"]),
+    ]  # fmt: skip
+    newer = model.asked(require=[]).critique(50, "newer, like genres")  # Star Wars (1977)
+    titles = dict(data.items.select("item_id", "year").iter_rows())
+    assert newer.n_items > 100 and all(titles[item] > 1977 for item in newer.table["item_id"])
+
+
+def test_a_catalogue_of_series_and_films(shared_data: Path) -> None:
+    file = shared_data / "catalog" / "netflix_titles.csv.gz"
+    if not file.exists():
+        pytest.skip(f"needs {file.name} in {file.parent}")
+    table = pl.read_csv(file).rename({"show_id": "item_id"})
+    table = table.with_columns(pl.col("listed_in").str.split(", "), pl.col("cast").str.split(", "))
+    model = models.Knowledge().fit(Dataset(pl.DataFrame({"user_id": [1], "item_id": ["s1"]}), None, table))
+    require = ["type = Movie", "listed_in includes Dramas", "release_year >= 2020", "description contains war"]
+    asked = model.asked(require=require, prefer={"release_year high": 1.0})
+    expected = table.filter(
+        (pl.col("type") == "Movie") & pl.col("listed_in").list.contains("Dramas") & (pl.col("release_year") >= 2020)
+        & pl.col("description").str.to_lowercase().str.contains("war", literal=True)
+    )  # fmt: skip
+    assert set(asked.best(k=1000)["item_id"]) == set(expected["item_id"]) and expected.height > 5
