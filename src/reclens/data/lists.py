@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,8 @@ _MANY: Final = 1_000_000
 
 _ROWS_A_PIECE: Final = 50_000
 """Rows that are looked at in one go: what a pass writes is still in the cache for the next one."""
+
+_RANKS: Final = "Ranks count 1, 2, 3 … from the top of each list."
 
 
 def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
@@ -106,19 +108,16 @@ def _has_repeats(ids: Any, bounds: Any, slots: Any, owners: Any) -> Any:
 
 
 def run_starts(users: pl.Series) -> np.ndarray:
-    """First row of each run of one user, int64."""
+    """First row of each run of one user, int64; the users without nulls."""
     if users.n_chunks() > 1 + len(users) // _ROWS_A_PIECE:
         users = users.rechunk()
-    found: list[np.ndarray] = [np.zeros(0, np.int64)]
-    row, before = 0, pl.Series(dtype=users.dtype)
+    changes = [pl.Series(dtype=pl.Boolean)]
+    before = None
     for part in users.get_chunks():  # as they lie in memory: comparing across their borders would copy them all
-        if not len(part):
-            continue
-        if not len(before) or before.ne_missing(part.head(1)).item():
-            found.append(np.array([row]))
-        found.append(part.slice(1).ne_missing(part.head(-1)).arg_true().to_numpy().astype(np.int64) + row + 1)
-        row, before = row + len(part), part.tail(1)
-    return np.concatenate(found)
+        if len(part):
+            changes += [pl.Series([part[0] != before]), part.slice(1) != part.head(-1)]
+            before = part[-1]
+    return pl.concat(changes).arg_true().to_numpy().astype(np.int64)
 
 
 def _check_columns(table: pl.DataFrame, source: str) -> None:
@@ -141,21 +140,23 @@ def _check_ids(table: pl.DataFrame, source: str) -> None:
 
 def _with_whole_ranks(table: pl.DataFrame, source: str) -> pl.DataFrame:
     ranks = table[RANK]
-    fix = "Ranks count 1, 2, 3 … from the top of each list."
     if not ranks.dtype.is_integer():
         numbers = ranks.cast(pl.Float64, strict=False)
         bad = numbers.is_null() | (numbers != numbers.round())
         if bad.any():
             row = int(bad.arg_true()[0])
-            raise DataError(f"'{ranks[row]}' is not a whole number", source=source, column=RANK, row=row + 1, fix=fix)
+            raise DataError(f"'{ranks[row]}' is not a whole number", source=source, column=RANK, row=row + 1,
+                            fix=_RANKS)  # fmt: skip
         ranks = numbers.cast(pl.Int64)
-    lowest: Any = ranks.min()
-    if ranks.null_count() or (len(ranks) and lowest < 0):  # some count from 0: closed up like any gap
-        row = int((ranks.is_null() | (ranks < 0)).arg_true()[0])
-        raise DataError(
-            f"the rank is {ranks[row]}, expected 1 or more", source=source, column=RANK, row=row + 1, fix=fix
-        )
+    if ranks.null_count():
+        _refuse_rank(ranks, ranks.is_null(), source)
     return table.with_columns(ranks)
+
+
+def _refuse_rank(ranks: pl.Series, bad: pl.Series, source: str) -> NoReturn:
+    row = int(bad.arg_true()[0])
+    raise DataError(f"the rank is {ranks[row]}, expected 1 or more", source=source, column=RANK, row=row + 1,
+                    fix=_RANKS)  # fmt: skip
 
 
 def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> tuple[pl.DataFrame, np.ndarray]:
@@ -164,6 +165,9 @@ def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any
     grouped = table[USER].gather(starts).n_unique() == len(starts)
     if grouped and _count_from_one(table[RANK], starts):
         return table, starts
+    negative = table[RANK] < 0  # some count from 0: closed up like any gap
+    if negative.any():
+        _refuse_rank(table[RANK], negative, source)
     ranks = table[RANK].to_numpy()
     numbered = table.with_row_index("row")
     starting = np.zeros(table.height, bool)

@@ -109,7 +109,7 @@ def make_ground(
     vectors = _feature_table(features, train)
     listed = None if train is None else train.item_vocabulary.ids
     items, codes = _item_vocabulary(rows[ITEM], [listed, offered, None if vectors is None else vectors[0]])
-    indptr, relevant, gains = _compress(np.repeat(users.encode(owners), runs), codes, rows, (len(users), len(items)))
+    indptr, relevant, gains = _compress(users.encode(owners), runs, codes, rows, (len(users), len(items)))
     card["truth_duplicates"] = rows.height - len(relevant)
     popularity, profiles, n_users = _history(train, users, items)
     candidates = offered if offered is not None else listed
@@ -191,10 +191,12 @@ def _item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[
 
 
 def _compress(
-    owners: np.ndarray, items: np.ndarray, rows: pl.DataFrame, shape: tuple[int, int]
+    owners: np.ndarray, runs: np.ndarray, items: np.ndarray, rows: pl.DataFrame, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth compressed by rows; a pair that stands twice keeps its higher gain."""
-    key = owners.astype(np.int64) * shape[1] + items
+    # In place wherever it can be: at millions of rows, fresh memory costs more than the arithmetic.
+    key = np.repeat(owners.astype(np.int64) * shape[1], runs)
+    key += items
     if "gain" in rows.columns:
         gains = rows["gain"].to_numpy()
         order = np.lexsort((-gains, key))
@@ -207,7 +209,9 @@ def _compress(
         key, gains = key[first], gains[first]
     owner = key // shape[1]
     indptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=shape[0]))]).astype(np.int64)
-    return indptr, (key - owner * shape[1]).astype(np.int32), np.ascontiguousarray(gains, np.float64)
+    owner *= shape[1]
+    key -= owner
+    return indptr, key.astype(np.int32), np.ascontiguousarray(gains, np.float64)
 
 
 def _history(train: Dataset | None, users: Vocabulary, items: Vocabulary) -> tuple[np.ndarray, Profiles | None, int]:

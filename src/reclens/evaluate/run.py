@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
@@ -142,10 +142,17 @@ def evaluate(
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)
     held_out, truth_rules = (None, []) if truth is None else _truth_table(truth)
-    ground = make_ground(
-        held_out, train=train, relevance=relevance, catalogue=catalogue, features=features,
-        by=[by] if isinstance(by, str) else by, listed_users=source.users() if held_out is None else None,
-    )  # fmt: skip
+
+    def prepare() -> Ground:
+        return make_ground(
+            held_out, train=train, relevance=relevance, catalogue=catalogue, features=features,
+            by=[by] if isinstance(by, str) else by, listed_users=source.users() if held_out is None else None,
+        )  # fmt: skip
+
+    # The lists and what they are held against are prepared side by side, unless one needs the other.
+    side_by_side = LocalEngine(1 if held_out is None else threads)
+    steps: list[Callable[[], Any]] = [source.put_in_order, prepare]
+    ground: Ground = list(side_by_side.map(lambda step: step(), steps))[1]
     ground.card["truth_rules"] = truth_rules
     _check_needs(specs, ground, has_truth=held_out is not None)
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)

@@ -30,7 +30,7 @@ class Source:
         name: Name of the system.
         where: File or table, for messages.
         table: The lists in memory, or None.
-        starts: First row of each list of the table.
+        starts: First row of each list of the table; None before :meth:`put_in_order`.
         stream: The lists as a query, or None.
         card: What made the lists.
         rules: Rules that were applied to the lists, with counts; complete when the chunks have been read.
@@ -44,12 +44,24 @@ class Source:
     card: Mapping[str, Any]
     rules: list[dict[str, Any]] = field(default_factory=list)
 
+    def put_in_order(self) -> None:
+        """Bring lists in memory to the one form of lists; a stream is, chunk by chunk.
+
+        Raises:
+            DataError: If they are not lists.
+        """
+        if self.table is not None and self.starts is None:
+            self.table, self.starts, rules = order_lists(self.table, self.where)
+            self.rules += rules
+
     def users(self) -> pl.Series | None:
         """The users with a list; None for a stream."""
+        self.put_in_order()
         return None if self.table is None else self.table[USER]
 
     def chunks(self) -> Iterator[Chunk]:
         """The lists, whole users at a time."""
+        self.put_in_order()
         if self.table is not None and self.starts is not None:
             yield from cut_frame(self.table, self.starts)
         elif self.stream is not None:
@@ -85,7 +97,7 @@ class Source:
 
 
 def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: str | None) -> Source:
-    """Make lists ready to be read in chunks.
+    """Make lists ready to be put in order and read in chunks.
 
     Raises:
         DataError: If they are not lists, or a file cannot be read.
@@ -113,7 +125,6 @@ def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: s
 
         lists = read_recommendations(recommendations, name=name)
         label = lists.name
-    table, starts, rules = order_lists(lists.table, label)
-    kept = [*lists.card.get("rules", []), *rules]
+    rules = [dict(rule) for rule in lists.card.get("rules", [])]
     card = {key: value for key, value in lists.card.items() if key != "rules"}
-    return Source(label, label, table, starts, None, card, [dict(rule) for rule in kept])
+    return Source(label, label, lists.table, None, None, card, rules)

@@ -26,29 +26,26 @@ def match(items: np.ndarray, rows: np.ndarray, indptr: np.ndarray, own: np.ndarr
     """
     found = np.zeros(items.shape)
     if items.size and own.size:
-        _match(np.ascontiguousarray(items), rows, indptr, own, values, found)
+        place = np.zeros(int(items.max()) + 1, np.int32)
+        _match(np.ascontiguousarray(items), rows, indptr, own, values, place, found)
     return found
 
 
-@kernel("void(int32[:,::1], int64[::1], int64[::1], int32[::1], float64[::1], float64[:,::1])")
-def _match(items: Any, rows: Any, indptr: Any, own: Any, values: Any, found: Any) -> None:
+@kernel("void(int32[:,::1], int64[::1], int64[::1], int32[::1], float64[::1], int32[::1], float64[:,::1])")
+def _match(items: Any, rows: Any, indptr: Any, own: Any, values: Any, place: Any, found: Any) -> None:
+    # place says where an item stands among the user's own. What it says of other items is left from users before, and
+    # looking there shows that it is not so.
     for i in range(items.shape[0]):
         begin, end = indptr[rows[i]], indptr[rows[i] + 1]
-        if begin == end:
-            continue
+        for at in range(begin, end):
+            if own[at] < len(place):
+                place[own[at]] = at - begin
         for j in range(items.shape[1]):
             item = items[i, j]
-            if item < 0:
-                continue
-            low, high = begin, end
-            while low < high:
-                middle = (low + high) >> 1
-                if own[middle] < item:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < end and own[low] == item:
-                found[i, j] = values[low]
+            if item >= 0:
+                at = begin + place[item]
+                if at < end and own[at] == item:
+                    found[i, j] = values[at]
 
 
 def has_repeats(keys: np.ndarray, length: np.ndarray) -> bool:
