@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,43 @@ def test_hyper_parameters_from_a_file(run, tmp_path: Path) -> None:
     assert "it is not TOML" in run("fit", "--config", config, cwd=tmp_path, status=2).stderr
     assert "cannot be read" in run("fit", "--config", "none.toml", cwd=tmp_path, status=2).stderr
     assert "no model is named" in run("fit", cwd=tmp_path, status=2).stderr
+
+
+HYBRID = """
+model = "switching_hybrid"
+min_history = { popular = 0, both = 30 }
+[models.popular]
+[models.both]
+model = "weighted_hybrid"
+weights = { ease = 0.7, content = 0.3 }
+[models.both.models.ease]
+l2 = 500
+[models.both.models.content]
+"""
+
+
+def test_a_hybrid_from_a_file_from_options_and_in_a_job(run, tmp_path: Path) -> None:
+    (tmp_path / "hybrid.toml").write_text(HYBRID)
+    run("fit", "--config", "hybrid.toml", cwd=tmp_path)
+    inner = tmp_path / "workspace" / "model" / "switching_hybrid" / "both" / "ease" / "header.json"
+    assert json.loads(inner.read_text())["parameters"] == {"l2": 500.0}
+    said = run("recommend", "switching_hybrid", "-k", "3", "--keep", "lists", cwd=tmp_path).stderr
+    counts = [int(n) for n in re.findall(r"users served by \w+: (\d+)", said)]
+    assert len(counts) == 2 and sum(counts) == 943 and min(counts) > 0
+    given = ["-p", "models={ease={}, popular={}}", "-p", "weights={ease=3, popular=1}", "--name", "w"]
+    run("fit", "weighted_hybrid", *given, cwd=tmp_path)
+    why = run("recommend", "w", "--user", "1", "-k", "2", "--explain", "-f", "json", cwd=tmp_path).stdout
+    assert all("is put forward by ease" in row["why"] for row in json.loads(why)["rows"])
+    assert "weights = {}" in run("models", "show", "weighted_hybrid", cwd=tmp_path).stdout
+    wrong = HYBRID.replace("l2", "l3")
+    (tmp_path / "wrong.toml").write_text(wrong)
+    assert "hyper-parameter of ease 'l3'" in run("fit", "--config", "wrong.toml", cwd=tmp_path, status=2).stderr
+    section = HYBRID.replace("[models.", "[models.mine.models.")
+    job = f'name = "j"\n[evaluate]\nmetrics = ["ndcg@10"]\nreplicates = 100\n[models.popular]\n[models.mine]\n{section}'
+    (tmp_path / "job.toml").write_text(job)
+    rows = json.loads(run("run", "job.toml", "--format", "json", cwd=tmp_path).stdout)["rows"]
+    values = {row["system"]: row["value"] for row in rows if row["segment"] == "all"}
+    assert list(values) == ["popular", "mine"] and values["mine"] > values["popular"]
 
 
 def test_a_job_may_hold_one_model_twice(run, tmp_path: Path) -> None:

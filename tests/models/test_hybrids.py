@@ -40,7 +40,7 @@ def z(values: dict[int, float]) -> dict[int, float]:
 @pytest.mark.usefixtures("fixed")
 class TestWeighted:
     def test_min_max(self, seven: Dataset) -> None:
-        model = WeightedHybrid(models=TWO, weights={"a": 3, "b": 1}).fit(seven)
+        model = WeightedHybrid(models=TWO, weights={"a": 3, "b": 1}, scale="min_max").fit(seven)
         # a: 1, 2, 3, 5 become 0, ¼, ½, 1; b: 10, 20, 30, 40 become 0, ⅓, ⅔, 1. Nobody scores item 6.
         expected = {5: 0.75 + 1 / 6, 3: 0.375, 2: 0.1875 + 1 / 12, 4: 0.25, 1: 0.0}
         assert shown(model) == close(expected) and list(shown(model)) == [5, 3, 2, 4, 1]
@@ -270,7 +270,9 @@ def test_catalogues_of_different_models_are_joined(fixed, seven: Dataset, hybrid
 
 def test_scores_of_a_smaller_catalogue_stand_at_the_right_items(fixed, seven: Dataset) -> None:
     cold = {"model": "fixed", "values": [0, 0, 0, 0, 0, 0, 0, 8], "cold": True}
-    model = WeightedHybrid(models={"cold": cold, "b": TWO["b"]}, weights={"cold": 1, "b": 1}).fit(seven)
+    model = WeightedHybrid(models={"cold": cold, "b": TWO["b"]}, weights={"cold": 1, "b": 1}, scale="min_max").fit(
+        seven
+    )
     assert shown(model) == close({4: 0.5, 7: 0.5, 5: 1 / 3, 2: 1 / 6, 1: 0.0, 3: 0.0, 6: 0.0})
 
 

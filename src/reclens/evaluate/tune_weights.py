@@ -75,7 +75,7 @@ class TunedWeights:
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{label} {weight:.3g}" for label, weight in self.weights.items())
-        return f"TunedWeights({shares}: {self.metric} {self.value}; {self.single} alone {self.gain.value:+.4g} less)"
+        return f"TunedWeights({shares}: {self.metric} {self.value}, {self.gain.value:+.3g} over {self.single} alone)"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a point of the curve."""
@@ -87,7 +87,7 @@ def tune_weights(
     train: Dataset,
     validation: pl.DataFrame,
     *,
-    scale: str = "min_max",
+    scale: str = "z",
     metric: str = "ndcg@10",
     search: Literal["grid", "random"] = "grid",
     step: float = 0.1,

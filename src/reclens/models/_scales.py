@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["SCALES", "to_scale"]
 
-SCALES = ("min_max", "rank", "z")
+SCALES = ("z", "min_max", "rank")
 
 
 def to_scale(scores: np.ndarray, seen: tuple[np.ndarray, np.ndarray], scale: str) -> np.ndarray:

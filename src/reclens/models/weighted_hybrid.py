@@ -25,9 +25,10 @@ class WeightedHybrid(Hybrid):
     Each model's scores are brought to one scale for each user (Fox and Shaw 1994 for runs of search engines), which is
     set by the items outside her history:
 
+    - ``z``: distance from the mean in standard deviations;
     - ``min_max``: the lowest is 0 and the highest 1;
-    - ``rank``: the share of items that stand below, equal scores counted half;
-    - ``z``: distance from the mean in standard deviations.
+    - ``rank``: the share of items that stand below, equal scores counted half. Among thousands of items the first
+      hundred are then almost alike, so that a weak model disturbs a strong one most.
 
     An item that a model does not score counts like the lowest one that it scores; an item that no model with a weight
     scores is not recommended. A model of weight 0 has no say at all. Choose weights on validation data:
@@ -36,7 +37,7 @@ class WeightedHybrid(Hybrid):
     Attributes:
         models: Label = hyper-parameters, see :class:`Hybrid`.
         weights: Label = weight, not negative; a model without one has weight 0. Equal weights if there are none.
-        scale: ``min_max``, ``rank`` or ``z``.
+        scale: ``z``, ``min_max`` or ``rank``.
     """
 
     name: ClassVar[str] = "weighted_hybrid"
@@ -44,7 +45,7 @@ class WeightedHybrid(Hybrid):
 
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ease": {}, "content": {}})
     weights: Mapping[str, float] = field(default_factory=dict)
-    scale: str = "min_max"
+    scale: str = "z"
 
     def _check(self) -> None:
         super()._check()
