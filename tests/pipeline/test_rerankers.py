@@ -154,7 +154,7 @@ def test_a_user_without_history_has_nothing_to_be_calibrated_to(world) -> None:
 
 
 def test_the_registry() -> None:
-    assert {"calibrated", "mmr", "seen", "xquad"} <= set(rerank.kinds())
+    assert rerank.kinds() == ["available", "boost", "calibrated", "mmr", "seen", "xquad"]
     assert rerank.describe("mmr").startswith("Maximal marginal relevance")
 
 
@@ -193,3 +193,56 @@ def test_one_item_and_none() -> None:
         made = build({"kind": kind})
         made.prepare(train, Vocabulary(pl.Series([0, 1, 2])))
         assert made.rerank(lists).items.tolist() == items.tolist()
+
+
+# ------------------------------------------------------------------------------------------------ filters and boosts
+
+
+@pytest.fixture(scope="module")
+def priced():
+    """Six items, best first a … f, with a price and a brand; e has no price."""
+    items = pl.DataFrame({
+        "item_id": list("abcdef"), "price": [30, 10, 25, 5, None, 12],
+        "brand": ["Acme", "Bolt", "Acme", "Bolt", "Acme", "Acme"],
+    })  # fmt: skip
+    train = Dataset(pl.DataFrame({"user_id": ["u"] * 6, "item_id": list("abcdef")}), items=items)
+    scores = np.array([[1.0, 0.8, 0.6, 0.4, 0.2, 0.0]], np.float32)
+    lists = RankedLists(np.array([0]), np.arange(6, dtype=np.int32)[None], scores, train.matrix(), 3)
+    return train, lists
+
+
+def order(priced, **spec) -> str:
+    train, lists = priced
+    made = build(spec)
+    made.prepare(train, Vocabulary(pl.Series(list("abcdef"))))
+    return "".join("abcdef"[item] for item in made.rerank(lists).items[0] if item >= 0)
+
+
+def test_what_cannot_be_had_is_dropped(priced) -> None:
+    assert order(priced, kind="available", where="price <= 20") == "bdf"  # e: what is not known does not meet it
+    assert order(priced, kind="available", where=["price <= 20", "brand = Acme"]) == "f"
+    assert order(priced, kind="available", exclude=["a", "c", "nothing"]) == "bdef"
+
+
+def test_a_boost_lifts_so_many_items_by_so_much(priced) -> None:
+    assert order(priced, kind="boost", where="brand = Bolt", amount=0.3, most=1) == "bacdef"  # 0.8 + 0.3 > 1.0
+    assert order(priced, kind="boost", where="brand = Bolt", amount=0.3, most=2) == "badcef"  # and 0.4 + 0.3 > 0.6
+    assert order(priced, kind="boost", where="price < 13", amount=10.0, most=2) == "bdacef"  # f is the third: it stays
+    assert order(priced, kind="boost", where="brand = Bolt", amount=0.0) == "abcdef"
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"kind": "available"}, "nothing says what is available"),
+        ({"kind": "available", "where": "price low"}, "is met more or less"),
+        ({"kind": "available", "where": "pirce <= 20"}, "Did you mean 'price'"),
+        ({"kind": "boost"}, "nothing says what is boosted"),
+        ({"kind": "boost", "where": "brand = Acme", "amount": -1.0}, "amount is -1.0"),
+        ({"kind": "boost", "where": "brand = Acme", "most": 0}, "most is 0"),
+        ({"kind": "boost", "where": "brand includes Acme"}, "Did you mean"),
+    ],
+)
+def test_wrong_filters_and_boosts_are_explained(priced, spec: dict, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        order(priced, **spec)
