@@ -43,10 +43,12 @@ layers: $(VENV)/.test  ## import-linter: imports flow one way
 
 docs: $(VENV)/.docs  ## build the documentation into site/
 	$(RUN)/python scripts/make_metric_reference.py --check
+	$(RUN)/python scripts/make_benchmark_table.py --check
 	$(RUN)/zensical build --clean --strict
 
-reference: $(VENV)/.core  ## write docs/metrics.md anew from the metrics' docstrings
+reference: $(VENV)/.core  ## write anew what is generated: docs/metrics.md, and the benchmarks in README
 	$(RUN)/python scripts/make_metric_reference.py
+	$(RUN)/python scripts/make_benchmark_table.py
 
 # Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.
 lock: $(VENV)/.uv  ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)

@@ -57,7 +57,7 @@ class Kernel:
                 loose = {"reassoc", "nsz", "contract"} if self.fast else False
                 # Division by zero gives infinity or NaN, as in NumPy: a test and an exception would keep every loop
                 # with a division from fitting vector registers.
-                options = {"nogil": True, "cache": True, "fastmath": loose, "error_model": "numpy"}
+                options: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": loose, "error_model": "numpy"}
                 self._compiled = numba.njit(list(self.signatures), **options)(function)
         return self._compiled
 

@@ -125,9 +125,9 @@ def test_every_page_is_in_the_menu() -> None:
     assert listed == {str(page.relative_to(ROOT / "docs")) for page in PAGES[2:]}
 
 
-def test_the_metric_reference_is_what_the_docstrings_say() -> None:
-    script = ROOT / "scripts" / "make_metric_reference.py"
+@pytest.mark.parametrize("script", ["make_metric_reference", "make_benchmark_table"])
+def test_what_is_generated_is_what_its_sources_say(script: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    call = [sys.executable, str(script), "--check"]
+    call = [sys.executable, str(ROOT / "scripts" / f"{script}.py"), "--check"]
     done = subprocess.run(call, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
