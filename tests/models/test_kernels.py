@@ -40,7 +40,9 @@ def best(row: np.ndarray, names: np.ndarray, floor: float, k: int) -> tuple[np.n
 # 10 of 40 has no bound, 10 and 100 of 5,000 have one; 300 and 1,000 are sorted in more than one block.
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (40, 10), (5000, 10), (5000, 100), (5000, 300), (5000, 1000), (700, 700)])
 @pytest.mark.parametrize("floor", [-np.inf, -1.0, 0.0])
-@pytest.mark.parametrize("kind", ["distinct", "ties", "zeros of both signs", "masked", "few", "nan"])
+@pytest.mark.parametrize(
+    "kind", ["distinct", "ties", "zeros of both signs", "masked", "nearly all masked", "few", "nan"]
+)
 def test_top_of_row_is_a_sort(n: int, k: int, floor: float, kind: str) -> None:
     rng = np.random.default_rng(n + k)
     row = rng.normal(size=n).astype(np.float32)
@@ -50,6 +52,8 @@ def test_top_of_row_is_a_sort(n: int, k: int, floor: float, kind: str) -> None:
         row = np.where(rng.random(n) < 0.5, np.float32(0.0), np.float32(-0.0))
     elif kind == "masked":
         row[rng.random(n) < 0.7] = -np.inf
+    elif kind == "nearly all masked":  # fewer values than k, so that no value is a bound
+        row[rng.random(n) < 0.99] = -np.inf
     elif kind == "few":
         row[rng.random(n) < 0.98] = 0
     elif kind == "nan":

@@ -106,7 +106,7 @@ def product_rows(
 def top_of_dense(
     users: Any, rows: Any, seen_indptr: Any, seen: Any, exclude: Any, floor: Any, codes: Any, scores: Any
 ) -> None:
-    """The best items of users by dense scores, which are overwritten where an item was seen."""
+    """The best items of users by dense scores, which are overwritten where an item was seen; -1 fills up."""
     n_items = rows.shape[1]
     keys, names = np.empty(n_items, np.int64), np.empty(n_items, np.int32)
     for item in range(n_items):

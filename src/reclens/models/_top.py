@@ -19,6 +19,9 @@ __all__ = ["top_of_row"]
 _BLOCK: Final = 256
 """Keys that are sorted by counting, for each, those above it: quadratic, but eight comparisons an instruction."""
 
+_LOWEST: Final = -2_139_095_041
+"""Minus infinity as an ordered integer."""
+
 
 @kernel("void(int64[::1], int64, int64, int64)")
 def _select(keys: Any, first: Any, stop: Any, k: Any) -> None:
@@ -70,6 +73,8 @@ def _bound(row: Any, k: Any) -> Any:
             reach += np.int32(ordered[part] >= limit)
         if reach >= k:
             bound = higher
+    if bound < _LOWEST:  # cut off from the bits of minus infinity, it would be NaN, which no value reaches
+        return np.float32(-np.inf)
     ordered[0] = bound ^ ((bound >> 31) & 0x7FFFFFFF)
     return maxima[0]
 
