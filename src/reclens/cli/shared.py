@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -94,44 +95,49 @@ def progress_of(*, quiet: bool) -> Generator[Progress]:
 
 
 class _Lines:
-    """A line when a step has taken two seconds, also when nothing is heard of it, and then one in two seconds."""
+    """A line when a step has taken two seconds, also when nothing is heard of it; then ever more rarely."""
 
     def __init__(self) -> None:
         self.what, self.done, self.total = "", 0, 0
+        self.said, self.pause, self.begun = -1, _PATIENCE, 0.0
         self.timer: threading.Timer | None = None
         self.lock = threading.Lock()
 
     def __call__(self, what: str, done: int, total: int, /) -> None:
         with self.lock:
-            begun = what != self.what
-            self.what, self.done, self.total = what, done, total
             over = bool(total) and done >= total
-            if self.timer is not None and (begun or over):
-                self.timer.cancel()
-                self.timer = None
-            if over:
-                self.what = ""
-            elif self.timer is None:
+            if over or what != self.what:
+                self._stop()
+            if not over and self.timer is None:
+                self.said, self.pause, self.begun = -1, _PATIENCE, time.monotonic()
                 self._wait()
+            self.what, self.done, self.total = "" if over else what, done, total
 
     def stop(self) -> None:
         """Say nothing more."""
         with self.lock:
-            if self.timer is not None:
-                self.timer.cancel()
-            self.timer = None
+            self._stop()
+
+    def _stop(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = None
 
     def _wait(self) -> None:
-        self.timer = threading.Timer(_PATIENCE, self._say)
+        self.timer = threading.Timer(self.pause, self._say)
         self.timer.daemon = True
         self.timer.start()
 
     def _say(self) -> None:
         with self.lock:
-            if self.timer is None or self.timer is not threading.current_thread():
-                return
-            what, done, total = self.what, self.done, self.total
-            print(f"  {what}: {done:,} of {total:,}" if total else f"  {what}", file=sys.stderr, flush=True)
+            if self.timer is not threading.current_thread():
+                return  # the step ended while this was waiting for the lock
+            # What moves is said every two seconds; what stands still after 2, 4, 8 … so that it is seen to live.
+            self.pause = _PATIENCE if self.done != self.said else 2 * self.pause
+            self.said = self.done
+            how_far = f": {self.done:,} of {self.total:,}" if self.total > 1 else ""
+            since = f" ({time.monotonic() - self.begun:.0f} s)"
+            print(f"  {self.what}{how_far}{since}", file=sys.stderr, flush=True)
             self._wait()
 
 
