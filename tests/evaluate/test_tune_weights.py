@@ -99,7 +99,7 @@ def test_a_metric_that_is_better_low_is_minimised(split) -> None:
 
 
 def test_on_real_data_a_weak_model_is_kept_from_doing_harm(shared_data: Path) -> None:
-    """Content alone reaches a tenth of EASE; on data that the weights were not chosen on, their sum keeps up with it."""
+    """Content alone reaches a tenth of EASE; on data that weights were not chosen on, their sum keeps up with it."""
     archive = shared_data / "movielens" / "ml-100k.zip"
     if not archive.exists():
         pytest.skip(f"needs {archive.name} in {archive.parent}")
