@@ -57,6 +57,16 @@ def test_the_steps_one_by_one(run, tmp_path: Path) -> None:
     assert len(rows) == 3 and all("close to what the user has" in row["why"] for row in rows)
 
 
+def test_strangers_are_told_from_their_fold_in(run, tmp_path: Path) -> None:
+    run("data", "split", "--name", "s", "--method", "by_user", cwd=tmp_path)
+    for model in ("popular", "ease"):
+        run("fit", model, "--split", "s", cwd=tmp_path)
+        run("recommend", model, "--split", "s", "--keep", f"lists-{model}", cwd=tmp_path)
+        run("evaluate", f"lists-{model}", "--split", "s", "-m", "ndcg@10", "--keep", model, cwd=tmp_path)
+    said = run("compare", "popular", "ease", "--baseline", "popular", cwd=tmp_path)
+    assert "ease is better than popular" in said.stderr and "n = 188;" in said.stderr  # a fifth of 943, rounded down
+
+
 def test_hyper_parameters(run, tmp_path: Path) -> None:
     run("fit", "ease", "-p", "l2=50", "--name", "e50", cwd=tmp_path)
     assert '"l2": 50.0' in (tmp_path / "workspace" / "model" / "e50" / "header.json").read_text()

@@ -10,6 +10,7 @@ import pytest
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.evaluate import Comparison, Evaluation, compare, evaluate
+from reclens.schema import Recommendations
 from reclens.stats.multiplicity import adjust
 
 METRICS = ["ndcg@10", "recall@10", "coverage@10", "diversity@10"]
@@ -124,6 +125,31 @@ def test_another_filter_of_seen_items_is_refused(world, results) -> None:
     other = evaluate(seen, world.truth, train=world.train, metrics=METRICS, name="other")
     with pytest.raises(IncomparableError, match="already seen"):
         compare({"poor": results["poor"], "other": other}, baseline="poor")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"k": 5}, r"the length that lists were asked for \(k\): 10 for 'a', 5 for 'b'"),
+        ({"exclude_seen": False}, "whether seen items were left out: True for 'a', False for 'b'"),
+        ({"train": {"hash": "of all data"}}, "the data that the model learned from: one for 'a', of all data for 'b'"),
+        ({"k": 50}, None),  # no metric looks below rank 10
+        ({"k": None, "exclude_seen": None, "train": None}, None),  # lists from elsewhere say nothing
+    ],
+)
+def test_lists_that_were_made_by_another_protocol_are_refused(world, change: dict, says: str | None) -> None:
+    card = {"k": 10, "exclude_seen": True, "train": {"hash": "one"}}
+    runs = {
+        name: evaluate(
+            Recommendations(world.lists["good"], name, own), world.truth, metrics=["ndcg@10"], replicates=100
+        )
+        for name, own in (("a", card), ("b", card | change))
+    }
+    if says is None:
+        assert compare(runs, baseline="a").find("b", "ndcg@10").difference == 0
+    else:
+        with pytest.raises(IncomparableError, match=says):
+            compare(runs, baseline="a")
 
 
 def test_wrong_use_is_explained(results) -> None:

@@ -96,6 +96,9 @@ def recommend(
     model: Annotated[str, typer.Argument(help="Name of a fitted model in the workspace.")],
     k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="To the test users of this split, from their fold-in if it has one.")
+    ] = None,
     seen: Annotated[bool, typer.Option("--seen/--no-seen", help="Also recommend items of the training data.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why, in words, for each item.")] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
@@ -117,10 +120,15 @@ def recommend(
 
     place = Workspace(workspace)
     fitted = place.load("model", model)
-    wanted = [int(each) for each in user] if user and fitted.users_.is_integer and all(map(_whole, user)) else user
+    wanted: Any = [int(each) for each in user] if user and fitted.users_.is_integer and all(map(_whole, user)) else user
+    made = None if split is None else place.load("split", split)
+    if made is not None:
+        wanted = wanted or made.test_users
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "models", quiet=quiet)
-        lists = fitted.recommend(wanted, k=k, exclude_seen=not seen, progress=progress)
+        lists = fitted.recommend(
+            wanted, k=k, exclude_seen=not seen, history=None if made is None else made.fold_in, progress=progress
+        )
     if keep:
         say(f"kept in {place.save(lists, keep)}", quiet=quiet)
     for rule in lists.card["rules"]:

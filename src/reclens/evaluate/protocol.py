@@ -76,17 +76,35 @@ def check_comparable(cards: Mapping[str, Mapping[str, Any]]) -> None:
         IncomparableError: Naming everything in which two cards differ, with both values.
     """
     names = list(cards)
+    first = cards[names[0]]
     for name in names[1:]:
+        pairs = [(what, first.get(key), cards[name].get(key)) for key, what in _MUST_AGREE.items()]
+        ours, theirs = _declared(first), _declared(cards[name])
+        pairs += [(what, ours[what], theirs[what]) for what in ours if what in theirs]
         differing = [
-            f"{what}: {_short(cards[names[0]].get(key))} for '{names[0]}', {_short(cards[name].get(key))} for '{name}'"
-            for key, what in _MUST_AGREE.items()
-            if cards[names[0]].get(key) != cards[name].get(key)
+            f"{what}: {_short(one)} for '{names[0]}', {_short(other)} for '{name}'"
+            for what, one, other in pairs
+            if one != other
         ]
         if differing:
             raise IncomparableError(
                 f"'{names[0]}' and '{name}' were not measured alike. They differ in " + "; ".join(differing) + ". "
                 "Evaluate both with the same truth, training data, catalogue, seen-item filter and convention."
             )
+
+
+def _declared(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What the lists say of how they were made, as far as it bears on the metrics; lists from elsewhere say nothing."""
+    lists = card.get("lists") or {}
+    said: dict[str, Any] = {}
+    if lists.get("k") is not None:
+        # Longer lists than any metric looks at are as good as lists of that length.
+        said["the length that lists were asked for (k)"] = min(int(lists["k"]), int(card["depth"]))
+    if lists.get("exclude_seen") is not None:
+        said["whether seen items were left out"] = bool(lists["exclude_seen"])
+    if isinstance(lists.get("train"), Mapping):
+        said["the data that the model learned from"] = lists["train"].get("hash")
+    return said
 
 
 def _short(value: Any) -> str:
