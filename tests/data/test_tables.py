@@ -175,6 +175,8 @@ def test_a_broken_query_says_why() -> None:
         read(query="SELECT 1 FORM x")
     with pytest.raises(DataError, match="there is no column for 'user_id'"):
         read(query="SET threads = 1")
+    with pytest.raises(DataError, match=r"rows cannot be used.*'user_id'.*Mend the SQL"):
+        read(query="SELECT 1 AS user_id, 2 AS user_id, 3 AS item_id")
     with pytest.raises(UsageError, match="params="):
         read(FRAME, params=[1])
 

@@ -178,6 +178,28 @@ def test_wrong_use_is_explained(world, options: dict, error: type, says: str) ->
         run(world, **options)
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "says"),
+    [
+        ("item_id", ["x", None], r"truth, column 'item_id', row 2: the value is None"),
+        ("grade", [1.0, float("nan")], r"truth, column 'grade', row 2: the value is nan"),
+        ("grade", [float("inf"), 1.0], r"truth, column 'grade', row 1: the value is inf"),
+        ("grade", ["high", "2"], r"truth, column 'grade', row 1: the value is 'high'; there are 1 such rows"),
+    ],
+)
+def test_truth_that_cannot_be_used_is_named_by_row(column: str, values: list, says: str) -> None:
+    lists = pl.DataFrame({"user_id": [1, 2], "item_id": ["x", "y"], "rank": [1, 1]})
+    truth = pl.DataFrame({"user_id": [1, 2], "item_id": ["x", "y"], "grade": [1.0, 2.0]})
+    truth = truth.with_columns(pl.Series(column, values))
+    with pytest.raises(DataError, match=says):
+        evaluate(lists, truth, metrics=["ndcg@10"], relevance="grade")
+
+
+def test_train_has_to_be_a_data_set(world) -> None:
+    with pytest.raises(UsageError, match=r"train is a DataFrame.*reclens\.read"):
+        run(world, train=world.train.interactions)
+
+
 def test_integer_and_text_ids_do_not_silently_miss_each_other() -> None:
     lists = pl.DataFrame({"user_id": [1], "item_id": ["7"], "rank": [1]})
     truth = pl.DataFrame({"user_id": [1], "item_id": [7]})

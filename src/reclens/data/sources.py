@@ -83,8 +83,9 @@ def _from_path(path: str, *, table: str | None, delimiter: str | None, encoding:
         matches = _matching(place) if any(sign in path for sign in "*?[") else []
         if matches:
             return _from_many([Path(match) for match in matches], path, Path(path).parent.name or "data", options)
-        near = suggest(place.name, [p.name for p in place.parent.iterdir()]) if place.parent.is_dir() else ""
-        raise DataError("there is no such file or folder", source=path, fix=near.strip() or "Check the path.")
+        near = suggest(place.name, [p.name for p in place.parent.iterdir()]).strip() if place.parent.is_dir() else ""
+        fix = near if near.startswith("Did you mean") else "Check the path."
+        raise DataError("there is no such file or folder", source=path, fix=fix)
     try:
         with place.open("rb") as file:
             head = file.read(16)
@@ -230,7 +231,7 @@ def _from_database(source: Any, where: str, table: str | None) -> Raw:
             )
         schema, name = matches[0]
         frame = pl.DataFrame(ArrowStream(connection.sql(f"SELECT * FROM {_quoted(schema)}.{_quoted(name)}")))
-    except duckdb.Error as error:
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise DataError(f"it cannot be read: {_first_line(error)}", source=where) from None
     finally:
         connection.close()
@@ -262,6 +263,8 @@ def _from_query(source: Any, query: str, params: Any, table: str | None) -> Raw:
         if relation is None:
             raise DataError("the SQL returns no rows", source=where, fix="Expected one SELECT.")
         return Raw(pl.DataFrame(ArrowStream(relation)), where, "query")
+    except pl.exceptions.PolarsError as error:  # such as two columns of one name
+        raise DataError(f"its rows cannot be used: {_first_line(error)}", source=where, fix="Mend the SQL.") from None
     except duckdb.Error as error:
         fix = "The rows of the given source are the table 'source'." if rows is not None else "Mend the SQL."
         raise DataError(f"the SQL failed: {_first_line(error)}", source=where, fix=fix) from None

@@ -149,7 +149,7 @@ def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict
         bad = values.is_null() | ~values.is_finite() if column == relevance else values.is_null()
         if bad.any():
             row = int(bad.arg_true()[0])
-            raise DataError(f"the value is {truth[column][row]!r} ({bad.sum():,} such rows)", source="truth",
+            raise DataError(f"the value is {truth[column][row]!r}; there are {bad.sum():,} such rows", source="truth",
                             column=column, row=row + 1, fix="Drop or fill those rows.")  # fmt: skip
     positive = rows.filter(pl.col("gain") > 0) if relevance else rows
     card["truth_rows_without_relevance"] = rows.height - positive.height
@@ -297,7 +297,7 @@ def _labels(train: Dataset | None, users: Vocabulary, name: str) -> tuple[list[s
     table = train.segments if train is not None else None
     known = [] if table is None else [column for column in table.columns if column != USER]
     if table is None or name not in known:
-        raise UnknownNameError("segmentation (name it with train.with_segments(…) first); segmentation", name, known)
+        raise UnknownNameError("segmentation of the training data (train.with_segments(…) names them)", name, known)
     placed = users.ids.alias(USER).to_frame().join(table.select(USER, name), on=USER, how="left", maintain_order="left")
     column = placed[name]
     if isinstance(column.dtype, pl.Enum):

@@ -139,6 +139,8 @@ def evaluate(
     seed: Any = rng
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
+    if train is not None and not isinstance(train, Dataset):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may
+        raise UsageError(f"train is a {type(train).__name__}, expected a data set: pass train=reclens.read(train).")
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)
     held_out, truth_rules = (None, []) if truth is None else _truth_table(truth)
