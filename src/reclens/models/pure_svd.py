@@ -29,7 +29,7 @@ class PureSVD(FactorModel):
     sign of a vector is set so that its largest entry is positive.
 
     Attributes:
-        factors: Singular vectors d, at most as many as items. 30 to 70 on MovieLens 1M.
+        factors: Singular vectors d, at most as many as items. On MovieLens 1M 32 are better than 48 or 64.
         iterations: Products with RᵀR; more bring the vectors nearer to the exact ones.
         seed: Seed of the random start.
 
@@ -41,7 +41,7 @@ class PureSVD(FactorModel):
     name: ClassVar[str] = "pure_svd"
     space: ClassVar[Mapping[str, Space]] = {"factors": Whole(8, 512)}
 
-    factors: int = 48
+    factors: int = 32
     iterations: int = 8
     seed: int = 0
 
