@@ -79,6 +79,11 @@ def test_a_mark_tells_its_numbers_on_hover(browser_page, page_file: Path) -> Non
 def test_it_prints(browser_page, page_file: Path) -> None:
     browser_page.goto(page_file.as_uri())
     browser_page.wait_for_function("document.querySelectorAll('.chart svg.marks').length > 10")
+    # On paper it is dark on white whatever the screen's theme, and no table is wider than A4 within its margins.
+    browser_page.emulate_media(media="print", color_scheme="dark")
+    browser_page.set_viewport_size({"width": 688, "height": 900})
+    assert browser_page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser_page.evaluate("document.documentElement.scrollWidth") <= 688
     pdf = browser_page.pdf(format="A4")
     assert pdf.startswith(b"%PDF") and len(pdf) > 50_000
 
