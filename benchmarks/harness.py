@@ -116,7 +116,7 @@ def race(workers: list[Worker], *, runs: int, task: str = "run") -> dict[str, di
 
 
 def table(results: dict[str, dict[str, Any]], *, ours: str = "reclens") -> str:
-    """A Markdown table: median, range, CPU time of all threads, peak memory and the ratios to ours of the time and the CPU time."""
+    """A Markdown table: median, range, CPU time of all threads, peak memory, and the times as multiples of ours."""
     base, base_cpu = results[ours]["median_s"], results[ours]["cpu_s"]
     lines = ["| | median s | min – max s | CPU s | peak GiB | × ours | × our CPU |", "|---|--:|--:|--:|--:|--:|--:|"]
     for name, row in sorted(results.items(), key=lambda pair: pair[1]["median_s"]):
