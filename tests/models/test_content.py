@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from reclens import models
 from reclens.data.dataset import Dataset
+from reclens.data.filters import min_rating
 from reclens.data.movielens import read_movielens
+from reclens.data.split import random
 from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.evaluate import evaluate
 from reclens.models._words import words_of
 from reclens.testing.models import check_model, model_data
 
@@ -80,18 +83,18 @@ def test_scores_by_hand() -> None:
     # Three of five items have Comedy, and two each of War, A and B.
     comedy, war = np.log(6 / 4) + 1, np.log(6 / 3) + 1
     both = np.hypot(comedy, war)
-    half = np.sqrt(0.5)  # an item with both columns has each at the length √½
+    half = np.sqrt(0.5)  # each of the two columns has this length
     first = {"Comedy": half, "A": half}
     others = {1: {"Comedy": half * comedy / both, "War": half * war / both, "B": half}, 2: {"War": half, "A": half},
-              3: {"B": 1.0}, 4: {"Comedy": 1.0}}  # fmt: skip
+              3: {"B": half}, 4: {"Comedy": half}}  # fmt: skip
     expected = {item: sum(first.get(name, 0) * value for name, value in row.items()) for item, row in others.items()}
     table = model.recommend([1], k=5).table
     got = dict(table.select("item_id", "score").iter_rows())
     assert got == pytest.approx({item: value for item, value in expected.items() if value > 0})
-    assert table["item_id"].to_list() == [4, 2, 1], "4 has no interaction; 3 has nothing in common and is left out"
+    assert table["item_id"].to_list() == [2, 4, 1], "4 has no interaction; 3 has nothing in common and is left out"
     why = model.explain(1, 1)
     assert why.kind == "feature" and why.reasons == (("genres: Comedy", pytest.approx(0.5 * comedy / both)),)
-    assert models.Content().fit(small()).similar_items(0, k=2)["item_id"].to_list() == [4, 2]
+    assert models.Content().fit(small()).similar_items(0, k=2)["item_id"].to_list() == [2, 4]
     with pytest.raises(UnknownNameError, match="unknown item '9'"):
         model.similar_items(9)
 
@@ -222,7 +225,7 @@ schema = {"text": pl.String, "tags": pl.List(pl.String), "size": pl.Int64}
 
 
 @given(rows, st.booleans())
-def test_vectors_have_length_one_and_cosines_stay_below_one(rows: list, sublinear: bool) -> None:
+def test_each_column_is_a_third_of_a_vector_and_scores_stay_below_one(rows: list, sublinear: bool) -> None:
     table = pl.DataFrame(rows, schema, orient="row").with_row_index("item_id")
     data = Dataset(pl.DataFrame({"user_id": [1, 1], "item_id": [0, 1]}), None, table)
     kinds = {"text": "text", "tags": "list", "size": "number"}
@@ -232,7 +235,10 @@ def test_vectors_have_length_one_and_cosines_stay_below_one(rows: list, sublinea
         assert not any(words_of(table["text"]).list.len()) and not any(table["tags"].list.len())
         return
     lengths = [sum(value**2 for value in row.values()) for row in vectors(model)]
-    assert all(length == 0 or length == pytest.approx(1, abs=1e-5) for length in lengths)
+    filled = zip(
+        words_of(table["text"]).list.len() > 0, table["tags"].list.len() > 0, table["size"].is_not_null(), strict=True
+    )
+    assert lengths == pytest.approx([sum(columns) / 3 for columns in filled], abs=1e-5)
     scores = model.recommend(k=10, exclude_seen=False).table["score"]
     assert scores.len() == 0 or scores.max() <= 1 + 1e-5
 
@@ -271,3 +277,19 @@ def test_plots_of_films(shared_data: Path) -> None:
     best = [titles[item] for item in lists.filter(pl.col("user_id") == 1)["item_id"]]
     assert "Star Wars: Episode VI - Return of the Jedi" in best[:3]
     assert titles[lists.filter(pl.col("user_id") == 2)["item_id"][0]] == "Toy Story 2"
+
+
+def test_cast_and_genres_say_much_more_than_chance(shared_data: Path) -> None:
+    archive, plots = shared_data / "movielens" / "ml-1m.zip", shared_data / "catalog" / "ml-1m_plots.csv.gz"
+    for file in (archive, plots):
+        if not file.exists():
+            pytest.skip(f"needs {file.name} in {file.parent}")
+    cast = pl.read_csv(plots).select(pl.col("movieId").alias("item_id"), pl.col("director", "actors").str.split(", "))
+    data = min_rating(read_movielens(archive), 4)
+    split = random(replace(data, items=data.items.join(cast, on="item_id", how="left")), test_share=0.1, rng=1)
+    values = {}
+    for model in (models.Content(features=["genres", "director", "actors"]), models.Random()):
+        lists = model.fit(split.train).recommend(split.test_users, k=10)
+        result = evaluate(lists, split.test, train=split.train, metrics=["ndcg@10"], replicates=0)
+        values[model.name] = result["ndcg@10"].overall.value
+    assert values["content"] > 5 * values["random"], values

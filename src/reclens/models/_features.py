@@ -14,9 +14,10 @@ kind          column                                                 features
 
 ``auto`` tells the kind by the column's type; text is a ``category`` where values repeat (at most half as many distinct
 values as values), and else a ``text``. tf is the count, or 1 + ln(count); idf is ln((1 + items) ÷ (1 + items with it))
-+ 1, as in scikit-learn. Each block is brought to length 1 and multiplied by the square root of its column's weight, and
-then the whole vector is brought to length 1: the cosine of two items that have all columns is the mean of the cosines
-of their columns by weight, however many words one of them has. A column that an item lacks does not count for it.
++ 1, as in scikit-learn. Each block is brought to length 1 and multiplied by √(weight of its column ÷ sum of the
+weights): the product of two items is the mean of the cosines of their columns by weight, however many words one of them
+has. A column that one of them lacks counts 0 in it. (To bring the whole vector to length 1 would put items of which
+little is known before all others: what is known of them would count for the rest.)
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class FeatureTable:
     """Items as vectors.
 
     Attributes:
-        vectors: Items × features; a row has length 1, or is empty.
+        vectors: Items × features; a row has length 1, less where columns are missing, or is empty.
         names: ``"column: value"`` of each feature.
         kinds: Column -> kind, of those that were used.
         absent: How many items of the catalogue the items table lacks.
@@ -96,6 +97,7 @@ def item_features(
     rows = catalogue.encode(items[ITEM].cast(catalogue.ids.dtype))
     table = items.with_columns(pl.Series("row", rows, pl.Int64)).filter(pl.col("row") >= 0).unique("row", keep="first")
     table = table.sort("row")
+    total = sum(options.weights.get(column, 1.0) for column in kinds)
     found: list[Cells] = []
     names: list[str] = []
     for done, (column, kind) in enumerate(kinds.items()):
@@ -105,7 +107,7 @@ def item_features(
             cells, own = _given(values, column, table["row"].to_numpy())
         else:
             cells, own = _tf_idf(values, kind, table["row"].to_numpy(), len(catalogue), options)
-        scale = np.sqrt(options.weights.get(column, 1.0))
+        scale = np.sqrt(options.weights.get(column, 1.0) / total)
         at, feature, value = _of_length_one(cells, len(catalogue))
         found.append((at, feature + len(names), value * scale))
         names += [f"{column}: {name}" for name in own]
@@ -114,8 +116,7 @@ def item_features(
             f"the items have no feature in {', '.join(kinds) or 'any column'}: each value is missing, or stands in "
             f"fewer than {options.min_items} items. Name other columns by features=, or lower min_items."
         )
-    whole = tuple(np.concatenate(part) for part in zip(*found, strict=True))
-    at, feature, value = _of_length_one((whole[0], whole[1], whole[2]), len(catalogue))
+    at, feature, value = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.argsort(at * len(names) + feature)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(catalogue)))]).astype(np.int64)
     vectors = UserItemMatrix(indptr, feature[order].astype(np.int32), value[order].astype(np.float32), len(names))

@@ -31,11 +31,12 @@ _DAY = 86_400_000_000
 class Content(Recommender):
     """Items whose attributes and words are like those of the user's history.
 
-    An item is a vector of features of unit length, made of the columns of the items table: tf-idf over values and
-    words, and vectors that were given, such as embeddings, as a column of lists of numbers. How columns become features
-    stands at the top of ``reclens.models._features``. The user's profile is the mean of the vectors of her items, and
-    the score is the cosine of the profile and the item. Items that have no interaction can be recommended; an item
-    without a feature cannot. Only scores above 0 count, so that lists can be short.
+    An item is a vector of features, made of the columns of the items table: tf-idf over values and words, and vectors
+    that were given, such as embeddings, as a column of lists of numbers. How columns become features stands at the top
+    of ``reclens.models._features``; an item that has all columns has length 1. The user's profile is the mean of the
+    vectors of her items, brought to length 1, and the score is the product of the profile and the item: their cosine,
+    or less where the item lacks columns. Items that have no interaction can be recommended; an item without a feature
+    cannot. Only scores above 0 count, so that lists can be short.
 
     Attributes:
         features: Columns of the items table, as a list of names, or as a mapping name -> kind: ``auto``, ``list``,
@@ -188,7 +189,8 @@ class Content(Recommender):
             k: How many.
 
         Returns:
-            ``item_id, score`` (the cosine), the most similar first, equal ones by id; only scores above 0.
+            ``item_id, score`` (the mean of the cosines of the columns), the most similar first, equal ones by id;
+            only scores above 0.
 
         Raises:
             UnknownNameError: If the item is not in the catalogue.
