@@ -192,6 +192,18 @@ def test_possible_critiques_say_how_many_items_they_leave() -> None:
         assert count == len(one & two) < min(len(one), len(two)), said
 
 
+@pytest.mark.parametrize("declared", [[], ["tags is known", "price > 30"]])
+@pytest.mark.parametrize("item", list("abcdef"))
+def test_a_critique_leaves_as_many_items_as_was_said(item: str, declared: list[str]) -> None:
+    model = shop(require=declared)
+    possible = model.possible(item, size=3)
+    for said, count in possible.select("critique", "items").iter_rows():
+        found = model.critique(item, said, k=99)
+        assert found.n_items == found.table.height == count, said
+        fitting = set(model.asked(require=found.require).best()["item_id"])
+        assert fitting - {item} == set(found.table["item_id"]), said
+
+
 @pytest.mark.parametrize(
     ("require", "says"),
     [
@@ -201,6 +213,7 @@ def test_possible_critiques_say_how_many_items_they_leave() -> None:
         ("title includes x", "Did you mean 'contains'"),
         ("tags includes [a, b]", "Say 'includes any of' or 'includes all of'"),
         ("price >= cheap", "'cheap' is not a number"),
+        ("price < inf", "'inf' is not a number"),
         ("since > spring", "not a date such as 2024-02-29"),
         ("stock = maybe", "expected true or false"),
         ("price low", "Put it into prefer"),
@@ -250,6 +263,17 @@ def test_wrong_hyper_parameters_are_explained(options: dict, says: str) -> None:
 def test_wrong_critiques_are_explained(item: str, critique: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         shop().critique(item, critique)
+
+
+def test_numbers_that_are_not_finite_are_missing() -> None:
+    table = pl.DataFrame({"item_id": [1, 2, 3, 4], "size": [float("nan"), float("inf"), 1.0, None]})
+    model = models.Knowledge().fit(Dataset(pl.DataFrame({"user_id": [1], "item_id": [3]}), None, table))
+    for text, fits in (("size is known", [3]), ("size is missing", [1, 2, 4]), ("size != 5", [3]), ("size > 0", [3])):
+        assert sorted(model.asked(require=[text]).best()["item_id"]) == fits, text
+    wish = model.asked(prefer={"size low": 1.0}, require=[])
+    assert wish.best()["score"].to_list() == pytest.approx([2.01, 1, 1, 1])
+    with pytest.raises(UsageError, match="item 2 has no value"):
+        model.critique(2, "higher size")
 
 
 def test_attributes_are_needed_only_by_requirements() -> None:

@@ -82,7 +82,8 @@ class Attributes:
         kind = self.check(requirement)
         values, operator = self.table[requirement.column], requirement.operator
         if operator in ("is known", "is missing"):
-            return (values.is_null() if operator == "is missing" else values.is_not_null()).to_numpy()
+            gone = np.isnan(self.numbers(requirement.column)) if kind == "number" else values.is_null().to_numpy()
+            return gone if operator == "is missing" else ~gone
         if operator in WISHES:
             raise UsageError(f"'{requirement}' is met more or less, so it cannot be required. Put it into prefer.")
         if kind == "list":
@@ -103,7 +104,7 @@ class Attributes:
         if requirement.operator not in WISHES:
             return self.met(requirement).astype(np.float64)
         values = self.numbers(requirement.column)
-        there = np.isfinite(values)
+        there = ~np.isnan(values)
         if not there.any():
             return np.zeros(len(values))
         low, high = values[there].min(), values[there].max()
@@ -116,11 +117,12 @@ class Attributes:
         return np.where(there, found, 0.0)
 
     def numbers(self, column: str) -> np.ndarray:
-        """A column of numbers or dates as float64 (dates in microseconds), NaN where missing."""
+        """A column of numbers or dates as float64 (dates in microseconds), NaN where missing or not finite."""
         values = self.table[column]
         if self.kinds[column] == "date":
             return _microseconds(values).cast(pl.Float64).fill_null(np.nan).to_numpy()
-        return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        found = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return np.where(np.isfinite(found), found, np.nan)
 
     def shown(self, column: str, row: int) -> tuple[str, ...]:
         """The value of an item as requirements write it: all values of a list; nothing where it is missing."""
@@ -130,6 +132,8 @@ class Attributes:
         if self.kinds[column] == "list":
             return tuple(str(each) for each in value.to_list() if each is not None)
         if isinstance(value, float):
+            if not np.isfinite(value):
+                return ()
             return (str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value),)
         return (str(value).lower() if isinstance(value, bool) else str(value),)
 
@@ -171,7 +175,9 @@ def _microseconds(values: pl.Series) -> pl.Series:
 def _number(value: str, kind: str, requirement: Requirement) -> float:
     try:
         if kind == "number":
-            return float(value)
+            if not np.isfinite(found := float(value)):
+                raise ValueError
+            return found
         when = datetime.fromisoformat(value)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1e6
     except ValueError:

@@ -225,7 +225,7 @@ def _binned(values: pl.Series, rows: np.ndarray, bins: int) -> tuple[np.ndarray,
     temporal = values.dtype.is_temporal()
     if temporal:
         values = values.dt.date()
-    numbers = values.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy()
+    numbers = (values.to_physical() if temporal else values).cast(pl.Float64).fill_null(np.nan).to_numpy()
     there = np.isfinite(numbers)
     at, known = rows[there], numbers[there]
     if not len(known):

@@ -248,8 +248,8 @@ class Knowledge(Recommender):
         open_items = np.ones(len(self.items_), bool)
         open_items[self._seen_by(user)] = open_items[row] = False
         units = possible_critiques(row, self.attributes_)
-        masks = {said: self.attributes_.met(each) & open_items & self._meets_but({each.column})
-                 for said, each in units.items()}  # fmt: skip
+        met = {said: self.attributes_.met(each) for said, each in units.items()}
+        masks = {said: met[said] & open_items & self._meets_but({each.column}) for said, each in units.items()}
         rows = [(said, 1, int(mask.sum())) for said, mask in masks.items()]
         for number in range(2, size + 1):
             for chosen in combinations(units, number):
@@ -258,7 +258,7 @@ class Knowledge(Recommender):
                     continue
                 both = open_items & self._meets_but(columns)
                 for said in chosen:
-                    both &= self.attributes_.met(units[said])
+                    both &= met[said]
                 least = min(int(masks[said].sum()) for said in chosen)
                 if both.sum() < least:
                     rows.append((", ".join(chosen), number, int(both.sum())))
