@@ -68,33 +68,37 @@ def test_top_of_row_is_a_sort(n: int, k: int, floor: float, kind: str) -> None:
     assert (codes[found:] == -9).all() and (scores[found:] == 9).all()
 
 
-# 9,000 columns are more words than are compared at a time; a part of the rows, none or all may be in the head.
+# 9,000 columns are more words than are compared at a time, and 70,000 are more than 16 bits count; a part of the rows,
+# none or all may be in the head.
 @pytest.mark.parametrize("limit", [0, 1, 6, 10_000])
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (70, 63), (70, 65), (50, 9000), (130, 300)])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(1, 1), (70, 63), (70, 65), (50, 9000), (130, 300), (8, 140_000)]
+)  # fmt: skip
 def test_common_columns_are_those_of_the_dense_product(
     rows: int, columns: int, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_pairs, "_head", lambda *_: min(limit, rows))
     dense = long_tailed(rows, rows, columns)
     dense[0, 0] = 1
+    dense[-2:, :70_000] = 1 if columns > 70_000 else dense[-2:, :70_000]
     pairs = pairs_of(dense)
-    line = np.full(rows, -7, np.int32)
+    line, found = np.full(rows, 7, np.uint16), np.full(rows, np.nan, np.float32)
     expected = (dense @ dense.T)[np.ix_(pairs.order, pairs.order)]
     for place in range(rows):
-        common_of_row(place, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places, pairs.splits,
-                      pairs.counts, pairs.head, line)  # fmt: skip
-        assert line.tolist() == expected[place].tolist()
+        common_of_row(place, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
+                      pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, line, found)  # fmt: skip
+        assert found.tolist() == expected[place].tolist()
 
 
 def test_popular_rows_come_first_and_the_cheapest_head_is_taken() -> None:
-    dense = long_tailed(3, 300, 2000)
+    dense = long_tailed(3, 900, 8000)
     pairs = pairs_of(dense)
     sizes = dense.sum(axis=1)[pairs.order]
     assert (np.diff(sizes) <= 0).all()
-    # Additions that are left for each head, by the definition, plus the comparisons of 32 words, four to an addition.
-    heads = np.vstack([np.zeros(2000), np.cumsum(dense[pairs.order], axis=0)])
-    left = (heads[-1] ** 2 - heads**2).sum(axis=1) + np.arange(301) ** 2 / 2 * 32 / 4
-    assert 0 < pairs.head < 300
+    # Additions that are left for each head, by the definition, plus the comparisons of 125 words, six to an addition.
+    heads = np.vstack([np.zeros(8000), np.cumsum(dense[pairs.order], axis=0)])
+    left = (heads[-1] ** 2 - heads**2).sum(axis=1) + np.arange(901) ** 2 / 2 * 125 / 6
+    assert 0 < pairs.head < 900
     assert left[pairs.head] <= 1.01 * min(left)
 
 

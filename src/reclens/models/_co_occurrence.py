@@ -19,8 +19,8 @@ def co_occurrence(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Prog
     products = np.empty((n, n), np.float32)
 
     def task(part: range) -> None:
-        gram(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places, pairs.splits,
-             pairs.counts, pairs.head, products)  # fmt: skip
+        gram(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
+             pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, products)  # fmt: skip
 
     parts = chunk_ranges(n, 256)
     for done, _ in enumerate(engine.map(task, parts), 1):

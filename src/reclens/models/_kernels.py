@@ -21,11 +21,13 @@ DOT: Final = 2
 
 @kernel(
     "void(int64, int64, int32[::1], int64[::1], int32[::1], float32[::1], int64[::1], int32[::1], float32[::1], "
-    "int64[::1], int32[:,::1], int64, float32[::1], int64, float32, int32[:,::1], float32[:,::1], int64[::1])"
+    "int64[::1], int32[::1], int32[:,::1], int64, float32[::1], int64, float32, int32[:,::1], float32[:,::1], "
+    "int64[::1])"
 )
 def neighbours(
     first: Any, stop: Any, order: Any, indptr: Any, indices: Any, values: Any, ends: Any, places: Any, cells: Any,
-    splits: Any, counts: Any, head: Any, sizes: Any, kind: Any, shrinkage: Any, codes: Any, scores: Any, lengths: Any,
+    tail_ends: Any, tail: Any, counts: Any, head: Any, sizes: Any, kind: Any, shrinkage: Any, codes: Any, scores: Any,
+    lengths: Any,
 ) -> None:  # fmt: skip
     """The most similar rows of the rows at places ``first`` to ``stop`` of a sparse matrix, itself left out.
 
@@ -33,14 +35,14 @@ def neighbours(
     (cosine) or counts (Jaccard) of the rows by place. Only positive similarities count.
     """
     n = len(order)
-    row, line, keys = np.empty(n, np.float32), np.empty(n, np.int32), np.empty(n, np.int64)
+    row, line, keys = np.empty(n, np.float32), np.empty(n, np.uint16), np.empty(n, np.int64)
     for place in range(first, stop):
         if len(cells):
             products_of_row(order[place], indptr, indices, values, ends, places, cells, row)
         else:
-            common_of_row(place, order, indptr, indices, ends, places, splits, counts, head, line)
-            for j in range(n):
-                row[j] = line[j]
+            common_of_row(
+                place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row
+            )  # fmt: skip
         row[place] = 0
         # Rows of zeros give NaN, which is never among the best: a test would keep the loop out of vector registers.
         size = sizes[place]
@@ -122,20 +124,20 @@ def top_of_dense(
 
 
 @kernel(
-    "void(int64, int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[:,::1], int64, "
-    "float32[:,::1])"
+    "void(int64, int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], "
+    "int32[:,::1], int64, float32[:,::1])"
 )
 def gram(
-    first: Any, stop: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, splits: Any, counts: Any,
-    head: Any, out: Any,
+    first: Any, stop: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, tail_ends: Any, tail: Any,
+    counts: Any, head: Any, out: Any,
 ) -> None:  # fmt: skip
     """The Gram matrix of a matrix of ones, dense: the rows at places ``first`` to ``stop``, see ``Pairs``."""
-    line = np.empty(len(order), np.int32)
+    line, row = np.empty(len(order), np.uint16), np.empty(len(order), np.float32)
     for place in range(first, stop):
-        common_of_row(place, order, indptr, indices, ends, places, splits, counts, head, line)
-        row = out[order[place]]
+        common_of_row(place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row)
+        target = out[order[place]]
         for j in range(len(order)):
-            row[order[j]] = line[j]
+            target[order[j]] = row[j]
 
 
 @kernel("void(int64[::1], int64[::1], int32[::1], float32[:,::1], float32[:,::1])")

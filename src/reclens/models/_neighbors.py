@@ -122,7 +122,7 @@ def find_neighbors(
 
     def task(part: range) -> None:
         neighbours(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.values, pairs.ends,
-                   pairs.places, pairs.cells, pairs.splits, pairs.counts, pairs.head, sizes, kind,
+                   pairs.places, pairs.cells, pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, sizes, kind,
                    np.float32(shrinkage), codes, weights, lengths)  # fmt: skip
 
     parts = chunk_ranges(n, _ROWS_A_TASK)

@@ -6,7 +6,7 @@ the few most popular rows. So the rows are ordered by popularity and cut in two:
 - Of the *head*, each row is a string of bits, 64 columns a word, and a pair is the number of ones of an AND. A vector
   instruction does hundreds of columns, whether there is something in them or not, and each pair is counted once.
 - Whatever involves the *tail* is added up from the lists: for a row, the rows of each of its columns, into one dense
-  line that stays in the cache. A row of the head only goes through the ends of those lists, where the tail stands.
+  line of 16-bit counts that stays in the cache. A row of the head only goes through the tail of those lists.
 
 Counts are integers, so that nothing depends on an order of summation.
 """
@@ -24,8 +24,9 @@ from reclens.kernels import kernel
 
 __all__ = ["Pairs", "common_of_row", "count_pairs", "products_of_row"]
 
-_WORDS_AN_ADDITION: Final = 4
-"""Words of bits that are compared in the time of an addition at a random place: 7 with AVX-512, about 3 without."""
+_WORDS_AN_ADDITION: Final = 6
+"""Words of bits that are compared in the time of an addition at a random place: 7 to 13 with AVX-512, 3 without."""
+_MOST: Final = 2**16 - 1
 _HEAD: Final = 8192
 """Rows of the head at most: their counts take 256 MiB."""
 _TILE: Final = 16
@@ -46,7 +47,8 @@ class Pairs:
         ends: The lists of each column, int64.
         places: The places of the rows of each column, ascending, int32.
         cells: Their values, or empty where all are 1.
-        splits: Where the tail begins in the list of each column, int64.
+        tail_ends: The lists of each column without the head, int64 …
+        tail: … and the places in them, packed, so that a popular row reads nearly in sequence; int32.
         counts: Columns that the rows of the head share, int32, shape (head, head) or a little more.
         head: Rows of the head; 0 for a matrix that is not all ones.
     """
@@ -58,7 +60,8 @@ class Pairs:
     ends: np.ndarray
     places: np.ndarray
     cells: np.ndarray
-    splits: np.ndarray
+    tail_ends: np.ndarray
+    tail: np.ndarray
     counts: np.ndarray
     head: int
 
@@ -72,16 +75,18 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
     ends, places = turn(matrix.indptr, matrix.indices, matrix.n_columns, order=order,
                         values=matrix.values if len(cells) else cells, cells=cells)  # fmt: skip
     words = -(-matrix.n_columns // 64)
-    head = _head(ends, places, len(order), words) if ones else 0
+    # What the tail shares with any row has to fit 16 bits.
+    head = max(_head(ends, places, len(order), words), int((sizes > _MOST).sum())) if ones else 0
     bits = np.zeros((-(-head // 4) * 4, words), np.uint64)  # the last rows may be empty: four are compared at once
-    splits = ends[:-1].copy()
-    _bits(ends, places, bits[:head], splits)
+    tail_ends, tail = np.zeros_like(ends), np.empty(int(sizes[order[head:]].sum()) if ones else 0, np.int32)
+    if ones:
+        _split(ends, places, bits[:head], tail_ends, tail)
     counts = np.empty((len(bits), len(bits)), np.int32)
     parts = chunk_ranges(len(bits), _TILE)
     for done, _ in enumerate(engine.map(lambda part: _count(part.start, part.stop, bits, counts), parts), 1):
         progress(f"{what}: popular pairs", done, len(parts))
-    return Pairs(order.astype(np.int32), matrix.indptr, matrix.indices, matrix.values, ends, places, cells, splits,
-                 counts, head)  # fmt: skip
+    return Pairs(order.astype(np.int32), matrix.indptr, matrix.indices, matrix.values, ends, places, cells, tail_ends,
+                 tail, counts, head)  # fmt: skip
 
 
 def _head(ends: np.ndarray, places: np.ndarray, n: int, words: int) -> int:
@@ -106,15 +111,18 @@ def _positions(ends: Any, places: Any, gain: Any) -> None:
             gain[places[p]] += p - ends[column]
 
 
-@kernel("void(int64[::1], int32[::1], uint64[:,::1], int64[::1])")
-def _bits(ends: Any, places: Any, bits: Any, splits: Any) -> None:
-    """Set the bit of each column in the rows of the head, and find where the tail begins in its list."""
+@kernel("void(int64[::1], int32[::1], uint64[:,::1], int64[::1], int32[::1])")
+def _split(ends: Any, places: Any, bits: Any, tail_ends: Any, tail: Any) -> None:
+    """Set the bit of each column in the rows of the head, and pack the rest of its list."""
+    at = 0
     for column in range(len(ends) - 1):
-        p = ends[column]
-        while p < ends[column + 1] and places[p] < len(bits):
-            bits[places[p], column >> 6] |= np.uint64(1) << np.uint64(column & 63)
-            p += 1
-        splits[column] = p
+        for p in range(ends[column], ends[column + 1]):
+            if places[p] < len(bits):
+                bits[places[p], column >> 6] |= np.uint64(1) << np.uint64(column & 63)
+            else:
+                tail[at] = places[p]
+                at += 1
+        tail_ends[column + 1] = at
 
 
 @kernel("uint64(uint64)")
@@ -157,25 +165,28 @@ def _count(first: Any, stop: Any, bits: Any, counts: Any) -> None:
 
 
 @kernel(
-    "void(int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[:,::1], int64, "
-    "int32[::1])"
+    "void(int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int32[:,::1], "
+    "int64, uint16[::1], float32[::1])"
 )
 def common_of_row(
-    place: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, splits: Any, counts: Any, head: Any,
-    line: Any,
+    place: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, tail_ends: Any, tail: Any, counts: Any,
+    head: Any, line: Any, row: Any,
 ) -> None:  # fmt: skip
-    """How many columns the row at a place shares with the row at each place, into ``line``."""
-    for column in range(head):
-        line[column] = counts[place, column] if place < head else 0
-    for column in range(head, len(line)):
+    """How many columns the row at a place shares with the row at each place, into ``row``; ``line`` is to work in."""
+    for column in range(len(line)):
         line[column] = 0
-    begins = splits if place < head else ends
-    row = order[place]
-    for p in range(indptr[row], indptr[row + 1]):
-        column = indices[p]
-        for q in range(begins[column], ends[column + 1]):
+    if place < head:
+        ends, places = tail_ends, tail
+    for p in range(indptr[order[place]], indptr[order[place] + 1]):
+        found = places[ends[indices[p]] : ends[indices[p] + 1]]
+        for q in range(len(found)):
             # An unsigned index needs no test for a negative one.
-            line[np.uint32(places[q])] += 1
+            line[np.uint32(found[q])] += 1
+    for column in range(len(line)):
+        row[column] = line[column]
+    if place < head:
+        for column in range(head):
+            row[column] = counts[place, column]
 
 
 @kernel("void(int64, int64[::1], int32[::1], float32[::1], int64[::1], int32[::1], float32[::1], float32[::1])")

@@ -16,6 +16,8 @@ from reclens.kernels import kernel
 
 __all__ = ["top_of_row"]
 
+_SEGMENT: Final = 64
+"""Values that are passed over at once where none of them reaches the bound."""
 _BLOCK: Final = 256
 """Keys that are sorted by counting, for each, those above it: quadratic, but eight comparisons an instruction."""
 
@@ -91,13 +93,19 @@ def top_of_row(row: Any, names: Any, floor: Any, scores: Any, codes: Any, keys: 
     bound = _bound(row, k)
     bits = row.view(np.int32)
     size = 0
-    for column in range(len(row)):
-        if row[column] >= bound and row[column] > floor:
-            ordered = np.int64(bits[column] ^ ((bits[column] >> 31) & 0x7FFFFFFF))
-            if row[column] == 0:
-                ordered = np.int64(0)  # minus zero equals zero
-            keys[size] = (ordered << 32) | (0x7FFFFFFF - names[column])
-            size += 1
+    for start in range(0, len(row), _SEGMENT):
+        segment = row[start : start + _SEGMENT]
+        some = False
+        for at in range(len(segment)):  # without a branch, for vector registers
+            some |= segment[at] >= bound
+        if some:
+            for column in range(start, start + len(segment)):
+                if row[column] >= bound and row[column] > floor:
+                    ordered = np.int64(bits[column] ^ ((bits[column] >> 31) & 0x7FFFFFFF))
+                    if row[column] == 0:
+                        ordered = np.int64(0)  # minus zero equals zero
+                    keys[size] = (ordered << 32) | (0x7FFFFFFF - names[column])
+                    size += 1
     found = min(size, k)
     if size > _BLOCK:
         _select(keys, 0, size, found)
