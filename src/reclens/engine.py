@@ -11,8 +11,9 @@ import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from types import ModuleType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from reclens.errors import MissingExtraError, UsageError
 
@@ -55,7 +56,15 @@ class LocalEngine:
         self.threads = threads or _usable_cores()
 
     def map(self, function: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterator[Result]:
-        """Results in the order of the chunks, with no more than two chunks in flight for each thread."""
+        """Results in the order of the chunks, with no more than two chunks in flight for each thread.
+
+        Inside, the linear algebra of NumPy keeps to the thread that called it: the threads are these. Left alone, each
+        of them would start as many again, and they would wait for each other.
+        """
+        with _blas().limit(limits=1):
+            yield from self._map(function, chunks)
+
+    def _map(self, function: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterator[Result]:
         if self.threads == 1:
             yield from map(function, chunks)
             return
@@ -72,6 +81,14 @@ class LocalEngine:
             finally:
                 for future in pending:
                     future.cancel()
+
+
+@cache
+def _blas() -> Any:
+    """The libraries of linear algebra that this process has loaded, found once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _usable_cores() -> int:
