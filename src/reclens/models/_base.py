@@ -20,7 +20,7 @@ from reclens.models._saving import load_model, save_model
 from reclens.models._space import Space
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, fingerprint, versions
 
-__all__ = ["Block", "Recommender"]
+__all__ = ["Block", "Recommender", "top_of_scores"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,12 +251,7 @@ class Recommender(ABC):
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Item codes (int32, -1 fills up) and scores (float32) of a block, shape (n, k) each, best first."""
-        rows, seen = self._scores(block), block.seen
-        codes = np.empty((len(block.users), block.k), np.int32)
-        scores = np.empty((len(block.users), block.k), np.float32)
-        top_of_dense(block.users, rows, seen.indptr, seen.indices, block.exclude_seen, np.float32(self.floor), codes,
-                     scores)  # fmt: skip
-        return codes, scores
+        return top_of_scores(self._scores(block), block, self.floor)
 
     @abstractmethod
     def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
@@ -376,3 +371,12 @@ def _encode_where_possible(vocabulary: Vocabulary, ids: pl.Series) -> np.ndarray
     if ids.dtype.is_integer() != vocabulary.is_integer:
         return np.full(len(ids), -1, np.int32)
     return vocabulary.encode(ids)
+
+
+def top_of_scores(rows: np.ndarray, block: Block, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """The best items of a block by its scores, which are changed; as ``Recommender._recommend`` gives them."""
+    codes = np.empty((len(block.users), block.k), np.int32)
+    scores = np.empty((len(block.users), block.k), np.float32)
+    top_of_dense(block.users, rows, block.seen.indptr, block.seen.indices, block.exclude_seen, np.float32(floor), codes,
+                 scores)  # fmt: skip
+    return codes, scores

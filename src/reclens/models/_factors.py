@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Block, Recommender, top_of_scores
 
 __all__ = ["FactorModel", "check_whole", "padded_product"]
 
@@ -31,9 +32,30 @@ class FactorModel(Recommender):
     def _scores(self, block: Block) -> np.ndarray:
         return padded_product(self._vectors(block), self.item_factors_)
 
+    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        # The scores are gone when the best are picked: one room for all blocks of a thread, whose pages stay in place.
+        room = _room(len(block.users) + _ROWS, len(self.items_))
+        rows = padded_product(self._vectors(block), self.item_factors_, room=room)
+        return top_of_scores(rows, block, self.floor)
 
-def padded_product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The product left · rightᵀ, float32, with the rows filled up to a multiple of 64.
+    def _block_size(self) -> int:
+        """Enough users for BLAS to be at its best, and no more than 32 MB of scores."""
+        return int(np.clip(8_000_000 // max(len(self.items_), 1), _ROWS, 4 * _ROWS))
+
+
+_rooms = threading.local()
+
+
+def _room(rows: int, columns: int) -> np.ndarray:
+    """Room to work in for this thread, float32, at least so many rows; what was in it is lost."""
+    size = rows * columns
+    if getattr(_rooms, "values", np.empty(0)).size < size:
+        _rooms.values = np.empty(size, np.float32)
+    return _rooms.values[:size].reshape(rows, columns)
+
+
+def padded_product(left: np.ndarray, right: np.ndarray, *, room: np.ndarray | None = None) -> np.ndarray:
+    """The product left · rightᵀ, float32, with the rows filled up to a multiple of 64; into ``room``, where given.
 
     BLAS takes other paths, which add up in another order, for a few rows than for many: a user's scores would depend on
     how many others are asked for.
@@ -41,7 +63,8 @@ def padded_product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     short = -len(left) % _ROWS
     if short:
         left = np.concatenate([left, np.zeros((short, left.shape[1]), np.float32)])
-    return (left @ right.T)[: len(left) - short]
+    out = None if room is None else room[: len(left)]
+    return np.matmul(left, right.T, out=out)[: len(left) - short]
 
 
 def check_whole(name: str, value: int, least: int) -> None:
