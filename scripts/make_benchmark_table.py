@@ -67,6 +67,8 @@ def block() -> str:
         (ROOT / "benchmarks" / "results").glob("*.json"), key=lambda path: (path.stem != "metrics", path.stem)
     ):
         content = json.loads(file.read_text(encoding="utf-8"))
+        if "results" not in content:  # a page about quality has no times
+            continue
         lines += rows(content["results"])
         about = "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**content["machine"])
         machines.setdefault(about, []).append(f"[{file.stem}](benchmarks/results/{file.stem}.md)")
