@@ -66,6 +66,7 @@ def run_job(
     results: dict[str, Evaluation] = {}
     for name, system in _systems(settings, train, step).items():
         model = system.fit(train, progress=progress)
+        workspace.save(model, f"{settings.name}-{name}", overwrite=True)
         lists = model.recommend(made.test_users, k=settings.evaluate.k, progress=progress)
         workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
         results[name] = evaluate(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from reclens import __version__
-from reclens.cli import data, demo, doctor, evaluate, knowledge, metrics, models, pipeline, tune, workspace
+from reclens.cli import dashboard, data, demo, doctor, evaluate, knowledge, metrics, models, pipeline, tune, workspace
 from reclens.cli.reading import as_options
 from reclens.errors import RecLensError
 
@@ -31,6 +31,7 @@ app.command("report")(evaluate.report)
 app.command("fit")(models.fit)
 app.command("recommend")(models.recommend)
 app.command("tune")(tune.tune)
+app.command("dashboard")(dashboard.dashboard)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")

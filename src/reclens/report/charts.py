@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "THEME",
+    "base_of",
+    "colour_of",
     "difference_chart",
+    "dots",
     "gap_chart",
     "leaderboard_chart",
     "lorenz_chart",
     "loss_chart",
+    "rows_of",
     "segment_chart",
+    "title_of",
     "trade_off_chart",
 ]
 
@@ -41,8 +46,8 @@ _ROW = 26
 def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
     """One metric of every system over all users: a dot with its interval."""
     rows = _estimates(results, metric, "overall")
-    return _dots(rows, y=_y("system", [row["system"] for row in rows]), row_height=_ROW * len(rows),
-                 systems=list(results), title=_title(metric))  # fmt: skip
+    return dots(rows, y=rows_of("system", [row["system"] for row in rows]), row_height=_ROW * len(rows),
+                 systems=list(results), title=title_of(metric))  # fmt: skip
 
 
 def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> Any:
@@ -53,8 +58,8 @@ def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
     segments = list(dict.fromkeys(row["segment"] for row in rows))
     systems = list(results)
     offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
-    return _dots(rows, y=_y("segment", segments), row_height=max(13 * len(systems), _ROW) * len(segments),
-                 systems=systems, title=_title(metric), offset=offset)  # fmt: skip
+    return dots(rows, y=rows_of("segment", segments), row_height=max(13 * len(systems), _ROW) * len(segments),
+                 systems=systems, title=title_of(metric), offset=offset)  # fmt: skip
 
 
 def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
@@ -72,7 +77,7 @@ def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
         return None
     segmentations = list(dict.fromkeys(row["by"] for row in rows))
     offset = alt.YOffset("system:N", sort=list(results), scale=alt.Scale(paddingOuter=0.4))
-    chart = _dots(rows, y=_y("by", segmentations), row_height=max(13 * len(results), _ROW) * len(segmentations),
+    chart = dots(rows, y=rows_of("by", segmentations), row_height=max(13 * len(results), _ROW) * len(segmentations),
                   systems=list(results), title=f"gap in {metric}", offset=offset)  # fmt: skip
     return alt.layer(_zero(), chart)
 
@@ -89,8 +94,9 @@ def difference_chart(comparison: Comparison, *, metric: str) -> Any:
         tip = f"{row['system']}: {numbers}, adjusted p {p}, n = {row['n']:,}"
         rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
     systems = list(comparison.card["systems"])
-    chart = _dots(rows, y=_y("system", [row["system"] for row in rows]), row_height=_ROW * len(rows), systems=systems,
-                  title=f"{metric}, difference from {comparison.baseline}")  # fmt: skip
+    order = rows_of("system", [row["system"] for row in rows])
+    chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=systems,
+                 title=f"{metric}, difference from {comparison.baseline}")  # fmt: skip
     return alt.layer(_zero(), chart)
 
 
@@ -107,11 +113,11 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
         })  # fmt: skip
     sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
-    base = _base(rows, height=300)
-    colour = _colour(list(results))
+    base = base_of(rows, height=300)
+    colour = colour_of(list(results))
     scale = alt.Scale(zero=False, padding=24)
-    x_axis = alt.X("x:Q", title=_title(x), scale=scale)
-    y_axis = alt.Y("y:Q", title=_title(y), scale=scale)
+    x_axis = alt.X("x:Q", title=title_of(x), scale=scale)
+    y_axis = alt.Y("y:Q", title=title_of(y), scale=scale)
     return alt.layer(
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x="x_low:Q", x2="x_high:Q", y=y_axis, color=colour),
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=x_axis, y="y_low:Q", y2="y_high:Q", color=colour),
@@ -186,8 +192,8 @@ def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mappin
         "x": alt.X("items:Q", title="share of items, the least shown first", axis=alt.Axis(format="%")),
         "y": alt.Y("share:Q", title="share of exposure", axis=alt.Axis(format="%")),
     }
-    base = _base(rows, height=300)
-    colour = _colour(list(results), extra={"consumed": "var(--ink)"})
+    base = base_of(rows, height=300)
+    colour = colour_of(list(results), extra={"consumed": "var(--ink)"})
     even = alt.Chart(alt.Data(values=[{"items": 0, "share": 0}, {"items": 1, "share": 1}]))  # type: ignore[arg-type]
     return alt.layer(
         even.mark_line(strokeWidth=1, color="var(--line)").encode(**axes),
@@ -222,14 +228,16 @@ def loss_chart(losses: Sequence[Mapping[str, Any]], *, metric: str, by: str) -> 
     order = [row["label"] for row in rows]
     stages = list(dict.fromkeys(row["stage"] for row in rows))
     if by != "overall":
-        dots = _dots(rows, y=_y("label", order), row_height=_ROW * len(rows), systems=stages, title=f"loss of {metric}")
-        return alt.layer(_zero(), dots)
+        points = dots(
+            rows, y=rows_of("label", order), row_height=_ROW * len(rows), systems=stages, title=f"loss of {metric}"
+        )
+        return alt.layer(_zero(), points)
     last = rows[-1]["after"]
     rows.append({"label": "final lists", "before": last, "after": 0, "system": "final lists",
                  "tip": f"final lists: {metric} {format_number(last)}"})  # fmt: skip
-    base = _base(rows, height=(_ROW + 8) * len(rows))
-    y = _y("label", [*order, "final lists"])
-    colour = _colour(stages, extra={"final lists": "var(--muted)"})
+    base = base_of(rows, height=(_ROW + 8) * len(rows))
+    y = rows_of("label", [*order, "final lists"])
+    colour = colour_of(stages, extra={"final lists": "var(--muted)"})
     x = alt.X("after:Q", title=metric, scale=alt.Scale(zero=True))
     bars = base.mark_bar(height=16, opacity=0.85).encode(x=x, x2="before:Q", y=y, color=colour, tooltip="tip:N")
     if not any("from" in row for row in rows):
@@ -251,41 +259,44 @@ def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[
     return rows
 
 
-def _dots(
+def dots(
     rows: Sequence[Mapping[str, Any]], *, y: Any, row_height: int, systems: list[str], title: str, offset: Any = None
 ) -> Any:
     """A dot with its interval in each row."""
     import altair as alt
 
-    base = _base(rows, height=row_height)
+    base = base_of(rows, height=row_height)
     intervals = any(row["low"] is not None for row in rows)
 
-    channels: dict[str, Any] = {"y": y, "color": _colour(systems)}
+    channels: dict[str, Any] = {"y": y, "color": colour_of(systems)}
     if offset is not None:
         channels["yOffset"] = offset
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, nice=True))
     faded = alt.condition("datum.small", alt.value(0.45), alt.value(1))
-    dots = base.mark_circle(size=70).encode(x=x, opacity=faded, tooltip="tip:N", **channels)
+    points = base.mark_circle(size=70).encode(x=x, opacity=faded, tooltip="tip:N", **channels)
     if not intervals:  # a rule without ends would leave the scale without an extent
-        return alt.layer(dots)
+        return alt.layer(points)
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", opacity=faded, **channels)
-    return alt.layer(bars, dots)
+    return alt.layer(bars, points)
 
 
-def _base(rows: Sequence[Mapping[str, Any]], *, height: int) -> Any:
+def base_of(rows: Sequence[Mapping[str, Any]], *, height: int) -> Any:
+    """What every chart starts from: its rows, as wide as its place."""
     import altair as alt
 
     data = alt.Data(values=[dict(row) for row in rows])  # type: ignore[arg-type]
     return alt.Chart(data, height=height, width="container")
 
 
-def _y(field: str, order: Sequence[str]) -> alt.Y:
+def rows_of(field: str, order: Sequence[str]) -> alt.Y:
+    """A row for each value of a field, in the order given."""
     import altair as alt
 
     return alt.Y(f"{field}:N", sort=list(dict.fromkeys(order)), title=None, axis=alt.Axis(labelLimit=150))
 
 
-def _colour(systems: Sequence[str], *, extra: Mapping[str, str] | None = None) -> alt.Color:
+def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None) -> alt.Color:
+    """The colour of each system, in the order of the systems, the same in every chart of a page."""
     import altair as alt
 
     colours = [f"var(--s{at % len(THEME['light'])})" for at in range(len(systems))]
@@ -300,7 +311,8 @@ def _zero() -> Any:
     return alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeWidth=1, color="var(--muted)").encode(x="zero:Q")  # type: ignore[arg-type]
 
 
-def _title(metric: str) -> str:
+def title_of(metric: str) -> str:
+    """A metric as the title of an axis: its unit, and which direction is better."""
     info = describe(metric)
     arrow = {True: " (higher is better)", False: " (lower is better)", None: ""}[info.higher_is_better]
     return f"{metric}{f' in {info.unit}' if info.unit else ''}{arrow}"

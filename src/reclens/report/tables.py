@@ -72,15 +72,22 @@ def format_estimate(row: Mapping[str, Any], *, value: str = "value", signed: boo
     return f"{text} [{format_number(row['low'], signed=signed)}, {format_number(row['high'], signed=signed)}]"
 
 
-def leaderboard(results: Mapping[str, Evaluation], *, comparison: Comparison | None = None) -> Table:
+def leaderboard(
+    results: Mapping[str, Evaluation], *, comparison: Comparison | None = None, metrics: Sequence[str] | None = None
+) -> Table:
     """Systems × metrics over all users, with intervals and, beside a comparison, what differs from the baseline.
 
     Args:
         results: Name -> evaluation.
         comparison: Marks ▲ (better than the baseline), ▼ (worse) and ≠ (different, where neither direction is better)
             what is significant after the correction.
+        metrics: The metrics to show; all by default.
     """
-    metrics = list(dict.fromkeys(name for result in results.values() for name in result.metrics))
+    metrics = (
+        list(metrics)
+        if metrics is not None
+        else list(dict.fromkeys(name for result in results.values() for name in result.metrics))
+    )
     marks = _marks(comparison)
     rows, records = [], []
     for system, result in results.items():

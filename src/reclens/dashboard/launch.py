@@ -1,0 +1,136 @@
+"""How the dashboard is started, and when it refuses to be.
+
+It shows whatever the workspace holds to whoever can reach it, so that it listens on this machine alone unless there is
+a login (Streamlit's OpenID Connect) or the analyst says that she wants it open.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reclens.engine import need
+from reclens.errors import UsageError, WorkspaceError
+
+__all__ = ["LOOK", "UPLOAD_MB", "LaunchPlan", "login_is_configured", "plan_launch"]
+
+UPLOAD_MB: Final = 200
+"""Largest file that can be uploaded, in MB."""
+
+LOOK: Final = {
+    "theme.base": "light",
+    "theme.baseRadius": "8px",
+    "theme.light.primaryColor": "#0072b2",
+    "theme.light.textColor": "#1b1f24",
+    "theme.light.backgroundColor": "#ffffff",
+    "theme.light.secondaryBackgroundColor": "#f6f8fa",
+    "theme.light.linkColor": "#0059a8",
+    "theme.dark.primaryColor": "#56b4e9",
+    "theme.dark.textColor": "#e6e9ee",
+    "theme.dark.backgroundColor": "#14171c",
+    "theme.dark.secondaryBackgroundColor": "#1c2128",
+    "theme.dark.linkColor": "#8ecbff",
+}
+"""The colours of the HTML report, for the application."""
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """What is about to be started.
+
+    Attributes:
+        command: The command, for ``subprocess`` or ``exec``.
+        url: Where the dashboard will be.
+        note: What to know of who can reach it.
+    """
+
+    command: tuple[str, ...]
+    url: str
+    note: str
+
+
+def plan_launch(
+    workspace: str | Path, *, host: str = "127.0.0.1", port: int = 8501, insecure: bool = False, browser: bool = True,
+    secrets: Sequence[Path] | None = None,
+) -> LaunchPlan:  # fmt: skip
+    """Decide how the dashboard is started.
+
+    Args:
+        workspace: The folder of artefacts; it need not exist yet.
+        host: Address to listen on.
+        port: Port to listen on.
+        insecure: Listen on another address than this machine's own without a login.
+        browser: Open a browser.
+        secrets: Where Streamlit's secrets may lie; by default in this folder and in the home folder.
+
+    Raises:
+        MissingExtraError: If Streamlit is not installed.
+        UsageError: If the address is open to others and nothing guards it, or the port is none.
+        WorkspaceError: If the workspace is a file.
+    """
+    need("streamlit", extra="dashboard")
+    folder = Path(workspace)
+    if folder.exists() and not folder.is_dir():
+        raise WorkspaceError(f"{folder} is a file, not a workspace folder. Name a folder.")
+    if not 0 < port < 65536:
+        raise UsageError(f"port is {port}, expected a number from 1 to 65535.")
+    guarded = login_is_configured(secrets)
+    if not _is_loopback(host) and not guarded and not insecure:
+        raise UsageError(
+            f"the dashboard would show the whole workspace to everybody who can reach {host}, without a login. "
+            "Configure one (OpenID Connect, in the [auth] section of .streamlit/secrets.toml; see docs/dashboard.md), "
+            "listen on 127.0.0.1 and tunnel to it (ssh -L), or pass --insecure if the network is trusted."
+        )
+    options = {
+        "server.address": host, "server.port": str(port), "server.headless": str(not browser).lower(),
+        "server.fileWatcherType": "none", "server.maxUploadSize": str(UPLOAD_MB),
+        "browser.gatherUsageStats": "false", "browser.serverAddress": host if _is_loopback(host) else "localhost",
+        "client.toolbarMode": "minimal", "client.showErrorDetails": "none", **LOOK,
+    }  # fmt: skip
+    app = Path(__file__).with_name("app.py")
+    command = [sys.executable, "-m", "streamlit", "run", str(app)]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    command += ["--", "--workspace", str(folder.resolve())]
+    note = (
+        "only this machine can reach it"
+        if _is_loopback(host)
+        else "who has logged in can reach it" if guarded else "EVERYBODY who can reach this address sees the workspace"
+    )  # fmt: skip
+    shown = f"[{host}]" if ":" in host else host
+    return LaunchPlan(tuple(command), f"http://{shown}:{port}", note)
+
+
+def login_is_configured(secrets: Sequence[Path] | None = None) -> bool:
+    """Whether Streamlit's secrets have an ``[auth]`` section that a login can work with.
+
+    Raises:
+        UsageError: If a secrets file is no TOML.
+    """
+    if secrets is None:
+        secrets = [folder / ".streamlit" / "secrets.toml" for folder in (Path.cwd(), Path.home())]
+    for path in secrets:
+        if not path.is_file():
+            continue
+        try:
+            auth = tomllib.loads(path.read_text(encoding="utf-8")).get("auth", {})
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: it is not TOML: {error}.") from error
+        providers = [auth, *(value for value in auth.values() if isinstance(value, dict))]
+        named = any({"client_id", "client_secret", "server_metadata_url"} <= set(each) for each in providers)
+        if named and {"redirect_uri", "cookie_secret"} <= set(auth):
+            return True
+    return False
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""The pages, one module each; see :mod:`reclens.dashboard.navigation`."""

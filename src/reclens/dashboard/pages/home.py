@@ -1,0 +1,70 @@
+"""Home: what is in the workspace, what wants attention, and how to begin."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.dashboard.navigation import Page
+from reclens.dashboard.show import empty
+from reclens.workspace import Artefact, Workspace
+
+__all__ = ["PAGE", "show"]
+
+
+def show(workspace: Workspace) -> None:
+    """Draw the page."""
+    st.title("RecLens")
+    found = store.listing(workspace)
+    if not found:
+        _first_run(workspace)
+        return
+    broken = [each for each in found if each.summary.startswith("broken")]
+    for each in broken:
+        st.error(f"{each.kind} “{each.name}” cannot be read: make it again, or remove it with "
+                 f"`reclens workspace remove {each.kind} {each.name}`.", icon=":material/error:")  # fmt: skip
+    comparisons = [each for each in found if each.kind == "comparison" and each not in broken]
+    if comparisons:
+        st.subheader("Findings")
+        verdict = store.load(workspace, "comparison", comparisons[0].name).verdict
+        st.caption(f"From the newest comparison, {comparisons[0].name}.")
+        for sentence in verdict:
+            st.text(f"• {sentence}")
+    st.subheader("In this workspace")
+    _artefacts(found)
+
+
+def _artefacts(found: list[Artefact]) -> None:
+    kinds = list(dict.fromkeys(each.kind for each in found))
+    chosen = st.pills("Kind", kinds, selection_mode="multi", key="kind", bind="query-params",
+                      label_visibility="collapsed")  # fmt: skip
+    rows = [
+        {"kind": each.kind, "name": each.name, "written": each.created, "size": each.bytes, "what": each.summary}
+        for each in found
+        if not chosen or each.kind in chosen
+    ]
+    columns = {
+        "written": st.column_config.DatetimeColumn("written", format="distance"),
+        "size": st.column_config.NumberColumn("size", format="bytes"),
+        "what": st.column_config.TextColumn("what", width="large"),
+    }
+    st.dataframe(rows, hide_index=True, column_config=columns, width="stretch", key="artefacts")
+
+
+def _first_run(workspace: Workspace) -> None:
+    empty(
+        "Nothing here yet",
+        "The workspace is empty. Bring lists of any system on the page **Upload**, run a job with "
+        "`reclens run job.toml`, or start with the demo: six recommenders on synthetic data, in under a minute.",
+    )
+    if not st.button("Run the demo", type="primary", icon=":material/play_arrow:"):
+        return
+    from reclens.dashboard.demo import run_demo
+
+    with st.status("Running the demo …", expanded=True) as status:
+        run_demo(workspace, say=lambda line: status.update(label=line))
+        status.update(label="The demo is ready", state="complete", expanded=False)
+    st.rerun()
+
+
+PAGE = Page("Home", ":material/home:", "", 0, show, "home")

@@ -1,0 +1,97 @@
+"""One user: what she had, what each system showed her, what she went on to choose, and why an item was recommended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.dashboard.navigation import Page
+from reclens.dashboard.scope import Scope, scope_of
+from reclens.dashboard.show import choose, empty
+from reclens.errors import UnknownNameError
+from reclens.evaluate.drill import UserView, title_column, view_user
+from reclens.workspace import Workspace
+
+__all__ = ["PAGE", "show"]
+
+
+def show(workspace: Workspace) -> None:
+    """Draw the page."""
+    st.title("User")
+    scope = scope_of(workspace)
+    if scope is None:
+        return
+    asked = st.text_input("User id", key="user", bind="query-params", placeholder="an id, such as 42")
+    users = scope.split.test_users
+    if not asked:
+        st.caption(f"For example: {', '.join(str(each) for each in users.head(8))}.")
+        return
+    user: Any = int(asked) if users.dtype.is_integer() and asked.strip().lstrip("-").isdigit() else asked
+    k = st.slider("Places shown", 5, 50, 10, key="k", bind="query-params")
+    try:
+        found = view_user(user, scope.runs, scope.split.train, scope.split.test, k=k)
+    except (UnknownNameError, pl.exceptions.PolarsError):
+        empty(f"Nobody is called {asked}", "Look at an id of the data: the split of this job has "
+              f"{len(users):,} users.", ":material/person_off:")  # fmt: skip
+        return
+    if found.attributes:
+        st.text(" · ".join(f"{name}: {value}" for name, value in found.attributes.items() if value is not None))
+    _lists(found, scope)
+    _why(workspace, scope, found)
+    left, right = st.columns(2)
+    with left:
+        st.subheader("What she went on to choose")
+        st.dataframe(found.held_out, hide_index=True, width="stretch", key="held-out")
+    with right:
+        st.subheader("Her history")
+        st.dataframe(found.history, hide_index=True, width="stretch", key="history")
+
+
+def _lists(found: UserView, scope: Scope) -> None:
+    st.subheader("Her lists")
+    st.caption("✓ marks what she went on to choose.")
+    title = title_column(scope.split.train.items)
+    for (system, rows), place in zip(found.lists.items(), st.columns(len(found.lists)), strict=True):
+        with place:
+            st.text(system)
+            named = pl.col(title) if title else pl.col("item_id").cast(pl.String)
+            shown = rows.select("rank", pl.when("hit").then(pl.lit("✓")).alias("✓"), named.alias("item"))
+            if rows.height:
+                st.dataframe(shown, hide_index=True, width="stretch", key=f"list-{system}")
+            else:
+                st.caption("No list.")
+
+
+def _why(workspace: Workspace, scope: Scope, found: UserView) -> None:
+    known = set(store.names(workspace, "model"))
+    models = [system for system in found.lists if system in known and found.lists[system].height]
+    st.subheader("Why was it recommended?")
+    if not models:
+        st.caption("The models of these lists are not in the workspace; lists from elsewhere cannot be explained.")
+        return
+    left, right = st.columns(2)
+    with left:
+        system = choose("System", models, key="why-system")
+    if system is None:
+        return
+    title = title_column(scope.split.train.items)
+    rows = found.lists[system].to_dicts()
+    names = {str(row["item_id"]): f"{row['rank']}. {row[title] if title else row['item_id']}" for row in rows}
+    with right:
+        item = choose("Item", list(names), key="why-item", format_func=lambda each: names[each])
+    if item is None:
+        return
+    model = store.load(workspace, "model", system)
+    wanted = next(row["item_id"] for row in rows if str(row["item_id"]) == item)
+    explained = model.explain(found.user, wanted, n=8)
+    st.text(explained.sentence)
+    reasons = [{"because of": scope.title(reason) if explained.kind == "item" else str(reason), "adds": part}
+               for reason, part in explained.reasons]  # fmt: skip
+    st.dataframe([*reasons, {"because of": "everything else", "adds": explained.rest}], hide_index=True, key="reasons",
+                 width="stretch")  # fmt: skip
+
+
+PAGE = Page("User", ":material/person:", "Diagnose", 20, show, "users")

@@ -1,0 +1,61 @@
+"""What the drill-down pages look at: a split, and the lists that were made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.dashboard.show import choose, choose_many, empty
+from reclens.data.split import Split
+from reclens.evaluate.drill import title_column
+from reclens.schema import ITEM, Recommendations
+from reclens.workspace import Workspace
+
+__all__ = ["Scope", "scope_of"]
+
+_MOST = 4
+"""Lists that stand beside each other to begin with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """A split and the lists of some systems for it.
+
+    Attributes:
+        split: The split.
+        runs: System -> lists.
+    """
+
+    split: Split
+    runs: Mapping[str, Recommendations]
+
+    def title(self, item: Any) -> str:
+        """What an item is called."""
+        items = self.split.train.items
+        title = title_column(items)
+        if items is None or title is None:
+            return str(item)
+        rows = items.filter(items[ITEM] == item)
+        return f"{rows[title][0]}" if rows.height else str(item)
+
+
+def scope_of(workspace: Workspace) -> Scope | None:
+    """Let the reader choose a split and lists, in the sidebar; None, with a word, where there are none."""
+    splits, runs = store.names(workspace, "split"), store.names(workspace, "run")
+    if not splits or not runs:
+        empty("No lists yet", "A user is looked at through a split and lists: `reclens run job.toml` makes both, and "
+              "the demo on **Home** does too.")  # fmt: skip
+        return None
+    with st.sidebar:
+        split = choose("Split", splits, key="split", default=splits[0]) or splits[0]
+        near = [name for name in runs if name.startswith(f"{split}-")] or runs
+        chosen = choose_many("Lists", runs, key="runs", default=near[:_MOST])
+    if not chosen:
+        empty("No lists chosen", "Choose the lists of one or more systems in the sidebar.", ":material/checklist:")
+        return None
+    found = {name: store.load(workspace, "run", name) for name in chosen}
+    return Scope(store.load(workspace, "split", split), found)

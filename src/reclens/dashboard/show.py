@@ -1,0 +1,156 @@
+"""How pages show things: charts and tables of ``report/``, in the colours of the theme, each with its data as CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from reclens.errors import suggest
+from reclens.metrics import describe
+from reclens.report import Table, to_csv
+from reclens.report.charts import THEME
+from reclens.report.page import figure_of
+
+__all__ = ["chart", "choose", "choose_many", "empty", "explain_metrics", "legend", "table"]
+
+_PAPER = {
+    "light": {"paper": "#ffffff", "ink": "#1b1f24", "muted": "#57606a", "line": "#c9d1d9", "grid": "#eaeef2",
+              "soft": "#f6f8fa"},
+    "dark": {"paper": "#14171c", "ink": "#e6e9ee", "muted": "#a3adb8", "line": "#48515c", "grid": "#262c34",
+             "soft": "#1c2128"},
+}  # fmt: skip
+
+
+def _theme() -> str:
+    """``light`` or ``dark``: what the reader sees."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def chart(drawn: Any, caption: str, *, key: str, data: Table | None = None) -> None:
+    """A chart of ``report/charts.py``: its menu saves it as SVG or PNG, the button below saves its data.
+
+    Args:
+        drawn: The chart, or None where there is nothing to draw.
+        caption: What it shows; also its text alternative.
+        key: A key of its own on the page.
+        data: The numbers behind it; by default the rows of the chart itself.
+    """
+    if drawn is None:
+        return
+    spec = _coloured(dict(figure_of(drawn, caption).spec))
+    spec["usermeta"] = {"embedOptions": {"actions": {"export": True, "source": False, "compiled": False,
+                                                     "editor": False}, "downloadFileName": key}}  # fmt: skip
+    with st.container(gap="small"):
+        st.markdown(f"**{_plain(caption)}**")
+        st.vega_lite_chart(spec, theme=None, width="stretch", key=f"chart-{key}", alt=caption)
+        rows = to_csv(data) if data is not None else _rows_as_csv(spec)
+        if rows:
+            st.download_button("CSV", rows, f"{key}.csv", "text/csv", key=f"csv-{key}", icon=":material/download:",
+                               type="tertiary", help=f"The numbers of “{caption}”.")  # fmt: skip
+
+
+def table(shown: Table, *, key: str) -> None:
+    """A table of ``report/tables.py``: the text of the report, with the definition of each metric on its head."""
+    st.markdown(f"**{_plain(shown.title)}**")
+    rows = {head: [row[at] for row in shown.rows] for at, head in enumerate(shown.columns)}
+    heads = {head: st.column_config.TextColumn(head, help=_definition(head)) for head in shown.columns}
+    st.dataframe(rows, hide_index=True, column_config=heads, key=f"table-{key}", width="stretch")
+    for note in shown.notes:
+        st.caption(_plain(note))
+    st.download_button("CSV", to_csv(shown), f"{key}.csv", "text/csv", key=f"csv-table-{key}",
+                       icon=":material/download:", type="tertiary",
+                       help=f"The numbers of “{shown.title}”.")  # fmt: skip
+
+
+def legend(systems: list[str]) -> None:
+    """Which colour is which system, for all charts of a page."""
+    colours = THEME[_theme()]
+    dots = "".join(
+        f'<li><i style="background:{colours[at % len(colours)]}"></i>{_escaped(name)}</li>'
+        for at, name in enumerate(systems)
+    )
+    st.html(f'<ul class="legend" aria-label="Colours of the systems">{dots}</ul>')
+
+
+def choose(label: str, options: list[str], *, key: str, default: str | None = None, **more: Any) -> str | None:
+    """One of several; the choice stands in the URL. A choice in the URL that does not exist is said and left."""
+    _say_unknown(label, options, key)
+    index = options.index(default) if default in options else 0 if options else None
+    return st.selectbox(label, options, index=index, key=key, bind="query-params", **more)
+
+
+def choose_many(label: str, options: list[str], *, key: str, default: list[str], **more: Any) -> list[str]:
+    """Some of several; the choice stands in the URL."""
+    _say_unknown(label, options, key)
+    return st.multiselect(label, options, default=default, key=key, bind="query-params", **more)
+
+
+def empty(title: str, text: str, icon: str = ":material/inbox:") -> None:
+    """What stands where there is nothing yet: what is missing, and how to make it."""
+    with st.container(border=True):
+        st.markdown(f"#### {icon} {_plain(title)}")
+        st.markdown(text)
+
+
+def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
+    """The definitions of metrics, folded away."""
+    with st.expander("What the metrics mean", icon=":material/menu_book:"):
+        for name in metrics:
+            st.markdown(f"**{_plain(name)} · {_plain(describe(name).title)}**")
+            st.text(describe(name).doc)
+
+
+def _say_unknown(label: str, options: list[str], key: str) -> None:
+    for value in st.query_params.get_all(key):
+        if value and value not in options:
+            st.warning(f"{label}: there is no '{_plain(value)}' here.{_plain(suggest(value, options))}")
+
+
+def _definition(head: str) -> str | None:
+    try:
+        return _plain(describe(head).doc)
+    except Exception:
+        return None
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: names and titles are data."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:-])", r"\\\1", text)
+
+
+def _escaped(text: str) -> str:
+    import html
+
+    return html.escape(text)
+
+
+def _coloured(spec: Any) -> Any:
+    """A spec with the CSS variables of the report as colours: a canvas knows no variables."""
+    colours = {**_PAPER[_theme()], **{f"s{at}": colour for at, colour in enumerate(THEME[_theme()])}}
+    if isinstance(spec, dict):
+        return {name: _coloured(each) for name, each in spec.items()}
+    if isinstance(spec, list | tuple):
+        return [_coloured(each) for each in spec]
+    if isinstance(spec, str):
+        return re.sub(r"var\(--(\w+)\)", lambda found: colours.get(found[1], found[0]), spec)
+    if isinstance(spec, float) and spec != spec:
+        return None
+    return spec
+
+
+def _rows_as_csv(spec: Mapping[str, Any]) -> str:
+    """The rows that a chart draws."""
+    import polars as pl
+
+    layers = [spec, *spec.get("layer", [])]
+    values = next((each["data"]["values"] for each in layers if each.get("data", {}).get("values")), None)
+    if not values:
+        named = spec.get("datasets", {})
+        values = max(named.values(), key=len, default=[])
+    if not values:
+        return ""
+    flat = [{name: each for name, each in row.items() if not isinstance(each, dict | list)} for row in values]
+    return pl.DataFrame(flat, infer_schema_length=None).write_csv()

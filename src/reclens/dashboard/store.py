@@ -1,0 +1,84 @@
+"""Artefacts for the pages: loaded once for each content, however often a page is drawn.
+
+What was loaded is kept by (folder, kind, name, when it was written): an artefact that is written anew is read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from reclens.evaluate import Comparison, Evaluation, compare
+from reclens.workspace import KINDS, Artefact, Workspace
+
+__all__ = ["compared", "evaluations", "listing", "load", "names"]
+
+
+def listing(workspace: Workspace, kind: str | None = None) -> list[Artefact]:
+    """The artefacts, newest first."""
+    found = _listing(str(workspace.folder), _written(workspace))
+    return [each for each in found if kind is None or each.kind == kind]
+
+
+def names(workspace: Workspace, kind: str) -> list[str]:
+    """The names of the artefacts of a kind, newest first."""
+    return [each.name for each in listing(workspace, kind)]
+
+
+def load(workspace: Workspace, kind: str, name: str) -> Any:
+    """An artefact.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+        WorkspaceError: If it is broken.
+    """
+    stamp = next((each.created.isoformat() for each in listing(workspace, kind) if each.name == name), "")
+    return _load(str(workspace.folder), kind, name, stamp)
+
+
+def evaluations(workspace: Workspace, chosen: Sequence[str]) -> dict[str, Evaluation]:
+    """Evaluations by name, in the order asked for."""
+    return {name: load(workspace, "evaluation", name) for name in chosen}
+
+
+def compared(
+    workspace: Workspace, chosen: Sequence[str], *, baseline: str, correction: str, metrics: Sequence[str],
+    by: Sequence[str],
+) -> Comparison:  # fmt: skip
+    """Evaluations held against a baseline; computed once for each choice.
+
+    Raises:
+        IncomparableError: If they were not measured alike.
+    """
+    stamps = tuple(each.created.isoformat() for each in listing(workspace, "evaluation") if each.name in chosen)
+    return _compared(str(workspace.folder), tuple(chosen), stamps, baseline, correction, tuple(metrics), tuple(by))
+
+
+def _written(workspace: Workspace) -> tuple[int, ...]:
+    """When something was last added to or removed from each kind's folder."""
+    folders = (workspace.folder / kind for kind in KINDS)
+    return tuple(folder.stat().st_mtime_ns if folder.exists() else 0 for folder in folders)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _listing(folder: str, written: tuple[int, ...]) -> list[Artefact]:
+    del written
+    return Workspace(folder).list()
+
+
+@st.cache_resource(show_spinner="Reading the workspace …", max_entries=128)
+def _load(folder: str, kind: str, name: str, stamp: str) -> Any:
+    del stamp
+    return Workspace(folder).load(kind, name)
+
+
+@st.cache_resource(show_spinner="Comparing user by user …", max_entries=64)
+def _compared(
+    folder: str, chosen: tuple[str, ...], stamps: tuple[str, ...], baseline: str, correction: str,
+    metrics: tuple[str, ...], by: tuple[str, ...],
+) -> Comparison:  # fmt: skip
+    del stamps
+    found: Mapping[str, Evaluation] = evaluations(Workspace(folder), chosen)
+    return compare(found, baseline=baseline, correction=correction, metrics=list(metrics), by=list(by))

@@ -1,0 +1,97 @@
+"""Views of an evaluation for people: its curves over cut-offs, its spread over users, who is served worst."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.errors import UnknownNameError
+from reclens.evaluate.results import Evaluation
+from reclens.schema import USER
+
+__all__ = ["exposure_by_popularity", "per_k", "spread", "worst_users"]
+
+
+def per_k(result: Evaluation, family: str) -> list[dict[str, Any]]:
+    """One metric at each cut-off it was measured at, the smallest first.
+
+    Args:
+        result: The evaluation.
+        family: Name of the metric without its cut-off, such as ``"ndcg"``.
+
+    Returns:
+        Rows of estimates over all users with ``k``.
+    """
+    rows = []
+    for name in result.metrics:
+        base, _, k = name.partition("@")
+        if base == family and k:
+            rows.append({"k": int(k), "metric": name, **result[name].overall.to_dicts()[0]})
+    return sorted(rows, key=lambda row: row["k"])
+
+
+def spread(result: Evaluation, metric: str, *, points: int = 101) -> list[dict[str, float]]:
+    """How a metric is spread over users: the value that a share of the users stays at or below.
+
+    Args:
+        result: The evaluation.
+        metric: A metric that is averaged over users.
+        points: Points of the curve, evenly spaced over the users.
+
+    Returns:
+        Rows ``users`` (share, 0 … 1) and ``value`` (empirical quantile, the smallest value that the share reaches).
+
+    Raises:
+        UnknownNameError: If there are no values of single users.
+    """
+    values = np.sort(_values(result, metric).drop_nulls().drop_nans().to_numpy())
+    if not len(values):
+        return []
+    shares = np.linspace(0, 1, points)
+    at = np.clip(np.ceil(shares * len(values)).astype(int) - 1, 0, None)
+    return [{"users": float(share), "value": float(values[each])} for share, each in zip(shares, at, strict=True)]
+
+
+def worst_users(result: Evaluation, metric: str, *, n: int = 20, higher_is_better: bool = True) -> pl.DataFrame:
+    """The users with the worst values, those with the most held-out items first among equals.
+
+    Returns:
+        ``user_id, n_relevant, list_length``, the metric, and the user's segments.
+
+    Raises:
+        UnknownNameError: If there are no values of single users.
+    """
+    _values(result, metric)
+    table = result.per_user.select(USER, "n_relevant", "list_length", metric).filter(pl.col(metric).is_not_nan())
+    table = table.join(result.segments, on=USER, how="left", maintain_order="left")
+    return table.sort([metric, "n_relevant", USER], descending=[not higher_is_better, True, False]).head(n)
+
+
+def exposure_by_popularity(result: Evaluation, *, tiers: int = 10) -> list[dict[str, Any]]:
+    """Exposure and consumption of equal parts of the catalogue, from the least to the most popular.
+
+    Args:
+        result: The evaluation.
+        tiers: Parts, each with the same number of items (to within one); ties in popularity stand by item id.
+
+    Returns:
+        Rows ``tier`` (1 … tiers, the last the most popular), ``items``, ``exposure`` (share of the recommendations) and
+        ``consumption`` (share of the training interactions).
+    """
+    table = result.exposure.sort("popularity", "item_id")
+    parts = np.array_split(np.arange(table.height), min(tiers, max(table.height, 1)))
+    shown, had = (table[name].to_numpy().astype(np.float64) for name in ("count", "popularity"))
+    return [
+        {"tier": number, "items": len(part), "exposure": float(shown[part].sum() / max(shown.sum(), 1.0)),
+         "consumption": float(had[part].sum() / max(had.sum(), 1.0))}
+        for number, part in enumerate(parts, 1)
+    ]  # fmt: skip
+
+
+def _values(result: Evaluation, metric: str) -> pl.Series:
+    if metric not in result.per_user.columns:
+        known = [name for name in result.metrics if name in result.per_user.columns]
+        raise UnknownNameError("metric with values of single users", metric, known)
+    return result.per_user[metric]

@@ -1,0 +1,55 @@
+"""A small demo workspace, and the application over it as Streamlit's test driver runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from reclens.cli.job import run_job
+from reclens.data.synthetic import synthetic_movielens
+from reclens.settings import validate_settings
+from reclens.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Three runs of one job on 120 synthetic users, by segment."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    data = synthetic_movielens(n_users=120, n_items=90, n_ratings=4_000, rng=3)
+    source = folder / "data"
+    source.mkdir()
+    for name, table in (("ratings", data.interactions), ("users", data.users), ("items", data.items)):
+        assert table is not None
+        table.write_parquet(source / f"{name}.parquet")
+    metrics = ["ndcg@5", "ndcg@10", "diversity@10", "novelty@10", "coverage@10"]
+    settings = validate_settings({
+        "name": "small",
+        "data": {"path": str(source / "ratings.parquet"), "users": str(source / "users.parquet"),
+                 "items": str(source / "items.parquet")},
+        "split": {"n": 4},
+        "models": {"popular": {}, "item_knn": {}, "ease": {"l2": 50.0}},
+        "segments": {"activity": {"quantiles": ["light", "heavy"]}},
+        "evaluate": {"metrics": metrics, "replicates": 200},
+    }, source="test")  # fmt: skip
+    place = Workspace(folder / "workspace")
+    run_job(settings, workspace=place, say=lambda text: None, progress=lambda *_: None)
+    return place
+
+
+@pytest.fixture
+def open_page(workspace: Workspace) -> Callable[..., AppTest]:
+    """Opens a page of the application with query parameters, and fails on any exception."""
+
+    def opened(page: str, *, folder: Path | None = None, **query: str | list[str]) -> AppTest:
+        code = f"from reclens.dashboard.testing import draw\ndraw({page!r}, {str(folder or workspace.folder)!r})\n"
+        app = AppTest.from_string(code, default_timeout=60)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return opened
