@@ -75,6 +75,7 @@ def test_the_folder_is_the_registry() -> None:
         ("rp3beta", {"neighbors": 0}, "neighbors is 0"),
         ("rp3beta", {"neighbors_of": "histroy"}, "Did you mean 'history'"),
         ("als", {"factors": 0}, "factors is 0"),
+        ("als", {"steps": -1}, "steps is -1"),
         ("als", {"l2": -1.0}, "l2 is -1.0"),
         ("als", {"unobserved": float("nan")}, "unobserved is nan"),
         ("als", {"frequency": float("inf")}, "frequency is inf"),

@@ -9,7 +9,7 @@ import pytest
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
-from reclens.models._als_kernels import PANEL, solve_rows
+from reclens.models._als_kernels import approach_rows, solve_rows
 
 
 def data_and_ones(seed: int, *, n_users: int = 40, n_items: int = 30, share: float = 0.3) -> tuple[Dataset, np.ndarray]:
@@ -38,7 +38,7 @@ def ridge(ones: np.ndarray, others: np.ndarray, *, unobserved: float, l2: float,
 def test_als_is_the_alternation_of_exact_ridge_regressions(factors: int, frequency: float) -> None:
     data, ones = data_and_ones(1)
     options = {"unobserved": 0.3, "l2": 0.05, "frequency": frequency}
-    model = models.ALS(factors=factors, iterations=2, seed=3, scale=0.5, **options).fit(data)
+    model = models.ALS(factors=factors, iterations=2, seed=3, scale=0.5, steps=0, **options).fit(data)
     users = np.random.default_rng(3).standard_normal((len(ones), factors), np.float32) * 0.5 / np.sqrt(factors)
     for _ in range(2):
         items = ridge(ones.T, users, **options)
@@ -62,19 +62,35 @@ def test_als_brings_its_loss_down_with_every_turn() -> None:
     assert losses == sorted(losses, reverse=True) and losses[0] > 1.05 * losses[-1]
 
 
-@pytest.mark.parametrize("n", [1, 7, 8, PANEL - 1, PANEL, PANEL + 1, 2 * PANEL + 5])
-def test_rows_of_any_length_are_solved(n: int) -> None:
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 63, 500])
+@pytest.mark.parametrize("d", [1, 6, 12, 33])
+def test_rows_of_any_length_are_solved_and_approached(n: int, d: int) -> None:
     rng = np.random.default_rng(n)
-    factors = rng.normal(size=(3 * PANEL, 12)).astype(np.float32)
+    factors = rng.normal(size=(600, d)).astype(np.float32)
     partners = np.sort(rng.choice(len(factors), n, replace=False)).astype(np.int32)
-    gram, out = (0.01 * factors.T @ factors).astype(np.float32), np.full((3, 12), np.nan, np.float32)
+    gram, out = (0.01 * factors.T @ factors).astype(np.float32), np.full((3, d), np.nan, np.float32)
     indptr = np.array([0, n, n, 2 * n])
-    indices = np.concatenate([partners, partners[::-1]])
-    assert solve_rows(np.array([2, 1, 0]), indptr, indices, factors, gram, np.ones(3, np.float32), out) == 0
+    indices, rows, ones = np.concatenate([partners, partners[::-1]]), np.array([2, 1, 0]), np.ones(3, np.float32)
+    assert solve_rows(rows, indptr, indices, factors, gram, ones, out) == 0
     own = factors[partners].astype(float)
-    expected = np.linalg.solve(gram + own.T @ own + np.eye(12), own.sum(0))
+    expected = np.linalg.solve(gram + own.T @ own + np.eye(d), own.sum(0))
     np.testing.assert_allclose(out[[0, 2]], np.stack([expected, expected]), rtol=1e-3, atol=1e-5)
     assert (out[1] == 0).all()
+    # d steps of conjugate gradients are exact but for rounding; one step is the best along the gradient.
+    near = rng.normal(size=(3, d)).astype(np.float32)
+    approach_rows(rows, indptr, indices, factors, gram, ones, 2 * d, near)
+    np.testing.assert_allclose(near, out, rtol=1e-2, atol=1e-4)
+    near = np.zeros((3, d), np.float32)
+    approach_rows(rows, indptr, indices, factors, gram, ones, 1, near)
+    gradient = own.sum(0)
+    best = gradient @ gradient / (gradient @ (gram + own.T @ own + np.eye(d)) @ gradient) * gradient
+    np.testing.assert_allclose(near[0], best, rtol=1e-3, atol=1e-6)
+
+
+def test_few_steps_in_a_turn_find_what_exact_turns_find() -> None:
+    data, ones = data_and_ones(3, n_users=120, n_items=60)
+    exact, near = (models.ALS(factors=8, iterations=30, steps=steps).fit(data) for steps in (0, 3))
+    assert loss(near, ones) == pytest.approx(loss(exact, ones), rel=1e-3)
 
 
 def test_als_does_not_depend_on_threads_and_its_reasons_are_the_history() -> None:
@@ -91,7 +107,7 @@ def test_als_says_when_float32_cannot_solve_it() -> None:
     rows = [(user, item) for user in range(40) for item in range(5)]
     data = Dataset(pl.DataFrame(rows, ["user_id", "item_id"], orient="row"))
     with pytest.raises(UsageError, match="Raise l2, or use fewer factors"):
-        models.ALS(factors=32, l2=1e-30).fit(data)
+        models.ALS(factors=32, l2=1e-30, steps=0).fit(data)
 
 
 @pytest.mark.parametrize("factors", [1, 4, 30, 99])
