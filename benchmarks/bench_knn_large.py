@@ -46,8 +46,11 @@ def draw(n_users: int, n_items: int, n: int, *, seed: int) -> tuple[np.ndarray, 
         parts = [np.unique(np.concatenate([*parts, users * n_items + items]))]
         got = len(parts[0])
     pairs = parts[0]
-    pairs = np.sort(rng.permutation(pairs)[:n])
-    return pairs // n_items, (pairs % n_items).astype(np.int32)
+    pairs = rng.permutation(pairs)[:n]
+    # The codes tell nothing of popularity.
+    users, items = pairs // n_items, rng.permutation(n_items)[pairs % n_items]
+    order = np.argsort(users * n_items + items, kind="stable")
+    return users[order], items[order].astype(np.int32)
 
 
 def main() -> None:
