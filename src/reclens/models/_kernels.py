@@ -58,19 +58,21 @@ def neighbours(
 
 @kernel(
     "void(int64[::1], int64[::1], int32[::1], float32[::1], int64[::1], int64[::1], int32[::1], float32[::1], "
-    "int64[::1], int32[::1], boolean, float32, int64, int32[:,::1], float32[:,::1])"
+    "int64[::1], int32[::1], boolean, float32, int32[::1], int32[:,::1], float32[:,::1])"
 )
 def top_of_product(
     users: Any, indptr: Any, indices: Any, values: Any, begins: Any, ends: Any, other: Any, weights: Any,
-    seen_indptr: Any, seen: Any, exclude: Any, floor: Any, n_items: Any, codes: Any, scores: Any,
+    seen_indptr: Any, seen: Any, exclude: Any, floor: Any, order: Any, codes: Any, scores: Any,
 ) -> None:  # fmt: skip
     """The best items of users by the product of two sparse matrices: her row, and the rows ``begins:ends`` of another.
 
-    Items without any contribution have a score of 0; only scores above ``floor`` count.
+    ``other`` holds places in ``order``, a permutation of the items. Items without any contribution have a score of 0;
+    only scores above ``floor`` count.
     """
-    row, keys, names = np.empty(n_items, np.float32), np.empty(n_items, np.int64), np.empty(n_items, np.int32)
-    for item in range(n_items):
-        names[item] = item
+    n_items = len(order)
+    row, keys, places = np.empty(n_items, np.float32), np.empty(n_items, np.int64), np.empty(n_items, np.int32)
+    for place in range(n_items):
+        places[order[place]] = place
     for at in range(len(users)):
         user = users[at]
         for item in range(n_items):
@@ -82,8 +84,8 @@ def top_of_product(
                 row[np.uint32(other[q])] += value * weights[q]
         if exclude:
             for p in range(seen_indptr[user], seen_indptr[user + 1]):
-                row[seen[p]] = -np.inf
-        found = top_of_row(row, names, floor, scores[at], codes[at], keys)
+                row[places[seen[p]]] = -np.inf
+        found = top_of_row(row, order, floor, scores[at], codes[at], keys)
         for rank in range(found, codes.shape[1]):
             codes[at, rank] = -1
 

@@ -12,7 +12,8 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError
 from reclens.models._base import Block, Recommender
-from reclens.models._kernels import product_rows, top_of_product
+from reclens.models._item_weights import top_of_weights
+from reclens.models._kernels import product_rows
 from reclens.models._neighbors import check_neighbor_options, find_neighbors, weigh
 from reclens.models._space import Choice, Real, Space, Whole
 
@@ -79,15 +80,7 @@ class ItemKNN(Recommender):
         self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        near, seen = self.neighbors_, block.seen
-        codes = np.empty((len(block.users), block.k), np.int32)
-        scores = np.empty((len(block.users), block.k), np.float32)
-        top_of_product(
-            block.users, seen.indptr, seen.indices, self._values_of(block), near.indptr[:-1], near.indptr[1:],
-            near.indices, near.values, seen.indptr, seen.indices, block.exclude_seen, np.float32(0), seen.n_columns,
-            codes, scores,
-        )  # fmt: skip
-        return codes, scores
+        return top_of_weights(self, block, self.neighbors_, self._values_of(block))
 
     def _scores(self, block: Block) -> np.ndarray:
         near, seen = self.neighbors_, block.seen

@@ -68,8 +68,9 @@ class UserKNN(Recommender):
         seen = self.seen_
         codes = np.empty((len(block.users), block.k), np.int32)
         scores = np.empty((len(block.users), block.k), np.float32)
+        as_coded = np.arange(seen.n_columns, dtype=np.int32)
         top_of_product(block.users, *self._near(), seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_,
-                       seen.indptr, seen.indices, block.exclude_seen, np.float32(0), seen.n_columns, codes,
+                       seen.indptr, seen.indices, block.exclude_seen, np.float32(0), as_coded, codes,
                        scores)  # fmt: skip
         return codes, scores
 
