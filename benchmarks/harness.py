@@ -58,10 +58,14 @@ class Worker:
         self.name = name
         limit = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "POLARS")}
         limit["POLARS_MAX_THREADS"] = str(threads)
+        # An old kernel that was chosen for other purposes must not be what is measured.
+        shared = {
+            key: value for key, value in os.environ.items() if key not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+        }
         self.process = subprocess.Popen(
             [str(python), str(script), *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **limit, "PYTHONPATH": str(ROOT / "src") if name == "reclens" else ""},
+            env={**shared, **limit, "PYTHONPATH": str(ROOT / "src") if name == "reclens" else ""},
         )  # fmt: skip
         self.turns: list[dict[str, Any]] = []
 

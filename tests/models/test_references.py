@@ -106,7 +106,9 @@ def test_user_knn(similarity: str, weighting: str, shrinkage: float, neighbors: 
     np.testing.assert_allclose(as_table(model.fit(data), ratings.shape), expected, rtol=2e-5, atol=2e-6)
 
 
-def test_ease_is_the_closed_form() -> None:
+@pytest.mark.parametrize("rows", [1024, 7, 1])
+def test_ease_is_the_closed_form(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reclens.models.ease._ROWS", rows)  # the blocks that large matrices are copied in
     data, ratings = random_data(3)
     ones = (ratings != 0).astype(float)
     inverse = np.linalg.inv(ones.T @ ones + 10 * np.eye(ones.shape[1]))
@@ -121,6 +123,9 @@ def test_ease_falls_back_to_float64_where_float32_is_not_enough() -> None:
     rows = [(user, item) for user in range(200) for item in range(30)]
     model = models.EASE(l2=1e-4).fit(Dataset(pl.DataFrame(rows, ["user_id", "item_id"], orient="row")))
     assert model.precision_ == "float64" and model.residual_ < 1e-3
+    # By symmetry each item has the same weight w for the others: 200 (1 - 29 w) = λ w.
+    off_diagonal = model.weights_[~np.eye(30, dtype=bool)]
+    np.testing.assert_allclose(off_diagonal, 200 / (200 * 29 + 1e-4), rtol=1e-3)
 
 
 def test_popular_counts_users_and_recent_popular_those_of_the_window() -> None:

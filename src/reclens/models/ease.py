@@ -25,9 +25,10 @@ _RESIDUAL = 1e-3
 class EASE(Recommender):
     """Each item predicted from all others by ridge regression: B = I - P ÷ diag(P) with P = (XᵀX + λI)⁻¹.
 
-    P comes from a Cholesky factorisation in float32 (LAPACK potrf and potri, in place: one dense items × items matrix
-    and no more). The residual |P (XᵀX + λI) v - v| ÷ |v| of random probes v is checked; where float32 does not reach
-    1e-3, the factorisation is repeated in float64, and ``precision_`` says so.
+    P comes from a Cholesky factorisation in float32: LAPACK potrf and potri, n³ operations where a general inverse
+    takes 2n³, and in place, so that one dense matrix of items × items is all the memory from the counts to the weights.
+    The residual |P (XᵀX + λI) v - v| ÷ |v| of random probes v is checked; where float32 does not reach 1e-3, the
+    factorisation is repeated in float64, and ``precision_`` says so.
 
     Attributes:
         l2: λ, the weight of the ridge penalty. About 100 for small and 1,000 for large data sets.
@@ -51,8 +52,7 @@ class EASE(Recommender):
         products = co_occurrence(self.seen_, engine=engine, progress=progress, what="fit ease")
         progress("fit ease: factorise", 0, 1)
         inverse, self.precision_, self.residual_ = _inverse(products, self.l2)
-        diagonal = np.diag(inverse).copy()
-        inverse /= -diagonal  # divides column j by P_jj
+        inverse /= -np.diag(inverse)  # divides column j by P_jj
         np.fill_diagonal(inverse, 0.0)
         self.weights_ = np.ascontiguousarray(inverse, np.float32)
 
@@ -76,35 +76,53 @@ class EASE(Recommender):
 
 
 def _inverse(products: np.ndarray, l2: float) -> tuple[np.ndarray, str, float]:
-    """(G + λI)⁻¹ with the precision it was computed in and the residual of random probes."""
+    """(G + λI)⁻¹ with the precision it was computed in and the residual of random probes; G is overwritten."""
     from scipy.linalg import lapack
 
     n = len(products)
+    diagonal = np.diag(products) + np.float64(l2)
     probes = np.random.default_rng(0).normal(size=(n, 4))
-    expected = products @ probes + l2 * probes
+    expected = _times(products, probes) + l2 * probes
     residual = np.inf
     for kind, precision in (("s", "float32"), ("d", "float64")):
-        shifted = np.array(products, np.float32 if kind == "s" else np.float64, order="F")
-        shifted[np.diag_indices(n)] += l2
+        # LAPACK counts by columns: what it takes for the matrix is the transpose, which is equal, and no copy. The
+        # triangle that it calls the lower one is our upper one, and in ours below the diagonal G stays as it was.
+        shifted = products.T if kind == "s" else np.array(products, np.float64, order="F")
+        np.fill_diagonal(shifted, diagonal)
         factor, failed = getattr(lapack, kind + "potrf")(shifted, lower=True, overwrite_a=True, clean=False)
         if failed:
             continue
         inverse, failed = getattr(lapack, kind + "potri")(factor, lower=True, overwrite_c=True)
         if failed:
             continue
-        _mirror(inverse)
-        residual = float(np.linalg.norm(inverse @ expected - probes) / np.linalg.norm(probes))
+        residual = float(np.linalg.norm(_times(inverse, expected) - probes) / np.linalg.norm(probes))
         if residual <= _RESIDUAL:
-            return inverse, precision, residual
+            _mirror(inverse)
+            return inverse.T, precision, residual
     reached = f"residual {residual:.1e}"
     raise UsageError(f"the co-occurrence of {n:,} items cannot be inverted with l2={l2:g} ({reached}). Raise l2.")
 
 
+_ROWS = 1024
+"""Rows that are copied or widened at a time: a few per cent of a large matrix."""
+
+
+def _times(lower: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """A symmetric matrix, of which only the lower triangle is read, times some vectors, in float64."""
+    found = np.zeros(vectors.shape)
+    for start in range(0, len(lower), _ROWS):
+        stop = min(start + _ROWS, len(lower))
+        rows = lower[start:stop, :stop].astype(np.float64)
+        found[:start] += rows[:, :start].T @ vectors[start:stop]
+        rows[:, start:] = np.tril(rows[:, start:]) + np.tril(rows[:, start:], -1).T
+        found[start:stop] += rows @ vectors[:stop]
+    return found
+
+
 def _mirror(lower: np.ndarray) -> None:
     """Copy the lower triangle to the upper one, block by block, in place."""
-    n, size = len(lower), 1024
-    for start in range(0, n, size):
-        stop = min(start + size, n)
+    for start in range(0, len(lower), _ROWS):
+        stop = min(start + _ROWS, len(lower))
         block = lower[start:stop, start:stop]
         block[...] = np.tril(block) + np.tril(block, -1).T
         lower[start:stop, stop:] = lower[stop:, start:stop].T
