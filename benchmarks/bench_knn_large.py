@@ -79,8 +79,10 @@ def main() -> None:
         ]
         found = harness.race(workers, runs=options.runs, task="item")
         scores = {contestant: row.pop("answer") for contestant, row in found.items()}
+        done = harness.floor_of_neighbours(workers[0].turn("item_work")["answer"], found["reclens"])
         for worker in workers:
             worker.close()
+    notes.append(f"a sparse Gram would take {(per_user.astype(float) ** 2).sum() / 1e9:.2f} billion additions; {done}")
     for peer in options.peers:
         gap = abs(scores[peer] / scores["reclens"] - 1)
         notes.append(f"{peer}: sum of all scores differs from ours by {gap:.1e}")

@@ -12,7 +12,9 @@ import polars as pl
 from harness import serve
 
 from reclens import models
-from reclens.data.dataset import Dataset
+from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.engine import LocalEngine, quiet
+from reclens.models._pairs import count_pairs
 
 pairs = np.load(sys.argv[1])
 frame = pl.DataFrame({"user_id": pairs["users"], "item_id": pairs["items"].astype(np.int64)})
@@ -29,4 +31,23 @@ def user() -> float:
     return float(model.recommend(k=100).table["score"].cast(pl.Float64).sum())
 
 
-serve({"item": item, "user": user})
+def work(matrix: UserItemMatrix, scoring: np.ndarray) -> list[float]:
+    """Words of bits that are compared, additions that count pairs, and additions that score, in billions."""
+    pairs = count_pairs(matrix, engine=LocalEngine(), progress=quiet, what="count")
+    lengths, tails = np.diff(pairs.ends).astype(float), np.diff(pairs.tail_ends).astype(float)
+    words = pairs.head**2 / 2 * -(-matrix.n_columns // 64)
+    additions = ((lengths - tails) * tails + tails * lengths).sum()
+    return [words / 1e9, additions / 1e9, float(scoring.sum()) / 1e9]
+
+
+def item_work() -> list[float]:
+    model = models.ItemKNN(neighbors=100, neighbors_of="history").fit(Dataset(frame))
+    return work(model.seen_.transposed, np.diff(model.neighbors_.indptr)[model.seen_.indices])
+
+
+def user_work() -> list[float]:
+    model = models.UserKNN(neighbors=100).fit(Dataset(frame))
+    return work(model.seen_, np.diff(model.seen_.indptr)[model.neighbors_.codes])
+
+
+serve({"item": item, "user": user, "item_work": item_work, "user_work": user_work})
