@@ -31,7 +31,9 @@ def test_the_demo_keeps_everything(demo, run) -> None:
     folder, _ = demo
     listed = json.loads(run("workspace", "list", "--format", "json", cwd=folder).stdout)["rows"]
     kinds = [row["kind"] for row in listed]
-    assert {kind: kinds.count(kind) for kind in set(kinds)} == {"split": 1, "run": 6, "evaluation": 6, "comparison": 1}
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {
+        "split": 1, "model": 6, "run": 6, "evaluation": 6, "comparison": 1,
+    }  # fmt: skip
 
 
 def test_the_demo_gives_the_same_numbers_again(demo, run, tmp_path: Path) -> None:
