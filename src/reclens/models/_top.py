@@ -93,18 +93,25 @@ def top_of_row(row: Any, names: Any, floor: Any, scores: Any, codes: Any, keys: 
     bound = _bound(row, k)
     bits = row.view(np.int32)
     size = 0
-    for start in range(0, len(row), _SEGMENT):
-        segment = row[start : start + _SEGMENT]
-        some = False
-        for at in range(len(segment)):  # without a branch, for vector registers
-            some |= segment[at] >= bound
-        if some:
-            for column in range(start, start + len(segment)):
-                if row[column] >= bound and row[column] > floor:
-                    ordered = np.int64(bits[column] ^ ((bits[column] >> 31) & 0x7FFFFFFF))
-                    if row[column] == 0:
+    # Which segments hold something is a loop of its own: together with what is done about it, it would not fit vector
+    # registers. What is left over at the end counts as holding something.
+    whole = len(row) // _SEGMENT
+    counts = np.ones(whole + 1, np.int32)
+    for part in range(whole):
+        count = np.int32(0)
+        for at in range(_SEGMENT):
+            count += np.int32(row[part * _SEGMENT + at] >= bound)
+        counts[part] = count
+    for part in range(whole + 1):
+        if counts[part] > 0:
+            first = part * _SEGMENT
+            segment = row[first : first + _SEGMENT]
+            for at in range(len(segment)):
+                if segment[at] >= bound and segment[at] > floor:
+                    ordered = np.int64(bits[first + at] ^ ((bits[first + at] >> 31) & 0x7FFFFFFF))
+                    if segment[at] == 0:
                         ordered = np.int64(0)  # minus zero equals zero
-                    keys[size] = (ordered << 32) | (0x7FFFFFFF - names[column])
+                    keys[size] = (ordered << 32) | (0x7FFFFFFF - names[first + at])
                     size += 1
     found = min(size, k)
     if size > _BLOCK:
