@@ -128,16 +128,18 @@ def race(workers: list[Worker], *, runs: int, task: str = "run") -> dict[str, di
     for _ in range(runs):
         for worker in workers:
             worker.turns.append(worker.turn(task))
+    return {worker.name: medians(worker.turns) for worker in workers}
+
+
+def medians(turns: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is reported of some turns: medians and ranges, and the answer of the last."""
     return {
-        worker.name: {
-            "median_s": statistics.median(turn["seconds"] for turn in worker.turns),
-            "min_s": min(turn["seconds"] for turn in worker.turns),
-            "max_s": max(turn["seconds"] for turn in worker.turns),
-            "cpu_s": statistics.median(turn["cpu"] for turn in worker.turns),
-            "peak_gib": max(turn["peak_gib"] for turn in worker.turns),
-            "answer": worker.turns[-1]["answer"],
-        }
-        for worker in workers
+        "median_s": statistics.median(turn["seconds"] for turn in turns),
+        "min_s": min(turn["seconds"] for turn in turns),
+        "max_s": max(turn["seconds"] for turn in turns),
+        "cpu_s": statistics.median(turn["cpu"] for turn in turns),
+        "peak_gib": max(turn["peak_gib"] for turn in turns),
+        "answer": turns[-1]["answer"],
     }
 
 

@@ -31,14 +31,16 @@ def top() -> float:
     return float(model.recommend(k=k).table["score"].cast(pl.Float64).sum())
 
 
+SIDE = 4096
+left, right = (rng.normal(size=(SIDE, SIDE)).astype(np.float32) for _ in range(2))
+
+
 def product() -> float:
-    """A product of two square matrices with as many operations, in blocks that suit BLAS: the machine's rate."""
-    side = 4096
-    left, right = (rng.normal(size=(side, side)).astype(np.float32) for _ in range(2))
+    """A product of two square matrices with as many operations, in a size that suits BLAS: the machine's rate."""
     total, done = 0.0, 0
     while done < 2 * n_users * n_items * d:
         total += float((left @ right)[0, 0])
-        done += 2 * side**3
+        done += 2 * SIDE**3
     return total
 
 

@@ -345,12 +345,12 @@ class Recommender(ABC):
         filled = items >= 0
         lengths = filled.sum(axis=1)
         ranks = np.broadcast_to(np.arange(1, items.shape[1] + 1, dtype=np.int32), items.shape)
-        table = pl.DataFrame({
-            USER: users.gather(np.repeat(np.arange(len(users)), lengths)),
-            ITEM: self.items_.decode(items[filled]),
-            RANK: ranks[filled],
-            SCORE: scores[filled],
-        })  # fmt: skip
+        rows = np.broadcast_to(np.arange(len(users), dtype=np.int32)[:, None], items.shape)
+        # Whole lists, the usual case, are laid out as they stand: picking by a mask costs more than all the rest here.
+        whole = bool(filled.all())
+        picked = [each.ravel() if whole else each[filled] for each in (rows, items, ranks, scores)]
+        columns = (users.gather(picked[0]), self.items_.decode(picked[1]), picked[2], picked[3])
+        table = pl.DataFrame(dict(zip((USER, ITEM, RANK, SCORE), columns, strict=True)))
         rules = [*rules, ("short lists", int((lengths < k).sum()), f"fewer than {k} items have a score")]
         card = {
             "model": self.name,

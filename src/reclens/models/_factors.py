@@ -39,8 +39,8 @@ class FactorModel(Recommender):
         return top_of_scores(rows, block, self.floor)
 
     def _block_size(self) -> int:
-        """Enough users for BLAS to be at its best, and no more than 32 MB of scores."""
-        return int(np.clip(8_000_000 // max(len(self.items_), 1), _ROWS, 4 * _ROWS))
+        """Enough users for BLAS to be near its best, and no more than 96 MB of scores for each thread."""
+        return int(np.clip(24_000_000 // max(len(self.items_), 1), _ROWS, 12 * _ROWS))
 
 
 _rooms = threading.local()
