@@ -7,8 +7,9 @@ only says what differs. ``to_toml`` writes the resolved settings, which are kept
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,11 +23,14 @@ __all__ = [
     "PipelineSettings",
     "SegmentSettings",
     "SplitSettings",
+    "explain",
     "load_pipeline_settings",
     "load_settings",
     "read_toml",
     "to_toml",
+    "validate",
     "validate_settings",
+    "write_toml",
 ]
 
 
@@ -34,7 +38,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-_Settings = TypeVar("_Settings", bound=_Section)
+_Settings = TypeVar("_Settings", bound=BaseModel)
 
 
 class DataSettings(_Section):
@@ -154,39 +158,54 @@ def load_pipeline_settings(path: str | Path) -> PipelineSettings:
     Raises:
         UsageError: As :func:`load_settings`.
     """
-    return _validate(PipelineSettings, read_toml(path), source=str(path))
+    return validate(PipelineSettings, read_toml(path), source=str(path))
 
 
 def validate_settings(content: dict[str, Any], *, source: str) -> JobSettings:
     """Check a job that was read from somewhere; see :func:`load_settings`."""
-    return _validate(JobSettings, content, source=source)
+    return validate(JobSettings, content, source=source)
 
 
-def _validate(kind: type[_Settings], content: dict[str, Any], *, source: str) -> _Settings:
+def validate(kind: type[_Settings], content: dict[str, Any], *, source: str) -> _Settings:
+    """Check what was read from somewhere against a kind of settings.
+
+    Raises:
+        UsageError: If a key is unknown or missing, or a value is wrong; all of them at once, each with its section.
+    """
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        problems = [_explain(problem, kind) for problem in error.errors()]
+        problems = [explain(problem, kind) for problem in error.errors()]
         raise UsageError(f"{source}: " + "; ".join(problems) + ".") from None
 
 
-def _explain(problem: Any, kind: type[BaseModel]) -> str:
-    where = [str(part) for part in problem["loc"]]
+def explain(problem: Any, kind: type[BaseModel]) -> str:
+    """One finding of pydantic in plain words: section, key, what was seen; an unknown key suggests the right one."""
+    where = [str(part + 1) if isinstance(part, int) else str(part) for part in problem["loc"]]
     section = f"[{'.'.join(where[:-1])}] " if len(where) > 1 else ""
     if problem["type"] == "extra_forbidden":
-        known = _keys_of(where[:-1], kind)
+        known = _keys_of(problem["loc"][:-1], kind)
         return f"{section}has no key '{where[-1]}'.{suggest(where[-1], known)}".rstrip(".")
     if problem["type"] == "missing":
         return f"{section}{where[-1]} is missing"
+    if problem["type"] == "value_error":  # our own words, which name the key
+        place = f"[{'.'.join(where)}] " if where else ""
+        return f"{place}{problem['ctx']['error']}"
     return f"{section}{where[-1]} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _keys_of(where: list[str], kind: type[BaseModel]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "data": DataSettings, "split": SplitSettings, "segments": SegmentSettings, "evaluate": EvaluateSettings,
-        "compare": CompareSettings, "pipelines": PipelineSettings,
-    }  # fmt: skip
-    return list((sections.get(where[0], kind) if where else kind).model_fields)
+def _keys_of(where: tuple[str | int, ...], kind: type[BaseModel]) -> list[str]:
+    """The keys of the section at a place: fields are followed through lists, dictionaries and options."""
+    for part in where:
+        field = kind.model_fields.get(str(part))
+        kind = (_section_in(field.annotation) if field is not None else None) or kind
+    return list(kind.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_in(part)) is not None), None)
 
 
 def to_toml(settings: JobSettings) -> str:
@@ -196,19 +215,42 @@ def to_toml(settings: JobSettings) -> str:
         >>> print(to_toml(JobSettings(name="mine")).splitlines()[0])
         name = "mine"
     """
+    return write_toml(settings.model_dump(exclude_none=True))
+
+
+def write_toml(content: dict[str, Any]) -> str:
+    """Tables, lists of tables and plain values as TOML.
+
+    Example:
+        >>> print(write_toml({"name": "a", "metrics": [{"name": "clicks"}]}), end="")
+        name = "a"
+        <BLANKLINE>
+        [[metrics]]
+        name = "clicks"
+    """
     lines: list[str] = []
-    _write_table(settings.model_dump(exclude_none=True), [], lines)
+    _write_table(content, [], lines)
     return "\n".join(lines).strip() + "\n"
 
 
-def _write_table(table: dict[str, Any], path: list[str], lines: list[str]) -> None:
-    plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
-    if path and (plain or not table):
-        lines += ["", f"[{'.'.join(_key(part) for part in path)}]"]
+def _write_table(table: dict[str, Any], path: list[str], lines: list[str], *, listed: bool = False) -> None:
+    below = {key for key, value in table.items() if isinstance(value, dict) or _is_tables(value)}
+    plain = {key: value for key, value in table.items() if key not in below}
+    name = ".".join(_key(part) for part in path)
+    if listed:
+        lines += ["", f"[[{name}]]"]
+    elif path and (plain or not table):
+        lines += ["", f"[{name}]"]
     lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
-    for key, value in table.items():
-        if isinstance(value, dict):
-            _write_table(value, [*path, key], lines)
+    for key in table:
+        if key in below:
+            several = _is_tables(table[key])
+            for each in table[key] if several else [table[key]]:
+                _write_table(each, [*path, key], lines, listed=several)
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(each, dict) for each in value)
 
 
 def _key(key: str) -> str:
@@ -218,8 +260,10 @@ def _key(key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(_value(each) for each in value)}]"
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, str):
         # JSON's escapes are TOML's for a basic string, but for the delete character.
         import json

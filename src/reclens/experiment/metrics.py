@@ -1,0 +1,149 @@
+"""What an experiment measures: the metrics of a plan.
+
+A metric is a fact about the *unit* that is randomised (the user, as a rule): its mean, its share, a ratio of two sums,
+a quantile; or a fact about the whole arm (coverage, Gini of exposure), which only resampling can give an interval.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from reclens.errors import UsageError
+from reclens.settings import explain
+
+__all__ = ["KINDS", "ROLES", "Baseline", "Metric"]
+
+KINDS: Final = {
+    "mean": "mean over units of a column",
+    "proportion": "share of units whose column is 1",
+    "ratio": "sum of a column over the sum of another, as clicks over impressions; its interval respects the unit",
+    "quantile": "quantile of a column over its rows; its interval respects the unit",
+    "coverage": "share of the catalogue that an arm showed to anybody; by resampling units",
+    "gini": "Gini coefficient of an arm's exposure over items; by resampling units",
+}
+"""The kinds of metric, in words."""
+
+ROLES: Final = ("primary", "secondary", "guardrail")
+"""What a metric is for: the decision rests on primary ones and must not break a guardrail; secondary ones explain."""
+
+
+class _Checked(type(BaseModel)):
+    """A class whose calls raise our errors: Python code gets the same words as a TOML file."""
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            problems = "; ".join(explain(problem, cls) for problem in error.errors())  # type: ignore[arg-type]
+            raise UsageError(f"{cls.__name__}: {problems}.") from None
+
+
+class _Part(BaseModel, metaclass=_Checked):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Baseline(_Part):
+    """What is known of a metric before the experiment, when no history is given.
+
+    Attributes:
+        mean: Mean, share, ratio or quantile in control.
+        sd: Standard deviation over units; of a ratio, that of its linearisation (numerator − ratio × denominator) over
+            the mean of the denominator; not needed for a proportion.
+        r2: Share of the variance that the covariates explain (squared correlation): CUPED takes it away.
+        icc: Intra-cluster correlation, where clusters of units are randomised.
+        cluster_size: Mean number of units a cluster.
+        cluster_cv: Coefficient of variation of the sizes of clusters.
+    """
+
+    mean: float | None = None
+    sd: float | None = Field(default=None, gt=0)
+    r2: float = Field(default=0.0, ge=0, lt=1)
+    icc: float = Field(default=0.0, ge=0, le=1)
+    cluster_size: float = Field(default=1.0, ge=1)
+    cluster_cv: float = Field(default=0.0, ge=0)
+
+
+class Metric(_Part):
+    """One metric of a plan.
+
+    Attributes:
+        name: Its name in every table; unique in a plan.
+        kind: One of ``KINDS``.
+        value: Column of the per-unit table; the numerator of a ratio. Coverage and Gini need none.
+        per: Column of the denominator, of a ratio.
+        q: Which quantile, of a quantile: 0 … 1.
+        covariates: Columns measured before the experiment, for CUPED; ``"clicks_before/views_before"`` is a ratio.
+        role: ``primary``, ``secondary`` or ``guardrail``.
+        better: Whether ``higher`` or ``lower`` is better.
+        effect: Smallest effect worth finding, relative to control (0.02 = 2 %), without a sign.
+        margin: What a guardrail may lose, relative to control (0.02 = 2 %): it holds when the interval excludes a
+            larger loss.
+        cap: Values above it count as it (winsorising), against absurd outliers; decided before the data are seen.
+        unit: Words for the reader, such as "minutes".
+        baseline: What is known of it beforehand.
+    """
+
+    name: str = Field(min_length=1)
+    kind: Literal["mean", "proportion", "ratio", "quantile", "coverage", "gini"] = "mean"
+    value: str | None = None
+    per: str | None = None
+    q: float | None = Field(default=None, gt=0, lt=1)
+    covariates: tuple[str, ...] = ()
+    role: Literal["primary", "secondary", "guardrail"] = "primary"
+    better: Literal["higher", "lower"] = "higher"
+    effect: float | None = Field(default=None, gt=0)
+    margin: float | None = Field(default=None, gt=0)
+    cap: float | None = None
+    unit: str = ""
+    baseline: Baseline | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Metric:
+        of_arm = self.kind in ("coverage", "gini")
+        if self.value is None and not of_arm:
+            raise ValueError(f"value is missing for '{self.name}'. Name the column that a {self.kind} is made from")
+        if (self.per is None) == (self.kind == "ratio"):
+            raise ValueError(
+                f"per is missing for '{self.name}'. Name the column of the denominator, or say kind = \"mean\""
+                if self.per is None
+                else f"per is {self.per!r} for '{self.name}', a {self.kind}. Say kind = \"ratio\", or leave per out"
+            )
+        if (self.q is None) == (self.kind == "quantile"):
+            raise ValueError(
+                f"q is missing for '{self.name}'. Say which quantile, such as q = 0.9"
+                if self.q is None
+                else f"q is {self.q} for '{self.name}', a {self.kind}. Say kind = \"quantile\", or leave q out"
+            )
+        if self.covariates and (of_arm or self.kind == "quantile"):
+            raise ValueError(f"covariates are given for '{self.name}', a {self.kind}, which has none. Leave them out")
+        if (self.margin is None) == (self.role == "guardrail"):
+            raise ValueError(
+                f"margin is missing for the guardrail '{self.name}'. Say how much it may lose, such as margin = 0.02"
+                if self.margin is None
+                else f"margin is {self.margin} for '{self.name}', which is {self.role}. Say role = \"guardrail\", or "
+                "leave margin out"
+            )
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the per-unit table that the metric needs, in order, without repeats.
+
+        Example:
+            >>> Metric(name="ctr", kind="ratio", value="clicks", per="views", covariates=("c0/v0",)).columns
+            ('clicks', 'views', 'c0', 'v0')
+        """
+        before = [column.strip() for each in self.covariates for column in each.split("/")]
+        named = [self.value, self.per, *before]
+        return tuple(dict.fromkeys(column for column in named if column is not None))
+
+    @property
+    def sign(self) -> int:
+        """+1 where higher is better, −1 where lower is."""
+        return 1 if self.better == "higher" else -1
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [self.model_dump(mode="json")]
