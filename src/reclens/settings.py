@@ -176,7 +176,7 @@ def validate(kind: type[_Settings], content: dict[str, Any], *, source: str) -> 
         return kind.model_validate(content)
     except ValidationError as error:
         problems = [explain(problem, kind) for problem in error.errors()]
-        raise UsageError(f"{source}: " + "; ".join(problems) + ".") from None
+        raise UsageError(f"{source}: {'; '.join(problems)}.".replace("?.", "?")) from None
 
 
 def explain(problem: Any, kind: type[BaseModel]) -> str:

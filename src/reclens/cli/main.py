@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from reclens import __version__
-from reclens.cli import dashboard, data, demo, doctor, evaluate, knowledge, metrics, models, pipeline, tune, workspace
+from reclens.cli import (
+    dashboard,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    experiment,
+    knowledge,
+    metrics,
+    models,
+    pipeline,
+    tune,
+    workspace,
+)
 from reclens.cli.reading import as_options
 from reclens.errors import RecLensError
 
@@ -37,6 +50,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(knowledge.app, name="knowledge")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(workspace.app, name="workspace")
 
