@@ -1,7 +1,8 @@
 """The names and contracts of the tables: written here once, imported everywhere.
 
 ``interactions(user_id, item_id, timestamp?, rating?, weight?)``, ``users(user_id, …attributes)``,
-``items(item_id, …attributes)``, ``recommendations(user_id, item_id, rank, score?)``.
+``items(item_id, …attributes)``, ``recommendations(user_id, item_id, rank, score?)``; and the log of what was shown,
+``impressions(timestamp, user_id, item_id, position, clicked, propensity?, model?, variant?, surface?, request_id?)``.
 
 Ids are external (strings or 64-bit integers) at every public boundary and int32 codes inside; a
 :class:`Vocabulary` is the bridge. Times are UTC with microseconds.
@@ -25,15 +26,22 @@ import polars as pl
 from reclens.vocabulary import CODE_MISSING, Vocabulary
 
 __all__ = [
+    "CLICKED",
     "CODE_MISSING",
     "ITEM",
+    "MODEL",
+    "POSITION",
+    "PROPENSITY",
     "RANK",
     "RATING",
     "RELEVANCE",
+    "REQUEST",
     "SCORE",
+    "SURFACE",
     "TIMESTAMP",
     "TIMESTAMP_TYPE",
     "USER",
+    "VARIANT",
     "WEIGHT",
     "Recommendations",
     "Vocabulary",
@@ -52,6 +60,13 @@ WEIGHT: Final = "weight"
 RANK: Final = "rank"
 SCORE: Final = "score"
 RELEVANCE: Final = "relevance"
+POSITION: Final = "position"
+CLICKED: Final = "clicked"
+PROPENSITY: Final = "propensity"
+MODEL: Final = "model"
+VARIANT: Final = "variant"
+SURFACE: Final = "surface"
+REQUEST: Final = "request_id"
 
 TIMESTAMP_TYPE: Final = pl.Datetime("us", "UTC")
 
