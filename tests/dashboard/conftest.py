@@ -31,7 +31,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
                  "items": str(source / "items.parquet")},
         "split": {"n": 4},
         "models": {"popular": {}, "item_knn": {}, "ease": {"l2": 50.0}},
-        "segments": {"activity": {"quantiles": ["light", "heavy"]}},
+        "segments": {"activity": {"quantiles": ["light", "heavy"]}, "taste": {"top_value": "genres"}},
         "evaluate": {"metrics": metrics, "replicates": 200},
     }, source="test")  # fmt: skip
     place = Workspace(folder / "workspace")

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+import reclens.dashboard.pages
 from reclens.dashboard.navigation import pages
+from reclens.dashboard.show import plain
 from reclens.evaluate import compare
-from reclens.report.tables import leaderboard
+from reclens.evaluate.views import crossed
+from reclens.report.attention import findings
+from reclens.report.gains import movers_tables
+from reclens.report.tables import leaderboard, segment_table
 from reclens.workspace import Workspace
 
 PATHS = [page.path for page in pages()]
@@ -20,7 +25,9 @@ def words(app) -> str:
 
 
 def test_the_folder_is_the_navigation() -> None:
-    assert PATHS == ["home", "diagnostics", "users", "items"]
+    folder = Path(reclens.dashboard.pages.__file__).parent
+    assert set(PATHS) == {file.stem for file in folder.glob("*.py")} - {"__init__"}
+    assert PATHS[:5] == ["home", "diagnostics", "compare", "users", "items"]
     assert all(page.title and page.icon.startswith(":material/") for page in pages())
 
 
@@ -33,7 +40,7 @@ def test_a_page_over_an_empty_workspace_says_how_to_begin(open_page, tmp_path: P
 def test_home_lists_what_is_there_and_the_newest_verdict(open_page, workspace: Workspace) -> None:
     app = open_page("home")
     verdict = workspace.load("comparison", "small").verdict
-    assert all(f"• {sentence}" in words(app) for sentence in verdict)
+    assert all(plain(sentence) in words(app) for sentence in verdict)
     table = app.dataframe[0].value
     assert set(table["kind"]) == {"split", "model", "run", "evaluation", "comparison"}
     filtered = open_page("home", kind="split").dataframe[0].value
@@ -48,14 +55,13 @@ def test_the_leaderboard_is_that_of_the_library(open_page, workspace: Workspace)
     expected = leaderboard(results, comparison=comparison)
     shown = app.dataframe[0].value
     assert [tuple(row) for row in shown.itertuples(index=False)] == list(expected.rows)
-    assert "small-ease comes first of 3 systems by ndcg@5" in words(app)
+    assert plain("small-ease comes first of 3 systems by ndcg@5") in words(app)
 
 
 def test_a_link_reproduces_the_view(open_page) -> None:
     app = open_page("diagnostics", runs=["small-ease", "small-popular"], view="Users", metric="ndcg@10",
                     system="small-popular")  # fmt: skip
     assert app.multiselect(key="runs").value == ["small-ease", "small-popular"]
-    assert app.selectbox(key="view").value == "Users"
     assert "The users whom small-popular serves worst" in words(app)
 
 
@@ -101,3 +107,33 @@ def test_titles_are_text(open_page, workspace: Workspace, tmp_path: Path) -> Non
     app = open_page("items", folder=tmp_path, q="<script>alert(1)</script>**x**")
     heading = next(each.value for each in app.markdown if "No item is called" in each.value)
     assert "<script>" not in heading and "**x**" not in heading
+
+
+def test_home_says_what_wants_attention(open_page, workspace: Workspace) -> None:
+    results = {name: workspace.load("evaluation", name) for name in ("small-ease", "small-item_knn", "small-popular")}
+    noted = findings(results)
+    shown = words(open_page("home"))
+    assert noted and all(plain(each.text) in shown for each in noted)
+
+
+def test_segments_can_be_crossed(open_page, workspace: Workspace) -> None:
+    app = open_page("diagnostics", view="Segments", by=["activity", "activity × taste"], metric="ndcg@10")
+    expected = crossed(workspace.load("evaluation", "small-ease"), "activity", "taste")
+    table = segment_table({"small-ease": expected}, metric="ndcg@10", by="activity × taste")
+    shown = next(each.value for each in app.dataframe if table.columns[1] in each.value.columns)
+    row = next(row for row in shown.itertuples(index=False) if row[0] == "small-ease")
+    assert tuple(row) == table.rows[0]
+
+
+def test_compare_names_who_gains_with_examples(open_page, workspace: Workspace) -> None:
+    app = open_page("compare", system="small-ease", baseline="small-popular", metric="ndcg@10")
+    results = {name: workspace.load("evaluation", name) for name in ("small-ease", "small-popular")}
+    verdict = compare(results, baseline="small-popular", metrics=["ndcg@10"], by=["activity", "taste"]).verdict
+    assert all(plain(sentence) in words(app) for sentence in verdict)
+    gained, lost = movers_tables(*results.values(), metric="ndcg@10")
+    shown = [each.value for each in app.dataframe]
+    for table in (gained, lost):
+        assert any([tuple(row) for row in frame.itertuples(index=False)] == list(table.rows) for frame in shown)
+    assert len([frame for frame in shown if "✓" in frame.columns]) == 2, "both lists of the example"
+    same = open_page("compare", system="small-ease", baseline="small-ease")
+    assert "Choose two different runs" in words(same)

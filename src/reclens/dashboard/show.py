@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from reclens.errors import suggest
+from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe
 from reclens.report import Table, to_csv
 from reclens.report.charts import THEME
 from reclens.report.page import figure_of
 
-__all__ = ["chart", "choose", "choose_many", "empty", "explain_metrics", "legend", "table"]
+__all__ = [
+    "chart",
+    "choose",
+    "choose_many",
+    "choose_view",
+    "empty",
+    "explain_metrics",
+    "grid",
+    "legend",
+    "plain",
+    "table",
+]
 
 _PAPER = {
     "light": {"paper": "#ffffff", "ink": "#1b1f24", "muted": "#57606a", "line": "#c9d1d9", "grid": "#eaeef2",
@@ -29,7 +41,7 @@ def _theme() -> str:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def chart(drawn: Any, caption: str, *, key: str, data: Table | None = None) -> None:
+def chart(drawn: Any, caption: str, *, key: str, data: Table | None = None, metric: str | None = None) -> None:
     """A chart of ``report/charts.py``: its menu saves it as SVG or PNG, the button below saves its data.
 
     Args:
@@ -37,6 +49,7 @@ def chart(drawn: Any, caption: str, *, key: str, data: Table | None = None) -> N
         caption: What it shows; also its text alternative.
         key: A key of its own on the page.
         data: The numbers behind it; by default the rows of the chart itself.
+        metric: The metric it shows, whose definition stands beside the caption.
     """
     if drawn is None:
         return
@@ -44,7 +57,7 @@ def chart(drawn: Any, caption: str, *, key: str, data: Table | None = None) -> N
     spec["usermeta"] = {"embedOptions": {"actions": {"export": True, "source": False, "compiled": False,
                                                      "editor": False}, "downloadFileName": key}}  # fmt: skip
     with st.container(gap="small"):
-        st.markdown(f"**{_plain(caption)}**")
+        st.markdown(f"**{plain(caption)}**", help=_definition(metric))
         st.vega_lite_chart(spec, theme=None, width="stretch", key=f"chart-{key}", alt=caption)
         rows = to_csv(data) if data is not None else _rows_as_csv(spec)
         if rows:
@@ -54,12 +67,12 @@ def chart(drawn: Any, caption: str, *, key: str, data: Table | None = None) -> N
 
 def table(shown: Table, *, key: str) -> None:
     """A table of ``report/tables.py``: the text of the report, with the definition of each metric on its head."""
-    st.markdown(f"**{_plain(shown.title)}**")
+    st.markdown(f"**{plain(shown.title)}**")
     rows = {head: [row[at] for row in shown.rows] for at, head in enumerate(shown.columns)}
-    heads = {head: st.column_config.TextColumn(head, help=_definition(head)) for head in shown.columns}
+    heads = {head: st.column_config.TextColumn(head, help=_explained(head, shown)) for head in shown.columns}
     st.dataframe(rows, hide_index=True, column_config=heads, key=f"table-{key}", width="stretch")
     for note in shown.notes:
-        st.caption(_plain(note))
+        st.caption(plain(note))
     st.download_button("CSV", to_csv(shown), f"{key}.csv", "text/csv", key=f"csv-table-{key}",
                        icon=":material/download:", type="tertiary",
                        help=f"The numbers of “{shown.title}”.")  # fmt: skip
@@ -88,10 +101,25 @@ def choose_many(label: str, options: list[str], *, key: str, default: list[str],
     return st.multiselect(label, options, default=default, key=key, bind="query-params", **more)
 
 
+def choose_view(views: Sequence[str]) -> str:
+    """One of the views of a page; the choice stands in the URL."""
+    names = list(views)
+    _say_unknown("View", names, "view")
+    chosen = st.segmented_control("View", names, default=names[0], key="view", bind="query-params",
+                                  label_visibility="collapsed")  # fmt: skip
+    return chosen or names[0]
+
+
+def grid(names: Sequence[str]) -> Iterator[tuple[str, DeltaGenerator]]:
+    """Each name with a place of its own, two beside each other; Streamlit puts them below each other on a phone."""
+    for at in range(0, len(names), 2):
+        yield from zip(names[at : at + 2], st.columns(2), strict=False)
+
+
 def empty(title: str, text: str, icon: str = ":material/inbox:") -> None:
     """What stands where there is nothing yet: what is missing, and how to make it."""
     with st.container(border=True):
-        st.markdown(f"#### {icon} {_plain(title)}")
+        st.markdown(f"#### {icon} {plain(title)}")
         st.markdown(text)
 
 
@@ -99,24 +127,34 @@ def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
     """The definitions of metrics, folded away."""
     with st.expander("What the metrics mean", icon=":material/menu_book:"):
         for name in metrics:
-            st.markdown(f"**{_plain(name)} · {_plain(describe(name).title)}**")
+            st.markdown(f"**{plain(name)} · {plain(describe(name).title)}**")
             st.text(describe(name).doc)
 
 
 def _say_unknown(label: str, options: list[str], key: str) -> None:
     for value in st.query_params.get_all(key):
         if value and value not in options:
-            st.warning(f"{label}: there is no '{_plain(value)}' here.{_plain(suggest(value, options))}")
+            st.warning(f"{label}: there is no '{plain(value)}' here.{plain(suggest(value, options))}")
 
 
-def _definition(head: str) -> str | None:
+def _explained(head: str, shown: Table) -> str | None:
+    """The definition of a column that is a metric, and how many users its values rest on."""
+    definition = _definition(head)
+    sizes = sorted({row["n"] for row in shown.records if row.get("metric") == head and row.get("n") is not None})
+    if definition is None or not sizes:
+        return definition
+    n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    return f"{definition}\n\nn \\= {n} users"
+
+
+def _definition(metric: str | None) -> str | None:
     try:
-        return _plain(describe(head).doc)
-    except Exception:
+        return None if metric is None else plain(describe(metric).doc)
+    except RecLensError:
         return None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown shows as it is: names and titles are data."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:-])", r"\\\1", text)
 

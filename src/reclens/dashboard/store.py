@@ -11,9 +11,24 @@ from typing import Any
 import streamlit as st
 
 from reclens.evaluate import Comparison, Evaluation, compare
+from reclens.evaluate.views import crossed as crossed_by
+from reclens.schema import USER
 from reclens.workspace import KINDS, Artefact, Workspace
 
-__all__ = ["compared", "evaluations", "listing", "load", "names"]
+__all__ = [
+    "compared",
+    "crossed",
+    "evaluations",
+    "listing",
+    "load",
+    "names",
+    "newest_together",
+    "popular_of",
+    "shared",
+]
+
+_MOST = 6
+"""Runs that are chosen to begin with."""
 
 
 def listing(workspace: Workspace, kind: str | None = None) -> list[Artefact]:
@@ -56,6 +71,32 @@ def compared(
     return _compared(str(workspace.folder), tuple(chosen), stamps, baseline, correction, tuple(metrics), tuple(by))
 
 
+def crossed(workspace: Workspace, chosen: Sequence[str], first: str, second: str) -> dict[str, Evaluation]:
+    """Evaluations by the product of two segmentations."""
+    stamps = {each.name: each.created.isoformat() for each in listing(workspace, "evaluation")}
+    return {name: _crossed(str(workspace.folder), name, stamps.get(name, ""), first, second) for name in chosen}
+
+
+def newest_together(workspace: Workspace) -> list[str]:
+    """The newest evaluations that share the newest one's prefix: those of one job."""
+    known = names(workspace, "evaluation")
+    prefix = known[0].rpartition("-")[0] if known else ""
+    return [name for name in known if name.rpartition("-")[0] == prefix][:_MOST]
+
+
+def popular_of(chosen: Sequence[str]) -> str:
+    """The one that others are held against by custom: the popular items, or the first."""
+    return next((name for name in chosen if name == "popular" or name.endswith("-popular")), chosen[0])
+
+
+def shared(results: Mapping[str, Evaluation]) -> tuple[list[str], list[str]]:
+    """The metrics and the segmentations that all evaluations have, in the order of the first."""
+    first, *others = results.values()
+    metrics = [name for name in first.metrics if all(name in each.metrics for each in others)]
+    by = [name for name in first.segments.columns if name != USER and all(name in e.segments.columns for e in others)]
+    return metrics, by
+
+
 def _written(workspace: Workspace) -> tuple[int, ...]:
     """When something was last added to or removed from each kind's folder."""
     folders = (workspace.folder / kind for kind in KINDS)
@@ -82,3 +123,9 @@ def _compared(
     del stamps
     found: Mapping[str, Evaluation] = evaluations(Workspace(folder), chosen)
     return compare(found, baseline=baseline, correction=correction, metrics=list(metrics), by=list(by))
+
+
+@st.cache_resource(show_spinner="Crossing segments …", max_entries=128)
+def _crossed(folder: str, name: str, stamp: str, first: str, second: str) -> Evaluation:
+    del stamp
+    return crossed_by(load(Workspace(folder), "evaluation", name), first, second)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.evaluate.changes import paired_values
 from reclens.evaluate.protocol import check_comparable
 from reclens.evaluate.results import MINIMUM_SEGMENT, OVERALL, Evaluation
 from reclens.evaluate.verdict import write_verdict
@@ -301,24 +302,16 @@ class _Paired:
         cls, ours: Evaluation, theirs: Evaluation, metrics: list[str], cells: list[tuple[str, str]], *,
         flips: int, rng: int, threads: int | None,
     ) -> _Paired:  # fmt: skip
-        columns = [USER, *metrics]
-        both = theirs.per_user.select(columns).join(
-            ours.per_user.select(columns), on=USER, how="inner", suffix=" of ours", maintain_order="left"
-        )
-        a = both.select([f"{name} of ours" for name in metrics]).to_numpy().reshape(len(both), -1)
-        b = both.select(metrics).to_numpy().reshape(len(both), -1)
-        gaps = a - b
-        # Values that differ in their last bits alone were computed in another order: they are ties.
-        gaps[np.abs(gaps) <= 1e-12 * np.maximum(np.abs(a), np.abs(b))] = 0.0
+        users, _, gaps = paired_values(ours, theirs, metrics)
         defined = ~np.isnan(gaps)
-        order, starts, blocks = block_units(_targets(theirs, both[USER], cells))
+        order, starts, blocks = block_units(_targets(theirs, users, cells))
         filled = np.where(defined, gaps, 0.0)[order]
         signs = np.stack([filled > 0, (filled == 0) & defined[order], filled < 0], axis=2)
         counts = np.zeros((len(cells), len(metrics), 3), np.int64)
         for block, (start, stop) in zip(blocks, itertools.pairwise(starts), strict=True):
             counts[block[block >= 0]] += signs[start:stop].sum(axis=0)
         p_values = randomization_p_values(
-            stable_hash(both[USER])[order], filled, starts, blocks, n_targets=len(cells), flips=flips, seed=rng,
+            stable_hash(users)[order], filled, starts, blocks, n_targets=len(cells), flips=flips, seed=rng,
             threads=threads,
         )  # fmt: skip
         return cls(cells, metrics, counts, p_values)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from reclens.errors import UnknownNameError
+from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate.results import Evaluation
-from reclens.schema import USER
+from reclens.schema import USER, stable_hash
+from reclens.stats.summary import Summary
 
-__all__ = ["exposure_by_popularity", "per_k", "spread", "worst_users"]
+__all__ = ["crossed", "exposure_by_popularity", "per_k", "spread", "worst_users"]
 
 
 def per_k(result: Evaluation, family: str) -> list[dict[str, Any]]:
@@ -88,6 +90,46 @@ def exposure_by_popularity(result: Evaluation, *, tiers: int = 10) -> list[dict[
          "consumption": float(had[part].sum() / max(had.sum(), 1.0))}
         for number, part in enumerate(parts, 1)
     ]  # fmt: skip
+
+
+def crossed(result: Evaluation, first: str, second: str) -> Evaluation:
+    """An evaluation by two of its segmentations at once, such as age × activity.
+
+    Metrics of all lists together (coverage, Gini) cannot be had from values of single users and are left out.
+
+    Args:
+        result: The evaluation.
+        first: One segmentation of it.
+        second: Another one.
+
+    Returns:
+        The evaluation with the segmentation ``"first × second"`` alone. The replicates are the same, so that it
+        compares with others that were crossed alike.
+
+    Raises:
+        UnknownNameError: If it has no such segmentation.
+        UsageError: If both are the same.
+    """
+    known = [name for name in result.segments.columns if name != USER]
+    for name in (first, second):
+        if name not in known:
+            raise UnknownNameError("segmentation of this evaluation", name, known)
+    if first == second:
+        raise UsageError(f"'{first}' was named twice: cross two different segmentations.")
+    segments = {by: [label for name, label in result.summary.cells if name == by] for by in (first, second)}
+    labels = [f"{one} × {other}" for one in segments[first] for other in segments[second]]
+    name = f"{first} × {second}"
+    product = pl.concat_str(pl.col(first).cast(pl.String), pl.col(second).cast(pl.String), separator=" × ")
+    table = result.segments.with_columns(product.alias(name))
+    own = result.per_user.select(USER).join(table, on=USER, how="left", maintain_order="left")[name]
+    used = [label for label in labels if label in set(own.drop_nulls())]
+    codes = {label: code for code, label in enumerate(used)}
+    groups = {name: (used, np.array([codes.get(label, -1) for label in own.to_list()], np.int32))}
+    values = {metric: result.per_user[metric].to_numpy() for metric in result.summary.columns}
+    summary = Summary.of(stable_hash(result.per_user[USER]), values, groups=groups,
+                         replicates=result.summary.replicates, seed=result.summary.seed)  # fmt: skip
+    averaged = tuple(metric for metric in result.metrics if metric in values)
+    return replace(result, metrics=averaged, summary=summary, catalogue={}, segments=table.select(USER, name))
 
 
 def _values(result: Evaluation, metric: str) -> pl.Series:

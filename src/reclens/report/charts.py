@@ -31,6 +31,7 @@ __all__ = [
     "segment_chart",
     "title_of",
     "trade_off_chart",
+    "zero",
 ]
 
 THEME: Final = {
@@ -79,7 +80,7 @@ def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
     offset = alt.YOffset("system:N", sort=list(results), scale=alt.Scale(paddingOuter=0.4))
     chart = dots(rows, y=rows_of("by", segmentations), row_height=max(13 * len(results), _ROW) * len(segmentations),
                   systems=list(results), title=f"gap in {metric}", offset=offset)  # fmt: skip
-    return alt.layer(_zero(), chart)
+    return alt.layer(zero(), chart)
 
 
 def difference_chart(comparison: Comparison, *, metric: str) -> Any:
@@ -97,7 +98,7 @@ def difference_chart(comparison: Comparison, *, metric: str) -> Any:
     order = rows_of("system", [row["system"] for row in rows])
     chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=systems,
                  title=f"{metric}, difference from {comparison.baseline}")  # fmt: skip
-    return alt.layer(_zero(), chart)
+    return alt.layer(zero(), chart)
 
 
 def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any:
@@ -231,7 +232,7 @@ def loss_chart(losses: Sequence[Mapping[str, Any]], *, metric: str, by: str) -> 
         points = dots(
             rows, y=rows_of("label", order), row_height=_ROW * len(rows), systems=stages, title=f"loss of {metric}"
         )
-        return alt.layer(_zero(), points)
+        return alt.layer(zero(), points)
     last = rows[-1]["after"]
     rows.append({"label": "final lists", "before": last, "after": 0, "system": "final lists",
                  "tip": f"final lists: {metric} {format_number(last)}"})  # fmt: skip
@@ -305,7 +306,8 @@ def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None)
     return alt.Color("system:N", scale=scale, legend=None)
 
 
-def _zero() -> Any:
+def zero() -> Any:
+    """A line at zero."""
     import altair as alt
 
     return alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeWidth=1, color="var(--muted)").encode(x="zero:Q")  # type: ignore[arg-type]

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.show import empty
+from reclens.dashboard.show import empty, plain
+from reclens.report.attention import Finding, findings
 from reclens.workspace import Artefact, Workspace
 
 __all__ = ["PAGE", "show"]
+
+_HEADS: Final = {
+    "problem": (":material/error:", "Where a number may be wrong"),
+    "gap": (":material/group:", "Who is served worse"),
+    "caution": (":material/warning:", "What a search leaves open"),
+    "verdict": (":material/gavel:", "What the newest comparison says"),
+}
+"""Kind of finding -> its icon and its heading, the most pressing first."""
 
 
 def show(workspace: Workspace) -> None:
@@ -23,15 +34,35 @@ def show(workspace: Workspace) -> None:
     for each in broken:
         st.error(f"{each.kind} “{each.name}” cannot be read: make it again, or remove it with "
                  f"`reclens workspace remove {each.kind} {each.name}`.", icon=":material/error:")  # fmt: skip
-    comparisons = [each for each in found if each.kind == "comparison" and each not in broken]
-    if comparisons:
-        st.subheader("Findings")
-        verdict = store.load(workspace, "comparison", comparisons[0].name).verdict
-        st.caption(f"From the newest comparison, {comparisons[0].name}.")
-        for sentence in verdict:
-            st.text(f"• {sentence}")
+    _findings(workspace, [each for each in found if each not in broken])
     st.subheader("In this workspace")
     _artefacts(found)
+
+
+def _findings(workspace: Workspace, found: list[Artefact]) -> None:
+    """What wants attention in the newest runs, the newest comparison and the newest search."""
+    newest: dict[str, str] = {}
+    for each in found:
+        newest.setdefault(each.kind, each.name)
+    runs = store.evaluations(workspace, store.newest_together(workspace))
+    compared, tuned = (
+        {newest[kind]: store.load(workspace, kind, newest[kind])} if kind in newest else {}
+        for kind in ("comparison", "tuning")
+    )
+    noted = findings(runs, comparisons=compared, tunings=tuned)
+    if not noted:
+        return
+    st.subheader("Findings")
+    for kind, (icon, head) in _HEADS.items():
+        mine = [each for each in noted if each.kind == kind]
+        if mine:
+            with st.expander(f"{head} ({len(mine)})", icon=icon, expanded=kind in ("problem", "verdict")):
+                st.markdown("\n".join(map(_line, mine)))
+
+
+def _line(finding: Finding) -> str:
+    about = "" if finding.kind == "verdict" else f"**{plain(finding.about)}** · "
+    return f"- {about}{plain(finding.text)}"
 
 
 def _artefacts(found: list[Artefact]) -> None:

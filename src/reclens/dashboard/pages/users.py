@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope, scope_of
 from reclens.dashboard.show import choose, empty
@@ -39,7 +40,8 @@ def show(workspace: Workspace) -> None:
         return
     if found.attributes:
         st.text(" · ".join(f"{name}: {value}" for name, value in found.attributes.items() if value is not None))
-    _lists(found, scope)
+    st.subheader("Her lists")
+    side_by_side(found, scope)
     _why(workspace, scope, found)
     left, right = st.columns(2)
     with left:
@@ -48,21 +50,6 @@ def show(workspace: Workspace) -> None:
     with right:
         st.subheader("Her history")
         st.dataframe(found.history, hide_index=True, width="stretch", key="history")
-
-
-def _lists(found: UserView, scope: Scope) -> None:
-    st.subheader("Her lists")
-    st.caption("✓ marks what she went on to choose.")
-    title = title_column(scope.split.train.items)
-    for (system, rows), place in zip(found.lists.items(), st.columns(len(found.lists)), strict=True):
-        with place:
-            st.text(system)
-            named = pl.col(title) if title else pl.col("item_id").cast(pl.String)
-            shown = rows.select("rank", pl.when("hit").then(pl.lit("✓")).alias("✓"), named.alias("item"))
-            if rows.height:
-                st.dataframe(shown, hide_index=True, width="stretch", key=f"list-{system}")
-            else:
-                st.caption("No list.")
 
 
 def _why(workspace: Workspace, scope: Scope, found: UserView) -> None:

@@ -1,0 +1,26 @@
+"""The lists of several systems for one user, beside each other."""
+
+from __future__ import annotations
+
+import polars as pl
+import streamlit as st
+
+from reclens.dashboard.scope import Scope
+from reclens.evaluate.drill import UserView, title_column
+
+__all__ = ["side_by_side"]
+
+
+def side_by_side(found: UserView, scope: Scope) -> None:
+    """Draw the lists; ✓ marks what she went on to choose."""
+    st.caption("✓ marks what she went on to choose.")
+    title = title_column(scope.split.train.items)
+    for (system, rows), place in zip(found.lists.items(), st.columns(len(found.lists)), strict=True):
+        with place:
+            st.text(system)
+            named = pl.col(title) if title else pl.col("item_id").cast(pl.String)
+            shown = rows.select("rank", pl.when("hit").then(pl.lit("✓")).alias("✓"), named.alias("item"))
+            if rows.height:
+                st.dataframe(shown, hide_index=True, width="stretch", key=f"list-{system}")
+            else:
+                st.caption("No list.")

@@ -1,0 +1,106 @@
+"""Compare: one system in the place of another; who gains, who loses, by segment, with examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.dashboard.lists import side_by_side
+from reclens.dashboard.navigation import Page
+from reclens.dashboard.scope import Scope
+from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, grid, plain, table
+from reclens.evaluate.drill import view_user
+from reclens.metrics import describe
+from reclens.report import comparison_table, gains
+from reclens.workspace import Workspace
+
+__all__ = ["PAGE", "show"]
+
+
+def show(workspace: Workspace) -> None:
+    """Draw the page."""
+    st.title("Compare")
+    known = store.names(workspace, "evaluation")
+    if len(known) < 2:
+        empty("Two runs make a comparison", "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep "
+              "NAME`, with a job (`reclens run job.toml`), or run the demo from **Home**.",
+              ":material/compare_arrows:")  # fmt: skip
+        return
+    baseline, system = _pair(workspace, known)
+    if baseline is None or system is None or baseline == system:
+        empty("Choose two different runs", "A run against itself neither gains nor loses.", ":material/compare_arrows:")
+        return
+    results = store.evaluations(workspace, [system, baseline])
+    shared, segmentations = store.shared(results)
+    averaged = [name for name in shared if describe(name).kind == "user"]
+    if not averaged:
+        st.warning("These runs have no metric in common that has a value for each user.")
+        return
+    with st.sidebar:
+        metric = choose("Metric", averaged, key="metric") or averaged[0]
+        by = choose_many("Segmentations", segmentations, key="by", default=segmentations)
+    comparison = store.compared(workspace, [system, baseline], baseline=baseline, correction="holm",
+                                metrics=[metric], by=segmentations)  # fmt: skip
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict))
+    st.subheader("Who gains, who loses")
+    for name, place in grid(["overall", *by]):
+        with place:
+            drawn = gains.gain_chart(comparison, system=system, metric=metric, by=name)
+            chart(drawn, _where("Users who gain and who lose", name), key=f"gain-{name}", metric=metric)
+    st.subheader("By how much")
+    chart(gains.change_chart(*results.values(), metric=metric), f"Change of each user's {metric}", key="change",
+          metric=metric)  # fmt: skip
+    for name, place in grid(by):
+        with place:
+            drawn = gains.gain_difference_chart(comparison, system=system, metric=metric, by=name)
+            chart(drawn, _where(f"Difference in {metric}", name), key=f"difference-{name}", metric=metric)
+    with st.expander("The numbers"):
+        table(comparison_table(comparison, by=None), key="differences")
+    st.subheader("Examples")
+    moved = gains.movers_tables(*results.values(), metric=metric)
+    for at, place in enumerate(st.columns(2)):
+        with place:
+            table(moved[at], key=f"movers-{at}")
+    users = [row["user_id"] for each in moved for row in each.records]
+    _example(workspace, users, [system, baseline])
+    explain_metrics([metric])
+
+
+def _pair(workspace: Workspace, known: list[str]) -> tuple[str | None, str | None]:
+    """The baseline and the system, in the sidebar: to begin with, the newest run against the popular items."""
+    together = store.newest_together(workspace)
+    custom = store.popular_of(together)
+    newest = next((name for name in [*together, *known] if name != custom), known[0])
+    with st.sidebar:
+        system = choose("System", known, key="system", default=newest)
+        baseline = choose("In the place of", known, key="baseline", default=custom)
+    return baseline, system
+
+
+def _example(workspace: Workspace, users: Sequence[object], systems: list[str]) -> None:
+    """Both lists of one of the users, where the workspace has them."""
+    if not users:
+        empty("Nobody's value changes", "Both systems serve every user alike by this metric.", ":material/balance:")
+        return
+    chosen = choose("Look at one of them", list(dict.fromkeys(map(str, users))), key="user")
+    runs = {name: store.load(workspace, "run", name) for name in systems if name in store.names(workspace, "run")}
+    splits = store.names(workspace, "split")
+    near = [name for name in splits if all(run.startswith(f"{name}-") for run in systems)]
+    if len(runs) < 2 or not near or chosen is None:
+        st.caption("The lists of both runs and their split are not in the workspace: a job keeps them.")
+        return
+    split = store.load(workspace, "split", near[0])
+    user = next(each for each in users if str(each) == chosen)
+    side_by_side(view_user(user, runs, split.train, split.test, k=10), Scope(split, runs))
+    link = urlencode({"user": chosen, "split": near[0], "runs": list(runs)}, doseq=True)
+    st.link_button(f"Open user {chosen}", f"users?{link}", icon=":material/person:")
+
+
+def _where(what: str, by: str) -> str:
+    return f"{what}, {'all users' if by == 'overall' else by}"
+
+
+PAGE = Page("Compare", ":material/compare_arrows:", "Diagnose", 15, show, "compare")

@@ -1,0 +1,162 @@
+"""The views of the page Diagnostics: each draws one question about the runs that were chosen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.dashboard.show import chart, choose, choose_many, empty, grid, plain, table
+from reclens.evaluate import Comparison, Evaluation
+from reclens.metrics import describe
+from reclens.report import charts, diagnosis, tables
+from reclens.workspace import Workspace
+
+__all__ = ["VIEWS", "Shown"]
+
+_TAIL = ("coverage", "gini", "entropy", "arp", "aplt", "novelty")
+"""Metrics that tell of the long tail."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What was chosen on the page.
+
+    Attributes:
+        workspace: Where the runs lie.
+        results: Name -> evaluation.
+        comparison: All of them against the baseline; None where there is nothing to compare.
+        metrics: The metrics chosen.
+        by: The segmentations that all of them have.
+    """
+
+    workspace: Workspace
+    results: Mapping[str, Evaluation]
+    comparison: Comparison | None
+    metrics: list[str]
+    by: list[str]
+
+    @property
+    def averaged(self) -> list[str]:
+        """Those of the metrics that are averaged over users."""
+        return [name for name in self.metrics if describe(name).kind == "user"]
+
+
+def _leaderboard(shown: Shown) -> None:
+    comparison = shown.comparison
+    if comparison is not None:
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict))
+    table(tables.leaderboard(shown.results, comparison=comparison, metrics=shown.metrics), key="leaderboard")
+    for name, place in grid(shown.metrics):
+        with place:
+            drawn = charts.leaderboard_chart(shown.results, metric=name)
+            chart(drawn, f"{name} of every system", key=f"leaderboard-{name}", metric=name)
+    if comparison is not None:
+        st.subheader(f"Against {comparison.baseline}")
+        table(tables.comparison_table(comparison, by="overall"), key="differences")
+
+
+def _segments(shown: Shown) -> None:
+    if not shown.by or not shown.averaged:
+        empty("No segments", "These runs were evaluated without segments: add `--by age`, or `[segments]` in a job.")
+        return
+    crossings = {f"{one} × {other}": (one, other) for one, other in itertools.combinations(shown.by, 2)}
+    left, right = st.columns(2)
+    with left:
+        metric = choose("Metric", shown.averaged, key="metric") or shown.averaged[0]
+    with right:
+        groups = choose_many("Segmentations", [*shown.by, *crossings], key="by", default=shown.by,
+                             help="Two names joined by × are the product of both.")  # fmt: skip
+    sources = {
+        name: store.crossed(shown.workspace, list(shown.results), *crossings[name]) if name in crossings
+        else shown.results for name in groups
+    }  # fmt: skip
+    for name, place in grid(groups):
+        with place:
+            drawn = charts.segment_chart(sources[name], metric=metric, by=name)
+            chart(drawn, f"{metric} by {name}", key=f"segment-{name}", metric=metric)
+    st.subheader("Gaps")
+    st.caption("The largest difference between two segments, with an interval that allows for having looked at every "
+               "pair. Faded: the interval includes zero.")  # fmt: skip
+    chart(charts.gap_chart(shown.results, metric=metric), f"Largest gap in {metric}", key="gaps", metric=metric)
+    for name in groups:
+        with st.expander(f"The numbers by {plain(name)}"):
+            table(tables.segment_table(sources[name], metric=metric, by=name), key=f"segment-{name}")
+
+
+def _trade_off(shown: Shown) -> None:
+    if len(shown.averaged) < 2:
+        empty("One metric has nothing to trade", "Choose two or more metrics in the sidebar.", ":material/balance:")
+        return
+    x = choose("Across", shown.averaged, key="x") or shown.averaged[0]
+    for name, place in grid([name for name in shown.averaged if name != x]):
+        with place:
+            drawn = charts.trade_off_chart(shown.results, x=x, y=name)
+            chart(drawn, f"{x} against {name}", key=f"trade-{name}", metric=name)
+
+
+def _long_tail(shown: Shown) -> None:
+    first = next(iter(shown.results.values()))
+    if first.card.get("recommendations_outside_catalogue") is None:
+        empty("No catalogue", "Exposure needs to know the catalogue: evaluate with `--train`.")
+        return
+    left, right = st.columns(2)
+    with left:
+        lorenz = charts.lorenz_chart(shown.results, consumed=first.lorenz("popularity"))
+        chart(lorenz, "Lorenz curve of exposure", key="lorenz")
+    with right:
+        chart(diagnosis.popularity_chart(shown.results), "Exposure by popularity of the items", key="popularity")
+    for name, place in grid([name for name in shown.metrics if name.split("@")[0] in _TAIL]):
+        with place:
+            drawn = charts.leaderboard_chart(shown.results, metric=name)
+            chart(drawn, f"{name} of every system", key=f"tail-{name}", metric=name)
+
+
+def _per_k(shown: Shown) -> None:
+    families = {name.split("@")[0] for name in next(iter(shown.results.values())).metrics if "@" in name}
+    drawn = {name: diagnosis.per_k_chart(shown.results, family=name) for name in sorted(families)}
+    known = [name for name, each in drawn.items() if each is not None]
+    if not known:
+        empty("One cut-off has no curve", "Evaluate by a metric at several cut-offs, such as "
+              "`-m ndcg@5 -m ndcg@10 -m ndcg@20`.", ":material/show_chart:")  # fmt: skip
+        return
+    for name, place in grid(known):
+        with place:
+            chart(drawn[name], f"{name} at each cut-off", key=f"per-k-{name}", metric=name)
+
+
+def _users(shown: Shown) -> None:
+    if not shown.averaged:
+        empty("No value of a single user", "Choose a metric that is averaged over users.", ":material/person:")
+        return
+    left, right = st.columns(2)
+    with left:
+        metric = choose("Metric", shown.averaged, key="metric") or shown.averaged[0]
+    with right:
+        system = choose("System", list(shown.results), key="system") or next(iter(shown.results))
+    drawn = diagnosis.distribution_chart(shown.results, metric=metric)
+    chart(drawn, f"Share of users by their {metric}", key="distribution", metric=metric)
+    st.subheader(f"The users whom {system} serves worst")
+    worst = diagnosis.worst_users_table(shown.results[system], metric=metric)
+    table(worst, key="worst")
+    users = [str(row["user_id"]) for row in worst.records]
+    chosen = choose("Look at one of them", users, key="worst-user")
+    if chosen is not None:
+        link = urlencode({"user": chosen, "runs": list(shown.results)}, doseq=True)
+        st.link_button(f"Open user {chosen}", f"users?{link}", icon=":material/person:")
+
+
+VIEWS: Final[Mapping[str, Callable[[Shown], None]]] = {
+    "Leaderboard": _leaderboard,
+    "Segments": _segments,
+    "Trade-off": _trade_off,
+    "Long tail": _long_tail,
+    "Per k": _per_k,
+    "Users": _users,
+}
+"""Title -> what draws it."""
