@@ -64,8 +64,9 @@ def restore(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SELECT statement; without it the views are listed.")] = None,
+    query: Annotated[str | None, typer.Argument(help="One SELECT statement; without it the tables are listed.")] = None,
     limit: Annotated[int, typer.Option("--limit", help="Most rows to show.")] = 1000,
+    seconds: Annotated[float, typer.Option("--seconds", help="Most seconds that it may take.")] = 60.0,
     workspace: WorkspaceOption = Folder,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -75,12 +76,14 @@ def sql(
     Example:
       reclens workspace sql "SELECT avg(\"ndcg@10\") FROM evaluation_demo_ease_per_user"
     """
-    from reclens.cli.shared import emit, table_of
+    from reclens.cli.shared import emit, say, table_of
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
     if query is None:
         emit(table_of("Views", [{"view": name} for name in place.views()], columns=["view"]), format=format, out=out)
         return
-    found = place.sql(query, limit=limit)
-    emit(table_of("Result", found.to_dicts(), columns=found.columns), format=format, out=out)
+    found = place.query(query, limit=limit, seconds=seconds)
+    emit(table_of("Result", found.table.to_dicts(), columns=found.table.columns), format=format, out=out)
+    if found.cut is not None:
+        say(found.cut)

@@ -1,7 +1,7 @@
 """The workspace: a folder of artefacts, each Parquet files beside a ``card.json``.
 
 ``workspace/<kind>/<name>/``. An artefact is written under a temporary name and renamed, so that a killed run leaves the
-workspace as it was. What is removed goes to ``.trash`` and can be restored. DuckDB reads the Parquet files as views.
+workspace as it was. What is removed goes to ``.trash`` and can be restored. DuckDB reads the Parquet files as tables.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -23,9 +23,7 @@ from reclens.errors import RecLensError, UnknownNameError, UsageError, Workspace
 from reclens.schema import versions
 from reclens.workspace.files import write_text
 from reclens.workspace.forms import FORMS
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from reclens.workspace.query import Answer, ask
 
 __all__ = ["KINDS", "Artefact", "Workspace"]
 
@@ -165,56 +163,51 @@ class Workspace:
         mine[-1].rename(home)
         return home
 
-    def connect(self) -> DuckDBPyConnection:
-        """An in-memory DuckDB with a view ``kind_name_table`` for every Parquet file of the workspace.
+    def query(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> Answer:
+        """Run a query over the artefacts; :meth:`tables` names the tables.
 
-        Once the views stand, the connection can read this folder and nothing else, load no extension, and its settings
-        cannot be changed back.
-        """
-        import duckdb
-
-        connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False,
-                                                        "autoload_known_extensions": False})  # fmt: skip
-        for artefact in self.list():
-            for file in sorted(artefact.path.glob("*.parquet")):
-                view = re.sub(r"\W", "_", f"{artefact.kind}_{artefact.name}_{file.stem}")
-                connection.execute(
-                    f"CREATE OR REPLACE VIEW {_quote(view)} AS FROM read_parquet({_text(str(file.resolve()))})"
-                )
-        connection.execute(f"SET allowed_directories = [{_text(str(self.folder.resolve()))}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        return connection
-
-    def sql(self, query: str, *, limit: int | None = None) -> pl.DataFrame:
-        """Run a query over the artefacts; :meth:`views` names the tables.
+        It can read the tables of this workspace and nothing else, and write nothing.
 
         Args:
             query: One SELECT statement.
-            limit: Most rows to return.
+            limit: Most rows to return; the answer says whether there are more.
+            seconds: Most seconds that it may take.
 
         Raises:
-            UsageError: If it is not a single SELECT, or DuckDB refuses it.
+            UsageError: If it is not a single SELECT, DuckDB refuses it, or it takes too long or too much memory.
+            WorkspaceError: If a table cannot be read.
         """
-        import duckdb
+        return ask(self._files(), query, limit=limit, seconds=seconds)
 
-        with self.connect() as connection:
-            try:
-                statements = connection.extract_statements(query)
-                if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                    raise UsageError("a workspace is read by one SELECT statement at a time.")
-                result = connection.execute(query)
-                names = [column[0] for column in result.description or []]
-                rows = result.fetchall() if limit is None else result.fetchmany(limit)
-            except duckdb.Error as error:
-                raise UsageError(f"the query failed: {str(error).strip()}") from error
-        return pl.DataFrame(rows, schema=_unique(names), orient="row", infer_schema_length=None)
+    def sql(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> pl.DataFrame:
+        """The rows of :meth:`query`, whether or not there are more."""
+        return self.query(query, limit=limit, seconds=seconds).table
 
     def views(self) -> list[str]:
         """The names that :meth:`sql` knows."""
-        with self.connect() as connection:
-            return [row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal "
-                                                         "ORDER BY view_name").fetchall()]  # fmt: skip
+        return sorted(self._files())
+
+    def tables(self) -> dict[str, dict[str, str]]:
+        """The tables that :meth:`sql` knows, each with its columns and their types; broken ones are left out."""
+        found: dict[str, dict[str, str]] = {}
+        for name, file in sorted(self._files().items()):
+            try:
+                found[name] = {column: str(kind) for column, kind in pl.read_parquet_schema(file).items()}
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+                continue
+        return found
+
+    def _files(self) -> dict[str, Path]:
+        """The Parquet files by the name of their table; a link that leads out of the workspace is none of them."""
+        root = self.folder.resolve()
+        found: dict[str, Path] = {}
+        for artefact in self.list():
+            for file in sorted(artefact.path.glob("*.parquet")):
+                place = file.resolve()
+                if place.is_file() and place.is_relative_to(root):
+                    name = re.sub(r"\W", "_", f"{artefact.kind}_{artefact.name}_{file.stem}")
+                    found.setdefault(name, place)
+        return found
 
     def _find(self, kind: str, name: str) -> Path:
         names = [each.name for each in self.list(kind)]
@@ -268,21 +261,3 @@ def _read_artefact(folder: Path) -> Artefact:
         card, created = {"summary": "broken: its card cannot be read"}, datetime.fromtimestamp(0, UTC)
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     return Artefact(folder.parent.name, folder.name, created, size, folder, str(card.get("summary", "")))
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Column names as a frame needs them: a name that comes again gets a number."""
-    seen: dict[str, int] = {}
-    result: list[str] = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return result

@@ -1,0 +1,315 @@
+"""SQL over a workspace reads its tables and nothing else, writes nothing, and ends."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reclens.errors import UsageError, WorkspaceError
+from reclens.workspace import Workspace
+from reclens.workspace.query import open_tables
+
+CANARY = "canary-7f3a"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, small_data) -> Workspace:
+    """A workspace with a data set, a plain file, and links that lead out; beside it a secret."""
+    root = tmp_path_factory.mktemp("sql")
+    outside = root / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text(f"{CANARY}\n")
+    (outside / "secret.csv").write_text(f"a\n{CANARY}\n")
+    pl.DataFrame({"a": [CANARY]}).write_parquet(outside / "secret.parquet")
+    workspace = Workspace(root / "work")
+    folder = workspace.save(small_data, "mine")
+    (folder / "way_out").symlink_to(outside)
+    (folder / "linked.parquet").symlink_to(outside / "secret.parquet")
+    (folder / "linked.csv").symlink_to(outside / "secret.csv")
+    return workspace
+
+
+@pytest.fixture
+def untouched(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After the test every file is what it was, and none has come: here, in the folder one works in, in the temporary
+    one and at home."""
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    before = state(place.folder.parent) | state(tmp_path)
+    yield
+    assert state(place.folder.parent) | state(tmp_path) == before
+
+
+def state(folder: Path) -> dict[str, str]:
+    files = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
+    folders = {f"{root}/": "" for root, _, _ in os.walk(folder)}
+    return folders | {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+TABLE = "dataset_mine_interactions"
+
+READING = [
+    "SELECT * FROM read_csv('{out}/secret.csv')",
+    "SELECT * FROM read_csv_auto('{out}/secret.csv')",
+    "SELECT * FROM read_csv(['{out}/secret.csv', '{out}/secret.csv'])",
+    "SELECT * FROM sniff_csv('{out}/secret.csv')",
+    "SELECT * FROM read_text('{out}/secret.txt')",
+    "SELECT * FROM read_blob('{out}/secret.txt')",
+    "SELECT * FROM read_text('{out}/*')",
+    "SELECT * FROM read_json('{out}/secret.txt')",
+    "SELECT * FROM read_ndjson_objects('{out}/secret.txt')",
+    "SELECT * FROM read_parquet('{out}/secret.parquet')",
+    "SELECT * FROM parquet_scan('{out}/secret.parquet')",
+    "SELECT * FROM parquet_metadata('{out}/secret.parquet')",
+    "SELECT * FROM parquet_schema('{out}/secret.parquet')",
+    "SELECT * FROM parquet_kv_metadata('{out}/secret.parquet')",
+    "SELECT * FROM read_duckdb('{out}/secret.parquet')",
+    "SELECT * FROM '{out}/secret.csv'",
+    "SELECT * FROM '{out}/secret.parquet'",
+    'SELECT * FROM "{out}/secret.csv"',
+    "FROM 'file://{out}/secret.csv'",
+    "SELECT * FROM '{work}/../outside/secret.csv'",
+    "SELECT * FROM '{work}/dataset/mine/../../../outside/secret.parquet'",
+    "SELECT * FROM read_text('{work}/dataset/mine/way_out/secret.txt')",
+    "SELECT * FROM read_csv('{work}/dataset/mine/linked.csv')",
+    "SELECT * FROM read_parquet('{work}/dataset/mine/linked.parquet')",
+    "SELECT * FROM dataset_mine_linked",
+    "SELECT * FROM read_text('{work}/dataset/mine/card.json')",
+    "SELECT * FROM read_parquet('{work}/dataset/mine/interactions.parquet')",
+    "SELECT * FROM '../../outside/secret.csv'",
+    "SELECT * FROM read_text('../outside/secret.txt')",
+    "SELECT * FROM glob('/*')",
+    "SELECT * FROM glob('{out}/*')",
+    "SELECT * FROM glob('{work}/**')",
+    "SELECT * FROM read_text('/proc/self/environ')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM read_csv('/etc/passwd', sep=':')",
+    "SELECT * FROM query('SELECT * FROM read_text(''{out}/secret.txt'')')",
+    "SELECT * FROM query_table('{out}/secret.csv')",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('FROM read_text(''{out}/secret.txt'')'))",
+    "WITH a AS (SELECT * FROM read_text('{out}/secret.txt')) SELECT * FROM a",
+    "SELECT (SELECT content FROM read_text('{out}/secret.txt'))",
+    "SELECT * FROM dataset_mine_interactions WHERE EXISTS (FROM read_text('{out}/secret.txt'))",
+    "SELECT/**/*/**/FROM/**/read_text('{out}/secret.txt')--'",
+    "SELECT * FROM READ_TEXT('{out}/secret.txt')",
+    "SELECT * FROM system.main.read_text('{out}/secret.txt')",
+    "SELECT * FROM read_text(chr(47) || 'etc/hostname')",
+    "SELECT * FROM duckdb_extensions()",
+    "SELECT getenv('HOME')",
+    "SELECT * FROM place",
+    "SELECT * FROM small_data",
+    "SELECT * FROM read_text('http://127.0.0.1:9/x')",
+    "SELECT * FROM 'https://example.org/x.parquet'",
+    "SELECT * FROM read_parquet('s3://bucket/x.parquet')",
+    "SELECT * FROM read_csv('hf://datasets/x/y.csv')",
+    "SELECT * FROM sqlite_scan('{out}/secret.txt', 't')",
+    "SELECT * FROM postgres_scan('host=127.0.0.1', 'public', 't')",
+    "SELECT ‘a’ FROM read_text(‘{out}/secret.txt’)",
+    "SELECT * FROM read_text(“{out}/secret.txt”)",
+]
+
+WRITING = [
+    "COPY (SELECT 1) TO '{out}/new.csv'",
+    "COPY (SELECT 1) TO '{work}/new.csv'",
+    "COPY (SELECT 1) TO '{work}/dataset/mine/interactions.parquet' (USE_TMP_FILE false)",
+    "COPY dataset_mine_interactions TO 'new.csv'",
+    "COPY dataset_mine_interactions FROM '{out}/secret.csv'",
+    "WITH x AS (COPY (SELECT 1) TO '{out}/new.csv') SELECT * FROM x",
+    "WITH x AS (COPY (SELECT 1) TO '{work}/new.csv') SELECT * FROM x",
+    "WITH x AS (COPY (SELECT 1) TO '{work}/dataset/mine/interactions.parquet' (USE_TMP_FILE false)) SELECT * FROM x",
+    "WITH x AS (COPY (SELECT 1) TO '.tmp/new.csv') SELECT * FROM x",
+    "WITH x AS (COPY (SELECT 1) TO '/dev/shm/reclens-new.csv') SELECT * FROM x",
+    "SELECT * FROM query('WITH x AS (COPY (SELECT 1) TO ''{work}/new.csv'') SELECT * FROM x')",
+    "EXPORT DATABASE '{out}/db'",
+    "EXPORT DATABASE '{work}/db'",
+    "IMPORT DATABASE '{out}'",
+    "ATTACH '{out}/new.db'",
+    "ATTACH '{work}/new.db' AS other",
+    "DETACH memory",
+    "USE memory",
+    "INSTALL httpfs",
+    "FORCE INSTALL httpfs FROM 'http://127.0.0.1:9'",
+    "LOAD httpfs",
+    "LOAD '{out}/evil.duckdb_extension'",
+    "CREATE TABLE t AS SELECT 1",
+    "CREATE TEMP TABLE t AS SELECT 1",
+    "CREATE OR REPLACE VIEW dataset_mine_interactions AS SELECT 1",
+    "CREATE MACRO m() AS 1",
+    "CREATE SECRET s (TYPE s3)",
+    "CREATE PERSISTENT SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')",
+    "CREATE SCHEMA s",
+    "CREATE TYPE mood AS ENUM ('a')",
+    "CREATE SEQUENCE s",
+    "INSERT INTO dataset_mine_interactions SELECT * FROM dataset_mine_interactions",
+    "UPDATE dataset_mine_interactions SET rating = 0",
+    "DELETE FROM dataset_mine_interactions",
+    "TRUNCATE dataset_mine_interactions",
+    "DROP TABLE dataset_mine_interactions",
+    "DROP VIEW dataset_mine_interactions",
+    "ALTER TABLE dataset_mine_interactions RENAME TO x",
+    "COMMENT ON TABLE dataset_mine_interactions IS 'x'",
+    "MERGE INTO dataset_mine_interactions AS a USING dataset_mine_interactions AS b ON true WHEN MATCHED THEN DELETE",
+    "VACUUM",
+    "ANALYZE",
+    "CHECKPOINT",
+    "BEGIN",
+    "PREPARE p AS SELECT 1",
+    "EXECUTE p",
+    "DEALLOCATE p",
+    "SET enable_external_access = true",
+    "SET lock_configuration = false",
+    "SET allowed_directories = ['/']",
+    "SET temp_directory = '{out}'",
+    "SET VARIABLE x = 1",
+    "SET SESSION memory_limit = '100GB'",
+    "RESET enable_external_access",
+    "PRAGMA enable_external_access = true",
+    "PRAGMA database_list",
+    "PRAGMA enable_profiling",
+    "PRAGMA profile_output = '{out}/new.json'",
+    "CALL duckdb_tables()",
+    "CALL enable_logging(storage = 'file', storage_config = {{'path': '{out}'}})",
+    "EXPLAIN SELECT 1",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{out}/new.csv'",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; COPY (SELECT 1) TO '{out}/new.csv'",
+    "SELECT 1 /* ; */ ; DROP TABLE dataset_mine_interactions -- ",
+    "SELECT 1;\u00a0DELETE FROM dataset_mine_interactions",
+    "WITH x AS (ATTACH '{out}/new.db') SELECT 1",
+    "WITH x AS (DROP TABLE dataset_mine_interactions) SELECT 1",
+    "SELECT * FROM register_external_resource('a', 'b')",
+    "SELECT set_config('a', 'b')",
+    "SELEC 1",
+    "",
+    ";",
+    "-- nothing",
+    "SELECT '\0",
+    "SELECT " + "(" * 20_000 + "1" + ")" * 20_000,
+    "SELECT 1 " + " " * 200_000,
+]
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("attack", [*READING, *WRITING])
+def test_nothing_else_is_read_or_written(place: Workspace, attack: str) -> None:
+    attack = attack.format(out=place.folder.parent / "outside", work=place.folder)
+    with pytest.raises(UsageError) as refused:
+        place.query(attack, limit=1_000, seconds=20)
+    assert CANARY not in str(refused.value)
+    assert not Path("/dev/shm/reclens-new.csv").exists()
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"WITH gone AS (DELETE FROM {TABLE} RETURNING *) SELECT count(*) FROM gone",
+        f"WITH more AS (INSERT INTO {TABLE} FROM {TABLE} RETURNING *) SELECT count(*) FROM more",
+        "FROM checkpoint()",
+        "SELECT * FROM duckdb_secrets()",
+        "SELECT write_log('x')",
+        "SELECT * FROM duckdb_settings()",
+        "SELECT * FROM pragma_database_size()",
+    ],
+)
+def test_what_is_allowed_to_run_changes_nothing(place: Workspace, query: str) -> None:
+    assert CANARY not in str(place.query(query, seconds=20).table.to_dicts())
+    assert place.sql(f"SELECT count(*) AS n FROM {TABLE}")["n"].to_list() == [6000]
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    "endless",
+    [
+        "SELECT count(*) FROM range(1000000000000)",
+        "WITH RECURSIVE r AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM r) SELECT max(a) FROM r",
+        "SELECT sleep_ms(100000)",
+        "SELECT max(hash(a.user_id || b.user_id || c.user_id)) FROM {t} a, {t} b, {t} c",
+    ],
+)
+def test_what_does_not_end_is_stopped(place: Workspace, endless: str) -> None:
+    with pytest.raises(UsageError, match=r"stopped after 0\.5 s"):
+        place.query(endless.format(t=TABLE), seconds=0.5)
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    "bomb",
+    ["SELECT list(range) FROM range(10000000000)", "SELECT string_agg(range::VARCHAR, ',') FROM range(10000000000)",
+     "SELECT repeat('x', 10000000000)"],
+)  # fmt: skip
+def test_what_needs_too_much_memory_fails_and_spills_nothing(place: Workspace, bomb: str) -> None:
+    with pytest.raises(UsageError, match=r"needs more than|stopped|Cannot create a string"):
+        place.query(bomb, seconds=30)
+
+
+def test_rows_beyond_the_limit_are_said_to_be_missing(place: Workspace) -> None:
+    found = place.query("SELECT * FROM range(1000000000000)", limit=600, seconds=20)
+    assert found.table["range"].to_list() == list(range(600))
+    assert found.cut == "Only the first 600 rows are shown: there are more."
+    whole = place.query("SELECT * FROM range(600)", limit=600)
+    assert whole.table.height == 600 and whole.cut is None
+    large = place.query("SELECT repeat('x', 100000) AS a FROM range(100000)", limit=10_000, seconds=60)
+    assert large.cut is not None and "100 MB" in large.cut and large.table.height < 2_000
+
+
+def test_names_are_found_wherever_they_stand(place: Workspace) -> None:
+    for place_of in (TABLE.upper(), f"query('FROM {TABLE}')", f'memory.main."{TABLE}"', f"query_table('{TABLE}')",
+                     f"(WITH a AS (TABLE {TABLE}) FROM a)"):  # fmt: skip
+        assert place.sql(f"SELECT count(*) AS n FROM {place_of}")["n"].to_list() == [6000], place_of
+    with pytest.raises(UsageError, match=f"Did you mean '{TABLE}'"):
+        place.sql("SELECT * FROM dataset_mine_interaction")
+
+
+def test_values_of_every_type_come_out(place: Workspace) -> None:
+    found = place.sql(
+        "SELECT 1::UTINYINT a, 'x' b, NULL c, [1, 2] d, {'k': 1} e, DATE '2020-01-02' f, 1.5::DECIMAL(4, 2) g, "
+        "'\\x00'::BLOB h, '0b7a7b3c-9e41-4a52-8b43-1b2d9f5c6a7e'::UUID i, 'nan'::DOUBLE j, MAP {'a': 1} k, "
+        "INTERVAL 1 DAY l, 170141183460469231731687303715884105727::HUGEINT m"
+    )
+    assert found.width == 13 and found["b"][0] == "x" and found["d"].to_list() == [[1, 2]]
+    assert found["i"].to_list() == ["0b7a7b3c-9e41-4a52-8b43-1b2d9f5c6a7e"]
+    assert found["m"].to_list() == [2**127 - 1]
+
+
+def test_the_tables_that_there_are_with_their_columns(place: Workspace) -> None:
+    tables = place.tables()
+    assert "dataset_mine_linked" not in tables, "it leads out of the workspace"
+    assert list(tables[TABLE]) == place.load("dataset", "mine").interactions.columns
+    assert set(tables) == set(place.views())
+
+
+def test_a_broken_table_is_explained(tmp_path: Path, small_data) -> None:
+    workspace = Workspace(tmp_path)
+    (workspace.save(small_data, "mine") / "interactions.parquet").write_bytes(b"PAR1")
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        workspace.sql(f"SELECT * FROM {TABLE}")
+    assert TABLE not in workspace.tables()
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(0, None), (None, 0), (-1, 1), (1, -1)])
+def test_limits_that_mean_nothing(place: Workspace, limit: int | None, seconds: float | None) -> None:
+    with pytest.raises(UsageError, match="more than 0"):
+        place.query("SELECT 1", limit=limit, seconds=seconds)
+
+
+def test_the_door_is_shut_also_without_the_parser(place: Workspace) -> None:
+    """What the refusal of all but SELECT guards, the locks guard a second time."""
+    import duckdb
+
+    outside = place.folder.parent / "outside"
+    with open_tables({}) as connection:
+        for attack in (f"COPY (SELECT 1) TO '{outside}/new.csv'", f"ATTACH '{outside}/new.db'", "LOAD httpfs",
+                       "SET enable_external_access = true", "SET lock_configuration = false",
+                       "SET allowed_directories = ['/']", "RESET lock_configuration", "INSTALL httpfs",
+                       f"SET temp_directory = '{outside}'"):  # fmt: skip
+            with pytest.raises(duckdb.Error):
+                connection.execute(attack)
+    assert not (outside / "new.csv").exists() and not (outside / "new.db").exists()
