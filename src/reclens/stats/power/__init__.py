@@ -1,0 +1,24 @@
+"""Sample size, detectable effect and power: every answer names its formula, and shows what its neighbours would say.
+
+``Question`` holds what is known; ``size``, ``effect`` and ``power_at`` answer. It knows no user and no item.
+"""
+
+from __future__ import annotations
+
+from reclens.stats.power.formulas import FORMULAS, Formula, t_power, z_power
+from reclens.stats.power.question import Answer, Question, corrected_alpha, design_effect
+from reclens.stats.power.spread import coefficient_of_determination, quantile_sd, ratio_sd
+
+__all__ = [
+    "FORMULAS",
+    "Answer",
+    "Formula",
+    "Question",
+    "coefficient_of_determination",
+    "corrected_alpha",
+    "design_effect",
+    "quantile_sd",
+    "ratio_sd",
+    "t_power",
+    "z_power",
+]

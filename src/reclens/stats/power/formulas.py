@@ -1,0 +1,187 @@
+"""The formulas of power, each with its name and source: one question has several honest answers.
+
+All compare two arms of ``n_c`` and ``n_t`` units. ``delta`` is the true difference (treatment − control) and ``null``
+the difference of the null hypothesis: 0, or the margin of a non-inferiority test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+__all__ = ["FORMULAS", "Formula", "Inputs", "t_power", "z_power"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a formula gets; arrays broadcast.
+
+    Attributes:
+        mean: Mean or share in control.
+        var_c: Variance of a unit in control.
+        var_t: Variance of a unit in treatment.
+        delta: True absolute difference.
+        null: Absolute difference of the null hypothesis.
+        n_c: Units in control, already divided by design effect and inflation.
+        n_t: Units in treatment, likewise.
+        factor: What the variance of a proportion is multiplied with (1 − R² of CUPED).
+        df: Degrees of freedom of a t-test.
+        alpha: Chance of a false positive of the test, over its tails.
+        tails: 1 or 2.
+    """
+
+    mean: float
+    var_c: float
+    var_t: float
+    delta: Any
+    null: float
+    n_c: Any
+    n_t: Any
+    factor: float
+    df: Any
+    alpha: float
+    tails: int
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One way to compute power.
+
+    Attributes:
+        name: Its name.
+        title: The same, in words.
+        source: Where it comes from, and who uses it.
+        kinds: The kinds of metric it is for.
+        power: Inputs -> power.
+    """
+
+    name: str
+    title: str
+    source: str
+    kinds: tuple[str, ...]
+    power: Callable[[Inputs], Any]
+
+
+def z_power(noncentrality: Any, *, alpha: float = 0.05, tails: int = 2) -> Any:
+    """Power of a z-test whose statistic has this mean and variance 1; the far tail counts too.
+
+    Example:
+        >>> round(float(z_power(1.959964 + 0.841621)), 4)
+        0.8
+    """
+    from scipy.special import ndtr, ndtri
+
+    critical = ndtri(1 - alpha / tails)
+    near = ndtr(np.asarray(noncentrality) - critical)
+    return near + ndtr(-np.asarray(noncentrality) - critical) if tails == 2 else near
+
+
+def t_power(noncentrality: Any, *, df: Any, alpha: float = 0.05, tails: int = 2) -> Any:
+    """Power of a t-test by the noncentral t distribution; the far tail counts too.
+
+    Of one sample (or of pairs) the noncentrality is effect · √n / sd with n − 1 degrees of freedom. Beyond a million
+    degrees of freedom the normal distribution stands in, which differs by less than 1e-6.
+
+    Example:
+        >>> round(float(t_power(30**0.5, df=29)), 6)  # one sample of 30, effect of one standard deviation
+        0.999564
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    noncentrality, df = np.broadcast_arrays(np.asarray(noncentrality, float), np.asarray(df, float))
+    known = np.clip(df, 1e-9, 1e6)
+    critical = stdtrit(known, 1 - alpha / tails)
+    with np.errstate(all="ignore"):
+        found = 1 - nctdtr(known, noncentrality, critical)
+        if tails == 2:
+            found = found + nctdtr(known, noncentrality, -critical)
+    # Far out the series of the library gives up; there the power is 0 or 1 by the normal distribution too.
+    good = np.isfinite(found) & (df > 0) & (df < 1e6) & (np.abs(noncentrality) < 30)
+    normal = z_power(noncentrality, alpha=alpha, tails=tails)
+    return np.where(df <= 0, 0.0, np.where(good, np.clip(found, 0, 1), normal))
+
+
+def _standard_error(given: Inputs) -> Any:
+    return np.sqrt(given.var_c / given.n_c + given.var_t / given.n_t)
+
+
+def _student(given: Inputs) -> Any:
+    away = (given.delta - given.null) / _standard_error(given)
+    return t_power(away, df=given.df, alpha=given.alpha, tails=given.tails)
+
+
+def _normal(given: Inputs) -> Any:
+    away = (given.delta - given.null) / _standard_error(given)
+    return z_power(away, alpha=given.alpha, tails=given.tails)
+
+
+def _relative(given: Inputs) -> Any:
+    lift = given.delta / given.mean
+    variance = (given.var_t / given.n_t + given.var_c * (1 + lift) ** 2 / given.n_c) / given.mean**2
+    return z_power((lift - given.null / given.mean) / np.sqrt(variance), alpha=given.alpha, tails=given.tails)
+
+
+def _shares(given: Inputs) -> tuple[float, Any]:
+    """Both shares; outside 0 … 1 there are none."""
+    treated = given.mean + given.delta
+    return given.mean, np.where((treated > 0) & (treated < 1), treated, np.nan)
+
+
+def _two_errors(given: Inputs, null_variance: Any) -> Any:
+    """Power where the test uses another variance than the truth has: Φ((|δ| − z·se₀) / se₁)."""
+    from scipy.special import ndtr, ndtri
+
+    old, new = _shares(given)
+    true = given.factor * (old * (1 - old) / given.n_c + new * (1 - new) / given.n_t)
+    null = given.factor * null_variance * (1 / given.n_c + 1 / given.n_t)
+    bound = ndtri(1 - given.alpha / given.tails) * np.sqrt(null)
+    near = ndtr((given.delta - bound) / np.sqrt(true))
+    far = ndtr((-given.delta - bound) / np.sqrt(true))
+    return near + far if given.tails == 2 else near
+
+
+def _unpooled(given: Inputs) -> Any:
+    old, new = _shares(given)
+    variance = given.factor * (old * (1 - old) / given.n_c + new * (1 - new) / given.n_t)
+    return z_power((given.delta - given.null) / np.sqrt(variance), alpha=given.alpha, tails=given.tails)
+
+
+def _pooled(given: Inputs) -> Any:
+    old, new = _shares(given)
+    pooled = (given.n_c * old + given.n_t * new) / (given.n_c + given.n_t)
+    return _two_errors(given, pooled * (1 - pooled))
+
+
+def _baseline(given: Inputs) -> Any:
+    return _two_errors(given, given.mean * (1 - given.mean))
+
+
+def _arcsine(given: Inputs) -> Any:
+    old, new = _shares(given)
+    h = 2 * (np.arcsin(np.sqrt(new)) - np.arcsin(np.sqrt(np.clip(old + given.null, 0, 1))))
+    away = h / np.sqrt(given.factor * (1 / given.n_c + 1 / given.n_t))
+    return z_power(away, alpha=given.alpha, tails=given.tails)
+
+
+FORMULAS: Final[Mapping[str, Formula]] = {
+    each.name: each
+    for each in (
+        Formula("student", "Student's t, noncentral", "Cohen (1988), ch. 2; R's power.t.test and pwr.t.test", ("mean",),
+                _student),
+        Formula("normal", "normal approximation", "Lehr (1992) in its general form; Deng, Knoblich and Lu (2018) for "
+                "ratios", ("mean", "ratio", "quantile"), _normal),
+        Formula("relative", "relative lift by the delta method", "Deng, Knoblich and Lu (2018), eq. 4; GrowthBook",
+                ("mean", "ratio", "proportion"), _relative),
+        Formula("unpooled", "difference of shares, unpooled (Wald)", "Fleiss, Levin and Paik (2003), sec. 4.2; "
+                "matches the interval of the difference", ("proportion",), _unpooled),
+        Formula("pooled", "pooled under the null", "Fleiss, Levin and Paik (2003), eq. 4.14; R's power.prop.test and "
+                "statsmodels", ("proportion",), _pooled),
+        Formula("baseline", "null variance from control alone", "the calculator of Evan Miller (2010)",
+                ("proportion",), _baseline),
+        Formula("arcsine", "arcsine effect h", "Cohen (1988), ch. 6; R's pwr.2p.test", ("proportion",), _arcsine),
+    )
+}  # fmt: skip
+"""The formulas by name."""

@@ -1,0 +1,309 @@
+"""A question about size, effect or power, and its answer in full: formula, adjustments, neighbours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.stats.power.formulas import FORMULAS, Inputs
+
+__all__ = ["Answer", "Question", "corrected_alpha", "design_effect"]
+
+_DEFAULT: Final = {"mean": "student", "ratio": "normal", "quantile": "normal", "proportion": "unpooled"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer to a question.
+
+    Attributes:
+        asked: ``size``, ``effect`` or ``power``.
+        value: The number asked for, as the formula gives it: units over all arms, effect, or power.
+        n: Units over all arms, rounded up; of an effect or a power, those it was asked for.
+        n_control: Units in control, rounded up.
+        n_treatment: Units in the treatment, rounded up.
+        effect: The effect, relative to control if the question was.
+        effect_absolute: The effect in the unit of the metric.
+        power: The power.
+        alpha: Chance of a false positive of each test, after the correction for several.
+        formula: Name of the formula.
+        title: The formula in words.
+        source: Where it comes from.
+        neighbours: (formula in words, the same number by it) of every other formula for the kind of metric.
+        adjustments: What changed the variance, the alpha or the size, in words.
+    """
+
+    asked: Literal["size", "effect", "power"]
+    value: float
+    n: int
+    n_control: int
+    n_treatment: int
+    effect: float
+    effect_absolute: float
+    power: float
+    alpha: float
+    formula: str
+    title: str
+    source: str
+    neighbours: tuple[tuple[str, float], ...]
+    adjustments: tuple[str, ...]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [asdict(self)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is known about a comparison of one treatment with control.
+
+    Attributes:
+        kind: ``mean``, ``proportion``, ``ratio`` or ``quantile``.
+        mean: Mean, share, ratio or quantile in control.
+        sd: Standard deviation of a unit; of a ratio see :func:`ratio_sd`, of a quantile :func:`quantile_sd`; a
+            proportion has its own.
+        sd_treatment: That of the treatment; the same by default.
+        relative: Whether effects and the margin are relative to control (0.02 = 2 %) or absolute.
+        shares: Shares of control and treatment among all units of the experiment; other arms take the rest.
+        level: Confidence level of the interval: 1 − alpha, two-sided.
+        margin: How much worse the treatment may be: the question is then whether the interval excludes a larger loss
+            (non-inferiority, one tail of the same interval), and an effect of 0 is what one hopes to confirm.
+        tails: 2, or 1 for a test of an increase that spends the whole alpha on it.
+        comparisons: How many tests share the alpha.
+        correction: ``bonferroni`` (exact for the first step of Holm, Hochberg and Hommel too) or ``none``.
+        r2: Share of the variance that covariates take away (CUPED).
+        icc: Intra-cluster correlation, where clusters are randomised.
+        cluster_size: Mean units a cluster.
+        cluster_cv: Coefficient of variation of the sizes of clusters.
+        inflation: What a sequential plan multiplies the size with.
+        formula: One of ``FORMULAS`` for the kind; by default Student's t for means, the unpooled difference for
+            proportions, the normal approximation for ratios and quantiles.
+
+    Raises:
+        UsageError: If a value is out of range, or the formula is for another kind.
+
+    Example:
+        >>> found = Question(kind="proportion", mean=0.2, relative=False).size(effect=0.05, power=0.8)
+        >>> found.n_control, [(name, round(n / 2)) for name, n in found.neighbours if "pooled" in name]
+        (1091, [('pooled under the null', 1094)])
+    """
+
+    kind: Literal["mean", "proportion", "ratio", "quantile"] = "mean"
+    mean: float = 0.0
+    sd: float | None = None
+    sd_treatment: float | None = None
+    relative: bool = True
+    shares: tuple[float, float] = (0.5, 0.5)
+    level: float = 0.95
+    margin: float | None = None
+    tails: Literal[1, 2] = 2
+    comparisons: int = 1
+    correction: str = "bonferroni"
+    r2: float = 0.0
+    icc: float = 0.0
+    cluster_size: float = 1.0
+    cluster_cv: float = 0.0
+    inflation: float = 1.0
+    formula: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in _DEFAULT:
+            raise UnknownNameError("kind of metric with a formula of power", self.kind, _DEFAULT)
+        if self.formula is not None and self.formula not in self.formulas:
+            raise UnknownNameError(f"formula for a {self.kind}", self.formula, self.formulas)
+        if self.kind == "proportion":
+            _check("mean", self.mean, 0 < self.mean < 1, "a share between 0 and 1")
+        elif self.sd is None:
+            raise UsageError(f"sd is missing: a {self.kind} needs the standard deviation of a unit.")
+        else:
+            _check("sd", self.sd, self.sd > 0, "above 0; a metric that never varies cannot be tested")
+        if self.relative:
+            _check("mean", self.mean, self.mean != 0, "not 0 for relative effects; say relative=False")
+        _check("level", self.level, 0 < self.level < 1, "between 0 and 1, such as 0.95")
+        _check("margin", self.margin, self.margin is None or self.margin > 0, "above 0: how much may be lost")
+        _check("shares", self.shares, min(self.shares) > 0 and sum(self.shares) <= 1 + 1e-9, "above 0, together ≤ 1")
+        _check("comparisons", self.comparisons, self.comparisons >= 1, "1 or more")
+        _check("r2", self.r2, 0 <= self.r2 < 1, "in 0 … 1, below 1")
+        _check("icc", self.icc, 0 <= self.icc <= 1, "in 0 … 1")
+        _check("cluster_size", self.cluster_size, self.cluster_size >= 1, "1 or more units a cluster")
+        _check("inflation", self.inflation, self.inflation >= 1, "1 or more")
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """Names of the formulas for the kind; those that know a margin, where there is one."""
+        names = [name for name, each in FORMULAS.items() if self.kind in each.kinds]
+        unfit = {"pooled", "baseline"} if self.margin is not None else set[str]()
+        return tuple(name for name in names if name not in unfit and not (name == "relative" and self.mean == 0))
+
+    @property
+    def alpha(self) -> float:
+        """Chance of a false positive of each test, after the correction."""
+        return corrected_alpha(round(1 - self.level, 12), comparisons=self.comparisons, correction=self.correction)
+
+    def power(self, effect: Any, n: Any) -> Any:
+        """Power by the formula of the question; arrays broadcast.
+
+        Args:
+            effect: True effect, relative or absolute as the question says, with its sign; better is positive under
+                a margin.
+            n: Units over all arms.
+        """
+        deflated = np.asarray(n, float) / self.inflation
+        scale = abs(self.mean) if self.relative else 1.0
+        delta, null = np.asarray(effect, float) * scale, -(self.margin or 0.0) * scale
+        design = design_effect(icc=self.icc, cluster_size=self.cluster_size, cluster_cv=self.cluster_cv)
+        factor = (1 - self.r2) * design
+        sd = math.sqrt(self.mean * (1 - self.mean)) if self.kind == "proportion" else self.sd or 0.0
+        control, treated = (deflated * share for share in self.shares)
+        units = self.cluster_size if self.icc > 0 else 1.0
+        tails = 1 if self.margin is not None else self.tails
+        given = Inputs(
+            mean=self.mean, var_c=factor * sd**2, var_t=factor * (self.sd_treatment or sd) ** 2, delta=delta, null=null,
+            n_c=control, n_t=treated, factor=factor, df=(control + treated) / units - 2,
+            alpha=self.alpha / (2 if self.margin is not None else 1), tails=tails,
+        )  # fmt: skip
+        with np.errstate(all="ignore"):
+            return FORMULAS[self.formula_name].power(given)
+
+    @property
+    def formula_name(self) -> str:
+        """The formula that is used."""
+        return self.formula or _DEFAULT[self.kind]
+
+    def size(self, *, effect: float = 0.0, power: float = 0.8) -> Answer:
+        """Units needed to find an effect with a power.
+
+        Raises:
+            UsageError: If no number of units is enough: the effect is 0 without a margin, worse than the margin, or
+                leads to a share outside 0 … 1.
+        """
+        _check("power", power, 0 < power < 1, "between 0 and 1, such as 0.8")
+
+        def solve(question: Question) -> float:
+            return _solve(lambda n: float(question.power(effect, n)), power, low=4.0, high=1e15)
+
+        found = solve(self)
+        if not math.isfinite(found):
+            raise UsageError(f"no number of units finds an effect of {effect:g} with a power of {power:g}: expected an "
+                             "effect other than 0, within the margin, and a share that stays between 0 and 1."
+                             )  # fmt: skip
+        return self._answer("size", found, n=found, effect=effect, power=power, solve=solve)
+
+    def effect(self, *, n: float, power: float = 0.8, sign: int = 1) -> Answer:
+        """Smallest effect that so many units find with a power; under a margin the true effect that is confirmed.
+
+        Args:
+            n: Units over all arms.
+            power: Chance to find it.
+            sign: −1 for the smallest decrease; it differs from the increase for shares and relative effects.
+
+        Raises:
+            UsageError: If no effect is large enough.
+        """
+        _check("power", power, 0 < power < 1, "between 0 and 1, such as 0.8")
+
+        def solve(question: Question) -> float:
+            offset = question.margin or 0.0
+            largest = 1e9
+            if question.kind == "proportion":
+                room = 1 - question.mean if sign > 0 else question.mean
+                largest = offset + 0.999999 * room / (abs(question.mean) if question.relative else 1.0)
+            return sign * (_solve(lambda e: float(question.power(sign * (e - offset), n)), power, low=1e-12,
+                                  high=largest) - offset)  # fmt: skip
+
+        found = solve(self)
+        if not math.isfinite(found):
+            raise UsageError(f"{n:,.0f} units find no effect with a power of {power:g}. Plan for more units.")
+        return self._answer("effect", found, n=n, effect=found, power=power, solve=solve)
+
+    def power_at(self, *, effect: float, n: float) -> Answer:
+        """Power to find an effect with so many units, in full."""
+
+        def solve(question: Question) -> float:
+            return float(question.power(effect, n))
+
+        found = solve(self)
+        return self._answer("power", found, n=n, effect=effect, power=found, solve=solve)
+
+    def _answer(
+        self, asked: Literal["size", "effect", "power"], value: float, *, n: float, effect: float, power: float,
+        solve: Callable[[Question], float],
+    ) -> Answer:  # fmt: skip
+        used = FORMULAS[self.formula_name]
+        others = [replace(self, formula=name) for name in self.formulas if name != self.formula_name]
+        neighbours = tuple((FORMULAS[each.formula_name].title, solve(each)) for each in others)
+        control, treated = (math.ceil(n * share - 1e-9) for share in self.shares)
+        return Answer(
+            asked=asked, value=value, n=math.ceil(n - 1e-9), n_control=control, n_treatment=treated, effect=effect,
+            effect_absolute=effect * (abs(self.mean) if self.relative else 1.0), power=power, alpha=self.alpha,
+            formula=used.name, title=used.title, source=used.source, neighbours=neighbours,
+            adjustments=tuple(self._adjustments()),
+        )  # fmt: skip
+
+    def _adjustments(self) -> list[str]:
+        said = []
+        if self.margin is not None:
+            said.append(f"non-inferiority: the interval has to exclude a loss of {self.margin:g}, one tail of it")
+        if self.comparisons > 1:
+            said.append(f"{self.comparisons} tests share the alpha of {1 - self.level:.3g} ({self.correction}): "
+                        f"{self.alpha:.3g} each")  # fmt: skip
+        if self.r2:
+            said.append(f"CUPED: variance × {1 - self.r2:.3g} (R² = {self.r2:.3g})")
+        if self.icc:
+            design = design_effect(icc=self.icc, cluster_size=self.cluster_size, cluster_cv=self.cluster_cv)
+            said.append(f"clusters: variance × {design:.3g} (ICC {self.icc:g}, {self.cluster_size:g} units a cluster)")
+        if self.inflation > 1:
+            said.append(f"sequential looks: size × {self.inflation:.4g}")
+        return said
+
+
+def corrected_alpha(alpha: float, *, comparisons: int, correction: str = "bonferroni") -> float:
+    """The alpha that each of several tests has for sure: alpha / m, unless nothing is corrected.
+
+    Holm, Hochberg and Hommel give no test less than this, and BH none less either, so that sizes are safe for all.
+
+    Raises:
+        UnknownNameError: If there is no such correction.
+    """
+    known = ("bonferroni", "holm", "hochberg", "hommel", "bh", "none")
+    if correction not in known:
+        raise UnknownNameError("correction", correction, known)
+    return alpha if correction == "none" else alpha / comparisons
+
+
+def design_effect(*, icc: float, cluster_size: float, cluster_cv: float = 0.0) -> float:
+    """What randomising clusters does to the variance: 1 + ((1 + cv²) · m − 1) · ICC.
+
+    Source: Eldridge, Ashby and Kerry (2006), eq. 2; with equal sizes that of Kish (1965).
+
+    Example:
+        >>> round(design_effect(icc=0.05, cluster_size=20, cluster_cv=0.5), 6)
+        2.2
+    """
+    return 1.0 if icc == 0 else 1 + ((1 + cluster_cv**2) * cluster_size - 1) * icc
+
+
+def _check(name: str, value: Any, good: bool, expected: str) -> None:
+    if not good:
+        raise UsageError(f"{name} is {value}, expected {expected}.")
+
+
+def _solve(power: Callable[[float], float], target: float, *, low: float, high: float) -> float:
+    """The smallest value at which an increasing power reaches the target; infinite where it never does."""
+    # Where there is no answer (a share above 1) the power is NaN, which counts as not reached.
+    top = low
+    while not power(top) >= target:
+        if top >= high:
+            return math.inf
+        low, top = top, min(2 * top, high)
+    for _ in range(200):
+        middle = (low + top) / 2
+        if middle in (low, top):
+            break
+        low, top = (low, middle) if power(middle) >= target else (middle, top)
+    return top

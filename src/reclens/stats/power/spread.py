@@ -1,0 +1,97 @@
+"""What a size rests on: the spread of a unit, from a table of units measured before the experiment."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from reclens.errors import DataError, UsageError
+
+__all__ = ["coefficient_of_determination", "quantile_sd", "ratio_sd"]
+
+
+def ratio_sd(numerator: np.ndarray, denominator: np.ndarray) -> tuple[float, float]:
+    """A ratio of sums, and the standard deviation of a unit for it: sd(x − R·y) / mean(y), by the delta method.
+
+    Source: Deng, Knoblich and Lu (2018), eq. 3.
+
+    Args:
+        numerator: Of each unit, shape (n,).
+        denominator: Of each unit, shape (n,).
+
+    Raises:
+        DataError: If the denominators add up to 0.
+
+    Example:
+        >>> ratio_sd(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
+        (0.5, 0.0)
+    """
+    x, y = np.asarray(numerator, float), np.asarray(denominator, float)
+    if y.mean() == 0:
+        raise DataError("the denominator of the ratio adds up to 0", fix="Use a denominator that counts something.")
+    ratio = float(x.mean() / y.mean())
+    return ratio, float(np.std(x - ratio * y, ddof=1) / abs(y.mean()))
+
+
+def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None) -> tuple[float, float]:
+    """A quantile of rows, and the standard deviation of a unit for it, so that its standard error is sd / √units.
+
+    The share of rows below the quantile is a ratio metric over units; its interval is carried over to the order
+    statistics (outer interval). Source: Deng, Knoblich and Lu (2018), sec. 4; Woodruff (1952).
+
+    Args:
+        values: Of each row, shape (n,).
+        q: Which quantile.
+        units: The unit of each row, shape (n,); every row its own by default.
+
+    Raises:
+        UsageError: If q is not between 0 and 1.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> value, sd = quantile_sd(rng.normal(size=100_000), 0.5)
+        >>> round(sd, 1)  # √(π / 2) = 1.25 for the median of a normal
+        1.3
+    """
+    if not 0 < q < 1:
+        raise UsageError(f"q is {q}, expected a quantile between 0 and 1, such as 0.9.")
+    values = np.asarray(values, float)
+    found = float(np.quantile(values, q))
+    codes = np.arange(len(values)) if units is None else np.unique(units, return_inverse=True)[1]
+    rows = np.bincount(codes).astype(float)
+    below = np.bincount(codes, weights=(values <= found).astype(float))
+    n = len(rows)
+    _, spread = ratio_sd(below, rows)
+    away = 1.959963984540054 * spread / math.sqrt(n)
+    low, high = np.quantile(values, [max(q - away, 0.0), min(q + away, 1.0)])
+    return found, float((high - low) / (2 * 1.959963984540054) * math.sqrt(n))
+
+
+def coefficient_of_determination(target: np.ndarray, covariates: np.ndarray) -> float:
+    """R² of a linear regression: the share of the variance that CUPED with these covariates takes away.
+
+    Source: Deng, Xu, Kohavi and Walker (2013), eq. 5, for several covariates at once; adjusted for their number, so
+    that covariates of noise promise nothing.
+
+    Args:
+        target: The metric of each unit, shape (n,).
+        covariates: Measured before, shape (n, c).
+
+    Returns:
+        Between 0 and 1.
+
+    Example:
+        >>> x = np.arange(100.0)
+        >>> round(coefficient_of_determination(2 * x + 1, x[:, None]), 6)
+        1.0
+    """
+    y, x = np.asarray(target, float), np.asarray(covariates, float)
+    n, count = x.shape
+    total = float(((y - y.mean()) ** 2).sum())
+    if total == 0 or n <= count + 1:
+        return 0.0
+    centred = x - x.mean(axis=0)
+    weights, *_ = np.linalg.lstsq(centred, y - y.mean(), rcond=None)
+    left = float(((y - y.mean() - centred @ weights) ** 2).sum())
+    return float(np.clip(1 - left / (n - count - 1) * (n - 1) / total, 0.0, 1.0))

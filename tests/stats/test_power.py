@@ -1,0 +1,222 @@
+"""Power, sizes and detectable effects against R, statsmodels, published calculators and a simulation."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.stats.power import (
+    FORMULAS,
+    Question,
+    coefficient_of_determination,
+    corrected_alpha,
+    design_effect,
+    quantile_sd,
+    ratio_sd,
+    t_power,
+    z_power,
+)
+
+UNIT = Question(kind="mean", mean=0.0, sd=1.0, relative=False)
+
+
+def share(p: float, formula: str, **more) -> Question:
+    return Question(kind="proportion", mean=p, relative=False, formula=formula, **more)
+
+
+def per_group(question: Question, effect: float, power: float = 0.8) -> float:
+    return question.size(effect=effect, power=power).value / 2
+
+
+# What each case of the shared file is by our functions; ids as there.
+CASES = {
+    "pwr_t_one_d1_n30": lambda: float(t_power(30**0.5, df=29)),
+    "pwr_t2n_d0.1_20_30": lambda: float(
+        Question(kind="mean", sd=1.0, relative=False, shares=(0.4, 0.6)).power(0.1, 50)
+    ),
+    "pwr_2p_h0.3_n80": lambda: float(z_power(0.3 * math.sqrt(40))),
+    "pwr_t_n_d2_3_p90": lambda: per_group(UNIT, 2 / 3, 0.9),
+    "R_power_t_n20_d1": lambda: float(UNIT.power(1.0, 40)),
+    "R_power_t_p90_d1": lambda: per_group(UNIT, 1.0, 0.9),
+    "R_power_prop_p90_n": lambda: per_group(share(0.5, "pooled"), 0.25, 0.9),
+    "R_power_prop_one_power": lambda: float(share(0.5, "pooled", tails=1).power(0.25, 2 * 62.33551)),
+    "stata_power_2prop": lambda: float(share(0.001, "pooled").power(0.014, 1100)),
+    "evan_20_abs5": lambda: per_group(share(0.2, "baseline"), 0.05),
+    "n_20_abs5_pooled": lambda: per_group(share(0.2, "pooled"), 0.05),
+    "n_20_abs5_arcsine": lambda: per_group(share(0.2, "arcsine"), 0.05),
+    "n_20_abs5_unpooled": lambda: per_group(share(0.2, "unpooled"), 0.05),
+    "gb_power_rel": lambda: float(
+        Question(kind="mean", mean=10, sd=3909.9997749994377**0.5, formula="relative", shares=(1 / 3, 1 / 3)).power(
+            0.05, 400_000
+        )
+    ),
+}
+
+# tea-tasting's own example, make_users_data(rng=42) without uplift: sums of 4,000 users.
+SESSIONS, ORDERS, SESSIONS_2, ORDERS_2, PRODUCT, USERS = 7958.0, 2076.0, 19796.0, 3942.0, 5045.0, 4000
+
+
+def orders() -> Question:
+    sd = math.sqrt((ORDERS_2 - ORDERS**2 / USERS) / (USERS - 1))
+    return Question(kind="mean", mean=ORDERS / USERS, sd=sd, relative=False, level=0.9)
+
+
+def orders_per_session() -> Question:
+    ratio = ORDERS / SESSIONS
+    left = ORDERS_2 - 2 * ratio * PRODUCT + ratio**2 * SESSIONS_2
+    return Question(kind="ratio", mean=ratio, sd=math.sqrt(left / (USERS - 1)) / (SESSIONS / USERS))
+
+
+CASES |= {
+    "tt_power": lambda: float(orders_per_session().power(0.1, USERS)),
+    "tt_mde": lambda: [orders().effect(n=n, power=0.7).value for n in (10_000, 20_000)],
+}
+
+
+@pytest.fixture(scope="module")
+def cases(shared_cases) -> dict:
+    return {case["id"]: case for case in json.loads((shared_cases / "experiment.json").read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_shared_cases(cases, name: str) -> None:
+    case = cases[name]
+    expected = case.get("recomputed_value", case["expected"])
+    # Sizes that count the far tail too differ from the closed form in the sixth digit.
+    assert CASES[name]() == pytest.approx(case["expected"], abs=max(case["tolerance"], 1e-12)), expected
+
+
+def test_published_values_without_the_file() -> None:
+    assert float(t_power(30**0.5, df=29)) == pytest.approx(0.9995636009612725, abs=1e-8)  # pwr
+    assert CASES["pwr_t2n_d0.1_20_30"]() == pytest.approx(0.0633081832564667, abs=1e-8)  # pwr
+    assert CASES["R_power_prop_p90_n"]() == pytest.approx(76.70692, abs=1e-4)  # power.prop.test
+    assert CASES["stata_power_2prop"]() == pytest.approx(0.74156, abs=1e-6)  # Stata
+
+
+def test_a_running_experiment_that_needs_25_times_more() -> None:
+    # GrowthBook's own test: 500 users an arm, means 1 and 1.05, variance 1000/499; it bisects until power is within
+    # 1e-5 of 0.8 and stops at a factor of 25.45703 more users.
+    question = Question(kind="mean", mean=1.0, sd=(1000 / 499) ** 0.5, formula="relative")
+    assert float(question.power(0.05, 1000 * (1 + 25.45703125))) == pytest.approx(0.8, abs=1e-5)
+    assert question.size(effect=0.05).value / 1000 - 1 == pytest.approx(25.45703125, abs=1e-3)
+
+
+def test_one_question_has_several_answers_and_each_is_named() -> None:
+    answer = Question(kind="proportion", mean=0.2, relative=False).size(effect=0.05, power=0.8)
+    assert (answer.n, answer.n_control, answer.n_treatment) == (2182, 1091, 1091)
+    assert answer.formula == "unpooled" and "Fleiss" in answer.source
+    sizes = {title: round(n / 2) for title, n in answer.neighbours}
+    assert sizes[FORMULAS["baseline"].title] == 1030 and sizes[FORMULAS["pooled"].title] == 1094
+    assert sizes[FORMULAS["arcsine"].title] == 1092
+    assert answer.to_dicts()[0]["formula"] == "unpooled"
+
+
+@pytest.mark.parametrize("formula", ["unpooled", "pooled", "baseline", "arcsine", "relative"])
+@pytest.mark.parametrize("effect", [0.05, -0.05])
+def test_size_effect_and_power_are_inverse(formula: str, effect: float) -> None:
+    question = share(0.2, formula)
+    n = question.size(effect=effect, power=0.9).value
+    assert float(question.power(effect, n)) == pytest.approx(0.9, abs=1e-9)
+    found = question.effect(n=n, power=0.9, sign=1 if effect > 0 else -1)
+    assert found.value == pytest.approx(effect, abs=1e-7)
+    assert question.power_at(effect=effect, n=n).power == pytest.approx(0.9, abs=1e-9)
+
+
+def test_the_power_of_a_mean_is_what_a_simulation_finds(rng) -> None:
+    # Two arms of unequal size, three to one, effect of 4 % of a mean of 10.
+    question = Question(kind="mean", mean=10, sd=4, shares=(0.75, 0.25))
+    n, runs = 4000, 4000
+    control = 10 + 4 * rng.standard_normal((runs, 300)).mean(axis=1) * math.sqrt(300 / (0.75 * n))
+    treated = 10.4 + 4 * rng.standard_normal((runs, 300)).mean(axis=1) * math.sqrt(300 / (0.25 * n))
+    z = (treated - control) / (4 * math.sqrt(1 / (0.75 * n) + 1 / (0.25 * n)))
+    found = (np.abs(z) > 1.96).mean()
+    assert float(question.power(0.04, n)) == pytest.approx(found, abs=4 * math.sqrt(0.25 / runs))
+
+
+def test_adjustments_by_hand() -> None:
+    plain = Question(kind="ratio", mean=0.1, sd=0.4).size(effect=0.05).value
+
+    def size(**more) -> float:
+        return Question(kind="ratio", mean=0.1, sd=0.4, **more).size(effect=0.05).value / plain
+
+    assert size(r2=0.4) == pytest.approx(0.6, abs=1e-6)
+    assert size(inflation=1.1) == pytest.approx(1.1, abs=1e-6)
+    assert size(icc=0.05, cluster_size=20) == pytest.approx(1.95, abs=1e-6)  # 1 + 19 · 0.05
+    assert size(shares=(0.8, 0.2)) == pytest.approx(0.25 / 0.16, abs=1e-6)
+    # Three treatments against control: (z of 0.05/6 + z of 0.8)² over (1.96 + 0.8416)².
+    assert size(comparisons=3) == pytest.approx(((2.39398 + 0.841621) / 2.801585) ** 2, abs=1e-4)
+    assert size(comparisons=3, correction="none") == pytest.approx(1.0)
+    assert corrected_alpha(0.05, comparisons=5, correction="holm") == pytest.approx(0.01)
+
+
+def test_design_effect_of_unequal_clusters() -> None:
+    # Eldridge et al. (2006): 1 + ((0.65² + 1) · 50 − 1) · 0.05 for sizes that vary by 65 %.
+    assert design_effect(icc=0.05, cluster_size=50, cluster_cv=0.65) == pytest.approx(4.50625)
+    assert design_effect(icc=0.0, cluster_size=50) == 1.0
+
+
+def test_non_inferiority_asks_for_the_margin_only() -> None:
+    # Closed form: (1.96 + 0.8416)² · 2 p (1 − p) / margin², p = 0.45, margin 3 % of it.
+    answer = Question(kind="proportion", mean=0.45, margin=0.03).size(power=0.8)
+    assert answer.n_control == math.ceil(7.848880 * 2 * 0.45 * 0.55 / (0.03 * 0.45) ** 2)
+    assert any("non-inferiority" in each for each in answer.adjustments)
+    assert {title for title, _ in answer.neighbours} == {FORMULAS["relative"].title, FORMULAS["arcsine"].title}
+    # A treatment that is truly better needs fewer units, one that is worse by half the margin four times as many.
+    mean = Question(kind="mean", mean=5, sd=5, margin=0.04, formula="normal")
+    n = mean.size(effect=0.0).value
+    assert mean.size(effect=0.04).value == pytest.approx(n / 4, rel=1e-3)
+    assert mean.size(effect=-0.02).value == pytest.approx(4 * n, rel=1e-3)
+
+
+def test_the_spread_of_a_ratio_of_a_quantile_and_of_covariates(rng) -> None:
+    views = rng.poisson(20, 50_000) + 1
+    clicks = rng.binomial(views, 0.1)
+    ratio, sd = ratio_sd(clicks, views)
+    resampled = rng.multinomial(50_000, np.full(50_000, 1 / 50_000), size=200)
+    again = (resampled @ clicks) / (resampled @ views)
+    assert ratio == pytest.approx(clicks.sum() / views.sum())
+    assert sd / math.sqrt(50_000) == pytest.approx(again.std(), rel=0.2)
+    # Median of an exponential: density 1/2 there, so √(0.25) / 0.5 = 1.
+    assert quantile_sd(rng.exponential(size=400_000), 0.5)[1] == pytest.approx(1.0, rel=0.1)
+    # Every unit has the same value five times: five times the rows tell nothing more.
+    once = rng.normal(size=40_000)
+    units = np.repeat(np.arange(40_000), 5)
+    assert quantile_sd(np.repeat(once, 5), 0.9, units=units)[1] == pytest.approx(quantile_sd(once, 0.9)[1], rel=0.1)
+    x = rng.normal(size=(20_000, 2))
+    y = x @ [1.0, 1.0] + rng.normal(size=20_000) * math.sqrt(2)
+    assert coefficient_of_determination(y, x) == pytest.approx(0.5, abs=0.02)
+    assert coefficient_of_determination(y[:300], rng.normal(size=(300, 2))) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"kind": "mean", "mean": 1.0}, "sd is missing"),
+        ({"kind": "mean", "mean": 1.0, "sd": 0.0}, "sd is 0.0, expected above 0; a metric that never varies"),
+        ({"kind": "mean", "mean": 0.0, "sd": 1.0}, "mean is 0.0, expected not 0 for relative effects"),
+        ({"kind": "proportion", "mean": 1.2}, "mean is 1.2, expected a share"),
+        ({"kind": "proportion", "mean": 0.2, "formula": "poled"}, "Did you mean 'pooled'"),
+        ({"kind": "proportion", "mean": 0.2, "formula": "pooled", "margin": 0.1}, "unknown formula"),
+        ({"kind": "proportion", "mean": 0.2, "shares": (0.7, 0.5)}, "shares is"),
+        ({"kind": "proportion", "mean": 0.2, "level": 95}, "level is 95"),
+    ],
+)
+def test_wrong_questions(values, says) -> None:
+    with pytest.raises(UsageError) as caught:
+        Question(**values)
+    assert says in str(caught.value)
+
+
+def test_questions_without_an_answer() -> None:
+    with pytest.raises(UsageError, match="no number of units finds an effect of 0 "):
+        Question(kind="proportion", mean=0.2).size(effect=0.0)
+    with pytest.raises(UsageError, match="a share that stays between 0 and 1"):
+        Question(kind="proportion", mean=0.6).size(effect=0.8)
+    with pytest.raises(UsageError, match="units find no effect"):
+        Question(kind="proportion", mean=0.5).effect(n=4, power=0.99)
+    with pytest.raises(UnknownNameError, match="kind of metric"):
+        Question(kind="gini", mean=0.5)  # pyright: ignore[reportArgumentType]
