@@ -13,7 +13,11 @@ __all__ = ["CORRECTIONS", "adjust"]
 CORRECTIONS: Final = {
     "holm": "Holm (1979): the chance of even one false discovery stays below alpha",
     "bonferroni": "Bonferroni: as Holm, simpler and never more powerful",
+    "hochberg": "Hochberg (1988): as Holm and more powerful, for tests that do not pull against each other",
+    "hommel": "Hommel (1988): as Hochberg and never less powerful",
+    "sidak": "Šidák (1967): as Bonferroni, exact for independent tests",
     "bh": "Benjamini and Hochberg (1995): the expected share of false among all discoveries stays below alpha",
+    "by": "Benjamini and Yekutieli (2001): as bh, whatever the dependence between the tests",
     "none": "no correction: each test by itself",
 }
 """The corrections, with what each one promises."""
@@ -51,7 +55,28 @@ def adjust(p_values: np.ndarray, *, correction: str = "holm") -> np.ndarray:
         ranked = np.maximum.accumulate(ranked * (n - rank + 1))
     elif correction == "bonferroni":
         ranked = ranked * n
-    elif correction == "bh":
-        ranked = np.minimum.accumulate((ranked * n / rank)[::-1])[::-1]
+    elif correction == "sidak":
+        ranked = -np.expm1(n * np.log1p(-ranked)) if n and ranked[-1] < 1 else 1 - (1 - ranked) ** n
+    elif correction == "hochberg":
+        ranked = np.minimum.accumulate((ranked * (n - rank + 1))[::-1])[::-1]
+    elif correction == "hommel":
+        ranked = _hommel(ranked)
+    elif correction in ("bh", "by"):
+        harmonic = (1 / rank).sum() if correction == "by" else 1.0
+        ranked = np.minimum.accumulate((ranked * n * harmonic / rank)[::-1])[::-1]
     adjusted[order] = np.minimum(ranked, 1.0)
     return adjusted
+
+
+def _hommel(ranked: np.ndarray) -> np.ndarray:
+    """Hommel's adjustment of p-values in rising order: Simes' test of every intersection (Wright 1992, appendix)."""
+    n = len(ranked)
+    if not n:
+        return ranked
+    adjusted = np.full(n, (n * ranked / np.arange(1, n + 1)).min())
+    for size in range(n - 1, 1, -1):
+        few = n - size + 1  # the smallest p-values of the intersections of this size
+        least = (size * ranked[few:] / np.arange(2, size + 1)).min()
+        first = np.minimum(size * ranked[:few], least)
+        adjusted = np.maximum(adjusted, np.concatenate([first, np.full(n - few, first[-1])]))
+    return np.maximum(adjusted, ranked)

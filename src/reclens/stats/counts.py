@@ -1,0 +1,143 @@
+"""Tests of counts: whether units fell into the arms as planned, and whether shares are the same everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from reclens.errors import UsageError
+
+__all__ = ["Tested", "homogeneity", "sample_ratio"]
+
+_MOST_OUTCOMES = 200_000  # an exact test of more would take seconds
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A test and its p-value.
+
+    Attributes:
+        statistic: What was computed.
+        df: Degrees of freedom; NaN for an exact test.
+        p_value: The p-value.
+        method: How it was computed, in words.
+    """
+
+    statistic: float
+    df: float
+    p_value: float
+    method: str
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [asdict(self)]
+
+
+def sample_ratio(
+    counts: Sequence[int],
+    shares: Sequence[float],
+    *,
+    method: Literal["auto", "chi2", "exact"] = "auto",
+) -> Tested:
+    """Whether the arms hold as many units as planned (a sample-ratio mismatch shows as a small p-value).
+
+    Args:
+        counts: Units of each arm.
+        shares: Planned shares of the arms; they are scaled to sum to 1.
+        method: ``"chi2"`` is Pearson's Σ(O - E)²/E. ``"exact"`` adds up the multinomial probabilities of all outcomes
+            that are no more likely than the one seen. ``"auto"`` is exact where some arm is expected to hold fewer
+            than 20 units and all outcomes can be listed.
+
+    Raises:
+        UsageError: If counts are negative or shares not positive, if their number differs, or if an exact test has
+            too many outcomes.
+
+    Example:
+        >>> round(sample_ratio([135, 115], [0.5, 0.5]).p_value, 6)
+        0.205903
+
+    References:
+        Pearson (1900); Fabijan et al. (2019), Diagnosing sample ratio mismatch in online controlled experiments.
+    """
+    from scipy.special import chdtrc
+
+    seen, planned = np.asarray(counts, np.float64), np.asarray(shares, np.float64)
+    if len(seen) != len(planned) or len(seen) < 2:
+        raise UsageError(f"{len(seen)} counts and {len(planned)} shares; expected one each for two arms or more.")
+    if (seen < 0).any() or (seen != np.floor(seen)).any():
+        raise UsageError(f"counts are {list(counts)}; expected whole numbers, 0 or more.")
+    if not (planned > 0).all():
+        raise UsageError(f"shares are {list(shares)}; expected every arm's to be above 0.")
+    if method not in ("auto", "chi2", "exact"):
+        raise UsageError(f"method is '{method}', expected 'auto', 'chi2' or 'exact'.")
+    planned, n = planned / planned.sum(), int(seen.sum())
+    if not n:
+        return Tested(math.nan, math.nan, math.nan, "no units: nothing to test")
+    outcomes = math.comb(n + len(seen) - 1, len(seen) - 1)
+    few = n * planned.min() < 20 and outcomes <= _MOST_OUTCOMES
+    if method == "exact" or (method == "auto" and few):
+        return _exact(seen.astype(np.int64), planned, outcomes)
+    statistic = float(((seen - n * planned) ** 2 / (n * planned)).sum())
+    df = len(seen) - 1
+    return Tested(statistic, df, float(chdtrc(df, statistic)), "Pearson's chi-square of the planned shares")
+
+
+def homogeneity(successes: Sequence[int], totals: Sequence[int]) -> Tested:
+    """Whether several groups have one share: Pearson's chi-square of the 2 × k table, without continuity correction.
+
+    With two groups it is the square of the pooled z test.
+
+    Raises:
+        UsageError: If the counts are not 0 ≤ successes ≤ total, or a group is empty.
+
+    Example:
+        >>> found = homogeneity([83, 90, 129, 70], [86, 93, 136, 82])  # R: prop.test(smokers, patients)
+        >>> round(found.statistic, 4), found.df, round(found.p_value, 6)
+        (12.6004, 3, 0.005585)
+    """
+    from scipy.special import chdtrc
+
+    hits, n = np.asarray(successes, np.float64), np.asarray(totals, np.float64)
+    if len(hits) != len(n) or len(n) < 2 or (hits < 0).any() or (hits > n).any() or (n <= 0).any():
+        raise UsageError(
+            f"successes {list(successes)} of {list(totals)}: expected two groups or more, each with 0 ≤ successes ≤ "
+            "total and a total above 0."
+        )
+    share = hits.sum() / n.sum()
+    if share in (0.0, 1.0):
+        return Tested(0.0, len(n) - 1, 1.0, "every group has the same share")
+    statistic = float(((hits - n * share) ** 2 / (n * share * (1 - share))).sum())
+    df = len(n) - 1
+    return Tested(statistic, df, float(chdtrc(df, statistic)), "Pearson's chi-square of equal shares")
+
+
+def _exact(seen: np.ndarray, shares: np.ndarray, outcomes: int) -> Tested:
+    from scipy.special import gammaln, xlogy
+    from scipy.stats import binomtest
+
+    n = int(seen.sum())
+    if len(seen) == 2:
+        p_value = float(binomtest(int(seen[0]), n, float(shares[0])).pvalue)
+        return Tested(float(seen[0]), math.nan, p_value, "exact binomial test")
+    if outcomes > _MOST_OUTCOMES:
+        raise UsageError(f"an exact test of {n:,} units in {len(seen)} arms has {outcomes:,} outcomes; use 'chi2'.")
+    table = np.array(list(_compositions(n, len(seen))))
+    logs = gammaln(n + 1) - gammaln(table + 1).sum(axis=1) + xlogy(table, shares).sum(axis=1)
+    observed = gammaln(n + 1) - gammaln(seen + 1).sum() + xlogy(seen, shares).sum()
+    # Equal chances differ in their last bits when they are added up in another order.
+    p_value = float(np.exp(logs[logs <= observed + 1e-9]).sum())
+    return Tested(float(np.exp(observed)), math.nan, min(p_value, 1.0), "exact multinomial test")
+
+
+def _compositions(n: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """All ways to write n as an ordered sum of ``parts`` whole numbers."""
+    if parts == 1:
+        yield (n,)
+        return
+    for first in range(n + 1):
+        for rest in _compositions(n - first, parts - 1):
+            yield (first, *rest)

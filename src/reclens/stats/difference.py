@@ -1,0 +1,231 @@
+"""The difference between two arms: one result for every way to get one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.stats.estimate import Estimate
+
+__all__ = ["RELATIVE", "Difference", "Relative", "difference_of", "two_sided"]
+
+Relative = Literal["delta", "log", "fieller"]
+RELATIVE: Final = {
+    "delta": "delta method: symmetric about the lift",
+    "log": "delta method on the logarithm of the ratio: symmetric in factors, needs positive means",
+    "fieller": "Fieller's theorem: right even where the control is not far from zero",
+}
+"""How the interval of a relative lift can be made."""
+
+_FAR = 5.0  # standard errors between the control and zero from which on the delta method is as good as Fieller
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Treatment minus control, absolute and relative, and how it was tested.
+
+    Attributes:
+        control: Value of the control arm; adjusted where the method says so.
+        treatment: Value of the treated arm.
+        absolute: Treatment minus control, with its interval.
+        relative: (treatment - control) ÷ |control|, with its interval.
+        se: Standard error of the absolute difference.
+        relative_se: Standard error of the relative difference by the delta method.
+        statistic: Absolute difference ÷ standard error of the test.
+        df: Degrees of freedom; infinite where the normal distribution was used.
+        p_value: Two-sided, of no difference; NaN where nothing could be tested.
+        n_control: Units of the control arm.
+        n_treatment: Units of the treated arm.
+        method: How it was computed, in words.
+        notes: What to keep in mind.
+        variances: Variance of the difference, variance of the control, and their covariance.
+        details: Further numbers of the method, such as the coefficients of an adjustment.
+    """
+
+    control: float
+    treatment: float
+    absolute: Estimate
+    relative: Estimate
+    se: float
+    relative_se: float
+    statistic: float
+    df: float
+    p_value: float
+    n_control: int
+    n_treatment: int
+    method: str
+    notes: tuple[str, ...] = ()
+    variances: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+    details: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def relative_p_value(self) -> float:
+        """Two-sided p-value of the relative difference ÷ its delta-method standard error.
+
+        It asks the same question as ``p_value``; some tools report this one.
+        """
+        return two_sided(self.relative.value / self.relative_se, self.df) if self.relative_se > 0 else math.nan
+
+    def p_above(self, bound: float, *, relative: bool = False) -> float:
+        """One-sided p-value against "the difference is at most ``bound``": small means that it is above.
+
+        Args:
+            bound: The bound, in units of the metric; or as a share of the control, such as -0.02.
+            relative: Whether it is a share. The test is of treatment - (1 + bound) × control, which holds however
+                uncertain the control is (Fieller 1954).
+        """
+        return self._tail(bound, relative=relative)
+
+    def p_below(self, bound: float, *, relative: bool = False) -> float:
+        """One-sided p-value against "the difference is at least ``bound``": small means that it is below."""
+        return 1.0 - self._tail(bound, relative=relative)
+
+    def _tail(self, bound: float, *, relative: bool) -> float:
+        variance, of_control, covariance = self.variances
+        gap = self.absolute.value - bound
+        if relative:
+            sign = -1.0 if self.control < 0 else 1.0
+            gap = self.absolute.value - sign * bound * self.control
+            variance = variance - 2 * sign * bound * covariance + bound**2 * of_control
+        return _upper(gap / math.sqrt(variance), self.df) if variance > 0 else math.nan
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        row: dict[str, Any] = {"control": self.control, "treatment": self.treatment}
+        for name, estimate in (("difference", self.absolute), ("lift", self.relative)):
+            row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        row |= {
+            "level": self.absolute.level, "se": self.se, "statistic": self.statistic, "df": self.df,
+            "p_value": self.p_value, "n_control": self.n_control, "n_treatment": self.n_treatment,
+            "method": self.method, "notes": " ".join(self.notes),
+        }  # fmt: skip
+        return [row]
+
+
+def difference_of(
+    control: float,
+    gap: float,
+    *,
+    variance: float,
+    control_variance: float,
+    covariance: float,
+    df: float,
+    n: tuple[int, int],
+    method: str,
+    level: float = 0.95,
+    relative: Relative = "delta",
+    relative_df: float | None = None,
+    test_variance: float | None = None,
+    notes: tuple[str, ...] = (),
+    details: tuple[tuple[str, float], ...] = (),
+) -> Difference:
+    """A difference from an estimate and the variances of its parts.
+
+    Args:
+        control: Estimate of the control.
+        gap: Treatment minus control.
+        variance: Of the gap.
+        control_variance: Of the control.
+        covariance: Of gap and control: minus the variance of the control where the arms are independent.
+        df: Degrees of freedom; infinite for the normal distribution.
+        n: Units of control and treatment.
+        method: In words.
+        level: Confidence level.
+        relative: One of ``RELATIVE``.
+        relative_df: Degrees of freedom of the lift, in which the control counts more; None for ``df``.
+        test_variance: Of the gap under no difference, where the test uses another than the interval (a pooled one).
+        notes: What to keep in mind.
+        details: Further numbers.
+
+    Raises:
+        UsageError: If the level is not between 0 and 1.
+        UnknownNameError: If there is no such way to a relative interval.
+    """
+    if not 0 < level < 1:
+        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+    if relative not in RELATIVE:
+        raise UnknownNameError("way to a relative interval", relative, RELATIVE)
+    units = n[0] + n[1]
+    if not variance > 0:
+        why = "an arm has fewer than two units" if min(n) < 2 else "nothing varies within the arms"
+        missing = Estimate(gap, None, None, units, level, f"{why}: there is no interval and no test")
+        lift = Estimate(gap / abs(control) if control else math.nan, None, None, units, level, missing.note)
+        return Difference(control, control + gap, missing, lift, math.nan, math.nan, math.nan, df, math.nan, *n, method,
+                          (*notes, f"{missing.note}."), (variance, control_variance, covariance), details)  # fmt: skip
+    se, q = math.sqrt(variance), _quantile(level, df)
+    statistic = gap / math.sqrt(test_variance if test_variance is not None and test_variance > 0 else variance)
+    absolute = Estimate(gap, gap - q * se, gap + q * se, units, level)
+    variances = (variance, control_variance, covariance)
+    reach = q if relative_df is None else _quantile(level, relative_df)
+    lift, lift_se = _relative(control, gap, variances, reach, relative, units, level)
+    extra = (f"Relative lift: {lift.note}.",) if lift.note else ()
+    return Difference(control, control + gap, absolute, lift, se, lift_se, statistic, df, two_sided(statistic, df), *n,
+                      method, (*notes, *extra), variances, details)  # fmt: skip
+
+
+def two_sided(statistic: float, df: float = math.inf) -> float:
+    """Two-sided p-value of a t statistic; of a normal one where df is infinite."""
+    return 2.0 * _upper(abs(statistic), df)
+
+
+def _upper(statistic: float, df: float) -> float:
+    from scipy.special import ndtr, stdtr
+
+    return float(ndtr(-statistic) if math.isinf(df) else stdtr(df, -statistic))
+
+
+def _quantile(level: float, df: float) -> float:
+    from scipy.special import ndtri, stdtrit
+
+    tail = 0.5 + level / 2
+    return float(ndtri(tail) if math.isinf(df) else stdtrit(df, tail))
+
+
+def _relative(
+    control: float,
+    gap: float,
+    variances: tuple[float, float, float],
+    q: float,
+    how: Relative,
+    units: int,
+    level: float,
+) -> tuple[Estimate, float]:
+    """The relative lift and its standard error.
+
+    Delta method: Var(d/c) = V(d)/c² - 2 d C(d,c)/c³ + d² V(c)/c⁴ (Casella and Berger 2002, section 5.5.4). Fieller: all
+    r with (d - r c)² ≤ q² (V(d) - 2 r C(d,c) + r² V(c)) (Fieller 1954, Some problems in interval estimation).
+    """
+    if control == 0:
+        return Estimate(math.nan, None, None, units, level, "the control is 0, so that there is no ratio"), math.nan
+    spread, of_control, shared = variances
+    if control < 0:  # relative to |control|, so that up stays up
+        control, shared = -control, -shared
+        base = -1.0
+    else:
+        base = 1.0
+    lift = gap / control
+    se = math.sqrt(max(spread - 2 * lift * shared + lift**2 * of_control, 0.0)) / control
+    distance = control / math.sqrt(of_control) if of_control > 0 else math.inf
+    low, high, note = lift - q * se, lift + q * se, None
+    if how == "fieller":
+        a = control**2 - q**2 * of_control
+        if a <= 0:
+            note = "the interval of the control reaches zero, so that the lift is not bounded"
+            return Estimate(lift, None, None, units, level, note), se
+        b, c = gap * control - q**2 * shared, gap**2 - q**2 * spread
+        root = math.sqrt(max(b * b - a * c, 0.0))
+        low, high = (b - root) / a, (b + root) / a
+    elif how == "log":
+        ratio = 1 + base * lift
+        if base < 0 or ratio <= 0:
+            return Estimate(lift, None, None, units, level, "a mean is not positive: it has no logarithm"), se
+        width = q * se / ratio
+        low, high = ratio * math.exp(-width) - 1, ratio * math.exp(width) - 1
+    elif distance < q:
+        note = "the interval of the control reaches zero, so that a delta-method interval would be false"
+        low = high = None
+    elif distance < _FAR:
+        note = f"the control is only {distance:.1f} standard errors from zero; use Fieller's interval"
+    return Estimate(lift, low, high, units, level, note), se

@@ -1,0 +1,213 @@
+"""Means and cross products that can be added: all that a mean, a ratio or a CUPED adjustment needs to know of a sample.
+
+A :class:`Moments` holds n, the mean of each column and the *centred* cross products Σ(x - x̄)(y - ȳ) of pairs of
+columns. Two of them add up to that of both samples together, so that days, partitions, chunks and machines reduce with
+one ``+``. Centred products keep their digits where Σx² - n x̄² loses them: at a mean of a million standard deviations
+the latter has none left.
+
+References: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, for the addition; Pébay
+(2008), Formulas for robust, one-pass parallel computation of covariances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
+
+__all__ = ["Moments"]
+
+_BLOCK = 16384  # rows a step: a block of a dozen columns stays in the second-level cache
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """The first two moments of several columns over the units of a sample. Add two with ``+``.
+
+    Attributes:
+        columns: The columns.
+        n: Units.
+        mean: Mean of each column, shape (columns,).
+        cross: Centred cross products Σ(x - x̄)(y - ȳ), shape (columns, columns); NaN for pairs that were not gathered.
+
+    Example:
+        >>> both = Moments.of({"x": [1.0, 2.0]}) + Moments.of({"x": [3.0, 4.0, 5.0]})
+        >>> both.n, both.value("x"), both.variance("x")
+        (5, 3.0, 2.5)
+    """
+
+    columns: tuple[str, ...]
+    n: int
+    mean: np.ndarray
+    cross: np.ndarray
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Moments:
+        """Sum up columns of numbers.
+
+        Args:
+            values: Column name -> numbers, each of shape (n,).
+
+        Raises:
+            UsageError: If there is no column, or the columns differ in length.
+            DataError: If a value is missing or infinite.
+        """
+        arrays = [np.asarray(column, np.float64) for column in values.values()]
+        if not arrays or any(array.shape != (len(arrays[0]),) for array in arrays):
+            shapes = ", ".join(f"{name}: {array.shape}" for name, array in zip(values, arrays, strict=True))
+            raise UsageError(f"columns are {shapes or 'none'}; expected one or more of one length.")
+        for name, array in zip(values, arrays, strict=True):
+            bad = ~np.isfinite(array)
+            if bad.any():
+                raise DataError(
+                    "a value is missing or infinite", column=name, row=int(bad.argmax()) + 1,
+                    fix="Leave such units out, or fill the value in, before summing up.",
+                )  # fmt: skip
+        return cls.of_matrix(np.stack(arrays, axis=1), columns=tuple(values))
+
+    @classmethod
+    def of_matrix(cls, table: np.ndarray, *, columns: Sequence[str]) -> Moments:
+        """Sum up a table of finite numbers, shape (n, columns), in blocks that are centred one by one and added."""
+        blocks = (table[start : start + _BLOCK] for start in range(0, len(table), _BLOCK))
+        parts = [cls._of_block(block, tuple(columns)) for block in blocks]
+        return _tree_sum(parts) if parts else cls.nothing(columns)
+
+    @classmethod
+    def _of_block(cls, block: np.ndarray, columns: tuple[str, ...]) -> Moments:
+        mean = block.mean(axis=0)
+        centred = block - mean
+        # What rounding left of the mean goes into the mean, and out of the products.
+        left = centred.mean(axis=0)
+        return cls(columns, len(block), mean + left, centred.T @ centred - len(block) * np.outer(left, left))
+
+    @classmethod
+    def nothing(cls, columns: Sequence[str]) -> Moments:
+        """The moments of no unit: what ``+`` leaves as it is."""
+        size = len(columns)
+        return cls(tuple(columns), 0, np.zeros(size), np.zeros((size, size)))
+
+    @classmethod
+    def of_sums(
+        cls,
+        n: int,
+        sums: Mapping[str, float],
+        products: Mapping[tuple[str, str], float],
+        *,
+        shifts: Mapping[str, float] | None = None,
+    ) -> Moments:
+        """From plain sums, as a query gives them.
+
+        Args:
+            n: Units.
+            sums: Column -> Σ(x - shift).
+            products: Pair of columns -> Σ(x - shift of x)(y - shift of y); (x, x) is the sum of squares. Pairs that are
+                left out stay unknown.
+            shifts: Column -> a number near its values that was taken off; 0 where absent. With a shift near the mean
+                the products keep their digits.
+
+        Example:
+            >>> Moments.of_sums(4, {"clicks": 10.0}, {("clicks", "clicks"): 30.0}).variance("clicks")
+            1.6666666666666667
+        """
+        columns = tuple(sums)
+        if n < 0:
+            raise UsageError(f"n is {n}, expected 0 or more units.")
+        shift = np.array([(shifts or {}).get(name, 0.0) for name in columns])
+        total = np.array([float(sums[name]) for name in columns])
+        cross = np.full((len(columns), len(columns)), np.nan)
+        for (first, second), product in products.items():
+            i, j = columns.index(first), columns.index(second)
+            cross[i, j] = cross[j, i] = float(product) - (total[i] * total[j] / n if n else 0.0)
+        if not n:
+            return cls.nothing(columns)
+        diagonal = np.diag_indices(len(columns))
+        cross[diagonal] = np.maximum(cross[diagonal], 0.0)  # rounding may leave a constant column just below zero
+        return cls(columns, n, shift + total / n, cross)
+
+    @classmethod
+    def total(cls, parts: Iterable[Moments]) -> Moments:
+        """The sum of one or more.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        found = list(parts)
+        if not found:
+            raise UsageError("there are no moments to add up; expected one or more.")
+        return _tree_sum(found)
+
+    def __add__(self, other: Moments) -> Moments:
+        """The moments of both samples together. The caller sees to it that no unit stands in both.
+
+        Raises:
+            IncomparableError: If the columns differ.
+        """
+        if self.columns != other.columns:
+            raise IncomparableError(
+                f"moments of {', '.join(self.columns)} and of {', '.join(other.columns)} cannot be added. "
+                "Sum up the same columns in both."
+            )
+        if not self.n or not other.n:
+            return self if self.n else other
+        n = self.n + other.n
+        apart = other.mean - self.mean
+        cross = self.cross + other.cross + np.outer(apart, apart) * (self.n * (other.n / n))
+        return replace(self, n=n, mean=self.mean + apart * (other.n / n), cross=cross)
+
+    def index(self, column: str) -> int:
+        """Where a column stands.
+
+        Raises:
+            UnknownNameError: If there is no such column.
+        """
+        if column not in self.columns:
+            raise UnknownNameError("column of the sums", column, self.columns)
+        return self.columns.index(column)
+
+    def value(self, column: str) -> float:
+        """The mean of a column; NaN without units."""
+        return float(self.mean[self.index(column)]) if self.n else float("nan")
+
+    def sum(self, column: str) -> float:
+        """N × mean of a column."""
+        return self.n * float(self.mean[self.index(column)])
+
+    def variance(self, column: str, *, ddof: int = 1) -> float:
+        """Σ(x - x̄)² ÷ (n - ddof); NaN where n ≤ ddof."""
+        i = self.index(column)
+        return float(self.covariances([column], ddof=ddof)[0, 0]) if self.n > ddof else float(self.cross[i, i] * np.nan)
+
+    def covariances(self, columns: Sequence[str] | None = None, *, ddof: int = 1) -> np.ndarray:
+        """Covariance matrix of some columns (all where None), divisor n - ddof, shape (columns, columns).
+
+        Raises:
+            UsageError: If a pair was not gathered.
+        """
+        names = self.columns if columns is None else tuple(columns)
+        at = [self.index(name) for name in names]
+        cross = self.cross[np.ix_(at, at)]
+        if np.isnan(cross).any():
+            i, j = np.argwhere(np.isnan(cross))[0]
+            raise UsageError(
+                f"the products of '{names[i]}' and '{names[j]}' were not gathered. Gather them for a metric that uses "
+                "both."
+            )
+        return cross / (self.n - ddof) if self.n > ddof else np.full_like(cross, np.nan)
+
+    def select(self, columns: Sequence[str]) -> Moments:
+        """The moments of some of the columns, in the order given."""
+        at = [self.index(name) for name in columns]
+        return Moments(tuple(columns), self.n, self.mean[at], self.cross[np.ix_(at, at)])
+
+
+def _tree_sum(parts: list[Moments]) -> Moments:
+    """Added in pairs, and those in pairs: rounding grows with the depth of the tree and not with its leaves."""
+    while len(parts) > 1:
+        parts = [reduce(add, parts[i : i + 2]) for i in range(0, len(parts), 2)]
+    return parts[0]

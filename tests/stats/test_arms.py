@@ -1,0 +1,255 @@
+"""Differences of arms against regression in NumPy, rows in clusters, other formulas, and simulated truth."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.stats.arms import compare_arms
+from reclens.stats.bayes import beta_binomial, normal_posterior
+from reclens.stats.clustered import cluster_sums
+from reclens.stats.counts import homogeneity, sample_ratio
+from reclens.stats.difference import difference_of
+from reclens.stats.moments import Moments
+from reclens.stats.multiplicity import adjust
+from reclens.stats.proportions import proportion_difference
+from reclens.stats.quantiles import clustered_quantile, quantile
+from reclens.stats.stratify import post_stratified
+
+
+def arms(rng: np.random.Generator, n: int = 400) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    arm = (rng.random(n) < 0.4).astype(int)
+    x, z = rng.gamma(2, 1, n), rng.normal(0, 1, n)
+    y = 1 + 0.7 * x - 0.5 * z + 0.3 * arm + rng.normal(0, 1, n)
+    return {"y": y, "x": x, "z": z}, arm
+
+
+def split(columns: dict[str, np.ndarray], arm: np.ndarray) -> tuple[Moments, Moments]:
+    control, treatment = (Moments.of({name: values[arm == a] for name, values in columns.items()}) for a in (0, 1))
+    return control, treatment
+
+
+def test_welch_equals_scipy(rng: np.random.Generator) -> None:
+    columns, arm = arms(rng)
+    found = compare_arms(*split(columns, arm), "y", level=0.9)
+    theirs = stats.ttest_ind(columns["y"][arm == 1], columns["y"][arm == 0], equal_var=False)
+    ends = theirs.confidence_interval(0.9)
+    assert [found.statistic, found.p_value, found.df, found.absolute.low, found.absolute.high] == pytest.approx(
+        [theirs.statistic, theirs.pvalue, theirs.df, ends.low, ends.high]
+    )
+
+
+def test_several_covariates_are_a_regression(rng: np.random.Generator) -> None:
+    # θ is the least-squares slope of y on both covariates over all units; the adjusted values then have a Welch test.
+    columns, arm = arms(rng)
+    both = np.column_stack([np.ones(len(arm)), columns["x"], columns["z"]])
+    slopes = np.linalg.lstsq(both, columns["y"], rcond=None)[0][1:]
+    adjusted = columns["y"] - np.column_stack([columns["x"], columns["z"]]) @ slopes
+    theirs = stats.ttest_ind(adjusted[arm == 1], adjusted[arm == 0], equal_var=False)
+    found = compare_arms(*split(columns, arm), "y", covariates=["x", "z"])
+    assert [value for _, value in found.details[:2]] == pytest.approx(slopes)
+    assert [found.statistic, found.p_value] == pytest.approx([theirs.statistic, theirs.pvalue])
+
+
+def test_theta_within_the_arms_is_a_regression_with_the_arm(rng: np.random.Generator) -> None:
+    # Least squares on arm and covariate: by Frisch and Waugh, its slope is that of the values less their arm's mean.
+    columns, arm = arms(rng)
+    design = np.column_stack([np.ones(len(arm)), arm, columns["x"], columns["z"]])
+    _, effect, *slopes = np.linalg.lstsq(design, columns["y"], rcond=None)[0]
+    found = compare_arms(*split(columns, arm), "y", covariates=["x", "z"], theta="within")
+    assert [value for _, value in found.details[:2]] == pytest.approx(slopes)
+    assert found.absolute.value == pytest.approx(effect)
+
+
+def test_a_covariate_twice_is_that_covariate_once(rng: np.random.Generator) -> None:
+    columns, arm = arms(rng)
+    columns["again"], columns["constant"] = 2 * columns["x"] + 1, np.ones(len(arm))
+    sums = split(columns, arm)
+    once = compare_arms(*sums, "y", covariates=["x"])
+    more = compare_arms(*sums, "y", covariates=["x", "again", "constant"])
+    assert more.absolute.value == pytest.approx(once.absolute.value) and more.se == pytest.approx(once.se)
+
+
+def test_clusters_equal_a_sandwich(rng: np.random.Generator) -> None:
+    # One row a session, least squares of clicks on the arm, errors clustered by user, no small-sample correction.
+    users = np.repeat(np.arange(60), rng.integers(1, 9, 60))
+    arm = (np.arange(60) % 2)[users]
+    clicks = rng.poisson(1 + rng.gamma(1, 1, 60)[users])
+    X = np.column_stack([np.ones(len(users)), arm])
+    bread = np.linalg.inv(X.T @ X)
+    coefficients = bread @ X.T @ clicks
+    scores = np.zeros((60, 2))
+    np.add.at(scores, users, X * (clicks - X @ coefficients)[:, None])
+    sandwich = bread @ scores.T @ scores @ bread
+    control, treatment = (cluster_sums({"clicks": clicks[arm == a]}, users[arm == a]) for a in (0, 1))
+    found = compare_arms(control, treatment, ("clicks", "rows"))
+    assert found.absolute.value == pytest.approx(coefficients[1])
+    # Ours divides by n - 1 where the sandwich divides by n; each arm has 30 users.
+    assert found.se * np.sqrt(29 / 30) == pytest.approx(np.sqrt(sandwich[1, 1]))
+
+
+def test_strata_equal_their_weighted_sum(rng: np.random.Generator) -> None:
+    columns, arm = arms(rng)
+    stratum = np.digitize(columns["x"], [1.0, 2.5])
+    control, treatment, value, variance = {}, {}, 0.0, 0.0
+    for s in range(3):
+        control[str(s)], treatment[str(s)] = split(
+            {name: values[stratum == s] for name, values in columns.items()}, arm[stratum == s]
+        )
+        y, weight = columns["y"], np.mean(stratum == s)
+        parts = [y[(stratum == s) & (arm == a)] for a in (1, 0)]
+        value += weight * (parts[0].mean() - parts[1].mean())
+        variance += weight**2 * sum(part.var(ddof=1) / len(part) for part in parts)
+    found = post_stratified(control, treatment, "y")
+    assert found.absolute.value == pytest.approx(value) and found.se == pytest.approx(np.sqrt(variance))
+    assert found.se < compare_arms(*split(columns, arm), "y").se
+    with pytest.raises(UsageError, match=r"fewer than two units in an arm: 2\. Merge"):
+        post_stratified(control, {"0": treatment["0"], "1": treatment["1"]}, "y")
+
+
+def test_fieller_is_the_set_of_ratios_that_are_not_rejected(rng: np.random.Generator) -> None:
+    # Every r in the interval, and none outside, passes the test of t - (1 + r) c = 0.
+    control, treatment = Moments.of({"y": rng.normal(1, 2, 60)}), Moments.of({"y": rng.normal(2, 2, 70)})
+    found = compare_arms(control, treatment, "y", relative="fieller")
+    assert found.relative.low is not None and found.relative.high is not None
+    c, t = (m.variance("y") / m.n for m in (control, treatment))
+    gap, base = treatment.value("y"), control.value("y")
+    for r, inside in ((found.relative.low, 1), (found.relative.high, 1)):
+        z = abs(gap - (1 + r) * base) / np.sqrt(t + (1 + r) ** 2 * c)
+        pieces = np.array([t, (1 + found.relative.value) ** 2 * c])
+        df = pieces.sum() ** 2 / (pieces**2 / [69, 59]).sum()
+        assert z == pytest.approx(stats.t.ppf(0.975, df), rel=1e-6) and inside
+
+
+def test_a_lift_over_a_control_near_zero_is_flagged() -> None:
+    common = {"variance": 2.0, "control_variance": 1.0, "covariance": -1.0, "df": math.inf, "n": (9, 9), "method": "m"}
+    near = difference_of(1.0, 1.0, **common)
+    assert near.relative.low is None and "reaches zero" in str(near.relative.note)
+    assert difference_of(1.0, 1.0, relative="fieller", **common).relative.low is None
+    some = difference_of(4.0, 1.0, **common)
+    assert some.relative.low is not None and "use Fieller" in str(some.relative.note)
+    assert difference_of(100.0, 1.0, **common).relative.note is None
+    assert difference_of(0.0, 1.0, **common).relative.note == "the control is 0, so that there is no ratio"
+    # Less of a loss is up, also where the control is negative.
+    assert difference_of(-10.0, 1.0, **common).relative.value == pytest.approx(0.1)
+
+
+def test_margins() -> None:
+    found = difference_of(100.0, -1.0, variance=1.0, control_variance=0.5, covariance=-0.5, df=math.inf, n=(9, 9),
+                          method="m")  # fmt: skip
+    assert found.p_above(-2.0) == pytest.approx(stats.norm.sf(1.0)) and found.p_below(-2.0) == pytest.approx(
+        stats.norm.cdf(1.0)
+    )
+    # Against t <= 0.97 c: (99 - 97) ÷ √(Var t + 0.97² Var c), the variances being 0.5 each.
+    assert found.p_above(-0.03, relative=True) == pytest.approx(stats.norm.sf(2 / np.sqrt(0.5 + 0.5 * 0.97**2)))
+
+
+def test_arms_that_say_nothing_say_so() -> None:
+    one = compare_arms(Moments.of({"y": [1.0]}), Moments.of({"y": [1.0, 2.0]}), "y")
+    assert np.isnan(one.p_value) and "fewer than two units" in str(one.absolute.note)
+    flat = compare_arms(Moments.of({"y": [1.0, 1.0]}), Moments.of({"y": [1.0, 1.0]}), "y")
+    assert np.isnan(flat.p_value) and "nothing varies" in str(flat.absolute.note)
+    with pytest.raises(UsageError, match="the mean of 'd' is 0"):
+        compare_arms(Moments.of({"y": [1.0, 2.0], "d": [0.0, 0.0]}), Moments.of({"y": [1.0, 2.0], "d": [1.0, 2.0]}),
+                     ("y", "d"))  # fmt: skip
+    with pytest.raises(UsageError, match="no units"):
+        compare_arms(Moments.nothing(["y"]), Moments.of({"y": [1.0, 2.0]}), "y")
+    with pytest.raises(UnknownNameError, match="way to a relative interval"):
+        compare_arms(Moments.of({"y": [1.0, 2.0]}), Moments.of({"y": [1.0, 2.0]}), "y", relative="bayes")
+
+
+def test_two_groups_of_shares_are_the_square_of_z() -> None:
+    z = proportion_difference((12, 99), (5, 83)).statistic
+    assert homogeneity([12, 5], [99, 83]).statistic == pytest.approx(z**2)
+    assert proportion_difference((0, 5), (1, 6)).notes[0].startswith("Fewer than five")
+
+
+def test_small_samples_have_exact_tests() -> None:
+    # By hand: of the 15 outcomes of 4 units over three equal arms, (4, 0, 0) and its kind are the least likely, 3/81.
+    assert sample_ratio([4, 0, 0], [1, 1, 1]).p_value == pytest.approx(3 / 81)
+    assert sample_ratio([9, 1], [0.5, 0.5]).p_value == pytest.approx(22 / 1024)
+    assert sample_ratio([0, 0], [0.5, 0.5]).method.startswith("no units")
+    for counts, shares in (([1, 2], [1.0]), ([-1, 2], [0.5, 0.5]), ([1, 2], [0.0, 1.0])):
+        with pytest.raises(UsageError, match="expected"):
+            sample_ratio(counts, shares)
+
+
+def test_each_step_up_correction_is_as_powerful_as_it_says() -> None:
+    p = np.array([0.01, 0.02, 0.022, 0.09, 0.6])
+    hommel, hochberg, holm = (adjust(p, correction=name) for name in ("hommel", "hochberg", "holm"))
+    assert (hommel <= hochberg + 1e-15).all() and (hochberg <= holm + 1e-15).all()
+    assert hommel == pytest.approx(closure(p))
+
+
+def closure(p: np.ndarray) -> np.ndarray:
+    """Adjusted p-values by the closed test with Simes' test of all 2^n - 1 intersections."""
+    n = len(p)
+    worst = np.zeros(n)
+    for bits in range(1, 2**n):
+        members = [i for i in range(n) if bits >> i & 1]
+        ranked = np.sort(p[members])
+        simes = min(1.0, float((len(members) * ranked / np.arange(1, len(members) + 1)).min()))
+        worst[members] = np.maximum(worst[members], simes)
+    return worst
+
+
+def test_hommel_is_the_closed_test(rng: np.random.Generator) -> None:
+    for _ in range(30):
+        p = rng.random(6) ** 3
+        assert adjust(p, correction="hommel") == pytest.approx(closure(p))
+
+
+def test_beta_binomial_against_the_closed_form_and_draws(rng: np.random.Generator) -> None:
+    from scipy.special import betaln
+
+    found = beta_binomial((40, 100), (50, 100))
+    # Miller (2015): P(q > p) for whole parameters is a finite sum of beta functions.
+    a, b, c, d = 41, 61, 51, 51
+    i = np.arange(c)
+    exact = np.exp(betaln(a + i, b + d) - np.log(d + i) - betaln(1 + i, d) - betaln(a, b)).sum()
+    assert found.p_win == pytest.approx(exact, abs=1e-7)
+    p, q = rng.beta(a, b, 400_000), rng.beta(c, d, 400_000)
+    gap = q - p
+    low, high = np.quantile(gap, [0.025, 0.975])
+    drawn = [gap.mean(), low, high, gap.std(), np.maximum(gap, 0).mean(), np.maximum(-gap, 0).mean()]
+    got = [found.value.value, found.value.low, found.value.high, found.se, found.loss_control, found.loss_treatment]
+    assert got == pytest.approx(drawn, abs=5e-4)
+    lift = beta_binomial((40, 100), (50, 100), relative=True)
+    assert [lift.value.value, lift.value.low, lift.value.high, lift.p_win] == pytest.approx(
+        [(gap / p).mean(), *np.quantile(gap / p, [0.025, 0.975]), exact], abs=5e-3
+    )
+
+
+def test_a_prior_pulls() -> None:
+    found = difference_of(10.0, 2.0, variance=1.0, control_variance=0.5, covariance=-0.5, df=math.inf, n=(9, 9),
+                          method="m")  # fmt: skip
+    pulled = normal_posterior(found, prior=(0.0, 1.0))
+    assert [pulled.value.value, pulled.se] == pytest.approx([1.0, np.sqrt(0.5)])
+    with pytest.raises(UsageError, match="standard deviation 0"):
+        normal_posterior(found, prior=(0.0, 0.0))
+
+
+def test_a_quantile_of_rows_of_their_own_is_that_of_order_statistics(rng: np.random.Generator) -> None:
+    values = rng.lognormal(0, 1, 5000)
+    clustered, plain = clustered_quantile(values, np.arange(5000), 0.9), quantile(values, 0.9)
+    assert clustered.value == plain.value
+    assert [clustered.low, clustered.high] == pytest.approx([plain.low, plain.high], rel=0.01)
+
+
+def test_clusters_widen_a_quantile() -> None:
+    # Covers as promised where rows share their user's level: plain order statistics do not.
+    rng = np.random.default_rng(5)
+    hits, plain = 0, 0
+    # 40 rows a user: the user's level has variance 1, the rows about it 0.25; the 0.9 quantile is that of N(0, 1.25).
+    truth = stats.norm.ppf(0.9) * np.sqrt(1.25)
+    users = np.repeat(np.arange(200), 40)
+    for _ in range(200):
+        values = rng.normal(0, 1, 200)[users] + rng.normal(0, 0.5, len(users))
+        found, naive = clustered_quantile(values, users, 0.9), quantile(values, 0.9)
+        hits += found.low <= truth <= found.high
+        plain += naive.low <= truth <= naive.high
+    assert 180 <= hits <= 198 and plain < 120
