@@ -19,7 +19,9 @@ __all__ = ["draw_page", "main"]
 
 def main(folder: str | None = None) -> None:
     """Draw the page that is asked for."""
-    st.set_page_config(page_title="RecLens", page_icon=":material/query_stats:", layout="wide")
+    # A file: Streamlit would fetch an icon of its fonts from the network.
+    icon = str(Path(__file__).with_name("icon.svg"))
+    st.set_page_config(page_title="RecLens", page_icon=icon, layout="wide")
     st.html(STYLE)
     if login_is_configured() and not _logged_in():
         return

@@ -19,7 +19,9 @@ def side_by_side(found: UserView, scope: Scope) -> None:
         with place:
             st.text(system)
             named = pl.col(title) if title else pl.col("item_id").cast(pl.String)
-            shown = rows.select("rank", pl.when("hit").then(pl.lit("✓")).alias("✓"), named.alias("item"))
+            shown = rows.select(
+                "rank", pl.when("hit").then(pl.lit("✓")).otherwise(pl.lit("")).alias("✓"), named.alias("item")
+            )
             if rows.height:
                 st.dataframe(shown, hide_index=True, width="stretch", key=f"list-{system}")
             else:

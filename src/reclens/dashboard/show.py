@@ -56,10 +56,10 @@ def chart(drawn: Any, caption: str, *, key: str, data: Table | None = None, metr
     spec = _coloured(dict(figure_of(drawn, caption).spec))
     spec["usermeta"] = {"embedOptions": {"actions": {"export": True, "source": False, "compiled": False,
                                                      "editor": False}, "downloadFileName": key}}  # fmt: skip
+    rows = to_csv(data) if data is not None else _rows_as_csv(spec)
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
-        st.vega_lite_chart(spec, theme=None, width="stretch", key=f"chart-{key}", alt=caption)
-        rows = to_csv(data) if data is not None else _rows_as_csv(spec)
+        st.vega_lite_chart(_ready(spec), theme=None, width="stretch", key=f"chart-{key}", alt=caption)
         if rows:
             st.download_button("CSV", rows, f"{key}.csv", "text/csv", key=f"csv-{key}", icon=":material/download:",
                                type="tertiary", help=f"The numbers of “{caption}”.")  # fmt: skip
@@ -177,6 +177,19 @@ def _coloured(spec: Any) -> Any:
     if isinstance(spec, float) and spec != spec:
         return None
     return spec
+
+
+def _ready(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec that is drawn once, at its own height.
+
+    Streamlit takes data out of the top of a spec and sends it after the first drawing, which would draw an empty chart
+    first: so each layer holds its own. And it would count the axis into the height, unless told otherwise.
+    """
+    ready = {"autosize": {"type": "fit-x", "contains": "padding"}, **spec}
+    if "layer" in ready and "data" in ready:
+        rows = ready.pop("data")
+        ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]
+    return ready
 
 
 def _rows_as_csv(spec: Mapping[str, Any]) -> str:

@@ -57,7 +57,6 @@ def _leaderboard(shown: Shown) -> None:
             drawn = charts.leaderboard_chart(shown.results, metric=name)
             chart(drawn, f"{name} of every system", key=f"leaderboard-{name}", metric=name)
     if comparison is not None:
-        st.subheader(f"Against {comparison.baseline}")
         table(tables.comparison_table(comparison, by="overall"), key="differences")
 
 

@@ -10,7 +10,7 @@ from reclens.metrics.registry import describe
 if TYPE_CHECKING:
     from reclens.evaluate.compare import Difference
 
-__all__ = ["write_verdict"]
+__all__ = ["p_in_words", "write_verdict"]
 
 
 def write_verdict(
@@ -80,7 +80,7 @@ def _overall(row: Difference, level: float) -> str:
     if row.significant is None:
         return f"{row.system} and {row.baseline} cannot be told apart by {name}: {row.note or 'every user ties'}."
     interval = "" if row.low is None else f" [{row.low:+.4f}, {row.high:+.4f}]"
-    numbers = f"{row.difference:+.4f}{interval}, adjusted p {_p_value(row.p_adjusted)}, n = {row.n:,}"
+    numbers = f"{row.difference:+.4f}{interval}, adjusted p {p_in_words(row.p_adjusted)}, n = {row.n:,}"
     if not row.significant:
         smallest = row.smallest_detectable or 0.0
         return (
@@ -103,7 +103,8 @@ def _opposed(row: Difference, overall: Difference) -> bool:
     return row.difference * overall.difference < 0
 
 
-def _p_value(p: float | None) -> str:
+def p_in_words(p: float | None) -> str:
+    """A p-value as it follows the letter p: ``= 0.012``, ``< 0.001``, or a dash where there is none."""
     if p is None:
         return "–"
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"

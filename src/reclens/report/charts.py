@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from reclens.evaluate import Comparison, Evaluation
+from reclens.evaluate.verdict import p_in_words
 from reclens.metrics import describe
 from reclens.report.tables import format_estimate, format_number
 
@@ -90,7 +91,7 @@ def difference_chart(comparison: Comparison, *, metric: str) -> Any:
     found = [row for row in comparison.to_dicts() if row["metric"] == metric and row["by"] == "overall"]
     rows = []
     for row in found:
-        p = format_number(row["p_adjusted"])
+        p = p_in_words(row["p_adjusted"])
         numbers = format_estimate(row, value="difference", signed=True)
         tip = f"{row['system']}: {numbers}, adjusted p {p}, n = {row['n']:,}"
         rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})

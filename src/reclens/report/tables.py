@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reclens.evaluate import Comparison, Evaluation
+from reclens.evaluate.verdict import p_in_words
 from reclens.metrics import describe
 
 __all__ = [
@@ -147,7 +148,7 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall") -> T
         segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
         relative = NOTHING if row["relative"] is None else f"{row['relative']:+.1%}"
         counts = NOTHING if row["wins"] is None else f"{row['wins']:,} / {row['ties']:,} / {row['losses']:,}"
-        p = NOTHING if row["p_adjusted"] is None else f"{row['p_adjusted']:.4f}" + (" *" if row["significant"] else "")
+        p = p_in_words(row["p_adjusted"]).removeprefix("= ") + (" *" if row["significant"] else "")
         difference = format_estimate(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
         detectable = format_number(row["smallest_detectable"])
         rows.append((row["system"], row["metric"], segment, difference, relative, p, counts, detectable))
