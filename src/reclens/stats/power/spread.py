@@ -51,8 +51,8 @@ def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None
     Example:
         >>> rng = np.random.default_rng(0)
         >>> value, sd = quantile_sd(rng.normal(size=100_000), 0.5)
-        >>> round(sd, 1)  # √(π / 2) = 1.25 for the median of a normal
-        1.3
+        >>> 1.2 < sd < 1.3  # √(π / 2) = 1.25 for the median of a normal
+        True
     """
     if not 0 < q < 1:
         raise UsageError(f"q is {q}, expected a quantile between 0 and 1, such as 0.9.")

@@ -1,0 +1,63 @@
+"""How much of the error has been spent after some information."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.errors import UnknownNameError, UsageError
+
+__all__ = ["CLASSICAL", "SPENDINGS", "spent"]
+
+SPENDINGS: Final[Mapping[str, str]] = {
+    "lan_demets_obrien_fleming": "almost nothing early, like O'Brien and Fleming's bounds: Lan and DeMets (1983)",
+    "lan_demets_pocock": "evenly, like Pocock's bounds: Lan and DeMets (1983)",
+    "power": "error · t^ρ: Kim and DeMets (1987); ρ = 3 is close to O'Brien and Fleming, ρ = 1 to Pocock",
+    "hwang_shih_decani": "error · (1 − e^(−γt)) / (1 − e^(−γ)): Hwang, Shih and DeCani (1990); γ = −4 is close to "
+    "O'Brien and Fleming, γ = 1 to Pocock",
+}
+"""The spending functions, in words."""
+
+CLASSICAL: Final[Mapping[str, str]] = {
+    "pocock": "the same bound at every look: Pocock (1977)",
+    "obrien_fleming": "a bound that falls with the root of the information: O'Brien and Fleming (1979)",
+}
+"""The bounds that are fixed by their shape, in words."""
+
+
+def spent(times: Any, *, error: float, spending: str, parameter: float | None = None) -> np.ndarray:
+    """Error spent up to each information time.
+
+    Args:
+        times: Information, shape (n,), 0 … 1.
+        error: What is spent in all, of one side.
+        spending: One of ``SPENDINGS``.
+        parameter: ρ of ``power`` (3 without it), γ of ``hwang_shih_decani`` (−4 without it).
+
+    Raises:
+        UnknownNameError: If there is no such spending.
+        UsageError: If ρ is not above 0.
+
+    Example:
+        >>> spent([0.5, 1.0], error=0.025, spending="power", parameter=2).tolist()
+        [0.00625, 0.025]
+    """
+    from scipy.special import ndtr, ndtri
+
+    t = np.asarray(times, float)
+    if spending == "lan_demets_obrien_fleming":
+        return 2 * ndtr(ndtri(error / 2) / np.sqrt(t))
+    if spending == "lan_demets_pocock":
+        return error * np.log1p((math.e - 1) * t)
+    if spending == "power":
+        rho = 3.0 if parameter is None else parameter
+        if rho <= 0:
+            raise UsageError(f"parameter is {rho}, expected ρ above 0 for power spending, such as 3.")
+        return error * t**rho
+    if spending == "hwang_shih_decani":
+        gamma = -4.0 if parameter is None else parameter
+        return error * t if gamma == 0 else error * np.expm1(-gamma * t) / math.expm1(-gamma)
+    raise UnknownNameError("spending", spending, [*SPENDINGS, *CLASSICAL])
