@@ -16,6 +16,7 @@ from reclens.cli import (
     doctor,
     evaluate,
     experiment,
+    export,
     knowledge,
     metrics,
     models,
@@ -53,6 +54,7 @@ app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(workspace.app, name="workspace")
+app.add_typer(export.app, name="export")
 
 
 def _version(value: bool) -> None:

@@ -1,0 +1,60 @@
+"""``reclens export``: the numbers of a workspace for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reclens.cli.shared import QuietOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from reclens.edges import Exported
+
+__all__ = ["app", "tableau"]
+
+app = typer.Typer(help="Write the numbers of a workspace for other tools.", no_args_is_help=True)
+
+EvaluationOption = Annotated[
+    list[str] | None, typer.Option("--evaluations", "-e", help="Evaluation to export; repeat it. All by default.")
+]
+ComparisonOption = Annotated[
+    str | None, typer.Option("--comparison", help="Take verdicts from this comparison; by default each run's newest.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what an earlier export wrote.")]
+Folder = Path("workspace")
+
+
+@app.command()
+def tableau(
+    workspace: WorkspaceOption = Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the extracts.")] = Path("tableau"),
+    evaluations: EvaluationOption = None,
+    comparison: ComparisonOption = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write an extract (.hyper) and a data source (.tds) a table. Needs the extra tableau.
+
+    Example:
+      reclens export tableau --workspace my-workspace --out tableau
+    """
+    from reclens.cli.shared import progress_of
+    from reclens.edges.tableau import export_tableau
+    from reclens.workspace import Workspace
+
+    with progress_of(quiet=quiet) as progress:
+        found = export_tableau(Workspace(workspace), out, evaluations=evaluations, comparison=comparison,
+                               overwrite=force, progress=progress)  # fmt: skip
+    _say(found, quiet=quiet)
+
+
+def _say(found: Exported, *, quiet: bool) -> None:
+    from reclens.cli.shared import say
+
+    for row in found.to_dicts():
+        what = f"{row['rows']:,} rows" if row["rows"] else f"no rows: {row['why']}"
+        say(f"{row['table']}: {what}", quiet=quiet)
+    for file in found.files:
+        say(f"written: {file}", quiet=quiet)

@@ -1,0 +1,102 @@
+"""Exports are made whole beside their place, then moved into it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from reclens.errors import WorkspaceError
+from reclens.report.export_schema import EXPORTS, ExportTable
+
+__all__ = ["OVERWRITE", "Exported", "Parts", "refuse_to_replace", "stage", "write_folder"]
+
+OVERWRITE: Final = "pass overwrite=True (--force on the command line)"
+"""How a caller says that files may be replaced."""
+
+Parts = Mapping[str, Sequence[Path]]
+"""Table -> the Parquet files that hold its rows, in order; none for a table without rows."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        files: The files.
+        rows: Table -> number of its rows.
+    """
+
+    files: tuple[Path, ...]
+    rows: Mapping[str, int]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a table; ``why`` says why it is empty."""
+        why = {table.name: table.empty for table in EXPORTS}
+        return [{"table": name, "rows": n, "why": None if n else why[name]} for name, n in self.rows.items()]
+
+
+def refuse_to_replace(paths: Iterable[Path], *, overwrite: bool) -> None:
+    """Fail early when a file is in the way.
+
+    Raises:
+        WorkspaceError: If one exists and must not be overwritten.
+    """
+    taken = [path for path in paths if path.exists()]
+    if taken and not overwrite:
+        more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
+        raise WorkspaceError(f"{taken[0]} exists{more}. Choose another place, or {OVERWRITE}.")
+
+
+@contextmanager
+def write_folder(out: Path) -> Generator[Path]:
+    """A temporary folder beside or in ``out``; what lies in it at the end is moved to ``out``, each file whole.
+
+    A folder that is not there yet appears with all its files at once. When anything goes wrong nothing is moved.
+
+    Raises:
+        WorkspaceError: If it cannot be written.
+    """
+    folder: Path | None = None
+    try:
+        home = out if out.is_dir() else out.parent
+        home.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=home, prefix=".writing-"))
+        folder.chmod(0o755)
+        yield folder
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        for file in files:
+            file.chmod(0o644)
+        if not out.exists():
+            folder.rename(out)
+            return
+        for file in files:
+            place = out / file.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+    except OSError as error:
+        raise WorkspaceError(f"{out} cannot be written: {error.strerror or error}. Choose another place.") from error
+    except pl.exceptions.PolarsError as error:
+        raise WorkspaceError(f"{out} cannot be written: {error}. Choose another place.") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def stage(frames: Iterable[tuple[ExportTable, pl.DataFrame]], folder: Path) -> tuple[Parts, dict[str, int]]:
+    """Write pieces as they come, one in memory at a time; returns their files, and the rows of each table."""
+    parts: dict[str, list[Path]] = {table.name: [] for table in EXPORTS}
+    rows = dict.fromkeys(parts, 0)
+    for table, frame in frames:
+        if frame.height:
+            file = folder / f"{table.name}-{len(parts[table.name]):05}.parquet"
+            frame.write_parquet(file)
+            parts[table.name].append(file)
+            rows[table.name] += frame.height
+    return parts, rows

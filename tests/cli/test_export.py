@@ -1,0 +1,34 @@
+"""``reclens export``: what it writes, says and refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TABLES = ("leaderboard", "segment_metrics", "user_metrics", "daily_health")
+
+
+def test_tableau(run, demo, tmp_path: Path) -> None:
+    pytest.importorskip("tableauhyperapi", reason="needs Tableau's Hyper API: pip install tableauhyperapi")
+    workspace = demo[0] / "workspace"
+    said = run("export", "tableau", "-w", workspace, "--out", "t", cwd=tmp_path)
+    assert said.stdout == "" and "leaderboard: 60 rows\n" in said.stderr and "written: t/leaderboard.tds" in said.stderr
+    assert "daily_health: no rows: nothing in this workspace watches a system day by day" in said.stderr
+    files = sorted(path.name for path in (tmp_path / "t").iterdir())
+    assert files == sorted(f"{table}.{kind}" for table in TABLES for kind in ("hyper", "tds"))
+    refused = run("export", "tableau", "-w", workspace, "--out", "t", cwd=tmp_path, status=2).stderr
+    assert "reclens: t/leaderboard.hyper exists" in refused and "--force" in refused
+    again = run("export", "tableau", "-w", workspace, "--out", "t", "--force", "-e", "demo-ease", cwd=tmp_path)
+    assert "leaderboard: 10 rows\n" in again.stderr
+    assert run("export", "tableau", "-w", workspace, "--out", "q", "--quiet", cwd=tmp_path).stderr == ""
+
+
+def test_what_cannot_be_exported(run, demo, tmp_path: Path) -> None:
+    workspace = demo[0] / "workspace"
+    said = run("export", "tableau", "-w", workspace, "-e", "demo-esae", cwd=tmp_path, status=2).stderr
+    assert "unknown evaluation in" in said and "Did you mean 'demo-ease'" in said
+    said = run("export", "tableau", "-w", workspace, "--comparison", "dmeo", cwd=tmp_path, status=2).stderr
+    assert "Did you mean 'demo'" in said
+    assert "Run 'reclens demo'" in run("export", "tableau", "-w", "none", cwd=tmp_path, status=2).stderr
+    assert list(tmp_path.iterdir()) == []
