@@ -91,6 +91,7 @@ class Plan(_Part):
             ``slice``.
         slice: The part of the layer's units that the experiment takes: from, to.
         holdout: Share of all units that no experiment ever touches.
+        layer_holdout: Share of the units that no experiment of this layer touches.
         exclusions: Who stays out before randomisation, in words (bots, staff, under a week old).
         segments: Columns of segments to look at.
         conditions: What the analyst wants on record: risks, owner, links. Free words, shown in the plan document.
@@ -114,6 +115,7 @@ class Plan(_Part):
     layer: str = "default"
     slice: tuple[float, float] = (0.0, 1.0)
     holdout: float = Field(default=0.0, ge=0, lt=1)
+    layer_holdout: float = Field(default=0.0, ge=0, lt=1)
     exclusions: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
