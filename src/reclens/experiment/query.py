@@ -1,0 +1,189 @@
+"""The SQL that sums an experiment up: one pass over a table with a row a unit, or over events grouped by unit first.
+
+Identifiers are quoted, values are bound (``$start``); the text keeps to grouping, adding and ``GROUPING SETS``, so that
+other engines can run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reclens.experiment.metrics import Metric
+from reclens.experiment.sums import Measure, capped, missing
+
+__all__ = ["Layout", "layout", "missing_query", "per_unit", "quoted", "sums_query"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Columns of the sums, and how they are made from columns of the table.
+
+    Attributes:
+        expressions: Column of the sums -> SQL over the table.
+        pairs: Pairs whose products are gathered.
+        needed: Columns of the table that may not be missing.
+        covariates: Columns of the table that may.
+        counts: Columns of the table that may not be negative.
+        shares: Columns of the table that must be 0 or 1.
+        shifts: Column of the sums -> number taken off before squaring.
+    """
+
+    expressions: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...]
+    needed: tuple[str, ...]
+    covariates: tuple[str, ...]
+    counts: tuple[str, ...]
+    shares: tuple[str, ...]
+    shifts: Mapping[str, float]
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier: within double quotes, and its own doubled.
+
+    >>> quoted("days since")
+    '"days since"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def layout(
+    metrics: Sequence[Metric],
+    found: Mapping[str, Measure],
+    *,
+    counts: Sequence[str] = (),
+    indicators: Sequence[str] = (),
+    rows: str | None = None,
+    shifts: Mapping[str, float] | None = None,
+) -> Layout:
+    """Which columns and products the metrics need."""
+    plain: dict[str, str] = {}
+    needed: list[str] = [] if rows is None else [rows]
+    covariates: list[str] = []
+    used = [metric for metric in metrics if metric.name in found]
+    for metric in used:
+        assert metric.value is not None
+        before = [part.strip() for name in metric.covariates for part in name.split("/")]
+        covariates += before
+        needed += [metric.value, *([metric.per] if metric.per else [])]
+        if metric.cap is not None:
+            plain[capped(metric.value, metric.cap)] = f"least({_number(metric.value)}, {metric.cap!r}::DOUBLE)"
+    optional = [name for name in dict.fromkeys(covariates) if name not in needed]
+    for name in dict.fromkeys([*needed, *covariates]):
+        plain.setdefault(name, f"coalesce({_number(name)}, 0)" if name in indicators else _number(name))
+    for name in indicators:
+        plain[missing(name)] = f"({quoted(name)} IS NULL)::INTEGER::DOUBLE"
+    columns = list(dict.fromkeys(name for each in found.values() for name in each.columns))
+    pairs = dict.fromkeys(
+        (a, b) if columns.index(a) <= columns.index(b) else (b, a)
+        for each in found.values()
+        for i, a in enumerate(each.columns)
+        for b in each.columns[i:]
+    )
+    below = [metric.per for metric in used if metric.per]
+    return Layout(
+        expressions={name: plain[name] for name in columns},
+        pairs=tuple(pairs),
+        needed=tuple(dict.fromkeys(needed)),
+        covariates=tuple(optional),
+        counts=tuple(dict.fromkeys([*below, *counts])),
+        shares=tuple(dict.fromkeys(m.value for m in used if m.kind == "proportion" and m.value and rows is None)),
+        shifts=dict(shifts or {}),
+    )
+
+
+def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, segments: Sequence[str] = ()) -> str:
+    """One row a cell: arm, day, by, segment, n, then the checks and the sums, by position.
+
+    Args:
+        source: What stands after FROM.
+        plan: The columns.
+        arm: Column of the arm.
+        day: Column of the day of first exposure.
+        segments: Columns of segments.
+
+    Returns:
+        SQL whose columns are ``arm, day, by, segment, n``; the number of units with a missing value; smallest and
+        largest value of each column that must lie within bounds; then the sums of the columns and of the pairs.
+    """
+    at_day = f"CAST(CAST({quoted(day)} AS DATE) AS VARCHAR)" if day else "CAST(NULL AS VARCHAR)"
+    inner = [f"CAST({quoted(arm)} AS VARCHAR) AS arm_", f"{at_day} AS day_"]
+    inner += [f"coalesce(CAST({quoted(name)} AS VARCHAR), '(none)') AS g{i}" for i, name in enumerate(segments)]
+    # Products are over shifted columns; the shift is 0 unless a first pass found a mean far from it.
+    for i, (name, sql) in enumerate(plan.expressions.items()):
+        shift = plan.shifts.get(name, 0.0)
+        inner.append(f"{sql}{f' - {shift!r}::DOUBLE' if shift else ''} AS c{i}")
+    bounded = dict.fromkeys((*plan.counts, *plan.shares))
+    inner += [f"{_number(name)} AS b{i}" for i, name in enumerate(bounded)]
+    at = {name: f"c{i}" for i, name in enumerate(plan.expressions)}
+    # Null plus anything is null: one count tells whether any column has a missing value; `missing_query` tells which.
+    checks = [f"count(*) - count({' + '.join(at.values())})"]
+    checks += [f"{end}(b{i})" for i in range(len(bounded)) for end in ("min", "max")]
+    sums = [f"sum({column})" for column in at.values()]
+    sums += [f"sum({at[a]} * {at[b]})" for a, b in plan.pairs]
+    head, grouping = "'overall' AS by_, 'all' AS segment_", "GROUP BY arm_, day_"
+    if segments:
+        by = " ".join(f"WHEN grouping(g{i}) = 0 THEN {_text(name)}" for i, name in enumerate(segments))
+        parts = " ".join(f"WHEN grouping(g{i}) = 0 THEN g{i}" for i in range(len(segments)))
+        head = f"CASE {by} ELSE 'overall' END AS by_, CASE {parts} ELSE 'all' END AS segment_"
+        sets = ", ".join(["(arm_, day_)", *(f"(arm_, day_, g{i})" for i in range(len(segments)))])
+        grouping = f"GROUP BY GROUPING SETS ({sets})"
+    listed = ", ".join(["arm_", "day_", head, "count(*)", *checks, *sums])
+    # Cells in a fixed order, so that what is added to what does not depend on the engine's threads.
+    return f"SELECT {listed}\nFROM (SELECT {', '.join(inner)} FROM {source})\n{grouping}\nORDER BY 1, 2, 3, 4"
+
+
+def missing_query(source: str, plan: Layout) -> str:
+    """One row: how often each column that is needed is missing, then each covariate."""
+    counts = ", ".join(f"count(*) - count({quoted(name)})" for name in (*plan.needed, *plan.covariates))
+    return f"SELECT {counts} FROM {source}"
+
+
+def per_unit(
+    source: str,
+    *,
+    unit: str,
+    arm: str,
+    sums: Sequence[str],
+    largest: Sequence[str] = (),
+    before: Mapping[str, str] | None = None,
+    segments: Sequence[str] = (),
+    time: str | None = None,
+    rows: str = "events",
+) -> str:
+    """Events grouped by unit: one row a unit, with ``arm_low`` and ``arm_high`` to find those in two arms.
+
+    Args:
+        source: What stands after FROM.
+        unit: Column of the unit.
+        arm: Column of the arm.
+        sums: Columns to add up over the events of the experiment.
+        largest: Columns of which the largest counts, such as whether a user ever returned.
+        before: Name -> column to add up over the events before ``$start``; ``"*"`` counts them.
+        segments: Columns that a unit has one value of (the smallest, if it has several).
+        time: Column of the time; None where every event belongs to the experiment.
+        rows: Name of the column that counts events.
+    """
+    within = f"{quoted(time)} >= $start" if time else "TRUE"
+    made = [f"{quoted(unit)} AS {quoted(unit)}"]
+    made += [f"{end}(CAST({quoted(arm)} AS VARCHAR)) FILTER ({within}) AS arm_{name}"
+             for end, name in (("min", "low"), ("max", "high"))]  # fmt: skip
+    if time:
+        made.append(f"CAST(min({quoted(time)}) FILTER ({within}) AS DATE) AS day_")
+    made.append(f"count(*) FILTER ({within}) AS {quoted(rows)}")
+    made += [f"coalesce(sum({_number(name)}) FILTER ({within}), 0) AS {quoted(name)}" for name in sums]
+    made += [f"coalesce(max({_number(name)}) FILTER ({within}), 0) AS {quoted(name)}" for name in largest]
+    for name, column in (before or {}).items():
+        what = "count(*)" if column == "*" else f"sum({_number(column)})"
+        made.append(f"coalesce({what} FILTER (NOT ({within})), 0) AS {quoted(name)}")
+    made += [f"min({quoted(name)}) AS {quoted(name)}" for name in segments]
+    having = f"\nHAVING count(*) FILTER ({within}) > 0" if time else ""
+    return f"SELECT {', '.join(made)}\nFROM {source}\nGROUP BY {quoted(unit)}{having}"
+
+
+def _number(column: str) -> str:
+    return f"CAST({quoted(column)} AS DOUBLE)"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,278 @@
+"""Sums of an experiment: every backend against float64 NumPy, days and partitions that add up, and bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+
+from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
+from reclens.experiment import Plan
+from reclens.experiment.gather import gather, gather_events
+from reclens.experiment.sums import Sums, measures
+from reclens.stats.arms import compare_arms
+
+N = 1_000_000
+
+
+def plan(**more: Any) -> Plan:
+    metrics = (
+        {"name": "clicks", "value": "clicks", "covariates": ("clicks_before",)},
+        {"name": "far", "value": "far", "role": "secondary", "covariates": ("before/weight",)},
+        {"name": "ratio", "kind": "ratio", "value": "clicks", "per": "views", "role": "secondary"},
+    )
+    return Plan(**({"name": "t", "arms": {"old": 0.5, "new": 0.5}, "metrics": metrics} | more))
+
+
+@pytest.fixture(scope="module")
+def users() -> pl.DataFrame:
+    """A million users; in the column ``far``, the arms' means stand ten standard deviations apart, at a million."""
+    rng = np.random.default_rng(3)
+    arm = rng.integers(0, 2, N)
+    before = rng.gamma(1, 1, N)
+    return pl.DataFrame({
+        "user_id": rng.permutation(N), "variant": np.array(["old", "new"])[arm], "clicks_before": before,
+        "clicks": rng.poisson(1 + before), "views": rng.poisson(20, N) + 1, "before": rng.normal(0, 1, N),
+        "far": 1e6 + 10.0 * arm + rng.normal(0, 1, N), "weight": rng.random(N) + 1,
+        "day": pl.Series(np.datetime64("2026-01-05") + rng.integers(0, 7, N)),
+        "activity": rng.choice(["a", "b", "c"], N),
+    })  # fmt: skip
+
+
+COLUMNS = ["clicks", "clicks_before", "views", "far", "before", "weight"]
+PAIRS = [("clicks", "clicks_before"), ("far", "before"), ("before", "weight"), ("clicks", "views")]
+
+
+def assert_numpy(found: Sums, users: pl.DataFrame, **where: Any) -> None:
+    """Means, variances and covariances to nine digits of NumPy's."""
+    for arm in ("old", "new"):
+        rows = users.filter(variant=arm)
+        moments = found.arm(arm, **where)
+        assert moments.n == rows.height
+        for name in COLUMNS:
+            values = rows[name].to_numpy().astype(np.float64)
+            assert moments.value(name) == pytest.approx(values.mean(), rel=1e-9)
+            assert moments.variance(name) == pytest.approx(values.var(ddof=1), rel=1e-9)
+        for one, two in PAIRS:
+            expected = np.cov(rows[one].to_numpy().astype(float), rows[two].to_numpy().astype(float))
+            scale = np.sqrt(expected[0, 0] * expected[1, 1])
+            assert moments.covariances([one, two])[0, 1] / scale == pytest.approx(expected[0, 1] / scale, abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def backends(users: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("users")
+    users.write_parquet(folder / "users.parquet")
+    users.write_csv(folder / "users.csv")
+    (folder / "parts").mkdir()
+    for i in range(4):
+        users[i::4].write_parquet(folder / "parts" / f"{i}.parquet")
+    with duckdb.connect(str(folder / "users.duckdb")) as database:
+        database.execute(f"CREATE TABLE users AS FROM '{folder / 'users.parquet'}'")
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE users AS FROM '{folder / 'users.parquet'}'")
+    return {
+        "Parquet": (folder / "users.parquet", {}),
+        "Parquet folder": (folder / "parts", {}),
+        "CSV": (str(folder / "users.csv"), {}),
+        "DuckDB file": (folder / "users.duckdb", {"table": "users"}),
+        "DuckDB connection": (connection, {"table": "main.users"}),
+        "query": (connection, {"query": "SELECT * FROM users"}),
+        "Polars": (users, {}),
+        "Arrow": (users.to_arrow(), {}),
+        "pandas": (users.to_pandas(), {}),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Parquet", "Parquet folder", "CSV", "DuckDB file", "DuckDB connection", "query", "Polars", "Arrow", "pandas"],
+)
+def test_every_backend_equals_numpy(users, backends, name: str) -> None:
+    source, options = backends[name]
+    found = gather(source, plan(), segments=(), check_units=name == "Parquet", **options)
+    assert_numpy(found, users)
+
+
+def test_repeated_runs_give_the_same_numbers(backends) -> None:
+    source, options = backends["Parquet"]
+    runs = [gather(source, plan(), check_units=False, threads=2, **options) for _ in range(4)]
+    for other in runs[1:]:
+        for cell, moments in runs[0].cells.items():
+            size = np.sqrt(np.outer(np.diag(moments.cross), np.diag(moments.cross)))
+            assert np.nanmax(np.abs(other.cells[cell].cross - moments.cross) / size) < 1e-12
+            np.testing.assert_allclose(other.cells[cell].mean, moments.mean, rtol=1e-12)
+
+
+def test_days_and_segments_add_up_to_the_whole(users) -> None:
+    found = gather(users, plan(), day="day", segments=["activity"], check_units=False)
+    assert len(found.days) == 7 and found.days[0] == "2026-01-05" and found.segments("activity") == ("a", "b", "c")
+    assert_numpy(found, users)
+    assert_numpy(found, users.filter(pl.col("day") < pl.date(2026, 1, 7)), days=found.days[:2])
+    assert_numpy(found, users.filter(activity="b"), by="activity", segment="b")
+
+
+def test_partitions_add_up_to_the_whole(users) -> None:
+    parts = [gather(users[i::3], plan(), day="day", check_units=False) for i in range(3)]
+    assert_numpy(parts[0] + parts[1] + parts[2], users)
+
+
+def test_rows_of_sums_come_back_whole(users) -> None:
+    found = gather(users[:5000], plan(), day="day", segments=["activity"])
+    again = Sums.of_rows(found.to_rows(), arms=found.arms)
+    assert again.cells.keys() == found.cells.keys()
+    for cell, moments in found.cells.items():
+        np.testing.assert_allclose(again.cells[cell].mean, moments.mean, rtol=1e-15)
+        np.testing.assert_allclose(again.cells[cell].cross, moments.cross, rtol=1e-15, atol=1e-12)
+
+
+def small(**columns: Any) -> pl.DataFrame:
+    base = {
+        "user_id": [1, 2, 3, 4, 5, 6], "variant": ["old", "new"] * 3, "clicks": [1, 2, 3, 4, 5, 7],
+        "clicks_before": [1.0, 2.0, 2.0, 3.0, 1.0, 2.0], "far": [1, 2, 3, 4, 5, 6], "before": [1, 0, 1, 0, 2, 1],
+        "weight": [1, 2, 1, 2, 1, 1], "views": [9] * 6,
+    }  # fmt: skip
+    return pl.DataFrame(base | columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"user_id": [1, 1, 3, 4, 5, 6]}, "1 units stand in two arms, such as 1; expected one arm a unit"),
+        ({"user_id": [1, 2, 1, 4, 5, 6]}, "6 rows hold 5 units, and 0 of these stand in two arms; expected one row"),
+        (
+            {"variant": ["old", "new", "newer"] * 2},
+            r"arms that the plan does not have: 'newer' \(2 units\); expected old",
+        ),
+        ({"variant": ["old", "new", None] * 2}, r"does not have: '\(missing\)' \(2 units\)"),
+        ({"variant": ["old"] * 6}, "no units in the arm new"),
+        ({"views": [9, 9, 9, 9, 9, -1]}, "column 'views': the smallest value is -1; expected a count"),
+        ({"clicks": [1, 2, 3, None, 5, 6]}, "column 'clicks': 1 units have no value"),
+        ({"clicks": [1.0, 2.0, 3.0, float("inf"), 5.0, 6.0]}, "column 'clicks': a value is not a number, or infinite"),
+        ({"far": ["a", "b", "c", "d", "e", "f"]}, "cannot be summed up"),
+    ],
+)
+def test_bad_rows_are_named(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        gather(small(**columns), plan())
+
+
+def test_shares_are_0_or_1() -> None:
+    share = plan(metrics=({"name": "returned", "kind": "proportion", "value": "clicks"},))
+    with pytest.raises(DataError, match="largest value is 7; expected 0 or 1"):
+        gather(small(), share)
+
+
+def test_what_may_be_left_out_is_left_out_and_counted() -> None:
+    crossed = gather(small(user_id=[1, 1, 3, 4, 5, 6]), plan(), two_arms="drop")
+    assert crossed.arm("old").n == 2 and crossed.arm("new").n == 2
+    assert crossed.rules[0]["rule"] == "units in two arms left out" and crossed.rules[0]["count"] == 1
+    stranger = gather(small(variant=["old", "new", "x", "old", "new", "old"]), plan(), unknown_arms="drop")
+    assert stranger.arm("old").n == 3 and stranger.rules[0]["detail"] == "'x' (1 units)"
+
+
+def test_missing_covariates_are_indicated() -> None:
+    found = gather(small(clicks_before=[1.0, None, 2.0, 3.0, None, 2.0]), plan())
+    assert found.indicators == ("clicks_before",) and found.rules[0]["count"] == 2
+    place = measures(plan().metrics, indicators=found.indicators)["clicks"]
+    assert place.covariates == ("clicks_before", "clicks_before is missing")
+    assert found.arm("old").value("clicks_before") == 1.0  # (1 + 2 + 0) ÷ 3
+    assert found.arm("new").value("clicks_before is missing") == pytest.approx(1 / 3)
+    with pytest.raises(IncomparableError, match="indicators=True"):
+        found + gather(small(), plan())
+    alike = gather(small(), plan(), indicators=True)
+    assert set(alike.columns) > set(found.columns)
+
+
+def test_arms_of_one_unit_and_flat_metrics_are_flagged() -> None:
+    lone = gather(small(variant=["old"] * 5 + ["new"]), plan())
+    assert [rule["detail"] for rule in lone.rules] == ["arm 'new'"]
+    flat = gather(small(clicks=[1] * 6), plan())
+    assert [rule["detail"] for rule in flat.rules] == ["'clicks' has one value in arm 'old'",
+                                                       "'ratio' has one value in arm 'old'",
+                                                       "'clicks' has one value in arm 'new'",
+                                                       "'ratio' has one value in arm 'new'"]  # fmt: skip
+
+
+def test_values_are_cut_off_where_the_plan_says_so() -> None:
+    capped = plan(metrics=({"name": "clicks", "value": "clicks", "cap": 4.0},))
+    assert gather(small(), capped).arm("new").value("clicks up to 4") == pytest.approx((2 + 4 + 4) / 3)
+
+
+def test_wrong_calls_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'variant'"):
+        gather(small(), plan(), arm="variants")
+    with pytest.raises(DataError, match="no such file"):
+        gather(tmp_path / "none.parquet", plan())
+    with pytest.raises(UsageError, match="cannot read a int"):
+        gather(3, plan())
+    with pytest.raises(UsageError, match="table= names a table"):
+        gather(small(), plan(), table="users")
+    with pytest.raises(UsageError, match="randomises whole 'home'"):
+        gather(small(), plan(cluster="home"))
+    with pytest.raises(UsageError, match="two_arms is 'keep'"):
+        gather(small(), plan(), two_arms="keep")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(DataError, match="cannot be read"):
+        gather(tmp_path / "broken.parquet", plan())
+
+
+def test_names_are_data() -> None:
+    odd = small().rename({"clicks": 'a"; DROP TABLE source; --', "variant": "v'ariant"})
+    metric = {"name": "odd", "value": 'a"; DROP TABLE source; --'}
+    found = gather(odd, plan(metrics=(metric,)), arm="v'ariant")
+    assert found.arm("old").value('a"; DROP TABLE source; --') == 3.0
+
+
+LOG = pl.DataFrame({
+    "user_id": ["u1", "u1", "u1", "u2", "u2", "u3", "u4", "u5"],
+    "variant": [None, "old", "old", "new", "new", "old", "new", None],
+    "timestamp": [f"2026-01-0{d} 10:00:00" for d in (1, 5, 6, 5, 7, 6, 9, 2)],
+    "clicked": [1, 0, 1, 1, 1, 0, 0, 1],
+    "returned": [0, 0, 1, 0, 0, 0, 1, 0],
+}).with_columns(pl.col("timestamp").str.to_datetime())  # fmt: skip
+
+
+def events(**more: Any) -> Plan:
+    metrics = (
+        {"name": "clicks", "value": "clicked", "covariates": ("clicked_before",)},
+        {"name": "ctr", "kind": "ratio", "value": "clicked", "per": "events", "role": "secondary"},
+        {"name": "returned", "kind": "proportion", "value": "returned", "role": "secondary"},
+    )
+    return plan(**({"metrics": metrics, "start": "2026-01-05"} | more))
+
+
+def test_events_are_grouped_by_user_first() -> None:
+    found = gather_events(LOG, events())
+    old, new = found.arm("old"), found.arm("new")
+    # u1 clicked once of two and once before, u3 never of one; u2 twice of two, u4 never of one; u5 came before only.
+    assert (old.n, new.n) == (2, 2) and (old.sum("clicked"), new.sum("clicked")) == (1.0, 2.0)
+    assert (old.sum("events"), new.sum("events")) == (3.0, 3.0) and old.sum("clicked_before") == 1.0
+    assert (old.value("returned"), new.value("returned")) == (0.5, 0.5)
+    assert found.days == ("2026-01-05", "2026-01-06", "2026-01-09")
+    assert compare_arms(old, new, ("clicked", "events")).absolute.value == pytest.approx(1 / 3)
+
+
+def test_a_user_in_two_arms_of_a_log_is_an_error_or_left_out() -> None:
+    crossed = LOG.with_columns(variant=pl.Series(["new", "old", "old", "new", "old", "old", "new", None]))
+    with pytest.raises(DataError, match="1 units stand in two arms, such as 'u2'"):
+        gather_events(crossed, events())
+    assert gather_events(crossed, events(), two_arms="drop").arm("new").n == 1
+
+
+def test_clusters_are_the_unit_where_the_plan_says_so() -> None:
+    # Two households in an arm; the mean over users is a ratio of sums over households.
+    rows = pl.DataFrame({
+        "user_id": range(8), "home": [1, 1, 2, 2, 2, 3, 3, 4], "variant": ["old"] * 5 + ["new"] * 3,
+        "clicks": [1, 2, 3, 4, 5, 6, 7, 8],
+    })  # fmt: skip
+    clustered = plan(metrics=({"name": "clicks", "value": "clicks"},), cluster="home")
+    found = gather_events(rows, clustered, time=None)
+    assert found.rows == "units" and found.arm("old").n == 2
+    place = measures(clustered.metrics, rows=found.rows)["clicks"]
+    gap = compare_arms(found.arm("old"), found.arm("new"), place.of)
+    assert (gap.control, gap.treatment) == pytest.approx((3.0, 7.0))
