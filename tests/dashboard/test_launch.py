@@ -56,3 +56,9 @@ def test_wrong_use(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(WorkspaceError, match="is a file"):
         plan_launch(file, secrets=[])
+
+
+def test_a_link_to_a_page_works_on_a_fresh_server(tmp_path: Path) -> None:
+    """Streamlit would run the files of a folder ``pages`` beside the script by themselves."""
+    script = next(Path(each) for each in plan_launch(tmp_path, secrets=[]).command if each.endswith(".py"))
+    assert script.is_file() and not (script.parent / "pages").exists()

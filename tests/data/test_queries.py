@@ -18,6 +18,7 @@ from reclens.data import queries, segments
 from reclens.data.dataset import Dataset
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import TIMESTAMP_TYPE
+from reclens.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -308,3 +309,28 @@ def test_neither_pyarrow_nor_pandas_is_used_and_nothing_is_said() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "2", "")
+
+
+@pytest.mark.parametrize("name", list(queries.names()))
+def test_a_query_written_for_a_workspace_gives_the_same(name: str, small_data, tmp_path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.save(small_data, "mine")
+    tables = workspace.tables()
+    written = queries.written_for(
+        name, "dataset_mine_interactions", columns=tables["dataset_mine_interactions"], items="dataset_mine_items",
+        item_columns=tables["dataset_mine_items"],
+    )  # fmt: skip
+    assert not [line for line in written.splitlines() if "$" in line and not line.startswith("--")]
+    expected = queries.run(name, small_data)
+    found = workspace.sql(written).with_columns(pl.selectors.datetime().dt.replace_time_zone("UTC"))
+    assert found.columns == expected.columns and found.height == expected.height > 0
+    for column in expected.columns:
+        if expected[column].dtype.is_float():
+            assert found[column].to_list() == pytest.approx(expected[column].to_list(), nan_ok=True)
+        else:
+            assert found[column].to_list() == expected[column].to_list(), column
+
+
+def test_a_query_of_attributes_needs_them() -> None:
+    with pytest.raises(UnknownNameError, match="segment_favourite"):
+        queries.written_for("segment_favourite", "log", columns=["user_id", "item_id"])

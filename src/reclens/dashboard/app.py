@@ -68,7 +68,3 @@ def _folder() -> Path:
     parser = argparse.ArgumentParser()
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
     return parser.parse_known_args()[0].workspace
-
-
-if __name__ == "__main__":
-    main()

@@ -92,7 +92,7 @@ def plan_launch(
         "browser.gatherUsageStats": "false", "browser.serverAddress": host if _is_loopback(host) else "localhost",
         "client.toolbarMode": "minimal", "client.showErrorDetails": "none", **LOOK,
     }  # fmt: skip
-    app = Path(__file__).with_name("app.py")
+    app = Path(__file__).parent / "entry" / "app.py"
     command = [sys.executable, "-m", "streamlit", "run", str(app)]
     command += [f"--{name}={value}" for name, value in options.items()]
     command += ["--", "--workspace", str(folder.resolve())]

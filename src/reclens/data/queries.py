@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -21,11 +21,18 @@ from reclens.data.frames import ArrowStream
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
-__all__ = ["names", "parameters", "run", "text"]
+__all__ = ["names", "parameters", "run", "text", "written_for"]
 
 _PARAMETER: Final = re.compile(r"^--   (\$?)(\w+) = (\[.*?\]|\"[^\"]*\"|\S+)", re.MULTILINE)
 _COLUMN: Final = "column"
 """The one parameter that names a column; DuckDB cannot bind names, so that it is applied before the query runs."""
+
+_OPTIONAL: Final = (
+    (TIMESTAMP, "TIMESTAMP", "make_timestamp(epoch_us(timestamp))"),
+    (RATING, "DOUBLE", "CAST(rating AS DOUBLE)"),
+    (WEIGHT, "DOUBLE", "CAST(weight AS DOUBLE)"),
+)
+"""What a query may read beside the ids: its type, and how it is read from a table of any kind."""
 
 
 def names() -> dict[str, str]:
@@ -109,6 +116,60 @@ def run(name: str, data: Dataset | pl.DataFrame, *, threads: int = 1, **values: 
     finally:
         connection.close()
     return table.with_columns(pl.selectors.datetime().cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+
+
+def written_for(
+    name: str, events: str, *, columns: Collection[str], items: str | None = None,
+    item_columns: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
+    """The SQL of a query that stands alone, to be run where the log has another name, such as in a workspace.
+
+    The log comes in as a first ``WITH``; the parameters are written out with their defaults, to be changed by hand.
+
+    Args:
+        name: One of :func:`names`.
+        events: The table that holds the log.
+        columns: Its columns; those that a query may read and that are absent are null.
+        items: The table of items, for the queries that read one.
+        item_columns: Its columns, each with its type.
+
+    Raises:
+        UnknownNameError: If there is no such query, or no such column of the items.
+
+    Example:
+        >>> [line for line in written_for("user_activity", "log", columns=[]).splitlines() if "FROM" in line]
+        ['    FROM "log"', 'FROM events']
+    """
+    lines, known = text(name).splitlines(), item_columns or {}
+    begin = next(at for at, line in enumerate(lines) if line and not line.startswith("--"))
+    body = "\n".join(lines[begin:])
+    read = [f"{as_read if column in columns else 'CAST(NULL AS ' + kind + ')'} AS {column}"
+            for column, kind, as_read in _OPTIONAL]  # fmt: skip
+    rows = ",\n        ".join(["user_id", "item_id", *read])
+    parts = [f"events AS (\n    SELECT\n        {rows}\n    FROM {_name(events)}\n)"]
+    for parameter, value in parameters(name).items():
+        if parameter != _COLUMN:
+            body = re.sub(rf"\${parameter}\b", _literal(value), body)
+            continue
+        if items is None or value not in known:
+            raise UnknownNameError(f"item attribute for the query {name}", value, known)
+        values = _name(value) if known[value].startswith("List") else f"[CAST({_name(value)} AS VARCHAR)]"
+        parts.append(f"item_values AS (\n    SELECT item_id, {values} AS attribute FROM {_name(items)}\n)")
+    comment = [line for line in lines[:begin] if line and not line.startswith(("--   ", "-- Parameters"))]
+    if body.startswith("WITH "):
+        parts.append(body.removeprefix("WITH "))
+    rest = [] if body.startswith("WITH ") else [body]
+    return "\n\n".join(["\n".join(comment), "WITH " + ",\n\n".join(parts), *rest]) + "\n"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(each) for each in value)}]"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 @cache

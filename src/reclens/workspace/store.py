@@ -197,6 +197,11 @@ class Workspace:
                 continue
         return found
 
+    @staticmethod
+    def table_name(kind: str, name: str, table: str) -> str:
+        """What :meth:`sql` calls a table of an artefact, such as ``split_demo_train``."""
+        return re.sub(r"\W", "_", f"{kind}_{name}_{table}")
+
     def _files(self) -> dict[str, Path]:
         """The Parquet files by the name of their table; a link that leads out of the workspace is none of them."""
         root = self.folder.resolve()
@@ -205,8 +210,7 @@ class Workspace:
             for file in sorted(artefact.path.glob("*.parquet")):
                 place = file.resolve()
                 if place.is_file() and place.is_relative_to(root):
-                    name = re.sub(r"\W", "_", f"{artefact.kind}_{artefact.name}_{file.stem}")
-                    found.setdefault(name, place)
+                    found.setdefault(self.table_name(artefact.kind, artefact.name, file.stem), place)
         return found
 
     def _find(self, kind: str, name: str) -> Path:

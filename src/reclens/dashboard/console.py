@@ -1,0 +1,105 @@
+"""The SQL console: one SELECT over the tables of the workspace, in bounds of time and rows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from reclens.dashboard.described import tables_of
+from reclens.dashboard.show import empty
+from reclens.data import queries
+from reclens.errors import RecLensError, UnknownNameError
+from reclens.report import to_csv
+from reclens.report.shape import frame_table
+from reclens.workspace import Answer, Workspace
+
+__all__ = ["ROWS", "SECONDS", "draw_console"]
+
+ROWS: Final = 10_000
+"""Most rows of an answer."""
+
+SECONDS: Final = 10.0
+"""Most seconds of a query."""
+
+_OWN: Final = "a query of my own"
+
+
+def draw_console(workspace: Workspace, log: str | None, items: str | None) -> None:
+    """Draw the console.
+
+    Args:
+        workspace: The workspace.
+        log: The table of interactions that the shipped queries are written for; None where there is none.
+        items: The table of items beside it.
+    """
+    tables = tables_of(workspace)
+    if not tables:
+        empty("No tables yet", "What is kept in the workspace can be asked by SQL: `reclens run job.toml` fills it.")
+        return
+    st.caption(f"One SELECT on DuckDB, read-only: it sees the tables below and nothing else. At most {SECONDS:g} s and "
+               f"{ROWS:,} rows.")  # fmt: skip
+    _starter(tables, log, items)
+    first = log if log in tables else next(iter(tables))
+    query = st.text_area("Query", f'SELECT * FROM "{first}" LIMIT 100', height=240, key="sql", bind="query-params")
+    if st.button("Run", type="primary", icon=":material/play_arrow:", disabled=not query.strip()):
+        _run(workspace, query)
+    _answer(workspace)
+    with st.expander(f"The {len(tables):,} tables", icon=":material/table:"):
+        rows = [{"table": name, "columns": ", ".join(f"{column} {kind}" for column, kind in columns.items())}
+                for name, columns in tables.items()]  # fmt: skip
+        wide = {"columns": st.column_config.TextColumn("columns", width="large")}
+        st.dataframe(rows, hide_index=True, column_config=wide, width="stretch", key="tables")
+
+
+def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | None) -> None:
+    """Put a shipped query into the text when one is chosen."""
+    if log is None or log not in tables:
+        return
+    written: dict[str, str] = {}
+    for name in queries.names():
+        try:
+            written[name] = queries.written_for(name, log, columns=tables[log], items=items,
+                                                item_columns=tables.get(items or "", {}))  # fmt: skip
+        except UnknownNameError:
+            continue  # this data has not what the query reads
+
+    def start() -> None:
+        chosen = st.session_state["starter"]
+        if chosen in written:
+            st.session_state["sql"] = written[chosen]
+
+    about = queries.names()
+    st.selectbox("Start from", [_OWN, *written], key="starter", on_change=start,
+                 format_func=lambda name: f"{name}: {about[name]}" if name in about else name,
+                 help="The queries that RecLens brings, written for the data chosen in the sidebar.")  # fmt: skip
+
+
+def _run(workspace: Workspace, query: str) -> None:
+    st.session_state.pop("answer", None)
+    with st.spinner(f"Asking, for at most {SECONDS:g} s …"):
+        try:
+            found = workspace.query(query, limit=ROWS, seconds=SECONDS)
+        except RecLensError as error:
+            st.error("The query gave no answer.", icon=":material/error:")
+            st.code(str(error), language=None, wrap_lines=True)
+            return
+    st.session_state["answer"] = (str(workspace.folder), query, found)
+
+
+def _answer(workspace: Workspace) -> None:
+    folder, query, found = st.session_state.get("answer", ("", "", Answer(None)))  # type: ignore[arg-type]
+    if folder != str(workspace.folder):
+        return
+    if query != st.session_state.get("sql"):
+        st.caption("This is the answer to the query before: press Run.")
+    if found.cut is not None:
+        st.warning(found.cut, icon=":material/content_cut:")
+    shown = frame_table("Result", found.table)
+    st.dataframe(found.table, hide_index=True, width="stretch", key="answer-table")
+    left, right = st.columns([1, 4], vertical_alignment="center")
+    with left:
+        st.download_button("CSV", to_csv(shown), "result.csv", "text/csv", key="csv-answer", type="tertiary",
+                           icon=":material/download:", help="What a spreadsheet would run gets a quote.")  # fmt: skip
+    with right:
+        st.caption(f"{found.table.height:,} rows, {found.table.width:,} columns")

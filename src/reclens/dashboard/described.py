@@ -1,0 +1,77 @@
+"""What the page Data shows of a data set or a split: worked out by the library once for each content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.data.profile import Problem, Profile, profile
+from reclens.data.shape import by_popularity, over_time, part_of, split_problems, tail_curve
+from reclens.data.split import Split
+from reclens.workspace import Workspace
+
+__all__ = ["Described", "describe_data", "tables_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """A part of a data set or split.
+
+    Attributes:
+        profile: Its profile.
+        tails: Items and users -> Lorenz curve of their interactions.
+        places: Items and users -> interactions by place.
+        step: What a step of time is.
+        times: Interactions a step, of all parts.
+        problems: What the profile and the split found.
+        notes: What to beware of, in words.
+    """
+
+    profile: Profile
+    tails: Mapping[str, Any]
+    places: Mapping[str, Any]
+    step: str
+    times: list[dict[str, Any]]
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+
+def describe_data(workspace: Workspace, kind: str, name: str, part: str) -> Described:
+    """Everything of one part."""
+    stamp = next((each.created.isoformat() for each in store.listing(workspace, kind) if each.name == name), "")
+    return _described(str(workspace.folder), kind, name, part, stamp)
+
+
+def tables_of(workspace: Workspace) -> dict[str, dict[str, str]]:
+    """The tables that SQL knows, with their columns."""
+    stamps = tuple(each.created.isoformat() for each in store.listing(workspace))
+    return _tables(str(workspace.folder), stamps)
+
+
+@st.cache_resource(show_spinner="Reading the tables …", max_entries=8)
+def _tables(folder: str, stamps: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    del stamps
+    return Workspace(folder).tables()
+
+
+@st.cache_resource(show_spinner="Describing the data …", max_entries=32)
+def _described(folder: str, kind: str, name: str, part: str, stamp: str) -> Described:
+    del stamp
+    found = store.load(Workspace(folder), kind, name)
+    data = part_of(found, part)
+    step, times = over_time(found)
+    split = isinstance(found, Split)
+    profiled = profile(data)
+    return Described(
+        profile=profiled,
+        tails={"items": tail_curve(data), "users": tail_curve(data, of="users")},
+        places={"items": by_popularity(data), "users": by_popularity(data, of="users")},
+        step=step,
+        times=times,
+        problems=(*profiled.problems, *(split_problems(found) if split else ())),
+        notes=tuple(found.card.get("notes", ())) if split else (),
+    )

@@ -1,0 +1,1 @@
+"""The script that Streamlit is started with, in a folder of its own."""

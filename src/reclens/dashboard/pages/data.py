@@ -1,0 +1,96 @@
+"""Data: what a data set or a split is like, when its parts happened, what is odd about it, and SQL over everything."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.dashboard.console import draw_console
+from reclens.dashboard.described import Described, describe_data
+from reclens.dashboard.navigation import Page
+from reclens.dashboard.show import chart, choose, choose_view, empty, grid, legend, plain, table
+from reclens.data.shape import WHOLE, parts_of
+from reclens.report import shape
+from reclens.workspace import Workspace
+
+__all__ = ["PAGE", "show"]
+
+_KINDS = ("split", "dataset")
+
+
+def show(workspace: Workspace) -> None:
+    """Draw the page."""
+    st.title("Data")
+    known = {f"{kind} {name}": (kind, name) for kind in _KINDS for name in store.names(workspace, kind)}
+    if not store.listing(workspace):
+        empty("No data yet", "A job splits data and keeps the split: `reclens run job.toml`, or `reclens data split "
+              "ratings.csv`; the demo on **Home** does too.")  # fmt: skip
+        return
+    if not known:
+        empty("No split and no data set", "What is here can be asked by SQL; `reclens data split ratings.csv` keeps a "
+              "split to look at.")  # fmt: skip
+        draw_console(workspace, None, None)
+        return
+    with st.sidebar:
+        chosen = choose("Data", list(known), key="data") or next(iter(known))
+        kind, name = known[chosen]
+        parts = list(parts_of(store.load(workspace, kind, name)))
+        part = choose("Part", [WHOLE, *parts] if len(parts) > 1 else parts, key="part",
+                      default=parts[0]) or parts[0]  # fmt: skip
+    views = {"Profile": _profile, "Long tail": _long_tail, "Over time": _over_time, "Problems": _problems}
+    view = choose_view([*views, "SQL"])
+    if view == "SQL":
+        log = "train" if kind == "split" else "interactions"
+        names = {each: workspace.table_name(kind, name, each) for each in (log, "items")}
+        draw_console(workspace, names[log], names["items"])
+        return
+    views[view](describe_data(workspace, kind, name, part))
+
+
+def _profile(found: Described) -> None:
+    about = found.profile
+    if about.synthetic:
+        st.info("This data is synthetic: drawn, not observed.", icon=":material/casino:")
+    sizes = {"interactions": about.n_interactions, "users": about.n_users, "items": about.n_items}
+    for (label, number), place in zip(sizes.items(), st.columns(3), strict=True):
+        with place:
+            st.metric(label, f"{number:,}")
+    table(shape.profile_table(about), key="profile")
+
+
+def _long_tail(found: Described) -> None:
+    legend(list(found.tails))
+    drawn = {"tail": (shape.tail_chart(found.tails), "Lorenz curve of the interactions"),
+             "places": (shape.popularity_curve_chart(found.places), "Interactions by place")}  # fmt: skip
+    for name, place in grid(list(drawn)):
+        with place:
+            chart(*drawn[name], key=name)
+    st.caption("The further a curve lies below the diagonal, the fewer items (users) have most of the interactions. On "
+               "logarithmic axes a long tail is near a straight line.")  # fmt: skip
+
+
+def _over_time(found: Described) -> None:
+    if not found.times:
+        empty("No times", "These interactions have no timestamps: name the column when reading, as "
+              "`-c timestamp=date`.", ":material/schedule:")  # fmt: skip
+        return
+    legend(list(dict.fromkeys(row["part"] for row in found.times)))
+    chart(shape.time_chart(found.times, step=found.step), f"Interactions a {found.step}", key="times")
+    chart(shape.time_share_chart(found.times, step=found.step), f"Share of each part a {found.step}", key="time-shares")
+    st.caption("Where the test part lies among the training part, a model learns from what came after.")
+
+
+def _problems(found: Described) -> None:
+    for note in found.notes:
+        st.warning(plain(note), icon=":material/warning:")
+    if found.problems:
+        table(shape.problems_table(found.problems), key="problems")
+    elif not found.notes:
+        empty("Nothing found", "Neither the rows nor the split have a problem that RecLens looks for.",
+              ":material/check_circle:")  # fmt: skip
+    if found.profile.rules:
+        st.subheader("What was done on reading")
+        table(shape.rules_table(found.profile.rules), key="rules")
+
+
+PAGE = Page("Data", ":material/database:", "Data", 40, show, "data")

@@ -1,0 +1,109 @@
+"""The page Data shows the profile, tails, times and problems of the library, and asks by SQL in bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reclens.data import queries
+from reclens.data.profile import profile
+from reclens.data.shape import part_of
+from reclens.report.shape import profile_table
+from reclens.workspace import Workspace
+
+
+def words(app) -> str:
+    shown = [*app.markdown, *app.text, *app.caption, *app.title, *app.subheader, *app.warning, *app.error, *app.code]
+    return "\n".join(str(each.value) for each in shown)
+
+
+def test_the_profile_is_that_of_the_library(open_page, workspace: Workspace) -> None:
+    split = workspace.load("split", "small")
+    for part in ("train", "test", "whole"):
+        expected = profile_table(profile(part_of(split, part)))
+        shown = open_page("data", part=part).dataframe[0].value
+        assert [tuple(row) for row in shown.itertuples(index=False)] == list(expected.rows)
+
+
+def test_the_whole_of_a_split_is_the_data(open_page) -> None:
+    assert [each.value for each in open_page("data", part="whole").metric] == ["4,000", "120", "90"]
+
+
+@pytest.mark.parametrize(("view", "charts"), [("Long tail", 2), ("Over time", 2), ("Problems", 0)])
+def test_views_draw(open_page, view: str, charts: int) -> None:
+    app = open_page("data", view=view)
+    assert len(app.get("vega_lite_chart")) == charts
+    assert len(app.get("download_button")) >= charts
+
+
+def test_problems_name_what_the_split_warns_of(open_page, workspace: Workspace) -> None:
+    notes = workspace.load("split", "small").card["notes"]
+    assert notes and len(open_page("data", view="Problems").warning) == len(notes)
+
+
+def test_a_query_its_rows_and_its_csv(open_page, workspace: Workspace) -> None:
+    app = open_page(
+        "data", view="SQL", sql="SELECT user_id, count(*) AS n FROM split_small_train GROUP BY 1 ORDER BY 1"
+    )
+    assert not app.get("download_button"), "a link does not run a query by itself"
+    app.button[0].click().run()
+    expected = workspace.load("split", "small").train.interactions.group_by("user_id").len("n").sort("user_id")
+    assert app.dataframe[0].value["n"].to_list() == expected["n"].to_list()
+    assert "120 rows, 2 columns" in words(app)
+    assert app.get("download_button")
+
+
+def test_a_shipped_query_to_start_from(open_page, workspace: Workspace) -> None:
+    app = open_page("data", view="SQL")
+    app.selectbox(key="starter").select("item_popularity").run()
+    assert '"split_small_train"' in app.text_area[0].value
+    app.button[0].click().run()
+    expected = queries.run("item_popularity", workspace.load("split", "small").train)
+    assert app.dataframe[0].value["item_id"].to_list() == expected["item_id"].to_list()
+    assert len(app.selectbox(key="starter").options) == 1 + len(queries.names())
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("SELECT * FROM '/etc/passwd'", "failed"),
+        ("WITH x AS (COPY (SELECT 1) TO '/tmp/reclens-console.csv') FROM x", "failed"),
+        ("DROP TABLE split_small_train", "one SELECT"),
+        ("SELECT * FROM split_small_trian", "Did you mean 'split\\_small\\_train'"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_said_in_place(open_page, query: str, says: str) -> None:
+    app = open_page("data", view="SQL", sql=query)
+    app.button[0].click().run()
+    assert says.replace("\\", "") in words(app) and "no answer" in words(app)
+    assert not Path("/tmp/reclens-console.csv").exists()
+
+
+def test_what_is_cut_and_what_takes_too_long(open_page, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("data", view="SQL", sql="SELECT * FROM range(1000000000000)")
+    app.button[0].click().run()
+    assert "Only the first 10,000 rows are shown" in words(app)
+    monkeypatch.setattr("reclens.dashboard.console.SECONDS", 0.3)
+    app = open_page("data", view="SQL", sql="SELECT count(*) FROM range(1000000000000)")
+    app.button[0].click().run()
+    assert "stopped after 0.3 s" in words(app)
+
+
+def test_a_workspace_without_splits_can_be_asked(open_page, workspace: Workspace, tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    place.save(workspace.load("run", "small-ease"), "mine")
+    app = open_page("data", folder=tmp_path)
+    app.button[0].click().run()
+    assert app.dataframe[0].value.columns.to_list() == ["user_id", "item_id", "rank", "score"]
+
+
+def test_data_without_times(open_page, workspace: Workspace, tmp_path: Path) -> None:
+    from reclens.data.dataset import Dataset
+
+    Workspace(tmp_path).save(Dataset(pl.DataFrame({"user_id": ["<b>", "b"], "item_id": [1, 2]}), name="**x**"), "plain")
+    assert "No times" in words(open_page("data", folder=tmp_path, view="Over time"))
+    assert "**x**" not in words(open_page("data", folder=tmp_path))
+    assert "Nothing found" in words(open_page("data", folder=tmp_path, view="Problems"))
+    assert open_page("data", folder=tmp_path, view="Long tail").get("vega_lite_chart")
