@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 TABLES = ("leaderboard", "segment_metrics", "user_metrics", "daily_health")
@@ -32,3 +34,26 @@ def test_what_cannot_be_exported(run, demo, tmp_path: Path) -> None:
     assert "Did you mean 'demo'" in said
     assert "Run 'reclens demo'" in run("export", "tableau", "-w", "none", cwd=tmp_path, status=2).stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_looker(run, demo, tmp_path: Path) -> None:
+    workspace = demo[0] / "workspace"
+    said = run("export", "looker", "-w", workspace, "--database", "shop.duckdb", "--connection", "lake", cwd=tmp_path)
+    assert said.stdout == "" and "leaderboard: 60 rows\n" in said.stderr and "written: shop.duckdb" in said.stderr
+    assert 'value: "lake"' in (tmp_path / "looker" / "manifest.lkml").read_text()
+    with duckdb.connect(str(tmp_path / "shop.duckdb"), read_only=True) as connection:
+        query = "SELECT run, value, verdict FROM leaderboard WHERE metric = 'ndcg@10' ORDER BY run"
+        rows = connection.execute(query).fetchall()
+    shown = run("workspace", "sql", "SELECT value FROM evaluation_demo_ease_estimates WHERE metric = 'ndcg@10' AND by = "
+                "'overall'", "-w", workspace, "-f", "json", cwd=tmp_path)  # fmt: skip
+    assert rows[0] == ("demo-ease", json.loads(shown.stdout)["rows"][0]["value"], "better")
+    assert dict((run, verdict) for run, _, verdict in rows)["demo-popular"] == "baseline"
+    refused = run(
+        "export", "looker", "-w", workspace, "--out", "x", "--database", "shop.duckdb", cwd=tmp_path, status=2
+    )
+    assert "has a table main.leaderboard already" in refused.stderr and "--force" in refused.stderr
+    run("export", "looker", "-w", workspace, "--out", "x", "--database", "shop.duckdb", "--force", cwd=tmp_path)
+    run("export", "looker", "-w", workspace, "--out", "y", cwd=tmp_path)
+    assert sorted(path.stem for path in (tmp_path / "y" / "tables").iterdir()) == sorted(TABLES)
+    said = run("export", "looker", "-w", workspace, "--schema", "a b", cwd=tmp_path, status=2).stderr
+    assert "schema is 'a b', expected a plain name such as main" in said

@@ -12,7 +12,7 @@ from reclens.cli.shared import QuietOption, WorkspaceOption
 if TYPE_CHECKING:
     from reclens.edges import Exported
 
-__all__ = ["app", "tableau"]
+__all__ = ["app", "looker", "tableau"]
 
 app = typer.Typer(help="Write the numbers of a workspace for other tools.", no_args_is_help=True)
 
@@ -47,6 +47,37 @@ def tableau(
     with progress_of(quiet=quiet) as progress:
         found = export_tableau(Workspace(workspace), out, evaluations=evaluations, comparison=comparison,
                                overwrite=force, progress=progress)  # fmt: skip
+    _say(found, quiet=quiet)
+
+
+@app.command()
+def looker(
+    workspace: WorkspaceOption = Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the LookML project.")] = Path("looker"),
+    evaluations: EvaluationOption = None,
+    comparison: ComparisonOption = None,
+    connection: Annotated[str, typer.Option("--connection", help="Name of the connection in Looker.")] = "reclens",
+    schema: Annotated[str, typer.Option("--schema", help="Schema that holds the tables.")] = "main",
+    database: Annotated[
+        Path | None,
+        typer.Option("--database", help="Write the tables into this DuckDB file; otherwise they are Parquet files."),
+    ] = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a LookML project, and its tables as Parquet files or into a DuckDB file.
+
+    Example:
+      reclens export looker --workspace my-workspace --out looker --database reclens.duckdb
+    """
+    from reclens.cli.shared import progress_of
+    from reclens.edges.looker import export_looker
+    from reclens.workspace import Workspace
+
+    with progress_of(quiet=quiet) as progress:
+        found = export_looker(Workspace(workspace), out, evaluations=evaluations, comparison=comparison,
+                              connection=connection, schema=schema, database=database, overwrite=force,
+                              progress=progress)  # fmt: skip
     _say(found, quiet=quiet)
 
 

@@ -1,0 +1,122 @@
+"""The tables in a DuckDB file, or as Parquet files for any other warehouse."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from reclens.edges._staging import OVERWRITE, Parts
+from reclens.errors import UsageError, WorkspaceError
+from reclens.report.export_schema import EXPORTS, ExportTable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["check_database", "write_database", "write_parquet"]
+
+_DUCKDB: Final = {
+    "text": "VARCHAR", "whole": "BIGINT", "real": "DOUBLE", "truth": "BOOLEAN", "day": "DATE", "moment": "TIMESTAMP",
+}  # fmt: skip
+
+
+def write_parquet(parts: Parts, folder: Path) -> None:
+    """One Parquet file a table, without ever holding a whole table."""
+    folder.mkdir()
+    for table in EXPORTS:
+        frame = pl.scan_parquet(list(parts[table.name])) if parts[table.name] else table.frame([]).lazy()
+        frame.sink_parquet(folder / f"{table.name}.parquet")
+
+
+def check_database(file: Path, schema: str, *, overwrite: bool) -> None:
+    """Fail early when a table is in the way, or the file is no DuckDB database.
+
+    Raises:
+        UsageError: If the schema cannot be named in this file.
+        WorkspaceError: If a table is in the way, or the file cannot be opened.
+    """
+    if "." in schema:
+        raise UsageError(f"schema is '{schema}', expected one name for a DuckDB file, such as main.")
+    if schema.lower() == file.stem.lower():
+        raise UsageError(
+            f"schema is '{schema}', as is the name of {file.name}: DuckDB could not tell them apart. Rename one."
+        )
+    if not file.exists():
+        return
+    with _connect(file, read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [schema]
+        ).fetchall()
+    taken = sorted({name for (name,) in rows} & {table.name for table in EXPORTS})
+    if taken and not overwrite:
+        raise WorkspaceError(
+            f"{file} has a table {schema}.{taken[0]} already. Choose another schema or file, or {OVERWRITE}."
+        )
+
+
+def write_database(parts: Parts, file: Path, schema: str) -> None:
+    """Write the tables into a schema of a DuckDB file: all of them or none. Other tables of the file stay as they are.
+
+    Raises:
+        WorkspaceError: If it cannot be written.
+    """
+    if file.exists():
+        with _connect(file) as connection:
+            _fill(connection, parts, schema, file)
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".writing-") as folder:
+            made = Path(folder) / file.name
+            with _connect(made) as connection:
+                _fill(connection, parts, schema, file)
+            made.replace(file)
+    except OSError as error:
+        raise WorkspaceError(f"{file} cannot be written: {error.strerror or error}. Choose another place.") from error
+
+
+def _connect(file: Path, *, read_only: bool = False) -> DuckDBPyConnection:
+    import duckdb
+
+    try:
+        return duckdb.connect(str(file), read_only=read_only)
+    except duckdb.Error as error:
+        raise WorkspaceError(
+            f"{file} cannot be opened as a DuckDB database ({_first_line(error)}). Close what else has it open, or "
+            "choose another file."
+        ) from error
+
+
+def _fill(connection: DuckDBPyConnection, parts: Parts, schema: str, file: Path) -> None:
+    import duckdb
+
+    try:
+        connection.begin()
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        for table in EXPORTS:
+            _create(connection, table, f'"{schema}".{table.name}', parts[table.name])
+        connection.commit()
+    except duckdb.Error as error:
+        # The transaction ends with the connection, and leaves nothing.
+        raise WorkspaceError(f"{file} cannot be written ({_first_line(error)}). Choose another file.") from error
+
+
+def _create(connection: DuckDBPyConnection, table: ExportTable, name: str, parts: Sequence[Path]) -> None:
+    columns = ", ".join(f"{column.name} {_DUCKDB[column.type]}" for column in table.columns)
+    connection.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
+    connection.execute(f"COMMENT ON TABLE {name} IS {_text(table.description)}")
+    for column in table.columns:
+        connection.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {_text(column.description)}")
+    if parts:
+        connection.execute(f"INSERT INTO {name} FROM read_parquet($files)", {"files": [str(part) for part in parts]})
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
