@@ -10,28 +10,6 @@ from reclens.report import build_report
 
 pytestmark = pytest.mark.browser
 
-CONTRAST = """() => {
-  const channel = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
-  const parse = (text) => text.match(/[0-9.]+/g).map(Number);
-  const weights = [0.2126, 0.7152, 0.0722];
-  const light = (text) => weights.reduce((sum, weight, at) => sum + weight * channel(parse(text)[at]), 0);
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if (parse(colour).length < 4 || parse(colour)[3] > 0) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  let worst = 99, where = "";
-  for (const element of document.querySelectorAll("h1, h2, h3, p, li, th, td, small, figcaption, summary, caption")) {
-    if (!element.textContent.trim()) continue;
-    const [a, b] = [light(getComputedStyle(element).color), light(ground(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < worst) { worst = ratio; where = element.tagName + ": " + element.textContent.slice(0, 40); }
-  }
-  return [worst, where];
-}"""
-
 
 @pytest.fixture(scope="module")
 def page_file(measured, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,7 +19,9 @@ def page_file(measured, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_report_in_a_browser(browser_page, page_file: Path, repository: Path, width: int, scheme: str) -> None:
+def test_the_report_in_a_browser(
+    browser_page, worst_contrast, page_file: Path, repository: Path, width: int, scheme: str
+) -> None:
     requests: list[str] = []
     browser_page.on("request", lambda request: requests.append(request.url))
     browser_page.emulate_media(color_scheme=scheme)
@@ -59,7 +39,7 @@ def test_the_report_in_a_browser(browser_page, page_file: Path, repository: Path
     assert browser_page.console_errors == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
-    worst, where = browser_page.evaluate(CONTRAST)
+    worst, where = worst_contrast(browser_page)
     assert worst >= 4.5, f"contrast {worst:.2f} of {where}"
     folder = repository / "tests" / "artefacts"
     folder.mkdir(exist_ok=True)

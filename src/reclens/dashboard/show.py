@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,6 +14,7 @@ from reclens.metrics import describe
 from reclens.report import Table, to_csv
 from reclens.report.charts import THEME
 from reclens.report.page import figure_of
+from reclens.report.paint import painted, to_svg
 
 __all__ = [
     "chart",
@@ -28,41 +29,31 @@ __all__ = [
     "table",
 ]
 
-_PAPER = {
-    "light": {"paper": "#ffffff", "ink": "#1b1f24", "muted": "#57606a", "line": "#c9d1d9", "grid": "#eaeef2",
-              "soft": "#f6f8fa"},
-    "dark": {"paper": "#14171c", "ink": "#e6e9ee", "muted": "#a3adb8", "line": "#48515c", "grid": "#262c34",
-             "soft": "#1c2128"},
-}  # fmt: skip
 
-
-def _theme() -> str:
+def _theme() -> Literal["light", "dark"]:
     """``light`` or ``dark``: what the reader sees."""
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def chart(drawn: Any, caption: str, *, key: str, data: Table | None = None, metric: str | None = None) -> None:
-    """A chart of ``report/charts.py``: its menu saves it as SVG or PNG, the button below saves its data.
+def chart(drawn: Any, caption: str, *, key: str, metric: str | None = None) -> None:
+    """A chart of ``report/charts.py``: its menu saves it as PNG, the buttons below save its data and an SVG.
 
     Args:
         drawn: The chart, or None where there is nothing to draw.
         caption: What it shows; also its text alternative.
         key: A key of its own on the page.
-        data: The numbers behind it; by default the rows of the chart itself.
         metric: The metric it shows, whose definition stands beside the caption.
     """
     if drawn is None:
         return
-    spec = _coloured(dict(figure_of(drawn, caption).spec))
-    spec["usermeta"] = {"embedOptions": {"actions": {"export": True, "source": False, "compiled": False,
-                                                     "editor": False}, "downloadFileName": key}}  # fmt: skip
-    rows = to_csv(data) if data is not None else _rows_as_csv(spec)
+    spec = painted(figure_of(drawn, caption).spec, theme=_theme())
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
         st.vega_lite_chart(_ready(spec), theme=None, width="stretch", key=f"chart-{key}", alt=caption)
-        if rows:
-            st.download_button("CSV", rows, f"{key}.csv", "text/csv", key=f"csv-{key}", icon=":material/download:",
-                               type="tertiary", help=f"The numbers of “{caption}”.")  # fmt: skip
+        with st.container(horizontal=True, gap="small"):
+            _download("CSV", lambda: _rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
+            _download("SVG", lambda: to_svg(figure_of(drawn, caption)), f"{key}.svg", "image/svg+xml",
+                      f"The picture of “{caption}”, for print; its menu saves a PNG.")  # fmt: skip
 
 
 def table(shown: Table, *, key: str) -> None:
@@ -73,9 +64,7 @@ def table(shown: Table, *, key: str) -> None:
     st.dataframe(rows, hide_index=True, column_config=heads, key=f"table-{key}", width="stretch")
     for note in shown.notes:
         st.caption(plain(note))
-    st.download_button("CSV", to_csv(shown), f"{key}.csv", "text/csv", key=f"csv-table-{key}",
-                       icon=":material/download:", type="tertiary",
-                       help=f"The numbers of “{shown.title}”.")  # fmt: skip
+    _download("CSV", lambda: to_csv(shown), f"{key}.csv", "text/csv", f"The numbers of “{shown.title}”.")
 
 
 def legend(systems: list[str]) -> None:
@@ -131,6 +120,12 @@ def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
             st.text(describe(name).doc)
 
 
+def _download(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:
+    """A button that makes a file when it is pressed, and not before."""
+    st.download_button(label, data, name, mime, key=f"download-{name}", icon=":material/download:", type="tertiary",
+                       help=text, on_click="ignore")  # fmt: skip
+
+
 def _say_unknown(label: str, options: list[str], key: str) -> None:
     for value in st.query_params.get_all(key):
         if value and value not in options:
@@ -165,27 +160,13 @@ def _escaped(text: str) -> str:
     return html.escape(text)
 
 
-def _coloured(spec: Any) -> Any:
-    """A spec with the CSS variables of the report as colours: a canvas knows no variables."""
-    colours = {**_PAPER[_theme()], **{f"s{at}": colour for at, colour in enumerate(THEME[_theme()])}}
-    if isinstance(spec, dict):
-        return {name: _coloured(each) for name, each in spec.items()}
-    if isinstance(spec, list | tuple):
-        return [_coloured(each) for each in spec]
-    if isinstance(spec, str):
-        return re.sub(r"var\(--(\w+)\)", lambda found: colours.get(found[1], found[0]), spec)
-    if isinstance(spec, float) and spec != spec:
-        return None
-    return spec
-
-
 def _ready(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A spec that is drawn once, at its own height.
 
     Streamlit takes data out of the top of a spec and sends it after the first drawing, which would draw an empty chart
     first: so each layer holds its own. And it would count the axis into the height, unless told otherwise.
     """
-    ready = {"autosize": {"type": "fit-x", "contains": "padding"}, **spec}
+    ready: dict[str, Any] = {"autosize": {"type": "fit-x", "contains": "padding"}, **spec}
     if "layer" in ready and "data" in ready:
         rows = ready.pop("data")
         ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]

@@ -15,7 +15,7 @@ ul.legend { display: flex; flex-wrap: wrap; gap: .3em 1.2em; list-style: none; m
 ul.legend li { margin: 0 !important; display: inline-flex; align-items: center; gap: .4em; }
 ul.legend i { width: .75em; height: .75em; border-radius: 50%; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
-:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
+:focus-visible { outline: 2px solid currentColor !important; outline-offset: 2px; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
   h1 { font-size: 1.5rem !important; }

@@ -1,0 +1,157 @@
+"""The dashboard in a real browser: every page is drawn, filters, downloads, keeps to its width, and fetches nothing."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reclens.dashboard import plan_launch
+from reclens.dashboard.navigation import pages
+from reclens.workspace import Workspace
+
+pytestmark = pytest.mark.browser
+
+VIEWS = ["Leaderboard", "Segments", "Trade-off", "Long tail", "Per k", "Users"]
+
+
+@pytest.fixture(scope="module")
+def address(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The application over the small workspace, started as `reclens dashboard` starts it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    plan = plan_launch(workspace.folder, port=port, browser=False, secrets=[])
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as file, subprocess.Popen(plan.command, stdout=file, stderr=file) as server:
+        try:
+            for _ in range(240):
+                assert server.poll() is None, log.read_text()
+                try:
+                    urllib.request.urlopen(f"{plan.url}/_stcore/health", timeout=1).read()
+                    break
+                except OSError:
+                    time.sleep(0.25)
+            yield plan.url
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def opened(page, url: str) -> None:
+    """Open a page and wait until it stands still."""
+    page.goto(url)
+    settled(page)
+
+
+def settled(page) -> None:
+    page.locator("h1").first.wait_for(timeout=60_000)
+    page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached", timeout=60_000)
+    page.locator("[data-stale=true]").first.wait_for(state="detached", timeout=60_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+
+
+def problems_of(page) -> list[str]:
+    """What the console said, but for one thing: opened at the address of a page, Streamlit first asks for its server
+    below that address, and takes the answer 404 as the hint to look at the root."""
+    return [each for each in page.console_errors if "404 (Not Found)" not in each]
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 800, "light"), (390, 844, "dark")])
+def test_every_page(
+    browser_page, worst_contrast, address: str, repository: Path, width: int, height: int, scheme: str
+) -> None:
+    requests: list[str] = []
+    browser_page.on("request", lambda request: requests.append(request.url))
+    browser_page.emulate_media(color_scheme=scheme)
+    browser_page.set_viewport_size({"width": width, "height": height})
+    folder = repository / "tests" / "artefacts"
+    folder.mkdir(exist_ok=True)
+    for page in pages():
+        query = {"users": "?user=7", "items": "?q=a"}.get(page.path, "")
+        opened(browser_page, f"{address}/{page.path if page.path != 'home' else ''}{query}")
+        assert browser_page.locator("[data-testid=stException]").count() == 0, page.path
+        main = browser_page.locator("[data-testid=stMain]")
+        assert main.evaluate("each => each.scrollWidth <= each.clientWidth"), f"{page.path} is wider than {width}"
+        worst, where = worst_contrast(browser_page)
+        assert worst >= 4.5, f"{page.path}: contrast {worst:.2f} of {where}"
+        tall = main.evaluate("each => each.scrollHeight")
+        browser_page.set_viewport_size({"width": width, "height": min(max(height, tall), 5000)})
+        browser_page.screenshot(path=folder / f"dashboard-{page.path}-{width}-{scheme}.png")
+        browser_page.set_viewport_size({"width": width, "height": height})
+    assert problems_of(browser_page) == []
+    elsewhere = [url for url in requests if not url.startswith((address, "data:", "blob:"))]
+    assert elsewhere == []
+
+
+def test_pages_are_reached_by_keyboard_with_a_clean_console(browser_page, address: str) -> None:
+    opened(browser_page, address)
+    for title in ("Diagnostics", "Compare"):
+        link = browser_page.get_by_test_id("stSidebarNav").get_by_role("link", name=title)
+        link.focus()
+        assert link.evaluate("each => getComputedStyle(each).outlineStyle") != "none", "focus can be seen"
+        browser_page.keyboard.press("Enter")
+        browser_page.get_by_role("heading", name=title, level=1).wait_for(timeout=60_000)
+        settled(browser_page)
+    assert browser_page.console_errors == []
+
+
+def test_a_view_filters_and_its_link_reproduces_it(browser_page, chromium, address: str) -> None:
+    opened(browser_page, f"{address}/diagnostics")
+    for view in VIEWS:
+        browser_page.get_by_test_id("stMain").get_by_role("radio", name=view).or_(
+            browser_page.get_by_test_id("stMain").get_by_role("button", name=view, exact=True)
+        ).first.click()
+        browser_page.wait_for_url(f"**/diagnostics*{view.split()[0]}*" if view != "Leaderboard" else "**/diagnostics*")
+        settled(browser_page)
+        assert browser_page.locator("[data-testid=stVegaLiteChart]").count() > 0, view
+    assert browser_page.get_by_text("serves worst").is_visible()
+    link = browser_page.url
+    other = chromium.new_context().new_page()
+    opened(other, link)
+    assert other.get_by_text("serves worst").is_visible()
+    other.context.close()
+    assert problems_of(browser_page) == []
+
+
+def test_a_chart_is_saved_as_svg_and_its_numbers_as_csv(browser_page, address: str, workspace: Workspace) -> None:
+    opened(browser_page, f"{address}/diagnostics")
+    title = "ndcg@5 of every system"
+    chart = browser_page.locator(f"[data-testid=stVegaLiteChart][aria-label='{title}']")
+    chart.scroll_into_view_if_needed()
+    chart.hover()
+    with browser_page.expect_download() as png:
+        browser_page.get_by_role("button", name=f"Download as PNG: {title}").click()
+    assert Path(png.value.path()).read_bytes().startswith(b"\x89PNG")
+    with browser_page.expect_download() as svg:
+        browser_page.get_by_role("button", name="SVG").first.click()
+    text = Path(svg.value.path()).read_text()
+    assert svg.value.suggested_filename == "leaderboard-ndcg@5.svg" and "<svg" in text and "small-ease" in text
+    assert "var(--" not in text, "a file knows no style sheet"
+    with browser_page.expect_download() as table:
+        browser_page.get_by_role("button", name="CSV").nth(1).click()
+    rows = pl.read_csv(table.value.path())
+    value = workspace.load("evaluation", "small-ease")["ndcg@5"].overall.value
+    mine = rows.filter((pl.col("system") == "small-ease") & (pl.col("metric") == "ndcg@5"))
+    assert mine["value"].item() == pytest.approx(value)
+
+
+def test_a_mark_tells_its_numbers_on_hover(browser_page, address: str) -> None:
+    opened(browser_page, f"{address}/compare?system=small-ease&baseline=small-popular")
+    chart = browser_page.locator("[data-testid=stVegaLiteChart]").first
+    chart.locator("svg, canvas").first.wait_for()
+    chart.scroll_into_view_if_needed()
+    box = chart.locator("svg, canvas").first.bounding_box()
+    tip = browser_page.locator("#vg-tooltip-element")
+    for share in (0.75, 0.65, 0.55, 0.85):
+        browser_page.mouse.move(box["x"] + box["width"] * share, box["y"] + 13)
+        browser_page.wait_for_timeout(300)
+        if tip.count() and tip.is_visible():
+            break
+    assert "users gain" in tip.inner_text() and "[" in tip.inner_text()
