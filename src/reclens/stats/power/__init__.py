@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from reclens.stats.power.formulas import FORMULAS, Formula, t_power, z_power
 from reclens.stats.power.question import Answer, Question, corrected_alpha, design_effect
-from reclens.stats.power.spread import coefficient_of_determination, quantile_sd, ratio_sd
+from reclens.stats.power.spread import (
+    coefficient_of_determination,
+    intraclass_correlation,
+    quantile_sd,
+    ratio_sd,
+)
 
 __all__ = [
     "FORMULAS",
@@ -17,6 +22,7 @@ __all__ = [
     "coefficient_of_determination",
     "corrected_alpha",
     "design_effect",
+    "intraclass_correlation",
     "quantile_sd",
     "ratio_sd",
     "t_power",

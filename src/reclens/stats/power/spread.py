@@ -8,7 +8,7 @@ import numpy as np
 
 from reclens.errors import DataError, UsageError
 
-__all__ = ["coefficient_of_determination", "quantile_sd", "ratio_sd"]
+__all__ = ["coefficient_of_determination", "intraclass_correlation", "quantile_sd", "ratio_sd"]
 
 
 def ratio_sd(numerator: np.ndarray, denominator: np.ndarray) -> tuple[float, float]:
@@ -95,3 +95,37 @@ def coefficient_of_determination(target: np.ndarray, covariates: np.ndarray) -> 
     weights, *_ = np.linalg.lstsq(centred, y - y.mean(), rcond=None)
     left = float(((y - y.mean() - centred @ weights) ** 2).sum())
     return float(np.clip(1 - left / (n - count - 1) * (n - 1) / total, 0.0, 1.0))
+
+
+def intraclass_correlation(values: np.ndarray, clusters: np.ndarray) -> tuple[float, float, float]:
+    """How alike the units of a cluster are, and how large clusters are.
+
+    Source: Donner (1986), the estimator of the analysis of variance with unequal sizes; below 0 it counts as 0.
+
+    Args:
+        values: The metric of each unit, shape (n,).
+        clusters: The cluster of each unit, shape (n,).
+
+    Returns:
+        Intra-cluster correlation, mean size of a cluster, coefficient of variation of the sizes.
+
+    Raises:
+        DataError: If there is one cluster only, or every unit is its own.
+
+    Example:
+        >>> intraclass_correlation(np.array([1.0, 1.0, 5.0, 5.0]), np.array(["a", "a", "b", "b"]))
+        (1.0, 2.0, 0.0)
+    """
+    y = np.asarray(values, float)
+    codes = np.unique(clusters, return_inverse=True)[1]
+    sizes = np.bincount(codes).astype(float)
+    n, k = len(y), len(sizes)
+    if k < 2 or k == n:
+        raise DataError(f"there are {k:,} clusters of {n:,} units", fix="Give two clusters or more, of several units.")
+    means = np.bincount(codes, weights=y) / sizes
+    between = float((sizes * (means - y.mean()) ** 2).sum()) / (k - 1)
+    within = float(((y - means[codes]) ** 2).sum()) / (n - k)
+    typical = (n - float((sizes**2).sum()) / n) / (k - 1)
+    spread = between + (typical - 1) * within
+    icc = 0.0 if spread == 0 else float(np.clip((between - within) / spread, 0.0, 1.0))
+    return icc, float(sizes.mean()), float(sizes.std() / sizes.mean())

@@ -1,0 +1,306 @@
+"""From a plan to numbers: how many units each metric needs, for how many days, and what the planned days can find.
+
+Each answer names its formula and shows its neighbours; what has no formula is simulated from the history.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.errors import UsageError
+from reclens.experiment.history import Known, known_of
+from reclens.experiment.metrics import Metric
+from reclens.experiment.plan import Plan
+from reclens.experiment.simulated_power import simulate_power, spread_by_resampling, statistic_of
+from reclens.stats.estimate import Estimate
+from reclens.stats.power import Answer, Question
+from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
+from reclens.stats.sequential.group import drift_for
+
+__all__ = [
+    "MetricSize",
+    "Sizing",
+    "days_for",
+    "effect_by_days",
+    "inflation_of",
+    "power_curve",
+    "question_of",
+    "sequential_of",
+    "size_plan",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSize:
+    """What one metric needs.
+
+    Attributes:
+        metric: The metric.
+        known: What it rests on; None where nothing is known.
+        question: The question of power; None where nothing is known.
+        size: Units needed for the smallest effect worth finding, or to hold the margin; None without either.
+        found: Smallest effect found by the planned sample; None without one.
+        achieved: Power with the planned sample; None without one.
+        simulated: Power by simulation, with the error of the simulation; None where a formula is enough.
+        days: Days to collect the units; None without traffic.
+        note: What to keep in mind.
+    """
+
+    metric: Metric
+    known: Known | None
+    question: Question | None
+    size: Answer | None
+    found: Answer | None
+    achieved: float | None
+    simulated: Estimate | None
+    days: int | None
+    note: str = ""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        known, size = self.known, self.size
+        return [{
+            "metric": self.metric.name, "role": self.metric.role, "kind": self.metric.kind,
+            "effect": self.metric.effect, "margin": self.metric.margin,
+            "mean": known and known.mean, "sd": known and known.sd, "r2": known and known.r2,
+            "source": known and known.source, "units": size and size.n, "days": self.days,
+            "formula": self.question and self.question.formula_name, "power": self.achieved,
+            "detectable": self.found and self.found.effect, "simulated": self.simulated and self.simulated.value,
+            "simulated_low": self.simulated and self.simulated.low,
+            "simulated_high": self.simulated and self.simulated.high, "note": self.note,
+        }]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizing:
+    """What a plan needs.
+
+    Attributes:
+        plan: The plan.
+        metrics: Each metric, in the order of the plan.
+        inflation: What the looks on the way multiply the size of primary metrics with.
+        needed: Units that satisfy every primary metric and guardrail that could be sized; None where none could.
+        planned: Units in the planned days; None without days or traffic.
+        daily: Units a day that reach the experiment; None without traffic.
+        days: Days for what is needed; None without traffic.
+    """
+
+    plan: Plan
+    metrics: tuple[MetricSize, ...]
+    inflation: float
+    needed: int | None
+    planned: int | None
+    daily: float | None
+    days: int | None
+
+    def __getitem__(self, name: str) -> MetricSize:
+        """The size of the metric of a name."""
+        self.plan.metric(name)
+        return next(each for each in self.metrics if each.metric.name == name)
+
+    @property
+    def enough(self) -> bool | None:
+        """Whether the planned sample is enough; None where that is unknown."""
+        return None if self.planned is None or self.needed is None else self.planned >= self.needed
+
+    @property
+    def unsized(self) -> tuple[str, ...]:
+        """Names of the metrics of which too little is known."""
+        return tuple(each.metric.name for each in self.metrics if each.size is None)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """A row a metric."""
+        return [row for each in self.metrics for row in each.to_dicts()]
+
+
+def size_plan(
+    plan: Plan, *, history: pl.DataFrame | None = None, exposures: pl.DataFrame | None = None,
+    runs: int = 400, rng: int | np.random.Generator = 0,
+) -> Sizing:  # fmt: skip
+    """Size every metric of a plan.
+
+    Args:
+        plan: The plan.
+        history: Units of the past with the columns of the metrics, over as many days as the experiment will last; the
+            gain of CUPED and the intra-cluster correlation are estimated from it.
+        exposures: Items shown in the past (the unit's column, ``item_id``), for coverage and Gini.
+        runs: Simulated experiments, where there is no formula.
+        rng: Seed or generator of the simulation.
+
+    Raises:
+        UsageError: If nothing is known of a primary metric, or it has no effect worth finding.
+        UnknownNameError: If a column is missing.
+        DataError: If a column is not what the metric needs.
+    """
+    stream = np.random.default_rng(rng)
+    inflation = inflation_of(plan)
+    daily = None if plan.daily_units is None else plan.daily_units * _share_inside(plan)
+    planned = None if daily is None or plan.days is None else int(daily * plan.days)
+    found: list[MetricSize] = []
+    for metric in plan.metrics:
+        sized = _size(metric, plan, history, exposures, inflation, planned, runs, stream)
+        days = None if sized.size is None or daily is None else days_for(sized.size.n, daily)
+        found.append(replace(sized, days=days))
+    deciding = [each.size for each in found if each.metric.role != "secondary"]
+    needed = max((each.n for each in deciding if each is not None), default=None)
+    days = None if needed is None or daily is None else days_for(needed, daily)
+    return Sizing(plan=plan, metrics=tuple(found), inflation=inflation, needed=needed, planned=planned, daily=daily,
+                  days=days)  # fmt: skip
+
+
+def inflation_of(plan: Plan) -> float:
+    """What the looks of a plan multiply the sample with."""
+    looks = plan.sequential
+    if looks is None:
+        return 1.0
+    if looks.method == "group":
+        return sequential_of(plan).inflation
+    from scipy.special import ndtri
+
+    # Looked at every day of the plan, or at 28 moments where it has no length.
+    times = [at / (plan.days or 28) for at in range(1, (plan.days or 28) + 1)]
+    bound = always_valid_bounds(times, level=plan.level, exact=looks.method == "msprt")
+    fixed = float(ndtri(0.5 + plan.level / 2) + ndtri(plan.power))
+
+    def power_of(drift: float) -> float:
+        return float(sum(map(np.sum, exit_probabilities(times, bound.tolist(), (-bound).tolist(), drift=drift))))
+
+    return (drift_for(power_of, plan.power, start=fixed) / fixed) ** 2
+
+
+def sequential_of(plan: Plan) -> GroupSequential:
+    """The group-sequential bounds of a plan.
+
+    Raises:
+        UsageError: If it has none.
+    """
+    looks = plan.sequential
+    if looks is None or looks.method != "group":
+        raise UsageError(f"'{plan.name}' has no planned looks: expected [sequential] with method = \"group\".")
+    return group_sequential(looks.times, spending=looks.spending, parameter=looks.parameter, level=plan.level,
+                            power=plan.power, futility=looks.futility)  # fmt: skip
+
+
+def days_for(n: float, daily: float, *, arrivals: Sequence[float] | None = None) -> int:
+    """Days until so many units have come.
+
+    Args:
+        n: Units needed.
+        daily: Units a day, new every day.
+        arrivals: Distinct units seen by the end of each day so far: users come back, so that the sample grows more
+            slowly than the traffic. Beyond its end it grows as on its last day.
+
+    Raises:
+        UsageError: If nobody comes.
+
+    Example:
+        >>> days_for(1000, 300), days_for(1000, 300, arrivals=[300, 500, 600])
+        (4, 7)
+    """
+    if arrivals is not None and len(arrivals) > 1:
+        for day, seen in enumerate(arrivals, 1):
+            if seen >= n:
+                return day
+        daily, rest = arrivals[-1] - arrivals[-2], n - arrivals[-1]
+        if daily > 0:
+            return len(arrivals) + math.ceil(rest / daily - 1e-9)
+    if not daily > 0:
+        raise UsageError(f"{daily:g} units come a day, so that {n:,.0f} are never reached. Plan for other units.")
+    return math.ceil(n / daily - 1e-9)
+
+
+def power_curve(
+    question: Question, *, effects: Sequence[float], around: float, points: int = 60
+) -> list[dict[str, Any]]:
+    """Power against the number of units, for a few effects: rows ``effect, n, power``.
+
+    Args:
+        question: The question.
+        effects: True effects, a curve each.
+        around: Number of units in the middle of the curve.
+        points: Points a curve.
+    """
+    grid = np.unique(np.geomspace(max(around / 10, 4), around * 4, points).round())
+    return [
+        {"effect": effect, "n": int(n), "power": float(power)}
+        for effect in effects
+        for n, power in zip(grid, np.asarray(question.power(effect, grid)), strict=True)
+    ]
+
+
+def effect_by_days(question: Question, *, daily: float, days: int, power: float = 0.8) -> list[dict[str, Any]]:
+    """Smallest effect that is found after each day: rows ``days, n, effect``. Days without an answer are left out."""
+    rows = []
+    for day in range(1, days + 1):
+        try:
+            answer = question.effect(n=daily * day, power=power)
+        except UsageError:
+            continue
+        rows.append({"days": day, "n": int(daily * day), "effect": answer.effect})
+    return rows
+
+
+def question_of(metric: Metric, plan: Plan, known: Known, *, inflation: float = 1.0) -> Question:
+    """The question of power of a metric under its plan: shares, correction, margin and looks taken from the plan."""
+    primary = metric.role == "primary"
+    kind = "quantile" if metric.kind in ("coverage", "gini") else metric.kind
+    smallest = min(plan.arms[arm] for arm in plan.treatments)
+    return Question(
+        kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
+        shares=(plan.arms[plan.control], smallest), margin=metric.margin, r2=known.r2, icc=known.icc,
+        cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation if primary else 1.0,
+        comparisons=len(plan.treatments) * len(plan.primary) if primary else 1, correction=plan.correction,
+    )  # fmt: skip
+
+
+def _size(
+    metric: Metric, plan: Plan, history: pl.DataFrame | None, exposures: pl.DataFrame | None, inflation: float,
+    planned: int | None, runs: int, rng: np.random.Generator,
+) -> MetricSize:  # fmt: skip
+    of_arm = metric.kind in ("coverage", "gini")
+    statistic, units = None, 0
+    if of_arm and exposures is not None:
+        statistic, units = statistic_of(metric, plan, history, exposures=exposures)
+        mean, sd = spread_by_resampling(statistic, units=units, rng=rng)
+        known = Known(mean=mean, sd=sd, units=units, source="history")
+    elif (metric.baseline is None or metric.baseline.mean is None) and (of_arm or history is None):
+        if metric.role == "primary":
+            raise UsageError(f"nothing is known of the primary metric '{metric.name}'. Give a history, or its mean and "
+                             "sd in [metrics.baseline].")  # fmt: skip
+        need = "exposures of the past" if of_arm else "a history, or a baseline"
+        return MetricSize(metric=metric, known=None, question=None, size=None, found=None, achieved=None,
+                          simulated=None, days=None, note=f"not sized: it needs {need}")  # fmt: skip
+    else:
+        known = known_of(metric, plan, None if of_arm else history)
+    question = question_of(metric, plan, known, inflation=inflation)
+    if metric.role == "primary" and metric.effect is None:
+        raise UsageError(f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
+                         "worth finding, such as effect = 0.02.")  # fmt: skip
+    target = None if metric.effect is None else metric.sign * metric.effect
+    size = question.size(effect=0.0, power=plan.power) if metric.margin is not None else None
+    if target is not None and metric.margin is None:
+        size = question.size(effect=target, power=plan.power)
+    true = 0.0 if metric.margin is not None else target
+    found = achieved = simulated = None
+    if planned is not None:
+        found = question.effect(n=planned, power=plan.power, sign=metric.sign if metric.margin is None else 1)
+        achieved = None if true is None else float(question.power(true, planned))
+    if statistic is not None and true is not None and (planned or size):
+        n = planned if planned is not None else size.n if size is not None else 0
+        simulated = simulate_power(statistic, units=units, n=n, effect=true, shares=question.shares, level=plan.level,
+                                   margin=metric.margin, better=metric.sign, runs=runs, rng=rng)  # fmt: skip
+    note = "size by the spread of resampled histories, power by simulation" if statistic is not None else ""
+    return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,
+                      simulated=simulated, days=None, note=note)  # fmt: skip
+
+
+def _share_inside(plan: Plan) -> float:
+    """Share of the units that come which reach the experiment."""
+    low, high = plan.slice
+    return (1 - plan.holdout) * (1 - plan.layer_holdout) * (high - low)

@@ -1,0 +1,185 @@
+"""Sizes from a plan and a history: CUPED's gain, clusters, looks, days, and power by simulation."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+
+import numpy as np
+import polars as pl
+import pytest
+
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.experiment import Plan, load_plan
+from reclens.experiment.plan import EXAMPLE_PLAN
+from reclens.experiment.simulated_power import simulate_power, statistic_of
+from reclens.experiment.sizing import days_for, effect_by_days, power_curve, size_plan
+from reclens.metrics.exposure import gini
+from reclens.metrics.exposure_counts import Exposure
+from reclens.stats.power import Question
+from reclens.stats.sequential import group_sequential
+
+CLICKS = {"name": "clicks", "value": "clicks", "effect": 0.05}
+
+
+def plan(*metrics: dict, **more) -> Plan:
+    return Plan(**({"name": "p", "arms": {"old": 0.5, "new": 0.5}, "metrics": metrics or (CLICKS,)} | more))
+
+
+@pytest.fixture(scope="module")
+def history() -> pl.DataFrame:
+    """20,000 users whose clicks correlate with those before by 0.8, in 400 cities that differ a little."""
+    rng = np.random.default_rng(11)
+    n = 20_000
+    city = rng.integers(0, 400, n)
+    before = rng.normal(10, 3, n)
+    clicks = 10 + 0.8 * (before - 10) + 3 * 0.6 * rng.standard_normal(n)
+    views = rng.poisson(100, n) + 1.0
+    lively = rng.normal(0, 1, 400)[city] + 3 * rng.standard_normal(n)
+    return pl.DataFrame({
+        "user_id": np.arange(n), "city": city, "clicks": clicks, "before": before, "views": views, "lively": lively + 9,
+        "hits": rng.binomial(views.astype(int), 0.1), "kept": rng.random(n) < 0.4,
+        "waited": rng.exponential(2, n),
+    })  # fmt: skip
+
+
+def test_cuped_is_estimated_from_history_and_takes_its_part_of_the_size(history) -> None:
+    plain, adjusted = (
+        size_plan(plan(CLICKS | more), history=history)["clicks"] for more in ({}, {"covariates": ["before"]})
+    )
+    assert adjusted.known is not None and adjusted.known.r2 == pytest.approx(0.64, abs=0.01)
+    assert plain.size is not None and adjusted.size is not None
+    assert adjusted.size.n / plain.size.n == pytest.approx(0.36, abs=0.015)
+    # By hand: 4 · (1.96 + 0.8416)² · sd² / (0.05 · mean)² over both arms.
+    sd, mean = history["clicks"].std(), history["clicks"].mean()
+    assert plain.size.n == pytest.approx(4 * 7.84888 * sd**2 / (0.05 * mean) ** 2, rel=0.01)
+
+
+def test_every_kind_of_metric_is_sized_from_history(history) -> None:
+    found = size_plan(
+        plan(
+            CLICKS,
+            {"name": "ctr", "kind": "ratio", "value": "hits", "per": "views", "effect": 0.02, "role": "secondary"},
+            {"name": "kept", "kind": "proportion", "value": "kept", "margin": 0.05, "role": "guardrail"},
+            {"name": "waiting", "kind": "quantile", "q": 0.9, "value": "waited", "margin": 0.05, "role": "guardrail",
+             "better": "lower"},
+        ),
+        history=history,
+    )  # fmt: skip
+    by_name = {row["metric"]: row for row in found.to_dicts()}
+    assert by_name["ctr"]["mean"] == pytest.approx(0.1, abs=0.002)
+    # Binomial hits: the linearised variance is p q / views, so sd ≈ √(0.09 / 101).
+    assert by_name["ctr"]["sd"] == pytest.approx(math.sqrt(0.09 / 101), rel=0.05)
+    assert by_name["kept"]["formula"] == "unpooled"
+    # 90 % quantile of an exponential of mean 2: density 0.05, so sd = √(0.09) / 0.05 = 6.
+    assert by_name["waiting"]["sd"] == pytest.approx(6.0, rel=0.12)
+    assert found.needed == max(row["units"] for name, row in by_name.items() if name != "ctr") and not found.unsized
+
+
+def test_clusters_are_measured_and_cost_their_design_effect(history) -> None:
+    metric = CLICKS | {"value": "lively"}
+    alone = size_plan(plan(metric), history=history)["clicks"]
+    found = size_plan(plan(metric, cluster="city"), history=history)["clicks"]
+    assert found.known is not None and found.known.icc == pytest.approx(0.1, abs=0.02)
+    assert found.known.cluster_size == pytest.approx(50, abs=1)
+    assert found.size is not None and alone.size is not None
+    assert found.size.n / alone.size.n == pytest.approx(1 + 49.2 * found.known.icc, rel=0.05)
+
+
+def test_looks_arms_and_traffic_of_the_plan_count() -> None:
+    base = CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}
+    one = size_plan(plan(base, daily_units=1000, days=28))
+    looks = size_plan(plan(base, daily_units=1000, days=28, sequential={"looks": 4, "spending": "pocock"}))
+    assert looks.inflation == pytest.approx(group_sequential(4, spending="pocock").inflation)
+    assert looks.needed / one.needed == pytest.approx(looks.inflation, rel=1e-3)
+    assert one.planned == 28_000 and one.enough and one.days == math.ceil(one.needed / 1000)
+    arms = size_plan(plan(base, arms={"old": 0.4, "a": 0.3, "b": 0.3}))["clicks"]
+    assert arms.question is not None and arms.question.comparisons == 2 and arms.question.shares == (0.4, 0.3)
+    held = size_plan(plan(base, daily_units=1000, days=10, holdout=0.1, slice=[0.0, 0.5]))
+    assert held.daily == pytest.approx(450) and held.planned == 4500
+    anytime = size_plan(plan(base, sequential={"method": "msprt"}, days=14))
+    assert anytime.inflation > 1.3
+
+
+def test_the_example_is_sized_and_says_what_is_not_known() -> None:
+    found = size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN)))
+    assert found.unsized == ("Gini of exposure",) and found.enough
+    assert "exposures of the past" in found["Gini of exposure"].note
+    assert found["retention after 7 days"].achieved == pytest.approx(0.995, abs=0.001)
+
+
+def test_simulated_power_agrees_with_the_formula_for_a_mean(history) -> None:
+    metric = plan().metrics[0]
+    statistic, units = statistic_of(metric, plan(), history.head(3000))
+    sd, mean = (getattr(history["clicks"].head(3000), name)() for name in ("std", "mean"))
+    question = Question(kind="mean", mean=mean, sd=sd)
+    found = simulate_power(statistic, units=units, n=1200, effect=0.05, runs=600, rng=4)
+    assert found.low is not None and found.high is not None
+    assert found.low - 0.02 < float(question.power(0.05, 1200)) < found.high + 0.02
+    aa = simulate_power(statistic, units=units, n=1200, effect=0.0, runs=600, rng=5)
+    assert aa.low is not None and aa.high is not None and aa.low < 0.05 < aa.high
+
+
+def test_gini_and_coverage_of_an_arm_are_simulated_from_exposures(rng) -> None:
+    shown = pl.DataFrame({
+        "user_id": np.repeat(np.arange(800), 10), "item_id": (rng.pareto(1.2, 8000) * 5).astype(int) % 300,
+    })  # fmt: skip
+    guards = [{"name": kind, "kind": kind, "margin": 0.03, "role": "guardrail", "better": better}
+              for kind, better in (("gini", "lower"), ("coverage", "higher"))]  # fmt: skip
+    made = plan(CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}, *guards)
+    found = size_plan(made, exposures=shown, runs=300, rng=2)
+    counts = np.bincount(shown["item_id"].rank("dense").to_numpy() - 1)
+    assert found["gini"].known is not None and found["gini"].known.mean == pytest.approx(gini(Exposure(counts)))
+    assert found["coverage"].known is not None and found["coverage"].known.mean == 1.0
+    simulated = found["gini"].simulated
+    assert simulated is not None and 0.7 < simulated.value < 0.95
+    # An arm that truly loses the whole margin passes 2.5 % of the time.
+    statistic, units = statistic_of(made.metrics[1], made, None, exposures=shown)
+    harmed = simulate_power(statistic, units=units, n=1600, effect=0.03, margin=0.03, better=-1, runs=600, rng=1)
+    assert harmed.low is not None and harmed.high is not None and harmed.low < 0.025 < harmed.high + 0.02
+    assert simulated.note is not None and "300 experiments resampled from 800 units" in simulated.note
+
+
+def test_quantiles_in_clusters_are_simulated_by_cluster(rng) -> None:
+    waits = pl.DataFrame({"user_id": np.repeat(np.arange(500), 8), "waited": rng.exponential(2, 4000)})
+    metric = {"name": "p90", "kind": "quantile", "q": 0.9, "value": "waited", "effect": 0.1}
+    made = plan(metric)
+    statistic, units = statistic_of(made.metrics[0], made, waits)
+    assert units == 500
+    expected = np.quantile(waits["waited"], 0.9, method="inverted_cdf")
+    assert statistic(np.ones((1, 500)))[0] == pytest.approx(expected)
+    twice = np.zeros((1, 500))
+    twice[0, 3] = 2.0
+    only = np.quantile(waits.filter(pl.col("user_id") == 3)["waited"], 0.9, method="inverted_cdf")
+    assert statistic(twice)[0] == pytest.approx(only)
+
+
+def test_curves_and_days() -> None:
+    question = Question(kind="proportion", mean=0.2)
+    rows = power_curve(question, effects=[0.1, 0.25], around=2182)
+    assert {row["effect"] for row in rows} == {0.1, 0.25}
+    at = min((row for row in rows if row["effect"] == 0.25), key=lambda row: abs(row["n"] - 2182))
+    assert at["power"] == pytest.approx(0.8, abs=0.03)
+    days = effect_by_days(question, daily=500, days=14)
+    assert [row["days"] for row in days] == list(range(1, 15))
+    assert days[3]["effect"] / days[13]["effect"] == pytest.approx(math.sqrt(14 / 4), rel=0.1)
+    assert days_for(1000, 300, arrivals=[300, 500, 600]) == 7 and days_for(450, 300, arrivals=[300, 500, 600]) == 2
+
+
+def test_what_is_missing_is_named(history) -> None:
+    with pytest.raises(UsageError, match=r"effect is missing for the primary metric 'clicks'"):
+        size_plan(plan({"name": "clicks", "value": "clicks"}), history=history)
+    with pytest.raises(UsageError, match="nothing is known of the primary metric 'clicks'"):
+        size_plan(plan())
+    with pytest.raises(UsageError, match="Give a history, or its mean and sd"):
+        size_plan(plan(CLICKS | {"baseline": {"mean": 3.0}}))
+    with pytest.raises(UnknownNameError, match="Did you mean 'clicks'"):
+        size_plan(plan(CLICKS | {"value": "click"}), history=history)
+    with pytest.raises(DataError, match="holds something else than 0 and 1"):
+        size_plan(plan(CLICKS | {"kind": "proportion"}), history=history)
+    with pytest.raises(DataError, match="never varies cannot be tested"):
+        size_plan(plan(), history=history.with_columns(clicks=pl.lit(1.0)))
+    with pytest.raises(DataError, match="row 1: a value is missing or infinite"):
+        size_plan(plan(), history=history.with_columns(clicks=pl.lit(None, dtype=pl.Float64)))
+    with pytest.raises(UsageError, match="never reached"):
+        days_for(10, 0)
