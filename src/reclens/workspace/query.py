@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from reclens.data.frames import ArrowStream
 from reclens.errors import UsageError, WorkspaceError, suggest
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ MEMORY: Final = "2GB"
 
 _BYTES: Final = 100_000_000
 """Most bytes of values that an answer holds: few rows can be large too."""
-_BATCH: Final = 256
+_ANSWER: Final = "answer_of_the_query"
+_ODD: Final = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|TIME WITH TIME ZONE|GEOMETRY|MAP|ENUM|UUID")
+"""Types that Polars does not have, or not alike: they come out as text."""
 _LENGTH: Final = 100_000
 _LESS: Final = "Ask for less: filter, aggregate, or name fewer tables."
 
@@ -68,15 +70,12 @@ def ask(files: Mapping[str, Path], query: str, *, limit: int | None, seconds: fl
             raise UsageError(f"{what} is {value}, expected more than 0.")
     if len(query) > _LENGTH:
         raise UsageError(f"the query has {len(query):,} characters, expected at most {_LENGTH:,}.")
-    end = None if seconds is None else time.monotonic() + seconds
     late = UsageError(f"the query was stopped after {seconds:g} s. {_LESS}" if seconds is not None else "stopped.")
     _only_select(query)
     with _stopwatch(seconds) as watch:
         try:
             with open_tables(named_in(query, files), watch=watch) as connection:
-                result = connection.execute(query)
-                names = [column[0] for column in result.description or []]
-                rows, cut = _fetch(result, limit, end, late)
+                return _fetch(connection, query, limit)
         except duckdb.InterruptException as error:
             raise late from error
         except duckdb.OutOfMemoryException as error:
@@ -85,7 +84,6 @@ def ask(files: Mapping[str, Path], query: str, *, limit: int | None, seconds: fl
             raise UsageError(f"the query failed: {_first(error)}{_hint(str(error), files)}") from error
         except duckdb.Error as error:
             raise UsageError(f"the query failed: {str(error).strip()}") from error
-    return Answer(_frame(names, rows), cut)
 
 
 def named_in(query: str, files: Mapping[str, Path]) -> dict[str, Path]:
@@ -116,6 +114,7 @@ def open_tables(files: Mapping[str, Path], *, watch: _Watch | None = None) -> Ge
                 connection.execute(f"CREATE TABLE {_quote(name)} AS FROM read_parquet({_text(str(path))})")
             except (duckdb.IOException, duckdb.InvalidInputException) as error:
                 raise WorkspaceError(f"{path} cannot be read ({_first(error)}). Make it again.") from error
+        connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET allowed_directories = []")
         connection.execute("SET allowed_paths = []")
         connection.execute("SET enable_external_access = false")
@@ -176,44 +175,35 @@ def _only_select(query: str) -> None:
         raise UsageError("a workspace is read by one SELECT statement at a time.")
 
 
-def _fetch(
-    result: Any, limit: int | None, end: float | None, late: UsageError
-) -> tuple[list[tuple[Any, ...]], str | None]:
-    """The rows, as far as the limits let them through, and which limit did not."""
-    rows: list[tuple[Any, ...]] = []
-    size = 0
-    while True:
-        if end is not None and time.monotonic() > end:
-            raise late
-        batch = result.fetchmany(_BATCH)
-        rows += batch
-        if limit is not None and len(rows) > limit:
-            return rows[:limit], f"Only the first {limit:,} rows are shown: there are more."
-        if len(batch) < _BATCH:
-            return rows, None
-        size += sum(_size(value) for row in batch for value in row)
-        if size > _BYTES:
-            return rows, f"Only the first {len(rows):,} rows are shown: more would be over {_BYTES // 10**6} MB."
+def _fetch(connection: DuckDBPyConnection, query: str, limit: int | None) -> Answer:
+    """The rows, as far as the limits let them through."""
+    found = connection.sql(query)
+    # One row more tells whether there are more. The answer is a table first: so what it takes is bounded and counted.
+    (found if limit is None else found.limit(limit + 1)).create(_ANSWER)
+    kept = connection.table(_ANSWER)
+    columns = (f"{_quote(name)}::VARCHAR AS {_quote(name)}" if _ODD.search(str(kind)) else _quote(name)
+               for name, kind in zip(kept.columns, kept.types, strict=True))  # fmt: skip
+    frame = _plain(pl.DataFrame(ArrowStream(kept.select(", ".join(columns)))))
+    if limit is not None and frame.height > limit:
+        frame, cut = frame.head(limit), f"Only the first {limit:,} rows are shown: there are more."
+    else:
+        cut = None
+    size = int(frame.estimated_size())
+    if size > _BYTES:
+        frame = frame.head(frame.height * _BYTES // size)
+        cut = f"Only the first {frame.height:,} rows are shown: more would be over {_BYTES // 10**6} MB."
+    return Answer(frame, cut)
 
 
-def _size(value: Any) -> int:
-    if isinstance(value, str | bytes):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(_size(each) for pair in value.items() for each in pair)
-    return sum(map(_size, value)) if isinstance(value, list | tuple) else 8
-
-
-def _frame(names: list[str], rows: list[tuple[Any, ...]]) -> pl.DataFrame:
-    try:
-        frame = pl.DataFrame(rows, schema=_unique(names), orient="row", infer_schema_length=None)
-        odd = [name for name, kind in frame.schema.items() if kind == pl.Object]  # such as UUIDs
-        text = (pl.Series(name, [None if v is None else str(v) for v in frame[name]], pl.String) for name in odd)
-        return frame.with_columns(*text)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError, OverflowError):
-        # Such as numbers above 128 bits, or a union: as text they can be shown all the same.
-        text = [tuple(None if value is None else str(value) for value in row) for row in rows]
-        return pl.DataFrame(text, schema=dict.fromkeys(_unique(names), pl.String), orient="row")
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Numbers as people expect them: DuckDB adds integers up to 128 bits, and reads 0.5 as a decimal."""
+    made: list[pl.Series] = []
+    for values in frame:
+        if isinstance(values.dtype, pl.Decimal):
+            whole = values.cast(pl.Int64, strict=False) if values.dtype.scale == 0 else None
+            fits = whole is not None and whole.null_count() == values.null_count()
+            made.append(values.cast(pl.Float64) if whole is None else whole if fits else values.cast(pl.String))
+    return frame.with_columns(made)
 
 
 def _hint(message: str, files: Iterable[str]) -> str:
@@ -231,13 +221,3 @@ def _quote(name: str) -> str:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Column names as a frame needs them: a name that comes again gets a number."""
-    seen: dict[str, int] = {}
-    result: list[str] = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return result
