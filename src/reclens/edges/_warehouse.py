@@ -50,7 +50,7 @@ def check_database(file: Path, schema: str, *, overwrite: bool) -> None:
         rows = connection.execute(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [schema]
         ).fetchall()
-    taken = sorted({name for (name,) in rows} & {table.name for table in EXPORTS})
+    taken = [table.name for table in EXPORTS if (table.name,) in rows]
     if taken and not overwrite:
         raise WorkspaceError(
             f"{file} has a table {schema}.{taken[0]} already. Choose another schema or file, or {OVERWRITE}."
