@@ -14,7 +14,7 @@ import numpy as np
 from reclens.engine import LocalEngine, chunk_ranges
 from reclens.kernels import kernel
 
-__all__ = ["POISSON", "SIGN", "block_units", "weighted_sums"]
+__all__ = ["POISSON", "SIGN", "block_units", "unit_weights", "weighted_sums"]
 
 # P(X > t) of the Poisson distribution with mean 1, times 65,536, rounded. The rounded mean is exactly 1 and the
 # variance 0.99997; weights above 8 (probability 1e-6) do not occur.
@@ -95,6 +95,32 @@ def weighted_sums(
     for _ in LocalEngine(threads).map(task, chunk_ranges(draws, _DRAWS_A_TASK)):
         pass
     return out
+
+
+def unit_weights(keys: np.ndarray, draws: range, *, seed: int, scheme: np.ndarray) -> np.ndarray:
+    """The weights that :func:`weighted_sums` uses, themselves: for sums over something else than columns.
+
+    Args:
+        keys: Key of each unit, uint64, shape (n,).
+        draws: Which draws, starting at a multiple of 4.
+        seed: Seed of the weights.
+        scheme: ``POISSON`` or ``SIGN``.
+
+    Returns:
+        float64 array, shape (n, draws).
+    """
+    base = keys.astype(np.uint64) ^ np.uint64(_mix(seed % 2**64))
+    words = np.arange(draws.start // 4, (draws.stop + 3) // 4, dtype=np.uint64) + np.uint64(1)
+    with np.errstate(over="ignore"):  # arithmetic of the generator is modulo 2^64
+        mixed = _mixed(base)[:, None] + words * np.uint64(0x9E3779B97F4A7C15)
+        numbers = np.ascontiguousarray(_mixed(mixed)).view(np.uint16)
+    return scheme[numbers[:, : len(draws)]]
+
+
+def _mixed(state: np.ndarray) -> np.ndarray:
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
 
 
 def _mix(state: int) -> int:
