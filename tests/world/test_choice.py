@@ -24,7 +24,7 @@ def choices(weights: np.ndarray, *, none: float, exponent: float) -> tuple[np.nd
     counts = np.zeros(n + 1, int)
     for request in range(DRAWS):
         state = np.uint64(mix(np.uint64(5), np.uint64(request)))
-        counts[choose(shown, weights, n, none, exponent, state, examined, clicked)] += 1
+        counts[choose(shown, weights, n, none, exponent, np.log(np.arange(1.0, n + 1)), state, examined, clicked)] += 1
     return counts, examined, clicked
 
 
@@ -62,11 +62,12 @@ def test_clicks_of_rarely_chosen_items_follow_the_law_of_examination() -> None:
 
 def lists(kind: int, n: int, k: int, *, epsilon: float = 0.0, sharpness: float = 0.0, draws: int = DRAWS):
     pool = np.arange(100, 100 + n, dtype=np.int32)
+    weights = np.arange(1.0, n + 1) ** -sharpness
     order, race = np.zeros(n, np.int64), np.zeros(n)
     shown, propensity = np.zeros((draws, k), np.int32), np.zeros((draws, k), np.float32)
     for at in range(draws):
         state = np.uint64(mix(np.uint64(7), np.uint64(at)))
-        assert place(pool, n, kind, epsilon, sharpness, state, order, race, shown[at], propensity[at]) == min(n, k)
+        assert place(pool, n, kind, epsilon, weights, state, order, race, shown[at], propensity[at]) == min(n, k)
     return shown - 100, propensity
 
 

@@ -52,16 +52,18 @@ _MEET: Final = np.uint64(1 << 34)
 _TAU: Final = 6.283185307179586
 
 
-@kernel("int64(int32[::1], int64, int64, float64, float64, uint64, int64[::1], float64[::1], int32[::1], float32[::1])")
+@kernel(
+    "int64(int32[::1], int64, int64, float64, float64[::1], uint64, int64[::1], float64[::1], int32[::1], float32[::1])"
+)
 def place(
-    pool: Any, n: Any, kind: Any, epsilon: Any, sharpness: Any, state: Any, order: Any, race: Any, shown: Any,
+    pool: Any, n: Any, kind: Any, epsilon: Any, weights: Any, state: Any, order: Any, race: Any, shown: Any,
     propensity: Any,
 ) -> Any:  # fmt: skip
     """Fill a list from a pool that is sorted best first, and say with what probability each place got its item.
 
     ``GREEDY`` shows the first ones. ``UNIFORM`` does so too, but with probability ``epsilon`` draws the whole list from
     the pool in random order; the propensity is that of the item at its place: (1 - ε) [the greedy item] + ε / n.
-    ``SOFTMAX`` draws place by place without replacement with weights rank^-sharpness (Plackett-Luce, by the exponential
+    ``SOFTMAX`` draws place by place without replacement with a weight for each rank (Plackett-Luce, by the exponential
     race: Efraimidis and Spirakis 2006); the propensity is conditional on the places above, so that the product is the
     probability of the list.
 
@@ -70,7 +72,7 @@ def place(
         n: How many of them count.
         kind: One of the three.
         epsilon: Share of lists that explore.
-        sharpness: How fast the weights fall with the rank.
+        weights: Of each rank, for ``SOFTMAX``.
         state: Of the request.
         order: Room for places in the pool.
         race: Room for arrival times.
@@ -87,11 +89,11 @@ def place(
         if random:
             race[at] = -np.log(uniform(state, _ORDER + np.uint64(pool[at])))
             if kind == SOFTMAX:
-                race[at] *= (at + 1.0) ** sharpness
+                race[at] /= weights[at]
     left = 0.0
     if kind == SOFTMAX:
         for at in range(n):
-            left += (at + 1.0) ** -sharpness
+            left += weights[at]
     for position in range(size):
         if random:
             best = position
@@ -102,9 +104,8 @@ def place(
         at = order[position]
         shown[position] = pool[at]
         if kind == SOFTMAX:
-            weight = (at + 1.0) ** -sharpness
-            propensity[position] = weight / left
-            left = max(left - weight, 1e-300)
+            propensity[position] = weights[at] / left
+            left = max(left - weights[at], 1e-300)
         elif kind == UNIFORM:
             propensity[position] = epsilon / n + (1 - epsilon) * (at == position)
         else:
@@ -112,9 +113,9 @@ def place(
     return size
 
 
-@kernel("int64(int32[::1], float64[::1], int64, float64, float64, uint64, float32[::1], float32[::1])")
+@kernel("int64(int32[::1], float64[::1], int64, float64, float64, float64[::1], uint64, float32[::1], float32[::1])")
 def choose(
-    shown: Any, weights: Any, n: Any, none: Any, exponent: Any, state: Any, examined: Any, clicked: Any
+    shown: Any, weights: Any, n: Any, none: Any, exponent: Any, logs: Any, state: Any, examined: Any, clicked: Any
 ) -> Any:  # fmt: skip
     """Look at a list down to some place, and choose at most one of what was seen.
 
@@ -128,6 +129,7 @@ def choose(
         n: Length of the list.
         none: exp(utility) of choosing nothing, w_0.
         exponent: How fast examination falls.
+        logs: Logarithms of the places, log 1, log 2 …
         state: Of the request.
         examined: Probability that each place is seen, written here.
         clicked: Probability that each place is chosen, over what is seen and what is chosen; written here.
@@ -139,7 +141,7 @@ def choose(
     best, place = -np.log(uniform(state, _NOTHING)) / none, -1
     total = none
     for at in range(n):
-        seen = np.exp(-exponent * np.log(at + 1.0))
+        seen = np.exp(-exponent * logs[at])
         examined[at] = seen
         total += weights[at]
         clicked[at] = 1.0 / total
@@ -275,13 +277,13 @@ def _arrive(day: Any, state: Any, knobs: Any, trait: Any, mood: Any, taste: Any,
 
 @kernel(
     "int64(int64, int64, float64, int64, uint64, uint64[::1], int8[::1], int32[:,::1], float64[:,::1], float64[::1], "
-    "float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], uint64[:,::1], float32[:,::1], float32[::1], "
-    "int32[::1], int32[::1], int64, int32[:,::1], float32[:,::1], float32[:,::1], int32[::1])"
+    "float64[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], uint64[:,::1], float32[:,::1], "
+    "float32[::1], int32[::1], int32[::1], int64, int32[:,::1], float32[:,::1], float32[:,::1], int32[::1])"
 )
 def live(
     first: Any, stop: Any, day: Any, most: Any, seed: Any, keys: Any, arms: Any, lists: Any, policies: Any, knobs: Any,
-    traits: Any, moods: Any, tastes: Any, boredom: Any, consumed: Any, items: Any, appeal: Any, topics: Any, table: Any,
-    browse: Any, rows: Any, chances: Any, totals: Any, organic: Any,
+    ranks: Any, traits: Any, moods: Any, tastes: Any, boredom: Any, consumed: Any, items: Any, appeal: Any,
+    topics: Any, table: Any, browse: Any, rows: Any, chances: Any, totals: Any, organic: Any,
 ) -> Any:  # fmt: skip
     """Let the users ``first`` to ``stop`` live one day: visit or not, see lists, choose, and change by it.
 
@@ -296,6 +298,7 @@ def live(
         lists: Candidates of each user, best first, -1 fills up; shape (users, pool).
         policies: See ``POLICY``; shape (arms, 6).
         knobs: See ``KNOBS``.
+        ranks: Weight of each rank, shape (arms, pool), and in the last row the logarithms of 1, 2 …
         traits: See ``TRAITS``; shape (users, 5).
         moods: See ``MOODS``; shape (users, 3); changed.
         tastes: Shape (users, d); changed.
@@ -333,10 +336,12 @@ def live(
         for request in range(most):
             now = mix(state, _REQUEST + np.uint64(request))
             size = _gather(lists[user], appeal, known, policy[4] > 0, pool)
-            size = place(pool, size, int(policy[0]), policy[1], policy[2], now, order, race, shown[: int(policy[5])],
-                         chances[0, n:])  # fmt: skip
+            size = place(pool, size, int(policy[0]), policy[1], ranks[arms[user]], now, order, race,
+                         shown[: int(policy[5])], chances[0, n:])  # fmt: skip
             _weigh(shown, size, extra, taste, items, appeal, topics, bored, known, knobs, weights)
-            at = choose(shown, weights, size, np.exp(trait[1]), trait[2], now, chances[1, n:], chances[2, n:])
+            at = choose(
+                shown, weights, size, np.exp(trait[1]), trait[2], ranks[-1], now, chances[1, n:], chances[2, n:]
+            )
             second = 86000 * uniform(state, _TIME) + 60 * request
             for p in range(size):
                 rows[0, n + p], rows[1, n + p], rows[2, n + p], rows[3, n + p] = user, shown[p], request * 256 + p, 0

@@ -148,7 +148,7 @@ def build_world(
         # Σ (u·v)² over all pairs, from two small matrices.
         spread = float(np.sqrt(np.sum((tastes.T @ tastes) * (vectors.T @ vectors)) / (len(tastes) * len(vectors))))
         scale = settings.taste_spread / max(spread, 1e-12)
-    tastes, vectors = tastes.astype(np.float32), (scale * vectors).astype(np.float32)
+    tastes, vectors = np.ascontiguousarray(tastes, np.float32), np.ascontiguousarray(scale * vectors, np.float32)
     if activity is None:
         activity = _draw_activity(settings, rng)
     cohort = _draw_cohorts(settings, activity, rng)

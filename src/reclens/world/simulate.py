@@ -180,6 +180,8 @@ class _State:
         self.log = [np.stack(world.history)]
         self.policies = np.stack([arm.policy.row(changed=arm.changed) for arm in arms])
         self.pool = min(max(arm.policy.pool for arm in arms), n_items)
+        place = np.arange(1.0, self.pool + 1)
+        self.ranks = np.stack([*(place**-arm.policy.sharpness for arm in arms), np.log(place)])
         self.lists = np.full((n_users, self.pool), -1, np.int32)
         self.totals = np.zeros((n_users, len(TOTALS)))
         self.exposures = np.zeros((len(arms), n_items), np.int64)
@@ -222,8 +224,8 @@ class _State:
             totals, organic = np.empty((n, len(TOTALS)), np.float32), np.empty(n, np.int32)
             count = live(
                 part.start, part.stop, float(day), s.most_lists, self.seed, self.keys, self.arm_of, self.lists,
-                self.policies, knobs, world.traits, self.moods, self.tastes, self.boredom, self.consumed, world.vectors,
-                appeal, world.topics, table, s.browse, rows, chances, totals, organic,
+                self.policies, knobs, self.ranks, world.traits, self.moods, self.tastes, self.boredom, self.consumed,
+                world.vectors, appeal, world.topics, table, s.browse, rows, chances, totals, organic,
             )  # fmt: skip
             return rows[:, :count].copy(), chances[:, :count].copy(), totals, organic
 

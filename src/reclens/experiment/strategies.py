@@ -1,0 +1,101 @@
+"""Models of the library as strategies of the simulated world: the world knows codes, a model knows tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.models import build
+from reclens.schema import ITEM, RANK, TIMESTAMP, TIMESTAMP_TYPE, USER
+
+if TYPE_CHECKING:
+    from reclens.world.population import World
+    from reclens.world.strategies import Consumed
+
+__all__ = ["ModelStrategy"]
+
+
+class ModelStrategy:
+    """Any model of the library, trained anew each time on what was consumed.
+
+    Users whom it cannot serve, and places that it cannot fill, get what is most popular in its own training data.
+
+    Args:
+        label: Name of a model, or any name with ``model`` among the parameters; see ``reclens.models.build``.
+        parameters: Hyper-parameters.
+        world: Gives the attributes of users and items, for models that use them.
+        threads: Threads of the model.
+
+    Raises:
+        UnknownNameError: If there is no such model or hyper-parameter.
+
+    Example:
+        >>> ModelStrategy("item_knn", {"neighbors": 20}).name
+        'item_knn'
+    """
+
+    def __init__(
+        self, label: str, parameters: Mapping[str, Any] | None = None, *, world: World | None = None,
+        threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.name, self.parameters, self.world, self.threads = label, dict(parameters or {}), world, threads
+        self.model = build(label, self.parameters)
+        self._popular = np.zeros(0, np.int32)
+
+    def fit(self, consumed: Consumed, /) -> None:
+        """Train on who consumed what and when."""
+        self.model = build(self.name, self.parameters)
+        self._popular = np.argsort(-np.bincount(consumed.items, minlength=consumed.n_items), kind="stable").astype(
+            np.int32
+        )
+        self.model.fit(self._dataset(consumed), threads=self.threads)
+
+    def recommend(self, users: np.ndarray, k: int, /) -> np.ndarray:
+        """The model's k best for each user, then what is popular."""
+        lists = self.model.recommend(pl.Series(USER, users.astype(np.int64)), k=k, threads=self.threads).table
+        found = np.full((len(users), k), -1, np.int32)
+        place = np.full(int(users.max(initial=-1)) + 1, -1, np.int64)
+        place[users] = np.arange(len(users))
+        found[place[lists[USER].to_numpy()], lists[RANK].to_numpy() - 1] = lists[ITEM].to_numpy()
+        return _fill(found, self._popular)
+
+    def _dataset(self, consumed: Consumed) -> Dataset:
+        start = self.world.settings.start if self.world is not None else datetime(2026, 1, 5, tzinfo=UTC)
+        zero = datetime(start.year, start.month, start.day, tzinfo=UTC)
+        micro = int(zero.timestamp() * 1e6) + consumed.days.astype(np.int64) * int(
+            timedelta(days=1).total_seconds() * 1e6
+        )
+        interactions = pl.DataFrame({
+            USER: consumed.users.astype(np.int64), ITEM: consumed.items.astype(np.int64),
+            TIMESTAMP: pl.Series(micro).cast(TIMESTAMP_TYPE),
+        })  # fmt: skip
+        if self.world is None:
+            return Dataset(interactions.unique([USER, ITEM], keep="last", maintain_order=True), name="world")
+        users, items = self.world.users, self.world.items
+        return Dataset(
+            interactions.unique([USER, ITEM], keep="last", maintain_order=True),
+            users=users.with_columns(pl.Series(USER, np.arange(users.height))),
+            items=items.with_columns(pl.Series(ITEM, np.arange(items.height)), pl.col("topic").cast(pl.String)),
+            name="world",
+        )
+
+
+def _fill(found: np.ndarray, popular: np.ndarray) -> np.ndarray:
+    """Put popular items that a list does not hold where it ends."""
+    short = np.flatnonzero((found < 0).any(axis=1))
+    if not len(short):
+        return found
+    k = found.shape[1]
+    best = popular[: 2 * k]
+    rows = found[short]
+    held = (rows[:, :, None] == best[None, None, :]).any(axis=1)
+    # A list, then the popular items that it does not hold: stable order keeps both as they were.
+    wide = np.concatenate([rows, np.where(held, -1, best[None, :])], axis=1)
+    order = np.argsort(wide < 0, axis=1, kind="stable")[:, :k]
+    found[short] = np.take_along_axis(wide, order, axis=1)
+    return found

@@ -1,0 +1,241 @@
+"""Is a world like the data? Each measure with its value in both, a band that it should fall into, and whether it does.
+
+What is compared is what was consumed before the first day, which the users of the world chose, with the reference; and,
+where logs of lists are given, how clicks fall with the place. The bands are ours: a world inside them ranks
+recommenders as the data does more often than not, which ``order_check`` tests directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.errors import UsageError
+from reclens.schema import CLICKED, ITEM, POSITION, TIMESTAMP, TIMESTAMP_TYPE, USER
+from reclens.world.population import World
+from reclens.world.simulate import gini
+
+__all__ = ["Check", "Realism", "history_of", "order_check", "realism", "singular_values"]
+
+_VALUES: Final = 10
+"""Singular values that are compared."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measure.
+
+    Attributes:
+        measure: What is measured.
+        simulated: Its value in the world.
+        reference: Its value in the data; None for a distance between the two.
+        low: Lower end of the band for ``simulated``.
+        high: Upper end.
+        passed: Whether it lies inside; None where there is nothing to compare with.
+        note: What it means, or why it could not be measured.
+    """
+
+    measure: str
+    simulated: float
+    reference: float | None
+    low: float | None
+    high: float | None
+    passed: bool | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Realism:
+    """All measures of a world against its reference."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no measure lies outside its band."""
+        return all(check.passed is not False for check in self.checks)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a measure."""
+        return [asdict(check) for check in self.checks]
+
+
+def history_of(world: World) -> Dataset:
+    """What the users of a world consumed before the first day, as a data set like any other."""
+    users, items, days = world.history
+    start = world.settings.start
+    zero = int(datetime(start.year, start.month, start.day, tzinfo=UTC).timestamp() * 1e6)
+    times = pl.Series(zero + days.astype(np.int64) * 86_400_000_000).cast(TIMESTAMP_TYPE)
+    interactions = pl.DataFrame(
+        {USER: world.users[USER].gather(users), ITEM: world.items[ITEM].gather(items), TIMESTAMP: times}
+    )
+    return Dataset(interactions, users=world.users, items=world.items, name="world", card={"synthetic": True})
+
+
+def realism(
+    world: World,
+    reference: Dataset,
+    *,
+    impressions: pl.DataFrame | None = None,
+    reference_impressions: pl.DataFrame | None = None,
+) -> Realism:
+    """Hold a world against the data it should be like.
+
+    Popularity: slope of log count over log rank (from rank 10 to the median item), Gini, share of the most popular
+    1 %. Activity: Kolmogorov-Smirnov distance of the numbers of interactions a user. Repeats: share of interactions
+    with something the user had before. Taste: mean entropy, in bits, of the topics a user consumes, where the world
+    knows the items of the reference. Co-occurrence: mean absolute log ratio of the leading singular values of
+    D_u^-1/2 R D_i^-1/2 without the first, which is 1 in every data set. Clicks: rate by place over that of place 1.
+
+    Args:
+        world: The world.
+        reference: Data with ``user_id, item_id``.
+        impressions: Logs of the world, for clicks by place.
+        reference_impressions: Logs of the reference; without them clicks by place are only shown.
+
+    Raises:
+        UsageError: If the reference or the history of the world is empty.
+    """
+    ours = history_of(world)
+    if not ours.interactions.height or not reference.interactions.height:
+        raise UsageError("the world or the reference holds no interaction: there is nothing to compare.")
+    checks = [*_popularity(ours, reference), *_activity(ours, reference), _repeats(ours, reference)]
+    checks += [_entropy(world, ours, reference), _spectrum(ours, reference)]
+    if impressions is not None:
+        checks += _places(impressions, reference_impressions)
+    return Realism(tuple(checks))
+
+
+def order_check(
+    simulated: Mapping[str, float], reference: Mapping[str, float], *, metric: str = "ndcg@10", least: float = 0.6
+) -> Check:
+    """Whether algorithms rank alike in the world and on the data: Kendall's τ-b over their offline results.
+
+    Args:
+        simulated: Value of each algorithm when evaluated on the world's history.
+        reference: … and on the reference data, by the same protocol.
+        metric: Which metric it is.
+        least: τ from which on the order counts as the same.
+
+    Raises:
+        UsageError: If fewer than three algorithms stand on both sides.
+    """
+    from scipy.stats import kendalltau
+
+    names = [name for name in simulated if name in reference]
+    if len(names) < 3:
+        raise UsageError(f"{len(names)} algorithms were measured on both sides, expected three or more.")
+    found: Any = kendalltau([simulated[name] for name in names], [reference[name] for name in names])
+    tau = float(found.statistic)
+    best = max(names, key=lambda name: simulated[name])
+    agreed = "the same" if best == max(names, key=lambda name: reference[name]) else "another one"
+    return Check(f"order of algorithms by {metric}", tau, None, least, 1.0, bool(tau >= least),
+                 f"Kendall's τ over {', '.join(names)}; the best is {agreed}")  # fmt: skip
+
+
+def _band(measure: str, simulated: float, reference: float, *, within: float, relative: bool, note: str) -> Check:
+    room = within * abs(reference) if relative else within
+    low, high = reference - room, reference + room
+    return Check(measure, simulated, reference, low, high, bool(low <= simulated <= high), note)
+
+
+def _popularity(ours: Dataset, reference: Dataset) -> list[Check]:
+    found: list[tuple[float, float, float]] = []
+    for data in (ours, reference):
+        counts = np.sort(np.bincount(data.matrix().indices))[::-1].astype(np.float64)
+        first, last = min(9, len(counts) // 4), max(len(counts) // 2, 2)
+        ranks = np.arange(first + 1, last + 1)
+        slope = float(np.polyfit(np.log(ranks), np.log(np.maximum(counts[first:last], 0.5)), 1)[0])
+        top = float(counts[: max(1, round(len(counts) / 100))].sum() / counts.sum())
+        found.append((slope, gini(counts), top))
+    (slope, spread, top), (slope0, spread0, top0) = found
+    return [
+        _band("popularity: slope", slope, slope0, within=0.25, relative=True, note="of log count over log rank"),
+        _band("popularity: Gini", spread, spread0, within=0.07, relative=False, note="of interactions over items"),
+        _band("popularity: top 1 % share", top, top0, within=0.04, relative=False, note="of all interactions"),
+    ]
+
+
+def _activity(ours: Dataset, reference: Dataset) -> list[Check]:
+    counts = [np.sort(np.diff(data.matrix().indptr)) for data in (ours, reference)]
+    steps = np.concatenate(counts)
+    shares = [np.searchsorted(each, steps, side="right") / len(each) for each in counts]
+    distance = float(np.abs(shares[0] - shares[1]).max())
+    mean, mean0 = (float(each.mean()) for each in counts)
+    return [
+        Check("activity: KS distance", distance, None, 0.0, 0.1, bool(distance <= 0.1), "of interactions a user"),
+        _band("activity: mean", mean, mean0, within=0.15, relative=True, note="interactions a user"),
+    ]
+
+
+def _repeats(ours: Dataset, reference: Dataset) -> Check:
+    rates = [1 - len(data.matrix().indices) / data.interactions.height for data in (ours, reference)]
+    return _band("repeat rate", rates[0], rates[1], within=0.05, relative=False,
+                 note="share of interactions with something had before; 0 where a reader dropped repeats")  # fmt: skip
+
+
+def _entropy(world: World, ours: Dataset, reference: Dataset) -> Check:
+    name = "entropy of tastes (bits)"
+    known = world.items[ITEM].dtype == reference.interactions[ITEM].dtype
+    topics = world.items.select(ITEM, "topic")
+    values = [_bits(data, topics) if known else float("nan") for data in (ours, reference)]
+    if np.isnan(values[1]):
+        return Check(name, values[0], None, None, None, None, "the world does not know the items of the reference")
+    return _band(name, values[0], values[1], within=0.15, relative=True, note="of the topics a user consumes, mean")
+
+
+def _bits(data: Dataset, topics: pl.DataFrame) -> float:
+    """Mean entropy over users, each with the correction for few draws of Miller 1955: + (topics seen - 1) / 2n nats."""
+    rows = data.interactions.select(USER, ITEM).join(topics, on=ITEM).group_by(USER, "topic").len()
+    share = pl.col("len") / pl.col("len").sum()
+    users = rows.group_by(USER).agg(
+        (-(share * share.log())).sum().alias("nats"), pl.len().alias("topics"), pl.col("len").sum().alias("n")
+    )
+    corrected = users.select((pl.col("nats") + (pl.col("topics") - 1) / (2 * pl.col("n"))) / np.log(2)).to_series()
+    mean = corrected.mean()
+    return float(mean) if isinstance(mean, float) else float("nan")
+
+
+def _spectrum(ours: Dataset, reference: Dataset) -> Check:
+    k = min(_VALUES, *(min(data.matrix().n_rows, data.matrix().n_columns) - 2 for data in (ours, reference)))
+    values = [singular_values(data.matrix(), k) for data in (ours, reference)]
+    distance = float(np.abs(np.log(values[0] / values[1])).mean())
+    return Check("co-occurrence: spectrum", distance, None, 0.0, 0.25, bool(distance <= 0.25),
+                 f"mean |log ratio| of singular values 2 … {k + 1}")  # fmt: skip
+
+
+def singular_values(matrix: UserItemMatrix, k: int) -> np.ndarray:
+    """The leading singular values of D_u^-1/2 R D_i^-1/2 after the first, which is 1; descending."""
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.linalg import svds
+
+    rows = np.repeat(np.arange(matrix.n_rows), np.diff(matrix.indptr))
+    by_user, by_item = np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=matrix.n_columns)
+    values = 1 / np.sqrt(by_user[rows].astype(np.float64) * by_item[matrix.indices])
+    sparse = csr_matrix((values, (rows, matrix.indices)), shape=(matrix.n_rows, matrix.n_columns))
+    found = svds(sparse, k=k + 1, v0=np.ones(min(matrix.n_rows, matrix.n_columns)), return_singular_vectors=False)
+    return np.sort(np.asarray(found))[::-1][1:]
+
+
+def _places(ours: pl.DataFrame, reference: pl.DataFrame | None) -> list[Check]:
+    curve = _curve(ours)
+    theirs = _curve(reference) if reference is not None else {}
+    checks: list[Check] = []
+    for place in [place for place in (2, 3, 5, 10) if place in curve]:
+        name, note = f"clicks at place {place}", "click rate over that of place 1"
+        if place in theirs:
+            checks.append(_band(name, curve[place], theirs[place], within=0.25, relative=True, note=note))
+        else:
+            checks.append(Check(name, curve[place], None, None, None, None, f"{note}; the reference has no lists"))
+    return checks
+
+
+def _curve(log: pl.DataFrame) -> dict[int, float]:
+    rates = dict(log.group_by(POSITION).agg(pl.col(CLICKED).cast(pl.Float64).mean()).rows())
+    return {int(place): rate / rates[1] for place, rate in rates.items()} if rates.get(1) else {}

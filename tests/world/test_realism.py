@@ -1,0 +1,98 @@
+"""A fitted world against its data, and what the report says when it is not like it."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from reclens.data.movielens import read_movielens
+from reclens.errors import UsageError
+from reclens.world.fitting import fit_world
+from reclens.world.population import draw_world
+from reclens.world.realism import history_of, order_check, realism
+from reclens.world.settings import WorldSettings, preset
+
+
+@pytest.fixture(scope="module")
+def fitted(small_data):
+    return fit_world(small_data, WorldSettings(users=200, factors=8, new_share=0.0, births=0.0), seed=1)
+
+
+def test_a_fitted_world_keeps_users_items_and_activity(small_data, fitted) -> None:
+    assert fitted.users["user_id"].to_list() == small_data.user_vocabulary.ids.to_list()
+    assert fitted.items["item_id"].to_list() == small_data.item_vocabulary.ids.to_list()
+    assert {"age", "gender", "cohort"} <= set(fitted.users.columns)
+    history = history_of(fitted)
+    lived, real = np.diff(history.matrix().indptr), np.diff(small_data.matrix().indptr)
+    assert np.corrcoef(lived, real)[0, 1] > 0.95
+    counts = [np.bincount(small_data.item_vocabulary.encode(each.interactions["item_id"]), minlength=150)
+              for each in (history, small_data)]  # fmt: skip
+    assert np.corrcoef(np.log1p(counts[0]), np.log1p(counts[1]))[0, 1] > 0.9
+
+
+def test_tastes_of_a_fitted_world_tell_who_had_what(small_data, fitted) -> None:
+    # Users prefer what they really had to what others of the same popularity had: AUC by hand.
+    matrix = small_data.matrix()
+    utility = fitted.tastes @ fitted.vectors.T
+    rng, wins = np.random.default_rng(0), []
+    popular = np.repeat(np.arange(150), np.bincount(matrix.indices, minlength=150))
+    for user in range(matrix.n_rows):
+        had = matrix.indices[matrix.indptr[user] : matrix.indptr[user + 1]]
+        other = np.setdiff1d(rng.choice(popular, 60), had)
+        if len(other):
+            wins.append((utility[user, had][:, None] > utility[user, other][None, :]).mean())
+    assert np.mean(wins) > 0.6
+
+
+def test_more_users_are_copies_that_say_whom_they_are_like(small_data) -> None:
+    world = fit_world(small_data, WorldSettings(users=500, factors=6), seed=1)
+    assert world.users.height == 500 and world.users["like"].is_in(small_data.user_vocabulary.ids.implode()).all()
+    assert world.users["user_id"].n_unique() == 500
+
+
+def test_the_report_passes_a_fitted_world_and_not_a_drawn_one(small_data, fitted) -> None:
+    report = realism(fitted, small_data)
+    failed = [check.measure for check in report.checks if check.passed is False]
+    assert not failed, report.to_dicts()
+    drawn = realism(draw_world(preset("tiny", users=200, history=5.0)), small_data)
+    assert not drawn.passed
+    assert {row["measure"] for row in drawn.to_dicts() if row["passed"] is False} >= {"activity: mean"}
+
+
+def test_measures_by_hand() -> None:
+    from reclens.data.dataset import Dataset
+    from reclens.world.realism import _activity, _curve, _popularity, _repeats
+
+    four = Dataset(pl.DataFrame({"user_id": [1, 1, 1, 2, 2, 3], "item_id": [1, 2, 3, 1, 1, 1]}))
+    one = Dataset(pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 2, 3]}))
+    slope, spread, top = _popularity(four, one)
+    assert spread.simulated == pytest.approx(4 / 15) and spread.reference == 0  # counts 3, 1, 1: Σ|x-y| / 2n Σx
+    assert top.simulated == pytest.approx(3 / 5) and slope.reference == pytest.approx(0)
+    assert _activity(four, one)[0].simulated == pytest.approx(1 / 3)
+    assert _repeats(four, one).simulated == pytest.approx(1 / 6)
+    log = pl.DataFrame({"position": [1, 1, 2, 2], "clicked": [1, 1, 1, 0]})
+    assert _curve(log) == {1: 1.0, 2: 0.5}
+
+
+def test_order_of_algorithms() -> None:
+    same = order_check({"a": 1, "b": 2, "c": 3}, {"a": 10, "b": 20, "c": 30})
+    assert same.simulated == 1 and same.passed and "the same" in same.note
+    other = order_check({"a": 1, "b": 2, "c": 3}, {"a": 3, "b": 2, "c": 1})
+    assert other.simulated == -1 and other.passed is False
+    with pytest.raises(UsageError, match="three or more"):
+        order_check({"a": 1}, {"a": 1})
+
+
+def test_a_world_like_movielens_100k(shared_data) -> None:
+    data = read_movielens(shared_data / "movielens" / "ml-100k.zip")
+    world = fit_world(data, WorldSettings(users=943, factors=16, new_share=0.0, births=0.0))
+    report = realism(world, data)
+    assert report.passed, [check for check in report.checks if check.passed is False]
+
+
+def test_too_little_data_says_so(small_data) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(UsageError, match="20 or more"):
+        fit_world(replace(small_data, interactions=small_data.interactions.head(5)))
