@@ -57,6 +57,8 @@ def load(
         return _from_query(source, query, params, table)
     if params is not None:
         raise UsageError("params= are values for query=, which is not given.")
+    if isinstance(source, Raw):
+        return source
     if isinstance(source, str | Path):
         return _from_path(str(source), table=table, delimiter=delimiter, encoding=encoding, header=header)
     if _is_connection(source):

@@ -145,8 +145,13 @@ class Workspace:
         folder.rename(bin_)
         return bin_
 
-    def restore(self, kind: str, name: str) -> Path:
+    def restore(self, kind: str, name: str, *, skip: int = 0) -> Path:
         """Bring the artefact of that name that was removed last back; returns its folder.
+
+        Args:
+            kind: Its kind.
+            name: Its name.
+            skip: How many of those that were removed last to pass over.
 
         Raises:
             UnknownNameError: If the trash holds none.
@@ -154,13 +159,13 @@ class Workspace:
         """
         removed = sorted((self.folder / ".trash" / kind).glob("*@*"))
         mine = [path for path in removed if path.name.rpartition("@")[0] == name]
-        if not mine:
+        if len(mine) <= skip:
             raise UnknownNameError(f"removed {kind}", name, {path.name.rpartition("@")[0] for path in removed})
         home = self.folder / kind / name
         if home.exists():
             raise WorkspaceError(f"{home} exists again: remove it first, then restore.")
         home.parent.mkdir(parents=True, exist_ok=True)
-        mine[-1].rename(home)
+        mine[-1 - skip].rename(home)
         return home
 
     def query(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> Answer:

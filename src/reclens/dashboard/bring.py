@@ -1,0 +1,195 @@
+"""Lists that somebody brings, measured and kept: what the page Upload does, without the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from reclens.data.sources import Raw
+from reclens.data.tables import read, read_recommendations, read_table_and_rules
+from reclens.engine import Progress, quiet
+from reclens.errors import UsageError
+from reclens.evaluate import Evaluation, evaluate
+from reclens.metrics import describe, names
+from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER
+from reclens.workspace import Workspace
+
+__all__ = [
+    "FILES",
+    "Brought",
+    "File",
+    "Kept",
+    "in_words_of_the_page",
+    "keep",
+    "measure",
+    "possible_metrics",
+    "take_back",
+]
+
+
+@dataclass(frozen=True)
+class File:
+    """A kind of file that can be brought.
+
+    Attributes:
+        title: What it is.
+        help: What it holds.
+        required: Columns that it must have.
+        optional: Columns that are used where they are there.
+    """
+
+    title: str
+    help: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+FILES: Final[Mapping[str, File]] = {
+    "lists": File("Recommendation lists", "One row a user and item, with a rank or a score.", (USER, ITEM),
+                  (RANK, SCORE)),
+    "truth": File("Truth", "What the users went on to choose: held-out interactions.", (USER, ITEM), (RELEVANCE,)),
+    "train": File("Training interactions", "What the system learned from: for novelty, coverage, popularity.",
+                  (USER, ITEM), (RATING, TIMESTAMP)),
+    "items": File("Item attributes", "One row an item; a column of lists, such as genres, for diversity.", (ITEM,)),
+    "users": File("User attributes", "One row a user; each column can be a segment.", (USER,)),
+}  # fmt: skip
+"""The files, in the order of the page; the first two are needed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Brought:
+    """What was brought.
+
+    Attributes:
+        tables: Kind of file -> its rows.
+        columns: Kind of file -> our column -> theirs.
+    """
+
+    tables: Mapping[str, Raw]
+    columns: Mapping[str, Mapping[str, str | None]]
+
+    def named(self, kind: str) -> dict[str, str | int | None]:
+        """The columns of one file, for its reader."""
+        file = FILES[kind]
+        chosen = self.columns.get(kind, {})
+        missing = [ours for ours in file.required if not chosen.get(ours)]
+        if missing:
+            raise UsageError(f"{file.title}: say which column is {' and which is '.join(missing)}.")
+        return {ours: chosen.get(ours) for ours in (*file.required, *file.optional)}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was kept.
+
+    Attributes:
+        name: Its name.
+        replaced: Whether another evaluation of that name went to the trash.
+    """
+
+    name: str
+    replaced: bool
+
+
+def possible_metrics(brought: Brought) -> list[str]:
+    """The metrics that these files are enough for."""
+    have = {"truth"} | ({"profiles"} if "train" in brought.tables else set())
+    if {"train", "items"} <= set(brought.tables):
+        kinds = brought.tables["items"].frame.schema.values()
+        have |= {"features", "distributions"} if any(kind.is_nested() for kind in kinds) else set()
+    able = (describe(name) for name in names())
+    return [info.name for info in able if set(info.needs) <= have and (info.kind == "user" or "profiles" in have)]
+
+
+def measure(
+    brought: Brought, *, metrics: Sequence[str], k: int, by: Sequence[str] = (), name: str = "system",
+    bad_rows: Literal["error", "drop"] = "error", progress: Progress = quiet,
+) -> Evaluation:  # fmt: skip
+    """Evaluate what was brought.
+
+    Args:
+        brought: The files.
+        metrics: Names of metrics, without cut-offs.
+        k: The cut-off, for those that have one.
+        by: Columns of the users to measure by.
+        name: Name of the system.
+        bad_rows: What becomes of rows that cannot be used.
+        progress: Called as work goes on.
+
+    Raises:
+        DataError: If a file is not what it has to be; it names file, column and row.
+        UsageError: If a column is not said, or a metric needs what was not brought.
+    """
+    tables = brought.tables
+    for kind in ("lists", "truth"):
+        if kind not in tables:
+            raise UsageError(f"{FILES[kind].title}: bring a file.")
+    progress("read the lists", 0, 0)
+    lists = read_recommendations(tables["lists"], columns=brought.named("lists"), name=name, bad_rows=bad_rows)
+    progress("read the truth", 0, 0)
+    named = brought.named("truth")
+    truth, rules = read_table_and_rules(tables["truth"], columns=named, bad_rows=bad_rows)
+    train = None
+    if "train" in tables:
+        progress("read the training interactions", 0, 0)
+        ids = {USER: brought.named("users")[USER] if "users" in tables else None,
+               ITEM: brought.named("items")[ITEM] if "items" in tables else None}  # fmt: skip
+        sides: dict[str, Any] = {kind: _renamed(tables[kind], key, ids[key]) for kind, key in
+                                 (("users", USER), ("items", ITEM)) if kind in tables}  # fmt: skip
+        train = read(tables["train"], columns=brought.named("train"), bad_rows=bad_rows, **sides)
+        train = train.with_segments(**{each: each for each in by})
+    elif by:
+        raise UsageError("segments need the training interactions too: bring them.")
+    asked = [f"{each}@{k}" if describe(each).cut else each for each in metrics]
+    graded = named.get(RELEVANCE) is not None
+    result = evaluate(lists, truth, train=train, metrics=asked, by=by, relevance=RELEVANCE if graded else None,
+                      name=name, progress=progress)  # fmt: skip
+    return dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
+
+
+def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool = False) -> Kept:
+    """Keep an evaluation, whole or not at all.
+
+    Raises:
+        UsageError: If the name is none.
+        WorkspaceError: If the name is taken and is not to be replaced, or the folder cannot be written.
+    """
+    taken = name in (each.name for each in workspace.list("evaluation"))
+    workspace.save(result, name, overwrite=replace)
+    return Kept(name, taken)
+
+
+def take_back(workspace: Workspace, kept: Kept) -> None:
+    """Undo :func:`keep`: what was kept goes to the trash, and what it replaced comes back."""
+    workspace.remove("evaluation", kept.name)
+    if kept.replaced:
+        workspace.restore("evaluation", kept.name, skip=1)
+
+
+def in_words_of_the_page(message: str) -> str:
+    """An error's advice in the words of the page: there is no ``bad_rows='drop'`` to pass there.
+
+    >>> in_words_of_the_page("Mend the rows, or pass bad_rows='drop' to leave them out (they are counted).")
+    'Mend the rows, or choose “leave out and count” below to leave them out (they are counted).'
+    >>> in_words_of_the_page("Name it with columns={'rank': 'your name'}.")
+    'Choose it among the columns above.'
+    """
+    message = re.sub(r"pass bad_rows='drop'", "choose “leave out and count” below", message)
+    message = re.sub(
+        r"[Nn]ame (?:it|one of them|another)(?: with|:)? columns=(?:\{[^}]*\})?",
+        "Choose it among the columns above",
+        message,
+    )
+    return re.sub(r"Name the encoding it was written in, such as .*", "Save it as UTF-8 and bring it again.", message)
+
+
+def _renamed(raw: Raw, key: str, theirs: str | int | None) -> Raw:
+    """Attributes with the id under our name: readers take one name of the id for all files."""
+    frame = raw.frame
+    if theirs is None or theirs == key:
+        return raw
+    others = frame.drop(key, strict=False)
+    return dataclasses.replace(raw, frame=others.rename({str(theirs): key}))

@@ -1,0 +1,60 @@
+"""One file of the page Upload: brought, read within the limits, its columns named, its errors beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from reclens.dashboard.bring import FILES, in_words_of_the_page
+from reclens.dashboard.launch import UPLOAD_MB
+from reclens.dashboard.show import plain
+from reclens.data.sources import Raw
+from reclens.data.uploads import LIMITS, guess_columns, open_upload
+from reclens.errors import DataError
+
+__all__ = ["bring_file"]
+
+_NONE = "– none –"
+_KINDS = ["csv", "tsv", "txt", "gz", "parquet"]
+
+
+def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, str | None]]) -> None:
+    """Draw the place of one file, and put what was brought and how its columns are named into the two dictionaries."""
+    file = FILES[kind]
+    brought = st.file_uploader(
+        file.title, _KINDS, key=f"file-{kind}", max_upload_size=UPLOAD_MB,
+        help=f"{file.help} At most {UPLOAD_MB} MB, {LIMITS.rows:,} rows and {LIMITS.columns} columns.",
+    )  # fmt: skip
+    if brought is None:
+        st.caption(file.help)
+        return
+    try:
+        raw = _opened(brought.file_id, brought.name, brought)
+    except DataError as error:
+        st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
+        return
+    st.caption(f"{raw.frame.height:,} rows, {raw.frame.width:,} columns")
+    present = raw.frame.columns
+    guessed = guess_columns(present, [*file.required, *file.optional])
+    chosen: dict[str, str | None] = {}
+    wanted = [*file.required, *file.optional]
+    for at in range(0, len(wanted), 2):
+        for ours, place in zip(wanted[at : at + 2], st.columns(2), strict=False):
+            options = present if ours in file.required else [_NONE, *present]
+            theirs = guessed.get(ours)
+            index = options.index(theirs) if theirs in options else None if ours in file.required else 0
+            with place:
+                picked = st.selectbox(ours, options, index=index, key=f"column-{kind}-{ours}-{brought.file_id}",
+                                      placeholder="choose a column")  # fmt: skip
+            chosen[ours] = None if picked == _NONE else picked
+    found[kind], columns[kind] = raw, chosen
+    with st.expander("The first rows"):
+        st.dataframe(raw.frame.head(5), hide_index=True, width="stretch", key=f"head-{kind}")
+
+
+@st.cache_resource(show_spinner="Reading …", max_entries=10, ttl=3600)
+def _opened(file_id: str, name: str, _file: Any) -> Raw:
+    """The rows of an upload, read once; ``file_id`` is new for each upload."""
+    del file_id
+    return open_upload(_file.getvalue(), name)

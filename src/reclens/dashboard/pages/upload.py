@@ -1,0 +1,144 @@
+"""Upload: the lists of any system and the truth, measured here and kept in the workspace."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from reclens.dashboard.bring import (
+    FILES,
+    Brought,
+    Kept,
+    in_words_of_the_page,
+    keep,
+    measure,
+    possible_metrics,
+    take_back,
+)
+from reclens.dashboard.files import bring_file
+from reclens.dashboard.navigation import Page
+from reclens.dashboard.show import choose_many, plain, table
+from reclens.data.sources import Raw
+from reclens.errors import RecLensError
+from reclens.evaluate import DEFAULT_METRICS, Evaluation
+from reclens.report import oddities, tables
+from reclens.workspace import Workspace
+
+__all__ = ["PAGE", "show"]
+
+_LEAVE_OUT = "leave out and count"
+
+
+def show(workspace: Workspace) -> None:
+    """Draw the page."""
+    st.title("Upload")
+    st.caption("Lists of any system against what users went on to choose. CSV, TSV or Parquet; nothing leaves this "
+               "machine. No files at hand? Run the demo on Home, or `reclens run job.toml`.")  # fmt: skip
+    brought = _files()
+    if not {"lists", "truth"} <= set(brought.tables):
+        st.info("Bring the lists and the truth: the rest is optional.", icon=":material/upload_file:")
+        return
+    st.subheader("Measure")
+    able = possible_metrics(brought)
+    default = [name for name in (each.split("@")[0] for each in DEFAULT_METRICS) if name in able]
+    metrics = choose_many("Metrics", able, key="metrics", default=default,
+                          help="Those that the files are enough for; the optional files bring more.")  # fmt: skip
+    users = brought.tables.get("users")
+    groups = (
+        [] if users is None else [each for each in users.frame.columns if each != brought.columns["users"]["user_id"]]
+    )
+    by = choose_many("Segments", groups, key="by", default=[]) if groups and "train" in brought.tables else []
+    left, middle, right = st.columns(3)
+    with left:
+        k = st.number_input("Places that count (k)", 1, 1000, 10, key="k", bind="query-params")
+    with middle:
+        first = brought.tables["lists"].name
+        name = st.text_input("Name of the system", re.sub(r"[^A-Za-z0-9._-]", "-", first), key="system", max_chars=100)
+    with right:
+        bad = st.selectbox("Rows that cannot be used", ["stop and say which", _LEAVE_OUT], key="bad")
+    if st.button("Evaluate", type="primary", icon=":material/play_arrow:", disabled=not metrics):
+        _evaluate(brought, {"metrics": metrics, "k": int(k), "by": by, "name": name or "system",
+                            "bad_rows": "drop" if bad == _LEAVE_OUT else "error"})  # fmt: skip
+    _result(workspace)
+
+
+def _files() -> Brought:
+    found: dict[str, Raw] = {}
+    columns: dict[str, dict[str, str | None]] = {}
+    needed, more = ["lists", "truth"], [kind for kind in FILES if kind not in ("lists", "truth")]
+    for kind, place in zip(needed, st.columns(2), strict=True):
+        with place:
+            bring_file(kind, found, columns)
+    with st.expander("Training data and attributes: for novelty, coverage, diversity and segments",
+                     icon=":material/add:"):  # fmt: skip
+        for kind, place in zip(more, st.columns(3), strict=True):
+            with place:
+                bring_file(kind, found, columns)
+    return Brought(found, columns)
+
+
+def _evaluate(brought: Brought, asked: dict[str, Any]) -> None:
+    st.session_state.pop("brought", None)
+    st.session_state.pop("kept", None)
+    with st.status("Evaluating …", expanded=True) as status:
+        bar = st.progress(0.0)
+
+        def say(what: str, done: int, total: int, /) -> None:
+            status.update(label=plain(what))
+            bar.progress(min(done, total) / total if total else 0.0)
+
+        try:
+            st.session_state["brought"] = measure(brought, **asked, progress=say)
+        except RecLensError as error:
+            status.update(label="The files cannot be evaluated", state="error")
+            st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
+            return
+        bar.empty()
+        status.update(label="Evaluated", state="complete", expanded=False)
+
+
+def _result(workspace: Workspace) -> None:
+    result: Evaluation | None = st.session_state.get("brought")
+    if result is None:
+        return
+    st.subheader("Result")
+    table(tables.leaderboard({result.system: result}), key="brought")
+    for line in oddities(result.card):
+        st.text(f"• {line}")
+    kept: Kept | None = st.session_state.get("kept")
+    if kept is not None:
+        _is_kept(workspace, kept)
+        return
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        name = st.text_input("Keep it as", result.system, key="keep-as", max_chars=100)
+    with right:
+        replace = st.checkbox("Replace one of that name", key="replace")
+    if st.button("Keep in the workspace", icon=":material/save:"):
+        try:
+            st.session_state["kept"] = keep(workspace, result, name, replace=replace)
+        except RecLensError as error:
+            said = str(error).replace("pass overwrite=True", "tick “Replace one of that name”")
+            st.error(plain(said), icon=":material/error:")
+            return
+        st.rerun()
+
+
+def _is_kept(workspace: Workspace, kept: Kept) -> None:
+    st.success(f"Kept as {plain(kept.name)}." + (" The one before it lies in the trash." if kept.replaced else ""),
+               icon=":material/check:")  # fmt: skip
+    left, right = st.columns(2)
+    with left:
+        st.link_button("Open in Diagnostics", f"diagnostics?{urlencode({'runs': kept.name})}",
+                       icon=":material/monitoring:")  # fmt: skip
+    with right:
+        if st.button("Undo", icon=":material/undo:"):
+            take_back(workspace, kept)
+            del st.session_state["kept"]
+            st.rerun()
+
+
+PAGE = Page("Upload", ":material/upload:", "Data", 50, show, "upload")

@@ -1,0 +1,160 @@
+"""Files go in, the numbers of the library come out, are kept under a name, and can be taken back."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reclens.dashboard.bring import Brought, Kept, keep, measure, possible_metrics, take_back
+from reclens.data.uploads import guess_columns, open_upload
+from reclens.errors import UsageError, WorkspaceError
+from reclens.evaluate import evaluate
+from reclens.report.tables import leaderboard
+from reclens.workspace import Workspace
+
+LISTS = b"user,item,rank\n1,a,1\n1,b,2\n2,a,1\n2,c,2\n3,b,1\n"
+TRUTH = b"user,item\n1,b\n2,a\n4,c\n"
+TRAIN = b"user,item,rating\n1,c,5\n2,b,4\n3,a,1\n4,a,2\n"
+ITEMS = io.BytesIO()
+pl.DataFrame({"item": ["a", "b", "c"], "genres": [["x"], ["x", "y"], ["z"]]}).write_parquet(ITEMS)
+USERS = b"user,age\n1,young\n2,old\n3,old\n4,young\n"
+FILES = {"lists": ("lists.csv", LISTS), "truth": ("truth.csv", TRUTH), "train": ("train.csv", TRAIN),
+         "items": ("items.parquet", ITEMS.getvalue()), "users": ("users.csv", USERS)}  # fmt: skip
+
+
+def words(app) -> str:
+    shown = [*app.markdown, *app.text, *app.caption, *app.title, *app.subheader, *app.warning, *app.error, *app.success,
+             *app.info]  # fmt: skip
+    return "\n".join(str(each.value) for each in shown).replace("\\", "")
+
+
+def brought(*kinds: str) -> Brought:
+    tables = {kind: open_upload(FILES[kind][1], FILES[kind][0]) for kind in kinds}
+    wanted = ["user_id", "item_id", "rank", "score", "relevance", "rating", "timestamp"]
+    return Brought(tables, {kind: guess_columns(raw.frame.columns, wanted) for kind, raw in tables.items()})
+
+
+def upload(app, *, kinds: tuple[str, ...] = ("lists", "truth"), **instead: bytes):
+    for kind in kinds:
+        name, data = FILES[kind]
+        app.file_uploader(key=f"file-{kind}").set_value((name, instead.get(kind, data), "application/octet-stream"))
+    return app.run()
+
+
+def button(app, label: str):
+    return next(each for each in app.button if each.label == label)
+
+
+def test_files_in_numbers_out(open_page, tmp_path: Path) -> None:
+    app = upload(open_page("upload", folder=tmp_path, k="2", metrics=["ndcg", "recall"]))
+    assert not app.exception and "5 rows, 3 columns" in words(app)
+    button(app, "Evaluate").click().run()
+    lists = pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": list("abacb"), "rank": [1, 2, 1, 2, 1]})
+    truth = pl.DataFrame({"user_id": [1, 2, 4], "item_id": list("bac")})
+    expected = evaluate(lists, truth, metrics=["ndcg@2", "recall@2"], name="lists")
+    assert expected["recall@2"].overall.value == pytest.approx(2 / 3), "4 has no list"
+    shown = app.dataframe[-1].value
+    assert [tuple(row) for row in shown.itertuples(index=False)] == list(leaderboard({"lists": expected}).rows)
+    assert "users without a list: 1" in words(app) and "lists of users without truth, left out: 1" in words(app)
+
+
+def test_kept_linked_and_taken_back(open_page, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    app = upload(open_page("upload", folder=tmp_path))
+    button(app, "Evaluate").click().run()
+    app.text_input(key="keep-as").set_value("../up").run()
+    button(app, "Keep in the workspace").click().run()
+    assert "is no name" in words(app) and workspace.list() == []
+    app.text_input(key="keep-as").set_value("mine").run()
+    button(app, "Keep in the workspace").click().run()
+    assert [each.name for each in workspace.list("evaluation")] == ["mine"]
+    assert "Kept as mine" in words(app)
+    assert app.get("link_button")[0].proto.url == "diagnostics?runs=mine"
+    button(app, "Undo").click().run()
+    assert workspace.list() == []
+
+
+@pytest.mark.parametrize(
+    ("lists", "says"),
+    [
+        (b"", "empty"),
+        (b"user,item,rank\n1,a,first\n", "row 1"),
+        (b"user,item,rank\n1,a,1\n1,b,\n", "row 2"),
+        (b"user,item,rank\n,a,1\n", "row 1"),
+        (b"user,item,rank\n1,a,1\n1,b,1\n", "at rank 1"),
+        (b"user,item\n1,a\n", "rank"),
+        (b"user,item,rank\n1,\xff,1\n", "not UTF-8"),
+        (b"PK\x03\x04", "a zip"),
+        (b"\x80\x04K\x01.", "A pickle is a program"),
+        (b"user,item,score\n1,a,x\n", "row 1"),
+        (b"user,item,rank\n1,<script>alert(1)</script>**b**,x\n", "row 1"),
+    ],
+)
+def test_errors_stand_in_place(open_page, tmp_path: Path, lists: bytes, says: str) -> None:
+    app = upload(open_page("upload", folder=tmp_path), lists=lists)
+    buttons = [each for each in app.button if each.label == "Evaluate"]
+    if buttons:
+        buttons[0].click().run()
+    assert not app.exception and says in words(app)
+    said = "".join(each.value for each in app.error)
+    assert "<script>" not in said and "columns=" not in said and "bad_rows=" not in said
+
+
+def test_rows_that_cannot_be_used_are_left_out_and_counted(open_page, tmp_path: Path) -> None:
+    app = upload(open_page("upload", folder=tmp_path), lists=LISTS + b",a,1\n")
+    app.selectbox(key="bad").select("leave out and count").run()
+    button(app, "Evaluate").click().run()
+    assert not app.error and "left out: 1" in words(app)
+
+
+def test_columns_with_other_names_are_chosen(open_page, tmp_path: Path) -> None:
+    app = upload(open_page("upload", folder=tmp_path), lists=LISTS.replace(b"user,item,rank", b"who,what,place"))
+    button(app, "Evaluate").click().run()
+    assert "say which column is user_id and which is item_id" in words(app)
+    for ours, theirs in (("user_id", "who"), ("item_id", "what"), ("rank", "place")):
+        next(each for each in app.selectbox if each.label == ours).select(theirs)
+    app.run()
+    button(app, "Evaluate").click().run()
+    assert not app.error and "Result" in words(app)
+
+
+def test_repeated_rows_are_counted() -> None:
+    lists = open_upload(LISTS + b"1,a,3\n", "lists.csv")
+    given = brought("lists", "truth")
+    found = measure(Brought({**given.tables, "lists": lists}, given.columns), metrics=["recall"], k=5)
+    assert any(rule["rule"] == "repeated items dropped" and rule["count"] == 1 for rule in found.card["rules"])
+
+
+def test_more_files_make_more_metrics_and_segments(open_page, tmp_path: Path) -> None:
+    assert "novelty" not in possible_metrics(brought("lists", "truth"))
+    assert {"novelty", "coverage"} <= set(possible_metrics(brought("lists", "truth", "train")))
+    assert "diversity" not in possible_metrics(brought("lists", "truth", "train"))
+    everything = brought("lists", "truth", "train", "items", "users")
+    assert "diversity" in possible_metrics(everything)
+    found = measure(everything, metrics=possible_metrics(everything), k=2, by=["age"])
+    assert found["recall@2"].by["age"]["old"].value == 1
+    app = upload(open_page("upload", folder=tmp_path, by="age"), kinds=tuple(FILES))
+    button(app, "Evaluate").click().run()
+    assert not app.error and "Result" in words(app)
+
+
+def test_what_is_missing_is_said() -> None:
+    with pytest.raises(UsageError, match="Truth: bring a file"):
+        measure(brought("lists"), metrics=["ndcg"], k=10)
+    with pytest.raises(UsageError, match="segments need the training"):
+        measure(brought("lists", "truth", "users"), metrics=["ndcg"], k=10, by=["age"])
+
+
+def test_a_replaced_one_comes_back(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    one, two = (measure(brought("lists", "truth"), metrics=["recall"], k=k) for k in (1, 2))
+    assert keep(workspace, one, "mine") == Kept("mine", False)
+    with pytest.raises(WorkspaceError, match="exists"):
+        keep(workspace, two, "mine")
+    kept = keep(workspace, two, "mine", replace=True)
+    assert kept.replaced and workspace.load("evaluation", "mine").metrics == two.metrics
+    take_back(workspace, kept)
+    assert workspace.load("evaluation", "mine").metrics == one.metrics

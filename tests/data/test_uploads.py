@@ -1,0 +1,148 @@
+"""Uploads are parsed as data, within limits, and say what is wrong with them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import tempfile
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reclens.data.tables import read_recommendations, read_table
+from reclens.data.uploads import Limits, guess_columns, open_upload
+from reclens.errors import DataError
+
+ROWS = pl.DataFrame({"user_id": ["007", "7"], "item_id": [1, 2], "rank": [1, 1]})
+
+
+class Trap:
+    """Unpickled, it would leave a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.path,)
+
+
+def parquet(frame: pl.DataFrame) -> bytes:
+    out = io.BytesIO()
+    frame.write_parquet(out)
+    return out.getvalue()
+
+
+def zipped(data: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("lists.csv", data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"user_id,item_id,rank\n007,1,1\n7,2,1\n", b"user_id\titem_id\trank\n007\t1\t1\n7\t2\t1\n",
+     "\ufeffuser_id;item_id;rank\r\n007;1;1\r\n7;2;1\r\n".encode(),
+     gzip.compress(b"user_id,item_id,rank\n007,1,1\n7,2,1\n"),
+     parquet(ROWS)],
+)  # fmt: skip
+def test_what_a_file_is_says_its_content(data: bytes) -> None:
+    for name in ("lists.csv", "lists.parquet", "lists"):
+        lists = read_recommendations(open_upload(data, name))
+        assert lists.table.rows() == [("007", 1, 1), ("7", 2, 1)] and lists.name == "lists"
+
+
+def test_the_same_rows_as_from_a_file(tmp_path: Path) -> None:
+    data = b"user,item,relevance\n1,a,0.5\n2,b,2\n"
+    (tmp_path / "truth.csv").write_bytes(data)
+    assert read_table(open_upload(data, "truth.csv")).equals(read_table(tmp_path / "truth.csv"))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty"),
+        (b" \n\n", "empty"),
+        (b"\xfd\x01\x02garbage", "not UTF-8"),
+        (b"user,item,rank\n1,\xe9,1\n", "not UTF-8"),
+        (b"a\0b\0c", "not text"),
+        (zipped(b"user,item,rank\n1,2,1\n"), "a zip, expected CSV or Parquet"),
+        (b"PAR1 and then nothing", "cannot be read"),
+        (parquet(ROWS)[:-20], "cannot be read"),
+        (gzip.compress(b"user,item,rank\n1,2,1\n" * 1000)[:-20], "cut short"),
+        (b"user,item,rank\n1,2,3,4\n", "row 1: the row has 4 fields"),
+        (b'user,item,rank\n1,"2,3\n', "never closed"),
+        (b"user,user,rank\n1,2,3\n", "two columns are named 'user'"),
+    ],
+)  # fmt: skip
+def test_what_is_no_table_is_said(data: bytes, says: str) -> None:
+    with pytest.raises(DataError, match=says) as refused:
+        open_upload(data, "lists.csv")
+    assert "lists.csv" in str(refused.value)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_is_not_run(tmp_path: Path, protocol: int) -> None:
+    data = pickle.dumps(Trap(tmp_path / "ran"), protocol=protocol)
+    with pytest.raises(DataError):
+        read_recommendations(open_upload(data, "lists.csv"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_yaml_and_formulas_are_text(tmp_path: Path) -> None:
+    data = f"user,item,rank\n\"!!python/object/apply:os.system [touch {tmp_path}/ran]\",=cmd|' /C calc'!A0,1\n".encode()
+    assert read_recommendations(open_upload(data, "lists.csv")).table["item_id"].to_list() == ["=cmd|' /C calc'!A0"]
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("limits", "data", "says"),
+    [
+        (Limits(bytes=20), b"user,item,rank\n1,2,1\n", "21 bytes"),
+        (Limits(rows=3), b"user,item,rank\n" + b"1,2,1\n" * 4, "5 lines"),
+        (Limits(rows=1), parquet(ROWS), "2 rows"),
+        (Limits(columns=2), b"user,item,rank\n1,2,1\n", "3 columns"),
+        (Limits(columns=2), parquet(ROWS), "3 columns"),
+        (Limits(cell=10), b"user,item,rank\nxxxxxxxxxxxxxxx,2,1\n", "15 bytes in a cell of the column 'user'"),
+        (Limits(cell=10), parquet(ROWS.with_columns(title=pl.lit("x" * 15))), "in a cell of the column 'title'"),
+        (Limits(unpacked=1 << 22), gzip.compress(b"0" * (1 << 24)), "unpacked"),
+        (Limits(unpacked=1 << 20), parquet(pl.DataFrame({"a": pl.int_range(1 << 18, eager=True)})), "bytes unpacked"),
+        (Limits(), b"x" * (2 << 20), "bytes in the first line"),
+        (Limits(), b"," * 600 + b"\n", "columns"),
+    ],
+)  # fmt: skip
+def test_what_is_too_large_is_refused(limits: Limits, data: bytes, says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        open_upload(data, "lists.csv", limits=limits)
+
+
+def test_a_parquet_bomb_is_refused_before_it_is_unpacked() -> None:
+    bomb = parquet(pl.DataFrame({"user_id": pl.repeat(1, 30_000_000, dtype=pl.Int8, eager=True)}))
+    assert len(bomb) < 1_000_000
+    with pytest.raises(DataError, match="30,000,000 rows"):
+        open_upload(bomb, "lists.parquet")
+
+
+def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    open_upload(parquet(ROWS), "lists.parquet")
+    with pytest.raises(DataError):
+        open_upload(b"PAR1 and then nothing", "lists.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nested_columns_are_no_ids_and_do_no_harm_elsewhere() -> None:
+    nested = ROWS.with_columns(tags=pl.Series([["a"], ["b", "c"]]), who=pl.struct("user_id"))
+    raw = open_upload(parquet(nested), "lists.parquet")
+    assert read_recommendations(raw).table.height == 2
+    with pytest.raises(DataError, match=r"column 'who': ids are Struct"):
+        read_recommendations(raw, columns={"user_id": "who"})
+
+
+def test_columns_are_guessed_where_that_is_sure() -> None:
+    assert guess_columns(["userId", "user_id", "movieId"], ["user_id", "item_id"]) == {
+        "user_id": "user_id", "item_id": "movieId"}  # fmt: skip
+    assert guess_columns(["userId", "uid"], ["user_id"]) == {}
