@@ -85,7 +85,7 @@ def _segments(shown: Shown) -> None:
     chart(charts.gap_chart(shown.results, metric=metric), f"Largest gap in {metric}", key="gaps", metric=metric)
     for name in groups:
         with st.expander(f"The numbers by {plain(name)}"):
-            table(tables.segment_table(sources[name], metric=metric, by=name), key=f"segment-{name}")
+            table(tables.segment_table(sources[name], metric=metric, by=name), key=f"segment-table-{name}")
 
 
 def _trade_off(shown: Shown) -> None:

@@ -1,0 +1,141 @@
+"""How long a page of the dashboard takes to appear, and a filter to take effect, measured in the browser.
+
+    python benchmarks/bench_dashboard.py            # needs the extra dashboard, playwright and chromium
+
+A workspace of 100 runs × 6,040 users (ten different lists, each kept under ten names) is made once in
+``benchmarks/.workspaces``. *First* is the first visit of a fresh server, with everything still to be read and compared;
+*again* are later visits in a fresh browser tab. A filter takes effect when the script has run and the page stands still.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import harness
+
+STILL = """() => {
+  const app = document.querySelector("[data-testid=stApp]");
+  return app?.dataset.testScriptState === "notRunning" && document.querySelector("h1")
+    && !document.querySelector("[data-stale=true], [data-testid=stSkeleton]")
+    && [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every((each) => each.querySelector("svg, canvas"));
+}"""
+
+
+def make_workspace(folder: Path, runs: int) -> None:
+    """Ten lists for 6,040 users, evaluated by three segmentations, each under ``runs`` ÷ 10 names."""
+    from dataclasses import replace
+
+    from reclens import models
+    from reclens.data import segments
+    from reclens.data import split as splits
+    from reclens.data.synthetic import synthetic_movielens
+    from reclens.evaluate import compare, evaluate
+    from reclens.workspace import Workspace
+
+    data = synthetic_movielens(n_users=6_040, n_items=3_706, n_ratings=1_000_209, rng=0)
+    split = splits.random(data, rng=1)
+    train = split.train.with_segments(
+        age=segments.bins("age", [25, 45]), activity=segments.quantiles("n_interactions", ["light", "medium", "heavy"]),
+        taste=segments.top_value("genres"),
+    )  # fmt: skip
+    metrics = ["ndcg@5", "ndcg@10", "ndcg@20", "recall@10", "map@10", "mrr@10", "diversity@10", "novelty@10",
+               "serendipity@10", "coverage@10", "gini@10"]  # fmt: skip
+    place = Workspace(folder)
+    place.save(split, "big")
+    kinds = {"popular": models.Popular(), "random": models.Random(), "recent": models.RecentPopular()}
+    kinds |= {f"item_knn_{n}": models.ItemKNN(neighbors=n) for n in (20, 50, 100, 200)}
+    kinds |= {f"pure_svd_{n}": models.PureSVD(factors=n) for n in (16, 32, 64)}
+    results = {}
+    for name, model in kinds.items():
+        lists = model.fit(train).recommend(split.test_users, k=20)
+        result = evaluate(lists, split.test, train=train, metrics=metrics, by=["age", "activity", "taste"], name=name)
+        results[name] = result
+        for at in range(runs // len(kinds)):
+            place.save(lists, f"big{at}-{name}")
+            place.save(replace(result, system=f"big{at}-{name}"), f"big{at}-{name}")
+        print(f"  {name}", file=sys.stderr)
+    place.save(compare(results, baseline="popular"), "big")
+
+
+def serve(folder: Path, log: Any) -> tuple[subprocess.Popen[bytes], str]:
+    """The application, as ``reclens dashboard`` starts it."""
+    from reclens.dashboard import plan_launch
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    plan = plan_launch(folder, port=port, browser=False, secrets=[])
+    server = subprocess.Popen(plan.command, stdout=log, stderr=log)
+    while True:
+        try:
+            urllib.request.urlopen(f"{plan.url}/_stcore/health", timeout=1).read()
+            return server, plan.url
+        except OSError:
+            time.sleep(0.1)
+
+
+def seconds(page: Any, act: Callable[[], Any], begun: str | None = None) -> float:
+    """From an act until the page stands still; ``begun`` is a condition that the act brings about."""
+    started = time.perf_counter()
+    act()
+    if begun:
+        page.wait_for_function(begun, polling=5, timeout=60_000)
+    page.wait_for_function(STILL, polling=10, timeout=60_000)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=5)
+    options = parser.parse_args()
+    folder = harness.FOLDER / ".workspaces" / f"dashboard-{options.runs}"
+    if not (folder / "comparison" / "big").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        make_workspace(folder, options.runs)
+    from playwright.sync_api import sync_playwright
+
+    paths = ["", "diagnostics", "diagnostics?view=Segments", "compare", "users?user=7", "items?q=1"]
+    rows: dict[str, list[float]] = {}
+    with Path(folder.parent / "log").open("wb") as log, sync_playwright() as playwright:
+        server, url = serve(folder, log)
+        try:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"),
+                                                 args=["--no-sandbox", "--disable-gpu"])  # fmt: skip
+            for turn in range(options.turns + 1):
+                for path in paths:
+                    page = browser.new_page(viewport={"width": 1280, "height": 800})
+                    name = f"{path or 'home'}, {'again' if turn else 'first'}"
+                    rows.setdefault(name, []).append(seconds(page, lambda: page.goto(f"{url}/{path}")))  # noqa: B023
+                    page.close()
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(f"{url}/diagnostics")
+            page.wait_for_function(STILL, timeout=60_000)
+            for turn in range(options.turns):
+                for view in ("Segments", "Trade-off", "Long tail", "Users", "Leaderboard"):
+                    button = page.get_by_test_id("stMain").get_by_role("radio", name=view)
+                    begun = f"document.querySelector('[data-testid=stMain] [aria-checked=true]')?.textContent.includes({view!r})"  # noqa: E501
+                    took = seconds(page, button.click, begun)
+                    if turn:
+                        rows.setdefault(f"filter: view {view}", []).append(took)
+        finally:
+            server.terminate()
+            server.wait()
+    for name, each in rows.items():
+        print(f"{name:40} {statistics.median(each):6.2f} {min(each):6.2f} {max(each):6.2f}")
+
+
+if __name__ == "__main__":
+    main()
