@@ -4,7 +4,8 @@
 
 A workspace of 100 runs × 6,040 users (ten different lists, each kept under ten names) is made once in
 ``benchmarks/.workspaces``. *First* is the first visit of a fresh server, with everything still to be read and compared;
-*again* are later visits in a fresh browser tab. A filter takes effect when the script has run and the page stands still.
+*again* are later visits in a fresh browser tab. A filter has taken effect when the script has run and the page stands
+still.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ STILL = """() => {
   const app = document.querySelector("[data-testid=stApp]");
   return app?.dataset.testScriptState === "notRunning" && document.querySelector("h1")
     && !document.querySelector("[data-stale=true], [data-testid=stSkeleton]")
-    && [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every((each) => each.querySelector("svg, canvas"));
+    && [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every((each) => each.querySelector("svg"));
 }"""
 
 

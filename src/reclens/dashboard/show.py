@@ -13,7 +13,7 @@ from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe
 from reclens.report import Table, to_csv
 from reclens.report.charts import THEME
-from reclens.report.page import figure_of
+from reclens.report.page import Figure
 from reclens.report.paint import painted, to_svg
 
 __all__ = [
@@ -35,24 +35,24 @@ def _theme() -> Literal["light", "dark"]:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def chart(drawn: Any, caption: str, *, key: str, metric: str | None = None) -> None:
+def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = None) -> None:
     """A chart of ``report/charts.py``: its menu saves it as PNG, the buttons below save its data and an SVG.
 
     Args:
-        drawn: The chart, or None where there is nothing to draw.
+        drawn: The chart, from :func:`reclens.dashboard.drawing.draw`; None where there is nothing to draw.
         caption: What it shows; also its text alternative.
         key: A key of its own on the page.
         metric: The metric it shows, whose definition stands beside the caption.
     """
     if drawn is None:
         return
-    spec = painted(figure_of(drawn, caption).spec, theme=_theme())
+    spec = painted(drawn.spec, theme=_theme())
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
         st.vega_lite_chart(_ready(spec), theme=None, width="stretch", key=f"chart-{key}", alt=caption)
         with st.container(horizontal=True, gap="small"):
             _download("CSV", lambda: _rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
-            _download("SVG", lambda: to_svg(figure_of(drawn, caption)), f"{key}.svg", "image/svg+xml",
+            _download("SVG", lambda: to_svg(drawn), f"{key}.svg", "image/svg+xml",
                       f"The picture of “{caption}”, for print; its menu saves a PNG.")  # fmt: skip
 
 

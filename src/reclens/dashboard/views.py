@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.drawing import draw
 from reclens.dashboard.show import chart, choose, choose_many, empty, grid, plain, table
 from reclens.evaluate import Comparison, Evaluation
 from reclens.metrics import describe
@@ -54,7 +55,7 @@ def _leaderboard(shown: Shown) -> None:
     table(tables.leaderboard(shown.results, comparison=comparison, metrics=shown.metrics), key="leaderboard")
     for name, place in grid(shown.metrics):
         with place:
-            drawn = charts.leaderboard_chart(shown.results, metric=name)
+            drawn = draw(charts.leaderboard_chart, shown.results, metric=name)
             chart(drawn, f"{name} of every system", key=f"leaderboard-{name}", metric=name)
     if comparison is not None:
         table(tables.comparison_table(comparison, by="overall"), key="differences")
@@ -77,12 +78,12 @@ def _segments(shown: Shown) -> None:
     }  # fmt: skip
     for name, place in grid(groups):
         with place:
-            drawn = charts.segment_chart(sources[name], metric=metric, by=name)
+            drawn = draw(charts.segment_chart, sources[name], metric=metric, by=name)
             chart(drawn, f"{metric} by {name}", key=f"segment-{name}", metric=metric)
     st.subheader("Gaps")
     st.caption("The largest difference between two segments, with an interval that allows for having looked at every "
                "pair. Faded: the interval includes zero.")  # fmt: skip
-    chart(charts.gap_chart(shown.results, metric=metric), f"Largest gap in {metric}", key="gaps", metric=metric)
+    chart(draw(charts.gap_chart, shown.results, metric=metric), f"Largest gap in {metric}", key="gaps", metric=metric)
     for name in groups:
         with st.expander(f"The numbers by {plain(name)}"):
             table(tables.segment_table(sources[name], metric=metric, by=name), key=f"segment-table-{name}")
@@ -95,7 +96,7 @@ def _trade_off(shown: Shown) -> None:
     x = choose("Across", shown.averaged, key="x") or shown.averaged[0]
     for name, place in grid([name for name in shown.averaged if name != x]):
         with place:
-            drawn = charts.trade_off_chart(shown.results, x=x, y=name)
+            drawn = draw(charts.trade_off_chart, shown.results, x=x, y=name)
             chart(drawn, f"{x} against {name}", key=f"trade-{name}", metric=name)
 
 
@@ -106,19 +107,19 @@ def _long_tail(shown: Shown) -> None:
         return
     left, right = st.columns(2)
     with left:
-        lorenz = charts.lorenz_chart(shown.results, consumed=first.lorenz("popularity"))
+        lorenz = draw(charts.lorenz_chart, shown.results, consumed=first.lorenz("popularity"))
         chart(lorenz, "Lorenz curve of exposure", key="lorenz")
     with right:
-        chart(diagnosis.popularity_chart(shown.results), "Exposure by popularity of the items", key="popularity")
+        chart(draw(diagnosis.popularity_chart, shown.results), "Exposure by popularity of the items", key="popularity")
     for name, place in grid([name for name in shown.metrics if name.split("@")[0] in _TAIL]):
         with place:
-            drawn = charts.leaderboard_chart(shown.results, metric=name)
+            drawn = draw(charts.leaderboard_chart, shown.results, metric=name)
             chart(drawn, f"{name} of every system", key=f"tail-{name}", metric=name)
 
 
 def _per_k(shown: Shown) -> None:
     families = {name.split("@")[0] for name in next(iter(shown.results.values())).metrics if "@" in name}
-    drawn = {name: diagnosis.per_k_chart(shown.results, family=name) for name in sorted(families)}
+    drawn = {name: draw(diagnosis.per_k_chart, shown.results, family=name) for name in sorted(families)}
     known = [name for name, each in drawn.items() if each is not None]
     if not known:
         empty("One cut-off has no curve", "Evaluate by a metric at several cut-offs, such as "
@@ -138,7 +139,7 @@ def _users(shown: Shown) -> None:
         metric = choose("Metric", shown.averaged, key="metric") or shown.averaged[0]
     with right:
         system = choose("System", list(shown.results), key="system") or next(iter(shown.results))
-    drawn = diagnosis.distribution_chart(shown.results, metric=metric)
+    drawn = draw(diagnosis.distribution_chart, shown.results, metric=metric)
     chart(drawn, f"Share of users by their {metric}", key="distribution", metric=metric)
     st.subheader(f"The users whom {system} serves worst")
     worst = diagnosis.worst_users_table(shown.results[system], metric=metric)

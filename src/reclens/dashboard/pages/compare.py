@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.drawing import draw
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope
@@ -48,14 +49,14 @@ def show(workspace: Workspace) -> None:
     st.subheader("Who gains, who loses")
     for name, place in grid(["overall", *by]):
         with place:
-            drawn = gains.gain_chart(comparison, system=system, metric=metric, by=name)
+            drawn = draw(gains.gain_chart, comparison, system=system, metric=metric, by=name)
             chart(drawn, _where("Users who gain and who lose", name), key=f"gain-{name}", metric=metric)
     st.subheader("By how much")
-    chart(gains.change_chart(*results.values(), metric=metric), f"Change of each user's {metric}", key="change",
+    chart(draw(gains.change_chart, *results.values(), metric=metric), f"Change of each user's {metric}", key="change",
           metric=metric)  # fmt: skip
     for name, place in grid(by):
         with place:
-            drawn = gains.gain_difference_chart(comparison, system=system, metric=metric, by=name)
+            drawn = draw(gains.gain_difference_chart, comparison, system=system, metric=metric, by=name)
             chart(drawn, _where(f"Difference in {metric}", name), key=f"difference-{name}", metric=metric)
     with st.expander("The numbers"):
         table(comparison_table(comparison, by=None), key="differences")

@@ -7,6 +7,7 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.console import draw_console
 from reclens.dashboard.described import Described, describe_data
+from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import chart, choose, choose_view, empty, grid, legend, plain, table
 from reclens.data.shape import WHOLE, parts_of
@@ -60,8 +61,8 @@ def _profile(found: Described) -> None:
 
 def _long_tail(found: Described) -> None:
     legend(list(found.tails))
-    drawn = {"tail": (shape.tail_chart(found.tails), "Lorenz curve of the interactions"),
-             "places": (shape.popularity_curve_chart(found.places), "Interactions by place")}  # fmt: skip
+    drawn = {"tail": (draw(shape.tail_chart, found.tails), "Lorenz curve of the interactions"),
+             "places": (draw(shape.popularity_curve_chart, found.places), "Interactions by place")}  # fmt: skip
     for name, place in grid(list(drawn)):
         with place:
             chart(*drawn[name], key=name)
@@ -75,8 +76,12 @@ def _over_time(found: Described) -> None:
               "`-c timestamp=date`.", ":material/schedule:")  # fmt: skip
         return
     legend(list(dict.fromkeys(row["part"] for row in found.times)))
-    chart(shape.time_chart(found.times, step=found.step), f"Interactions a {found.step}", key="times")
-    chart(shape.time_share_chart(found.times, step=found.step), f"Share of each part a {found.step}", key="time-shares")
+    chart(draw(shape.time_chart, found.times, step=found.step), f"Interactions a {found.step}", key="times")
+    chart(
+        draw(shape.time_share_chart, found.times, step=found.step),
+        f"Share of each part a {found.step}",
+        key="time-shares",
+    )
     st.caption("Where the test part lies among the training part, a model learns from what came after.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import scope_of
 from reclens.dashboard.show import chart, choose, choose_many, empty, legend, table
@@ -46,7 +47,7 @@ def show(workspace: Workspace) -> None:
     legend(list(scope.runs))
     for name in ("overall", *by):
         what = "all users" if name == "overall" else name
-        drawn = exposure_chart(records, by=name, systems=list(scope.runs))
+        drawn = draw(exposure_chart, records, by=name, systems=list(scope.runs))
         chart(drawn, f"Share of lists that show it, {what}", key=f"exposure-{name}")
     table(exposure_table(records), key="exposure")
     if train.items is not None:
