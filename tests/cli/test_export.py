@@ -28,11 +28,11 @@ def test_tableau(run, demo, tmp_path: Path) -> None:
 
 def test_what_cannot_be_exported(run, demo, tmp_path: Path) -> None:
     workspace = demo[0] / "workspace"
-    said = run("export", "tableau", "-w", workspace, "-e", "demo-esae", cwd=tmp_path, status=2).stderr
+    said = run("export", "looker", "-w", workspace, "-e", "demo-esae", cwd=tmp_path, status=2).stderr
     assert "unknown evaluation in" in said and "Did you mean 'demo-ease'" in said
-    said = run("export", "tableau", "-w", workspace, "--comparison", "dmeo", cwd=tmp_path, status=2).stderr
+    said = run("export", "looker", "-w", workspace, "--comparison", "dmeo", cwd=tmp_path, status=2).stderr
     assert "Did you mean 'demo'" in said
-    assert "Run 'reclens demo'" in run("export", "tableau", "-w", "none", cwd=tmp_path, status=2).stderr
+    assert "Run 'reclens demo'" in run("export", "looker", "-w", "none", cwd=tmp_path, status=2).stderr
     assert list(tmp_path.iterdir()) == []
 
 

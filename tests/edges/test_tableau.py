@@ -136,6 +136,9 @@ def test_each_column_of_an_extract_is_described(out: Path, table) -> None:
         assert column.get("aggregation") == ("Avg" if column.get("role") == "measure" else None)
         if column.get("datatype") == "real":
             assert column.get("default-format")
+    records = [{part.tag: part.text for part in record} for record in source.iter("metadata-record")]
+    assert [record["remote-name"] for record in records] == list(columns)
+    assert [record["local-type"] for record in records] == [column.get("datatype") for column in described.values()]
     link = source.find("connection/named-connections/named-connection/connection")
     assert link.get("class") == "hyper" and (out / link.get("dbname")).is_file()
     relation = source.find("connection/relation")

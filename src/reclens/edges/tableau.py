@@ -31,8 +31,13 @@ _TABLEAU: Final = {
     "text": "string", "whole": "integer", "real": "real", "truth": "boolean", "day": "date", "moment": "datetime",
 }  # fmt: skip
 
-_FORMATS: Final = {"count": "*#,##0", "value": "*0.0000", "signed": "*+0.0000;-0.0000;0.0000", "share": "p0%",
-                   "p": "*0.0000"}  # fmt: skip
+_REMOTE: Final = {"text": "129", "whole": "20", "real": "5", "truth": "11", "day": "133", "moment": "135"}
+"""What OLE DB calls the types: Tableau uses its numbers for those of the extract."""
+
+_FORMATS: Final = {
+    "count": "n#,##0;-#,##0", "value": "n0.0000;-0.0000", "signed": "*+0.0000;-0.0000;0.0000", "share": "p0%",
+    "p": "n0.0000",
+}  # fmt: skip
 
 
 def export_tableau(
@@ -119,6 +124,9 @@ def write_tds(table: ExportTable) -> bytes:
     columns = ET.SubElement(outer, "cols")
     for column in table.columns:
         ET.SubElement(columns, "map", {"key": f"[{column.name}]", "value": f"[Extract].[{column.name}]"})
+    records = ET.SubElement(outer, "metadata-records")
+    for ordinal, column in enumerate(table.columns):
+        _record(records, column, ordinal)
     ET.SubElement(source, "aliases", {"enabled": "yes"})
     for column in table.columns:
         _describe(source, column)
@@ -126,11 +134,28 @@ def write_tds(table: ExportTable) -> bytes:
     return ET.tostring(source, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
+def _record(records: ET.Element, column: ExportColumn, ordinal: int) -> None:
+    """What Tableau would find in the extract itself."""
+    record = ET.SubElement(records, "metadata-record", {"class": "column"})
+    about = {
+        "remote-name": column.name, "remote-type": _REMOTE[column.type], "local-name": f"[{column.name}]",
+        "parent-name": "[Extract]", "remote-alias": column.name, "ordinal": str(ordinal),
+        "local-type": _TABLEAU[column.type], "aggregation": _aggregation(column) or "Count", "contains-null": "true",
+    }  # fmt: skip
+    for name, value in about.items():
+        ET.SubElement(record, name).text = value
+
+
+def _aggregation(column: ExportColumn) -> str | None:
+    """How a measure starts out: one row is one number, whose mean is itself; a sum would be a wrong number."""
+    return "Avg" if column.measure else None
+
+
 def _describe(source: ET.Element, column: ExportColumn) -> None:
     about = {"caption": column.caption, "datatype": _TABLEAU[column.type], "name": f"[{column.name}]"}
-    if column.measure:
-        # One row is one number: the mean of one is itself, and a sum would be a wrong number that looks right.
-        about |= {"aggregation": "Avg", "role": "measure", "type": "quantitative"}
+    aggregation = _aggregation(column)
+    if aggregation is not None:
+        about |= {"aggregation": aggregation, "role": "measure", "type": "quantitative"}
     else:
         about |= {"role": "dimension", "type": "ordinal" if column.type in ("day", "moment", "whole") else "nominal"}
     if column.shown:
