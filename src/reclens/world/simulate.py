@@ -14,7 +14,7 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UsageError
 from reclens.world._draws import mix
 from reclens.world._kernels import live
-from reclens.world.assignment import assign_arms
+from reclens.world.assignment import assign_arms, taste_clusters
 from reclens.world.log import Day, DayLog
 from reclens.world.policy import Policy
 from reclens.world.population import World, organic_table
@@ -55,7 +55,7 @@ class Run:
 
     Attributes:
         arms: Names of the arms.
-        users: One row a user: her attributes, ``variant``, and the totals over all days.
+        users: One row a user: her attributes, ``variant``, the totals over all days; ``cluster`` where clusters were randomised.
         days: One row a day and arm: ``day, variant``, users who visited, and totals.
         exposures: How often each arm showed each item; int64, shape (arms, items).
         tastes: Of the users at the end, float32, shape (users, d).
@@ -162,6 +162,8 @@ def simulate(
         *(pl.Series(what, state.totals[:, at]).cast(pl.Float64 if what == "expected_clicks" else pl.Int64)
           for at, what in enumerate(TOTALS)),
     )  # fmt: skip
+    if clusters is not None and assignment is None:
+        users = users.with_columns(pl.Series("cluster", taste_clusters(world, clusters, seed=seed), pl.Int32))
     return Run(tuple(names), users, pl.concat(state.by_day), state.exposures, state.tastes, log.folder, card)
 
 

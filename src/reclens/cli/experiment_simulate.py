@@ -1,0 +1,131 @@
+"""``reclens experiment simulate`` and ``realism``: experiments whose truth is known, and lifelike worlds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
+
+if TYPE_CHECKING:
+    from reclens.data.dataset import Dataset
+    from reclens.engine import Progress
+
+__all__ = ["realism", "simulate"]
+
+_MODELS: Final = ("random", "popular", "user_knn", "item_knn", "ease", "pure_svd")
+"""Whose order is compared."""
+
+
+def simulate(
+    config: Annotated[Path | None, typer.Argument(help="The simulation, as TOML; options without it.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print a simulation to start from.")] = False,
+    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
+    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
+    days: Annotated[int, typer.Option("--days", help="Days of the experiment.")] = 28,
+    training: Annotated[str, typer.Option("--training", help="shared, diverted or separate training data.")] = "shared",
+    truth: Annotated[int, typer.Option("--truth", help="How many times the truth is lived; 0 leaves it out.")] = 1,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+    ] = None,
+    logs: Annotated[Path | None, typer.Option("--logs", help="Folder to write logs to; it must not exist.")] = None,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run an A/B test in a simulated world, and show its estimate beside the true effect.
+
+    The truth is everybody treated against nobody treated, with the same luck in both worlds. With [bold]--logs[/bold]
+    the impressions (with propensities), the totals a user and day, and what was consumed are kept as Parquet.
+
+    Examples:
+      reclens experiment simulate --size tiny --days 7
+
+      reclens experiment simulate --example > simulation.toml
+
+      reclens experiment simulate simulation.toml --logs logs
+    """
+    from reclens.cli.reading import load_data
+    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.experiment.simulation import EXAMPLE_SIMULATION, SimulationSettings, load_simulation, run_simulation
+    from reclens.settings import validate
+
+    if example:
+        print(EXAMPLE_SIMULATION, end="")
+        return
+    if config is not None:
+        settings = load_simulation(config)
+    else:
+        arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
+        given = {"size": size, "arms": arms, "days": days, "training": training, "replicates": truth, "seed": seed}
+        settings = validate(SimulationSettings, given, source="options")
+    like = load_data(data, seed=settings.seed) if data is not None else None
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "world", quiet=quiet)
+        found = run_simulation(settings, data=like, folder=logs, progress=progress)
+    if not quiet:
+        for row in found.run.to_dicts():
+            say(f"{row['variant']}: {row['users']:,} users, {row['impressions']:,} impressions, "
+                f"{row['clicks_per_user']:.3f} clicks a user, {row['items_shown']:,} items shown")  # fmt: skip
+    title = "A/B estimate and truth, as lifts over control"
+    rows = found.to_dicts() if len(found.run.arms) > 1 else found.run.to_dicts()
+    emit(table_of(title if len(found.run.arms) > 1 else "What happened", rows), format=format, out=out)
+    if logs is not None:
+        say(f"logs: {logs}", quiet=quiet)
+
+
+def realism(
+    data: Annotated[str, typer.Argument(help="What the world should be like: MovieLens, RecBole or a table.")],
+    factors: Annotated[int, typer.Option("--factors", help="Dimensions of taste.")] = 16,
+    order: Annotated[bool, typer.Option("--order/--no-order", help="Whether models rank as on the data.")] = True,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit a world to data, and hold it against them, measure by measure. Exit status 1 where one is out of its band.
+
+    Example:
+      reclens experiment realism ml-100k.zip
+    """
+    from reclens.cli.reading import load_data
+    from reclens.cli.shared import emit, prepare, progress_of, table_of
+    from reclens.world import _answers as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared
+    from reclens.world.fitting import fit_world
+    from reclens.world.realism import Realism, history_of, order_check
+    from reclens.world.realism import realism as measure
+    from reclens.world.settings import WorldSettings
+
+    real = load_data(data, seed=seed)
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "world", quiet=quiet)
+        progress("fit the world", 0, 1)
+        users = len(real.user_vocabulary)
+        world = fit_world(real, WorldSettings(users=users, factors=factors, new_share=0, births=0), seed=seed)
+        progress("fit the world", 1, 1)
+        found = measure(world, real)
+        if order:
+            ours, theirs = (_offline(each, progress) for each in (history_of(world), real))
+            found = Realism((*found.checks, order_check(ours, theirs)))
+    emit(table_of("The world against its data", found.to_dicts()), format=format, out=out)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _offline(data: Dataset, progress: Progress) -> dict[str, float]:
+    """NDCG at 10 of each model on a tenth of each user's interactions that was held out by lot."""
+    from reclens.data import split
+    from reclens.evaluate import evaluate
+    from reclens.models import build
+
+    made = split.random(data, test_share=0.1)
+    found: dict[str, float] = {}
+    for name in _MODELS:
+        lists = build(name).fit(made.train, progress=progress).recommend(made.test_users, k=10, progress=progress)
+        result = evaluate(lists, made.test, train=made.train, metrics=["ndcg@10"], replicates=0)
+        found[name] = result["ndcg@10"].overall.value
+    return found

@@ -1,0 +1,57 @@
+"""``reclens experiment simulate`` and ``realism`` as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+
+
+def test_simulate_shows_the_estimate_beside_the_truth(run, tmp_path) -> None:
+    words = ("experiment", "simulate", "--size", "tiny", "--days", "5", "--logs", "logs")
+    done = run(*words, "--format", "json", cwd=tmp_path)
+    rows = {row["metric"]: row for row in json.loads(done.stdout)["rows"]}
+    assert rows["clicks"]["true_lift"] is not None and rows["clicks"]["p_value"] > 0
+    files = list((tmp_path / "logs" / "impressions").iterdir())
+    assert len(files) == 5
+    assert {"propensity", "position", "variant"} <= set(pl.read_parquet_schema(files[0]))
+    assert "exists" in run(*words, cwd=tmp_path, status=2).stderr
+
+
+def test_the_example_is_a_simulation(run, tmp_path) -> None:
+    example = run("experiment", "simulate", "--example", cwd=tmp_path)
+    file = tmp_path / "simulation.toml"
+    file.write_text(example.stdout.replace('"small"', '"tiny"').replace("days = 28", "days = 3"))
+    done = run("experiment", "simulate", file, "--quiet", "--format", "csv", cwd=tmp_path)
+    assert done.stderr == "" and done.stdout.splitlines()[0].startswith("arm,metric,control")
+    file.write_text("dayz = 3\n")
+    assert "days" in run("experiment", "simulate", file, cwd=tmp_path, status=2).stderr
+
+
+def test_realism_measures_a_world_against_its_data(run, tmp_path, small_data) -> None:
+    small_data.interactions.write_csv(tmp_path / "data.csv")
+    done = run("experiment", "realism", "data.csv", "--factors", "8", "--no-order", "--format", "json", cwd=tmp_path)
+    rows = {row["measure"]: row for row in json.loads(done.stdout)["rows"]}
+    assert rows["popularity: Gini"]["passed"] is True and rows["activity: KS distance"]["simulated"] < 0.1
+
+
+def test_an_interrupted_simulation_leaves_nothing(repository, tmp_path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
+    words = ["experiment", "simulate", "--size", "small", "--days", "3000", "--logs", "logs", "--truth", "0"]
+    code = "import sys; from reclens.cli import main; sys.argv = ['reclens', *sys.argv[1:]]; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=tmp_path, env=environment,
+                               stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
+    draft = tmp_path / ".writing-logs" / "impressions"
+    for _ in range(600):
+        if draft.exists() and len(list(draft.iterdir())) > 2:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert not list(tmp_path.iterdir())
