@@ -3,38 +3,202 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.shared import OutOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
 
-__all__ = ["app", "plan"]
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reclens.experiment import Plan
+
+__all__ = ["app", "assign", "check", "plan", "size"]
 
 app = typer.Typer(help="Plan, simulate and read A/B tests of recommender changes.", no_args_is_help=True)
+
+PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")]
+UnitsArgument = Annotated[str, typer.Argument(metavar="UNITS", help="File with the ids, in the plan's column.")]
 
 
 @app.command()
 def plan(
     source: Annotated[Path | None, typer.Argument(metavar="PLAN", help="The plan, as TOML.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a plan to start from.")] = False,
-    out: OutOption = None,
+    history: Annotated[
+        str | None, typer.Option("--history", help="Units of the past: spreads, the gain of CUPED and clusters.")
+    ] = None,
+    exposures: Annotated[
+        str | None, typer.Option("--exposures", help="Items shown in the past, for coverage and Gini.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write NAME.md and NAME.html.")] = None,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    quiet: QuietOption = False,
 ) -> None:
-    """Check a plan, and write it whole.
+    """Check a plan, size it, and write the whole test plan as Markdown and HTML.
 
     Examples:
       reclens experiment plan --example > plan.toml
 
-      reclens experiment plan plan.toml
+      reclens experiment plan plan.toml --history users.parquet --out test-plan
     """
+    from reclens.cli.shared import emit, say
     from reclens.errors import UsageError
+    from reclens.experiment.history import read_columns
     from reclens.experiment.plan import EXAMPLE_PLAN, load_plan
-    from reclens.workspace import write_text
+    from reclens.experiment.sizing import size_plan
+    from reclens.report.experiment_plan import build_plan_document, summary_of
+    from reclens.report.experiment_tables import size_table
 
     if (source is None) == (not example):
-        raise UsageError("say which plan to check, or --example for one to start from: expected one of the two.")
-    text = EXAMPLE_PLAN if source is None else load_plan(source).to_toml()
+        raise UsageError("say which plan, or --example for one to start from: expected one of the two.")
+    if source is None:
+        print(EXAMPLE_PLAN, end="")
+        return
+    made = load_plan(source)
+    past, shown = (None if path is None else read_columns(path) for path in (history, exposures))
+    sizing = size_plan(made, history=past, exposures=shown, rng=seed)
+    emit(size_table(sizing), format=format, out=None)
+    for sentence in summary_of(sizing):
+        say(f"- {sentence}", quiet=quiet)
+    if out is not None:
+        text, page = build_plan_document(sizing).save(out)
+        say(f"test plan: {text}, {page}", quiet=quiet)
+
+
+@app.command()
+def size(
+    mean: Annotated[float, typer.Option("--mean", help="Mean, share, ratio or quantile in control.")],
+    kind: Annotated[str, typer.Option("--kind", help="mean, proportion, ratio or quantile.")] = "proportion",
+    sd: Annotated[float | None, typer.Option("--sd", help="Standard deviation of a unit.")] = None,
+    effect: Annotated[float | None, typer.Option("--effect", help="Relative effect: 0.03 is 3 %.")] = None,
+    n: Annotated[float | None, typer.Option("--n", help="Units over all arms.")] = None,
+    margin: Annotated[float | None, typer.Option("--margin", help="Relative loss to exclude.")] = None,
+    power: Annotated[float, typer.Option("--power", help="Power asked for.")] = 0.8,
+    level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
+    arms: Annotated[int, typer.Option("--arms", help="Arms, control included.")] = 2,
+    treated: Annotated[float | None, typer.Option("--treated", help="Share of each treatment.")] = None,
+    correction: Annotated[str, typer.Option("--correction", help="For several treatments.")] = "holm",
+    r2: Annotated[float, typer.Option("--r2", help="What CUPED takes of the variance: 0.4 is 40 %.")] = 0.0,
+    icc: Annotated[float, typer.Option("--icc", help="Intra-cluster correlation.")] = 0.0,
+    cluster_size: Annotated[float, typer.Option("--cluster-size", help="Mean units a cluster.")] = 1.0,
+    cluster_cv: Annotated[float, typer.Option("--cluster-cv", help="Variation of cluster sizes.")] = 0.0,
+    looks: Annotated[int, typer.Option("--looks", help="Looks, the last included.")] = 1,
+    spending: Annotated[str, typer.Option("--spending", help="Bounds of the looks.")] = "lan_demets_obrien_fleming",
+    daily: Annotated[float | None, typer.Option("--daily", help="New units a day.")] = None,
+    formula: Annotated[str | None, typer.Option("--formula", help="Another formula.")] = None,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Calculate what is left open: the size, without --n; the smallest effect, without --effect; with both the power.
+
+    Examples:
+      reclens experiment size --mean 0.2 --effect 0.25
+
+      reclens experiment size --kind mean --mean 4.2 --sd 6.3 --n 50000 --r2 0.4 --daily 4000
+    """
+    from reclens.cli.shared import emit, say
+    from reclens.experiment.calculator import calculate
+    from reclens.report.experiment_tables import neighbour_table
+
+    asked: dict[str, Any] = {"kind": kind, "spending": spending}
+    found = calculate(mean=mean, sd=sd, effect=effect, n=n, margin=margin, power=power, level=level, arms=arms,
+                      treated=treated, correction=correction, r2=r2, icc=icc, cluster_size=cluster_size,
+                      cluster_cv=cluster_cv, looks=looks, daily=daily, formula=formula, **asked)  # fmt: skip
+    say(found.words)
+    for sentence in found.answer.adjustments:
+        say(f"- {sentence}")
+    emit(neighbour_table([(kind, found.answer)]), format=format, out=out)
+
+
+@app.command()
+def assign(
+    source: PlanArgument,
+    units: UnitsArgument,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the arms to this file (CSV).")] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that gives the same arms instead.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say which unit gets which arm; the same id gets the same arm on every machine, for ever.
+
+    Examples:
+      reclens experiment assign plan.toml users.csv --out arms.csv
+    """
+    import sys
+
+    from reclens.cli.shared import emit, say, table_of
+    from reclens.experiment.assign import assign as put
+    from reclens.experiment.assign import sql_of
+    from reclens.experiment.plan import load_plan
+    from reclens.workspace import write_text
+
+    made = load_plan(source)
+    if sql:
+        print(sql_of(made, table=units))
+        return
+    assigned = put(_ids(units, made), made)
+    text = assigned.table.write_csv()
     if out is None:
-        print(text, end="")
-    else:
-        write_text(out, text)
+        sys.stdout.write(text)
+        return
+    write_text(out, text)
+    emit(table_of("Arms", assigned.to_dicts()), format=Format.table, out=None)
+    say(f"arms: {out}", quiet=quiet)
+
+
+@app.command()
+def check(
+    source: PlanArgument,
+    units: UnitsArgument,
+    other: Annotated[
+        list[Path] | None, typer.Option("--other", help="Plan that runs at the same time; repeat it.")
+    ] = None,
+    by: Annotated[
+        list[str] | None, typer.Option("--by", help="Column of UNITS that has to be alike in all arms; repeat it.")
+    ] = None,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Test an assignment before anybody is exposed: shares, uniformity, independence. Exit status 1 if one fails.
+
+    Examples:
+      reclens experiment check plan.toml users.csv --other search.toml --by country
+    """
+    from reclens.cli.shared import emit, say, table_of
+    from reclens.experiment.assign import check_layers
+    from reclens.experiment.assignment_checks import check_assignment
+    from reclens.experiment.history import read_columns
+    from reclens.experiment.plan import load_plan
+
+    made, others = load_plan(source), [load_plan(path) for path in other or []]
+    for sentence in check_layers([made, *others]):
+        say(sentence)
+    attributes = _columns(read_columns(units), by) if by else None
+    found = check_assignment(_ids(units, made), made, others=others, attributes=attributes)
+    emit(table_of("Checks", [row for each in found for row in each.to_dicts()]), format=format, out=out)
+    if not all(each.fine for each in found):
+        raise typer.Exit(1)
+
+
+def _ids(path: str, made: Plan) -> pl.Series:
+    """The ids of a file: the plan's column, or the only one."""
+    from reclens.data.sources import load
+    from reclens.errors import UnknownNameError
+
+    frame = load(path).frame
+    if made.unit in frame.columns:
+        return frame[made.unit]
+    if frame.width == 1:
+        return frame.to_series().alias(made.unit)
+    raise UnknownNameError(f"column of {path}", made.unit, frame.columns)
+
+
+def _columns(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    from reclens.errors import UnknownNameError
+
+    for name in names:
+        if name not in frame.columns:
+            raise UnknownNameError("column", name, frame.columns)
+    return frame.select(names)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.data.sources import load
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
@@ -18,7 +19,7 @@ from reclens.stats.power import (
     ratio_sd,
 )
 
-__all__ = ["Known", "known_of"]
+__all__ = ["Known", "known_of", "read_columns"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,31 @@ def known_of(metric: Metric, plan: Plan, history: pl.DataFrame | None) -> Known:
     r2 = coefficient_of_determination(target, np.stack(before, axis=1)) if before else 0.0
     return Known(mean=mean, sd=sd, r2=r2, icc=clustered[0], cluster_size=clustered[1], cluster_cv=clustered[2],
                  units=units, source="history")  # fmt: skip
+
+
+def read_columns(source: Any) -> pl.DataFrame:
+    """A table of units from a file, a database or a frame; columns of a text file become numbers where all of them are.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    raw = load(source)
+    if not raw.text:
+        return raw.frame
+    columns: list[pl.Series] = []
+    for column in raw.frame:
+        text = column.cast(pl.String).str.strip_chars()
+        text = text.replace("", None)
+        truth = text.str.to_lowercase().replace_strict({"true": "1", "false": "0"}, default=text)
+        for kind in (pl.Int64, pl.Float64):
+            number = truth.cast(kind, strict=False)
+            # An id such as 007 is text: as a number it would not come back.
+            if number.null_count() == text.null_count() and not text.str.contains(r"^0\d").any():
+                columns.append(number.alias(column.name))
+                break
+        else:
+            columns.append(text.alias(column.name))
+    return pl.DataFrame(columns)
 
 
 def _from_plan(metric: Metric) -> Known:

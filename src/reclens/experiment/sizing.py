@@ -234,19 +234,23 @@ def power_curve(
     ]
 
 
-def effect_by_days(question: Question, *, daily: float, days: int, power: float = 0.8) -> list[dict[str, Any]]:
+def effect_by_days(
+    question: Question, *, daily: float, days: int, power: float = 0.8, sign: int = 1
+) -> list[dict[str, Any]]:
     """Smallest effect that is found after each day: rows ``days, n, effect``. Days without an answer are left out."""
     rows = []
     for day in range(1, days + 1):
         try:
-            answer = question.effect(n=daily * day, power=power)
+            answer = question.effect(n=daily * day, power=power, sign=sign)
         except UsageError:
             continue
         rows.append({"days": day, "n": int(daily * day), "effect": answer.effect})
     return rows
 
 
-def question_of(metric: Metric, plan: Plan, known: Known, *, inflation: float = 1.0) -> Question:
+def question_of(
+    metric: Metric, plan: Plan, known: Known, *, inflation: float = 1.0, formula: str | None = None
+) -> Question:
     """The question of power of a metric under its plan: shares, correction, margin and looks taken from the plan."""
     primary = metric.role == "primary"
     kind = "quantile" if metric.kind in ("coverage", "gini") else metric.kind
@@ -256,6 +260,7 @@ def question_of(metric: Metric, plan: Plan, known: Known, *, inflation: float = 
         shares=(plan.arms[plan.control], smallest), margin=metric.margin, r2=known.r2, icc=known.icc,
         cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation if primary else 1.0,
         comparisons=len(plan.treatments) * len(plan.primary) if primary else 1, correction=plan.correction,
+        formula=formula,
     )  # fmt: skip
 
 

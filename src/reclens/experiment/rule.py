@@ -1,0 +1,96 @@
+"""The decision rule of a plan, written out before the data are seen: guards, then guardrails, then what decides."""
+
+from __future__ import annotations
+
+from reclens.experiment.metrics import Metric
+from reclens.experiment.plan import Plan
+
+__all__ = ["decision_rule", "guards_of", "risks_of"]
+
+
+def guards_of(plan: Plan) -> tuple[str, ...]:
+    """What is checked before any verdict, in words; one that fails blocks the word "ship"."""
+    looks = ("looks are those of the plan, at bounds of the plan" if plan.sequential is not None
+             else "there is one look, at the end: anything earlier is peeking")  # fmt: skip
+    covariates = sorted({each for metric in plan.metrics for each in metric.covariates})
+    said = [
+        "Sample ratio: the units of the arms stand in the planned shares, over all days and by day and segment.",
+        "One arm each: no unit in two arms, no arm that the plan does not know.",
+        f"Peeking: {looks}.",
+        "Outliers: no handful of units carries the effect (a metric with a cap is cut there, as planned).",
+        f"Power: at least {plan.power:.0%} for the smallest effect worth finding, by the spread that was seen.",
+        "A/A: before the start, or on the days before it, the arms do not differ.",
+    ]
+    if covariates:
+        said.append(f"Balance: what was measured before ({', '.join(covariates)}) is alike in all arms.")
+    return tuple(said)
+
+
+def decision_rule(plan: Plan) -> tuple[str, ...]:
+    """The rule, step by step: the first that applies is the decision."""
+    several = len(plan.treatments) > 1 or len(plan.primary) > 1
+    correction = "" if plan.correction == "none" or not several else f", p-values corrected by {plan.correction}"
+    primary = " or ".join(_moves(metric, plan) for metric in plan.primary)
+    worse = " or ".join(_moves(metric, plan, worse=True) for metric in plan.primary)
+    arm = plan.treatments[0] if len(plan.treatments) == 1 else "an arm"
+    steps = ["If a guard fails: no verdict. Mend the cause and run again; nothing is shipped on these numbers."]
+    if plan.sequential is not None and plan.sequential.method == "group":
+        when = ", ".join(f"{time:.0%}" for time in plan.sequential.times)
+        steps.append(f"At each planned look ({when} of the sample): stop if the statistic of the primary metric is "
+                     "beyond the bound of that look; otherwise go on, and decide nothing else.")  # fmt: skip
+    elif plan.sequential is not None:
+        steps.append("At any moment: stop if the always-valid interval of the primary metric excludes zero; the sample "
+                     "ends at its planned size.")  # fmt: skip
+    steps.append(f"Do not ship if {worse}{correction}.")
+    if plan.guardrails:
+        limits = "; ".join(_limit(metric) for metric in plan.guardrails)
+        steps.append(
+            f"Do not ship if the {plan.level:.0%} interval of a guardrail lies wholly beyond its margin: {limits}."
+        )
+        steps.append(f"Ship {arm} if {primary}{correction}, and the interval of every guardrail excludes a loss beyond "
+                     "its margin. Guardrails need no correction: all of them have to hold.")  # fmt: skip
+        steps.append("If the primary metric improves but the interval of a guardrail still includes its margin: not "
+                     "proven safe. Run longer.")  # fmt: skip
+    else:
+        steps.append(f"Ship {arm} if {primary}{correction}.")
+    steps.append("Otherwise: it cannot be concluded. The interval says which effects remain possible; keep control.")
+    return tuple(steps)
+
+
+def risks_of(plan: Plan) -> tuple[str, ...]:
+    """What may go wrong with this plan, in words, from what stands in it."""
+    said = []
+    if plan.days is not None and plan.days % 7:
+        said.append(
+            f"{plan.days} days are not whole weeks: weekdays count unevenly. Plan for {-(-plan.days // 7) * 7}."
+        )
+    if plan.days is not None and plan.days < 14:
+        said.append("Less than two weeks: novelty cannot be told from a lasting effect. Look at the effect by days "
+                    "since first exposure.")  # fmt: skip
+    said.append("Interference: arms that learn from each other's logs blur or even turn the effect. Train each arm on "
+                "its own arm's data, and simulate both designs.")  # fmt: skip
+    if min(plan.arms.values()) < 0.2:
+        said.append("A small arm: its share decides the width of every interval.")
+    if len(plan.primary) > 1:
+        said.append(f"{len(plan.primary)} primary metrics share the alpha. One that decides needs fewer units.")
+    if not plan.guardrails:
+        said.append("There is no guardrail: a gain in the primary metric could be paid by diversity, coverage or "
+                    "retention, and nobody would see it.")  # fmt: skip
+    if any(metric.kind in ("coverage", "gini") for metric in plan.metrics):
+        said.append("Coverage and Gini of exposure change with the number of users: compare arms of equal size, or "
+                    "thinned to equal size.")  # fmt: skip
+    if any(metric.kind == "mean" and metric.cap is None for metric in plan.primary):
+        said.append("The primary metric has no cap: a single absurd value can carry the mean. Decide on a cap now.")
+    if plan.sequential is not None:
+        said.append("Stopped early, the plain estimate is too large: read the one that allows for stopping.")
+    return (*said, *plan.conditions)
+
+
+def _moves(metric: Metric, plan: Plan, *, worse: bool = False) -> str:
+    side = "below" if (metric.better == "higher") == worse else "above"
+    return f"the whole {plan.level:.0%} interval of {metric.name} lies {side} zero"
+
+
+def _limit(metric: Metric) -> str:
+    sign = "−" if metric.better == "higher" else "+"
+    return f"{metric.name} {sign}{metric.margin or 0:.2%} of control"

@@ -1,0 +1,76 @@
+"""The test plan as a document says everything that the plan and its sizes hold, in both forms."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+
+import pytest
+
+from reclens.experiment import Plan, load_plan
+from reclens.experiment.calculator import calculate
+from reclens.experiment.plan import EXAMPLE_PLAN
+from reclens.experiment.sizing import size_plan
+from reclens.report.experiment_plan import build_plan_document
+from reclens.report.experiment_tables import neighbour_table
+from reclens.report.written import Part, Written, write_document
+
+
+@pytest.fixture(scope="module")
+def written() -> Written:
+    return build_plan_document(size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN))))
+
+
+def test_every_part_of_a_test_plan_is_there(written: Written) -> None:
+    heads = re.findall(r"^## (.+)$", written.markdown, re.M)
+    assert heads == ["In short", "Hypothesis", "Randomisation", "Metrics", "Sizes", "Looks", "Guards before any verdict",
+                     "Decision rule", "Analysis", "Risks", "The plan as a file"]  # fmt: skip
+    assert all(f">{head}</h2>" in written.html.html for head in heads)
+
+
+def test_the_numbers_of_the_sizing_stand_in_it_with_formula_neighbours_and_price(written: Written) -> None:
+    sizing = size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN)))
+    size = sizing["clicks per user"].size
+    assert size is not None
+    assert f"by {size.n:,} units over all arms, 13 days of traffic (Student's t, noncentral)" in written.markdown
+    for title, value in size.neighbours:
+        assert f"| clicks per user | {title} | {math.ceil(value):,} |" in written.markdown
+    assert "| peeking without a plan | 4 | 12.6% |" in written.markdown
+    assert "| 4 | 100% | 2.014 |" in written.markdown, "the last bound of four looks"
+    assert written.html.html.count('class="chart"') == 3
+
+
+def test_the_file_in_the_document_is_the_plan(written: Written) -> None:
+    fenced = re.search(r"```toml\n(.*?)```", written.markdown, re.S)
+    assert fenced is not None
+    assert load_plan(tomllib.loads(fenced[1])) == load_plan(tomllib.loads(EXAMPLE_PLAN))
+
+
+def test_the_decision_rule_names_every_guardrail_with_its_margin_and_direction(written: Written) -> None:
+    assert "retention after 7 days −3.00% of control; Gini of exposure +5.00% of control" in written.markdown
+    assert "Ship item\\_knn if the whole 95% interval of clicks per user lies above zero" in written.markdown
+
+
+def test_names_are_data_in_both_forms() -> None:
+    plan = Plan(
+        name="<script>alert(1)</script> **x** |", hypothesis="a `b` | c", arms={"old": 0.5, "n|ew": 0.5},
+        metrics=({"name": "c|l_i_cks", "value": "clicks", "effect": 0.1, "baseline": {"mean": 1.0, "sd": 1.0}},),
+    )  # fmt: skip
+    made = build_plan_document(size_plan(plan))
+    assert "<script>alert(1)" not in made.html.html
+    assert "\\<script\\>alert(1)\\</script\\> \\*\\*x\\*\\*" in made.markdown
+    assert "c\\|l" in made.markdown
+
+
+def test_code_with_fences_stays_whole() -> None:
+    made = write_document(title="t", subject="s", heading="h", summary=["a"],
+                          parts=[Part(title="p", code="x ```` y", language="text")])  # fmt: skip
+    assert "`````text\nx ```` y\n`````" in made.markdown
+
+
+def test_the_neighbour_table_of_a_calculation() -> None:
+    found = calculate(mean=0.2, effect=0.25)
+    rows = neighbour_table([("share", found.answer)]).rows
+    assert rows[0] == ("share", "difference of shares, unpooled (Wald) (used)", "2,182")
+    assert len(rows) == 5
