@@ -1,7 +1,8 @@
 """Sums of an experiment from wherever its rows are: one pass of SQL by DuckDB.
 
 Sources are a Parquet or CSV file (or a glob of them), a table of a DuckDB file or connection, a query, and any frame
-with an Arrow stream (Polars, pandas, PyArrow). Nothing is loaded but sums, so that the size of a file does not matter.
+with an Arrow stream (Polars, pandas, PyArrow). Of Parquet and databases nothing is loaded but sums, so
+that their size does not matter; CSV is parsed into a table first.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from reclens.experiment.plan import Plan
 from reclens.experiment.query import Layout, layout, missing_query, per_unit, quoted, sums_query
 from reclens.experiment.source import Table, opened, present, run
 from reclens.experiment.sums import Measure, Sums, measures
+from reclens.experiment.tails import tails_of
 from reclens.stats.moments import Moments
 
 __all__ = ["gather", "gather_events"]
@@ -39,6 +41,7 @@ def gather(
     two_arms: OnFault = "error",
     check_units: bool = True,
     indicators: bool = False,
+    tails: bool = False,
     threads: int | None = None,
 ) -> Sums:
     """Sum up a table with one row a unit.
@@ -57,6 +60,7 @@ def gather(
         check_units: Whether to look for units that stand there twice, which takes about as long as the sums.
         indicators: Whether every covariate gets the column of its missing values even where none is missing, so that
             the sums of several partitions have the same columns.
+        tails: Whether to look at the largest values too, in two more passes, for the guard against outliers.
         threads: Threads of DuckDB; sums depend on them in the last bits alone.
 
     Returns:
@@ -74,7 +78,7 @@ def gather(
     with opened(source, table=table, query=query, threads=threads) as rows:
         return _summed(rows, plan, arm=arm, day=day, segments=plan.segments if segments is None else segments,
                        counts=counts, unknown_arms=unknown_arms, two_arms=two_arms, check_units=check_units,
-                       indicators=indicators)  # fmt: skip
+                       indicators=indicators, tails=tails)  # fmt: skip
 
 
 def gather_events(
@@ -92,6 +96,7 @@ def gather_events(
     unknown_arms: OnFault = "error",
     two_arms: OnFault = "error",
     indicators: bool = False,
+    tails: bool = False,
     threads: int | None = None,
 ) -> Sums:
     """Sum up a log of events: grouped by unit first, then as :func:`gather`.
@@ -114,6 +119,7 @@ def gather_events(
         unknown_arms: As in :func:`gather`.
         two_arms: As in :func:`gather`.
         indicators: As in :func:`gather`.
+        tails: As in :func:`gather`.
         threads: As in :func:`gather`.
     """
     begun = start or plan.start
@@ -137,7 +143,7 @@ def gather_events(
         try:
             return _summed(grouped, plan, arm="arm_low", day="day_" if at else None, segments=parted, counts=counts,
                            unknown_arms=unknown_arms, two_arms=two_arms, check_units=False, indicators=indicators,
-                           unit=unit, rows_name=rows_name if plan.cluster else None)  # fmt: skip
+                           tails=tails, unit=unit, rows_name=rows_name if plan.cluster else None)  # fmt: skip
         finally:
             run(rows, "DROP TABLE reclens_units")
 
@@ -154,6 +160,7 @@ def _summed(
     two_arms: OnFault,
     check_units: bool,
     indicators: bool,
+    tails: bool,
     unit: str | None = None,
     rows_name: str | None = None,
 ) -> Sums:
@@ -192,7 +199,8 @@ def _summed(
         for name in lacking
         if absent.get(name)
     ]  # fmt: skip
-    return replace(sums, rules=(*rules, *sums.rules, *_flags(sums, places)))
+    found = tails_of(rows, plan, sums, arm=arm) if tails else None
+    return replace(sums, rules=(*rules, *sums.rules, *_flags(sums, places)), tails=found)
 
 
 def _one_arm_a_unit(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.experiment.metrics import Metric
 from reclens.stats.arms import Quantity
 from reclens.stats.moments import Moments
+
+if TYPE_CHECKING:
+    from reclens.experiment.tails import Tails
 
 __all__ = ["OVERALL", "Cell", "Measure", "Sums", "capped", "measures", "missing"]
 
@@ -114,6 +117,7 @@ class Sums:
         rules: What was found and done on the way, each ``{"rule", "count", "detail"}``.
         indicators: Covariates that are missing for some units.
         rows: The column that counts rows, where the unit of the sums is a cluster; else None.
+        tails: The largest values, if they were asked for; they do not add up, and ``+`` leaves them out.
     """
 
     arms: tuple[str, ...]
@@ -122,6 +126,7 @@ class Sums:
     rules: tuple[dict[str, Any], ...] = ()
     indicators: tuple[str, ...] = ()
     rows: str | None = None
+    tails: Tails | None = None
 
     @classmethod
     def of_rows(
@@ -179,7 +184,7 @@ class Sums:
         for cell, moments in other.cells.items():
             cells[cell] = cells[cell] + moments if cell in cells else moments
         indicators = tuple(dict.fromkeys((*self.indicators, *other.indicators)))
-        return replace(self, cells=cells, rules=(*self.rules, *other.rules), indicators=indicators)
+        return replace(self, cells=cells, rules=(*self.rules, *other.rules), indicators=indicators, tails=None)
 
     @property
     def days(self) -> tuple[str, ...]:

@@ -1,0 +1,99 @@
+"""The decision: primary metrics, guardrails and guards, combined by one rule that is written out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from reclens.experiment.effects import Effect
+from reclens.experiment.guards import Guard
+from reclens.experiment.look import Look
+from reclens.experiment.plan import Plan
+
+__all__ = ["RULE", "Decision", "decide"]
+
+RULE: Final = (
+    "An arm is shipped if no guard blocks, at least one primary metric is better after the correction and none is "
+    "worse, "
+    "and every guardrail is shown to lose less than its margin. It is not shipped if a primary metric is worse, or a "
+    "guardrail is shown to lose more than its margin. Otherwise nothing has been decided."
+)
+"""The rule, in words."""
+
+Word = Literal["ship", "do not ship", "undecided", "blocked"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do with one treated arm.
+
+    Attributes:
+        arm: The arm.
+        word: ``ship``, ``do not ship``, ``undecided``; ``blocked`` where a guard forbids a verdict.
+        sentences: Why, the decision first.
+    """
+
+    arm: str
+    word: Word
+    sentences: tuple[str, ...]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [{"arm": self.arm, "decision": self.word, "why": " ".join(self.sentences)}]
+
+
+def decide(plan: Plan, effects: Sequence[Effect], guards: Sequence[Guard], look: Look) -> tuple[Decision, ...]:
+    """One decision for each treated arm, by ``RULE``."""
+    return tuple(_decide(plan, arm, [e for e in effects if e.arm == arm], guards, look) for arm in plan.treatments)
+
+
+def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Guard], look: Look) -> Decision:
+    blocking = [guard for guard in guards if guard.status == "blocks"]
+    better, worse = ([e for e in effects if e.metric.role == "primary" and e.verdict == v] for v in ("better", "worse"))
+    rails = {v: [e for e in effects if e.metric.role == "guardrail" and e.verdict == v]
+             for v in ("broken", "not shown to hold", "not testable")}  # fmt: skip
+    measured = {e.metric.name for e in effects}
+    unseen = [m.name for m in plan.guardrails if m.name not in measured]
+    facts = [_fact(e) for e in effects if e.metric.role == "primary"]
+    facts += [_rail(e) for e in effects if e.metric.role == "guardrail"]
+    if unseen:
+        facts.append(f"Not measured: {', '.join(unseen)}.")
+    if blocking:
+        why = [f"{guard.name[0].upper()}{guard.name[1:]}: {guard.finding}" for guard in blocking]
+        return Decision(arm, "blocked", (f"No verdict on {arm}: {_count(len(blocking), 'guard')} first.", *why, *facts))
+    if worse or rails["broken"]:
+        names = ", ".join(e.metric.name for e in (*worse, *rails["broken"]))
+        return Decision(arm, "do not ship", (f"Do not ship {arm}: it harms {names}.", *facts))
+    open_rails = [e.metric.name for e in (*rails["not shown to hold"], *rails["not testable"])] + unseen
+    if better and not open_rails:
+        names = ", ".join(e.metric.name for e in better)
+        return Decision(arm, "ship", (f"Ship {arm}: it improves {names}, and every guardrail holds.", *facts))
+    if better:
+        head = f"Nothing is decided on {arm}: it improves {', '.join(e.metric.name for e in better)}, but "
+        head += f"{', '.join(open_rails)} could still lose more than allowed."
+    else:
+        head = f"Nothing is decided on {arm}: no primary metric is shown to be better."
+        if look.early:
+            head += " The experiment goes on."
+    return Decision(arm, "undecided", (head, *facts))
+
+
+def _fact(effect: Effect) -> str:
+    lift = effect.relative
+    between = f" [{lift.low:+.2%}, {lift.high:+.2%}]" if lift.low is not None and lift.high is not None else ""
+    value = f"{lift.value:+.2%}{between}" if lift.value == lift.value else f"{effect.absolute.value:+.4g}"
+    p = f", p = {effect.p_adjusted:.2g} after correction" if effect.p_adjusted == effect.p_adjusted else ""
+    return f"{effect.metric.name}: {value}, {effect.verdict}{p}."
+
+
+def _rail(effect: Effect) -> str:
+    lift = effect.relative
+    between = f" [{lift.low:+.2%}, {lift.high:+.2%}]" if lift.low is not None and lift.high is not None else ""
+    side = "fall" if effect.metric.better == "higher" else "rise"
+    return (f"Guardrail {effect.metric.name} {effect.verdict}: {lift.value:+.2%}{between}, it may {side} by "
+            f"{effect.metric.margin:.2%}.")  # fmt: skip
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word} blocks" if n == 1 else f"{n} {word}s block"

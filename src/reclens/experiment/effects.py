@@ -1,0 +1,152 @@
+"""The effects of an experiment: every metric of every treated arm against control, and what may be said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from reclens.experiment.look import Look
+from reclens.experiment.metrics import Metric
+from reclens.experiment.plan import Plan
+from reclens.experiment.sums import OVERALL, Measure, Sums, measures
+from reclens.stats.arms import compare_arms
+from reclens.stats.difference import Difference
+from reclens.stats.estimate import Estimate
+from reclens.stats.multiplicity import adjust
+from reclens.stats.paired import smallest_detectable
+from reclens.stats.proportions import proportion_difference
+
+__all__ = ["Effect", "Others", "compare_metric", "effects_of"]
+
+Others = Mapping[tuple[str, str], Difference]
+"""Metric and arm -> difference, of metrics that need more than sums (quantiles, coverage, Gini)."""
+
+Verdict = Literal["better", "worse", "no difference shown", "holds", "broken", "not shown to hold", "not testable"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One metric of one treated arm against control.
+
+    Attributes:
+        metric: The metric.
+        arm: The treated arm.
+        found: The difference and its plain test.
+        absolute: The difference with the interval that holds at this look.
+        relative: The lift with the interval that holds at this look.
+        p_value: p-value that holds at this look.
+        p_adjusted: The same, adjusted for the other questions of its role; of a guardrail the p-value of its margin.
+        verdict: What may be said: ``better``, ``worse`` or ``no difference shown``; of a guardrail ``holds``,
+            ``broken`` or ``not shown to hold``; ``not testable`` where nothing varies.
+        power: Chance that the planned effect would have been found with this standard error; NaN without one.
+        detectable: Smallest relative effect that is found with the planned power; NaN where there is none.
+    """
+
+    metric: Metric
+    arm: str
+    found: Difference
+    absolute: Estimate
+    relative: Estimate
+    p_value: float
+    p_adjusted: float
+    verdict: Verdict
+    power: float
+    detectable: float
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [{
+            "metric": self.metric.name, "kind": self.metric.kind, "role": self.metric.role, "arm": self.arm,
+            "better": self.metric.better, "margin": self.metric.margin, **self.found.to_dicts()[0],
+            "difference_low": self.absolute.low, "difference_high": self.absolute.high,
+            "lift_low": self.relative.low, "lift_high": self.relative.high, "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted, "verdict": self.verdict, "power": self.power,
+            "detectable": self.detectable, **dict(self.found.details),
+        }]  # fmt: skip
+
+
+def compare_metric(
+    sums: Sums,
+    place: Measure,
+    control: str,
+    arm: str,
+    *,
+    level: float,
+    by: str = OVERALL[0],
+    segment: str = OVERALL[1],
+    days: Sequence[str] | None = None,
+) -> Difference:
+    """A metric of an arm against control, from the sums of a segment and of some days."""
+    sides = [sums.arm(name, by=by, segment=segment, days=days) for name in (control, arm)]
+    if place.metric.kind == "proportion" and isinstance(place.of, str) and not place.covariates:
+        hits = [(round(side.sum(place.of)), side.n) for side in sides]
+        if all(n for _, n in hits):
+            return proportion_difference(*hits, level=level)
+    return compare_arms(*sides, place.of, covariates=place.covariates, level=level)
+
+
+def effects_of(plan: Plan, sums: Sums, look: Look, *, others: Others | None = None) -> tuple[Effect, ...]:
+    """The effects, in the order of the plan: primary metrics corrected by the plan, secondary ones by BH.
+
+    Guardrails are not corrected: a decision needs all of them to hold, so that several cannot make it easier.
+    """
+    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    found: list[tuple[Metric, str, Difference]] = []
+    for metric in plan.metrics:
+        for arm in plan.treatments:
+            if metric.name in places:
+                difference = compare_metric(sums, places[metric.name], plan.control, arm, level=plan.level)
+            elif (metric.name, arm) in (others or {}):
+                difference = (others or {})[metric.name, arm]
+            else:
+                continue
+            found.append((metric, arm, difference))
+    p = np.array([look.p_value(difference) for _, _, difference in found])
+    adjusted = p.copy()
+    for role, correction in (("primary", plan.correction), ("secondary", "bh")):
+        at = [i for i, (metric, _, _) in enumerate(found) if metric.role == role]
+        adjusted[at] = adjust(p[at], correction=correction)
+    return tuple(
+        _effect(plan, look, metric, arm, difference, float(p[i]), float(adjusted[i]))
+        for i, (metric, arm, difference) in enumerate(found)
+    )
+
+
+def _effect(
+    plan: Plan, look: Look, metric: Metric, arm: str, found: Difference, p: float, p_adjusted: float
+) -> Effect:  # fmt: skip
+    verdict: Verdict
+    if not found.se > 0:
+        verdict = "not testable"
+    elif metric.role == "guardrail":
+        assert metric.margin is not None
+        worst = -metric.sign * metric.margin
+        above = found.p_above(worst, relative=True)
+        p_adjusted = above if metric.sign > 0 else 1 - above
+        tail = look.tail(found)
+        verdict = "holds" if p_adjusted <= tail else "broken" if 1 - p_adjusted <= tail else "not shown to hold"
+    elif p_adjusted <= plan.alpha:
+        verdict = "better" if found.absolute.value * metric.sign > 0 else "worse"
+    else:
+        verdict = "no difference shown"
+    return Effect(
+        metric, arm, found, look.interval(found), look.interval(found, relative=True), p, p_adjusted, verdict,
+        *_power(plan, metric, found),
+    )  # fmt: skip
+
+
+def _power(plan: Plan, metric: Metric, found: Difference) -> tuple[float, float]:
+    """Power for the planned effect, and the smallest effect with the planned power, at the standard error observed."""
+    from scipy.special import ndtr, ndtri
+
+    if not found.relative_se > 0 or not found.control:
+        return float("nan"), float("nan")
+    se = found.se / abs(found.control)
+    detectable = smallest_detectable(se, level=plan.level, power=plan.power)
+    if metric.effect is None:
+        return float("nan"), detectable
+    shift, z = metric.effect / se, float(ndtri(0.5 + plan.level / 2))
+    return float(ndtr(shift - z) + ndtr(-shift - z)), detectable

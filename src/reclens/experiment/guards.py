@@ -1,0 +1,217 @@
+"""Guards: what has to be right before an experiment may be read. One that blocks forbids the word "ship"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from reclens.experiment.effects import Effect
+from reclens.experiment.look import Look
+from reclens.experiment.plan import Plan
+from reclens.experiment.sums import OVERALL, Sums, measures
+from reclens.stats.arms import Quantity, compare_arms
+from reclens.stats.counts import sample_ratio
+from reclens.stats.difference import Difference
+from reclens.stats.multiplicity import adjust
+
+__all__ = ["Guard", "guards_of"]
+
+Status = Literal["fine", "look", "blocks", "not checked"]
+
+_SRM = 0.001  # a mismatch has to be beyond chance: many experiments are checked, most days
+_SUSPECT = 0.05
+_TOP_SHARE = 0.01  # of a metric's sum in one user's hands
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard.
+
+    Attributes:
+        name: What is guarded.
+        status: ``fine``; ``look``: something to keep in mind; ``blocks``: no verdict before it is explained; ``not
+            checked``: the data for it were not there.
+        finding: What was seen, in a sentence.
+        rows: The numbers behind it.
+    """
+
+    name: str
+    status: Status
+    finding: str
+    rows: tuple[dict[str, Any], ...] = ()
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [{"guard": self.name, "status": self.status, "finding": self.finding}]
+
+
+def guards_of(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect]) -> tuple[Guard, ...]:
+    """Every guard, in the order to read them."""
+    return (
+        _sample_ratio(plan, sums), _clean_rows(plan, sums), _balance(plan, sums), _outliers(plan, sums, effects),
+        _peeking(plan, look), _power(plan, effects), _weeks(sums),
+    )  # fmt: skip
+
+
+def _sample_ratio(plan: Plan, sums: Sums) -> Guard:
+    """Units of each arm against the planned shares: overall, by day, by segment."""
+    shares = [plan.arms[arm] for arm in sums.arms]
+
+    def tested(by: str, segment: str, days: Sequence[str] | None) -> dict[str, Any]:
+        counts = [sums.arm(arm, by=by, segment=segment, days=days).n for arm in sums.arms]
+        where = {"by": "day" if days else by, "segment": days[0] if days else segment}
+        return where | dict(zip(sums.arms, counts, strict=True)) | {"p_value": sample_ratio(counts, shares).p_value}
+
+    whole = tested(*OVERALL, None)
+    parts = [tested(*OVERALL, [day]) for day in sums.days]
+    parts += [tested(by, segment, None) for by in sums.segmentations for segment in sums.segments(by)]
+    adjusted = adjust(np.array([row["p_value"] for row in parts]), correction="holm") if parts else []
+    rows = [{**whole, "p_adjusted": whole["p_value"]}]
+    rows += [{**row, "p_adjusted": float(p)} for row, p in zip(parts, adjusted, strict=True)]
+    worst = sorted((row for row in rows[1:] if row["p_adjusted"] < _SRM), key=lambda row: row["p_adjusted"])
+    seen = ", ".join(f"{arm} {whole[arm]:,}" for arm in sums.arms)
+    wanted = ", ".join(f"{share:.0%}" for share in shares)
+    text = f"{seen} units, planned {wanted}: p = {whole['p_value']:.2g}"
+    places = "; ".join(f"{row['by']} {row['segment']} (p = {row['p_adjusted']:.1g})" for row in worst[:5])
+    if whole["p_value"] < _SRM:
+        where = f" It is seen in {places}." if worst else " No single day or segment stands out." if parts else ""
+        fix = "Units were lost or added on the way to an arm: find out before reading any effect."
+        return Guard("sample ratio", "blocks", f"Mismatch: {text}.{where} {fix}", tuple(rows))
+    if worst:
+        return Guard("sample ratio", "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
+    if whole["p_value"] < _SUSPECT:
+        return Guard("sample ratio", "look", f"{text}: more uneven than 19 of 20 experiments, not beyond chance "
+                     f"(below {_SRM:g}).", tuple(rows))  # fmt: skip
+    return Guard("sample ratio", "fine", f"{text}.", tuple(rows))
+
+
+def _clean_rows(plan: Plan, sums: Sums) -> Guard:
+    """What was found on the way to the sums."""
+    n = sum(sums.arm(arm).n for arm in sums.arms)
+    if not sums.rules:
+        return Guard("rows", "fine", "Every unit stands in one arm of the plan, with every value.")
+    text = "; ".join(f"{rule['rule']}: {rule['detail']} ({rule['count']:,})" for rule in sums.rules)
+    lost = sum(rule["count"] for rule in sums.rules if "left out" in rule["rule"])
+    untested = any(
+        ("variance" in rule["rule"] and any(f"'{m.name}'" in rule["detail"] for m in plan.primary))
+        or "one unit" in rule["rule"]
+        for rule in sums.rules
+    )  # fmt: skip
+    grave = untested or lost > 0.01 * n
+    return Guard("rows", "blocks" if grave else "look", f"{text}.", tuple(sums.rules))
+
+
+def _balance(plan: Plan, sums: Sums) -> Guard:
+    """A/A test on what was measured before: treatment cannot have changed it."""
+    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    before = dict.fromkeys(x for place in places.values() for x in place.covariates)
+    if not before:
+        return Guard("A/A on the past", "not checked", "The plan has no covariate measured before the experiment.")
+    rows = []
+    for x in before:
+        for arm in plan.treatments:
+            found = compare_arms(sums.arm(plan.control), sums.arm(arm), x, level=plan.level)
+            rows.append({"covariate": _word(x), "arm": arm, **found.to_dicts()[0],
+                         "standardised": _standardised(found)})  # fmt: skip
+    adjusted = adjust(np.array([row["p_value"] for row in rows]), correction="holm")
+    rows = [{**row, "p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
+    tested = [row for row in rows if row["p_adjusted"] == row["p_adjusted"]]
+    if not tested:
+        return Guard("A/A on the past", "not checked", "No covariate varies.", tuple(rows))
+    worst = min(tested, key=lambda row: row["p_adjusted"])
+    text = (f"{worst['covariate']} differs by {worst['standardised']:+.3f} standard deviations in {worst['arm']} "
+            f"before "
+            f"the experiment, adjusted p = {worst['p_adjusted']:.2g}")  # fmt: skip
+    if worst["p_adjusted"] < _SRM:
+        return Guard("A/A on the past", "blocks", f"The arms were not alike: {text}. Look for a carry-over, or a "
+                     "randomisation that is off.", tuple(rows))  # fmt: skip
+    status: Status = "look" if worst["p_adjusted"] < _SUSPECT else "fine"
+    return Guard("A/A on the past", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))
+
+
+def _standardised(found: Difference) -> float:
+    """Difference ÷ standard deviation, from its error: d / (se · √(harmonic n))."""
+    spread = found.se / np.sqrt(1 / found.n_control + 1 / found.n_treatment) if found.se > 0 else float("nan")
+    return float(found.absolute.value / spread)
+
+
+def _outliers(plan: Plan, sums: Sums, effects: Sequence[Effect]) -> Guard:
+    """What the largest users hold, and what the effect is when values are cut off at the 99.9 % quantile."""
+    tails = sums.tails
+    if tails is None:
+        return Guard("outliers", "not checked", "The largest values were not looked at (tails=True does).")
+    rows, words, blocks = [], [], False
+    for effect in effects:
+        name = effect.metric.name
+        if name not in tails.places or not effect.found.se > 0:
+            continue
+        place = tails.places[name]
+        cut = compare_arms(tails.arms[plan.control], tails.arms[effect.arm], place.of, covariates=place.covariates,
+                           level=plan.level)  # fmt: skip
+        moved = (effect.found.absolute.value - cut.absolute.value) / effect.found.se
+        column = effect.metric.value or ""
+        held = {arm: tails.largest[name, arm] / total for arm in (plan.control, effect.arm)
+                if (total := sums.arm(arm).sum(column)) > 0}  # fmt: skip
+        top = max(held.values(), default=0.0)
+        at = max(held, key=lambda arm: held[arm], default=plan.control)
+        flips = (effect.p_value <= plan.alpha) != (cut.p_value <= plan.alpha)
+        rows.append({"metric": name, "arm": effect.arm, "largest": tails.largest[name, at], "held_by_one": top,
+                     "where": at, "cap": tails.caps[name], "difference": effect.found.absolute.value,
+                     "difference_cut": cut.absolute.value, "p_value": effect.found.p_value, "p_value_cut": cut.p_value,
+                     "moved_se": moved})  # fmt: skip
+        if top > _TOP_SHARE or abs(moved) > 1 or flips:
+            words.append(f"{name}: one user of {at} holds {top:.1%} of its sum ({tails.largest[name, at]:,.6g}); cut "
+                         f"off "
+                         f"at {tails.caps[name]:,.6g}, the difference of {effect.arm} goes from "
+                         f"{effect.found.absolute.value:+.4g} (p = {effect.found.p_value:.2g}) to "
+                         f"{cut.absolute.value:+.4g} (p = {cut.p_value:.2g})")  # fmt: skip
+            blocks |= effect.metric.role == "primary" and (flips or abs(moved) > 1)
+    if not words:
+        return Guard("outliers", "fine", "No user holds 1 % of a metric, and cutting off values changes no conclusion.",
+                     tuple(rows))  # fmt: skip
+    return Guard("outliers", "blocks" if blocks else "look", f"{'; '.join(words)}.", tuple(rows))
+
+
+def _peeking(plan: Plan, look: Look) -> Guard:
+    if look.peeking:
+        return Guard("peeking", "blocks", f"Only {look.information:.0%} of the planned sample is in and the plan has "
+                                          f"no "
+                     "looks before the end: a p-value read on the way is significant too often. Wait, or plan looks "
+                     "([sequential]) before the next experiment.")  # fmt: skip
+    return Guard("peeking", "fine", f"{look.words[0].upper()}{look.words[1:]}.")
+
+
+def _power(plan: Plan, effects: Sequence[Effect]) -> Guard:
+    """Whether the planned effect could have been seen."""
+    rows: list[dict[str, Any]] = [{"metric": e.metric.name, "arm": e.arm, "planned_effect": e.metric.effect, "power": e.power,
+             "detectable": e.detectable} for e in effects if e.metric.role == "primary"]  # fmt: skip
+    known = [row for row in rows if row["power"] == row["power"]]
+    if not known:
+        seen = [row for row in rows if row["detectable"] == row["detectable"]]
+        least = f" Effects from {max(row['detectable'] for row in seen):.2%} on are found." if seen else ""
+        return Guard("power", "not checked", f"The plan names no smallest effect worth finding.{least}", tuple(rows))
+    low = min(known, key=lambda row: row["power"])
+    text = (f"{low['metric']}: an effect of {low['planned_effect']:.2%} is found with power {low['power']:.0%} "
+            f"(planned "
+            f"{plan.power:.0%}); effects from {low['detectable']:.2%} on with the planned power")  # fmt: skip
+    if low["power"] < 0.5:
+        return Guard("power", "blocks", f"{text}. An effect that is significant at so little power is exaggerated "
+                                        f"(Gelman "
+                     "and Carlin 2014), and one that is not means nothing.", tuple(rows))  # fmt: skip
+    return Guard("power", "look" if low["power"] < plan.power - 0.05 else "fine", f"{text}.", tuple(rows))
+
+
+def _weeks(sums: Sums) -> Guard:
+    days = len(sums.days)
+    if not days:
+        return Guard("whole weeks", "not checked", "The days of first exposure were not gathered.")
+    if days % 7:
+        return Guard("whole weeks", "look", f"Users came in on {days} days: days of the week do not count alike.")
+    return Guard("whole weeks", "fine", f"Users came in on {days} days, whole weeks.")
+
+
+def _word(x: Quantity) -> str:
+    return x if isinstance(x, str) else f"{x[0]}/{x[1]}"

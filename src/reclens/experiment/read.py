@@ -1,0 +1,238 @@
+"""Reading an experiment: from a plan and sums to everything that a readout shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reclens.experiment.decision import RULE, Decision, decide
+from reclens.experiment.effects import Effect, Others, compare_metric, effects_of
+from reclens.experiment.guards import Guard, guards_of
+from reclens.experiment.look import Look, look_of
+from reclens.experiment.plan import Plan
+from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects
+from reclens.experiment.sums import Sums, measures
+
+__all__ = ["Readout", "read_sums"]
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A read experiment.
+
+    Attributes:
+        plan: The plan.
+        look: How far the experiment is.
+        decisions: One a treated arm.
+        effects: Every metric of every treated arm.
+        guards: The guards.
+        segments: Effects by segment.
+        heterogeneity: Whether they differ between segments.
+        cumulative: Effect on the primary metrics as days of first exposure come in: rows ``metric, arm, day,
+            information, n, value, low, high, bound_low, bound_high`` (the latter by the plan's looks), relative.
+        daily: Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``.
+        novelty: Effect by days since first exposure: rows ``metric, arm, age, n, value, low, high``, if gathered.
+        adjusted: What was adjusted and how, in sentences.
+        caveats: What to keep in mind.
+        next_steps: What to do next.
+        units: Arm -> units.
+        rules: What was found on the way to the sums.
+    """
+
+    plan: Plan
+    look: Look
+    decisions: tuple[Decision, ...]
+    effects: tuple[Effect, ...]
+    guards: tuple[Guard, ...]
+    segments: tuple[SegmentEffect, ...]
+    heterogeneity: tuple[Heterogeneity, ...]
+    cumulative: tuple[dict[str, Any], ...]
+    daily: tuple[dict[str, Any], ...]
+    novelty: tuple[dict[str, Any], ...]
+    adjusted: tuple[str, ...]
+    caveats: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    units: Mapping[str, int]
+    rules: tuple[dict[str, Any], ...]
+
+    @property
+    def rule(self) -> str:
+        """The rule of decision, in words."""
+        return RULE
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row an effect; see :meth:`record` for everything."""
+        return [row for effect in self.effects for row in effect.to_dicts()]
+
+    def record(self) -> dict[str, Any]:
+        """Every number, as plain values."""
+        parts = {"decisions": self.decisions, "effects": self.effects, "guards": self.guards,
+                 "segments": self.segments, "heterogeneity": self.heterogeneity}  # fmt: skip
+        return {
+            "experiment": self.plan.name, "plan": self.plan.to_dicts()[0], "look": self.look.to_dicts()[0],
+            "rule": self.rule, "units": dict(self.units),
+            **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
+            "guard_rows": {guard.name: list(guard.rows) for guard in self.guards},
+            "cumulative": list(self.cumulative), "daily": list(self.daily), "novelty": list(self.novelty),
+            "adjusted": list(self.adjusted), "caveats": list(self.caveats), "next_steps": list(self.next_steps),
+            "rules": list(self.rules),
+        }  # fmt: skip
+
+
+def read_sums(
+    plan: Plan,
+    sums: Sums,
+    *,
+    others: Others | None = None,
+    planned_units: float | None = None,
+    days: int | None = None,
+    ages: Mapping[int, Sums] | None = None,
+) -> Readout:
+    """Read an experiment.
+
+    Args:
+        plan: The plan.
+        sums: Its sums, from :func:`~reclens.experiment.gather.gather` or any engine.
+        others: Metric and arm -> difference, of metrics that need more than sums; see
+            :mod:`reclens.experiment.arm_metrics`.
+        planned_units: Units that were planned over all arms.
+        days: Days that have run, where the sums do not tell.
+        ages: Days since first exposure -> sums of those days, for the novelty curve.
+
+    Returns:
+        The readout.
+    """
+    look = look_of(plan, sums, planned_units=planned_units, days=days)
+    effects = effects_of(plan, sums, look, others=others)
+    guards = guards_of(plan, sums, look, effects)
+    segments = segment_effects(plan, sums)
+    differing = heterogeneity_of(segments)
+    decisions = decide(plan, effects, guards, look)
+    return Readout(
+        plan=plan, look=look, decisions=decisions, effects=effects, guards=guards, segments=segments,
+        heterogeneity=differing, cumulative=_cumulative(plan, sums, look), daily=_daily(plan, sums),
+        novelty=_novelty(plan, ages or {}), adjusted=_adjusted(plan, look, effects, bool(segments)),
+        caveats=_caveats(plan, effects, guards, differing), next_steps=_next_steps(plan, decisions, guards, effects),
+        units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules,
+    )  # fmt: skip
+
+
+def _cumulative(plan: Plan, sums: Sums, look: Look) -> tuple[dict[str, Any], ...]:
+    places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
+    rows: list[dict[str, Any]] = []
+    for arm in plan.treatments:
+        for at in range(1, len(sums.days) + 1):
+            days = sums.days[:at]
+            if min(sums.arm(name, days=days).n for name in (plan.control, arm)) < 2:
+                continue
+            for name, place in places.items():
+                found = compare_metric(sums, place, plan.control, arm, level=plan.level, days=days)
+                share = found.absolute.n / max(sum(sums.arm(a).n for a in (plan.control, arm)), 1) * look.information
+                here = look.at(share) if plan.sequential else None
+                valid = here.interval(found, relative=True) if here else None
+                rows.append({
+                    "metric": name, "arm": arm, "day": days[-1], "information": share, "n": found.absolute.n,
+                    "value": found.relative.value, "low": found.relative.low, "high": found.relative.high,
+                    "bound_low": valid.low if valid else None, "bound_high": valid.high if valid else None,
+                })  # fmt: skip
+    return tuple(rows)
+
+
+def _daily(plan: Plan, sums: Sums) -> tuple[dict[str, Any], ...]:
+    from reclens.stats.arms import value_of
+
+    places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
+    rows: list[dict[str, Any]] = []
+    for day in sums.days:
+        for arm in sums.arms:
+            moments = sums.arm(arm, days=[day])
+            if moments.n:
+                rows += [{"metric": name, "arm": arm, "day": day, "n": moments.n,
+                          "value": value_of(moments.mean, moments.columns, place.of)}
+                         for name, place in places.items()
+                         if isinstance(place.of, str) or moments.value(place.of[1])]  # fmt: skip
+    return tuple(rows)
+
+
+def _novelty(plan: Plan, ages: Mapping[int, Sums]) -> tuple[dict[str, Any], ...]:
+    rows: list[dict[str, Any]] = []
+    for age, sums in sorted(ages.items()):
+        for name, place in measures(plan.primary, rows=sums.rows, indicators=sums.indicators).items():
+            for arm in plan.treatments:
+                if min(sums.arm(each).n for each in (plan.control, arm)) < 30:
+                    continue
+                lift = compare_metric(sums, place, plan.control, arm, level=plan.level).relative
+                rows.append({"metric": name, "arm": arm, "age": age, "n": lift.n, "value": lift.value,
+                             "low": lift.low, "high": lift.high})  # fmt: skip
+    return tuple(rows)
+
+
+def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bool) -> tuple[str, ...]:
+    asked = sum(e.metric.role == "primary" for e in effects)
+    said = [f"Intervals are of level {plan.level:.0%}, each by itself."]
+    if asked > 1:
+        said.append(f"The {asked} p-values of primary metrics are adjusted together ({plan.correction}).")
+    if any(e.metric.role == "secondary" for e in effects):
+        said.append("Secondary metrics are adjusted among themselves by Benjamini and Hochberg; they explain and do "
+                    "not "
+                    "decide.")  # fmt: skip
+    if plan.guardrails:
+        said.append("Guardrails are tests of non-inferiority against their margins, not corrected: all have to hold.")
+    if plan.sequential is not None:
+        said.append(f"Intervals and p-values of all metrics hold at this look: {look.words}.")
+    for effect in effects:
+        details = dict(effect.found.details)
+        removed = details.pop("variance removed", None)
+        if removed is not None:
+            thetas = ", ".join(f"{name} = {value:.4g}" for name, value in details.items())
+            said.append(f"{effect.metric.name}, {effect.arm}: adjusted by what was measured before (CUPED, {thetas}), "
+                        f"which removes {removed:.0%} of the variance.")  # fmt: skip
+        if effect.metric.cap is not None:
+            said.append(f"{effect.metric.name}: values above {effect.metric.cap:g} count as that, as planned.")
+    if segmented:
+        said.append(
+            "Segments are adjusted together by Benjamini and Hochberg; whether they differ at all is Cochran's Q."
+        )
+    return tuple(dict.fromkeys(said))
+
+
+def _caveats(
+    plan: Plan, effects: tuple[Effect, ...], guards: tuple[Guard, ...], differing: tuple[Heterogeneity, ...]
+) -> tuple[str, ...]:
+    said = [f"{guard.name[0].upper()}{guard.name[1:]}: {guard.finding}" for guard in guards if guard.status == "look"]
+    said += [f"{guard.name[0].upper()}{guard.name[1:]} was not checked: {guard.finding}"
+             for guard in guards if guard.status == "not checked"]  # fmt: skip
+    said += [f"{e.metric.name}, {e.arm}: {note}" for e in effects for note in e.found.notes]
+    said += [f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted p = {each.p_adjusted:.2g}): the "
+             "average does not hold for everyone." for each in differing if each.p_adjusted <= plan.alpha]  # fmt: skip
+    missing = [m.name for m in plan.metrics if m.name not in {e.metric.name for e in effects}]
+    if missing:
+        said.append(f"Not measured: {', '.join(missing)}. These need more than sums by user.")
+    said.append("Users of one arm may have changed what the other saw (shared training data, stock, word of mouth): "
+                "such "
+                "interference is not in the intervals.")  # fmt: skip
+    return tuple(said)
+
+
+def _next_steps(
+    plan: Plan, decisions: tuple[Decision, ...], guards: tuple[Guard, ...], effects: tuple[Effect, ...]
+) -> tuple[str, ...]:
+    said: list[str] = []
+    said += [f"Explain and mend '{guard.name}', then read again." for guard in guards if guard.status == "blocks"]
+    for decision in decisions:
+        if decision.word == "ship":
+            said.append(f"Roll out {decision.arm}, and keep a holdout to see whether the effect lasts.")
+        elif decision.word == "do not ship":
+            said.append(f"Keep {plan.control}; look at the segments for where {decision.arm} does harm.")
+        elif decision.word == "undecided":
+            needed = [
+                f"{e.metric.name}: {(e.detectable / e.metric.effect) ** 2:.1f} times the users for an effect of "
+                f"{e.metric.effect:.2%}"
+                for e in effects
+                if e.arm == decision.arm and e.metric.role == "primary" and e.metric.effect
+                and e.detectable > e.metric.effect
+            ]  # fmt: skip
+            more = f" To find what was planned: {'; '.join(needed)}." if needed else ""
+            said.append(f"Keep {plan.control}, or go on if the plan has looks left.{more}")
+    return tuple(dict.fromkeys(said))
