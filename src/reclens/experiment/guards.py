@@ -186,8 +186,12 @@ def _peeking(plan: Plan, look: Look) -> Guard:
 
 def _power(plan: Plan, effects: Sequence[Effect]) -> Guard:
     """Whether the planned effect could have been seen."""
-    rows: list[dict[str, Any]] = [{"metric": e.metric.name, "arm": e.arm, "planned_effect": e.metric.effect, "power": e.power,
-             "detectable": e.detectable} for e in effects if e.metric.role == "primary"]  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"metric": e.metric.name, "arm": e.arm, "planned_effect": e.metric.effect, "power": e.power,
+         "detectable": e.detectable}
+        for e in effects
+        if e.metric.role == "primary"
+    ]  # fmt: skip
     known = [row for row in rows if row["power"] == row["power"]]
     if not known:
         seen = [row for row in rows if row["detectable"] == row["detectable"]]
