@@ -24,8 +24,10 @@ def written() -> Written:
 
 def test_every_part_of_a_test_plan_is_there(written: Written) -> None:
     heads = re.findall(r"^## (.+)$", written.markdown, re.M)
-    assert heads == ["In short", "Hypothesis", "Randomisation", "Metrics", "Sizes", "Looks", "Guards before any verdict",
-                     "Decision rule", "Analysis", "Risks", "The plan as a file"]  # fmt: skip
+    assert heads == [
+        "In short", "Hypothesis", "Randomisation", "Metrics", "Sizes", "Looks", "Guards before any verdict",
+        "Decision rule", "Analysis", "Risks", "The plan as a file",
+    ]  # fmt: skip
     assert all(f">{head}</h2>" in written.html.html for head in heads)
 
 

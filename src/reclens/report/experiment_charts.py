@@ -21,27 +21,22 @@ def power_curve_chart(rows: Sequence[Mapping[str, Any]], *, power: float, planne
     import altair as alt
 
     effects = list(dict.fromkeys(row["effect"] for row in rows))
-    names = [f"effect {effect:+.3g}" if abs(effect) >= 1 else f"effect {effect:+.2%}" for effect in effects]
+    names = [f"{effect:+.2%}" for effect in effects]
     named = dict(zip(effects, names, strict=True))
     told = [
         {**row, "system": named[row["effect"]],
-         "tip": f"{named[row['effect']]}: {row['n']:,} units find it with a power of {row['power']:.0%}"}
+         "tip": f"effect {named[row['effect']]}: {row['n']:,} units find it with a power of {row['power']:.0%}"}
         for row in rows
     ]  # fmt: skip
     x = alt.X("n:Q", title="units over all arms", scale=alt.Scale(type="log", nice=False),
               axis=alt.Axis(format="~s", tickCount=6))  # fmt: skip
     y = alt.Y("power:Q", title="power", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=True))
     base = base_of(told, height=280)
-    colour = colour_of(names)
-    last = [max((row for row in told if row["effect"] == each), key=lambda row: row["n"]) for each in effects]
-    middle = [_nearest([row for row in told if row["effect"] == each], 0.5) for each in effects]
-    labels = [top if row["power"] < 0.3 else row for row, top in zip(middle, last, strict=True)]
+    colour = _told_colour(names, title="effect")
     layers = [
         _line(alt, {"power": power}, y=y, what="power asked for"),
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         base.mark_point(opacity=0, size=120).encode(x=x, y=y, tooltip="tip:N"),
-        base_of(labels, height=280).mark_text(align="right", dx=-8, dy=-6, fontSize=12)
-        .encode(x=x, y=y, text="system:N", color=colour),
     ]  # fmt: skip
     if planned is not None:
         layers.append(_line(alt, {"n": planned}, x=x, what=f"planned: {planned:,.0f} units"))
@@ -96,14 +91,18 @@ def bounds_chart(rows: Sequence[Mapping[str, Any]]) -> Any:
     x = alt.X("information:Q", title="share of the planned sample", scale=alt.Scale(domain=[0, 1]),
               axis=alt.Axis(format="%"))  # fmt: skip
     y = alt.Y("z:Q", title="z-statistic", axis=alt.Axis(grid=True))
-    colour = colour_of(names)
-    ends = [max((row for row in told if row["system"] == each), key=lambda row: row["information"]) for each in names]
+    colour = _told_colour(names)
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         base.mark_circle(size=70, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"),
-        base_of(ends, height=280).mark_text(align="right", dy=-12, fontSize=12)
-        .encode(x=x, y=y, text="system:N", color=colour),
     )  # fmt: skip
+
+
+def _told_colour(names: Sequence[str], *, title: str | None = None) -> Any:
+    """The colours of a few curves, told above the chart: beside them there is no room on a phone."""
+    return colour_of(names).legend(title=title, titleOrient="left", titleColor="var(--muted)", orient="top",
+                                   columns=3 if title else 2, labelColor="var(--ink)", labelFontSize=12,
+                                   symbolType="stroke", symbolStrokeWidth=3, labelLimit=200)  # fmt: skip
 
 
 def _line(alt: Any, where: Mapping[str, float], *, what: str, x: Any = None, y: Any = None) -> Any:
@@ -113,7 +112,3 @@ def _line(alt: Any, where: Mapping[str, float], *, what: str, x: Any = None, y: 
     return alt.Chart(data).mark_rule(strokeWidth=1.5, strokeDash=[5, 4], color="var(--muted)").encode(
         **channels, tooltip="tip:N"
     )  # fmt: skip
-
-
-def _nearest(rows: Sequence[Mapping[str, Any]], power: float) -> Mapping[str, Any]:
-    return min(rows, key=lambda row: abs(row["power"] - power))

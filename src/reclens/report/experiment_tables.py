@@ -10,7 +10,8 @@ from reclens.experiment.plan import Plan
 from reclens.experiment.sizing import Sizing
 from reclens.report.tables import NOTHING, Table, format_number
 from reclens.stats.power import Answer
-from reclens.stats.sequential import GroupSequential, Price
+from reclens.stats.sequential import SPENDINGS, GroupSequential, Price
+from reclens.stats.sequential.spending import CLASSICAL
 
 __all__ = ["arm_table", "bounds_table", "metric_table", "neighbour_table", "price_table", "size_table"]
 
@@ -94,7 +95,10 @@ def bounds_table(plan: GroupSequential) -> Table:
         for row in records
     )  # fmt: skip
     heads = ("look", "of the sample", "stop beyond z", "nominal p", "no hope below z", "error spent", "power by then")
-    notes = (f"{plan.spending.replace('_', ' ')} bounds; the sample is {plan.inflation:.4g} times that of one look.",)
+    notes = (
+        f"Bounds: {SPENDINGS.get(plan.spending) or CLASSICAL[plan.spending]}.",
+        f"The sample is {plan.inflation:.4g} times that of one look.",
+    )
     return Table("Looks", heads, rows, tuple(records), notes)
 
 

@@ -248,7 +248,8 @@ class Question:
     def _adjustments(self) -> list[str]:
         said = []
         if self.margin is not None:
-            said.append(f"non-inferiority: the interval has to exclude a loss of {self.margin:g}, one tail of it")
+            loss = f"{self.margin:.2%}" if self.relative else f"{self.margin:g}"
+            said.append(f"non-inferiority: the interval has to exclude a loss of {loss}, one tail of it")
         if self.comparisons > 1:
             said.append(f"{self.comparisons} tests share the alpha of {1 - self.level:.3g} ({self.correction}): "
                         f"{self.alpha:.3g} each")  # fmt: skip
