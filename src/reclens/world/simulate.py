@@ -55,7 +55,7 @@ class Run:
 
     Attributes:
         arms: Names of the arms.
-        users: One row a user: her attributes, ``variant``, the totals over all days; ``cluster`` where clusters were randomised.
+        users: One row a user: her attributes, ``variant``, the totals over all days; ``cluster`` where there are any.
         days: One row a day and arm: ``day, variant``, users who visited, and totals.
         exposures: How often each arm showed each item; int64, shape (arms, items).
         tastes: Of the users at the end, float32, shape (users, d).
