@@ -155,3 +155,44 @@ def test_a_mark_tells_its_numbers_on_hover(browser_page, address: str) -> None:
         if tip.count() and tip.is_visible():
             break
     assert "users gain" in tip.inner_text() and "[" in tip.inner_text()
+
+
+def test_files_are_uploaded_measured_kept_and_taken_back(
+    browser_page, address: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    good, truth, bad = tmp_path / "brought.csv", tmp_path / "truth.parquet", tmp_path / "bad.csv"
+    workspace.load("run", "small-ease").table.write_csv(good)
+    workspace.load("split", "small").test.write_parquet(truth)
+    bad.write_text("user,item,rank\n1,2,3,4\n")
+    opened(browser_page, f"{address}/upload")
+    files = browser_page.locator("input[type=file]")
+    files.nth(0).set_input_files(bad)
+    browser_page.get_by_text("the row has 4 fields").wait_for()
+    browser_page.reload()
+    settled(browser_page)
+    files.nth(0).set_input_files(good)
+    browser_page.get_by_text("rows, 4 columns").first.wait_for()
+    files.nth(1).set_input_files(truth)
+    browser_page.get_by_role("button", name="Evaluate").click()
+    browser_page.get_by_role("button", name="Keep in the workspace").click()
+    browser_page.get_by_text("Kept as brought").wait_for()
+    value = workspace.load("evaluation", "small-ease")["ndcg@10"].overall.value
+    assert workspace.load("evaluation", "brought")["ndcg@10"].overall.value == pytest.approx(value)
+    browser_page.get_by_role("button", name="Undo").click()
+    browser_page.get_by_role("button", name="Keep in the workspace").wait_for()
+    assert "brought" not in [each.name for each in workspace.list("evaluation")]
+    assert problems_of(browser_page) == []
+
+
+def test_a_query_is_asked_and_its_rows_are_saved(browser_page, address: str, workspace: Workspace) -> None:
+    opened(browser_page, f"{address}/data?view=SQL&sql=SELECT+*+FROM+split_small_test")
+    browser_page.get_by_role("button", name="Run").click()
+    browser_page.get_by_text("rows, ").last.wait_for()
+    settled(browser_page)
+    with browser_page.expect_download() as table:
+        browser_page.get_by_role("button", name="CSV", exact=True).click()
+    expected = workspace.load("split", "small").test.select("user_id", "item_id").sort("user_id", "item_id")
+    found = pl.read_csv(table.value.path()).select("user_id", "item_id").sort("user_id", "item_id")
+    assert found.equals(expected)
+    assert not browser_page.get_by_role("button", name="Download as CSV").is_visible(), "it would keep formulas alive"
+    assert problems_of(browser_page) == []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import io
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from reclens.dashboard.bring import Brought, Kept, keep, measure, possible_metrics, take_back
+from reclens.dashboard.bring import Brought, Kept, in_words_of_the_page, keep, measure, possible_metrics, take_back
 from reclens.data.uploads import guess_columns, open_upload
 from reclens.errors import UsageError, WorkspaceError
 from reclens.evaluate import evaluate
@@ -119,6 +123,24 @@ def test_columns_with_other_names_are_chosen(open_page, tmp_path: Path) -> None:
     app.run()
     button(app, "Evaluate").click().run()
     assert not app.error and "Result" in words(app)
+
+
+def test_one_column_for_two_things(open_page, tmp_path: Path) -> None:
+    app = upload(open_page("upload", folder=tmp_path))
+    next(each for each in app.selectbox if each.label == "item_id").select("user").run()
+    button(app, "Evaluate").click().run()
+    assert "the column 'user' is chosen twice" in words(app)
+
+
+@pytest.mark.parametrize("source", ["clean", "columns", "delimited", "ids", "lists", "tables"])
+def test_no_advice_names_what_the_page_does_not_have(source: str) -> None:
+    """Every text in the readers that names an argument is told in the words of the page."""
+    module = importlib.import_module(f"reclens.data.{source}")
+    texts = [node.value for node in ast.walk(ast.parse(inspect.getsource(module)))
+             if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value]  # fmt: skip
+    for text in texts:
+        said = in_words_of_the_page(text)
+        assert not re.search(r"\b(columns|delimiter|encoding|timestamp_format)=", said), said
 
 
 def test_repeated_rows_are_counted() -> None:

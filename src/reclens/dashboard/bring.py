@@ -58,6 +58,20 @@ FILES: Final[Mapping[str, File]] = {
 }  # fmt: skip
 """The files, in the order of the page; the first two are needed."""
 
+_WORDS: Final = (
+    (r"pass bad_rows='drop'", "choose “leave out and count” below"),
+    (r"[Nn]ame (?:it|one of them|another)(?: with|:)? columns=(?:\{[^}]*\})?", "Choose it among the columns above"),
+    (r"Name the encoding it was written in, such as .*", "Save it as UTF-8 and bring it again."),
+    (r"; for another encoding pass encoding=", ", written as UTF-8"),
+    (r"; delimiter= names another one", ""),
+    (r", which columns= names for", " for"),
+    (r"(?:is left out by|pass) columns=\{'(\w+)': None\}", r"can be left out: choose “none” for \1 above"),
+    (r"columns= names ('.*') twice", r"the column \1 is chosen twice"),
+    (r", or pass timestamp_format= such as '[^']*'", ""),
+    (r"columns=(?:\{[^}]*\})?", "the columns above"),
+)
+"""What errors advise those who write Python, and what there is on the page instead."""
+
 
 @dataclass(frozen=True, eq=False)
 class Brought:
@@ -174,16 +188,14 @@ def in_words_of_the_page(message: str) -> str:
 
     >>> in_words_of_the_page("Mend the rows, or pass bad_rows='drop' to leave them out (they are counted).")
     'Mend the rows, or choose “leave out and count” below to leave them out (they are counted).'
+    >>> in_words_of_the_page("columns= names 'user' twice: one column cannot be two things.")
+    "the column 'user' is chosen twice: one column cannot be two things."
     >>> in_words_of_the_page("Name it with columns={'rank': 'your name'}.")
     'Choose it among the columns above.'
     """
-    message = re.sub(r"pass bad_rows='drop'", "choose “leave out and count” below", message)
-    message = re.sub(
-        r"[Nn]ame (?:it|one of them|another)(?: with|:)? columns=(?:\{[^}]*\})?",
-        "Choose it among the columns above",
-        message,
-    )
-    return re.sub(r"Name the encoding it was written in, such as .*", "Save it as UTF-8 and bring it again.", message)
+    for pattern, words in _WORDS:
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def _renamed(raw: Raw, key: str, theirs: str | int | None) -> Raw:

@@ -88,9 +88,10 @@ def _run(workspace: Workspace, query: str) -> None:
 
 
 def _answer(workspace: Workspace) -> None:
-    folder, query, found = st.session_state.get("answer", ("", "", Answer(None)))  # type: ignore[arg-type]
-    if folder != str(workspace.folder):
+    answered: tuple[str, str, Answer] | None = st.session_state.get("answer")
+    if answered is None or answered[0] != str(workspace.folder):
         return
+    _, query, found = answered
     if query != st.session_state.get("sql"):
         st.caption("This is the answer to the query before: press Run.")
     if found.cut is not None:

@@ -16,6 +16,7 @@ ul.legend li { margin: 0 !important; display: inline-flex; align-items: center; 
 ul.legend i { width: .75em; height: .75em; border-radius: 50%; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 2px solid currentColor !important; outline-offset: 2px; }
+button[aria-label="Download as CSV"] { display: none; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
   h1 { font-size: 1.5rem !important; }
