@@ -76,7 +76,8 @@ def main() -> None:
     lines += [f"| {words[name]} | {row['seconds']:.1f} | {row['cpu']:.1f} | {row['cpu'] / n * 1e9:.0f} | "
               f"{row['peak']:.2f} | {row['gib_written']:.2f} |" for name, row in rows.items()]  # fmt: skip
     lines += ["", f"- drawing the world takes another {rows['none']['make_s']:.1f} s"]
-    harness.write("world", lines, {"machine": about, "measured": rows})  # README shows times beside peers; this has none
+    # Not "results": README shows those, beside peers, and this has none.
+    harness.write("world", lines, {"machine": about, "measured": rows})
 
 
 if __name__ == "__main__":
