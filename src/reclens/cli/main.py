@@ -16,6 +16,7 @@ from reclens.cli import (
     doctor,
     evaluate,
     experiment,
+    experiment_read,
     experiment_simulate,
     export,
     knowledge,
@@ -52,6 +53,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(knowledge.app, name="knowledge")
+experiment.app.command("read")(experiment_read.read)
 experiment.app.command("simulate")(experiment_simulate.simulate)
 experiment.app.command("realism")(experiment_simulate.realism)
 app.add_typer(experiment.app, name="experiment")

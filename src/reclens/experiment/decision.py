@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from reclens.experiment.effects import Effect
 from reclens.experiment.guards import Guard
 from reclens.experiment.look import Look
 from reclens.experiment.plan import Plan
 
-__all__ = ["RULE", "Decision", "decide"]
-
-RULE: Final = (
-    "An arm is shipped if no guard blocks, at least one primary metric is better after the correction and none is "
-    "worse, "
-    "and every guardrail is shown to lose less than its margin. It is not shipped if a primary metric is worse, or a "
-    "guardrail is shown to lose more than its margin. Otherwise nothing has been decided."
-)
-"""The rule, in words."""
+__all__ = ["Decision", "decide"]
 
 Word = Literal["ship", "do not ship", "undecided", "blocked"]
 
@@ -44,7 +36,7 @@ class Decision:
 
 
 def decide(plan: Plan, effects: Sequence[Effect], guards: Sequence[Guard], look: Look) -> tuple[Decision, ...]:
-    """One decision for each treated arm, by ``RULE``."""
+    """One decision for each treated arm, by the rule that :func:`~reclens.experiment.rule.decision_rule` writes out."""
     return tuple(_decide(plan, arm, [e for e in effects if e.arm == arm], guards, look) for arm in plan.treatments)
 
 

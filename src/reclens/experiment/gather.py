@@ -21,7 +21,7 @@ from reclens.experiment.sums import Measure, Sums, measures
 from reclens.experiment.tails import tails_of
 from reclens.stats.moments import Moments
 
-__all__ = ["gather", "gather_events"]
+__all__ = ["OnFault", "gather", "gather_events"]
 
 OnFault = Literal["error", "drop"]
 _FAR = 100.0  # (mean ÷ sd)² from which on squares lose digits, and a second pass takes the mean off

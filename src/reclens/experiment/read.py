@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
-from reclens.experiment.decision import RULE, Decision, decide
+from reclens.experiment.decision import Decision, decide
 from reclens.experiment.effects import Effect, Others, compare_metric, effects_of
+from reclens.experiment.gather import OnFault, gather, gather_events
 from reclens.experiment.guards import Guard, guards_of
 from reclens.experiment.look import Look, look_of
 from reclens.experiment.plan import Plan
+from reclens.experiment.rule import decision_rule
 from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects
 from reclens.experiment.sums import Sums, measures
 
-__all__ = ["Readout", "read_sums"]
+__all__ = ["Readout", "read_experiment", "read_sums"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,9 @@ class Readout:
     rules: tuple[dict[str, Any], ...]
 
     @property
-    def rule(self) -> str:
+    def rule(self) -> tuple[str, ...]:
         """The rule of decision, in words."""
-        return RULE
+        return decision_rule(self.plan)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an effect; see :meth:`record` for everything."""
@@ -71,13 +74,53 @@ class Readout:
                  "segments": self.segments, "heterogeneity": self.heterogeneity}  # fmt: skip
         return {
             "experiment": self.plan.name, "plan": self.plan.to_dicts()[0], "look": self.look.to_dicts()[0],
-            "rule": self.rule, "units": dict(self.units),
+            "rule": list(self.rule), "units": dict(self.units),
             **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
             "guard_rows": {guard.name: list(guard.rows) for guard in self.guards},
             "cumulative": list(self.cumulative), "daily": list(self.daily), "novelty": list(self.novelty),
             "adjusted": list(self.adjusted), "caveats": list(self.caveats), "next_steps": list(self.next_steps),
             "rules": list(self.rules),
         }  # fmt: skip
+
+
+def read_experiment(
+    plan: Plan,
+    source: Any,
+    *,
+    arm: str = "variant",
+    events: bool = False,
+    time: str = "timestamp",
+    start: date | datetime | None = None,
+    day: str | None = None,
+    table: str | None = None,
+    two_arms: OnFault = "error",
+    unknown_arms: OnFault = "error",
+    planned_units: float | None = None,
+    days: int | None = None,
+) -> Readout:
+    """Sum an experiment up and read it.
+
+    Args:
+        plan: The plan.
+        source: A file, a frame or a DuckDB connection.
+        arm: Column of the arm.
+        events: Whether the rows are events; else there is one a unit.
+        time: Column of the time of an event.
+        start: When it began; None takes the plan's.
+        day: Column of the day of first exposure, of a table with one row a unit.
+        table: Table of a DuckDB file or connection.
+        two_arms: Whether units in two arms are an error, or dropped and counted.
+        unknown_arms: Likewise, rows of arms that the plan does not have.
+        planned_units: As in :func:`read_sums`.
+        days: As in :func:`read_sums`.
+    """
+    faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True}
+    if events or plan.cluster:
+        at = time if events else None
+        sums = gather_events(source, plan, arm=arm, time=at, start=start, **faults)
+    else:
+        sums = gather(source, plan, arm=arm, day=day, **faults)
+    return read_sums(plan, sums, planned_units=planned_units, days=days)
 
 
 def read_sums(

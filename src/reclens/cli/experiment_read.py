@@ -1,0 +1,59 @@
+"""``reclens experiment read``: from results and a plan to the decision."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, QuietOption
+
+__all__ = ["read"]
+
+
+def read(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV or a DuckDB file.")],
+    arm: Annotated[str, typer.Option("--arm", help="Column of the arm.")] = "variant",
+    events: Annotated[bool, typer.Option("--events", help="DATA is a log of events, not one row a unit.")] = False,
+    time: Annotated[str, typer.Option("--time", help="Column of the time of an event.")] = "timestamp",
+    start: Annotated[datetime | None, typer.Option("--start", help="When it began, if the plan does not say.")] = None,
+    day: Annotated[str | None, typer.Option("--day", help="Column of the day of first exposure.")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
+    planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
+    days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
+    drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave units in two arms out.")] = False,
+    drop_unknown_arms: Annotated[bool, typer.Option("--drop-unknown-arms", help="Leave other arms out.")] = False,
+    format: FormatOption = Format.table,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write NAME.md and NAME.html.")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Read an experiment: guards, effects, guardrails, and the decision.
+
+    Ends with status 1 where a guard blocks a verdict or an arm is not to be shipped.
+
+    Examples:
+      reclens experiment read plan.toml users.parquet --day first_day --out readout
+
+      reclens experiment read plan.toml events.parquet --events --start 2026-01-05
+    """
+    from reclens.cli.shared import emit, say
+    from reclens.experiment.plan import load_plan
+    from reclens.experiment.read import read_experiment
+    from reclens.report.readout import build_readout, effect_table, summary_of_readout
+
+    found = read_experiment(
+        load_plan(plan), data, arm=arm, events=events, time=time, start=start, day=day, table=table,
+        planned_units=planned_units, days=days, two_arms="drop" if drop_two_arms else "error",
+        unknown_arms="drop" if drop_unknown_arms else "error",
+    )  # fmt: skip
+    for sentence in summary_of_readout(found):
+        say(f"- {sentence}", quiet=quiet)
+    emit(effect_table(found), format=format, out=None)
+    if out is not None:
+        text, page = build_readout(found).save(out)
+        say(f"readout: {text}, {page}", quiet=quiet)
+    if any(decision.word in ("blocked", "do not ship") for decision in found.decisions):
+        raise typer.Exit(1)

@@ -1,0 +1,222 @@
+"""The readout of an experiment as a document: the decision first, then the effects, what was adjusted, and the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reclens.experiment.effects import Effect
+from reclens.experiment.read import Readout
+from reclens.report import readout_charts
+from reclens.report.experiment_tables import metric_table
+from reclens.report.page import Figure, figure_of
+from reclens.report.tables import NOTHING, Table, format_number
+from reclens.report.written import Part, Written, write_document
+
+__all__ = ["build_readout", "effect_table", "guard_table", "segment_table", "summary_of_readout"]
+
+
+def build_readout(readout: Readout, *, synthetic: bool = False) -> Written:
+    """Write the readout of an experiment.
+
+    Args:
+        readout: What was read.
+        synthetic: Whether the data is made up, which the page then says.
+
+    Returns:
+        The document as HTML and Markdown.
+    """
+    plan = readout.plan
+    parts = [
+        Part(title="Effects", lead=f"Against {plan.control}. {_level(readout)}", figures=_figures(readout),
+             tables=(effect_table(readout),)),
+        Part(title="What was adjusted, and how", points=readout.adjusted),
+        Part(title="Guards", lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
+             tables=(guard_table(readout), *_guard_numbers(readout))),
+        *_guardrails(readout), *_segments(readout), _power(readout),
+        Part(title="Caveats", points=readout.caveats),
+        Part(title="Next steps", points=readout.next_steps, ordered=True),
+        Part(title="How it was decided", lead="Written in the plan, before the data. The first that applies is the "
+             "decision.", points=readout.rule, ordered=True, tables=(metric_table(plan),)),
+        Part(title="Appendix: every number", code=json.dumps(_plain(readout.record()), indent=1, ensure_ascii=False),
+             language="json"),
+    ]  # fmt: skip
+    units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
+    return write_document(
+        title=f"Readout: {plan.name}", subject=f"{units} · unit {plan.unit} · {readout.look.words}", heading="Decision",
+        summary=summary_of_readout(readout), parts=parts, synthetic=synthetic,
+    )  # fmt: skip
+
+
+def summary_of_readout(readout: Readout) -> list[str]:
+    """The decision on each arm and why, in sentences; the decision first."""
+    said = [decision.sentences[0] for decision in readout.decisions]
+    several = len(readout.decisions) > 1
+    for decision in readout.decisions:
+        said += [f"{decision.arm}: {text}" if several else text for text in decision.sentences[1:]]
+    return said
+
+
+def effect_table(readout: Readout) -> Table:
+    """Every metric of every arm: values, difference and lift with intervals, p-values, and what may be said."""
+    rows = []
+    for effect in readout.effects:
+        found = effect.found
+        rows.append((
+            effect.metric.name, effect.metric.role, effect.arm, format_number(found.control),
+            format_number(found.treatment), _between(effect.absolute, signed=True), _share(effect.relative),
+            _p(effect.p_value), _p(effect.p_adjusted), effect.verdict,
+        ))  # fmt: skip
+    heads = (
+        "metric",
+        "role",
+        "arm",
+        readout.plan.control,
+        "treated",
+        "difference",
+        "lift",
+        "p",
+        "adjusted p",
+        "verdict",
+    )
+    methods = tuple(dict.fromkeys(f"{e.metric.name}: {e.found.method}." for e in readout.effects))
+    note = "Adjusted p of a guardrail: one-sided, of a loss of its margin or more."
+    return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), (*methods, note))
+
+
+def guard_table(readout: Readout) -> Table:
+    """The guards and what was seen."""
+    records = [row for guard in readout.guards for row in guard.to_dicts()]
+    rows = tuple((row["guard"], row["status"], row["finding"]) for row in records)
+    return Table("Guards", ("guard", "status", "finding"), rows, tuple(records))
+
+
+def segment_table(readout: Readout) -> Table:
+    """Effects of primary metrics by segment."""
+    records = [row for each in readout.segments for row in each.to_dicts()]
+    rows = tuple(
+        (each.by, each.segment, each.metric, each.arm, f"{each.found.absolute.n:,}", _share(each.found.relative),
+         _p(each.found.p_value), _p(each.p_adjusted))
+        for each in readout.segments
+    )  # fmt: skip
+    heads = ("by", "segment", "metric", "arm", "n", "lift", "p", "adjusted p")
+    return Table("Effects by segment", heads, rows, tuple(records))
+
+
+def _figures(readout: Readout) -> tuple[Figure, ...]:
+    """The forest, then for each primary metric the effect as it grew, the days, and novelty."""
+    drawn: list[tuple[Any, str]] = [(readout_charts.forest_chart(readout), "Lift of every metric over control")]
+    for metric in readout.plan.primary:
+        for arm in readout.plan.treatments:
+            drawn.append((readout_charts.cumulative_chart(readout, metric=metric.name, arm=arm),
+                          f"{metric.name}, {arm}: lift as users came in"))  # fmt: skip
+            drawn.append((readout_charts.novelty_chart(readout, metric=metric.name, arm=arm),
+                          f"{metric.name}, {arm}: lift by days since first exposure"))  # fmt: skip
+        drawn.append((readout_charts.daily_chart(readout, metric=metric.name), f"{metric.name} of each arm by day"))
+    return tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
+
+
+def _level(readout: Readout) -> str:
+    return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {readout.look.words}."
+
+
+def _guard_numbers(readout: Readout) -> list[Table]:
+    """The numbers of guards that have something to show."""
+    found = []
+    for guard in readout.guards:
+        if guard.status in ("look", "blocks") and guard.rows:
+            keys = list(dict.fromkeys(key for row in guard.rows for key in row))[:9]
+            rows = tuple(tuple(_cell(row.get(key)) for key in keys) for row in guard.rows[:40])
+            heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
+            more = (f"{len(guard.rows) - 40:,} further rows stand in the appendix.",) if len(guard.rows) > 40 else ()
+            found.append(Table(f"Numbers of the guard: {guard.name}", heads, rows,
+                               guard.rows, more))  # fmt: skip
+    return found
+
+
+def _guardrails(readout: Readout) -> list[Part]:
+    rails = [effect for effect in readout.effects if effect.metric.role == "guardrail"]
+    if not rails:
+        return []
+    rows = tuple(
+        (e.metric.name, e.arm, _share(e.relative), f"{-e.metric.sign * (e.metric.margin or 0):+.2%}", _p(e.p_adjusted),
+         e.verdict)
+        for e in rails
+    )  # fmt: skip
+    lead = "Tests of non-inferiority: a guardrail holds when its interval excludes a loss beyond the margin."
+    table = Table("Guardrails", ("metric", "arm", "lift", "margin", "p", "verdict"), rows, tuple(_records(rails)))
+    return [Part(title="Guardrails", lead=lead, tables=(table,))]
+
+
+def _segments(readout: Readout) -> list[Part]:
+    if not readout.segments:
+        return []
+    segmentations = list(dict.fromkeys(each.by for each in readout.segments))
+    drawn = [(readout_charts.segment_forest_chart(readout, by=by), f"{readout.plan.primary[0].name} by {by}")
+             for by in segmentations]  # fmt: skip
+    points = tuple(
+        f"{each.metric}, {each.arm}, by {each.by}: "
+        + ("the effect differs" if each.p_adjusted <= readout.plan.alpha else "no difference between segments is shown")
+        + f" (Cochran's Q = {each.q:.2f} on {each.df}, adjusted p = {each.p_adjusted:.2g})."
+        for each in readout.heterogeneity
+    )
+    lead = "The false discovery rate is controlled over all segments together. Faded dots are not significant."
+    figures = tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
+    return [Part(title="Segments", lead=lead, points=points, tables=(segment_table(readout),), figures=figures)]
+
+
+def _power(readout: Readout) -> Part:
+    rows = tuple(
+        (e.metric.name, e.arm, NOTHING if e.metric.effect is None else f"{e.metric.effect:.2%}",
+         NOTHING if e.power != e.power else f"{e.power:.0%}",
+         NOTHING if e.detectable != e.detectable else f"{e.detectable:.2%}")
+        for e in readout.effects
+    )  # fmt: skip
+    lead = ("By the standard errors that were seen, at one look: the chance that the effect worth finding would have "
+            "been "
+            f"found, and the smallest effect that is found with a power of {readout.plan.power:.0%}.")  # fmt: skip
+    heads = ("metric", "arm", "worth finding", "power", "found as it is")
+    return Part(title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),))
+
+
+def _records(effects: Sequence[Effect]) -> list[dict[str, Any]]:
+    return [row for effect in effects for row in effect.to_dicts()]
+
+
+def _between(estimate: Any, *, signed: bool = False) -> str:
+    text = format_number(estimate.value, signed=signed)
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{format_number(estimate.low, signed=signed)}, {format_number(estimate.high, signed=signed)}]"
+
+
+def _share(estimate: Any) -> str:
+    if estimate.value != estimate.value:
+        return NOTHING
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:+.2%}"
+    return f"{estimate.value:+.2%} [{estimate.low:+.2%}, {estimate.high:+.2%}]"
+
+
+def _p(p: float) -> str:
+    return NOTHING if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return NOTHING if value is None else "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON can hold: NaN and infinities become null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    return value if isinstance(value, str | int | bool) or value is None else str(value)

@@ -1,0 +1,72 @@
+"""``reclens experiment read`` as a process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+PLAN = """
+name = "carousel"
+[arms]
+old = 0.5
+new = 0.5
+[[metrics]]
+name = "clicks"
+value = "clicked"
+covariates = ["clicked_before"]
+effect = 0.1
+[[metrics]]
+name = "click-through rate"
+kind = "ratio"
+value = "clicked"
+per = "events"
+role = "secondary"
+"""
+
+
+def log(path: Path, *, lift: float) -> None:
+    """Two weeks of events, one of them before the experiment."""
+    rng = np.random.default_rng(1)
+    users = np.repeat(np.arange(3000), 8)
+    rate = rng.beta(2, 8, 3000)
+    new = rng.random(3000) < 0.5
+    day = np.tile([0, 2, 4, 6, 7, 9, 11, 13], 3000)
+    chance = rate[users] + lift * new[users] * (day >= 7)
+    pl.DataFrame({
+        "user_id": users, "variant": np.where(new[users], "new", "old"),
+        "clicked": (rng.random(len(users)) < chance) * 1,
+        "timestamp": np.datetime64("2026-01-05", "us") + day * np.timedelta64(1, "D"),
+    }).write_parquet(path)  # fmt: skip
+
+
+def test_from_a_log_and_a_plan_to_a_readout(run, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN, encoding="utf-8")
+    log(tmp_path / "log.parquet", lift=0.05)
+    found = run("experiment", "read", "plan.toml", "log.parquet", "--events", "--start", "2026-01-12", "--format",
+                "json", "--out", "readout", cwd=tmp_path)  # fmt: skip
+    assert "- Ship new: it improves clicks" in found.stderr
+    rows = json.loads(found.stdout)["rows"]
+    assert rows[0]["verdict"] == "better" and rows[0]["n_control"] + rows[0]["n_treatment"] == 3000
+    assert "Decision" in (tmp_path / "readout.md").read_text(encoding="utf-8")
+    assert "<script" in (tmp_path / "readout.html").read_text(encoding="utf-8")
+
+
+def test_a_blocked_verdict_ends_with_status_1_and_bad_input_with_2(run, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN.replace('covariates = ["clicked_before"]', ""), encoding="utf-8")
+    log(tmp_path / "log.parquet", lift=0.05)
+    frame = pl.read_parquet(tmp_path / "log.parquet")
+    frame.filter((pl.col("variant") == "old") | (pl.col("user_id") % 2 == 0)).write_parquet(tmp_path / "lost.parquet")
+    blocked = run("experiment", "read", "plan.toml", "lost.parquet", "--events", cwd=tmp_path, status=1)
+    assert "No verdict on new: 1 guard blocks first." in blocked.stderr and "Sample ratio: Mismatch" in blocked.stderr
+    crossed = frame.with_columns(variant=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("new")).otherwise("variant"))
+    crossed = crossed.with_columns(
+        variant=pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("old")).otherwise("variant")
+    )
+    crossed.write_parquet(tmp_path / "crossed.parquet")
+    wrong = run("experiment", "read", "plan.toml", "crossed.parquet", "--events", cwd=tmp_path, status=2)
+    assert "1 units stand in two arms" in wrong.stderr and "--drop-two-arms" not in wrong.stdout
+    left = run("experiment", "read", "plan.toml", "crossed.parquet", "--events", "--drop-two-arms", cwd=tmp_path)
+    assert "Ship new" in left.stderr

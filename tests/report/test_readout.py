@@ -1,0 +1,110 @@
+"""The readout as a document: the decision first, every part, every number, and charts that a browser draws."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from reclens.experiment import Plan
+from reclens.experiment.gather import gather
+from reclens.experiment.read import Readout, read_sums
+from reclens.report.readout import build_readout
+from reclens.report.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
+from reclens.report.written import Written
+
+
+def experiment(name: str = "carousel") -> Readout:
+    rng = np.random.default_rng(0)
+    n = 8000
+    arm = rng.integers(0, 2, n)
+    before = rng.gamma(2, 1, n)
+    frame = pl.DataFrame({
+        "user_id": np.arange(n), "variant": np.array(["old", "new"])[arm], "before": before,
+        "clicks": before + rng.gamma(2, 1, n) + 0.2 * arm, "latency": 100 + rng.normal(0, 10, n),
+        "day": np.datetime64("2026-01-05") + rng.integers(0, 14, n), "activity": rng.choice(["light", "heavy"], n),
+    })  # fmt: skip
+    plan = Plan(
+        name=name, hypothesis="It helps.", arms={"old": 0.5, "new": 0.5}, days=28, sequential={"looks": 4},
+        segments=("activity",),
+        metrics=(
+            {"name": "clicks", "value": "clicks", "covariates": ("before",), "effect": 0.05},
+            {"name": "latency", "value": "latency", "role": "guardrail", "better": "lower", "margin": 0.02},
+        ),
+    )  # fmt: skip
+    return read_sums(plan, gather(frame, plan, day="day", tails=True))
+
+
+@pytest.fixture(scope="module")
+def readout() -> Readout:
+    return experiment()
+
+
+@pytest.fixture(scope="module")
+def written(readout: Readout) -> Written:
+    return build_readout(readout)
+
+
+def test_every_part_stands_in_both_forms_the_decision_first(written: Written) -> None:
+    heads = re.findall(r"^## (.+)$", written.markdown, re.M)
+    assert heads == ["Decision", "Effects", "What was adjusted, and how", "Guards", "Guardrails", "Segments",
+                     "Power achieved", "Caveats", "Next steps", "How it was decided",
+                     "Appendix: every number"]  # fmt: skip
+    assert all(f">{head}</h2>" in written.html.html for head in heads)
+    assert written.markdown.split("## Decision")[1].lstrip().startswith("- Ship new: it improves clicks")
+
+
+def test_what_was_adjusted_is_said(written: Written, readout: Readout) -> None:
+    removed = dict(readout.effects[0].found.details)["variance removed"]
+    assert (
+        f"(CUPED, theta of before = {dict(readout.effects[0].found.details)['theta of before']:.4g})"
+        in written.markdown
+    )
+    # Half of the variance of clicks is that of the past: gamma(2) plus gamma(2).
+    assert removed == pytest.approx(0.5, abs=0.04)
+    assert "look 2 of a group-sequential plan" in written.markdown
+
+
+def test_the_appendix_holds_every_number(written: Written, readout: Readout) -> None:
+    fenced = re.search(r"```json\n(.*?)```", written.markdown, re.S)
+    assert fenced is not None
+    numbers = json.loads(fenced[1])
+    effect = numbers["effects"][0]
+    assert effect["difference"] == readout.effects[0].absolute.value and effect["se"] == readout.effects[0].found.se
+    assert len(numbers["cumulative"]) == 14 and {row["segment"] for row in numbers["segments"]} == {"light", "heavy"}
+
+
+def test_charts_hold_the_numbers_of_the_readout(readout: Readout) -> None:
+    def values(chart) -> list[dict]:
+        spec = chart.to_dict()
+        layers = [spec, *spec["layer"], *(deep for layer in spec["layer"] for deep in layer.get("layer", []))]
+        rows = [layer["data"]["values"] for layer in layers if "values" in layer.get("data", {})]
+        rows += list(spec.get("datasets", {}).values())
+        return [row for each in rows for row in each]
+
+    lift = readout.effects[0].relative
+    assert any(row.get("value") == lift.value and row.get("low") == lift.low for row in values(forest_chart(readout)))
+    grown = values(cumulative_chart(readout, metric="clicks", arm="new"))
+    assert any(row.get("bound_high") == pytest.approx(lift.high) for row in grown)
+    assert {row.get("arm") for row in values(daily_chart(readout, metric="clicks"))} >= {"old", "new"}
+    segments = values(segment_forest_chart(readout, by="activity"))
+    assert {row.get("segment") for row in segments} >= {"light", "heavy"}
+    assert cumulative_chart(readout, metric="clicks", arm="nobody") is None
+
+
+def test_names_are_data() -> None:
+    made = build_readout(experiment("<script>alert(1)</script>"))
+    assert "<script>alert(1)" not in made.html.html
+
+
+@pytest.mark.browser
+def test_a_browser_draws_every_chart(written: Written, tmp_path: Path, browser_page) -> None:
+    written.save(tmp_path / "readout")
+    browser_page.goto((tmp_path / "readout.html").as_uri())
+    drawn = written.html.html.count('class="chart"')
+    browser_page.wait_for_function(f"document.querySelectorAll('.chart svg.marks').length === {drawn}", timeout=20_000)
+    assert drawn == 4 and not browser_page.console_errors, browser_page.console_errors
