@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import reclens.dashboard.pages
+from reclens.dashboard.demo import run_demo
 from reclens.dashboard.navigation import pages
 from reclens.dashboard.show import plain
+from reclens.errors import WorkspaceError
 from reclens.evaluate import compare
 from reclens.evaluate.views import crossed
 from reclens.report.attention import findings
@@ -138,3 +140,27 @@ def test_compare_names_who_gains_with_examples(open_page, workspace: Workspace) 
     assert len([frame for frame in shown if "✓" in frame.columns]) == 2, "both lists of the example"
     same = open_page("compare", system="small-ease", baseline="small-ease")
     assert "Choose two different runs" in words(same)
+
+
+def test_the_demo_runs_from_an_empty_home(open_page, tmp_path: Path, monkeypatch, workspace: Workspace) -> None:
+    """The button runs the demo as a process, says each of its lines, and shows the page anew."""
+    folder = tmp_path / "nothing"
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!/bin/sh\necho 'fitting ease' >&2\ncp -r '{workspace.folder}' '{folder}'\necho done >&2\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(stand_in))
+    app = open_page("home", folder=folder)
+    app.button[0].click().run()
+    assert not app.exception and "In this workspace" in words(app)
+    lines: list[str] = []
+    run_demo(Workspace(tmp_path / "other"), say=lines.append)
+    assert lines == ["fitting ease", "done"]
+
+
+def test_a_demo_that_fails_says_why(tmp_path: Path, monkeypatch) -> None:
+    stand_in = tmp_path / "python"
+    stand_in.write_text("#!/bin/sh\necho 'no space left' >&2\nexit 2\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(stand_in))
+    with pytest.raises(WorkspaceError, match="the demo failed: no space left"):
+        run_demo(Workspace(tmp_path), say=lambda line: None)
