@@ -73,15 +73,20 @@ def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
         for title, value in ((answer.title, answer.value), *answer.neighbours)
     ]
     asked = answers[0][1].asked if answers else "size"
+    several = len(answers) > 1
     show = {"size": lambda value: f"{math.ceil(value):,}", "effect": lambda value: f"{value:+.3%}",
             "power": lambda value: f"{value:.2%}"}[asked]  # fmt: skip
     rows = tuple(
-        (row["metric"], row["formula"] + (" (used)" if row["used"] else ""),
+        (*([row["metric"]] if several else []), row["formula"] + (" (used)" if row["used"] else ""),
          show(row["value"]) if math.isfinite(row["value"]) else NOTHING)
         for row in records
     )  # fmt: skip
     sources = dict.fromkeys(f"{answer.title}: {answer.source}." for _, answer in answers)
-    heads = ("metric", "formula", {"size": "units", "effect": "effect", "power": "power"}[asked])
+    heads = (
+        *(["metric"] if several else []),
+        "formula",
+        {"size": "units", "effect": "effect", "power": "power"}[asked],
+    )
     return Table("The same question by other formulas", heads, rows, tuple(records), tuple(sources))
 
 

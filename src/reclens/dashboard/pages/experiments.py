@@ -109,7 +109,6 @@ def _answer(found: Calculation) -> None:
     with st.expander("What the formulas are", icon=":material/menu_book:"):
         for name in found.question.formulas:
             st.text(f"{FORMULAS[name].title}: {FORMULAS[name].source}.")
-    st.subheader("What looking early costs")
     table(price_table(found.prices), key="price")
     st.download_button("Plan as TOML", found.plan.to_toml(), "plan.toml", "application/toml", key="download-plan",
                        icon=":material/download:", help="To go on from: reclens experiment plan plan.toml",

@@ -175,7 +175,7 @@ FORMULAS: Final[Mapping[str, Formula]] = {
                 "ratios", ("mean", "ratio", "quantile"), _normal),
         Formula("relative", "relative lift by the delta method", "Deng, Knoblich and Lu (2018), eq. 4; GrowthBook",
                 ("mean", "ratio", "proportion"), _relative),
-        Formula("unpooled", "difference of shares, unpooled (Wald)", "Fleiss, Levin and Paik (2003), sec. 4.2; "
+        Formula("unpooled", "Wald's difference, unpooled", "Fleiss, Levin and Paik (2003), sec. 4.2; "
                 "matches the interval of the difference", ("proportion",), _unpooled),
         Formula("pooled", "pooled under the null", "Fleiss, Levin and Paik (2003), eq. 4.14; R's power.prop.test and "
                 "statsmodels", ("proportion",), _pooled),
