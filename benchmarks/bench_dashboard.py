@@ -115,13 +115,15 @@ def main() -> None:
         try:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"),
                                                  args=["--no-sandbox", "--disable-gpu"])  # fmt: skip
+            # One context: a browser keeps Streamlit's scripts once it has them, as that of a reader does.
+            context = browser.new_context(viewport={"width": 1280, "height": 800})
             for turn in range(options.turns + 1):
                 for path in paths:
-                    page = browser.new_page(viewport={"width": 1280, "height": 800})
+                    page = context.new_page()
                     name = f"{path or 'home'}, {'again' if turn else 'first'}"
                     rows.setdefault(name, []).append(seconds(page, lambda: page.goto(f"{url}/{path}")))  # noqa: B023
                     page.close()
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page = context.new_page()
             page.goto(f"{url}/diagnostics")
             page.wait_for_function(STILL, timeout=60_000)
             for turn in range(options.turns):

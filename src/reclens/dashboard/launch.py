@@ -93,7 +93,7 @@ def plan_launch(
         "client.toolbarMode": "minimal", "client.showErrorDetails": "none", **LOOK,
     }  # fmt: skip
     app = Path(__file__).parent / "entry" / "app.py"
-    command = [sys.executable, "-m", "streamlit", "run", str(app)]
+    command = [sys.executable, "-m", "reclens.dashboard.serve", "run", str(app)]
     command += [f"--{name}={value}" for name, value in options.items()]
     command += ["--", "--workspace", str(folder.resolve())]
     note = (
