@@ -5,6 +5,7 @@ Streamlit runs the application when the first reader comes; she would wait for t
 
 from __future__ import annotations
 
+import importlib
 import threading
 
 __all__ = ["main", "warm_up"]
@@ -20,12 +21,11 @@ def main() -> None:
 
 def warm_up() -> None:
     """Import the pages with the libraries that they use, and load the compiled loops of comparisons."""
-    import altair  # noqa: F401
-    import scipy.stats  # noqa: F401
-
     from reclens import kernels
     from reclens.dashboard.navigation import pages
 
+    for name in ("altair", "scipy.stats"):
+        importlib.import_module(name)
     pages()
     kernels.warm_up(rooms=["stats", "metrics"])
 
