@@ -200,7 +200,8 @@ def test_wrong_use_is_one_clear_message(run, files: Path, arguments: list[str], 
 def test_every_command_has_help_and_an_unknown_one_status_2(run, tmp_path: Path) -> None:
     for command in ("demo", "run", "evaluate", "compare", "report", "fit", "recommend", "doctor", "data info",
                     "data split", "data fetch", "data sql", "data convert", "models list", "metrics list",
-                    "workspace list", "workspace sql"):  # fmt: skip
+                    "workspace list", "workspace sql", "experiment plan", "experiment size", "experiment assign",
+                    "experiment check"):  # fmt: skip
         assert "Usage:" in run(*command.split(), "--help", cwd=tmp_path).stdout
     run("evalate", cwd=tmp_path, status=2)
     assert run("--version", cwd=tmp_path).stdout.startswith("reclens 0.")

@@ -13,7 +13,7 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment import Plan, load_plan
 from reclens.experiment.plan import EXAMPLE_PLAN
 from reclens.experiment.simulated_power import simulate_power, statistic_of
-from reclens.experiment.sizing import days_for, effect_by_days, power_curve, size_plan
+from reclens.experiment.sizing import days_for, effect_by_days, power_curve, size_plan, units_by
 from reclens.metrics.exposure import gini
 from reclens.metrics.exposure_counts import Exposure
 from reclens.stats.power import Question
@@ -152,6 +152,11 @@ def test_quantiles_in_clusters_are_simulated_by_cluster(rng) -> None:
     twice[0, 3] = 2.0
     only = np.quantile(waits.filter(pl.col("user_id") == 3)["waited"], 0.9, method="inverted_cdf")
     assert statistic(twice)[0] == pytest.approx(only)
+    sized = size_plan(plan(metric, daily_units=400, days=20), history=waits)["p90"]
+    assert sized.simulated is not None and sized.simulated.low is not None and sized.simulated.high is not None
+    # Formula and simulation agree for quantiles of clustered rows.
+    assert sized.achieved is not None
+    assert sized.simulated.low - 0.08 < sized.achieved < sized.simulated.high + 0.08
 
 
 def test_curves_and_days() -> None:
@@ -163,6 +168,10 @@ def test_curves_and_days() -> None:
     days = effect_by_days(question, daily=500, days=14)
     assert [row["days"] for row in days] == list(range(1, 15))
     assert days[3]["effect"] / days[13]["effect"] == pytest.approx(math.sqrt(14 / 4), rel=0.1)
+    assert units_by(7, 300, arrivals=[300, 500, 600]) == 1000 and units_by(2, 300, arrivals=[300, 500, 600]) == 500
+    base = CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}
+    slow = size_plan(plan(base, days=14), arrivals=[3000.0, 4000.0, 4500.0])
+    assert slow.planned == 4500 + 11 * 500 and slow.days == 3 + math.ceil((slow.needed - 4500) / 500)
     assert days_for(1000, 300, arrivals=[300, 500, 600]) == 7 and days_for(450, 300, arrivals=[300, 500, 600]) == 2
 
 

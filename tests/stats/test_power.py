@@ -105,6 +105,37 @@ def test_a_running_experiment_that_needs_25_times_more() -> None:
     assert question.size(effect=0.05).value / 1000 - 1 == pytest.approx(25.45703125, abs=1e-3)
 
 
+def test_the_shared_case_of_a_running_experiment(cases) -> None:
+    factor = cases["gb_midexp_power"]["expected"]
+    question = Question(kind="mean", mean=1.0, sd=(1000 / 499) ** 0.5, formula="relative")
+    assert float(question.power(0.05, 1000 * (1 + factor))) == pytest.approx(0.8, abs=1e-5)
+
+
+def test_power_of_shares_ratios_margins_and_clusters_is_what_simulated_experiments_find(rng) -> None:
+    runs = 20_000
+    error = 4 * math.sqrt(0.16 / runs) + 0.003
+
+    def found(estimate, se) -> float:
+        return float((np.abs(estimate / se) > 1.959964).mean())
+
+    # Shares, one to four.
+    p, q = rng.binomial(1600, 0.2, runs) / 1600, rng.binomial(400, 0.26, runs) / 400
+    said = share(0.2, "unpooled", shares=(0.8, 0.2)).power(0.06, 2000)
+    assert found(q - p, np.sqrt(p * (1 - p) / 1600 + q * (1 - q) / 400)) == pytest.approx(float(said), abs=error)
+    # Non-inferiority: the lower end of the interval above −10 % of 0.4, when nothing has changed.
+    p, q = rng.binomial(1500, 0.4, runs) / 1500, rng.binomial(1500, 0.4, runs) / 1500
+    held = (q - p - 1.959964 * np.sqrt(p * (1 - p) / 1500 + q * (1 - q) / 1500) > -0.04).mean()
+    said = Question(kind="proportion", mean=0.4, margin=0.1).power(0.0, 3000)
+    assert held == pytest.approx(float(said), abs=error)
+    # Clusters of 25 units with an ICC of 0.1: 40 clusters an arm, means of clusters with variance 0.1 + 0.9 / 25.
+    spread = math.sqrt(0.1 + 0.9 / 25)
+    old, new = (rng.normal(mean, spread, (runs, 40)) for mean in (5.0, 5.25))
+    se = np.sqrt(old.var(axis=1, ddof=1) / 40 + new.var(axis=1, ddof=1) / 40)
+    t = (new.mean(axis=1) - old.mean(axis=1)) / se
+    said = Question(kind="mean", mean=5, sd=1, icc=0.1, cluster_size=25).power(0.05, 2000)
+    assert (np.abs(t) > 1.990847).mean() == pytest.approx(float(said), abs=error)  # t with 78 degrees of freedom
+
+
 def test_one_question_has_several_answers_and_each_is_named() -> None:
     answer = Question(kind="proportion", mean=0.2, relative=False).size(effect=0.05, power=0.8)
     assert (answer.n, answer.n_control, answer.n_treatment) == (2182, 1091, 1091)

@@ -26,8 +26,8 @@ __all__ = ["Statistic", "simulate_power", "spread_by_resampling", "statistic_of"
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Weights of the units, shape (runs, units) -> a number a run, shape (runs,)."""
 
-_BATCH: Final = 64
-"""Runs at a time: memory grows with runs × units."""
+_MOST: Final = 4_000_000
+"""Weights at a time: memory grows with runs × units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +183,9 @@ def _resample(
         raise DataError(f"the history has {units} units", fix="Give ten units at least.")
     stream = np.random.default_rng(rng)
     found: list[list[np.ndarray]] = [[], []]
-    for start in range(0, runs, _BATCH):
-        count = min(_BATCH, runs - start)
+    batch = max(1, min(64, _MOST // units))
+    for start in range(0, runs, batch):
+        count = min(batch, runs - start)
         for arm, size in enumerate(sizes):
             # Poisson weights are the multinomial ones to within 1 / √n, at a tenth of the time.
             found[arm].append(statistic(stream.poisson(size / units, (count, units)).astype(np.float64)))

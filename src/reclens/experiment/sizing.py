@@ -33,6 +33,7 @@ __all__ = [
     "question_of",
     "sequential_of",
     "size_plan",
+    "units_by",
 ]
 
 
@@ -121,7 +122,7 @@ class Sizing:
 
 def size_plan(
     plan: Plan, *, history: pl.DataFrame | None = None, exposures: pl.DataFrame | None = None,
-    runs: int = 400, rng: int | np.random.Generator = 0,
+    arrivals: Sequence[float] | None = None, runs: int = 400, rng: int | np.random.Generator = 0,
 ) -> Sizing:  # fmt: skip
     """Size every metric of a plan.
 
@@ -130,6 +131,8 @@ def size_plan(
         history: Units of the past with the columns of the metrics, over as many days as the experiment will last; the
             gain of CUPED and the intra-cluster correlation are estimated from it.
         exposures: Items shown in the past (the unit's column, ``item_id``), for coverage and Gini.
+        arrivals: Distinct units seen by the end of each day of the past, which come back and so grow more slowly than
+            the traffic; without it ``daily_units`` new ones come every day.
         runs: Simulated experiments, where there is no formula.
         rng: Seed or generator of the simulation.
 
@@ -140,16 +143,18 @@ def size_plan(
     """
     stream = np.random.default_rng(rng)
     inflation = inflation_of(plan)
-    daily = None if plan.daily_units is None else plan.daily_units * _share_inside(plan)
-    planned = None if daily is None or plan.days is None else int(daily * plan.days)
+    inside = _share_inside(plan)
+    seen = None if arrivals is None else [each * inside for each in arrivals]
+    daily = seen[0] if seen else None if plan.daily_units is None else plan.daily_units * inside
+    planned = None if daily is None or plan.days is None else int(units_by(plan.days, daily, arrivals=seen))
     found: list[MetricSize] = []
     for metric in plan.metrics:
         sized = _size(metric, plan, history, exposures, inflation, planned, runs, stream)
-        days = None if sized.size is None or daily is None else days_for(sized.size.n, daily)
+        days = None if sized.size is None or daily is None else days_for(sized.size.n, daily, arrivals=seen)
         found.append(replace(sized, days=days))
     deciding = [each.size for each in found if each.metric.role != "secondary"]
     needed = max((each.n for each in deciding if each is not None), default=None)
-    days = None if needed is None or daily is None else days_for(needed, daily)
+    days = None if needed is None or daily is None else days_for(needed, daily, arrivals=seen)
     return Sizing(plan=plan, metrics=tuple(found), inflation=inflation, needed=needed, planned=planned, daily=daily,
                   days=days)  # fmt: skip
 
@@ -213,6 +218,20 @@ def days_for(n: float, daily: float, *, arrivals: Sequence[float] | None = None)
     if not daily > 0:
         raise UsageError(f"{daily:g} units come a day, so that {n:,.0f} are never reached. Plan for other units.")
     return math.ceil(n / daily - 1e-9)
+
+
+def units_by(day: int, daily: float, *, arrivals: Sequence[float] | None = None) -> float:
+    """Units that have come by the end of a day: the inverse of :func:`days_for`.
+
+    Example:
+        >>> units_by(4, 300), units_by(7, 300, arrivals=[300, 500, 600])
+        (1200, 1000)
+    """
+    if arrivals is None or len(arrivals) < 2:
+        return day * daily
+    if day <= len(arrivals):
+        return arrivals[day - 1]
+    return arrivals[-1] + (day - len(arrivals)) * (arrivals[-1] - arrivals[-2])
 
 
 def power_curve(
@@ -283,6 +302,8 @@ def _size(
                           simulated=None, days=None, note=f"not sized: it needs {need}")  # fmt: skip
     else:
         known = known_of(metric, plan, None if of_arm else history)
+    if metric.kind == "quantile" and history is not None and known.units < history.height:
+        statistic, units = statistic_of(metric, plan, history)
     question = question_of(metric, plan, known, inflation=inflation)
     if metric.role == "primary" and metric.effect is None:
         raise UsageError(f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
@@ -300,7 +321,7 @@ def _size(
         n = planned if planned is not None else size.n if size is not None else 0
         simulated = simulate_power(statistic, units=units, n=n, effect=true, shares=question.shares, level=plan.level,
                                    margin=metric.margin, better=metric.sign, runs=runs, rng=rng)  # fmt: skip
-    note = "size by the spread of resampled histories, power by simulation" if statistic is not None else ""
+    note = "size by the spread of resampled histories, power by simulation" if of_arm else ""
     return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,
                       simulated=simulated, days=None, note=note)  # fmt: skip
 

@@ -180,7 +180,7 @@ def drift_for(power_of: Callable[[float], float], power: float, *, start: float)
     high = start * 1.5
     while power_of(high) < power:
         high *= 1.5
-    return root_of(lambda theta: power_of(theta) - power, start * 0.5, high)
+    return root_of(lambda theta: power_of(theta) - power, start * 0.5, high, tolerance=1e-8)
 
 
 def _cross(times: Sequence[float], upper: Sequence[float], lower: Sequence[float], drift: float, sides: int) -> float:
