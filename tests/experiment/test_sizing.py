@@ -13,7 +13,7 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment import Plan, load_plan
 from reclens.experiment.plan import EXAMPLE_PLAN
 from reclens.experiment.simulated_power import simulate_power, statistic_of
-from reclens.experiment.sizing import days_for, effect_by_days, power_curve, size_plan, units_by
+from reclens.experiment.sizing import days_for, effect_by_days, look_schedule, power_curve, size_plan, units_by
 from reclens.metrics.exposure import gini
 from reclens.metrics.exposure_counts import Exposure
 from reclens.stats.power import Question
@@ -97,6 +97,11 @@ def test_looks_arms_and_traffic_of_the_plan_count() -> None:
     assert arms.question is not None and arms.question.comparisons == 2 and arms.question.shares == (0.4, 0.3)
     held = size_plan(plan(base, daily_units=1000, days=10, holdout=0.1, slice=[0.0, 0.5]))
     assert held.daily == pytest.approx(450) and held.planned == 4500
+    schedule = look_schedule(looks)
+    assert [row["units"] for row in schedule] == [
+        math.ceil(max(looks.needed, 28_000) * time) for time in (0.25, 0.5, 0.75, 1.0)
+    ]
+    assert schedule[-1]["day"] == 28 and schedule[0]["day"] == math.ceil(schedule[0]["units"] / 1000)
     anytime = size_plan(plan(base, sequential={"method": "msprt"}, days=14))
     assert anytime.inflation > 1.3
 
@@ -190,5 +195,8 @@ def test_what_is_missing_is_named(history) -> None:
         size_plan(plan(), history=history.with_columns(clicks=pl.lit(1.0)))
     with pytest.raises(DataError, match="row 1: a value is missing or infinite"):
         size_plan(plan(), history=history.with_columns(clicks=pl.lit(None, dtype=pl.Float64)))
+    twice = pl.concat([history, history])
+    with pytest.raises(DataError, match=r"a unit is repeated in the history\. Give one row a unit"):
+        size_plan(plan(), history=twice)
     with pytest.raises(UsageError, match="never reached"):
         days_for(10, 0)

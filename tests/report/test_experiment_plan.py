@@ -39,7 +39,7 @@ def test_the_numbers_of_the_sizing_stand_in_it_with_formula_neighbours_and_price
     for title, value in size.neighbours:
         assert f"| clicks per user | {title} | {math.ceil(value):,} |" in written.markdown
     assert "| peeking without a plan | 4 | 12.6% |" in written.markdown
-    assert "| 4 | 100% | 2.014 |" in written.markdown, "the last bound of four looks"
+    assert "| 4 | 100% | 112,000 | 28 | 2.014 |" in written.markdown, "the last bound of four looks"
     assert written.html.html.count('class="chart"') == 3
 
 

@@ -249,5 +249,9 @@ def test_questions_without_an_answer() -> None:
         Question(kind="proportion", mean=0.6).size(effect=0.8)
     with pytest.raises(UsageError, match="units find no effect"):
         Question(kind="proportion", mean=0.5).effect(n=4, power=0.99)
+    with pytest.raises(UsageError, match="n is 0, expected above 0"):
+        Question(kind="proportion", mean=0.5).effect(n=0)
+    with pytest.raises(UsageError, match=r"effect is 2\.0, expected one that leaves a share"):
+        Question(kind="proportion", mean=0.5).power_at(effect=2.0, n=100)
     with pytest.raises(UnknownNameError, match="kind of metric"):
         Question(kind="gini", mean=0.5)  # pyright: ignore[reportArgumentType]

@@ -63,12 +63,15 @@ def known_of(metric: Metric, plan: Plan, history: pl.DataFrame | None) -> Known:
     Raises:
         UsageError: If there is neither history nor a baseline in the plan.
         UnknownNameError: If a column is missing.
-        DataError: If the column is not of numbers, holds something else than 0 and 1 for a proportion, never varies,
-            or has too few rows.
+        DataError: If a unit is repeated, or a column is not of numbers, holds something else than 0 and 1 for a
+            proportion, never varies, or has too few rows.
     """
     if history is None:
         return _from_plan(metric)
     columns = {name: _numbers(history, name, metric) for name in metric.columns}
+    if metric.kind != "quantile" and plan.unit in history.columns and history[plan.unit].is_duplicated().any():
+        raise DataError("a unit is repeated in the history", column=plan.unit,
+                        fix="Give one row a unit: sum up its days or sessions first.")  # fmt: skip
     value = columns[metric.value or ""]
     clustered = (0.0, 1.0, 0.0)
     units = len(value)

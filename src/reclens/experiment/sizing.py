@@ -29,6 +29,7 @@ __all__ = [
     "days_for",
     "effect_by_days",
     "inflation_of",
+    "look_schedule",
     "power_curve",
     "question_of",
     "sequential_of",
@@ -190,6 +191,20 @@ def sequential_of(plan: Plan) -> GroupSequential:
         raise UsageError(f"'{plan.name}' has no planned looks: expected [sequential] with method = \"group\".")
     return group_sequential(looks.times, spending=looks.spending, parameter=looks.parameter, level=plan.level,
                             power=plan.power, futility=looks.futility)  # fmt: skip
+
+
+def look_schedule(sizing: Sizing) -> list[dict[str, Any]]:
+    """When the looks are: rows ``look, information, units, day``; the day is None where the traffic is not known.
+
+    The whole sample is what is needed, or what is planned where that is more.
+    """
+    looks, whole = sizing.plan.sequential, max(sizing.needed or 0, sizing.planned or 0)
+    if looks is None or looks.method != "group" or not whole:
+        return []
+    units = [math.ceil(whole * time - 1e-9) for time in looks.times]
+    days = [None if sizing.daily is None else days_for(n, sizing.daily) for n in units]
+    return [{"look": at + 1, "information": looks.times[at], "units": n, "day": day}
+            for at, (n, day) in enumerate(zip(units, days, strict=True))]  # fmt: skip
 
 
 def days_for(n: float, daily: float, *, arrivals: Sequence[float] | None = None) -> int:

@@ -6,7 +6,7 @@ from reclens.experiment.assign import sql_of
 from reclens.experiment.metrics import KINDS
 from reclens.experiment.plan import Plan
 from reclens.experiment.rule import decision_rule, guards_of, risks_of
-from reclens.experiment.sizing import MetricSize, Sizing, effect_by_days, power_curve, sequential_of
+from reclens.experiment.sizing import MetricSize, Sizing, effect_by_days, look_schedule, power_curve, sequential_of
 from reclens.report.experiment_charts import bounds_chart, detectable_chart, power_curve_chart
 from reclens.report.experiment_tables import (
     arm_table,
@@ -137,7 +137,8 @@ def figures_of(each: MetricSize, sizing: Sizing) -> list[Figure]:
 
 def _looks(sizing: Sizing) -> list[Part]:
     plan, looks = sizing.plan, sizing.plan.sequential
-    times = looks.times if looks is not None and looks.method == "group" else 4
+    often = 4 if looks is None else min(plan.days or 28, 50)  # an always-valid interval is looked at every day
+    times = looks.times if looks is not None and looks.method == "group" else often
     prices = price_table(price_in_power(times, level=plan.level, power=plan.power))
     if looks is None:
         lead = ("There is one look, at the end. Looking earlier without a plan raises the false positives; the table "
@@ -150,7 +151,14 @@ def _looks(sizing: Sizing) -> list[Part]:
     bounds = sequential_of(plan)
     lead = "The statistic is held against the bound of its look; nothing else is decided before the end."
     figure = figure_of(bounds_chart(bounds.to_dicts()), "Bounds of the statistic at each look")
-    return [Part(title="Looks", lead=lead, figures=(figure,), tables=(bounds_table(bounds), prices))]
+    return [
+        Part(
+            title="Looks",
+            lead=lead,
+            figures=(figure,),
+            tables=(bounds_table(bounds, schedule=look_schedule(sizing)), prices),
+        )
+    ]
 
 
 def _analysis(plan: Plan) -> Part:

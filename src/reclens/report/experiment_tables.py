@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reclens.experiment.plan import Plan
@@ -90,16 +90,34 @@ def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
     return Table("The same question by other formulas", heads, rows, tuple(records), tuple(sources))
 
 
-def bounds_table(plan: GroupSequential) -> Table:
-    """The bound of each look, and the chance to have stopped by then."""
-    records = plan.to_dicts()
+def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]] = ()) -> Table:
+    """The bound of each look, and the chance to have stopped by then.
+
+    Args:
+        plan: The bounds.
+        schedule: Units and day of each look, of :func:`reclens.experiment.sizing.look_schedule`.
+    """
+    when = list(schedule) or [{"units": None, "day": None}] * len(plan.times)
+    records = [{**row, "units": at["units"], "day": at["day"]}
+               for row, at in zip(plan.to_dicts(), when, strict=True)]  # fmt: skip
     rows = tuple(
-        (str(row["look"]), f"{row['information']:.0%}", f"{row['upper']:.3f}", f"{row['nominal_p']:.2g}",
+        (str(row["look"]), f"{row['information']:.0%}", _count(row["units"]), _count(row["day"]),
+         f"{row['upper']:.3f}", f"{row['nominal_p']:.2g}",
          NOTHING if row["futility"] is None else f"{row['futility']:.3f}", f"{row['error_spent']:.4f}",
          f"{row['power_so_far']:.1%}")
         for row in records
     )  # fmt: skip
-    heads = ("look", "of the sample", "stop beyond z", "nominal p", "no hope below z", "error spent", "power by then")
+    heads = (
+        "look",
+        "of the sample",
+        "units",
+        "day",
+        "stop beyond z",
+        "nominal p",
+        "no hope below z",
+        "error spent",
+        "power by then",
+    )
     notes = (
         f"Bounds: {SPENDINGS.get(plan.spending) or CLASSICAL[plan.spending]}.",
         f"The sample is {plan.inflation:.4g} times that of one look.",
@@ -122,6 +140,10 @@ def price_table(prices: Sequence[Price]) -> Table:
         "Peeking without a plan is held to no level, so that its power means nothing.",
     )
     return Table("What looking early costs", heads, rows, tuple(records), notes)
+
+
+def _count(value: int | None) -> str:
+    return NOTHING if value is None else f"{value:,}"
 
 
 def _percent(value: float | None, *, signed: bool = False) -> str:

@@ -206,6 +206,7 @@ class Question:
             UsageError: If no effect is large enough.
         """
         _check("power", power, 0 < power < 1, "between 0 and 1, such as 0.8")
+        _check("n", n, n > 0, "above 0: units over all arms")
 
         def solve(question: Question) -> float:
             offset = question.margin or 0.0
@@ -222,12 +223,18 @@ class Question:
         return self._answer("effect", found, n=n, effect=found, power=power, solve=solve)
 
     def power_at(self, *, effect: float, n: float) -> Answer:
-        """Power to find an effect with so many units, in full."""
+        """Power to find an effect with so many units, in full.
+
+        Raises:
+            UsageError: If n is not above 0, or the effect leads to a share outside 0 … 1.
+        """
+        _check("n", n, n > 0, "above 0: units over all arms")
 
         def solve(question: Question) -> float:
             return float(question.power(effect, n))
 
         found = solve(self)
+        _check("effect", effect, math.isfinite(found), "one that leaves a share between 0 and 1")
         return self._answer("power", found, n=n, effect=effect, power=found, solve=solve)
 
     def _answer(
