@@ -21,6 +21,9 @@ def read(
     time: Annotated[str, typer.Option("--time", help="Column of the time of an event.")] = "timestamp",
     start: Annotated[datetime | None, typer.Option("--start", help="When it began, if the plan does not say.")] = None,
     day: Annotated[str | None, typer.Option("--day", help="Column of the day of first exposure.")] = None,
+    exposures: Annotated[
+        str | None, typer.Option("--exposures", help="Items shown: unit, arm, item_id; for coverage and Gini.")
+    ] = None,
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
     planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
     days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
@@ -45,8 +48,8 @@ def read(
     from reclens.report.readout import build_readout, effect_table, summary_of_readout
 
     found = read_experiment(
-        load_plan(plan), data, arm=arm, events=events, time=time, start=start, day=day, table=table,
-        planned_units=planned_units, days=days, two_arms="drop" if drop_two_arms else "error",
+        load_plan(plan), data, arm=arm, events=events, time=time, start=start, day=day, exposures=exposures,
+        table=table, planned_units=planned_units, days=days, two_arms="drop" if drop_two_arms else "error",
         unknown_arms="drop" if drop_unknown_arms else "error",
     )  # fmt: skip
     for sentence in summary_of_readout(found):

@@ -13,6 +13,9 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 
+import polars as pl
+
+from reclens.data.frames import ArrowStream
 from reclens.errors import DataError, UsageError
 from reclens.experiment.plan import Plan
 from reclens.experiment.query import Layout, layout, missing_query, per_unit, quoted, sums_query
@@ -24,7 +27,8 @@ from reclens.stats.moments import Moments
 __all__ = ["OnFault", "gather", "gather_events"]
 
 OnFault = Literal["error", "drop"]
-_FAR = 100.0  # (mean ÷ sd)² from which on squares lose digits, and a second pass takes the mean off
+_MANY = 20_000_000  # ids beyond which distinct ones are counted within DuckDB, which can spill to disk
+_FAR = 16.0  # (mean ÷ sd)² from which on squares lose digits, and a second pass takes the mean off
 
 
 def gather(
@@ -172,7 +176,7 @@ def _summed(
     rules: list[dict[str, Any]] = []
     rows = _one_arm_a_unit(rows, unit or plan.unit, arm, two_arms, check_units, rules)
     lacking: tuple[str, ...] = ()
-    shifts: dict[str, float] = {}
+    shifts: dict[str, dict[str, float]] = {}
     absent: dict[str, int] = {}
     places: dict[str, Measure] = {}
     for _ in range(3):
@@ -213,7 +217,7 @@ def _one_arm_a_unit(
         keep = f"(SELECT * FROM {rows.sql} WHERE arm_low = arm_high OR arm_low IS NULL)"
         example = f"SELECT {at} FROM {rows.sql} WHERE arm_low <> arm_high LIMIT 1"
     elif check:
-        total, units = run(rows, f"SELECT count({at}), count(DISTINCT {at}) FROM {rows.sql}")[0]
+        total, units = _distinct(rows, at)
         if total == units:
             return rows
         doubled = (
@@ -241,6 +245,15 @@ def _one_arm_a_unit(
         )  # fmt: skip
     rules.append({"rule": "units in two arms left out", "count": crossed, "detail": f"{rows.where}, column '{unit}'"})
     return replace(rows, sql=keep)
+
+
+def _distinct(rows: Table, at: str) -> tuple[int, int]:
+    """Rows with a unit, and distinct units: by Polars where the ids fit into memory, which is faster."""
+    if run(rows, f"SELECT count(*) FROM {rows.sql}")[0][0] > _MANY:
+        total, units = run(rows, f"SELECT count({at}), count(DISTINCT {at}) FROM {rows.sql}")[0]
+        return int(total), int(units)
+    ids = pl.DataFrame(ArrowStream(rows.connection.sql(f"SELECT {at} AS unit FROM {rows.sql}")))["unit"].drop_nulls()
+    return len(ids), ids.n_unique()
 
 
 def _missing(rows: Table, asked: Layout) -> dict[str, int]:
@@ -299,7 +312,8 @@ def _read(
         if wrong:
             raise DataError("a value is not a number, or infinite", source=where, column=wrong[0],
                             fix="Mend or leave out those units before.")  # fmt: skip
-        cells[str(arm), day, by, segment] = Moments.of_sums(int(n), sums, products, shifts=asked.shifts)
+        shifts = {name: by_arm.get(arm, 0.0) for name, by_arm in asked.shifts.items()}
+        cells[str(arm), day, by, segment] = Moments.of_sums(int(n), sums, products, shifts=shifts)
     rules: tuple[dict[str, Any], ...] = ()
     if strangers:
         seen = ", ".join(f"'{name}' ({n:,} units)" for name, n in sorted(strangers.items()))
@@ -316,17 +330,15 @@ def _read(
     return Sums(tuple(plan.arms), columns, cells, rules, lacking, rows_name)
 
 
-def _far_means(sums: Sums) -> dict[str, float]:
-    """Shifts for columns whose mean stands so far from 0 that their squares have lost digits."""
-    found: dict[str, float] = {}
-    whole = Moments.total([sums.arm(name) for name in sums.arms])
-    for column in sums.columns:
-        for name in sums.arms:
-            moments = sums.arm(name)
-            spread = moments.variance(column, ddof=0)
-            if moments.value(column) ** 2 > _FAR * spread:
-                found[column] = whole.value(column)
-    return {name: value for name, value in found.items() if value}
+def _far_means(sums: Sums) -> dict[str, dict[str, float]]:
+    """Column -> arm -> mean, of columns whose mean stands so far from 0 that their squares have lost digits."""
+    arms = {name: sums.arm(name) for name in sums.arms}
+    return {
+        column: {name: moments.value(column) for name, moments in arms.items()}
+        for column in sums.columns
+        if any(m.value(column) ** 2 > _FAR * m.variance(column, ddof=0) for m in arms.values())
+        and any(m.value(column) for m in arms.values())
+    }
 
 
 def _flags(sums: Sums, places: Mapping[str, Measure]) -> list[dict[str, Any]]:

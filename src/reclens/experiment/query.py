@@ -26,7 +26,7 @@ class Layout:
         covariates: Columns of the table that may.
         counts: Columns of the table that may not be negative.
         shares: Columns of the table that must be 0 or 1.
-        shifts: Column of the sums -> number taken off before squaring.
+        shifts: Column of the sums -> arm -> number taken off before squaring.
     """
 
     expressions: Mapping[str, str]
@@ -35,7 +35,7 @@ class Layout:
     covariates: tuple[str, ...]
     counts: tuple[str, ...]
     shares: tuple[str, ...]
-    shifts: Mapping[str, float]
+    shifts: Mapping[str, Mapping[str, float]]
 
 
 def quoted(name: str) -> str:
@@ -54,7 +54,7 @@ def layout(
     counts: Sequence[str] = (),
     indicators: Sequence[str] = (),
     rows: str | None = None,
-    shifts: Mapping[str, float] | None = None,
+    shifts: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Layout:
     """Which columns and products the metrics need."""
     plain: dict[str, str] = {}
@@ -109,10 +109,11 @@ def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, s
     at_day = f"CAST(CAST({quoted(day)} AS DATE) AS VARCHAR)" if day else "CAST(NULL AS VARCHAR)"
     inner = [f"CAST({quoted(arm)} AS VARCHAR) AS arm_", f"{at_day} AS day_"]
     inner += [f"coalesce(CAST({quoted(name)} AS VARCHAR), '(none)') AS g{i}" for i, name in enumerate(segments)]
-    # Products are over shifted columns; the shift is 0 unless a first pass found a mean far from it.
+    # Products are over shifted columns; the shift is 0 unless a first pass found a mean of an arm far from it.
     for i, (name, sql) in enumerate(plan.expressions.items()):
-        shift = plan.shifts.get(name, 0.0)
-        inner.append(f"{sql}{f' - {shift!r}::DOUBLE' if shift else ''} AS c{i}")
+        shifts = " ".join(f"WHEN {_text(each)} THEN {value!r}" for each, value in plan.shifts.get(name, {}).items())
+        taken = f" - CASE CAST({quoted(arm)} AS VARCHAR) {shifts} ELSE 0 END::DOUBLE" if shifts else ""
+        inner.append(f"{sql}{taken} AS c{i}")
     bounded = dict.fromkeys((*plan.counts, *plan.shares))
     inner += [f"{_number(name)} AS b{i}" for i, name in enumerate(bounded)]
     at = {name: f"c{i}" for i, name in enumerate(plan.expressions)}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from reclens.experiment.ages import gather_ages
+from reclens.experiment.arm_metrics import arm_differences, quantile_differences
 from reclens.experiment.decision import Decision, decide
 from reclens.experiment.effects import Effect, Others, compare_metric, effects_of
 from reclens.experiment.gather import OnFault, gather, gather_events
@@ -92,6 +94,7 @@ def read_experiment(
     time: str = "timestamp",
     start: date | datetime | None = None,
     day: str | None = None,
+    exposures: Any = None,
     table: str | None = None,
     two_arms: OnFault = "error",
     unknown_arms: OnFault = "error",
@@ -108,19 +111,26 @@ def read_experiment(
         time: Column of the time of an event.
         start: When it began; None takes the plan's.
         day: Column of the day of first exposure, of a table with one row a unit.
+        exposures: Rows of what was shown to whom (unit, arm, ``item_id``), for coverage and Gini.
         table: Table of a DuckDB file or connection.
         two_arms: Whether units in two arms are an error, or dropped and counted.
         unknown_arms: Likewise, rows of arms that the plan does not have.
         planned_units: As in :func:`read_sums`.
         days: As in :func:`read_sums`.
     """
+    ages: Mapping[int, Sums] = {}
     faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True}
     if events or plan.cluster:
         at = time if events else None
         sums = gather_events(source, plan, arm=arm, time=at, start=start, **faults)
+        if events and not plan.cluster and any(m.kind in ("mean", "proportion", "ratio") for m in plan.primary):
+            ages = gather_ages(source, plan, arm=arm, time=time, start=start, table=table)
     else:
         sums = gather(source, plan, arm=arm, day=day, **faults)
-    return read_sums(plan, sums, planned_units=planned_units, days=days)
+    others = quantile_differences(source, plan, arm=arm, table=table)
+    if exposures is not None:
+        others |= arm_differences(exposures, plan, arm=arm)
+    return read_sums(plan, sums, others=others, planned_units=planned_units, days=days, ages=ages)
 
 
 def read_sums(

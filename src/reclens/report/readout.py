@@ -39,7 +39,7 @@ def build_readout(readout: Readout, *, synthetic: bool = False) -> Written:
         Part(title="Next steps", points=readout.next_steps, ordered=True),
         Part(title="How it was decided", lead="Written in the plan, before the data. The first that applies is the "
              "decision.", points=readout.rule, ordered=True, tables=(metric_table(plan),)),
-        Part(title="Appendix: every number", code=json.dumps(_plain(readout.record()), indent=1, ensure_ascii=False),
+        Part(title="Appendix: every number", code=_rows_of_json(_plain(readout.record())),
              language="json"),
     ]  # fmt: skip
     units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
@@ -209,6 +209,22 @@ def _cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _rows_of_json(record: Mapping[str, Any]) -> str:
+    """JSON with a line a row."""
+
+    def written(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    parts = []
+    for name, value in record.items():
+        if isinstance(value, list) and value:
+            text = "[\n  " + ",\n  ".join(written(each) for each in value) + "\n ]"
+        else:
+            text = written(value)
+        parts.append(f" {written(name)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}"
 
 
 def _plain(value: Any) -> Any:

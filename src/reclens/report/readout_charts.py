@@ -34,7 +34,7 @@ def forest_chart(readout: Readout) -> Any:
         return None
     order = rows_of("row", [row["row"] for row in rows])
     roles = [role for role in ("primary", "secondary", "guardrail") if any(row["system"] == role for row in rows)]
-    chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=roles, title="lift over control, as a share")
+    chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=roles, title="lift over control (0.02 is 2 %)")
     layers = [zero(), chart]
     limits = [row for row in rows if row["margin"] is not None]
     if limits:

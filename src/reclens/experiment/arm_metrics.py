@@ -1,0 +1,130 @@
+"""Metrics that need more than sums by user: quantiles of rows, coverage and Gini of what an arm showed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.frames import ArrowStream
+from reclens.errors import UsageError
+from reclens.experiment.plan import Plan
+from reclens.experiment.query import quoted
+from reclens.experiment.source import Table, opened, present
+from reclens.schema import ITEM, stable_hash
+from reclens.stats.arm_level import ArmCounts, compare_arm_statistics
+from reclens.stats.difference import Difference
+from reclens.stats.quantiles import clustered_quantile, quantile_difference
+
+__all__ = ["arm_differences", "quantile_differences"]
+
+
+def quantile_differences(
+    source: Any, plan: Plan, *, arm: str = "variant", table: str | None = None, query: str | None = None
+) -> dict[tuple[str, str], Difference]:
+    """Differences of the quantile metrics of a plan, over the rows of a table.
+
+    A unit may have many rows (page loads of a user): the intervals respect that. The values of one metric are held in
+    memory.
+
+    Args:
+        source: As in :func:`~reclens.experiment.gather.gather`.
+        plan: The plan.
+        arm: Column of the arm.
+        table: Table of a DuckDB file or connection.
+        query: A SELECT to read instead.
+
+    Returns:
+        Metric and arm -> difference, for ``read_sums(others=…)``.
+
+    Raises:
+        UnknownNameError: If a column is absent.
+    """
+    found: dict[tuple[str, str], Difference] = {}
+    asked = [metric for metric in plan.metrics if metric.kind == "quantile" and metric.value and metric.q]
+    if not asked:
+        return found
+    with opened(source, table=table, query=query) as rows:
+        unit = plan.cluster or plan.unit
+        present(rows, [arm, unit, *(metric.value for metric in asked if metric.value)])
+        for metric in asked:
+            assert metric.value is not None and metric.q is not None
+            value = f"CAST({quoted(metric.value)} AS DOUBLE)"
+            frame = _frame(rows, f"SELECT {quoted(unit)} AS unit, CAST({quoted(arm)} AS VARCHAR) AS arm, {value} AS "
+                                 f"value "
+                                 f"FROM {rows.sql} WHERE isfinite({value})")  # fmt: skip
+            per_arm = {
+                name: clustered_quantile(part["value"].to_numpy(), part["unit"].rank("dense").to_numpy(), metric.q,
+                                         level=plan.level)
+                for name in plan.arms
+                for part in [frame.filter(pl.col("arm") == name)]
+            }  # fmt: skip
+            for name in plan.treatments:
+                found[metric.name, name] = quantile_difference(per_arm[plan.control], per_arm[name])
+    return found
+
+
+def arm_differences(
+    exposures: Any,
+    plan: Plan,
+    *,
+    arm: str = "variant",
+    item: str = ITEM,
+    catalogue: Sequence[Any] | None = None,
+    table: str | None = None,
+    query: str | None = None,
+    replicates: int = 400,
+    seed: int = 0,
+) -> dict[tuple[str, str], Difference]:
+    """Differences of coverage and Gini, from the rows of what was shown to whom, by resampling users.
+
+    Args:
+        exposures: Rows of user, arm and item shown (clicked or not); as in
+            :func:`~reclens.experiment.gather.gather`.
+        plan: The plan.
+        arm: Column of the arm.
+        item: Column of the item.
+        catalogue: Items that could have been shown; None takes those that were shown in any arm.
+        table: Table of a DuckDB file or connection.
+        query: A SELECT to read instead.
+        replicates: Bootstrap replicates.
+        seed: Seed of the resampling.
+
+    Returns:
+        Metric and arm -> difference, for ``read_sums(others=…)``.
+
+    Raises:
+        UsageError: If an item was shown that the catalogue does not have.
+    """
+    asked = [metric for metric in plan.metrics if metric.kind in ("coverage", "gini")]
+    if not asked:
+        return {}
+    with opened(exposures, table=table, query=query) as rows:
+        present(rows, [arm, plan.unit, item])
+        frame = _frame(rows, f"SELECT {quoted(plan.unit)} AS unit, CAST({quoted(arm)} AS VARCHAR) AS arm, "
+                             f"CAST({quoted(item)} AS VARCHAR) AS item FROM {rows.sql}")  # fmt: skip
+    listed = [str(each) for each in catalogue] if catalogue is not None else frame["item"].unique().sort().to_list()
+    codes = frame["item"].cast(pl.Enum(list(dict.fromkeys(listed))), strict=False).to_physical()
+    if codes.null_count():
+        stranger = frame["item"].filter(codes.is_null())[0]
+        raise UsageError(f"'{stranger}' was shown and is not in the catalogue of {len(listed):,} items.")
+    counted: dict[str, ArmCounts] = {}
+    for name in plan.arms:
+        chosen = frame["arm"] == name
+        units = frame["unit"].filter(chosen)
+        known = units.unique().sort()
+        at = units.rank("dense").to_numpy().astype(np.int64) - 1
+        shown = codes.filter(chosen).to_numpy().astype(np.int64)
+        counted[name] = ArmCounts.of(at, shown, stable_hash(known), n_items=len(set(listed)), replicates=replicates,
+                                     seed=seed)  # fmt: skip
+    return {
+        (metric.name, name): compare_arm_statistics(counted[plan.control], counted[name], metric.kind, level=plan.level)
+        for metric in asked
+        for name in plan.treatments
+    }
+
+
+def _frame(rows: Table, sql: str) -> pl.DataFrame:
+    return pl.DataFrame(ArrowStream(rows.connection.sql(sql)))

@@ -1,0 +1,92 @@
+"""Quantiles, coverage, Gini, and effects by days since first exposure."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from reclens.errors import UsageError
+from reclens.experiment import Plan
+from reclens.experiment.ages import gather_ages
+from reclens.experiment.arm_metrics import arm_differences, quantile_differences
+from reclens.experiment.read import read_experiment
+
+PLAN = Plan(
+    name="t", arms={"old": 0.5, "new": 0.5},
+    metrics=(
+        {"name": "clicks", "value": "clicked"},
+        {"name": "slow loads", "kind": "quantile", "value": "seconds", "q": 0.9, "role": "guardrail", "better": "lower",
+         "margin": 0.3},
+        {"name": "coverage", "kind": "coverage", "role": "guardrail", "margin": 0.2},
+        {"name": "Gini", "kind": "gini", "role": "guardrail", "better": "lower", "margin": 0.2},
+    ),
+)  # fmt: skip
+
+
+def log(users: int = 600, *, novelty: float = 0.0) -> pl.DataFrame:
+    """Ten days of events of users who came on one of the first five; treatment clicks more, on the first day alone."""
+    rng = np.random.default_rng(2)
+    new = np.arange(users) % 2 == 1
+    first = rng.integers(0, 5, users)
+    who = np.repeat(np.arange(users), 20)
+    age = np.tile(np.repeat(np.arange(5), 4), users)
+    chance = 0.2 + novelty * new[who] * (age == 0)
+    items = np.where(new[who], rng.integers(0, 80, len(who)), rng.integers(0, 80, len(who)) ** 2 // 80)
+    return pl.DataFrame({
+        "user_id": who, "variant": np.where(new[who], "new", "old"), "clicked": (rng.random(len(who)) < chance) * 1,
+        "timestamp": np.datetime64("2026-01-05T08:00", "us") + (first[who] + age) * np.timedelta64(1, "D"),
+        "seconds": rng.lognormal(0, 0.5, len(who)) * np.where(new[who], 1.1, 1.0), "item_id": items,
+    })  # fmt: skip
+
+
+def test_quantiles_are_those_of_the_rows() -> None:
+    frame = log()
+    found = quantile_differences(frame, PLAN)["slow loads", "new"]
+    for arm, value in (("old", found.control), ("new", found.treatment)):
+        assert value == pytest.approx(np.quantile(frame.filter(variant=arm)["seconds"].to_numpy(), 0.9))
+    # The 0.9 quantile of exp(N(0, 0.5)) is exp(0.5 z); treatment is 1.1 times that.
+    truth = 0.1 * np.exp(0.5 * 1.2815516)
+    assert found.absolute.low < truth < found.absolute.high and found.n_control == 300
+
+
+def test_coverage_and_gini_are_those_of_the_counts() -> None:
+    frame = log()
+    found = arm_differences(frame, PLAN, catalogue=range(100))
+    for arm, side in (("old", "control"), ("new", "treatment")):
+        counts = np.bincount(frame.filter(variant=arm)["item_id"].to_numpy(), minlength=100)
+        assert getattr(found["coverage", "new"], side) == pytest.approx((counts > 0).mean())
+        pairs = np.abs(counts[:, None] - counts[None, :]).sum() / (2 * 100 * counts.sum())
+        assert getattr(found["Gini", "new"], side) == pytest.approx(pairs)  # mean absolute difference ÷ 2 means
+    assert found["Gini", "new"].absolute.high < 0
+    with pytest.raises(UsageError, match="is not in the catalogue of 10 items"):
+        arm_differences(frame, PLAN, catalogue=range(10))
+
+
+def test_a_whole_experiment_reads_them_all() -> None:
+    frame = log()
+    found = read_experiment(PLAN, frame, events=True, exposures=frame)
+    verdicts = {effect.metric.name: effect.verdict for effect in found.effects}
+    assert verdicts.keys() == {"clicks", "slow loads", "coverage", "Gini"}
+    assert verdicts["slow loads"] == "holds" and verdicts["Gini"] == "holds"
+    without = read_experiment(PLAN, frame, events=True)
+    assert "Not measured: coverage, Gini." in " ".join(without.decisions[0].sentences)
+
+
+def test_a_novelty_shows_on_the_first_day_alone() -> None:
+    frame = log(novelty=0.2)
+    ages = gather_ages(frame, PLAN)
+    assert sorted(ages) == list(range(9))
+    # By hand: clicks of a user of an arm on her first day, and nobody's on the sixth.
+    first = frame.sort("timestamp").with_columns(day=pl.col("timestamp").dt.date())
+    first = first.filter(pl.col("day") == pl.col("day").min().over("user_id"))
+    for arm in ("old", "new"):
+        assert ages[0].arm(arm).value("clicked") == pytest.approx(first.filter(variant=arm)["clicked"].sum() / 300)
+        assert ages[5].arm(arm).value("clicked") == 0.0
+        # On the last day of the log only those who came first have lived long enough.
+        assert ages[8].arm(arm).n == first.filter((pl.col("variant") == arm) & (pl.col("day") == pl.date(2026, 1, 5)))[
+            "user_id"].n_unique()  # fmt: skip
+    curve = {row["age"]: row for row in read_experiment(PLAN, frame, events=True).novelty}
+    assert curve[0]["low"] > 0.3 and curve[2]["low"] < 0.1
+    with pytest.raises(UsageError, match="need a primary metric that is a mean"):
+        gather_ages(frame, Plan(name="t", arms={"old": 0.5, "new": 0.5}, metrics=({"name": "g", "kind": "gini"},)))
