@@ -55,3 +55,11 @@ def test_an_interrupted_simulation_leaves_nothing(repository, tmp_path) -> None:
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_accuracy_tells_who_wins_online_and_novelty_does_not(run, tmp_path) -> None:
+    done = run("experiment", "correlate", "--size", "tiny", "--days", "7", "--format", "json", cwd=tmp_path)
+    rows = {(row["metric"], row["segment"]): row for row in json.loads(done.stdout)["rows"]}
+    assert rows["ndcg@10", "all"]["n"] >= 12 and rows["ndcg@10", "all"]["low"] > 0
+    assert rows["novelty@10", "all"]["spearman"] < rows["ndcg@10", "all"]["spearman"]
+    assert {segment for _, segment in rows} >= {"all", "light", "heavy"}

@@ -50,7 +50,7 @@ def simulate(
       reclens experiment simulate simulation.toml --logs logs
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, say, table_of
     from reclens.experiment.simulation import EXAMPLE_SIMULATION, SimulationSettings, load_simulation, run_simulation
     from reclens.settings import validate
 
@@ -63,6 +63,7 @@ def simulate(
         arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
         given = {"size": size, "arms": arms, "days": days, "training": training, "replicates": truth, "seed": seed}
         settings = validate(SimulationSettings, given, source="options")
+    keep_interrupts()
     like = load_data(data, seed=settings.seed) if data is not None else None
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)

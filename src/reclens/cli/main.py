@@ -16,6 +16,7 @@ from reclens.cli import (
     doctor,
     evaluate,
     experiment,
+    experiment_correlate,
     experiment_read,
     experiment_simulate,
     export,
@@ -55,6 +56,7 @@ app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(knowledge.app, name="knowledge")
 experiment.app.command("read")(experiment_read.read)
 experiment.app.command("simulate")(experiment_simulate.simulate)
+experiment.app.command("correlate")(experiment_correlate.correlate)
 experiment.app.command("realism")(experiment_simulate.realism)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(metrics.app, name="metrics")

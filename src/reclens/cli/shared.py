@@ -27,6 +27,7 @@ __all__ = [
     "SeedOption",
     "WorkspaceOption",
     "emit",
+    "keep_interrupts",
     "pairs",
     "prepare",
     "progress_of",
@@ -148,6 +149,16 @@ def prepare(progress: Progress, *rooms: str, quiet: bool) -> None:
     compiled = kernels.warm_up(progress, rooms=rooms)
     if compiled:
         say(f"compiled {compiled} loops, once for this machine", quiet=quiet)
+
+
+def keep_interrupts() -> None:
+    """Leave Ctrl-C to Python: Polars takes it at its first use, and may end the process before that cleans up."""
+    import signal
+
+    import polars as pl
+
+    pl.select(1)
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
 
 
 def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | None = None) -> Table:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,8 @@ from reclens.schema import VARIANT as ARM
 from reclens.world.population import World
 
 __all__ = ["Day", "DayLog"]
+
+_TRIES: Final = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,7 @@ class DayLog:
             raise WorkspaceError(f"{self.folder} exists. Choose another folder, or remove it first.")
         draft = self.folder.with_name(f".writing-{self.folder.name}")
         try:
-            shutil.rmtree(draft, ignore_errors=True)  # what a killed run left
+            _clear(draft)  # what a killed run left
             for part in ("impressions", "user_days", "interactions"):
                 (draft / part).mkdir(parents=True)
             self.world.users.write_parquet(draft / "users.parquet")
@@ -94,7 +97,7 @@ class DayLog:
                           TIMESTAMP: self._times(days, np.zeros(len(days), np.int64))}
                          ).write_parquet(draft / "history.parquet")  # fmt: skip
         except OSError as error:
-            shutil.rmtree(draft, ignore_errors=True)
+            _clear(draft)
             raise self._unwritable(error) from error
         self._draft = draft
         return self
@@ -110,7 +113,7 @@ class DayLog:
         except OSError as error:
             raise self._unwritable(error) from error
         finally:
-            shutil.rmtree(self._draft, ignore_errors=True)
+            _clear(self._draft)
 
     def write(self, day: Day, arm_of: np.ndarray) -> None:
         """Write one day."""
@@ -179,6 +182,21 @@ class DayLog:
 
     def _unwritable(self, error: OSError) -> WorkspaceError:
         return WorkspaceError(f"{self.folder} cannot be written: {error.strerror or error}. Choose another place.")
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder, also one that a thread of an interrupted write still puts a file into."""
+    interrupted: KeyboardInterrupt | None = None
+    for _ in range(_TRIES):
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.02)
+        except KeyboardInterrupt as error:  # once more while clearing up: that is finished first
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 def _names(names: list[str]) -> pl.Series:

@@ -75,7 +75,8 @@ def history_of(world: World) -> Dataset:
     interactions = pl.DataFrame(
         {USER: world.users[USER].gather(users), ITEM: world.items[ITEM].gather(items), TIMESTAMP: times}
     )
-    return Dataset(interactions, users=world.users, items=world.items, name="world", card={"synthetic": True})
+    items_table = world.items.with_columns(pl.concat_list(pl.format("topic {}", "topic")).alias("topic"))
+    return Dataset(interactions, users=world.users, items=items_table, name="world", card={"synthetic": True})
 
 
 def realism(

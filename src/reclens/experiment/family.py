@@ -1,0 +1,131 @@
+"""A family of strategies, each lived by everybody: true lifts to hold offline metrics against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.engine import Progress, quiet
+from reclens.errors import UnknownNameError, UsageError
+from reclens.stats.estimate import Estimate
+from reclens.world.population import World
+from reclens.world.simulate import Arm, simulate
+from reclens.world.truth import METRICS
+
+__all__ = ["FAMILY", "OVERALL", "Lifts", "true_lifts"]
+
+OVERALL: Final = ("all", "all")
+"""The segment that is everybody."""
+
+FAMILY: Final[dict[str, dict[str, Any]]] = {
+    "random": {},
+    "popular": {},
+    "recent_popular": {},
+    "user_knn_20": {"model": "user_knn", "neighbors": 20},
+    "user_knn_100": {"model": "user_knn", "neighbors": 100},
+    "item_knn_5": {"model": "item_knn", "neighbors": 5},
+    "item_knn_20": {"model": "item_knn", "neighbors": 20},
+    "item_knn_100": {"model": "item_knn", "neighbors": 100},
+    "ease_10": {"model": "ease", "l2": 10.0},
+    "ease_300": {"model": "ease", "l2": 300.0},
+    "ease_10000": {"model": "ease", "l2": 10_000.0},
+    "pure_svd_8": {"model": "pure_svd", "factors": 8},
+    "pure_svd_64": {"model": "pure_svd", "factors": 64},
+    "rp3beta": {},
+}
+"""Models of every kind and strength, by label: parameters as ``reclens.models.build`` takes them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lifts:
+    """True lifts over one control, by strategy and segment.
+
+    Attributes:
+        control: The strategy that the others are held against; its lift is 0.
+        metric: What was measured, a user.
+        values: Strategy -> segment -> lift with its Monte-Carlo interval.
+    """
+
+    control: str
+    metric: str
+    values: Mapping[str, Mapping[tuple[str, str], Estimate]]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a strategy and segment."""
+        return [
+            {"strategy": name, "by": by, "segment": segment, "lift": lift.value, "low": lift.low, "high": lift.high}
+            for name, cells in self.values.items() for (by, segment), lift in cells.items()
+        ]  # fmt: skip
+
+
+def true_lifts(
+    world: World,
+    arms: Mapping[str, Arm],
+    *,
+    control: str,
+    metric: str = "expected_clicks",
+    by: str | None = "cohort",
+    days: int = 14,
+    retrain: int = 7,
+    level: float = 0.95,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = quiet,
+) -> Lifts:
+    """Let everybody live under each strategy, on the same random numbers, and compare with the control.
+
+    Args:
+        world: Where.
+        arms: Strategies by label.
+        control: The label of one of them.
+        metric: A total of ``reclens.world.truth.METRICS``.
+        by: Attribute of the users to split by, or None.
+        days: For how long.
+        retrain: Days from one training to the next.
+        level: Of the intervals.
+        seed: Of the randomness.
+        threads: Threads to use.
+        progress: Called strategy by strategy.
+
+    Raises:
+        UnknownNameError: If the control, the metric or the attribute does not exist.
+        UsageError: If the control has none of the metric.
+    """
+    if control not in arms:
+        raise UnknownNameError("strategy", control, arms)
+    if metric not in METRICS[:-1]:
+        raise UnknownNameError("total of the world", metric, METRICS[:-1])
+    if by is not None and by not in world.users.columns:
+        raise UnknownNameError("user attribute", by, world.users.columns)
+    segments: dict[tuple[str, str], np.ndarray] = {OVERALL: np.ones(world.users.height, bool)}
+    if by is not None:
+        column = world.users[by].cast(str)
+        segments |= {(by, name): (column == name).fill_null(value=False).to_numpy()
+                     for name in column.drop_nulls().unique().sort().to_list()}  # fmt: skip
+    totals: dict[str, np.ndarray] = {}
+    for at, (name, arm) in enumerate(arms.items()):
+        progress(f"true lifts · {name}", at, len(arms))
+        run = simulate(world, [arm], days=days, retrain=retrain, seed=seed, threads=threads)
+        totals[name] = run.users[metric].to_numpy().astype(np.float64)
+    progress("true lifts", len(arms), len(arms))
+    values = {name: {cell: _lift(mine[rows], totals[control][rows], level) for cell, rows in segments.items()}
+              for name, mine in totals.items()}  # fmt: skip
+    return Lifts(control, metric, values)
+
+
+def _lift(treated: np.ndarray, control: np.ndarray, level: float) -> Estimate:
+    """Lift of paired totals, by the delta method."""
+    from scipy.special import ndtri
+
+    n, base = len(control), float(control.mean()) if len(control) else 0.0
+    if n < 2 or base <= 0:
+        raise UsageError(
+            f"a segment of {n} users has {base:g} in control: no lift can be taken. Simulate more users or days."
+        )
+    ratio = float(treated.mean() / base)
+    parts = (treated - ratio * control) / base
+    half = float(ndtri((1 + level) / 2) * parts.std(ddof=1) / np.sqrt(n))
+    return Estimate(ratio - 1, ratio - 1 - half, ratio - 1 + half, n, level)

@@ -1,0 +1,73 @@
+"""Offline against online: rank correlations against SciPy and by hand, lifts against runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.experiment.correlation import correlate, kendall, spearman
+from reclens.experiment.family import FAMILY, OVERALL, Lifts, true_lifts
+from reclens.stats.estimate import Estimate
+from reclens.world.population import draw_world
+from reclens.world.settings import preset
+from reclens.world.simulate import Arm, simulate
+from reclens.world.strategies import Oracle, Popular, Random
+
+
+def test_correlations_are_scipys_and_their_intervals_cover(rng) -> None:
+    a, b = rng.normal(size=14), rng.normal(size=14)
+    assert spearman(a, b).value == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert kendall(a, b).value == pytest.approx(stats.kendalltau(a, b).statistic)
+    # Normal pairs with correlation r have a rank correlation of 6/π asin(r/2), and a τ of 2/π asin(r).
+    r, hits = 0.7, np.zeros(2)
+    truth = (6 / np.pi * np.arcsin(r / 2), 2 / np.pi * np.arcsin(r))
+    for _ in range(300):
+        a = rng.normal(size=14)
+        b = r * a + np.sqrt(1 - r**2) * rng.normal(size=14)
+        for at, found in enumerate((spearman(a, b), kendall(a, b))):
+            hits[at] += found.low is None or found.low <= truth[at] <= found.high
+    assert (hits / 300 > 0.9).all(), hits / 300
+
+
+def lifts(values: dict[str, float]) -> Lifts:
+    cells = {name: {OVERALL: Estimate(value, value - 0.01, value + 0.01, 100)} for name, value in values.items()}
+    return Lifts("a", "clicks", cells)
+
+
+def test_regret_is_what_the_choice_of_a_metric_costs() -> None:
+    truth = lifts({"a": 0.0, "b": 0.1, "c": 0.2, "d": 0.3, "e": 0.4})
+    offline = {name: {OVERALL: {"good": at, "bad": -at, "flat": 1.0}} for at, name in enumerate("abcde")}
+    found = correlate(offline, truth)
+    by_name = {each.metric: each for each in found.correlations}
+    assert found.correlations[0].metric == "good" and by_name["good"].regret == 0
+    assert by_name["good"].spearman.value == 1 and by_name["good"].spearman.low is None
+    assert by_name["bad"].chosen == "a" and by_name["bad"].regret == pytest.approx(0.4)
+    assert np.isnan(by_name["flat"].spearman.value)
+    assert len(found.points) == 15 and len(found.to_dicts()) == 3
+    with pytest.raises(UsageError, match="4 strategies"):
+        correlate({name: offline[name] for name in "abcd"}, truth)
+
+
+def test_lifts_are_the_ratios_of_runs_by_segment() -> None:
+    world = draw_world(preset("tiny"), seed=1)
+    arms = {"a": Arm(name="a", strategy=Popular()), "b": Arm(name="b", strategy=Oracle(world)),
+            "c": Arm(name="c", strategy=Random())}  # fmt: skip
+    found = true_lifts(world, arms, control="a", days=7, by="gender")
+    runs = {name: simulate(world, [arm], days=7).users for name, arm in arms.items()}
+    for name in "abc":
+        for gender in ("female", "male"):
+            sides = [runs[each].filter(runs[each]["gender"] == gender)["expected_clicks"].sum() for each in (name, "a")]
+            assert found.values[name]["gender", gender].value == pytest.approx(sides[0] / sides[1] - 1)
+    assert found.values["a"][OVERALL].low == found.values["a"][OVERALL].high == 0
+    assert found.values["b"][OVERALL].low > 0 > found.values["c"][OVERALL].high
+    with pytest.raises(UnknownNameError, match="gender"):
+        true_lifts(world, arms, control="a", by="gendr")
+    with pytest.raises(UnknownNameError):
+        true_lifts(world, arms, control="z")
+
+
+def test_the_family_has_a_dozen_and_every_kind() -> None:
+    assert len(FAMILY) >= 12 and {"random", "popular"} <= set(FAMILY)
+    assert len({parameters.get("model", name) for name, parameters in FAMILY.items()}) >= 6
