@@ -199,3 +199,25 @@ def test_the_cumulative_effect_ends_where_the_readout_does() -> None:
         (found.effects[0].relative.low, found.effects[0].relative.high)
     )
     assert len(found.daily) == 28 and sum(row["n"] for row in found.daily) == 20_000
+
+
+def test_strata_known_before_narrow_the_interval() -> None:
+    # Heavy users click 3 more; chance gives the arms uneven numbers of them, which strata take out.
+    frame = users(4000, lift=0.05).with_columns(clicks=pl.col("clicks") + 3 * (pl.col("activity") == "heavy"))
+    bare = plan(metrics=({"name": "clicks", "value": "clicks", "effect": 0.05},))
+    plain, strata = (read(frame, bare, stratify=by).effects[0].found for by in (None, "activity"))
+    assert strata.se < 0.85 * plain.se and "post-stratified over 2 strata" in strata.method
+    value = 0.0
+    for part in ("light", "heavy"):
+        rows = frame.filter(activity=part)
+        means = {arm: rows.filter(variant=arm)["clicks"].mean() for arm in ("old", "new")}
+        value += rows.height / 4000 * (means["new"] - means["old"])
+    assert strata.absolute.value == pytest.approx(value)
+
+
+def test_the_posterior_agrees_with_the_interval_under_a_flat_prior() -> None:
+    found = read(users(lift=0.02))
+    (row,) = found.posteriors
+    lift = found.effects[0].relative
+    assert row["value"] == lift.value and (row["low"], row["high"]) == pytest.approx((lift.low, lift.high), rel=1e-3)
+    assert row["loss_control"] - row["loss_treatment"] == pytest.approx(lift.value) and row["p_win"] > 0.97

@@ -27,6 +27,8 @@ def read(
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
     planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
     days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
+    stratify: Annotated[str | None, typer.Option("--stratify", help="Segment to post-stratify by.")] = None,
+    bayes: Annotated[bool, typer.Option("--bayes", help="Show the Bayesian view in the document.")] = False,
     drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave units in two arms out.")] = False,
     drop_unknown_arms: Annotated[bool, typer.Option("--drop-unknown-arms", help="Leave other arms out.")] = False,
     format: FormatOption = Format.table,
@@ -50,13 +52,13 @@ def read(
     found = read_experiment(
         load_plan(plan), data, arm=arm, events=events, time=time, start=start, day=day, exposures=exposures,
         table=table, planned_units=planned_units, days=days, two_arms="drop" if drop_two_arms else "error",
-        unknown_arms="drop" if drop_unknown_arms else "error",
+        unknown_arms="drop" if drop_unknown_arms else "error", stratify=stratify,
     )  # fmt: skip
     for sentence in summary_of_readout(found):
         say(f"- {sentence}", quiet=quiet)
     emit(effect_table(found), format=format, out=None)
     if out is not None:
-        text, page = build_readout(found).save(out)
+        text, page = build_readout(found, bayes=bayes).save(out)
         say(f"readout: {text}, {page}", quiet=quiet)
     if any(decision.word in ("blocked", "do not ship") for decision in found.decisions):
         raise typer.Exit(1)

@@ -18,6 +18,7 @@ from reclens.stats.estimate import Estimate
 from reclens.stats.multiplicity import adjust
 from reclens.stats.paired import smallest_detectable
 from reclens.stats.proportions import proportion_difference
+from reclens.stats.stratify import post_stratified
 
 __all__ = ["Effect", "Others", "compare_metric", "effects_of"]
 
@@ -78,27 +79,36 @@ def compare_metric(
     by: str = OVERALL[0],
     segment: str = OVERALL[1],
     days: Sequence[str] | None = None,
+    stratify: str | None = None,
 ) -> Difference:
-    """A metric of an arm against control, from the sums of a segment and of some days."""
+    """A metric of an arm against control, from the sums of a segment and of some days; post-stratified if asked."""
+    if stratify is not None:
+        parts = [{part: sums.arm(name, by=stratify, segment=part, days=days) for part in sums.segments(stratify)}
+                 for name in (control, arm)]  # fmt: skip
+        return post_stratified(parts[0], parts[1], place.of, covariates=place.covariates, level=level)
     sides = [sums.arm(name, by=by, segment=segment, days=days) for name in (control, arm)]
     if place.metric.kind == "proportion" and isinstance(place.of, str) and not place.covariates:
         hits = [(round(side.sum(place.of)), side.n) for side in sides]
         if all(n for _, n in hits):
-            return proportion_difference(*hits, level=level)
+            return proportion_difference(hits[0], hits[1], level=level)
     return compare_arms(*sides, place.of, covariates=place.covariates, level=level)
 
 
-def effects_of(plan: Plan, sums: Sums, look: Look, *, others: Others | None = None) -> tuple[Effect, ...]:
+def effects_of(
+    plan: Plan, sums: Sums, look: Look, *, others: Others | None = None, stratify: str | None = None
+) -> tuple[Effect, ...]:
     """The effects, in the order of the plan: primary metrics corrected by the plan, secondary ones by BH.
 
     Guardrails are not corrected: a decision needs all of them to hold, so that several cannot make it easier.
+    ``stratify`` names a segmentation that means are post-stratified by.
     """
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     found: list[tuple[Metric, str, Difference]] = []
     for metric in plan.metrics:
         for arm in plan.treatments:
             if metric.name in places:
-                difference = compare_metric(sums, places[metric.name], plan.control, arm, level=plan.level)
+                difference = compare_metric(sums, places[metric.name], plan.control, arm, level=plan.level,
+                                            stratify=stratify)  # fmt: skip
             elif (metric.name, arm) in (others or {}):
                 difference = (others or {})[metric.name, arm]
             else:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from reclens.data.frames import ArrowStream
@@ -253,6 +254,13 @@ def _distinct(rows: Table, at: str) -> tuple[int, int]:
         total, units = run(rows, f"SELECT count({at}), count(DISTINCT {at}) FROM {rows.sql}")[0]
         return int(total), int(units)
     ids = pl.DataFrame(ArrowStream(rows.connection.sql(f"SELECT {at} AS unit FROM {rows.sql}")))["unit"].drop_nulls()
+    if ids.dtype in (pl.Int32, pl.Int64, pl.UInt32) and len(ids):
+        codes = ids.cast(pl.Int64).to_numpy()
+        low, high = int(codes.min()), int(codes.max())
+        if high - low < 8 * len(codes):  # a flag an id instead of a table of hashes
+            seen = np.zeros(high - low + 1, bool)
+            seen[codes - low] = True
+            return len(ids), int(seen.sum())
     return len(ids), ids.n_unique()
 
 

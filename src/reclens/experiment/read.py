@@ -18,6 +18,7 @@ from reclens.experiment.plan import Plan
 from reclens.experiment.rule import decision_rule
 from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects
 from reclens.experiment.sums import Sums, measures
+from reclens.stats.bayes import normal_posterior
 
 __all__ = ["Readout", "read_experiment", "read_sums"]
 
@@ -39,6 +40,8 @@ class Readout:
         daily: Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``.
         novelty: Effect by days since first exposure: rows ``metric, arm, age, n, value, low, high``, if gathered.
         adjusted: What was adjusted and how, in sentences.
+        posteriors: The Bayesian view of the primary metrics, under a flat prior: rows ``metric, arm, value, low, high,
+            p_win, loss_treatment, loss_control``, relative.
         caveats: What to keep in mind.
         next_steps: What to do next.
         units: Arm -> units.
@@ -56,6 +59,7 @@ class Readout:
     daily: tuple[dict[str, Any], ...]
     novelty: tuple[dict[str, Any], ...]
     adjusted: tuple[str, ...]
+    posteriors: tuple[dict[str, Any], ...]
     caveats: tuple[str, ...]
     next_steps: tuple[str, ...]
     units: Mapping[str, int]
@@ -80,6 +84,7 @@ class Readout:
             **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
             "guard_rows": {guard.name: list(guard.rows) for guard in self.guards},
             "cumulative": list(self.cumulative), "daily": list(self.daily), "novelty": list(self.novelty),
+            "posteriors": list(self.posteriors),
             "adjusted": list(self.adjusted), "caveats": list(self.caveats), "next_steps": list(self.next_steps),
             "rules": list(self.rules),
         }  # fmt: skip
@@ -100,6 +105,7 @@ def read_experiment(
     unknown_arms: OnFault = "error",
     planned_units: float | None = None,
     days: int | None = None,
+    stratify: str | None = None,
 ) -> Readout:
     """Sum an experiment up and read it.
 
@@ -117,6 +123,7 @@ def read_experiment(
         unknown_arms: Likewise, rows of arms that the plan does not have.
         planned_units: As in :func:`read_sums`.
         days: As in :func:`read_sums`.
+        stratify: As in :func:`read_sums`; one of the plan's segments.
     """
     ages: Mapping[int, Sums] = {}
     faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True}
@@ -130,7 +137,8 @@ def read_experiment(
     others = quantile_differences(source, plan, arm=arm, table=table)
     if exposures is not None:
         others |= arm_differences(exposures, plan, arm=arm)
-    return read_sums(plan, sums, others=others, planned_units=planned_units, days=days, ages=ages)
+    return read_sums(plan, sums, others=others, planned_units=planned_units, days=days, ages=ages,
+                     stratify=stratify)  # fmt: skip
 
 
 def read_sums(
@@ -141,6 +149,7 @@ def read_sums(
     planned_units: float | None = None,
     days: int | None = None,
     ages: Mapping[int, Sums] | None = None,
+    stratify: str | None = None,
 ) -> Readout:
     """Read an experiment.
 
@@ -152,12 +161,13 @@ def read_sums(
         planned_units: Units that were planned over all arms.
         days: Days that have run, where the sums do not tell.
         ages: Days since first exposure -> sums of those days, for the novelty curve.
+        stratify: A segmentation of the sums, known before the experiment, that effects are post-stratified by.
 
     Returns:
         The readout.
     """
     look = look_of(plan, sums, planned_units=planned_units, days=days)
-    effects = effects_of(plan, sums, look, others=others)
+    effects = effects_of(plan, sums, look, others=others, stratify=stratify)
     guards = guards_of(plan, sums, look, effects)
     segments = segment_effects(plan, sums)
     differing = heterogeneity_of(segments)
@@ -166,7 +176,8 @@ def read_sums(
         plan=plan, look=look, decisions=decisions, effects=effects, guards=guards, segments=segments,
         heterogeneity=differing, cumulative=_cumulative(plan, sums, look), daily=_daily(plan, sums),
         novelty=_novelty(plan, ages or {}), adjusted=_adjusted(plan, look, effects, bool(segments)),
-        caveats=_caveats(plan, effects, guards, differing), next_steps=_next_steps(plan, decisions, guards, effects),
+        posteriors=_posteriors(effects), caveats=_caveats(plan, effects, guards, differing),
+        next_steps=_next_steps(plan, decisions, guards, effects),
         units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules,
     )  # fmt: skip
 
@@ -221,6 +232,15 @@ def _novelty(plan: Plan, ages: Mapping[int, Sums]) -> tuple[dict[str, Any], ...]
     return tuple(rows)
 
 
+def _posteriors(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"metric": e.metric.name, "arm": e.arm, "better": e.metric.better,
+         **normal_posterior(e.found, relative=True).to_dicts()[0]}
+        for e in effects
+        if e.metric.role == "primary" and e.found.relative_se > 0
+    )  # fmt: skip
+
+
 def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bool) -> tuple[str, ...]:
     asked = sum(e.metric.role == "primary" for e in effects)
     said = [f"Intervals are of level {plan.level:.0%}, each by itself."]
@@ -234,6 +254,9 @@ def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bo
         said.append("Guardrails are tests of non-inferiority against their margins, not corrected: all have to hold.")
     if plan.sequential is not None:
         said.append(f"Intervals and p-values of all metrics hold at this look: {look.words}.")
+    strata = next((e.found.method for e in effects if "post-stratified" in e.found.method), None)
+    if strata:
+        said.append(f"Means are weighted to the strata of all arms together ({strata.split(', ')[-1]}).")
     for effect in effects:
         details = dict(effect.found.details)
         removed = details.pop("variance removed", None)

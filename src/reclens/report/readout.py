@@ -17,12 +17,13 @@ from reclens.report.written import Part, Written, write_document
 __all__ = ["build_readout", "effect_table", "guard_table", "segment_table", "summary_of_readout"]
 
 
-def build_readout(readout: Readout, *, synthetic: bool = False) -> Written:
+def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = False) -> Written:
     """Write the readout of an experiment.
 
     Args:
         readout: What was read.
         synthetic: Whether the data is made up, which the page then says.
+        bayes: Whether to show the Bayesian view beside the decision, which does not rest on it.
 
     Returns:
         The document as HTML and Markdown.
@@ -34,7 +35,7 @@ def build_readout(readout: Readout, *, synthetic: bool = False) -> Written:
         Part(title="What was adjusted, and how", points=readout.adjusted),
         Part(title="Guards", lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
              tables=(guard_table(readout), *_guard_numbers(readout))),
-        *_guardrails(readout), *_segments(readout), _power(readout),
+        *_guardrails(readout), *_segments(readout), _power(readout), *(_bayes(readout) if bayes else []),
         Part(title="Caveats", points=readout.caveats),
         Part(title="Next steps", points=readout.next_steps, ordered=True),
         Part(title="How it was decided", lead="Written in the plan, before the data. The first that applies is the "
@@ -178,6 +179,20 @@ def _power(readout: Readout) -> Part:
             f"found, and the smallest effect that is found with a power of {readout.plan.power:.0%}.")  # fmt: skip
     heads = ("metric", "arm", "worth finding", "power", "found as it is")
     return Part(title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),))
+
+
+def _bayes(readout: Readout) -> list[Part]:
+    rows = tuple(
+        (row["metric"], row["arm"], f"{row['value']:+.2%} [{row['low']:+.2%}, {row['high']:+.2%}]",
+         f"{row['p_win']:.1%}", f"{row['loss_treatment']:.3%}", f"{row['loss_control']:.3%}")
+        for row in readout.posteriors
+    )  # fmt: skip
+    heads = ("metric", "arm", "lift", "above control", "expected loss if shipped", "expected loss if not")
+    lead = ("Posterior of the lift under a flat prior, normal. Losses are of the metric going down; the decision "
+            "does not "
+            "rest on this, and reading it every day until it pleases is peeking too.")  # fmt: skip
+    table = Table("Posterior", heads, rows, readout.posteriors)
+    return [Part(title="Bayesian view", lead=lead, tables=(table,))]
 
 
 def _records(effects: Sequence[Effect]) -> list[dict[str, Any]]:
