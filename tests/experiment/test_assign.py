@@ -8,6 +8,8 @@ import duckdb
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reclens.errors import DataError, UsageError
 from reclens.experiment import Plan
@@ -60,6 +62,21 @@ def test_sql_gives_the_same_arms() -> None:
         found = connection.execute(f"SELECT variant FROM ({sql_of(made)}) ORDER BY user_id").fetchall()
     assert [row[0] for row in found] == assign(numbers, made).table["variant"].to_list()
     assert {row[0] for row in found} == {"it's", "b", "c", None}
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.text(max_size=60).filter(lambda each: "\x00" not in each), min_size=1, max_size=20),
+    st.text(max_size=20),
+)
+def test_any_text_is_an_id_and_sql_agrees(ids: list[str], salt: str) -> None:
+    made = plan(salt=salt.replace("\x00", "") or "s", slice=[0.1, 0.8])
+    units = pl.Series("user_id", ids)
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE units (place INTEGER, user_id VARCHAR)")
+        connection.executemany("INSERT INTO units VALUES (?, ?)", list(enumerate(ids)))
+        found = connection.execute(f"SELECT variant FROM ({sql_of(made)}) ORDER BY place").fetchall()
+    assert [row[0] for row in found] == assign(units, made).table["variant"].to_list()
 
 
 def test_shares_holdouts_and_slices_have_their_sizes() -> None:

@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.sequential import (
@@ -211,6 +213,22 @@ def test_the_price_of_looking_is_ordered() -> None:
     assert price["one look at the end"].to_dicts()[0]["looks"] == 1
 
 
+@settings(max_examples=30)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    st.sampled_from(["lan_demets_obrien_fleming", "lan_demets_pocock", "power", "hwang_shih_decani", "pocock"]),
+    st.sampled_from([0.8, 0.9, 0.95, 0.99]),
+)
+def test_any_plan_spends_its_error_and_reaches_its_power(steps: list[int], spending: str, level: float) -> None:
+    times = (np.cumsum(steps) / sum(steps)).tolist()
+    plan = group_sequential(times, spending=spending, level=level, power=0.9)
+    up, down = plan.crossing()
+    # Of a bound of 10, beyond which nothing is told apart, less than 1e-23 is missing.
+    assert up.sum() + down.sum() == pytest.approx(1 - level, abs=1e-8) and up == pytest.approx(down)
+    assert plan.power_at(1.0) == pytest.approx(0.9, abs=1e-6) and plan.inflation >= 1 - 1e-6
+    assert plan.expected_size(1.0) <= plan.inflation + 1e-9
+
+
 def test_spending_functions_by_hand() -> None:
     t = [0.5, 1.0]
     assert spent(t, error=0.05, spending="lan_demets_pocock")[0] == pytest.approx(0.05 * math.log(1 + (math.e - 1) / 2))
@@ -230,6 +248,8 @@ def test_wrong_plans() -> None:
         group_sequential(3, spending="pococ")
     with pytest.raises(UsageError, match="level is 95"):
         group_sequential(3, level=95)
+    with pytest.raises(UsageError, match=r"power is 0\.04, expected more than the 0\.05"):
+        group_sequential(3, power=0.04)
     with pytest.raises(UsageError, match="as many bounds as looks"):
         exit_probabilities([0.5, 1.0], [2.0])
     with pytest.raises(UsageError, match=r"expected ρ above 0"):

@@ -177,7 +177,10 @@ def check(
         say(sentence)
     attributes = _columns(read_columns(units), by) if by else None
     found = check_assignment(_ids(units, made), made, others=others, attributes=attributes)
-    emit(table_of("Checks", [row for each in found for row in each.to_dicts()]), format=format, out=out)
+    rows = [row for each in found for row in each.to_dicts()]
+    emit(table_of("Checks", rows, columns=["check", "statistic", "df", "p", "n", "fine"]), format=format, out=out)
+    for each in found:
+        say(each.words)
     if not all(each.fine for each in found):
         raise typer.Exit(1)
 

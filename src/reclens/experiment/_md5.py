@@ -66,5 +66,7 @@ def _digest(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.nda
         turned = (turned << by) | (turned >> (np.uint32(32) - by))
         turned += b
         a, b, c, d = d, turned, b, c
-    first, second = ((start + end).byteswap().astype(np.uint64) for start, end in ((begin[0], a), (begin[1], b)))
+    # The digest is written low byte first, and read here high byte first.
+    ends = ((begin[0] + a).astype("<u4"), (begin[1] + b).astype("<u4"))
+    first, second = (end.view(">u4").astype(np.uint64) for end in ends)
     return (first << np.uint64(32)) | second

@@ -21,7 +21,7 @@ from reclens.experiment.simulated_power import simulate_power, spread_by_resampl
 from reclens.stats.estimate import Estimate
 from reclens.stats.power import Answer, Question
 from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
-from reclens.stats.sequential.group import drift_for
+from reclens.stats.sequential.group import drift_for, fixed_drift
 
 __all__ = [
     "MetricSize",
@@ -86,7 +86,7 @@ class Sizing:
     Attributes:
         plan: The plan.
         metrics: Each metric, in the order of the plan.
-        inflation: What the looks on the way multiply the size of primary metrics with.
+        inflation: What the looks on the way multiply the size of every metric with.
         needed: Units that satisfy every primary metric and guardrail that could be sized; None where none could.
         planned: Units in the planned days; None without days or traffic.
         daily: Units a day that reach the experiment; None without traffic.
@@ -167,12 +167,10 @@ def inflation_of(plan: Plan) -> float:
         return 1.0
     if looks.method == "group":
         return sequential_of(plan).inflation
-    from scipy.special import ndtri
-
     # Looked at every day of the plan, or at 28 moments where it has no length.
     times = [at / (plan.days or 28) for at in range(1, (plan.days or 28) + 1)]
     bound = always_valid_bounds(times, level=plan.level, exact=looks.method == "msprt")
-    fixed = float(ndtri(0.5 + plan.level / 2) + ndtri(plan.power))
+    fixed = fixed_drift(level=plan.level, power=plan.power)
 
     def power_of(drift: float) -> float:
         return float(sum(map(np.sum, exit_probabilities(times, bound.tolist(), (-bound).tolist(), drift=drift))))
@@ -285,14 +283,17 @@ def effect_by_days(
 def question_of(
     metric: Metric, plan: Plan, known: Known, *, inflation: float = 1.0, formula: str | None = None
 ) -> Question:
-    """The question of power of a metric under its plan: shares, correction, margin and looks taken from the plan."""
+    """The question of power of a metric under its plan: shares, correction, margin and looks taken from the plan.
+
+    The looks widen the interval of every metric, not only of the primary ones.
+    """
     primary = metric.role == "primary"
     kind = "quantile" if metric.kind in ("coverage", "gini") else metric.kind
     smallest = min(plan.arms[arm] for arm in plan.treatments)
     return Question(
         kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
         shares=(plan.arms[plan.control], smallest), margin=metric.margin, r2=known.r2, icc=known.icc,
-        cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation if primary else 1.0,
+        cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation,
         comparisons=len(plan.treatments) * len(plan.primary) if primary else 1, correction=plan.correction,
         formula=formula,
     )  # fmt: skip

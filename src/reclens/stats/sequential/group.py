@@ -13,7 +13,7 @@ from reclens.errors import UsageError
 from reclens.stats.sequential.integrate import Path, check_times, exit_probabilities, root_of
 from reclens.stats.sequential.spending import CLASSICAL, spent
 
-__all__ = ["GroupSequential", "bounds_of_shape", "bounds_of_spending", "drift_for", "group_sequential"]
+__all__ = ["GroupSequential", "bounds_of_shape", "bounds_of_spending", "drift_for", "fixed_drift", "group_sequential"]
 
 _NEVER: Final = 10.0
 """A bound that is practically never crossed stands for anything beyond it."""
@@ -122,8 +122,6 @@ def group_sequential(
         >>> [round(each, 3) for each in plan.upper], round(plan.inflation, 3)
         ([4.877, 3.357, 2.68, 2.29, 2.031], 1.025)
     """
-    from scipy.special import ndtri
-
     if isinstance(times, int):
         times = [look / max(times, 1) for look in range(1, times + 1)]
     looks = check_times(times)
@@ -132,6 +130,8 @@ def group_sequential(
     for name, value in (("level", level), ("power", power)):
         if not 0 < value < 1:
             raise UsageError(f"{name} is {value}, expected a share between 0 and 1.")
+    if power <= 1 - level:
+        raise UsageError(f"power is {power}, expected more than the {1 - level:.3g} of false positives.")
     error = (1 - level) / 2
     if spending in CLASSICAL:
         upper = bounds_of_shape(looks, error=error, shape=0.0 if spending == "pocock" else -0.5, sides=sides)
@@ -139,7 +139,7 @@ def group_sequential(
         so_far = spent(looks, error=error, spending=spending, parameter=parameter)
         upper = bounds_of_spending(looks, so_far, sides=sides)
     below = tuple(-each if sides == 2 else -math.inf for each in upper)
-    fixed = float(ndtri(1 - error) + ndtri(power))
+    fixed = fixed_drift(level=level, power=power, sides=sides)
     if futility is None:
         hopeless = None
         drift = drift_for(lambda theta: _cross(looks, upper, below, theta, sides), power, start=fixed)
@@ -175,12 +175,22 @@ def bounds_of_shape(times: Sequence[float], *, error: float, shape: float, sides
     return tuple((c * form).tolist())
 
 
+def fixed_drift(*, level: float, power: float, sides: int = 2) -> float:
+    """Mean of z at which one look at the end has a power; the far tail counts too."""
+    from scipy.special import ndtri
+
+    bound = float(ndtri(0.5 + level / 2))
+    lower = [-bound if sides == 2 else -math.inf]
+    near = max(bound + float(ndtri(power)), 0.1)
+    return drift_for(lambda theta: _cross([1.0], [bound], lower, theta, sides), power, start=near)
+
+
 def drift_for(power_of: Callable[[float], float], power: float, *, start: float) -> float:
     """The drift at which a plan has a power; ``start`` is that of the fixed test, which is never above it."""
     high = start * 1.5
     while power_of(high) < power:
         high *= 1.5
-    return root_of(lambda theta: power_of(theta) - power, start * 0.5, high, tolerance=1e-8)
+    return root_of(lambda theta: power_of(theta) - power, 0.0, high, tolerance=1e-8)
 
 
 def _cross(times: Sequence[float], upper: Sequence[float], lower: Sequence[float], drift: float, sides: int) -> float:

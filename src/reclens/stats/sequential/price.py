@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reclens.stats.sequential.always_valid import always_valid_bounds
-from reclens.stats.sequential.group import drift_for, group_sequential
+from reclens.stats.sequential.group import drift_for, fixed_drift, group_sequential
 from reclens.stats.sequential.integrate import check_times, exit_probabilities
 
 __all__ = ["Price", "price_in_power"]
@@ -64,7 +64,7 @@ def price_in_power(
 
     looks = check_times([at / times for at in range(1, times + 1)] if isinstance(times, int) else times)
     z = float(ndtri(0.5 + level / 2))
-    fixed = z + float(ndtri(power))
+    fixed = fixed_drift(level=level, power=power)
     named: list[tuple[str, Sequence[float], np.ndarray]] = [
         ("one look at the end", [1.0], np.array([z])),
         ("peeking without a plan", looks, np.full(len(looks), z)),
