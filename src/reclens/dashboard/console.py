@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from reclens.dashboard.described import tables_of
-from reclens.dashboard.show import empty
+from reclens.dashboard.show import empty, frame
 from reclens.data import queries
 from reclens.errors import RecLensError, UnknownNameError
 from reclens.report import to_csv
@@ -49,7 +49,7 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
         rows = [{"table": name, "columns": ", ".join(f"{column} {kind}" for column, kind in columns.items())}
                 for name, columns in tables.items()]  # fmt: skip
         wide = {"columns": st.column_config.TextColumn("columns", width="large")}
-        st.dataframe(rows, hide_index=True, column_config=wide, width="stretch", key="tables")
+        frame(rows, key="tables", columns=wide)
 
 
 def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | None) -> None:
@@ -97,7 +97,7 @@ def _answer(workspace: Workspace) -> None:
     if found.cut is not None:
         st.warning(found.cut, icon=":material/content_cut:")
     shown = frame_table("Result", found.table)
-    st.dataframe(found.table, hide_index=True, width="stretch", key="answer-table")
+    frame(found.table, key="answer-table")
     left, right = st.columns([1, 4], vertical_alignment="center")
     with left:
         st.download_button("CSV", to_csv(shown), "result.csv", "text/csv", key="csv-answer", type="tertiary",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from reclens.dashboard.bring import FILES, in_words_of_the_page
 from reclens.dashboard.launch import UPLOAD_MB
-from reclens.dashboard.show import plain
+from reclens.dashboard.show import frame, plain
 from reclens.data.sources import Raw
 from reclens.data.uploads import LIMITS, guess_columns, open_upload
 from reclens.errors import DataError
@@ -50,7 +50,7 @@ def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, st
             chosen[ours] = None if picked == _NONE else picked
     found[kind], columns[kind] = raw, chosen
     with st.expander("The first rows"):
-        st.dataframe(raw.frame.head(5), hide_index=True, width="stretch", key=f"head-{kind}")
+        frame(raw.frame.head(5), key=f"head-{kind}")
 
 
 @st.cache_resource(show_spinner="Reading …", max_entries=10, ttl=3600)

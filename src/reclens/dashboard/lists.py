@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from reclens.dashboard.scope import Scope
+from reclens.dashboard.show import frame
 from reclens.evaluate.drill import UserView, title_column
 
 __all__ = ["side_by_side"]
@@ -23,6 +24,6 @@ def side_by_side(found: UserView, scope: Scope) -> None:
                 "rank", pl.when("hit").then(pl.lit("✓")).otherwise(pl.lit("")).alias("✓"), named.alias("item")
             )
             if rows.height:
-                st.dataframe(shown, hide_index=True, width="stretch", key=f"list-{system}")
+                frame(shown, key=f"list-{system}")
             else:
                 st.caption("No list.")

@@ -23,11 +23,19 @@ __all__ = [
     "choose_view",
     "empty",
     "explain_metrics",
+    "frame",
     "grid",
     "legend",
     "plain",
     "table",
 ]
+
+
+_AXIS = 46
+"""Height of an axis with its title, in pixels."""
+
+_ROW, _ROWS = 35, 10
+"""Height of a row of a table in pixels, and how many are seen at once."""
 
 
 def _theme() -> Literal["light", "dark"]:
@@ -49,7 +57,8 @@ def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = 
     spec = painted(drawn.spec, theme=_theme())
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
-        st.vega_lite_chart(_ready(spec), theme=None, width="stretch", key=f"chart-{key}", alt=caption)
+        height = int(spec.pop("height", 260)) + _AXIS
+        st.vega_lite_chart(_ready(spec), theme=None, width="stretch", height=height, key=f"chart-{key}", alt=caption)
         with st.container(horizontal=True, gap="small"):
             _download("CSV", lambda: _rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
             _download("SVG", lambda: to_svg(drawn), f"{key}.svg", "image/svg+xml",
@@ -61,10 +70,23 @@ def table(shown: Table, *, key: str) -> None:
     st.markdown(f"**{plain(shown.title)}**")
     rows = {head: [row[at] for row in shown.rows] for at, head in enumerate(shown.columns)}
     heads = {head: st.column_config.TextColumn(head, help=_explained(head, shown)) for head in shown.columns}
-    st.dataframe(rows, hide_index=True, column_config=heads, key=f"table-{key}", width="stretch")
+    frame(rows, key=f"table-{key}", columns=heads)
     for note in shown.notes:
         st.caption(plain(note))
     _download("CSV", lambda: to_csv(shown), f"{key}.csv", "text/csv", f"The numbers of “{shown.title}”.")
+
+
+def frame(rows: Any, *, key: str, columns: Mapping[str, Any] | None = None) -> None:
+    """Rows as a grid; its height is known before it is drawn, so that nothing below it moves.
+
+    Args:
+        rows: A frame, a list of rows, or a mapping of columns.
+        key: A key of its own on the page.
+        columns: Streamlit's configuration of columns.
+    """
+    count = len(next(iter(rows.values()), [])) if isinstance(rows, Mapping) else len(rows)
+    height = _ROW * (min(max(count, 1), _ROWS) + 1) + 3
+    st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height)
 
 
 def legend(systems: list[str]) -> None:
@@ -161,12 +183,12 @@ def _escaped(text: str) -> str:
 
 
 def _ready(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec that is drawn once, at its own height.
+    """A spec that is drawn once.
 
     Streamlit takes data out of the top of a spec and sends it after the first drawing, which would draw an empty chart
-    first: so each layer holds its own. And it would count the axis into the height, unless told otherwise.
+    first: so each layer holds its own.
     """
-    ready: dict[str, Any] = {"autosize": {"type": "fit-x", "contains": "padding"}, **spec}
+    ready = dict(spec)
     if "layer" in ready and "data" in ready:
         rows = ready.pop("data")
         ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]

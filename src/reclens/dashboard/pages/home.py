@@ -8,7 +8,7 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.show import empty, plain
+from reclens.dashboard.show import empty, frame, plain
 from reclens.report.attention import Finding, findings
 from reclens.workspace import Artefact, Workspace
 
@@ -79,7 +79,7 @@ def _artefacts(found: list[Artefact]) -> None:
         "size": st.column_config.NumberColumn("size", format="bytes"),
         "what": st.column_config.TextColumn("what", width="large"),
     }
-    st.dataframe(rows, hide_index=True, column_config=columns, width="stretch", key="artefacts")
+    frame(rows, key="artefacts", columns=columns)
 
 
 def _first_run(workspace: Workspace) -> None:

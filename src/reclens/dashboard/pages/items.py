@@ -7,7 +7,7 @@ import streamlit as st
 from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import scope_of
-from reclens.dashboard.show import chart, choose, choose_many, empty, legend, table
+from reclens.dashboard.show import chart, choose, choose_many, empty, frame, legend, table
 from reclens.evaluate.drill import item_exposure, search_items
 from reclens.report.diagnosis import exposure_chart, exposure_table
 from reclens.workspace import Workspace
@@ -52,7 +52,7 @@ def show(workspace: Workspace) -> None:
     table(exposure_table(records), key="exposure")
     if train.items is not None:
         st.subheader("What is known of it")
-        st.dataframe(train.items.filter(train.items["item_id"] == code), hide_index=True, key="about", width="stretch")
+        frame(train.items.filter(train.items["item_id"] == code), key="about")
 
 
 PAGE = Page("Item", ":material/inventory_2:", "Diagnose", 30, show, "items")

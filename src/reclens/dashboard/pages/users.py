@@ -11,7 +11,7 @@ from reclens.dashboard import store
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope, scope_of
-from reclens.dashboard.show import choose, empty
+from reclens.dashboard.show import choose, empty, frame
 from reclens.errors import UnknownNameError
 from reclens.evaluate.drill import UserView, title_column, view_user
 from reclens.workspace import Workspace
@@ -46,10 +46,10 @@ def show(workspace: Workspace) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("What she went on to choose")
-        st.dataframe(found.held_out, hide_index=True, width="stretch", key="held-out")
+        frame(found.held_out, key="held-out")
     with right:
         st.subheader("Her history")
-        st.dataframe(found.history, hide_index=True, width="stretch", key="history")
+        frame(found.history, key="history")
 
 
 def _why(workspace: Workspace, scope: Scope, found: UserView) -> None:
@@ -77,8 +77,7 @@ def _why(workspace: Workspace, scope: Scope, found: UserView) -> None:
     st.text(explained.sentence)
     reasons = [{"because of": scope.title(reason) if explained.kind == "item" else str(reason), "adds": part}
                for reason, part in explained.reasons]  # fmt: skip
-    st.dataframe([*reasons, {"because of": "everything else", "adds": explained.rest}], hide_index=True, key="reasons",
-                 width="stretch")  # fmt: skip
+    frame([*reasons, {"because of": "everything else", "adds": explained.rest}], key="reasons")
 
 
 PAGE = Page("User", ":material/person:", "Diagnose", 20, show, "users")
