@@ -10,8 +10,8 @@ The map of the package. Each name is loaded when it is first used, so that ``imp
     result = rl.evaluate(ease.recommend(split.test_users, k=20), split.test, train=split.train, metrics=["ndcg@10"])
 
 ========================  =============================================================================================
-Bring data                ``read``, ``read_movielens``, ``read_recommendations``, ``synthetic_movielens``, ``Dataset``,
-                          ``Recommendations``
+Bring data                ``read``, ``read_movielens``, ``read_open_bandit``, ``read_recommendations``,
+                          ``synthetic_movielens``, ``Dataset``, ``Recommendations``
 Prepare it                ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``Pipeline``
 Measure                   ``metrics``, ``evaluate``, ``compare``, ``tune``, ``Evaluation``, ``Comparison``, ``Estimate``
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from reclens import errors, metrics, models, report
     from reclens.data import filters, segments, split
+    from reclens.data.bandit import read_open_bandit
     from reclens.data.dataset import Dataset
     from reclens.data.movielens import read_movielens
     from reclens.data.synthetic import synthetic_movielens
@@ -55,6 +56,7 @@ __all__ = [
     "models",
     "read",
     "read_movielens",
+    "read_open_bandit",
     "read_recommendations",
     "report",
     "segments",
@@ -79,6 +81,7 @@ _HOMES: Final = {
     "models": "reclens.models",
     "read": "reclens.data.tables:read",
     "read_movielens": "reclens.data.movielens:read_movielens",
+    "read_open_bandit": "reclens.data.bandit:read_open_bandit",
     "read_recommendations": "reclens.data.tables:read_recommendations",
     "report": "reclens.report",
     "segments": "reclens.data.segments",

@@ -26,16 +26,17 @@ class Members:
 
     Args:
         path: A zip or a folder.
+        depth: How deep a folder is searched: 2 finds its files and those of the folders in it.
 
     Raises:
         DataError: If it is neither, is broken, or has a member that leads outside.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, depth: int = 2) -> None:
         self.path = path
         self._zip: zipfile.ZipFile | None = None
         if path.is_dir():
-            self._names = {str(PurePosixPath(f.relative_to(path))): f for f in _files_below(path)}
+            self._names = {str(PurePosixPath(f.relative_to(path))): f for f in _files_below(path, depth)}
             return
         if not path.exists():
             raise DataError("there is no such file or folder", source=str(path), fix="Check the path.")
@@ -105,9 +106,9 @@ class Members:
             )  # fmt: skip
 
 
-def open_members(path: Path) -> Members:
+def open_members(path: Path, *, depth: int = 2) -> Members:
     """A zip or a folder, to be used in a ``with`` block; see :class:`Members`."""
-    return Members(path)
+    return Members(path, depth=depth)
 
 
 @contextmanager
@@ -128,10 +129,10 @@ def atomic_path(path: Path) -> Generator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Files of a folder and of the folders in it; links that lead out of it are left alone."""
+def _files_below(folder: Path, depth: int) -> Iterator[Path]:
+    """Files of a folder and of the folders in it, so many levels deep; links that lead out of it are left alone."""
     root = folder.resolve()
-    for pattern in ("*", "*/*"):
+    for pattern in ("/".join("*" * level) for level in range(1, depth + 1)):
         for file in folder.glob(pattern):
             if file.is_file() and file.resolve().is_relative_to(root):
                 yield file

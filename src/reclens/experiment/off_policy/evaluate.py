@@ -1,0 +1,190 @@
+"""What another policy would have earned, from a log; and whether the log can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.errors import UnknownNameError
+from reclens.experiment.off_policy.estimators import ESTIMATORS, NEED_MODEL, decision_values, tuned
+from reclens.experiment.off_policy.intervals import Method, Ratio, ratio_estimates
+from reclens.experiment.off_policy.log import Decisions, Target
+from reclens.experiment.off_policy.reward_model import Predicted, as_predicted, click_rates
+from reclens.experiment.off_policy.weights import Limits, Weights, objections, weigh
+from reclens.stats.estimate import Estimate
+
+__all__ = ["OffPolicy", "PolicyValue", "evaluate_policy"]
+
+_TUNED: Final = ("switch_dr", "dr_os")
+
+
+@dataclass(frozen=True)
+class PolicyValue:
+    """The value of the target by one estimator.
+
+    Attributes:
+        estimator: Its name.
+        value: Mean reward a decision (a list, where it is of lists), with its interval.
+        difference: The same minus that of the logging policy, on the same decisions.
+        parameter: Threshold or shrinkage that was found, where it has one.
+    """
+
+    estimator: str
+    value: Estimate
+    difference: Estimate
+    parameter: float | None = None
+
+    @property
+    def says(self) -> str:
+        """``higher``, ``lower`` or ``undecided``: on which side of 0 the interval of the difference lies."""
+        low, high = self.difference.low, self.difference.high
+        if low is not None and low > 0:
+            return "higher"
+        return "lower" if high is not None and high < 0 else "undecided"
+
+
+@dataclass(frozen=True)
+class OffPolicy:
+    """What a log says about a policy that did not write it.
+
+    Attributes:
+        values: By estimator.
+        logged: Mean reward of the policy that wrote the log.
+        weights: Effective sample, largest weight, overlap, propensities.
+        objections: Why there is no verdict; empty where there is one.
+        decided_by: The estimator whose difference decides: ``dr`` where there is a reward model, else ``snips``.
+        model: How rewards were predicted; None where they were not.
+        unit: What a value is the mean over.
+    """
+
+    values: tuple[PolicyValue, ...]
+    logged: Estimate
+    weights: Weights
+    objections: tuple[str, ...]
+    decided_by: str
+    model: str | None
+    unit: str = "decision"
+
+    def __getitem__(self, estimator: str) -> PolicyValue:
+        for value in self.values:
+            if value.estimator == estimator:
+                return value
+        raise UnknownNameError("off-policy estimator", estimator, [value.estimator for value in self.values])
+
+    @property
+    def verdict(self) -> str:
+        """``higher``, ``lower``, ``undecided``, or ``none`` where the log cannot tell."""
+        return "none" if self.objections else self[self.decided_by].says
+
+    @property
+    def words(self) -> str:
+        """The verdict as sentences."""
+        if self.objections:
+            return "No verdict. " + " ".join(self.objections)
+        decisive = self[self.decided_by]
+        said = {"higher": "The target earns more than the logging policy", "lower": "The target earns less than the "
+                "logging policy", "undecided": "The log cannot tell the target from the logging policy"}  # fmt: skip
+        low, high = decisive.difference.low, decisive.difference.high
+        span = "" if low is None or high is None else f", between {low:+.4g} and {high:+.4g} a {self.unit}"
+        return f"{said[self.verdict]}: {decisive.difference.value:+.4g}{span} ({ESTIMATORS[self.decided_by]})."
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row an estimator; the first is the logging policy itself."""
+        rows = [self._row("logged", self.logged, None, None)]
+        return rows + [self._row(v.estimator, v.value, v.difference, v.parameter) for v in self.values]
+
+    def _row(self, name: str, value: Estimate, gap: Estimate | None, parameter: float | None) -> dict[str, Any]:
+        known = gap is not None
+        says = None if gap is None else ("none" if self.objections else PolicyValue(name, value, gap).says)
+        return {
+            "estimator": name, "value": value.value, "low": value.low, "high": value.high,
+            "difference": gap.value if known else None, "difference_low": gap.low if known else None,
+            "difference_high": gap.high if known else None, "parameter": parameter, "verdict": says,
+            "effective": self.weights.effective, "largest_weight": self.weights.largest,
+            "mean_weight": self.weights.mean, "unseen": self.weights.unseen,
+        }  # fmt: skip
+
+
+def evaluate_policy(
+    decisions: Decisions,
+    target: Target | np.ndarray,
+    *,
+    predictions: np.ndarray | Predicted | None = None,
+    estimators: Sequence[str] = tuple(ESTIMATORS),
+    limits: Limits | None = None,
+    level: float = 0.95,
+    method: Method = "bootstrap",
+    replicates: int = 2_000,
+    rng: int = 0,
+) -> OffPolicy:
+    """Estimate the mean reward of a policy from the log of another.
+
+    The decisions of a user are resampled together. Predictions count as fixed: the interval does not hold what
+    fitting them adds, which is little under cross-fitting.
+
+    Args:
+        decisions: The log; ``read_decisions(table)`` makes it of a table of impressions.
+        target: The policy, or probabilities as ``Target.of_probabilities`` takes them.
+        predictions: Of rewards; by ``click_rates`` without.
+        estimators: Which of ``ESTIMATORS``.
+        limits: Where there is no verdict.
+        level: Confidence level.
+        method: ``bootstrap`` or ``normal``; see ``ratio_estimates``.
+        replicates: Of the bootstrap.
+        rng: Seed of folds and of the bootstrap.
+
+    Raises:
+        UnknownNameError: If there is no such estimator.
+        UsageError: If shapes do not fit or an argument is out of range.
+        DataError: If probabilities are none.
+
+    Example:
+        >>> log = Decisions.of([0, 1, 0, 1] * 100, [1, 0, 1, 1] * 100, [0.5] * 400)
+        >>> found = evaluate_policy(log, np.array([1.0, 0.0]), estimators=["ips"])
+        >>> found["ips"].value.value, found.weights.effective
+        (1.0, 200.0)
+    """
+    for name in estimators:
+        if name not in ESTIMATORS:
+            raise UnknownNameError("off-policy estimator", name, ESTIMATORS)
+    policy = target if isinstance(target, Target) else Target.of_probabilities(decisions, target)
+    weights = policy.logged(decisions) / decisions.propensities
+    model, logged, expected = None, None, None
+    if any(name in NEED_MODEL for name in estimators):
+        model = _model(decisions, predictions, rng)
+        logged, expected = model.logged(decisions), policy.expected(decisions, model.values, model.group)
+    rewards, one = decisions.rewards, np.ones(len(decisions))
+    ratios: dict[str, Ratio] = {"logged": (rewards, one)}
+    parameters: dict[str, float] = {}
+    for name in estimators:
+        if name in _TUNED and logged is not None and expected is not None:
+            parameters[name] = tuned(name, weights=weights, rewards=rewards, logged=logged, expected=expected,
+                                     units=decisions.units)  # fmt: skip
+        ratios[name] = decision_values(name, weights=weights, rewards=rewards, logged=logged, expected=expected,
+                                       parameter=parameters.get(name))  # fmt: skip
+    ratios |= {f"{name} gap": _gap(ratios[name], rewards, weights, name) for name in estimators}
+    found = ratio_estimates(ratios, decisions.units, level=level, method=method, replicates=replicates, rng=rng)
+    values = tuple(PolicyValue(name, found[name], found[f"{name} gap"], parameters.get(name)) for name in estimators)
+    measured = weigh(decisions, policy, limits=limits)
+    decisive = next(name for name in ("dr", "snips", *estimators) if name in estimators)
+    return OffPolicy(values, found["logged"], measured, objections(measured, limits=limits), decisive,
+                     model.words if model is not None else None)  # fmt: skip
+
+
+def _model(decisions: Decisions, predictions: np.ndarray | Predicted | None, rng: int) -> Predicted:
+    if predictions is None:
+        return click_rates(decisions, rng=rng)
+    return predictions if isinstance(predictions, Predicted) else as_predicted(decisions, predictions)
+
+
+def _gap(ratio: Ratio, rewards: np.ndarray, weights: np.ndarray, name: str) -> Ratio:
+    """The difference from the logging policy as a mean over decisions; a ratio goes by its linearisation."""
+    top, bottom = ratio
+    if name != "snips":
+        return top - rewards, bottom
+    total = float(weights.sum())
+    value = float(top.sum()) / total if total else 0.0
+    return value + (top - value * weights) * (len(weights) / total if total else 0.0) - rewards, np.ones_like(rewards)

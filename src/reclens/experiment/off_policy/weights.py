@@ -1,0 +1,129 @@
+"""Whether a log can tell anything about a policy: weights, overlap, propensities, and when there is no verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from reclens.experiment.off_policy.log import Decisions, Target
+
+__all__ = ["Limits", "Weights", "importance_weights", "objections", "weigh"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Where there is no verdict. The numbers are conventions, set so that an interval can be believed.
+
+    Attributes:
+        effective: Least effective sample size, in decisions: below it the interval rests on a handful of rows.
+        share: Least effective sample as a share of the log.
+        largest: Most that one decision may make up of all weight.
+        unseen: Most probability that the target may put on what the log never did, or could not do.
+        rare: Decisions from which on an action at a place counts as more than rarely done.
+        alpha: Level of the test that the mean weight is 1.
+    """
+
+    effective: float = 200.0
+    share: float = 0.005
+    largest: float = 0.1
+    unseen: float = 0.05
+    rare: int = 10
+    alpha: float = 0.001
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Importance weights w = target probability ÷ propensity, and what they say of the log.
+
+    Attributes:
+        n: Decisions.
+        units: Users.
+        effective: Effective sample size (Σw)² / Σw² (Kish 1965).
+        largest: Largest weight.
+        largest_share: The same as a share of Σw.
+        mean: Mean weight: 1 on average where propensities are right and the log could do all that the target does.
+        mean_se: Its standard error over users.
+        p_value: Two-sided, of a mean of 1.
+        zero: Share of decisions that the target would never take.
+        unseen: Probability of the target on actions that the log never did at that place.
+        rare: The same on actions that it did rarely; those that it never did are among them.
+        smallest_propensity: Smallest logged propensity.
+        certain: Share of decisions with a propensity of 1.
+    """
+
+    n: int
+    units: int
+    effective: float
+    largest: float
+    largest_share: float
+    mean: float
+    mean_se: float
+    p_value: float
+    zero: float
+    unseen: float
+    rare: float
+    smallest_propensity: float
+    certain: float
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [asdict(self)]
+
+
+def importance_weights(decisions: Decisions, target: Target) -> np.ndarray:
+    """Target probability of what was done ÷ propensity; shape (n,)."""
+    return target.logged(decisions) / decisions.propensities
+
+
+def weigh(decisions: Decisions, target: Target, *, limits: Limits | None = None) -> Weights:
+    """Measure the weights, the overlap and the propensities."""
+    from scipy.special import ndtr
+
+    limits = limits or Limits()
+    w = importance_weights(decisions, target)
+    n, total = len(w), float(w.sum())
+    of_unit = np.bincount(decisions.units, w - w.mean())
+    units = len(of_unit)
+    se = math.sqrt(units / (units - 1) * float((of_unit**2).sum())) / n if units > 1 else math.nan
+    mean = total / n
+    z = (mean - 1) / se if se > 0 else (0.0 if abs(mean - 1) < 1e-9 else math.inf)
+    shape = (decisions.n_actions, decisions.n_places)
+    counts = np.bincount(decisions.actions * shape[1] + decisions.places, minlength=shape[0] * shape[1]).reshape(shape)
+    seldom = np.stack([counts == 0, counts < limits.rare]).astype(np.float64)
+    of = [float(target.expected(decisions, each[None], np.zeros(n, np.int64)).mean()) for each in seldom]
+    return Weights(
+        n, units, total**2 / float((w**2).sum()) if total else 0.0, float(w.max()),
+        float(w.max()) / total if total else math.nan, mean, se, 2 * float(ndtr(-abs(z))), float((w == 0).mean()),
+        of[0], of[1], float(decisions.propensities.min()), float((decisions.propensities == 1).mean()),
+    )  # fmt: skip
+
+
+def objections(weights: Weights, *, limits: Limits | None = None) -> tuple[str, ...]:
+    """Why the log cannot decide, one sentence each; empty where it can."""
+    limits = limits or Limits()
+    found: list[str] = []
+    if weights.certain == 1:
+        found.append("Every propensity is 1: the logging policy never explored, so that the log says nothing about "
+                     "what it did not show.")  # fmt: skip
+    if weights.effective < limits.effective:
+        found.append(f"The effective sample is {weights.effective:,.0f} of {weights.n:,} decisions; at least "
+                     f"{limits.effective:,.0f} are needed.")  # fmt: skip
+    elif weights.effective < limits.share * weights.n:
+        found.append(f"The effective sample is {weights.effective / weights.n:.2%} of the log; at least "
+                     f"{limits.share:.2%} is needed: the policies differ too much.")  # fmt: skip
+    if weights.largest_share > limits.largest:
+        found.append(
+            f"One decision has {weights.largest_share:.0%} of all weight; at most {limits.largest:.0%} may be."
+        )
+    if weights.unseen > limits.unseen:
+        found.append(f"{weights.unseen:.0%} of what the target would do was never done at that place; at most "
+                     f"{limits.unseen:.0%} may be. Log a policy that explores it.")  # fmt: skip
+    if weights.p_value < limits.alpha and abs(weights.mean - 1) > limits.unseen:
+        low = weights.mean < 1
+        why = ("part of what the target would do could not happen in the log, or propensities are too large"
+               if low else "propensities are smaller than what was done")  # fmt: skip
+        found.append(f"The mean weight is {weights.mean:.3f} and should be 1 (p = {weights.p_value:.1g}): {why}.")
+    return tuple(found)
