@@ -30,7 +30,8 @@ def ratio_estimates(
 
     ``normal``: linearised by unit, e_u = Σ (numerator - value · denominator), variance
     U/(U - 1) Σ e² ÷ (Σ denominator)² (delta method: Deng et al. 2018), with Student's quantiles.
-    ``bootstrap``: units weighted by Poisson draws, the BCa interval (Efron 1987), which follows the skewness of weights; better where rewards are rare.
+    ``bootstrap``: units weighted by Poisson draws, the BCa interval (Efron 1987), which follows the skewness of
+    weights; better where rewards are rare.
 
     Args:
         ratios: By name.
