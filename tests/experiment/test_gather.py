@@ -130,6 +130,21 @@ def test_rows_of_sums_come_back_whole(users) -> None:
         np.testing.assert_allclose(again.cells[cell].cross, moments.cross, rtol=1e-15, atol=1e-12)
 
 
+def test_another_engine_can_make_the_sums(users) -> None:
+    # The rows that the module describes, by Polars here, as Spark or a warehouse would make them.
+    columns = ["clicks", "clicks_before", "views", "far", "before", "weight"]
+    pairs = [*((name, name) for name in columns), *PAIRS]
+    shift = {"far": 1e6}
+    at = {name: pl.col(name).cast(pl.Float64) - shift.get(name, 0.0) for name in columns}
+    rows = users.group_by(arm="variant", day=pl.col("day").cast(pl.String)).agg(
+        n=pl.len(),
+        **{f"sum:{name}": at[name].sum() for name in columns},
+        **{f"product:{a}:{b}": (at[a] * at[b]).sum() for a, b in pairs},
+        **{f"shift:{name}": pl.lit(value) for name, value in shift.items()},
+    )
+    assert_numpy(Sums.of_rows(rows.to_dicts(), arms=["old", "new"]), users)
+
+
 def small(**columns: Any) -> pl.DataFrame:
     base = {
         "user_id": [1, 2, 3, 4, 5, 6], "variant": ["old", "new"] * 3, "clicks": [1, 2, 3, 4, 5, 7],

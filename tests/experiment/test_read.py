@@ -151,6 +151,10 @@ def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
     assert found.look.times == pytest.approx((0.2, 0.4)) and guard(found, "peeking").status == "fine"
     reach = (effect.absolute.high - effect.absolute.low) / 2 / effect.found.se
     assert reach == pytest.approx(3.357, abs=2e-3)
+    # Stopping here, the plain lift is too large: the median-unbiased one is nearer to zero, within its own interval.
+    stopped = found.look.stopped(effect.found)
+    assert stopped is not None and 0 < stopped.low < stopped.median_unbiased < effect.relative.value < stopped.high
+    assert any("a stop at this look makes the plain estimate too large" in text for text in found.adjusted)
     # The p-value that holds at this look is where the bound of another level meets the statistic.
     assert effect.p_value > effect.found.p_value
     z = abs(effect.found.statistic)

@@ -4,5 +4,17 @@ from __future__ import annotations
 
 from reclens.experiment.metrics import Baseline, Metric
 from reclens.experiment.plan import Plan, Sequential, load_plan
+from reclens.experiment.read import Readout, read_experiment, read_sums
+from reclens.experiment.sums import Sums
 
-__all__ = ["Baseline", "Metric", "Plan", "Sequential", "load_plan"]
+__all__ = [
+    "Baseline",
+    "Metric",
+    "Plan",
+    "Readout",
+    "Sequential",
+    "Sums",
+    "load_plan",
+    "read_experiment",
+    "read_sums",
+]

@@ -91,7 +91,7 @@ def compare_metric(
         hits = [(round(side.sum(place.of)), side.n) for side in sides]
         if all(n for _, n in hits):
             return proportion_difference(hits[0], hits[1], level=level)
-    return compare_arms(*sides, place.of, covariates=place.covariates, level=level)
+    return compare_arms(sides[0], sides[1], place.of, covariates=place.covariates, level=level)
 
 
 def effects_of(

@@ -12,7 +12,7 @@ from reclens.experiment.plan import Plan
 from reclens.experiment.sums import Sums
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
-from reclens.stats.sequential import confidence_sequence, mixture_variance, msprt, spent
+from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, mixture_variance, msprt, spent
 from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending
 from reclens.stats.sequential.spending import CLASSICAL
 
@@ -53,15 +53,19 @@ class Look:
 
     def bound(self, level: float | None = None) -> float:
         """The group-sequential bound of z at this look."""
+        return self.bounds(level)[-1]
+
+    def bounds(self, level: float | None = None) -> tuple[float, ...]:
+        """The group-sequential bounds of z at the looks up to this one."""
         looks = self.plan.sequential
         assert looks is not None
         error = (1 - (level or self.plan.level)) / 2
         if looks.spending in CLASSICAL:
             times = [*self.times, *(t for t in looks.times if t > self.information + 1e-9)]
             shape = 0.0 if looks.spending == "pocock" else -0.5
-            return bounds_of_shape(times, error=error, shape=shape)[len(self.times) - 1]
+            return bounds_of_shape(times, error=error, shape=shape)[: len(self.times)]
         so_far = spent(self.times, error=error, spending=looks.spending, parameter=looks.parameter)
-        return bounds_of_spending(self.times, so_far)[-1]
+        return bounds_of_spending(self.times, so_far)
 
     def interval(self, found: Difference, *, relative: bool = False) -> Estimate:
         """The interval that holds at this look."""
@@ -74,6 +78,18 @@ class Look:
             reach = self.bound() * se
             return Estimate(plain.value, plain.value - reach, plain.value + reach, plain.n, plain.level, plain.note)
         return self._always(plain.value, se, plain.n)[0]
+
+    def stopped(self, found: Difference) -> Stopped | None:
+        """The lift when the experiment stops at this look, allowing for the stop; None where no bound was crossed."""
+        looks = self.plan.sequential
+        if looks is None or looks.method != "group" or not found.relative_se > 0:
+            return None
+        upper = self.bounds()
+        if abs(found.relative.value / found.relative_se) < upper[-1]:
+            return None
+        return at_stopping(
+            self.times, upper, estimate=found.relative.value, se=found.relative_se, level=self.plan.level
+        )
 
     def p_value(self, found: Difference) -> float:
         """The p-value that holds at this look: under group-sequential bounds the smallest alpha that crosses them."""

@@ -254,6 +254,12 @@ def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bo
         said.append("Guardrails are tests of non-inferiority against their margins, not corrected: all have to hold.")
     if plan.sequential is not None:
         said.append(f"Intervals and p-values of all metrics hold at this look: {look.words}.")
+    for effect in effects:
+        stopped = look.stopped(effect.found) if effect.metric.role == "primary" else None
+        if stopped is not None:
+            said.append(f"{effect.metric.name}, {effect.arm}: a stop at this look makes the plain estimate too large. "
+                        f"Allowing for it, the lift is {stopped.median_unbiased:+.2%} [{stopped.low:+.2%}, "
+                        f"{stopped.high:+.2%}] (stage-wise ordering).")  # fmt: skip
     strata = next((e.found.method for e in effects if "post-stratified" in e.found.method), None)
     if strata:
         said.append(f"Means are weighted to the strata of all arms together ({strata.split(', ')[-1]}).")
