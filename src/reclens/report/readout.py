@@ -223,7 +223,9 @@ def _cell(value: Any) -> str:
         return NOTHING if value is None else "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return format_number(value) if abs(value) >= 1 else f"{value:.4g}"
+    return str(value)
 
 
 def _rows_of_json(record: Mapping[str, Any]) -> str:
