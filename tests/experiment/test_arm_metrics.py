@@ -59,6 +59,8 @@ def test_coverage_and_gini_are_those_of_the_counts() -> None:
         pairs = np.abs(counts[:, None] - counts[None, :]).sum() / (2 * 100 * counts.sum())
         assert getattr(found["Gini", "new"], side) == pytest.approx(pairs)  # mean absolute difference ÷ 2 means
     assert found["Gini", "new"].absolute.high < 0
+    bare = arm_differences(frame, PLAN)["coverage", "new"]
+    assert bare.treatment == 1.0 and "No catalogue was given" in bare.notes[0]
     with pytest.raises(UsageError, match="is not in the catalogue of 10 items"):
         arm_differences(frame, PLAN, catalogue=range(10))
 

@@ -24,6 +24,9 @@ def read(
     exposures: Annotated[
         str | None, typer.Option("--exposures", help="Items shown: unit, arm, item_id; for coverage and Gini.")
     ] = None,
+    catalogue: Annotated[
+        str | None, typer.Option("--catalogue", help="Table of all items (item_id), for coverage and Gini.")
+    ] = None,
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
     planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
     days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
@@ -45,14 +48,18 @@ def read(
       reclens experiment read plan.toml events.parquet --events --start 2026-01-05
     """
     from reclens.cli.shared import emit, say
+    from reclens.experiment.history import read_columns
     from reclens.experiment.plan import load_plan
     from reclens.experiment.read import read_experiment
     from reclens.report.readout import build_readout, effect_table, summary_of_readout
+    from reclens.schema import ITEM
 
+    items = None if catalogue is None else read_columns(catalogue)[ITEM].to_list()
     found = read_experiment(
-        load_plan(plan), data, arm=arm, events=events, time=time, start=start, day=day, exposures=exposures,
-        table=table, planned_units=planned_units, days=days, two_arms="drop" if drop_two_arms else "error",
-        unknown_arms="drop" if drop_unknown_arms else "error", stratify=stratify,
+        load_plan(plan), data, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
+        exposures=exposures, table=table, planned_units=planned_units, days=days,
+        two_arms="drop" if drop_two_arms else "error", unknown_arms="drop" if drop_unknown_arms else "error",
+        stratify=stratify,
     )  # fmt: skip
     for sentence in summary_of_readout(found):
         say(f"- {sentence}", quiet=quiet)

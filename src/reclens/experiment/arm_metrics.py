@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,11 +120,16 @@ def arm_differences(
         shown = codes.filter(chosen).to_numpy().astype(np.int64)
         counted[name] = ArmCounts.of(at, shown, stable_hash(known), n_items=len(set(listed)), replicates=replicates,
                                      seed=seed)  # fmt: skip
-    return {
-        (metric.name, name): compare_arm_statistics(counted[plan.control], counted[name], metric.kind, level=plan.level)
-        for metric in asked
-        for name in plan.treatments
-    }
+    found: dict[tuple[str, str], Difference] = {}
+    for metric in asked:
+        for name in plan.treatments:
+            made = compare_arm_statistics(counted[plan.control], counted[name], metric.kind, level=plan.level)
+            if catalogue is None:
+                made = replace(
+                    made, notes=(*made.notes, "No catalogue was given: items shown in any arm stand for it.")
+                )
+            found[metric.name, name] = made
+    return found
 
 
 def _frame(rows: Table, sql: str) -> pl.DataFrame:

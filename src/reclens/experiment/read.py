@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -100,6 +100,7 @@ def read_experiment(
     start: date | datetime | None = None,
     day: str | None = None,
     exposures: Any = None,
+    catalogue: Sequence[Any] | None = None,
     table: str | None = None,
     two_arms: OnFault = "error",
     unknown_arms: OnFault = "error",
@@ -118,6 +119,7 @@ def read_experiment(
         start: When it began; None takes the plan's.
         day: Column of the day of first exposure, of a table with one row a unit.
         exposures: Rows of what was shown to whom (unit, arm, ``item_id``), for coverage and Gini.
+        catalogue: Items that could have been shown; None takes those that were shown in any arm.
         table: Table of a DuckDB file or connection.
         two_arms: Whether units in two arms are an error, or dropped and counted.
         unknown_arms: Likewise, rows of arms that the plan does not have.
@@ -136,7 +138,7 @@ def read_experiment(
         sums = gather(source, plan, arm=arm, day=day, **faults)
     others = quantile_differences(source, plan, arm=arm, table=table)
     if exposures is not None:
-        others |= arm_differences(exposures, plan, arm=arm)
+        others |= arm_differences(exposures, plan, arm=arm, catalogue=catalogue)
     return read_sums(plan, sums, others=others, planned_units=planned_units, days=days, ages=ages,
                      stratify=stratify)  # fmt: skip
 
