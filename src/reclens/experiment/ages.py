@@ -13,12 +13,13 @@ from typing import Any
 
 from reclens.errors import UsageError
 from reclens.experiment.gather import _summed
+from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
 from reclens.experiment.query import quoted
 from reclens.experiment.source import opened, present, run
 from reclens.experiment.sums import Sums
 
-__all__ = ["gather_ages"]
+__all__ = ["gather_ages", "metric_by_age"]
 
 
 def gather_ages(
@@ -50,11 +51,7 @@ def gather_ages(
     Raises:
         UsageError: If no primary metric is a mean or a ratio.
     """
-    metrics = tuple(
-        metric.model_copy(update={"covariates": (), "role": "primary", "kind": "mean"} if metric.kind == "proportion"
-                          else {"covariates": ()})
-        for metric in plan.primary if metric.kind in ("mean", "proportion", "ratio")
-    )  # fmt: skip
+    metrics = tuple(metric_by_age(m) for m in plan.primary if m.kind in ("mean", "proportion", "ratio"))
     if not metrics:
         raise UsageError(
             "effects by day since first exposure need a primary metric that is a mean, a share or a ratio."
@@ -67,7 +64,10 @@ def gather_ages(
         present(rows, [plan.unit, arm, time, *columns])
         unit, at = quoted(plan.unit), f"CAST({quoted(time)} AS DATE)"
         where = f" WHERE {quoted(time)} >= $start" if begun else ""
-        sums = "".join(f", sum(CAST({quoted(name)} AS DOUBLE)) AS {quoted(name)}" for name in columns)
+        top = {metric.value for metric in plan.primary if metric.kind == "proportion"}
+        sums = "".join(
+            f", {'max' if name in top else 'sum'}(CAST({quoted(name)} AS DOUBLE)) AS {quoted(name)}" for name in columns
+        )
         run(rows, "CREATE OR REPLACE TEMP TABLE reclens_days AS "
                   f"SELECT {unit} AS unit_, {at} AS day_, arg_min(CAST({quoted(arm)} AS VARCHAR), {quoted(time)}) AS "
                   f"arm_, "
@@ -95,3 +95,8 @@ def gather_ages(
         run(rows, "DROP TABLE reclens_days")
         run(rows, "DROP TABLE reclens_first")
     return found
+
+
+def metric_by_age(metric: Metric) -> Metric:
+    """A metric as it is on one day: without covariates, and a share as the mean of ones and zeros."""
+    return metric.model_copy(update={"covariates": (), "kind": "mean" if metric.kind == "proportion" else metric.kind})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from reclens.experiment.ages import gather_ages
+from reclens.experiment.ages import gather_ages, metric_by_age
 from reclens.experiment.arm_metrics import arm_differences, quantile_differences
 from reclens.experiment.decision import Decision, decide
 from reclens.experiment.effects import Effect, Others, compare_metric, effects_of
@@ -223,8 +223,9 @@ def _daily(plan: Plan, sums: Sums) -> tuple[dict[str, Any], ...]:
 
 def _novelty(plan: Plan, ages: Mapping[int, Sums]) -> tuple[dict[str, Any], ...]:
     rows: list[dict[str, Any]] = []
+    bare = tuple(metric_by_age(metric) for metric in plan.primary)
     for age, sums in sorted(ages.items()):
-        for name, place in measures(plan.primary, rows=sums.rows, indicators=sums.indicators).items():
+        for name, place in measures(bare, rows=sums.rows).items():
             for arm in plan.treatments:
                 if min(sums.arm(each).n for each in (plan.control, arm)) < 30:
                     continue
