@@ -269,6 +269,23 @@ def test_wrong_use_says_so(tiny) -> None:
         simulate(tiny, [one], assignment=np.zeros(3))
 
 
+def test_a_strategy_that_recommends_what_is_not_there_says_so(tiny) -> None:
+    class Wrong(Popular):
+        def recommend(self, users, k, /):
+            return super().recommend(users, k) + self.shift
+
+    class Short(Popular):
+        def recommend(self, users, k, /):
+            return super().recommend(users[:1], k)
+
+    strategy = Wrong()
+    strategy.shift = 1_000
+    with pytest.raises(UsageError, match="expected 0 … 119"):
+        simulate(tiny, [Arm(name="a", strategy=strategy)], days=1)
+    with pytest.raises(UsageError, match="one row of item codes a user"):
+        simulate(tiny, [Arm(name="a", strategy=Short())], days=1)
+
+
 def test_settings_say_what_is_wrong(tmp_path) -> None:
     with pytest.raises(UsageError, match="click_rate is 2"):
         WorldSettings(click_rate=2)

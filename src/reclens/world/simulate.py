@@ -209,6 +209,11 @@ class _State:
                         f"the strategy '{arm.strategy.name}' gave an array of shape {found.shape} for {len(some):,} "
                         "users: expected one row of item codes a user."
                     )
+                if found.size and (found.max() >= n_items or found.min() < -1):
+                    raise UsageError(
+                        f"the strategy '{arm.strategy.name}' recommended the item code {found.max()} or {found.min()}: "
+                        f"expected 0 … {n_items - 1}, and -1 where a list ends."
+                    )
                 self.lists[some] = -1
                 self.lists[some, : found.shape[1]] = found[:, : self.pool]
         progress("train", len(self.arms), len(self.arms))
