@@ -70,3 +70,20 @@ def test_a_blocked_verdict_ends_with_status_1_and_bad_input_with_2(run, tmp_path
     assert "1 units stand in two arms" in wrong.stderr and "--drop-two-arms" not in wrong.stdout
     left = run("experiment", "read", "plan.toml", "crossed.parquet", "--events", "--drop-two-arms", cwd=tmp_path)
     assert "Ship new" in left.stderr
+
+
+def test_a_a_tests_of_the_past(run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    before = rng.gamma(2, 1, 4000)
+    frame = pl.DataFrame({"user_id": range(4000), "clicked_before": before, "clicked": rng.poisson(before),
+                          "events": rng.integers(1, 9, 4000)})  # fmt: skip
+    frame.write_parquet(tmp_path / "users.parquet")
+    (tmp_path / "plan.toml").write_text(PLAN, encoding="utf-8")
+    found = run("experiment", "aa", "plan.toml", "users.parquet", "--format", "json", cwd=tmp_path)
+    rows = json.loads(found.stdout)["rows"]
+    assert [row["metric"] for row in rows] == ["clicks", "click-through rate"]
+    assert all(abs(row["false_positives"] - 0.05) < 0.025 for row in rows)
+    # One user of a million clicks: splits are then a coin on where she falls, and hardly ever significant.
+    odd = frame.with_columns(clicked=pl.when(pl.col("user_id") == 7).then(1_000_000).otherwise("clicked"))
+    odd.write_parquet(tmp_path / "odd.parquet")
+    assert "Cap outliers" in run("experiment", "aa", "plan.toml", "odd.parquet", cwd=tmp_path, status=1).stderr

@@ -272,6 +272,14 @@ def test_events_are_grouped_by_user_first() -> None:
     assert compare_arms(old, new, ("clicked", "events")).absolute.value == pytest.approx(1 / 3)
 
 
+def test_days_are_those_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 01:30 in Auckland is the day before in UTC, whatever the zone of the machine.
+    zoned = LOG.with_columns(pl.col("timestamp").dt.replace_time_zone("Pacific/Auckland").dt.offset_by("-8h30m"))
+    monkeypatch.setenv("TZ", "America/New_York")
+    found = gather_events(zoned, events(start="2026-01-04"))
+    assert found.days == ("2026-01-04", "2026-01-05", "2026-01-08")
+
+
 def test_a_user_in_two_arms_of_a_log_is_an_error_or_left_out() -> None:
     crossed = LOG.with_columns(variant=pl.Series(["new", "old", "old", "new", "old", "old", "new", None]))
     with pytest.raises(DataError, match="1 units stand in two arms, such as 'u2'"):

@@ -16,6 +16,7 @@ from reclens.cli import (
     doctor,
     evaluate,
     experiment,
+    experiment_aa,
     experiment_correlate,
     experiment_read,
     experiment_simulate,
@@ -54,6 +55,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(knowledge.app, name="knowledge")
+experiment.app.command("aa")(experiment_aa.aa)
 experiment.app.command("read")(experiment_read.read)
 experiment.app.command("simulate")(experiment_simulate.simulate)
 experiment.app.command("correlate")(experiment_correlate.correlate)

@@ -74,6 +74,7 @@ def opened(
     connection: Any = None
     try:
         connection = _connect(source if _is_connection(source) else database)
+        connection.execute("SET TimeZone = 'UTC'")  # days are those of UTC, wherever the machine stands
         if threads is not None and not _is_connection(source):
             connection.execute(f"SET threads = {int(threads)}")
         if not _is_connection(source) and database is None and source is not None:

@@ -34,23 +34,20 @@ class SplitTests:
         lifts: Metric -> observed differences, shape (splits,).
         n: Units.
         share: Planned share of the second arm.
+        level: Confidence level of the tests.
     """
 
     p_values: Mapping[str, np.ndarray]
     lifts: Mapping[str, np.ndarray]
     n: int
     share: float
+    level: float = 0.95
 
-    def false_positives(self, metric: str, *, level: float = 0.95) -> Estimate:
-        """Share of splits that were significant, with Wilson's interval; it should hold 1 - level.
-
-        Args:
-            metric: The metric.
-            level: Confidence level of the tests, and of the interval.
-        """
+    def false_positives(self, metric: str) -> Estimate:
+        """Share of splits that were significant, with Wilson's interval of 99 %; it should hold 1 - level."""
         p = self.p_values[metric]
         tested = ~np.isnan(p)
-        return proportion(int((p[tested] <= 1 - level).sum()), int(tested.sum()), level=level)
+        return proportion(int((p[tested] <= 1 - self.level).sum()), int(tested.sum()), level=0.99)
 
     def uniformity(self, metric: str) -> float:
         """p-value of Kolmogorov and Smirnov's test that the p-values are uniform: small means that the test is off."""
@@ -78,6 +75,7 @@ def aa_tests(
     covariates: Mapping[str, Sequence[Quantity]] | None = None,
     splits: int = 1000,
     share: float = 0.5,
+    level: float = 0.95,
     rng: int | np.random.Generator | None = None,
 ) -> SplitTests:
     """Test random splits of units that were all treated alike.
@@ -88,6 +86,7 @@ def aa_tests(
         covariates: Name of a metric -> what adjusts it (CUPED, θ over all units: the same for every split).
         splits: How many.
         share: Share of the second arm.
+        level: Confidence level of the tests.
         rng: Source of the splits.
 
     Returns:
@@ -101,7 +100,7 @@ def aa_tests(
         >>> values = np.random.default_rng(0).exponential(size=1000)
         >>> found = aa_tests({"minutes": values}, ["minutes"], splits=2000, rng=1)
         >>> print(found.false_positives("minutes"))
-        0.0545 [0.04538, 0.06533]
+        0.0545 [0.04284, 0.06911]
     """
     if splits < 1 or not 0 < share < 1:
         raise UsageError(f"splits is {splits} and share {share}; expected 1 or more, and a share between 0 and 1.")
@@ -126,7 +125,7 @@ def aa_tests(
             gap, p = job.tested(totals[part] - second[:, part], n - sizes, second[:, part], sizes)
             p_values[job.name][start : start + size] = p
             lifts[job.name][start : start + size] = gap
-    return SplitTests(p_values, lifts, n, share)
+    return SplitTests(p_values, lifts, n, share, level)
 
 
 def _splits(generator: np.random.Generator, size: int, n: int, share: float) -> np.ndarray:
