@@ -1,0 +1,178 @@
+"""How many users interleaving needs, and how many an A/B test: measured in a world, not promised."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.errors import UsageError
+from reclens.experiment.interleave.lists import Method, interleave
+from reclens.experiment.interleave.preference import Preference, credit, preference_of
+from reclens.stats.estimate import Estimate
+from reclens.stats.resample import POISSON, unit_weights
+from reclens.world.population import World
+from reclens.world.response import respond
+
+__all__ = ["MethodSensitivity", "Sensitivity", "measure_sensitivity", "units_needed"]
+
+_DRAWS: Final = 1_000
+
+
+@dataclass(frozen=True)
+class MethodSensitivity:
+    """What one way to compare needs.
+
+    Attributes:
+        method: ``ab`` or a way to interleave.
+        effect: Mean of what it measures, in its own units: clicks a list for A/B, credit a list otherwise; first
+            ranker minus second.
+        noise: Standard deviation of that a user; for A/B √(2 (s₁² + s₂²)), since a user sees only one of the two.
+        users: Users needed in all for the power asked for, with an interval over users.
+        gain: Users that A/B needs ÷ users that this needs, with an interval.
+        preference: Who won on the lists that were shown; None for A/B.
+    """
+
+    method: str
+    effect: Estimate
+    noise: float
+    users: Estimate
+    gain: Estimate
+    preference: Preference | None
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Ways to compare two rankers, side by side on the same users.
+
+    Attributes:
+        methods: A/B first.
+        power: Power asked for.
+        level: Of tests and intervals.
+        lists: Lists that each user was shown, of each kind.
+    """
+
+    methods: tuple[MethodSensitivity, ...]
+    power: float
+    level: float
+    lists: int
+
+    def __getitem__(self, method: str) -> MethodSensitivity:
+        return next(each for each in self.methods if each.method == method)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a method."""
+        return [{
+            "method": each.method, "effect": each.effect.value, "effect_low": each.effect.low,
+            "effect_high": each.effect.high, "users_needed": each.users.value, "users_low": each.users.low,
+            "users_high": each.users.high, "gain": each.gain.value, "gain_low": each.gain.low,
+            "gain_high": each.gain.high, "p_value": each.preference.p_value if each.preference else None,
+            "verdict": each.preference.verdict if each.preference else None,
+        } for each in self.methods]  # fmt: skip
+
+
+def units_needed(effect: float, noise: float, *, power: float = 0.8, level: float = 0.95) -> float:
+    """(z_{1-α/2} + z_power)² (noise ÷ effect)²: units of a two-sided test of a mean against 0.
+
+    >>> round(units_needed(0.1, 1.0), 1)
+    784.9
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + level / 2) + ndtri(power))
+    return (z * noise / effect) ** 2 if effect else math.inf
+
+
+def measure_sensitivity(
+    world: World, first: np.ndarray, second: np.ndarray, *, k: int = 10, lists: int = 5,
+    methods: Sequence[Method] = ("team_draft", "balanced", "probabilistic", "optimized"),
+    users: np.ndarray | None = None, power: float = 0.8, level: float = 0.95, seed: int = 0,
+) -> Sensitivity:  # fmt: skip
+    """Show users of a world both rankings, and mixtures of them, and see how clearly each way tells them apart.
+
+    Each user sees ``lists`` lists of each kind, with new luck each time. Users needed are for one list a user. A user
+    is resampled with all her lists (Poisson bootstrap), in all ways at once, so that gains are paired.
+
+    Args:
+        world: Where.
+        first: Items of the first ranker for each user, best first; shape (users, length).
+        second: Of the second.
+        k: Length of lists.
+        lists: Of each kind, a user.
+        methods: Ways to interleave.
+        users: Codes of the users of the rows; all users of the world without.
+        power: Power asked for.
+        level: Of tests and intervals.
+        seed: Of coins and luck.
+
+    Raises:
+        UsageError: If an argument is out of range.
+    """
+    if lists < 1 or not 0 < power < 1:
+        raise UsageError(f"lists is {lists} and power {power}; expected 1 or more, and a number between 0 and 1.")
+    people = np.arange(world.users.height) if users is None else np.asarray(users)
+    who = np.repeat(np.arange(len(people)), lists)
+    number = np.tile(np.arange(lists), len(people))
+
+    def clicked(shown: np.ndarray) -> np.ndarray:
+        return respond(world, people[who], shown, requests=number, seed=seed).clicked
+
+    clicks = [clicked(np.asarray(each)[who, :k]).any(axis=1).astype(float) for each in (first, second)]
+    scores: dict[str, np.ndarray] = {}
+    for method in methods:
+        made = interleave(np.asarray(first)[who], np.asarray(second)[who], k=k, method=method, rng=seed)
+        scores[method] = credit(made, clicked(made.lists))
+    sums = {"ab": _sums(clicks[0] - clicks[1], who), "a": _sums(clicks[0], who), "b": _sums(clicks[1], who)}
+    sums |= {method: _sums(values, who) for method, values in scores.items()}
+    draws = unit_weights(np.arange(len(people), dtype=np.uint64), range(_DRAWS), seed=seed, scheme=POISSON)
+    found: list[MethodSensitivity] = []
+    base = _needed(sums, "ab", draws, power, level)
+    n, sure = len(people), True
+    for method in ("ab", *methods):
+        value, drawn, noise, effect, effects = base if method == "ab" else _needed(sums, method, draws, power, level)
+        seen = _span(effect, effects, n, level)
+        clear = seen.low is not None and seen.high is not None and seen.low * seen.high > 0
+        sure = clear if method == "ab" else sure
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gain, gains = np.divide(base[0], value), base[1] / drawn
+        say = None if method == "ab" else preference_of(method, sums[method][0], level)
+        found.append(MethodSensitivity(
+            method, seen, noise, _span(value, drawn, n, level, clear=clear),
+            _span(float(gain), gains, n, level, clear=clear and sure), say,
+        ))  # fmt: skip
+    return Sensitivity(tuple(found), power, level, lists)
+
+
+def _sums(values: np.ndarray, who: np.ndarray) -> np.ndarray:
+    """Σ, Σ of squares and count of each user; shape (3, users)."""
+    return np.stack([np.bincount(who, each) for each in (values, values**2, np.ones_like(values))])
+
+
+def _needed(
+    sums: dict[str, np.ndarray], method: str, draws: np.ndarray, power: float, level: float
+) -> tuple[float, np.ndarray, float, float, np.ndarray]:
+    """Users needed, and in each draw; the noise, the effect, and that in each draw."""
+    parts = ("a", "b") if method == "ab" else (method,)
+    means, spreads = zip(*(_moments(sums[part], draws) for part in parts), strict=True)
+    effects = means[0] - means[1] if method == "ab" else means[0]
+    noises = np.sqrt(2 * (spreads[0] + spreads[1]) if method == "ab" else spreads[0])
+    with np.errstate(divide="ignore"):
+        needed = units_needed(1.0, 1.0, power=power, level=level) * (noises / effects) ** 2
+    return float(needed[0]), needed[1:], float(noises[0]), float(effects[0]), effects[1:]
+
+
+def _moments(sums: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of single lists: of all users first, then of each draw."""
+    total = np.concatenate([sums.sum(axis=1)[:, None], sums @ draws], axis=1)
+    mean = total[0] / total[2]
+    return mean, np.maximum(total[1] / total[2] - mean**2, 0)
+
+
+def _span(value: float, drawn: np.ndarray, n: int, level: float, *, clear: bool = True) -> Estimate:
+    if not clear or not np.isfinite(value):
+        return Estimate(value, None, None, n, level, "the effect is not told apart from nothing, so that this is noise")
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, float(low), float(high), n, level)
