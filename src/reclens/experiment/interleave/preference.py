@@ -11,7 +11,7 @@ from reclens.errors import UsageError
 from reclens.experiment.interleave.lists import Interleaved
 from reclens.stats.estimate import Estimate
 
-__all__ = ["Preference", "credit", "preference", "sign_test", "team_credit"]
+__all__ = ["Preference", "credit", "preference", "preference_of", "sign_test", "team_credit"]
 
 _EQUAL: Final = 1e-12
 

@@ -30,16 +30,22 @@ class PolicyValue:
         value: Mean reward a decision (a list, where it is of lists), with its interval.
         difference: The same minus that of the logging policy, on the same decisions.
         parameter: Threshold or shrinkage that was found, where it has one.
+        effective: Effective sample of the weights it uses; None where that is the one of the whole.
+        enough: Whether that is enough for a verdict.
     """
 
     estimator: str
     value: Estimate
     difference: Estimate
     parameter: float | None = None
+    effective: float | None = None
+    enough: bool = True
 
     @property
     def says(self) -> str:
-        """``higher``, ``lower`` or ``undecided``: on which side of 0 the interval of the difference lies."""
+        """``higher``, ``lower`` or ``undecided``: the side of 0 on which the difference lies; or ``none``."""
+        if not self.enough:
+            return "none"
         low, high = self.difference.low, self.difference.high
         if low is not None and low > 0:
             return "higher"
@@ -89,21 +95,21 @@ class OffPolicy:
                 "logging policy", "undecided": "The log cannot tell the target from the logging policy"}  # fmt: skip
         low, high = decisive.difference.low, decisive.difference.high
         span = "" if low is None or high is None else f", between {low:+.4g} and {high:+.4g} a {self.unit}"
-        return f"{said[self.verdict]}: {decisive.difference.value:+.4g}{span} ({ESTIMATORS[self.decided_by]})."
+        return f"{said[self.verdict]}: {decisive.difference.value:+.4g}{span} ({self.decided_by})."
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an estimator; the first is the logging policy itself."""
-        rows = [self._row("logged", self.logged, None, None)]
-        return rows + [self._row(v.estimator, v.value, v.difference, v.parameter) for v in self.values]
+        return [self._row("logged", self.logged, None), *(self._row(v.estimator, v.value, v) for v in self.values)]
 
-    def _row(self, name: str, value: Estimate, gap: Estimate | None, parameter: float | None) -> dict[str, Any]:
-        known = gap is not None
-        says = None if gap is None else ("none" if self.objections else PolicyValue(name, value, gap).says)
+    def _row(self, name: str, value: Estimate, by: PolicyValue | None) -> dict[str, Any]:
+        gap = by.difference if by is not None else None
+        says = None if by is None else "none" if self.objections else by.says
+        own = by.effective if by is not None else None
         return {
             "estimator": name, "value": value.value, "low": value.low, "high": value.high,
-            "difference": gap.value if known else None, "difference_low": gap.low if known else None,
-            "difference_high": gap.high if known else None, "parameter": parameter, "verdict": says,
-            "effective": self.weights.effective, "largest_weight": self.weights.largest,
+            "difference": gap.value if gap else None, "difference_low": gap.low if gap else None,
+            "difference_high": gap.high if gap else None, "parameter": by.parameter if by else None, "verdict": says,
+            "effective": self.weights.effective if own is None else own, "largest_weight": self.weights.largest,
             "mean_weight": self.weights.mean, "unseen": self.weights.unseen,
         }  # fmt: skip
 

@@ -58,7 +58,7 @@ class Decisions:
             rewards: Finite numbers.
             propensities: Above 0, at most 1.
             places: From 0; all at one place without.
-            users: Whose decision it was, any codes; every decision is a unit of its own without.
+            users: Whose decision it was, any codes; every list is a unit of its own without.
             requests: Which list it was of; every decision is a list of its own without.
             n_actions: How many actions there are; as many as were seen without.
             items: Ids of the actions.
@@ -72,9 +72,9 @@ class Decisions:
         columns = {
             "rewards": reward, "propensities": chance,
             "places": np.zeros(len(action), np.int64) if places is None else np.asarray(places, np.int64),
-            "users": own if users is None else np.asarray(users), "requests": own if requests is None
-            else np.asarray(requests),
+            "requests": own if requests is None else np.asarray(requests),
         }  # fmt: skip
+        columns["users"] = columns["requests"] if users is None else np.asarray(users)
         for name, column in columns.items():
             if column.shape != action.shape:
                 raise UsageError(f"{name} has shape {column.shape} and actions {action.shape}: expected one each.")
