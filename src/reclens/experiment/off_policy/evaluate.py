@@ -28,7 +28,8 @@ class PolicyValue:
     Attributes:
         estimator: Its name.
         value: Mean reward a decision (a list, where it is of lists), with its interval.
-        difference: The same minus that of the logging policy, on the same decisions.
+        difference: The same minus that of the logging policy, or of the policy it was held against, on the same
+            decisions.
         parameter: Threshold or shrinkage that was found, where it has one.
         effective: Effective sample of the weights it uses; None where that is the one of the whole.
         enough: Whether that is enough for a verdict.
@@ -91,8 +92,8 @@ class OffPolicy:
         if self.objections:
             return "No verdict. " + " ".join(self.objections)
         decisive = self[self.decided_by]
-        said = {"higher": "The target earns more than the logging policy", "lower": "The target earns less than the "
-                "logging policy", "undecided": "The log cannot tell the target from the logging policy"}  # fmt: skip
+        said = {"higher": "The target earns more", "lower": "The target earns less",
+                "undecided": "The log cannot tell who earns more"}  # fmt: skip
         low, high = decisive.difference.low, decisive.difference.high
         span = "" if low is None or high is None else f", between {low:+.4g} and {high:+.4g} a {self.unit}"
         return f"{said[self.verdict]}: {decisive.difference.value:+.4g}{span} ({self.decided_by})."
@@ -118,6 +119,7 @@ def evaluate_policy(
     decisions: Decisions,
     target: Target | np.ndarray,
     *,
+    against: Target | None = None,
     predictions: np.ndarray | Predicted | None = None,
     estimators: Sequence[str] = tuple(ESTIMATORS),
     limits: Limits | None = None,
@@ -134,6 +136,7 @@ def evaluate_policy(
     Args:
         decisions: The log; ``read_decisions(table)`` makes it of a table of impressions.
         target: The policy, or probabilities as ``Target.of_probabilities`` takes them.
+        against: What differences are from, estimated from the same log; the logging policy without.
         predictions: Of rewards; by ``click_rates`` without.
         estimators: Which of ``ESTIMATORS``.
         limits: Where there is no verdict.
@@ -157,27 +160,38 @@ def evaluate_policy(
         if name not in ESTIMATORS:
             raise UnknownNameError("off-policy estimator", name, ESTIMATORS)
     policy = target if isinstance(target, Target) else Target.of_probabilities(decisions, target)
-    weights = policy.logged(decisions) / decisions.propensities
-    model, logged, expected = None, None, None
-    if any(name in NEED_MODEL for name in estimators):
-        model = _model(decisions, predictions, rng)
-        logged, expected = model.logged(decisions), policy.expected(decisions, model.values, model.group)
-    rewards, one = decisions.rewards, np.ones(len(decisions))
-    ratios: dict[str, Ratio] = {"logged": (rewards, one)}
+    needed = any(name in NEED_MODEL for name in estimators)
+    model = _model(decisions, predictions, rng) if needed else None
+    values, parameters = _values(decisions, policy, model, estimators)
+    base = None if against is None else _values(decisions, against, model, estimators)[0]
+    ratios: dict[str, Ratio] = {"logged": (decisions.rewards, np.ones(len(decisions))), **values}
+    for name in estimators:
+        less = decisions.rewards if base is None else _linear(*base[name])
+        ratios[f"{name} gap"] = (_linear(*values[name]) - less, np.ones(len(decisions)))
+    found = ratio_estimates(ratios, decisions.units, level=level, method=method, replicates=replicates, rng=rng)
+    said = tuple(PolicyValue(name, found[name], found[f"{name} gap"], parameters.get(name)) for name in estimators)
+    measured = weigh(decisions, policy, limits=limits)
+    decisive = next(name for name in ("dr", "snips", *estimators) if name in estimators)
+    return OffPolicy(said, found["logged"], measured, objections(measured, limits=limits), decisive,
+                     model.words if model is not None else None)  # fmt: skip
+
+
+def _values(
+    decisions: Decisions, policy: Target, model: Predicted | None, estimators: Sequence[str]
+) -> tuple[dict[str, Ratio], dict[str, float]]:
+    """Numerator and denominator of each decision by each estimator, and the thresholds that were found."""
+    weights, rewards = policy.logged(decisions) / decisions.propensities, decisions.rewards
+    logged = model.logged(decisions) if model is not None else None
+    expected = policy.expected(decisions, model.values, model.group) if model is not None else None
+    values: dict[str, Ratio] = {}
     parameters: dict[str, float] = {}
     for name in estimators:
         if name in _TUNED and logged is not None and expected is not None:
             parameters[name] = tuned(name, weights=weights, rewards=rewards, logged=logged, expected=expected,
                                      units=decisions.units)  # fmt: skip
-        ratios[name] = decision_values(name, weights=weights, rewards=rewards, logged=logged, expected=expected,
+        values[name] = decision_values(name, weights=weights, rewards=rewards, logged=logged, expected=expected,
                                        parameter=parameters.get(name))  # fmt: skip
-    ratios |= {f"{name} gap": _gap(ratios[name], rewards, weights, name) for name in estimators}
-    found = ratio_estimates(ratios, decisions.units, level=level, method=method, replicates=replicates, rng=rng)
-    values = tuple(PolicyValue(name, found[name], found[f"{name} gap"], parameters.get(name)) for name in estimators)
-    measured = weigh(decisions, policy, limits=limits)
-    decisive = next(name for name in ("dr", "snips", *estimators) if name in estimators)
-    return OffPolicy(values, found["logged"], measured, objections(measured, limits=limits), decisive,
-                     model.words if model is not None else None)  # fmt: skip
+    return values, parameters
 
 
 def _model(decisions: Decisions, predictions: np.ndarray | Predicted | None, rng: int) -> Predicted:
@@ -186,11 +200,10 @@ def _model(decisions: Decisions, predictions: np.ndarray | Predicted | None, rng
     return predictions if isinstance(predictions, Predicted) else as_predicted(decisions, predictions)
 
 
-def _gap(ratio: Ratio, rewards: np.ndarray, weights: np.ndarray, name: str) -> Ratio:
-    """The difference from the logging policy as a mean over decisions; a ratio goes by its linearisation."""
-    top, bottom = ratio
-    if name != "snips":
-        return top - rewards, bottom
-    total = float(weights.sum())
-    value = float(top.sum()) / total if total else 0.0
-    return value + (top - value * weights) * (len(weights) / total if total else 0.0) - rewards, np.ones_like(rewards)
+def _linear(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """A ratio of sums as a mean over decisions, by its linearisation; a mean is one already."""
+    total = float(bottom.sum())
+    if not total:
+        return np.zeros_like(top)
+    value = float(top.sum()) / total
+    return value + (top - value * bottom) * (len(top) / total)

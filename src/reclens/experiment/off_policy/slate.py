@@ -4,9 +4,9 @@ With w_k the ratio of target and logging probability of the item at place k, W_k
 reward there, a list counts
 
 =============  ==============================  ========================================================================
-``iips``       Σ_k w_k r_k                     a reward depends on its item and place alone (Li et al. 2018)
+``iips``       Σ_k w_k r_k                     a reward depends on item and place alone (Li et al. 2018)
 ``sn_iips``    the same, normalised by place
-``pi``         (1 + Σ_k (w_k - 1)) Σ_k r_k     the reward of a list is a sum over places; the logging policy draws places
+``pi``         (1 + Σ_k (w_k - 1)) Σ_k r_k     the reward of a list is a sum over places, which the log draws
                                                independently: Swaminathan et al. (2017), arXiv 1605.04812
 ``rips``       Σ_k W_k r_k                     users read downwards: McInerney et al. (2020), arXiv 2007.12986
 ``sn_rips``    the same, normalised by place
@@ -43,8 +43,9 @@ SLATE_ESTIMATORS: Final = {
 
 
 def evaluate_lists(
-    decisions: Decisions, target: Target, *, prefix_ratios: np.ndarray | None = None, limits: Limits | None = None,
-    level: float = 0.95, method: Method = "bootstrap", replicates: int = 2_000, rng: int = 0,
+    decisions: Decisions, target: Target, *, prefix_ratios: np.ndarray | None = None, against: Target | None = None,
+    against_ratios: np.ndarray | None = None, limits: Limits | None = None, level: float = 0.95,
+    method: Method = "bootstrap", replicates: int = 2_000, rng: int = 0,
 ) -> OffPolicy:  # fmt: skip
     """Estimate the mean reward of a list under a policy, from lists of another.
 
@@ -53,6 +54,8 @@ def evaluate_lists(
         target: The policy, likewise.
         prefix_ratios: For each decision, the probability of its list down to there under the target ÷ under the
             logging policy; see :func:`prefix_chances`. Without, only the first three estimators are there.
+        against: What differences are from, estimated from the same log; the logging policy without.
+        against_ratios: Its prefix ratios.
         limits: Where there is no verdict.
         level: Confidence level.
         method: ``bootstrap`` or ``normal``.
@@ -61,22 +64,43 @@ def evaluate_lists(
 
     Raises:
         DataError: If a list has a place twice.
-        UsageError: If ratios do not fit.
+        UsageError: If ratios do not fit, or are given for one policy only.
     """
     limits = limits or Limits()
-    at = _cells(decisions)
+    if against is not None and (against_ratios is None) != (prefix_ratios is None):
+        raise UsageError("prefix ratios were given for one of two policies; expected both or neither.")
     shape = (int(decisions.requests.max()) + 1, decisions.n_places)
-    there = np.zeros(shape, bool)
-    there.flat[at] = True
+    total = _laid_out(decisions.rewards, _cells(decisions), shape, 0.0).sum(axis=1)
+    values, effective = _list_values(decisions, target, prefix_ratios)
+    base = dict.fromkeys(values, total) if against is None else _list_values(decisions, against, against_ratios)[0]
+    units = np.zeros(shape[0], np.int64)
+    units[decisions.requests] = decisions.units
+    units, one = np.unique(units, return_inverse=True)[1], np.ones(shape[0])
+    ratios: dict[str, Ratio] = {"logged": (total, one)}
+    for name, value in values.items():
+        ratios |= {name: (value, one), f"{name} gap": (value - base[name], one)}
+    found = ratio_estimates(ratios, units, level=level, method=method, replicates=replicates, rng=rng)
+    said = tuple(PolicyValue(name, found[name], found[f"{name} gap"], None, effective[name],
+                             effective[name] >= limits.effective) for name in values)  # fmt: skip
+    measured = weigh(decisions, target, limits=limits)
+    return OffPolicy(said, found["logged"], measured, objections(measured, limits=limits), "sn_iips", None, "list")
+
+
+def _list_values(
+    decisions: Decisions, target: Target, prefix_ratios: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """What each list counts, by estimator; and the effective sample of the weights that it uses."""
+    at, shape = _cells(decisions), (int(decisions.requests.max()) + 1, decisions.n_places)
+    there = _laid_out(np.ones(len(decisions)), at, shape, 0.0) > 0
     rewards = _laid_out(decisions.rewards, at, shape, 0.0)
     single = _laid_out(target.logged(decisions) / decisions.propensities, at, shape, 0.0)
     total = rewards.sum(axis=1)
-    values: dict[str, np.ndarray] = {
+    values = {
         "iips": (single * rewards).sum(axis=1),
         "sn_iips": _normalised(single, rewards, there),
         "pi": (1 + np.where(there, single - 1, 0).sum(axis=1)) * total,
     }
-    used: dict[str, np.ndarray] = dict.fromkeys(values, single)
+    effective = dict.fromkeys(values, _effective(single))
     if prefix_ratios is not None:
         given = np.asarray(prefix_ratios, np.float64)
         if given.shape != decisions.rewards.shape:
@@ -85,20 +109,8 @@ def evaluate_lists(
         whole = above[np.arange(shape[0]), there.sum(axis=1) - 1]
         values |= {"rips": (above * rewards).sum(axis=1), "sn_rips": _normalised(above, rewards, there),
                    "sips": whole * total}  # fmt: skip
-        used |= {"rips": above, "sn_rips": above, "sips": whole[:, None]}
-    units = np.zeros(shape[0], np.int64)
-    units[decisions.requests] = decisions.units
-    one = np.ones(shape[0])
-    ratios: dict[str, Ratio] = {"logged": (total, one)}
-    for name, value in values.items():
-        ratios |= {name: (value, one), f"{name} gap": (value - total, one)}
-    units = np.unique(units, return_inverse=True)[1]
-    found = ratio_estimates(ratios, units, level=level, method=method, replicates=replicates, rng=rng)
-    effective = {name: _effective(weights) for name, weights in used.items()}
-    said = tuple(PolicyValue(name, found[name], found[f"{name} gap"], None, effective[name],
-                             effective[name] >= limits.effective) for name in values)  # fmt: skip
-    measured = weigh(decisions, target, limits=limits)
-    return OffPolicy(said, found["logged"], measured, objections(measured, limits=limits), "sn_iips", None, "list")
+        effective |= {"rips": _effective(above), "sn_rips": _effective(above), "sips": _effective(whole[:, None])}
+    return values, effective
 
 
 def prefix_chances(
