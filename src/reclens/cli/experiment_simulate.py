@@ -94,13 +94,14 @@ def realism(
       reclens experiment realism ml-100k.zip
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, prepare, progress_of, table_of
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
     from reclens.world import _answers as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared
     from reclens.world.fitting import fit_world
     from reclens.world.realism import Realism, history_of, order_check
     from reclens.world.realism import realism as measure
     from reclens.world.settings import WorldSettings
 
+    keep_interrupts()
     real = load_data(data, seed=seed)
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)

@@ -18,6 +18,8 @@ from reclens.cli import (
     experiment,
     experiment_aa,
     experiment_correlate,
+    experiment_holdout,
+    experiment_interference,
     experiment_read,
     experiment_simulate,
     export,
@@ -59,6 +61,8 @@ experiment.app.command("aa")(experiment_aa.aa)
 experiment.app.command("read")(experiment_read.read)
 experiment.app.command("simulate")(experiment_simulate.simulate)
 experiment.app.command("correlate")(experiment_correlate.correlate)
+experiment.app.command("interference")(experiment_interference.interference)
+experiment.app.command("holdout")(experiment_holdout.holdout)
 experiment.app.command("realism")(experiment_simulate.realism)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(metrics.app, name="metrics")

@@ -27,8 +27,8 @@ from reclens.world.strategies import Oracle, Popular, Random, Strategy
 from reclens.world.truth import METRICS, Truth, true_effect
 
 __all__ = [
-    "EXAMPLE_SIMULATION", "ArmSettings", "Simulation", "SimulationSettings", "ab_difference", "load_simulation",
-    "make_arm", "run_simulation", "simulation_to_toml",
+    "EXAMPLE_INTERFERENCE", "EXAMPLE_SIMULATION", "ArmSettings", "Simulation", "SimulationSettings", "ab_difference",
+    "load_simulation", "make_arm", "make_pair", "make_world", "run_simulation", "simulation_to_toml",
 ]  # fmt: skip
 
 
@@ -129,6 +129,45 @@ changed = true
 """A simulation to start from."""
 
 
+EXAMPLE_INTERFERENCE: Final = """\
+size = "tiny"
+days = 14
+retrain = 1
+
+[world]                    # nobody knows yet what is good: only lists tell
+users = 400
+items = 150
+light_visits = 0.8
+heavy_visits = 0.8
+history = 0
+organic = 0
+births = 0
+newness = 0
+taste_spread = 0.3
+appeal_spread = 1.5
+click_rate = 0.2
+repeat_cost = 0
+satiation = 0
+return_effect = 0
+new_share = 0
+
+[arms.greedy]              # harvests
+model = "popular"
+k = 5
+pool = 150
+leave_out = false
+
+[arms.explores]            # pays for what both then know
+model = "popular"
+policy = "epsilon"
+epsilon = 0.1
+k = 5
+pool = 150
+leave_out = false
+"""
+"""A pair of arms whose test goes wrong where they train on shared data."""
+
+
 @dataclass(frozen=True, eq=False)
 class Simulation:
     """What a simulated experiment found.
@@ -174,6 +213,38 @@ def load_simulation(path: str | Path) -> SimulationSettings:
     settings = validate(SimulationSettings, read_toml(path), source=str(path))
     settings.world_settings()
     return settings
+
+
+def make_world(settings: SimulationSettings, *, data: Dataset | None = None, seed: int | None = None) -> World:
+    """The world of a simulation: drawn, or fitted to data, with a user for each of theirs if nothing else is said.
+
+    Args:
+        settings: What it is like.
+        data: What it is fitted to.
+        seed: Of its randomness; None takes that of the settings.
+    """
+    luck = settings.seed if seed is None else seed
+    like = settings.world_settings()
+    if data is None:
+        return draw_world(like, seed=luck)
+    if "users" not in settings.world:
+        like = like.model_copy(update={"users": len(data.user_vocabulary)})
+    return fit_world(data, like, seed=luck)
+
+
+def make_pair(
+    settings: SimulationSettings, seed: int, *, data: Dataset | None = None, threads: int | None = None
+) -> tuple[World, Arm, Arm]:
+    """A world, the treatment and the control of a simulation with two arms, for studies over many worlds.
+
+    Raises:
+        UsageError: If there are not two arms.
+    """
+    if len(settings.arms) != 2:
+        raise UsageError(f"there are {len(settings.arms)} arms, expected two: the control and the treatment.")
+    world = make_world(settings, data=data, seed=seed)
+    control, treatment = (make_arm(name, arm, world, seed=seed, threads=threads) for name, arm in settings.arms.items())
+    return world, treatment, control
 
 
 def make_arm(name: str, settings: ArmSettings, world: World, *, seed: int = 0, threads: int | None = None) -> Arm:
@@ -222,10 +293,7 @@ def run_simulation(
         WorkspaceError: If the folder exists or cannot be written.
     """
     progress("make the world", 0, 1)
-    like = settings.world_settings()
-    if data is not None and "users" not in settings.world:
-        like = like.model_copy(update={"users": len(data.user_vocabulary)})
-    world = draw_world(like, seed=settings.seed) if data is None else fit_world(data, like, seed=settings.seed)
+    world = make_world(settings, data=data)
     progress("make the world", 1, 1)
     arms = [make_arm(name, arm, world, seed=settings.seed, threads=threads) for name, arm in settings.arms.items()]
     run = simulate(world, arms, days=settings.days, training=settings.training, retrain=settings.retrain,
