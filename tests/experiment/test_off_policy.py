@@ -81,7 +81,7 @@ def logistic(sample, folds: int = 3) -> np.ndarray:
 def test_open_bandit_sample(sample, bandit, thompson) -> None:
     np.testing.assert_allclose(thompson[0, [0, 1, 79]], [[0.01078, 0.00931, 0.00917], [0.00167, 0.00077, 0.00076],
                                                          [0.0582, 0.07603, 0.07998]])  # fmt: skip
-    found = evaluate_policy(bandit, thompson, predictions=logistic(sample), replicates=1_000)
+    found = evaluate_policy(bandit, thompson, predictions=logistic(sample), replicates=500)
     assert found["ips"].value.value == pytest.approx(0.004553, abs=5e-7)
     assert found["snips"].value.value == pytest.approx(0.0047758331, abs=1e-9)
     assert found["dr"].value.value == pytest.approx(0.004727, abs=3e-6)
@@ -400,3 +400,27 @@ def test_wrong_use() -> None:
         read_decisions(frame.with_columns(propensity=0.5), items=pl.Series([2]))
     with pytest.raises(DataError, match="column 'propensity', row 1: a value is missing"):
         read_decisions(frame.with_columns(propensity=pl.lit(None, pl.Float64)))
+
+
+def test_a_policy_from_a_table() -> None:
+    from reclens.data.sources import Raw
+    from reclens.experiment.off_policy.common import read_common_policy
+
+    log = Raw(pl.DataFrame({"user_id": [1, 1], "item_id": [7, 9], "position": [1, 2], "clicked": [0, 1],
+                            "propensity": [0.5, 0.5], "request_id": [4, 4]}), "log", "log")  # fmt: skip
+
+    def policy(**columns) -> Raw:
+        return Raw(pl.DataFrame(columns), "the policy", "policy")
+
+    by_place = policy(item_id=[7, 9, 8], position=[1, 1, 2], probability=[0.25, 0.75, 1.0])
+    decisions, target = read_common_policy(log, by_place)
+    assert decisions.items is not None and decisions.items.to_list() == [7, 8, 9]
+    np.testing.assert_allclose(target.logged(decisions), [0.25, 0.0])
+    with pytest.raises(DataError, match=r"add up to 0\.2"):
+        read_common_policy(log, policy(item_id=[7], probability=[0.2]))
+    with pytest.raises(UnknownNameError, match="column of the policy 'probability'"):
+        read_common_policy(log, policy(item_id=[7], chance=[1.0]))
+    with pytest.raises(DataError, match="the place is 3; the log has places 1 … 2"):
+        read_common_policy(log, policy(item_id=[7], position=[3], probability=[1.0]))
+    with pytest.raises(DataError, match="column 'probability', row 1: the value is 'x', expected a number"):
+        read_common_policy(log, policy(item_id=[7], probability=["x"]))

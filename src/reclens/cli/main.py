@@ -22,6 +22,7 @@ from reclens.cli import (
     experiment_interference,
     experiment_read,
     experiment_simulate,
+    experiment_verdicts,
     export,
     knowledge,
     metrics,
@@ -64,6 +65,8 @@ experiment.app.command("correlate")(experiment_correlate.correlate)
 experiment.app.command("interference")(experiment_interference.interference)
 experiment.app.command("holdout")(experiment_holdout.holdout)
 experiment.app.command("realism")(experiment_simulate.realism)
+experiment.app.command("verdicts")(experiment_verdicts.verdicts)
+experiment.app.command("off-policy")(experiment_verdicts.off_policy)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(workspace.app, name="workspace")

@@ -92,6 +92,10 @@ class OffPolicy:
         if self.objections:
             return "No verdict. " + " ".join(self.objections)
         decisive = self[self.decided_by]
+        if not decisive.enough:
+            return (
+                f"No verdict. The effective sample of {self.decided_by} is {decisive.effective or 0:,.0f}: too small."
+            )
         said = {"higher": "The target earns more", "lower": "The target earns less",
                 "undecided": "The log cannot tell who earns more"}  # fmt: skip
         low, high = decisive.difference.low, decisive.difference.high

@@ -1,0 +1,92 @@
+"""``reclens experiment verdicts`` and ``off-policy``: what each way to compare two recommenders says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
+
+__all__ = ["off_policy", "verdicts"]
+
+
+def verdicts(
+    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    control: Annotated[str, typer.Option("--control", help="Model of the control.")] = "popular",
+    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treatment, or oracle.")] = "item_knn",
+    days: Annotated[int, typer.Option("--days", help="Days of the truth and of the A/B test.")] = 14,
+    k: Annotated[int, typer.Option("--k", help="Length of the lists; optimised interleaving needs 10 or less.")] = 5,
+    lists: Annotated[int, typer.Option("--lists", help="Lists of each user, mixed and in the log.")] = 10,
+    click_rate: Annotated[float, typer.Option("--click-rate", help="Share of popular lists clicked.")] = 0.1,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+    ] = None,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """One world, four verdicts: the truth, an A/B test, interleaving and off-policy estimates, side by side.
+
+    Examples:
+      reclens experiment verdicts --size tiny --days 7
+
+      reclens experiment verdicts --treatment ease --data ml-100k.zip --format csv --out verdicts.csv
+    """
+    from reclens.cli.reading import load_data
+    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.experiment.simulation import ArmSettings, make_arm
+    from reclens.experiment.verdicts import four_verdicts
+    from reclens.settings import validate
+    from reclens.world.fitting import fit_world
+    from reclens.world.population import draw_world
+    from reclens.world.settings import WorldSettings, preset
+
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "world", quiet=quiet)
+        if data is None:
+            world = draw_world(preset(size, click_rate=click_rate), seed=seed)
+        else:
+            real = load_data(data, seed=seed)
+            like = {"users": len(real.user_vocabulary), "click_rate": click_rate}
+            world = fit_world(real, validate(WorldSettings, like, source="options"), seed=seed)
+        given = {"control": {"model": control, "k": k}, "treatment": {"model": treatment, "k": k, "changed": True}}
+        arms = {name: make_arm(name, validate(ArmSettings, one, source="options"), world, seed=seed)
+                for name, one in given.items()}  # fmt: skip
+        found = four_verdicts(world, arms["treatment"], arms["control"], days=days, lists=lists, seed=seed,
+                              progress=progress)  # fmt: skip
+    for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
+        say(f"off-policy, {what}: {each.words}", quiet=quiet)
+    emit(table_of("One world, four verdicts", found.to_dicts()), format=format, out=out)
+
+
+def off_policy(
+    log: Annotated[str, typer.Argument(help="Impressions with propensities: CSV, Parquet, a folder, DuckDB.")],
+    target: Annotated[str, typer.Argument(help="The policy: a table of item_id, probability, and maybe position.")],
+    reward: Annotated[str, typer.Option("--reward", help="Column of what came of it.")] = "clicked",
+    level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
+    method: Annotated[str, typer.Option("--method", help="Interval: bootstrap or normal.")] = "bootstrap",
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Say what a policy would have earned that did not write the log. Exit status 1 where the log cannot tell.
+
+    The target shows items with the same probabilities to everybody; for one that depends on the user, use
+    reclens.experiment.off_policy in Python.
+
+    Example:
+      reclens experiment off-policy impressions.parquet target.csv
+    """
+    from reclens.cli.shared import emit, say, table_of
+    from reclens.data.sources import load
+    from reclens.experiment.off_policy import evaluate_policy
+    from reclens.experiment.off_policy.common import read_common_policy
+
+    decisions, policy = read_common_policy(load(log), load(target), reward=reward)
+    found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
+    emit(table_of("What the target would have earned", found.to_dicts()), format=format, out=out)
+    say(found.words)
+    if found.objections:
+        raise typer.Exit(1)

@@ -1,0 +1,40 @@
+"""``reclens experiment verdicts`` and ``off-policy`` as processes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+
+
+def test_verdicts_side_by_side(run, tmp_path) -> None:
+    done = run("experiment", "verdicts", "--size", "tiny", "--days", "3", "--k", "3", "--lists", "3", "--treatment",
+               "oracle", "--format", "json", cwd=tmp_path)  # fmt: skip
+    rows = json.loads(done.stdout)["rows"]
+    assert {row["verdict"] for row in rows} == {"truth", "A/B", "A/B, lists alone", "interleaving", "off-policy"}
+    assert all(row["truth"] > 0 for row in rows if row["verdict"] == "interleaving")
+    assert "off-policy, by whole lists:" in done.stderr
+
+
+def test_off_policy_of_files(run, tmp_path) -> None:
+    rng = np.random.default_rng(1)
+    shown = rng.choice(3, 4_000, p=[0.5, 0.3, 0.2])
+    log = pl.DataFrame({
+        "user_id": [f"u{at % 500}" for at in range(4_000)], "item_id": np.array(["a", "b", "c"])[shown],
+        "clicked": (rng.random(4_000) < np.array([0.1, 0.1, 0.5])[shown]).astype(int),
+        "propensity": np.array([0.5, 0.3, 0.2])[shown],
+    })  # fmt: skip
+    log.write_csv(tmp_path / "log.csv")
+    (tmp_path / "target.csv").write_text("item_id,probability\nc,0.8\nb,0.2\n")
+    done = run(
+        "experiment", "off-policy", "log.csv", "target.csv", "--method", "normal", "--format", "json", cwd=tmp_path
+    )
+    rows = {row["estimator"]: row for row in json.loads(done.stdout)["rows"]}
+    clicks = {item: log.filter(pl.col("item_id") == item)["clicked"].sum() for item in "bc"}
+    assert abs(rows["ips"]["value"] - (0.2 / 0.3 * clicks["b"] + 0.8 / 0.2 * clicks["c"]) / 4_000) < 1e-9
+    assert rows["dr"]["verdict"] == "higher" and "The target earns more" in done.stderr
+    # An item that was never shown: no verdict, and status 1.
+    (tmp_path / "target.csv").write_text("item_id,probability\nz,0.8\nb,0.2\n")
+    done = run("experiment", "off-policy", "log.csv", "target.csv", "--method", "normal", cwd=tmp_path, status=1)
+    assert "No verdict." in done.stderr and "80% of what the target would do was never done" in done.stderr
