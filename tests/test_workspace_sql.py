@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from reclens.errors import UsageError, WorkspaceError
-from reclens.workspace import Workspace
-from reclens.workspace.query import open_tables
+from reclens.workspace import Workspace, query
+from reclens.workspace.sealed import open_tables
 
 CANARY = "canary-7f3a"
 
@@ -232,11 +233,58 @@ def test_what_is_allowed_to_run_changes_nothing(place: Workspace, query: str) ->
         "WITH RECURSIVE r AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM r) SELECT max(a) FROM r",
         "SELECT sleep_ms(100000)",
         "SELECT max(hash(a.user_id || b.user_id || c.user_id)) FROM {t} a, {t} b, {t} c",
+        # Within one call of a function, and while it plans, DuckDB heeds no interrupt.
+        "SELECT levenshtein(repeat('a', 3000000), repeat('b', 3000000))",
+        "SELECT 1" + " UNION ALL SELECT 1" * 5_000,
+        "WITH c0 AS (SELECT 1 AS a)"
+        + "".join(f", c{n} AS (SELECT a FROM c{n - 1} UNION ALL SELECT a FROM c{n - 1})" for n in range(1, 41))
+        + " SELECT count(*) FROM c40",
     ],
 )
 def test_what_does_not_end_is_stopped(place: Workspace, endless: str) -> None:
     with pytest.raises(UsageError, match=r"stopped after 0\.5 s"):
         place.query(endless.format(t=TABLE), seconds=0.5)
+
+
+def test_after_a_killed_query_comes_the_next(place: Workspace) -> None:
+    with pytest.raises(UsageError, match="stopped after"):
+        place.query("SELECT count(*) FROM range(1000000000000)", seconds=0.5)
+    assert place.sql("SELECT 1 AS a", seconds=60)["a"].to_list() == [1]
+    place.sql("SELECT 1")
+    assert len(query._waiting) == 1, "one process is kept for the next query"
+    query._waiting[0].kill()
+    query._waiting[0].wait()
+    assert place.sql("SELECT 2 AS a", seconds=60)["a"].to_list() == [2]
+
+
+def test_many_ask_at_the_same_time(place: Workspace) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda n: place.sql(f"SELECT {n} AS a, count(*) AS n FROM {TABLE}").row(0), range(8))
+    assert list(found) == [(n, 6000) for n in range(8)]
+
+
+def test_where_no_process_can_be_started_it_is_said(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    query.end_all()
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(WorkspaceError, match="process of its own, and none can be started"):
+        place.sql("SELECT 1")
+
+
+def test_what_there_is_can_be_listed(place: Workspace) -> None:
+    columns = place.load("dataset", "mine").interactions.columns
+    assert place.sql("SHOW TABLES")["name"].to_list() == place.views()
+    assert place.sql(f"DESCRIBE {TABLE}")["column_name"].to_list() == columns
+    assert place.sql(f"SUMMARIZE {TABLE}")["count"].to_list() == [6000] * len(columns)
+    counted = place.sql(f"PIVOT {TABLE} ON rating IN ('4.0', '5.0') USING count(*) GROUP BY user_id")
+    ratings = place.load("dataset", "mine").interactions["rating"]
+    assert counted.select(pl.nth(1, 2).sum()).row(0) == tuple((ratings == each).sum() for each in (4, 5))
+    with pytest.raises(UsageError, match=r"PIVOT … ON column IN \('a', 'b'\)"):
+        place.sql(f"PIVOT {TABLE} ON rating USING count(*)")
+
+
+def test_settings_do_not_tell_where_the_home_folder_is(place: Workspace) -> None:
+    settings = place.sql("SELECT name, value FROM duckdb_settings()")
+    assert not settings.filter(pl.col("value").str.contains(".duckdb", literal=True)).height
 
 
 @pytest.mark.usefixtures("untouched")

@@ -13,6 +13,7 @@ from reclens.errors import RecLensError, UnknownNameError
 from reclens.report import to_csv
 from reclens.report.shape import frame_table
 from reclens.workspace import Answer, Workspace
+from reclens.workspace.query import get_ready
 
 __all__ = ["ROWS", "SECONDS", "draw_console"]
 
@@ -39,6 +40,7 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
         return
     st.caption(f"One SELECT on DuckDB, read-only: it sees the tables below and nothing else. At most {SECONDS:g} s and "
                f"{ROWS:,} rows.")  # fmt: skip
+    get_ready()
     _starter(tables, log, items)
     first = log if log in tables else next(iter(tables))
     query = st.text_area("Query", f'SELECT * FROM "{first}" LIMIT 100', height=240, key="sql", bind="query-params")

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from reclens.workspace.files import write_bytes, write_text
-from reclens.workspace.query import Answer
-from reclens.workspace.store import KINDS, Artefact, Workspace
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from reclens.workspace.files import write_bytes, write_text
+    from reclens.workspace.query import Answer
+    from reclens.workspace.store import KINDS, Artefact, Workspace
 
 __all__ = ["KINDS", "Answer", "Artefact", "Workspace", "write_bytes", "write_text"]
+
+# Loaded when used: the process of an SQL query shall not wait for all of RecLens.
+_HOMES: Final = {
+    "KINDS": "store",
+    "Answer": "query",
+    "Artefact": "store",
+    "Workspace": "store",
+    "write_bytes": "files",
+    "write_text": "files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"reclens.workspace.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'reclens.workspace' has no attribute '{name}'")

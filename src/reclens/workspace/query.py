@@ -1,40 +1,37 @@
-"""SQL over a workspace that can only read: the tables are copied into memory, and the door is shut before a query runs.
+"""SQL over a workspace, in a process of its own: at the deadline it is killed, whatever it is doing.
 
-A SELECT of DuckDB may write: ``WITH x AS (COPY … TO 'file')`` is one. So no query runs while any file can be reached.
-The tables that it names are copied into a database in memory; then file access, extensions and settings are locked, and
-what a query changes are copies that are thrown away with it.
+DuckDB heeds no interrupt while it plans a query or within one call of a function, so that a stopwatch beside it would
+stop little. The process is started when it is needed (about half a second), kept for the next query, and started anew
+once it was killed; :mod:`reclens.workspace.sealed` is what it runs.
 """
 
 from __future__ import annotations
 
-import re
+import atexit
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
 import threading
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 import polars as pl
 
-from reclens.data.frames import ArrowStream
-from reclens.errors import UsageError, WorkspaceError, suggest
+from reclens.errors import UsageError, WorkspaceError
+from reclens.workspace.sealed import LESS, receive, send
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+__all__ = ["Answer", "ask", "end_all", "get_ready"]
 
-__all__ = ["Answer", "ask", "named_in", "open_tables"]
-
-MEMORY: Final = "2GB"
-"""What a query may use, the tables that it reads included; nothing is spilled to disk."""
-
-_BYTES: Final = 100_000_000
-"""Most bytes of values that an answer holds: few rows can be large too."""
-_ANSWER: Final = "answer_of_the_query"
-_ODD: Final = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|TIME WITH TIME ZONE|GEOMETRY|MAP|ENUM|UUID")
-"""Types that Polars does not have, or not alike: they come out as text."""
 _LENGTH: Final = 100_000
-_LESS: Final = "Ask for less: filter, aggregate, or name fewer tables."
+_START: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from reclens.workspace.sealed import main; main()"
+)
+_ERRORS: Final = {"UsageError": UsageError, "WorkspaceError": WorkspaceError}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,167 +54,139 @@ def ask(files: Mapping[str, Path], query: str, *, limit: int | None, seconds: fl
         files: Name of a table -> its Parquet file.
         query: The SELECT.
         limit: Most rows of the answer.
-        seconds: Most seconds that it may take, reading the tables included.
+        seconds: Most seconds that it may take; starting the process, reading the tables and planning count too.
 
     Raises:
         UsageError: If it is not a single SELECT, DuckDB refuses it, or it takes too long or too much memory.
-        WorkspaceError: If a table cannot be read.
+        WorkspaceError: If a table cannot be read, or no process can be started.
     """
-    import duckdb
-
     for what, value in (("limit", limit), ("seconds", seconds)):
         if value is not None and not value > 0:
             raise UsageError(f"{what} is {value}, expected more than 0.")
     if len(query) > _LENGTH:
         raise UsageError(f"the query has {len(query):,} characters, expected at most {_LENGTH:,}.")
-    late = UsageError(f"the query was stopped after {seconds:g} s. {_LESS}" if seconds is not None else "stopped.")
-    _only_select(query)
-    with _stopwatch(seconds) as watch:
-        try:
-            with open_tables(named_in(query, files), watch=watch) as connection:
-                return _fetch(connection, query, limit)
-        except duckdb.InterruptException as error:
-            raise late from error
-        except duckdb.OutOfMemoryException as error:
-            raise UsageError(f"the query needs more than the {MEMORY} that it may use. {_LESS}") from error
-        except duckdb.CatalogException as error:
-            raise UsageError(f"the query failed: {_first(error)}{_hint(str(error), files)}") from error
-        except duckdb.Error as error:
-            raise UsageError(f"the query failed: {str(error).strip()}") from error
+    asked = {"files": {name: str(path) for name, path in files.items()}, "query": query, "limit": limit}
+    head, body = _Asked(asked, seconds).answer()
+    if "error" in head:
+        raise _ERRORS.get(head["error"], UsageError)(head["says"])
+    return Answer(pl.read_ipc(io.BytesIO(body)), head["cut"])
 
 
-def named_in(query: str, files: Mapping[str, Path]) -> dict[str, Path]:
-    """The tables whose names stand anywhere in a query, in quotes, comments or text too: rather one too many."""
-    words = set(re.findall(r"\w+", query.casefold()))
-    return {name: path for name, path in files.items() if name.casefold() in words}
+def get_ready() -> None:
+    """Start the process of the next query, if none waits: she who is about to write one does not wait for it."""
+    with contextlib.suppress(WorkspaceError):
+        _give_back(_take())
 
 
-@contextmanager
-def open_tables(files: Mapping[str, Path], *, watch: _Watch | None = None) -> Generator[DuckDBPyConnection]:
-    """An in-memory DuckDB with a copy of each table, that can reach nothing else: no file, no network, no extension.
+class _Asked:
+    """One query on its way, with its stopwatch."""
 
-    Raises:
-        WorkspaceError: If a table cannot be read.
-    """
-    import duckdb
-
-    connection = duckdb.connect(":memory:", config={
-        "autoinstall_known_extensions": False, "autoload_known_extensions": False, "allow_community_extensions": False,
-        "python_enable_replacements": False, "allow_persistent_secrets": False, "memory_limit": MEMORY,
-        "temp_directory": "",
-    })  # fmt: skip
-    try:
-        if watch is not None:
-            watch.connection = connection
-        for name, path in files.items():
-            try:
-                connection.execute(f"CREATE TABLE {_quote(name)} AS FROM read_parquet({_text(str(path))})")
-            except (duckdb.IOException, duckdb.InvalidInputException) as error:
-                raise WorkspaceError(f"{path} cannot be read ({_first(error)}). Make it again.") from error
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET allowed_directories = []")
-        connection.execute("SET allowed_paths = []")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        yield connection
-    finally:
-        if watch is not None:
-            watch.stop()
-        connection.close()
-
-
-class _Watch:
-    """Interrupts a connection when its time is over."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self.connection: DuckDBPyConnection | None = None
-        self.over = threading.Event()
+    def __init__(self, asked: Mapping[str, Any], seconds: float | None) -> None:
+        self.asked, self.seconds = asked, seconds
+        self.late = threading.Event()
         self.lock = threading.Lock()
-        self.timer = threading.Thread(target=self._wait, args=(seconds,), daemon=True)
-        if seconds is not None:
-            self.timer.start()
+        self.process: subprocess.Popen[bytes] | None = None
 
-    def stop(self) -> None:
-        """Interrupt nothing from here on."""
-        with self.lock:
-            self.over.set()
-            self.connection = None
-
-    def _wait(self, seconds: float) -> None:
-        # An interrupt that falls between two statements is lost: so it is given again until the query has ended.
-        pause = seconds
-        while not self.over.wait(pause):
-            with self.lock:
-                if self.connection is not None:
-                    self.connection.interrupt()
-            pause = 0.1
-
-
-@contextmanager
-def _stopwatch(seconds: float | None) -> Generator[_Watch]:
-    watch = _Watch(seconds)
-    try:
-        yield watch
-    finally:
-        watch.stop()
-
-
-def _only_select(query: str) -> None:
-    """Refuse all but one SELECT, by DuckDB's own parser, on a connection that has nothing and reaches nothing."""
-    import duckdb
-
-    with open_tables({}) as connection:
+    def answer(self) -> tuple[dict[str, Any], bytes]:
+        """Head and body of the answer."""
+        timer = threading.Timer(self.seconds or 0, self._stop)
+        timer.daemon = True
+        if self.seconds is not None:
+            timer.start()
         try:
-            statements = connection.extract_statements(query)
-        except duckdb.Error as error:
-            raise UsageError(f"the query failed: {str(error).strip()}") from error
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise UsageError("a workspace is read by one SELECT statement at a time.")
+            return self._sent(_take())
+        finally:
+            timer.cancel()
+
+    def _sent(self, process: subprocess.Popen[bytes], *, again: bool = True) -> tuple[dict[str, Any], bytes]:
+        with self.lock:
+            self.process = process
+            if self.late.is_set():
+                process.kill()
+        assert process.stdin is not None and process.stdout is not None
+        heard = False
+        try:
+            with contextlib.suppress(BrokenPipeError, OSError):
+                send(process.stdin, self.asked)
+                heard = True
+            found = receive(process.stdout)
+        except EOFError:
+            _end(process)
+            if self.late.is_set():
+                raise UsageError(f"the query was stopped after {self.seconds:g} s. {LESS}") from None
+            if again and (not heard or process.returncode == 0):
+                return self._sent(_start(), again=False)  # it had waited too long, and ended by itself
+            raise UsageError(f"the query ended its own process (status {process.returncode}). {LESS}") from None
+        except BaseException:
+            _end(process)
+            raise
+        with self.lock:
+            self.process = None
+            late = self.late.is_set()
+        if late:
+            _end(process)
+        else:
+            _give_back(process)
+        return found
+
+    def _stop(self) -> None:
+        with self.lock:
+            self.late.set()
+            if self.process is not None:
+                self.process.kill()
 
 
-def _fetch(connection: DuckDBPyConnection, query: str, limit: int | None) -> Answer:
-    """The rows, as far as the limits let them through."""
-    found = connection.sql(query)
-    # One row more tells whether there are more. The answer is a table first: so what it takes is bounded and counted.
-    (found if limit is None else found.limit(limit + 1)).create(_ANSWER)
-    kept = connection.table(_ANSWER)
-    columns = (f"{_quote(name)}::VARCHAR AS {_quote(name)}" if _ODD.search(str(kind)) else _quote(name)
-               for name, kind in zip(kept.columns, kept.types, strict=True))  # fmt: skip
-    frame = _plain(pl.DataFrame(ArrowStream(kept.select(", ".join(columns)))))
-    if limit is not None and frame.height > limit:
-        frame, cut = frame.head(limit), f"Only the first {limit:,} rows are shown: there are more."
-    else:
-        cut = None
-    size = int(frame.estimated_size())
-    if size > _BYTES:
-        frame = frame.head(frame.height * _BYTES // size)
-        cut = f"Only the first {frame.height:,} rows are shown: more would be over {_BYTES // 10**6} MB."
-    return Answer(frame, cut)
+_waiting: list[subprocess.Popen[bytes]] = []
+_guard: Final = threading.Lock()
 
 
-def _plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """Numbers as people expect them: DuckDB adds integers up to 128 bits, and reads 0.5 as a decimal."""
-    made: list[pl.Series] = []
-    for values in frame:
-        if isinstance(values.dtype, pl.Decimal):
-            whole = values.cast(pl.Int64, strict=False) if values.dtype.scale == 0 else None
-            fits = whole is not None and whole.null_count() == values.null_count()
-            made.append(values.cast(pl.Float64) if whole is None else whole if fits else values.cast(pl.String))
-    return frame.with_columns(made)
+def _take() -> subprocess.Popen[bytes]:
+    """A process that waits for a query, or a new one."""
+    while True:
+        with _guard:
+            process = _waiting.pop() if _waiting else None
+        if process is None:
+            return _start()
+        if process.poll() is None:
+            return process
+        _end(process)
 
 
-def _hint(message: str, files: Iterable[str]) -> str:
-    missing = re.search(r"Table with name (\S+) does not exist", message)
-    return suggest(missing[1], files) if missing else ""
+def _give_back(process: subprocess.Popen[bytes]) -> None:
+    """Keep one for the next query."""
+    with _guard:
+        keep = not _waiting
+        if keep:
+            _waiting.append(process)
+    if not keep:
+        _end(process)
 
 
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _start() -> subprocess.Popen[bytes]:
+    path = json.dumps([each or os.getcwd() for each in sys.path])  # noqa: PTH109
+    try:
+        return subprocess.Popen(  # noqa: S603 - nothing of the command comes from outside
+            [sys.executable, "-I", "-c", _START, path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, ValueError, TypeError) as error:
+        raise WorkspaceError(
+            f"SQL runs in a process of its own, and none can be started here ({error}): without one a query could not "
+            "be stopped. Read the tables with Polars instead, or ask where processes are allowed."
+        ) from error
 
 
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    process.wait()
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+@atexit.register
+def end_all() -> None:
+    """End the processes that wait for a query."""
+    while _waiting:
+        _end(_waiting.pop())

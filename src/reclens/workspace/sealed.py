@@ -1,0 +1,269 @@
+"""SQL over tables that can only read: the tables are copied into memory, and the door is shut before a query runs.
+
+A SELECT of DuckDB may write: ``WITH x AS (COPY … TO 'file')`` is one. So no query runs while any file can be reached.
+The tables that it names are copied into a database in memory; then file access, extensions and settings are locked, and
+what a query changes are copies that are thrown away with it.
+
+This module is what the process of :mod:`reclens.workspace.query` runs: it imports little, because that is waited for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import queue
+import re
+import sys
+import threading
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from reclens.errors import RecLensError, UsageError, WorkspaceError, suggest
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["IDLE", "LESS", "answer", "main", "named_in", "open_tables", "receive", "send"]
+
+MEMORY: Final = "2GB"
+"""What a query may use, the tables that it reads included; nothing is spilled to disk."""
+
+LESS: Final = "Ask for less: filter, aggregate, or name fewer tables."
+"""What to do about a query that is too large."""
+
+IDLE: Final = 300.0
+"""Seconds without a query after which the process ends by itself."""
+
+_BYTES: Final = 100_000_000
+"""Most bytes of values that an answer holds: few rows can be large too."""
+_ANSWER: Final = "answer_of_the_query"
+_ODD: Final = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|TIME WITH TIME ZONE|GEOMETRY|MAP|ENUM|UUID")
+"""Types that Polars does not have, or not alike: they come out as text."""
+_LISTING: Final = re.compile(r"\s*(?:SHOW|DESCRIBE|DESC)\b", re.IGNORECASE)
+_PIVOT: Final = re.compile(r"\bPIVOT\b", re.IGNORECASE)
+
+
+class _Stream:
+    """As ``reclens.data.frames.ArrowStream``, without what else is imported there."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def answer(files: Mapping[str, Path], query: str, *, limit: int | None) -> tuple[pl.DataFrame, str | None]:
+    """Run one SELECT over tables, in this process.
+
+    Args:
+        files: Name of a table -> its Parquet file.
+        query: The SELECT.
+        limit: Most rows of the answer.
+
+    Returns:
+        The rows, and what is missing of them and why, or None.
+
+    Raises:
+        UsageError: If it is not a single SELECT, DuckDB refuses it, or it takes too much memory.
+        WorkspaceError: If a table cannot be read.
+    """
+    import duckdb
+
+    _only_select(query)
+    listing = _LISTING.match(query) is not None
+    try:
+        with open_tables(files if listing else named_in(query, files), empty=listing) as connection:
+            return _fetch(connection, query, limit, listing=listing)
+    except duckdb.OutOfMemoryException as error:
+        raise UsageError(f"the query needs more than the {MEMORY} that it may use. {LESS}") from error
+    except duckdb.CatalogException as error:
+        raise UsageError(f"the query failed: {_first(error)}{_hint(str(error), files)}") from error
+    except duckdb.Error as error:
+        raise UsageError(f"the query failed: {str(error).strip()}") from error
+
+
+def named_in(query: str, files: Mapping[str, Path]) -> dict[str, Path]:
+    """The tables whose names stand anywhere in a query, in quotes, comments or text too: rather one too many."""
+    words = set(re.findall(r"\w+", query.casefold()))
+    return {name: path for name, path in files.items() if name.casefold() in words}
+
+
+@contextmanager
+def open_tables(files: Mapping[str, Path], *, empty: bool = False) -> Generator[DuckDBPyConnection]:
+    """An in-memory DuckDB with a copy of each table, that can reach nothing else: no file, no network, no extension.
+
+    Args:
+        files: Name of a table -> its Parquet file.
+        empty: Copy the columns without the rows, and leave tables out that cannot be read: for ``SHOW TABLES``.
+
+    Raises:
+        WorkspaceError: If a table cannot be read.
+    """
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config={
+        "autoinstall_known_extensions": False, "autoload_known_extensions": False, "allow_community_extensions": False,
+        "python_enable_replacements": False, "allow_persistent_secrets": False, "memory_limit": MEMORY,
+        "temp_directory": "",
+        # The default would tell where the home folder is.
+        "secret_directory": "none",
+    })  # fmt: skip
+    try:
+        for name, path in files.items():
+            rows = f"FROM read_parquet({_text(_literal(path))}, hive_partitioning = false)"
+            try:
+                connection.execute(f"CREATE TABLE {_quote(name)} AS {rows}{' LIMIT 0' if empty else ''}")
+            except (duckdb.IOException, duckdb.InvalidInputException) as error:
+                if empty:
+                    continue
+                raise WorkspaceError(f"{path} cannot be read ({_first(error)}). Make it again.") from error
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET allowed_directories = []")
+        connection.execute("SET allowed_paths = []")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()
+
+
+def main() -> None:
+    """Answer queries from stdin on stdout until it is closed, or nothing was asked for a while."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints shall not be taken for an answer
+    asked: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def listen() -> None:
+        # Who asked may be gone in the middle of a query: then nobody waits for its end.
+        while True:
+            try:
+                asked.put(receive(sys.stdin.buffer)[0])
+            except (EOFError, OSError):
+                os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        try:
+            each = asked.get(timeout=IDLE)
+        except queue.Empty:
+            os._exit(0)
+        send(out, *_answered(each))
+
+
+def send(out: IO[bytes], head: Mapping[str, Any], body: bytes = b"") -> None:
+    """Write a message: two lengths of 8 bytes, a head in JSON, a body."""
+    text = json.dumps(head).encode()
+    out.write(len(text).to_bytes(8, "big") + len(body).to_bytes(8, "big") + text)
+    out.write(body)
+    out.flush()
+
+
+def receive(source: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    """Read what :func:`send` wrote.
+
+    Raises:
+        EOFError: If the other side ended.
+    """
+    lengths = _exactly(source, 16)
+    head = json.loads(_exactly(source, int.from_bytes(lengths[:8], "big")))
+    return head, _exactly(source, int.from_bytes(lengths[8:], "big"))
+
+
+def _exactly(source: IO[bytes], size: int) -> bytes:
+    data = source.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def _answered(asked: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    files = {name: Path(path) for name, path in asked["files"].items()}
+    try:
+        table, cut = answer(files, asked["query"], limit=asked["limit"])
+        out = io.BytesIO()
+        table.write_ipc(out)
+        return {"cut": cut}, out.getvalue()
+    except RecLensError as error:
+        return {"error": type(error).__name__, "says": str(error)}, b""
+    # A query may drive Polars or Python to anything; it has no other answer than what was said.
+    except BaseException as error:
+        return {"error": "UsageError", "says": f"the query failed: {_first(error)}"}, b""
+
+
+def _only_select(query: str) -> None:
+    """Refuse all but one SELECT, by DuckDB's own parser, on a connection that has nothing and reaches nothing."""
+    import duckdb
+
+    with open_tables({}) as connection:
+        try:
+            statements = connection.extract_statements(query)
+        except duckdb.Error as error:
+            raise UsageError(f"the query failed: {str(error).strip()}") from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        pivot = " PIVOT is one where its values are named: PIVOT … ON column IN ('a', 'b') USING …"
+        said = "a workspace is read by one SELECT statement at a time (SHOW TABLES, DESCRIBE and SUMMARIZE are some)."
+        raise UsageError(said + (pivot if _PIVOT.search(query) else ""))
+
+
+def _fetch(
+    connection: DuckDBPyConnection, query: str, limit: int | None, *, listing: bool
+) -> tuple[pl.DataFrame, str | None]:
+    """The rows, as far as the limits let them through."""
+    found = connection.sql(query)
+    # One row more tells whether there are more.
+    kept = found if limit is None else found.limit(limit + 1)
+    if not listing:
+        # The answer is a table first: so what it takes is bounded and counted. A listing would show this table.
+        kept.create(_ANSWER)
+        kept = connection.table(_ANSWER)
+    columns = (f"{_quote(name)}::VARCHAR AS {_quote(name)}" if _ODD.search(str(kind)) else _quote(name)
+               for name, kind in zip(kept.columns, kept.types, strict=True))  # fmt: skip
+    frame = _plain(pl.DataFrame(_Stream(kept.select(", ".join(columns)))))
+    if limit is not None and frame.height > limit:
+        frame, cut = frame.head(limit), f"Only the first {limit:,} rows are shown: there are more."
+    else:
+        cut = None
+    size = int(frame.estimated_size())
+    if size > _BYTES:
+        frame = frame.head(frame.height * _BYTES // size)
+        cut = f"Only the first {frame.height:,} rows are shown: more would be over {_BYTES // 10**6} MB."
+    return frame, cut
+
+
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Numbers as people expect them: DuckDB adds integers up to 128 bits, and reads 0.5 as a decimal."""
+    made: list[pl.Series] = []
+    for values in frame:
+        if isinstance(values.dtype, pl.Decimal):
+            whole = values.cast(pl.Int64, strict=False) if values.dtype.scale == 0 else None
+            fits = whole is not None and whole.null_count() == values.null_count()
+            made.append(values.cast(pl.Float64) if whole is None else whole if fits else values.cast(pl.String))
+    return frame.with_columns(made)
+
+
+def _hint(message: str, files: Iterable[str]) -> str:
+    missing = re.search(r"Table with name (\S+) does not exist", message)
+    return suggest(missing[1], files) if missing else ""
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _literal(path: Path) -> str:
+    """A path that a reader of patterns takes for itself alone."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
