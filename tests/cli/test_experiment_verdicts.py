@@ -17,6 +17,19 @@ def test_verdicts_side_by_side(run, tmp_path) -> None:
     assert "off-policy, by whole lists:" in done.stderr
 
 
+def test_the_open_bandit_dataset(run, tmp_path) -> None:
+    folder = tmp_path / "obd" / "random" / "men"
+    folder.mkdir(parents=True)
+    rows = [f"2019-11-24 00:00:{at % 60:02}+00:00,{at % 2},1,{int(at % 4 == 1)},0.5" for at in range(1_000)]
+    (folder / "men.csv").write_text("\n".join(["timestamp,item_id,position,click,propensity_score", *rows]) + "\n")
+    (folder / "item_context.csv").write_text("item_id,item_feature_0\n0,1\n1,2\n")
+    (tmp_path / "target.csv").write_text("item_id,probability\n1,1\n")
+    done = run("experiment", "off-policy", "obd", "target.csv", "--campaign", "men", "--method", "normal", "--format",
+               "json", cwd=tmp_path)  # fmt: skip
+    assert json.loads(done.stdout)["rows"][1]["value"] == 0.5
+    assert "rl.read_open_bandit(path)" in run("data", "info", "obd", cwd=tmp_path, status=2).stderr
+
+
 def test_off_policy_of_files(run, tmp_path) -> None:
     rng = np.random.default_rng(1)
     shown = rng.choice(3, 4_000, p=[0.5, 0.3, 0.2])

@@ -62,8 +62,12 @@ def verdicts(
 
 
 def off_policy(
-    log: Annotated[str, typer.Argument(help="Impressions with propensities: CSV, Parquet, a folder, DuckDB.")],
+    log: Annotated[
+        str, typer.Argument(help="Impressions with propensities: CSV, Parquet, DuckDB; or the Open Bandit Dataset.")
+    ],
     target: Annotated[str, typer.Argument(help="The policy: a table of item_id, probability, and maybe position.")],
+    behavior: Annotated[str, typer.Option("--behavior", help="Open Bandit: random or bts.")] = "random",
+    campaign: Annotated[str, typer.Option("--campaign", help="Open Bandit: all, men or women.")] = "all",
     reward: Annotated[str, typer.Option("--reward", help="Column of what came of it.")] = "clicked",
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     method: Annotated[str, typer.Option("--method", help="Interval: bootstrap or normal.")] = "bootstrap",
@@ -76,15 +80,23 @@ def off_policy(
     The target shows items with the same probabilities to everybody; for one that depends on the user, use
     reclens.experiment.off_policy in Python.
 
-    Example:
+    Examples:
       reclens experiment off-policy impressions.parquet target.csv
+
+      reclens experiment off-policy open_bandit.zip target.csv --campaign men
     """
+    from reclens.cli.reading import holds_open_bandit
     from reclens.cli.shared import emit, say, table_of
-    from reclens.data.sources import load
+    from reclens.data.bandit import read_open_bandit
+    from reclens.data.sources import Raw, load
     from reclens.experiment.off_policy import evaluate_policy
     from reclens.experiment.off_policy.common import read_common_policy
 
-    decisions, policy = read_common_policy(load(log), load(target), reward=reward)
+    if holds_open_bandit(log):
+        raw = Raw(read_open_bandit(log, behavior=behavior, campaign=campaign).impressions, log, "log")
+    else:
+        raw = load(log)
+    decisions, policy = read_common_policy(raw, load(target), reward=reward)
     found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
     emit(table_of("What the target would have earned", found.to_dicts()), format=format, out=out)
     say(found.words)

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
     from reclens.schema import Recommendations
 
-__all__ = ["ColumnOption", "ReadOption", "as_options", "load_data", "load_lists", "load_truth", "reading"]
+__all__ = [
+    "ColumnOption",
+    "ReadOption",
+    "as_options",
+    "holds_open_bandit",
+    "load_data",
+    "load_lists",
+    "load_truth",
+    "reading",
+]
 
 ColumnOption = Annotated[
     list[str] | None, typer.Option("--column", "-c", help="Name a column, as user_id=uid; repeat it.")
@@ -75,6 +84,11 @@ def load_data(
     from reclens.data.tables import read
 
     kind = "table" if path is None else _kind(Path(path))
+    if kind == "table" and path is not None and not given and holds_open_bandit(path):
+        raise UsageError(
+            f"{path} is the Open Bandit Dataset, a log of what was shown and no set of interactions. Use it with "
+            "'reclens experiment off-policy', or rl.read_open_bandit(path) in Python."
+        )
     if kind == "movielens":
         if given:
             raise UsageError(f"{path} is a MovieLens data set, whose layout is known: it takes no {', '.join(given)}.")
@@ -113,6 +127,25 @@ def load_truth(path: str, *, options: Mapping[str, Any]) -> tuple[pl.DataFrame, 
     from reclens.data.tables import read_table_and_rules
 
     return *read_table_and_rules(path, **_without(options, ("duplicates",))), False
+
+
+def holds_open_bandit(path: str) -> bool:
+    """Whether a zip or a folder is the Open Bandit Dataset, told by the names of its files."""
+    from reclens.data.zips import open_members
+
+    place = Path(path).expanduser()
+    if place.is_dir():
+        return any((place / above / "item_context.csv").exists() for above in _campaigns(place))
+    if place.suffix.lower() != ".zip":
+        return False
+    with open_members(place) as members:
+        return any(name.rpartition("/")[2] == "item_context.csv" for name in members.names)
+
+
+def _campaigns(folder: Path) -> list[Path]:
+    """Where the logs of the Open Bandit Dataset stand below a folder."""
+    return [Path(above) / policy / campaign for above in (".", "obd") for policy in ("random", "bts")
+            for campaign in ("all", "men", "women") if (folder / above / policy).is_dir()]  # fmt: skip
 
 
 def _without(options: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
