@@ -114,8 +114,9 @@ class OffPolicy:
             "estimator": name, "value": value.value, "low": value.low, "high": value.high,
             "difference": gap.value if gap else None, "difference_low": gap.low if gap else None,
             "difference_high": gap.high if gap else None, "parameter": by.parameter if by else None, "verdict": says,
-            "effective": self.weights.effective if own is None else own, "largest_weight": self.weights.largest,
-            "mean_weight": self.weights.mean, "unseen": self.weights.unseen,
+            "effective": None if by is None else self.weights.effective if own is None else own,
+            "largest_weight": self.weights.largest if by else None, "mean_weight": self.weights.mean if by else None,
+            "unseen": self.weights.unseen if by else None,
         }  # fmt: skip
 
 
