@@ -15,6 +15,7 @@ Bring data                ``read``, ``read_movielens``, ``read_open_bandit``, ``
 Prepare it                ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``Pipeline``
 Measure                   ``metrics``, ``evaluate``, ``compare``, ``tune``, ``Evaluation``, ``Comparison``, ``Estimate``
+Experiment                ``experiment`` (plan, assign, read, decide), ``world`` (users whose behaviour is known)
 Show and keep             ``report``, ``Workspace``
 When something is wrong   ``errors``
 ========================  =============================================================================================
@@ -26,7 +27,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from reclens import errors, metrics, models, report
+    from reclens import errors, experiment, metrics, models, report, world
     from reclens.data import filters, segments, split
     from reclens.data.bandit import read_open_bandit
     from reclens.data.dataset import Dataset
@@ -51,6 +52,7 @@ __all__ = [
     "compare",
     "errors",
     "evaluate",
+    "experiment",
     "filters",
     "metrics",
     "models",
@@ -63,6 +65,7 @@ __all__ = [
     "split",
     "synthetic_movielens",
     "tune",
+    "world",
 ]
 
 _HOMES: Final = {
@@ -76,6 +79,7 @@ _HOMES: Final = {
     "compare": "reclens.evaluate:compare",
     "errors": "reclens.errors",
     "evaluate": "reclens.evaluate",  # the room itself, which can be called: see reclens._callable
+    "experiment": "reclens.experiment",
     "filters": "reclens.data.filters",
     "metrics": "reclens.metrics",
     "models": "reclens.models",
@@ -88,6 +92,7 @@ _HOMES: Final = {
     "split": "reclens.data.split",
     "synthetic_movielens": "reclens.data.synthetic:synthetic_movielens",
     "tune": "reclens.evaluate:tune",
+    "world": "reclens.world",
 }
 """Where each public name lives: ``module`` or ``module:attribute``."""
 
