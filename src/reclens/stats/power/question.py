@@ -24,7 +24,7 @@ class Answer:
     Attributes:
         asked: ``size``, ``effect`` or ``power``.
         value: The number asked for, as the formula gives it: units over all arms, effect, or power.
-        n: Units over all arms, rounded up; of an effect or a power, those it was asked for.
+        n: Units over all arms, each rounded up; of an effect or a power, those it was asked for.
         n_control: Units in control, rounded up.
         n_treatment: Units in the treatment, rounded up.
         effect: The effect, relative to control if the question was.
@@ -245,8 +245,10 @@ class Question:
         others = [replace(self, formula=name) for name in self.formulas if name != self.formula_name]
         neighbours = tuple((FORMULAS[each.formula_name].title, solve(each)) for each in others)
         control, treated = (math.ceil(n * share - 1e-9) for share in self.shares)
+        # Of a size each arm is rounded up, and the arms together are the experiment.
+        together = asked == "size" and sum(self.shares) > 1 - 1e-9
         return Answer(
-            asked=asked, value=value, n=math.ceil(n - 1e-9), n_control=control, n_treatment=treated, effect=effect,
+            asked=asked, value=value, n=control + treated if together else math.ceil(n - 1e-9), n_control=control, n_treatment=treated, effect=effect,
             effect_absolute=effect * (abs(self.mean) if self.relative else 1.0), power=power, alpha=self.alpha,
             formula=used.name, title=used.title, source=used.source, neighbours=neighbours,
             adjustments=tuple(self._adjustments()),
