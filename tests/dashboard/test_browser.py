@@ -63,7 +63,8 @@ def problems_of(page) -> list[str]:
     return [each for each in page.console_errors if "404 (Not Found)" not in each]
 
 
-@pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 800, "light"), (390, 844, "dark")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_every_page(
     browser_page, worst_contrast, address: str, repository: Path, width: int, height: int, scheme: str
 ) -> None:

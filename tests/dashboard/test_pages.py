@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import reclens.dashboard.pages
 from reclens.dashboard.demo import run_demo
 from reclens.dashboard.navigation import pages
-from reclens.dashboard.show import plain
+from reclens.dashboard.show import plain, rows_as_csv
+from reclens.dashboard.store import fits, split_of
+from reclens.data.split import random
+from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import WorkspaceError
 from reclens.evaluate import compare
 from reclens.evaluate.views import crossed
+from reclens.report import charts, gains
 from reclens.report.attention import findings
 from reclens.report.gains import movers_tables
+from reclens.report.page import figure_of
 from reclens.report.tables import leaderboard, segment_table
 from reclens.workspace import Workspace
 
@@ -65,7 +74,7 @@ def test_a_link_reproduces_the_view(open_page) -> None:
     app = open_page("diagnostics", runs=["small-ease", "small-popular"], view="Users", metric="ndcg@10",
                     system="small-popular")  # fmt: skip
     assert app.multiselect(key="runs").value == ["small-ease", "small-popular"]
-    assert "The users whom small-popular serves worst" in words(app)
+    assert plain("The users whom small-popular serves worst") in words(app)
 
 
 def test_a_link_to_what_does_not_exist_says_so(open_page) -> None:
@@ -90,7 +99,8 @@ def test_a_user_with_her_lists_hits_and_reasons(open_page, workspace: Workspace)
     marked = [table.value for table in app.dataframe if "✓" in table.value.columns]
     assert len(marked) == 3 and (marked[0]["✓"] == "✓").sum() == hits.filter(hits["user_id"] == user).height
     assert {"because of", "adds"} <= {name for table in app.dataframe for name in table.value.columns}
-    assert "Nobody is called 999999" in words(open_page("users", user="999999"))
+    for nobody in ("999999", "²", "--5"):
+        assert plain(f"Nobody is called {nobody}") in words(open_page("users", user=nobody))
 
 
 def test_an_item_by_title_and_whom_it_is_shown_to(open_page, workspace: Workspace) -> None:
@@ -131,7 +141,9 @@ def test_segments_can_be_crossed(open_page, workspace: Workspace) -> None:
 def test_compare_names_who_gains_with_examples(open_page, workspace: Workspace) -> None:
     app = open_page("compare", system="small-ease", baseline="small-popular", metric="ndcg@10")
     results = {name: workspace.load("evaluation", name) for name in ("small-ease", "small-popular")}
-    verdict = compare(results, baseline="small-popular", metrics=["ndcg@10"], by=["activity", "taste"]).verdict
+    # The p-values are corrected over all metrics, whichever one is looked at.
+    metrics = ["ndcg@10", "ndcg@5", "diversity@10", "novelty@10", "coverage@10"]
+    verdict = compare(results, baseline="small-popular", metrics=metrics, by=["activity", "taste"]).verdict
     assert all(plain(sentence) in words(app) for sentence in verdict)
     gained, lost = movers_tables(*results.values(), metric="ndcg@10")
     shown = [each.value for each in app.dataframe]
@@ -164,3 +176,74 @@ def test_a_demo_that_fails_says_why(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("sys.executable", str(stand_in))
     with pytest.raises(WorkspaceError, match="the demo failed: no space left"):
         run_demo(Workspace(tmp_path), say=lambda line: None)
+
+
+def test_lists_of_another_split_are_left_out(open_page, workspace: Workspace, tmp_path: Path) -> None:
+    """Hits are marked against what the lists were made for, or not at all."""
+    place = Workspace(tmp_path)
+    data = synthetic_movielens(n_users=120, n_items=90, n_ratings=4_000, rng=4)
+    place.save(workspace.load("split", "small"), "small")
+    place.save(workspace.load("run", "small-ease"), "small-ease")
+    place.save(random(data, rng=0), "newer")
+    assert fits(place, "small-ease", "small") and not fits(place, "small-ease", "newer")
+    assert split_of(place, ["small-ease"]) == "small"
+    app = open_page("users", folder=tmp_path, runs="small-ease", user="7")
+    assert app.selectbox(key="split").value == "small", "the split that fits the lists of a link"
+    other = open_page("users", folder=tmp_path, split="newer", runs="small-ease", user="7")
+    assert "learned from other data" in words(other) and not any("✓" in each.value.columns for each in other.dataframe)
+
+
+def test_the_csv_of_a_chart_holds_its_rows(workspace: Workspace) -> None:
+    results = {name: workspace.load("evaluation", name) for name in ("small-ease", "small-popular")}
+    comparison = compare(results, baseline="small-popular")
+    chosen = {"metric": "ndcg@10", "by": "activity"}
+    drawn = {
+        "gap": charts.gap_chart(results, metric="ndcg@10"),
+        "lorenz": charts.lorenz_chart(results, consumed=results["small-ease"].lorenz("popularity")),
+        "difference": gains.gain_difference_chart(comparison, system="small-ease", **chosen),
+        "gain": gains.gain_chart(comparison, system="small-ease", **chosen),
+        "change": gains.change_chart(*results.values(), metric="ndcg@10"),
+        "segments": charts.segment_chart(results, **chosen),
+        "trade": charts.trade_off_chart(results, x="ndcg@10", y="novelty@10"),
+    }
+    columns = {"gap": {"by", "value", "low", "high"}, "lorenz": {"items", "share"}, "difference": {"segment", "value"},
+               "gain": {"segment", "users", "share"}, "change": {"users", "change"}, "segments": {"segment", "value"},
+               "trade": {"x", "y", "system"}}  # fmt: skip
+    for name, chart in drawn.items():
+        rows = pl.read_csv(io.StringIO(rows_as_csv(figure_of(chart, name).spec)))
+        assert columns[name] <= set(rows.columns) and rows.height > 1, name
+    found = comparison.find("small-ease", "ndcg@10", by="activity", segment="light")
+    rows = pl.read_csv(io.StringIO(rows_as_csv(figure_of(drawn["difference"], "").spec)))
+    assert rows.filter(pl.col("segment") == "light")["value"].item() == pytest.approx(found.difference)
+
+
+def test_names_are_no_markdown_and_no_formula() -> None:
+    hostile = "![x](http://evil.example/p.png) www.evil.com a@b.co &copy; **b**\n# h"
+    shown = plain(hostile)
+    assert "\n" not in shown
+    assert not re.search(r"(?<!\\)[!\[\]()*#&@.:]", shown), "nothing is left that Markdown or a browser would follow"
+    rows = rows_as_csv({"data": {"values": [{"system": "=HYPERLINK(1)", "value": 1.0}]}})
+    assert rows.splitlines()[1].startswith("'=HYPERLINK")
+
+
+def test_home_lists_what_is_there_beside_a_broken_evaluation(open_page, workspace: Workspace, tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    for name in ("small-ease", "small-popular"):
+        place.save(workspace.load("evaluation", name), name)
+    (tmp_path / "evaluation" / "small-ease" / "per_user.parquet").write_bytes(b"PAR1 cut off")
+    app = open_page("home", folder=tmp_path)
+    assert app.error and set(app.dataframe[0].value["name"]) == {"small-ease", "small-popular"}
+
+
+def test_a_metric_that_is_not_registered_here_is_shown_by_its_name(open_page, workspace: Workspace, tmp_path) -> None:
+    place = Workspace(tmp_path)
+    for name in ("small-ease", "small-popular"):
+        result = workspace.load("evaluation", name)
+        columns = tuple("mine@5" if each == "ndcg@5" else each for each in result.summary.columns)
+        summary = replace(result.summary, columns=columns)
+        mine = replace(result, metrics=("mine@5", *result.metrics[1:]), summary=summary,
+                       per_user=result.per_user.rename({"ndcg@5": "mine@5"}))  # fmt: skip
+        place.save(mine, name)
+    for view in ("Leaderboard", "Segments", "Users"):
+        app = open_page("diagnostics", folder=tmp_path, view=view)
+        assert not app.error and plain("mine@5") in words(app), view

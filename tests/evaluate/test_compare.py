@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from reclens import models
+from reclens.data.split import random
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.evaluate import Comparison, Evaluation, compare, evaluate
 from reclens.schema import Recommendations
@@ -173,3 +175,21 @@ def test_a_comparison_survives_being_saved(results, tmp_path: Path) -> None:
     comparison.save(tmp_path)
     again = Comparison.load(tmp_path)
     assert again.to_dicts() == comparison.to_dicts() and again.verdict == comparison.verdict
+
+
+def test_who_gains_by_a_metric_whose_lower_values_are_better(small_data) -> None:
+    """Counted by hand from the values of each user: a fall is a gain."""
+    split = random(small_data, rng=1)
+    train = split.train
+    results = {
+        name: evaluate(model.fit(train).recommend(split.test_users), split.test, train=train, features="genres",
+                       metrics=["miscalibration@10", "ndcg@10"], replicates=200, name=name)
+        for name, model in {"popular": models.Popular(), "ease": models.EASE(l2=50)}.items()
+    }  # fmt: skip
+    found = compare(results, baseline="popular").find("ease", "miscalibration@10")
+    both = results["popular"].per_user.join(results["ease"].per_user, on="user_id", suffix=" of ease")
+    change = (both["miscalibration@10 of ease"] - both["miscalibration@10"]).drop_nans()
+    assert (found.gained, found.lost) == (int((change < -1e-12).sum()), int((change > 1e-12).sum()))
+    assert found.gained == found.losses
+    verdict = compare(results, baseline="popular", metrics=["miscalibration@10"]).verdict
+    assert any(f"{found.gained:,} users gain, {found.lost:,} lose" in sentence for sentence in verdict)

@@ -24,7 +24,9 @@ def test_shares_who_gain_and_lose_are_those_of_the_comparison(measured) -> None:
     found = measured.comparison.find("ease </b>", METRIC)
     drawn = {row["what"]: row for row in rows(gains.gain_chart(measured.comparison, system="ease </b>", metric=METRIC))}
     assert drawn["gain"]["share"] == pytest.approx(found.wins / found.n)
-    assert drawn["lose"]["share"] == pytest.approx(-found.losses / found.n)
+    assert drawn["lose"]["share"] == pytest.approx(found.losses / found.n)
+    assert (drawn["gain"]["place"], drawn["lose"]["place"]) == (drawn["gain"]["share"], -drawn["lose"]["share"])
+    assert (drawn["gain"]["users"], drawn["lose"]["users"]) == (found.wins, found.losses)
     assert f"{found.wins:,} of {found.n:,} users gain" in drawn["gain"]["tip"]
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from reclens.dashboard.launch import login_is_configured
 from reclens.dashboard.navigation import Page, pages
+from reclens.dashboard.show import plain
 from reclens.dashboard.style import STYLE
 from reclens.errors import RecLensError
 from reclens.workspace import Workspace
@@ -42,7 +43,7 @@ def draw_page(page: Page, workspace: Workspace) -> None:
     try:
         page.show(workspace)
     except RecLensError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
 
 
 def _drawer(page: Page, workspace: Workspace) -> Callable[[], None]:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.show import choose, choose_many, empty
+from reclens.dashboard.show import choose, choose_many, empty, plain
 from reclens.data.split import Split
 from reclens.evaluate.drill import title_column
 from reclens.schema import ITEM, Recommendations
@@ -51,9 +51,16 @@ def scope_of(workspace: Workspace) -> Scope | None:
               "the demo on **Home** does too.")  # fmt: skip
         return None
     with st.sidebar:
-        split = choose("Split", splits, key="split", default=splits[0]) or splits[0]
-        near = [name for name in runs if name.startswith(f"{split}-")] or runs
+        asked = [name for name in st.query_params.get_all("runs") if name in runs]
+        fitting = store.split_of(workspace, asked) or splits[0]
+        split = choose("Split", splits, key="split", default=fitting) or splits[0]
+        near = [name for name in runs if store.fits(workspace, name, split)]
         chosen = choose_many("Lists", runs, key="runs", default=near[:_MOST])
+    unlike = [name for name in chosen if name not in near]
+    if unlike:
+        st.warning(f"{plain(', '.join(unlike))}: learned from other data than the split {plain(split)}. Hits would be "
+                   "wrong, so these lists are left out; choose their split.", icon=":material/warning:")  # fmt: skip
+        chosen = [name for name in chosen if name in near]
     if not chosen:
         empty("No lists chosen", "Choose the lists of one or more systems in the sidebar.", ":material/checklist:")
         return None

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from reclens.errors import RecLensError, suggest
-from reclens.metrics import describe
+from reclens.metrics import describe, names
 from reclens.report import Table, to_csv
 from reclens.report.charts import THEME
 from reclens.report.page import Figure
@@ -27,6 +27,7 @@ __all__ = [
     "grid",
     "legend",
     "plain",
+    "rows_as_csv",
     "table",
 ]
 
@@ -60,7 +61,7 @@ def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = 
         height = int(spec.pop("height", 260)) + _AXIS
         st.vega_lite_chart(_ready(spec), theme=None, width="stretch", height=height, key=f"chart-{key}", alt=caption)
         with st.container(horizontal=True, gap="small"):
-            _download("CSV", lambda: _rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
+            _download("CSV", lambda: rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
             _download("SVG", lambda: to_svg(drawn), f"{key}.svg", "image/svg+xml",
                       f"The picture of “{caption}”, for print; its menu saves a PNG.")  # fmt: skip
 
@@ -138,8 +139,11 @@ def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
     """The definitions of metrics, folded away."""
     with st.expander("What the metrics mean", icon=":material/menu_book:"):
         for name in metrics:
-            st.markdown(f"**{plain(name)} · {plain(describe(name).title)}**")
-            st.text(describe(name).doc)
+            if name.split("@")[0] in names():
+                st.markdown(f"**{plain(name)} · {plain(describe(name).title)}**")
+                st.text(describe(name).doc)
+            else:
+                st.markdown(f"**{plain(name)}**: a metric of your own, which is not registered here.")
 
 
 def _download(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:
@@ -172,8 +176,8 @@ def _definition(metric: str | None) -> str | None:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is: names and titles are data."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:-])", r"\\\1", text)
+    """Text that Markdown shows as it is, without links and pictures: names, titles and messages are data."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:@&.=-])", r"\\\1", " ".join(text.split()))
 
 
 def _escaped(text: str) -> str:
@@ -195,16 +199,15 @@ def _ready(spec: Mapping[str, Any]) -> dict[str, Any]:
     return ready
 
 
-def _rows_as_csv(spec: Mapping[str, Any]) -> str:
-    """The rows that a chart draws."""
-    import polars as pl
-
-    layers = [spec, *spec.get("layer", [])]
-    values = next((each["data"]["values"] for each in layers if each.get("data", {}).get("values")), None)
-    if not values:
-        named = spec.get("datasets", {})
-        values = max(named.values(), key=len, default=[])
-    if not values:
-        return ""
-    flat = [{name: each for name, each in row.items() if not isinstance(each, dict | list)} for row in values]
-    return pl.DataFrame(flat, infer_schema_length=None).write_csv()
+def rows_as_csv(spec: Mapping[str, Any]) -> str:
+    """The rows that a chart draws; what a spreadsheet would run as a formula is made inert."""
+    sets: list[list[dict[str, Any]]] = [[], *spec.get("datasets", {}).values()]
+    layers = [spec]
+    while layers:
+        layer = layers.pop()
+        layers += layer.get("layer", [])
+        sets.append(layer.get("data", {}).get("values", []))
+    # The lines at zero and the diagonals are data sets too: the chart's own is the largest, and knows more columns.
+    rows = max(sets, key=lambda each: (len(each), len(each[0]) if each else 0))
+    records = tuple({name: value for name, value in row.items() if not isinstance(value, dict | list)} for row in rows)
+    return to_csv(Table("", (), (), records))

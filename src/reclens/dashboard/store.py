@@ -12,19 +12,22 @@ import streamlit as st
 
 from reclens.evaluate import Comparison, Evaluation, compare
 from reclens.evaluate.views import crossed as crossed_by
-from reclens.schema import USER
+from reclens.schema import USER, Recommendations
 from reclens.workspace import KINDS, Artefact, Workspace
 
 __all__ = [
+    "averaged",
     "compared",
     "crossed",
     "evaluations",
+    "fits",
     "listing",
     "load",
     "names",
     "newest_together",
     "popular_of",
     "shared",
+    "split_of",
 ]
 
 _MOST = 6
@@ -89,12 +92,45 @@ def popular_of(chosen: Sequence[str]) -> str:
     return next((name for name in chosen if name == "popular" or name.endswith("-popular")), chosen[0])
 
 
-def shared(results: Mapping[str, Evaluation]) -> tuple[list[str], list[str]]:
-    """The metrics and the segmentations that all evaluations have, in the order of the first."""
+def shared(results: Mapping[str, Evaluation]) -> tuple[list[str], list[str], list[str]]:
+    """What all evaluations have, in the order of the first: metrics, and segmentations with the same segments.
+
+    The third are segmentations that all have by name, but with other segments.
+    """
     first, *others = results.values()
     metrics = [name for name in first.metrics if all(name in each.metrics for each in others)]
-    by = [name for name in first.segments.columns if name != USER and all(name in e.segments.columns for e in others)]
-    return metrics, by
+    named = [name for name in first.segments.columns if name != USER]
+    named = [name for name in named if all(name in each.segments.columns for each in others)]
+    alike = [name for name in named if len({_segments(each, name) for each in results.values()}) == 1]
+    return metrics, alike, [name for name in named if name not in alike]
+
+
+def averaged(results: Mapping[str, Evaluation]) -> list[str]:
+    """The metrics that all evaluations average over users, in the order of the first."""
+    first, *others = results.values()
+    return [name for name in first.summary.columns if all(name in each.summary.columns for each in others)]
+
+
+def split_of(workspace: Workspace, runs: Sequence[str]) -> str | None:
+    """The newest split whose training part all these lists were learned from; None if there is none.
+
+    Lists that do not say what they were learned from belong to the split whose name theirs begins with.
+    """
+    return next((name for name in names(workspace, "split") if all(fits(workspace, run, name) for run in runs)), None)
+
+
+def fits(workspace: Workspace, run: str, split: str) -> bool:
+    """Whether lists were learned from the training part of a split, as far as they tell."""
+    known: Recommendations = load(workspace, "run", run)
+    learned = (known.card.get("train") or {}).get("hash")
+    if learned is not None:
+        return bool(learned == load(workspace, "split", split).train.fingerprint)
+    begun = [name for name in names(workspace, "split") if run.startswith(f"{name}-")]
+    return split == max(begun, key=len, default=split)
+
+
+def _segments(result: Evaluation, by: str) -> frozenset[str]:
+    return frozenset(label for name, label in result.summary.cells if name == by)
 
 
 def _written(workspace: Workspace) -> tuple[int, ...]:

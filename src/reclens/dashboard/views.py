@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,11 +13,18 @@ from reclens.dashboard import store
 from reclens.dashboard.drawing import draw
 from reclens.dashboard.show import chart, choose, choose_many, empty, grid, plain, table
 from reclens.evaluate import Comparison, Evaluation
-from reclens.metrics import describe
+from reclens.evaluate.views import crossings_of
+from reclens.metrics import direction
 from reclens.report import charts, diagnosis, tables
 from reclens.workspace import Workspace
 
 __all__ = ["VIEWS", "Shown"]
+
+_MOST_CELLS: Final = 200
+"""Segments up to which a product of two segmentations is offered: more would be few users each, and take long."""
+
+_MOST_ROWS: Final = 40
+"""Segments that a chart shows at most."""
 
 _TAIL = ("coverage", "gini", "entropy", "arp", "aplt", "novelty")
 """Metrics that tell of the long tail."""
@@ -45,7 +51,8 @@ class Shown:
     @property
     def averaged(self) -> list[str]:
         """Those of the metrics that are averaged over users."""
-        return [name for name in self.metrics if describe(name).kind == "user"]
+        known = store.averaged(self.results)
+        return [name for name in self.metrics if name in known]
 
 
 def _leaderboard(shown: Shown) -> None:
@@ -65,25 +72,30 @@ def _segments(shown: Shown) -> None:
     if not shown.by or not shown.averaged:
         empty("No segments", "These runs were evaluated without segments: add `--by age`, or `[segments]` in a job.")
         return
-    crossings = {f"{one} × {other}": (one, other) for one, other in itertools.combinations(shown.by, 2)}
+    first = next(iter(shown.results.values()))
+    crossings = crossings_of(first, shown.by, most=_MOST_CELLS)
     left, right = st.columns(2)
     with left:
         metric = choose("Metric", shown.averaged, key="metric") or shown.averaged[0]
     with right:
         groups = choose_many("Segmentations", [*shown.by, *crossings], key="by", default=shown.by,
-                             help="Two names joined by × are the product of both.")  # fmt: skip
+                             help="Two names joined by × are the product of both, offered up to "
+                             f"{_MOST_CELLS} segments.")  # fmt: skip
     sources = {
         name: store.crossed(shown.workspace, list(shown.results), *crossings[name]) if name in crossings
         else shown.results for name in groups
     }  # fmt: skip
     for name, place in grid(groups):
         with place:
-            drawn = draw(charts.segment_chart, sources[name], metric=metric, by=name)
+            drawn = draw(charts.segment_chart, sources[name], metric=metric, by=name, most=_MOST_ROWS)
             chart(drawn, f"{metric} by {name}", key=f"segment-{name}", metric=metric)
+            if (count := charts.segment_count(sources[name], metric=metric, by=name)) > _MOST_ROWS:
+                st.caption(f"The {_MOST_ROWS} segments with the most users, of {count}: the numbers below have all.")
     st.subheader("Gaps")
     st.caption("The largest difference between two segments, with an interval that allows for having looked at every "
                "pair. Faded: the interval includes zero.")  # fmt: skip
-    chart(draw(charts.gap_chart, shown.results, metric=metric), f"Largest gap in {metric}", key="gaps", metric=metric)
+    gaps = draw(charts.gap_chart, shown.results, metric=metric, by=groups)
+    chart(gaps, f"Largest gap in {metric}", key="gaps", metric=metric)
     for name in groups:
         with st.expander(f"The numbers by {plain(name)}"):
             table(tables.segment_table(sources[name], metric=metric, by=name), key=f"segment-table-{name}")
@@ -141,14 +153,18 @@ def _users(shown: Shown) -> None:
         system = choose("System", list(shown.results), key="system") or next(iter(shown.results))
     drawn = draw(diagnosis.distribution_chart, shown.results, metric=metric)
     chart(drawn, f"Share of users by their {metric}", key="distribution", metric=metric)
-    st.subheader(f"The users whom {system} serves worst")
+    better = direction(metric)
+    st.subheader(f"The users whom {plain(system)} serves worst" if better is not None
+                 else f"The users with the lowest {plain(metric)} under {plain(system)}")  # fmt: skip
     worst = diagnosis.worst_users_table(shown.results[system], metric=metric)
     table(worst, key="worst")
     users = [str(row["user_id"]) for row in worst.records]
     chosen = choose("Look at one of them", users, key="worst-user")
     if chosen is not None:
-        link = urlencode({"user": chosen, "runs": list(shown.results)}, doseq=True)
-        st.link_button(f"Open user {chosen}", f"users?{link}", icon=":material/person:")
+        runs = [name for name in shown.results if name in store.names(shown.workspace, "run")]
+        split = store.split_of(shown.workspace, runs)
+        link = urlencode({"user": chosen, "runs": runs} | ({"split": split} if split else {}), doseq=True)
+        st.link_button(f"Open user {plain(chosen)}", f"users?{link}", icon=":material/person:")
 
 
 VIEWS: Final[Mapping[str, Callable[[Shown], None]]] = {

@@ -9,7 +9,7 @@ import polars as pl
 
 from reclens.errors import UnknownNameError
 from reclens.evaluate.results import Evaluation
-from reclens.metrics import describe
+from reclens.metrics import direction
 from reclens.schema import USER
 
 __all__ = ["change_curve", "movers", "paired_values"]
@@ -58,7 +58,7 @@ def movers(ours: Evaluation, theirs: Evaluation, metric: str, *, n: int = 10) ->
     table = table.filter(pl.col("change").is_not_nan() & (pl.col("change") != 0))
     table = table.join(ours.per_user.select(USER, "n_relevant"), on=USER, how="left", maintain_order="left")
     table = table.join(ours.segments, on=USER, how="left", maintain_order="left")
-    falling = describe(metric).higher_is_better is False
+    falling = direction(metric) is False
 
     def most(down: bool) -> pl.DataFrame:
         moved = table.filter(pl.col("change") < 0 if down else pl.col("change") > 0)

@@ -17,6 +17,7 @@ from reclens.evaluate.changes import paired_values
 from reclens.evaluate.protocol import check_comparable
 from reclens.evaluate.results import MINIMUM_SEGMENT, OVERALL, Evaluation
 from reclens.evaluate.verdict import write_verdict
+from reclens.metrics.registry import direction
 from reclens.schema import USER, stable_hash
 from reclens.stats.bootstrap import difference
 from reclens.stats.multiplicity import adjust
@@ -77,6 +78,16 @@ class Difference:
     smallest_detectable: float | None = None
     small: bool = False
     note: str | None = None
+
+    @property
+    def gained(self) -> int | None:
+        """Users whose value is better than under the baseline; higher, where neither direction is better."""
+        return self.losses if direction(self.metric) is False else self.wins
+
+    @property
+    def lost(self) -> int | None:
+        """Users whose value is worse than under the baseline; lower, where neither direction is better."""
+        return self.wins if direction(self.metric) is False else self.losses
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reclens.metrics.registry import describe
+from reclens.metrics.registry import direction
 
 if TYPE_CHECKING:
     from reclens.evaluate.compare import Difference
@@ -30,7 +30,7 @@ def write_verdict(
     """
     sentences: list[str] = []
     primary = next((row.metric for row in rows if row.p_randomization is not None), rows[0].metric)
-    better = describe(primary).higher_is_better
+    better = direction(primary)
     overall = [row for row in rows if row.metric == primary and row.by == "overall"]
     if better is not None:
         overall.sort(key=lambda row: row.difference, reverse=better)
@@ -63,7 +63,7 @@ def write_verdict(
 def _ranking(rows: Sequence[Difference]) -> str:
     """Who comes first, and how many systems are better and worse than the baseline; ``rows`` are the best first."""
     first, baseline = rows[0], rows[0].baseline
-    higher = bool(describe(first.metric).higher_is_better)
+    higher = bool(direction(first.metric))
     leads = first.difference != 0 and (first.difference > 0) == higher
     name, value = (first.system, first.value) if leads else (baseline, first.baseline_value)
     significant = [row for row in rows if row.significant]
@@ -87,7 +87,7 @@ def _overall(row: Difference, level: float) -> str:
             f"No difference between {row.system} and {row.baseline} can be concluded by {name}: {numbers}. "
             f"A single test of this size finds true differences from about {smallest:.4f} on."
         )
-    better = describe(row.metric).higher_is_better
+    better = direction(row.metric)
     if better is None:
         word = "higher" if row.difference > 0 else "lower"
     else:
@@ -96,7 +96,8 @@ def _overall(row: Difference, level: float) -> str:
         f"{word} than {row.baseline}" if better is not None else f"{word} under {row.system} than under {row.baseline}"
     )
     subject = f"{row.system} is {than} by {name}" if better is not None else f"{name} is {than}"
-    return f"{subject}: {numbers}; {row.wins:,} users gain, {row.losses:,} lose, {row.ties:,} tie."
+    gain, lose = ("gain", "lose") if better is not None else ("have a higher value", "a lower one")
+    return f"{subject}: {numbers}; {row.gained:,} users {gain}, {row.lost:,} {lose}, {row.ties:,} tie."
 
 
 def _opposed(row: Difference, overall: Difference) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,7 @@ from reclens.evaluate.results import Evaluation
 from reclens.schema import USER, stable_hash
 from reclens.stats.summary import Summary
 
-__all__ = ["crossed", "exposure_by_popularity", "per_k", "spread", "worst_users"]
+__all__ = ["crossed", "crossings_of", "exposure_by_popularity", "per_k", "spread", "worst_users"]
 
 
 def per_k(result: Evaluation, family: str) -> list[dict[str, Any]]:
@@ -130,6 +132,13 @@ def crossed(result: Evaluation, first: str, second: str) -> Evaluation:
                          replicates=result.summary.replicates, seed=result.summary.seed)  # fmt: skip
     averaged = tuple(metric for metric in result.metrics if metric in values)
     return replace(result, metrics=averaged, summary=summary, catalogue={}, segments=table.select(USER, name))
+
+
+def crossings_of(result: Evaluation, by: Sequence[str], *, most: int) -> dict[str, tuple[str, str]]:
+    """The products of two segmentations that have at most so many segments: name -> both, for :func:`crossed`."""
+    sizes = {name: sum(cell[0] == name for cell in result.summary.cells) for name in by}
+    return {f"{one} × {other}": (one, other) for one, other in itertools.combinations(by, 2)
+            if sizes[one] * sizes[other] <= most}  # fmt: skip
 
 
 def _values(result: Evaluation, metric: str) -> pl.Series:

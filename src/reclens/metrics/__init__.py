@@ -6,7 +6,7 @@ To add one, write a function in any module of this package (or in your own code)
 from __future__ import annotations
 
 from reclens.metrics.conventions import CONVENTIONS, Convention, convention_named
-from reclens.metrics.registry import MetricInfo, MetricSpec, describe, metric, names, parse
+from reclens.metrics.registry import MetricInfo, MetricSpec, describe, direction, metric, names, parse
 
 __all__ = [
     "CONVENTIONS",
@@ -15,6 +15,7 @@ __all__ = [
     "MetricSpec",
     "convention_named",
     "describe",
+    "direction",
     "metric",
     "names",
     "parse",

@@ -17,7 +17,7 @@ from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 
-__all__ = ["MetricInfo", "MetricSpec", "describe", "metric", "names", "parse"]
+__all__ = ["MetricInfo", "MetricSpec", "describe", "direction", "metric", "names", "parse"]
 
 UserMetric = Callable[[Lists, Convention], np.ndarray]
 CatalogueMetric = Callable[[Exposure], float]
@@ -162,6 +162,12 @@ def describe(name: str) -> MetricInfo:
     if bare not in known:
         raise UnknownNameError("metric", bare, known)
     return known[bare]
+
+
+def direction(name: str) -> bool | None:
+    """Whether higher values are better; None where neither is by itself, or the metric is not registered here."""
+    known = _registered().get(name.split("@", 1)[0])
+    return None if known is None else known.higher_is_better
 
 
 def parse(text: str) -> MetricSpec:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reclens.evaluate import Comparison, Evaluation
 from reclens.evaluate.verdict import p_in_words
-from reclens.metrics import describe
+from reclens.metrics import describe, names
 from reclens.report.tables import format_estimate, format_number
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "loss_chart",
     "rows_of",
     "segment_chart",
+    "segment_count",
     "title_of",
     "trade_off_chart",
     "zero",
@@ -52,11 +53,24 @@ def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
                  systems=list(results), title=title_of(metric))  # fmt: skip
 
 
-def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> Any:
-    """One metric by segment, the systems beside each other, with intervals; thin dots are of small segments."""
+def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str, most: int | None = None) -> Any:
+    """One metric by segment, the systems beside each other, with intervals; thin dots are of small segments.
+
+    Args:
+        results: Name -> evaluation.
+        metric: The metric.
+        by: The segmentation.
+        most: Show only so many segments: those with the most users.
+    """
     import altair as alt
 
     rows = _estimates(results, metric, by)
+    if most is not None:
+        sizes: dict[str, int] = {}
+        for row in rows:
+            sizes[row["segment"]] = max(row["n"], sizes.get(row["segment"], 0))
+        largest = set(sorted(sizes, key=lambda name: -sizes[name])[:most])
+        rows = [row for row in rows if row["segment"] in largest]
     segments = list(dict.fromkeys(row["segment"] for row in rows))
     systems = list(results)
     offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
@@ -64,13 +78,23 @@ def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
                  systems=systems, title=title_of(metric), offset=offset)  # fmt: skip
 
 
-def gap_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
-    """The largest gap between two segments, by segmentation and system; None where there is nothing to compare."""
+def segment_count(results: Mapping[str, Evaluation], *, metric: str, by: str) -> int:
+    """How many segments :func:`segment_chart` has to show."""
+    return len({name for result in results.values() for name in result[metric].by.get(by, {})})
+
+
+def gap_chart(results: Mapping[str, Evaluation], *, metric: str, by: Sequence[str] | None = None) -> Any:
+    """The largest gap between two segments, by segmentation and system; None where there is nothing to compare.
+
+    ``by`` names the segmentations to show; all of them by default.
+    """
     import altair as alt
 
     rows = []
     for system, result in results.items():
         for gap in result[metric].gaps.values():
+            if by is not None and gap.by not in by:
+                continue
             numbers = format_estimate(gap.to_dicts()[0])
             verdict = "conclusive" if gap.conclusive else "cannot be concluded"
             tip = f"{system}, {gap.by}: {gap.highest} over {gap.lowest} by {numbers}; {verdict} ({gap.n_pairs} pairs)"
@@ -316,6 +340,8 @@ def zero() -> Any:
 
 def title_of(metric: str) -> str:
     """A metric as the title of an axis: its unit, and which direction is better."""
+    if metric.split("@")[0] not in names():  # of a metric that is not registered here the name is all there is
+        return metric
     info = describe(metric)
     arrow = {True: " (higher is better)", False: " (lower is better)", None: ""}[info.higher_is_better]
     return f"{metric}{f' in {info.unit}' if info.unit else ''}{arrow}"

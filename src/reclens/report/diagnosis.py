@@ -8,7 +8,7 @@ from typing import Any
 from reclens.evaluate import Evaluation
 from reclens.evaluate.results import MINIMUM_SEGMENT
 from reclens.evaluate.views import exposure_by_popularity, per_k, spread, worst_users
-from reclens.metrics import describe
+from reclens.metrics import direction
 from reclens.report.charts import base_of, colour_of, dots, rows_of, title_of
 from reclens.report.tables import Table, format_estimate, format_number
 
@@ -53,13 +53,18 @@ def distribution_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any
         for row in spread(result, metric):
             tip = f"{system}: {row['users']:.0%} of the users have {metric} at or below {format_number(row['value'])}"
             rows.append({**row, "system": system, "tip": tip})
-    axes = {"x": alt.X("users:Q", title="share of users, the worst first", axis=alt.Axis(format="%")),
+    axes = {"x": alt.X("users:Q", title=f"share of users, {_first(metric)} first", axis=alt.Axis(format="%")),
             "y": alt.Y("value:Q", title=title_of(metric))}  # fmt: skip
     base, colour = base_of(rows, height=280), colour_of(list(results))
     return alt.layer(
         base.mark_line(strokeWidth=2, interpolate="step-before").encode(**axes, color=colour),
         base.mark_point(opacity=0, size=100).encode(**axes, tooltip="tip:N"),
     )
+
+
+def _first(metric: str) -> str:
+    """Who stands first when users are sorted by their value, the lowest first."""
+    return {True: "the worst", False: "the best", None: "the lowest"}[direction(metric)]
 
 
 def popularity_chart(results: Mapping[str, Evaluation], *, tiers: int = 10) -> Any:
@@ -87,7 +92,7 @@ def popularity_chart(results: Mapping[str, Evaluation], *, tiers: int = 10) -> A
 
 def worst_users_table(result: Evaluation, *, metric: str, n: int = 20) -> Table:
     """The users with the worst values of a metric, with their segments."""
-    frame = worst_users(result, metric, n=n, higher_is_better=describe(metric).higher_is_better is not False)
+    frame = worst_users(result, metric, n=n, higher_is_better=direction(metric) is not False)
     records = frame.to_dicts()
     cells = tuple(
         tuple(format_number(value) if name == metric else "–" if value is None else str(value)
@@ -96,7 +101,8 @@ def worst_users_table(result: Evaluation, *, metric: str, n: int = 20) -> Table:
     )  # fmt: skip
     heads = tuple({"n_relevant": "held-out items", "list_length": "list"}.get(name, name) for name in frame.columns)
     note = "Among equals, those with the most held-out items first."
-    return Table(f"Worst {metric} of {result.system}", heads, cells, tuple(records), (note,))
+    word = "Lowest" if direction(metric) is None else "Worst"
+    return Table(f"{word} {metric} of {result.system}", heads, cells, tuple(records), (note,))
 
 
 def exposure_chart(rows: Sequence[Mapping[str, Any]], *, by: str, systems: list[str]) -> Any:

@@ -152,10 +152,11 @@ LEADERBOARD: Final = ExportTable(
         ExportColumn("definition", "text", "Definition", "What the metric is: formula, range, rules."),
         *_ESTIMATE,
         *_VERDICT,
-        ExportColumn("wins", "whole", "Users who gain", "Users for whom this run has the higher value.", True, "count"),
-        ExportColumn("ties", "whole", "Users who tie", "Users with equal values.", True, "count"),
-        ExportColumn("losses", "whole", "Users who lose", "Users for whom the baseline has the higher value.", True,
-                     "count"),
+        ExportColumn("wins", "whole", "Users with a higher value", "Users for whom this run has the higher value.",
+                     True, "count"),
+        ExportColumn("ties", "whole", "Users with equal values", "Users with equal values.", True, "count"),
+        ExportColumn("losses", "whole", "Users with a lower value", "Users for whom the baseline has the higher value.",
+                     True, "count"),
         ExportColumn("smallest_detectable", "real", "Smallest detectable", "The true difference that a single test of "
                      "this size finds with 80 % power.", True, "value"),
         ExportColumn("truth", "text", "Held-out data", "Hash of the held-out data. Runs with different ones were not "

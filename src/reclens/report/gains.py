@@ -8,7 +8,6 @@ from reclens.evaluate import Comparison, Evaluation
 from reclens.evaluate.changes import change_curve, movers
 from reclens.evaluate.compare import Difference
 from reclens.evaluate.verdict import p_in_words
-from reclens.metrics import describe
 from reclens.report.charts import base_of, dots, rows_of, title_of, zero
 from reclens.report.tables import Table, format_estimate, format_number
 from reclens.stats.proportions import proportion
@@ -25,14 +24,14 @@ def gain_chart(comparison: Comparison, *, system: str, metric: str, by: str = "o
 
     rows: list[dict[str, Any]] = []
     for found in _rows(comparison, system, metric, by):
-        counts = _gained_lost(found)
-        if counts is None:
+        if found.gained is None or found.lost is None or not found.n:
             continue
-        for what, count, sign in zip(("gain", "lose"), counts, (1, -1), strict=True):
-            share = proportion(count, found.n, level=comparison.level)
-            numbers = format_estimate(share.to_dicts()[0])
-            tip = f"{found.segment}: {count:,} of {found.n:,} users {what}, a share of {numbers}"
-            rows.append({"segment": found.segment, "what": what, "share": sign * share.value, "tip": tip})
+        for what, count, sign in (("gain", found.gained, 1), ("lose", found.lost, -1)):
+            share = proportion(count, found.n, level=comparison.level).to_dicts()[0]
+            tip = f"{found.segment}: {count:,} of {found.n:,} users {what}, a share of {format_estimate(share)}"
+            numbers = {"share": share["value"], "low": share["low"], "high": share["high"]}
+            rows.append({"segment": found.segment, "what": what, "users": count, "n": found.n, **numbers,
+                         "place": sign * share["value"], "tip": tip})  # fmt: skip
     if not rows:
         return None
     segments = list(dict.fromkeys(row["segment"] for row in rows))
@@ -40,7 +39,7 @@ def gain_chart(comparison: Comparison, *, system: str, metric: str, by: str = "o
     share = alt.Axis(format="%", labelExpr="format(abs(datum.value), '.0%')")
     bars = base_of(rows, height=26 * len(segments)).mark_bar(height=15, opacity=0.9)
     drawn = bars.encode(
-        x=alt.X("share:Q", title="← share who lose · share who gain →", axis=share, scale=alt.Scale(domain=[-1, 1])),
+        x=alt.X("place:Q", title="← share who lose · share who gain →", axis=share, scale=alt.Scale(domain=[-1, 1])),
         y=rows_of("segment", segments), color=alt.Color("what:N", scale=sides, legend=None), tooltip="tip:N",
     )  # fmt: skip
     return alt.layer(drawn, zero())
@@ -104,10 +103,3 @@ def movers_tables(ours: Evaluation, theirs: Evaluation, *, metric: str, n: int =
 
 def _rows(comparison: Comparison, system: str, metric: str, by: str) -> list[Difference]:
     return [row for row in comparison.differences if (row.system, row.metric, row.by) == (system, metric, by)]
-
-
-def _gained_lost(row: Difference) -> tuple[int, int] | None:
-    if row.wins is None or row.losses is None or not row.n:
-        return None
-    falling = describe(row.metric).higher_is_better is False
-    return (row.losses, row.wins) if falling else (row.wins, row.losses)

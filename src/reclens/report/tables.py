@@ -12,7 +12,7 @@ from typing import Any
 
 from reclens.evaluate import Comparison, Evaluation
 from reclens.evaluate.verdict import p_in_words
-from reclens.metrics import describe
+from reclens.metrics import direction
 
 __all__ = [
     "Table",
@@ -130,9 +130,11 @@ def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
     return Table(f"{metric} by {by}", ("system", *heads), tuple(rows), tuple(records), notes)
 
 
-def comparison_table(comparison: Comparison, *, by: str | None = "overall") -> Table:
-    """Differences from the baseline; ``by=None`` shows every segment."""
-    records = [row for row in comparison.to_dicts() if by is None or row["by"] == by]
+def comparison_table(comparison: Comparison, *, by: str | None = "overall", metric: str | None = None) -> Table:
+    """Differences from the baseline; ``by=None`` shows every segment, ``metric=None`` every metric."""
+    shown = [row for row in comparison.differences
+             if by in (None, row.by) and metric in (None, row.metric)]  # fmt: skip
+    records = [dict(vars(row)) for row in shown]
     heads = (
         "system",
         "metric",
@@ -140,14 +142,14 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall") -> T
         "difference",
         "relative",
         "adjusted p",
-        "wins / ties / losses",
+        "gain / tie / lose",
         "detectable",
     )
     rows = []
-    for row in records:
+    for found, row in zip(shown, records, strict=True):
         segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
         relative = NOTHING if row["relative"] is None else f"{row['relative']:+.1%}"
-        counts = NOTHING if row["wins"] is None else f"{row['wins']:,} / {row['ties']:,} / {row['losses']:,}"
+        counts = NOTHING if found.gained is None else f"{found.gained:,} / {found.ties:,} / {found.lost:,}"
         p = p_in_words(row["p_adjusted"]).removeprefix("= ") + (" *" if row["significant"] else "")
         difference = format_estimate(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
         detectable = format_number(row["smallest_detectable"])
@@ -156,6 +158,7 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall") -> T
     notes = (
         f"Differences from {comparison.baseline} of the same users, {comparison.level:.0%} intervals, each for itself.",
         f"* significant at {1 - comparison.level:.2g} {corrected}.",
+        "gain / tie / lose: users whose value is better, equal, worse; higher and lower where neither is better.",
         "detectable: the true difference that a single test of this size finds with 80 % power.",
     )
     return Table(f"Against {comparison.baseline}", heads, tuple(rows), tuple(records), notes)
@@ -191,7 +194,7 @@ def _marks(comparison: Comparison | None) -> dict[tuple[str, str], str]:
     marks: dict[tuple[str, str], str] = {}
     for row in comparison.differences if comparison is not None else ():
         if row.by == "overall" and row.significant:
-            better = describe(row.metric).higher_is_better
+            better = direction(row.metric)
             mark = "≠" if better is None else "▲" if (row.difference > 0) == better else "▼"
             marks[(row.system, row.metric)] = f" {mark}"
     return marks

@@ -14,7 +14,6 @@ from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope
 from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, grid, plain, table
 from reclens.evaluate.drill import view_user
-from reclens.metrics import describe
 from reclens.report import comparison_table, gains
 from reclens.workspace import Workspace
 
@@ -35,16 +34,18 @@ def show(workspace: Workspace) -> None:
         empty("Choose two different runs", "A run against itself neither gains nor loses.", ":material/compare_arrows:")
         return
     results = store.evaluations(workspace, [system, baseline])
-    shared, segmentations = store.shared(results)
-    averaged = [name for name in shared if describe(name).kind == "user"]
+    shared, segmentations, _ = store.shared(results)
+    averaged = store.averaged(results)
     if not averaged:
         st.warning("These runs have no metric in common that has a value for each user.")
         return
     with st.sidebar:
         metric = choose("Metric", averaged, key="metric") or averaged[0]
         by = choose_many("Segmentations", segmentations, key="by", default=segmentations)
+    # All metrics are compared, so that looking at one after the other is corrected for; the verdict is on the first.
     comparison = store.compared(workspace, [system, baseline], baseline=baseline, correction="holm",
-                                metrics=[metric], by=segmentations)  # fmt: skip
+                                metrics=[metric, *(name for name in shared if name != metric)],
+                                by=segmentations)  # fmt: skip
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict))
     st.subheader("Who gains, who loses")
     for name, place in grid(["overall", *by]):
@@ -59,7 +60,7 @@ def show(workspace: Workspace) -> None:
             drawn = draw(gains.gain_difference_chart, comparison, system=system, metric=metric, by=name)
             chart(drawn, _where(f"Difference in {metric}", name), key=f"difference-{name}", metric=metric)
     with st.expander("The numbers"):
-        table(comparison_table(comparison, by=None), key="differences")
+        table(comparison_table(comparison, by=None, metric=metric), key="differences")
     st.subheader("Examples")
     moved = gains.movers_tables(*results.values(), metric=metric)
     for at, place in enumerate(st.columns(2)):
@@ -88,16 +89,15 @@ def _example(workspace: Workspace, users: Sequence[object], systems: list[str]) 
         return
     chosen = choose("Look at one of them", list(dict.fromkeys(map(str, users))), key="user")
     runs = {name: store.load(workspace, "run", name) for name in systems if name in store.names(workspace, "run")}
-    splits = store.names(workspace, "split")
-    near = [name for name in splits if all(run.startswith(f"{name}-") for run in systems)]
-    if len(runs) < 2 or not near or chosen is None:
+    name = store.split_of(workspace, list(runs))
+    if len(runs) < 2 or name is None or chosen is None:
         st.caption("The lists of both runs and their split are not in the workspace: a job keeps them.")
         return
-    split = store.load(workspace, "split", near[0])
+    split = store.load(workspace, "split", name)
     user = next(each for each in users if str(each) == chosen)
     side_by_side(view_user(user, runs, split.train, split.test, k=10), Scope(split, runs))
-    link = urlencode({"user": chosen, "split": near[0], "runs": list(runs)}, doseq=True)
-    st.link_button(f"Open user {chosen}", f"users?{link}", icon=":material/person:")
+    link = urlencode({"user": chosen, "split": name, "runs": list(runs)}, doseq=True)
+    st.link_button(f"Open user {plain(chosen)}", f"users?{link}", icon=":material/person:")
 
 
 def _where(what: str, by: str) -> str:

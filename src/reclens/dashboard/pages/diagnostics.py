@@ -6,9 +6,9 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.show import choose, choose_many, choose_view, empty, explain_metrics, legend
+from reclens.dashboard.show import choose, choose_many, choose_view, empty, explain_metrics, legend, plain
 from reclens.dashboard.views import VIEWS, Shown
-from reclens.errors import IncomparableError
+from reclens.errors import RecLensError
 from reclens.evaluate import Comparison
 from reclens.workspace import Workspace
 
@@ -30,7 +30,7 @@ def show(workspace: Workspace) -> None:
         empty("No run chosen", "Choose one or more runs in the sidebar.", ":material/checklist:")
         return
     results = store.evaluations(workspace, chosen)
-    shared, by = store.shared(results)
+    shared, by, unlike = store.shared(results)
     if not shared:
         st.warning("These runs have no metric in common. Choose others, or evaluate them by the same metrics.")
         return
@@ -39,6 +39,8 @@ def show(workspace: Workspace) -> None:
         baseline = choose("Baseline", chosen, key="baseline", default=store.popular_of(chosen))
         correction = choose("Correction", ["holm", "bh", "bonferroni", "none"], key="correction", default="holm",
                             help="Of p-values, over every system, metric and segment.")  # fmt: skip
+    if unlike:
+        st.caption(f"Not shown, because its segments differ between these runs: {plain(', '.join(unlike))}.")
     comparison = _comparison(workspace, chosen, baseline, correction, metrics, by)
     legend(list(results))
     VIEWS[choose_view(list(VIEWS))](Shown(workspace, results, comparison, metrics, by))
@@ -53,8 +55,8 @@ def _comparison(
         return None
     try:
         return store.compared(workspace, chosen, baseline=baseline, correction=correction, metrics=metrics, by=by)
-    except IncomparableError as error:
-        st.warning(f"There is no verdict: {error}", icon=":material/warning:")
+    except RecLensError as error:
+        st.warning(f"There is no verdict: {plain(str(error))}", icon=":material/warning:")
         return None
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import empty, frame, plain
+from reclens.errors import RecLensError
 from reclens.report.attention import Finding, findings
 from reclens.workspace import Artefact, Workspace
 
@@ -34,7 +35,10 @@ def show(workspace: Workspace) -> None:
     for each in broken:
         st.error(f"{each.kind} “{each.name}” cannot be read: make it again, or remove it with "
                  f"`reclens workspace remove {each.kind} {each.name}`.", icon=":material/error:")  # fmt: skip
-    _findings(workspace, [each for each in found if each not in broken])
+    try:
+        _findings(workspace, [each for each in found if each not in broken])
+    except RecLensError as error:
+        st.error(plain(str(error)), icon=":material/error:")
     st.subheader("In this workspace")
     _artefacts(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from reclens.dashboard import store
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope, scope_of
-from reclens.dashboard.show import choose, empty, frame
+from reclens.dashboard.show import choose, empty, frame, plain
 from reclens.errors import UnknownNameError
 from reclens.evaluate.drill import UserView, title_column, view_user
 from reclens.workspace import Workspace
@@ -28,9 +29,12 @@ def show(workspace: Workspace) -> None:
     asked = st.text_input("User id", key="user", bind="query-params", placeholder="an id, such as 42")
     users = scope.split.test_users
     if not asked:
-        st.caption(f"For example: {', '.join(str(each) for each in users.head(8))}.")
+        st.caption(plain(f"For example: {', '.join(str(each) for each in users.head(8))}."))
         return
-    user: Any = int(asked) if users.dtype.is_integer() and asked.strip().lstrip("-").isdigit() else asked
+    user: Any = asked
+    if users.dtype.is_integer():
+        with contextlib.suppress(ValueError):  # what is no number is no user, which is said below
+            user = int(asked)
     k = st.slider("Places shown", 5, 50, 10, key="k", bind="query-params")
     try:
         found = view_user(user, scope.runs, scope.split.train, scope.split.test, k=k)

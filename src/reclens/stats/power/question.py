@@ -248,10 +248,10 @@ class Question:
         # Of a size each arm is rounded up, and the arms together are the experiment.
         together = asked == "size" and sum(self.shares) > 1 - 1e-9
         return Answer(
-            asked=asked, value=value, n=control + treated if together else math.ceil(n - 1e-9), n_control=control, n_treatment=treated, effect=effect,
-            effect_absolute=effect * (abs(self.mean) if self.relative else 1.0), power=power, alpha=self.alpha,
-            formula=used.name, title=used.title, source=used.source, neighbours=neighbours,
-            adjustments=tuple(self._adjustments()),
+            asked=asked, value=value, n=control + treated if together else math.ceil(n - 1e-9), n_control=control,
+            n_treatment=treated, effect=effect, effect_absolute=effect * (abs(self.mean) if self.relative else 1.0),
+            power=power, alpha=self.alpha, formula=used.name, title=used.title, source=used.source,
+            neighbours=neighbours, adjustments=tuple(self._adjustments()),
         )  # fmt: skip
 
     def _adjustments(self) -> list[str]:
