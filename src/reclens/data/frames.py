@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import polars as pl
 
 from reclens.errors import DataError
 
-__all__ = ["ArrowStream", "from_frame", "is_frame"]
+__all__ = ["ArrowStream", "from_frame", "is_frame", "read_parquet"]
 
 
 class ArrowStream:
@@ -27,6 +28,11 @@ class ArrowStream:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The stream of the table."""
         return self._table.__arrow_c_stream__(requested_schema)
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """One Parquet file of ours: nothing in its path is a pattern (``ws[1]``) or a column (``run=5``)."""
+    return pl.read_parquet(path, glob=False, hive_partitioning=False)
 
 
 def is_frame(source: Any) -> bool:

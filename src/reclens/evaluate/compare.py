@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.data.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.evaluate.changes import paired_values
 from reclens.evaluate.protocol import check_comparable
@@ -147,7 +148,7 @@ class Comparison:
         path = Path(folder)
         try:
             header = json.loads((path / "comparison.json").read_text(encoding="utf-8"))
-            rows = tuple(Difference(**row) for row in pl.read_parquet(path / "differences.parquet").to_dicts())
+            rows = tuple(Difference(**row) for row in read_parquet(path / "differences.parquet").to_dicts())
             return cls(
                 header["baseline"],
                 rows,

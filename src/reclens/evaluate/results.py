@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.data.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError
 from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
@@ -222,7 +223,7 @@ class Evaluation:
             header = json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
             summary = Summary.of_arrays(header["summary"], read_arrays(path / "summary.npz"))
             names = ("per_user", "segments", "exposure")
-            per_user, segments, exposure = [pl.read_parquet(path / f"{name}.parquet") for name in names]
+            per_user, segments, exposure = [read_parquet(path / f"{name}.parquet") for name in names]
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"not a whole evaluation ({error})", source=str(path), fix="Evaluate again and save it."

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from reclens.data.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError
 from reclens.stats.estimate import Estimate
 
@@ -186,7 +187,7 @@ class Tuning:
         path = Path(folder)
         try:
             header = json.loads((path / "tuning.json").read_text(encoding="utf-8"))
-            rows = pl.read_parquet(path / "trials.parquet").to_dicts()
+            rows = read_parquet(path / "trials.parquet").to_dicts()
             trials = tuple(Trial(**row | {"parameters": json.loads(row["parameters"])}) for row in rows)
             best = tuple(Tuned(**each | {name: _estimate(each[name]) for name in ("value", "default", "gain", "ahead")})
                          for each in header["best"])  # fmt: skip

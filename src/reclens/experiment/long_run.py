@@ -106,6 +106,7 @@ def live_long(
     with tempfile.TemporaryDirectory() as place:
         run = simulate(world, [control, treatment], days=long, folder=Path(place) / "log",
                        progress=progress, **common)  # fmt: skip
-        log = pl.read_parquet(Path(str(run.folder)) / "user_days" / "*.parquet")
+        files = sorted((Path(str(run.folder)) / "user_days").glob("*.parquet"))
+        log = pl.read_parquet(files, glob=False, hive_partitioning=False)
     return study, effect_by_age(log, treatment=treatment.name, control=control.name, metric=metric, most=long,
                                 level=settings.level)  # fmt: skip

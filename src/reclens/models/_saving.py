@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
+from reclens.data.frames import read_parquet
 from reclens.errors import WorkspaceError
 from reclens.schema import ITEM, USER, Vocabulary, read_arrays, versions
 
@@ -53,8 +54,8 @@ def load_model(cls: type[Model], folder: Path) -> Model:
         if header["model"] != cls.name or header["format"] != FORMAT:
             raise ValueError(f"it holds a '{header['model']}' of format {header['format']}")
         model = cls(**header["parameters"])
-        model.users_ = Vocabulary(pl.read_parquet(folder / "users.parquet")[USER])
-        model.items_ = Vocabulary(pl.read_parquet(folder / "items.parquet")[ITEM])
+        model.users_ = Vocabulary(read_parquet(folder / "users.parquet")[USER])
+        model.items_ = Vocabulary(read_parquet(folder / "items.parquet")[ITEM])
         seen = read_arrays(folder / "seen.npz")
         ones = np.ones(len(seen["indices"]), np.float32)
         model.seen_ = UserItemMatrix(seen["indptr"], seen["indices"], ones, len(model.items_))

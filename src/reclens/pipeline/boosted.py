@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.frames import read_parquet
 from reclens.engine import need
 from reclens.errors import UsageError
 from reclens.pipeline.features import CandidateFeatures
@@ -119,6 +120,6 @@ class BoostedRanker:
         self._trees = lightgbm.Booster(model_str=(folder / "trees.txt").read_text(encoding="utf-8"))
         arrays = dict(read_arrays(folder / "features.npz"))
         self.names_ = [str(name) for name in arrays.pop("names")]
-        users = Vocabulary(pl.read_parquet(folder / "users.parquet")[USER])
-        items = Vocabulary(pl.read_parquet(folder / "items.parquet")[ITEM])
+        users = Vocabulary(read_parquet(folder / "users.parquet")[USER])
+        items = Vocabulary(read_parquet(folder / "items.parquet")[ITEM])
         self.features_ = CandidateFeatures.of_state(arrays, users=users, items=items)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
+from reclens.data.frames import read_parquet
 from reclens.errors import RecLensError, WorkspaceError
 from reclens.models import Recommender, get
 from reclens.pipeline import rerank as rerankers
@@ -63,8 +64,8 @@ def load_pipeline(cls: type[Kind], folder: Path) -> Kind:
             raise ValueError(f"it has format {header['format']}")
         pipeline = cls(**header["spec"])
         spec = pipeline._spec()
-        pipeline.users_ = Vocabulary(pl.read_parquet(folder / "users.parquet")[USER])
-        pipeline.items_ = Vocabulary(pl.read_parquet(folder / "items.parquet")[ITEM])
+        pipeline.users_ = Vocabulary(read_parquet(folder / "users.parquet")[USER])
+        pipeline.items_ = Vocabulary(read_parquet(folder / "items.parquet")[ITEM])
         seen = read_arrays(folder / "seen.npz")
         ones = np.ones(len(seen["indices"]), np.float32)
         pipeline.seen_ = UserItemMatrix(seen["indptr"], seen["indices"], ones, len(pipeline.items_))

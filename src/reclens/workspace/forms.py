@@ -10,6 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.frames import read_parquet
 from reclens.data.split import Split
 from reclens.evaluate import Comparison, Evaluation, Tuning
 from reclens.models import Recommender, get
@@ -26,7 +27,7 @@ def _write_tables(tables: dict[str, pl.DataFrame | None], folder: Path) -> None:
 
 
 def _read_tables(folder: Path) -> dict[str, pl.DataFrame]:
-    return {file.stem: pl.read_parquet(file) for file in sorted(folder.glob("*.parquet"))}
+    return {file.stem: read_parquet(file) for file in sorted(folder.glob("*.parquet"))}
 
 
 def _card(folder: Path) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
 
 def _load_run(folder: Path) -> Recommendations:
     card = _card(folder)
-    return Recommendations(pl.read_parquet(folder / "lists.parquet"), card["system"], card["lists"])
+    return Recommendations(read_parquet(folder / "lists.parquet"), card["system"], card["lists"])
 
 
 def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ workspace as it was. What is removed goes to ``.trash`` and can be restored. Duc
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -202,20 +203,37 @@ class Workspace:
                 continue
         return found
 
-    @staticmethod
-    def table_name(kind: str, name: str, table: str) -> str:
-        """What :meth:`sql` calls a table of an artefact, such as ``split_demo_train``."""
-        return re.sub(r"\W", "_", f"{kind}_{name}_{table}")
+    def table_name(self, kind: str, name: str, table: str) -> str | None:
+        """What :meth:`sql` calls a table of an artefact, such as ``split_demo_train``; None if there is none."""
+        mine = (kind, name, table)
+        return next((each for each, (owner, _) in self._owned().items() if owner == mine), None)
 
     def _files(self) -> dict[str, Path]:
-        """The Parquet files by the name of their table; a link that leads out of the workspace is none of them."""
+        """The Parquet files by the name of their table."""
+        return {name: place for name, (_, place) in self._owned().items()}
+
+    def _owned(self) -> dict[str, tuple[tuple[str, str, str], Path]]:
+        """Name of a table -> (kind, name of the artefact, table) and its file; a link that leads out is none of them.
+
+        SQL does not tell upper from lower case, nor ``a-b`` from ``a_b``: where two would be one, the one that is
+        written as its name keeps it, and the others get a mark.
+        """
         root = self.folder.resolve()
-        found: dict[str, Path] = {}
-        for artefact in self.list():
-            for file in sorted(artefact.path.glob("*.parquet")):
-                place = file.resolve()
-                if place.is_file() and place.is_relative_to(root):
-                    found.setdefault(self.table_name(artefact.kind, artefact.name, file.stem), place)
+        places = {
+            (artefact.kind, artefact.name, file.stem): file.resolve()
+            for artefact in self.list()
+            for file in artefact.path.glob("*.parquet")
+        }
+        found: dict[str, tuple[tuple[str, str, str], Path]] = {}
+        taken: set[str] = set()
+        plain = {owner: re.sub(r"\W", "_", "_".join(owner)) for owner in places}
+        for owner in sorted(places, key=lambda each: (plain[each] != "_".join(each), each[1] != each[1].lower(), each)):
+            place, name = places[owner], plain[owner]
+            if place.is_file() and place.is_relative_to(root):
+                if name.casefold() in taken:
+                    name += f"_{hashlib.sha256('/'.join(owner).encode()).hexdigest()[:6]}"
+                taken.add(name.casefold())
+                found[name] = (owner, place)
         return found
 
     def _find(self, kind: str, name: str) -> Path:
