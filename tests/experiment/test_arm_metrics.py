@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reclens.errors import UsageError
+from reclens.errors import DataError, UsageError
 from reclens.experiment import Plan
 from reclens.experiment.ages import gather_ages
 from reclens.experiment.arm_metrics import arm_differences, quantile_differences
@@ -92,3 +92,22 @@ def test_a_novelty_shows_on_the_first_day_alone() -> None:
     assert curve[0]["low"] > 0.3 and curve[2]["low"] < 0.1
     with pytest.raises(UsageError, match="need a primary metric that is a mean"):
         gather_ages(frame, Plan(name="t", arms={"old": 0.5, "new": 0.5}, metrics=({"name": "g", "kind": "gini"},)))
+
+
+def test_a_small_arm_that_shows_the_same_covers_as_much() -> None:
+    # A/A at 90 / 10: everybody sees ten draws of one distribution; the larger arm shows more items, and is no better.
+    rng = np.random.default_rng(9)
+    who, items = np.repeat(np.arange(3000), 10), rng.zipf(1.3, 30_000) % 3000
+    shown = pl.DataFrame({"user_id": who, "variant": np.where(who % 10 == 0, "new", "old"), "item_id": items})
+    plan = Plan(name="t", arms={"old": 0.9, "new": 0.1}, metrics=(
+        {"name": "clicks", "value": "clicked"},
+        {"name": "coverage", "kind": "coverage", "role": "guardrail", "margin": 0.2},
+        {"name": "Gini", "kind": "gini", "role": "guardrail", "better": "lower", "margin": 0.2},
+    ))  # fmt: skip
+    apart = shown.group_by("variant").agg(pl.col("item_id").n_unique()).sort("variant")["item_id"].to_list()
+    assert apart[1] > 3 * apart[0]  # by counting alone, new would have lost two thirds of its coverage
+    for (name, _), found in arm_differences(shown, plan, catalogue=range(3000)).items():
+        assert abs(found.relative.value) < 0.05 and found.p_value > 0.05, name
+        assert "random draws of 300 of them" in found.notes[0]
+    with pytest.raises(DataError, match="nothing was shown to the arm new"):
+        arm_differences(shown.filter(variant="old"), plan)

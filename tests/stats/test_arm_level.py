@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.stats.arm_level import ArmCounts, arm_statistic, compare_arm_statistics
@@ -65,9 +66,41 @@ def test_intervals_cover_the_true_difference(statistic: str) -> None:
     assert 0.89 <= covered <= 0.995
 
 
+def test_a_share_of_the_users_covers_what_rarefaction_expects(rng: np.random.Generator) -> None:
+    # Of N users k saw an item: n of them at random miss it with probability C(N - k, n) ÷ C(N, n) (Hurlbert 1971).
+    users, items = log(rng, 1000, 400, 4, slope=1.3)
+    seen = np.bincount(np.unique(np.stack([items, users], axis=1), axis=0)[:, 0], minlength=400)
+    expected = 1 - np.mean([hypergeom(1000, int(k), 100).pmf(0) for k in seen])
+    arm = ArmCounts.of(users, items, keys(1000), n_items=400, replicates=64, share=0.1)
+    found, se = arm_statistic(arm, "coverage")
+    assert found == pytest.approx(expected, rel=0.015) and arm_statistic(
+        ArmCounts.of(users, items, keys(1000), n_items=400, replicates=64), "coverage"
+    )[0] > 1.5 * expected  # fmt: skip
+    # One draw of 100 users has the spread of its replicates; ten times as many users bring it down by √10 at least.
+    assert 0 < se < float(np.std((arm.replicates > 0).mean(axis=0))) / np.sqrt(9)
+
+
+@pytest.mark.parametrize("statistic", ["gini", "effective items", "coverage"])
+def test_arms_of_unequal_size_do_not_differ_by_their_size(statistic: str) -> None:
+    # A/A at 83 / 17: two-sided tests at 5 % find a difference in 5 % of 80, give or take four standard errors.
+    rng, hits, gaps = np.random.default_rng(6), 0, []
+    for i in range(80):
+        large = ArmCounts.of(*log(rng, 1000, 200, 10, slope=1.2), keys(1000, first=2000 * i), n_items=200,
+                             replicates=64, share=0.2)  # fmt: skip
+        small = ArmCounts.of(*log(rng, 200, 200, 10, slope=1.2), keys(200, first=2000 * i + 1000), n_items=200,
+                             replicates=64)  # fmt: skip
+        found = compare_arm_statistics(large, small, statistic)
+        hits, gaps = hits + (found.p_value <= 0.05), [*gaps, found.relative.value]
+    assert hits / 80 <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 80)
+    assert abs(np.mean(gaps)) < 4 * np.std(gaps) / np.sqrt(80)
+
+
 def test_bad_input_is_explained(rng: np.random.Generator) -> None:
     small, large = (ArmCounts.of(*log(rng, n, 9, 2), keys(n), n_items=9, replicates=8) for n in (20, 40))
-    assert "depends on their number" in compare_arm_statistics(small, large, "coverage").notes[0]
+    with pytest.raises(IncomparableError, match=r"20 and 40 users count, .* Count the larger arm with share=0.5"):
+        compare_arm_statistics(small, large, "coverage")
+    with pytest.raises(UsageError, match="share is 0"):
+        ArmCounts.of(*log(rng, 20, 9, 2), keys(20), n_items=9, share=0)
     with pytest.raises(UnknownNameError, match="Did you mean 'gini'"):
         arm_statistic(small, "ginni")
     with pytest.raises(IncomparableError, match="Count both alike"):

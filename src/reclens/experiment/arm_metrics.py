@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.frames import ArrowStream
-from reclens.errors import UsageError
+from reclens.errors import DataError, UsageError
 from reclens.experiment.plan import Plan
 from reclens.experiment.query import quoted
 from reclens.experiment.source import Table, opened, present
@@ -98,6 +98,7 @@ def arm_differences(
 
     Raises:
         UsageError: If an item was shown that the catalogue does not have.
+        DataError: If nothing was shown to an arm.
     """
     asked = [metric for metric in plan.metrics if metric.kind in ("coverage", "gini")]
     if not asked:
@@ -106,24 +107,37 @@ def arm_differences(
         present(rows, [arm, plan.unit, item])
         frame = _frame(rows, f"SELECT {quoted(plan.unit)} AS unit, CAST({quoted(arm)} AS VARCHAR) AS arm, "
                              f"CAST({quoted(item)} AS VARCHAR) AS item FROM {rows.sql}")  # fmt: skip
+        where = rows.where
     listed = [str(each) for each in catalogue] if catalogue is not None else frame["item"].unique().sort().to_list()
     codes = frame["item"].cast(pl.Enum(list(dict.fromkeys(listed))), strict=False).to_physical()
     if codes.null_count():
         stranger = frame["item"].filter(codes.is_null())[0]
         raise UsageError(f"'{stranger}' was shown and is not in the catalogue of {len(listed):,} items.")
-    counted: dict[str, ArmCounts] = {}
-    for name in plan.arms:
-        chosen = frame["arm"] == name
-        units = frame["unit"].filter(chosen)
-        known = units.unique().sort()
-        at = units.rank("dense").to_numpy().astype(np.int64) - 1
-        shown = codes.filter(chosen).to_numpy().astype(np.int64)
-        counted[name] = ArmCounts.of(at, shown, stable_hash(known), n_items=len(set(listed)), replicates=replicates,
-                                     seed=seed)  # fmt: skip
+    users = {name: frame.filter(pl.col("arm") == name)["unit"].n_unique() for name in plan.arms}
+    bare = [name for name, n in users.items() if not n]
+    if bare:
+        raise DataError(f"nothing was shown to the arm {', '.join(bare)}; expected rows of every arm of the plan",
+                        source=where, column=arm, fix="Check the names of the arms in the exposures.")  # fmt: skip
+    counted: dict[tuple[str, float], ArmCounts] = {}
+
+    def counts(name: str, fewest: int) -> ArmCounts:
+        """Counts of an arm; of a larger one, over draws of as many users as the smaller one has."""
+        share = 1.0 if users[name] <= 1.02 * fewest else fewest / users[name]
+        if (name, share) not in counted:
+            chosen = frame["arm"] == name
+            units = frame["unit"].filter(chosen)
+            at = units.rank("dense").to_numpy().astype(np.int64) - 1
+            shown = codes.filter(chosen).to_numpy().astype(np.int64)
+            counted[name, share] = ArmCounts.of(at, shown, stable_hash(units.unique().sort()), n_items=len(set(listed)),
+                                                replicates=replicates, seed=seed, share=share)  # fmt: skip
+        return counted[name, share]
+
     found: dict[tuple[str, str], Difference] = {}
     for metric in asked:
         for name in plan.treatments:
-            made = compare_arm_statistics(counted[plan.control], counted[name], metric.kind, level=plan.level)
+            fewest = min(users[plan.control], users[name])
+            made = compare_arm_statistics(counts(plan.control, fewest), counts(name, fewest), metric.kind,
+                                          level=plan.level)  # fmt: skip
             if catalogue is None:
                 made = replace(
                     made, notes=(*made.notes, "No catalogue was given: items shown in any arm stand for it.")

@@ -4,6 +4,11 @@ Such a number is no mean over users, so that no formula gives its error. What ad
 and how often in each Poisson-bootstrap replicate of the users; the statistic is taken of those counts. Weights are
 keyed by the unit, so that chunks, days and machines add up to the same replicates.
 
+More users cover more items and spread exposure wider, whatever the policy: of a larger arm a random share of the users
+counts, drawn anew many times, and the statistic is averaged over these draws (rarefaction: Hurlbert 1971, The
+nonconcept of species diversity). Such an average of draws of n out of N users has at most n / N of the variance of one
+draw (Hoeffding 1948, A class of statistics with asymptotically normal distribution, section 5).
+
 References: Chamandy et al. (2012), Estimating uncertainty for massive data streams; Efron and Tibshirani (1993), An
 introduction to the bootstrap, chapters 6 and 8.
 """
@@ -19,11 +24,13 @@ import numpy as np
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.stats.difference import Difference, Relative, difference_of
-from reclens.stats.resample import POISSON, unit_weights
+from reclens.stats.resample import poisson_scheme, thin_scheme, unit_weights
 
 __all__ = ["ARM_STATISTICS", "ArmCounts", "arm_statistic", "compare_arm_statistics"]
 
 _BLOCK = 64  # replicates at a time; a multiple of 4, as the generator wants
+_DRAWS = 512  # of the users of a larger arm, so many that their own error hardly counts
+_ALIKE = 0.02  # relative difference in users up to which arms are compared as they are
 
 
 def _coverage(counts: np.ndarray) -> np.ndarray:
@@ -61,12 +68,16 @@ class ArmCounts:
         replicates: Shape (items, B).
         n: Users.
         seed: Seed of the weights.
+        share: Share of the users that count.
+        thinned: Counts over random draws of that share, shape (items, draws); ``counts`` itself where all count.
     """
 
     counts: np.ndarray
     replicates: np.ndarray
     n: int
     seed: int
+    share: float
+    thinned: np.ndarray
 
     @classmethod
     def of(
@@ -78,6 +89,7 @@ class ArmCounts:
         n_items: int,
         replicates: int = 400,
         seed: int = 0,
+        share: float = 1.0,
     ) -> ArmCounts:
         """Count what was shown.
 
@@ -88,9 +100,10 @@ class ArmCounts:
             n_items: Items of the catalogue.
             replicates: Bootstrap replicates, B.
             seed: Seed of the weights.
+            share: Share of the users that count, to bring a larger arm to the size of a smaller one.
 
         Raises:
-            UsageError: If lengths differ or a code lies outside the catalogue.
+            UsageError: If lengths differ, a code lies outside the catalogue or the share outside 0 … 1.
         """
         from scipy.sparse import csr_array
 
@@ -99,29 +112,39 @@ class ArmCounts:
         if len(items) and (items.min() < 0 or items.max() >= n_items or users.max() >= len(keys)):
             raise UsageError(f"codes run to {items.max()} (items) and {users.max()} (users); expected them below "
                              f"{n_items:,} and {len(keys):,}.")  # fmt: skip
+        if not 0 < share <= 1:
+            raise UsageError(f"share is {share}, expected more than 0 and 1 at most.")
         shown = csr_array((np.ones(len(items)), (items, users)), shape=(n_items, len(keys)))
-        found = np.empty((n_items, replicates))
-        for start in range(0, replicates, _BLOCK):
-            draws = range(start, min(start + _BLOCK, replicates))
-            found[:, start : draws.stop] = shown @ unit_weights(keys, draws, seed=seed, scheme=POISSON)
-        return cls(np.asarray(shown.sum(axis=1)).ravel(), found, len(keys), seed)
+
+        def weighed(count: int, seed: int, scheme: np.ndarray) -> np.ndarray:
+            found = np.empty((n_items, count))
+            for start in range(0, count, _BLOCK):
+                draws = range(start, min(start + _BLOCK, count))
+                found[:, start : draws.stop] = shown @ unit_weights(keys, draws, seed=seed, scheme=scheme)
+            return found
+
+        counts = np.asarray(shown.sum(axis=1)).ravel()
+        thinned = counts[:, None] if share == 1 else weighed(_DRAWS, seed + 1, thin_scheme(share))
+        return cls(counts, weighed(replicates, seed, poisson_scheme(share)), len(keys), seed, share, thinned)
 
     def __add__(self, other: ArmCounts) -> ArmCounts:
         """The counts of both sets of users.
 
         Raises:
-            IncomparableError: If catalogues, replicates or seeds differ.
+            IncomparableError: If catalogues, replicates, seeds or shares differ.
         """
-        if self.replicates.shape != other.replicates.shape or self.seed != other.seed:
+        (mine, theirs) = ((each.replicates.shape, each.seed, each.share) for each in (self, other))
+        if mine != theirs:
             raise IncomparableError(
-                f"counts of {self.replicates.shape} (items, replicates) with seed {self.seed} and of "
-                f"{other.replicates.shape} with seed {other.seed} cannot be added. Count both alike."
+                f"counts of {mine[0]} (items, replicates) with seed {mine[1]} and share {mine[2]:g}, and of "
+                f"{theirs[0]} with seed {theirs[1]} and share {theirs[2]:g}, cannot be added. Count both alike."
             )
-        return ArmCounts(self.counts + other.counts, self.replicates + other.replicates, self.n + other.n, self.seed)
+        return ArmCounts(self.counts + other.counts, self.replicates + other.replicates, self.n + other.n, self.seed,
+                         self.share, self.thinned + other.thinned)  # fmt: skip
 
 
 def arm_statistic(arm: ArmCounts, statistic: str) -> tuple[float, float]:
-    """A statistic of an arm and its bootstrap standard error.
+    """A statistic of an arm and its bootstrap standard error; the mean over draws where a share of the users counts.
 
     Args:
         arm: The counts.
@@ -133,7 +156,9 @@ def arm_statistic(arm: ArmCounts, statistic: str) -> tuple[float, float]:
     if statistic not in ARM_STATISTICS:
         raise UnknownNameError("statistic of an arm", statistic, ARM_STATISTICS)
     function = ARM_STATISTICS[statistic]
-    return float(function(arm.counts)), float(np.nanstd(function(arm.replicates), ddof=1))
+    drawn = function(arm.thinned)
+    variance = arm.share * float(np.nanvar(function(arm.replicates), ddof=1))
+    return float(drawn.mean()), math.sqrt(variance + float(drawn.var()) / len(drawn))
 
 
 def compare_arm_statistics(
@@ -147,16 +172,23 @@ def compare_arm_statistics(
     """The difference of a statistic between two arms: normal, with bootstrap standard errors.
 
     Only the spread of the replicates is used and not their centre: resampled users repeat, so that they cover fewer
-    items and look more concentrated than the users themselves, alike in both arms. For the same reason arms of unequal
-    size do not compare in coverage; the result says so.
+    items and look more concentrated than the users themselves, alike in both arms.
 
     Raises:
         UnknownNameError: If there is no such statistic.
+        IncomparableError: If more users count in one arm than in the other: the statistic depends on their number.
     """
+    counting = tuple(round(arm.n * arm.share) for arm in (control, treatment))
+    if abs(counting[0] - counting[1]) > max(_ALIKE * max(counting), 1):
+        raise IncomparableError(
+            f"{counting[0]:,} and {counting[1]:,} users count, and {statistic} depends on their number. Count the "
+            f"larger arm with share={min(counting) / max(counting):.4g}."
+        )
     (base, base_se), (value, value_se) = (arm_statistic(arm, statistic) for arm in (control, treatment))
     notes: tuple[str, ...] = ()
-    if abs(control.n - treatment.n) > 0.02 * max(control.n, treatment.n):
-        notes = (f"The arms have {control.n:,} and {treatment.n:,} users: {statistic} depends on their number.",)
+    if min(control.share, treatment.share) < 1:
+        drawn = f"random draws of {min(counting):,} of them count in the larger arm, averaged."
+        notes = (f"{statistic} depends on the number of users: {drawn}",)
     return difference_of(
         base, value - base, variance=base_se**2 + value_se**2, control_variance=base_se**2, covariance=-(base_se**2),
         df=math.inf, n=(control.n, treatment.n), level=level, relative=relative, notes=notes,
