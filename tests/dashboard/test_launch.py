@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import time
+import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from reclens.dashboard import plan_launch
 from reclens.errors import UsageError, WorkspaceError
+
+APP = "from reclens.dashboard.app import main\nmain('workspace')\n"
 
 LOGIN = """[auth]
 redirect_uri = "https://example.org/oauth2callback"
@@ -47,6 +55,119 @@ def test_a_login_opens_it(tmp_path: Path) -> None:
     secrets.write_text("[auth")
     with pytest.raises(UsageError, match="not TOML"):
         plan_launch(tmp_path, secrets=[secrets])
+
+
+def test_secrets_that_are_moved_away_open_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that was started with a login asks for it as long as it runs, and for the list of who is let in."""
+    secrets = at_home(tmp_path, monkeypatch, LOGIN + "[reclens]\nallowed = ['ann@example.org']\n")
+    plan = plan_launch(tmp_path / "workspace")
+    monkeypatch.setattr("sys.argv", ["app.py", *plan.command[plan.command.index("--") + 1 :]])
+    for text in (LOGIN, "", None):
+        secrets.unlink() if text is None else secrets.write_text(text)
+        app = AppTest.from_string(APP, default_timeout=60).run()
+        assert "whose configuration is gone" in app.error[0].value and not app.title, text
+    secrets.write_text("[auth")
+    app = AppTest.from_string(APP, default_timeout=60).run()
+    assert "not TOML" in app.error[0].value and not app.title
+
+
+def test_each_provider_has_its_button(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, rest = LOGIN.split("client_id")
+    named = head + "".join(f"[auth.{name}]\nclient_id{rest}" for name in ("google", "okta"))
+    at_home(tmp_path, monkeypatch, named)
+    monkeypatch.setattr("streamlit.user", SimpleNamespace(is_logged_in=False))
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr("streamlit.login", lambda *provider: asked.append(provider))
+    app = AppTest.from_string(APP, default_timeout=60).run()
+    assert [each.label for each in app.button] == ["Log in with google", "Log in with okta"]
+    app.button[1].click().run()
+    at_home(tmp_path, monkeypatch, LOGIN)
+    AppTest.from_string(APP, default_timeout=60).run().button[0].click().run()
+    assert asked == [("okta",), ()]
+
+
+@pytest.mark.parametrize(
+    ("user", "sees"),
+    [({"email": "Ann@example.org"}, True), ({"email": "bob@example.org"}, False), ({"email": "bob@team.org"}, True),
+     ({"email": "ann@example.org", "email_verified": False}, False), ({"name": "ann@example.org"}, False)],
+)  # fmt: skip
+def test_who_is_on_the_list_is_let_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: dict[str, object], sees: bool
+) -> None:
+    at_home(tmp_path, monkeypatch, LOGIN + "[reclens]\nallowed = ['ann@example.org', '@team.org']\n")
+    monkeypatch.setattr("streamlit.user", SimpleNamespace(is_logged_in=True, to_dict=lambda: user))
+    app = AppTest.from_string(APP, default_timeout=60).run()
+    assert any("not on the list" in each.value for each in app.error) is not sees
+    assert bool(app.title) is sees
+
+
+def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text(LOGIN + "[reclens]\nallowed = 'ann@example.org'\n")
+    with pytest.raises(UsageError, match="expected a list"):
+        plan_launch(tmp_path, secrets=[secrets])
+
+
+def test_the_names_that_it_answers_to(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text(LOGIN)
+
+    def names(host: str, **more: object) -> set[str]:
+        command = plan_launch(tmp_path, host=host, **more).command
+        return {each.partition("=")[2] for each in command if each.startswith("--server.allowedHosts=")}
+
+    local = {"localhost", "127.0.0.1", "::1"}
+    assert names("127.0.0.1", secrets=[]) == local
+    assert names("192.168.1.5", secrets=[], insecure=True) == local | {"192.168.1.5"}
+    assert names("0.0.0.0", secrets=[secrets]) == local | {"example.org"}
+    assert names("0.0.0.0", secrets=[], insecure=True) == {"*"}, "it has names that nobody told us"
+
+
+def test_a_page_from_elsewhere_gets_no_connection(tmp_path: Path) -> None:
+    """DNS rebinding: a name of somebody else that leads to this machine is refused, and nobody elsewhere is asked."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    plan = plan_launch(tmp_path, port=port, browser=False, secrets=[])
+    log = tmp_path / "log"
+    with log.open("w") as file, subprocess.Popen(plan.command, stdout=file, stderr=file) as server:
+        try:
+            for _ in range(240):
+                assert server.poll() is None, log.read_text()
+                try:
+                    urllib.request.urlopen(f"{plan.url}/_stcore/health", timeout=1).read()
+                    break
+                except OSError:
+                    time.sleep(0.25)
+            assert handshake(port, host=f"127.0.0.1:{port}") == 101
+            assert handshake(port, host=f"localhost:{port}") == 101
+            assert handshake(port, host=f"evil.example:{port}") == 403
+            assert handshake(port, host=f"127.0.0.1:{port}", origin="http://evil.example") == 403
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+    assert "external IP" not in log.read_text() and "External URL" not in log.read_text()
+
+
+def handshake(port: int, *, host: str, origin: str | None = None) -> int:
+    """The status of a WebSocket handshake."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        line.sendall(
+            f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin or f'http://{host}'}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        return int(line.recv(4096).split()[1])
+
+
+def at_home(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Path:
+    """Secrets where Streamlit looks for them; gives their file."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    secrets = folder / ".streamlit" / "secrets.toml"
+    secrets.parent.mkdir(exist_ok=True)
+    secrets.write_text(text)
+    return secrets
 
 
 def test_wrong_use(tmp_path: Path) -> None:

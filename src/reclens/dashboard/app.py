@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from reclens.dashboard.launch import login_is_configured
+from reclens.dashboard.login import Login, is_allowed, read_login
 from reclens.dashboard.navigation import Page, pages
 from reclens.dashboard.show import plain
 from reclens.dashboard.style import STYLE
@@ -24,9 +24,10 @@ def main(folder: str | None = None) -> None:
     icon = str(Path(__file__).with_name("icon.svg"))
     st.set_page_config(page_title="RecLens", page_icon=icon, layout="wide")
     st.html(STYLE)
-    if login_is_configured() and not _logged_in():
+    asked = _asked()
+    if not _let_in(asked):
         return
-    workspace = Workspace(folder or _folder())
+    workspace = Workspace(folder or asked.workspace)
     sections: dict[str, list[st.Page]] = {}
     for each in pages():
         place = st.Page(_drawer(each, workspace), title=each.title, icon=each.icon, url_path=each.path,
@@ -54,18 +55,42 @@ def _drawer(page: Page, workspace: Workspace) -> Callable[[], None]:
     return draw
 
 
-def _logged_in() -> bool:
-    if st.user.is_logged_in:
-        with st.sidebar:
-            st.button("Log out", on_click=st.logout, icon=":material/logout:")
+def _let_in(asked: argparse.Namespace) -> bool:
+    """Whether this reader sees the workspace; else what she can do stands on the page."""
+    try:
+        login = read_login()
+    except RecLensError as error:
+        st.error(str(error), icon=":material/error:")
+        return False
+    if (asked.require_login and login is None) or (asked.require_list and (login is None or login.allowed is None)):
+        st.error("This dashboard was started with a login, whose configuration is gone: put .streamlit/secrets.toml "
+                 "back, or start it anew.", icon=":material/lock:")  # fmt: skip
+        return False
+    if login is None:
         return True
+    if not st.user.is_logged_in:
+        _ask_who(login)
+        return False
+    with st.sidebar:
+        st.button("Log out", on_click=st.logout, icon=":material/logout:")
+    if not is_allowed(login, st.user.to_dict()):
+        st.error("You are logged in, and not on the list of those who may see this workspace. Ask whoever runs it.",
+                 icon=":material/lock:")  # fmt: skip
+        return False
+    return True
+
+
+def _ask_who(login: Login) -> None:
     st.title("RecLens")
     st.write("This workspace asks who you are.")
-    st.button("Log in", on_click=st.login, type="primary")
-    return False
+    for name in login.providers:
+        st.button(f"Log in with {name}" if name else "Log in", on_click=st.login, args=(name,) if name else (),
+                  type="primary", key=f"login-{name}")  # fmt: skip
 
 
-def _folder() -> Path:
+def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
-    return parser.parse_known_args()[0].workspace
+    parser.add_argument("--require-login", action="store_true")
+    parser.add_argument("--require-list", action="store_true")
+    return parser.parse_known_args()[0]

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from reclens.dashboard.login import Login, read_login
 from reclens.engine import need
 from reclens.errors import UsageError, WorkspaceError
 
-__all__ = ["LOOK", "UPLOAD_MB", "LaunchPlan", "login_is_configured", "plan_launch"]
+__all__ = ["LOOK", "UPLOAD_MB", "LaunchPlan", "plan_launch"]
 
 UPLOAD_MB: Final = 200
 """Largest file that can be uploaded, in MB."""
@@ -79,8 +79,8 @@ def plan_launch(
         raise WorkspaceError(f"{folder} is a file, not a workspace folder. Name a folder.")
     if not 0 < port < 65536:
         raise UsageError(f"port is {port}, expected a number from 1 to 65535.")
-    guarded = login_is_configured(secrets)
-    if not _is_loopback(host) and not guarded and not insecure:
+    login = read_login(secrets)
+    if not _is_loopback(host) and login is None and not insecure:
         raise UsageError(
             f"the dashboard would show the whole workspace to everybody who can reach {host}, without a login. "
             "Configure one (OpenID Connect, in the [auth] section of .streamlit/secrets.toml; see docs/dashboard.md), "
@@ -95,36 +95,33 @@ def plan_launch(
     app = Path(__file__).parent / "entry" / "app.py"
     command = [sys.executable, "-m", "reclens.dashboard.serve", "run", str(app)]
     command += [f"--{name}={value}" for name, value in options.items()]
+    command += [f"--server.allowedHosts={name}" for name in _names(host, login)]
     command += ["--", "--workspace", str(folder.resolve())]
+    if login is not None:
+        # Secrets that are moved away later shall not open what was started with a login.
+        command += ["--require-login", *(["--require-list"] if login.allowed is not None else [])]
     note = (
         "only this machine can reach it"
         if _is_loopback(host)
-        else "who has logged in can reach it" if guarded else "EVERYBODY who can reach this address sees the workspace"
+        else "who has logged in can reach it"
+        if login is not None
+        else "EVERYBODY who can reach this address sees the workspace"
     )  # fmt: skip
     shown = f"[{host}]" if ":" in host else host
     return LaunchPlan(tuple(command), f"http://{shown}:{port}", note)
 
 
-def login_is_configured(secrets: Sequence[Path] | None = None) -> bool:
-    """Whether Streamlit's secrets have an ``[auth]`` section that a login can work with.
+def _names(host: str, login: Login | None) -> list[str]:
+    """The names under which a browser may ask for the dashboard.
 
-    Raises:
-        UsageError: If a secrets file is no TOML.
+    A page from elsewhere whose own name leads to this machine (DNS rebinding) sends that name along.
     """
-    if secrets is None:
-        secrets = [folder / ".streamlit" / "secrets.toml" for folder in (Path.cwd(), Path.home())]
-    for path in secrets:
-        if not path.is_file():
-            continue
-        try:
-            auth = tomllib.loads(path.read_text(encoding="utf-8")).get("auth", {})
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: it is not TOML: {error}.") from error
-        providers = [auth, *(value for value in auth.values() if isinstance(value, dict))]
-        named = any({"client_id", "client_secret", "server_metadata_url"} <= set(each) for each in providers)
-        if named and {"redirect_uri", "cookie_secret"} <= set(auth):
-            return True
-    return False
+    known = ["localhost", "127.0.0.1", "::1", *([login.host] if login is not None and login.host else [])]
+    bare = host.strip("[]")
+    if bare not in ("0.0.0.0", "::"):  # noqa: S104 - compared
+        return list(dict.fromkeys([*known, bare]))
+    # She who listens on every address without a login has many names, and said that she trusts the network.
+    return known if login is not None else ["*"]
 
 
 def _is_loopback(host: str) -> bool:

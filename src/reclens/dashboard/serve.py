@@ -13,8 +13,11 @@ __all__ = ["main", "warm_up"]
 
 def main() -> None:
     """``python -m reclens.dashboard.serve run APP …``: as ``streamlit run APP …``."""
+    from streamlit import net_util
     from streamlit.web import cli
 
+    # Asked from a foreign origin, Streamlit would ask a server elsewhere for the address of this network.
+    net_util.get_external_ip = lambda: None
     threading.Thread(target=warm_up, daemon=True).start()
     cli.main(prog_name="streamlit")
 
