@@ -67,8 +67,8 @@ def test_cookie_cats_by_counts(cookie_cats: Readout) -> None:
     assert seven.found.control == pytest.approx(8_502 / 44_700) and seven.found.treatment == pytest.approx(
         8_279 / 45_489
     )
-    both = (8_502 + 8_279) / 90_189
-    z = (8_279 / 45_489 - 8_502 / 44_700) / np.sqrt(both * (1 - both) * (1 / 44_700 + 1 / 45_489))
+    before, after = 8_502 / 44_700, 8_279 / 45_489
+    z = (after - before) / np.sqrt(before * (1 - before) / 44_700 + after * (1 - after) / 45_489)
     assert seven.found.statistic == pytest.approx(z) and seven.p_value == pytest.approx(0.00155, abs=1e-5)
     assert seven.verdict == "worse" and cookie_cats.decisions[0].word == "do not ship"
     assert cookie_cats.effects[1].verdict == "holds"
@@ -223,5 +223,5 @@ def test_the_posterior_agrees_with_the_interval_under_a_flat_prior() -> None:
     found = read(users(lift=0.02))
     (row,) = found.posteriors
     lift = found.effects[0].relative
-    assert row["value"] == lift.value and (row["low"], row["high"]) == pytest.approx((lift.low, lift.high), rel=1e-3)
+    assert row["value"] == lift.value and (row["low"], row["high"]) == pytest.approx((lift.low, lift.high), rel=1e-2)
     assert row["loss_control"] - row["loss_treatment"] == pytest.approx(lift.value) and row["p_win"] > 0.97

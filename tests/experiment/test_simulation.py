@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -99,3 +101,12 @@ def test_an_a_a_test_rejects_at_its_level() -> None:
         p_values.append(stats.ttest_ind(clicks[arm == 0], clicks[arm == 1], equal_var=False).pvalue)
     assert stats.kstest(p_values, "uniform").pvalue > 1e-3
     assert abs(np.mean(np.array(p_values) < 0.05) - 0.05) < 3.3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_the_interval_of_a_lift_excludes_zero_where_its_p_does() -> None:
+    # Exact means of 1 and 1.089 and a standard error of 0.0447 of the gap: z = 1.99, beyond the quantile 1.961.
+    spread = np.array([1.0, -1.0] * 500) * (999 / 1000) ** 0.5
+    users = pl.DataFrame({"variant": ["a"] * 1000 + ["b"] * 1000, "visits": np.r_[1 + spread, 1.089 + spread]})
+    found = ab_difference(SimpleNamespace(users=users), "b", "a", "visits")  # type: ignore[arg-type]
+    assert found.statistic == pytest.approx(0.089 / 0.002**0.5) and found.p_value < 0.05 < found.relative_p_value
+    assert found.relative.low is not None and found.relative.low > 0

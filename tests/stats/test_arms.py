@@ -120,7 +120,7 @@ def test_fieller_is_the_set_of_ratios_that_are_not_rejected(rng: np.random.Gener
     gap, base = treatment.value("y"), control.value("y")
     for r, inside in ((found.relative.low, 1), (found.relative.high, 1)):
         z = abs(gap - (1 + r) * base) / np.sqrt(t + (1 + r) ** 2 * c)
-        pieces = np.array([t, (1 + found.relative.value) ** 2 * c])
+        pieces = np.array([t, c])  # degrees of freedom of the test of no difference
         df = pieces.sum() ** 2 / (pieces**2 / [69, 59]).sum()
         assert z == pytest.approx(stats.t.ppf(0.975, df), rel=1e-6) and inside
 

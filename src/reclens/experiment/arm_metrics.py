@@ -63,7 +63,8 @@ def quantile_differences(
                 for part in [frame.filter(pl.col("arm") == name)]
             }  # fmt: skip
             for name in plan.treatments:
-                found[metric.name, name] = quantile_difference(per_arm[plan.control], per_arm[name])
+                found[metric.name, name] = quantile_difference(per_arm[plan.control], per_arm[name],
+                                                               relative="fieller")  # fmt: skip
     return found
 
 
@@ -137,7 +138,7 @@ def arm_differences(
         for name in plan.treatments:
             fewest = min(users[plan.control], users[name])
             made = compare_arm_statistics(counts(plan.control, fewest), counts(name, fewest), metric.kind,
-                                          level=plan.level)  # fmt: skip
+                                          level=plan.level, relative="fieller")  # fmt: skip
             if catalogue is None:
                 made = replace(
                     made, notes=(*made.notes, "No catalogue was given: items shown in any arm stand for it.")

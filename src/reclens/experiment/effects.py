@@ -81,17 +81,22 @@ def compare_metric(
     days: Sequence[str] | None = None,
     stratify: str | None = None,
 ) -> Difference:
-    """A metric of an arm against control, from the sums of a segment and of some days; post-stratified if asked."""
+    """A metric of an arm against control, from the sums of a segment and of some days; post-stratified if asked.
+
+    The interval of the lift is Fieller's, and shares are tested with the variance of their interval: test and interval
+    never say different things.
+    """
     if stratify is not None:
         parts = [{part: sums.arm(name, by=stratify, segment=part, days=days) for part in sums.segments(stratify)}
                  for name in (control, arm)]  # fmt: skip
-        return post_stratified(parts[0], parts[1], place.of, covariates=place.covariates, level=level)
+        return post_stratified(parts[0], parts[1], place.of, covariates=place.covariates, level=level,
+                               relative="fieller")  # fmt: skip
     sides = [sums.arm(name, by=by, segment=segment, days=days) for name in (control, arm)]
     if place.metric.kind == "proportion" and isinstance(place.of, str) and not place.covariates:
         hits = [(round(side.sum(place.of)), side.n) for side in sides]
         if all(n for _, n in hits):
-            return proportion_difference(hits[0], hits[1], level=level)
-    return compare_arms(sides[0], sides[1], place.of, covariates=place.covariates, level=level)
+            return proportion_difference(hits[0], hits[1], pooled=False, relative="fieller", level=level)
+    return compare_arms(sides[0], sides[1], place.of, covariates=place.covariates, level=level, relative="fieller")
 
 
 def effects_of(
@@ -136,8 +141,9 @@ def _effect(
         worst = -metric.sign * metric.margin
         above = found.p_above(worst, relative=True)
         p_adjusted = above if metric.sign > 0 else 1 - above
-        tail = look.tail(found)
-        verdict = "holds" if p_adjusted <= tail else "broken" if 1 - p_adjusted <= tail else "not shown to hold"
+        # As the interval says: beyond the margin by as many standard errors as it reaches at this look.
+        beyond, reach = metric.sign * found.statistic_at(worst, relative=True), look.reach(found)
+        verdict = "holds" if beyond >= reach else "broken" if beyond <= -reach else "not shown to hold"
     elif p_adjusted <= plan.alpha:
         verdict = "better" if found.absolute.value * metric.sign > 0 else "worse"
     else:

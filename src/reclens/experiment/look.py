@@ -67,17 +67,33 @@ class Look:
         so_far = spent(self.times, error=error, spending=looks.spending, parameter=looks.parameter)
         return bounds_of_spending(self.times, so_far)
 
-    def interval(self, found: Difference, *, relative: bool = False) -> Estimate:
-        """The interval that holds at this look."""
-        plain = found.relative if relative else found.absolute
-        se = found.relative_se if relative else found.se
-        looks = self.plan.sequential
-        if looks is None or plain.low is None or not se > 0:
-            return plain
+    def reach(self, found: Difference) -> float:
+        """Standard errors that an interval which holds at this look reaches to either side."""
+        from scipy.special import ndtri, stdtrit
+
+        looks, tail = self.plan.sequential, 0.5 + self.plan.level / 2
+        if looks is None:
+            return float(ndtri(tail) if math.isinf(found.df) else stdtrit(found.df, tail))
         if looks.method == "group":
-            reach = self.bound() * se
-            return Estimate(plain.value, plain.value - reach, plain.value + reach, plain.n, plain.level, plain.note)
-        return self._always(plain.value, se, plain.n)[0]
+            return self.bound()
+        estimate = self._always(found.absolute.value, found.se, found.absolute.n)[0]
+        assert estimate.high is not None
+        return (estimate.high - estimate.value) / found.se
+
+    def interval(self, found: Difference, *, relative: bool = False) -> Estimate:
+        """The interval that holds at this look; of the lift it is the one that excludes zero where the p-value says so.
+
+        The lift's is Fieller's at the same quantile.
+        """
+        plain = found.relative if relative else found.absolute
+        if not found.se > 0 or plain.value != plain.value:
+            return plain
+        reach = self.reach(found)
+        if not relative:
+            return replace(plain, low=plain.value - reach * found.se, high=plain.value + reach * found.se)
+        low, high = found.lift_within(reach)
+        note = None if low is not None else "the interval of the control reaches zero, so that the lift is not bounded"
+        return replace(plain, low=low, high=high, note=note)
 
     def stopped(self, found: Difference) -> Stopped | None:
         """The lift when the experiment stops at this look, allowing for the stop; None where no bound was crossed."""
@@ -85,11 +101,16 @@ class Look:
         if looks is None or looks.method != "group" or not found.relative_se > 0:
             return None
         upper = self.bounds()
-        if abs(found.relative.value / found.relative_se) < upper[-1]:
+        z = found.statistic
+        if abs(z) < upper[-1]:
             return None
-        return at_stopping(
-            self.times, upper, estimate=found.relative.value, se=found.relative_se, level=self.plan.level
-        )
+        # In standard errors of the difference; the lifts that lie so many from the estimate are Fieller's.
+        made = at_stopping(self.times, upper, estimate=z, se=1.0, level=self.plan.level)
+        low, high = found.lift_within(z - made.low, made.high - z)
+        middle = found.lift_within(z - made.median_unbiased)[0]
+        if low is None or high is None or middle is None:
+            return None
+        return replace(made, median_unbiased=middle, low=low, high=high)
 
     def p_value(self, found: Difference) -> float:
         """The p-value that holds at this look: under group-sequential bounds the smallest alpha that crosses them."""
@@ -107,15 +128,6 @@ class Look:
             if high / low < 1.001:
                 break
         return high
-
-    def tail(self, found: Difference) -> float:
-        """One-sided error of a non-inferiority test at this look."""
-        from scipy.special import ndtr
-
-        estimate = self.interval(found)
-        if self.plan.sequential is None or estimate.low is None or not found.se > 0:
-            return self.plan.alpha / 2
-        return float(ndtr(-(estimate.value - estimate.low) / found.se))
 
     def _always(self, value: float, se: float, n: int) -> tuple[Estimate, float]:
         looks = self.plan.sequential

@@ -312,6 +312,8 @@ def run_simulation(
 def ab_difference(run: Run, treatment: str, control: str, metric: str, *, level: float = 0.95) -> Difference:
     """What an A/B test of a run says: Welch's test of a total a user, the delta method for clicks over lists.
 
+    The interval of the lift is Fieller's at the quantile of the test: it excludes zero where p says so.
+
     Where clusters were randomised they are the units, and a total a user is a ratio of sums over clusters.
 
     Raises:
@@ -334,7 +336,7 @@ def ab_difference(run: Run, treatment: str, control: str, metric: str, *, level:
             sides.append(Moments.of(values))
         if sides[-1].n < 2:
             raise UsageError(f"the arm '{name}' has {sides[-1].n} units, expected two or more. Simulate more users.")
-    return compare_arms(sides[0], sides[1], of, level=level)
+    return compare_arms(sides[0], sides[1], of, level=level, relative="fieller")
 
 
 def simulation_to_toml(settings: SimulationSettings) -> str:

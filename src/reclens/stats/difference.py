@@ -15,7 +15,8 @@ Relative = Literal["delta", "log", "fieller"]
 RELATIVE: Final = {
     "delta": "delta method: symmetric about the lift",
     "log": "delta method on the logarithm of the ratio: symmetric in factors, needs positive means",
-    "fieller": "Fieller's theorem: right even where the control is not far from zero",
+    "fieller": "Fieller's theorem: the lifts that the test of the difference does not reject, so that it excludes zero "
+    "where p says so; right even where the control is not far from zero",
 }
 """How the interval of a relative lift can be made."""
 
@@ -82,14 +83,45 @@ class Difference:
         """One-sided p-value against "the difference is at least ``bound``": small means that it is below."""
         return 1.0 - self._tail(bound, relative=relative)
 
-    def _tail(self, bound: float, *, relative: bool) -> float:
+    def statistic_at(self, bound: float, *, relative: bool = False) -> float:
+        """The statistic of "the difference is ``bound``": (difference - bound) ÷ its standard error; NaN without one.
+
+        Args:
+            bound: The bound, as in :meth:`p_above`.
+            relative: Whether it is a share of the control.
+        """
         variance, of_control, covariance = self.variances
         gap = self.absolute.value - bound
         if relative:
             sign = -1.0 if self.control < 0 else 1.0
             gap = self.absolute.value - sign * bound * self.control
             variance = variance - 2 * sign * bound * covariance + bound**2 * of_control
-        return _upper(gap / math.sqrt(variance), self.df) if variance > 0 else math.nan
+        return gap / math.sqrt(variance) if variance > 0 else math.nan
+
+    def lift_within(self, below: float, above: float | None = None) -> tuple[float | None, float | None]:
+        """The lifts whose statistic lies between ``-above`` and ``below``: Fieller's interval at any quantile.
+
+        It excludes a lift just where the test of that lift at the same quantile does: zero, where the difference is
+        more than ``below`` standard errors above zero.
+
+        Args:
+            below: Standard errors from the lower end up to the estimate.
+            above: Standard errors from the estimate to the upper end; None for as many.
+
+        Returns:
+            Lower and upper end; None where the control is not so far from zero, so that the lift has no bound.
+        """
+        above = below if above is None else above
+        ends = [_fieller(self.control, self.absolute.value, self.variances, abs(reach)) for reach in (below, above)]
+        low, high = ends
+        return (
+            None if low is None else low[0] if below >= 0 else low[1],
+            None if high is None else high[1] if above >= 0 else high[0],
+        )
+
+    def _tail(self, bound: float, *, relative: bool) -> float:
+        statistic = self.statistic_at(bound, relative=relative)
+        return _upper(statistic, self.df) if statistic == statistic else math.nan
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -158,7 +190,8 @@ def difference_of(
     statistic = gap / math.sqrt(test_variance if test_variance is not None and test_variance > 0 else variance)
     absolute = Estimate(gap, gap - q * se, gap + q * se, units, level)
     variances = (variance, control_variance, covariance)
-    reach = q if relative_df is None else _quantile(level, relative_df)
+    # Fieller's interval inverts the test of the difference: it takes the quantile of that.
+    reach = q if relative_df is None or relative == "fieller" else _quantile(level, relative_df)
     lift, lift_se = _relative(control, gap, variances, reach, relative, units, level)
     extra = (f"Relative lift: {lift.note}.",) if lift.note else ()
     return Difference(control, control + gap, absolute, lift, se, lift_se, statistic, df, two_sided(statistic, df), *n,
@@ -210,13 +243,11 @@ def _relative(
     distance = control / math.sqrt(of_control) if of_control > 0 else math.inf
     low, high, note = lift - q * se, lift + q * se, None
     if how == "fieller":
-        a = control**2 - q**2 * of_control
-        if a <= 0:
+        ends = _fieller(base * control, gap, variances, q)
+        if ends is None:
             note = "the interval of the control reaches zero, so that the lift is not bounded"
             return Estimate(lift, None, None, units, level, note), se
-        b, c = gap * control - q**2 * shared, gap**2 - q**2 * spread
-        root = math.sqrt(max(b * b - a * c, 0.0))
-        low, high = (b - root) / a, (b + root) / a
+        low, high = ends
     elif how == "log":
         ratio = 1 + base * lift
         if base < 0 or ratio <= 0:
@@ -229,3 +260,16 @@ def _relative(
     elif distance < _FAR:
         note = f"the control is only {distance:.1f} standard errors from zero; use Fieller's interval"
     return Estimate(lift, low, high, units, level, note), se
+
+
+def _fieller(control: float, gap: float, variances: tuple[float, float, float], q: float) -> tuple[float, float] | None:
+    """Ends of the lifts r with (d - r c)² ≤ q² (V(d) - 2 r C(d,c) + r² V(c)); None where they have no bound."""
+    spread, of_control, shared = variances
+    if control < 0:  # relative to |control|, so that up stays up
+        control, shared = -control, -shared
+    a = control**2 - q**2 * of_control
+    if not a > 0:
+        return None
+    b, c = gap * control - q**2 * shared, gap**2 - q**2 * spread
+    root = math.sqrt(max(b * b - a * c, 0.0))
+    return (b - root) / a, (b + root) / a
