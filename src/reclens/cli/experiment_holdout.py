@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 __all__ = ["holdout"]
 
@@ -33,6 +33,7 @@ def holdout(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
+    report: ReportOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -48,16 +49,18 @@ def holdout(
     Examples:
       reclens experiment holdout --users 500000 --share 0.02 --mean 12 --sd 20 --correlation 0.4 --lift 0.03
 
-      reclens experiment holdout --size tiny
+      reclens experiment holdout --size tiny --report holdout
 
       reclens experiment simulate --example > simulation.toml && reclens experiment holdout --world simulation.toml
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, table_of
     from reclens.errors import UsageError
     from reclens.experiment.holdout import holdout_power
     from reclens.experiment.long_run import LongRun, live_long
     from reclens.experiment.simulation import SimulationSettings, load_simulation
+    from reclens.report.lab import build_holdout_report
+    from reclens.report.lab_tables import long_run_tables
     from reclens.settings import validate
 
     numbers = {"users": users, "mean": mean, "sd": sd}
@@ -88,6 +91,8 @@ def holdout(
     found = LongRun(**parts, metric=metric, short=short, long=long)
     if format is not Format.table or out is not None:
         emit(table_of("The long run", found.to_dicts()), format=format, out=out)
-        return
-    for title, part in found.tables().items():
-        emit(table_of(title, part), format=format, out=None)
+    else:
+        for table in long_run_tables(found):
+            emit(table, format=format, out=None)
+    if report is not None:
+        save_report(build_holdout_report(found), report, quiet=quiet)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 __all__ = ["interference"]
 
@@ -28,6 +28,7 @@ def interference(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the worlds to MovieLens, RecBole or a table.")
     ] = None,
+    report: ReportOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -45,12 +46,14 @@ def interference(
 
       reclens experiment interference --example > exploring.toml
 
-      reclens experiment interference exploring.toml --worlds 20 --design shared --design diverted
+      reclens experiment interference exploring.toml --worlds 20 --design shared --design diverted --report bent
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report
     from reclens.experiment.interference import interference as study
     from reclens.experiment.simulation import EXAMPLE_INTERFERENCE, SimulationSettings, load_simulation, make_pair
+    from reclens.report.lab import build_interference_report
+    from reclens.report.lab_tables import interference_table
     from reclens.settings import validate
 
     if example:
@@ -71,5 +74,8 @@ def interference(
             seeds=worlds, days=settings.days, retrain=settings.retrain, metric=metric, level=settings.level,
             seed=settings.seed, progress=progress,
         )  # fmt: skip
-    rows = found.to_dicts()
-    emit(table_of(f"Designs against the truth, {found.seeds} worlds", rows), format=format, out=out)
+    emit(interference_table(found), format=format, out=out)
+    if report is not None:
+        names = list(settings.arms)
+        document = build_interference_report(found, arms=(names[1], names[0]), fitted=like is not None)
+        save_report(document, report, quiet=quiet)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
@@ -32,6 +32,7 @@ def simulate(
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
     logs: Annotated[Path | None, typer.Option("--logs", help="Folder to write logs to; it must not exist.")] = None,
+    report: ReportOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -47,11 +48,13 @@ def simulate(
 
       reclens experiment simulate --example > simulation.toml
 
-      reclens experiment simulate simulation.toml --logs logs
+      reclens experiment simulate simulation.toml --logs logs --report simulation
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, say, table_of
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, say, table_of
     from reclens.experiment.simulation import EXAMPLE_SIMULATION, SimulationSettings, load_simulation, run_simulation
+    from reclens.report.lab import build_simulation_report
+    from reclens.report.lab_tables import simulation_table
     from reclens.settings import validate
 
     if example:
@@ -72,9 +75,11 @@ def simulate(
         for row in found.run.to_dicts():
             say(f"{row['variant']}: {row['users']:,} users, {row['impressions']:,} impressions, "
                 f"{row['clicks_per_user']:.3f} clicks a user, {row['items_shown']:,} items shown")  # fmt: skip
-    title = "A/B estimate and truth, as lifts over control"
-    rows = found.to_dicts() if len(found.run.arms) > 1 else found.run.to_dicts()
-    emit(table_of(title if len(found.run.arms) > 1 else "What happened", rows), format=format, out=out)
+    compared = len(found.run.arms) > 1
+    table = simulation_table(found) if compared else table_of("What happened", found.run.to_dicts())
+    emit(table, format=format, out=out)
+    if report is not None:
+        save_report(build_simulation_report(found, fitted=like is not None), report, quiet=quiet)
     if logs is not None:
         say(f"logs: {logs}", quiet=quiet)
 

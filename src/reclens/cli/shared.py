@@ -18,12 +18,14 @@ from reclens.errors import UsageError
 if TYPE_CHECKING:
     from reclens.engine import Progress
     from reclens.report import Table
+    from reclens.report.written import Written
 
 __all__ = [
     "Format",
     "FormatOption",
     "OutOption",
     "QuietOption",
+    "ReportOption",
     "SeedOption",
     "WorkspaceOption",
     "emit",
@@ -31,6 +33,7 @@ __all__ = [
     "pairs",
     "prepare",
     "progress_of",
+    "save_report",
     "say",
     "table_of",
 ]
@@ -53,6 +56,7 @@ FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How the ta
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file and not to the screen.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on the way.")]
+ReportOption = Annotated[Path | None, typer.Option("--report", help="Write NAME.md and NAME.html, with charts.")]
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of artefacts.")]
 
 
@@ -191,6 +195,12 @@ def emit(table: Table, *, format: Format, out: Path | None) -> None:
         sys.stdout.flush()
     else:
         write_text(out, text if text.endswith("\n") else text + "\n")
+
+
+def save_report(document: Written, name: Path, *, quiet: bool) -> None:
+    """Write a document as Markdown and HTML, and say where."""
+    text, page = document.save(name)
+    say(f"report: {text}, {page}", quiet=quiet)
 
 
 def _plain(table: Table, *, wide: bool) -> str:

@@ -62,17 +62,6 @@ class LongRun:
                  for row in self.ages]  # fmt: skip
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """The parts as tables for people, by title."""
-        parts = {
-            "Power of the holdout": self.power,
-            f"Effect on {self.metric} a user after {self.long} days": self.surrogate.to_dicts()
-            if self.surrogate
-            else [],
-            f"Effect on {self.metric} by days since first exposure": self.ages,
-        }
-        return {title: [dict(row) for row in rows] for title, rows in parts.items() if rows}
-
     def record(self) -> dict[str, Any]:
         """Every number, for an appendix."""
         return {**asdict(self), "power": [dict(row) for row in self.power], "ages": [dict(row) for row in self.ages]}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reclens.experiment.effects import Effect
@@ -12,7 +11,7 @@ from reclens.report import readout_charts
 from reclens.report.experiment_tables import metric_table
 from reclens.report.page import Figure, figure_of
 from reclens.report.tables import NOTHING, Table, format_number
-from reclens.report.written import Part, Written, write_document
+from reclens.report.written import Part, Written, appendix, write_document
 
 __all__ = ["build_readout", "effect_table", "guard_table", "segment_table", "summary_of_readout"]
 
@@ -40,8 +39,7 @@ def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = Fa
         Part(title="Next steps", points=readout.next_steps, ordered=True),
         Part(title="How it was decided", lead="Written in the plan, before the data. The first that applies is the "
              "decision.", points=readout.rule, ordered=True, tables=(metric_table(plan),)),
-        Part(title="Appendix: every number", code=_rows_of_json(_plain(readout.record())),
-             language="json"),
+        appendix(readout.record()),
     ]  # fmt: skip
     units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
     return write_document(
@@ -226,30 +224,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return format_number(value) if abs(value) >= 1 else f"{value:.4g}"
     return str(value)
-
-
-def _rows_of_json(record: Mapping[str, Any]) -> str:
-    """JSON with a line a row."""
-
-    def written(value: Any) -> str:
-        return json.dumps(value, ensure_ascii=False)
-
-    parts = []
-    for name, value in record.items():
-        if isinstance(value, list) and value:
-            text = "[\n  " + ",\n  ".join(written(each) for each in value) + "\n ]"
-        else:
-            text = written(value)
-        parts.append(f" {written(name)}: {text}")
-    return "{\n" + ",\n".join(parts) + "\n}"
-
-
-def _plain(value: Any) -> Any:
-    """Values that JSON can hold: NaN and infinities become null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    return value if isinstance(value, str | int | bool) or value is None else str(value)

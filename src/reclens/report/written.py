@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reclens.report.page import Document, Figure, render
 from reclens.report.tables import Table, to_markdown
 
-__all__ = ["Part", "Written", "write_document"]
+__all__ = ["Part", "Written", "appendix", "write_document"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,26 @@ def write_document(
         "sections": [], "synthetic": synthetic,
     }  # fmt: skip
     return Written(render("written.html.j2", page), _markdown(title, subject, heading, summary, parts, synthetic))
+
+
+def appendix(record: Mapping[str, Any]) -> Part:
+    """A part with every number as JSON, a line a row; NaN and infinities, which JSON does not have, are null."""
+    lines: list[str] = []
+    for name, value in _json_of(record).items():
+        rows = ",\n  ".join(json.dumps(each, ensure_ascii=False) for each in value) if isinstance(value, list) else ""
+        text = f"[\n  {rows}\n ]" if rows else json.dumps(value, ensure_ascii=False)
+        lines.append(f" {json.dumps(name, ensure_ascii=False)}: {text}")
+    return Part(title="Appendix: every number", code="{\n" + ",\n".join(lines) + "\n}", language="json")
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json_of(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_of(each) for each in value]
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    return value if isinstance(value, str | int | bool) or value is None else str(value)
 
 
 def _markdown(

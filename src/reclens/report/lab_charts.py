@@ -1,0 +1,221 @@
+"""Charts of the lab: offline metrics against true lifts, designs against the truth, and the long run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reclens.experiment.correlation import OfflineOnline
+from reclens.experiment.interference import Interference
+from reclens.experiment.long_run import LongRun
+from reclens.experiment.simulation import Simulation
+from reclens.metrics import describe
+from reclens.report.charts import SIDES, base_of, colour_of, dots, label_sides, rows_of, zero
+from reclens.report.tables import format_number
+from reclens.stats.estimate import Estimate
+
+__all__ = [
+    "age_chart", "bias_chart", "correlation_chart", "design_chart", "estimate_chart", "holdout_power_chart",
+    "lift_chart", "offline_online_chart", "sign_chart",
+]  # fmt: skip
+
+_ROW = 30
+
+
+def offline_online_chart(found: OfflineOnline, *, metric: str, segment: tuple[str, str]) -> Any:
+    """The true lift of each strategy, with its interval, against an offline metric; better is to the right."""
+    import altair as alt
+
+    # The study turns the sign where lower is better; a reader wants the value, on an axis that is turned instead.
+    turned = describe(metric.partition("@")[0]).higher_is_better is False
+    rows = [{**row, "x": -row["offline"] if turned else row["offline"], "system": row["strategy"]}
+            for row in found.points
+            if (row["metric"], row["by"], row["segment"]) == (metric, *segment)
+            and not math.isnan(row["offline"])]  # fmt: skip
+    sides = label_sides([(row["strategy"], row["offline"], row["lift"]) for row in rows])
+    for row, side in zip(rows, sides, strict=True):
+        row |= {"side": side, "tip": f"{row['strategy']}: {metric} {format_number(row['x'])}, lift "
+                f"{_share(row['lift'], row['low'], row['high'])}"}  # fmt: skip
+    title = f"{metric} (lower is better, axis turned)" if turned else metric
+    x = alt.X("x:Q", title=title, scale=alt.Scale(zero=False, padding=24, reverse=turned))
+    lift = f"true lift over {found.lifts.control}"
+    y = alt.Y("lift:Q", title=lift, axis=alt.Axis(format="%", grid=True),
+              scale=alt.Scale(zero=False, padding=24))  # fmt: skip
+    base = base_of(rows, height=320)
+    return alt.layer(
+        base.mark_rule(strokeWidth=2, opacity=0.5, color="var(--s0)").encode(
+            x=x, y=alt.Y("low:Q", title=lift), y2="high:Q"
+        ),
+        base.mark_circle(size=80, opacity=1, color="var(--s0)").encode(x=x, y=y, tooltip="tip:N"),
+        *(
+            base.transform_filter(alt.datum.side == side)
+            .mark_text(fontSize=11, color="var(--ink)", **place)
+            .encode(x=x, y=y, text="system:N")
+            for side, place in SIDES.items()
+            if side in set(sides)
+        ),
+    )
+
+
+def correlation_chart(found: OfflineOnline, *, segment: tuple[str, str]) -> Any:
+    """The rank correlation of every metric with the true lift, best first; faded where the interval holds 0."""
+    import altair as alt
+
+    rows = []
+    for each in found.correlations:
+        rho = each.spearman
+        if each.segment == segment and not math.isnan(rho.value):
+            known = rho.low is not None and rho.high is not None
+            rows.append({
+                "row": each.metric, "system": "metric", "value": rho.value, "low": rho.low, "high": rho.high,
+                "small": known and (rho.low or 0.0) <= 0 <= (rho.high or 0.0),
+                "tip": f"{each.metric}: Spearman {rho}, {rho.n} strategies; it takes {each.chosen}, which costs "
+                f"{each.regret:.2%} of lift",
+            })  # fmt: skip
+    if not rows:
+        return None
+    chart = dots(rows, y=rows_of("row", [row["row"] for row in rows]), row_height=22 * len(rows), systems=["metric"],
+                 title="rank correlation with the true lift")  # fmt: skip
+    return alt.layer(zero(), chart)
+
+
+def design_chart(found: Interference) -> Any:
+    """The mean estimate of each design below the truth, with intervals over worlds."""
+    truth = found.designs[0].truth
+    named = [("truth", truth, "truth"), *((each.design, each.estimate, "estimate") for each in found.designs)]
+    return _forest(named, systems=["truth", "estimate"], title=f"effect on {_words(found.metric)} a user")
+
+
+def bias_chart(found: Interference) -> Any:
+    """Estimate minus truth of each design, with its interval over worlds."""
+    named = [(each.design, each.bias, "bias") for each in found.designs]
+    return _forest(named, systems=["bias"], title=f"estimate minus truth, {_words(found.metric)} a user")
+
+
+def sign_chart(found: Interference) -> Any:
+    """The share of tests whose estimate has the wrong sign, with its Wilson interval."""
+    import altair as alt
+
+    rows = [_row(each.design, each.wrong_sign, "share", share=True) for each in found.designs]
+    base = base_of(rows, height=_ROW * len(rows))
+    y = rows_of("row", [row["row"] for row in rows])
+    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(format="%")
+    x = alt.X("value:Q", title="tests with the wrong sign", scale=scale, axis=axis)
+    return alt.layer(
+        base.mark_rule(strokeWidth=2, color="var(--s1)").encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y),
+        base.mark_circle(size=70, opacity=1, color="var(--s1)").encode(x=x, y=y, tooltip="tip:N"),
+    )
+
+
+def holdout_power_chart(found: LongRun) -> Any:
+    """Power after each month, and the power that was asked for as a line across."""
+    import altair as alt
+
+    rows = [{**row, "tip": f"after {row['month']} months: power {row['power']:.0%}, a lift of "
+             f"{row['detectable_lift']:.2%} is found with {found.goal:.0%}"} for row in found.power]  # fmt: skip
+    base = base_of(rows, height=260)
+    x = alt.X("month:Q", title="months", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
+    y = alt.Y("power:Q", title="power", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=True))
+    goal = alt.Chart(alt.Data(values=[{"power": found.goal, "tip": "power asked for"}]))  # type: ignore[arg-type]
+    return alt.layer(
+        goal.mark_rule(strokeWidth=1.5, strokeDash=[5, 4], color="var(--muted)").encode(y=y, tooltip="tip:N"),
+        base.mark_line(strokeWidth=2, color="var(--s0)").encode(x=x, y=y),
+        base.mark_circle(size=60, opacity=1, color="var(--s0)").encode(x=x, y=y, tooltip="tip:N"),
+    )
+
+
+def estimate_chart(found: LongRun) -> Any:
+    """The long-term effect: as the index predicts it, as the long test finds it, and as it is."""
+    if found.surrogate is None:
+        return None
+    study = found.surrogate
+    named = [("truth", study.truth, "truth"), (f"index, day {found.short}", study.index, "estimate"),
+             (f"test, day {found.long}", study.long, "estimate")]  # fmt: skip
+    return _forest(named, systems=["truth", "estimate"], title=f"effect on {_words(found.metric)} a user")
+
+
+def age_chart(found: LongRun) -> Any:
+    """The effect on each day since first exposure: its interval as a band, and zero."""
+    import altair as alt
+
+    if not found.ages:
+        return None
+    rows = [{**row, "tip": f"day {row['age']}: {_between(row['difference'], row['low'], row['high'])}, "
+             f"{row['users']:,} users"} for row in found.ages]  # fmt: skip
+    base = base_of(rows, height=260)
+    x = alt.X("age:Q", title="days since first exposure", scale=alt.Scale(nice=False))
+    title = f"effect on {_words(found.metric)} a user and day"
+    y = alt.Y("difference:Q", title=title, axis=alt.Axis(grid=True))
+    ground = alt.Chart(alt.Data(values=[{"none": 0}]))  # type: ignore[arg-type]
+    return alt.layer(
+        ground.mark_rule(strokeWidth=1, color="var(--muted)").encode(y=alt.Y("none:Q", title=title)),
+        base.mark_area(opacity=0.18, color="var(--s0)").encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q"),
+        base.mark_line(strokeWidth=2, color="var(--s0)").encode(x=x, y=y),
+        base.mark_circle(size=50, opacity=1, color="var(--s0)").encode(x=x, y=y, tooltip="tip:N"),
+    )
+
+
+def lift_chart(found: Simulation, *, arm: str) -> Any:
+    """What the A/B test says of each metric beside the truth, as lifts; None where nothing can be said."""
+    import altair as alt
+
+    rows: list[dict[str, Any]] = []
+    for (name, metric), said in found.differences.items():
+        if name == arm:
+            truth = found.truths[arm][metric].lift if arm in found.truths else None
+            pair = (("A/B estimate", said.relative), ("truth", truth))
+            rows += [_row(_words(metric), lift, what, share=True)
+                     for what, lift in pair if lift is not None and not math.isnan(lift.value)]  # fmt: skip
+    if not rows:
+        return None
+    systems = list(dict.fromkeys(row["system"] for row in rows))
+    metrics = list(dict.fromkeys(row["row"] for row in rows))
+    offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.5))
+    base = base_of(rows, height=40 * len(metrics))
+    y, colour = rows_of("row", metrics), _told(systems)
+    title = f"lift over {found.run.arms[0]}"
+    x = alt.X("value:Q", title=title, axis=alt.Axis(format="%"), scale=alt.Scale(zero=False))
+    return alt.layer(
+        zero(),
+        base.mark_rule(strokeWidth=2).encode(
+            x=alt.X("low:Q", title=title), x2="high:Q", y=y, yOffset=offset, color=colour
+        ),
+        base.mark_circle(size=70, opacity=1).encode(x=x, y=y, yOffset=offset, color=colour, tooltip="tip:N"),
+    )
+
+
+def _forest(named: Sequence[tuple[str, Estimate, str]], *, systems: list[str], title: str) -> Any:
+    """A dot with its interval for each name, and zero."""
+    import altair as alt
+
+    rows = [_row(name, estimate, system) for name, estimate, system in named]
+    chart = dots(rows, y=rows_of("row", [name for name, _, _ in named]), row_height=_ROW * len(rows), systems=systems,
+                 title=title)  # fmt: skip
+    return alt.layer(zero(), chart)
+
+
+def _row(name: str, found: Estimate, system: str, *, share: bool = False) -> dict[str, Any]:
+    said = (_share if share else _between)(found.value, found.low, found.high)
+    return {"row": name, "system": system, "value": found.value, "low": found.low, "high": found.high, "small": False,
+            "tip": f"{name}, {system}: {said}"}  # fmt: skip
+
+
+def _told(systems: Sequence[str]) -> Any:
+    """Colours that are told above the chart."""
+    return colour_of(systems).legend(title=None, orient="top", labelColor="var(--ink)", labelFontSize=12,
+                                     symbolType="circle")  # fmt: skip
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _share(value: float, low: float | None, high: float | None) -> str:
+    return f"{value:+.2%}" if low is None or high is None else f"{value:+.2%} [{low:+.2%}, {high:+.2%}]"
+
+
+def _between(value: float, low: float | None, high: float | None) -> str:
+    text: Mapping[str, str] = {name: format_number(number, signed=True)
+                               for name, number in (("value", value), ("low", low), ("high", high))}  # fmt: skip
+    return text["value"] if low is None or high is None else f"{text['value']} [{text['low']}, {text['high']}]"
