@@ -12,7 +12,7 @@ from reclens.data import split as splits
 from reclens.errors import UsageError, WorkspaceError
 from reclens.evaluate import evaluate
 from reclens.report import build_report
-from reclens.report.charts import label_sides
+from reclens.report.charts import _label_sides
 
 
 def _page(html: str) -> str:
@@ -46,7 +46,7 @@ def test_labels_of_dots_that_are_close_stand_apart() -> None:
     # Three dots in a corner, as of alike systems beside a random one: no two labels touch, and none leaves the chart.
     dots = [("random", 0.0, 5.5), ("recent_popular", 0.16, 1.6), ("popular", 0.22, 1.5), ("item_knn", 0.31, 1.9),
             ("user_knn", 0.30, 1.6), ("ease", 0.41, 1.9)]  # fmt: skip
-    sides = label_sides(dots)
+    sides = _label_sides(dots)
     assert sides[-1] == "left" and sides[1] == "left"
     assert len({side for (_, x, _), side in zip(dots, sides, strict=True) if 0.29 < x < 0.32}) == 2
 

@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     import altair as alt
 
 __all__ = [
-    "SIDES",
     "THEME",
     "base_of",
     "colour_of",
     "difference_chart",
     "dots",
     "gap_chart",
-    "label_sides",
     "leaderboard_chart",
     "lorenz_chart",
     "loss_chart",
@@ -139,7 +137,7 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
             "system": system, "x": across.value, "x_low": across.low, "x_high": across.high, "y": up.value,
             "y_low": up.low, "y_high": up.high, "tip": f"{system}: {x} {across}, {y} {up}",
         })  # fmt: skip
-    sides = label_sides([(row["system"], row["x"], row["y"]) for row in rows])
+    sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
     base = base_of(rows, height=300)
     colour = colour_of(list(results))
@@ -154,13 +152,13 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
             base.transform_filter(alt.datum.side == side)
             .mark_text(fontSize=12, **place)
             .encode(x=x_axis, y=y_axis, text="system:N", color=alt.value("var(--ink)"))
-            for side, place in SIDES.items()
+            for side, place in _SIDES.items()
             if side in set(sides)
         ),
     )
 
 
-SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
+_SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
     "right": {"align": "left", "dx": 9, "dy": -9},
     "left": {"align": "right", "dx": -9, "dy": -9},
     "above": {"align": "center", "dx": 0, "dy": -14},
@@ -171,7 +169,7 @@ SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
 """Where a label may stand beside its dot, by preference."""
 
 
-def label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str]:
+def _label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str]:
     """A side for the label of each dot (label, x, y) that covers as little as possible of the other labels and dots.
 
     Pixels are those of a phone, where room is scarce: 250 across, 240 up, some 7 for a letter.
@@ -182,7 +180,7 @@ def label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str]:
     sides: list[str] = []
     for (label, _, _), x, y in zip(dots, across, up, strict=True):
         costs: dict[str, tuple[float, tuple[float, float, float, float]]] = {}
-        for side, place in SIDES.items():
+        for side, place in _SIDES.items():
             width = 7 * len(label)
             left = x + place["dx"] - {"left": 0, "center": width / 2, "right": width}[place["align"]]
             box = (left, left + width, y - place["dy"] - 7, y - place["dy"] + 7)

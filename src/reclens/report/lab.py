@@ -20,6 +20,7 @@ from reclens.report.lab_tables import (
     correlation_table,
     interference_table,
     long_run_tables,
+    rank,
     share,
     simulation_table,
 )
@@ -56,7 +57,7 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
     shown = named[:_SHOWN] + named[max(_SHOWN, len(named) - _SHOWN) :]
     scatters = [
         (lab_charts.offline_online_chart(found, metric=each.metric, segment=OVERALL),
-         f"{each.metric} against the true lift: Spearman {between(each.spearman)}")
+         f"{each.metric} against the true lift: Spearman {rank(each.spearman)}")
         for each in shown
     ]  # fmt: skip
     orders = [(lab_charts.correlation_chart(found, segment=each), f"Rank correlation of every metric, {_who(each)}")
@@ -88,10 +89,9 @@ def summary_of_correlation(found: OfflineOnline) -> list[str]:
     if not named:
         return ["No metric differs between the strategies, so that none can tell who wins."]
     best = named[0]
-    cost = (f"It puts {best.chosen} first, which is the best." if best.regret <= 0 else
-            f"It puts {best.chosen} first, which costs {100 * best.regret:.2f} points of lift against the best.")  # fmt: skip
+    cost = "the best" if best.regret <= 0 else f"at {100 * best.regret:.2f} points of lift below the best"
     said = [(f"{best.metric} tells best who wins: over {best.spearman.n} strategies its rank correlation with the true "
-            f"lift is {between(best.spearman)}. {cost}")]  # fmt: skip
+            f"lift is {rank(best.spearman)}. It puts {best.chosen} first, {cost}.")]  # fmt: skip
     away = [each.metric for each in named if _above(each.spearman) is False]
     open_ = [each.metric for each in named if _above(each.spearman) is None]
     if away:

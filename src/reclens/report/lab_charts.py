@@ -11,7 +11,7 @@ from reclens.experiment.interference import Interference
 from reclens.experiment.long_run import LongRun
 from reclens.experiment.simulation import Simulation
 from reclens.metrics import describe
-from reclens.report.charts import SIDES, base_of, colour_of, dots, label_sides, rows_of, zero
+from reclens.report.charts import base_of, colour_of, dots, rows_of, zero
 from reclens.report.tables import format_number
 from reclens.stats.estimate import Estimate
 
@@ -21,6 +21,8 @@ __all__ = [
 ]  # fmt: skip
 
 _ROW = 30
+_HEIGHT = 340
+"""Of a scatter, in pixels."""
 
 
 def offline_online_chart(found: OfflineOnline, *, metric: str, segment: tuple[str, str]) -> Any:
@@ -29,33 +31,50 @@ def offline_online_chart(found: OfflineOnline, *, metric: str, segment: tuple[st
 
     # The study turns the sign where lower is better; a reader wants the value, on an axis that is turned instead.
     turned = describe(metric.partition("@")[0]).higher_is_better is False
-    rows = [{**row, "x": -row["offline"] if turned else row["offline"], "system": row["strategy"]}
+    rows = [{**row, "x": -row["offline"] if turned else row["offline"]}
             for row in found.points
             if (row["metric"], row["by"], row["segment"]) == (metric, *segment)
             and not math.isnan(row["offline"])]  # fmt: skip
-    sides = label_sides([(row["strategy"], row["offline"], row["lift"]) for row in rows])
-    for row, side in zip(rows, sides, strict=True):
-        row |= {"side": side, "tip": f"{row['strategy']}: {metric} {format_number(row['x'])}, lift "
+    ends = [row[name] for row in rows for name in ("low", "high", "lift") if row[name] is not None]
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low) or 0.01
+    domain = (low - room, high + room)
+    for row, place in zip(rows, _spread([row["lift"] for row in rows], domain), strict=True):
+        row |= {"place": place, "tip": f"{row['strategy']}: {metric} {format_number(row['x'])}, lift "
                 f"{_share(row['lift'], row['low'], row['high'])}"}  # fmt: skip
     title = f"{metric} (lower is better, axis turned)" if turned else metric
-    x = alt.X("x:Q", title=title, scale=alt.Scale(zero=False, padding=24, reverse=turned))
+    x = alt.X("x:Q", title=title, scale=alt.Scale(zero=False, padding=12, reverse=turned))
     lift = f"true lift over {found.lifts.control}"
-    y = alt.Y("lift:Q", title=lift, axis=alt.Axis(format="%", grid=True),
-              scale=alt.Scale(zero=False, padding=24))  # fmt: skip
-    base = base_of(rows, height=320)
+    scale = alt.Scale(domain=list(domain), nice=False)
+    y = alt.Y("lift:Q", title=lift, axis=alt.Axis(format="%", grid=True), scale=scale)
+    base = base_of(rows, height=_HEIGHT)
+    # Names stand in a column at the right, each with a thin line to its dot: good strategies lie close together.
+    right = {"x": alt.XValue("width"), "y": alt.Y("place:Q", title=lift, scale=scale)}
     return alt.layer(
+        base.mark_rule(strokeWidth=1, color="var(--line)").encode(x=x, y=y, x2=alt.X2Value("width"), y2="place:Q"),
         base.mark_rule(strokeWidth=2, opacity=0.5, color="var(--s0)").encode(
-            x=x, y=alt.Y("low:Q", title=lift), y2="high:Q"
+            x=x, y=alt.Y("low:Q", title=lift, scale=scale), y2="high:Q"
         ),
         base.mark_circle(size=80, opacity=1, color="var(--s0)").encode(x=x, y=y, tooltip="tip:N"),
-        *(
-            base.transform_filter(alt.datum.side == side)
-            .mark_text(fontSize=11, color="var(--ink)", **place)
-            .encode(x=x, y=y, text="system:N")
-            for side, place in SIDES.items()
-            if side in set(sides)
-        ),
+        base.mark_text(align="left", dx=4, fontSize=11, color="var(--ink)").encode(text="strategy:N", **right),
     )
+
+
+def _spread(values: Sequence[float], domain: tuple[float, float]) -> list[float]:
+    """A place for the name of each value, near it and at least a line away from the others."""
+    line = min(14 / _HEIGHT, 1 / len(values)) * (domain[1] - domain[0])
+    order = sorted(range(len(values)), key=values.__getitem__)
+    places = [values[at] for at in order]
+    for at in range(1, len(places)):
+        places[at] = max(places[at], places[at - 1] + line)
+    ceiling = domain[1] - line / 2
+    for at in reversed(range(len(places))):
+        places[at] = ceiling = min(places[at], ceiling)
+        ceiling -= line
+    found = [0.0] * len(values)
+    for at, place in zip(order, places, strict=True):
+        found[at] = place
+    return found
 
 
 def correlation_chart(found: OfflineOnline, *, segment: tuple[str, str]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from reclens.experiment.correlation import OfflineOnline
 from reclens.experiment.interference import Interference
@@ -12,7 +12,11 @@ from reclens.experiment.simulation import Simulation
 from reclens.report.tables import NOTHING, Table, format_number
 from reclens.stats.estimate import Estimate
 
-__all__ = ["between", "correlation_table", "interference_table", "long_run_tables", "share", "simulation_table"]
+__all__ = [
+    "between", "correlation_table", "interference_table", "long_run_tables", "rank", "share", "simulation_table",
+]  # fmt: skip
+
+_WEEK: Final = 7
 
 
 def share(found: Estimate, *, signed: bool = True) -> str:
@@ -33,13 +37,22 @@ def between(found: Estimate, *, signed: bool = True) -> str:
     return f"{text} [{format_number(found.low, signed=signed)}, {format_number(found.high, signed=signed)}]"
 
 
+def rank(found: Estimate) -> str:
+    """A rank correlation with its interval, such as ``+0.97 [+0.88, +0.99]``."""
+    if found.value != found.value:
+        return NOTHING
+    if found.low is None or found.high is None:
+        return f"{found.value:+.2f}"
+    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+
+
 def correlation_table(found: OfflineOnline, *, segments: bool = True) -> Table:
     """Metrics by segment: rank correlations with the true lift, the strategy that is put first, its regret."""
     kept = [each for each in found.correlations if segments or each.segment == ("all", "all")]
     records = [row for row in found.to_dicts() if segments or row["by"] == "all"]
     rows = tuple(
         (each.metric, "all" if each.segment[0] == "all" else f"{each.segment[0]}: {each.segment[1]}",
-         between(each.spearman), between(each.kendall), each.chosen, f"{each.regret:.2%}")
+         rank(each.spearman), rank(each.kendall), each.chosen, f"{each.regret:.2%}")
         for each in kept
     )  # fmt: skip
     heads = ("metric", "segment", "Spearman", "Kendall", "puts first", "regret")
@@ -82,10 +95,12 @@ def long_run_tables(found: LongRun) -> list[Table]:
                             tuple((name, between(each)) for name, each in named), tuple(study.to_dicts()), notes)
                       )  # fmt: skip
     if found.ages:
+        shown = [row for row in found.ages if row["age"] < _WEEK or row["age"] % _WEEK == 0]
         rows = tuple((str(row["age"]), f"{row['users']:,}", format_number(row["control"]),
-                      format_number(row["treatment"]), _difference(row)) for row in found.ages)  # fmt: skip
+                      format_number(row["treatment"]), _difference(row)) for row in shown)  # fmt: skip
+        note = "Days of the first week, then one a week; CSV, JSON and the appendix hold every day."
         heads = ("days since first exposure", "users", "control", "treatment", "difference")
-        tables.append(Table(f"Effect on {found.metric} by days since first exposure", heads, rows, found.ages))
+        tables.append(Table(f"Effect on {found.metric} by days since first exposure", heads, rows, found.ages, (note,)))
     return tables
 
 
@@ -97,11 +112,15 @@ def simulation_table(found: Simulation) -> Table:
         truth = found.truths[arm][metric].lift if arm in found.truths else None
         covers = next(row["covers"] for row in records if (row["arm"], row["metric"]) == (arm, metric))
         rows.append((arm, metric, format_number(said.control), format_number(said.treatment), share(said.relative),
-                     "< 0.0001" if said.p_value < 1e-4 else f"{said.p_value:.4f}", share(truth) if truth is not None else NOTHING,
+                     _p(said.p_value), share(truth) if truth is not None else NOTHING,
                      NOTHING if covers is None else "yes" if covers else "no"))  # fmt: skip
     heads = ("arm", "metric", "control", "treated", "A/B lift", "p", "true lift", "covers")
     note = "covers: the interval of the A/B test holds the true lift."
     return Table("A/B estimate and truth, as lifts over control", heads, tuple(rows), tuple(records), (note,))
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _difference(row: Mapping[str, Any]) -> str:
