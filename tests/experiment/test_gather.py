@@ -168,6 +168,7 @@ def small(**columns: Any) -> pl.DataFrame:
         ({"views": [9, 9, 9, 9, 9, -1]}, "column 'views': the smallest value is -1; expected a count"),
         ({"clicks": [1, 2, 3, None, 5, 6]}, "column 'clicks': 1 units have no value"),
         ({"clicks": [1.0, 2.0, 3.0, float("inf"), 5.0, 6.0]}, "column 'clicks': a value is not a number, or infinite"),
+        ({"user_id": [1, None, 3, None, 5, 6]}, "column 'user_id': 2 rows name no unit; expected one in every row"),
         ({"far": ["a", "b", "c", "d", "e", "f"]}, "cannot be summed up"),
     ],
 )
@@ -299,3 +300,31 @@ def test_clusters_are_the_unit_where_the_plan_says_so() -> None:
     place = measures(clustered.metrics, rows=found.rows)["clicks"]
     gap = compare_arms(found.arm("old"), found.arm("new"), place.of)
     assert (gap.control, gap.treatment) == pytest.approx((3.0, 7.0))
+
+
+def test_clusters_of_a_log_are_counted_in_units_and_not_in_events() -> None:
+    # Home 1: users a (3 events, 2 clicks, came back) and b (1 event, 1 click); home 2: user c (2 events, none).
+    rows = pl.DataFrame({
+        "user_id": ["a", "a", "a", "b", "c", "c", "d", "e", "e"], "home": [1, 1, 1, 1, 2, 2, 3, 4, 4],
+        "variant": ["old"] * 6 + ["new"] * 3, "clicks": [1, 0, 1, 1, 0, 0, 4, 1, 1],
+        "returned": [0, 1, 1, 0, 0, 0, 0, 1, 1],
+    })  # fmt: skip
+    metrics = (
+        {"name": "clicks", "value": "clicks"},
+        {"name": "returned", "kind": "proportion", "value": "returned", "role": "secondary"},
+        {"name": "ctr", "kind": "ratio", "value": "clicks", "per": "events", "role": "secondary"},
+    )
+    clustered = plan(metrics=metrics, cluster="home")
+    found = gather_events(rows, clustered, time=None)
+    old, new = found.arm("old"), found.arm("new")
+    assert (old.n, old.sum("units"), old.sum("events"), new.sum("units")) == (2, 3.0, 6.0, 2.0)
+    places = measures(clustered.metrics, rows=found.rows)
+    by_hand = {"clicks": (3 / 3, 6 / 2), "returned": (1 / 3, 1 / 2), "ctr": (3 / 6, 6 / 3)}
+    for name, (control, treatment) in by_hand.items():
+        gap = compare_arms(old, new, places[name].of)
+        assert (gap.control, gap.treatment) == pytest.approx((control, treatment)), name
+
+
+def test_events_of_nobody_are_an_error() -> None:
+    with pytest.raises(DataError, match="column 'user_id': 2 rows name no unit"):
+        gather_events(LOG.with_columns(user_id=pl.Series([None, "u1", "u1", None, "u2", "u3", None, "u5"])), events())

@@ -106,13 +106,14 @@ def gather_events(
 ) -> Sums:
     """Sum up a log of events: grouped by unit first, then as :func:`gather`.
 
-    A unit's column is the sum over its events; ``events`` counts them. A covariate ``NAME_before`` that the log does
+    A unit's column is the sum over its events; ``events`` counts them. Where the plan randomises clusters, units are
+    summed up by cluster then, and ``units`` counts them. A covariate ``NAME_before`` that the log does
     not have is the sum of ``NAME`` over the events before the start, and ``events_before`` counts those. The day of a
     unit is that of its first event from the start on; units without one are not in the experiment.
 
     Args:
         source: As in :func:`gather`, as are the arguments that are not named here.
-        plan: The plan; where it has clusters, the cluster is the unit of the sums and means become ratios.
+        plan: The plan; where it has clusters, the cluster is the unit of the sums and means become ratios to units.
         arm: Column of the arm; before the start it may be missing.
         time: Column of the time; None where every event belongs to the experiment.
         start: When the experiment began; None takes the plan's, and without one every event counts.
@@ -129,26 +130,29 @@ def gather_events(
     """
     begun = start or plan.start
     parted = tuple(plan.segments if segments is None else segments)
-    unit, rows_name = (plan.cluster, "units") if plan.cluster else (plan.unit, "events")
+    counted = ("events", "units") if plan.cluster else ("events",)
     with opened(source, table=table, query=query, threads=threads) as rows:
         at = time if begun is not None else None
-        top = {m.value for m in plan.metrics if m.kind == "proportion" and m.value and not plan.cluster} | set(largest)
+        top = {m.value for m in plan.metrics if m.kind == "proportion" and m.value} | set(largest)
         before = {
             name: name.removesuffix("_before") if name != "events_before" else "*"
             for name in plan.columns
             if name.endswith("_before") and name not in rows.columns
         }
-        listed = [name for name in plan.columns if name not in before and name != rows_name]
-        present(rows, [unit, arm, *listed, *parted, *([at] if at else []), *(b for b in before.values() if b != "*")])
-        sql = per_unit(rows.sql, unit=unit, arm=arm, sums=[n for n in listed if n not in top], rows=rows_name,
-                       largest=[n for n in listed if n in top], before=before, segments=parted, time=at)  # fmt: skip
+        listed = [name for name in plan.columns if name not in before and name not in counted]
+        keys = [name for name in (plan.cluster, plan.unit) if name]
+        present(rows, [*keys, arm, *listed, *parted, *([at] if at else []), *(b for b in before.values() if b != "*")])
+        _named(rows, keys, at, begun)
+        sql = per_unit(rows.sql, unit=plan.unit, cluster=plan.cluster, arm=arm, segments=parted, time=at,
+                       sums=[n for n in listed if n not in top], largest=[n for n in listed if n in top],
+                       before=before)  # fmt: skip
         run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_units AS {sql}", {"start": begun} if at else None)
-        made = ("arm_low", "arm_high", rows_name, *listed, *before, *parted, unit, *(["day_"] if at else []))
+        made = ("arm_low", "arm_high", *counted, *listed, *before, *parted, keys[0], *(["day_"] if at else []))
         grouped = replace(rows, sql="reclens_units", columns=made)
         try:
             return _summed(grouped, plan, arm="arm_low", day="day_" if at else None, segments=parted, counts=counts,
                            unknown_arms=unknown_arms, two_arms=two_arms, check_units=False, indicators=indicators,
-                           tails=tails, unit=unit, rows_name=rows_name if plan.cluster else None)  # fmt: skip
+                           tails=tails, unit=keys[0], rows_name="units" if plan.cluster else None)  # fmt: skip
         finally:
             run(rows, "DROP TABLE reclens_units")
 
@@ -175,6 +179,8 @@ def _summed(
             raise UsageError(f"{name} is '{value}', expected 'error' or 'drop'.")
     present(rows, [arm, unit or plan.unit, *([day] if day else []), *segments, *plan.columns, *counts])
     rules: list[dict[str, Any]] = []
+    if "arm_high" not in rows.columns:
+        _named(rows, [unit or plan.unit])
     rows = _one_arm_a_unit(rows, unit or plan.unit, arm, two_arms, check_units, rules)
     lacking: tuple[str, ...] = ()
     shifts: dict[str, dict[str, float]] = {}
@@ -206,6 +212,17 @@ def _summed(
     ]  # fmt: skip
     found = tails_of(rows, plan, sums, arm=arm) if tails else None
     return replace(sums, rules=(*rules, *sums.rules, *_flags(sums, places)), tails=found)
+
+
+def _named(rows: Table, keys: Sequence[str], time: str | None = None, start: date | datetime | None = None) -> None:
+    """Refuse rows of the experiment that belong to no unit: nobody knows how many units they are."""
+    lacking = ", ".join(f"count(*) - count({quoted(name)})" for name in keys)
+    within = f" WHERE {quoted(time)} >= $start" if time else ""
+    counts = run(rows, f"SELECT {lacking} FROM {rows.sql}{within}", {"start": start} if time else None)[0]
+    for name, count in zip(keys, counts, strict=True):
+        if count:
+            raise DataError(f"{count:,} rows name no unit; expected one in every row", source=rows.where, column=name,
+                            fix="Find out whose they are, or leave them out before.")  # fmt: skip
 
 
 def _one_arm_a_unit(

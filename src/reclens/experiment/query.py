@@ -150,9 +150,12 @@ def per_unit(
     before: Mapping[str, str] | None = None,
     segments: Sequence[str] = (),
     time: str | None = None,
-    rows: str = "events",
+    cluster: str | None = None,
 ) -> str:
     """Events grouped by unit: one row a unit, with ``arm_low`` and ``arm_high`` to find those in two arms.
+
+    ``events`` counts the events of the experiment. Where clusters are randomised, units are summed up by cluster then,
+    and ``units`` counts them.
 
     Args:
         source: What stands after FROM.
@@ -163,15 +166,16 @@ def per_unit(
         before: Name -> column to add up over the events before ``$start``; ``"*"`` counts them.
         segments: Columns that a unit has one value of (the smallest, if it has several).
         time: Column of the time; None where every event belongs to the experiment.
-        rows: Name of the column that counts events.
+        cluster: Column of the cluster that the unit belongs to.
     """
     within = f"{quoted(time)} >= $start" if time else "TRUE"
-    made = [f"{quoted(unit)} AS {quoted(unit)}"]
+    keys = [quoted(name) for name in (cluster, unit) if name]
+    made = list(keys)
     made += [f"{end}(CAST({quoted(arm)} AS VARCHAR)) FILTER ({within}) AS arm_{name}"
              for end, name in (("min", "low"), ("max", "high"))]  # fmt: skip
     if time:
         made.append(f"CAST(min({quoted(time)}) FILTER ({within}) AS DATE) AS day_")
-    made.append(f"count(*) FILTER ({within}) AS {quoted(rows)}")
+    made.append(f"count(*) FILTER ({within}) AS events")
     made += [f"coalesce(sum({_number(name)}) FILTER ({within}), 0) AS {quoted(name)}" for name in sums]
     made += [f"coalesce(max({_number(name)}) FILTER ({within}), 0) AS {quoted(name)}" for name in largest]
     for name, column in (before or {}).items():
@@ -179,7 +183,13 @@ def per_unit(
         made.append(f"coalesce({what} FILTER (NOT ({within})), 0) AS {quoted(name)}")
     made += [f"min({quoted(name)}) AS {quoted(name)}" for name in segments]
     having = f"\nHAVING count(*) FILTER ({within}) > 0" if time else ""
-    return f"SELECT {', '.join(made)}\nFROM {source}\nGROUP BY {quoted(unit)}{having}"
+    grouped = f"SELECT {', '.join(made)}\nFROM {source}\nGROUP BY {', '.join(keys)}{having}"
+    if cluster is None:
+        return grouped
+    whole = [quoted(cluster), "min(arm_low) AS arm_low", "max(arm_high) AS arm_high", "count(*) AS units"]
+    whole += [f"min({name}) AS {name}" for name in [*(["day_"] if time else []), *map(quoted, segments)]]
+    whole += [f"sum({name}) AS {name}" for name in ["events", *map(quoted, [*sums, *largest, *(before or {})])]]
+    return f"SELECT {', '.join(whole)}\nFROM ({grouped})\nGROUP BY {quoted(cluster)}"
 
 
 def _number(column: str) -> str:
