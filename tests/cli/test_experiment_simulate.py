@@ -35,9 +35,16 @@ def test_the_example_is_a_simulation(run, tmp_path) -> None:
 
 def test_realism_measures_a_world_against_its_data(run, tmp_path, small_data) -> None:
     small_data.interactions.write_csv(tmp_path / "data.csv")
-    done = run("experiment", "realism", "data.csv", "--factors", "8", "--no-order", "--format", "json", cwd=tmp_path)
+    (tmp_path / "lists.csv").write_text(
+        "user_id,item_id,position,clicked\n1,2,1,true\n1,3,2,true\n1,4,1,true\n1,5,2,false\n"
+    )
+    words = ("experiment", "realism", "data.csv", "--factors", "8", "--no-order", "--impressions", "lists.csv")
+    # Every first place was clicked, and half of the second ones.
+    done = run(*words, "--format", "json", cwd=tmp_path, status=None)
     rows = {row["measure"]: row for row in json.loads(done.stdout)["rows"]}
     assert rows["popularity: Gini"]["passed"] is True and rows["activity: KS distance"]["simulated"] < 0.1
+    assert rows["clicks at place 2"]["reference"] == 0.5 and rows["clicks: repeat rate"]["reference"] == 0
+    assert done.returncode == (0 if all(row["passed"] is not False for row in rows.values()) else 1)
 
 
 def test_an_interrupted_simulation_leaves_nothing(repository, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,15 @@ def test_lists_without_truth_can_be_described(world) -> None:
     assert result["novelty@10"].overall.n == 228
     with pytest.raises(UsageError, match="needs truth"):
         evaluate(world.lists["poor"], train=world.train, metrics=["ndcg@10"])
+
+
+def test_an_attribute_of_one_label_counts_as_a_list_of_one(world) -> None:
+    items = world.train.items.with_columns(pl.col("genres").list.first().alias("genre"))
+    listed = items.with_columns(pl.concat_list("genre"))
+    metrics = ["diversity@10", "coverage@10"]
+    found = [evaluate(world.lists["poor"], world.truth, train=replace(world.train, items=table), metrics=metrics,
+                      features="genre", replicates=100).per_user for table in (items, listed)]  # fmt: skip
+    assert found[0].equals(found[1], null_equal=True) and found[0]["diversity@10"].n_unique() > 3
 
 
 def test_an_evaluation_survives_being_saved(world, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from reclens.data.movielens import read_movielens
-from reclens.errors import UsageError
+from reclens.errors import DataError, UsageError
 from reclens.world.fitting import fit_world
 from reclens.world.population import draw_world
-from reclens.world.realism import history_of, order_check, realism
+from reclens.world.realism import history_of, lists_of, order_check, realism
 from reclens.world.settings import WorldSettings, preset
 
 
@@ -62,7 +62,7 @@ def test_the_report_passes_a_fitted_world_and_not_a_drawn_one(small_data, fitted
 
 def test_measures_by_hand() -> None:
     from reclens.data.dataset import Dataset
-    from reclens.world.realism import _activity, _curve, _popularity, _repeats
+    from reclens.world.realism import _activity, _click_repeats, _curve, _popularity, _repeats
 
     four = Dataset(pl.DataFrame({"user_id": [1, 1, 1, 2, 2, 3], "item_id": [1, 2, 3, 1, 1, 1]}))
     one = Dataset(pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 2, 3]}))
@@ -71,8 +71,38 @@ def test_measures_by_hand() -> None:
     assert top.simulated == pytest.approx(3 / 5) and slope.reference == pytest.approx(0)
     assert _activity(four, one)[0].simulated == pytest.approx(1 / 3)
     assert _repeats(four, one).simulated == pytest.approx(1 / 6)
-    log = pl.DataFrame({"position": [1, 1, 2, 2], "clicked": [1, 1, 1, 0]})
+    log = pl.DataFrame(
+        {"user_id": [1, 2, 1, 2], "item_id": [5, 5, 5, 6], "position": [1, 1, 2, 2], "clicked": [1, 1, 1, 0]}
+    )
     assert _curve(log) == {1: 1.0, 2: 0.5}
+    # Three clicks, of which user 1 clicked item 5 twice; in the other log nobody clicked anything twice.
+    repeats = _click_repeats(log, log.filter(pl.col("position") == 1))
+    assert (repeats.simulated, repeats.reference) == (pytest.approx(1 / 3), 0) and repeats.passed is False
+
+
+def test_lists_of_the_reference_are_held_against_those_of_the_world(small_data, fitted) -> None:
+    def held(reference: pl.DataFrame):
+        report = realism(fitted, small_data, impressions=ours, reference_impressions=reference)
+        return {check.measure: check for check in report.checks}
+
+    ours = lists_of(fitted, days=4, seed=3)
+    assert {"user_id", "item_id", "position", "clicked"} <= set(ours.columns) and ours["position"].min() == 1
+    same = {
+        check.measure: check
+        for check in realism(fitted, small_data, impressions=ours, reference_impressions=ours).checks
+    }
+    assert same["clicks: repeat rate"].passed and same["clicks at place 2"].passed
+    # A list in which all places are clicked alike has a rate of 1 over place 1, which the world has not.
+    flat = pl.DataFrame({"user_id": range(20), "item_id": range(20), "position": [1, 10] * 10, "clicked": [True] * 20})
+    found = {
+        check.measure: check
+        for check in realism(fitted, small_data, impressions=ours, reference_impressions=flat).checks
+    }
+    assert found["clicks at place 10"].reference == 1 and found["clicks at place 10"].passed is False
+    for bad, says in ((flat.drop("position"), "no column position"), (flat.with_columns(clicked=pl.lit("yes")), "text"),
+                      (flat.with_columns(pl.col("position") + 1), "nothing was clicked at position 1")):  # fmt: skip
+        with pytest.raises(DataError, match=says):
+            held(bad)
 
 
 def test_order_of_algorithms() -> None:

@@ -87,6 +87,10 @@ def simulate(
 def realism(
     data: Annotated[str, typer.Argument(help="What the world should be like: MovieLens, RecBole or a table.")],
     factors: Annotated[int, typer.Option("--factors", help="Dimensions of taste.")] = 16,
+    impressions: Annotated[
+        str | None,
+        typer.Option("--impressions", help="Lists that were shown: user_id, item_id, position (from 1), clicked."),
+    ] = None,
     order: Annotated[bool, typer.Option("--order/--no-order", help="Whether models rank as on the data.")] = True,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -95,26 +99,34 @@ def realism(
 ) -> None:
     """Fit a world to data, and hold it against them, measure by measure. Exit status 1 where one is out of its band.
 
-    Example:
+    With [bold]--impressions[/bold] also how clicks fall with the place in a list, and how often the same is clicked
+    again, beside two weeks of lists of what is popular in the world.
+
+    Examples:
       reclens experiment realism ml-100k.zip
+
+      reclens experiment realism events.parquet --impressions lists.parquet
     """
     from reclens.cli.reading import load_data
     from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
+    from reclens.experiment.history import read_columns
     from reclens.world import _answers as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared
     from reclens.world.fitting import fit_world
-    from reclens.world.realism import Realism, history_of, order_check
+    from reclens.world.realism import Realism, history_of, lists_of, order_check
     from reclens.world.realism import realism as measure
     from reclens.world.settings import WorldSettings
 
     keep_interrupts()
     real = load_data(data, seed=seed)
+    theirs = read_columns(impressions) if impressions is not None else None
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)
         progress("fit the world", 0, 1)
         users = len(real.user_vocabulary)
         world = fit_world(real, WorldSettings(users=users, factors=factors, new_share=0, births=0), seed=seed)
         progress("fit the world", 1, 1)
-        found = measure(world, real)
+        ours = lists_of(world, seed=seed, progress=progress) if theirs is not None else None
+        found = measure(world, real, impressions=ours, reference_impressions=theirs)
         if order:
             ours, theirs = (_offline(each, progress) for each in (history_of(world), real))
             found = Realism((*found.checks, order_check(ours, theirs)))

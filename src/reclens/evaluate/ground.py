@@ -260,8 +260,10 @@ def _feature_matrix(
     ids, content = table
     code = items.encode(ids)
     if isinstance(content, pl.Series):
-        labels = content.cast(pl.List(pl.String)) if isinstance(content.dtype, pl.List) else content.cast(pl.String)
-        pairs = pl.DataFrame({"code": code, "label": labels}).explode("label").drop_nulls().unique()
+        listed = isinstance(content.dtype, pl.List)
+        labels = pl.DataFrame({"code": code, "label": content.cast(pl.List(pl.String) if listed else pl.String)})
+        # One label an item is a list of one; an item without any has no part in the vectors.
+        pairs = (labels.explode("label") if listed else labels).drop_nulls().unique()
         words = Vocabulary(pairs["label"])
         matrix = np.zeros((len(items), len(words)))
         matrix[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0

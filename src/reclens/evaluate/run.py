@@ -106,8 +106,8 @@ def evaluate(
         by: Segmentations of ``train.segments``; ``"age × activity"`` or ``("age", "activity")`` is a product.
         relevance: Column of the truth with graded relevance; rows at 0 or below are not relevant. None: every row is.
         catalogue: Ids of the items that could have been recommended; the items of the training part by default.
-        features: Item features: the name of an attribute of ``train.items``, or (item ids, matrix). By default the only
-            list-valued attribute there is, such as genres.
+        features: Item features: the name of an attribute of ``train.items`` (a label or a list of labels an item), or
+            (item ids, matrix). By default the only list-valued attribute there is, such as genres.
         convention: ``"trec"`` or another of ``reclens.metrics.CONVENTIONS``, or a :class:`Convention`.
         level: Confidence level of the intervals.
         replicates: Poisson-bootstrap replicates behind the intervals.

@@ -7,21 +7,25 @@ recommenders as the data does more often than not, which ``order_check`` tests d
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
-from reclens.errors import UsageError
+from reclens.engine import Progress, quiet
+from reclens.errors import DataError, UsageError
 from reclens.schema import CLICKED, ITEM, POSITION, TIMESTAMP, TIMESTAMP_TYPE, USER
 from reclens.world.population import World
-from reclens.world.simulate import gini
+from reclens.world.simulate import Arm, gini, simulate
+from reclens.world.strategies import Popular
 
-__all__ = ["Check", "Realism", "history_of", "order_check", "realism", "singular_values"]
+__all__ = ["Check", "Realism", "history_of", "lists_of", "order_check", "realism", "singular_values"]
 
 _VALUES: Final = 10
 """Singular values that are compared."""
@@ -79,6 +83,24 @@ def history_of(world: World) -> Dataset:
     return Dataset(interactions, users=world.users, items=items_table, name="world", card={"synthetic": True})
 
 
+def lists_of(
+    world: World, *, days: int = 14, seed: int = 0, threads: int | None = None, progress: Progress = quiet
+) -> pl.DataFrame:
+    """Lists of what is popular, and what the users of a world click in them: impressions to hold against real ones.
+
+    Args:
+        world: Where.
+        days: For how long.
+        seed: Of the clicks.
+        threads: Threads to use; the result does not depend on it.
+        progress: Called day by day.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        run = simulate(world, [Arm(name="popular", strategy=Popular())], days=days, seed=seed,
+                       folder=Path(place) / "log", threads=threads, progress=progress)  # fmt: skip
+        return pl.read_parquet(Path(str(run.folder)) / "impressions" / "*.parquet")
+
+
 def realism(
     world: World,
     reference: Dataset,
@@ -90,18 +112,21 @@ def realism(
 
     Popularity: slope of log count over log rank (from rank 10 to the median item), Gini, share of the most popular
     1 %. Activity: Kolmogorov-Smirnov distance of the numbers of interactions a user. Repeats: share of interactions
-    with something the user had before. Taste: mean entropy, in bits, of the topics a user consumes, where the world
-    knows the items of the reference. Co-occurrence: mean absolute log ratio of the leading singular values of
-    D_u^-1/2 R D_i^-1/2 without the first, which is 1 in every data set. Clicks: rate by place over that of place 1.
+    with something the user had before, and of clicks on something she clicked before. Taste: mean entropy, in bits, of
+    the topics a user consumes, where the world knows the items of the reference. Co-occurrence: mean absolute log ratio
+    of the leading singular values of D_u^-1/2 R D_i^-1/2 without the first, which is 1 in every data set. Clicks: rate
+    by place over that of place 1.
 
     Args:
         world: The world.
         reference: Data with ``user_id, item_id``.
         impressions: Logs of the world, for clicks by place.
-        reference_impressions: Logs of the reference; without them clicks by place are only shown.
+        reference_impressions: Logs of the reference: ``user_id, item_id, position`` (from 1) and ``clicked``; without
+            them clicks by place are only shown.
 
     Raises:
         UsageError: If the reference or the history of the world is empty.
+        DataError: If logs lack a column, or no list of theirs was clicked at place 1.
     """
     ours = history_of(world)
     if not ours.interactions.height or not reference.interactions.height:
@@ -110,6 +135,8 @@ def realism(
     checks += [_entropy(world, ours, reference), _spectrum(ours, reference)]
     if impressions is not None:
         checks += _places(impressions, reference_impressions)
+        if reference_impressions is not None:
+            checks.append(_click_repeats(impressions, reference_impressions))
     return Realism(tuple(checks))
 
 
@@ -225,8 +252,8 @@ def singular_values(matrix: UserItemMatrix, k: int) -> np.ndarray:
 
 
 def _places(ours: pl.DataFrame, reference: pl.DataFrame | None) -> list[Check]:
-    curve = _curve(ours)
-    theirs = _curve(reference) if reference is not None else {}
+    curve = _curve(ours, "the impressions of the world")
+    theirs = _curve(reference, "the impressions of the reference") if reference is not None else {}
     checks: list[Check] = []
     for place in [place for place in (2, 3, 5, 10) if place in curve]:
         name, note = f"clicks at place {place}", "click rate over that of place 1"
@@ -237,6 +264,26 @@ def _places(ours: pl.DataFrame, reference: pl.DataFrame | None) -> list[Check]:
     return checks
 
 
-def _curve(log: pl.DataFrame) -> dict[int, float]:
+def _curve(log: pl.DataFrame, source: str = "impressions") -> dict[int, float]:
+    absent = [name for name in (USER, ITEM, POSITION, CLICKED) if name not in log.columns]
+    if absent:
+        raise DataError(f"there is no column {', '.join(absent)}; there are {', '.join(log.columns)}", source=source,
+                        fix="Rename the columns: user_id, item_id, position, clicked.")  # fmt: skip
+    kinds = {name: log.schema[name] for name in (POSITION, CLICKED)}
+    if odd := [name for name, kind in kinds.items() if not (kind.is_numeric() or kind == pl.Boolean)]:
+        raise DataError(f"{' and '.join(odd)} hold text", source=source,
+                        fix="Give positions as numbers from 1, and clicked as 0 or 1.")  # fmt: skip
     rates = dict(log.group_by(POSITION).agg(pl.col(CLICKED).cast(pl.Float64).mean()).rows())
-    return {int(place): rate / rates[1] for place, rate in rates.items()} if rates.get(1) else {}
+    if not rates.get(1):
+        raise DataError("nothing was clicked at position 1", source=source,
+                        fix="Positions count from 1; give a log with clicks.")  # fmt: skip
+    return {int(place): rate / rates[1] for place, rate in rates.items()}
+
+
+def _click_repeats(ours: pl.DataFrame, reference: pl.DataFrame) -> Check:
+    rates: list[float] = []
+    for log in (ours, reference):
+        clicks = log.filter(pl.col(CLICKED).cast(pl.Float64) > 0)
+        rates.append(1 - clicks.select(USER, ITEM).n_unique() / clicks.height)
+    return _band("clicks: repeat rate", rates[0], rates[1], within=0.05, relative=False,
+                 note="share of clicks on something clicked before")  # fmt: skip
