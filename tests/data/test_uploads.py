@@ -7,6 +7,8 @@ import io
 import pickle
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -124,6 +126,59 @@ def test_a_parquet_bomb_is_refused_before_it_is_unpacked() -> None:
     assert len(bomb) < 1_000_000
     with pytest.raises(DataError, match="30,000,000 rows"):
         open_upload(bomb, "lists.parquet")
+
+
+WIDE = pl.Series("a", ["x" * 900]).new_from_index(0, 100_000).to_frame()
+
+
+@pytest.mark.parametrize(
+    ("bomb", "says"),
+    [
+        (WIDE, "90,000,000 bytes unpacked"),
+        (WIDE.select(pl.col("a").cast(pl.Categorical)), "90,000,000 bytes unpacked"),
+        (WIDE.select(pl.col("a").cast(pl.Binary)), "90,000,000 bytes unpacked"),
+        (WIDE.select(pl.concat_list("a")), "bytes unpacked"),
+        (WIDE.select(pl.struct("a").alias("a")), "bytes unpacked"),
+        (pl.DataFrame({"a": pl.Series([[1] * 100]).new_from_index(0, 100_000)}), "bytes unpacked"),
+        (pl.DataFrame({"a": pl.repeat(1.0, 2_000_000, eager=True)}), "bytes unpacked"),
+    ],
+)
+def test_values_that_are_written_once_count_each_time(bomb: pl.DataFrame, says: str) -> None:
+    """A dictionary or a run writes a value once: 2 KB of file were 90 MB of rows."""
+    out = io.BytesIO()
+    bomb.write_parquet(out, compression="zstd")
+    with pytest.raises(DataError, match=says):
+        open_upload(out.getvalue(), "lists.parquet", limits=Limits(unpacked=10_000_000))
+
+
+@pytest.mark.parametrize(
+    "kind", [pl.String, pl.Categorical, pl.Binary, pl.List(pl.String), pl.Struct({"x": pl.String})]
+)
+def test_a_cell_of_any_kind_of_text_has_a_limit(kind: pl.DataType) -> None:
+    value = {"List": ["y" * 2_000], "Struct": {"x": "y" * 2_000}, "Binary": b"y" * 2_000}
+    text = value.get(str(kind).partition("(")[0], "y" * 2_000)
+    frame = pl.DataFrame({"tags": pl.Series([text], dtype=kind)})
+    assert open_upload(parquet(frame), "items.parquet").frame.height == 1
+    with pytest.raises(DataError, match="bytes in a cell of the column 'tags'"):
+        open_upload(parquet(frame), "items.parquet", limits=Limits(cell=1_000))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, zipped, parquet])
+def test_a_pack_in_a_pack_is_refused(pack: Callable[..., bytes]) -> None:
+    """The reader of CSV unpacks what is packed, which would pass the limits by."""
+    rows = ROWS if pack is parquet else b"user,item,rank\n" + b"1,2,1\n" * 1000
+    with pytest.raises(DataError, match=r"another packed file|a zip|a zlib"):
+        open_upload(gzip.compress(pack(rows)), "lists.csv.gz")
+
+
+def test_other_packings_are_refused(tmp_path: Path) -> None:
+    rows = b"user,item,rank\n" + b"1,2,1\n" * 1000
+    for level in (0, 2, 6, 9):
+        with pytest.raises(DataError, match="a zlib stream"):
+            open_upload(zlib.compress(rows, level), "lists.csv")
+    with pytest.raises(DataError, match="packed by zstd"):
+        open_upload(b"\x28\xb5\x2f\xfd" + rows, "lists.csv")
+    assert open_upload(b"x,item,rank\n1,2,1\n", "lists.csv").frame.height == 1
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,8 +53,8 @@ def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, st
         frame(raw.frame.head(5), key=f"head-{kind}")
 
 
-@st.cache_resource(show_spinner="Reading …", max_entries=10, ttl=3600)
+@st.cache_resource(show_spinner="Reading …", max_entries=5, ttl=900)
 def _opened(file_id: str, name: str, _file: Any) -> Raw:
-    """The rows of an upload, read once; ``file_id`` is new for each upload."""
+    """The rows of an upload, read once; ``file_id`` is new for each upload. One page has five."""
     del file_id
     return open_upload(_file.getvalue(), name)

@@ -6,6 +6,7 @@ anything is unpacked, where that can be known.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import tempfile
@@ -13,7 +14,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -22,10 +23,15 @@ from reclens.data.delimited import read_delimited
 from reclens.data.sources import Raw
 from reclens.errors import DataError
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 __all__ = ["LIMITS", "Limits", "guess_columns", "open_upload"]
 
 _BLOCK: Final = 1 << 22
 _FIRST_LINE: Final = 1 << 20
+_MEMORY: Final = "1GB"
+_TEXTS: Final = ("VARCHAR", "BLOB", "JSON")
 _PROGRAM: Final = "A pickle is a program and is not run: write the table as CSV or Parquet."
 _FOREIGN: Final = (
     (b"PK\x03\x04", "a zip", "Unpack it, and bring the table that is in it."),
@@ -37,6 +43,7 @@ _FOREIGN: Final = (
     (b"ARROW1", "an Arrow file", "Write the table as CSV or Parquet."),
     (b"SQLite", "a database", "Write the table as CSV or Parquet."),
     (b"%PDF", "a PDF", "Write the table as CSV or Parquet."),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", "Pack it by gzip, or not at all."),
     (b"\xd0\xcf\x11\xe0", "an old Excel file", "Save the sheet as CSV."),
 )
 
@@ -82,19 +89,22 @@ def open_upload(data: bytes, name: str, *, limits: Limits = LIMITS) -> Raw:
     _within(len(data), limits.bytes, "bytes", name)
     if not data.strip():
         raise DataError("the file is empty", source=name, fix="Expected CSV or Parquet.")
-    for magic, what, fix in _FOREIGN:
-        if data.startswith(magic):
-            raise DataError(f"this is {what}, expected CSV or Parquet", source=name, fix=fix)
+    _refuse_foreign(data, name)
     short = Path(name).name.split(".")[0] or "upload"
     if data.startswith(b"PAR1"):
-        frame, text = _parquet(data, name, limits), False
-    else:
-        frame, text = _delimited(_unpacked(data, name, limits), name, limits), True
-    for column, kind in frame.schema.items():
-        if kind == pl.String and frame.height:
-            longest = frame[column].str.len_bytes().max()
-            _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column}'", name)  # type: ignore[arg-type]
-    return Raw(frame, name, short, text=text)
+        return Raw(_parquet(data, name, limits), name, short)
+    unpacked = _unpacked(data, name, limits)
+    if unpacked is not data:
+        # The reader of CSV would unpack it again, and again, without a limit.
+        _refuse_foreign(unpacked, name)
+        if unpacked.startswith((b"\x1f\x8b", b"PAR1")):
+            raise DataError("there is another packed file in the gzip file, expected CSV", source=name,
+                            fix="Unpack it, and bring the table that is in it.")  # fmt: skip
+    frame = _delimited(unpacked, name, limits)
+    for column in frame.columns if frame.height else ():
+        longest = frame[column].str.len_bytes().max()
+        _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column}'", name)  # type: ignore[arg-type]
+    return Raw(frame, name, short, text=True)
 
 
 def guess_columns(present: list[str], wanted: Iterable[str]) -> dict[str, str]:
@@ -111,6 +121,16 @@ def guess_columns(present: list[str], wanted: Iterable[str]) -> dict[str, str]:
         except DataError:
             continue
     return found
+
+
+def _refuse_foreign(data: bytes, name: str) -> None:
+    for magic, what, fix in _FOREIGN:
+        if data.startswith(magic):
+            raise DataError(f"this is {what}, expected CSV or Parquet", source=name, fix=fix)
+    if data.startswith(b"x"):  # so begin zlib streams, and some tables
+        with contextlib.suppress(zlib.error):
+            zlib.decompressobj().decompress(data[:512], 64)
+            raise DataError("this is a zlib stream, expected CSV or Parquet", source=name, fix="Pack it by gzip.")
 
 
 def _within(seen: int, most: int, what: str, name: str) -> None:
@@ -146,23 +166,58 @@ def _delimited(data: bytes, name: str, limits: Limits) -> pl.DataFrame:
 
 
 def _parquet(data: bytes, name: str, limits: Limits) -> pl.DataFrame:
-    """A Parquet file whose own account of itself is within the limits."""
+    """A Parquet file whose values were counted and, where they are text, measured before they take any room."""
     import duckdb
 
     try:
         with tempfile.TemporaryDirectory(prefix="reclens-upload-") as folder:
             place = Path(folder) / "upload.parquet"
             place.write_bytes(data)
-            with duckdb.connect(":memory:", config={"autoload_known_extensions": False, "temp_directory": ""}) as asked:
-                counts = asked.execute(
-                    "SELECT coalesce(sum(total_uncompressed_size), 0), count(DISTINCT column_id), "
-                    "(SELECT sum(num_rows) FROM parquet_file_metadata($1)) FROM parquet_metadata($1)", [str(place)]
-                ).fetchone()  # fmt: skip
-            size, columns, rows = (int(each or 0) for each in counts or (0, 0, 0))
-            _within(rows, limits.rows, "rows", name)
-            _within(columns, limits.columns, "columns", name)
-            _within(size, limits.unpacked, "bytes unpacked", name)
+            with duckdb.connect(":memory:", config={
+                "autoload_known_extensions": False, "temp_directory": "", "memory_limit": _MEMORY, "threads": 2,
+            }) as asked:  # fmt: skip
+                _account(asked, str(place), name, limits)
+                _measure(asked, str(place), name, limits)
             return pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+    except duckdb.OutOfMemoryException:
+        raise DataError(f"its values need more than {_MEMORY} to be measured", source=name,
+                        fix="Bring fewer, or use the command line, which has no such limit.") from None  # fmt: skip
     except (duckdb.Error, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"it cannot be read: {reason}", source=name, fix="Was it written to the end?") from None
+
+
+def _account(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -> None:
+    """Hold the file's own account of itself against the limits.
+
+    Its bytes are those of encoded pages, where a value that repeats is written once: so values count by width too.
+    """
+    counts = asked.execute(
+        "SELECT coalesce(sum(total_uncompressed_size), 0), count(DISTINCT column_id), "
+        "coalesce(sum(greatest(num_values, row_group_num_rows) * CASE type WHEN 'BOOLEAN' THEN 1 WHEN 'INT32' THEN 4 "
+        "WHEN 'FLOAT' THEN 4 WHEN 'INT64' THEN 8 WHEN 'DOUBLE' THEN 8 ELSE 16 END), 0), "
+        "(SELECT sum(num_rows) FROM parquet_file_metadata($1)) FROM parquet_metadata($1)", [place]
+    ).fetchone()  # fmt: skip
+    pages, columns, wide, rows = (int(each or 0) for each in counts or (0, 0, 0, 0))
+    _within(rows, limits.rows, "rows", name)
+    _within(columns, limits.columns, "columns", name)
+    _within(max(pages, wide), limits.unpacked, "bytes unpacked", name)
+
+
+def _measure(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -> None:
+    """Hold the text and bytes of each column against the limits, read in passing: no more than a few rows at a time.
+
+    Lists and structs are measured as the text that they would be printed as.
+    """
+    total, rows = 0, "FROM read_parquet($1, hive_partitioning = false)"
+    for column, kind, *_ in asked.execute(f"DESCRIBE {rows}", [place]).fetchall():
+        quoted = '"' + column.replace('"', '""') + '"'
+        nested = any(sign in kind for sign in "[(")
+        if kind not in ("VARCHAR", "BLOB", "JSON") and not (nested and any(each in kind for each in _TEXTS)):
+            continue
+        length = f"octet_length({quoted})" if kind == "BLOB" else f"strlen({quoted}::VARCHAR)"
+        found = asked.execute(f"SELECT max({length}), sum({length}) {rows}", [place]).fetchone()
+        longest, size = found or (0, 0)
+        _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column}'", name)
+        total += int(size or 0)
+    _within(total, limits.unpacked, "bytes unpacked", name)
