@@ -54,4 +54,6 @@ def test_cells_cannot_break_out() -> None:
     table = Table("t", ("a|b",), (("x|y\nz",),), ({"a": "=cmd()", "b": float("nan")},))
     assert "| x\\|y z |" in to_markdown(table)
     assert "'=cmd()" in to_csv(table)
+    head = Table("t", ("=cmd|x",), (("x",),), ({"=cmd|x": "x", "@a": 1, "b": -1},))
+    assert to_csv(head) == "'=cmd|x,'@a,b\nx,1,-1\n", "heads are run too; numbers stay numbers"
     assert json.loads(to_json(table))["rows"] == [{"a": "=cmd()", "b": None}]

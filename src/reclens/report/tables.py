@@ -172,12 +172,13 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """The numbers behind the table as CSV. A text that a spreadsheet would run as a formula gets a leading quote."""
+    """The numbers behind the table as CSV. A text or head that a spreadsheet would run as a formula gets a quote."""
     out = io.StringIO()
     if table.records:
-        writer = csv.DictWriter(out, list(table.records[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _inert(value) for name, value in record.items()} for record in table.records)
+        heads = list(table.records[0])
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(map(_inert, heads))
+        writer.writerows([_inert(record.get(name)) for name in heads] for record in table.records)
     return out.getvalue()
 
 
