@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -53,6 +54,16 @@ def test_a_query_its_rows_and_its_csv(open_page, workspace: Workspace) -> None:
     assert app.dataframe[0].value["n"].to_list() == expected["n"].to_list()
     assert "120 rows, 2 columns" in words(app)
     assert app.get("download_button")
+
+
+def test_the_csv_is_made_when_it_is_asked_for(open_page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10,000 rows it takes seconds: not at each touch of the page."""
+    made: list[Any] = []
+    monkeypatch.setattr("reclens.dashboard.console.to_csv", lambda table: made.append(table) or "a\n")
+    app = open_page("data", view="SQL", sql="SELECT 1 AS a")
+    app.button[0].click().run()
+    app.run()
+    assert app.get("download_button") and not made
 
 
 def test_a_shipped_query_to_start_from(open_page, workspace: Workspace) -> None:

@@ -52,6 +52,13 @@ def button(app, label: str):
     return next(each for each in app.button if each.label == label)
 
 
+def test_it_says_where_the_files_go(open_page, tmp_path: Path) -> None:
+    """The reader may sit at another machine than the one that the dashboard runs on."""
+    shown = words(open_page("upload", folder=tmp_path))
+    assert "files go to the machine that the dashboard runs on and nowhere else" in shown
+    assert "this machine" not in shown
+
+
 def test_files_in_numbers_out(open_page, tmp_path: Path) -> None:
     app = upload(open_page("upload", folder=tmp_path, k="2", metrics=["ndcg", "recall"]))
     assert not app.exception and "5 rows, 3 columns" in words(app)

@@ -98,11 +98,11 @@ def _answer(workspace: Workspace) -> None:
         st.caption("This is the answer to the query before: press Run.")
     if found.cut is not None:
         st.warning(found.cut, icon=":material/content_cut:")
-    shown = frame_table("Result", found.table)
     frame(found.table, key="answer-table")
     left, right = st.columns([1, 4], vertical_alignment="center")
     with left:
-        st.download_button("CSV", to_csv(shown), "result.csv", "text/csv", key="csv-answer", type="tertiary",
-                           icon=":material/download:", help="What a spreadsheet would run gets a quote.")  # fmt: skip
+        st.download_button("CSV", lambda: to_csv(frame_table("Result", found.table)), "result.csv", "text/csv",
+                           key="csv-answer", type="tertiary", icon=":material/download:", on_click="ignore",
+                           help="What a spreadsheet would run gets a quote.")  # fmt: skip
     with right:
         st.caption(f"{found.table.height:,} rows, {found.table.width:,} columns")

@@ -35,8 +35,9 @@ _LEAVE_OUT = "leave out and count"
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Upload")
-    st.caption("Lists of any system against what users went on to choose. CSV, TSV or Parquet; nothing leaves this "
-               "machine. No files at hand? Run the demo on Home, or `reclens run job.toml`.")  # fmt: skip
+    st.caption("Lists of any system against what users went on to choose. CSV, TSV or Parquet; files go to "
+               "the machine that the dashboard runs on and nowhere else. No files at hand? Run the demo on Home, or "
+               "`reclens run job.toml`.")  # fmt: skip
     brought = _files()
     if not {"lists", "truth"} <= set(brought.tables):
         st.info("Bring the lists and the truth: the rest is optional.", icon=":material/upload_file:")
