@@ -179,8 +179,31 @@ def test_bad_rows_are_named(columns: dict[str, Any], message: str) -> None:
 
 def test_shares_are_0_or_1() -> None:
     share = plan(metrics=({"name": "returned", "kind": "proportion", "value": "clicks"},))
-    with pytest.raises(DataError, match="largest value is 7; expected 0 or 1"):
+    with pytest.raises(DataError, match="the value 7; expected 0 or 1"):
         gather(small(), share)
+    for odd in (0.5, -1.0):  # minutes as a share of the hour lie within 0 … 1 too, and are no share of units
+        with pytest.raises(DataError, match=f"the value {odd:g}; expected 0 or 1"):
+            gather(small(clicks=[0.0, 1.0, 1.0, 0.0, 1.0, odd]), share)
+    home = plan(metrics=({"name": "returned", "kind": "proportion", "value": "clicks"},), cluster="views")
+    with pytest.raises(DataError, match=r"the value 0\.5; expected 0 or 1"):
+        gather_events(small(clicks=[0.0, 1.0, 1.0, 0.0, 1.0, 0.5], views=range(6)), home, time=None)
+    assert gather(small(clicks=[0, 1, 1, 0, 1, 1]), share).arm("old").value("clicks") == pytest.approx(2 / 3)
+
+
+def test_negative_counts_are_an_error_and_refunds_are_not() -> None:
+    negative = {"clicks": [1, 2, 3, 4, 5, -7]}
+    with pytest.raises(DataError, match="column 'clicks': the smallest value is -7; expected a count"):
+        gather(small(**negative), plan())  # whole numbers over a denominator are counts
+    only = plan(metrics=({"name": "far", "value": "far"},))
+    with pytest.raises(DataError, match="column 'far': the smallest value is -2"):
+        gather(small(far=[1, 2, 3, 4, 5, -2]), only, counts=["far"])
+    assert gather(small(far=[1, 2, 3, 4, 5, -2]), only).arm("new").value("far") == pytest.approx(4 / 3)
+    refund = small(clicks=[1.5, 2.5, 3.0, 4.0, 5.0, -7.5])
+    assert gather(refund, plan()).arm("new").value("clicks") == pytest.approx(-1 / 3)
+    # A user's sum hides an event of -1 beside three clicks.
+    log = LOG.with_columns(clicked=pl.Series([1, 3, -1, 1, 1, 0, 0, 1]))
+    with pytest.raises(DataError, match="column 'clicked': the smallest value is -1"):
+        gather_events(log, events())
 
 
 def test_what_may_be_left_out_is_left_out_and_counted() -> None:

@@ -57,7 +57,7 @@ def gather(
         arm: Column of the arm.
         day: Column of the day (or time) of first exposure; None leaves days out.
         segments: Columns of segments; None takes those of the plan.
-        counts: Columns that may not be negative, beside the denominators of ratios.
+        counts: Columns that may not be negative, beside denominators of ratios, and numerators that are whole numbers.
         table: Table of a DuckDB file or connection.
         query: A SELECT to read instead.
         unknown_arms: What happens to rows whose arm the plan does not have: ``"error"``, or ``"drop"`` and count them.
@@ -143,6 +143,7 @@ def gather_events(
         keys = [name for name in (plan.cluster, plan.unit) if name]
         present(rows, [*keys, arm, *listed, *parted, *([at] if at else []), *(b for b in before.values() if b != "*")])
         _named(rows, keys, at, begun)
+        _sound(rows, plan, counts, at, begun)
         sql = per_unit(rows.sql, unit=plan.unit, cluster=plan.cluster, arm=arm, segments=parted, time=at,
                        sums=[n for n in listed if n not in top], largest=[n for n in listed if n in top],
                        before=before)  # fmt: skip
@@ -188,7 +189,8 @@ def _summed(
     places: dict[str, Measure] = {}
     for _ in range(3):
         places = measures(plan.metrics, rows=rows_name, indicators=lacking)
-        asked = layout(plan.metrics, places, counts=counts, indicators=lacking, rows=rows_name, shifts=shifts)
+        asked = layout(plan.metrics, places, counts=counts, indicators=lacking, rows=rows_name, shifts=shifts,
+                       whole=rows.whole)  # fmt: skip
         answer = run(rows, sums_query(rows.sql, asked, arm=arm, day=day, segments=segments))
         if any(row[5] for row in answer):  # a missing value; where it is a covariate, the next pass indicates it
             absent = _missing(rows, asked)
@@ -223,6 +225,24 @@ def _named(rows: Table, keys: Sequence[str], time: str | None = None, start: dat
         if count:
             raise DataError(f"{count:,} rows name no unit; expected one in every row", source=rows.where, column=name,
                             fix="Find out whose they are, or leave them out before.")  # fmt: skip
+
+
+def _sound(rows: Table, plan: Plan, counts: Sequence[str], time: str | None, start: date | datetime | None) -> None:
+    """Refuse events with a negative count or with a share other than 0 and 1, which sums over events would hide."""
+    shares = [m for m in plan.metrics if m.kind == "proportion"]
+    ratios = [m for m in plan.metrics if m.kind == "ratio"]
+    asked = layout((*shares, *ratios), measures((*shares, *ratios)), counts=counts, whole=rows.whole)
+    asked = replace(asked, **{kind: tuple(n for n in getattr(asked, kind) if n in rows.columns)
+                              for kind in ("counts", "shares")})  # fmt: skip
+    if not asked.bounded:
+        return
+    ends = [f"{end}(CAST({quoted(n)} AS DOUBLE))" for n in asked.bounded for end in ("min", "max")]
+    odd = [f"max(CAST({quoted(n)} AS DOUBLE)) FILTER (CAST({quoted(n)} AS DOUBLE) NOT IN (0, 1))"
+           for n in asked.bounded if n in asked.shares]  # fmt: skip
+    within = f" WHERE {quoted(time)} >= $start" if time else ""
+    answer = run(rows, f"SELECT NULL, NULL, 'overall', NULL, NULL, NULL, {', '.join([*ends, *odd])} FROM {rows.sql}"
+                       f"{within}", {"start": start} if time else None)  # fmt: skip
+    _bounded(answer, asked, rows.where)
 
 
 def _one_arm_a_unit(
@@ -295,18 +315,18 @@ def _missing(rows: Table, asked: Layout) -> dict[str, int]:
 
 
 def _bounded(answer: Sequence[Sequence[Any]], asked: Layout, where: str) -> None:
-    """Refuse counts below 0, and shares outside 0 … 1."""
+    """Refuse counts below 0, and shares that are neither 0 nor 1."""
     overall, at = [row for row in answer if row[2] == "overall"], 6
-    for i, name in enumerate(dict.fromkeys((*asked.counts, *asked.shares))):
-        low, high = (
-            pick([row[at + 2 * i + end] for row in overall if row[at + 2 * i + end] is not None], default=0.0)
-            for end, pick in ((0, min), (1, max))
-        )
-        if low < 0:
+    for i, name in enumerate(asked.bounded):
+        low = min((row[at + 2 * i] for row in overall if row[at + 2 * i] is not None), default=0.0)
+        if low < 0 and name not in asked.shares:
             raise DataError(f"the smallest value is {low:g}; expected a count, 0 or more", source=where, column=name,
                             fix="Mend the query that counted.")  # fmt: skip
-        if name in asked.shares and high > 1:
-            raise DataError(f"the largest value is {high:g}; expected 0 or 1 for a proportion", source=where,
+    at += 2 * len(asked.bounded)
+    for i, name in enumerate(name for name in asked.bounded if name in asked.shares):
+        wrong = [row[at + i] for row in overall if row[at + i] is not None]
+        if wrong:
+            raise DataError(f"there is the value {max(wrong):g}; expected 0 or 1 for a proportion", source=where,
                             column=name, fix='Say kind = "mean", or count each unit once.')  # fmt: skip
 
 
@@ -320,7 +340,6 @@ def _read(
     rows_name: str | None,
 ) -> Sums:
     """The rows of the query as sums."""
-    start = 6 + 2 * len(dict.fromkeys((*asked.counts, *asked.shares)))
     columns = tuple(asked.expressions)
     cells: dict[tuple[str, str | None, str, str], Moments] = {}
     strangers: dict[str, int] = {}
@@ -330,7 +349,7 @@ def _read(
                 name = "(missing)" if arm is None else arm
                 strangers[name] = strangers.get(name, 0) + int(n)
             continue
-        numbers = [float(value) if value is not None else math.nan for value in rest[start - 5 :]]
+        numbers = [float(value) if value is not None else math.nan for value in rest[asked.first_sum - 5 :]]
         sums = dict(zip(columns, numbers, strict=False))
         products = dict(zip(asked.pairs, numbers[len(columns) :], strict=True))
         wrong = [name for name, value in sums.items() if not math.isfinite(value)]

@@ -6,7 +6,7 @@ other engines can run it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reclens.experiment.metrics import Metric
@@ -37,6 +37,16 @@ class Layout:
     shares: tuple[str, ...]
     shifts: Mapping[str, Mapping[str, float]]
 
+    @property
+    def bounded(self) -> tuple[str, ...]:
+        """Columns whose smallest and largest value is asked for."""
+        return tuple(dict.fromkeys((*self.counts, *self.shares)))
+
+    @property
+    def first_sum(self) -> int:
+        """Where the sums begin in a row of the answer."""
+        return 6 + 2 * len(self.bounded) + len(self.shares)
+
 
 def quoted(name: str) -> str:
     """A name as an identifier: within double quotes, and its own doubled.
@@ -55,8 +65,9 @@ def layout(
     indicators: Sequence[str] = (),
     rows: str | None = None,
     shifts: Mapping[str, Mapping[str, float]] | None = None,
+    whole: Collection[str] = (),
 ) -> Layout:
-    """Which columns and products the metrics need."""
+    """Which columns and products the metrics need; numerators that are ``whole`` numbers are counts too."""
     plain: dict[str, str] = {}
     needed: list[str] = [] if rows is None else [rows]
     covariates: list[str] = []
@@ -81,6 +92,7 @@ def layout(
         for b in each.columns[i:]
     )
     below = [metric.per for metric in used if metric.per]
+    below += [metric.value for metric in used if metric.per and metric.value in whole]
     return Layout(
         expressions={name: plain[name] for name in columns},
         pairs=tuple(pairs),
@@ -104,7 +116,8 @@ def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, s
 
     Returns:
         SQL whose columns are ``arm, day, by, segment, n``; the number of units with a missing value; smallest and
-        largest value of each column that must lie within bounds; then the sums of the columns and of the pairs.
+        largest value of each column that must lie within bounds; of each share a value that is neither 0 nor 1; then
+        the sums of the columns and of the pairs.
     """
     at_day = f"CAST(CAST({quoted(day)} AS DATE) AS VARCHAR)" if day else "CAST(NULL AS VARCHAR)"
     inner = [f"CAST({quoted(arm)} AS VARCHAR) AS arm_", f"{at_day} AS day_"]
@@ -114,12 +127,12 @@ def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, s
         shifts = " ".join(f"WHEN {_text(each)} THEN {value!r}" for each, value in plan.shifts.get(name, {}).items())
         taken = f" - CASE CAST({quoted(arm)} AS VARCHAR) {shifts} ELSE 0 END::DOUBLE" if shifts else ""
         inner.append(f"{sql}{taken} AS c{i}")
-    bounded = dict.fromkeys((*plan.counts, *plan.shares))
-    inner += [f"{_number(name)} AS b{i}" for i, name in enumerate(bounded)]
+    inner += [f"{_number(name)} AS b{i}" for i, name in enumerate(plan.bounded)]
     at = {name: f"c{i}" for i, name in enumerate(plan.expressions)}
     # Null plus anything is null: one count tells whether any column has a missing value; `missing_query` tells which.
     checks = [f"count(*) - count({' + '.join(at.values())})"]
-    checks += [f"{end}(b{i})" for i in range(len(bounded)) for end in ("min", "max")]
+    checks += [f"{end}(b{i})" for i in range(len(plan.bounded)) for end in ("min", "max")]
+    checks += [f"max(b{i}) FILTER (b{i} NOT IN (0, 1))" for i, name in enumerate(plan.bounded) if name in plan.shares]
     sums = [f"sum({column})" for column in at.values()]
     sums += [f"sum({at[a]} * {at[b]})" for a, b in plan.pairs]
     head, grouping = "'overall' AS by_, 'all' AS segment_", "GROUP BY arm_, day_"

@@ -18,12 +18,13 @@ __all__ = ["Table", "opened", "present", "run"]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows within an open DuckDB: what stands after FROM, and its columns."""
+    """Rows within an open DuckDB: what stands after FROM, its columns, and those of them that are whole numbers."""
 
     connection: Any
     sql: str
     columns: tuple[str, ...]
     where: str
+    whole: frozenset[str] = frozenset()
 
 
 def present(rows: Table, names: Sequence[str]) -> None:
@@ -87,8 +88,9 @@ def opened(
             where = f"{where}, table {table}"
         else:
             raise UsageError("say which rows: table= of a database, or query=.")
-        columns = tuple(column[0] for column in connection.execute(f"SELECT * FROM {sql} LIMIT 0").description)
-        yield Table(connection, sql, columns, where)
+        kinds = {column[0]: str(column[1]) for column in connection.execute(f"SELECT * FROM {sql} LIMIT 0").description}
+        whole = frozenset(name for name, kind in kinds.items() if kind.endswith(("INT", "INTEGER")))
+        yield Table(connection, sql, tuple(kinds), where, whole)
     except duckdb.Error as error:
         raise DataError(f"it cannot be read: {_first_line(error)}", source=where) from None
     finally:

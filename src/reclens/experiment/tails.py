@@ -58,10 +58,9 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
     places = measures(capped, rows=sums.rows, indicators=sums.indicators)
     asked = layout(capped, places, indicators=sums.indicators, rows=sums.rows)
     answer: list[tuple[Any, ...]] = run(rows, sums_query(rows.sql, asked, arm=arm))
-    skip = 6 + 2 * len(dict.fromkeys((*asked.counts, *asked.shares)))
     arms: dict[str, Moments] = {}
     for row in answer:
-        numbers = [float(value or 0.0) for value in row[skip:]]
+        numbers = [float(value or 0.0) for value in row[asked.first_sum :]]
         width = len(asked.expressions)
         arms[str(row[0])] = Moments.of_sums(int(row[4]), dict(zip(asked.expressions, numbers[:width], strict=True)),
                                           dict(zip(asked.pairs, numbers[width:], strict=True)))  # fmt: skip
