@@ -13,6 +13,7 @@ import pytest
 from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
 from reclens.experiment import Plan
 from reclens.experiment.gather import gather, gather_events
+from reclens.experiment.read import read_experiment
 from reclens.experiment.sums import Sums, measures
 from reclens.stats.arms import compare_arms
 
@@ -198,6 +199,8 @@ def test_negative_counts_are_an_error_and_refunds_are_not() -> None:
     with pytest.raises(DataError, match="column 'far': the smallest value is -2"):
         gather(small(far=[1, 2, 3, 4, 5, -2]), only, counts=["far"])
     assert gather(small(far=[1, 2, 3, 4, 5, -2]), only).arm("new").value("far") == pytest.approx(4 / 3)
+    with pytest.raises(DataError, match="column 'far': the smallest value is -2"):
+        read_experiment(only, small(far=[1, 2, 3, 4, 5, -2]), counts=["far"])
     refund = small(clicks=[1.5, 2.5, 3.0, 4.0, 5.0, -7.5])
     assert gather(refund, plan()).arm("new").value("clicks") == pytest.approx(-1 / 3)
     # A user's sum hides an event of -1 beside three clicks.
@@ -351,3 +354,24 @@ def test_clusters_of_a_log_are_counted_in_units_and_not_in_events() -> None:
 def test_events_of_nobody_are_an_error() -> None:
     with pytest.raises(DataError, match="column 'user_id': 2 rows name no unit"):
         gather_events(LOG.with_columns(user_id=pl.Series([None, "u1", "u1", None, "u2", "u3", None, "u5"])), events())
+
+
+def test_tails_keep_their_digits_far_from_zero() -> None:
+    # Seconds since 1970 with a spread of one: squares of 1.7e9 have lost all digits of it.
+    rng = np.random.default_rng(2)
+    y = 1.7e9 + rng.normal(0, 1, 4000)
+    rows = pl.DataFrame({"user_id": range(4000), "variant": ["old", "new"] * 2000, "y": y})
+    rows = rows.with_columns(v=rng.integers(1, 9, 4000))
+    metrics = (
+        {"name": "y", "value": "y"},
+        {"name": "ratio", "kind": "ratio", "value": "y", "per": "v", "role": "secondary"},
+    )
+    found = gather(rows, plan(metrics=metrics), tails=True).tails
+    assert found is not None
+    cut = np.minimum(y, found.caps["y"])
+    assert found.caps["y"] == np.sort(y)[int(np.ceil(0.999 * 4000)) - 1]
+    column = found.places["y"].columns[0]
+    for arm, values in (("old", cut[::2]), ("new", cut[1::2])):
+        assert found.arms[arm].variance(column) == pytest.approx(values.var(ddof=1), rel=1e-6)
+        assert found.arms[arm].value(column) == pytest.approx(values.mean(), rel=1e-15)
+        assert found.largest["y", arm] == (y[::2] if arm == "old" else y[1::2]).max()

@@ -28,6 +28,9 @@ def read(
         str | None, typer.Option("--catalogue", help="Table of all items (item_id), for coverage and Gini.")
     ] = None,
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
+    counts: Annotated[
+        list[str] | None, typer.Option("--counts", help="A column that may not be negative; repeat it for more.")
+    ] = None,
     planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
     days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
     stratify: Annotated[str | None, typer.Option("--stratify", help="Segment to post-stratify by.")] = None,
@@ -59,7 +62,7 @@ def read(
         load_plan(plan), data, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
         exposures=exposures, table=table, planned_units=planned_units, days=days,
         two_arms="drop" if drop_two_arms else "error", unknown_arms="drop" if drop_unknown_arms else "error",
-        stratify=stratify,
+        stratify=stratify, counts=counts or (),
     )  # fmt: skip
     for sentence in summary_of_readout(found):
         say(f"- {sentence}", quiet=quiet)

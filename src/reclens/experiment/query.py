@@ -92,7 +92,7 @@ def layout(
         for b in each.columns[i:]
     )
     below = [metric.per for metric in used if metric.per]
-    below += [metric.value for metric in used if metric.per and metric.value in whole]
+    below += [metric.value for metric in used if metric.per and metric.value and metric.value in whole]
     return Layout(
         expressions={name: plain[name] for name in columns},
         pairs=tuple(pairs),

@@ -104,6 +104,7 @@ def read_experiment(
     table: str | None = None,
     two_arms: OnFault = "error",
     unknown_arms: OnFault = "error",
+    counts: Sequence[str] = (),
     planned_units: float | None = None,
     days: int | None = None,
     stratify: str | None = None,
@@ -123,12 +124,14 @@ def read_experiment(
         table: Table of a DuckDB file or connection.
         two_arms: Whether units in two arms are an error, or dropped and counted.
         unknown_arms: Likewise, rows of arms that the plan does not have.
+        counts: Columns that may not be negative; see :func:`~reclens.experiment.gather.gather`.
         planned_units: As in :func:`read_sums`.
         days: As in :func:`read_sums`.
         stratify: As in :func:`read_sums`; one of the plan's segments.
     """
     ages: Mapping[int, Sums] = {}
-    faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True}
+    faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True,
+                              "counts": counts}  # fmt: skip
     if events or plan.cluster:
         at = time if events else None
         sums = gather_events(source, plan, arm=arm, time=at, start=start, **faults)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reclens.experiment.plan import Plan
@@ -57,11 +57,20 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
     capped = tuple(metric.model_copy(update={"cap": caps[metric.name]}) for metric in looked)
     places = measures(capped, rows=sums.rows, indicators=sums.indicators)
     asked = layout(capped, places, indicators=sums.indicators, rows=sums.rows)
+    # The means of the first pass are taken off, so that squares of values far from zero keep their digits.
+    base = {place.columns[0]: metric.value or "" for place, metric in zip(places.values(), looked, strict=True)}
+    means = {name: sums.arm(name) for name in plan.arms}
+    asked = replace(asked, shifts={
+        column: {name: moments.value(base.get(column, column)) for name, moments in means.items()}
+        for column in asked.expressions
+    })  # fmt: skip
     answer: list[tuple[Any, ...]] = run(rows, sums_query(rows.sql, asked, arm=arm))
     arms: dict[str, Moments] = {}
     for row in answer:
         numbers = [float(value or 0.0) for value in row[asked.first_sum :]]
         width = len(asked.expressions)
-        arms[str(row[0])] = Moments.of_sums(int(row[4]), dict(zip(asked.expressions, numbers[:width], strict=True)),
-                                          dict(zip(asked.pairs, numbers[width:], strict=True)))  # fmt: skip
+        shifts = {column: by_arm.get(str(row[0]), 0.0) for column, by_arm in asked.shifts.items()}
+        added = dict(zip(asked.expressions, numbers[:width], strict=True))
+        products = dict(zip(asked.pairs, numbers[width:], strict=True))
+        arms[str(row[0])] = Moments.of_sums(int(row[4]), added, products, shifts=shifts)
     return Tails(caps, largest, ten, places, arms)
