@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -375,3 +376,29 @@ def test_tails_keep_their_digits_far_from_zero() -> None:
         assert found.arms[arm].variance(column) == pytest.approx(values.var(ddof=1), rel=1e-6)
         assert found.arms[arm].value(column) == pytest.approx(values.mean(), rel=1e-15)
         assert found.largest["y", arm] == (y[::2] if arm == "old" else y[1::2]).max()
+
+
+class Counted(dict[Any, Any]):
+    """A dictionary that counts how many of its entries were walked over."""
+
+    walked = 0
+
+    def items(self) -> Any:
+        for pair in super().items():
+            self.walked += 1
+            yield pair
+
+
+def test_a_thousand_segments_are_walked_once() -> None:
+    # 1,000 segments × 2 arms × 3 days: reading every segment may walk the cells a few times, not a thousand times.
+    rows = [{"arm": arm, "day": f"2026-01-0{day}", "by": "place", "segment": str(i), "n": 2, "sum:y": float(i + day),
+             "product:y:y": 1e4} for arm in ("old", "new") for day in (5, 6, 7) for i in range(1000)]  # fmt: skip
+    read = Sums.of_rows(rows, arms=["old", "new"])
+    cells = Counted(read.cells)
+    sums = replace(read, cells=cells)
+    assert len(sums.segments("place")) == 1000
+    for i in range(1000):
+        whole = sums.arm("new", by="place", segment=str(i))
+        assert (whole.n, whole.sum("y")) == (6, pytest.approx(3 * i + 18))
+        assert sums.arm("old", by="place", segment=str(i), days=["2026-01-06"]).sum("y") == pytest.approx(i + 6)
+    assert cells.walked <= 3 * len(cells)

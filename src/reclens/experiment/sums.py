@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,6 +187,14 @@ class Sums:
         indicators = tuple(dict.fromkeys((*self.indicators, *other.indicators)))
         return replace(self, cells=cells, rules=(*self.rules, *other.rules), indicators=indicators, tails=None)
 
+    @cached_property
+    def _parts(self) -> Mapping[tuple[str, str, str], Sequence[tuple[str | None, Moments]]]:
+        """Arm, segmentation and segment -> days and moments: a thousand segments are not walked for each of them."""
+        found: dict[tuple[str, str, str], list[tuple[str | None, Moments]]] = {}
+        for (arm, day, by, segment), moments in self.cells.items():
+            found.setdefault((arm, by, segment), []).append((day, moments))
+        return found
+
     @property
     def days(self) -> tuple[str, ...]:
         """The days of first exposure, in order; empty where days were not gathered."""
@@ -194,7 +203,7 @@ class Sums:
     @property
     def segmentations(self) -> tuple[str, ...]:
         """The segmentations."""
-        return tuple(dict.fromkeys(by for _, _, by, _ in self.cells if by != OVERALL[0]))
+        return tuple(dict.fromkeys(by for _, by, _ in self._parts if by != OVERALL[0]))
 
     def segments(self, by: str) -> tuple[str, ...]:
         """The segments of a segmentation, sorted.
@@ -204,7 +213,7 @@ class Sums:
         """
         if by not in self.segmentations:
             raise UnknownNameError("segmentation of the sums", by, self.segmentations)
-        return tuple(sorted({segment for _, _, name, segment in self.cells if name == by}))
+        return tuple(sorted({segment for _, name, segment in self._parts if name == by}))
 
     def arm(
         self, arm: str, *, by: str = OVERALL[0], segment: str = OVERALL[1], days: Sequence[str] | None = None
@@ -225,11 +234,8 @@ class Sums:
         """
         if arm not in self.arms:
             raise UnknownNameError("arm", arm, self.arms)
-        parts = [
-            moments
-            for (name, day, kind, part), moments in self.cells.items()
-            if name == arm and (kind, part) == (by, segment) and (days is None or day in days)
-        ]
+        listed = self._parts.get((arm, by, segment), ())
+        parts = [moments for day, moments in listed if days is None or day in days]
         return Moments.total(parts) if parts else Moments.nothing(self.columns)
 
     def to_rows(self) -> list[dict[str, Any]]:
