@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +13,12 @@ import polars as pl
 import pytest
 
 import reclens.dashboard.pages
-from reclens.dashboard.demo import run_demo
+from reclens.dashboard.demo import demo_of, start_demo
 from reclens.dashboard.navigation import pages
 from reclens.dashboard.show import plain, rows_as_csv
 from reclens.dashboard.store import fits, split_of
 from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
-from reclens.errors import WorkspaceError
 from reclens.evaluate import compare
 from reclens.evaluate.views import crossed
 from reclens.report import charts, gains
@@ -154,28 +155,66 @@ def test_compare_names_who_gains_with_examples(open_page, workspace: Workspace) 
     assert "Choose two different runs" in words(same)
 
 
-def test_the_demo_runs_from_an_empty_home(open_page, tmp_path: Path, monkeypatch, workspace: Workspace) -> None:
-    """The button runs the demo as a process, says each of its lines, and shows the page anew."""
-    folder = tmp_path / "nothing"
-    stand_in = tmp_path / "python"
-    stand_in.write_text(f"#!/bin/sh\necho 'fitting ease' >&2\ncp -r '{workspace.folder}' '{folder}'\necho done >&2\n")
-    stand_in.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(stand_in))
+def stand_in_for_python(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A program in the place of Python, which the demo is started with."""
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+
+
+def until(app, text: str) -> str:
+    """Draw a page until a text stands on it, as its fragment does each second."""
+    for _ in range(200):
+        app.run()
+        shown = words(app) + "".join(each.label for each in app.status)
+        if text in shown:
+            return shown
+        time.sleep(0.05)
+    raise AssertionError(f"'{text}' does not come; there is: {shown}")
+
+
+def test_the_demo_goes_on_when_its_reader_looks_elsewhere(
+    open_page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    """One process for a workspace, in a group of its own, that writes to a file; who comes back sees its last line."""
+    folder, goes_on = tmp_path / "nothing", tmp_path / "go"
+    stand_in_for_python(
+        tmp_path,
+        monkeypatch,
+        f"""
+echo started >>'{tmp_path}/starts'; echo 'fitting ease' >&2
+while [ ! -e '{goes_on}' ]; do sleep 0.05; done
+echo 'fitting more' >&2 && cp -r '{workspace.folder}' '{folder}'""",
+    )
     app = open_page("home", folder=folder)
     app.button[0].click().run()
-    assert not app.exception and "In this workspace" in words(app)
-    lines: list[str] = []
-    run_demo(Workspace(tmp_path / "other"), say=lines.append)
-    assert lines == ["fitting ease", "done"]
+    assert not app.exception
+    until(app, "fitting ease")
+    assert app.button[0].disabled
+    demo = demo_of(Workspace(folder))
+    assert demo is not None and os.getpgid(demo.process.pid) == demo.process.pid != os.getpgid(0)
+    assert "Running the demo" not in words(open_page("data", folder=folder)), "she looks elsewhere"
+    assert start_demo(Workspace(folder)) is demo, "another reader presses the button too"
+    again = open_page("home", folder=folder)
+    assert "fitting ease" in again.status[0].label
+    goes_on.touch()
+    assert "In this workspace" in until(again, "In this workspace")
+    demo.process.wait(timeout=20)
+    until(app, "In this workspace")
+    assert not app.status and demo_of(Workspace(folder)) is None and not demo.log.exists()
+    assert (tmp_path / "starts").read_text() == "started\n"
 
 
-def test_a_demo_that_fails_says_why(tmp_path: Path, monkeypatch) -> None:
-    stand_in = tmp_path / "python"
-    stand_in.write_text("#!/bin/sh\necho 'no space left' >&2\nexit 2\n")
-    stand_in.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(stand_in))
-    with pytest.raises(WorkspaceError, match="the demo failed: no space left"):
-        run_demo(Workspace(tmp_path), say=lambda line: None)
+def test_a_demo_that_fails_says_why(open_page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in_for_python(tmp_path, monkeypatch, "echo 'no space left' >&2; exit 2")
+    app = open_page("home", folder=tmp_path / "nothing")
+    app.button[0].click().run()
+    until(app, "The demo failed: no space left")
+    assert not app.button[0].disabled, "it can be tried again"
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    app.button[0].click().run()
+    assert any("cannot be started" in each.value for each in app.error)
 
 
 def test_lists_of_another_split_are_left_out(open_page, workspace: Workspace, tmp_path: Path) -> None:

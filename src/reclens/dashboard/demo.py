@@ -1,35 +1,117 @@
-"""The demo, run beside the application: a process of its own, so that the page stays alive while models are fitted."""
+"""The demo, run beside the application: a process of its own, which goes on when its reader looks elsewhere."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
+import streamlit as st
+
+from reclens.dashboard.show import plain
 from reclens.errors import WorkspaceError
 from reclens.workspace import Workspace
 
-__all__ = ["run_demo"]
+__all__ = ["Demo", "demo_of", "draw_demo", "start_demo"]
+
+_EVERY: Final = 1.0
+"""Seconds between two looks at what the demo says."""
 
 
-def run_demo(workspace: Workspace, *, say: Callable[[str], None]) -> None:
-    """Run ``reclens demo`` into a workspace.
+@dataclass(frozen=True, eq=False)
+class Demo:
+    """A demo that was started.
 
-    Args:
-        workspace: Where the artefacts go.
-        say: Called with each line that the demo says on its way.
+    Attributes:
+        process: Its process.
+        log: The file that it writes what it does to.
+    """
+
+    process: subprocess.Popen[Any]
+    log: Path
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is at work."""
+        return self.process.poll() is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended before it was done."""
+        return self.process.poll() not in (None, 0)
+
+    def last(self) -> str:
+        """The last line that it said."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+# Of all readers: the second to press the button sees the demo of the first.
+_started: Final[dict[Path, Demo]] = {}
+_guard: Final = threading.Lock()
+
+
+def start_demo(workspace: Workspace) -> Demo:
+    """Run ``reclens demo`` into a workspace, unless one runs into it.
 
     Raises:
-        WorkspaceError: If the demo failed; with its last line.
+        WorkspaceError: If it cannot be started.
     """
-    command = [sys.executable, "-m", "reclens", "demo", "--workspace", str(workspace.folder), "--format", "json"]
-    last = ""
-    with subprocess.Popen(  # noqa: S603 - nothing of the command comes from outside but the folder
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as running:
-        assert running.stderr is not None
-        for line in running.stderr:
-            last = line.strip() or last
-            say(last)
-    if running.returncode:
-        raise WorkspaceError(f"the demo failed: {last}")
+    folder = workspace.folder.resolve()
+    # A group of its own: what ends or interrupts a reader's page does not reach it.
+    apart: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    with _guard:
+        known = _started.get(folder)
+        if known is not None and known.runs:
+            return known
+        command = [sys.executable, "-m", "reclens", "demo", "--workspace", str(folder), "--format", "json"]
+        try:
+            with tempfile.NamedTemporaryFile(prefix="reclens-demo-", suffix=".log", delete=False) as log:
+                process = subprocess.Popen(  # noqa: S603 - nothing of the command comes from outside but the folder
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, **apart
+                )
+        except OSError as error:
+            raise WorkspaceError(f"the demo cannot be started: {error}. Run `reclens demo` in a terminal.") from error
+        if known is not None:
+            known.log.unlink(missing_ok=True)
+        _started[folder] = Demo(process, Path(log.name))
+        return _started[folder]
+
+
+def demo_of(workspace: Workspace) -> Demo | None:
+    """The demo that was started for a workspace and whose end nobody has seen."""
+    return _started.get(workspace.folder.resolve())
+
+
+def draw_demo(workspace: Workspace) -> bool:
+    """Draw how far the demo is, if there is one; whether it runs."""
+    found = demo_of(workspace)
+    if found is None:
+        return False
+    if found.failed:
+        st.error(f"The demo failed: {plain(found.last())}", icon=":material/error:")
+        return False
+    _follow(workspace)
+    return True
+
+
+@st.fragment(run_every=_EVERY)
+def _follow(workspace: Workspace) -> None:
+    found = demo_of(workspace)
+    if found is not None and found.runs:
+        st.status(f"Running the demo: {plain(found.last())}", state="running")
+        return
+    if found is not None and not found.failed:
+        with _guard:
+            _started.pop(workspace.folder.resolve(), None)
+        found.log.unlink(missing_ok=True)
+    st.rerun()

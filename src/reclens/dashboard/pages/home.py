@@ -7,6 +7,7 @@ from typing import Final
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.demo import draw_demo, start_demo
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import empty, frame, plain
 from reclens.errors import RecLensError
@@ -27,9 +28,10 @@ _HEADS: Final = {
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("RecLens")
+    running = draw_demo(workspace)
     found = store.listing(workspace)
     if not found:
-        _first_run(workspace)
+        _first_run(workspace, running=running)
         return
     broken = [each for each in found if each.summary.startswith("broken")]
     for each in broken:
@@ -86,20 +88,15 @@ def _artefacts(found: list[Artefact]) -> None:
     frame(rows, key="artefacts", columns=columns)
 
 
-def _first_run(workspace: Workspace) -> None:
+def _first_run(workspace: Workspace, *, running: bool) -> None:
     empty(
         "Nothing here yet",
         "The workspace is empty. Bring lists of any system on the page **Upload**, run a job with "
         "`reclens run job.toml`, or start with the demo: six recommenders on synthetic data, in under a minute.",
     )
-    if not st.button("Run the demo", type="primary", icon=":material/play_arrow:"):
-        return
-    from reclens.dashboard.demo import run_demo
-
-    with st.status("Running the demo …", expanded=True) as status:
-        run_demo(workspace, say=lambda line: status.update(label=line))
-        status.update(label="The demo is ready", state="complete", expanded=False)
-    st.rerun()
+    if st.button("Run the demo", type="primary", icon=":material/play_arrow:", disabled=running):
+        start_demo(workspace)
+        st.rerun()
 
 
 PAGE = Page("Home", ":material/home:", "", 0, show, "home")
