@@ -180,10 +180,41 @@ def test_what_is_missing_is_said() -> None:
 def test_a_replaced_one_comes_back(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     one, two = (measure(brought("lists", "truth"), metrics=["recall"], k=k) for k in (1, 2))
-    assert keep(workspace, one, "mine") == Kept("mine", False)
+    first = keep(workspace, one, "mine")
+    assert first == Kept("mine", workspace.list("evaluation")[0].created)
     with pytest.raises(WorkspaceError, match="exists"):
         keep(workspace, two, "mine")
     kept = keep(workspace, two, "mine", replace=True)
-    assert kept.replaced and workspace.load("evaluation", "mine").metrics == two.metrics
+    assert kept.before == first.written and workspace.load("evaluation", "mine").metrics == two.metrics
+    take_back(workspace, kept)
+    assert workspace.load("evaluation", "mine").metrics == one.metrics
+
+
+def test_what_somebody_else_has_replaced_is_not_undone(tmp_path: Path) -> None:
+    """A replaces the first, B replaces A's: A cannot take B's back, B can, and then A can."""
+    workspace = Workspace(tmp_path)
+    one, two, three = (measure(brought("lists", "truth"), metrics=["recall"], k=k) for k in (1, 2, 3))
+    keep(workspace, one, "mine")
+    of_a, of_b = (keep(workspace, result, "mine", replace=True) for result in (two, three))
+    with pytest.raises(WorkspaceError, match="nothing was undone"):
+        take_back(workspace, of_a)
+    assert workspace.load("evaluation", "mine").metrics == three.metrics
+    take_back(workspace, of_b)
+    assert workspace.load("evaluation", "mine").metrics == two.metrics
+    take_back(workspace, of_a)
+    assert workspace.load("evaluation", "mine").metrics == one.metrics
+    with pytest.raises(WorkspaceError, match="nothing was undone"):
+        take_back(workspace, of_b)
+
+
+def test_undo_brings_back_the_one_that_was_replaced_and_no_other(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    one, two, three = (measure(brought("lists", "truth"), metrics=["recall"], k=k) for k in (1, 2, 3))
+    keep(workspace, one, "mine")
+    kept = keep(workspace, two, "mine", replace=True)
+    workspace.remove("evaluation", "mine")
+    keep(workspace, three, "mine")
+    workspace.remove("evaluation", "mine")
+    workspace.restore("evaluation", "mine", created=kept.written)
     take_back(workspace, kept)
     assert workspace.load("evaluation", "mine").metrics == one.metrics

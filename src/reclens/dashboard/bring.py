@@ -6,12 +6,13 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from reclens.data.sources import Raw
 from reclens.data.tables import read, read_recommendations, read_table_and_rules
 from reclens.engine import Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import RecLensError, UsageError, WorkspaceError
 from reclens.evaluate import Evaluation, evaluate
 from reclens.metrics import describe, names
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER
@@ -101,11 +102,13 @@ class Kept:
 
     Attributes:
         name: Its name.
-        replaced: Whether another evaluation of that name went to the trash.
+        written: When it was written.
+        before: When the one that it replaced was written, which lies in the trash; None if there was none.
     """
 
     name: str
-    replaced: bool
+    written: datetime
+    before: datetime | None = None
 
 
 def possible_metrics(brought: Brought) -> list[str]:
@@ -171,16 +174,37 @@ def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool =
         UsageError: If the name is none.
         WorkspaceError: If the name is taken and is not to be replaced, or the folder cannot be written.
     """
-    taken = name in (each.name for each in workspace.list("evaluation"))
+    before = _written(workspace, name)
     workspace.save(result, name, overwrite=replace)
-    return Kept(name, taken)
+    written = _written(workspace, name)
+    if written is None:
+        raise WorkspaceError(f"the evaluation {name} was removed as soon as it was written. Keep it again.")
+    return Kept(name, written, before)
 
 
 def take_back(workspace: Workspace, kept: Kept) -> None:
-    """Undo :func:`keep`: what was kept goes to the trash, and what it replaced comes back."""
+    """Undo :func:`keep`: what was kept goes to the trash, and what it replaced comes back.
+
+    Raises:
+        WorkspaceError: If another one has that name by now: it is not ours to undo.
+    """
+    if _written(workspace, kept.name) != kept.written:
+        raise WorkspaceError(
+            f"the evaluation {kept.name} is not the one that was kept here: it was replaced or removed since, and "
+            "nothing was undone. `reclens workspace restore` brings back what lies in the trash."
+        )
     workspace.remove("evaluation", kept.name)
-    if kept.replaced:
-        workspace.restore("evaluation", kept.name, skip=1)
+    if kept.before is None:
+        return
+    try:
+        workspace.restore("evaluation", kept.name, created=kept.before)
+    except RecLensError:
+        workspace.restore("evaluation", kept.name, created=kept.written)
+        raise
+
+
+def _written(workspace: Workspace, name: str) -> datetime | None:
+    return next((each.created for each in workspace.list("evaluation") if each.name == name), None)
 
 
 def in_words_of_the_page(message: str) -> str:

@@ -146,13 +146,13 @@ class Workspace:
         folder.rename(bin_)
         return bin_
 
-    def restore(self, kind: str, name: str, *, skip: int = 0) -> Path:
+    def restore(self, kind: str, name: str, *, created: datetime | None = None) -> Path:
         """Bring the artefact of that name that was removed last back; returns its folder.
 
         Args:
             kind: Its kind.
             name: Its name.
-            skip: How many of those that were removed last to pass over.
+            created: Take the one that was written then, whichever was removed last.
 
         Raises:
             UnknownNameError: If the trash holds none.
@@ -160,13 +160,15 @@ class Workspace:
         """
         removed = sorted((self.folder / ".trash" / kind).glob("*@*"))
         mine = [path for path in removed if path.name.rpartition("@")[0] == name]
-        if len(mine) <= skip:
+        if created is not None:
+            mine = [path for path in mine if _read_artefact(path).created == created]
+        if not mine:
             raise UnknownNameError(f"removed {kind}", name, {path.name.rpartition("@")[0] for path in removed})
         home = self.folder / kind / name
         if home.exists():
             raise WorkspaceError(f"{home} exists again: remove it first, then restore.")
         home.parent.mkdir(parents=True, exist_ok=True)
-        mine[-1 - skip].rename(home)
+        mine[-1].rename(home)
         return home
 
     def query(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> Answer:

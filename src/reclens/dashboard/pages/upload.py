@@ -129,8 +129,8 @@ def _result(workspace: Workspace) -> None:
 
 
 def _is_kept(workspace: Workspace, kept: Kept) -> None:
-    st.success(f"Kept as {plain(kept.name)}." + (" The one before it lies in the trash." if kept.replaced else ""),
-               icon=":material/check:")  # fmt: skip
+    before = "" if kept.before is None else " The one before it lies in the trash."
+    st.success(f"Kept as {plain(kept.name)}.{before}", icon=":material/check:")
     left, right = st.columns(2)
     with left:
         st.link_button("Open in Diagnostics", f"diagnostics?{urlencode({'runs': kept.name})}",
