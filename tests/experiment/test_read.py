@@ -165,7 +165,9 @@ def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
 @pytest.mark.parametrize("method", ["confidence_sequence", "msprt"])
 def test_always_valid_looks_are_wider_and_agree_with_their_p_value(method: str) -> None:
     looked = plan(days=28, sequential={"method": method})
-    effect = read(users(lift=0.012), looked).effects[0]
+    found = read(users(lift=0.012), looked, planned_units=40_000)
+    assert found.look.information == 0.5
+    effect = found.effects[0]
     plain = effect.found.absolute
     assert effect.absolute.low < plain.low and effect.absolute.high > plain.high
     assert (effect.p_value <= 0.05) == (effect.absolute.low > 0)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from reclens.errors import UsageError
 from reclens.experiment import Plan
 from reclens.experiment.read import Readout, read_sums
+from reclens.experiment.rule import guards_of
 from reclens.experiment.sums import Sums
 
 CLICKS = {"name": "clicks", "value": "y"}
@@ -70,3 +72,126 @@ def test_shares_are_tested_with_the_variance_of_their_interval(hits: int) -> Non
     p, low = shares(read_sums(asked.model_copy(update={"arms": {"a": 0.9, "b": 0.1}}), counted))
     own = (800 / 9000 * (8200 / 9000) / 9000 + hits / 1000 * (1 - hits / 1000) / 1000) ** 0.5
     assert p == pytest.approx(2 * stats.norm.sf((hits / 1000 - 800 / 9000) / own)) and (p < 0.05) == (low > 0)
+
+
+OBF = {"sequential": {"looks": 4}, "days": 28}
+BOUNDS = (4.3326, 2.9631, 2.3590, 2.0141)  # Lan and DeMets' O'Brien-Fleming at four looks, R's gsDesign::sfLDOF
+
+
+def guard(found: Readout, name: str) -> Any:
+    return next(each for each in found.guards if each.name == name)
+
+
+def test_an_early_win_under_planned_looks_ships() -> None:
+    # z = 5 after a quarter: far beyond the bound of 4.33. The power for 3 % is small now and as planned at the end.
+    found = read_sums(plan(metrics=({**CLICKS, "effect": 0.065},), **OBF), sums(n=2000, b=16.0), days=7)
+    assert found.look.early and found.effects[0].found.statistic == pytest.approx(16 / 10**0.5)
+    assert found.decisions[0].word == "ship" and found.decisions[0].sentences[0].startswith("Ship b")
+    # At the planned sample the standard error is half as large: 6.5 % is z = 4.11, and the looks cost 1.7 %.
+    power = stats.norm.sf(1.96 - 0.065 / (10**0.5 / 100 / 2 * 1.0165**0.5))
+    assert guard(found, "power").status == "fine" and found.effects[0].power == pytest.approx(power, abs=2e-3)
+    # Too small a sample was planned: something to keep in mind, and no reason not to believe a crossed bound.
+    small = read_sums(plan(metrics=({**CLICKS, "effect": 0.02},), **OBF), sums(n=2000, b=16.0), days=7)
+    assert guard(small, "power").status == "look" and small.decisions[0].word == "ship"
+    late = read_sums(plan(metrics=({**CLICKS, "effect": 0.02},), **OBF), sums(n=2000, b=16.0), days=28)
+    assert guard(late, "power").status == "blocks" and late.decisions[0].word == "blocked"
+
+
+def test_early_harm_is_not_shipped_under_an_always_valid_method() -> None:
+    looked = plan(sequential={"method": "msprt"}, days=28, daily_units=16_000 / 28)
+    found = read_sums(looked, sums(n=2000, b=-14.0), days=7)
+    assert found.decisions[0].word == "do not ship"
+
+
+@pytest.mark.parametrize("progress", [{}, {"days": 7}, {"planned_units": 2000}])
+def test_progress_that_is_not_known_is_never_fine(progress: dict[str, float]) -> None:
+    simple, fixed, looks = plan(), plan(days=28), plan(**OBF)
+    unknown = not progress
+    assert guard(read_sums(simple, sums(b=15.0), **progress), "peeking").status == (
+        "fine" if "planned_units" in progress else "not checked"
+    )
+    one = read_sums(fixed, sums(b=15.0), **progress)
+    assert guard(one, "peeking").status == ("not checked" if unknown else "blocks" if "days" in progress else "fine")
+    several = read_sums(looks, sums(b=15.0), **progress)
+    assert guard(several, "peeking").status == ("blocks" if unknown else "fine")
+    if unknown:
+        assert "--days" in guard(one, "peeking").finding and "--planned-units" in guard(several, "peeking").finding
+        assert several.decisions[0].word == "blocked"
+
+
+@pytest.mark.parametrize(("day", "look"), [(7, 0), (14, 1), (20.5, 2), (21, 2), (21.5, 2), (28, 3)])
+def test_a_look_near_a_planned_one_has_its_bound(day: float, look: int) -> None:
+    found = read_sums(plan(**OBF), sums(b=1.0), planned_units=2000 * 28 / day)
+    assert found.look.bound() == pytest.approx(BOUNDS[look], abs=2e-3)
+    assert guard(found, "peeking").status == "fine" and found.look.early == (day < 28)
+
+
+def test_a_look_between_the_planned_ones_blocks_and_looks_really_taken_do_not() -> None:
+    found = read_sums(plan(**OBF), sums(b=30.0), days=17)
+    assert guard(found, "peeking").status == "blocks" and found.decisions[0].word == "blocked"
+    assert "61% of the planned sample is in, and the plan has looks at 25%, 50%, 75%, 100%" in guard(
+        found, "peeking"
+    ).finding  # fmt: skip
+    taken = read_sums(plan(**OBF), sums(n=2000, b=30.0), days=14, looks_taken=[0.2, 0.3, 0.4])
+    assert taken.decisions[0].word == "ship" and guard(taken, "peeking").status == "fine"
+    # The error that is spent up to half of the sample does not depend on how many looks it was spent at: simulated.
+    rng = np.random.default_rng(0)
+    times = np.array([0.2, 0.3, 0.4, 0.5])
+    z = np.cumsum(rng.normal(size=(400_000, 4)) * np.sqrt(np.diff(times, prepend=0)), axis=1) / np.sqrt(times)
+    crossed = (np.abs(z) > np.array(taken.look.bounds())).any(axis=1).mean()
+    spent = 4 * stats.norm.sf(stats.norm.isf(0.0125) / 0.5**0.5)
+    assert abs(crossed - spent) < 4 * (spent / 400_000) ** 0.5
+    with pytest.raises(UsageError, match=r"rise from above 0 to below 0\.5"):
+        read_sums(plan(**OBF), sums(b=30.0), days=14, looks_taken=[0.4, 0.3])
+    with pytest.raises(UsageError, match="planned looks alone"):
+        read_sums(plan(days=28, sequential={"spending": "pocock"}), sums(b=1.0), days=14, looks_taken=[0.3])
+
+
+def test_power_is_that_of_the_corrected_test() -> None:
+    # Six metrics share the alpha: 0.05 / 6 each, as the planner has it.
+    six = plan(metrics=tuple({**CLICKS, "name": f"m{i}", "effect": 0.12} for i in range(6)))
+    effect = read_sums(six, sums(b=0.0)).effects[0]
+    assert effect.power == pytest.approx(stats.norm.sf(stats.norm.isf(0.05 / 12) - 12 / 20**0.5), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("effect", "status", "word"),
+    [(0.087, "blocks", "blocked"), (0.089, "look", "undecided"), (0.126, "fine", "undecided")],
+)
+def test_power_blocks_where_the_rule_says(effect: float, status: str, word: str) -> None:
+    # z of 8.7 % is 1.945, a power of 49 %; of 8.9 % it is 1.99, 51 %; of 12.6 % it is 2.82, 80 %.
+    asked = plan(metrics=({**CLICKS, "effect": effect},))
+    found = read_sums(asked, sums(b=1.0))
+    assert found.effects[0].power == pytest.approx(stats.norm.sf(1.96 - 100 * effect / 20**0.5), abs=1e-3)
+    assert guard(found, "power").status == status and found.decisions[0].word == word
+    said = next(text for text in guards_of(asked) if text.startswith("Power"))
+    assert "at least 50% for the smallest effect" in said and "less than the planned 80% is a caveat" in said
+
+
+def test_a_hopeless_look_stops() -> None:
+    # 75 % in and z = -1.08: gsDesign's non-binding futility bound of this spending is near +1.
+    looks = {"looks": 4, "futility": "lan_demets_obrien_fleming"}
+    looked = plan(metrics=({**CLICKS, "effect": 0.15},), sequential=looks, days=28)
+    gap = -1.08 * 20**0.5
+    found = read_sums(looked, sums(b=gap), days=21)
+    assert found.decisions[0].word == "stop without hope" and "z of clicks -1.08" in found.decisions[0].sentences[0]
+    assert read_sums(looked, sums(b=2 * 20**0.5), days=21).decisions[0].word == "undecided"
+    lower = plan(metrics=({**CLICKS, "effect": 0.15, "better": "lower"},), days=28, sequential=looked.sequential)
+    assert read_sums(lower, sums(b=gap), days=21).decisions[0].word == "stop without hope"
+    assert read_sums(lower, sums(b=-2 * 20**0.5), days=21).decisions[0].word == "undecided"
+    assert read_sums(looked, sums(b=gap), days=28).decisions[0].word == "undecided"
+
+
+@pytest.mark.parametrize("method", ["confidence_sequence", "msprt"])
+def test_what_is_always_valid_is_tuned_before_the_data(method: str) -> None:
+    looked = plan(sequential={"method": method})
+    with pytest.raises(UsageError, match="planned_units"):
+        read_sums(looked, sums(b=1.0))
+    # Tuned for 1,000 of 2,000 planned units, whatever has come: the bound of both is tightest there.
+    reach = {n: read_sums(looked, sums(n=n, b=1.0), planned_units=2000).effects[0] for n in (250, 500, 1000)}
+    width = {n: (e.absolute.high - e.absolute.value) / e.found.se for n, e in reach.items()}
+    assert width[500] < min(width[250], width[1000]) and width[500] == pytest.approx(3.035, abs=2e-3)
+    # Of three arms, two thirds of the units are in a comparison.
+    three = plan(arms=("a", "b", "c"), sequential={"method": method})
+    effect = read_sums(three, sums(n=500, b=1.0, c=1.0), planned_units=3000).effects[0]
+    assert (effect.absolute.high - effect.absolute.value) / effect.found.se == pytest.approx(3.035, abs=2e-3)

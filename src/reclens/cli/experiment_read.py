@@ -33,6 +33,9 @@ def read(
     ] = None,
     planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
     days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
+    looks_taken: Annotated[
+        list[float] | None, typer.Option("--looks-taken", help="Share in at a look made before, if not as planned.")
+    ] = None,
     stratify: Annotated[str | None, typer.Option("--stratify", help="Segment to post-stratify by.")] = None,
     bayes: Annotated[bool, typer.Option("--bayes", help="Show the Bayesian view in the document.")] = False,
     drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave units in two arms out.")] = False,
@@ -60,7 +63,7 @@ def read(
     items = None if catalogue is None else read_columns(catalogue)[ITEM].to_list()
     found = read_experiment(
         load_plan(plan), data, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
-        exposures=exposures, table=table, planned_units=planned_units, days=days,
+        exposures=exposures, table=table, planned_units=planned_units, days=days, looks_taken=tuple(looks_taken or ()),
         two_arms="drop" if drop_two_arms else "error", unknown_arms="drop" if drop_unknown_arms else "error",
         stratify=stratify, counts=counts or (),
     )  # fmt: skip
@@ -70,5 +73,5 @@ def read(
     if out is not None:
         text, page = build_readout(found, bayes=bayes).save(out)
         say(f"readout: {text}, {page}", quiet=quiet)
-    if any(decision.word in ("blocked", "do not ship") for decision in found.decisions):
+    if any(decision.word in ("blocked", "do not ship", "stop without hope") for decision in found.decisions):
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from reclens.experiment.plan import Plan
 
 __all__ = ["Decision", "decide"]
 
-Word = Literal["ship", "do not ship", "undecided", "blocked"]
+Word = Literal["ship", "do not ship", "stop without hope", "undecided", "blocked"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Decision:
 
     Attributes:
         arm: The arm.
-        word: ``ship``, ``do not ship``, ``undecided``; ``blocked`` where a guard forbids a verdict.
+        word: ``ship``, ``do not ship``, ``undecided``; ``stop without hope`` where every primary metric is below the
+            futility bound of its look; ``blocked`` where a guard forbids a verdict.
         sentences: Why, the decision first.
     """
 
@@ -57,6 +58,12 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
     if worse or rails["broken"]:
         names = ", ".join(e.metric.name for e in (*worse, *rails["broken"]))
         return Decision(arm, "do not ship", (f"Do not ship {arm}: it harms {names}.", *facts))
+    hopeless = look.hopeless_below
+    asked = [e for e in effects if e.metric.role == "primary"]
+    if hopeless is not None and asked and all(e.metric.sign * e.found.statistic < hopeless for e in asked):
+        seen = ", ".join(f"{e.metric.name} {e.metric.sign * e.found.statistic:+.2f}" for e in asked)
+        head = f"Stop {arm} without hope: z of {seen} is below the futility bound of this look, {hopeless:+.2f}."
+        return Decision(arm, "stop without hope", (head, *facts))
     open_rails = [e.metric.name for e in (*rails["not shown to hold"], *rails["not testable"])] + unseen
     if better and not open_rails:
         names = ", ".join(e.metric.name for e in better)

@@ -11,12 +11,14 @@ import numpy as np
 from reclens.experiment.look import Look
 from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
+from reclens.experiment.sizing import inflation_of
 from reclens.experiment.sums import OVERALL, Measure, Sums, measures
 from reclens.stats.arms import compare_arms
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
 from reclens.stats.multiplicity import adjust
 from reclens.stats.paired import smallest_detectable
+from reclens.stats.power.question import corrected_alpha
 from reclens.stats.proportions import proportion_difference
 from reclens.stats.stratify import post_stratified
 
@@ -42,8 +44,9 @@ class Effect:
         p_adjusted: The same, adjusted for the other questions of its role; of a guardrail the p-value of its margin.
         verdict: What may be said: ``better``, ``worse`` or ``no difference shown``; of a guardrail ``holds``,
             ``broken`` or ``not shown to hold``; ``not testable`` where nothing varies.
-        power: Chance that the planned effect would have been found with this standard error; NaN without one.
-        detectable: Smallest relative effect that is found with the planned power; NaN where there is none.
+        power: Chance that the planned effect is found at the planned sample, by the standard error that was seen, the
+            correction and the looks; NaN without one.
+        detectable: Smallest relative effect that is then found with the planned power; NaN where there is none.
     """
 
     metric: Metric
@@ -124,14 +127,16 @@ def effects_of(
     for role, correction in (("primary", plan.correction), ("secondary", "bh")):
         at = [i for i, (metric, _, _) in enumerate(found) if metric.role == role]
         adjusted[at] = adjust(p[at], correction=correction)
+    inflation = inflation_of(plan)
     return tuple(
-        _effect(plan, look, metric, arm, difference, float(p[i]), float(adjusted[i]))
+        _effect(plan, look, metric, arm, difference, float(p[i]), float(adjusted[i]), inflation)
         for i, (metric, arm, difference) in enumerate(found)
     )
 
 
 def _effect(
-    plan: Plan, look: Look, metric: Metric, arm: str, found: Difference, p: float, p_adjusted: float
+    plan: Plan, look: Look, metric: Metric, arm: str, found: Difference, p: float, p_adjusted: float,
+    inflation: float,
 ) -> Effect:  # fmt: skip
     verdict: Verdict
     if not found.se > 0:
@@ -150,19 +155,25 @@ def _effect(
         verdict = "no difference shown"
     return Effect(
         metric, arm, found, look.interval(found), look.interval(found, relative=True), p, p_adjusted, verdict,
-        *_power(plan, metric, found),
+        *_power(plan, look, metric, found, inflation),
     )  # fmt: skip
 
 
-def _power(plan: Plan, metric: Metric, found: Difference) -> tuple[float, float]:
-    """Power for the planned effect, and the smallest effect with the planned power, at the standard error observed."""
+def _power(plan: Plan, look: Look, metric: Metric, found: Difference, inflation: float) -> tuple[float, float]:
+    """Power for the planned effect, and the smallest effect with the planned power, at the standard error observed.
+
+    As the plan was sized: at the planned sample, where less is in so far; with the alpha that the correction leaves
+    each primary metric; and with what the looks cost.
+    """
     from scipy.special import ndtr, ndtri
 
     if not found.relative_se > 0 or not found.control:
         return float("nan"), float("nan")
-    se = found.se / abs(found.control)
-    detectable = smallest_detectable(se, level=plan.level, power=plan.power)
+    tests = len(plan.treatments) * len(plan.primary) if metric.role == "primary" else 1
+    alpha = corrected_alpha(plan.alpha, comparisons=tests, correction=plan.correction)
+    se = found.se / abs(found.control) * (inflation * (look.information if look.early else 1.0)) ** 0.5
+    detectable = smallest_detectable(se, level=1 - alpha, power=plan.power)
     if metric.effect is None:
         return float("nan"), detectable
-    shift, z = metric.effect / se, float(ndtri(0.5 + plan.level / 2))
+    shift, z = metric.effect / se, float(ndtri(1 - alpha / 2))
     return float(ndtr(shift - z) + ndtr(-shift - z)), detectable

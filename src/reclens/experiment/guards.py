@@ -11,6 +11,7 @@ import numpy as np
 from reclens.experiment.effects import Effect
 from reclens.experiment.look import Look
 from reclens.experiment.plan import Plan
+from reclens.experiment.rule import LEAST_POWER
 from reclens.experiment.sums import OVERALL, Sums, measures
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.counts import sample_ratio
@@ -52,7 +53,7 @@ def guards_of(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect]) -> 
     """Every guard, in the order to read them."""
     return (
         _sample_ratio(plan, sums), _clean_rows(plan, sums), _balance(plan, sums), _outliers(plan, sums, effects),
-        _peeking(plan, look), _power(plan, effects), _weeks(sums),
+        _peeking(plan, look), _power(plan, look, effects), _weeks(sums),
     )  # fmt: skip
 
 
@@ -176,16 +177,38 @@ def _outliers(plan: Plan, sums: Sums, effects: Sequence[Effect]) -> Guard:
 
 
 def _peeking(plan: Plan, look: Look) -> Guard:
+    """Whether the experiment is looked at when the plan says; without an answer it is never fine."""
+    looks = plan.sequential
     if look.peeking:
         return Guard("peeking", "blocks", f"Only {look.information:.0%} of the planned sample is in and the plan has "
-                                          f"no "
-                     "looks before the end: a p-value read on the way is significant too often. Wait, or plan looks "
-                     "([sequential]) before the next experiment.")  # fmt: skip
+                     "no looks before the end: a p-value read on the way is significant too often. Wait, or plan looks "
+                     "([sequential]) before the next experiment. If users came in on fewer days than it ran, say how "
+                     "many those were (--days).")  # fmt: skip
+    if looks is not None and looks.method == "group":
+        times = ", ".join(f"{time:.0%}" for time in looks.times)
+        if not look.known:
+            return Guard("peeking", "blocks", f"The plan has looks at {times} of the sample, and nothing tells which "
+                         "this is. Say how far it is: --days (with days in the plan) or --planned-units.")  # fmt: skip
+        if look.off_plan:
+            return Guard("peeking", "blocks", f"{look.information:.0%} of the planned sample is in, and the plan has "
+                         f"looks at {times}: looks in between find too much. Wait for the next one; or, where looks "
+                         "were made at other times for reasons that have nothing to do with the results, say which "
+                         "(--looks-taken), so that the bounds are made for those.")  # fmt: skip
+    if looks is None and not look.known:
+        planned = [
+            f"{plan.days} days" if plan.days else "",
+            f"{plan.daily_units:,g} units a day" if plan.daily_units else "",
+        ]
+        said = " of ".join(each for each in planned if each)
+        told = (f"The plan is for {said}, and nothing tells how many have passed" if said
+                else "The plan names no length and no looks")  # fmt: skip
+        return Guard("peeking", "not checked", f"{told}: that this is the end is taken on trust. --days or "
+                     "--planned-units tell.")  # fmt: skip
     return Guard("peeking", "fine", f"{look.words[0].upper()}{look.words[1:]}.")
 
 
-def _power(plan: Plan, effects: Sequence[Effect]) -> Guard:
-    """Whether the planned effect could have been seen."""
+def _power(plan: Plan, look: Look, effects: Sequence[Effect]) -> Guard:
+    """Whether the planned effect could have been seen; on the way, whether it can be at the end."""
     rows: list[dict[str, Any]] = [
         {"metric": e.metric.name, "arm": e.arm, "planned_effect": e.metric.effect, "power": e.power,
          "detectable": e.detectable}
@@ -198,14 +221,16 @@ def _power(plan: Plan, effects: Sequence[Effect]) -> Guard:
         least = f" Effects from {max(row['detectable'] for row in seen):.2%} on are found." if seen else ""
         return Guard("power", "not checked", f"The plan names no smallest effect worth finding.{least}", tuple(rows))
     low = min(known, key=lambda row: row["power"])
-    text = (f"{low['metric']}: an effect of {low['planned_effect']:.2%} is found with power {low['power']:.0%} "
-            f"(planned "
-            f"{plan.power:.0%}); effects from {low['detectable']:.2%} on with the planned power")  # fmt: skip
-    if low["power"] < 0.5:
-        return Guard("power", "blocks", f"{text}. An effect that is significant at so little power is exaggerated "
-                                        f"(Gelman "
-                     "and Carlin 2014), and one that is not means nothing.", tuple(rows))  # fmt: skip
-    return Guard("power", "look" if low["power"] < plan.power - 0.05 else "fine", f"{text}.", tuple(rows))
+    when = " at the planned sample" if look.early else ""
+    text = (f"{low['metric']}: an effect of {low['planned_effect']:.2%} is found with power {low['power']:.0%}{when} "
+            f"(planned {plan.power:.0%}); effects from {low['detectable']:.2%} on with the planned power")  # fmt: skip
+    if low["power"] >= LEAST_POWER:
+        status: Status = "look" if low["power"] < plan.power - 0.05 else "fine"
+        return Guard("power", status, f"{text}.", tuple(rows))
+    if plan.sequential is not None and (look.early or not look.known):  # a crossed bound is evidence at any look
+        return Guard("power", "look", f"{text}: plan for more units.", tuple(rows))
+    return Guard("power", "blocks", f"{text}. An effect that is significant at too little power is exaggerated (Gelman "
+                 "and Carlin 2014), and one that is not means nothing.", tuple(rows))  # fmt: skip
 
 
 def _weeks(sums: Sums) -> Guard:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from reclens.errors import UsageError
@@ -13,12 +15,13 @@ from reclens.experiment.sums import Sums
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, mixture_variance, msprt, spent
-from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending
+from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending, group_sequential
 from reclens.stats.sequential.spending import CLASSICAL
 
 __all__ = ["Look", "look_of"]
 
 _END = 0.999  # from this share of the planned sample on, the look is the last one
+_NEAR = 0.025  # information so near to a planned look is that look: nobody stops at the very unit
 
 
 @dataclass(frozen=True)
@@ -27,29 +30,33 @@ class Look:
 
     Attributes:
         plan: The plan.
-        information: Share of the planned sample that is in; 1 at the end.
+        information: Share of the planned sample that is in; 1 at the end, and where it is not known.
+        known: Whether it is known.
+        schedule: Information at the looks that the bounds are made for: those of the plan, or those really taken.
         times: Information at the looks up to this one, for group-sequential bounds.
+        off_plan: Whether the plan has looks and this is none of them.
         early: Whether the experiment is looked at before its planned end.
         peeking: Whether it is and the plan has no looks for that.
-        planned_units: Units of the planned sample over all arms.
+        planned_units: Units of the planned sample over all arms; None where nothing tells.
         words: How it is looked at, in a sentence.
     """
 
     plan: Plan
     information: float
+    known: bool
+    schedule: tuple[float, ...]
     times: tuple[float, ...]
+    off_plan: bool
     early: bool
     peeking: bool
-    planned_units: float
+    planned_units: float | None
     words: str
 
     def at(self, information: float) -> Look:
         """The look that an earlier moment was, when so much of the planned sample was in."""
         share = 1.0 if information >= _END else information
-        looks = self.plan.sequential
-        planned = looks.times if looks is not None and looks.method == "group" else ()
-        times = (*(t for t in planned if t < share - 1e-9), share)
-        return replace(self, information=share, times=times, early=share < 1)
+        times, off_plan = _timed(self.schedule, share)
+        return replace(self, information=share, times=times, off_plan=off_plan, early=times[-1] < 1)
 
     def bound(self, level: float | None = None) -> float:
         """The group-sequential bound of z at this look."""
@@ -59,13 +66,20 @@ class Look:
         """The group-sequential bounds of z at the looks up to this one."""
         looks = self.plan.sequential
         assert looks is not None
-        error = (1 - (level or self.plan.level)) / 2
-        if looks.spending in CLASSICAL:
-            times = [*self.times, *(t for t in looks.times if t > self.information + 1e-9)]
-            shape = 0.0 if looks.spending == "pocock" else -0.5
-            return bounds_of_shape(times, error=error, shape=shape)[: len(self.times)]
-        so_far = spent(self.times, error=error, spending=looks.spending, parameter=looks.parameter)
-        return bounds_of_spending(self.times, so_far)
+        later = tuple(time for time in looks.times if time > self.times[-1] + 1e-9)
+        return _bounds(self.times, later, looks.spending, looks.parameter, (1 - (level or self.plan.level)) / 2)
+
+    @property
+    def hopeless_below(self) -> float | None:
+        """The futility bound at this look: z, upwards the better, below which the plan stops without hope; or None."""
+        looks = self.plan.sequential
+        if looks is None or looks.method != "group" or looks.futility is None or self.off_plan or not self.early:
+            return None
+        later = [time for time in looks.times if time > self.times[-1] + 1e-9]
+        made = group_sequential([*self.times, *later], spending=looks.spending, parameter=looks.parameter,
+                                level=self.plan.level, power=self.plan.power, futility=looks.futility)  # fmt: skip
+        assert made.futility is not None
+        return made.futility[len(self.times) - 1]
 
     def reach(self, found: Difference) -> float:
         """Standard errors that an interval which holds at this look reaches to either side."""
@@ -132,7 +146,7 @@ class Look:
     def _always(self, value: float, se: float, n: int) -> tuple[Estimate, float]:
         looks = self.plan.sequential
         assert looks is not None
-        tuning = float(looks.tuning or max(self.planned_units / 2, 2))
+        tuning = _tuning(self.plan, self.planned_units)
         if looks.method == "confidence_sequence":
             return confidence_sequence(value, se, n=n, tuning=tuning, level=self.plan.level)
         # The standard error at the tuning size, from that of now: it falls with the root of the units.
@@ -141,45 +155,116 @@ class Look:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{"information": self.information, "early": self.early, "peeking": self.peeking, "words": self.words}]
+        return [{"information": self.information, "known": self.known, "early": self.early, "peeking": self.peeking,
+                 "off_plan": self.off_plan, "words": self.words}]  # fmt: skip
 
 
-def look_of(plan: Plan, sums: Sums, *, planned_units: float | None = None, days: int | None = None) -> Look:
+def look_of(
+    plan: Plan,
+    sums: Sums,
+    *,
+    planned_units: float | None = None,
+    days: int | None = None,
+    looks_taken: Sequence[float] = (),
+) -> Look:
     """How far an experiment is.
 
     Args:
         plan: The plan.
         sums: Its sums.
         planned_units: Units that were planned over all arms; the information is then the share that is in. Without it
-            the days tell, if the plan and the sums have them; else the look is taken for the last one.
+            the days tell, if the plan and the sums have them; else it is not known.
         days: Days that have run; None counts those of the sums.
+        looks_taken: Information at the looks that were made before this one, where they are not those of the plan:
+            spending functions then give the bounds of the looks really taken.
 
     Raises:
-        UsageError: If the planned units are not above 0.
+        UsageError: If the planned units are not above 0, the looks taken do not rise up to this one, or nothing tells
+            what a method without planned looks is tuned for.
     """
+    if planned_units is not None and planned_units <= 0:
+        raise UsageError(f"planned_units is {planned_units}, expected more than 0.")
     n = sum(sums.arm(arm).n for arm in sums.arms)
     ran = days if days is not None else _span(sums)
-    if planned_units is not None:
-        if planned_units <= 0:
-            raise UsageError(f"planned_units is {planned_units}, expected more than 0.")
-        share = min(n / planned_units, 1.0)
-    else:
-        share = min(ran / plan.days, 1.0) if plan.days and ran else 1.0
-    information = 1.0 if share >= _END else share
-    early, looks = information < 1, plan.sequential
-    times: tuple[float, ...] = (information,)
+    share = n / planned_units if planned_units is not None else ran / plan.days if plan.days and ran else None
+    looks, whole = plan.sequential, planned_units or _planned(plan)
+    if share is None and looks is not None and looks.method != "group" and whole is not None:
+        share = n / whole  # where any look is allowed, it need not be told exactly
+    information, known = 1.0 if share is None or share >= _END else share, share is not None
+    schedule, times, off_plan = (1.0,), (information,), False
     if looks is None:
-        words = (
-            f"looked at after {information:.0%} of the sample, with no plan for that"
-            if early
-            else "one look, at the end"
-        )
+        if looks_taken:
+            raise UsageError(
+                "looks_taken is given, and the plan has no looks. Leave it out, or plan with [sequential]."
+            )
+        words = (f"looked at after {information:.0%} of the sample, with no plan for that" if information < 1
+                 else "one look, at the end" if known else "one look, taken for the end")  # fmt: skip
     elif looks.method == "group":
-        times = (*(t for t in looks.times if t < information - 1e-9), information)
+        schedule = _taken(looks.spending, looks_taken, information) if looks_taken else looks.times
+        times, off_plan = _timed(schedule, information)
         words = f"look {len(times)} of a group-sequential plan ({looks.spending}), at {information:.0%} of the sample"
     else:
-        words = f"{looks.method.replace('_', ' ')}: valid at any look; {information:.0%} of the sample is in"
-    return Look(plan, information, times, early, early and looks is None, planned_units or n / information, words)
+        _tuning(plan, whole)
+        words = f"{looks.method.replace('_', ' ')}: valid at any look"
+        words += f"; {information:.0%} of the sample is in" if known else ""
+    early = times[-1] < 1
+    return Look(plan=plan, information=information, known=known, schedule=schedule, times=times, off_plan=off_plan,
+                early=early, peeking=early and looks is None, planned_units=whole, words=words)  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _bounds(
+    times: tuple[float, ...], later: tuple[float, ...], spending: str, parameter: float | None, error: float
+) -> tuple[float, ...]:
+    """Bounds of z at the looks so far; fixed shapes rest on the later looks too."""
+    if spending in CLASSICAL:
+        shape = 0.0 if spending == "pocock" else -0.5
+        return bounds_of_shape([*times, *later], error=error, shape=shape)[: len(times)]
+    return bounds_of_spending(times, spent(times, error=error, spending=spending, parameter=parameter))
+
+
+def _timed(schedule: Sequence[float], information: float) -> tuple[tuple[float, ...], bool]:
+    """The looks up to one, and whether it is none of them."""
+    nearest = min(schedule, key=lambda time: abs(time - information))
+    if abs(nearest - information) <= _NEAR:
+        return tuple(time for time in schedule if time <= nearest), False
+    return (*(time for time in schedule if time < information), information), True
+
+
+def _taken(spending: str, looks: Sequence[float], information: float) -> tuple[float, ...]:
+    """The looks really taken, this one the last."""
+    if spending in CLASSICAL:
+        raise UsageError(f"looks_taken is given, and bounds of the shape '{spending}' hold at planned looks alone. "
+                         'Plan with a spending function, such as spending = "lan_demets_obrien_fleming".')  # fmt: skip
+    times = (*looks, information)
+    if not all(low < high for low, high in zip((0.0, *times), times, strict=False)):
+        seen = ", ".join(f"{each:g}" for each in looks)
+        raise UsageError(f"looks_taken is {seen}; expected shares of the planned sample that rise from above 0 to "
+                         f"below {information:g}, which is in now.")  # fmt: skip
+    return times
+
+
+def _planned(plan: Plan) -> float | None:
+    """Units of the planned sample over all arms, where days and traffic are planned."""
+    if plan.days is None or plan.daily_units is None:
+        return None
+    low, high = plan.slice
+    return plan.days * plan.daily_units * (1 - plan.holdout) * (1 - plan.layer_holdout) * (high - low)
+
+
+def _tuning(plan: Plan, planned: float | None) -> float:
+    """Units of both arms of a comparison at which a method without planned looks is tightest: fixed beforehand."""
+    looks = plan.sequential
+    assert looks is not None
+    if looks.tuning is not None:
+        return float(looks.tuning)
+    if planned is None:
+        raise UsageError(
+            f"nothing tells the planned sample, which {looks.method} is tuned for: tuned to data it does not hold. "
+            "Give tuning in [sequential], days and daily_units in the plan, or planned_units (--planned-units)."
+        )
+    pair = plan.arms[plan.control] + sum(plan.arms[arm] for arm in plan.treatments) / len(plan.treatments)
+    return max(planned * pair / 2, 2.0)
 
 
 def _span(sums: Sums) -> int:

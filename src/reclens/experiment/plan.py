@@ -34,7 +34,7 @@ class Sequential(_Part):
         futility: Spending of the type-II error for stopping early without hope; None never stops for that. The bound
             is not binding: going on past it does not raise the false positives.
         tuning: For methods without planned looks: the number of units, over both arms of a comparison, at which the
-            interval is tightest; None takes half of the planned sample.
+            interval is tightest; None takes half of what is planned for two arms.
     """
 
     method: Literal["group", "confidence_sequence", "msprt"] = "group"

@@ -107,6 +107,7 @@ def read_experiment(
     counts: Sequence[str] = (),
     planned_units: float | None = None,
     days: int | None = None,
+    looks_taken: Sequence[float] = (),
     stratify: str | None = None,
 ) -> Readout:
     """Sum an experiment up and read it.
@@ -127,6 +128,7 @@ def read_experiment(
         counts: Columns that may not be negative; see :func:`~reclens.experiment.gather.gather`.
         planned_units: As in :func:`read_sums`.
         days: As in :func:`read_sums`.
+        looks_taken: As in :func:`read_sums`.
         stratify: As in :func:`read_sums`; one of the plan's segments.
     """
     ages: Mapping[int, Sums] = {}
@@ -142,8 +144,8 @@ def read_experiment(
     others = quantile_differences(source, plan, arm=arm, table=table)
     if exposures is not None:
         others |= arm_differences(exposures, plan, arm=arm, catalogue=catalogue)
-    return read_sums(plan, sums, others=others, planned_units=planned_units, days=days, ages=ages,
-                     stratify=stratify)  # fmt: skip
+    return read_sums(plan, sums, others=others, planned_units=planned_units, days=days,
+                     looks_taken=looks_taken, ages=ages, stratify=stratify)  # fmt: skip
 
 
 def read_sums(
@@ -153,6 +155,7 @@ def read_sums(
     others: Others | None = None,
     planned_units: float | None = None,
     days: int | None = None,
+    looks_taken: Sequence[float] = (),
     ages: Mapping[int, Sums] | None = None,
     stratify: str | None = None,
 ) -> Readout:
@@ -165,13 +168,14 @@ def read_sums(
             :mod:`reclens.experiment.arm_metrics`.
         planned_units: Units that were planned over all arms.
         days: Days that have run, where the sums do not tell.
+        looks_taken: Information at the looks before this one, where they were not those of the plan.
         ages: Days since first exposure -> sums of those days, for the novelty curve.
         stratify: A segmentation of the sums, known before the experiment, that effects are post-stratified by.
 
     Returns:
         The readout.
     """
-    look = look_of(plan, sums, planned_units=planned_units, days=days)
+    look = look_of(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
     effects = effects_of(plan, sums, look, others=others, stratify=stratify)
     guards = guards_of(plan, sums, look, effects)
     segments = segment_effects(plan, sums)
@@ -199,7 +203,8 @@ def _cumulative(plan: Plan, sums: Sums, look: Look) -> tuple[dict[str, Any], ...
                 found = compare_metric(sums, place, plan.control, arm, level=plan.level, days=days)
                 share = found.absolute.n / max(sum(sums.arm(a).n for a in (plan.control, arm)), 1) * look.information
                 here = look.at(share) if plan.sequential else None
-                valid = here.interval(found, relative=True) if here else None
+                # Bounds are made for looks: days in between have none.
+                valid = here.interval(found, relative=True) if here is not None and not here.off_plan else None
                 rows.append({
                     "metric": name, "arm": arm, "day": days[-1], "information": share, "n": found.absolute.n,
                     "value": found.relative.value, "low": found.relative.low, "high": found.relative.high,
@@ -313,6 +318,8 @@ def _next_steps(
             said.append(f"Roll out {decision.arm}, and keep a holdout to see whether the effect lasts.")
         elif decision.word == "do not ship":
             said.append(f"Keep {plan.control}; look at the segments for where {decision.arm} does harm.")
+        elif decision.word == "stop without hope":
+            said.append(f"Keep {plan.control}: what {decision.arm} was hoped to do would hardly be found any more.")
         elif decision.word == "undecided":
             needed = [
                 f"{e.metric.name}: {(e.detectable / e.metric.effect) ** 2:.1f} times the users for an effect of "

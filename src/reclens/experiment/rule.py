@@ -5,7 +5,14 @@ from __future__ import annotations
 from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
 
-__all__ = ["decision_rule", "guards_of", "risks_of"]
+__all__ = ["LEAST_POWER", "decision_rule", "guards_of", "risks_of"]
+
+LEAST_POWER = 0.5
+"""Power for the smallest effect worth finding below which there is no verdict.
+
+At a power of one half a significant effect is 1.4 times too large on average (Gelman and Carlin 2014). With more
+than this and less than the planned power a verdict stands, and a caveat beside it: its false positives are as planned.
+"""
 
 
 def guards_of(plan: Plan) -> tuple[str, ...]:
@@ -18,11 +25,13 @@ def guards_of(plan: Plan) -> tuple[str, ...]:
         "One arm each: no unit in two arms, no arm that the plan does not know.",
         f"Peeking: {looks}.",
         "Outliers: no handful of units carries the effect (a metric with a cap is cut there, as planned).",
-        f"Power: at least {plan.power:.0%} for the smallest effect worth finding, by the spread that was seen.",
-        "A/A: before the start, or on the days before it, the arms do not differ.",
+        (
+            f"Power: at least {LEAST_POWER:.0%} for the smallest effect worth finding, at the planned sample, by the "
+            f"spread that was seen, with correction and looks; less than the planned {plan.power:.0%} is a caveat."
+        ),
     ]
     if covariates:
-        said.append(f"Balance: what was measured before ({', '.join(covariates)}) is alike in all arms.")
+        said.append(f"A/A on the past: what was measured before ({', '.join(covariates)}) is alike in all arms.")
     return tuple(said)
 
 
@@ -38,6 +47,9 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
         when = ", ".join(f"{time:.0%}" for time in plan.sequential.times)
         steps.append(f"At each planned look ({when} of the sample): stop if the statistic of the primary metric is "
                      "beyond the bound of that look; otherwise go on, and decide nothing else.")  # fmt: skip
+        if plan.sequential.futility is not None:
+            steps.append(f"Stop {arm} without hope if every primary metric is below the futility bound "
+                         f"({plan.sequential.futility}) of a look before the last.")  # fmt: skip
     elif plan.sequential is not None:
         steps.append("At any moment: stop if the always-valid interval of the primary metric excludes zero; the sample "
                      "ends at its planned size.")  # fmt: skip

@@ -172,9 +172,9 @@ def _power(readout: Readout) -> Part:
          NOTHING if e.detectable != e.detectable else f"{e.detectable:.2%}")
         for e in readout.effects
     )  # fmt: skip
-    lead = ("By the standard errors that were seen, at one look: the chance that the effect worth finding would have "
-            "been "
-            f"found, and the smallest effect that is found with a power of {readout.plan.power:.0%}.")  # fmt: skip
+    lead = ("By the standard errors that were seen, at the planned sample, with the correction and the looks of the "
+            "plan: the chance that the effect worth finding is found, and the smallest effect that is found with a "
+            f"power of {readout.plan.power:.0%}.")  # fmt: skip
     heads = ("metric", "arm", "worth finding", "power", "found as it is")
     return Part(title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),))
 

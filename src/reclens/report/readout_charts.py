@@ -122,11 +122,12 @@ def _band(rows: Sequence[Mapping[str, Any]], *, x: str, title: str, across: str)
         base.mark_line(strokeWidth=2, color="var(--s0)").encode(x=at, y=y),
         base.mark_circle(size=60, opacity=1, color="var(--s0)").encode(x=at, y=y, tooltip="tip:N"),
     ]  # fmt: skip
-    if any(row.get("bound_low") is not None for row in rows):
+    looked = [row for row in rows if row.get("bound_low") is not None]
+    if looked:
         layers += [
-            base.mark_line(strokeWidth=1.5, strokeDash=[5, 4], color="var(--s1)").encode(
-                x=at, y=alt.Y(f"{end}:Q", scale=scale, title=title)
-            )
+            base_of(looked, height=260)
+            .mark_line(point=True, strokeWidth=1.5, strokeDash=[5, 4], color="var(--s1)")
+            .encode(x=at, y=alt.Y(f"{end}:Q", scale=scale, title=title))
             for end in ("bound_low", "bound_high")
         ]
     return alt.layer(*layers)
