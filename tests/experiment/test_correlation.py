@@ -68,6 +68,16 @@ def test_lifts_are_the_ratios_of_runs_by_segment() -> None:
         true_lifts(world, arms, control="z")
 
 
+def test_a_segment_that_did_nothing_in_control_costs_nothing_but_itself() -> None:
+    world = draw_world(preset("tiny", users=60, new_share=0.05, heavy_share=0.2), seed=1)
+    arms = {"a": Arm(name="a", strategy=Popular()), "b": Arm(name="b", strategy=Random())}
+    found = true_lifts(world, arms, control="a", days=1)
+    run = simulate(world, [arms["a"]], days=1).users
+    came = {cohort for cohort, total in run.select(run["cohort"].cast(str), "expected_clicks").rows() if total > 0}
+    assert set(found.values["b"]) == {OVERALL, *(("cohort", cohort) for cohort in came)}
+    assert came < set(run["cohort"].cast(str))
+
+
 def test_the_family_has_a_dozen_and_every_kind() -> None:
     assert len(FAMILY) >= 12 and {"random", "popular"} <= set(FAMILY)
     assert len({parameters.get("model", name) for name, parameters in FAMILY.items()}) >= 6

@@ -36,7 +36,7 @@ def correlate(
 
     Offline: on a tenth of each user's history, held out by lot. Online: everybody lives under each strategy. The regret
     is the lift of the best strategy minus that of the one the metric puts first. A small world takes half a minute on
-    two cores, a medium one some ten minutes.
+    two cores, a medium one a minute.
 
     Examples:
       reclens experiment correlate --size tiny

@@ -44,7 +44,7 @@ def holdout(
     From [bold]--users --mean --sd[/bold]: power and smallest detectable lift after each month. In a world
     ([bold]--size[/bold] or [bold]--world[/bold]): the long-term effect as a surrogate index predicts it after a few
     days, as the whole test finds it, and as it is; and the effect by days since first exposure. A small world takes 20
-    seconds on two cores, a medium one some three minutes.
+    seconds on two cores, a medium one about a minute.
 
     Examples:
       reclens experiment holdout --users 500000 --share 0.02 --mean 12 --sd 20 --correlation 0.4 --lift 0.03

@@ -38,7 +38,7 @@ def interference(
 
     Arms that train on the same logs learn from each other, so that a test may find too little, or the wrong sign. For
     each design: the truth, the estimate, their difference (bias), the share of tests with the wrong sign, and how often
-    the interval held the truth. Eight small worlds take half a minute on two cores, medium ones about ten times that;
+    the interval held the truth. Eight small worlds take half a minute on two cores, medium ones some three minutes;
     time grows with users, days, worlds and designs.
 
     Examples:

@@ -82,7 +82,7 @@ def true_lifts(
         arms: Strategies by label.
         control: The label of one of them.
         metric: A total of ``reclens.world.truth.METRICS``.
-        by: Attribute of the users to split by, or None.
+        by: Attribute of the users to split by, or None; segments that have none of the metric in control are left out.
         days: For how long.
         retrain: Days from one training to the next.
         level: Of the intervals.
@@ -111,6 +111,9 @@ def true_lifts(
         run = simulate(world, [arm], days=days, retrain=retrain, seed=seed, threads=threads)
         totals[name] = run.users[metric].to_numpy().astype(np.float64)
     progress("true lifts", len(arms), len(arms))
+    # A few users who did nothing in control must not cost the lifts of all others.
+    segments = {cell: rows for cell, rows in segments.items()
+                if cell == OVERALL or (rows.sum() > 1 and totals[control][rows].sum() > 0)}  # fmt: skip
     values = {name: {cell: _lift(mine[rows], totals[control][rows], level) for cell, rows in segments.items()}
               for name, mine in totals.items()}  # fmt: skip
     return Lifts(control, metric, values)
@@ -122,9 +125,7 @@ def _lift(treated: np.ndarray, control: np.ndarray, level: float) -> Estimate:
 
     n, base = len(control), float(control.mean()) if len(control) else 0.0
     if n < 2 or base <= 0:
-        raise UsageError(
-            f"a segment of {n} users has {base:g} in control: no lift can be taken. Simulate more users or days."
-        )
+        raise UsageError(f"{n} users have {base:g} in control: no lift can be taken. Simulate more users or days.")
     ratio = float(treated.mean() / base)
     parts = (treated - ratio * control) / base
     half = float(ndtri((1 + level) / 2) * parts.std(ddof=1) / np.sqrt(n))
