@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 import pytest
@@ -111,3 +113,48 @@ def test_a_small_arm_that_shows_the_same_covers_as_much() -> None:
         assert "random draws of 300 of them" in found.notes[0]
     with pytest.raises(DataError, match="nothing was shown to the arm new"):
         arm_differences(shown.filter(variant="old"), plan)
+
+
+def test_rows_before_the_start_are_not_in_the_experiment() -> None:
+    # Loads of the weeks before are alike in both arms, and seven of ten rows; since the start new takes 1.5 times.
+    rng = np.random.default_rng(5)
+    who = rng.integers(0, 2000, 20_000)
+    new, early = who % 2 == 1, rng.random(20_000) < 0.7
+    frame = pl.DataFrame({
+        "user_id": who, "variant": np.where(new, "new", "old"), "clicked": rng.integers(0, 2, 20_000),
+        "timestamp": np.datetime64("2026-01-12", "us") + np.where(early, -1, 1) * np.timedelta64(1, "D"),
+        "seconds": rng.exponential(1, 20_000) * np.where(new & ~early, 1.5, 1.0),
+        # Before the start both arms saw everything; since then new sees half as many items.
+        "item_id": np.where(early, rng.integers(0, 400, 20_000), rng.integers(0, np.where(new, 100, 200))),
+    })  # fmt: skip
+    frame = frame.with_columns(seconds=pl.when(pl.int_range(pl.len()) < 50).then(None).otherwise("seconds"))
+    begun = PLAN.model_copy(update={"start": date(2026, 1, 12)})
+    found = {effect.metric.name: effect.found
+             for effect in read_experiment(begun, frame, events=True, exposures=frame, catalogue=range(400)).effects
+             }  # fmt: skip
+    inside = frame.filter(pl.col("timestamp") >= begun.start)
+    for arm, side in (("old", "control"), ("new", "treatment")):
+        part = inside.filter(variant=arm)
+        seconds = part["seconds"].drop_nulls().to_numpy()
+        assert getattr(found["slow loads"], side) == pytest.approx(np.quantile(seconds, 0.9))
+        assert getattr(found["coverage"], side) == pytest.approx(part["item_id"].n_unique() / 400)
+    assert found["slow loads"].relative.value == pytest.approx(0.5, abs=0.1)
+    count = inside["seconds"].null_count()
+    assert found["slow loads"].notes[-1] == f"{count} rows without a finite 'seconds' were left out."
+    whole = arm_differences(frame.drop("timestamp"), begun, time="timestamp")["coverage", "new"]
+    assert whole.notes[0].startswith("The exposures have no column of the time")
+
+
+def test_units_in_two_arms_are_left_out_of_quantiles_and_lists_too() -> None:
+    frame = log()
+    again = frame.head(20).with_columns(variant=pl.lit("new"), seconds=1e6, item_id=pl.lit(99, pl.Int64))
+    moved = pl.concat([frame, again])
+    for read in (quantile_differences, arm_differences):
+        with pytest.raises(DataError, match="1 units stand in two arms, such as 0"):
+            read(moved, PLAN)
+    found = quantile_differences(moved, PLAN, two_arms="drop")["slow loads", "new"]
+    rest = frame.filter(pl.col("user_id") != 0)
+    assert found.treatment == pytest.approx(np.quantile(rest.filter(variant="new")["seconds"].to_numpy(), 0.9))
+    assert found.n_control == 299
+    shown = arm_differences(moved, PLAN, two_arms="drop", catalogue=range(100))["coverage", "new"]
+    assert shown.treatment == pytest.approx(rest.filter(variant="new")["item_id"].n_unique() / 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import polars as pl
 
 from reclens.data.frames import ArrowStream
 from reclens.errors import DataError, UsageError
+from reclens.experiment.gather import OnFault
 from reclens.experiment.plan import Plan
 from reclens.experiment.query import quoted
 from reclens.experiment.source import Table, opened, present
@@ -23,8 +25,9 @@ __all__ = ["arm_differences", "quantile_differences"]
 
 
 def quantile_differences(
-    source: Any, plan: Plan, *, arm: str = "variant", table: str | None = None, query: str | None = None
-) -> dict[tuple[str, str], Difference]:
+    source: Any, plan: Plan, *, arm: str = "variant", time: str | None = None, start: date | datetime | None = None,
+    two_arms: OnFault = "error", table: str | None = None, query: str | None = None,
+) -> dict[tuple[str, str], Difference]:  # fmt: skip
     """Differences of the quantile metrics of a plan, over the rows of a table.
 
     A unit may have many rows (page loads of a user): the intervals respect that. The values of one metric are held in
@@ -34,14 +37,18 @@ def quantile_differences(
         source: As in :func:`~reclens.experiment.gather.gather`.
         plan: The plan.
         arm: Column of the arm.
+        time: Column of the time; None where every row belongs to the experiment.
+        start: When the experiment began; None takes the plan's. Rows before it are left out.
+        two_arms: Whether units in two arms are an error, or dropped.
         table: Table of a DuckDB file or connection.
         query: A SELECT to read instead.
 
     Returns:
-        Metric and arm -> difference, for ``read_sums(others=…)``.
+        Metric and arm -> difference, for ``read_sums(others=…)``. Notes say how many rows had no finite value.
 
     Raises:
         UnknownNameError: If a column is absent.
+        DataError: If a unit stands in two arms, or rows name no unit.
     """
     found: dict[tuple[str, str], Difference] = {}
     asked = [metric for metric in plan.metrics if metric.kind == "quantile" and metric.value and metric.q]
@@ -52,10 +59,11 @@ def quantile_differences(
         present(rows, [arm, unit, *(metric.value for metric in asked if metric.value)])
         for metric in asked:
             assert metric.value is not None and metric.q is not None
-            value = f"CAST({quoted(metric.value)} AS DOUBLE)"
-            frame = _frame(rows, f"SELECT {quoted(unit)} AS unit, CAST({quoted(arm)} AS VARCHAR) AS arm, {value} AS "
-                                 f"value "
-                                 f"FROM {rows.sql} WHERE isfinite({value})")  # fmt: skip
+            every = _inside(rows, unit, arm, f"CAST({quoted(metric.value)} AS DOUBLE) AS value", time=time,
+                            start=start or plan.start, two_arms=two_arms)  # fmt: skip
+            frame = every.filter(pl.col("value").is_finite())
+            left_out = every.height - frame.height
+            note = f"{left_out:,} rows without a finite '{metric.value}' were left out."
             per_arm = {
                 name: clustered_quantile(part["value"].to_numpy(), part["unit"].rank("dense").to_numpy(), metric.q,
                                          level=plan.level)
@@ -63,8 +71,8 @@ def quantile_differences(
                 for part in [frame.filter(pl.col("arm") == name)]
             }  # fmt: skip
             for name in plan.treatments:
-                found[metric.name, name] = quantile_difference(per_arm[plan.control], per_arm[name],
-                                                               relative="fieller")  # fmt: skip
+                made = quantile_difference(per_arm[plan.control], per_arm[name], relative="fieller")
+                found[metric.name, name] = replace(made, notes=(*made.notes, note)) if left_out else made
     return found
 
 
@@ -74,6 +82,9 @@ def arm_differences(
     *,
     arm: str = "variant",
     item: str = ITEM,
+    time: str | None = None,
+    start: date | datetime | None = None,
+    two_arms: OnFault = "error",
     catalogue: Sequence[Any] | None = None,
     table: str | None = None,
     query: str | None = None,
@@ -88,6 +99,9 @@ def arm_differences(
         plan: The plan.
         arm: Column of the arm.
         item: Column of the item.
+        time: Column of the time; where there is none, every row counts, and a note says so.
+        start: When the experiment began.
+        two_arms: What happens to units in two arms.
         catalogue: Items that could have been shown; None takes those that were shown in any arm.
         table: Table of a DuckDB file or connection.
         query: A SELECT to read instead.
@@ -99,16 +113,23 @@ def arm_differences(
 
     Raises:
         UsageError: If an item was shown that the catalogue does not have.
-        DataError: If nothing was shown to an arm.
+        DataError: If nothing was shown to an arm, a unit stands in two arms, or rows name no unit.
     """
     asked = [metric for metric in plan.metrics if metric.kind in ("coverage", "gini")]
     if not asked:
         return {}
     with opened(exposures, table=table, query=query) as rows:
-        present(rows, [arm, plan.unit, item])
-        frame = _frame(rows, f"SELECT {quoted(plan.unit)} AS unit, CAST({quoted(arm)} AS VARCHAR) AS arm, "
-                             f"CAST({quoted(item)} AS VARCHAR) AS item FROM {rows.sql}")  # fmt: skip
+        unit = plan.cluster or plan.unit
+        present(rows, [arm, unit, item])
+        begun, at = start or plan.start, time if time in rows.columns else None
+        frame = _inside(rows, unit, arm, f"CAST({quoted(item)} AS VARCHAR) AS item", time=at,
+                        start=begun, two_arms=two_arms)  # fmt: skip
         where = rows.where
+    said: tuple[str, ...] = ()
+    if begun is not None and at is None:
+        said = ("The exposures have no column of the time that was named: all of them count, also before the start.",)
+    if catalogue is None:
+        said = (*said, "No catalogue was given: items shown in any arm stand for it.")
     listed = [str(each) for each in catalogue] if catalogue is not None else frame["item"].unique().sort().to_list()
     codes = frame["item"].cast(pl.Enum(list(dict.fromkeys(listed))), strict=False).to_physical()
     if codes.null_count():
@@ -139,13 +160,30 @@ def arm_differences(
             fewest = min(users[plan.control], users[name])
             made = compare_arm_statistics(counts(plan.control, fewest), counts(name, fewest), metric.kind,
                                           level=plan.level, relative="fieller")  # fmt: skip
-            if catalogue is None:
-                made = replace(
-                    made, notes=(*made.notes, "No catalogue was given: items shown in any arm stand for it.")
-                )
-            found[metric.name, name] = made
+            found[metric.name, name] = replace(made, notes=(*made.notes, *said))
     return found
 
 
-def _frame(rows: Table, sql: str) -> pl.DataFrame:
-    return pl.DataFrame(ArrowStream(rows.connection.sql(sql)))
+def _inside(
+    rows: Table, unit: str, arm: str, column: str, *, time: str | None, start: date | datetime | None, two_arms: OnFault
+) -> pl.DataFrame:  # fmt: skip
+    """Unit, arm and a column of the rows of the experiment: from its start on, of units that stand in one arm."""
+    timed = time is not None and start is not None
+    if timed:
+        present(rows, [time or ""])
+    within = f" WHERE {quoted(time or '')} >= $start" if timed else ""
+    sql = f"SELECT {quoted(unit)} AS unit, CAST({quoted(arm)} AS VARCHAR) AS arm, {column} FROM {rows.sql}{within}"
+    frame = pl.DataFrame(ArrowStream(rows.connection.sql(sql, params={"start": start} if timed else None)))
+    nobody = frame["unit"].null_count()
+    if nobody:
+        raise DataError(f"{nobody:,} rows name no unit; expected one in every row", source=rows.where, column=unit,
+                        fix="Find out whose they are, or leave them out before.")  # fmt: skip
+    low, high = (pl.col("arm").min().over("unit"), pl.col("arm").max().over("unit"))
+    crossed = frame.filter(low != high)["unit"]
+    if len(crossed) and two_arms == "error":
+        raise DataError(
+            f"{crossed.n_unique():,} units stand in two arms, such as {crossed[0]!r}; expected one arm a unit",
+            source=rows.where, column=unit,
+            fix='Find out how they crossed over, or leave them out by two_arms="drop".',
+        )  # fmt: skip
+    return frame.filter((low == high).fill_null(value=False)).with_columns(arm=low)

@@ -141,9 +141,10 @@ def read_experiment(
             ages = gather_ages(source, plan, arm=arm, time=time, start=start, table=table)
     else:
         sums = gather(source, plan, arm=arm, day=day, **faults)
-    others = quantile_differences(source, plan, arm=arm, table=table)
+    inside: dict[str, Any] = {"arm": arm, "start": start, "two_arms": two_arms}
+    others = quantile_differences(source, plan, time=time if events else None, table=table, **inside)
     if exposures is not None:
-        others |= arm_differences(exposures, plan, arm=arm, catalogue=catalogue)
+        others |= arm_differences(exposures, plan, catalogue=catalogue, time=time, **inside)
     return read_sums(plan, sums, others=others, planned_units=planned_units, days=days,
                      looks_taken=looks_taken, ages=ages, stratify=stratify)  # fmt: skip
 
