@@ -258,6 +258,11 @@ def test_after_a_killed_query_comes_the_next(place: Workspace) -> None:
     assert place.sql("SELECT 2 AS a", seconds=60)["a"].to_list() == [2]
 
 
+@pytest.mark.parametrize("seconds", [1e300, float("inf"), None])
+def test_a_limit_may_be_beyond_all_bounds(place: Workspace, seconds: float | None) -> None:
+    assert place.sql("SELECT 1 AS a", seconds=seconds)["a"].to_list() == [1]
+
+
 def test_many_ask_at_the_same_time(place: Workspace) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = pool.map(lambda n: place.sql(f"SELECT {n} AS a, count(*) AS n FROM {TABLE}").row(0), range(8))

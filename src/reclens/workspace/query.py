@@ -1,7 +1,7 @@
 """SQL over a workspace, in a process of its own: at the deadline it is killed, whatever it is doing.
 
 DuckDB heeds no interrupt while it plans a query or within one call of a function, so that a stopwatch beside it would
-stop little. The process is started when it is needed (about half a second), kept for the next query, and started anew
+stop little. The process is started when it is needed (about 0.3 s), kept for the next query, and started anew
 once it was killed; :mod:`reclens.workspace.sealed` is what it runs.
 """
 
@@ -89,7 +89,7 @@ class _Asked:
 
     def answer(self) -> tuple[dict[str, Any], bytes]:
         """Head and body of the answer."""
-        timer = threading.Timer(self.seconds or 0, self._stop)
+        timer = threading.Timer(min(self.seconds or 0, threading.TIMEOUT_MAX), self._stop)
         timer.daemon = True
         if self.seconds is not None:
             timer.start()
