@@ -35,7 +35,7 @@ def verdicts(
       reclens experiment verdicts --treatment ease --data ml-100k.zip --format csv --out verdicts.csv
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, say, table_of
     from reclens.experiment.simulation import ArmSettings, make_arm
     from reclens.experiment.verdicts import four_verdicts
     from reclens.settings import validate
@@ -43,6 +43,7 @@ def verdicts(
     from reclens.world.population import draw_world
     from reclens.world.settings import WorldSettings, preset
 
+    keep_interrupts()
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)
         if data is None:
