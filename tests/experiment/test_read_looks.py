@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import optimize, stats
 
 from reclens.errors import UsageError
 from reclens.experiment import Plan
+from reclens.experiment.gather import gather
 from reclens.experiment.read import Readout, read_sums
 from reclens.experiment.rule import guards_of
 from reclens.experiment.sums import Sums
@@ -195,3 +197,36 @@ def test_what_is_always_valid_is_tuned_before_the_data(method: str) -> None:
     three = plan(arms=("a", "b", "c"), sequential={"method": method})
     effect = read_sums(three, sums(n=500, b=1.0, c=1.0), planned_units=3000).effects[0]
     assert (effect.absolute.high - effect.absolute.value) / effect.found.se == pytest.approx(3.035, abs=2e-3)
+
+
+def drawn(n: int, *, z: float, heavy: float = 0.0) -> pl.DataFrame:
+    """Units of two arms with exact means and spreads, so that Welch's z is as asked; some are heavy."""
+    rng = np.random.default_rng(4)
+    frames = []
+    for at, arm in enumerate("ab"):
+        y = rng.normal(size=n)
+        y = (y - y.mean()) / y.std(ddof=1) + 100 + at * z * (2 / n) ** 0.5
+        # The treated arm got a few more heavy users by chance.
+        part = np.where(np.arange(n) < n * (0.5 + 0.04 * at), "heavy", "light")
+        frames.append(pl.DataFrame({"user_id": np.arange(n) + at * n, "variant": arm, "part": part,
+                                    "y": y + heavy * (part == "heavy")}))  # fmt: skip
+    return pl.concat(frames)
+
+
+def test_outliers_are_judged_by_the_p_value_of_the_look() -> None:
+    # z = 3 after a quarter: nothing is shown by the bound of 4.33, cut off or not, though the plain p is 0.003.
+    looked = plan(metrics=({**CLICKS, "effect": 0.001},), **OBF)
+    found = read_sums(looked, gather(drawn(4000, z=3.0), looked, tails=True), days=7)
+    outliers = guard(found, "outliers")
+    assert outliers.status == "fine" and outliers.rows[0]["p_value"] > 0.05
+    assert outliers.rows[0]["p_value_cut"] == pytest.approx(outliers.rows[0]["p_value"], rel=0.5)
+
+
+def test_strata_are_not_taken_for_outliers() -> None:
+    # 4 points more heavy users of 3 more each make up 3 standard errors, which strata take out and a cap does not.
+    asked = plan(metrics=({**CLICKS, "effect": 0.001},), segments=("part",))
+    rows = gather(drawn(4000, z=0.0, heavy=3.0), asked, tails=True)
+    found = read_sums(asked, rows, stratify="part")
+    plain = read_sums(asked, rows)
+    assert abs(found.effects[0].found.statistic) < 0.5 and plain.effects[0].found.statistic > 2.7
+    assert guard(found, "outliers").status == "fine"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from reclens.experiment.effects import Effect
+from reclens.experiment.effects import Effect, compare_metric
 from reclens.experiment.look import Look
 from reclens.experiment.plan import Plan
 from reclens.experiment.rule import LEAST_POWER
@@ -49,10 +49,13 @@ class Guard:
         return [{"guard": self.name, "status": self.status, "finding": self.finding}]
 
 
-def guards_of(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect]) -> tuple[Guard, ...]:
-    """Every guard, in the order to read them."""
+def guards_of(
+    plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], *, stratified: bool = False
+) -> tuple[Guard, ...]:
+    """Every guard, in the order to read them; ``stratified`` says that the effects are post-stratified."""
     return (
-        _sample_ratio(plan, sums), _clean_rows(plan, sums), _balance(plan, sums), _outliers(plan, sums, effects),
+        _sample_ratio(plan, sums), _clean_rows(plan, sums), _balance(plan, sums),
+        _outliers(plan, sums, look, effects, stratified),
         _peeking(plan, look), _power(plan, look, effects), _weeks(sums),
     )  # fmt: skip
 
@@ -139,8 +142,11 @@ def _standardised(found: Difference) -> float:
     return float(found.absolute.value / spread)
 
 
-def _outliers(plan: Plan, sums: Sums, effects: Sequence[Effect]) -> Guard:
-    """What the largest users hold, and what the effect is when values are cut off at the 99.9 % quantile."""
+def _outliers(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], stratified: bool) -> Guard:
+    """What the largest users hold, and what the effect is when values are cut off at the 99.9 % quantile.
+
+    Like is held against like: both p-values are those of this look, and neither effect is post-stratified.
+    """
     tails = sums.tails
     if tails is None:
         return Guard("outliers", "not checked", "The largest values were not looked at (tails=True does).")
@@ -149,26 +155,30 @@ def _outliers(plan: Plan, sums: Sums, effects: Sequence[Effect]) -> Guard:
         name = effect.metric.name
         if name not in tails.places or not effect.found.se > 0:
             continue
-        place = tails.places[name]
+        place, found = tails.places[name], effect.found
+        if stratified:
+            own = measures((effect.metric,), rows=sums.rows, indicators=sums.indicators)[name]
+            found = compare_metric(sums, own, plan.control, effect.arm, level=plan.level)
         cut = compare_arms(tails.arms[plan.control], tails.arms[effect.arm], place.of, covariates=place.covariates,
                            level=plan.level)  # fmt: skip
-        moved = (effect.found.absolute.value - cut.absolute.value) / effect.found.se
+        moved = (found.absolute.value - cut.absolute.value) / found.se
+        p, p_cut = look.p_value(found), look.p_value(cut)
         column = effect.metric.value or ""
         held = {arm: tails.largest[name, arm] / total for arm in (plan.control, effect.arm)
                 if (total := sums.arm(arm).sum(column)) > 0}  # fmt: skip
         top = max(held.values(), default=0.0)
         at = max(held, key=lambda arm: held[arm], default=plan.control)
-        flips = (effect.p_value <= plan.alpha) != (cut.p_value <= plan.alpha)
+        flips = (p <= plan.alpha) != (p_cut <= plan.alpha)
         rows.append({"metric": name, "arm": effect.arm, "largest": tails.largest[name, at], "held_by_one": top,
-                     "where": at, "cap": tails.caps[name], "difference": effect.found.absolute.value,
-                     "difference_cut": cut.absolute.value, "p_value": effect.found.p_value, "p_value_cut": cut.p_value,
+                     "where": at, "cap": tails.caps[name], "difference": found.absolute.value,
+                     "difference_cut": cut.absolute.value, "p_value": p, "p_value_cut": p_cut,
                      "moved_se": moved})  # fmt: skip
         if top > _TOP_SHARE or abs(moved) > 1 or flips:
             words.append(f"{name}: one user of {at} holds {top:.1%} of its sum ({tails.largest[name, at]:,.6g}); cut "
                          f"off "
                          f"at {tails.caps[name]:,.6g}, the difference of {effect.arm} goes from "
-                         f"{effect.found.absolute.value:+.4g} (p = {effect.found.p_value:.2g}) to "
-                         f"{cut.absolute.value:+.4g} (p = {cut.p_value:.2g})")  # fmt: skip
+                         f"{found.absolute.value:+.4g} (p = {p:.2g}) to "
+                         f"{cut.absolute.value:+.4g} (p = {p_cut:.2g})")  # fmt: skip
             blocks |= effect.metric.role == "primary" and (flips or abs(moved) > 1)
     if not words:
         return Guard("outliers", "fine", "No user holds 1 % of a metric, and cutting off values changes no conclusion.",

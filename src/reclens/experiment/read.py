@@ -120,7 +120,8 @@ def read_experiment(
         time: Column of the time of an event.
         start: When it began; None takes the plan's.
         day: Column of the day of first exposure, of a table with one row a unit.
-        exposures: Rows of what was shown to whom (unit, arm, ``item_id``), for coverage and Gini.
+        exposures: Rows of what was shown to whom (unit, arm, ``item_id``; with events and a start the time too), for
+            coverage and Gini.
         catalogue: Items that could have been shown; None takes those that were shown in any arm.
         table: Table of a DuckDB file or connection.
         two_arms: Whether units in two arms are an error, or dropped and counted.
@@ -178,7 +179,7 @@ def read_sums(
     """
     look = look_of(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
     effects = effects_of(plan, sums, look, others=others, stratify=stratify)
-    guards = guards_of(plan, sums, look, effects)
+    guards = guards_of(plan, sums, look, effects, stratified=stratify is not None)
     segments = segment_effects(plan, sums)
     differing = heterogeneity_of(segments)
     decisions = decide(plan, effects, guards, look)
