@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 
 import pytest
@@ -73,3 +74,11 @@ def test_python_gets_the_same_words_as_toml() -> None:
 def test_lists_of_tables_are_read_back() -> None:
     plan = load_plan({"name": 'a "b"', "arms": ARMS, "metrics": [CLICKS], "start": "2026-03-02"})
     assert load_plan(tomllib.loads(plan.to_toml())) == plan
+
+
+@pytest.mark.parametrize("key", ["cap", "effect", "margin"])
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_numbers_of_a_metric_are_finite(key: str, value: float) -> None:
+    role = {"role": "guardrail", "margin": 0.1} if key == "margin" else {}
+    with pytest.raises(UsageError, match=f"{key}.* finite number"):
+        Metric(**({"name": "m", "value": "y"} | role | {key: value}))

@@ -227,3 +227,6 @@ def test_the_posterior_agrees_with_the_interval_under_a_flat_prior() -> None:
     lift = found.effects[0].relative
     assert row["value"] == lift.value and (row["low"], row["high"]) == pytest.approx((lift.low, lift.high), rel=1e-2)
     assert row["loss_control"] - row["loss_treatment"] == pytest.approx(lift.value) and row["p_win"] > 0.97
+    lower = plan(metrics=(plan().metrics[0].model_dump() | {"better": "lower"},))
+    turned = read(users(lift=0.02), lower).posteriors[0]
+    assert turned["p_win"] == pytest.approx(1 - row["p_win"]) and turned["loss_control"] == row["loss_treatment"]

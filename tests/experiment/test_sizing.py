@@ -8,6 +8,7 @@ import tomllib
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import norm
 
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment import Plan, load_plan
@@ -178,6 +179,42 @@ def test_curves_and_days() -> None:
     slow = size_plan(plan(base, days=14), arrivals=[3000.0, 4000.0, 4500.0])
     assert slow.planned == 4500 + 11 * 500 and slow.days == 3 + math.ceil((slow.needed - 4500) / 500)
     assert days_for(1000, 300, arrivals=[300, 500, 600]) == 7 and days_for(450, 300, arrivals=[300, 500, 600]) == 2
+
+
+def test_looks_come_when_the_units_have_come() -> None:
+    # 6,600 distinct units in the first week, and 100 new ones a day from then on.
+    base = CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}
+    arrivals = [3000.0, 4500.0, 5500.0, 6000.0, 6300.0, 6500.0, 6600.0]
+    looked = plan(base, days=28, sequential={"looks": 4})
+    sized = size_plan(looked, arrivals=arrivals)
+    rows = look_schedule(sized)
+    assert sized.needed is not None and sized.needed > 8700  # more than come in four weeks
+    by_hand = [next(day for day in range(1, 400) if (arrivals[day - 1] if day <= 7 else 6600 + 100 * (day - 7)) >= n)
+               for n in (row["units"] for row in rows)]  # fmt: skip
+    assert [row["day"] for row in rows] == by_hand and rows[-1]["day"] == sized.days
+    question = Question(mean=10, sd=10)
+    slow = effect_by_days(question, daily=3000, days=28, arrivals=arrivals)
+    assert slow[27]["n"] == 6600 + 21 * 100
+    assert slow[27]["effect"] == pytest.approx(question.effect(n=8700).effect)
+
+
+def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
+    # Five arms and four Pocock looks: by the formula .05 ÷ 4 a test; the simulation of the plain test would say more.
+    waits = pl.DataFrame({"user_id": np.repeat(np.arange(1500), 4), "waited": rng.exponential(100, 6000)})
+    metric = {"name": "median", "kind": "quantile", "q": 0.5, "value": "waited", "effect": 0.05}
+    arms = {"c": 0.2, "t1": 0.2, "t2": 0.2, "t3": 0.2, "t4": 0.2}
+    for looks in (None, {"looks": 4, "spending": "pocock"}):
+        made = plan(metric, arms=arms, days=1, daily_units=9000, sequential=looks)
+        sized = size_plan(made, history=waits, runs=400)["median"]
+        assert sized.simulated is not None and sized.achieved is not None and sized.known is not None
+        # By hand: an arm has 1,800 units, fewer by what the looks cost; the test is at .05 ÷ 4.
+        n = 1800 / (group_sequential(4, spending="pocock").inflation if looks else 1.0)
+        se = sized.known.sd * np.sqrt(2 / n) / sized.known.mean
+        by_hand = 1 - norm.cdf(norm.ppf(1 - 0.05 / 8) - 0.05 / se)
+        assert sized.achieved == pytest.approx(by_hand, abs=0.01)
+        assert sized.simulated.low - 0.06 < by_hand < sized.simulated.high + 0.06
+        careless = 1 - norm.cdf(1.96 - 0.05 / (sized.known.sd * np.sqrt(2 / 1800) / sized.known.mean))
+        assert sized.simulated.value < careless - 0.08
 
 
 def test_what_is_missing_is_named(history) -> None:

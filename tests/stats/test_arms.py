@@ -253,3 +253,24 @@ def test_clusters_widen_a_quantile() -> None:
         hits += found.low <= truth <= found.high
         plain += naive.low <= truth <= naive.high
     assert 180 <= hits <= 198 and plain < 120
+
+
+def test_where_lower_is_better_the_posterior_turns_round(rng: np.random.Generator) -> None:
+    # 95 against 100 milliseconds, standard error of 1: better with probability Φ(5), and the loss is that of a rise.
+    old, new = rng.normal(100, 10, 20_000), rng.normal(95, 10, 20_000)
+    found = compare_arms(Moments.of({"y": old}), Moments.of({"y": new}), "y")
+    up, down = normal_posterior(found), normal_posterior(found, sign=-1)
+    assert up.p_win < 1e-6 and down.p_win > 1 - 1e-6 and down.value == up.value
+    draws = np.random.default_rng(1).normal(found.absolute.value, found.se, 200_000)
+    assert down.loss_control == pytest.approx(np.maximum(0, -draws).mean(), rel=1e-3)
+    assert down.loss_treatment == pytest.approx(np.maximum(0, draws).mean(), abs=1e-6)
+
+
+def test_an_infinite_expected_lift_is_refused() -> None:
+    # Without a success in control the share is beta(1, 101): the integral of p⁻¹ · (1 - p)¹⁰⁰ diverges.
+    with pytest.raises(UsageError, match="the expected lift is infinite"):
+        beta_binomial((0, 100), (5, 100), relative=True)
+    lift = beta_binomial((0, 100), (5, 100), relative=True, prior=(2.0, 2.0))
+    # E q · E p⁻¹ - 1 by the moments of the beta distribution: 7 ÷ 104 · 103 ÷ 1 - 1.
+    assert lift.value.value == pytest.approx(7 / 104 * 103 - 1, rel=1e-3)
+    assert beta_binomial((0, 100), (5, 100)).value.value == pytest.approx(6 / 102 - 1 / 102)

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.power import (
@@ -255,3 +256,17 @@ def test_questions_without_an_answer() -> None:
         Question(kind="proportion", mean=0.5).power_at(effect=2.0, n=100)
     with pytest.raises(UnknownNameError, match="kind of metric"):
         Question(kind="gini", mean=0.5)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_margin_of_a_share_that_should_be_low_lies_above_it() -> None:
+    # Complaints of 10 % that may rise to 12 %: n an arm = 2 (z₀.₉₇₅ + z₀.₈)² ÷ h², h = 2 (asin √.12 - asin √.10).
+    lower = Question(kind="proportion", mean=0.1, margin=0.2, sign=-1, formula="arcsine").size(power=0.8)
+    h = 2 * (math.asin(math.sqrt(0.12)) - math.asin(math.sqrt(0.1)))
+    assert lower.n_control == math.ceil(2 * 2.801585**2 / h**2)
+    higher = Question(kind="proportion", mean=0.1, margin=0.2, formula="arcsine").size(power=0.8)
+    h = 2 * (math.asin(math.sqrt(0.1)) - math.asin(math.sqrt(0.08)))
+    assert higher.n_control == math.ceil(2 * 2.801585**2 / h**2)
+    # A true fall to 9 % makes the variance that of 9 %, not of 11 %.
+    found = Question(kind="proportion", mean=0.1, margin=0.2, sign=-1).power(0.1, 8000)
+    se = math.sqrt((0.1 * 0.9 + 0.09 * 0.91) / 4000)
+    assert float(found) == pytest.approx(norm.cdf(0.03 / se - 1.959964), abs=1e-6)

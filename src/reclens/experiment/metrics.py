@@ -41,7 +41,7 @@ class _Checked(type(BaseModel)):
 
 
 class _Part(BaseModel, metaclass=_Checked):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Baseline(_Part):

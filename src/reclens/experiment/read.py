@@ -248,7 +248,7 @@ def _novelty(plan: Plan, ages: Mapping[int, Sums]) -> tuple[dict[str, Any], ...]
 def _posteriors(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
     return tuple(
         {"metric": e.metric.name, "arm": e.arm, "better": e.metric.better,
-         **normal_posterior(e.found, relative=True).to_dicts()[0]}
+         **normal_posterior(e.found, relative=True, sign=e.metric.sign).to_dicts()[0]}
         for e in effects
         if e.metric.role == "primary" and e.found.relative_se > 0
     )  # fmt: skip

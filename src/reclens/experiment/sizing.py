@@ -91,6 +91,7 @@ class Sizing:
         planned: Units in the planned days; None without days or traffic.
         daily: Units a day that reach the experiment; None without traffic.
         days: Days for what is needed; None without traffic.
+        arrivals: Distinct units that reached the experiment by the end of each day of the past; None if not given.
     """
 
     plan: Plan
@@ -100,6 +101,7 @@ class Sizing:
     planned: int | None
     daily: float | None
     days: int | None
+    arrivals: tuple[float, ...] | None = None
 
     def __getitem__(self, name: str) -> MetricSize:
         """The size of the metric of a name."""
@@ -157,7 +159,7 @@ def size_plan(
     needed = max((each.n for each in deciding if each is not None), default=None)
     days = None if needed is None or daily is None else days_for(needed, daily, arrivals=seen)
     return Sizing(plan=plan, metrics=tuple(found), inflation=inflation, needed=needed, planned=planned, daily=daily,
-                  days=days)  # fmt: skip
+                  days=days, arrivals=None if seen is None else tuple(seen))  # fmt: skip
 
 
 def inflation_of(plan: Plan) -> float:
@@ -200,7 +202,7 @@ def look_schedule(sizing: Sizing) -> list[dict[str, Any]]:
     if looks is None or looks.method != "group" or not whole:
         return []
     units = [math.ceil(whole * time - 1e-9) for time in looks.times]
-    days = [None if sizing.daily is None else days_for(n, sizing.daily) for n in units]
+    days = [None if sizing.daily is None else days_for(n, sizing.daily, arrivals=sizing.arrivals) for n in units]
     return [{"look": at + 1, "information": looks.times[at], "units": n, "day": day}
             for at, (n, day) in enumerate(zip(units, days, strict=True))]  # fmt: skip
 
@@ -267,16 +269,21 @@ def power_curve(
 
 
 def effect_by_days(
-    question: Question, *, daily: float, days: int, power: float = 0.8, sign: int = 1
-) -> list[dict[str, Any]]:
-    """Smallest effect that is found after each day: rows ``days, n, effect``. Days without an answer are left out."""
+    question: Question, *, daily: float, days: int, power: float = 0.8, sign: int = 1,
+    arrivals: Sequence[float] | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Smallest effect that is found after each day: rows ``days, n, effect``. Days without an answer are left out.
+
+    ``arrivals`` are as in :func:`days_for`.
+    """
     rows = []
     for day in range(1, days + 1):
+        n = units_by(day, daily, arrivals=arrivals)
         try:
-            answer = question.effect(n=daily * day, power=power, sign=sign)
+            answer = question.effect(n=n, power=power, sign=sign)
         except UsageError:
             continue
-        rows.append({"days": day, "n": int(daily * day), "effect": answer.effect})
+        rows.append({"days": day, "n": int(n), "effect": answer.effect})
     return rows
 
 
@@ -292,7 +299,7 @@ def question_of(
     smallest = min(plan.arms[arm] for arm in plan.treatments)
     return Question(
         kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
-        shares=(plan.arms[plan.control], smallest), margin=metric.margin, r2=known.r2, icc=known.icc,
+        shares=(plan.arms[plan.control], smallest), margin=metric.margin, sign=metric.sign, r2=known.r2, icc=known.icc,
         cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation,
         comparisons=len(plan.treatments) * len(plan.primary) if primary else 1, correction=plan.correction,
         formula=formula,
@@ -335,8 +342,10 @@ def _size(
         achieved = None if true is None else float(question.power(true, planned))
     if statistic is not None and true is not None and (planned or size):
         n = planned if planned is not None else size.n if size is not None else 0
-        simulated = simulate_power(statistic, units=units, n=n, effect=true, shares=question.shares, level=plan.level,
-                                   margin=metric.margin, better=metric.sign, runs=runs, rng=rng)  # fmt: skip
+        # As the formulas do: a corrected alpha for several tests, and fewer units for the looks on the way.
+        simulated = simulate_power(statistic, units=units, n=n / question.inflation, effect=true,
+                                   shares=question.shares, level=1 - question.alpha, margin=metric.margin,
+                                   better=metric.sign, runs=runs, rng=rng)  # fmt: skip
     note = "size by the spread of resampled histories, power by simulation" if of_arm else ""
     return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,
                       simulated=simulated, days=None, note=note)  # fmt: skip

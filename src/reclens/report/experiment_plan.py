@@ -128,7 +128,8 @@ def figures_of(each: MetricSize, sizing: Sizing) -> list[Figure]:
                        f"Power of {each.metric.name}")]  # fmt: skip
     if sizing.daily is not None:
         days = max(sizing.plan.days or 0, each.days or 0, 14)
-        found = effect_by_days(each.question, daily=sizing.daily, days=min(days + 7, 120), power=sizing.plan.power)
+        found = effect_by_days(each.question, daily=sizing.daily, days=min(days + 7, 120), power=sizing.plan.power,
+                               arrivals=sizing.arrivals)  # fmt: skip
         if len(found) > 1:
             chart = detectable_chart(found, worth=each.metric.effect, days=sizing.plan.days)
             drawn.append(figure_of(chart, f"Smallest effect of {each.metric.name} found after each day"))

@@ -185,8 +185,8 @@ def _bayes(readout: Readout) -> list[Part]:
          f"{row['p_win']:.1%}", f"{row['loss_treatment']:.3%}", f"{row['loss_control']:.3%}")
         for row in readout.posteriors
     )  # fmt: skip
-    heads = ("metric", "arm", "lift", "above control", "expected loss if shipped", "expected loss if not")
-    lead = ("Posterior of the lift under a flat prior, normal. Losses are of the metric going down; the decision "
+    heads = ("metric", "arm", "lift", "better than control", "expected loss if shipped", "expected loss if not")
+    lead = ("Posterior of the lift under a flat prior, normal. Losses are of the metric getting worse; the decision "
             "does not "
             "rest on this, and reading it every day until it pleases is peeking too.")  # fmt: skip
     table = Table("Posterior", heads, rows, readout.posteriors)

@@ -26,9 +26,9 @@ class Posterior:
 
     Attributes:
         value: Posterior mean of the difference, with a credible interval (equal tails).
-        p_win: Probability that treatment is above control.
-        loss_treatment: Expected loss of choosing treatment, E max(0, -difference).
-        loss_control: Expected loss of choosing control, E max(0, difference).
+        p_win: Probability that treatment is better: above control, or below it where lower is better.
+        loss_treatment: Expected loss of choosing treatment, E max(0, -difference) where higher is better.
+        loss_control: Expected loss of choosing control, E max(0, difference) where higher is better.
         se: Posterior standard deviation.
         method: How it was computed, and the prior.
     """
@@ -47,7 +47,7 @@ class Posterior:
 
 
 def normal_posterior(
-    found: Difference, *, relative: bool = False, prior: tuple[float, float] | None = None
+    found: Difference, *, relative: bool = False, prior: tuple[float, float] | None = None, sign: int = 1
 ) -> Posterior:
     """Posterior of a difference from its estimate and standard error, both taken as normal.
 
@@ -55,6 +55,7 @@ def normal_posterior(
         found: The difference.
         relative: Whether of the relative lift, by its delta-method standard error.
         prior: Mean and standard deviation of a normal prior; None for a flat one.
+        sign: +1 where higher is better, -1 where lower is.
 
     Raises:
         UsageError: If the difference has no standard error or the prior no width.
@@ -78,9 +79,10 @@ def normal_posterior(
     chance = float(ndtr(mean / sd))
     density = sd * math.exp(-((mean / sd) ** 2) / 2) / math.sqrt(2 * math.pi)
     gain = mean * chance + density
+    win, losses = (chance, (gain - mean, gain)) if sign > 0 else (1 - chance, (gain, gain - mean))
     what = "relative lift" if relative else "difference"
-    return Posterior(Estimate(mean, mean - z * sd, mean + z * sd, estimate.n, estimate.level), chance, gain - mean,
-                     gain, sd, f"normal posterior of the {what} under {words}")  # fmt: skip
+    return Posterior(Estimate(mean, mean - z * sd, mean + z * sd, estimate.n, estimate.level), win, *losses, sd,
+                     f"normal posterior of the {what} under {words}")  # fmt: skip
 
 
 def beta_binomial(
@@ -114,6 +116,11 @@ def beta_binomial(
     for hits, n in (control, treatment):
         if not 0 <= hits <= n:
             raise UsageError(f"{hits} of {n} is no share: expected 0 ≤ successes ≤ n.")
+    if relative and prior[0] + control[0] <= 1:
+        raise UsageError(
+            f"{control[0]} of {control[1]} in control under a beta({prior[0]:g}, {prior[1]:g}) prior: the share may be "
+            "so close to 0 that the expected lift is infinite. Ask for the difference, or take a prior above 1."
+        )
     if min(prior) <= 0 or not 0 < level < 1:
         raise UsageError(f"prior is {prior} and level {level}; expected positive parameters, and a level within 0 … 1.")
     (a, b), (c, d) = ((hits + prior[0], n - hits + prior[1]) for hits, n in (control, treatment))
@@ -129,11 +136,16 @@ def beta_binomial(
     above = c / (c + d) * (1 - betainc(c + 1, d, p)) - p * (1 - betainc(c, d, p))
     scale = 1 / np.maximum(p, 1e-300) if relative else np.ones_like(p)
     gain, mean = float(weights @ (above * scale)), float(weights @ ((c / (c + d) - p) * scale))
-    square = float(weights @ ((c * (c + 1) / ((c + d) * (c + d + 1)) - 2 * p * c / (c + d) + p**2) * scale**2))
+    square = float(weights @ (c * (c + 1) / ((c + d) * (c + d + 1)) - 2 * p * c / (c + d) + p**2))
+    loss = gain - mean
+    if relative:  # 1 / p has heavy tails that the nodes miss; its moments are known
+        once, twice = (a + b - 1) / (a - 1), (a + b - 2) / (a - 2) if a > 2 else math.inf
+        mean = c / (c + d) * once - 1
+        square = c * (c + 1) / ((c + d) * (c + d + 1)) * once * twice - 2 * c / (c + d) * once + 1
     ends = (q.min() / p.max() - 1, q.max() / p.min() - 1) if relative else (-1.0, 1.0)
     low, high = (_root(below, tail, ends) for tail in ((1 - level) / 2, (1 + level) / 2))
     what = "relative lift" if relative else "difference"
-    return Posterior(Estimate(mean, low, high, control[1] + treatment[1], level), 1 - below(0.0), gain - mean, gain,
+    return Posterior(Estimate(mean, low, high, control[1] + treatment[1], level), 1 - below(0.0), loss, loss + mean,
                      math.sqrt(max(square - mean**2, 0.0)),
                      f"beta({prior[0]:g}, {prior[1]:g}) priors, {what} of shares")  # fmt: skip
 

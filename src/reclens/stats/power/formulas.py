@@ -31,6 +31,7 @@ class Inputs:
         df: Degrees of freedom of a t-test.
         alpha: Chance of a false positive of the test, over its tails.
         tails: 1 or 2.
+        side: -1 where a positive difference is a fall of the value, as where lower is better; else +1.
     """
 
     mean: float
@@ -44,6 +45,7 @@ class Inputs:
     df: Any
     alpha: float
     tails: int
+    side: int = 1
 
 
 @dataclass(frozen=True)
@@ -120,13 +122,13 @@ def _normal(given: Inputs) -> Any:
 
 def _relative(given: Inputs) -> Any:
     lift = given.delta / given.mean
-    variance = (given.var_t / given.n_t + given.var_c * (1 + lift) ** 2 / given.n_c) / given.mean**2
+    variance = (given.var_t / given.n_t + given.var_c * (1 + given.side * lift) ** 2 / given.n_c) / given.mean**2
     return z_power((lift - given.null / given.mean) / np.sqrt(variance), alpha=given.alpha, tails=given.tails)
 
 
 def _shares(given: Inputs) -> tuple[float, Any]:
     """Both shares; outside 0 … 1 there are none."""
-    treated = given.mean + given.delta
+    treated = given.mean + given.side * given.delta
     return given.mean, np.where((treated > 0) & (treated < 1), treated, np.nan)
 
 
@@ -161,8 +163,8 @@ def _baseline(given: Inputs) -> Any:
 
 def _arcsine(given: Inputs) -> Any:
     old, new = _shares(given)
-    h = 2 * (np.arcsin(np.sqrt(new)) - np.arcsin(np.sqrt(np.clip(old + given.null, 0, 1))))
-    away = h / np.sqrt(given.factor * (1 / given.n_c + 1 / given.n_t))
+    h = 2 * (np.arcsin(np.sqrt(new)) - np.arcsin(np.sqrt(np.clip(old + given.side * given.null, 0, 1))))
+    away = given.side * h / np.sqrt(given.factor * (1 / given.n_c + 1 / given.n_t))
     return z_power(away, alpha=given.alpha, tails=given.tails)
 
 

@@ -73,6 +73,7 @@ class Question:
         level: Confidence level of the interval: 1 − alpha, two-sided.
         margin: How much worse the treatment may be: the question is then whether the interval excludes a larger loss
             (non-inferiority, one tail of the same interval), and an effect of 0 is what one hopes to confirm.
+        sign: Under a margin, +1 where higher is better and -1 where lower is; better is positive then.
         tails: 2, or 1 for a test of an increase that spends the whole alpha on it.
         comparisons: How many tests share the alpha.
         correction: ``bonferroni`` (exact for the first step of Holm, Hochberg and Hommel too) or ``none``.
@@ -101,6 +102,7 @@ class Question:
     shares: tuple[float, float] = (0.5, 0.5)
     level: float = 0.95
     margin: float | None = None
+    sign: int = 1
     tails: Literal[1, 2] = 2
     comparisons: int = 1
     correction: str = "bonferroni"
@@ -166,6 +168,7 @@ class Question:
             mean=self.mean, var_c=factor * sd**2, var_t=factor * (self.sd_treatment or sd) ** 2, delta=delta, null=null,
             n_c=control, n_t=treated, factor=factor, df=(control + treated) / units - 2,
             alpha=self.alpha / (2 if self.margin is not None else 1), tails=tails,
+            side=1 if self.margin is None else self.sign,
         )  # fmt: skip
         with np.errstate(all="ignore"):
             return FORMULAS[self.formula_name].power(given)
@@ -212,7 +215,8 @@ class Question:
             offset = question.margin or 0.0
             largest = 1e9
             if question.kind == "proportion":
-                room = 1 - question.mean if sign > 0 else question.mean
+                up = sign * (1 if question.margin is None else question.sign) > 0
+                room = 1 - question.mean if up else question.mean
                 largest = offset + 0.999999 * room / (abs(question.mean) if question.relative else 1.0)
             return sign * (_solve(lambda e: float(question.power(sign * (e - offset), n)), power, low=1e-12,
                                   high=largest) - offset)  # fmt: skip
