@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -10,11 +11,23 @@ import polars as pl
 
 def test_verdicts_side_by_side(run, tmp_path) -> None:
     done = run("experiment", "verdicts", "--size", "tiny", "--days", "3", "--k", "3", "--lists", "3", "--treatment",
-               "oracle", "--format", "json", cwd=tmp_path)  # fmt: skip
+               "oracle", "--format", "json", "--report", "told", cwd=tmp_path)  # fmt: skip
     rows = json.loads(done.stdout)["rows"]
     assert {row["verdict"] for row in rows} == {"truth", "A/B", "A/B, lists alone", "interleaving", "off-policy"}
     assert all(row["truth"] > 0 for row in rows if row["verdict"] == "interleaving")
     assert "off-policy, by whole lists:" in done.stderr
+    told = (tmp_path / "told.md").read_text()
+    right = sum(row["right"] is True for row in rows if row["verdict"] == "interleaving")
+    assert "In truth the treatment raises clicks a list" in told and f"interleaving, 4 estimates: {right} right" in told
+    page = (tmp_path / "told.html").read_text()
+    drawn = [
+        json.loads(spec) for spec in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.S)
+    ]
+    measures = {row["measure"] for row in rows}
+    assert len(drawn) == len(measures), "a chart for each measure"
+    values = [row["value"] for chart in drawn for layer in chart["layer"] for each in [layer, *layer.get("layer", [])]
+              for row in each.get("data", {}).get("values", []) if "method" in row]  # fmt: skip
+    assert {row["effect"] for row in rows} <= set(values)
 
 
 def test_the_open_bandit_dataset(run, tmp_path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 __all__ = ["off_policy", "verdicts"]
 
@@ -25,6 +25,7 @@ def verdicts(
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
+    report: ReportOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """One world, four verdicts: the truth, an A/B test, interleaving and off-policy estimates, side by side.
@@ -32,12 +33,13 @@ def verdicts(
     Examples:
       reclens experiment verdicts --size tiny --days 7
 
-      reclens experiment verdicts --treatment ease --data ml-100k.zip --format csv --out verdicts.csv
+      reclens experiment verdicts --treatment ease --data ml-100k.zip --format csv --out verdicts.csv --report verdicts
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, say, table_of
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, say, table_of
     from reclens.experiment.simulation import ArmSettings, make_arm
     from reclens.experiment.verdicts import four_verdicts
+    from reclens.report.verdicts import build_verdicts_report
     from reclens.settings import validate
     from reclens.world.fitting import fit_world
     from reclens.world.population import draw_world
@@ -60,6 +62,8 @@ def verdicts(
     for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
         say(f"off-policy, {what}: {each.words}", quiet=quiet)
     emit(table_of("One world, four verdicts", found.to_dicts()), format=format, out=out)
+    if report is not None:
+        save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=quiet)
 
 
 def off_policy(
