@@ -8,7 +8,16 @@ import json
 
 import pytest
 
-from reclens.report import comparison_table, format_number, leaderboard, segment_table, to_csv, to_json, to_markdown
+from reclens.report import (
+    Table,
+    comparison_table,
+    format_number,
+    leaderboard,
+    segment_table,
+    to_csv,
+    to_json,
+    to_markdown,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +66,10 @@ def test_cells_cannot_break_out() -> None:
     head = Table("t", ("=cmd|x",), (("x",),), ({"=cmd|x": "x", "@a": 1, "b": -1},))
     assert to_csv(head) == "'=cmd|x,'@a,b\nx,1,-1\n", "heads are run too; numbers stay numbers"
     assert json.loads(to_json(table))["rows"] == [{"a": "=cmd()", "b": None}]
+
+
+def test_a_name_of_the_data_is_no_tag_in_markdown() -> None:
+    table = Table("t", ("system", "n < 5"), (("<script>alert(1)</script>", "a|b < c"),), (), ("<img src=x>, p <.001",))
+    written = to_markdown(table)
+    assert "&lt;script>alert(1)&lt;/script>" in written and "&lt;img src=x>" in written
+    assert "a\\|b < c" in written and "p <.001" in written and "n < 5" in written  # signs of comparison stay

@@ -301,3 +301,16 @@ def test_settings_say_what_is_wrong(tmp_path) -> None:
         load_world_settings(file)
     file.write_text('size = "tiny"\nclick_rate = 0.2\nstart = 2026-02-02\n')
     assert load_world_settings(file) == preset("tiny", click_rate=0.2, start="2026-02-02")
+
+
+def test_a_day_of_the_log_ends_at_midnight(tmp_path) -> None:
+    # Sixty-four lists a visit at most, and nearly always another one: a minute each must not run into the next day.
+    world = draw_world(preset("tiny", most_lists=64, more=0.97), seed=1)
+    run = simulate(world, [Arm(name="all", strategy=Popular())], days=3, folder=tmp_path / "log")
+    files = sorted((run.folder / "impressions").iterdir())
+    assert len(files) == 3
+    for file in files:
+        frame = pl.read_parquet(file)
+        assert frame["timestamp"].dt.date().cast(pl.String).unique().to_list() == [file.stem]
+        longest = frame.group_by("user_id").agg((pl.col("timestamp").max() - pl.col("timestamp").min()).alias("t"))["t"]
+        assert longest.max().total_seconds() > 50 * 60  # long visits are there

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ __all__ = [
     "to_json",
     "to_markdown",
 ]
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 NOTHING = "–"
 """What stands where there is no number."""
@@ -165,10 +168,10 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
 
 
 def to_markdown(table: Table) -> str:
-    """The table as Markdown; ``|`` in a cell is escaped."""
+    """The table as Markdown; ``|`` in a cell and what a browser would take for a tag are escaped."""
     lines = [_line(table.columns), _line(["---", *["--:"] * (len(table.columns) - 1)])]
     lines += [_line(row) for row in table.rows]
-    return "\n".join([*lines, "", *(f"*{note}*  " for note in table.notes)]) + "\n"
+    return "\n".join([*lines, "", *(f"*{_text(note)}*  " for note in table.notes)]) + "\n"
 
 
 def to_csv(table: Table) -> str:
@@ -206,7 +209,12 @@ def _level(results: Mapping[str, Evaluation]) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return "| " + " | ".join(_text(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _text(words: str) -> str:
+    """Words on one line, in which no tag begins: names come from data, and Markdown passes HTML on."""
+    return _TAG.sub("&lt;", words.replace("\n", " "))
 
 
 def _inert(value: Any) -> Any:

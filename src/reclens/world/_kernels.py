@@ -342,7 +342,8 @@ def live(
             at = choose(
                 shown, weights, size, np.exp(trait[1]), trait[2], ranks[-1], now, chances[1, n:], chances[2, n:]
             )
-            second = 86000 * uniform(state, _TIME) + 60 * request
+            # A minute a list; where there may be so many that they pass midnight, the visit begins earlier.
+            second = min(86000, 86400 - 60 * most) * uniform(state, _TIME) + 60 * request
             for p in range(size):
                 rows[0, n + p], rows[1, n + p], rows[2, n + p], rows[3, n + p] = user, shown[p], request * 256 + p, 0
                 rows[4, n + p] = second
