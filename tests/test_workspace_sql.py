@@ -364,8 +364,10 @@ def test_names_that_sql_does_not_tell_apart_are_told_apart(tmp_path: Path, small
 @pytest.mark.parametrize("folder", ["ws[1]", "w*", "run=5/ws", "what?"])
 def test_a_path_is_no_pattern(tmp_path: Path, small_data, folder: str) -> None:
     decoys = {"ws[1]": "ws1", "w*": "wx", "what?": "whats"}
-    for each in (folder, *([decoys[folder]] if folder in decoys else [])):
-        Workspace(tmp_path / each).save(small_data, "mine")
+    Workspace(tmp_path / folder).save(small_data, "mine")
+    if folder in decoys:
+        other = Dataset(pl.DataFrame({"user_id": ["x"], "item_id": ["y"]}), name="other")
+        Workspace(tmp_path / decoys[folder]).save(other, "mine")
     workspace = Workspace(tmp_path / folder)
     found = workspace.sql(f"SELECT * FROM {TABLE}")
     assert found.height == 6000 and found.columns == small_data.interactions.columns

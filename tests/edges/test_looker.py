@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import lkml
 import numpy as np
+import polars as pl
 import pytest
 import yaml
 
@@ -326,6 +327,18 @@ def test_parquet_files_hold_the_same(kept, bi: Looker, place: Path) -> None:
         export_looker(kept.workspace, place, schema="lake.recs", database=place / "x.duckdb", overwrite=True)
     with pytest.raises(UsageError, match="DuckDB could not tell them apart"):
         export_looker(kept.workspace, place, schema="X", database=place / "x.duckdb", overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["out[1]", "run=5"])
+def test_the_name_of_the_folder_is_no_pattern(kept, bi: Looker, place: Path, name: str) -> None:
+    folder = place.parent / name
+    export_looker(kept.workspace, folder)
+    export_looker(kept.workspace, folder / "database", database=folder / "mine.duckdb")
+    table = pl.read_parquet(folder / "tables" / "leaderboard.parquet", glob=False, hive_partitioning=False)
+    assert table.columns == [column.name for column in EXPORTS[0].columns]
+    with duckdb.connect(str(folder / "mine.duckdb"), read_only=True) as connection:
+        found = connection.execute("FROM leaderboard ORDER BY ALL").fetchall()
+    assert found and found == bi.connection.execute("FROM recs.leaderboard ORDER BY ALL").fetchall()
 
 
 def test_a_database_keeps_what_else_it_holds(kept, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

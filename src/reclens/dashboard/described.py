@@ -14,7 +14,7 @@ from reclens.data.shape import by_popularity, over_time, part_of, split_problems
 from reclens.data.split import Split
 from reclens.workspace import Workspace
 
-__all__ = ["Described", "describe_data", "tables_of"]
+__all__ = ["Described", "describe_data", "table_of", "tables_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,18 @@ def tables_of(workspace: Workspace) -> dict[str, dict[str, str]]:
     """The tables that SQL knows, with their columns."""
     stamps = tuple(each.created.isoformat() for each in store.listing(workspace))
     return _tables(str(workspace.folder), stamps)
+
+
+def table_of(workspace: Workspace, kind: str, name: str, table: str) -> str | None:
+    """What SQL calls a table of an artefact; None if there is no such table."""
+    stamps = tuple(each.created.isoformat() for each in store.listing(workspace))
+    return _table(str(workspace.folder), kind, name, table, stamps)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _table(folder: str, kind: str, name: str, table: str, stamps: tuple[str, ...]) -> str | None:
+    del stamps
+    return Workspace(folder).table_name(kind, name, table)
 
 
 @st.cache_resource(show_spinner="Reading the tables …", max_entries=8)

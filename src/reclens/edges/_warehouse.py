@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ def write_parquet(parts: Parts, folder: Path) -> None:
     """One Parquet file a table, without ever holding a whole table."""
     folder.mkdir()
     for table in EXPORTS:
-        frame = pl.scan_parquet(list(parts[table.name])) if parts[table.name] else table.frame([]).lazy()
+        frame = _scan(parts[table.name]) if parts[table.name] else table.frame([]).lazy()
         frame.sink_parquet(folder / f"{table.name}.parquet")
 
 
@@ -111,7 +112,13 @@ def _create(connection: DuckDBPyConnection, table: ExportTable, name: str, parts
     for column in table.columns:
         connection.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {_text(column.description)}")
     if parts:
-        connection.execute(f"INSERT INTO {name} FROM read_parquet($files)", {"files": [str(part) for part in parts]})
+        # The folder may be called out[1] or run=5: its name is no pattern and no column.
+        files = [re.sub(r"([*?\[])", r"[\1]", str(part)) for part in parts]
+        connection.execute(f"INSERT INTO {name} FROM read_parquet($files, hive_partitioning = false)", {"files": files})
+
+
+def _scan(parts: Sequence[Path]) -> pl.LazyFrame:
+    return pl.scan_parquet(list(parts), glob=False, hive_partitioning=False)
 
 
 def _text(value: str) -> str:

@@ -200,9 +200,10 @@ class Workspace:
         found: dict[str, dict[str, str]] = {}
         for name, file in sorted(self._files().items()):
             try:
-                found[name] = {column: str(kind) for column, kind in pl.read_parquet_schema(file).items()}
+                schema = pl.scan_parquet(file, glob=False, hive_partitioning=False).collect_schema()
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
                 continue
+            found[name] = {column: str(kind) for column, kind in schema.items()}
         return found
 
     def table_name(self, kind: str, name: str, table: str) -> str | None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.console import draw_console
-from reclens.dashboard.described import Described, describe_data
+from reclens.dashboard.described import Described, describe_data, table_of
 from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import chart, choose, choose_view, empty, grid, legend, plain, table
@@ -42,7 +42,7 @@ def show(workspace: Workspace) -> None:
     view = choose_view([*views, "SQL"])
     if view == "SQL":
         log = "train" if kind == "split" else "interactions"
-        names = {each: workspace.table_name(kind, name, each) for each in (log, "items")}
+        names = {each: table_of(workspace, kind, name, each) for each in (log, "items")}
         draw_console(workspace, names[log], names["items"])
         return
     views[view](describe_data(workspace, kind, name, part))
