@@ -49,7 +49,8 @@ def test_from_a_log_and_a_plan_to_a_readout(run, tmp_path: Path) -> None:
                 "json", "--out", "readout", cwd=tmp_path)  # fmt: skip
     assert "- Ship new: it improves clicks" in found.stderr
     rows = json.loads(found.stdout)["rows"]
-    assert rows[0]["verdict"] == "better" and rows[0]["n_control"] + rows[0]["n_treatment"] == 3000
+    assert (rows[0]["verdict"], rows[0]["decision"], rows[0]["blocked_by"]) == ("better", "ship", None)
+    assert rows[0]["n_control"] + rows[0]["n_treatment"] == 3000
     assert "Decision" in (tmp_path / "readout.md").read_text(encoding="utf-8")
     assert "<script" in (tmp_path / "readout.html").read_text(encoding="utf-8")
 
@@ -61,6 +62,11 @@ def test_a_blocked_verdict_ends_with_status_1_and_bad_input_with_2(run, tmp_path
     frame.filter((pl.col("variant") == "old") | (pl.col("user_id") % 2 == 0)).write_parquet(tmp_path / "lost.parquet")
     blocked = run("experiment", "read", "plan.toml", "lost.parquet", "--events", cwd=tmp_path, status=1)
     assert "No verdict on new: 1 guard blocks first." in blocked.stderr and "Sample ratio: Mismatch" in blocked.stderr
+    assert "blocked: sample ratio" in " ".join(blocked.stdout.split())
+    blocked = run("experiment", "read", "plan.toml", "lost.parquet", "--events", "--format", "json", cwd=tmp_path,
+                  status=1)  # fmt: skip
+    row = json.loads(blocked.stdout)["rows"][0]
+    assert (row["decision"], row["blocked_by"]) == ("blocked", "sample ratio")
     crossed = frame.with_columns(variant=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("new")).otherwise("variant"))
     crossed = crossed.with_columns(
         variant=pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("old")).otherwise("variant")

@@ -230,3 +230,52 @@ def test_strata_are_not_taken_for_outliers() -> None:
     plain = read_sums(asked, rows)
     assert abs(found.effects[0].found.statistic) < 0.5 and plain.effects[0].found.statistic > 2.7
     assert guard(found, "outliers").status == "fine"
+
+
+def test_of_several_better_arms_one_is_shipped() -> None:
+    three = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "effect": 0.15},))
+    found = read_sums(three, sums(b=20.0, c=26.0))
+    assert [each.word for each in found.decisions] == ["ship", "ship"]
+    for each, other in zip(found.decisions, "cb", strict=True):
+        assert each.sentences[0].startswith(f"Ship {each.arm} or {other}, one of them: it improves clicks")
+        assert "By clicks, c is ahead." in each.sentences[1]
+        # 26 - 20 over a standard error of √20, relative to 120.
+        assert each.sentences[2].startswith("c against b: clicks +5.00% [") and each.sentences[2].endswith("p = 0.18.")
+    assert any(step.startswith("Roll out one of b, c") for step in found.next_steps)
+
+
+def test_words_are_of_the_plan_that_was_made() -> None:
+    bare = read_sums(plan(metrics=({**CLICKS, "effect": 0.15},)), sums(b=20.0)).decisions[0]
+    assert bare.sentences == (
+        "Ship b: it improves clicks, and the plan has no guardrail.",
+        bare.sentences[1],
+    )
+    assert bare.sentences[1].endswith("better, p = 8.2e-06.") and "correction" not in bare.sentences[1]
+    rail = {**CLICKS, "name": "kept", "role": "guardrail", "margin": 0.05}
+    railed = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "effect": 0.15}, rail))
+    safe = read_sums(railed, sums(b=20.0, c=0.0)).decisions[0]
+    assert safe.sentences[0].endswith("every guardrail holds.") and "after correction" in safe.sentences[1]
+
+
+def test_segments_hold_at_the_look() -> None:
+    # z = 3 in a segment after a quarter: by the bound of 4.33 nothing is shown.
+    looked = plan(metrics=({**CLICKS, "effect": 0.001},), segments=("part",), **OBF)
+    small = drawn(40, z=0.0).with_columns(
+        part=pl.when(pl.col("user_id") % 2 == 0).then(pl.lit("rare")).otherwise("part")
+    )
+    frame = pl.concat([drawn(4000, z=4.0), small.with_columns(pl.col("user_id") + 10_000)])
+    found = read_sums(looked, gather(frame, looked), days=7)
+    for each in found.segments:
+        reach = (each.absolute.high - each.absolute.low) / 2 / each.found.se
+        assert reach == pytest.approx(BOUNDS[0], abs=2e-3) and (each.p_value < 0.05) == (each.relative.low > 0)
+        assert each.p_adjusted >= each.p_value > each.found.p_value
+    assert {each.segment for each in found.segments} == {"heavy", "light"}
+    assert any("fewer than 30 units in an arm were not tested: part rare." in text for text in found.caveats)
+    assert any("Cochran's Q, which is of this look alone" in text for text in found.adjusted)
+
+
+def test_what_blocks_says_what_to_do() -> None:
+    weak = read_sums(plan(metrics=({**CLICKS, "effect": 0.01},)), sums(b=1.0))
+    assert weak.next_steps[0].startswith("Run longer, or plan a test of more units")
+    early = read_sums(plan(days=28), sums(b=15.0), days=7)
+    assert "--days" in guard(early, "peeking").finding and early.next_steps[0].startswith("Wait for the planned end")

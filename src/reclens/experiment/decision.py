@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reclens.experiment.effects import Effect
 from reclens.experiment.guards import Guard
 from reclens.experiment.look import Look
+from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
+from reclens.stats.difference import Difference
+from reclens.stats.estimate import Estimate
 
 __all__ = ["Decision", "decide"]
 
@@ -36,9 +40,43 @@ class Decision:
         return [{"arm": self.arm, "decision": self.word, "why": " ".join(self.sentences)}]
 
 
-def decide(plan: Plan, effects: Sequence[Effect], guards: Sequence[Guard], look: Look) -> tuple[Decision, ...]:
-    """One decision for each treated arm, by the rule that :func:`~reclens.experiment.rule.decision_rule` writes out."""
-    return tuple(_decide(plan, arm, [e for e in effects if e.arm == arm], guards, look) for arm in plan.treatments)
+def decide(
+    plan: Plan,
+    effects: Sequence[Effect],
+    guards: Sequence[Guard],
+    look: Look,
+    *,
+    between: Callable[[Metric, str, str], Difference | None] | None = None,
+) -> tuple[Decision, ...]:
+    """One decision for each treated arm, by the rule that :func:`~reclens.experiment.rule.decision_rule` writes out.
+
+    Where several arms may be shipped, each says so, and how the one that is ahead compares with the others: ``between``
+    gives the difference of the arm named last to the one named before.
+    """
+    found = [_decide(plan, arm, [e for e in effects if e.arm == arm], guards, look) for arm in plan.treatments]
+    winners = [decision.arm for decision in found if decision.word == "ship"]
+    if len(winners) < 2:
+        return tuple(found)
+    metric = plan.primary[0]
+    lifts = {e.arm: metric.sign * e.found.absolute.value for e in effects if e.metric is metric and e.arm in winners}
+    first = max(winners, key=lambda arm: lifts.get(arm, -math.inf))
+    said = [f"{' and '.join(winners)} are each better than {plan.control}. By {metric.name}, {first} is ahead."]
+    for arm in winners:
+        gap = between(metric, arm, first) if between is not None and arm != first else None
+        if gap is not None:
+            lift = look.interval(gap, relative=True)
+            said.append(f"{first} against {arm}: {metric.name} {_lift(lift, gap.absolute.value)}, p = "
+                        f"{look.p_value(gap):.2g}.")  # fmt: skip
+    return tuple(
+        replace(each, sentences=(_one_of(each, winners), *said, *each.sentences[1:])) if each.arm in winners else each
+        for each in found
+    )
+
+
+def _one_of(decision: Decision, winners: Sequence[str]) -> str:
+    """The decision on one of several winners: not more than one can be shipped."""
+    others = " or ".join(arm for arm in winners if arm != decision.arm)
+    return decision.sentences[0].replace(f"Ship {decision.arm}:", f"Ship {decision.arm} or {others}, one of them:", 1)
 
 
 def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Guard], look: Look) -> Decision:
@@ -48,7 +86,8 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
              for v in ("broken", "not shown to hold", "not testable")}  # fmt: skip
     measured = {e.metric.name for e in effects}
     unseen = [m.name for m in plan.guardrails if m.name not in measured]
-    facts = [_fact(e) for e in effects if e.metric.role == "primary"]
+    corrected = plan.correction != "none" and len(plan.treatments) * len(plan.primary) > 1
+    facts = [_fact(e, corrected) for e in effects if e.metric.role == "primary"]
     facts += [_rail(e) for e in effects if e.metric.role == "guardrail"]
     if unseen:
         facts.append(f"Not measured: {', '.join(unseen)}.")
@@ -67,7 +106,8 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
     open_rails = [e.metric.name for e in (*rails["not shown to hold"], *rails["not testable"])] + unseen
     if better and not open_rails:
         names = ", ".join(e.metric.name for e in better)
-        return Decision(arm, "ship", (f"Ship {arm}: it improves {names}, and every guardrail holds.", *facts))
+        safe = "and every guardrail holds" if plan.guardrails else "and the plan has no guardrail"
+        return Decision(arm, "ship", (f"Ship {arm}: it improves {names}, {safe}.", *facts))
     if better:
         head = f"Nothing is decided on {arm}: it improves {', '.join(e.metric.name for e in better)}, but "
         head += f"{', '.join(open_rails)} could still lose more than allowed."
@@ -78,12 +118,16 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
     return Decision(arm, "undecided", (head, *facts))
 
 
-def _fact(effect: Effect) -> str:
-    lift = effect.relative
+def _fact(effect: Effect, corrected: bool) -> str:
+    after = " after correction" if corrected else ""
+    p = f", p = {effect.p_adjusted:.2g}{after}" if effect.p_adjusted == effect.p_adjusted else ""
+    return f"{effect.metric.name}: {_lift(effect.relative, effect.absolute.value)}, {effect.verdict}{p}."
+
+
+def _lift(lift: Estimate, gap: float) -> str:
+    """A lift with its interval; the difference where there is no lift."""
     between = f" [{lift.low:+.2%}, {lift.high:+.2%}]" if lift.low is not None and lift.high is not None else ""
-    value = f"{lift.value:+.2%}{between}" if lift.value == lift.value else f"{effect.absolute.value:+.4g}"
-    p = f", p = {effect.p_adjusted:.2g} after correction" if effect.p_adjusted == effect.p_adjusted else ""
-    return f"{effect.metric.name}: {value}, {effect.verdict}{p}."
+    return f"{lift.value:+.2%}{between}" if lift.value == lift.value else f"{gap:+.4g}"
 
 
 def _rail(effect: Effect) -> str:

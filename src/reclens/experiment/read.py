@@ -16,7 +16,7 @@ from reclens.experiment.guards import Guard, guards_of
 from reclens.experiment.look import Look, look_of
 from reclens.experiment.plan import Plan
 from reclens.experiment.rule import decision_rule
-from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects
+from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects, small_segments
 from reclens.experiment.sums import Sums, measures
 from reclens.stats.bayes import normal_posterior
 
@@ -71,8 +71,11 @@ class Readout:
         return decision_rule(self.plan)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an effect; see :meth:`record` for everything."""
-        return [row for effect in self.effects for row in effect.to_dicts()]
+        """One row an effect, with the decision on its arm and what blocks it; see :meth:`record` for everything."""
+        words = {decision.arm: decision.word for decision in self.decisions}
+        blocked_by = ", ".join(guard.name for guard in self.guards if guard.status == "blocks")
+        return [{**row, "decision": words.get(effect.arm), "blocked_by": blocked_by or None}
+                for effect in self.effects for row in effect.to_dicts()]  # fmt: skip
 
     def record(self) -> dict[str, Any]:
         """Every number, as plain values."""
@@ -180,14 +183,20 @@ def read_sums(
     look = look_of(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
     effects = effects_of(plan, sums, look, others=others, stratify=stratify)
     guards = guards_of(plan, sums, look, effects, stratified=stratify is not None)
-    segments = segment_effects(plan, sums)
+    segments = segment_effects(plan, sums, look)
     differing = heterogeneity_of(segments)
-    decisions = decide(plan, effects, guards, look)
+    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    decisions = decide(
+        plan, effects, guards, look,
+        between=lambda metric, arm, other: compare_metric(
+            sums, places[metric.name], arm, other, level=plan.level, stratify=stratify
+        ) if metric.name in places else None,
+    )  # fmt: skip
     return Readout(
         plan=plan, look=look, decisions=decisions, effects=effects, guards=guards, segments=segments,
         heterogeneity=differing, cumulative=_cumulative(plan, sums, look), daily=_daily(plan, sums),
         novelty=_novelty(plan, ages or {}), adjusted=_adjusted(plan, look, effects, bool(segments)),
-        posteriors=_posteriors(effects), caveats=_caveats(plan, effects, guards, differing),
+        posteriors=_posteriors(effects), caveats=_caveats(plan, effects, guards, differing, small_segments(plan, sums)),
         next_steps=_next_steps(plan, decisions, guards, effects),
         units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules,
     )  # fmt: skip
@@ -287,13 +296,18 @@ def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bo
             said.append(f"{effect.metric.name}: values above {effect.metric.cap:g} count as that, as planned.")
     if segmented:
         said.append(
-            "Segments are adjusted together by Benjamini and Hochberg; whether they differ at all is Cochran's Q."
+            "Segments are adjusted together by Benjamini and Hochberg; whether they differ at all is Cochran's Q"
+            + (", which is of this look alone and allows for no earlier one." if plan.sequential is not None else ".")
         )
     return tuple(dict.fromkeys(said))
 
 
 def _caveats(
-    plan: Plan, effects: tuple[Effect, ...], guards: tuple[Guard, ...], differing: tuple[Heterogeneity, ...]
+    plan: Plan,
+    effects: tuple[Effect, ...],
+    guards: tuple[Guard, ...],
+    differing: tuple[Heterogeneity, ...],
+    small: tuple[str, ...],
 ) -> tuple[str, ...]:
     said = [f"{guard.name[0].upper()}{guard.name[1:]}: {guard.finding}" for guard in guards if guard.status == "look"]
     said += [f"{guard.name[0].upper()}{guard.name[1:]} was not checked: {guard.finding}"
@@ -301,6 +315,9 @@ def _caveats(
     said += [f"{e.metric.name}, {e.arm}: {note}" for e in effects for note in e.found.notes]
     said += [f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted p = {each.p_adjusted:.2g}): the "
              "average does not hold for everyone." for each in differing if each.p_adjusted <= plan.alpha]  # fmt: skip
+    if small:
+        more = f", and {len(small) - 10:,} more" if len(small) > 10 else ""
+        said.append(f"Segments with fewer than 30 units in an arm were not tested: {', '.join(small[:10])}{more}.")
     missing = [m.name for m in plan.metrics if m.name not in {e.metric.name for e in effects}]
     if missing:
         said.append(f"Not measured: {', '.join(missing)}. These need more than sums by user.")
@@ -314,10 +331,17 @@ def _next_steps(
     plan: Plan, decisions: tuple[Decision, ...], guards: tuple[Guard, ...], effects: tuple[Effect, ...]
 ) -> tuple[str, ...]:
     said: list[str] = []
-    said += [f"Explain and mend '{guard.name}', then read again." for guard in guards if guard.status == "blocks"]
+    todo = {
+        "power": "Run longer, or plan a test of more units: with so few nothing can be concluded.",
+        "peeking": "Wait for the planned end or look, or say how far the experiment is, then read again.",
+    }
+    said += [todo.get(guard.name, f"Explain and mend '{guard.name}', then read again.")
+             for guard in guards if guard.status == "blocks"]  # fmt: skip
+    winners = [decision.arm for decision in decisions if decision.word == "ship"]
     for decision in decisions:
         if decision.word == "ship":
-            said.append(f"Roll out {decision.arm}, and keep a holdout to see whether the effect lasts.")
+            arms = decision.arm if len(winners) == 1 else f"one of {', '.join(winners)}"
+            said.append(f"Roll out {arms}, and keep a holdout to see whether the effect lasts.")
         elif decision.word == "do not ship":
             said.append(f"Keep {plan.control}; look at the segments for where {decision.arm} does harm.")
         elif decision.word == "stop without hope":

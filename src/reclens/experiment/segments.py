@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from reclens.experiment.effects import compare_metric
+from reclens.experiment.look import Look
 from reclens.experiment.plan import Plan
 from reclens.experiment.sums import Sums, measures
 from reclens.stats.difference import Difference
+from reclens.stats.estimate import Estimate
 from reclens.stats.multiplicity import adjust
 
-__all__ = ["Heterogeneity", "SegmentEffect", "heterogeneity_of", "segment_effects"]
+__all__ = ["Heterogeneity", "SegmentEffect", "heterogeneity_of", "segment_effects", "small_segments"]
 
 _FEWEST = 30  # units of an arm below which a segment is shown without a test
 
@@ -27,8 +29,11 @@ class SegmentEffect:
         arm: The treated arm.
         by: The segmentation.
         segment: The segment.
-        found: The difference.
-        p_adjusted: p-value, adjusted over all segments of all metrics and arms by Benjamini and Hochberg.
+        found: The difference and its plain test.
+        absolute: The difference with the interval that holds at this look.
+        relative: The lift with the interval that holds at this look.
+        p_value: p-value that holds at this look.
+        p_adjusted: The same, adjusted over all segments of all metrics and arms by Benjamini and Hochberg.
     """
 
     metric: str
@@ -36,12 +41,17 @@ class SegmentEffect:
     by: str
     segment: str
     found: Difference
+    absolute: Estimate
+    relative: Estimate
+    p_value: float
     p_adjusted: float
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         return [{"metric": self.metric, "arm": self.arm, "by": self.by, "segment": self.segment,
-                 **self.found.to_dicts()[0], "p_adjusted": self.p_adjusted}]  # fmt: skip
+                 **self.found.to_dicts()[0], "difference_low": self.absolute.low,
+                 "difference_high": self.absolute.high, "lift_low": self.relative.low,
+                 "lift_high": self.relative.high, "p_value": self.p_value, "p_adjusted": self.p_adjusted}]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class Heterogeneity:
         by: The segmentation.
         q: Cochran's Q, Σ (d - d̄)²/v over segments with d̄ weighted by 1/v.
         df: Segments - 1.
-        p_value: Of one effect in all segments.
+        p_value: Of one effect in all segments; a test of this look alone, with no allowance for earlier ones.
         p_adjusted: The same, adjusted over segmentations, metrics and arms by Benjamini and Hochberg.
     """
 
@@ -71,8 +81,18 @@ class Heterogeneity:
         return [dict(vars(self))]
 
 
-def segment_effects(plan: Plan, sums: Sums) -> tuple[SegmentEffect, ...]:
-    """Effects on the primary metrics within every segment that was gathered.
+def small_segments(plan: Plan, sums: Sums) -> tuple[str, ...]:
+    """The segments that :func:`segment_effects` leaves out, as ``"country AT"``."""
+    return tuple(
+        f"{by} {segment}"
+        for by in sums.segmentations
+        for segment in sums.segments(by)
+        if min(sums.arm(name, by=by, segment=segment).n for name in plan.arms) < _FEWEST
+    )
+
+
+def segment_effects(plan: Plan, sums: Sums, look: Look) -> tuple[SegmentEffect, ...]:
+    """Effects on the primary metrics within every segment that was gathered, as they hold at a look.
 
     Segments with fewer than 30 units in an arm are left out: they could show nothing but chance.
     """
@@ -89,8 +109,12 @@ def segment_effects(plan: Plan, sums: Sums) -> tuple[SegmentEffect, ...]:
                         difference = compare_metric(sums, places[metric.name], plan.control, arm, level=plan.level,
                                                     by=by, segment=segment)  # fmt: skip
                         found.append((metric.name, arm, by, segment, difference))
-    adjusted = adjust(np.array([each[-1].p_value for each in found]), correction="bh") if found else []
-    return tuple(SegmentEffect(*each, float(p)) for each, p in zip(found, adjusted, strict=True))
+    p_values = [look.p_value(each[-1]) for each in found]
+    adjusted = adjust(np.array(p_values), correction="bh") if found else []
+    return tuple(
+        SegmentEffect(*each, look.interval(each[-1]), look.interval(each[-1], relative=True), p, float(after))
+        for each, p, after in zip(found, p_values, adjusted, strict=True)
+    )
 
 
 def heterogeneity_of(effects: tuple[SegmentEffect, ...]) -> tuple[Heterogeneity, ...]:

@@ -60,12 +60,16 @@ def summary_of_readout(readout: Readout) -> list[str]:
 def effect_table(readout: Readout) -> Table:
     """Every metric of every arm: values, difference and lift with intervals, p-values, and what may be said."""
     rows = []
+    blocked_by = ", ".join(guard.name for guard in readout.guards if guard.status == "blocks")
+    decided = {
+        each.arm: f"blocked: {blocked_by}" if each.word == "blocked" else each.word for each in readout.decisions
+    }
     for effect in readout.effects:
         found = effect.found
         rows.append((
             effect.metric.name, effect.metric.role, effect.arm, format_number(found.control),
             format_number(found.treatment), _between(effect.absolute, signed=True), _share(effect.relative),
-            _p(effect.p_value), _p(effect.p_adjusted), effect.verdict,
+            _p(effect.p_value), _p(effect.p_adjusted), effect.verdict, decided[effect.arm],
         ))  # fmt: skip
     heads = (
         "metric",
@@ -78,6 +82,7 @@ def effect_table(readout: Readout) -> Table:
         "p",
         "adjusted p",
         "verdict",
+        "decision",
     )
     methods = tuple(dict.fromkeys(f"{e.metric.name}: {e.found.method}." for e in readout.effects))
     note = "Adjusted p of a guardrail: one-sided, of a loss of its margin or more."
@@ -95,8 +100,8 @@ def segment_table(readout: Readout) -> Table:
     """Effects of primary metrics by segment."""
     records = [row for each in readout.segments for row in each.to_dicts()]
     rows = tuple(
-        (each.by, each.segment, each.metric, each.arm, f"{each.found.absolute.n:,}", _share(each.found.relative),
-         _p(each.found.p_value), _p(each.p_adjusted))
+        (each.by, each.segment, each.metric, each.arm, f"{each.found.absolute.n:,}", _share(each.relative),
+         _p(each.p_value), _p(each.p_adjusted))
         for each in readout.segments
     )  # fmt: skip
     heads = ("by", "segment", "metric", "arm", "n", "lift", "p", "adjusted p")

@@ -50,7 +50,7 @@ def segment_forest_chart(readout: Readout, *, by: str) -> Any:
 
     rows = []
     for each in readout.segments:
-        lift = each.found.relative
+        lift = each.relative
         if each.by == by and each.metric == readout.plan.primary[0].name and lift.value == lift.value:
             rows.append({"segment": each.segment, "system": each.arm, "value": lift.value, "low": lift.low,
                          "high": lift.high, "small": not each.p_adjusted <= readout.plan.alpha,
