@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 
 PLAN = """
 name = "carousel"
@@ -89,6 +90,23 @@ def test_a_a_tests_of_the_past(run, tmp_path: Path) -> None:
     rows = json.loads(found.stdout)["rows"]
     assert [row["metric"] for row in rows] == ["clicks", "click-through rate"]
     assert all(abs(row["false_positives"] - 0.05) < 0.025 for row in rows)
+    # The plan cuts values off: what is tested then are the values that were cut off, in every arm and by its share.
+    capped = PLAN.replace('value = "clicked"\ncov', 'value = "clicked"\ncap = 5\ncov') + (
+        '[[metrics]]\nname = "p90"\nkind = "quantile"\nvalue = "clicked"\nq = 0.9\nrole = "secondary"\n'
+    )
+    three = capped.replace("old = 0.5\nnew = 0.5", "old = 0.5\nnew = 0.25\nnewer = 0.25")
+    (tmp_path / "three.toml").write_text(three, encoding="utf-8")
+    found = run("experiment", "aa", "three.toml", "users.parquet", "--format", "json", cwd=tmp_path)
+    rows = json.loads(found.stdout)["rows"]
+    assert [(row["arm"], row["metric"]) for row in rows] == [
+        (arm, metric) for arm in ("new", "newer") for metric in ("clicks", "click-through rate")
+    ]
+    assert rows[0]["share"] == pytest.approx(1 / 3) and "not tested" in found.stderr and "p90" in found.stderr
+    # The standard deviation of the difference of arms of a third and two thirds, adjusted by the regression on before.
+    cut = np.minimum(frame["clicked"].to_numpy(), 5)
+    residual = cut - np.polyval(np.polyfit(before, cut, 1), before)
+    expected = residual.std() * np.sqrt(1 / (4000 / 3) + 1 / (8000 / 3))
+    assert rows[0]["sd_of_difference"] == pytest.approx(expected, rel=0.1)
     # One user of a million clicks: splits are then a coin on where she falls, and hardly ever significant.
     odd = frame.with_columns(clicked=pl.when(pl.col("user_id") == 7).then(1_000_000).otherwise("clicked"))
     odd.write_parquet(tmp_path / "odd.parquet")

@@ -22,28 +22,24 @@ def aa(
 ) -> None:
     """Test random splits of units that were treated alike: how often does each metric find a difference?
 
+    Each treated arm of the plan is tested at its own share against control; values are cut off where the plan does.
+
     Ends with status 1 where the share of false positives is not that of the plan's level, beyond chance.
 
     Examples:
       reclens experiment aa plan.toml users.parquet
     """
     from reclens.cli.shared import emit, say, table_of
+    from reclens.experiment.aa import aa_of_plan
     from reclens.experiment.history import read_columns
     from reclens.experiment.plan import load_plan
-    from reclens.experiment.sums import measures
-    from reclens.stats.aa import aa_tests
 
     made = load_plan(plan)
-    places = {name: place for name, place in measures(made.metrics).items() if place.metric.cap is None}
-    frame = read_columns(data)
-    columns = {name: frame[name].cast(float).to_numpy() for place in places.values() for name in place.columns}
-    found = aa_tests(
-        columns, {name: place.of for name, place in places.items()}, splits=splits, rng=seed, level=made.level,
-        covariates={name: place.covariates for name, place in places.items()},
-        share=made.arms[made.treatments[0]] / (made.arms[made.treatments[0]] + made.arms[made.control]),
-    )  # fmt: skip
-    emit(table_of("A/A tests", found.to_dicts()), format=format, out=out)
-    off = [row["metric"] for row in found.to_dicts() if not row["low"] <= made.alpha <= row["high"]]
+    rows, left_out = aa_of_plan(made, read_columns(data), splits=splits, rng=seed)
+    emit(table_of("A/A tests", rows), format=format, out=out)
+    if left_out:
+        say(f"- not tested, as these need more than a row a unit: {', '.join(left_out)}.")
+    off = dict.fromkeys(row["metric"] for row in rows if not row["low"] <= made.alpha <= row["high"])
     if off:
         say(
             f"- {', '.join(off)}: not {made.alpha:.0%} of the splits are significant. Cap outliers, or take more units."
