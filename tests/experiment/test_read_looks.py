@@ -13,7 +13,7 @@ from reclens.errors import UsageError
 from reclens.experiment import Plan
 from reclens.experiment.gather import gather
 from reclens.experiment.read import Readout, read_sums
-from reclens.experiment.rule import guards_of
+from reclens.experiment.rule import decision_rule, guards_of
 from reclens.experiment.sums import Sums
 
 CLICKS = {"name": "clicks", "value": "y"}
@@ -170,6 +170,15 @@ def test_power_blocks_where_the_rule_says(effect: float, status: str, word: str)
     assert "at least 50% for the smallest effect" in said and "less than the planned 80% is a caveat" in said
 
 
+def test_the_rule_of_several_questions_names_their_correction() -> None:
+    said = " ".join(decision_rule(plan(arms=("a", "b", "c"))))
+    assert (
+        "Ship an arm if the whole 95% interval of clicks lies above zero with a p-value of at most 0.05 after" in said
+    )
+    assert "after correction over all primary metrics and arms (holm)" in said
+    assert "correction" not in " ".join(decision_rule(plan()))
+
+
 def test_a_hopeless_look_stops() -> None:
     # 75 % in and z = -1.08: gsDesign's non-binding futility bound of this spending is near +1.
     looks = {"looks": 4, "futility": "lan_demets_obrien_fleming"}
@@ -279,3 +288,36 @@ def test_what_blocks_says_what_to_do() -> None:
     assert weak.next_steps[0].startswith("Run longer, or plan a test of more units")
     early = read_sums(plan(days=28), sums(b=15.0), days=7)
     assert "--days" in guard(early, "peeking").finding and early.next_steps[0].startswith("Wait for the planned end")
+
+
+@pytest.mark.parametrize("looks", [1, 4])
+def test_nothing_is_found_in_an_a_a_test_but_by_chance(looks: int) -> None:
+    """2,000 experiments without an effect, read at every planned look until one is decided: 5 % are."""
+    rng = np.random.default_rng(7)
+    y = rng.normal(10, 3, (2000, 2, looks, 1000 // looks))
+    n = 1000 // looks * np.arange(1, looks + 1)
+    total, squares = y.sum(axis=3).cumsum(axis=2), (y**2).sum(axis=3).cumsum(axis=2)
+    variance = (squares - total**2 / n) / (n - 1)
+    z = np.diff(total / n, axis=1)[:, 0] / np.sqrt(variance.sum(axis=1) / n)
+    more = {"sequential": {"looks": looks}, "days": 7 * looks} if looks > 1 else {}
+    asked = plan(metrics=({**CLICKS, "effect": 0.04},), **more)
+
+    def decision(at: int, means: list[float], sds: list[float]) -> str:
+        rows = [{"arm": arm, "n": int(n[at]), "sum:y": 0.0, "shift:y": mean, "product:y:y": sd**2 * (n[at] - 1)}
+                for arm, mean, sd in zip("ab", means, sds, strict=True)]  # fmt: skip
+        made = Sums.of_rows(rows, arms=["a", "b"])
+        return read_sums(asked, made, days=7 * (at + 1)).decisions[0].word
+
+    # No bound is below 1.9, so that only experiments beyond that need to be read.
+    assert {
+        decision(at, [10, 10 + s * 1.9 * 3 * (2 / n[at]) ** 0.5], [3, 3]) for at in range(looks) for s in (-1, 1)
+    } == {"undecided"}
+    decided = 0
+    for run in np.flatnonzero((np.abs(z) > 1.9).any(axis=1)):
+        for at in np.flatnonzero(np.abs(z[run]) > 1.9):
+            word = decision(at, *((each[run, :, at]).tolist() for each in (total / n, np.sqrt(variance))))
+            assert word in ("undecided", "ship", "do not ship")
+            if word != "undecided":
+                decided += 1
+                break
+    assert abs(decided / 2000 - 0.05) < 3 * (0.05 * 0.95 / 2000) ** 0.5

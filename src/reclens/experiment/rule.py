@@ -38,7 +38,9 @@ def guards_of(plan: Plan) -> tuple[str, ...]:
 def decision_rule(plan: Plan) -> tuple[str, ...]:
     """The rule, step by step: the first that applies is the decision."""
     several = len(plan.treatments) > 1 or len(plan.primary) > 1
-    correction = "" if plan.correction == "none" or not several else f", p-values corrected by {plan.correction}"
+    corrected = several and plan.correction != "none"
+    correction = (f" with a p-value of at most {plan.alpha:.2g} after correction over all primary metrics and arms "
+                  f"({plan.correction})" if corrected else "")  # fmt: skip
     primary = " or ".join(_moves(metric, plan) for metric in plan.primary)
     worse = " or ".join(_moves(metric, plan, worse=True) for metric in plan.primary)
     arm = plan.treatments[0] if len(plan.treatments) == 1 else "an arm"

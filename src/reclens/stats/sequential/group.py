@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -132,6 +133,15 @@ def group_sequential(
             raise UsageError(f"{name} is {value}, expected a share between 0 and 1.")
     if power <= 1 - level:
         raise UsageError(f"power is {power}, expected more than the {1 - level:.3g} of false positives.")
+    return _made(looks, spending, parameter, level, sides, power, futility)
+
+
+@lru_cache(maxsize=256)
+def _made(
+    looks: tuple[float, ...], spending: str, parameter: float | None, level: float, sides: Literal[1, 2], power: float,
+    futility: str | None,
+) -> GroupSequential:  # fmt: skip
+    """The plan; asked for again at every look, and once made always the same."""
     error = (1 - level) / 2
     if spending in CLASSICAL:
         upper = bounds_of_shape(looks, error=error, shape=0.0 if spending == "pocock" else -0.5, sides=sides)
