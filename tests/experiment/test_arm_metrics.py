@@ -1,4 +1,4 @@
-"""Quantiles, coverage, Gini, and effects by days since first exposure."""
+"""Quantiles, coverage, Gini, diversity, and effects by days since first exposure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import entropy
 
 from reclens.errors import DataError, UsageError
 from reclens.experiment import Plan
@@ -22,6 +23,7 @@ PLAN = Plan(
          "margin": 0.3},
         {"name": "coverage", "kind": "coverage", "role": "guardrail", "margin": 0.2},
         {"name": "Gini", "kind": "gini", "role": "guardrail", "better": "lower", "margin": 0.2},
+        {"name": "diversity", "kind": "diversity", "role": "guardrail", "margin": 0.2},
     ),
 )  # fmt: skip
 
@@ -60,6 +62,7 @@ def test_coverage_and_gini_are_those_of_the_counts() -> None:
         assert getattr(found["coverage", "new"], side) == pytest.approx((counts > 0).mean())
         pairs = np.abs(counts[:, None] - counts[None, :]).sum() / (2 * 100 * counts.sum())
         assert getattr(found["Gini", "new"], side) == pytest.approx(pairs)  # mean absolute difference ÷ 2 means
+        assert getattr(found["diversity", "new"], side) == pytest.approx(np.exp(entropy(counts)))
     assert found["Gini", "new"].absolute.high < 0
     bare = arm_differences(frame, PLAN)["coverage", "new"]
     assert bare.treatment == 1.0 and "No catalogue was given" in bare.notes[-1]
@@ -71,10 +74,12 @@ def test_a_whole_experiment_reads_them_all() -> None:
     frame = log()
     found = read_experiment(PLAN, frame, events=True, exposures=frame)
     verdicts = {effect.metric.name: effect.verdict for effect in found.effects}
-    assert verdicts.keys() == {"clicks", "slow loads", "coverage", "Gini"}
+    assert verdicts.keys() == {"clicks", "slow loads", "coverage", "Gini", "diversity"}
     assert verdicts["slow loads"] == "holds" and verdicts["Gini"] == "holds"
+    # New shows 80 items alike: 80 effective ones; old's skewed lists are worth fewer.
+    assert verdicts["diversity"] == "holds"
     without = read_experiment(PLAN, frame, events=True)
-    assert "Not measured: coverage, Gini." in " ".join(without.decisions[0].sentences)
+    assert "Not measured: coverage, Gini, diversity." in " ".join(without.decisions[0].sentences)
 
 
 def test_a_novelty_shows_on_the_first_day_alone() -> None:

@@ -8,7 +8,7 @@ import tomllib
 import numpy as np
 import polars as pl
 import pytest
-from scipy.stats import norm
+from scipy.stats import entropy, norm
 
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment import Plan, load_plan
@@ -131,12 +131,15 @@ def test_gini_and_coverage_of_an_arm_are_simulated_from_exposures(rng) -> None:
         "user_id": np.repeat(np.arange(800), 10), "item_id": (rng.pareto(1.2, 8000) * 5).astype(int) % 300,
     })  # fmt: skip
     guards = [{"name": kind, "kind": kind, "margin": 0.03, "role": "guardrail", "better": better}
-              for kind, better in (("gini", "lower"), ("coverage", "higher"))]  # fmt: skip
+              for kind, better in (("gini", "lower"), ("coverage", "higher"), ("diversity", "higher"))]  # fmt: skip
     made = plan(CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}, *guards)
     found = size_plan(made, exposures=shown, runs=300, rng=2)
     counts = np.bincount(shown["item_id"].rank("dense").to_numpy() - 1)
     assert found["gini"].known is not None and found["gini"].known.mean == pytest.approx(gini(Exposure(counts)))
     assert found["coverage"].known is not None and found["coverage"].known.mean == 1.0
+    assert found["diversity"].known is not None
+    assert found["diversity"].known.mean == pytest.approx(np.exp(entropy(counts)))
+    assert found["diversity"].size is not None and found["diversity"].simulated is not None
     simulated = found["gini"].simulated
     assert simulated is not None and 0.7 < simulated.value < 0.95
     # An arm that truly loses the whole margin passes 2.5 % of the time.

@@ -30,7 +30,7 @@ def plan(
         str | None, typer.Option("--history", help="Units of the past: spreads, the gain of CUPED and clusters.")
     ] = None,
     exposures: Annotated[
-        str | None, typer.Option("--exposures", help="Items shown in the past, for coverage and Gini.")
+        str | None, typer.Option("--exposures", help="Items shown in the past, for coverage, Gini and diversity.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write NAME.md and NAME.html.")] = None,
     seed: SeedOption = 0,

@@ -22,10 +22,10 @@ def read(
     start: Annotated[datetime | None, typer.Option("--start", help="When it began, if the plan does not say.")] = None,
     day: Annotated[str | None, typer.Option("--day", help="Column of the day of first exposure.")] = None,
     exposures: Annotated[
-        str | None, typer.Option("--exposures", help="Items shown: unit, arm, item_id; for coverage and Gini.")
+        str | None, typer.Option("--exposures", help="Items shown: unit, arm, item_id; for coverage, Gini, diversity.")
     ] = None,
     catalogue: Annotated[
-        str | None, typer.Option("--catalogue", help="Table of all items (item_id), for coverage and Gini.")
+        str | None, typer.Option("--catalogue", help="Table of all items (item_id), for coverage, Gini, diversity.")
     ] = None,
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
     counts: Annotated[

@@ -1,4 +1,4 @@
-"""Metrics that need more than sums by user: quantiles of rows, coverage and Gini of what an arm showed."""
+"""Metrics that need more than sums by user: quantiles of rows; coverage, Gini and diversity of what an arm showed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import polars as pl
 from reclens.data.frames import ArrowStream
 from reclens.errors import DataError, UsageError
 from reclens.experiment.gather import OnFault
+from reclens.experiment.metrics import OF_ARM
 from reclens.experiment.plan import Plan
 from reclens.experiment.query import quoted
 from reclens.experiment.source import Table, opened, present
@@ -91,7 +92,7 @@ def arm_differences(
     replicates: int = 400,
     seed: int = 0,
 ) -> dict[tuple[str, str], Difference]:
-    """Differences of coverage and Gini, from the rows of what was shown to whom, by resampling users.
+    """Differences of coverage, Gini and diversity, from the rows of what was shown to whom, by resampling users.
 
     Args:
         exposures: Rows of user, arm and item shown (clicked or not); as in
@@ -115,7 +116,7 @@ def arm_differences(
         UsageError: If an item was shown that the catalogue does not have.
         DataError: If nothing was shown to an arm, a unit stands in two arms, or rows name no unit.
     """
-    asked = [metric for metric in plan.metrics if metric.kind in ("coverage", "gini")]
+    asked = [metric for metric in plan.metrics if metric.kind in OF_ARM]
     if not asked:
         return {}
     with opened(exposures, table=table, query=query) as rows:

@@ -25,7 +25,7 @@ from reclens.stats.stratify import post_stratified
 __all__ = ["Effect", "Others", "compare_metric", "effects_of"]
 
 Others = Mapping[tuple[str, str], Difference]
-"""Metric and arm -> difference, of metrics that need more than sums (quantiles, coverage, Gini)."""
+"""Metric and arm -> difference, of metrics that need more than sums (quantiles, coverage, Gini, diversity)."""
 
 Verdict = Literal["better", "worse", "no difference shown", "holds", "broken", "not shown to hold", "not testable"]
 

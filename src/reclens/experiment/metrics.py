@@ -1,7 +1,8 @@
 """What an experiment measures: the metrics of a plan.
 
 A metric is a fact about the *unit* that is randomised (the user, as a rule): its mean, its share, a ratio of two sums,
-a quantile; or a fact about the whole arm (coverage, Gini of exposure), which only resampling can give an interval.
+a quantile; or a fact about the whole arm (coverage, Gini and diversity of exposure), which only resampling can give an
+interval.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from reclens.errors import UsageError
 from reclens.settings import explain
 
-__all__ = ["KINDS", "ROLES", "Baseline", "Metric"]
+__all__ = ["KINDS", "OF_ARM", "ROLES", "Baseline", "Metric"]
 
 KINDS: Final = {
     "mean": "mean over units of a column",
@@ -22,8 +23,12 @@ KINDS: Final = {
     "quantile": "quantile of a column over its rows; its interval respects the unit",
     "coverage": "share of the catalogue that an arm showed to anybody; by resampling units",
     "gini": "Gini coefficient of an arm's exposure over items; by resampling units",
+    "diversity": "effective number of items of an arm's exposure, exp of its entropy (Hill 1973); by resampling units",
 }
 """The kinds of metric, in words."""
+
+OF_ARM: Final = ("coverage", "gini", "diversity")
+"""The kinds that are facts about a whole arm."""
 
 ROLES: Final = ("primary", "secondary", "guardrail")
 """What a metric is for: the decision rests on primary ones and must not break a guardrail; secondary ones explain."""
@@ -71,7 +76,7 @@ class Metric(_Part):
     Attributes:
         name: Its name in every table; unique in a plan.
         kind: One of ``KINDS``.
-        value: Column of the per-unit table; the numerator of a ratio. Coverage and Gini need none.
+        value: Column of the per-unit table; the numerator of a ratio. Facts about the whole arm need none.
         per: Column of the denominator, of a ratio.
         q: Which quantile, of a quantile: 0 … 1.
         covariates: Columns measured before the experiment, for CUPED; ``"clicks_before/views_before"`` is a ratio.
@@ -86,7 +91,7 @@ class Metric(_Part):
     """
 
     name: str = Field(min_length=1)
-    kind: Literal["mean", "proportion", "ratio", "quantile", "coverage", "gini"] = "mean"
+    kind: Literal["mean", "proportion", "ratio", "quantile", "coverage", "gini", "diversity"] = "mean"
     value: str | None = None
     per: str | None = None
     q: float | None = Field(default=None, gt=0, lt=1)
@@ -101,7 +106,7 @@ class Metric(_Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Metric:
-        of_arm = self.kind in ("coverage", "gini")
+        of_arm = self.kind in OF_ARM
         if self.value is None and not of_arm:
             raise ValueError(f"value is missing for '{self.name}'. Name the column that a {self.kind} is made from")
         if (self.per is None) == (self.kind == "ratio"):

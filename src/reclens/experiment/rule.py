@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reclens.experiment.metrics import Metric
+from reclens.experiment.metrics import OF_ARM, Metric
 from reclens.experiment.plan import Plan
 
 __all__ = ["LEAST_POWER", "decision_rule", "guards_of", "risks_of"]
@@ -90,9 +90,10 @@ def risks_of(plan: Plan) -> tuple[str, ...]:
     if not plan.guardrails:
         said.append("There is no guardrail: a gain in the primary metric could be paid by diversity, coverage or "
                     "retention, and nobody would see it.")  # fmt: skip
-    if any(metric.kind in ("coverage", "gini") for metric in plan.metrics):
-        said.append("Coverage and Gini of exposure change with the number of users: compare arms of equal size, or "
-                    "thinned to equal size.")  # fmt: skip
+    if any(metric.kind in OF_ARM for metric in plan.metrics):
+        said.append("Coverage, Gini and diversity of exposure change with the number of users: where arms differ "
+                    "in size, as many users of the larger one are drawn at random, over and over, as the smaller has."
+                    )  # fmt: skip
     if any(metric.kind == "mean" and metric.cap is None for metric in plan.primary):
         said.append("The primary metric has no cap: a single absurd value can carry the mean. Decide on a cap now.")
     if plan.sequential is not None:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment.metrics import Metric
+from reclens.experiment.metrics import OF_ARM, Metric
 from reclens.experiment.plan import Plan
 from reclens.stats.estimate import Estimate
 from reclens.stats.proportions import proportion
@@ -111,13 +111,14 @@ def statistic_of(
         metric: The metric.
         plan: Its plan.
         history: A row a unit, or several for a quantile of rows.
-        exposures: For coverage and Gini: a row for each item that was shown, with the unit's column and ``item_id``.
+        exposures: For coverage, Gini and diversity: a row for each item that was shown, with the unit's column and
+            ``item_id``.
 
     Raises:
         UsageError: If what it needs was not given.
         UnknownNameError: If a column is missing.
     """
-    if metric.kind in ("coverage", "gini"):
+    if metric.kind in OF_ARM:
         if exposures is None:
             raise UsageError(
                 f"'{metric.name}' needs exposures: a row for each item shown, with {plan.unit} and item_id."
@@ -156,7 +157,12 @@ def _of_items(kind: str, units: pl.Series, items: pl.Series) -> tuple[Statistic,
         ranks = np.arange(1, shape[1] + 1)
         return (2 * ranks - shape[1] - 1) @ counts / (shape[1] * counts.sum(axis=0))
 
-    return (coverage if kind == "coverage" else gini), shape[0]
+    def diversity(weights: np.ndarray) -> np.ndarray:
+        counts = shown @ weights.T
+        shares = counts / counts.sum(axis=0)
+        return np.exp(-np.where(shares > 0, shares * np.log(np.maximum(shares, 1e-300)), 0.0).sum(axis=0))
+
+    return {"coverage": coverage, "gini": gini, "diversity": diversity}[kind], shape[0]
 
 
 def _of_quantile(values: np.ndarray, codes: np.ndarray, q: float) -> Statistic:

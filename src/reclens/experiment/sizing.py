@@ -15,7 +15,7 @@ import polars as pl
 
 from reclens.errors import UsageError
 from reclens.experiment.history import Known, known_of
-from reclens.experiment.metrics import Metric
+from reclens.experiment.metrics import OF_ARM, Metric
 from reclens.experiment.plan import Plan
 from reclens.experiment.simulated_power import simulate_power, spread_by_resampling, statistic_of
 from reclens.stats.estimate import Estimate
@@ -133,7 +133,7 @@ def size_plan(
         plan: The plan.
         history: Units of the past with the columns of the metrics, over as many days as the experiment will last; the
             gain of CUPED and the intra-cluster correlation are estimated from it.
-        exposures: Items shown in the past (the unit's column, ``item_id``), for coverage and Gini.
+        exposures: Items shown in the past (the unit's column, ``item_id``), for coverage, Gini and diversity.
         arrivals: Distinct units seen by the end of each day of the past, which come back and so grow more slowly than
             the traffic; without it ``daily_units`` new ones come every day.
         runs: Simulated experiments, where there is no formula.
@@ -295,7 +295,7 @@ def question_of(
     The looks widen the interval of every metric, not only of the primary ones.
     """
     primary = metric.role == "primary"
-    kind = "quantile" if metric.kind in ("coverage", "gini") else metric.kind
+    kind = "quantile" if metric.kind in OF_ARM else metric.kind
     smallest = min(plan.arms[arm] for arm in plan.treatments)
     return Question(
         kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
@@ -310,7 +310,7 @@ def _size(
     metric: Metric, plan: Plan, history: pl.DataFrame | None, exposures: pl.DataFrame | None, inflation: float,
     planned: int | None, runs: int, rng: np.random.Generator,
 ) -> MetricSize:  # fmt: skip
-    of_arm = metric.kind in ("coverage", "gini")
+    of_arm = metric.kind in OF_ARM
     statistic, units = None, 0
     if of_arm and exposures is not None:
         statistic, units = statistic_of(metric, plan, history, exposures=exposures)

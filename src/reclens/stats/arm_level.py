@@ -44,7 +44,7 @@ def _gini(counts: np.ndarray) -> np.ndarray:
         return (2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum(axis=0))
 
 
-def _effective_items(counts: np.ndarray) -> np.ndarray:
+def _diversity(counts: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = counts / counts.sum(axis=0)
         return np.exp(-np.where(shares > 0, shares * np.log(shares), 0.0).sum(axis=0))
@@ -53,10 +53,11 @@ def _effective_items(counts: np.ndarray) -> np.ndarray:
 ARM_STATISTICS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
     "coverage": _coverage,
     "gini": _gini,
-    "effective items": _effective_items,
+    "diversity": _diversity,
 }
 """Counts of shape (items, …) -> the statistic: share of items shown, Gini coefficient of exposure (Σ (2j - n - 1) x_j ÷
-(n Σ x)), and exp of Shannon's entropy of the shares (Hill 1973): as many items as equal shares would need."""
+(n Σ x)), and the effective number of items, exp of Shannon's entropy of the shares: as many as equal shares need (Hill
+1973, Diversity and evenness, of order 1)."""
 
 
 @dataclass(frozen=True, eq=False)
