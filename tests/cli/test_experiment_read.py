@@ -79,6 +79,20 @@ def test_a_blocked_verdict_ends_with_status_1_and_bad_input_with_2(run, tmp_path
     assert "Ship new" in left.stderr
 
 
+def test_looks_of_the_plan_and_looks_really_taken(run, tmp_path: Path) -> None:
+    looks = '[sequential]\nlooks = 4\n[[metrics]]\nname = "clicks"'
+    plan = PLAN.replace("[arms]", "days = 28\n[arms]").replace('[[metrics]]\nname = "clicks"', looks)
+    (tmp_path / "plan.toml").write_text(plan, encoding="utf-8")
+    log(tmp_path / "log.parquet", lift=0.08)
+    read = ("experiment", "read", "plan.toml", "log.parquet", "--events", "--start", "2026-01-12")
+    early = run(*read, "--days", "7", cwd=tmp_path)
+    assert "Ship new" in early.stderr
+    between = run(*read, "--days", "10", cwd=tmp_path, status=1)
+    assert "36% of the planned sample is in, and the plan has looks at 25%, 50%, 75%, 100%" in between.stderr
+    taken = run(*read, "--days", "10", "--looks-taken", "0.2", "--looks-taken", "0.3", cwd=tmp_path)
+    assert "Ship new" in taken.stderr
+
+
 def test_a_a_tests_of_the_past(run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     before = rng.gamma(2, 1, 4000)

@@ -114,8 +114,10 @@ def test_a_sample_ratio_mismatch_blocks_and_names_the_day() -> None:
     found = read(lost)
     ratio = guard(found, "sample ratio")
     assert ratio.status == "blocks" and "day 2026-01-09" in ratio.finding
-    assert found.decisions[0].word == "blocked" and "hip" not in found.decisions[0].sentences[0].split(":")[0]
-    assert "Sample ratio" in found.decisions[0].sentences[1]
+    assert found.decisions[0].word == "blocked"
+    assert found.decisions[0].sentences[0] == "No verdict on new: 1 guard blocks first."
+    assert "Sample ratio: Mismatch" in found.decisions[0].sentences[1]
+    assert not any("hip new" in sentence for sentence in (*found.decisions[0].sentences, *found.next_steps))
 
 
 def test_arms_that_differed_before_block() -> None:
@@ -125,11 +127,16 @@ def test_arms_that_differed_before_block() -> None:
 
 
 def test_one_user_who_makes_the_effect_blocks() -> None:
-    frame = users(2000)
+    # A lift of 0.2 at a standard error of 0.063 is lost in that of one user of 3,000 among 1,000: 3 by herself.
+    frame = users(2000, lift=0.05)
     at = frame.filter(variant="new")["user_id"][0]
     frame = frame.with_columns(clicks=pl.when(pl.col("user_id") == at).then(3000.0).otherwise(pl.col("clicks")))
-    outliers = guard(read(frame), "outliers")
-    assert outliers.status in ("blocks", "look") and "one user of new holds" in outliers.finding
+    found = read(frame)
+    outliers = guard(found, "outliers")
+    assert outliers.status == "blocks" and "one user of new holds" in outliers.finding
+    assert outliers.rows[0]["p_value"] > 0.05 > outliers.rows[0]["p_value_cut"]
+    assert outliers.rows[0]["difference_cut"] == pytest.approx(0.2, abs=0.15)
+    assert found.decisions[0].word == "blocked" and any("Outliers: " in text for text in found.decisions[0].sentences)
 
 
 def test_a_look_without_a_plan_for_it_blocks() -> None:
@@ -141,6 +148,8 @@ def test_a_look_without_a_plan_for_it_blocks() -> None:
 def test_too_little_power_blocks() -> None:
     found = read(users(300))
     assert guard(found, "power").status == "blocks" and found.effects[0].power < 0.5
+    assert found.decisions[0].word == "blocked"
+    assert found.decisions[0].sentences[0] == "No verdict on new: 1 guard blocks first."
 
 
 def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
@@ -151,6 +160,10 @@ def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
     assert found.look.times == pytest.approx((0.2, 0.4)) and guard(found, "peeking").status == "fine"
     reach = (effect.absolute.high - effect.absolute.low) / 2 / effect.found.se
     assert reach == pytest.approx(3.357, abs=2e-3)
+    assert effect.found.statistic > 3.357 and found.decisions[0].word == "ship"
+    lesser = read(users(lift=0.01), looked)
+    assert 1.96 < lesser.effects[0].found.statistic < 3.357 and lesser.decisions[0].word == "undecided"
+    assert lesser.decisions[0].sentences[0].endswith("The experiment goes on.")
     # Stopping here, the plain lift is too large: the median-unbiased one is nearer to zero, within its own interval.
     stopped = found.look.stopped(effect.found)
     assert stopped is not None and 0 < stopped.low < stopped.median_unbiased < effect.relative.value < stopped.high
