@@ -121,11 +121,27 @@ def test_progress_that_is_not_known_is_never_fine(progress: dict[str, float]) ->
         assert several.decisions[0].word == "blocked"
 
 
-@pytest.mark.parametrize(("day", "look"), [(7, 0), (14, 1), (20.5, 2), (21, 2), (21.5, 2), (28, 3)])
+@pytest.mark.parametrize(("day", "look"), [(7, 0), (14, 1), (20.7, 2), (21, 2), (21.3, 2), (28, 3)])
 def test_a_look_near_a_planned_one_has_its_bound(day: float, look: int) -> None:
     found = read_sums(plan(**OBF), sums(b=1.0), planned_units=2000 * 28 / day)
     assert found.look.bound() == pytest.approx(BOUNDS[look], abs=2e-3)
     assert guard(found, "peeking").status == "fine" and found.look.early == (day < 28)
+
+
+def test_the_whole_day_nearest_to_a_look_is_that_look() -> None:
+    # Four looks in 14 days fall on days 3.5, 7, 10.5 and 14.
+    looked = plan(days=14, sequential={"looks": 4})
+    reads = {day: guard(read_sums(looked, sums(b=1.0), days=day), "peeking").status for day in range(1, 15)}
+    assert [day for day, status in reads.items() if status == "fine"] == [3, 4, 7, 10, 11, 14]
+
+
+def test_reading_every_day_finds_little_more_than_reading_at_the_looks() -> None:
+    # 100 days of a plan of four looks, read every day; days that the guard blocks decide nothing.
+    looked, rng = plan(days=100, sequential={"looks": 4}), np.random.default_rng(3)
+    reads = [read_sums(looked, sums(b=1.0), days=day) for day in range(1, 101)]
+    bound = np.array([each.look.bound() if guard(each, "peeking").status == "fine" else np.inf for each in reads])
+    z = np.cumsum(rng.normal(size=(40_000, 100)), axis=1) / np.sqrt(np.arange(1, 101))
+    assert 0.045 < (np.abs(z) > bound).any(axis=1).mean() < 0.06
 
 
 def test_a_look_between_the_planned_ones_blocks_and_looks_really_taken_do_not() -> None:

@@ -21,7 +21,7 @@ from reclens.stats.sequential.spending import CLASSICAL
 __all__ = ["Look", "look_of"]
 
 _END = 0.999  # from this share of the planned sample on, the look is the last one
-_NEAR = 0.025  # information so near to a planned look is that look: nobody stops at the very unit
+_NEAR = 0.015  # information so near to a planned look is that look: nobody stops at the very unit
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Look:
         known: Whether it is known.
         schedule: Information at the looks that the bounds are made for: those of the plan, or those really taken.
         times: Information at the looks up to this one, for group-sequential bounds.
+        near: How far from a look of the schedule another moment is still that look, in information.
         off_plan: Whether the plan has looks and this is none of them.
         early: Whether the experiment is looked at before its planned end.
         peeking: Whether it is and the plan has no looks for that.
@@ -46,6 +47,7 @@ class Look:
     known: bool
     schedule: tuple[float, ...]
     times: tuple[float, ...]
+    near: float
     off_plan: bool
     early: bool
     peeking: bool
@@ -55,7 +57,7 @@ class Look:
     def at(self, information: float) -> Look:
         """The look that an earlier moment was, when so much of the planned sample was in."""
         share = 1.0 if information >= _END else information
-        times, off_plan = _timed(self.schedule, share)
+        times, off_plan = _timed(self.schedule, share, self.near)
         return replace(self, information=share, times=times, off_plan=off_plan, early=times[-1] < 1)
 
     def bound(self, level: float | None = None) -> float:
@@ -192,6 +194,8 @@ def look_of(
         share = n / whole  # where any look is allowed, it need not be told exactly
     information, known = 1.0 if share is None or share >= _END else share, share is not None
     schedule, times, off_plan = (1.0,), (information,), False
+    # Days are whole: the one nearest to a planned look is half a day from it at most.
+    near = _NEAR if planned_units is not None or not plan.days else max(_NEAR, 0.5 / plan.days + 1e-9)
     if looks is None:
         if looks_taken:
             raise UsageError(
@@ -201,15 +205,16 @@ def look_of(
                  else "one look, at the end" if known else "one look, taken for the end")  # fmt: skip
     elif looks.method == "group":
         schedule = _taken(looks.spending, looks_taken, information) if looks_taken else looks.times
-        times, off_plan = _timed(schedule, information)
+        times, off_plan = _timed(schedule, information, near)
         words = f"look {len(times)} of a group-sequential plan ({looks.spending}), at {information:.0%} of the sample"
     else:
         _tuning(plan, whole)
         words = f"{looks.method.replace('_', ' ')}: valid at any look"
         words += f"; {information:.0%} of the sample is in" if known else ""
     early = times[-1] < 1
-    return Look(plan=plan, information=information, known=known, schedule=schedule, times=times, off_plan=off_plan,
-                early=early, peeking=early and looks is None, planned_units=whole, words=words)  # fmt: skip
+    return Look(plan=plan, information=information, known=known, schedule=schedule, times=times, near=near,
+                off_plan=off_plan, early=early, peeking=early and looks is None, planned_units=whole,
+                words=words)  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
@@ -223,10 +228,10 @@ def _bounds(
     return bounds_of_spending(times, spent(times, error=error, spending=spending, parameter=parameter))
 
 
-def _timed(schedule: Sequence[float], information: float) -> tuple[tuple[float, ...], bool]:
+def _timed(schedule: Sequence[float], information: float, near: float) -> tuple[tuple[float, ...], bool]:
     """The looks up to one, and whether it is none of them."""
     nearest = min(schedule, key=lambda time: abs(time - information))
-    if abs(nearest - information) <= _NEAR:
+    if abs(nearest - information) <= near:
         return tuple(time for time in schedule if time <= nearest), False
     return (*(time for time in schedule if time < information), information), True
 
