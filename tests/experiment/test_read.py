@@ -14,6 +14,7 @@ from reclens.experiment import Plan
 from reclens.experiment.gather import gather
 from reclens.experiment.guards import Guard
 from reclens.experiment.read import Readout, read_sums
+from reclens.report.readout import build_readout
 
 COOKIE_CATS = Plan(
     name="gate at level 40", arms={"gate_30": 0.5, "gate_40": 0.5}, unit="userid",
@@ -243,3 +244,28 @@ def test_the_posterior_agrees_with_the_interval_under_a_flat_prior() -> None:
     lower = plan(metrics=(plan().metrics[0].model_dump() | {"better": "lower"},))
     turned = read(users(lift=0.02), lower).posteriors[0]
     assert turned["p_win"] == pytest.approx(1 - row["p_win"]) and turned["loss_control"] == row["loss_treatment"]
+
+
+def test_a_guardrail_that_control_has_none_of_is_read_in_its_own_unit() -> None:
+    # No complaint in control; 20 of some 10,000 users of new complain.
+    frame = users(lift=0.05)
+    new = np.flatnonzero(frame["variant"].to_numpy() == "new")
+    complaints = np.zeros(frame.height)
+    complaints[new[:20]] = 1
+    frame = frame.with_columns(complaints=complaints)
+    rate = 20 / len(new)
+    se = np.sqrt(rate * (1 - rate) / len(new))
+    guardrail = {"name": "complaints", "kind": "proportion", "value": "complaints", "role": "guardrail",
+                 "better": "lower"}  # fmt: skip
+    for margin, verdict in ((rate + 2.5 * se, "holds"), (rate + se, "not shown to hold"), (rate - 2.5 * se, "broken")):
+        guarded = plan(metrics=(plan().metrics[0].model_dump(), guardrail | {"margin_absolute": margin}))
+        found = read(frame, guarded)
+        assert next(e.verdict for e in found.effects if e.metric.name == "complaints") == verdict
+        said = " ".join(found.decisions[0].sentences)
+        low, high = (rate + side * 1.959964 * se for side in (-1, 1))
+        expected = f"complaints {verdict}: {rate:+.4g} [{low:+.4g}, {high:+.4g}], it may rise by {margin:.4g}."
+        assert expected in said and "nan" not in said
+        assert f"complaints +{margin:.4g}" in " ".join(found.rule) and "nan" not in build_readout(found).markdown
+    relative = plan(metrics=(plan().metrics[0].model_dump(), guardrail | {"margin": 0.1}))
+    said = " ".join(read(frame, relative).decisions[0].sentences)
+    assert f"complaints broken: {rate:+.4g} [" in said and "it may rise by 10.00%" in said and "nan" not in said

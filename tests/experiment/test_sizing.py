@@ -220,6 +220,17 @@ def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
         assert sized.simulated.value < careless - 0.08
 
 
+def test_an_absolute_margin_is_sized_as_its_share_of_control() -> None:
+    # 2 % complain, 0.5 points more are allowed: n an arm = 2 p (1 - p) (z₀.₉₇₅ + z₀.₈)² ÷ 0.005².
+    guard = {"name": "complaints", "kind": "proportion", "value": "c", "role": "guardrail", "better": "lower",
+             "margin_absolute": 0.005, "baseline": {"mean": 0.02}}  # fmt: skip
+    found = size_plan(plan(CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}, guard))["complaints"]
+    assert found.size is not None
+    assert found.size.n_control == math.ceil(2 * 0.02 * 0.98 * 2.801585**2 / 0.005**2)
+    with pytest.raises(UsageError, match="margin and margin_absolute are both given"):
+        plan(CLICKS, guard | {"margin": 0.1})
+
+
 def test_what_is_missing_is_named(history) -> None:
     with pytest.raises(UsageError, match=r"effect is missing for the primary metric 'clicks'"):
         size_plan(plan({"name": "clicks", "value": "clicks"}), history=history)

@@ -131,11 +131,14 @@ def _lift(lift: Estimate, gap: float) -> str:
 
 
 def _rail(effect: Effect) -> str:
-    lift = effect.relative
-    between = f" [{lift.low:+.2%}, {lift.high:+.2%}]" if lift.low is not None and lift.high is not None else ""
+    """The lift of a guardrail; its difference where control is zero, or the margin is absolute."""
+    loss, relative = effect.metric.loss
+    found, form = (effect.relative, "+.2%") if relative and effect.relative.value == effect.relative.value else (
+        effect.absolute, "+.4g")  # fmt: skip
+    between = f" [{found.low:{form}}, {found.high:{form}}]" if found.low is not None and found.high is not None else ""
     side = "fall" if effect.metric.better == "higher" else "rise"
-    return (f"Guardrail {effect.metric.name} {effect.verdict}: {lift.value:+.2%}{between}, it may {side} by "
-            f"{effect.metric.margin:.2%}.")  # fmt: skip
+    return (f"Guardrail {effect.metric.name} {effect.verdict}: {found.value:{form}}{between}, it may {side} by "
+            f"{effect.metric.in_words(loss)}.")  # fmt: skip
 
 
 def _count(n: int, word: str) -> str:

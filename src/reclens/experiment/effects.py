@@ -142,12 +142,12 @@ def _effect(
     if not found.se > 0:
         verdict = "not testable"
     elif metric.role == "guardrail":
-        assert metric.margin is not None
-        worst = -metric.sign * metric.margin
-        above = found.p_above(worst, relative=True)
+        loss, relative = metric.loss
+        worst = -metric.sign * loss
+        above = found.p_above(worst, relative=relative)
         p_adjusted = above if metric.sign > 0 else 1 - above
         # As the interval says: beyond the margin by as many standard errors as it reaches at this look.
-        beyond, reach = metric.sign * found.statistic_at(worst, relative=True), look.reach(found)
+        beyond, reach = metric.sign * found.statistic_at(worst, relative=relative), look.reach(found)
         verdict = "holds" if beyond >= reach else "broken" if beyond <= -reach else "not shown to hold"
     elif p_adjusted <= plan.alpha:
         verdict = "better" if found.absolute.value * metric.sign > 0 else "worse"

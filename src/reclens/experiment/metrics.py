@@ -85,6 +85,7 @@ class Metric(_Part):
         effect: Smallest effect worth finding, relative to control (0.02 = 2 %), without a sign.
         margin: What a guardrail may lose, relative to control (0.02 = 2 %): it holds when the interval excludes a
             larger loss.
+        margin_absolute: The same in the unit of the metric instead, for what control may have none of (complaints).
         cap: Values above it count as it (winsorising), against absurd outliers; decided before the data are seen.
         unit: Words for the reader, such as "minutes".
         baseline: What is known of it beforehand.
@@ -100,6 +101,7 @@ class Metric(_Part):
     better: Literal["higher", "lower"] = "higher"
     effect: float | None = Field(default=None, gt=0)
     margin: float | None = Field(default=None, gt=0)
+    margin_absolute: float | None = Field(default=None, gt=0)
     cap: float | None = None
     unit: str = ""
     baseline: Baseline | None = None
@@ -123,14 +125,32 @@ class Metric(_Part):
             )
         if self.covariates and (of_arm or self.kind == "quantile"):
             raise ValueError(f"covariates are given for '{self.name}', a {self.kind}, which has none. Leave them out")
-        if (self.margin is None) == (self.role == "guardrail"):
+        if self.margin is not None and self.margin_absolute is not None:
+            raise ValueError(f"margin and margin_absolute are both given for '{self.name}'. Leave one of them out")
+        given = self.margin if self.margin is not None else self.margin_absolute
+        if (given is None) == (self.role == "guardrail"):
             raise ValueError(
                 f"margin is missing for the guardrail '{self.name}'. Say how much it may lose, such as margin = 0.02"
-                if self.margin is None
-                else f"margin is {self.margin} for '{self.name}', which is {self.role}. Say role = \"guardrail\", or "
+                if given is None
+                else f"margin is {given} for '{self.name}', which is {self.role}. Say role = \"guardrail\", or "
                 "leave margin out"
             )
         return self
+
+    @property
+    def loss(self) -> tuple[float, bool]:
+        """What a guardrail may lose, and whether that is relative to control; 0 where it is no guardrail.
+
+        Example:
+            >>> Metric(name="complaints", value="n", role="guardrail", better="lower", margin_absolute=0.01).loss
+            (0.01, False)
+        """
+        return (self.margin or 0.0, True) if self.margin_absolute is None else (self.margin_absolute, False)
+
+    def in_words(self, loss: float, *, signed: bool = False) -> str:
+        """A loss as the margin is given: in percent of control, or in the unit of the metric."""
+        sign = "+" if signed else ""
+        return f"{loss:{sign}.2%}" if self.loss[1] else f"{loss:{sign}.4g}" + (f" {self.unit}" if self.unit else "")
 
     @property
     def columns(self) -> tuple[str, ...]:

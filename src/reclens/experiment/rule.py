@@ -108,4 +108,5 @@ def _moves(metric: Metric, plan: Plan, *, worse: bool = False) -> str:
 
 def _limit(metric: Metric) -> str:
     sign = "−" if metric.better == "higher" else "+"
-    return f"{metric.name} {sign}{metric.margin or 0:.2%} of control"
+    loss, relative = metric.loss
+    return f"{metric.name} {sign}{metric.in_words(loss)}" + (" of control" if relative else "")

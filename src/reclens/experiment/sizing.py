@@ -297,9 +297,12 @@ def question_of(
     primary = metric.role == "primary"
     kind = "quantile" if metric.kind in OF_ARM else metric.kind
     smallest = min(plan.arms[arm] for arm in plan.treatments)
+    margin = metric.margin
+    if metric.margin_absolute is not None and known.mean:
+        margin = metric.margin_absolute / abs(known.mean)
     return Question(
         kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
-        shares=(plan.arms[plan.control], smallest), margin=metric.margin, sign=metric.sign, r2=known.r2, icc=known.icc,
+        shares=(plan.arms[plan.control], smallest), margin=margin, sign=metric.sign, r2=known.r2, icc=known.icc,
         cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation,
         comparisons=len(plan.treatments) * len(plan.primary) if primary else 1, correction=plan.correction,
         formula=formula,
@@ -332,19 +335,19 @@ def _size(
         raise UsageError(f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
                          "worth finding, such as effect = 0.02.")  # fmt: skip
     target = None if metric.effect is None else metric.sign * metric.effect
-    size = question.size(effect=0.0, power=plan.power) if metric.margin is not None else None
-    if target is not None and metric.margin is None:
+    size = question.size(effect=0.0, power=plan.power) if question.margin is not None else None
+    if target is not None and question.margin is None:
         size = question.size(effect=target, power=plan.power)
-    true = 0.0 if metric.margin is not None else target
+    true = 0.0 if question.margin is not None else target
     found = achieved = simulated = None
     if planned is not None:
-        found = question.effect(n=planned, power=plan.power, sign=metric.sign if metric.margin is None else 1)
+        found = question.effect(n=planned, power=plan.power, sign=metric.sign if question.margin is None else 1)
         achieved = None if true is None else float(question.power(true, planned))
     if statistic is not None and true is not None and (planned or size):
         n = planned if planned is not None else size.n if size is not None else 0
         # As the formulas do: a corrected alpha for several tests, and fewer units for the looks on the way.
         simulated = simulate_power(statistic, units=units, n=n / question.inflation, effect=true,
-                                   shares=question.shares, level=1 - question.alpha, margin=metric.margin,
+                                   shares=question.shares, level=1 - question.alpha, margin=question.margin,
                                    better=metric.sign, runs=runs, rng=rng)  # fmt: skip
     note = "size by the spread of resampled histories, power by simulation" if of_arm else ""
     return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,

@@ -144,8 +144,8 @@ def _guardrails(readout: Readout) -> list[Part]:
     if not rails:
         return []
     rows = tuple(
-        (e.metric.name, e.arm, _share(e.relative), f"{-e.metric.sign * (e.metric.margin or 0):+.2%}", _p(e.p_adjusted),
-         e.verdict)
+        (e.metric.name, e.arm, _share(e.relative), e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True),
+         _p(e.p_adjusted), e.verdict)
         for e in rails
     )  # fmt: skip
     lead = "Tests of non-inferiority: a guardrail holds when its interval excludes a loss beyond the margin."
