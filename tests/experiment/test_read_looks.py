@@ -99,6 +99,20 @@ def test_an_early_win_under_planned_looks_ships() -> None:
     assert guard(late, "power").status == "blocks" and late.decisions[0].word == "blocked"
 
 
+@pytest.mark.parametrize("gap", [13.6, 13.8, 16.0])
+def test_a_stop_is_told_just_where_the_verdict_stands(gap: float) -> None:
+    # The first bound of 4.33 is crossed at 13.70; the lift over the delta method's error would cross it much later.
+    effect = (found := read_sums(plan(**OBF), sums(n=2000, b=gap), days=7)).effects[0]
+    stopped = found.look.stopped(effect.found)
+    assert (stopped is not None) == (effect.verdict == "better") == (gap > BOUNDS[0] * 10**0.5)
+    if stopped is not None:  # at the first look it is the plain interval: the lifts that a z of 1.96 does not reject
+        for end, side in ((stopped.low, 1), (stopped.high, -1)):
+            assert end == pytest.approx(optimize.brentq(
+                lambda r, side=side: (gap - 100 * r) / (5 + 5 * (1 + r) ** 2) ** 0.5 - side * 1.959964, -0.5, 0.9
+            ), abs=1e-5)  # fmt: skip
+        assert stopped.median_unbiased == pytest.approx(gap / 100, abs=1e-6)
+
+
 def test_early_harm_is_not_shipped_under_an_always_valid_method() -> None:
     looked = plan(sequential={"method": "msprt"}, days=28, daily_units=16_000 / 28)
     found = read_sums(looked, sums(n=2000, b=-14.0), days=7)

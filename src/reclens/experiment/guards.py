@@ -212,8 +212,8 @@ def _peeking(plan: Plan, look: Look) -> Guard:
         said = " of ".join(each for each in planned if each)
         told = (f"The plan is for {said}, and nothing tells how many have passed" if said
                 else "The plan names no length and no looks")  # fmt: skip
-        return Guard("peeking", "not checked", f"{told}: that this is the end is taken on trust. --days or "
-                     "--planned-units tell.")  # fmt: skip
+        tell = "--days or --planned-units tell" if plan.days else "--planned-units tells"
+        return Guard("peeking", "not checked", f"{told}: that this is the end is taken on trust. {tell}.")
     return Guard("peeking", "fine", f"{look.words[0].upper()}{look.words[1:]}.")
 
 
