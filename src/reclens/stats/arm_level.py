@@ -173,7 +173,8 @@ def compare_arm_statistics(
     """The difference of a statistic between two arms: normal, with bootstrap standard errors.
 
     Only the spread of the replicates is used and not their centre: resampled users repeat, so that they cover fewer
-    items and look more concentrated than the users themselves, alike in both arms.
+    items and look more concentrated than the users themselves, alike in both arms. With hardly more rows than items
+    their spread is too small: over 200 items, 300 rows gave .009 instead of .014 for the Gini coefficient (simulated).
 
     Raises:
         UnknownNameError: If there is no such statistic.
