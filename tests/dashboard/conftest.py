@@ -43,9 +43,13 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def open_page(workspace: Workspace) -> Callable[..., AppTest]:
     """Opens a page of the application with query parameters, and fails on any exception."""
 
-    def opened(page: str, *, folder: Path | None = None, **query: str | list[str]) -> AppTest:
+    def opened(
+        page: str, *, folder: Path | None = None, unfold: str | None = None, **query: str | list[str]
+    ) -> AppTest:
         code = f"from reclens.dashboard.testing import draw\ndraw({page!r}, {str(folder or workspace.folder)!r})\n"
         app = AppTest.from_string(code, default_timeout=60)
+        if unfold is not None:
+            app.session_state[f"open-{unfold}"] = True
         for name, value in query.items():
             app.query_params[name] = value
         app.run()

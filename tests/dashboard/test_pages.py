@@ -131,7 +131,8 @@ def test_home_says_what_wants_attention(open_page, workspace: Workspace) -> None
 
 
 def test_segments_can_be_crossed(open_page, workspace: Workspace) -> None:
-    app = open_page("diagnostics", view="Segments", by=["activity", "activity × taste"], metric="ndcg@10")
+    chosen = {"view": "Segments", "by": ["activity", "activity × taste"], "metric": "ndcg@10"}
+    app = open_page("diagnostics", unfold="segments-activity × taste", **chosen)
     expected = crossed(workspace.load("evaluation", "small-ease"), "activity", "taste")
     table = segment_table({"small-ease": expected}, metric="ndcg@10", by="activity × taste")
     shown = next(each.value for each in app.dataframe if table.columns[1] in each.value.columns)

@@ -23,6 +23,7 @@ __all__ = [
     "choose_view",
     "empty",
     "explain_metrics",
+    "folded",
     "frame",
     "grid",
     "legend",
@@ -135,15 +136,26 @@ def empty(title: str, text: str, icon: str = ":material/inbox:") -> None:
         st.markdown(text)
 
 
+def folded(label: str, draw: Callable[[], None], *, key: str, icon: str | None = None) -> None:
+    """A part that is drawn once it is opened: what nobody looks at takes no time."""
+    part = st.expander(label, key=f"open-{key}", icon=icon, on_change="rerun")
+    if part.open:
+        with part:
+            draw()
+
+
 def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
     """The definitions of metrics, folded away."""
-    with st.expander("What the metrics mean", icon=":material/menu_book:"):
+
+    def draw() -> None:
         for name in metrics:
             if name.split("@")[0] in names():
                 st.markdown(f"**{plain(name)} · {plain(describe(name).title)}**")
                 st.text(describe(name).doc)
             else:
                 st.markdown(f"**{plain(name)}**: a metric of your own, which is not registered here.")
+
+    folded("What the metrics mean", draw, key="metrics", icon=":material/menu_book:")
 
 
 def _download(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.drawing import draw
-from reclens.dashboard.show import chart, choose, choose_many, empty, grid, plain, table
+from reclens.dashboard.show import chart, choose, choose_many, empty, folded, grid, plain, table
 from reclens.evaluate import Comparison, Evaluation
 from reclens.evaluate.views import crossings_of
 from reclens.metrics import direction
@@ -97,8 +98,12 @@ def _segments(shown: Shown) -> None:
     gaps = draw(charts.gap_chart, shown.results, metric=metric, by=groups)
     chart(gaps, f"Largest gap in {metric}", key="gaps", metric=metric)
     for name in groups:
-        with st.expander(f"The numbers by {plain(name)}"):
-            table(tables.segment_table(sources[name], metric=metric, by=name), key=f"segment-table-{name}")
+        numbers = partial(_numbers, sources[name], metric, name)
+        folded(f"The numbers by {plain(name)}", numbers, key=f"segments-{name}")
+
+
+def _numbers(results: Mapping[str, Evaluation], metric: str, by: str) -> None:
+    table(tables.segment_table(results, metric=metric, by=by), key=f"segment-table-{by}")
 
 
 def _trade_off(shown: Shown) -> None:

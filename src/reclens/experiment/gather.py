@@ -291,7 +291,7 @@ def _distinct(rows: Table, at: str) -> tuple[int, int]:
         total, units = run(rows, f"SELECT count({at}), count(DISTINCT {at}) FROM {rows.sql}")[0]
         return int(total), int(units)
     ids = pl.DataFrame(ArrowStream(rows.connection.sql(f"SELECT {at} AS unit FROM {rows.sql}")))["unit"].drop_nulls()
-    if ids.dtype in (pl.Int32, pl.Int64, pl.UInt32) and len(ids):
+    if any(ids.dtype == kind for kind in (pl.Int32, pl.Int64, pl.UInt32)) and len(ids):
         codes = ids.cast(pl.Int64).to_numpy()
         low, high = int(codes.min()), int(codes.max())
         if high - low < 8 * len(codes):  # a flag an id instead of a table of hashes

@@ -12,7 +12,7 @@ from reclens.dashboard.drawing import draw
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope
-from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, grid, plain, table
+from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
 from reclens.evaluate.drill import view_user
 from reclens.report import comparison_table, gains
 from reclens.workspace import Workspace
@@ -59,8 +59,8 @@ def show(workspace: Workspace) -> None:
         with place:
             drawn = draw(gains.gain_difference_chart, comparison, system=system, metric=metric, by=name)
             chart(drawn, _where(f"Difference in {metric}", name), key=f"difference-{name}", metric=metric)
-    with st.expander("The numbers"):
-        table(comparison_table(comparison, by=None, metric=metric), key="differences")
+    numbers = comparison_table(comparison, by=None, metric=metric)
+    folded("The numbers", lambda: table(numbers, key="differences"), key="differences")
     st.subheader("Examples")
     moved = gains.movers_tables(*results.values(), metric=metric)
     for at, place in enumerate(st.columns(2)):
