@@ -163,3 +163,13 @@ def test_units_in_two_arms_are_left_out_of_quantiles_and_lists_too() -> None:
     assert found.n_control == 299
     shown = arm_differences(moved, PLAN, two_arms="drop", catalogue=range(100))["coverage", "new"]
     assert shown.treatment == pytest.approx(rest.filter(variant="new")["item_id"].n_unique() / 100)
+
+
+def test_few_rows_an_item_are_said() -> None:
+    """300 rows an arm over 100 items: three each."""
+    few = log(30)
+    found = arm_differences(few, PLAN, catalogue=range(100))["Gini", "new"]
+    assert "3.0 rows shown for each item" in found.notes[-1]
+    assert not any(
+        "rows shown" in note for note in arm_differences(log(), PLAN, catalogue=range(100))["Gini", "new"].notes
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,10 @@ from reclens.stats.difference import Difference
 from reclens.stats.quantiles import clustered_quantile, quantile_difference
 
 __all__ = ["arm_differences", "quantile_differences"]
+
+
+_ENOUGH: Final = 10
+"""Rows shown an item from which on A/A tests of coverage, Gini and diversity keep to their level."""
 
 
 def quantile_differences(
@@ -136,6 +140,10 @@ def arm_differences(
     if codes.null_count():
         stranger = frame["item"].filter(codes.is_null())[0]
         raise UsageError(f"'{stranger}' was shown and is not in the catalogue of {len(listed):,} items.")
+    thin = min(frame.filter(pl.col("arm") == name).height for name in plan.arms) / max(len(set(listed)), 1)
+    if thin < _ENOUGH:
+        few = f"An arm has {thin:.1f} rows shown for each item, fewer than {_ENOUGH}: resampling users then gives too "
+        said = (*said, few + "small a spread, and finds differences that are not there. Take no verdict from it.")
     users = {name: frame.filter(pl.col("arm") == name)["unit"].n_unique() for name in plan.arms}
     bare = [name for name, n in users.items() if not n]
     if bare:
