@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --no-input install --quiet
@@ -21,8 +22,8 @@ help:  ## list the targets
 demo: $(VENV)/.core  ## install, then compare six recommenders on synthetic data: a table and an HTML report
 	$(RUN)/reclens demo $(ARGS)
 
-test: $(VENV)/.test browser  ## install, then run every test (ARGS="-k ndcg" to choose)
-	$(RUN)/python -m pytest $(ARGS)
+test: $(VENV)/.test browser  ## install, then run every test in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 browser:
 	@sh scripts/ensure_browser.sh
