@@ -115,7 +115,9 @@ def test_a_download(server: Server, tmp_path: Path) -> None:
     assert read_movielens(path).interactions.height == 40_000
 
 
-@pytest.mark.parametrize("form", [f"{MD5}  ml-latest-small.zip\n", f"MD5 (x.zip) = {MD5}", MD5.upper()])
+@pytest.mark.parametrize(
+    "form", [f"{MD5}  ml-latest-small.zip\n", f"MD5 (x.zip) = {MD5}", MD5.upper()], ids=["GNU", "BSD", "bare"]
+)
 def test_every_form_of_md5_file(server: Server, tmp_path: Path, form: str) -> None:
     server.md5 = form
     assert get(server, tmp_path).read_bytes() == ZIP

@@ -48,7 +48,7 @@ def zipped(data: bytes) -> bytes:
     "data",
     [b"user_id,item_id,rank\n007,1,1\n7,2,1\n", b"user_id\titem_id\trank\n007\t1\t1\n7\t2\t1\n",
      "\ufeffuser_id;item_id;rank\r\n007;1;1\r\n7;2;1\r\n".encode(),
-     gzip.compress(b"user_id,item_id,rank\n007,1,1\n7,2,1\n"),
+     gzip.compress(b"user_id,item_id,rank\n007,1,1\n7,2,1\n", mtime=0),
      parquet(ROWS)],
 )  # fmt: skip
 def test_what_a_file_is_says_its_content(data: bytes) -> None:
@@ -74,7 +74,7 @@ def test_the_same_rows_as_from_a_file(tmp_path: Path) -> None:
         (zipped(b"user,item,rank\n1,2,1\n"), "a zip, expected CSV or Parquet"),
         (b"PAR1 and then nothing", "cannot be read"),
         (parquet(ROWS)[:-20], "cannot be read"),
-        (gzip.compress(b"user,item,rank\n1,2,1\n" * 1000)[:-20], "cut short"),
+        (gzip.compress(b"user,item,rank\n1,2,1\n" * 1000, mtime=0)[:-20], "cut short"),
         (b"user,item,rank\n1,2,3,4\n", "row 1: the row has 4 fields"),
         (b'user,item,rank\n1,"2,3\n', "never closed"),
         (b"user,user,rank\n1,2,3\n", "two columns are named 'user'"),
@@ -110,7 +110,7 @@ def test_yaml_and_formulas_are_text(tmp_path: Path) -> None:
         (Limits(columns=2), parquet(ROWS), "3 columns"),
         (Limits(cell=10), b"user,item,rank\nxxxxxxxxxxxxxxx,2,1\n", "15 bytes in a cell of the column 'user'"),
         (Limits(cell=10), parquet(ROWS.with_columns(title=pl.lit("x" * 15))), "in a cell of the column 'title'"),
-        (Limits(unpacked=1 << 22), gzip.compress(b"0" * (1 << 24)), "unpacked"),
+        (Limits(unpacked=1 << 22), gzip.compress(b"0" * (1 << 24), mtime=0), "unpacked"),
         (Limits(unpacked=1 << 20), parquet(pl.DataFrame({"a": pl.int_range(1 << 18, eager=True)})), "bytes unpacked"),
         (Limits(), b"x" * (2 << 20), "bytes in the first line"),
         (Limits(), b"," * 600 + b"\n", "columns"),
