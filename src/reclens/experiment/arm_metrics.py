@@ -140,10 +140,7 @@ def arm_differences(
     if codes.null_count():
         stranger = frame["item"].filter(codes.is_null())[0]
         raise UsageError(f"'{stranger}' was shown and is not in the catalogue of {len(listed):,} items.")
-    thin = min(frame.filter(pl.col("arm") == name).height for name in plan.arms) / max(len(set(listed)), 1)
-    if thin < _ENOUGH:
-        few = f"An arm has {thin:.1f} rows shown for each item, fewer than {_ENOUGH}: resampling users then gives too "
-        said = (*said, few + "small a spread, and finds differences that are not there. Take no verdict from it.")
+    said += _thin(frame, plan, len(set(listed)))
     users = {name: frame.filter(pl.col("arm") == name)["unit"].n_unique() for name in plan.arms}
     bare = [name for name, n in users.items() if not n]
     if bare:
@@ -171,6 +168,15 @@ def arm_differences(
                                           level=plan.level, relative="fieller")  # fmt: skip
             found[metric.name, name] = replace(made, notes=(*made.notes, *said))
     return found
+
+
+def _thin(frame: pl.DataFrame, plan: Plan, n_items: int) -> tuple[str, ...]:
+    """A word on arms with too few rows for each item to resample users."""
+    rows = min(frame.filter(pl.col("arm") == name).height for name in plan.arms) / max(n_items, 1)
+    if rows >= _ENOUGH:
+        return ()
+    few = f"An arm has {rows:.1f} rows shown for each item, fewer than {_ENOUGH}: resampling users then gives too "
+    return (few + "small a spread, and finds differences that are not there. Take no verdict from it.",)
 
 
 def _inside(
