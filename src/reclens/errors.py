@@ -32,6 +32,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "WorkspaceError",
+    "first_line",
     "suggest",
 ]
 
@@ -132,3 +133,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
         return " There are none."
     shown = ", ".join(names[:30]) + (f", and {len(names) - 30} more" if len(names) > 30 else "")
     return f" Known: {shown}."
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what another library said: the rest is a stack or a drawing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

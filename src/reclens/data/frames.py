@@ -10,24 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.data.arrow import ArrowStream
 from reclens.errors import DataError
 
-__all__ = ["ArrowStream", "from_frame", "is_frame", "read_parquet"]
-
-
-class ArrowStream:
-    """A table that shows nothing but its Arrow stream, so that libraries exchange it without PyArrow.
-
-    Given the objects themselves, DuckDB asks a Polars frame for PyArrow, and Polars keeps DuckDB's types alive beyond
-    its end, which then complains on stderr.
-    """
-
-    def __init__(self, table: Any) -> None:
-        self._table = table
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """The stream of the table."""
-        return self._table.__arrow_c_stream__(requested_schema)
+__all__ = ["from_frame", "is_frame", "read_parquet"]
 
 
 def read_parquet(path: Path) -> pl.DataFrame:

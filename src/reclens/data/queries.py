@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from reclens.data.arrow import ArrowStream
 from reclens.data.dataset import Dataset
-from reclens.data.frames import ArrowStream
+from reclens.data.quoting import constant, quoted
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
@@ -146,15 +147,15 @@ def written_for(
     read = [f"{as_read if column in columns else 'CAST(NULL AS ' + kind + ')'} AS {column}"
             for column, kind, as_read in _OPTIONAL]  # fmt: skip
     rows = ",\n        ".join(["user_id", "item_id", *read])
-    parts = [f"events AS (\n    SELECT\n        {rows}\n    FROM {_name(events)}\n)"]
+    parts = [f"events AS (\n    SELECT\n        {rows}\n    FROM {quoted(events)}\n)"]
     for parameter, value in parameters(name).items():
         if parameter != _COLUMN:
             body = re.sub(rf"\${parameter}\b", _literal(value), body)
             continue
         if items is None or value not in known:
             raise UnknownNameError(f"item attribute for the query {name}", value, known)
-        values = _name(value) if known[value].startswith("List") else f"[CAST({_name(value)} AS VARCHAR)]"
-        parts.append(f"item_values AS (\n    SELECT item_id, {values} AS attribute FROM {_name(items)}\n)")
+        values = quoted(value) if known[value].startswith("List") else f"[CAST({quoted(value)} AS VARCHAR)]"
+        parts.append(f"item_values AS (\n    SELECT item_id, {values} AS attribute FROM {quoted(items)}\n)")
     comment = [line for line in lines[:begin] if line and not line.startswith(("--   ", "-- Parameters"))]
     if body.startswith("WITH "):
         parts.append(body.removeprefix("WITH "))
@@ -165,11 +166,7 @@ def written_for(
 def _literal(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_literal(each) for each in value)}]"
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return constant(value) if isinstance(value, str) else str(value)
 
 
 @cache

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import polars as pl
 
+from reclens.data.arrow import ArrowStream
 from reclens.data.delimited import read_delimited, unpack
-from reclens.data.frames import ArrowStream, from_frame, is_frame
+from reclens.data.frames import from_frame, is_frame
+from reclens.data.quoting import quoted
 from reclens.data.zips import open_members
-from reclens.errors import DataError, UsageError, suggest
+from reclens.errors import DataError, UsageError, first_line, suggest
 
-__all__ = ["Raw", "load"]
+__all__ = ["Raw", "connect", "is_connection", "is_database", "load"]
 
 _PARQUET: Final = (".parquet", ".pq")
 _DELIMITED: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".user", ".item", ".gz")
@@ -61,7 +63,7 @@ def load(
         return source
     if isinstance(source, str | Path):
         return _from_path(str(source), table=table, delimiter=delimiter, encoding=encoding, header=header)
-    if _is_connection(source):
+    if is_connection(source):
         return _from_database(source, "DuckDB", table)
     if table is not None:
         raise UsageError("table= names a table of a DuckDB file or connection, or a member of a zip; this is neither.")
@@ -196,13 +198,14 @@ def _bytes_of(path: Path) -> bytes:
 # ------------------------------------------------------------------------------------------------------------- DuckDB
 
 
-def _is_connection(source: Any) -> bool:
+def is_connection(source: Any) -> bool:
+    """Whether this is an open connection of DuckDB; asked without importing it."""
     return type(source).__name__ == "DuckDBPyConnection"
 
 
-def _connect(source: Any) -> Any:
+def connect(source: Any) -> Any:
     """A cursor on a connection, or a new connection on a file (read-only) or on nothing."""
-    if _is_connection(source):
+    if is_connection(source):
         return source.cursor()
     import duckdb
 
@@ -215,9 +218,9 @@ def _from_database(source: Any, where: str, table: str | None) -> Raw:
     import duckdb
 
     try:
-        connection = _connect(source)
+        connection = connect(source)
     except duckdb.Error as error:
-        raise DataError(f"it cannot be opened: {_first_line(error)}", source=where,
+        raise DataError(f"it cannot be opened: {first_line(error)}", source=where,
                         fix="Is it a DuckDB file, and not open for writing elsewhere?") from None  # fmt: skip
     try:
         known = connection.execute(
@@ -232,9 +235,9 @@ def _from_database(source: Any, where: str, table: str | None) -> Raw:
                 f"the database has {what}: {names or 'none'}", source=where, fix="Choose one with table='name'."
             )
         schema, name = matches[0]
-        frame = pl.DataFrame(ArrowStream(connection.sql(f"SELECT * FROM {_quoted(schema)}.{_quoted(name)}")))
+        frame = pl.DataFrame(ArrowStream(connection.sql(f"SELECT * FROM {quoted(schema)}.{quoted(name)}")))
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        raise DataError(f"it cannot be read: {_first_line(error)}", source=where) from None
+        raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
     finally:
         connection.close()
     return Raw(frame, f"{where}, table {name}", name)
@@ -246,17 +249,17 @@ def _from_query(source: Any, query: str, params: Any, table: str | None) -> Raw:
     if table is not None:
         raise UsageError("query= and table= were both given: name the table in the query.")
     database, rows, where = None, None, "the query"
-    if _is_connection(source):
+    if is_connection(source):
         database = source
-    elif isinstance(source, str | Path) and _is_database(Path(source)):
+    elif isinstance(source, str | Path) and is_database(Path(source)):
         database, where = str(source), f"the query on {source}"
     elif source is not None:
         raw = load(source)
         rows, where = raw.frame, f"the query on {raw.where}"
     try:
-        connection = _connect(database)
+        connection = connect(database)
     except duckdb.Error as error:
-        raise DataError(f"it cannot be opened: {_first_line(error)}", source=where) from None
+        raise DataError(f"it cannot be opened: {first_line(error)}", source=where) from None
     try:
         if rows is not None:
             connection.register("source", ArrowStream(rows))
@@ -266,25 +269,18 @@ def _from_query(source: Any, query: str, params: Any, table: str | None) -> Raw:
             raise DataError("the SQL returns no rows", source=where, fix="Expected one SELECT.")
         return Raw(pl.DataFrame(ArrowStream(relation)), where, "query")
     except pl.exceptions.PolarsError as error:  # such as two columns of one name
-        raise DataError(f"its rows cannot be used: {_first_line(error)}", source=where, fix="Mend the SQL.") from None
+        raise DataError(f"its rows cannot be used: {first_line(error)}", source=where, fix="Mend the SQL.") from None
     except duckdb.Error as error:
         fix = "The rows of the given source are the table 'source'." if rows is not None else "Mend the SQL."
-        raise DataError(f"the SQL failed: {_first_line(error)}", source=where, fix=fix) from None
+        raise DataError(f"the SQL failed: {first_line(error)}", source=where, fix=fix) from None
     finally:
         connection.close()
 
 
-def _is_database(path: Path) -> bool:
+def is_database(path: Path) -> bool:
+    """Whether a file begins as DuckDB's databases do."""
     try:
         with path.open("rb") as file:
             return file.read(12)[8:] == b"DUCK"
     except OSError:
         return False
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -20,6 +20,7 @@ import polars as pl
 
 from reclens.data.columns import find_columns
 from reclens.data.delimited import read_delimited
+from reclens.data.quoting import quoted
 from reclens.data.sources import Raw
 from reclens.errors import DataError
 
@@ -211,11 +212,11 @@ def _measure(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -
     """
     total, rows = 0, "FROM read_parquet($1, hive_partitioning = false)"
     for column, kind, *_ in asked.execute(f"DESCRIBE {rows}", [place]).fetchall():
-        quoted = '"' + column.replace('"', '""') + '"'
+        name = quoted(column)
         nested = any(sign in kind for sign in "[(")
         if kind not in ("VARCHAR", "BLOB", "JSON") and not (nested and any(each in kind for each in _TEXTS)):
             continue
-        length = f"octet_length({quoted})" if kind == "BLOB" else f"strlen({quoted}::VARCHAR)"
+        length = f"octet_length({name})" if kind == "BLOB" else f"strlen({name}::VARCHAR)"
         found = asked.execute(f"SELECT max({length}), sum({length}) {rows}", [place]).fetchone()
         longest, size = found or (0, 0)
         _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column}'", name)

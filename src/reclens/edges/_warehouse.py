@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from reclens.data.quoting import constant, literal_path
 from reclens.edges._staging import OVERWRITE, Parts
-from reclens.errors import UsageError, WorkspaceError
+from reclens.errors import UsageError, WorkspaceError, first_line
 from reclens.report.export_schema import EXPORTS, ExportTable
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _connect(file: Path, *, read_only: bool = False) -> DuckDBPyConnection:
         return duckdb.connect(str(file), read_only=read_only)
     except duckdb.Error as error:
         raise WorkspaceError(
-            f"{file} cannot be opened as a DuckDB database ({_first_line(error)}). Close what else has it open, or "
-            "choose another file."
+            f"{file} cannot be opened as a DuckDB database ({first_line(error).rstrip('.')}). Close what else has it "
+            "open, or choose another file."
         ) from error
 
 
@@ -102,28 +102,22 @@ def _fill(connection: DuckDBPyConnection, parts: Parts, schema: str, file: Path)
         connection.commit()
     except duckdb.Error as error:
         # The transaction ends with the connection, and leaves nothing.
-        raise WorkspaceError(f"{file} cannot be written ({_first_line(error)}). Choose another file.") from error
+        raise WorkspaceError(
+            f"{file} cannot be written ({first_line(error).rstrip('.')}). Choose another file."
+        ) from error
 
 
 def _create(connection: DuckDBPyConnection, table: ExportTable, name: str, parts: Sequence[Path]) -> None:
     columns = ", ".join(f"{column.name} {_DUCKDB[column.type]}" for column in table.columns)
     connection.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
-    connection.execute(f"COMMENT ON TABLE {name} IS {_text(table.description)}")
+    connection.execute(f"COMMENT ON TABLE {name} IS {constant(table.description)}")
     for column in table.columns:
-        connection.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {_text(column.description)}")
+        connection.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {constant(column.description)}")
     if parts:
         # The folder may be called out[1] or run=5: its name is no pattern and no column.
-        files = [re.sub(r"([*?\[])", r"[\1]", str(part)) for part in parts]
+        files = [literal_path(part) for part in parts]
         connection.execute(f"INSERT INTO {name} FROM read_parquet($files, hive_partitioning = false)", {"files": files})
 
 
 def _scan(parts: Sequence[Path]) -> pl.LazyFrame:
     return pl.scan_parquet(list(parts), glob=False, hive_partitioning=False)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+from reclens.data.quoting import quoted
 from reclens.errors import UsageError
 from reclens.experiment.gather import _summed
 from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
-from reclens.experiment.query import quoted
 from reclens.experiment.source import opened, present, run
 from reclens.experiment.sums import Sums
 

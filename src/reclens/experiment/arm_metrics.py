@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reclens.data.frames import ArrowStream
+from reclens.data.arrow import ArrowStream
+from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
 from reclens.experiment.gather import OnFault
 from reclens.experiment.metrics import OF_ARM
 from reclens.experiment.plan import Plan
-from reclens.experiment.query import quoted
 from reclens.experiment.source import Table, opened, present
 from reclens.schema import ITEM, stable_hash
 from reclens.stats.arm_level import ArmCounts, compare_arm_statistics

@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from reclens.data.quoting import constant, quoted
 from reclens.errors import DataError, UsageError
 from reclens.experiment._md5 import leading_bits
 from reclens.experiment.plan import Plan
@@ -124,10 +125,10 @@ def sql_of(plan: Plan, *, table: str = "units") -> str:
         >>> print(sql_of(plan).splitlines()[-1])
         FROM "units"
     """
-    unit = _quoted(plan.unit)
+    unit = quoted(plan.unit)
 
     def at(salt: str) -> str:
-        text = f"{_text(salt + ':')} || CAST({unit} AS VARCHAR)"
+        text = f"{constant(salt + ':')} || CAST({unit} AS VARCHAR)"
         return f"CAST(CAST('0x' || substr(md5({text}), 1, 13) AS BIGINT) AS DOUBLE) / 4503599627370496.0"
 
     cases: list[str] = []
@@ -141,9 +142,11 @@ def sql_of(plan: Plan, *, table: str = "units") -> str:
         cases.append(f"    WHEN {place} < {low!r} OR {place} >= {high!r} THEN NULL")
     *first, last = plan.arms
     edges = np.cumsum(list(plan.arms.values())).tolist()
-    cases += [f"    WHEN {at(plan.salt)} < {edge!r} THEN {_text(arm)}" for arm, edge in zip(first, edges, strict=False)]
-    body = "\n".join([*cases, f"    ELSE {_text(last)}"])
-    return f"SELECT *,\n  CASE\n{body}\n  END AS variant\nFROM {_quoted(table)}"
+    cases += [
+        f"    WHEN {at(plan.salt)} < {edge!r} THEN {constant(arm)}" for arm, edge in zip(first, edges, strict=False)
+    ]
+    body = "\n".join([*cases, f"    ELSE {constant(last)}"])
+    return f"SELECT *,\n  CASE\n{body}\n  END AS variant\nFROM {quoted(table)}"
 
 
 def check_layers(plans: Sequence[Plan]) -> list[str]:
@@ -184,11 +187,3 @@ def _texts(units: pl.Series) -> pl.Series:
         row = int(units.is_null().arg_max() or 0) + 1
         raise DataError("an id is missing", column=units.name or None, row=row, fix="Leave such rows out.")
     return units.cast(pl.String)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -16,10 +16,11 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from reclens.data.frames import ArrowStream
+from reclens.data.arrow import ArrowStream
+from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
 from reclens.experiment.plan import Plan
-from reclens.experiment.query import Layout, layout, missing_query, per_unit, quoted, sums_query
+from reclens.experiment.query import Layout, layout, missing_query, per_unit, sums_query
 from reclens.experiment.source import Table, opened, present, run
 from reclens.experiment.sums import Measure, Sums, measures
 from reclens.experiment.tails import tails_of

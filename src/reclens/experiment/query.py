@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from reclens.data.quoting import constant, quoted
 from reclens.experiment.metrics import Metric
 from reclens.experiment.sums import Measure, capped, missing
 
-__all__ = ["Layout", "layout", "missing_query", "per_unit", "quoted", "sums_query"]
+__all__ = ["Layout", "layout", "missing_query", "per_unit", "sums_query"]
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,6 @@ class Layout:
     def first_sum(self) -> int:
         """Where the sums begin in a row of the answer."""
         return 6 + 2 * len(self.bounded) + len(self.shares)
-
-
-def quoted(name: str) -> str:
-    """A name as an identifier: within double quotes, and its own doubled.
-
-    >>> quoted("days since")
-    '"days since"'
-    """
-    return '"' + name.replace('"', '""') + '"'
 
 
 def layout(
@@ -124,7 +116,7 @@ def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, s
     inner += [f"coalesce(CAST({quoted(name)} AS VARCHAR), '(none)') AS g{i}" for i, name in enumerate(segments)]
     # Products are over shifted columns; the shift is 0 unless a first pass found a mean of an arm far from it.
     for i, (name, sql) in enumerate(plan.expressions.items()):
-        shifts = " ".join(f"WHEN {_text(each)} THEN {value!r}" for each, value in plan.shifts.get(name, {}).items())
+        shifts = " ".join(f"WHEN {constant(each)} THEN {value!r}" for each, value in plan.shifts.get(name, {}).items())
         taken = f" - CASE CAST({quoted(arm)} AS VARCHAR) {shifts} ELSE 0 END::DOUBLE" if shifts else ""
         inner.append(f"{sql}{taken} AS c{i}")
     inner += [f"{_number(name)} AS b{i}" for i, name in enumerate(plan.bounded)]
@@ -137,7 +129,7 @@ def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, s
     sums += [f"sum({at[a]} * {at[b]})" for a, b in plan.pairs]
     head, grouping = "'overall' AS by_, 'all' AS segment_", "GROUP BY arm_, day_"
     if segments:
-        by = " ".join(f"WHEN grouping(g{i}) = 0 THEN {_text(name)}" for i, name in enumerate(segments))
+        by = " ".join(f"WHEN grouping(g{i}) = 0 THEN {constant(name)}" for i, name in enumerate(segments))
         parts = " ".join(f"WHEN grouping(g{i}) = 0 THEN g{i}" for i in range(len(segments)))
         head = f"CASE {by} ELSE 'overall' END AS by_, CASE {parts} ELSE 'all' END AS segment_"
         sets = ", ".join(["(arm_, day_)", *(f"(arm_, day_, g{i})" for i in range(len(segments)))])
@@ -207,7 +199,3 @@ def per_unit(
 
 def _number(column: str) -> str:
     return f"CAST({quoted(column)} AS DOUBLE)"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reclens.data.frames import ArrowStream, from_frame, is_frame
-from reclens.data.sources import _connect, _first_line, _is_connection, _is_database
-from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment.query import quoted
+from reclens.data.arrow import ArrowStream
+from reclens.data.frames import from_frame, is_frame
+from reclens.data.quoting import quoted
+from reclens.data.sources import connect, is_connection, is_database
+from reclens.errors import DataError, UnknownNameError, UsageError, first_line
 
 __all__ = ["Table", "opened", "present", "run"]
 
@@ -49,7 +50,7 @@ def run(rows: Table, sql: str, params: Mapping[str, Any] | None = None) -> list[
     try:
         return rows.connection.execute(sql, dict(params) if params else None).fetchall()
     except duckdb.Error as error:
-        raise DataError(f"it cannot be summed up: {_first_line(error)}", source=rows.where,
+        raise DataError(f"it cannot be summed up: {first_line(error)}", source=rows.where,
                         fix="Metrics and covariates need columns of numbers, days one of dates.") from None  # fmt: skip
 
 
@@ -66,19 +67,19 @@ def opened(
     import duckdb
 
     file = str(source) if isinstance(source, str | Path) else None
-    database = file if file and _is_database(Path(file)) else None
+    database = file if file and is_database(Path(file)) else None
     where = file or (f"the {type(source).__name__}" if source is not None else "the query")
     if query is not None and table is not None:
         raise UsageError("query= and table= were both given: name the table in the query.")
-    if table is not None and not (database or _is_connection(source)):
+    if table is not None and not (database or is_connection(source)):
         raise UsageError("table= names a table of a DuckDB file or connection; this is neither.")
     connection: Any = None
     try:
-        connection = _connect(source if _is_connection(source) else database)
+        connection = connect(source if is_connection(source) else database)
         connection.execute("SET TimeZone = 'UTC'")  # days are those of UTC, wherever the machine stands
-        if threads is not None and not _is_connection(source):
+        if threads is not None and not is_connection(source):
             connection.execute(f"SET threads = {int(threads)}")
-        if not _is_connection(source) and database is None and source is not None:
+        if not is_connection(source) and database is None and source is not None:
             _view(connection, source, file)
             sql = f"({query})" if query else "source"
         elif query:
@@ -92,7 +93,7 @@ def opened(
         whole = frozenset(name for name, kind in kinds.items() if kind.endswith(("INT", "INTEGER")))
         yield Table(connection, sql, tuple(kinds), where, whole)
     except duckdb.Error as error:
-        raise DataError(f"it cannot be read: {_first_line(error)}", source=where) from None
+        raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
     finally:
         if connection is not None:
             connection.close()

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reclens.data.quoting import quoted
 from reclens.experiment.plan import Plan
-from reclens.experiment.query import layout, quoted, sums_query
+from reclens.experiment.query import layout, sums_query
 from reclens.experiment.source import Table, run
 from reclens.experiment.sums import Measure, Sums, measures
 from reclens.stats.moments import Moments

@@ -23,7 +23,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from reclens.errors import RecLensError, UsageError, WorkspaceError, suggest
+from reclens.data.arrow import ArrowStream
+from reclens.data.quoting import constant, literal_path, quoted
+from reclens.errors import RecLensError, UsageError, WorkspaceError, first_line, suggest
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -46,16 +48,6 @@ _ODD: Final = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|TIME WITH TIME ZO
 """Types that Polars does not have, or not alike: they come out as text."""
 _LISTING: Final = re.compile(r"\s*(?:SHOW|DESCRIBE|DESC)\b", re.IGNORECASE)
 _PIVOT: Final = re.compile(r"\bPIVOT\b", re.IGNORECASE)
-
-
-class _Stream:
-    """As ``reclens.data.frames.ArrowStream``, without what else is imported there."""
-
-    def __init__(self, table: Any) -> None:
-        self._table = table
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._table.__arrow_c_stream__(requested_schema)
 
 
 def answer(files: Mapping[str, Path], query: str, *, limit: int | None) -> tuple[pl.DataFrame, str | None]:
@@ -83,7 +75,7 @@ def answer(files: Mapping[str, Path], query: str, *, limit: int | None) -> tuple
     except duckdb.OutOfMemoryException as error:
         raise UsageError(f"the query needs more than the {MEMORY} that it may use. {LESS}") from error
     except duckdb.CatalogException as error:
-        raise UsageError(f"the query failed: {_first(error)}{_hint(str(error), files)}") from error
+        raise UsageError(f"the query failed: {first_line(error)}{_hint(str(error), files)}") from error
     except duckdb.Error as error:
         raise UsageError(f"the query failed: {str(error).strip()}") from error
 
@@ -116,13 +108,13 @@ def open_tables(files: Mapping[str, Path], *, empty: bool = False) -> Generator[
     })  # fmt: skip
     try:
         for name, path in files.items():
-            rows = f"FROM read_parquet({_text(_literal(path))}, hive_partitioning = false)"
+            rows = f"FROM read_parquet({constant(literal_path(path))}, hive_partitioning = false)"
             try:
-                connection.execute(f"CREATE TABLE {_quote(name)} AS {rows}{' LIMIT 0' if empty else ''}")
+                connection.execute(f"CREATE TABLE {quoted(name)} AS {rows}{' LIMIT 0' if empty else ''}")
             except (duckdb.IOException, duckdb.InvalidInputException) as error:
                 if empty:
                     continue
-                raise WorkspaceError(f"{path} cannot be read ({_first(error)}). Make it again.") from error
+                raise WorkspaceError(f"{path} cannot be read ({first_line(error)}). Make it again.") from error
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET allowed_directories = []")
         connection.execute("SET allowed_paths = []")
@@ -193,7 +185,7 @@ def _answered(asked: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         return {"error": type(error).__name__, "says": str(error)}, b""
     # A query may drive Polars or Python to anything; it has no other answer than what was said.
     except BaseException as error:
-        return {"error": "UsageError", "says": f"the query failed: {_first(error)}"}, b""
+        return {"error": "UsageError", "says": f"the query failed: {first_line(error)}"}, b""
 
 
 def _only_select(query: str) -> None:
@@ -222,9 +214,9 @@ def _fetch(
         # The answer is a table first: so what it takes is bounded and counted. A listing would show this table.
         kept.create(_ANSWER)
         kept = connection.table(_ANSWER)
-    columns = (f"{_quote(name)}::VARCHAR AS {_quote(name)}" if _ODD.search(str(kind)) else _quote(name)
+    columns = (f"{quoted(name)}::VARCHAR AS {quoted(name)}" if _ODD.search(str(kind)) else quoted(name)
                for name, kind in zip(kept.columns, kept.types, strict=True))  # fmt: skip
-    frame = _plain(pl.DataFrame(_Stream(kept.select(", ".join(columns)))))
+    frame = _plain(pl.DataFrame(ArrowStream(kept.select(", ".join(columns)))))
     if limit is not None and frame.height > limit:
         frame, cut = frame.head(limit), f"Only the first {limit:,} rows are shown: there are more."
     else:
@@ -250,20 +242,3 @@ def _plain(frame: pl.DataFrame) -> pl.DataFrame:
 def _hint(message: str, files: Iterable[str]) -> str:
     missing = re.search(r"Table with name (\S+) does not exist", message)
     return suggest(missing[1], files) if missing else ""
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _literal(path: Path) -> str:
-    """A path that a reader of patterns takes for itself alone."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path))
