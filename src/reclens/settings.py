@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from reclens.errors import UsageError, suggest
 
 __all__ = [
+    "Checked",
     "CompareSettings",
     "DataSettings",
     "EvaluateSettings",
@@ -32,6 +33,22 @@ __all__ = [
     "validate_settings",
     "write_toml",
 ]
+
+
+class Checked(type(BaseModel)):
+    """A class of settings whose calls raise our errors: Python code gets the same words as a TOML file."""
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        """Make the settings.
+
+        Raises:
+            UsageError: If a value is wrong; with every problem.
+        """
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            problems = "; ".join(explain(problem, cls) for problem in error.errors())  # type: ignore[arg-type]
+            raise UsageError(f"{cls.__name__}: {problems}.") from None
 
 
 class _Section(BaseModel):
@@ -208,8 +225,8 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in get_args(annotation) if (found := _section_in(part)) is not None), None)
 
 
-def to_toml(settings: JobSettings) -> str:
-    """The settings as TOML, everything spelled out; reading it again gives the same job.
+def to_toml(settings: BaseModel) -> str:
+    """Settings as TOML, everything spelled out; reading it again gives the same ones.
 
     Example:
         >>> print(to_toml(JobSettings(name="mine")).splitlines()[0])

@@ -16,8 +16,8 @@ from reclens.experiment.simulation import (
     ab_difference,
     load_simulation,
     run_simulation,
-    simulation_to_toml,
 )  # fmt: skip
+from reclens.settings import to_toml
 
 
 def tiny(**changes) -> SimulationSettings:
@@ -52,7 +52,7 @@ def test_settings_go_to_toml_and_back(tmp_path) -> None:
     file.write_text(EXAMPLE_SIMULATION)
     settings = load_simulation(file)
     assert settings.arms["treatment"].parameters == {"neighbors": 50} and settings.world["novelty"] == 0.3
-    file.write_text(simulation_to_toml(settings))
+    file.write_text(to_toml(settings))
     assert load_simulation(file) == settings
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reclens.errors import UsageError
-from reclens.settings import explain
+from reclens.settings import Checked
 
-__all__ = ["KINDS", "OF_ARM", "ROLES", "Baseline", "Metric"]
+__all__ = ["KINDS", "OF_ARM", "ROLES", "Baseline", "Metric", "Part"]
 
 KINDS: Final = {
     "mean": "mean over units of a column",
@@ -34,22 +33,13 @@ ROLES: Final = ("primary", "secondary", "guardrail")
 """What a metric is for: the decision rests on primary ones and must not break a guardrail; secondary ones explain."""
 
 
-class _Checked(type(BaseModel)):
-    """A class whose calls raise our errors: Python code gets the same words as a TOML file."""
+class Part(BaseModel, metaclass=Checked):
+    """What a plan and a simulation are made of: frozen, no unknown key, no infinite number."""
 
-    def __call__(cls, *args: Any, **values: Any) -> Any:
-        try:
-            return super().__call__(*args, **values)
-        except ValidationError as error:
-            problems = "; ".join(explain(problem, cls) for problem in error.errors())  # type: ignore[arg-type]
-            raise UsageError(f"{cls.__name__}: {problems}.") from None
-
-
-class _Part(BaseModel, metaclass=_Checked):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Baseline(_Part):
+class Baseline(Part):
     """What is known of a metric before the experiment, when no history is given.
 
     Attributes:
@@ -70,7 +60,7 @@ class Baseline(_Part):
     cluster_cv: float = Field(default=0.0, ge=0)
 
 
-class Metric(_Part):
+class Metric(Part):
     """One metric of a plan.
 
     Attributes:

@@ -13,13 +13,13 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from reclens.errors import UnknownNameError, suggest
-from reclens.experiment.metrics import Metric, _Part
-from reclens.settings import read_toml, validate, write_toml
+from reclens.experiment.metrics import Metric, Part
+from reclens.settings import read_toml, to_toml, validate
 
 __all__ = ["EXAMPLE_PLAN", "Plan", "Sequential", "load_plan"]
 
 
-class Sequential(_Part):
+class Sequential(Part):
     """How an experiment may be looked at before its end.
 
     Attributes:
@@ -67,7 +67,7 @@ class Sequential(_Part):
         return self.information or tuple(look / self.looks for look in range(1, self.looks + 1))
 
 
-class Plan(_Part):
+class Plan(Part):
     """The plan of one experiment.
 
     Attributes:
@@ -211,7 +211,7 @@ class Plan(_Part):
             >>> print(plan.to_toml().splitlines()[0])
             name = "a"
         """
-        return write_toml(self.model_dump(exclude_none=True))
+        return to_toml(self)
 
 
 def load_plan(source: str | Path | dict[str, Any]) -> Plan:

@@ -12,9 +12,9 @@ from pydantic import Field, model_validator
 from reclens.data.dataset import Dataset
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.experiment.metrics import _Part
+from reclens.experiment.metrics import Part
 from reclens.experiment.strategies import ModelStrategy
-from reclens.settings import read_toml, validate, write_toml
+from reclens.settings import read_toml, validate
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.difference import Difference
 from reclens.stats.moments import Moments
@@ -28,11 +28,11 @@ from reclens.world.truth import METRICS, Truth, true_effect
 
 __all__ = [
     "EXAMPLE_INTERFERENCE", "EXAMPLE_SIMULATION", "ArmSettings", "Simulation", "SimulationSettings", "ab_difference",
-    "load_simulation", "make_arm", "make_pair", "make_world", "run_simulation", "simulation_to_toml",
+    "load_simulation", "make_arm", "make_pair", "make_world", "run_simulation",
 ]  # fmt: skip
 
 
-class ArmSettings(_Part):
+class ArmSettings(Part):
     """One arm: a model and how its lists are made; see :class:`reclens.world.policy.Policy`.
 
     Attributes:
@@ -60,7 +60,7 @@ class ArmSettings(_Part):
     changed: bool = False
 
 
-class SimulationSettings(_Part):
+class SimulationSettings(Part):
     """A whole simulation.
 
     Attributes:
@@ -337,8 +337,3 @@ def ab_difference(run: Run, treatment: str, control: str, metric: str, *, level:
         if sides[-1].n < 2:
             raise UsageError(f"the arm '{name}' has {sides[-1].n} units, expected two or more. Simulate more users.")
     return compare_arms(sides[0], sides[1], of, level=level, relative="fieller")
-
-
-def simulation_to_toml(settings: SimulationSettings) -> str:
-    """The settings as TOML; reading it again gives the same simulation."""
-    return write_toml(settings.model_dump(exclude_none=True))

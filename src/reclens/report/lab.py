@@ -13,20 +13,19 @@ from reclens.experiment.correlation import Correlation, OfflineOnline
 from reclens.experiment.family import OVERALL
 from reclens.experiment.interference import DesignResult, Interference
 from reclens.experiment.long_run import LongRun
-from reclens.experiment.simulation import Simulation, simulation_to_toml
+from reclens.experiment.simulation import Simulation
 from reclens.report import lab_charts
 from reclens.report.lab_tables import (
-    between,
     correlation_table,
     interference_table,
     long_run_tables,
-    rank,
-    share,
     simulation_table,
 )
 from reclens.report.page import Figure, figure_of
 from reclens.report.tables import Table, format_number
+from reclens.report.words import between, in_words, rank, share
 from reclens.report.written import Part, Written, appendix, write_document
+from reclens.settings import to_toml
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -76,7 +75,7 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
     ]  # fmt: skip
     return write_document(
         title="Offline metrics against true lifts", heading="In short", parts=parts, synthetic=not fitted,
-        subject=f"{len(found.lifts.values)} strategies · lift of {_words(found.lifts.metric)} a user over {control}",
+        subject=f"{len(found.lifts.values)} strategies · lift of {in_words(found.lifts.metric)} a user over {control}",
         summary=[*summary_of_correlation(found), _FITTED if fitted else _LIMITS],
     )  # fmt: skip
 
@@ -129,7 +128,7 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
     ]  # fmt: skip
     return write_document(
         title="How far A/B tests are bent", subject=f"{arms[0]} against {arms[1]} · {found.seeds} worlds · "
-        f"{_words(found.metric)} a user", heading="In short", parts=parts, synthetic=not fitted,
+        f"{in_words(found.metric)} a user", heading="In short", parts=parts, synthetic=not fitted,
         summary=[*summary_of_interference(found), _FITTED if fitted else _LIMITS],
     )  # fmt: skip
 
@@ -139,7 +138,7 @@ def summary_of_interference(found: Interference) -> list[str]:
     truth = found.designs[0].truth
     helps = {True: "helps", False: "harms", None: "cannot be said to help or to harm"}[_above(truth)]
     said = [
-        f"In truth the treatment {helps}: {between(truth)} {_words(found.metric)} a user, over {found.seeds} worlds."
+        f"In truth the treatment {helps}: {between(truth)} {in_words(found.metric)} a user, over {found.seeds} worlds."
     ]
     said += [_of_design(each, found.seeds) for each in found.designs]
     unsure = [each.design for each in found.designs if _above(each.bias) is None]
@@ -176,7 +175,7 @@ def build_holdout_report(found: LongRun) -> Written:
         else ["It rests on the numbers that were given, and on them alone."]
     )
     return write_document(
-        title="The long run", subject=f"{_words(found.metric)} a user", heading="In short",
+        title="The long run", subject=f"{in_words(found.metric)} a user", heading="In short",
         parts=[*parts, appendix(found.record())], synthetic=world and not found.fitted,
         summary=[*summary_of_holdout(found), *end],
     )  # fmt: skip
@@ -198,7 +197,7 @@ def summary_of_holdout(found: LongRun) -> list[str]:
     if found.surrogate is not None:
         index, truth, residual = found.surrogate.index, found.surrogate.truth, found.surrogate.residual
         verdict = "its interval holds the truth" if found.surrogate.covers else "its interval misses the truth"
-        said.append(f"After {found.short} days the surrogate index says {between(index)} {_words(found.metric)} a "
+        said.append(f"After {found.short} days the surrogate index says {between(index)} {in_words(found.metric)} a "
                     f"user; the truth after {found.long} days is {between(truth)}: {verdict}.")  # fmt: skip
         carried = ("beyond the surrogates no effect is shown, which does not prove that they carry all of it"
                    if _above(residual) is None else
@@ -234,7 +233,7 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
         else []
     )
     parts += [Part(title="What happened", tables=(happened,)),
-              Part(title="The simulation as a file", code=simulation_to_toml(found.settings), language="toml"),
+              Part(title="The simulation as a file", code=to_toml(found.settings), language="toml"),
               appendix({"effects": found.to_dicts(), "arms": happened.records,
                         "days": found.run.days.cast({"variant": str}).to_dicts()})]  # fmt: skip
     return write_document(
@@ -257,7 +256,7 @@ def summary_of_simulation(found: Simulation) -> list[str]:
         if arm in found.truths:
             truth = found.truths[arm]["clicks"].lift
             own = [row for row in rows if row["arm"] == arm and row["covers"] is not None]
-            missed = [_words(row["metric"]) for row in own if not row["covers"]]
+            missed = [in_words(row["metric"]) for row in own if not row["covers"]]
             text += f". The truth is {share(truth)}"
             said.append(f"{text}. " + (f"Its interval misses the truth for {_list(missed)}." if missed else
                                        f"Its interval holds the truth for all {len(own)} metrics."))  # fmt: skip
@@ -288,7 +287,7 @@ def _happened(found: Simulation) -> Table:
     records = found.run.to_dicts()
     rows = tuple(tuple(f"{value:,}" if isinstance(value, int) else format_number(value) if isinstance(value, float)
                        else str(value) for value in row.values()) for row in records)  # fmt: skip
-    return Table("What happened", tuple(_words(name) for name in records[0]), rows, tuple(records))
+    return Table("What happened", tuple(in_words(name) for name in records[0]), rows, tuple(records))
 
 
 def _figures(drawn: Sequence[tuple[Any, str]]) -> tuple[Figure, ...]:
@@ -323,7 +322,3 @@ def _list(names: Sequence[str], most: int = 6) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _words(metric: str) -> str:
-    return metric.replace("_", " ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from reclens.experiment.correlation import OfflineOnline
@@ -12,7 +12,8 @@ from reclens.experiment.long_run import LongRun
 from reclens.experiment.simulation import Simulation
 from reclens.metrics import describe
 from reclens.report.charts import base_of, colour_of, dots, rows_of, zero
-from reclens.report.tables import format_number
+from reclens.report.tables import format_estimate, format_number
+from reclens.report.words import between, in_words, share
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -41,7 +42,7 @@ def offline_online_chart(found: OfflineOnline, *, metric: str, segment: tuple[st
     domain = (low - room, high + room)
     for row, place in zip(rows, _spread([row["lift"] for row in rows], domain), strict=True):
         row |= {"place": place, "tip": f"{row['strategy']}: {metric} {format_number(row['x'])}, lift "
-                f"{_share(row['lift'], row['low'], row['high'])}"}  # fmt: skip
+                f"{format_estimate(row, value='lift', form='+.2%')}"}  # fmt: skip
     title = f"{metric} (lower is better, axis turned)" if turned else metric
     x = alt.X("x:Q", title=title, scale=alt.Scale(zero=False, padding=12, reverse=turned))
     lift = f"true lift over {found.lifts.control}"
@@ -103,20 +104,20 @@ def design_chart(found: Interference) -> Any:
     """The mean estimate of each design below the truth, with intervals over worlds."""
     truth = found.designs[0].truth
     named = [("truth", truth, "truth"), *((each.design, each.estimate, "estimate") for each in found.designs)]
-    return _forest(named, systems=["truth", "estimate"], title=f"effect on {_words(found.metric)} a user")
+    return _forest(named, systems=["truth", "estimate"], title=f"effect on {in_words(found.metric)} a user")
 
 
 def bias_chart(found: Interference) -> Any:
     """Estimate minus truth of each design, with its interval over worlds."""
     named = [(each.design, each.bias, "bias") for each in found.designs]
-    return _forest(named, systems=["bias"], title=f"estimate minus truth, {_words(found.metric)} a user")
+    return _forest(named, systems=["bias"], title=f"estimate minus truth, {in_words(found.metric)} a user")
 
 
 def sign_chart(found: Interference) -> Any:
     """The share of tests whose estimate has the wrong sign, with its Wilson interval."""
     import altair as alt
 
-    rows = [_row(each.design, each.wrong_sign, "share", share=True) for each in found.designs]
+    rows = [_row(each.design, each.wrong_sign, "share", of=share) for each in found.designs]
     base = base_of(rows, height=_ROW * len(rows))
     y = rows_of("row", [row["row"] for row in rows])
     scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(format="%")
@@ -151,7 +152,7 @@ def estimate_chart(found: LongRun) -> Any:
     study = found.surrogate
     named = [("truth", study.truth, "truth"), (f"index, day {found.short}", study.index, "estimate"),
              (f"test, day {found.long}", study.long, "estimate")]  # fmt: skip
-    return _forest(named, systems=["truth", "estimate"], title=f"effect on {_words(found.metric)} a user")
+    return _forest(named, systems=["truth", "estimate"], title=f"effect on {in_words(found.metric)} a user")
 
 
 def age_chart(found: LongRun) -> Any:
@@ -160,11 +161,11 @@ def age_chart(found: LongRun) -> Any:
 
     if not found.ages:
         return None
-    rows = [{**row, "tip": f"day {row['age']}: {_between(row['difference'], row['low'], row['high'])}, "
+    rows = [{**row, "tip": f"day {row['age']}: {format_estimate(row, value='difference', signed=True)}, "
              f"{row['users']:,} users"} for row in found.ages]  # fmt: skip
     base = base_of(rows, height=260)
     x = alt.X("age:Q", title="days since first exposure", scale=alt.Scale(nice=False))
-    title = f"effect on {_words(found.metric)} a user and day"
+    title = f"effect on {in_words(found.metric)} a user and day"
     y = alt.Y("difference:Q", title=title, axis=alt.Axis(grid=True))
     ground = alt.Chart(alt.Data(values=[{"none": 0}]))  # type: ignore[arg-type]
     return alt.layer(
@@ -184,7 +185,7 @@ def lift_chart(found: Simulation, *, arm: str) -> Any:
         if name == arm:
             truth = found.truths[arm][metric].lift if arm in found.truths else None
             pair = (("A/B estimate", said.relative), ("truth", truth))
-            rows += [_row(_words(metric), lift, what, share=True)
+            rows += [_row(in_words(metric), lift, what, of=share)
                      for what, lift in pair if lift is not None and not math.isnan(lift.value)]  # fmt: skip
     if not rows:
         return None
@@ -214,27 +215,12 @@ def _forest(named: Sequence[tuple[str, Estimate, str]], *, systems: list[str], t
     return alt.layer(zero(), chart)
 
 
-def _row(name: str, found: Estimate, system: str, *, share: bool = False) -> dict[str, Any]:
-    said = (_share if share else _between)(found.value, found.low, found.high)
+def _row(name: str, found: Estimate, system: str, *, of: Callable[[Estimate], str] = between) -> dict[str, Any]:
     return {"row": name, "system": system, "value": found.value, "low": found.low, "high": found.high, "small": False,
-            "tip": f"{name}, {system}: {said}"}  # fmt: skip
+            "tip": f"{name}, {system}: {of(found)}"}  # fmt: skip
 
 
 def _told(systems: Sequence[str]) -> Any:
     """Colours that are told above the chart."""
     return colour_of(systems).legend(title=None, orient="top", labelColor="var(--ink)", labelFontSize=12,
                                      symbolType="circle")  # fmt: skip
-
-
-def _words(metric: str) -> str:
-    return metric.replace("_", " ")
-
-
-def _share(value: float, low: float | None, high: float | None) -> str:
-    return f"{value:+.2%}" if low is None or high is None else f"{value:+.2%} [{low:+.2%}, {high:+.2%}]"
-
-
-def _between(value: float, low: float | None, high: float | None) -> str:
-    text: Mapping[str, str] = {name: format_number(number, signed=True)
-                               for name, number in (("value", value), ("low", low), ("high", high))}  # fmt: skip
-    return text["value"] if low is None or high is None else f"{text['value']} [{text['low']}, {text['high']}]"

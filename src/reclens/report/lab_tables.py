@@ -10,40 +10,14 @@ from reclens.experiment.interference import Interference
 from reclens.experiment.long_run import LongRun
 from reclens.experiment.simulation import Simulation
 from reclens.report.tables import NOTHING, Table, format_number
+from reclens.report.words import between, p_value, rank, share
 from reclens.stats.estimate import Estimate
 
 __all__ = [
-    "between", "correlation_table", "interference_table", "long_run_tables", "rank", "share", "simulation_table",
+    "correlation_table", "interference_table", "long_run_tables", "simulation_table",
 ]  # fmt: skip
 
 _WEEK: Final = 7
-
-
-def share(found: Estimate, *, signed: bool = True) -> str:
-    """A share with its interval, such as ``+3.10% [+1.02%, +5.18%]``."""
-    form = "+.2%" if signed else ".0%"
-    if found.value != found.value:
-        return NOTHING
-    if found.low is None or found.high is None:
-        return f"{found.value:{form}}"
-    return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
-
-
-def between(found: Estimate, *, signed: bool = True) -> str:
-    """A number with its interval."""
-    text = format_number(found.value, signed=signed)
-    if found.low is None or found.high is None:
-        return text
-    return f"{text} [{format_number(found.low, signed=signed)}, {format_number(found.high, signed=signed)}]"
-
-
-def rank(found: Estimate) -> str:
-    """A rank correlation with its interval, such as ``+0.97 [+0.88, +0.99]``."""
-    if found.value != found.value:
-        return NOTHING
-    if found.low is None or found.high is None:
-        return f"{found.value:+.2f}"
-    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
 def correlation_table(found: OfflineOnline, *, segments: bool = True) -> Table:
@@ -112,15 +86,11 @@ def simulation_table(found: Simulation) -> Table:
         truth = found.truths[arm][metric].lift if arm in found.truths else None
         covers = next(row["covers"] for row in records if (row["arm"], row["metric"]) == (arm, metric))
         rows.append((arm, metric, format_number(said.control), format_number(said.treatment), share(said.relative),
-                     _p(said.p_value), share(truth) if truth is not None else NOTHING,
+                     p_value(said.p_value), share(truth) if truth is not None else NOTHING,
                      NOTHING if covers is None else "yes" if covers else "no"))  # fmt: skip
     heads = ("arm", "metric", "control", "treated", "A/B lift", "p", "true lift", "covers")
     note = "covers: the interval of the A/B test holds the true lift."
     return Table("A/B estimate and truth, as lifts over control", heads, tuple(rows), tuple(records), (note,))
-
-
-def _p(p: float) -> str:
-    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _difference(row: Mapping[str, Any]) -> str:

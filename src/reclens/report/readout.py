@@ -11,6 +11,7 @@ from reclens.report import readout_charts
 from reclens.report.experiment_tables import metric_table
 from reclens.report.page import Figure, figure_of
 from reclens.report.tables import NOTHING, Table, format_number
+from reclens.report.words import between, p_value, share
 from reclens.report.written import Part, Written, appendix, write_document
 
 __all__ = ["build_readout", "effect_table", "guard_table", "segment_table", "summary_of_readout"]
@@ -68,8 +69,8 @@ def effect_table(readout: Readout) -> Table:
         found = effect.found
         rows.append((
             effect.metric.name, effect.metric.role, effect.arm, format_number(found.control),
-            format_number(found.treatment), _between(effect.absolute, signed=True), _share(effect.relative),
-            _p(effect.p_value), _p(effect.p_adjusted), effect.verdict, decided[effect.arm],
+            format_number(found.treatment), between(effect.absolute), share(effect.relative),
+            p_value(effect.p_value), p_value(effect.p_adjusted), effect.verdict, decided[effect.arm],
         ))  # fmt: skip
     heads = (
         "metric",
@@ -100,8 +101,8 @@ def segment_table(readout: Readout) -> Table:
     """Effects of primary metrics by segment."""
     records = [row for each in readout.segments for row in each.to_dicts()]
     rows = tuple(
-        (each.by, each.segment, each.metric, each.arm, f"{each.found.absolute.n:,}", _share(each.relative),
-         _p(each.p_value), _p(each.p_adjusted))
+        (each.by, each.segment, each.metric, each.arm, f"{each.found.absolute.n:,}", share(each.relative),
+         p_value(each.p_value), p_value(each.p_adjusted))
         for each in readout.segments
     )  # fmt: skip
     heads = ("by", "segment", "metric", "arm", "n", "lift", "p", "adjusted p")
@@ -144,8 +145,8 @@ def _guardrails(readout: Readout) -> list[Part]:
     if not rails:
         return []
     rows = tuple(
-        (e.metric.name, e.arm, _share(e.relative), e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True),
-         _p(e.p_adjusted), e.verdict)
+        (e.metric.name, e.arm, share(e.relative), e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True),
+         p_value(e.p_adjusted), e.verdict)
         for e in rails
     )  # fmt: skip
     lead = "Tests of non-inferiority: a guardrail holds when its interval excludes a loss beyond the margin."
@@ -200,25 +201,6 @@ def _bayes(readout: Readout) -> list[Part]:
 
 def _records(effects: Sequence[Effect]) -> list[dict[str, Any]]:
     return [row for effect in effects for row in effect.to_dicts()]
-
-
-def _between(estimate: Any, *, signed: bool = False) -> str:
-    text = format_number(estimate.value, signed=signed)
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} [{format_number(estimate.low, signed=signed)}, {format_number(estimate.high, signed=signed)}]"
-
-
-def _share(estimate: Any) -> str:
-    if estimate.value != estimate.value:
-        return NOTHING
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:+.2%}"
-    return f"{estimate.value:+.2%} [{estimate.low:+.2%}, {estimate.high:+.2%}]"
-
-
-def _p(p: float) -> str:
-    return NOTHING if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _cell(value: Any) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from reclens.experiment.read import Readout
 from reclens.report.charts import base_of, colour_of, dots, rows_of, zero
+from reclens.report.tables import format_estimate
+from reclens.report.words import share
 
 __all__ = ["cumulative_chart", "daily_chart", "forest_chart", "novelty_chart", "segment_forest_chart"]
 
@@ -28,7 +30,7 @@ def forest_chart(readout: Readout) -> Any:
             "row": name, "system": effect.metric.role, "value": lift.value, "low": lift.low, "high": lift.high,
             "small": effect.verdict in ("no difference shown", "not shown to hold", "not testable"),
             "margin": -effect.metric.sign * effect.metric.margin if effect.metric.margin is not None else None,
-            "tip": f"{name} ({effect.metric.role}): {_lift(lift.value, lift.low, lift.high)}, {effect.verdict}",
+            "tip": f"{name} ({effect.metric.role}): {share(lift)}, {effect.verdict}",
         })  # fmt: skip
     if not rows:
         return None
@@ -54,7 +56,7 @@ def segment_forest_chart(readout: Readout, *, by: str) -> Any:
         if each.by == by and each.metric == readout.plan.primary[0].name and lift.value == lift.value:
             rows.append({"segment": each.segment, "system": each.arm, "value": lift.value, "low": lift.low,
                          "high": lift.high, "small": not each.p_adjusted <= readout.plan.alpha,
-                         "tip": f"{by} {each.segment}: {_lift(lift.value, lift.low, lift.high)}, adjusted p = "
+                         "tip": f"{by} {each.segment}: {share(lift)}, adjusted p = "
                          f"{each.p_adjusted:.2g}, n = {lift.n:,}"})  # fmt: skip
     if not rows:
         return None
@@ -68,14 +70,14 @@ def segment_forest_chart(readout: Readout, *, by: str) -> Any:
 
 def cumulative_chart(readout: Readout, *, metric: str, arm: str) -> Any:
     """The lift after each day of entry: its plain interval as a band, and the bounds of the plan's looks as lines."""
-    rows = [{**row, "tip": f"up to {row['day']}: {_lift(row['value'], row['low'], row['high'])}, n = {row['n']:,}"}
+    rows = [{**row, "tip": f"up to {row['day']}: {format_estimate(row, form='+.2%')}, n = {row['n']:,}"}
             for row in readout.cumulative if row["metric"] == metric and row["arm"] == arm]  # fmt: skip
     return _band(rows, x="day:T", title=f"lift of {metric}", across="up to the day of entry") if rows else None
 
 
 def novelty_chart(readout: Readout, *, metric: str, arm: str) -> Any:
     """The lift by days since first exposure: a novelty that wears off falls towards zero, primacy rises."""
-    rows = [{**row, "tip": f"day {row['age']}: {_lift(row['value'], row['low'], row['high'])}, n = {row['n']:,}"}
+    rows = [{**row, "tip": f"day {row['age']}: {format_estimate(row, form='+.2%')}, n = {row['n']:,}"}
             for row in readout.novelty if row["metric"] == metric and row["arm"] == arm]  # fmt: skip
     return _band(rows, x="age:Q", title=f"lift of {metric}", across="days since first exposure") if rows else None
 
@@ -131,7 +133,3 @@ def _band(rows: Sequence[Mapping[str, Any]], *, x: str, title: str, across: str)
             for end in ("bound_low", "bound_high")
         ]
     return alt.layer(*layers)
-
-
-def _lift(value: float, low: float | None, high: float | None) -> str:
-    return f"{value:+.2%}" if low is None or high is None else f"{value:+.2%} [{low:+.2%}, {high:+.2%}]"

@@ -68,12 +68,20 @@ def format_number(value: float | None, *, signed: bool = False) -> str:
     return f"{value:{sign},.{digits}f}"
 
 
-def format_estimate(row: Mapping[str, Any], *, value: str = "value", signed: bool = False) -> str:
-    """A value with its interval, such as ``0.2580 [0.2390, 0.2760]``."""
-    text = format_number(row[value], signed=signed)
-    if row["low"] is None or row["high"] is None:
+def format_estimate(
+    row: Mapping[str, Any], *, value: str = "value", signed: bool = False, form: str | None = None
+) -> str:
+    """A value with its interval, such as ``0.2580 [0.2390, 0.2760]``; ``form`` is one of Python's, such as ``+.2%``."""
+
+    def written(number: float | None) -> str:
+        if form is None or number is None or math.isnan(number):
+            return format_number(number, signed=signed)
+        return f"{number:{form}}"
+
+    text = written(row[value])
+    if text == NOTHING or row["low"] is None or row["high"] is None:
         return text
-    return f"{text} [{format_number(row['low'], signed=signed)}, {format_number(row['high'], signed=signed)}]"
+    return f"{text} [{written(row['low'])}, {written(row['high'])}]"
 
 
 def leaderboard(

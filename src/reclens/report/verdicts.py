@@ -9,6 +9,7 @@ from reclens.experiment.verdicts import Verdicts
 from reclens.report.charts import dots, rows_of, zero
 from reclens.report.page import figure_of
 from reclens.report.tables import NOTHING, Table, format_estimate, format_number
+from reclens.report.words import in_words
 from reclens.report.written import Part, Written, appendix, write_document
 
 __all__ = ["build_verdicts_report", "summary_of_verdicts", "verdict_chart", "verdict_table"]
@@ -26,7 +27,7 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
     """
     rows = found.to_dicts()
     measures = list(dict.fromkeys(row["measure"] for row in rows))
-    drawn = [(verdict_chart(rows, measure=name), f"Effect on {_words(name)}") for name in measures]
+    drawn = [(verdict_chart(rows, measure=name), f"Effect on {in_words(name)}") for name in measures]
     objections = [*found.off_policy.objections, *found.off_policy_lists.objections]
     parts = [
         Part(title="Side by side", tables=(verdict_table(rows),),
@@ -54,7 +55,7 @@ def summary_of_verdicts(found: Verdicts) -> list[str]:
     for row in rows:
         if row["verdict"] == "truth":
             what = {"treatment": "raises", "control": "lowers"}.get(row["says"], "does not clearly change")
-            said.append(f"In truth the treatment {what} {_words(row['measure'])}: "
+            said.append(f"In truth the treatment {what} {in_words(row['measure'])}: "
                         f"{format_estimate(row, value='effect', signed=True)} ({row['method']}).")  # fmt: skip
     for way in _WAYS[1:]:
         mine = [row for row in rows if row["verdict"] == way]
@@ -83,7 +84,7 @@ def verdict_chart(rows: Sequence[Mapping[str, Any]], *, measure: str) -> Any:
         return None
     ways = [way for way in _WAYS if any(row["system"] == way for row in shown)]
     order = rows_of("name", [row["name"] for row in shown])
-    chart = dots(shown, y=order, row_height=28 * len(shown), systems=ways, title=f"effect on {_words(measure)}")
+    chart = dots(shown, y=order, row_height=28 * len(shown), systems=ways, title=f"effect on {in_words(measure)}")
     truth = alt.Chart(alt.Data(values=[{"truth": shown[0]["truth"]}]))  # type: ignore[arg-type]
     return alt.layer(zero(), truth.mark_rule(strokeWidth=2, strokeDash=[4, 3], color="var(--s0)").encode(x="truth:Q"),
                      chart)  # fmt: skip
@@ -93,7 +94,7 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Every estimate beside the truth it is about."""
     heads = ("verdict", "method", "measure", "effect", "truth", "says", "right", "note")
     cells = tuple(
-        (row["verdict"], row["method"], _words(row["measure"]), format_estimate(row, value="effect", signed=True),
+        (row["verdict"], row["method"], in_words(row["measure"]), format_estimate(row, value="effect", signed=True),
          format_number(row["truth"], signed=True), row["says"],
          NOTHING if row["right"] is None else "yes" if row["right"] else "no", row["note"] or "")
         for row in rows
@@ -109,7 +110,3 @@ def _sensitivity_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         for row in mine
     )  # fmt: skip
     return Table("Users needed", ("method", "users", "gain over A/B"), cells, tuple(mine))
-
-
-def _words(measure: str) -> str:
-    return measure.replace("_", " ")

@@ -15,26 +15,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reclens.errors import UnknownNameError, UsageError
-from reclens.settings import explain, read_toml, validate
+from reclens.errors import UnknownNameError
+from reclens.settings import Checked, read_toml, validate
 
 __all__ = ["PRESETS", "WorldSettings", "load_world_settings", "preset"]
 
 
-class _Checked(type(BaseModel)):
-    """A class whose calls raise our errors: Python code gets the same words as a TOML file."""
-
-    def __call__(cls, *args: Any, **values: Any) -> Any:
-        try:
-            return super().__call__(*args, **values)
-        except ValidationError as error:
-            problems = "; ".join(explain(problem, cls) for problem in error.errors())  # type: ignore[arg-type]
-            raise UsageError(f"{cls.__name__}: {problems}.") from None
-
-
-class WorldSettings(BaseModel, metaclass=_Checked):
+class WorldSettings(BaseModel, metaclass=Checked):
     """What a world is like. Utilities are in logits: 0.7 more doubles the odds of being chosen.
 
     Attributes:
