@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -91,7 +91,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser_page(chromium: Browser) -> Iterator[Page]:
-    """A page of a real browser at 1280×800; ``page.console_errors`` lists errors, warnings and failed requests."""
+    """A page of a real browser at 1280×800; ``page.console_errors`` lists errors, warnings and failed requests.
+
+    ``page.under_way`` holds the requests that have no answer yet: to leave a page before would end them as failed.
+    """
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     problems: list[str] = []
@@ -99,6 +102,18 @@ def browser_page(chromium: Browser) -> Iterator[Page]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("requestfailed", lambda request: problems.append(f"request failed: {request.url}"))
     page.console_errors = problems  # type: ignore[attr-defined]
+    under_way: set[Any] = set()
+
+    def begins(request: object) -> None:
+        under_way.add(request)
+
+    def ends(request: object) -> None:
+        under_way.discard(request)
+
+    page.on("request", begins)
+    page.on("requestfinished", ends)
+    page.on("requestfailed", ends)
+    page.under_way = under_way  # type: ignore[attr-defined]
     yield page
     context.close()
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from reclens.cli.job import run_job
+from reclens.dashboard import LaunchPlan, plan_launch
 from reclens.data.synthetic import synthetic_movielens
 from reclens.settings import validate_settings
 from reclens.workspace import Workspace
@@ -57,3 +63,30 @@ def open_page(workspace: Workspace) -> Callable[..., AppTest]:
         return app
 
     return opened
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[Path, Path], AbstractContextManager[LaunchPlan]]:
+    """Starts the application over a folder as `reclens dashboard` does, writing to a log, until the context ends."""
+
+    @contextmanager
+    def served(folder: Path, log: Path) -> Iterator[LaunchPlan]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        plan = plan_launch(folder, port=port, browser=False, secrets=[])
+        with log.open("w") as file, subprocess.Popen(plan.command, stdout=file, stderr=file) as server:
+            try:
+                for _ in range(240):
+                    assert server.poll() is None, log.read_text()
+                    try:
+                        urllib.request.urlopen(f"{plan.url}/_stcore/health", timeout=1).read()
+                        break
+                    except OSError:
+                        time.sleep(0.25)
+                yield plan
+            finally:
+                server.terminate()
+                server.wait(timeout=20)
+
+    return served

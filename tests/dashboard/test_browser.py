@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from reclens.dashboard import plan_launch
 from reclens.dashboard.navigation import pages
 from reclens.workspace import Workspace
 
@@ -22,26 +17,10 @@ VIEWS = ["Leaderboard", "Segments", "Trade-off", "Long tail", "Per k", "Users"]
 
 
 @pytest.fixture(scope="module")
-def address(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(serve, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The application over the small workspace, started as `reclens dashboard` starts it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    plan = plan_launch(workspace.folder, port=port, browser=False, secrets=[])
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as file, subprocess.Popen(plan.command, stdout=file, stderr=file) as server:
-        try:
-            for _ in range(240):
-                assert server.poll() is None, log.read_text()
-                try:
-                    urllib.request.urlopen(f"{plan.url}/_stcore/health", timeout=1).read()
-                    break
-                except OSError:
-                    time.sleep(0.25)
-            yield plan.url
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
+    with serve(workspace.folder, tmp_path_factory.mktemp("server") / "log") as plan:
+        yield plan.url
 
 
 def opened(page, url: str) -> None:
@@ -55,6 +34,11 @@ def settled(page) -> None:
     page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached", timeout=60_000)
     page.locator("[data-stale=true]").first.wait_for(state="detached", timeout=60_000)
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    # What is drawn fetches the scripts it needs, one after the other; a fifth of a second without any is the end.
+    still = 0
+    while still < 4 and hasattr(page, "under_way"):
+        page.wait_for_timeout(50)
+        still = 0 if page.under_way else still + 1
 
 
 def problems_of(page) -> list[str]:

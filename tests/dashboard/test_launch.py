@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import time
-import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -123,29 +120,15 @@ def test_the_names_that_it_answers_to(tmp_path: Path) -> None:
     assert names("0.0.0.0", secrets=[], insecure=True) == {"*"}, "it has names that nobody told us"
 
 
-def test_a_page_from_elsewhere_gets_no_connection(tmp_path: Path) -> None:
+def test_a_page_from_elsewhere_gets_no_connection(serve, tmp_path: Path) -> None:
     """DNS rebinding: a name of somebody else that leads to this machine is refused, and nobody elsewhere is asked."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    plan = plan_launch(tmp_path, port=port, browser=False, secrets=[])
     log = tmp_path / "log"
-    with log.open("w") as file, subprocess.Popen(plan.command, stdout=file, stderr=file) as server:
-        try:
-            for _ in range(240):
-                assert server.poll() is None, log.read_text()
-                try:
-                    urllib.request.urlopen(f"{plan.url}/_stcore/health", timeout=1).read()
-                    break
-                except OSError:
-                    time.sleep(0.25)
-            assert handshake(port, host=f"127.0.0.1:{port}") == 101
-            assert handshake(port, host=f"localhost:{port}") == 101
-            assert handshake(port, host=f"evil.example:{port}") == 403
-            assert handshake(port, host=f"127.0.0.1:{port}", origin="http://evil.example") == 403
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
+    with serve(tmp_path, log) as plan:
+        port = int(plan.url.rpartition(":")[2])
+        assert handshake(port, host=f"127.0.0.1:{port}") == 101
+        assert handshake(port, host=f"localhost:{port}") == 101
+        assert handshake(port, host=f"evil.example:{port}") == 403
+        assert handshake(port, host=f"127.0.0.1:{port}", origin="http://evil.example") == 403
     assert "external IP" not in log.read_text() and "External URL" not in log.read_text()
 
 
