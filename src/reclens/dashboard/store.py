@@ -12,7 +12,7 @@ import streamlit as st
 
 from reclens.evaluate import Comparison, Evaluation, compare
 from reclens.evaluate.views import crossed as crossed_by
-from reclens.schema import USER, Recommendations
+from reclens.schema import USER
 from reclens.workspace import KINDS, Artefact, Workspace
 
 __all__ = [
@@ -121,8 +121,9 @@ def split_of(workspace: Workspace, runs: Sequence[str]) -> str | None:
 
 def fits(workspace: Workspace, run: str, split: str) -> bool:
     """Whether lists were learned from the training part of a split, as far as they tell."""
-    known: Recommendations = load(workspace, "run", run)
-    learned = (known.card.get("train") or {}).get("hash")
+    # From the card alone: a workspace has many runs, and their lists are large.
+    card = next((each.card for each in listing(workspace, "run") if each.name == run), {})
+    learned = (card.get("lists", {}).get("train") or {}).get("hash")
     if learned is not None:
         return bool(learned == load(workspace, "split", split).train.fingerprint)
     begun = [name for name in names(workspace, "split") if run.startswith(f"{name}-")]

@@ -9,6 +9,7 @@ import polars as pl
 
 from reclens.errors import UnknownNameError
 from reclens.evaluate.results import Evaluation
+from reclens.evaluate.views import empirical_quantiles
 from reclens.metrics import direction
 from reclens.schema import USER
 
@@ -77,12 +78,8 @@ def change_curve(ours: Evaluation, theirs: Evaluation, metric: str, *, points: i
         UnknownNameError: If one of them has no values of single users.
     """
     gaps = _of_metric(ours, theirs, metric)[2]
-    ordered = np.sort(gaps[~np.isnan(gaps)])
-    if not len(ordered):
-        return []
-    shares = np.linspace(0, 1, points)
-    at = np.clip(np.ceil(shares * len(ordered)).astype(int) - 1, 0, None)
-    return [{"users": float(share), "change": float(ordered[each])} for share, each in zip(shares, at, strict=True)]
+    curve = empirical_quantiles(gaps[~np.isnan(gaps)], points)
+    return [{"users": share, "change": change} for share, change in curve]
 
 
 def _of_metric(ours: Evaluation, theirs: Evaluation, metric: str) -> tuple[pl.Series, np.ndarray, np.ndarray]:

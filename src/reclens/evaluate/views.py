@@ -15,7 +15,7 @@ from reclens.evaluate.results import Evaluation
 from reclens.schema import USER, stable_hash
 from reclens.stats.summary import Summary
 
-__all__ = ["crossed", "crossings_of", "exposure_by_popularity", "per_k", "spread", "worst_users"]
+__all__ = ["crossed", "crossings_of", "empirical_quantiles", "exposure_by_popularity", "per_k", "spread", "worst_users"]
 
 
 def per_k(result: Evaluation, family: str) -> list[dict[str, Any]]:
@@ -50,12 +50,8 @@ def spread(result: Evaluation, metric: str, *, points: int = 101) -> list[dict[s
     Raises:
         UnknownNameError: If there are no values of single users.
     """
-    values = np.sort(_values(result, metric).drop_nulls().drop_nans().to_numpy())
-    if not len(values):
-        return []
-    shares = np.linspace(0, 1, points)
-    at = np.clip(np.ceil(shares * len(values)).astype(int) - 1, 0, None)
-    return [{"users": float(share), "value": float(values[each])} for share, each in zip(shares, at, strict=True)]
+    values = _values(result, metric).drop_nulls().drop_nans().to_numpy()
+    return [{"users": share, "value": value} for share, value in empirical_quantiles(values, points)]
 
 
 def worst_users(result: Evaluation, metric: str, *, n: int = 20, higher_is_better: bool = True) -> pl.DataFrame:
@@ -92,6 +88,15 @@ def exposure_by_popularity(result: Evaluation, *, tiers: int = 10) -> list[dict[
          "consumption": float(had[part].sum() / max(had.sum(), 1.0))}
         for number, part in enumerate(parts, 1)
     ]  # fmt: skip
+
+
+def empirical_quantiles(values: np.ndarray, points: int) -> list[tuple[float, float]]:
+    """Shares from 0 to 1, each with the smallest value that the share reaches; nothing of no values."""
+    if not len(values):
+        return []
+    ordered, shares = np.sort(values), np.linspace(0, 1, points)
+    at = np.clip(np.ceil(shares * len(ordered)).astype(int) - 1, 0, None)
+    return list(zip(shares.tolist(), ordered[at].tolist(), strict=True))
 
 
 def crossed(result: Evaluation, first: str, second: str) -> Evaluation:

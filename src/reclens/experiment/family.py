@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.engine import Progress, quiet
 from reclens.errors import UnknownNameError, UsageError
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, normal_estimate
 from reclens.world.population import World
 from reclens.world.simulate import Arm, simulate
 from reclens.world.truth import METRICS
@@ -121,12 +121,9 @@ def true_lifts(
 
 def _lift(treated: np.ndarray, control: np.ndarray, level: float) -> Estimate:
     """Lift of paired totals, by the delta method."""
-    from scipy.special import ndtri
-
     n, base = len(control), float(control.mean()) if len(control) else 0.0
     if n < 2 or base <= 0:
         raise UsageError(f"{n} users have {base:g} in control: no lift can be taken. Simulate more users or days.")
     ratio = float(treated.mean() / base)
     parts = (treated - ratio * control) / base
-    half = float(ndtri((1 + level) / 2) * parts.std(ddof=1) / np.sqrt(n))
-    return Estimate(ratio - 1, ratio - 1 - half, ratio - 1 + half, n, level)
+    return normal_estimate(ratio - 1, float(parts.std(ddof=1) / np.sqrt(n)), n=n, level=level)

@@ -19,7 +19,7 @@ from reclens.engine import Progress, quiet
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import USER, VARIANT
 from reclens.stats.arms import compare_arms
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, normal_estimate
 from reclens.stats.moments import Moments
 from reclens.world.population import World
 from reclens.world.simulate import TOTALS, Arm, Run, simulate
@@ -166,7 +166,7 @@ def surrogate_study(
     gap = tested[treated].mean(axis=0) - tested[~treated].mean(axis=0)
     index = _wider(index, float(gap @ covariance @ gap))
     both, errors, _ = _regress(np.column_stack([tested, treated]), final)
-    residual = _around(float(both[-1]), float(np.sqrt(errors[-1, -1])), len(final), level)
+    residual = normal_estimate(float(both[-1]), float(np.sqrt(errors[-1, -1])), n=len(final), level=level)
     true = truth[outcome].difference
     covers = index.low is not None and index.high is not None and index.low <= true.value <= index.high
     return SurrogateStudy(index, _by_arm(final, treated, level), true, residual, r2,
@@ -252,11 +252,4 @@ def _wider(found: Estimate, variance: float) -> Estimate:
 
     z = float(ndtri((1 + found.level) / 2))
     error = np.sqrt(((found.high - found.low) / 2 / z) ** 2 + variance)
-    return _around(found.value, float(error), found.n, found.level)
-
-
-def _around(value: float, error: float, n: int, level: float) -> Estimate:
-    from scipy.special import ndtri
-
-    half = float(ndtri((1 + level) / 2)) * error
-    return Estimate(value, value - half, value + half, n, level)
+    return normal_estimate(found.value, float(error), n=found.n, level=found.level)

@@ -16,7 +16,7 @@ import numpy as np
 from reclens.engine import Progress, quiet
 from reclens.errors import UnknownNameError, UsageError
 from reclens.experiment.simulation import ab_difference
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.stats.proportions import proportion
 from reclens.world.population import World
 from reclens.world.simulate import Arm, simulate
@@ -169,16 +169,9 @@ def _summary(
     wrong = np.sign(found) != np.sign(truth.mean())
     covers, significant = (np.array(side) for side in zip(*marks, strict=True))
     n = len(effects)
+    true, mean, bias = (mean_estimate(each, level=level, note="over worlds") for each in (truth, found, found - truth))
     return DesignResult(
-        design, _mean(truth, level), _mean(found, level), _mean(found - truth, level), float(found.std(ddof=1)),
+        design, true, mean, bias, float(found.std(ddof=1)),
         proportion(int(wrong.sum()), n, level=level), proportion(int((wrong & significant).sum()), n, level=level),
         proportion(int(covers.sum()), n, level=level),
     )  # fmt: skip
-
-
-def _mean(values: np.ndarray, level: float) -> Estimate:
-    from scipy.special import stdtrit
-
-    n, mean = len(values), float(values.mean())
-    half = float(stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(n))
-    return Estimate(mean, mean - half, mean + half, n, level, "over worlds")

@@ -18,7 +18,7 @@ from reclens.experiment.off_policy.slate import evaluate_lists, prefix_chances
 from reclens.experiment.off_policy.weights import Limits
 from reclens.experiment.simulation import ab_difference
 from reclens.stats.difference import Difference
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.world.policy import Policy
 from reclens.world.population import World
 from reclens.world.response import respond
@@ -241,16 +241,10 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _list_truth(world: World, first: np.ndarray, second: np.ndarray, k: int, level: float) -> Estimate:
-    from scipy.special import stdtrit
-
     everybody = np.arange(len(first))
     gaps = np.subtract(*(respond(world, everybody, each[:, :k]).expected.sum(axis=1, dtype=np.float64)
                          for each in (first, second)))  # fmt: skip
-    n, value = len(gaps), float(gaps.mean())
-    if n < 2:
-        return Estimate(value, None, None, n, level, "a single user has no interval")
-    half = float(stdtrit(n - 1, 0.5 + level / 2) * gaps.std(ddof=1) / np.sqrt(n))
-    return Estimate(value, value - half, value + half, n, level, "over users like these; of these users it is exact")
+    return mean_estimate(gaps, level=level, note="over users like these; of these users it is exact")
 
 
 def _row(verdict: str, method: str, measure: str, found: Estimate, truth: Estimate) -> dict[str, Any]:

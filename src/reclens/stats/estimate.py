@@ -1,11 +1,14 @@
-"""A number with its uncertainty."""
+"""A number with its uncertainty, and the two textbook ways to it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Estimate"]
+import numpy as np
+
+__all__ = ["Estimate", "mean_estimate", "normal_estimate"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,37 @@ class Estimate:
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         return [asdict(self)]
+
+
+def mean_estimate(values: np.ndarray, *, level: float = 0.95, note: str | None = None) -> Estimate:
+    """Mean of independent values, with Student's interval.
+
+    Args:
+        values: Shape (n,); below two of them there is no interval.
+        level: Confidence level.
+        note: What to keep in mind.
+
+    Example:
+        >>> print(mean_estimate(np.array([1.0, 2.0, 3.0])))
+        2 [-0.4841, 4.484]
+    """
+    from scipy.special import stdtrit
+
+    n, value = len(values), float(values.mean()) if len(values) else float("nan")
+    if n < 2:
+        return Estimate(value, None, None, n, level, "a single user has no interval")
+    half = float(stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / math.sqrt(n))
+    return Estimate(value, value - half, value + half, n, level, note)
+
+
+def normal_estimate(value: float, se: float, *, n: int, level: float = 0.95) -> Estimate:
+    """A value whose error is normal with a known standard error.
+
+    Example:
+        >>> print(normal_estimate(0.5, 0.1, n=100))
+        0.5 [0.304, 0.696]
+    """
+    from scipy.special import ndtri
+
+    half = float(ndtri((1 + level) / 2)) * se
+    return Estimate(value, value - half, value + half, n, level)

@@ -11,9 +11,9 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +44,7 @@ class Artefact:
         bytes: Size of its files.
         path: Its folder.
         summary: One line on what it is.
+        card: What it was made from and how; empty where that cannot be read.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Artefact:
     bytes: int
     path: Path
     summary: str
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -288,6 +290,7 @@ def _read_artefact(folder: Path) -> Artefact:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         created = datetime.fromisoformat(card["created"])
     except (OSError, ValueError, KeyError):
-        card, created = {"summary": "broken: its card cannot be read"}, datetime.fromtimestamp(0, UTC)
+        card, created = {}, datetime.fromtimestamp(0, UTC)
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-    return Artefact(folder.parent.name, folder.name, created, size, folder, str(card.get("summary", "")))
+    summary = str(card.get("summary", "")) if card else "broken: its card cannot be read"
+    return Artefact(folder.parent.name, folder.name, created, size, folder, summary, card)

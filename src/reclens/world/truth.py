@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, mean_estimate, normal_estimate
 from reclens.world.population import World
 from reclens.world.simulate import Arm, Run, simulate
 
@@ -138,7 +138,9 @@ def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float) -> Effe
     control, treatment = (float(side) for side in means.mean(axis=0))
     lifts = means[:, 1] / means[:, 0] - 1 if (means[:, 0] > 0).all() else np.full(len(means), np.nan)
     if len(lives) > 1:
-        return Effect(metric, control, treatment, _over(means[:, 1] - means[:, 0], level), _over(lifts, level))
+        over = f"over {len(means)} replicates"
+        gaps, lifted = (mean_estimate(each, level=level, note=over) for each in (means[:, 1] - means[:, 0], lifts))
+        return Effect(metric, control, treatment, gaps, lifted)
     parts = [(v - mean * s) / s.mean() if ratio else v - mean
              for v, s, mean in zip(values[0], sizes[0], means[0], strict=True)]  # fmt: skip
     difference = _interval(treatment - control, parts[1] - parts[0], n, level)
@@ -151,17 +153,6 @@ def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float) -> Effe
 
 
 def _interval(value: float, parts: np.ndarray, n: int, level: float) -> Estimate:
-    from scipy.special import ndtri
-
     if n < 2:
         return Estimate(value, None, None, n, level, "a single user has no interval")
-    half = float(ndtri((1 + level) / 2) * parts.std(ddof=1) / np.sqrt(n))
-    return Estimate(value, value - half, value + half, n, level)
-
-
-def _over(values: np.ndarray, level: float) -> Estimate:
-    from scipy.special import stdtrit
-
-    n, mean = len(values), float(values.mean())
-    half = float(stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(n))
-    return Estimate(mean, mean - half, mean + half, n, level, f"over {n} replicates")
+    return normal_estimate(value, float(parts.std(ddof=1) / np.sqrt(n)), n=n, level=level)

@@ -9,7 +9,7 @@ import numpy as np
 
 from reclens.errors import UsageError
 from reclens.experiment.interleave.lists import Interleaved
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, mean_estimate
 
 __all__ = ["Preference", "credit", "preference", "preference_of", "sign_test", "team_credit"]
 
@@ -141,7 +141,7 @@ def preference_of(method: str, scores: np.ndarray, level: float) -> Preference:
     wins, losses = int((scores > _EQUAL).sum()), int((scores < -_EQUAL).sum())
     n = len(scores)
     return Preference(method, wins, losses, n - wins - losses, _share(wins, losses, level),
-                      (wins - losses) / n if n else 0.0, _mean(scores, level), sign_test(wins, losses),
+                      (wins - losses) / n if n else 0.0, mean_estimate(scores, level=level), sign_test(wins, losses),
                       level)  # fmt: skip
 
 
@@ -155,13 +155,3 @@ def _share(wins: int, losses: int, level: float) -> Estimate:
     low = float(betaincinv(wins, losses + 1, tail)) if wins else 0.0
     high = float(betaincinv(wins + 1, losses, 1 - tail)) if losses else 1.0
     return Estimate(wins / n, low, high, n, level)
-
-
-def _mean(scores: np.ndarray, level: float) -> Estimate:
-    from scipy.special import stdtrit
-
-    n, value = len(scores), float(scores.mean()) if len(scores) else float("nan")
-    if n < 2:
-        return Estimate(value, None, None, n, level, "a single user has no interval")
-    half = float(stdtrit(n - 1, 0.5 + level / 2) * scores.std(ddof=1) / np.sqrt(n))
-    return Estimate(value, value - half, value + half, n, level)
