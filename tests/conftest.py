@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -41,12 +42,16 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_cases() -> Path:
-    """The optional folder of numeric cases: ``$RECLENS_SHARED_CASES``, or ``../shared/cases`` beside the checkout."""
-    folder = Path(os.environ.get("RECLENS_SHARED_CASES") or ROOT.parent / "shared" / "cases")
-    if not folder.is_dir():
-        pytest.skip("needs numeric cases: no folder ../shared/cases; name another by RECLENS_SHARED_CASES")
-    return folder
+def cases() -> dict[str, dict[str, Any]]:
+    """Published and recomputed numbers of experimentation, id -> case; each names its source and its tolerance."""
+    listed = json.loads((ROOT / "tests" / "cases" / "experiment.json").read_text(encoding="utf-8"))
+    return {case["id"]: case for case in listed}
+
+
+@pytest.fixture(scope="session")
+def rate_error() -> Callable[[float, int], float]:
+    """Three Monte-Carlo standard errors of a rate that is simulated so many times."""
+    return lambda rate, runs: 3 * (rate * (1 - rate) / runs) ** 0.5
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,10 +80,7 @@ def test_optimised_by_hand() -> None:
 # ----------------------------------------------------------------------------------------------------- published cases
 
 
-def test_the_cases_of_the_shared_file(shared_cases: Path) -> None:
-    import json
-
-    cases = {case["id"]: case for case in json.loads((shared_cases / "experiment.json").read_text())}
+def test_the_published_cases(cases) -> None:
     case = cases["binom_60_40"]
     assert sign_test(**case["inputs"]) == pytest.approx(case["expected"], abs=case["tolerance"])
     case = cases["tdi_credit"]["inputs"]

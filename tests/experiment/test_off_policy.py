@@ -104,10 +104,7 @@ def test_open_bandit_sample(sample, thompson, evaluated) -> None:
     assert abs(value["ips"].value / 0.0042 - 1) == pytest.approx(0.084019, abs=1e-6)
 
 
-def test_the_cases_of_the_shared_file(sample, evaluated, shared_cases: Path) -> None:
-    import json
-
-    cases = {case["id"]: case for case in json.loads((shared_cases / "experiment.json").read_text())}
+def test_the_published_cases(sample, evaluated, cases) -> None:
     earned, weights = float(sample["bts_click"].mean()), evaluated.weights
     values = {
         "obd_ipw": evaluated["ips"].value.value, "obd_snipw": evaluated["snips"].value.value,

@@ -1,10 +1,8 @@
-"""The published and recomputed numbers of ``shared/cases/experiment.json`` that concern inference."""
+"""The published and recomputed numbers of ``tests/cases/experiment.json`` that concern inference."""
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +17,6 @@ from reclens.stats.moments import Moments
 from reclens.stats.multiplicity import adjust
 from reclens.stats.proportions import proportion_difference
 from reclens.stats.quantiles import quantile_difference
-
-
-@pytest.fixture(scope="module")
-def cases(shared_cases: Path) -> dict[str, dict[str, Any]]:
-    return {case["id"]: case for case in json.loads((shared_cases / "experiment.json").read_text())}
 
 
 def row(found: Estimate, *more: float) -> list[float]:

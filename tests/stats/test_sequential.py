@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -27,11 +26,6 @@ from reclens.stats.sequential import (
 from reclens.stats.sequential.always_valid import always_valid_p
 
 
-@pytest.fixture(scope="module")
-def cases(shared_cases) -> dict:
-    return {case["id"]: case for case in json.loads((shared_cases / "experiment.json").read_text(encoding="utf-8"))}
-
-
 def bounds(looks: int, spending: str, parameter: float | None = None) -> list[float]:
     return list(group_sequential(looks, spending=spending, parameter=parameter).upper)
 
@@ -47,7 +41,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_shared_cases(cases, name: str) -> None:
+def test_the_published_cases(cases, name: str) -> None:
     assert CASES[name]() == pytest.approx(cases[name]["expected"], abs=cases[name]["tolerance"])
 
 
