@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.stats.multiplicity import adjust
+from reclens.stats.multiplicity import adjust, adjust_families
 from reclens.stats.paired import bootstrap_p_value, randomization_p_values, sign_flip_tail, smallest_detectable
 
 # Benjamini and Hochberg (1995), table of 15 p-values of the thrombolysis trial.
@@ -111,6 +111,32 @@ def test_benjamini_hochberg_equals_scipy(rng: np.random.Generator) -> None:
 def test_missing_tests_stay_missing_and_do_not_count() -> None:
     adjusted = adjust(np.array([0.02, np.nan, 0.04]), correction="bonferroni")
     assert adjusted[[0, 2]].tolist() == [0.04, 0.08] and np.isnan(adjusted[1])
+
+
+def test_families_are_corrected_apart_by_hand() -> None:
+    # Holm within each: {.03}; {.02, .04} -> .04, .04; a missing test does not count in its family.
+    p, families = np.array([0.02, 0.03, 0.04, np.nan]), ["segments", "primary", "segments", "segments"]
+    adjusted = adjust_families(p, families)
+    assert adjusted[:3].tolist() == pytest.approx([0.04, 0.03, 0.04]) and np.isnan(adjusted[3])
+    # A correction of its own for each family: Benjamini and Hochberg give .04, .04; Bonferroni .04, .08.
+    own = adjust_families(p, families, correction={"segments": "bonferroni", "primary": "none"})
+    assert own[:3].tolist() == pytest.approx([0.04, 0.03, 0.08])
+
+
+def test_a_family_is_never_corrected_for_another(rng: np.random.Generator) -> None:
+    p, families = rng.random(30) ** 3, rng.integers(0, 3, 30).tolist()
+    for correction in ("holm", "hommel", "bh", "sidak"):
+        found = adjust_families(p, families, correction=correction)
+        for family in range(3):
+            own = np.array(families) == family
+            np.testing.assert_array_equal(found[own], adjust(p[own], correction=correction))
+
+
+def test_wrong_families_are_explained() -> None:
+    with pytest.raises(UsageError, match="2 p-values and 1 families"):
+        adjust_families(np.array([0.1, 0.2]), ["a"])
+    with pytest.raises(UnknownNameError, match="correction of the family"):
+        adjust_families(np.array([0.1]), ["a"], correction={"b": "holm"})
 
 
 def test_bad_input_is_explained() -> None:
