@@ -80,6 +80,11 @@ OBF = {"sequential": {"looks": 4}, "days": 28}
 BOUNDS = (4.3326, 2.9631, 2.3590, 2.0141)  # Lan and DeMets' O'Brien-Fleming at four looks, R's gsDesign::sfLDOF
 
 
+def as_t(z: float, df: float) -> float:
+    """The t statistic of the same tail probability: what a bound of normal statistics is for t statistics."""
+    return float(stats.t.isf(stats.norm.sf(z), df))
+
+
 def guard(found: Readout, name: str) -> Any:
     return next(each for each in found.guards if each.name == name)
 
@@ -101,14 +106,15 @@ def test_an_early_win_under_planned_looks_ships() -> None:
 
 @pytest.mark.parametrize("gap", [13.6, 13.8, 16.0])
 def test_a_stop_is_told_just_where_the_verdict_stands(gap: float) -> None:
-    # The first bound of 4.33 is crossed at 13.70; the lift over the delta method's error would cross it much later.
+    # The first bound of 4.33 is 4.34 by t, crossed at 13.72; the lift over the delta method's error would cross it
+    # much later.
     effect = (found := read_sums(plan(**OBF), sums(n=2000, b=gap), days=7)).effects[0]
     stopped = found.look.stopped(effect.found)
-    assert (stopped is not None) == (effect.verdict == "better") == (gap > BOUNDS[0] * 10**0.5)
+    assert (stopped is not None) == (effect.verdict == "better") == (gap > as_t(BOUNDS[0], 3998) * 10**0.5)
     if stopped is not None:  # at the first look it is the plain interval: the lifts that a z of 1.96 does not reject
-        for end, side in ((stopped.low, 1), (stopped.high, -1)):
+        for end, t in ((stopped.low, as_t(1.959964, 3998)), (stopped.high, -as_t(1.959964, 3998))):
             assert end == pytest.approx(optimize.brentq(
-                lambda r, side=side: (gap - 100 * r) / (5 + 5 * (1 + r) ** 2) ** 0.5 - side * 1.959964, -0.5, 0.9
+                lambda r, t=t: (gap - 100 * r) / (5 + 5 * (1 + r) ** 2) ** 0.5 - t, -0.5, 0.9
             ), abs=1e-5)  # fmt: skip
         assert stopped.median_unbiased == pytest.approx(gap / 100, abs=1e-6)
 
@@ -231,11 +237,12 @@ def test_what_is_always_valid_is_tuned_before_the_data(method: str) -> None:
     # Tuned for 1,000 of 2,000 planned units, whatever has come: the bound of both is tightest there.
     reach = {n: read_sums(looked, sums(n=n, b=1.0), planned_units=2000).effects[0] for n in (250, 500, 1000)}
     width = {n: (e.absolute.high - e.absolute.value) / e.found.se for n, e in reach.items()}
-    assert width[500] < min(width[250], width[1000]) and width[500] == pytest.approx(3.035, abs=2e-3)
+    assert width[500] < min(width[250], width[1000])
+    assert width[500] == pytest.approx(as_t(3.035, 998), abs=2e-3)
     # Of three arms, two thirds of the units are in a comparison.
     three = plan(arms=("a", "b", "c"), sequential={"method": method})
     effect = read_sums(three, sums(n=500, b=1.0, c=1.0), planned_units=3000).effects[0]
-    assert (effect.absolute.high - effect.absolute.value) / effect.found.se == pytest.approx(3.035, abs=2e-3)
+    assert (effect.absolute.high - effect.absolute.value) / effect.found.se == pytest.approx(as_t(3.035, 998), abs=2e-3)
 
 
 def drawn(n: int, *, z: float, heavy: float = 0.0) -> pl.DataFrame:
@@ -306,7 +313,8 @@ def test_segments_hold_at_the_look() -> None:
     found = read_sums(looked, gather(frame, looked), days=7)
     for each in found.segments:
         reach = (each.absolute.high - each.absolute.low) / 2 / each.found.se
-        assert reach == pytest.approx(BOUNDS[0], abs=2e-3) and (each.p_value < 0.05) == (each.relative.low > 0)
+        assert reach == pytest.approx(as_t(BOUNDS[0], each.found.df), abs=2e-3)
+        assert (each.p_value < 0.05) == (each.relative.low > 0)
         assert each.p_adjusted >= each.p_value > each.found.p_value
     assert {each.segment for each in found.segments} == {"heavy", "light"}
     assert any("fewer than 30 units in an arm were not tested: part rare." in text for text in found.caveats)

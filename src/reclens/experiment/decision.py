@@ -99,8 +99,8 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
         return Decision(arm, "do not ship", (f"Do not ship {arm}: it harms {names}.", *facts))
     hopeless = look.hopeless_below
     asked = [e for e in effects if e.metric.role == "primary"]
-    if hopeless is not None and asked and all(e.metric.sign * e.found.statistic < hopeless for e in asked):
-        seen = ", ".join(f"{e.metric.name} {e.metric.sign * e.found.statistic:+.2f}" for e in asked)
+    if hopeless is not None and asked and all(e.metric.sign * e.found.z < hopeless for e in asked):
+        seen = ", ".join(f"{e.metric.name} {e.metric.sign * e.found.z:+.2f}" for e in asked)
         head = f"Stop {arm} without hope: z of {seen} is below the futility bound of this look, {hopeless:+.2f}."
         return Decision(arm, "stop without hope", (head, *facts))
     open_rails = [e.metric.name for e in (*rails["not shown to hold"], *rails["not testable"])] + unseen

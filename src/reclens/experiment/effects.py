@@ -139,15 +139,14 @@ def _effect(
     inflation: float,
 ) -> Effect:  # fmt: skip
     verdict: Verdict
-    if not found.se > 0:
+    if not found.testable:
         verdict = "not testable"
     elif metric.role == "guardrail":
         loss, relative = metric.loss
         worst = -metric.sign * loss
-        above = found.p_above(worst, relative=relative)
-        p_adjusted = above if metric.sign > 0 else 1 - above
-        # As the interval says: beyond the margin by as many standard errors as it reaches at this look.
-        beyond, reach = metric.sign * found.statistic_at(worst, relative=relative), look.reach(found)
+        p_adjusted = (found.p_above if metric.sign > 0 else found.p_below)(worst, relative=relative)
+        # As the interval says: beyond the margin by more than the critical value of this look.
+        beyond, reach = metric.sign * found.z_at(worst, relative=relative), look.critical_value(found)
         verdict = "holds" if beyond >= reach else "broken" if beyond <= -reach else "not shown to hold"
     elif p_adjusted <= plan.alpha:
         verdict = "better" if found.absolute.value * metric.sign > 0 else "worse"

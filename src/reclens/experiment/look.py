@@ -12,7 +12,7 @@ from typing import Any
 from reclens.errors import UsageError
 from reclens.experiment.plan import Plan
 from reclens.experiment.sums import Sums
-from reclens.stats.difference import Difference
+from reclens.stats.difference import Difference, normal_quantile
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, mixture_variance, msprt, spent
 from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending, group_sequential
@@ -83,31 +83,23 @@ class Look:
         assert made.futility is not None
         return made.futility[len(self.times) - 1]
 
-    def reach(self, found: Difference) -> float:
-        """Standard errors that an interval which holds at this look reaches to either side."""
-        from scipy.special import ndtri, stdtrit
-
-        looks, tail = self.plan.sequential, 0.5 + self.plan.level / 2
+    def critical_value(self, found: Difference) -> float:
+        """The normal deviate beyond which a difference is rejected at this look."""
+        looks = self.plan.sequential
         if looks is None:
-            return float(ndtri(tail) if math.isinf(found.df) else stdtrit(found.df, tail))
+            return normal_quantile(self.plan.level)
         if looks.method == "group":
             return self.bound()
-        estimate = self._always(found.absolute.value, found.se, found.absolute.n)[0]
-        assert estimate.high is not None
-        return (estimate.high - estimate.value) / found.se
+        ends = self._always(found.z, found.absolute.n)[0]
+        assert ends.high is not None
+        return ends.high - ends.value
 
     def interval(self, found: Difference, *, relative: bool = False) -> Estimate:
-        """The interval that holds at this look; of the lift it is the one that excludes zero where the p-value says so.
-
-        The lift's is Fieller's at the same quantile.
-        """
+        """The interval that holds at this look: what the test at its critical value does not reject."""
         plain = found.relative if relative else found.absolute
-        if not found.se > 0 or plain.value != plain.value:
+        if not found.testable or plain.value != plain.value:
             return plain
-        reach = self.reach(found)
-        if not relative:
-            return replace(plain, low=plain.value - reach * found.se, high=plain.value + reach * found.se)
-        low, high = found.lift_within(reach)
+        low, high = found.within(self.critical_value(found), relative=relative)
         note = None if low is not None else "the interval of the control reaches zero, so that the lift is not bounded"
         return replace(plain, low=low, high=high, note=note)
 
@@ -116,14 +108,13 @@ class Look:
         looks = self.plan.sequential
         if looks is None or looks.method != "group" or not found.relative_se > 0:
             return None
-        upper = self.bounds()
-        z = found.statistic
+        upper, z = self.bounds(), found.z
         if abs(z) < upper[-1]:
             return None
-        # In standard errors of the difference; the lifts that lie so many from the estimate are Fieller's.
+        # In standard errors of the difference: the lifts so many normal deviates from the estimate.
         made = at_stopping(self.times, upper, estimate=z, se=1.0, level=self.plan.level)
-        low, high = found.lift_within(z - made.low, made.high - z)
-        middle = found.lift_within(z - made.median_unbiased)[0]
+        low, high = found.within(z - made.low, made.high - z, relative=True)
+        middle = found.within(z - made.median_unbiased, relative=True)[0]
         if low is None or high is None or middle is None:
             return None
         return replace(made, median_unbiased=middle, low=low, high=high)
@@ -131,11 +122,11 @@ class Look:
     def p_value(self, found: Difference) -> float:
         """The p-value that holds at this look: under group-sequential bounds the smallest alpha that crosses them."""
         looks = self.plan.sequential
-        if looks is None or not found.se > 0:
+        if looks is None or not found.testable:
             return found.p_value
         if looks.method != "group":
-            return self._always(found.absolute.value, found.se, found.absolute.n)[1]
-        z, low, high = abs(found.statistic), 1e-9, 1.0 - 1e-9
+            return self._always(found.z, found.absolute.n)[1]
+        z, low, high = abs(found.z), 1e-9, 1.0 - 1e-9
         if self.bound(1 - high) > z:
             return 1.0
         for _ in range(30):  # by halving, on the logarithm: p-values that matter are small
@@ -145,15 +136,16 @@ class Look:
                 break
         return high
 
-    def _always(self, value: float, se: float, n: int) -> tuple[Estimate, float]:
+    def _always(self, z: float, n: int) -> tuple[Estimate, float]:
+        """The always-valid interval and p-value of a normal deviate, in units of its own standard error."""
         looks = self.plan.sequential
         assert looks is not None
         tuning = _tuning(self.plan, self.planned_units)
         if looks.method == "confidence_sequence":
-            return confidence_sequence(value, se, n=n, tuning=tuning, level=self.plan.level)
+            return confidence_sequence(z, 1.0, n=n, tuning=tuning, level=self.plan.level)
         # The standard error at the tuning size, from that of now: it falls with the root of the units.
-        tau2 = mixture_variance(se=se * math.sqrt(n / tuning), level=self.plan.level)
-        return msprt(value, se, tau2=tau2, n=n, level=self.plan.level)
+        tau2 = mixture_variance(se=math.sqrt(n / tuning), level=self.plan.level)
+        return msprt(z, 1.0, tau2=tau2, n=n, level=self.plan.level)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""

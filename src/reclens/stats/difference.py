@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
+from reclens.stats.pivot import Pivot, TPivot, fieller, t_quantile
 
-__all__ = ["RELATIVE", "Difference", "Relative", "difference_of", "two_sided"]
+__all__ = ["RELATIVE", "Difference", "Relative", "difference_of", "normal_quantile", "two_sided"]
 
 Relative = Literal["delta", "log", "fieller"]
 RELATIVE: Final = {
@@ -20,6 +21,7 @@ RELATIVE: Final = {
 }
 """How the interval of a relative lift can be made."""
 
+_UNBOUNDED = "the interval of the control reaches zero, so that the lift is not bounded"
 _FAR = 5.0  # standard errors between the control and zero from which on the delta method is as good as Fieller
 
 
@@ -41,7 +43,8 @@ class Difference:
         n_treatment: Units of the treated arm.
         method: How it was computed, in words.
         notes: What to keep in mind.
-        variances: Variance of the difference, variance of the control, and their covariance.
+        pivot: The tests of every other difference, from which intervals at any quantile come; None where nothing could
+            be tested.
         details: Further numbers of the method, such as the coefficients of an adjustment.
     """
 
@@ -58,7 +61,7 @@ class Difference:
     n_treatment: int
     method: str
     notes: tuple[str, ...] = ()
-    variances: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+    pivot: Pivot | None = None
     details: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -69,59 +72,52 @@ class Difference:
         """
         return two_sided(self.relative.value / self.relative_se, self.df) if self.relative_se > 0 else math.nan
 
-    def p_above(self, bound: float, *, relative: bool = False) -> float:
-        """One-sided p-value against "the difference is at most ``bound``": small means that it is above.
+    @property
+    def testable(self) -> bool:
+        """Whether there is a test."""
+        return self.pivot is not None
+
+    @property
+    def z(self) -> float:
+        """The test of no difference as a normal deviate, above 0 where the treatment is higher; NaN without a test."""
+        return self.z_at(0.0)
+
+    def z_at(self, bound: float, *, relative: bool = False) -> float:
+        """The test of "the difference is ``bound``" as a normal deviate; NaN without a test.
 
         Args:
-            bound: The bound, in units of the metric; or as a share of the control, such as -0.02.
-            relative: Whether it is a share. The test is of treatment - (1 + bound) × control, which holds however
-                uncertain the control is (Fieller 1954).
+            bound: The bound, in units of the metric; or as a share of |control|, such as -0.02.
+            relative: Whether it is a share.
         """
-        return self._tail(bound, relative=relative)
+        return math.nan if self.pivot is None else self.pivot.z_at(bound, relative=relative)
+
+    def p_above(self, bound: float, *, relative: bool = False) -> float:
+        """One-sided p-value against "the difference is at most ``bound``": small means that it is above."""
+        return _upper(self.z_at(bound, relative=relative))
 
     def p_below(self, bound: float, *, relative: bool = False) -> float:
         """One-sided p-value against "the difference is at least ``bound``": small means that it is below."""
-        return 1.0 - self._tail(bound, relative=relative)
+        return _upper(-self.z_at(bound, relative=relative))
 
-    def statistic_at(self, bound: float, *, relative: bool = False) -> float:
-        """The statistic of "the difference is ``bound``": (difference - bound) ÷ its standard error; NaN without one.
+    def within(
+        self, below: float, above: float | None = None, *, relative: bool = False
+    ) -> tuple[float | None, float | None]:
+        """The differences whose test lies between ``-above`` and ``below`` normal deviates.
 
-        Args:
-            bound: The bound, as in :meth:`p_above`.
-            relative: Whether it is a share of the control.
-        """
-        variance, of_control, covariance = self.variances
-        gap = self.absolute.value - bound
-        if relative:
-            sign = -1.0 if self.control < 0 else 1.0
-            gap = self.absolute.value - sign * bound * self.control
-            variance = variance - 2 * sign * bound * covariance + bound**2 * of_control
-        return gap / math.sqrt(variance) if variance > 0 else math.nan
-
-    def lift_within(self, below: float, above: float | None = None) -> tuple[float | None, float | None]:
-        """The lifts whose statistic lies between ``-above`` and ``below``: Fieller's interval at any quantile.
-
-        It excludes a lift just where the test of that lift at the same quantile does: zero, where the difference is
-        more than ``below`` standard errors above zero.
+        The interval excludes a difference just where the test of that difference at the same quantile does: zero,
+        where the estimate is more than ``below`` deviates above zero.
 
         Args:
-            below: Standard errors from the lower end up to the estimate.
-            above: Standard errors from the estimate to the upper end; None for as many.
+            below: Normal deviate at the lower end, such as 1.96.
+            above: Minus the normal deviate at the upper end; None for as much.
+            relative: Whether of lifts; those of a control near zero have no bound.
 
         Returns:
-            Lower and upper end; None where the control is not so far from zero, so that the lift has no bound.
+            Lower and upper end; None where there is no bound or no test.
         """
-        above = below if above is None else above
-        ends = [_fieller(self.control, self.absolute.value, self.variances, abs(reach)) for reach in (below, above)]
-        low, high = ends
-        return (
-            None if low is None else low[0] if below >= 0 else low[1],
-            None if high is None else high[1] if above >= 0 else high[0],
-        )
-
-    def _tail(self, bound: float, *, relative: bool) -> float:
-        statistic = self.statistic_at(bound, relative=relative)
-        return _upper(statistic, self.df) if statistic == statistic else math.nan
+        if self.pivot is None:
+            return None, None
+        return self.pivot.within(below, below if above is None else above, relative=relative)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -150,6 +146,7 @@ def difference_of(
     relative: Relative = "delta",
     relative_df: float | None = None,
     test_variance: float | None = None,
+    pivot: Pivot | None = None,
     notes: tuple[str, ...] = (),
     details: tuple[tuple[str, float], ...] = (),
 ) -> Difference:
@@ -168,6 +165,8 @@ def difference_of(
         relative: One of ``RELATIVE``.
         relative_df: Degrees of freedom of the lift, in which the control counts more; None for ``df``.
         test_variance: Of the gap under no difference, where the test uses another than the interval (a pooled one).
+        pivot: The test, where it is another than Student's t about the estimate: the p-value and both intervals are
+            then its own.
         notes: What to keep in mind.
         details: Further numbers.
 
@@ -180,22 +179,31 @@ def difference_of(
     if relative not in RELATIVE:
         raise UnknownNameError("way to a relative interval", relative, RELATIVE)
     units = n[0] + n[1]
-    if not variance > 0:
+    if pivot is None and not variance > 0:
         why = "an arm has fewer than two units" if min(n) < 2 else "nothing varies within the arms"
         missing = Estimate(gap, None, None, units, level, f"{why}: there is no interval and no test")
         lift = Estimate(gap / abs(control) if control else math.nan, None, None, units, level, missing.note)
         return Difference(control, control + gap, missing, lift, math.nan, math.nan, math.nan, df, math.nan, *n, method,
-                          (*notes, f"{missing.note}."), (variance, control_variance, covariance), details)  # fmt: skip
-    se, q = math.sqrt(variance), _quantile(level, df)
-    statistic = gap / math.sqrt(test_variance if test_variance is not None and test_variance > 0 else variance)
-    absolute = Estimate(gap, gap - q * se, gap + q * se, units, level)
+                          (*notes, f"{missing.note}."), None, details)  # fmt: skip
     variances = (variance, control_variance, covariance)
+    se, q = math.sqrt(variance), t_quantile(normal_quantile(level), df)
     # Fieller's interval inverts the test of the difference: it takes the quantile of that.
-    reach = q if relative_df is None or relative == "fieller" else _quantile(level, relative_df)
+    reach = q if relative_df is None or relative == "fieller" else t_quantile(normal_quantile(level), relative_df)
     lift, lift_se = _relative(control, gap, variances, reach, relative, units, level)
+    if pivot is None:
+        pivot = TPivot(control, gap, variances, df)
+        statistic = gap / math.sqrt(test_variance if test_variance is not None and test_variance > 0 else variance)
+        p_value = two_sided(statistic, df)
+    else:
+        statistic = pivot.z_at(0.0)
+        p_value = two_sided(statistic)
+        low, high = pivot.within(normal_quantile(level), normal_quantile(level), relative=True)
+        note = _UNBOUNDED if low is None or high is None else None
+        lift = replace(lift, low=low, high=high, note=lift.note if lift.value != lift.value else note)
+    ends = pivot.within(normal_quantile(level), normal_quantile(level))
     extra = (f"Relative lift: {lift.note}.",) if lift.note else ()
-    return Difference(control, control + gap, absolute, lift, se, lift_se, statistic, df, two_sided(statistic, df), *n,
-                      method, (*notes, *extra), variances, details)  # fmt: skip
+    return Difference(control, control + gap, Estimate(gap, *ends, units, level), lift, se, lift_se, statistic, df,
+                      p_value, *n, method, (*notes, *extra), pivot, details)  # fmt: skip
 
 
 def two_sided(statistic: float, df: float = math.inf) -> float:
@@ -203,17 +211,17 @@ def two_sided(statistic: float, df: float = math.inf) -> float:
     return 2.0 * _upper(abs(statistic), df)
 
 
-def _upper(statistic: float, df: float) -> float:
+def _upper(statistic: float, df: float = math.inf) -> float:
     from scipy.special import ndtr, stdtr
 
     return float(ndtr(-statistic) if math.isinf(df) else stdtr(df, -statistic))
 
 
-def _quantile(level: float, df: float) -> float:
-    from scipy.special import ndtri, stdtrit
+def normal_quantile(level: float) -> float:
+    """The two-sided normal quantile of a level: 1.96 at 0.95."""
+    from scipy.special import ndtri
 
-    tail = 0.5 + level / 2
-    return float(ndtri(tail) if math.isinf(df) else stdtrit(df, tail))
+    return float(ndtri(0.5 + level / 2))
 
 
 def _relative(
@@ -243,10 +251,9 @@ def _relative(
     distance = control / math.sqrt(of_control) if of_control > 0 else math.inf
     low, high, note = lift - q * se, lift + q * se, None
     if how == "fieller":
-        ends = _fieller(base * control, gap, variances, q)
+        ends = fieller(base * control, gap, variances, q)
         if ends is None:
-            note = "the interval of the control reaches zero, so that the lift is not bounded"
-            return Estimate(lift, None, None, units, level, note), se
+            return Estimate(lift, None, None, units, level, _UNBOUNDED), se
         low, high = ends
     elif how == "log":
         ratio = 1 + base * lift
@@ -260,16 +267,3 @@ def _relative(
     elif distance < _FAR:
         note = f"the control is only {distance:.1f} standard errors from zero; use Fieller's interval"
     return Estimate(lift, low, high, units, level, note), se
-
-
-def _fieller(control: float, gap: float, variances: tuple[float, float, float], q: float) -> tuple[float, float] | None:
-    """Ends of the lifts r with (d - r c)² ≤ q² (V(d) - 2 r C(d,c) + r² V(c)); None where they have no bound."""
-    spread, of_control, shared = variances
-    if control < 0:  # relative to |control|, so that up stays up
-        control, shared = -control, -shared
-    a = control**2 - q**2 * of_control
-    if not a > 0:
-        return None
-    b, c = gap * control - q**2 * shared, gap**2 - q**2 * spread
-    root = math.sqrt(max(b * b - a * c, 0.0))
-    return (b - root) / a, (b + root) / a
