@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.multiplicity import adjust, adjust_families
-from reclens.stats.paired import bootstrap_p_value, randomization_p_values, sign_flip_tail, smallest_detectable
+from reclens.stats.paired import (
+    bootstrap_p_value,
+    randomization_p_values,
+    sign_flip_p_value,
+    sign_flip_tail,
+    smallest_detectable,
+)
 
 # Benjamini and Hochberg (1995), table of 15 p-values of the thrombolysis trial.
 THROMBOLYSIS = np.array([.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528,
@@ -72,6 +83,99 @@ def test_far_out_the_tail_is_that_of_the_binomial_distribution() -> None:
     assert 2 * binom.sf(220, 300, 0.5) < got < exact and exact < 1e-14
 
 
+def counted(whole: list[int]) -> float:
+    """The share of all sign vectors whose sum is at least as large: whole numbers, counted without rounding."""
+    sums = Counter({0: 1})
+    for size in map(abs, whole):
+        further: Counter[int] = Counter()
+        for total, ways in sums.items():
+            further[total + size] += ways
+            further[total - size] += ways
+        sums = further
+    reached = sum(ways for total, ways in sums.items() if abs(total) >= abs(sum(whole)))
+    return float(Fraction(reached, 2 ** len(whole)))
+
+
+@given(st.lists(st.integers(-6, 6), max_size=60), st.sampled_from([1.0, 0.1, 1 / 7, 1e-9, 3e5]))
+def test_on_a_lattice_the_p_value_is_that_of_all_sign_vectors(whole: list[int], step: float) -> None:
+    got = p_value(np.array(whole, np.float64) * step, flips=9)
+    assert got == pytest.approx(counted(whole), rel=1e-9)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=11))
+def test_few_differences_of_any_size_are_counted_out(differences: list[float]) -> None:
+    d = np.array(differences)
+    sums = np.array(list(product([-1, 1], repeat=len(d)))) @ d
+    assert p_value(d, flips=9) == np.mean(np.abs(sums) >= abs(d.sum()) - 1e-12 * np.abs(d).sum())
+
+
+@pytest.mark.parametrize("n", [13, 31, 200, 5001])
+def test_of_a_hit_rate_it_is_the_sign_test(n: int) -> None:
+    # 12 users against 1: 28 of 2^13 sign vectors, and not .0013. Over the whole range, to p-values of 1e-300.
+    from scipy.stats import binomtest
+
+    for wins in np.unique(np.linspace(n // 2, n, 25).astype(int)):
+        expected = binomtest(int(wins), n).pvalue
+        got = p_value(np.repeat([1.0, -1.0, 0.0], [wins, n - wins, 7]), flips=9)
+        assert got == pytest.approx(expected, rel=1e-8, abs=1e-300)
+    assert p_value(np.repeat([1.0, -1.0], [12, 1])) == 28 / 2**13
+
+
+@pytest.mark.parametrize("sizes", [(1000, 618), (1000, 999, 3), (707, 500, 333, 250, 201)])
+def test_few_sizes_without_a_small_common_step_are_exact_too(sizes: tuple[int, ...], rng: np.random.Generator) -> None:
+    for n, up in ((35, 0.75), (80, 0.65), (80, 0.8)):
+        whole = rng.choice(sizes, n) * np.where(rng.random(n) < up, 1, -1)
+        irrational = whole * np.sqrt(2)
+        assert sign_flip_p_value(irrational) == pytest.approx(counted(whole.tolist()), rel=0.001)
+
+
+def test_irrational_sizes_are_put_on_a_step_that_does_not_matter(rng: np.random.Generator) -> None:
+    # 34 differences: two halves of 2^17 sums, counted apart from the code under test.
+    for up in (0.6, 0.7, 0.8, 0.9):
+        d = rng.choice(1 / np.log2(np.arange(2, 12)), 34) * np.where(rng.random(34) < up, 1, -1)
+        halves = [np.array([0.0]), np.array([0.0])]
+        for at, size in enumerate(d):
+            halves[at % 2] = np.concatenate([halves[at % 2] - size, halves[at % 2] + size])
+        least = abs(d.sum()) - 1e-9
+        beyond = len(halves[0]) - np.searchsorted(np.sort(halves[0]), least - halves[1])
+        assert sign_flip_p_value(d) == pytest.approx(2 * beyond.sum() / 2.0**34, rel=0.02)
+
+
+def test_after_holm_a_family_of_hit_rates_errs_as_often_as_promised(rate_error: Callable[[float, int], float]) -> None:
+    # Ten systems that do not differ from the baseline: 40 discordant users each. Without the steps of the lattice the
+    # family-wise error reaches .083.
+    rng = np.random.default_rng(21)
+    runs, systems = 600, 10
+    signs = rng.choice([-1.0, 1.0], (40, runs * systems))
+    keys = rng.integers(0, 2**63, 40).astype(np.uint64)
+    p = randomization_p_values(keys, signs, np.array([0, 40]), np.array([[0]]), n_targets=1, flips=99, seed=0)
+    families = np.repeat(np.arange(runs), systems).tolist()
+    smallest = adjust_families(p[0], families).reshape(runs, systems).min(axis=1)
+    # Of each test exactly: P(p ≤ .05 / 10) by the binomial distribution.
+    from scipy.stats import binom
+
+    wins = np.arange(41)
+    two_sided = np.minimum(2 * binom.sf(np.maximum(wins, 40 - wins) - 1, 40, 0.5), 1.0)
+    of_each = binom.pmf(wins, 40, 0.5)[two_sided <= 0.005].sum()
+    expected = 1 - (1 - of_each) ** systems
+    assert expected <= 0.05
+    assert np.mean(smallest <= 0.05) == pytest.approx(expected, abs=rate_error(expected, runs))
+
+
+def test_threads_and_other_columns_do_not_change_a_p_value(rng: np.random.Generator) -> None:
+    # Signs are drawn for columns of many sizes only: the same signs whatever stands beside them.
+    n = 120
+    keys = rng.integers(0, 2**63, n).astype(np.uint64)
+    many, few = rng.normal(0.05, 1, n), rng.choice([-1.0, 0.0, 1.0], n)
+
+    def test(*columns: np.ndarray, threads: int = 1) -> list[float]:
+        return randomization_p_values(keys, np.stack(columns, axis=1), np.array([0, n]), np.array([[0]]), n_targets=1,
+                                      flips=999, seed=3, threads=threads)[0].tolist()  # fmt: skip
+
+    assert test(few, many) == test(few) + test(many) == test(few, many, threads=2)
+    assert min(test(many)) >= 100 / 1000 and sign_flip_p_value(many) is None
+
+
 def test_many_tests_leave_a_clear_difference_significant() -> None:
     differences = np.random.default_rng(1).normal(1.0, 1.0, 400)
     assert p_value(differences, flips=999) < 1e-20
@@ -89,6 +193,8 @@ def test_bootstrap_p_value_by_hand() -> None:
     # Replicates stray from the estimate 2 by 1, 3, 2 and 0: two of four by at least 2.
     assert bootstrap_p_value(np.array([3.0, 5.0, 0.0, 2.0, np.nan]), 2.0) == pytest.approx(3 / 5)
     assert np.isnan(bootstrap_p_value(np.array([]), 1.0))
+    # Equal is meant relative to the values: the same numbers in another unit.
+    assert bootstrap_p_value(np.array([3.0, 5.0, 0.0, 2.0]) * 1e-15, 2e-15) == pytest.approx(3 / 5)
 
 
 def test_holm_by_hand() -> None:

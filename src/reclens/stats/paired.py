@@ -9,7 +9,13 @@ import numpy as np
 from reclens.errors import UsageError
 from reclens.stats.resample import SIGN, weighted_sums
 
-__all__ = ["bootstrap_p_value", "randomization_p_values", "sign_flip_tail", "smallest_detectable"]
+__all__ = [
+    "bootstrap_p_value",
+    "randomization_p_values",
+    "sign_flip_p_value",
+    "sign_flip_tail",
+    "smallest_detectable",
+]
 
 
 def randomization_p_values(
@@ -27,9 +33,10 @@ def randomization_p_values(
 
     If the two systems were exchangeable for every unit, the sign of each unit's difference would be a coin toss. The
     p-value is the share of coin tosses, the observed one counted in, whose sum is at least as large. It needs no
-    assumption on the shape of the differences. Where fewer than 100 of the tosses reach the observed sum, they cannot
-    tell a small p-value from a tiny one, which corrections need: it then comes from the saddlepoint approximation of
-    the same distribution (:func:`sign_flip_tail`).
+    assumption on the shape of the differences. Where units or distinct differences are few, as by hit rate and
+    precision, it is computed over all coin tosses (:func:`sign_flip_p_value`); elsewhere tosses are drawn. Where fewer
+    than 100 of the drawn ones reach the observed sum, they cannot tell a small p-value from a tiny one, which
+    corrections need: it then comes from the saddlepoint approximation (:func:`sign_flip_tail`).
 
     Args:
         keys: Key of each unit, uint64, shape (n,).
@@ -50,28 +57,155 @@ def randomization_p_values(
     """
     if flips < 1:
         raise UsageError(f"flips is {flips}, expected 1 or more.")
-    drawn = weighted_sums(
-        keys, differences, starts, targets, n_targets=n_targets, draws=flips, seed=seed, scheme=SIGN, threads=threads
-    )
     members = _members(starts, targets, n_targets)
-    observed = np.stack([differences[rows].sum(axis=0) for rows in members])
-    # Sums of the same numbers in another order differ in their last bits: those count as equal.
-    slack = 1e-9 * np.maximum(np.abs(observed), 1e-300)
-    reached = (np.abs(drawn) >= (np.abs(observed) - slack)[:, :, None]).sum(axis=2)
-    p_values = (reached + 1) / (flips + 1)
-    for cell, column in np.argwhere(reached < _FEW):
-        p_values[cell, column] = sign_flip_tail(differences[members[cell], column])
+    p_values = np.full((n_targets, differences.shape[1]), np.nan)
+    for cell, rows in enumerate(members):
+        for column in range(differences.shape[1]):
+            exact = sign_flip_p_value(differences[rows, column])
+            p_values[cell, column] = np.nan if exact is None else exact
+    columns = np.flatnonzero(np.isnan(p_values).any(axis=0))
+    if not len(columns):
+        return p_values
+    drawn = weighted_sums(
+        keys, differences[:, columns], starts, targets, n_targets=n_targets, draws=flips, seed=seed, scheme=SIGN,
+        threads=threads,
+    )  # fmt: skip
+    for at, column in enumerate(columns):
+        for cell in np.flatnonzero(np.isnan(p_values[:, column])):
+            own = differences[members[cell], column]
+            # Sums of the same numbers in another order differ in their last bits: those count as equal.
+            least = abs(own.sum()) - 1e-12 * np.abs(own).sum()
+            reached = int((np.abs(drawn[cell, at]) >= least).sum())
+            p_values[cell, column] = sign_flip_tail(own) if reached < _FEW else (reached + 1) / (flips + 1)
     return p_values
 
 
-_FEW = 100
+_FEW = 100  # draws that reach the observed sum
+_ENUMERATED = 30  # differences: two halves of 2^15 sums each
+_FEW_VALUES = 40
+_FINEST = 4096  # steps of a lattice in the largest difference
+_LONGEST = 2**15, 2**19  # points of the window that the distribution is computed on; points times sizes
+
+
+def sign_flip_p_value(differences: np.ndarray) -> float | None:
+    """Two-sided p-value of the paired randomisation test, where it can be computed without drawing signs.
+
+    Up to 30 differences all sign vectors are counted. Above, where the differences have few distinct sizes, as those of
+    hit rates and precisions have, the distribution of the sum is the convolution of one scaled binomial distribution a
+    size. It is inverted from its characteristic function, tilted to the observed sum, so that the relative error stays
+    at rounding however far out that is. Sizes without a common step are put on a fine one.
+
+    Args:
+        differences: First system minus second, shape (n,).
+
+    Returns:
+        The p-value; None for more than 30 differences of more than 40 sizes, where
+        :func:`sign_flip_tail` is accurate.
+
+    Example:
+        >>> sign_flip_p_value(np.repeat([1.0, -1.0], [12, 1]))  # 28 of 2^13 sign vectors
+        0.00341796875
+
+    References:
+        Pagano and Tritchler (1983), On obtaining permutation distributions in polynomial time.
+    """
+    d = differences[differences != 0]
+    if not len(d):
+        return 1.0
+    d = d / float(np.abs(d).max())
+    if abs(d.sum()) <= 1e-12 * np.abs(d).sum():
+        return 1.0
+    if len(d) <= _ENUMERATED:
+        return _enumerated(d)
+    if len(np.unique(np.abs(d[:1000]).round(10))) > _FEW_VALUES:
+        return None
+    sizes, which, counts = np.unique(np.abs(d).round(10), return_inverse=True, return_counts=True)
+    if len(sizes) > _FEW_VALUES:
+        return None
+    steps = _on_lattice(sizes, counts)
+    if d.sum() < 0:
+        d = -d
+    positive = np.bincount(which[d > 0], minlength=len(sizes))
+    return _convolved(steps, counts, positive)
+
+
+def _enumerated(d: np.ndarray) -> float:
+    """The share of all sign vectors whose sum is at least as large, from the sums of two halves."""
+    halves = []
+    for half in (d[::2], d[1::2]):
+        sums = np.zeros(1)
+        for size in np.abs(half):
+            sums = np.concatenate([sums - size, sums + size])
+        halves.append(sums)
+    one, other = halves[0], np.sort(halves[1])
+    least = abs(d.sum()) - 1e-12 * np.abs(d).sum()
+    reached = len(one) * len(other) - int(np.searchsorted(other, least - one).sum())
+    return min(2 * reached / 2 ** len(d), 1.0)
+
+
+def _on_lattice(sizes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The sizes in whole steps: those of their lattice, or of a step so fine that rounding does not matter."""
+    spread = float(np.sqrt(counts @ sizes**2))
+    points = max(_LONGEST[0], _LONGEST[1] // len(sizes))
+    finest = int(np.clip(points / (_WINDOW * spread), 2, _FINEST))
+    steps = np.arange(1, finest + 1)
+    scaled = sizes[:, None] * steps
+    off = np.abs(scaled - scaled.round())
+    exact = np.flatnonzero(off.max(axis=0) <= 1e-6)
+    if len(exact):
+        best = int(exact[0])
+    else:
+        worst = np.sqrt(counts @ off**2) / steps
+        best = finest // 2 + int(np.argmin(worst[finest // 2 :]))
+    return scaled[:, best].round()
+
+
+_WINDOW = 9.0  # root sums of squares: by Hoeffding's inequality all but 5e-18 of the tilted distribution lies inside
+
+
+def _convolved(steps: np.ndarray, counts: np.ndarray, positive: np.ndarray) -> float:
+    """P(|Σ ± steps| ≥ the observed sum): ``counts`` differences of each size, ``positive`` of them above zero."""
+    observed = float(steps @ (2 * positive - counts))
+    if observed <= 0:
+        return 1.0
+    smallest = 2.0 ** max(1 - int(counts[steps > 0].sum()), -1000)
+    if observed >= counts @ steps:
+        return smallest
+    t = _tilt(steps, counts, observed)
+    up = 1 / (1 + np.exp(-2 * np.minimum(t * steps, 300)))
+    n = 2 * int(_WINDOW * np.sqrt(counts @ steps**2) / 2 + 8)
+    angles = 2 * np.pi / n * np.arange(n // 2 + 1)
+    transform = np.exp(-1j * ((angles * float(steps @ positive)) % (2 * np.pi)))
+    for size, count, chance in zip(steps, counts, up, strict=True):
+        transform = transform * (1 - chance + chance * np.exp(1j * size * angles)) ** int(count)
+    above = np.fft.irfft(np.conj(transform), n)[: n // 2]  # tilted chances of the observed sum and of those beyond
+    weights = np.exp(-2 * t * np.arange(n // 2))
+    log_scale = float(counts @ _log_cosh(t * steps)) - t * observed
+    return float(np.clip(2 * np.exp(log_scale) * (weights @ above), smallest, 1.0))
+
+
+def _log_cosh(x: np.ndarray) -> np.ndarray:
+    return x + np.log1p(np.exp(-2 * x)) - np.log(2)
+
+
+def _tilt(sizes: np.ndarray, counts: np.ndarray, x: float) -> float:
+    """The t at which the sum with tilted signs has the mean x: K'(t) = Σ counts · sizes · tanh(t sizes) = x."""
+    t = x / float(counts @ sizes**2)
+    for _ in range(100):  # Newton; K' is concave for t > 0, so that it approaches from below
+        slope = float(counts @ (sizes / np.cosh(np.minimum(t * sizes, 300))) ** 2)
+        step = (x - float(counts @ (sizes * np.tanh(t * sizes)))) / max(slope, 1e-300)
+        t += step
+        if abs(step) <= 1e-12 * abs(t):
+            break
+    return t
 
 
 def sign_flip_tail(differences: np.ndarray) -> float:
-    """Chance that random signs make a sum at least as large as the observed one, in the tail.
+    """Chance that random signs make a sum at least as large as the observed one, for many different sizes.
 
     The sum of s·d over random signs s has the cumulant generating function K(t) = Σ ln cosh(t d); Lugannani and Rice's
-    formula turns it into a tail probability whose relative error stays small however far out it is.
+    formula turns it into a tail probability whose relative error stays small however far out it is. The formula is for
+    sums without steps: few sizes are a case for :func:`sign_flip_p_value`.
 
     Args:
         differences: Shape (n,).
@@ -87,23 +221,15 @@ def sign_flip_tail(differences: np.ndarray) -> float:
 
     d = np.abs(differences[differences != 0])
     smallest = 2.0 ** max(1 - len(d), -1000)
-    x = abs(float(differences.sum()))
     if not len(d):
         return 1.0
+    x = abs(float(differences.sum())) / float(d.max())
     d = d / d.max()
-    x = x / float(np.abs(differences).max())
     if x >= d.sum() * (1 - 1e-12):
         return smallest
-    t = x / float((d**2).sum())
-    for _ in range(100):  # Newton on K'(t) = x; K' is concave for t > 0, so that it approaches from below
-        slope = float(d / np.cosh(np.minimum(t * d, 300)) ** 2 @ d)
-        step = (x - float(d @ np.tanh(t * d))) / max(slope, 1e-300)
-        t += step
-        if abs(step) <= 1e-12 * abs(t):
-            break
-    curvature = float(d / np.cosh(np.minimum(t * d, 300)) ** 2 @ d)
-    k = float((t * d + np.log1p(np.exp(-2 * t * d)) - np.log(2)).sum())
-    w, u = np.sqrt(max(2 * (t * x - k), 0.0)), t * np.sqrt(curvature)
+    t = _tilt(d, np.ones(len(d)), x)
+    curvature = float(((d / np.cosh(np.minimum(t * d, 300))) ** 2).sum())
+    w, u = np.sqrt(max(2 * (t * x - float(_log_cosh(t * d).sum())), 0.0)), t * np.sqrt(curvature)
     if w < 1e-3:
         return 1.0
     density = np.exp(-(w**2) / 2) / np.sqrt(2 * np.pi)
@@ -137,8 +263,7 @@ def bootstrap_p_value(replicates: np.ndarray, value: float) -> float:
     usable = replicates[~np.isnan(replicates)]
     if not len(usable):
         return float("nan")
-    slack = 1e-12 * max(1.0, abs(value))
-    return float((np.sum(np.abs(usable - value) >= abs(value) - slack) + 1) / (len(usable) + 1))
+    return float((np.sum(np.abs(usable - value) >= abs(value) * (1 - 1e-9)) + 1) / (len(usable) + 1))
 
 
 def smallest_detectable(standard_error: float, *, level: float = 0.95, power: float = 0.8) -> float:
