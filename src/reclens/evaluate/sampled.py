@@ -8,16 +8,15 @@ them only to read old papers, only next to the full metric, and always with a wa
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.errors import UsageError
-from reclens.evaluate.ground import make_ground
+from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.evaluate.source import open_lists
 from reclens.metrics.registry import parse
 from reclens.schema import ITEM, RANK, USER, Recommendations
@@ -43,6 +42,7 @@ class SampledComparison:
         n_negatives: Negatives of each sample.
         n_candidates: Mean number of candidates that are not relevant.
         n: Relevant items that were ranked.
+        n_unscored: How many of them no list holds: they rank behind all candidates.
         warning: Why the sampled number should not be used.
     """
 
@@ -53,6 +53,7 @@ class SampledComparison:
     n_negatives: int
     n_candidates: float
     n: int
+    n_unscored: int
     warning: str
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -67,6 +68,7 @@ def compare_sampled(
     train: Dataset,
     n_negatives: int = 100,
     metrics: Sequence[str] = ("hit_rate@10", "ndcg@10", "mrr@10"),
+    unscored: Literal["last"] | None = None,
 ) -> list[SampledComparison]:
     """Compute metrics in full and as sampled metrics, from whole rankings.
 
@@ -74,19 +76,25 @@ def compare_sampled(
     is exact; sampled, the negatives that stand before it follow the hypergeometric distribution, so that the expected
     sampled metric needs no draw.
 
+    A system may leave candidates without a score: kNN, SLIM and RP3beta list only items with a score above 0. Unscored
+    items rank last: a relevant item that is not listed stands behind every candidate of its user, listed or not, and so
+    does each relevant item of a user without a list. Listed items that are no candidates are passed over.
+
     Args:
-        recommendations: Whole rankings: each list holds every candidate. A relevant item that is not listed, and a
-            user without a list, count as ranked behind all candidates.
+        recommendations: Whole rankings: each list holds every candidate that the system scored. Lists of a RecLens
+            model say whether they do: their k has to reach the candidates of every user.
         truth: Held-out interactions ``user_id, item_id``.
         train: The training part; candidates are its items without those of the user.
         n_negatives: Negatives sampled without replacement for each relevant item, uniformly.
         metrics: Any of ``hit_rate@k, ndcg@k, mrr@k``.
+        unscored: ``"last"`` declares that lists which do not say so hold everything that the system scored. None
+            refuses lists that may have been cut off, since sampled metrics of them would be too low.
 
     Returns:
         One comparison a metric.
 
     Raises:
-        UsageError: If a metric has no sampled form, or the lists are not whole rankings.
+        UsageError: If a metric has no sampled form, or the lists may not be whole rankings.
 
     Warns:
         SampledMetricsWarning: Always.
@@ -100,7 +108,9 @@ def compare_sampled(
             raise UsageError(f"{spec.text} has no sampled form here. Use one of {', '.join(_SUPPORTED)}.")
     if n_negatives < 1:
         raise UsageError(f"n_negatives is {n_negatives}, expected 1 or more.")
-    before, candidates = _negatives_before(recommendations, truth, train)
+    if unscored not in (None, "last"):
+        raise UnknownNameError("value of unscored", str(unscored), ("last",))
+    before, candidates, n_unscored = _negatives_before(recommendations, truth, train, unscored)
     warning = (
         f"sampled metrics with {n_negatives} negatives are not comparable with full metrics, nor between sample sizes, "
         "and can reverse the order of systems (Krichene and Rendle 2020): report the full metric"
@@ -116,41 +126,68 @@ def compare_sampled(
         ratio = sampled / full if full else float("nan")
         found.append(
             SampledComparison(
-                spec.text, full, sampled, ratio, n_negatives, float(candidates.mean()), len(before), warning
+                spec.text, full, sampled, ratio, n_negatives, float(candidates.mean()), len(before), n_unscored, warning
             )
         )
     return found
 
 
-def _negatives_before(recommendations: Any, truth: pl.DataFrame, train: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """For each relevant item, the irrelevant candidates before it and in all; int64, shape (cases,) each."""
-    ground = make_ground(truth, train=train, relevance=None, catalogue=None, features=None, by=())
+def _negatives_before(
+    recommendations: Any, truth: pl.DataFrame, train: Dataset, unscored: str | None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Irrelevant candidates before each relevant item and in all, int64, shape (cases,); and the cases in no list."""
     source = open_lists(recommendations, name=None)
     table = pl.concat([chunk.table for chunk in source.chunks()]).select(USER, ITEM, RANK)
-    cases = truth.select(USER, ITEM).unique(maintain_order=True)
+    table, cases, pairs = _with_ids_alike(table, truth.select(USER, ITEM), train.interactions.select(USER, ITEM))
+    cases, pairs = cases.unique(maintain_order=True), pairs.unique()
+    items = pairs.select(pl.col(ITEM).unique())
+    # A relevant item is a candidate although the user has it: its rank is asked for.
+    own = pairs.join(cases, on=[USER, ITEM], how="anti").group_by(USER).agg(own=pl.len())
+    in_catalogue = cases.join(items, on=ITEM, how="semi").group_by(USER).agg(relevant=pl.len())
+    sizes = cases.select(pl.col(USER).unique()).join(own, on=USER, how="left").join(in_catalogue, on=USER, how="left")
+    sizes = sizes.fill_null(0).select(USER, negatives=items.height - pl.col("own") - pl.col("relevant"))
     listed = table.join(cases.with_columns(relevant=pl.lit(value=True)), on=[USER, ITEM], how="left")
-    listed = listed.sort(USER, RANK).with_columns(
-        negatives_before=(pl.col("relevant").is_null()).cum_sum().over(USER) - pl.col("relevant").is_null()
+    listed = listed.join(items, on=ITEM, how="semi").join(
+        pairs.with_columns(owned=pl.lit(value=True)), on=[USER, ITEM], how="left"
     )
-    profiles = ground.profiles
-    assert profiles is not None
-    sizes = pl.DataFrame({USER: ground.users.ids, "candidates": ground.catalogue.n_items - profiles.sizes})
-    in_catalogue = pl.Series(ITEM, ground.items.ids.filter(ground.catalogue.in_catalogue)).implode()
-    can_be_found = cases.filter(pl.col(ITEM).is_in(in_catalogue)).group_by(USER).agg(found=pl.len())
-    sizes = sizes.join(can_be_found, on=USER, how="left").with_columns(
-        negatives=pl.col("candidates") - pl.col("found").fill_null(0)
+    is_negative = pl.col("relevant").is_null()
+    listed = listed.filter(~is_negative | pl.col("owned").is_null()).sort(USER, RANK)
+    listed = listed.with_columns(before=is_negative.cum_sum().over(USER) - is_negative)
+    if unscored is None:
+        _check_whole(listed.group_by(USER).agg(held=is_negative.sum()).join(sizes, on=USER), source.card, items.height)
+    found = cases.join(listed.filter(~is_negative), on=[USER, ITEM], how="left").join(sizes, on=USER, how="left")
+    before = found["before"].fill_null(found["negatives"])
+    n_unscored = found["before"].null_count()
+    return before.cast(pl.Int64).to_numpy(), found["negatives"].cast(pl.Int64).to_numpy(), n_unscored
+
+
+def _with_ids_alike(*tables: pl.DataFrame) -> list[pl.DataFrame]:
+    """The tables with ids of one type.
+
+    Raises:
+        DataError: If some hold integers and others strings.
+    """
+    for column in (USER, ITEM):
+        if len({table[column].dtype.is_integer() for table in tables}) > 1:
+            raise DataError("ids are integers in one table and strings in another, so that none can match",
+                            column=column, fix="Cast one side, such as pl.col('item_id').cast(pl.String).")  # fmt: skip
+    wide = [pl.col(column).cast(pl.Int64) for column in (USER, ITEM) if tables[0][column].dtype.is_integer()]
+    return [table.with_columns(wide) for table in tables]
+
+
+def _check_whole(lengths: pl.DataFrame, card: Mapping[str, Any], n_items: int) -> None:
+    """Raise UsageError where a list may have been cut off before its system had no more scored items."""
+    short = lengths.filter(pl.col("held") < pl.col("negatives"))
+    k = card.get("k")
+    if not short.height or (k is not None and int(k) >= n_items):
+        return
+    row = short.row(0, named=True)
+    asked = "do not say how long they could have been" if k is None else f"were asked for with k={k}"
+    raise UsageError(
+        f"the list of user {row[USER]!r} holds {row['held']:,} of {row['negatives']:,} candidates that are not "
+        f"relevant. Sampled metrics need whole rankings, and these lists {asked}, so that they may have been cut off. "
+        f"Recommend with k={n_items} or more; if they hold everything that the system scored, pass unscored='last'."
     )
-    lengths = listed.group_by(USER).agg(listed_negatives=pl.col("relevant").is_null().sum())
-    short = lengths.join(sizes, on=USER).filter(pl.col("listed_negatives") < pl.col("negatives"))
-    if short.height:
-        row = short.row(0, named=True)
-        raise UsageError(
-            f"the list of user {row[USER]!r} holds {row['listed_negatives']:,} of {row['negatives']:,} candidates: "
-            "sampled metrics need whole rankings. Recommend with k as large as the catalogue."
-        )
-    found = cases.join(listed.filter(pl.col("relevant")), on=[USER, ITEM], how="left").join(sizes, on=USER, how="left")
-    before = found["negatives_before"].fill_null(found["negatives"])
-    return before.cast(pl.Int64).to_numpy(), found["negatives"].cast(pl.Int64).to_numpy()
 
 
 def _gain(name: str, k: int) -> np.ndarray:
