@@ -64,6 +64,17 @@ def test_catalogue_metrics_have_no_interval_and_say_why(world) -> None:
     assert found.gaps == {}
 
 
+def test_exposure_is_counted_down_to_each_cut() -> None:
+    # Two users, lists of three: the first place shows item 1 twice, the first two 1, 2 and 3.
+    lists = pl.DataFrame({"user_id": [1, 1, 1, 2, 2, 2], "item_id": [1, 2, 4, 1, 3, 4], "rank": [1, 2, 3] * 2})
+    truth = pl.DataFrame({"user_id": [1, 2], "item_id": [5, 5]})
+    asked = [f"{name}@{k}" for name in ("coverage", "entropy") for k in (1, 2, 3)]
+    found = evaluate(lists, truth, catalogue=[1, 2, 3, 4, 5], metrics=asked, replicates=0)
+    # Counts 2; 2, 1, 1; 2, 1, 1, 2.
+    thirds = 2 * np.log2(3) / 3 + np.log2(6) / 3
+    assert [found[name].overall.value for name in asked] == pytest.approx([0.2, 0.6, 0.8, 0.0, 1.5, thirds])
+
+
 def test_threads_and_chunks_do_not_change_a_number(world, monkeypatch: pytest.MonkeyPatch) -> None:
     one = run(world, by=["age"], threads=1)
     two = run(world, by=["age"], threads=2)
@@ -179,6 +190,7 @@ def test_an_evaluation_survives_being_saved(world, tmp_path: Path) -> None:
         ({"rng": None}, UsageError, "whole number"),
         ({"train": None, "metrics": ["novelty@10"]}, UsageError, "needs the training data"),
         ({"train": None, "metrics": ["coverage@10"]}, UsageError, "catalogue"),
+        ({"train": None, "metrics": ["auc@10"]}, UsageError, "catalogue"),
         ({"train": None, "metrics": ["diversity@10"]}, UsageError, "item features"),
         ({"level": 95}, UsageError, "between 0 and 1"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from math import log, log2, sqrt
 
@@ -60,6 +61,44 @@ def test_long_tail_starts_behind_four_fifths_of_the_interactions() -> None:
     assert novelty.aplt(lists, TREC)[0] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(("popularity", "tail"), [
+    ([50, 25, 15, 10], [False, False, False, True]),  # 75 of 100 do not reach 80 %: the third item is head, at 90
+    ([10, 15, 25, 50], [True, False, False, False]),  # in whatever order
+    ([40, 40, 10, 10], [False, False, True, True]),  # 80 of 100 are just enough
+    ([100, 1, 1], [False, True, True]),  # the item that crosses 80 % is head
+    ([7, 7, 7, 7], [False, False, False, False]),  # 21 of 28 are 75 %: the fourth is needed
+    ([28, 7], [False, True]),  # 28 of 35 are 80 %
+    ([1, 1, 1, 1, 1, 0], [False] * 4 + [True, True]),  # ties by code; what nobody has is tail
+])  # fmt: skip
+def test_the_head_is_the_smallest_set_that_holds_four_fifths(popularity: list[int], tail: list[bool]) -> None:
+    lists = make_lists([[0]], [[0]], popularity=popularity, history=[[]])
+    assert lists.catalogue.long_tail.tolist() == tail
+
+
+def test_means_over_a_list_leave_out_what_is_not_in_the_catalogue() -> None:
+    # Item 3 is known from truth alone: its popularity of 0 is no measurement.
+    lists = make_lists([[0, 3], [3]], [[3], [3]], popularity=[8, 2, 2, 0], n_users=8, history=[[], []])
+    catalogue = replace(lists.catalogue, in_catalogue=np.array([True, True, True, False]))
+    lists = replace(lists, catalogue=catalogue)
+    for metric, expected in ((novelty.novelty, 0.0), (novelty.arp, 8.0), (novelty.aplt, 0.0)):
+        value = metric(lists, TREC)
+        assert value[0] == expected and np.isnan(value[1])
+
+
+def test_no_popularity_list_holds_an_item_outside_the_catalogue() -> None:
+    # The catalogue is items 0 and 2; item 1, though known, cannot be recommended, nor can 3. With k = 2 a popularity
+    # list shows 0 and 2: a hit at 2 is expected, hits at 1 and 3 are not.
+    lists = make_lists([[2], [1], [3]], [[2], [1], [3]], depth=2, popularity=[9, 8, 7, 0], history=[[]] * 3)
+    catalogue = replace(lists.catalogue, in_catalogue=np.array([True, False, True, False]))
+    assert novelty.serendipity(replace(lists, catalogue=catalogue), TREC).tolist() == [0.0, 0.5, 0.5]
+
+
+def test_serendipity_at_the_last_place_of_the_popularity_list() -> None:
+    # k = 3, the user has the first item: a popularity list shows her 1, 2 and 3, but not 4.
+    lists = make_lists([[3], [4]], [[3], [4]], depth=3, popularity=[9, 8, 7, 6, 5], history=[[0], [0]])
+    assert novelty.serendipity(lists, TREC).tolist() == [0.0, pytest.approx(1 / 3)]
+
+
 def test_serendipity_by_hand() -> None:
     # Items by popularity: 0, 1, 2, 3, …; k = 2. User 1 has none of them: 0 and 1 are what a popularity list shows.
     # User 2 has 0 and 1: a popularity list would show her 2 and 3.
@@ -89,6 +128,15 @@ def test_miscalibration_against_scipy() -> None:
     p, q = np.array([3 / 4, 1 / 4, 0]), np.array([1 / 4, 1 / 4, 1 / 2])
     assert calibration.miscalibration(lists, TREC)[0] == pytest.approx(rel_entr(p, 0.99 * q + 0.01 * p).sum())
     assert calibration.miscalibration_js(lists, TREC)[0] == pytest.approx(jensenshannon(p, q, base=2) ** 2)
+
+
+def test_items_without_genres_count_in_neither_mix() -> None:
+    # Item 2 has no genre: history 0 {a}, 1 {a, b}, 2 {} -> p = (3/4, 1/4), list 1, 2 -> q = (1/2, 1/2), as without it.
+    features = [[1, 0], [1, 1], [0, 0]]
+    lists = make_lists([[1, 2], [2]], [[0]] * 2, features=features, history=[[0, 1, 2], [0]], n_items=3)
+    p, q = np.array([3 / 4, 1 / 4]), np.array([1 / 2, 1 / 2])
+    found = calibration.miscalibration_js(lists, TREC)
+    assert found[0] == pytest.approx(jensenshannon(p, q, base=2) ** 2) and np.isnan(found[1])
 
 
 def test_miscalibration_of_nothing_in_common_is_the_bound() -> None:

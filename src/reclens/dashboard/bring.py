@@ -113,7 +113,7 @@ class Kept:
 
 def possible_metrics(brought: Brought) -> list[str]:
     """The metrics that these files are enough for."""
-    have = {"truth"} | ({"profiles"} if "train" in brought.tables else set())
+    have = {"truth"} | ({"profiles", "catalogue"} if "train" in brought.tables else set())
     if {"train", "items"} <= set(brought.tables):
         kinds = brought.tables["items"].frame.schema.values()
         have |= {"features", "distributions"} if any(kind.is_nested() for kind in kinds) else set()

@@ -62,13 +62,14 @@ class Ground:
         return np.diff(self.indptr)
 
     def ideal(self, users: np.ndarray, depth: int) -> np.ndarray:
-        """The ``depth`` highest relevances of some users, falling, shape (len(users), up to depth)."""
-        counts = self.n_relevant[users]
-        width = int(min(depth, counts.max(initial=0)))
-        places = np.arange(width)
+        """The ``depth`` highest relevances of some users, falling; zeros fill up; shape (len(users), depth).
+
+        The width is the same for any users: sums over wider rows differ in their last bits.
+        """
+        inside = np.arange(depth) < self.n_relevant[users][:, None]
         if self._binary:
-            return (places < counts[:, None]).astype(np.float64)
-        inside = places < counts[:, None]
+            return inside.astype(np.float64)
+        places = np.arange(depth)
         at = np.where(inside, self.indptr[users][:, None] + places, 0)
         return np.where(inside, self._falling[at], 0.0)
 

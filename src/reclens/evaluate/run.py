@@ -177,7 +177,8 @@ def _check_needs(specs: Iterable[MetricSpec], ground: Ground, *, has_truth: bool
             raise UsageError(f"{spec.text} needs truth: pass the held-out interactions as truth=…")
         if "profiles" in spec.info.needs and ground.profiles is None:
             raise UsageError(f"{spec.text} needs the training data: pass train=…")
-        if spec.info.kind == "catalogue" and not ground.has_catalogue:
+        of_catalogue = spec.info.kind == "catalogue" or "catalogue" in spec.info.needs
+        if of_catalogue and not ground.has_catalogue:
             raise UsageError(f"{spec.text} needs to know the catalogue: pass train=… or catalogue=…")
         for need, present in (
             ("features", ground.catalogue.features),

@@ -73,7 +73,8 @@ def ndcg(lists: Lists, convention: Convention) -> np.ndarray:
     relevant items in their best order.
     Range: 0 … 1, higher is better.
     Gain: the relevance itself; 1 for every relevant item when relevance is binary.
-    Ideal list: the min(k, relevant items) most relevant items (``rectools``: k places, as if all could be hit).
+    Ideal list: the min(k, relevant items) most relevant items (``rectools``: k places, each with the highest gain of
+    the user's relevant items, as if all could be hit).
     Discount: log2(rank + 1) (``lenskit``: log2(max(rank, 2))).
     Users without a list count 0; users without relevant items are left out.
     Source: Järvelin and Kekäläinen (2002), Cumulated gain-based evaluation of IR techniques; trec_eval ndcg_cut_k.
@@ -85,9 +86,9 @@ def ndcg(lists: Lists, convention: Convention) -> np.ndarray:
     gains, ideal = lists.gains, lists.ideal
     if convention.gain == "exponential":
         gains, ideal = np.exp2(gains) - 1, np.exp2(ideal) - 1
-    best = (ideal * discounts[: ideal.shape[1]]).sum(axis=1)
     if convention.ideal == "k":
-        best = np.full(len(gains), ideal.max(initial=1.0) * discounts.sum())
+        ideal = np.broadcast_to(ideal[:, :1], gains.shape)
+    best = (ideal * discounts).sum(axis=1)
     return _ratio((gains * discounts).sum(axis=1), best)
 
 
@@ -127,13 +128,13 @@ def r_precision(lists: Lists, convention: Convention) -> np.ndarray:
     return _ratio((lists.hits & within).sum(axis=1), lists.n_relevant)
 
 
-@metric(title="AUC", needs=("truth",))
+@metric(title="AUC", needs=("truth", "catalogue"))
 def auc(lists: Lists, convention: Convention) -> np.ndarray:
     """Chance that a relevant item stands before one that is not, items beyond the list being tied at its end.
 
     Formula: Σ over relevant items of (irrelevant candidates ranked below + ½ · those tied), divided by
     relevant × irrelevant candidates. All candidates that are not in the first k are tied behind it; the candidates are
-    the catalogue without the user's training items.
+    the catalogue without the user's training items, so that the catalogue has to be known.
     Range: 0 … 1, ½ is a random order, higher is better. With k as long as the catalogue it is the exact area under the
     ROC curve; with a short list the ties pull it towards ½.
     Users without a list count 0.5, since all their candidates are tied; users without relevant or without irrelevant
@@ -142,7 +143,8 @@ def auc(lists: Lists, convention: Convention) -> np.ndarray:
     """
     candidates = np.full(len(lists.length), lists.catalogue.n_items, np.int64)
     if lists.profiles is not None:
-        candidates -= lists.profiles.sizes
+        owned = lists.catalogue.in_catalogue[lists.profiles.items]
+        candidates -= np.bincount(lists.profiles.owners[owned], minlength=len(candidates))
     hits = lists.hits
     found = lists.n_hits
     # Candidates can be fewer than listed where a system lists training items or items of no catalogue.

@@ -53,7 +53,7 @@ def _mixes(lists: Lists) -> tuple[np.ndarray, np.ndarray]:
     shares, profiles = lists.catalogue.distributions, lists.profiles
     assert shares is not None and profiles is not None
     has_genre = shares.sum(axis=1) > 0
-    owner = np.repeat(np.arange(len(lists.items)), profiles.sizes)
+    owner = profiles.owners
     # One genre at a time: a table of history × genres would not fit for long histories.
     columns = [np.bincount(owner, shares[profiles.items, g], len(lists.items)) for g in range(shares.shape[1])]
     history = np.stack(columns, axis=1)

@@ -26,7 +26,8 @@ class Convention:
         ap_denominator: ``"relevant"``, ``"min"`` for min(k, relevant), ``"min_list"`` for min(list length, relevant).
         gain: ``"linear"`` (the relevance itself) or ``"exponential"`` (2^relevance - 1).
         discount: ``"log2(rank+1)"``, or ``"log2(max(rank,2))"``, under which ranks 1 and 2 weigh the same.
-        ideal: Length of NDCG's ideal list: ``"min"`` for min(k, relevant), ``"k"`` as if every place could be hit.
+        ideal: NDCG's ideal list: ``"min"`` for the min(k, relevant) most relevant items, ``"k"`` for k places that all
+            hold the user's highest gain, as if every place could be hit.
         missing_list: A user with relevant items but no list: ``"zero"`` counts 0, ``"drop"`` leaves her out.
         missing_list_ndcg: The same for NDCG alone.
     """

@@ -30,6 +30,11 @@ class Profiles:
         """Items consumed, shape (users,)."""
         return np.diff(self.indptr)
 
+    @property
+    def owners(self) -> np.ndarray:
+        """The row of each item's user, int64, shape (nnz,)."""
+        return np.repeat(np.arange(len(self.indptr) - 1), self.sizes)
+
     def part(self, users: np.ndarray) -> Profiles:
         """The profiles of some users, in that order."""
         sizes = self.sizes[users]
@@ -78,9 +83,13 @@ class Catalogue:
 
     @cached_property
     def popularity_rank(self) -> np.ndarray:
-        """0 for the most popular item; shape (n_items,)."""
-        rank = np.empty(len(self.popularity), np.int32)
-        rank[self.by_popularity] = np.arange(len(rank), dtype=np.int32)
+        """0 for the most popular item of the catalogue; int64, shape (n_items,).
+
+        Items outside the catalogue, which no popularity list can show, stand behind all others.
+        """
+        listed = self.by_popularity[self.in_catalogue[self.by_popularity]]
+        rank = np.full(len(self.popularity), np.iinfo(np.int32).max, np.int64)
+        rank[listed] = np.arange(len(listed))
         return rank
 
     @cached_property
@@ -93,7 +102,7 @@ class Catalogue:
         counts = self.popularity[self.by_popularity]
         before = np.cumsum(counts) - counts
         tail = np.empty(len(counts), bool)
-        tail[self.by_popularity] = before >= 0.8 * counts.sum()
+        tail[self.by_popularity] = 5 * before >= 4 * counts.sum()  # whole numbers: 0.8 has no exact float
         return tail
 
 
@@ -106,7 +115,7 @@ class Lists:
         gains: Relevance of the item at each rank, float64, shape (n, d); 0 where it is not relevant.
         length: Items in each list, int32, shape (n,), at most d.
         n_relevant: Relevant items of each user, int32, shape (n,); 0 when the truth is unknown.
-        ideal: Relevance of the user's relevant items, the highest first, shape (n, up to d); zeros fill up.
+        ideal: Relevance of the user's d most relevant items, the highest first, shape (n, d); zeros fill up.
         catalogue: The items.
         profiles: What the users have consumed before, or None without training data.
     """
@@ -161,13 +170,16 @@ class Lists:
         return self.cuts[k]
 
     def listed_mean(self, item_values: np.ndarray) -> np.ndarray:
-        """Mean over a list of a value per item, shape (n,); NaN for an empty list and for lists without known items.
+        """Mean over a list of a value per item, shape (n,); NaN for lists without an item of the catalogue.
+
+        Items outside the catalogue are left out, also those that the truth of some user names.
 
         Args:
-            item_values: Shape (n_items,); items outside every table (code -1) are left out.
+            item_values: Shape (n_items,).
         """
-        known = self.items >= 0
-        values = np.where(known, item_values[np.where(known, self.items, 0)], 0.0)
+        code = np.maximum(self.items, 0)
+        known = (self.items >= 0) & self.catalogue.in_catalogue[code]
+        values = np.where(known, item_values[code], 0.0)
         count = known.sum(axis=1)
         return np.divide(values.sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
 

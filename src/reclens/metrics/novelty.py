@@ -62,6 +62,7 @@ def serendipity(lists: Lists, convention: Convention) -> np.ndarray:
     Formula: hits in the first k that are not among the k most popular items new to the user, divided by k.
     Range: 0 … 1, higher is better; never above precision@k.
     Denominator: k, also for shorter lists.
+    Items outside the catalogue are on no popularity list: a hit among them counts.
     Users without a list count 0; users without relevant items are left out.
     Source: Murakami, Mori, Orihara (2008), Metrics for evaluating the serendipity of recommendation lists; Ge,
     Delgado-Battenfeld, Jannach (2010), Beyond accuracy.
@@ -69,12 +70,10 @@ def serendipity(lists: Lists, convention: Convention) -> np.ndarray:
     lists.require("profiles")
     assert lists.profiles is not None
     rank_of = lists.catalogue.popularity_rank
-    n_items = len(rank_of)
     user, place = np.nonzero(lists.hits)
-    item_rank = rank_of[lists.items[user, place]].astype(np.int64)
+    item_rank = rank_of[lists.items[user, place]]
     # The place of an item among the popular ones new to the user: its rank less the user's own items before it.
-    owner = np.repeat(np.arange(len(lists.length)), lists.profiles.sizes)
-    seen = np.sort(owner * n_items + rank_of[lists.profiles.items])
-    seen_before = np.searchsorted(seen, user * n_items + item_rank) - lists.profiles.indptr[user]
+    seen = np.sort((lists.profiles.owners << 32) + rank_of[lists.profiles.items])
+    seen_before = np.searchsorted(seen, (user << 32) + item_rank) - lists.profiles.indptr[user]
     unexpected = item_rank - seen_before >= lists.depth
     return np.bincount(user, weights=unexpected, minlength=len(lists.length)) / lists.depth

@@ -37,7 +37,7 @@ class MetricInfo:
         high: Upper bound, or None when it depends on the data.
         unit: Unit of the value; "" for a plain number.
         cut: Whether the name takes a cut-off, as in ``ndcg@10``.
-        needs: What it needs beside the lists: any of ``truth, profiles, features, distributions``.
+        needs: What it needs beside the lists: any of ``truth, catalogue, profiles, features, distributions``.
     """
 
     name: str
@@ -122,7 +122,7 @@ def metric(
         high: Upper bound, or None when it depends on the data.
         unit: Unit of the value.
         cut: Whether the name takes a cut-off.
-        needs: Any of ``truth, profiles, features, distributions``.
+        needs: Any of ``truth, catalogue, profiles, features, distributions``.
 
     Raises:
         UsageError: If the name is taken by another function.

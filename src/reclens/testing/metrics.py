@@ -48,7 +48,7 @@ def make_lists(
     graded = grades or [dict.fromkeys(liked, 1.0) for liked in relevant]
     table = np.full((len(items), depth), -1, np.int32)
     gains = np.zeros((len(items), depth))
-    ideal = np.zeros((len(items), max([len(liked) for liked in relevant] + [1])))
+    ideal = np.zeros((len(items), max([len(liked) for liked in relevant] + [depth])))
     for row, (listed, grade) in enumerate(zip(items, graded, strict=True)):
         table[row, : len(listed)] = listed
         gains[row, : len(listed)] = [grade.get(item, 0.0) for item in listed]
@@ -74,14 +74,23 @@ def make_lists(
     )
 
 
-def random_lists(*, n: int = 60, n_items: int = 40, depth: int = 10, rng: int = 0) -> Lists:
-    """Lists at random: full, short and empty ones, a long-tailed catalogue, histories that are never listed."""
+def random_lists(*, n: int = 60, n_items: int = 40, depth: int = 10, rng: int = 0, graded: bool = False) -> Lists:
+    """Lists at random: full, short and empty ones, a long-tailed catalogue, histories that are never listed.
+
+    Relevance is 1, or with ``graded`` any of 1, 2, 3 and 4, of which each user has her own highest.
+    """
     draw = np.random.default_rng(rng)
     orders = [draw.permutation(n_items) for _ in range(n)]
+    lengths = [draw.integers(0, depth + 1) for _ in orders]
+    relevant = [draw.choice(n_items, draw.integers(1, 15), replace=False).tolist() for _ in orders]
+    best = draw.integers(1, 5, n)
+    grades = [dict(zip(own, draw.integers(1, top + 1, len(own)).astype(float), strict=True))
+              for own, top in zip(relevant, best, strict=True)]  # fmt: skip
     return make_lists(
-        [order[: draw.integers(0, depth + 1)].tolist() for order in orders],
-        [draw.choice(n_items, draw.integers(1, 15), replace=False).tolist() for _ in orders],
+        [order[:length].tolist() for order, length in zip(orders, lengths, strict=True)],
+        relevant,
         depth=depth,
+        grades=grades if graded else None,
         popularity=np.sort(draw.integers(0, n, n_items))[::-1].tolist(),
         history=[order[depth + 5 : depth + 10].tolist() for order in orders],
         features=draw.integers(0, 2, (n_items, 5)).tolist(),
@@ -91,8 +100,9 @@ def random_lists(*, n: int = 60, n_items: int = 40, depth: int = 10, rng: int = 
 def check_metric(name: str) -> None:
     """Raise AssertionError unless a registered metric keeps the contract.
 
-    It has a definition people can read; its values lie in its declared range; a user's value does not depend on the
-    other users; a value of the catalogue does not depend on the order of the items.
+    It has a definition people can read; its values lie in its declared range; a user's value depends on that user's
+    rows alone, to the last bit, with binary and graded relevance and under every convention; a value of the catalogue
+    does not depend on the order of the items.
     """
     info = describe(name)
     for part in ("Formula:", "Range:", "Source:"):
@@ -104,20 +114,27 @@ def check_metric(name: str) -> None:
         _check_range(name, np.array([value]))
         return
     assert "without a list" in info.doc, f"the docstring of {name} lacks the rule for users without a list"
-    lists = random_lists()
-    some = np.array([7, 3, 41])
-    assert lists.profiles is not None
-    part = replace(
+    for graded in (False, True):
+        lists = random_lists(graded=graded)
+        parts = [np.array([7, 3, 41]), np.arange(20, 60), *np.arange(60)[:, None]]
+        for convention in CONVENTIONS.values():
+            values = info.function(lists, convention)
+            assert values.shape == lists.length.shape and values.dtype == np.float64, f"{name}: one float64 a user"
+            assert np.isfinite(values).sum() > len(values) / 3, f"{name} is hardly ever defined"
+            _check_range(name, values[~np.isnan(values)])
+            for some in parts:
+                alone = info.function(_users_of(lists, some), convention)
+                message = f"{name} depends on other users ({convention.name}, {'graded' if graded else 'binary'})"
+                np.testing.assert_array_equal(alone, values[some], err_msg=message)
+
+
+def _users_of(lists: Lists, some: np.ndarray) -> Lists:
+    """The lists of some users alone."""
+    profiles = None if lists.profiles is None else lists.profiles.part(some)
+    return replace(
         lists, items=lists.items[some], gains=lists.gains[some], length=lists.length[some],
-        n_relevant=lists.n_relevant[some], ideal=lists.ideal[some], profiles=lists.profiles.part(some), cuts={},
+        n_relevant=lists.n_relevant[some], ideal=lists.ideal[some], profiles=profiles, cuts={},
     )  # fmt: skip
-    for convention in CONVENTIONS.values():
-        values = info.function(lists, convention)
-        assert values.shape == lists.length.shape and values.dtype == np.float64, f"{name}: one float64 a user"
-        assert np.isfinite(values).sum() > len(values) / 3, f"{name} is hardly ever defined"
-        _check_range(name, values[~np.isnan(values)])
-        alone = info.function(part, convention)
-        np.testing.assert_allclose(alone, values[some], err_msg=f"{name} depends on other users", rtol=1e-12)
 
 
 def _check_range(name: str, values: np.ndarray) -> None:
