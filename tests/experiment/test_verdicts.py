@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reclens.errors import UsageError
+from reclens.experiment.interleave.preference import LEAST_CREDITED
 from reclens.experiment.off_policy import Target, evaluate_policy
 from reclens.experiment.verdicts import explored_log, first_day_lists, four_verdicts
 from reclens.world.policy import Policy
@@ -41,7 +42,10 @@ def test_four_verdicts_beside_their_truths(world) -> None:
     for method in ("team_draft", "balanced", "probabilistic", "optimized"):
         row = by["interleaving", method, "credit a list"]
         assert row["says"] == "treatment" and row["right"] is True
-        assert row["gain"] > 1 and row["gain_low"] < row["gain"] < row["gain_high"]
+        assert row["gain_low"] < row["gain"] < row["gain_high"]
+        # The effect is so large that A/B finds it with few users; two methods wait for 50 with credit all the same.
+        assert row["gain"] > 1 or (method in LEAST_CREDITED and row["users_needed"] > 50)
+        assert ("favour one ranker" in (row["note"] or "")) == (method == "balanced")
     # Off-policy: right in sign. Whole beginnings of lists are nearer to the truth than items alone, which compete.
     truth = found.list_truth.value
     for name in ("ips", "snips", "dr", "iips"):

@@ -18,6 +18,7 @@ def verdicts(
     days: Annotated[int, typer.Option("--days", help="Days of the truth and of the A/B test.")] = 14,
     k: Annotated[int, typer.Option("--k", help="Length of the lists; optimised interleaving needs 10 or less.")] = 5,
     lists: Annotated[int, typer.Option("--lists", help="Lists of each user, mixed and in the log.")] = 10,
+    looks: Annotated[int, typer.Option("--looks", help="Planned looks at the mixed lists, by O'Brien-Fleming.")] = 1,
     click_rate: Annotated[float, typer.Option("--click-rate", help="Share of popular lists clicked.")] = 0.1,
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
@@ -41,6 +42,7 @@ def verdicts(
     from reclens.experiment.verdicts import four_verdicts
     from reclens.report.verdicts import build_verdicts_report
     from reclens.settings import validate
+    from reclens.stats.sequential import group_sequential
     from reclens.world.fitting import fit_world
     from reclens.world.population import draw_world
     from reclens.world.settings import WorldSettings, preset
@@ -57,8 +59,9 @@ def verdicts(
         given = {"control": {"model": control, "k": k}, "treatment": {"model": treatment, "k": k, "changed": True}}
         arms = {name: make_arm(name, validate(ArmSettings, one, source="options"), world, seed=seed)
                 for name, one in given.items()}  # fmt: skip
-        found = four_verdicts(world, arms["treatment"], arms["control"], days=days, lists=lists, seed=seed,
-                              progress=progress)  # fmt: skip
+        planned = group_sequential(looks) if looks > 1 else None
+        found = four_verdicts(world, arms["treatment"], arms["control"], days=days, lists=lists, looks=planned,
+                              seed=seed, progress=progress)  # fmt: skip
     for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
         say(f"off-policy, {what}: {each.words}", quiet=quiet)
     emit(table_of("One world, four verdicts", found.to_dicts()), format=format, out=out)

@@ -19,6 +19,7 @@ from reclens.experiment.off_policy.weights import Limits
 from reclens.experiment.simulation import ab_difference
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate, mean_estimate
+from reclens.stats.sequential.group import GroupSequential
 from reclens.world.policy import Policy
 from reclens.world.population import World
 from reclens.world.response import respond
@@ -30,6 +31,10 @@ __all__ = ["Verdicts", "explored_log", "first_day_lists", "four_verdicts"]
 
 _FEW: Final = 400
 """Users whose lists are mixed by the linear program, which takes milliseconds for each."""
+
+
+_BIASED: Final = "balanced lists favour one ranker where clicks are at random: the verdict may be of that"
+_FEW_CREDITED: Final = "too few users gave credit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +81,10 @@ class Verdicts:
         row = _row("A/B, lists alone" if plain else "interleaving", each.method,
                    "clicks a list" if plain else "credit a list", each.effect, self.list_truth)  # fmt: skip
         if each.preference is not None:
-            row["says"] = {"first": "treatment", "second": "control"}.get(each.preference.verdict, "undecided")
+            said = {"first": "treatment", "second": "control"}.get(each.preference.verdict, "undecided")
+            row["says"] = said if each.preference.enough else "none"
             row |= {"right": _right(row["says"], self.list_truth), "p_value": each.preference.p_value}
+            row["note"] = _BIASED if each.preference.known_bias else None if each.preference.enough else _FEW_CREDITED
         return row | {"users_needed": each.users.value, "gain": each.gain.value, "gain_low": each.gain.low,
                       "gain_high": each.gain.high}  # fmt: skip
 
@@ -98,8 +105,8 @@ def four_verdicts(
     world: World, treatment: Arm, control: Arm, *, days: int = 14, retrain: int = 7, replicates: int = 1,
     lists: int = 10, explore: Policy | None = None,
     methods: Sequence[Method] = ("team_draft", "balanced", "probabilistic", "optimized"),
-    limits: Limits | None = None, level: float = 0.95, seed: int = 0, threads: int | None = None,
-    progress: Progress = quiet,
+    limits: Limits | None = None, looks: GroupSequential | None = None, level: float = 0.95, seed: int = 0,
+    threads: int | None = None, progress: Progress = quiet,
 ) -> Verdicts:  # fmt: skip
     """Find the truth about a change, and ask an A/B test, interleaving and a log.
 
@@ -121,6 +128,7 @@ def four_verdicts(
             without, all lists of the candidates are equally likely.
         methods: Ways to interleave; ``optimized`` is measured on 400 users at most and needs k ≤ 10.
         limits: Where a log gives no verdict.
+        looks: A plan to look at mixed lists before the end; the verdict here is that of its last look.
         level: Of intervals.
         seed: Of everything that is drawn.
         threads: Threads to use.
@@ -140,7 +148,7 @@ def four_verdicts(
           for metric in ("clicks", "clicks_per_list")}  # fmt: skip
     progress("interleave", 0, 1)
     first, second = (first_day_lists(world, arm) for arm in (treatment, control))
-    sensitivity = _interleaved(world, first, second, k, lists, methods, level, seed)
+    sensitivity = _interleaved(world, first, second, k, lists, methods, level, seed, looks)
     progress("interleave", 1, 1)
     found = _logged(world, first, second, k, lists, explore, limits, level, seed)
     return Verdicts(truth, _list_truth(world, first, second, k, level), ab, sensitivity, *found, k,
@@ -203,16 +211,18 @@ def explored_log(
 
 def _interleaved(
     world: World, first: np.ndarray, second: np.ndarray, k: int, lists: int, methods: Sequence[Method], level: float,
-    seed: int,
+    seed: int, looks: GroupSequential | None,
 ) -> Sensitivity:  # fmt: skip
     easy: list[Method] = [method for method in methods if method != "optimized"]
-    found = measure_sensitivity(world, first, second, k=k, lists=lists, methods=easy, level=level, seed=seed)
+    found = measure_sensitivity(
+        world, first, second, k=k, lists=lists, methods=easy, level=level, seed=seed, looks=looks
+    )
     if "optimized" not in methods or k > 10:
         return found
     n = len(first)
     some = np.sort(np.random.default_rng(seed).permutation(n)[:_FEW])
     hard = measure_sensitivity(world, first[some], second[some], k=k, lists=lists, methods=["optimized"], users=some,
-                               level=level, seed=seed)  # fmt: skip
+                               level=level, seed=seed, looks=looks)  # fmt: skip
     return replace(found, methods=(*found.methods, hard["optimized"]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reclens.experiment.interleave.lists import METHODS, Interleaved, interleave
-from reclens.experiment.interleave.preference import Preference, credit, preference, sign_test, team_credit
+from reclens.experiment.interleave.preference import Preference, credit, preference, team_credit
 from reclens.experiment.interleave.sensitivity import Sensitivity, measure_sensitivity, units_needed
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "interleave",
     "measure_sensitivity",
     "preference",
-    "sign_test",
     "team_credit",
     "units_needed",
 ]

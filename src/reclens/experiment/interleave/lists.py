@@ -28,8 +28,9 @@ class Interleaved:
     Attributes:
         method: One of ``METHODS``.
         lists: Item codes, -1 where a list is shorter; int32, shape (n, k).
-        credit: What a click on each place gives: to the first ranker where above 0, to the second where below. In
-            ``balanced`` the credit of a click depends on the other clicks, and these are the places in the rankings.
+        credit: What a click on each place gives: to the first ranker where above 0, to the second where below; 0 at
+            places that only one ranker could still fill. In ``balanced`` the credit of a click depends on the other
+            clicks, and is 0 here.
         ranks: Place of each item in both rankings, from 0; the length of the ranking where it is not in it; shape
             (2, n, k).
         team: Which ranker put it there, 0 or 1, where the method says so; -1 elsewhere; int8.
@@ -50,6 +51,9 @@ def interleave(
     softness: float = 3.0,
 ) -> Interleaved:  # fmt: skip
     """Mix two rankings for each user.
+
+    Where one ranking is shorter, the other fills the list up, and clicks on what it adds alone give no credit: they
+    would say that it is longer, not that it is better.
 
     Args:
         first: Item codes of the first ranker, best first, no item twice, -1 fills up; shape (n, length).
@@ -79,8 +83,8 @@ def interleave(
         raise UsageError(f"k is {k} and softness {softness}; expected 1 or more, and a number above 0.")
     drawn = np.random.default_rng(rng)
     if method == "team_draft":
-        lists, team = _team_draft(a, b, k, drawn)
-        credit = np.where(team >= 0, 1.0 - 2.0 * team, 0.0)
+        lists, team, contested = _team_draft(a, b, k, drawn)
+        credit = np.where(contested, 1.0 - 2.0 * team, 0.0)
     elif method == "balanced":
         lists, team = _balanced(a, b, k, drawn)
         credit = np.zeros(lists.shape)
@@ -107,21 +111,36 @@ def _best(ranking: np.ndarray, used: np.ndarray) -> np.ndarray:
     return np.where(free[rows, at], ranking[rows, at], -1)
 
 
-def _team_draft(a: np.ndarray, b: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    n = len(a)
+def _team_draft(
+    a: np.ndarray, b: np.ndarray, k: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lists, who put each item there, and whether the other might have stood there as likely.
+
+    A round is contested if both rankers pick in it whoever begins: then each team has each of its places with the same
+    chance, and clicks by place alone give nothing on average. The end of the list may cut a round to its first pick.
+    """
+    n, rows = len(a), np.arange(len(a))
     lists, team = np.full((n, k), -1, np.int32), np.full((n, k), -1, np.int8)
+    contested, open_ = np.zeros((n, k), bool), np.ones(n, bool)
     used = np.zeros(a.shape, bool), np.zeros(b.shape, bool)
     sizes = np.zeros((2, n), np.int64)
     for place in range(k):
-        turn = np.where(sizes[0] == sizes[1], rng.integers(2, size=n), (sizes[1] < sizes[0]).astype(np.int64))
+        level = sizes[0] == sizes[1]
+        turn = np.where(level, rng.integers(2, size=n), (sizes[1] < sizes[0]).astype(np.int64))
         picks = np.stack([_best(a, used[0]), _best(b, used[1])])
-        turn = np.where(picks[turn, np.arange(n)] >= 0, turn, 1 - turn)  # whoever has nothing left gives way
-        item = picks[turn, np.arange(n)]
+        left = np.stack([(~own & (ranking >= 0)).sum(axis=1) for own, ranking in zip(used, (a, b), strict=True)])
+        least = left.min(axis=0)
+        # With one and the same best item, whoever comes second needs another one.
+        needed = np.where((picks[0] == picks[1]) & (place < k - 1), 2, 1)
+        open_ &= ~level | (least >= needed)
+        turn = np.where(picks[turn, rows] >= 0, turn, 1 - turn)  # whoever has nothing left gives way
+        item = picks[turn, rows]
         lists[:, place], team[:, place] = item, np.where(item >= 0, turn, -1)
-        sizes[turn, np.arange(n)] += item >= 0
+        contested[:, place] = open_
+        sizes[turn, rows] += item >= 0
         for own, ranking in zip(used, (a, b), strict=True):
             own |= (ranking == item[:, None]) & (item >= 0)[:, None]
-    return lists, team
+    return lists, team, contested
 
 
 def _balanced(a: np.ndarray, b: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -162,7 +181,8 @@ def _probabilistic(
         there = totals[:, -1] > 0
         lists[:, place] = np.where(there, union[rows, at], -1)
         mine, theirs = chances[0, rows, at], chances[1, rows, at]
-        credit[:, place] = np.divide(mine - theirs, mine + theirs, out=np.zeros(n), where=there)
+        both_left = (sums[:, :, 0] > 0).all(axis=0)
+        credit[:, place] = np.divide(mine - theirs, mine + theirs, out=np.zeros(n), where=both_left)
         weights[:, rows, at] = 0
     return lists, credit
 

@@ -18,6 +18,8 @@ _LONGEST: Final = 10
 def optimized(a: np.ndarray, b: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw a list for each user from her mixture; see :func:`mixture`.
 
+    Rankings of other length are compared as far as the shorter one goes.
+
     Returns:
         Lists, shape (n, k), and the credit of a click on each place.
 
@@ -27,21 +29,35 @@ def optimized(a: np.ndarray, b: np.ndarray, k: int, rng: np.random.Generator) ->
     if k > _LONGEST:
         raise UsageError(f"k is {k}: optimised interleaving looks at 2^k lists, expected at most {_LONGEST}.")
     lists, credit = np.full((len(a), k), -1, np.int32), np.zeros((len(a), k))
-    luck = rng.random(len(a))
-    for row in range(len(a)):
-        mine, theirs = a[row, a[row] >= 0], b[row, b[row] >= 0]
-        items = np.unique(np.concatenate([mine, theirs]))
-        if not len(items):
-            continue
-        # Which items they are does not matter, only where they stand: users with one pattern share the solution.
-        order = {int(item): code for code, item in enumerate(dict.fromkeys([*mine.tolist(), *theirs.tolist()]))}
-        names = np.fromiter(order, np.int32, len(order))
-        pattern = tuple(order[int(item)] for item in mine[:k]), tuple(order[int(item)] for item in theirs[:k])
-        choices, chances, given = mixture(*pattern, k)
-        pick = min(int(np.searchsorted(np.cumsum(chances), luck[row], side="right")), len(choices) - 1)
-        size = choices.shape[1]
-        lists[row, :size], credit[row, :size] = names[choices[pick]], given[pick]
+    luck, width = rng.random(len(a)), a.shape[1]
+    pairs, which = np.unique(np.concatenate([a, b], axis=1), axis=0, return_inverse=True)
+    order = np.argsort(which.ravel(), kind="stable")
+    ends = np.cumsum(np.bincount(which.ravel(), minlength=len(pairs)))
+    for at, pair in enumerate(pairs):
+        rows = order[ends[at - 1] if at else 0 : ends[at]]
+        choices, chances, given = _choices(pair[:width], pair[width:], k)
+        picks = np.minimum(np.searchsorted(np.cumsum(chances), luck[rows], side="right"), len(choices) - 1)
+        lists[rows], credit[rows] = choices[picks], given[picks]
     return lists, credit
+
+
+def _choices(first: np.ndarray, second: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The lists that two rankings allow, -1 where they end, their probabilities, and the credit of each place."""
+    mine, theirs = (side[side >= 0].tolist() for side in (first, second))
+    length = min(len(mine), len(theirs), k)
+    # Which items they are does not matter, only where they stand: users with one pattern share the solution.
+    order = {item: code for code, item in enumerate(dict.fromkeys([*mine, *theirs]))}
+    names = np.fromiter(order, np.int32, len(order))
+    sides = [tuple(order[item] for item in side[:length]) for side in (mine, theirs)]
+    found, chances, given = mixture(*sides, length) if length else (np.zeros((1, 0), int), np.ones(1), np.zeros((1, 0)))
+    choices, credit = np.full((len(found), k), -1, np.int32), np.zeros((len(found), k))
+    credit[:, :length] = given
+    # Places beyond the shorter ranking are filled from both in turn, for no credit.
+    rest = [side[at] for at in range(max(len(mine), len(theirs))) for side in (mine, theirs) if at < len(side)]
+    for row, codes in enumerate(found):
+        shown = list(dict.fromkeys([*names[codes].tolist(), *rest]))[:k]
+        choices[row, : len(shown)] = shown
+    return choices, chances, credit
 
 
 @lru_cache(maxsize=20_000)

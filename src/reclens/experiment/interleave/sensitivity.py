@@ -11,15 +11,17 @@ import numpy as np
 
 from reclens.errors import UsageError
 from reclens.experiment.interleave.lists import Method, interleave
-from reclens.experiment.interleave.preference import Preference, credit, preference_of
+from reclens.experiment.interleave.preference import LEAST_CREDITED, Preference, credit, preference_of
 from reclens.stats.estimate import Estimate
 from reclens.stats.resample import POISSON, unit_weights
+from reclens.stats.sequential.group import GroupSequential
 from reclens.world.population import World
 from reclens.world.response import respond
 
 __all__ = ["MethodSensitivity", "Sensitivity", "measure_sensitivity", "units_needed"]
 
 _DRAWS: Final = 1_000
+_EQUAL: Final = 1e-12
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class MethodSensitivity:
         effect: Mean of what it measures, in its own units: clicks a list for A/B, credit a list otherwise; first
             ranker minus second.
         noise: Standard deviation of that a user; for A/B √(2 (s₁² + s₂²)), since a user sees only one of the two.
-        users: Users needed in all for the power asked for, with an interval over users.
+        users: Users needed in all, one list each, for the power asked for: by Welch's test for A/B, by the test of the
+            mean credit otherwise; with an interval over users.
         gain: Users that A/B needs ÷ users that this needs, with an interval.
         preference: Who won on the lists that were shown; None for A/B.
     """
@@ -74,22 +77,58 @@ class Sensitivity:
         } for each in self.methods]  # fmt: skip
 
 
-def units_needed(effect: float, noise: float, *, power: float = 0.8, level: float = 0.95) -> float:
-    """(z_{1-α/2} + z_power)² (noise ÷ effect)²: units of a two-sided test of a mean against 0.
+def units_needed(
+    effect: float, noise: float, *, power: float = 0.8, level: float = 0.95, credited: float = 1.0,
+    looks: GroupSequential | None = None,
+) -> float:  # fmt: skip
+    """Units at which the test of the mean credit finds an effect: the test that :func:`preference` makes.
 
-    >>> round(units_needed(0.1, 1.0), 1)
-    784.9
+    n = (c + z_power)² (noise ÷ effect)², where c = q √(n ÷ (n - q²)) and q is Student's quantile at n · credited - 1
+    degrees of freedom; see :func:`reclens.experiment.interleave.preference.score_estimate`.
+
+    Args:
+        effect: Mean credit a unit.
+        noise: Standard deviation of the credit of a unit.
+        power: Chance to find it.
+        level: Confidence level of the test, over all looks.
+        credited: Share of the units that have credit.
+        looks: A plan to look before the end: the units of its last look.
+
+    Returns:
+        Units, not rounded; infinite without an effect.
+
+    >>> round(units_needed(0.1, 1.0), 1), round(units_needed(0.1, 1.0, credited=0.05), 1)
+    (790.5, 844.2)
     """
-    from scipy.special import ndtri
+    ratio = np.array([math.inf if not effect else (noise / effect) ** 2])
+    return float(_sizes(ratio, np.array([credited]), power, level)[0]) * (looks.inflation if looks is not None else 1)
 
-    z = float(ndtri(0.5 + level / 2) + ndtri(power))
-    return (z * noise / effect) ** 2 if effect else math.inf
+
+def _sizes(ratio: np.ndarray, credited: np.ndarray | None, power: float, level: float) -> np.ndarray:
+    """Sizes of tests of a mean whose noise ÷ effect is √ratio; ``credited`` None is Welch's test of two halves."""
+    from scipy.special import ndtri, stdtrit
+
+    z, tail = float(ndtri(power)), 0.5 + level / 2
+    found = np.where(np.isfinite(ratio), (float(ndtri(tail)) + z) ** 2 * ratio, np.inf)
+    finite = np.isfinite(found)
+    some, share = ratio[finite], None if credited is None else np.maximum(credited[finite], 1e-9)
+    n = found[finite]
+    for _ in range(40):
+        if share is None:
+            bound = stdtrit(np.maximum(n - 2, 1), tail)
+            n = (bound + z) ** 2 * some
+        else:
+            q2 = stdtrit(np.maximum(n * share - 1, 1), tail) ** 2
+            n = np.maximum((np.sqrt(q2 * n / np.maximum(n - q2, n / 100)) + z) ** 2 * some, q2 + 1)
+    found[finite] = n
+    return found
 
 
 def measure_sensitivity(
     world: World, first: np.ndarray, second: np.ndarray, *, k: int = 10, lists: int = 5,
     methods: Sequence[Method] = ("team_draft", "balanced", "probabilistic", "optimized"),
     users: np.ndarray | None = None, power: float = 0.8, level: float = 0.95, seed: int = 0,
+    looks: GroupSequential | None = None,
 ) -> Sensitivity:  # fmt: skip
     """Show users of a world both rankings, and mixtures of them, and see how clearly each way tells them apart.
 
@@ -107,6 +146,7 @@ def measure_sensitivity(
         power: Power asked for.
         level: Of tests and intervals.
         seed: Of coins and luck.
+        looks: A plan to look before the end: users needed are those of its last look.
 
     Raises:
         UsageError: If an argument is out of range.
@@ -130,15 +170,16 @@ def measure_sensitivity(
     draws = unit_weights(np.arange(len(people), dtype=np.uint64), range(_DRAWS), seed=seed, scheme=POISSON)
     found: list[MethodSensitivity] = []
     base = _needed(sums, "ab", draws, power, level)
-    n, sure = len(people), True
+    n, sure, planned = len(people), True, looks.inflation if looks is not None else 1.0
     for method in ("ab", *methods):
         value, drawn, noise, effect, effects = base if method == "ab" else _needed(sums, method, draws, power, level)
         seen = _span(effect, effects, n, level)
         clear = seen.low is not None and seen.high is not None and seen.low * seen.high > 0
         sure = clear if method == "ab" else sure
+        value, drawn = value * planned, drawn * planned
         with np.errstate(invalid="ignore", divide="ignore"):
-            gain, gains = np.divide(base[0], value), base[1] / drawn
-        say = None if method == "ab" else preference_of(method, sums[method][0], level)
+            gain, gains = np.divide(base[0], value) * planned, base[1] / drawn * planned
+        say = None if method == "ab" else preference_of(method, sums[method][0], level, looks=looks)
         found.append(MethodSensitivity(
             method, seen, noise, _span(value, drawn, n, level, clear=clear),
             _span(float(gain), gains, n, level, clear=clear and sure), say,
@@ -147,8 +188,9 @@ def measure_sensitivity(
 
 
 def _sums(values: np.ndarray, who: np.ndarray) -> np.ndarray:
-    """Σ, Σ of squares and count of each user; shape (3, users)."""
-    return np.stack([np.bincount(who, each) for each in (values, values**2, np.ones_like(values))])
+    """Σ, Σ of squares, count, and lists with credit of each user; shape (4, users)."""
+    parts = (values, values**2, np.ones_like(values), np.abs(values) > _EQUAL)
+    return np.stack([np.bincount(who, each) for each in parts])
 
 
 def _needed(
@@ -156,19 +198,29 @@ def _needed(
 ) -> tuple[float, np.ndarray, float, float, np.ndarray]:
     """Users needed, and in each draw; the noise, the effect, and that in each draw."""
     parts = ("a", "b") if method == "ab" else (method,)
-    means, spreads = zip(*(_moments(sums[part], draws) for part in parts), strict=True)
+    means, spreads, credited = zip(*(_moments(sums[part], draws) for part in parts), strict=True)
     effects = means[0] - means[1] if method == "ab" else means[0]
     noises = np.sqrt(2 * (spreads[0] + spreads[1]) if method == "ab" else spreads[0])
-    with np.errstate(divide="ignore"):
-        needed = units_needed(1.0, 1.0, power=power, level=level) * (noises / effects) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(effects == 0, np.inf, (noises / effects) ** 2)
+    needed = _sizes(ratios, None if method == "ab" else credited[0], power, level)
+    if method in LEAST_CREDITED:
+        needed = np.maximum(needed, _enough(LEAST_CREDITED[method], power) / np.maximum(credited[0], 1e-300))
     return float(needed[0]), needed[1:], float(noises[0]), float(effects[0]), effects[1:]
 
 
-def _moments(sums: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of single lists: of all users first, then of each draw."""
+def _enough(least: int, power: float) -> float:
+    """Mean number of units with credit (Poisson) at which there are ``least`` of them with a probability ``power``."""
+    from scipy.special import gammaincinv
+
+    return float(gammaincinv(least, power))  # P(Poisson(mean) >= least) is the regularised incomplete gamma function
+
+
+def _moments(sums: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, variance and share with credit of single lists: of all users first, then of each draw."""
     total = np.concatenate([sums.sum(axis=1)[:, None], sums @ draws], axis=1)
     mean = total[0] / total[2]
-    return mean, np.maximum(total[1] / total[2] - mean**2, 0)
+    return mean, np.maximum(total[1] / total[2] - mean**2, 0), total[3] / total[2]
 
 
 def _span(value: float, drawn: np.ndarray, n: int, level: float, *, clear: bool = True) -> Estimate:
