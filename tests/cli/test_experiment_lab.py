@@ -22,7 +22,7 @@ def test_interference_shows_that_shared_data_hide_what_exploration_is_worth(run,
         "--design",
         "diverted",
     )
-    done = run(*words, "--format", "json", "--quiet", "--report", "bent", cwd=tmp_path)
+    done = run(*words, "--truth", "2", "--format", "json", "--quiet", "--report", "bent", cwd=tmp_path)
     rows = {row["design"]: row for row in json.loads(done.stdout)["rows"]}
     assert done.stderr == "" and set(rows) == {"shared", "diverted"}
     assert rows["shared"]["truth"] == rows["diverted"]["truth"] > 0

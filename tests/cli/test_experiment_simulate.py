@@ -13,7 +13,7 @@ import polars as pl
 
 
 def test_simulate_shows_the_estimate_beside_the_truth(run, tmp_path) -> None:
-    words = ("experiment", "simulate", "--size", "tiny", "--days", "5", "--logs", "logs")
+    words = ("experiment", "simulate", "--size", "tiny", "--days", "5", "--truth", "3", "--logs", "logs")
     done = run(*words, "--format", "json", cwd=tmp_path)
     rows = {row["metric"]: row for row in json.loads(done.stdout)["rows"]}
     assert rows["clicks"]["true_lift"] is not None and rows["clicks"]["p_value"] > 0
@@ -65,7 +65,9 @@ def test_an_interrupted_simulation_leaves_nothing(repository, tmp_path) -> None:
 
 
 def test_accuracy_tells_who_wins_online_and_novelty_does_not(run, tmp_path) -> None:
-    done = run("experiment", "correlate", "--size", "tiny", "--days", "7", "--format", "json", cwd=tmp_path)
+    done = run(
+        "experiment", "correlate", "--size", "tiny", "--days", "7", "--truth", "2", "--format", "json", cwd=tmp_path
+    )
     rows = {(row["metric"], row["segment"]): row for row in json.loads(done.stdout)["rows"]}
     assert rows["ndcg@10", "all"]["n"] >= 12 and rows["ndcg@10", "all"]["low"] > 0
     assert rows["novelty@10", "all"]["spearman"] < rows["ndcg@10", "all"]["spearman"]

@@ -10,8 +10,8 @@ import polars as pl
 
 
 def test_verdicts_side_by_side(run, tmp_path) -> None:
-    done = run("experiment", "verdicts", "--size", "tiny", "--days", "3", "--k", "3", "--lists", "3", "--treatment",
-               "oracle", "--format", "json", "--report", "told", cwd=tmp_path)  # fmt: skip
+    done = run("experiment", "verdicts", "--size", "tiny", "--days", "3", "--truth", "4", "--k", "3", "--lists",
+               "3", "--treatment", "oracle", "--format", "json", "--report", "told", cwd=tmp_path)  # fmt: skip
     rows = json.loads(done.stdout)["rows"]
     assert {row["verdict"] for row in rows} == {"truth", "A/B", "A/B, lists alone", "interleaving", "off-policy"}
     assert all(row["truth"] > 0 for row in rows if row["verdict"] == "interleaving")

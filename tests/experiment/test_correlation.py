@@ -54,12 +54,20 @@ def test_lifts_are_the_ratios_of_runs_by_segment() -> None:
     world = draw_world(preset("tiny"), seed=1)
     arms = {"a": Arm(name="a", strategy=Popular()), "b": Arm(name="b", strategy=Oracle(world)),
             "c": Arm(name="c", strategy=Random())}  # fmt: skip
-    found = true_lifts(world, arms, control="a", days=7, by="gender")
-    runs = {name: simulate(world, [arm], days=7).users for name, arm in arms.items()}
+    found = true_lifts(world, arms, control="a", days=7, by="gender", replicates=3, seed=5)
+    runs = {name: [simulate(world, [arm], days=7, seed=seed).users for seed in (5, 6, 7)] for name, arm in arms.items()}
     for name in "abc":
         for gender in ("female", "male"):
-            sides = [runs[each].filter(runs[each]["gender"] == gender)["expected_clicks"].sum() for each in (name, "a")]
-            assert found.values[name]["gender", gender].value == pytest.approx(sides[0] / sides[1] - 1)
+            sides = [np.array([run.filter(run["gender"] == gender)["expected_clicks"].sum() for run in runs[each]])
+                     for each in (name, "a")]  # fmt: skip
+            lift = found.values[name]["gender", gender]
+            ratio = sides[0].sum() / sides[1].sum()
+            assert lift.value == pytest.approx(ratio - 1)
+            # Student's interval over the three, of the lift made linear.
+            half = stats.t.ppf(0.975, 2) * stats.sem((sides[0] - ratio * sides[1]) / sides[1].mean())
+            assert lift.high - lift.value == pytest.approx(half)
+    once = true_lifts(world, arms, control="a", days=1, by=None, replicates=1)
+    assert once.values["b"][OVERALL].low is None and "one draw" in once.values["b"][OVERALL].note
     assert found.values["a"][OVERALL].low == found.values["a"][OVERALL].high == 0
     assert found.values["b"][OVERALL].low > 0 > found.values["c"][OVERALL].high
     with pytest.raises(UnknownNameError, match="gender"):

@@ -10,7 +10,7 @@ from reclens.experiment.interference import interference
 from reclens.world.policy import Policy
 from reclens.world.population import draw_world
 from reclens.world.settings import preset
-from reclens.world.simulate import Arm
+from reclens.world.simulate import Arm, simulate
 from reclens.world.strategies import Popular
 
 UNKNOWN = {
@@ -29,7 +29,8 @@ def exploring_against_not(seed: int):
 
 
 def test_shared_training_hides_what_exploration_is_worth() -> None:
-    found = interference(exploring_against_not, designs=("shared", "diverted"), seeds=6, days=14, retrain=1)
+    found = interference(exploring_against_not, designs=("shared", "diverted"), seeds=6, days=14, retrain=1,
+                         replicates=2)  # fmt: skip
     shared, diverted = found["shared"], found["diverted"]
     assert shared.truth.value > 0, "who explores finds what everybody likes"
     assert shared.bias.value < -0.3 * shared.truth.value, "the greedy arm harvests it"
@@ -48,9 +49,19 @@ def test_a_strategy_against_itself_is_not_bent() -> None:
         world, _, control = exploring_against_not(seed)
         return world, Arm(name="b", strategy=Popular(), policy=control.policy), control
 
-    found = interference(same, designs={"mine": {"training": "shared"}}, seeds=3, days=3)
+    found = interference(same, designs={"mine": {"training": "shared"}}, seeds=3, days=3, replicates=2)
     assert all(row["truth"] == 0 for row in found.effects)
     assert found["mine"].bias.low <= 0 <= found["mine"].bias.high
+
+
+def test_the_truth_of_a_world_is_the_mean_over_replicates_with_luck_of_their_own() -> None:
+    found = interference(exploring_against_not, designs=("diverted",), seeds=2, days=2, retrain=1, replicates=3, seed=4)
+    for at, row in enumerate(found.effects):
+        world, *arms = exploring_against_not(4 + at)
+        lives = [[simulate(world, [arm], days=2, retrain=1, seed=6 + 3 * at + each).users["expected_clicks"].mean()
+                  for arm in arms] for each in range(3)]  # fmt: skip
+        treated, control = np.mean(lives, axis=0)
+        assert row["truth"] == pytest.approx(treated - control)
 
 
 def test_wrong_use_says_so() -> None:

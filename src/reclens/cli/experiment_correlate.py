@@ -25,6 +25,7 @@ def correlate(
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
     days: Annotated[int, typer.Option("--days", help="Days that everybody lives under each strategy.")] = 14,
+    truth: Annotated[int, typer.Option("--truth", help="Times everybody lives under each, with other luck.")] = 4,
     segments: Annotated[bool, typer.Option("--segments/--overall", help="By cohort of users too.")] = True,
     report: ReportOption = None,
     seed: SeedOption = 0,
@@ -35,8 +36,8 @@ def correlate(
     """Rank 14 strategies by every offline metric and by their true lift over popular, and correlate the two.
 
     Offline: on a tenth of each user's history, held out by lot. Online: everybody lives under each strategy. The regret
-    is the lift of the best strategy minus that of the one the metric puts first. A small world takes half a minute on
-    two cores, a medium one a minute.
+    is the lift of the best strategy minus that of the one the metric puts first. A small world takes about a minute on
+    two cores.
 
     Examples:
       reclens experiment correlate --size tiny
@@ -59,7 +60,8 @@ def correlate(
             world = draw_world(preset(size), seed=seed)
         else:
             world = fit_world(load_data(data, seed=seed), seed=seed)
-        found = offline_online(world, _measure, by=_BY, days=days, seed=seed, progress=progress)
+        found = offline_online(world, _measure, by=_BY, days=days, replicates=truth, seed=seed,
+                               progress=progress)  # fmt: skip
     emit(correlation_table(found, segments=segments), format=format, out=out)
     if report is not None:
         save_report(build_correlation_report(found, fitted=data is not None), report, quiet=quiet)

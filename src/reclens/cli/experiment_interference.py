@@ -20,6 +20,7 @@ def interference(
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
     days: Annotated[int, typer.Option("--days", help="Days of each test.")] = 28,
     worlds: Annotated[int, typer.Option("--worlds", help="How many worlds; more make the intervals narrower.")] = 8,
+    truth: Annotated[int, typer.Option("--truth", help="Times the truth of a world is lived, with other luck.")] = 4,
     design: Annotated[
         list[str] | None,
         typer.Option("--design", help="shared, diverted, separate, clusters or 'clusters, diverted'; repeat it."),
@@ -38,8 +39,8 @@ def interference(
 
     Arms that train on the same logs learn from each other, so that a test may find too little, or the wrong sign. For
     each design: the truth, the estimate, their difference (bias), the share of tests with the wrong sign, and how often
-    the interval held the truth. Eight small worlds take half a minute on two cores, medium ones some three minutes;
-    time grows with users, days, worlds and designs.
+    the interval held the truth. Eight small worlds take about two minutes on two cores; time grows with users, days,
+    worlds, designs and the times that the truth is lived.
 
     Examples:
       reclens experiment interference --size tiny --worlds 4
@@ -71,8 +72,8 @@ def interference(
         prepare(progress, "world", quiet=quiet)
         found = study(
             lambda luck: make_pair(settings, luck, data=like), designs=design or ("shared", "diverted", "clusters"),
-            seeds=worlds, days=settings.days, retrain=settings.retrain, metric=metric, level=settings.level,
-            seed=settings.seed, progress=progress,
+            seeds=worlds, replicates=truth, days=settings.days, retrain=settings.retrain, metric=metric,
+            level=settings.level, seed=settings.seed, progress=progress,
         )  # fmt: skip
     emit(interference_table(found), format=format, out=out)
     if report is not None:

@@ -27,7 +27,7 @@ def simulate(
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
     days: Annotated[int, typer.Option("--days", help="Days of the experiment.")] = 28,
     training: Annotated[str, typer.Option("--training", help="shared, diverted or separate training data.")] = "shared",
-    truth: Annotated[int, typer.Option("--truth", help="How many times the truth is lived; 0 leaves it out.")] = 1,
+    truth: Annotated[int, typer.Option("--truth", help="Times the truth is lived; 1: no interval, 0: no truth.")] = 8,
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
@@ -40,7 +40,8 @@ def simulate(
 ) -> None:
     """Run an A/B test in a simulated world, and show its estimate beside the true effect.
 
-    The truth is everybody treated against nobody treated, with the same luck in both worlds. With [bold]--logs[/bold]
+    The truth is everybody treated against nobody treated, with the same luck in both worlds, lived eight times with
+    other luck each time. With [bold]--logs[/bold]
     the impressions (with propensities), the totals a user and day, and what was consumed are kept as Parquet.
 
     Examples:

@@ -16,6 +16,7 @@ def verdicts(
     control: Annotated[str, typer.Option("--control", help="Model of the control.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treatment, or oracle.")] = "item_knn",
     days: Annotated[int, typer.Option("--days", help="Days of the truth and of the A/B test.")] = 14,
+    truth: Annotated[int, typer.Option("--truth", help="Times the truth is lived, with other luck.")] = 8,
     k: Annotated[int, typer.Option("--k", help="Length of the lists; optimised interleaving needs 10 or less.")] = 5,
     lists: Annotated[int, typer.Option("--lists", help="Lists of each user, mixed and in the log.")] = 10,
     looks: Annotated[int, typer.Option("--looks", help="Planned looks at the mixed lists, by O'Brien-Fleming.")] = 1,
@@ -60,8 +61,8 @@ def verdicts(
         arms = {name: make_arm(name, validate(ArmSettings, one, source="options"), world, seed=seed)
                 for name, one in given.items()}  # fmt: skip
         planned = group_sequential(looks) if looks > 1 else None
-        found = four_verdicts(world, arms["treatment"], arms["control"], days=days, lists=lists, looks=planned,
-                              seed=seed, progress=progress)  # fmt: skip
+        found = four_verdicts(world, arms["treatment"], arms["control"], days=days, replicates=truth, lists=lists,
+                              looks=planned, seed=seed, progress=progress)  # fmt: skip
     for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
         say(f"off-policy, {what}: {each.words}", quiet=quiet)
     emit(table_of("One world, four verdicts", found.to_dicts()), format=format, out=out)

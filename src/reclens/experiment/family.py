@@ -10,10 +10,10 @@ import numpy as np
 
 from reclens.engine import Progress, quiet
 from reclens.errors import UnknownNameError, UsageError
-from reclens.stats.estimate import Estimate, normal_estimate
+from reclens.stats.estimate import Estimate
 from reclens.world.population import World
 from reclens.world.simulate import Arm, simulate
-from reclens.world.truth import METRICS
+from reclens.world.truth import METRICS, lift_over_pairs
 
 __all__ = ["FAMILY", "OVERALL", "Lifts", "true_lifts"]
 
@@ -70,12 +70,16 @@ def true_lifts(
     by: str | None = "cohort",
     days: int = 14,
     retrain: int = 7,
+    replicates: int = 4,
     level: float = 0.95,
     seed: int = 0,
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> Lifts:
     """Let everybody live under each strategy, on the same random numbers, and compare with the control.
+
+    Intervals are Student's over the replicates, each with luck of its own (see
+    :func:`reclens.world.truth.true_effect`); a single one has none.
 
     Args:
         world: Where.
@@ -85,14 +89,15 @@ def true_lifts(
         by: Attribute of the users to split by, or None; segments that have none of the metric in control are left out.
         days: For how long.
         retrain: Days from one training to the next.
+        replicates: How many times all strategies are lived.
         level: Of the intervals.
-        seed: Of the randomness.
+        seed: Of the first replicate; the others count on from it.
         threads: Threads to use.
         progress: Called strategy by strategy.
 
     Raises:
         UnknownNameError: If the control, the metric or the attribute does not exist.
-        UsageError: If the control has none of the metric.
+        UsageError: If the control has none of the metric, or replicates is below 1.
     """
     if control not in arms:
         raise UnknownNameError("strategy", control, arms)
@@ -105,25 +110,28 @@ def true_lifts(
         column = world.users[by].cast(str)
         segments |= {(by, name): (column == name).fill_null(value=False).to_numpy()
                      for name in column.drop_nulls().unique().sort().to_list()}  # fmt: skip
-    totals: dict[str, np.ndarray] = {}
-    for at, (name, arm) in enumerate(arms.items()):
-        progress(f"true lifts · {name}", at, len(arms))
-        run = simulate(world, [arm], days=days, retrain=retrain, seed=seed, threads=threads)
-        totals[name] = run.users[metric].to_numpy().astype(np.float64)
-    progress("true lifts", len(arms), len(arms))
+    if replicates < 1:
+        raise UsageError(f"replicates is {replicates}, expected 1 or more.")
+    lived: dict[str, list[np.ndarray]] = {name: [] for name in arms}
+    for at in range(replicates):
+        for place, (name, arm) in enumerate(arms.items()):
+            progress(f"true lifts · {name}", at * len(arms) + place, replicates * len(arms))
+            run = simulate(world, [arm], days=days, retrain=retrain, seed=seed + at, threads=threads)
+            lived[name].append(run.users[metric].to_numpy().astype(np.float64))
+    progress("true lifts", replicates * len(arms), replicates * len(arms))
+    totals = {name: np.stack(each) for name, each in lived.items()}
     # A few users who did nothing in control must not cost the lifts of all others.
     segments = {cell: rows for cell, rows in segments.items()
-                if cell == OVERALL or (rows.sum() > 1 and totals[control][rows].sum() > 0)}  # fmt: skip
-    values = {name: {cell: _lift(mine[rows], totals[control][rows], level) for cell, rows in segments.items()}
+                if cell == OVERALL or (rows.any() and totals[control][:, rows].sum() > 0)}  # fmt: skip
+    values = {name: {cell: _lift(mine[:, rows], totals[control][:, rows], level) for cell, rows in segments.items()}
               for name, mine in totals.items()}  # fmt: skip
     return Lifts(control, metric, values)
 
 
 def _lift(treated: np.ndarray, control: np.ndarray, level: float) -> Estimate:
-    """Lift of paired totals, by the delta method."""
-    n, base = len(control), float(control.mean()) if len(control) else 0.0
-    if n < 2 or base <= 0:
-        raise UsageError(f"{n} users have {base:g} in control: no lift can be taken. Simulate more users or days.")
-    ratio = float(treated.mean() / base)
-    parts = (treated - ratio * control) / base
-    return normal_estimate(ratio - 1, float(parts.std(ddof=1) / np.sqrt(n)), n=n, level=level)
+    """Lift of totals, shape (replicates, users), over those of control."""
+    base = float(control.mean()) if control.size else 0.0
+    if base <= 0:
+        raise UsageError(f"{control.shape[1]} users have {base:g} in control: no lift can be taken. Simulate more "
+                         "users or days.")  # fmt: skip
+    return lift_over_pairs(control.mean(axis=1), treated.mean(axis=1), level)

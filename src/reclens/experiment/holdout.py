@@ -23,7 +23,7 @@ from reclens.stats.estimate import Estimate, normal_estimate
 from reclens.stats.moments import Moments
 from reclens.world.population import World
 from reclens.world.simulate import TOTALS, Arm, Run, simulate
-from reclens.world.truth import true_effect
+from reclens.world.truth import REPLICATES, true_effect
 
 __all__ = ["SurrogateStudy", "effect_by_age", "holdout_power", "surrogate_study"]
 
@@ -116,8 +116,8 @@ class SurrogateStudy:
 
 def surrogate_study(
     world: World, treatment: Arm, control: Arm, *, short: int = 14, long: int = 56, outcome: str = "clicks",
-    surrogates: Sequence[str] = ("clicks", "visits", "lists"), retrain: int = 7, level: float = 0.95, seed: int = 0,
-    threads: int | None = None, progress: Progress = quiet,
+    surrogates: Sequence[str] = ("clicks", "visits", "lists"), retrain: int = 7, replicates: int = REPLICATES,
+    level: float = 0.95, seed: int = 0, threads: int | None = None, progress: Progress = quiet,
 ) -> SurrogateStudy:  # fmt: skip
     """Predict the effect of ``long`` days from a test of ``short`` days, and hold it against the truth.
 
@@ -133,6 +133,7 @@ def surrogate_study(
         outcome: One of ``reclens.world.simulate.TOTALS``.
         surrogates: Totals of the first ``short`` days.
         retrain: Days from one training to the next.
+        replicates: How many times the truth is lived, each with other luck.
         level: Of the intervals.
         seed: Of the test.
         threads: Threads to use.
@@ -155,7 +156,8 @@ def surrogate_study(
         progress("surrogate study", at, 5)
         lives.append(simulate(world, arms, days=days, retrain=retrain, seed=luck, threads=threads))
     progress("surrogate study", 4, 5)
-    truth = true_effect(world, treatment, control, days=long, retrain=retrain, level=level, seed=seed, threads=threads)
+    truth = true_effect(world, treatment, control, days=long, retrain=retrain, replicates=replicates, level=level,
+                        seed=seed, threads=threads)  # fmt: skip
     progress("surrogate study", 5, 5)
     # A short life is the beginning of a long one with the same seed: surrogates and outcome are of the same people.
     history, known = _columns(lives[0], surrogates), lives[1].users[outcome].to_numpy().astype(np.float64)

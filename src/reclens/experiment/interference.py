@@ -43,13 +43,13 @@ class DesignResult:
 
     Attributes:
         design: Its name.
-        truth: Mean true effect, with an interval over seeds.
+        truth: Mean true effect, with an interval over seeds; that of a world is the mean over its replicates.
         estimate: Mean estimate.
         bias: Mean of estimate minus truth, seed by seed; its interval is over seeds (Student's t).
         spread: Standard deviation of the estimates.
         wrong_sign: Share of tests whose estimate has another sign than the mean truth (Wilson interval).
         misled: Share of tests that are significant with the wrong sign.
-        coverage: Share of tests whose interval holds the truth of their world.
+        coverage: Share of tests whose interval holds the truth of their world, as its replicates find it.
     """
 
     design: str
@@ -100,6 +100,7 @@ def interference(
     *,
     designs: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("shared", "diverted", "clusters"),
     seeds: int = 20,
+    replicates: int = 4,
     days: int = 28,
     retrain: int = 7,
     metric: str = "expected_clicks",
@@ -114,6 +115,8 @@ def interference(
         make: Makes a world and two arms from a seed.
         designs: Names of ``DESIGNS``, or arguments of ``simulate`` by name.
         seeds: How many worlds.
+        replicates: How many times the truth of a world is lived, with luck that no test has: where arms learn, one life
+            is a draw and not the truth.
         days: How long the tests run.
         retrain: Days from one training to the next.
         metric: One of ``reclens.world.truth.METRICS``; expected clicks have the least noise.
@@ -123,7 +126,7 @@ def interference(
         progress: Called world by world.
 
     Raises:
-        UsageError: If there are fewer than two seeds.
+        UsageError: If there are fewer than two seeds, or replicates is below 1.
         UnknownNameError: If a design or metric does not exist.
     """
     if seeds < 2:
@@ -136,7 +139,8 @@ def interference(
     for at in range(seeds):
         progress("interference · worlds", at, seeds)
         world, treatment, control = make(seed + at)
-        truth = true_effect(world, treatment, control, days=days, retrain=retrain, seed=seed + at, threads=threads)
+        truth = true_effect(world, treatment, control, days=days, retrain=retrain, replicates=replicates,
+                            seed=seed + seeds + at * replicates, threads=threads)  # fmt: skip
         row = {"truth": truth[metric].difference.value}
         for name, how in chosen.items():
             run = simulate(

@@ -91,7 +91,8 @@ def live_long(
     world, treatment, control = make_pair(settings, settings.seed, data=data, threads=threads)
     common: dict[str, Any] = {"retrain": settings.retrain, "seed": settings.seed, "threads": threads}
     study = surrogate_study(world, treatment, control, short=short, long=long, outcome=metric, surrogates=surrogates,
-                            level=settings.level, progress=progress, **common)  # fmt: skip
+                            replicates=max(settings.replicates, 1), level=settings.level, progress=progress,
+                            **common)  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         run = simulate(world, [control, treatment], days=long, folder=Path(place) / "log",
                        progress=progress, **common)  # fmt: skip

@@ -36,8 +36,8 @@ def offline_metrics() -> list[str]:
 
 def offline_online(
     world: World, measure: Measure, *, family: Mapping[str, Mapping[str, Any]] = FAMILY, control: str = "popular",
-    by: str = "cohort", days: int = 14, level: float = 0.95, seed: int = 0, threads: int | None = None,
-    progress: Progress = quiet,
+    by: str = "cohort", days: int = 14, replicates: int = 4, level: float = 0.95, seed: int = 0,
+    threads: int | None = None, progress: Progress = quiet,
 ) -> OfflineOnline:  # fmt: skip
     """Measure a family of models on a tenth of the history of a world, let everybody live under each, and correlate.
 
@@ -48,6 +48,7 @@ def offline_online(
         control: The label that lifts are taken over.
         by: Attribute of the users to split by.
         days: How long everybody lives under each.
+        replicates: How many times, each with other luck.
         level: Of the intervals.
         seed: Of the lives.
         threads: Threads to use.
@@ -68,8 +69,8 @@ def offline_online(
     arms = {name: Arm(name=name, strategy=ModelStrategy(name, parameters, world=world, threads=threads),
                       changed=name != control)
             for name, parameters in family.items()}  # fmt: skip
-    lifts = true_lifts(world, arms, control=control, by=by, days=days, level=level, seed=seed, threads=threads,
-                       progress=progress)  # fmt: skip
+    lifts = true_lifts(world, arms, control=control, by=by, days=days, replicates=replicates, level=level,
+                       seed=seed, threads=threads, progress=progress)  # fmt: skip
     return correlate(offline, lifts, level=level)
 
 

@@ -24,7 +24,7 @@ from reclens.world.population import World, draw_world
 from reclens.world.settings import PRESETS, WorldSettings
 from reclens.world.simulate import Arm, Run, simulate
 from reclens.world.strategies import Oracle, Popular, Random, Strategy
-from reclens.world.truth import METRICS, Truth, true_effect
+from reclens.world.truth import METRICS, REPLICATES, Truth, true_effect
 
 __all__ = [
     "EXAMPLE_INTERFERENCE", "EXAMPLE_SIMULATION", "ArmSettings", "Simulation", "SimulationSettings", "ab_difference",
@@ -71,7 +71,7 @@ class SimulationSettings(Part):
         training: ``shared``, ``diverted`` or ``separate``; see :func:`reclens.world.simulate.simulate`.
         retrain: Days from one training to the next.
         clusters: Randomise so many clusters of like-minded users.
-        replicates: How many times the truth is lived; 0 leaves it out.
+        replicates: How many times the truth is lived, each with other luck; 1 has no interval, 0 leaves it out.
         level: Of the intervals.
         seed: Of everything that is drawn.
     """
@@ -85,7 +85,7 @@ class SimulationSettings(Part):
     training: Literal["shared", "diverted", "separate"] = "shared"
     retrain: int = Field(default=7, ge=0)
     clusters: int | None = Field(default=None, ge=2)
-    replicates: int = Field(default=1, ge=0)
+    replicates: int = Field(default=REPLICATES, ge=0)
     level: float = Field(default=0.95, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
 

@@ -25,7 +25,7 @@ from reclens.world.population import World
 from reclens.world.response import respond
 from reclens.world.simulate import Arm, simulate
 from reclens.world.strategies import Consumed
-from reclens.world.truth import Truth, true_effect
+from reclens.world.truth import REPLICATES, Truth, true_effect
 
 __all__ = ["Verdicts", "explored_log", "first_day_lists", "four_verdicts"]
 
@@ -102,7 +102,7 @@ class Verdicts:
 
 
 def four_verdicts(
-    world: World, treatment: Arm, control: Arm, *, days: int = 14, retrain: int = 7, replicates: int = 1,
+    world: World, treatment: Arm, control: Arm, *, days: int = 14, retrain: int = 7, replicates: int = REPLICATES,
     lists: int = 10, explore: Policy | None = None,
     methods: Sequence[Method] = ("team_draft", "balanced", "probabilistic", "optimized"),
     limits: Limits | None = None, looks: GroupSequential | None = None, level: float = 0.95, seed: int = 0,
@@ -122,7 +122,7 @@ def four_verdicts(
         control: What it is held against.
         days: Of truth and A/B test.
         retrain: Days from one training to the next.
-        replicates: How many times the truth is lived.
+        replicates: How many times the truth is lived, each with other luck.
         lists: Lists of each user, in each mixture and in the log.
         explore: How the log is drawn, epsilon or softmax over the candidates of the control and then of the treatment;
             without, all lists of the candidates are equally likely.

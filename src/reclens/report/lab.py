@@ -70,7 +70,8 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
              lead="1: the metric orders the strategies as their true lifts do; 0: it says nothing; -1: the other way. "
              "Faded: the interval holds 0."),
         Part(title="True lifts", tables=(_lift_table(found),),
-             lead="Everybody lived under each strategy, with the same luck; intervals are over what users might do."),
+             lead="Everybody lived under each strategy, with the same luck; intervals are over replicates, "
+             "each with other luck."),
         appendix({"correlations": found.to_dicts(), "points": found.points}),
     ]  # fmt: skip
     return write_document(
@@ -226,7 +227,8 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
                 title="Effects",
                 figures=_figures(drawn),
                 tables=(simulation_table(found),),
-                lead="The truth: everybody treated against nobody treated, with the same luck.",
+                lead="The truth: everybody treated against nobody treated, with the same luck; its interval is over "
+                "replicates, each with other luck.",
             )
         ]
         if arms[1:]

@@ -10,11 +10,14 @@ import numpy as np
 
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.stats.estimate import Estimate, mean_estimate, normal_estimate
+from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.world.population import World
 from reclens.world.simulate import Arm, Run, simulate
 
-__all__ = ["METRICS", "Effect", "Truth", "true_effect"]
+__all__ = ["METRICS", "REPLICATES", "Effect", "Truth", "lift_over_pairs", "true_effect"]
+
+REPLICATES: Final = 8
+"""Pairs of lives where nothing else is said."""
 
 METRICS: Final = ("clicks", "expected_clicks", "visits", "lists", "clicks_per_list")
 """What is compared: totals a user, and clicks over lists."""
@@ -28,7 +31,7 @@ class Effect:
         metric: One of ``METRICS``.
         control: Its value when nobody is treated.
         treatment: Its value when everybody is.
-        difference: Treatment minus control, with its Monte-Carlo interval.
+        difference: Treatment minus control, with its Monte-Carlo interval over replicates; none of a single one.
         lift: The same as a share of control.
     """
 
@@ -73,7 +76,7 @@ def true_effect(
     *,
     days: int = 28,
     retrain: int = 7,
-    replicates: int = 1,
+    replicates: int = REPLICATES,
     level: float = 0.95,
     seed: int = 0,
     threads: int | None = None,
@@ -81,10 +84,12 @@ def true_effect(
 ) -> Truth:
     """Live the world twice, all users in one arm each time, and compare user by user.
 
-    Both lives share their random numbers, so that a strategy against itself has an effect of exactly nothing and the
-    difference of two has a small error. The interval is over what users might have done: from the differences of the
-    users where the worlds were lived once (they are taken as independent, which shared training bends a little), and
-    from the means of the replicates (Student's t) where there are more.
+    The effect is that on the users of this world, on average over the luck of their lives. Both lives of a pair share
+    their random numbers, so that a strategy against itself has an effect of exactly nothing and the difference of two
+    has a small error. Where strategies learn from what is clicked, an early click sends the whole world another way:
+    luck is common to all users, and only further pairs of lives, each with other luck, show how much it moves the
+    effect. The interval is Student's over the pairs; a lift is linearised (delta method: Deng et al. 2018). A single
+    pair is one draw, and has no interval.
 
     Args:
         world: Where.
@@ -92,7 +97,7 @@ def true_effect(
         control: What it is held against.
         days: For how long.
         retrain: Days from one training to the next.
-        replicates: How many pairs of lives.
+        replicates: How many pairs of lives, each with luck of its own.
         level: Of the intervals.
         seed: Of the first pair; the others count on from it.
         threads: Threads to use; the result does not depend on it.
@@ -122,37 +127,36 @@ def _named(progress: Progress, world: str) -> Progress:
 
 
 def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float) -> Effect:
-    """One metric over all pairs; a ratio goes by its linearisation (delta method: Deng et al. 2018)."""
-    ratio = metric == "clicks_per_list"
-    values = [
-        [run.users["clicks" if ratio else metric].to_numpy().astype(np.float64) for run in pair] for pair in lives
-    ]
-    sizes = [
-        [run.users["lists"].to_numpy().astype(np.float64) if ratio else np.ones(1) for run in pair] for pair in lives
-    ]
-    means = np.array([
-        [float(v.sum() / max(s.sum(), 1e-300)) if ratio else float(v.mean()) for v, s in zip(*sides, strict=True)]
-        for sides in zip(values, sizes, strict=True)
-    ])  # fmt: skip
-    n = len(values[0][0])
+    """One metric over all pairs of lives."""
+    means = np.array([[_mean(run, metric) for run in pair] for pair in lives])
     control, treatment = (float(side) for side in means.mean(axis=0))
-    lifts = means[:, 1] / means[:, 0] - 1 if (means[:, 0] > 0).all() else np.full(len(means), np.nan)
-    if len(lives) > 1:
-        over = f"over {len(means)} replicates"
-        gaps, lifted = (mean_estimate(each, level=level, note=over) for each in (means[:, 1] - means[:, 0], lifts))
-        return Effect(metric, control, treatment, gaps, lifted)
-    parts = [(v - mean * s) / s.mean() if ratio else v - mean
-             for v, s, mean in zip(values[0], sizes[0], means[0], strict=True)]  # fmt: skip
-    difference = _interval(treatment - control, parts[1] - parts[0], n, level)
+    difference = _over_pairs(treatment - control, means[:, 1] - means[:, 0], level)
     if not control > 0:
-        return Effect(
-            metric, control, treatment, difference, Estimate(float("nan"), None, None, n, level, "control is 0")
-        )
-    lift = _interval(treatment / control - 1, (parts[1] - treatment / control * parts[0]) / control, n, level)
-    return Effect(metric, control, treatment, difference, lift)
+        none = Estimate(float("nan"), None, None, len(means), level, "control is 0")
+        return Effect(metric, control, treatment, difference, none)
+    return Effect(metric, control, treatment, difference, lift_over_pairs(means[:, 0], means[:, 1], level))
 
 
-def _interval(value: float, parts: np.ndarray, n: int, level: float) -> Estimate:
-    if n < 2:
-        return Estimate(value, None, None, n, level, "a single user has no interval")
-    return normal_estimate(value, float(parts.std(ddof=1) / np.sqrt(n)), n=n, level=level)
+def lift_over_pairs(control: np.ndarray, treatment: np.ndarray, level: float = 0.95) -> Estimate:
+    """Ratio of the means of pairs of lives, less 1; Student's interval of its linearisation.
+
+    Example:
+        >>> print(lift_over_pairs(np.array([1.0, 1.1, 0.9]), np.array([1.1, 1.2, 1.0])))
+        0.1 [0.07516, 0.1248]
+    """
+    ratio = float(treatment.mean() / control.mean())
+    return _over_pairs(ratio - 1, ratio - 1 + (treatment - ratio * control) / float(control.mean()), level)
+
+
+def _mean(run: Run, metric: str) -> float:
+    """A total a user, or clicks over lists."""
+    if metric == "clicks_per_list":
+        return float(run.users["clicks"].sum()) / max(float(run.users["lists"].sum()), 1.0)
+    return float(run.users[metric].to_numpy().mean())
+
+
+def _over_pairs(value: float, found: np.ndarray, level: float) -> Estimate:
+    """The mean over pairs of lives, with Student's interval; of one pair without."""
+    if len(found) < 2:
+        return Estimate(value, None, None, 1, level, "one draw of luck; two replicates or more have an interval")
+    return replace(mean_estimate(found, level=level, note=f"over {len(found)} replicates"), value=value)
