@@ -12,7 +12,7 @@ import pytest
 
 from reclens.experiment import Plan
 from reclens.experiment.gather import gather
-from reclens.experiment.guards import Guard
+from reclens.experiment.guard import Guard
 from reclens.experiment.read import Readout, read_sums
 from reclens.report.readout import build_readout
 

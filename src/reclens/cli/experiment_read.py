@@ -31,6 +31,12 @@ def read(
     counts: Annotated[
         list[str] | None, typer.Option("--counts", help="A column that may not be negative; repeat it for more.")
     ] = None,
+    event_id: Annotated[
+        str | None, typer.Option("--event-id", help="Column of an id of each event, to tell duplicates by.")
+    ] = None,
+    drop_duplicates: Annotated[
+        bool, typer.Option("--drop-duplicates", help="Count each event once, and say how many stood there twice.")
+    ] = False,
     planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
     days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
     looks_taken: Annotated[
@@ -65,7 +71,7 @@ def read(
         load_plan(plan), data, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
         exposures=exposures, table=table, planned_units=planned_units, days=days, looks_taken=tuple(looks_taken or ()),
         two_arms="drop" if drop_two_arms else "error", unknown_arms="drop" if drop_unknown_arms else "error",
-        stratify=stratify, counts=counts or (),
+        stratify=stratify, counts=counts or (), event_id=event_id, duplicates="drop" if drop_duplicates else "keep",
     )  # fmt: skip
     for sentence in summary_of_readout(found):
         say(f"- {sentence}", quiet=quiet)

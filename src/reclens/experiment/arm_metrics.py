@@ -13,10 +13,10 @@ import polars as pl
 from reclens.data.arrow import ArrowStream
 from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
-from reclens.experiment.gather import OnFault
 from reclens.experiment.metrics import OF_ARM
 from reclens.experiment.plan import Plan
 from reclens.experiment.source import Table, opened, present
+from reclens.experiment.units import OnFault
 from reclens.schema import ITEM, stable_hash
 from reclens.stats.arm_level import ArmCounts, compare_arm_statistics
 from reclens.stats.difference import Difference

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reclens.experiment.effects import Effect
-from reclens.experiment.guards import Guard
+from reclens.experiment.guard import Guard
 from reclens.experiment.look import Look
 from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan

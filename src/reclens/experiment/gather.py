@@ -9,27 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-import numpy as np
-import polars as pl
-
-from reclens.data.arrow import ArrowStream
 from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
+from reclens.experiment.gaps import COUNTED, gap_tallies, gaps_of_log, known, made_of, markers_of, with_gaps_filled
+from reclens.experiment.log_checks import coarser_ids, duplicate_tally, once
 from reclens.experiment.plan import Plan
-from reclens.experiment.query import Layout, layout, missing_query, per_unit, sums_query
+from reclens.experiment.query import Layout, Window, layout, missing_query, per_unit, sums_query
 from reclens.experiment.source import Table, opened, present, run
-from reclens.experiment.sums import Measure, Sums, measures
+from reclens.experiment.sums import Measure, Rule, Sums, measures
 from reclens.experiment.tails import tails_of
+from reclens.experiment.tally import Tally
+from reclens.experiment.units import OnFault, bounded, named, one_arm_a_unit, sound
 from reclens.stats.moments import Moments
 
-__all__ = ["OnFault", "gather", "gather_events"]
+__all__ = ["gather", "gather_events"]
 
-OnFault = Literal["error", "drop"]
-_MANY = 20_000_000  # ids beyond which distinct ones are counted within DuckDB, which can spill to disk
 _FAR = 16.0  # (mean ÷ sd)² from which on squares lose digits, and a second pass takes the mean off
 
 
@@ -82,9 +80,11 @@ def gather(
             "with time=None for a table with one row a unit."
         )
     with opened(source, table=table, query=query, threads=threads) as rows:
-        return _summed(rows, plan, arm=arm, day=day, segments=plan.segments if segments is None else segments,
-                       counts=counts, unknown_arms=unknown_arms, two_arms=two_arms, check_units=check_units,
-                       indicators=indicators, tails=tails)  # fmt: skip
+        found = _summed(rows, plan, arm=arm, day=day, segments=plan.segments if segments is None else segments,
+                        counts=counts, unknown_arms=unknown_arms, two_arms=two_arms, check_units=check_units,
+                        indicators=indicators, tails=tails)  # fmt: skip
+        finer = coarser_ids(rows, plan, plan.unit, arm, Window()) if check_units else ()
+        return replace(found, coarser=finer)
 
 
 def gather_events(
@@ -97,6 +97,8 @@ def gather_events(
     largest: Sequence[str] = (),
     segments: Sequence[str] | None = None,
     counts: Sequence[str] = (),
+    event_id: str | None = None,
+    duplicates: Literal["keep", "drop"] = "keep",
     table: str | None = None,
     query: str | None = None,
     unknown_arms: OnFault = "error",
@@ -110,7 +112,9 @@ def gather_events(
     A unit's column is the sum over its events; ``events`` counts them. Where the plan randomises clusters, units are
     summed up by cluster then, and ``units`` counts them. A covariate ``NAME_before`` that the log does
     not have is the sum of ``NAME`` over the events before the start, and ``events_before`` counts those. The day of a
-    unit is that of its first event from the start on; units without one are not in the experiment.
+    unit is that of its first event from the start on; units without one are not in the experiment. An event without
+    a value of a metric adds nothing to it; what it means for a unit to have no value at all the metric's ``missing``
+    says. Missing values and duplicates are counted by arm, in ``tallies``.
 
     Args:
         source: As in :func:`gather`, as are the arguments that are not named here.
@@ -121,6 +125,10 @@ def gather_events(
         largest: Columns of which a unit's largest value counts, such as ``retained_7``; those of proportions always do.
         segments: Columns that a unit has one value of; None takes those of the plan.
         counts: As in :func:`gather`.
+        event_id: Column of an id that every event of a unit has once. Without it rows that are alike in every column
+            are duplicates, where the log has times.
+        duplicates: ``"keep"`` counts rows as they stand there; ``"drop"`` counts duplicates once. Either way they are
+            counted by arm.
         table: As in :func:`gather`.
         query: As in :func:`gather`.
         unknown_arms: As in :func:`gather`.
@@ -129,34 +137,73 @@ def gather_events(
         tails: As in :func:`gather`.
         threads: As in :func:`gather`.
     """
-    begun = start or plan.start
     parted = tuple(plan.segments if segments is None else segments)
-    counted = ("events", "units") if plan.cluster else ("events",)
+    if duplicates not in ("keep", "drop"):
+        raise UsageError(f"duplicates is '{duplicates}', expected 'keep' or 'drop'.")
     with opened(source, table=table, query=query, threads=threads) as rows:
-        at = time if begun is not None else None
-        top = {m.value for m in plan.metrics if m.kind == "proportion" and m.value} | set(largest)
-        before = {
-            name: name.removesuffix("_before") if name != "events_before" else "*"
-            for name in plan.columns
-            if name.endswith("_before") and name not in rows.columns
-        }
-        listed = [name for name in plan.columns if name not in before and name not in counted]
+        window = Window(time if start or plan.start or time in rows.columns else None, start or plan.start)
         keys = [name for name in (plan.cluster, plan.unit) if name]
-        present(rows, [*keys, arm, *listed, *parted, *([at] if at else []), *(b for b in before.values() if b != "*")])
-        _named(rows, keys, at, begun)
-        _sound(rows, plan, counts, at, begun)
-        sql = per_unit(rows.sql, unit=plan.unit, cluster=plan.cluster, arm=arm, segments=parted, time=at,
-                       sums=[n for n in listed if n not in top], largest=[n for n in listed if n in top],
-                       before=before)  # fmt: skip
-        run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_units AS {sql}", {"start": begun} if at else None)
-        made = ("arm_low", "arm_high", *counted, *listed, *before, *parted, keys[0], *(["day_"] if at else []))
-        grouped = replace(rows, sql="reclens_units", columns=made)
+        made = _grouped(rows, plan, keys, window, arm=arm, largest=largest, segments=parted, counts=counts,
+                        event_id=event_id, duplicates=duplicates)  # fmt: skip
         try:
-            return _summed(grouped, plan, arm="arm_low", day="day_" if at else None, segments=parted, counts=counts,
-                           unknown_arms=unknown_arms, two_arms=two_arms, check_units=False, indicators=indicators,
-                           tails=tails, unit=keys[0], rows_name="units" if plan.cluster else None)  # fmt: skip
+            found = _summed(made.units, plan, arm="arm_low", day="day_" if window.time else None, segments=parted,
+                            counts=counts, unknown_arms=unknown_arms, two_arms=two_arms, check_units=False,
+                            indicators=indicators, tails=tails, unit=keys[0],
+                            rows_name="units" if plan.cluster else None, markers=made.markers)  # fmt: skip
         finally:
             run(rows, "DROP TABLE reclens_units")
+        return replace(found, tallies=made.tallies, coarser=coarser_ids(rows, plan, keys[0], arm, window),
+                       ran=_ran(rows, window))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    """A log grouped by unit, and what was found on the way."""
+
+    units: Table
+    markers: tuple[str, ...]
+    tallies: tuple[Tally, ...]
+
+
+def _grouped(
+    rows: Table, plan: Plan, keys: Sequence[str], window: Window, *, arm: str, largest: Sequence[str],
+    segments: Sequence[str], counts: Sequence[str], event_id: str | None, duplicates: str,
+) -> _Grouped:  # fmt: skip
+    """Check the events and group them by what was randomised, as the table ``reclens_units``."""
+    counted = COUNTED if plan.cluster else COUNTED[:1]
+    top = {m.value for m in plan.metrics if m.kind == "proportion" and m.value} | set(largest)
+    before = {
+        name: name.removesuffix("_before") if name != "events_before" else "*"
+        for name in plan.columns
+        if name.endswith("_before") and name not in rows.columns
+    }
+    listed = [name for name in plan.columns if name not in before and name not in counted]
+    needed = [*keys, arm, *listed, *segments, *(b for b in before.values() if b != "*")]
+    present(rows, [*needed, *([window.time] if window.time else []), *([event_id] if event_id else [])])
+    named(rows, keys, window)
+    sound(rows, plan, counts, window)
+    used = once(rows, keys, event_id, window.time) if duplicates == "drop" else rows
+    gaps, tallies = gaps_of_log(used, plan, window)
+    more = made_of(gaps)
+    sql = per_unit(used.sql, unit=plan.unit, cluster=plan.cluster, arm=arm, segments=segments, window=window,
+                   sums=[n for n in listed if n not in top], largest=[n for n in listed if n in top], made=more,
+                   before=before)  # fmt: skip
+    run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_units AS {sql}", window.params)
+    columns = ("arm_low", "arm_high", *counted, *listed, *before, *more, *segments, keys[0])
+    units = replace(rows, sql="reclens_units", columns=(*columns, *(["day_"] if window.time else [])))
+    copies = duplicate_tally(rows, units, keys, window, event_id=event_id, dropped=duplicates == "drop")
+    tallies = (*tallies, *gap_tallies(units, gaps), copies)
+    return _Grouped(units, markers_of(gaps), known(tallies, plan.arms))
+
+
+def _ran(rows: Table, window: Window) -> tuple[str, str] | None:
+    """First and last day of a log; the first is that of the start, where it has one."""
+    if window.time is None:
+        return None
+    at = f"CAST({quoted(window.time)} AS DATE)"
+    first, last = run(rows, f"SELECT CAST(min({at}) AS VARCHAR), CAST(max({at}) AS VARCHAR) FROM {rows.sql} WHERE "
+                            f"{window.sql}", window.params)[0]  # fmt: skip
+    return None if first is None else (f"{window.start:%Y-%m-%d}" if window.start else first, last)
 
 
 def _summed(
@@ -174,33 +221,37 @@ def _summed(
     tails: bool,
     unit: str | None = None,
     rows_name: str | None = None,
+    markers: tuple[str, ...] = (),
 ) -> Sums:
     """The pass, and a second one where covariates are missing or means stand far from zero."""
     for name, value in (("unknown_arms", unknown_arms), ("two_arms", two_arms)):
         if value not in ("error", "drop"):
             raise UsageError(f"{name} is '{value}', expected 'error' or 'drop'.")
     present(rows, [arm, unit or plan.unit, *([day] if day else []), *segments, *plan.columns, *counts])
-    rules: list[dict[str, Any]] = []
+    rules: list[Rule] = []
+    tallies: tuple[Tally, ...] = ()
     if "arm_high" not in rows.columns:
-        _named(rows, [unit or plan.unit])
-    rows = _one_arm_a_unit(rows, unit or plan.unit, arm, two_arms, check_units, rules)
+        named(rows, [unit or plan.unit], Window())
+        rows, markers, tallies = with_gaps_filled(rows, plan, arm)
+    rows = one_arm_a_unit(rows, unit or plan.unit, arm, two_arms, check_units, rules)
     lacking: tuple[str, ...] = ()
     shifts: dict[str, dict[str, float]] = {}
     absent: dict[str, int] = {}
     places: dict[str, Measure] = {}
     for _ in range(3):
-        places = measures(plan.metrics, rows=rows_name, indicators=lacking)
-        asked = layout(plan.metrics, places, counts=counts, indicators=lacking, rows=rows_name, shifts=shifts,
+        marked = (*markers, *lacking)
+        places = measures(plan.metrics, rows=rows_name, indicators=marked)
+        asked = layout(plan.metrics, places, counts=counts, indicators=marked, rows=rows_name, shifts=shifts,
                        whole=rows.whole)  # fmt: skip
         answer = run(rows, sums_query(rows.sql, asked, arm=arm, day=day, segments=segments))
         if any(row[5] for row in answer):  # a missing value; where it is a covariate, the next pass indicates it
             absent = _missing(rows, asked)
-        _bounded(answer, asked, rows.where)
+        bounded(answer, asked, rows.where)
         wanted = asked.covariates if indicators else tuple(name for name in asked.covariates if absent.get(name))
         if wanted != lacking:
             lacking = wanted
             continue
-        sums = _read(answer, asked, plan, rows.where, unknown_arms, lacking, rows_name)
+        sums = _read(answer, asked, plan, rows.where, unknown_arms, marked, rows_name)
         far = _far_means(sums)
         if not far or shifts:
             break
@@ -208,98 +259,13 @@ def _summed(
     else:  # pragma: no cover - two reasons at most for another pass
         raise AssertionError("the passes do not settle")
     rules += [
-        {"rule": "missing covariates count 0, and an indicator adjusts for it", "count": absent[name],
-         "detail": f"'{name}' is missing for {absent[name]:,} units"}
+        Rule(code="missing_covariate", rule="missing covariates count 0, and an indicator adjusts for it",
+             count=absent[name], detail=f"'{name}' is missing for {absent[name]:,} units")
         for name in lacking
         if absent.get(name)
     ]  # fmt: skip
     found = tails_of(rows, plan, sums, arm=arm) if tails else None
-    return replace(sums, rules=(*rules, *sums.rules, *_flags(sums, places)), tails=found)
-
-
-def _named(rows: Table, keys: Sequence[str], time: str | None = None, start: date | datetime | None = None) -> None:
-    """Refuse rows of the experiment that belong to no unit: nobody knows how many units they are."""
-    lacking = ", ".join(f"count(*) - count({quoted(name)})" for name in keys)
-    within = f" WHERE {quoted(time)} >= $start" if time else ""
-    counts = run(rows, f"SELECT {lacking} FROM {rows.sql}{within}", {"start": start} if time else None)[0]
-    for name, count in zip(keys, counts, strict=True):
-        if count:
-            raise DataError(f"{count:,} rows name no unit; expected one in every row", source=rows.where, column=name,
-                            fix="Find out whose they are, or leave them out before.")  # fmt: skip
-
-
-def _sound(rows: Table, plan: Plan, counts: Sequence[str], time: str | None, start: date | datetime | None) -> None:
-    """Refuse events with a negative count or with a share other than 0 and 1, which sums over events would hide."""
-    shares = [m for m in plan.metrics if m.kind == "proportion"]
-    ratios = [m for m in plan.metrics if m.kind == "ratio"]
-    asked = layout((*shares, *ratios), measures((*shares, *ratios)), counts=counts, whole=rows.whole)
-    asked = replace(asked, **{kind: tuple(n for n in getattr(asked, kind) if n in rows.columns)
-                              for kind in ("counts", "shares")})  # fmt: skip
-    if not asked.bounded:
-        return
-    ends = [f"{end}(CAST({quoted(n)} AS DOUBLE))" for n in asked.bounded for end in ("min", "max")]
-    odd = [f"max(CAST({quoted(n)} AS DOUBLE)) FILTER (CAST({quoted(n)} AS DOUBLE) NOT IN (0, 1))"
-           for n in asked.bounded if n in asked.shares]  # fmt: skip
-    within = f" WHERE {quoted(time)} >= $start" if time else ""
-    answer = run(rows, f"SELECT NULL, NULL, 'overall', NULL, NULL, NULL, {', '.join([*ends, *odd])} FROM {rows.sql}"
-                       f"{within}", {"start": start} if time else None)  # fmt: skip
-    _bounded(answer, asked, rows.where)
-
-
-def _one_arm_a_unit(
-    rows: Table, unit: str, arm: str, two_arms: OnFault, check: bool, rules: list[dict[str, Any]]
-) -> Table:
-    """Units in two arms, found: an error, or left out and counted."""
-    at = quoted(unit)
-    if "arm_high" in rows.columns:  # grouped events: one row a unit, that knows its smallest and largest arm
-        crossed = int(run(rows, f"SELECT count(*) FILTER (arm_low <> arm_high) FROM {rows.sql}")[0][0])
-        keep = f"(SELECT * FROM {rows.sql} WHERE arm_low = arm_high OR arm_low IS NULL)"
-        example = f"SELECT {at} FROM {rows.sql} WHERE arm_low <> arm_high LIMIT 1"
-    elif check:
-        total, units = _distinct(rows, at)
-        if total == units:
-            return rows
-        doubled = (
-            f"SELECT {at} FROM {rows.sql} GROUP BY {at} HAVING count(DISTINCT coalesce(CAST({quoted(arm)} AS VARCHAR), "
-            "'')) > 1"
-        )
-        crossed = int(run(rows, f"SELECT count(*) FROM ({doubled})")[0][0])
-        repeated = total - units - crossed
-        if repeated > 0:
-            raise DataError(
-                f"{total:,} rows hold {units:,} units, and {crossed:,} of these stand in two arms; expected one row a "
-                "unit", source=rows.where, column=unit, fix="Sum the rows up by unit, or use gather_events.",
-            )  # fmt: skip
-        keep = f"(SELECT * FROM {rows.sql} WHERE {at} NOT IN ({doubled}))"
-        example = f"{doubled} LIMIT 1"
-    else:
-        return rows
-    if not crossed:
-        return rows
-    if two_arms == "error":
-        one = run(rows, example)[0][0]
-        raise DataError(
-            f"{crossed:,} units stand in two arms, such as {one!r}; expected one arm a unit", source=rows.where,
-            column=unit, fix='Find out how they crossed over, or leave them out and count them by two_arms="drop".',
-        )  # fmt: skip
-    rules.append({"rule": "units in two arms left out", "count": crossed, "detail": f"{rows.where}, column '{unit}'"})
-    return replace(rows, sql=keep)
-
-
-def _distinct(rows: Table, at: str) -> tuple[int, int]:
-    """Rows with a unit, and distinct units: by Polars where the ids fit into memory, which is faster."""
-    if run(rows, f"SELECT count(*) FROM {rows.sql}")[0][0] > _MANY:
-        total, units = run(rows, f"SELECT count({at}), count(DISTINCT {at}) FROM {rows.sql}")[0]
-        return int(total), int(units)
-    ids = pl.DataFrame(ArrowStream(rows.connection.sql(f"SELECT {at} AS unit FROM {rows.sql}")))["unit"].drop_nulls()
-    if any(ids.dtype == kind for kind in (pl.Int32, pl.Int64, pl.UInt32)) and len(ids):
-        codes = ids.cast(pl.Int64).to_numpy()
-        low, high = int(codes.min()), int(codes.max())
-        if high - low < 8 * len(codes):  # a flag an id instead of a table of hashes
-            seen = np.zeros(high - low + 1, bool)
-            seen[codes - low] = True
-            return len(ids), int(seen.sum())
-    return len(ids), ids.n_unique()
+    return replace(sums, rules=(*rules, *sums.rules, *_flags(sums, places)), tails=found, tallies=tallies)
 
 
 def _missing(rows: Table, asked: Layout) -> dict[str, int]:
@@ -313,22 +279,6 @@ def _missing(rows: Table, asked: Layout) -> dict[str, int]:
                 fix="Give them 0 where that is what it means, or leave those units out before.",
             )  # fmt: skip
     return {name: absent[name] for name in asked.covariates}
-
-
-def _bounded(answer: Sequence[Sequence[Any]], asked: Layout, where: str) -> None:
-    """Refuse counts below 0, and shares that are neither 0 nor 1."""
-    overall, at = [row for row in answer if row[2] == "overall"], 6
-    for i, name in enumerate(asked.bounded):
-        low = min((row[at + 2 * i] for row in overall if row[at + 2 * i] is not None), default=0.0)
-        if low < 0 and name not in asked.shares:
-            raise DataError(f"the smallest value is {low:g}; expected a count, 0 or more", source=where, column=name,
-                            fix="Mend the query that counted.")  # fmt: skip
-    at += 2 * len(asked.bounded)
-    for i, name in enumerate(name for name in asked.bounded if name in asked.shares):
-        wrong = [row[at + i] for row in overall if row[at + i] is not None]
-        if wrong:
-            raise DataError(f"there is the value {max(wrong):g}; expected 0 or 1 for a proportion", source=where,
-                            column=name, fix='Say kind = "mean", or count each unit once.')  # fmt: skip
 
 
 def _read(
@@ -359,7 +309,7 @@ def _read(
                             fix="Mend or leave out those units before.")  # fmt: skip
         shifts = {name: by_arm.get(arm, 0.0) for name, by_arm in asked.shifts.items()}
         cells[str(arm), day, by, segment] = Moments.of_sums(int(n), sums, products, shifts=shifts)
-    rules: tuple[dict[str, Any], ...] = ()
+    rules: tuple[Rule, ...] = ()
     if strangers:
         seen = ", ".join(f"'{name}' ({n:,} units)" for name, n in sorted(strangers.items()))
         if unknown_arms == "error":
@@ -367,7 +317,14 @@ def _read(
                 f"there are arms that the plan does not have: {seen}; expected {', '.join(plan.arms)}", source=where,
                 fix='Correct the plan, or leave these rows out and count them by unknown_arms="drop".',
             )  # fmt: skip
-        rules = ({"rule": "rows of unknown arms left out", "count": sum(strangers.values()), "detail": seen},)
+        rules = (
+            {
+                "code": "unknown_arms",
+                "rule": "rows of unknown arms left out",
+                "count": sum(strangers.values()),
+                "detail": seen,
+            },
+        )
     empty = [name for name in plan.arms if not any(cell[0] == name for cell in cells)]
     if empty:
         raise DataError(f"there are no units in the arm {', '.join(empty)}; expected some in every arm of the plan",
@@ -386,15 +343,16 @@ def _far_means(sums: Sums) -> dict[str, dict[str, float]]:
     }
 
 
-def _flags(sums: Sums, places: Mapping[str, Measure]) -> list[dict[str, Any]]:
+def _flags(sums: Sums, places: Mapping[str, Measure]) -> list[Rule]:
     """What can be summed up and not be compared."""
-    found: list[dict[str, Any]] = []
+    found: list[Rule] = []
     for arm in sums.arms:
         moments = sums.arm(arm)
         if moments.n < 2:
-            found.append({"rule": "an arm of one unit has no variance", "count": 1, "detail": f"arm '{arm}'"})
+            found.append({"code": "one_unit", "rule": "an arm of one unit has no variance", "count": 1, "arm": arm,
+                          "detail": f"arm '{arm}'"})  # fmt: skip
             continue
         flat = [name for name, place in places.items() if not moments.variance(place.columns[0]) > 0]
-        found += [{"rule": "a metric without variance cannot be tested", "count": moments.n,
-                   "detail": f"'{name}' has one value in arm '{arm}'"} for name in flat]  # fmt: skip
+        found += [Rule(code="no_variance", rule="a metric without variance cannot be tested", count=moments.n, arm=arm,
+                       metric=name, detail=f"'{name}' has one value in arm '{arm}'") for name in flat]  # fmt: skip
     return found

@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from reclens.experiment.effects import Effect, compare_metric
+from reclens.experiment.guard import BEYOND_CHANCE, SUSPECT, Guard, GuardStatus
 from reclens.experiment.look import Look
 from reclens.experiment.plan import Plan
+from reclens.experiment.row_guards import LOST_SHARE, row_guards
 from reclens.experiment.rule import LEAST_POWER
-from reclens.experiment.sums import OVERALL, Sums, measures
+from reclens.experiment.sums import LEFT_OUT, OVERALL, Sums, effective, measures
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.counts import sample_ratio
 from reclens.stats.difference import Difference
 from reclens.stats.multiplicity import adjust
 
-__all__ = ["Guard", "guards_of"]
+__all__ = ["guards_of"]
 
-Status = Literal["fine", "look", "blocks", "not checked"]
-
-_SRM = 0.001  # a mismatch has to be beyond chance: many experiments are checked, most days
-_SUSPECT = 0.05
 _TOP_SHARE = 0.01  # of a metric's sum in one user's hands
-
-
-@dataclass(frozen=True)
-class Guard:
-    """One guard.
-
-    Attributes:
-        name: What is guarded.
-        status: ``fine``; ``look``: something to keep in mind; ``blocks``: no verdict before it is explained; ``not
-            checked``: the data for it were not there.
-        finding: What was seen, in a sentence.
-        rows: The numbers behind it.
-    """
-
-    name: str
-    status: Status
-    finding: str
-    rows: tuple[dict[str, Any], ...] = ()
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
-        return [{"guard": self.name, "status": self.status, "finding": self.finding}]
 
 
 def guards_of(
@@ -54,7 +29,7 @@ def guards_of(
 ) -> tuple[Guard, ...]:
     """Every guard, in the order to read them; ``stratified`` says that the effects are post-stratified."""
     return (
-        _sample_ratio(plan, sums), _clean_rows(plan, sums), _balance(plan, sums),
+        _sample_ratio(plan, sums), _clean_rows(plan, sums), *row_guards(sums), _balance(plan, sums),
         _outliers(plan, sums, look, effects, stratified),
         _peeking(plan, look), _power(plan, look, effects), _weeks(sums),
     )  # fmt: skip
@@ -75,37 +50,37 @@ def _sample_ratio(plan: Plan, sums: Sums) -> Guard:
     adjusted = adjust(np.array([row["p_value"] for row in parts]), correction="holm") if parts else []
     rows = [{**whole, "p_adjusted": whole["p_value"]}]
     rows += [{**row, "p_adjusted": float(p)} for row, p in zip(parts, adjusted, strict=True)]
-    worst = sorted((row for row in rows[1:] if row["p_adjusted"] < _SRM), key=lambda row: row["p_adjusted"])
+    worst = sorted((row for row in rows[1:] if row["p_adjusted"] < BEYOND_CHANCE), key=lambda row: row["p_adjusted"])
     seen = ", ".join(f"{arm} {whole[arm]:,}" for arm in sums.arms)
     wanted = ", ".join(f"{share:.0%}" for share in shares)
     text = f"{seen} units, planned {wanted}: p = {whole['p_value']:.2g}"
     places = "; ".join(f"{row['by']} {row['segment']} (p = {row['p_adjusted']:.1g})" for row in worst[:5])
-    if whole["p_value"] < _SRM:
+    if whole["p_value"] < BEYOND_CHANCE:
         where = f" It is seen in {places}." if worst else " No single day or segment stands out." if parts else ""
         fix = "Units were lost or added on the way to an arm: find out before reading any effect."
-        return Guard("sample ratio", "blocks", f"Mismatch: {text}.{where} {fix}", tuple(rows))
+        return Guard("sample_ratio", "blocks", f"Mismatch: {text}.{where} {fix}", tuple(rows))
     if worst:
-        return Guard("sample ratio", "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
-    if whole["p_value"] < _SUSPECT:
-        return Guard("sample ratio", "look", f"{text}: more uneven than 19 of 20 experiments, not beyond chance "
-                     f"(below {_SRM:g}).", tuple(rows))  # fmt: skip
-    return Guard("sample ratio", "fine", f"{text}.", tuple(rows))
+        return Guard("sample_ratio", "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
+    if whole["p_value"] < SUSPECT:
+        return Guard("sample_ratio", "look", f"{text}: more uneven than 19 of 20 experiments, not beyond chance "
+                     f"(below {BEYOND_CHANCE:g}).", tuple(rows))  # fmt: skip
+    return Guard("sample_ratio", "fine", f"{text}.", tuple(rows))
 
 
 def _clean_rows(plan: Plan, sums: Sums) -> Guard:
     """What was found on the way to the sums."""
-    n = sum(sums.arm(arm).n for arm in sums.arms)
     if not sums.rules:
-        return Guard("rows", "fine", "Every unit stands in one arm of the plan, with every value.")
+        return Guard("rows", "fine", "Every unit stands in one arm of the plan.")
     text = "; ".join(f"{rule['rule']}: {rule['detail']} ({rule['count']:,})" for rule in sums.rules)
-    lost = sum(rule["count"] for rule in sums.rules if "left out" in rule["rule"])
+    kept = sum(sums.arm(arm).n for arm in sums.arms)
+    lost = sum(rule["count"] for rule in sums.rules if rule["code"] in LEFT_OUT)
+    primary = {metric.name for metric in plan.primary}
     untested = any(
-        ("variance" in rule["rule"] and any(f"'{m.name}'" in rule["detail"] for m in plan.primary))
-        or "one unit" in rule["rule"]
+        rule["code"] == "one_unit" or (rule["code"] == "no_variance" and rule.get("metric") in primary)
         for rule in sums.rules
-    )  # fmt: skip
-    grave = untested or lost > 0.01 * n
-    return Guard("rows", "blocks" if grave else "look", f"{text}.", tuple(sums.rules))
+    )
+    grave = untested or lost > LOST_SHARE * (kept + lost)
+    return Guard("rows", "blocks" if grave else "look", f"{text}.", tuple(dict(rule) for rule in sums.rules))
 
 
 def _balance(plan: Plan, sums: Sums) -> Guard:
@@ -113,7 +88,7 @@ def _balance(plan: Plan, sums: Sums) -> Guard:
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     before = dict.fromkeys(x for place in places.values() for x in place.covariates)
     if not before:
-        return Guard("A/A on the past", "not checked", "The plan has no covariate measured before the experiment.")
+        return Guard("balance", "not checked", "The plan has no covariate measured before the experiment.")
     rows = []
     for x in before:
         for arm in plan.treatments:
@@ -124,16 +99,16 @@ def _balance(plan: Plan, sums: Sums) -> Guard:
     rows = [{**row, "p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
     tested = [row for row in rows if row["p_adjusted"] == row["p_adjusted"]]
     if not tested:
-        return Guard("A/A on the past", "not checked", "No covariate varies.", tuple(rows))
+        return Guard("balance", "not checked", "No covariate varies.", tuple(rows))
     worst = min(tested, key=lambda row: row["p_adjusted"])
     text = (f"{worst['covariate']} differs by {worst['standardised']:+.3f} standard deviations in {worst['arm']} "
             f"before "
             f"the experiment, adjusted p = {worst['p_adjusted']:.2g}")  # fmt: skip
-    if worst["p_adjusted"] < _SRM:
-        return Guard("A/A on the past", "blocks", f"The arms were not alike: {text}. Look for a carry-over, or a "
+    if worst["p_adjusted"] < BEYOND_CHANCE:
+        return Guard("balance", "blocks", f"The arms were not alike: {text}. Look for a carry-over, or a "
                      "randomisation that is off.", tuple(rows))  # fmt: skip
-    status: Status = "look" if worst["p_adjusted"] < _SUSPECT else "fine"
-    return Guard("A/A on the past", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))
+    status: GuardStatus = "look" if worst["p_adjusted"] < SUSPECT else "fine"
+    return Guard("balance", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))
 
 
 def _standardised(found: Difference) -> float:
@@ -163,7 +138,7 @@ def _outliers(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], str
                            level=plan.level)  # fmt: skip
         moved = (found.absolute.value - cut.absolute.value) / found.se
         p, p_cut = look.p_value(found), look.p_value(cut)
-        column = effect.metric.value or ""
+        column = effective(effect.metric, sums.indicators).value or ""
         held = {arm: tails.largest[name, arm] / total for arm in (plan.control, effect.arm)
                 if (total := sums.arm(arm).sum(column)) > 0}  # fmt: skip
         top = max(held.values(), default=0.0)
@@ -235,7 +210,7 @@ def _power(plan: Plan, look: Look, effects: Sequence[Effect]) -> Guard:
     text = (f"{low['metric']}: an effect of {low['planned_effect']:.2%} is found with power {low['power']:.0%}{when} "
             f"(planned {plan.power:.0%}); effects from {low['detectable']:.2%} on with the planned power")  # fmt: skip
     if low["power"] >= LEAST_POWER:
-        status: Status = "look" if low["power"] < plan.power - 0.05 else "fine"
+        status: GuardStatus = "look" if low["power"] < plan.power - 0.05 else "fine"
         return Guard("power", status, f"{text}.", tuple(rows))
     if plan.sequential is not None and (look.early or not look.known):  # a crossed bound is evidence at any look
         return Guard("power", "look", f"{text}: plan for more units.", tuple(rows))
@@ -244,12 +219,13 @@ def _power(plan: Plan, look: Look, effects: Sequence[Effect]) -> Guard:
 
 
 def _weeks(sums: Sums) -> Guard:
-    days = len(sums.days)
+    days = sums.length
     if not days:
-        return Guard("whole weeks", "not checked", "The days of first exposure were not gathered.")
+        return Guard("weeks", "not checked", "The days were not gathered.")
+    seen = f"The log covers {days} days" if sums.ran is not None else f"Users came in over {days} days"
     if days % 7:
-        return Guard("whole weeks", "look", f"Users came in on {days} days: days of the week do not count alike.")
-    return Guard("whole weeks", "fine", f"Users came in on {days} days, whole weeks.")
+        return Guard("weeks", "look", f"{seen}: days of the week do not count alike.")
+    return Guard("weeks", "fine", f"{seen}, whole weeks.")
 
 
 def _word(x: Quantity) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -168,7 +167,7 @@ def look_of(
         sums: Its sums.
         planned_units: Units that were planned over all arms; the information is then the share that is in. Without it
             the days tell, if the plan and the sums have them; else it is not known.
-        days: Days that have run; None counts those of the sums.
+        days: Days that have run; None counts those of the sums, of a log up to its last event.
         looks_taken: Information at the looks that were made before this one, where they are not those of the plan:
             spending functions then give the bounds of the looks really taken.
 
@@ -179,7 +178,7 @@ def look_of(
     if planned_units is not None and planned_units <= 0:
         raise UsageError(f"planned_units is {planned_units}, expected more than 0.")
     n = sum(sums.arm(arm).n for arm in sums.arms)
-    ran = days if days is not None else _span(sums)
+    ran = days if days is not None else sums.length
     share = n / planned_units if planned_units is not None else ran / plan.days if plan.days and ran else None
     looks, whole = plan.sequential, planned_units or _planned(plan)
     if share is None and looks is not None and looks.method != "group" and whole is not None:
@@ -262,11 +261,3 @@ def _tuning(plan: Plan, planned: float | None) -> float:
         )
     pair = plan.arms[plan.control] + sum(plan.arms[arm] for arm in plan.treatments) / len(plan.treatments)
     return max(planned * pair / 2, 2.0)
-
-
-def _span(sums: Sums) -> int:
-    """Days from the first to the last of the sums, both counted; 0 without days."""
-    if not sums.days:
-        return 0
-    first, last = (date.fromisoformat(day) for day in (sums.days[0], sums.days[-1]))
-    return (last - first).days + 1

@@ -77,6 +77,9 @@ class Metric(Part):
             larger loss.
         margin_absolute: The same in the unit of the metric instead, for what control may have none of (complaints).
         cap: Values above it count as it (winsorising), against absurd outliers; decided before the data are seen.
+        missing: What a value that is missing means: ``error`` refuses it; ``leave_out``: it is not known, and units
+            without any value are left out; ``zero``: nothing happened. None refuses it in a table with one row a unit;
+            in a log it leaves out as well, and blocks the verdict where more than 1 % of units have no value.
         unit: Words for the reader, such as "minutes".
         baseline: What is known of it beforehand.
     """
@@ -93,6 +96,7 @@ class Metric(Part):
     margin: float | None = Field(default=None, gt=0)
     margin_absolute: float | None = Field(default=None, gt=0)
     cap: float | None = None
+    missing: Literal["error", "leave_out", "zero"] | None = None
     unit: str = ""
     baseline: Baseline | None = None
 
@@ -115,6 +119,9 @@ class Metric(Part):
             )
         if self.covariates and (of_arm or self.kind == "quantile"):
             raise ValueError(f"covariates are given for '{self.name}', a {self.kind}, which has none. Leave them out")
+        if self.missing is not None and (of_arm or (self.kind == "quantile" and self.missing == "zero")):
+            raise ValueError(f"missing is '{self.missing}' for '{self.name}', a {self.kind}, which has no such choice. "
+                             "Leave it out")  # fmt: skip
         if self.margin is not None and self.margin_absolute is not None:
             raise ValueError(f"margin and margin_absolute are both given for '{self.name}'. Leave one of them out")
         given = self.margin if self.margin is not None else self.margin_absolute

@@ -151,6 +151,14 @@ class Plan(Part):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"metrics has two of the name '{twice[0]}'. Give each its own name")
+        said: dict[str, Metric] = {}
+        for metric in self.metrics:
+            for column in (metric.value, metric.per):
+                counted = column is None or column in ("events", "units")  # these are counts, and never missing
+                other = metric if counted else said.setdefault(column or "", metric)
+                if other.missing != metric.missing:
+                    raise ValueError(f"missing differs between '{other.name}' and '{metric.name}', which both read "
+                                     f"'{column}'. Say the same for both")  # fmt: skip
         if not self.primary:
             raise ValueError('metrics has none with role = "primary". Name the one that decides')
         low, high = self.slice

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
 from reclens.data.quoting import constant, quoted
 from reclens.experiment.metrics import Metric
-from reclens.experiment.sums import Measure, capped, missing
+from reclens.experiment.sums import Measure, capped, effective, missing
 
-__all__ = ["Layout", "layout", "missing_query", "per_unit", "sums_query"]
+__all__ = ["Layout", "Window", "layout", "missing_query", "per_unit", "sums_query"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def layout(
     plain: dict[str, str] = {}
     needed: list[str] = [] if rows is None else [rows]
     covariates: list[str] = []
-    used = [metric for metric in metrics if metric.name in found]
+    asked = [metric for metric in metrics if metric.name in found]
+    used = [effective(metric, indicators) for metric in asked]
     for metric in used:
         assert metric.value is not None
         before = [part.strip() for name in metric.covariates for part in name.split("/")]
@@ -71,6 +74,7 @@ def layout(
         needed += [metric.value, *([metric.per] if metric.per else [])]
         if metric.cap is not None:
             plain[capped(metric.value, metric.cap)] = f"least({_number(metric.value)}, {metric.cap!r}::DOUBLE)"
+    indicators = [name for name in indicators if name in covariates]
     optional = [name for name in dict.fromkeys(covariates) if name not in needed]
     for name in dict.fromkeys([*needed, *covariates]):
         plain.setdefault(name, f"coalesce({_number(name)}, 0)" if name in indicators else _number(name))
@@ -83,15 +87,15 @@ def layout(
         for i, a in enumerate(each.columns)
         for b in each.columns[i:]
     )
-    below = [metric.per for metric in used if metric.per]
-    below += [metric.value for metric in used if metric.per and metric.value and metric.value in whole]
+    below = [metric.per for metric in asked if metric.per]
+    below += [metric.value for metric in asked if metric.per and metric.value and metric.value in whole]
     return Layout(
         expressions={name: plain[name] for name in columns},
         pairs=tuple(pairs),
         needed=tuple(dict.fromkeys(needed)),
         covariates=tuple(optional),
         counts=tuple(dict.fromkeys([*below, *counts])),
-        shares=tuple(dict.fromkeys(m.value for m in used if m.kind == "proportion" and m.value and rows is None)),
+        shares=tuple(dict.fromkeys(m.value for m in asked if m.kind == "proportion" and m.value and rows is None)),
         shifts=dict(shifts or {}),
     )
 
@@ -145,6 +149,29 @@ def missing_query(source: str, plan: Layout) -> str:
     return f"SELECT {counts} FROM {source}"
 
 
+@dataclass(frozen=True)
+class Window:
+    """The rows that belong to the experiment: those from its start on, where it has one.
+
+    Attributes:
+        time: Column of the time; None where every row belongs to it.
+        start: When it began, bound as ``$start``; None takes every row.
+    """
+
+    time: str | None = None
+    start: date | datetime | None = None
+
+    @property
+    def sql(self) -> str:
+        """The condition of a row."""
+        return f"{quoted(self.time)} >= $start" if self.time and self.start is not None else "TRUE"
+
+    @property
+    def params(self) -> dict[str, Any] | None:
+        """What has to be bound."""
+        return {"start": self.start} if self.time and self.start is not None else None
+
+
 def per_unit(
     source: str,
     *,
@@ -153,8 +180,9 @@ def per_unit(
     sums: Sequence[str],
     largest: Sequence[str] = (),
     before: Mapping[str, str] | None = None,
+    made: Mapping[str, str] | None = None,
     segments: Sequence[str] = (),
-    time: str | None = None,
+    window: Window | None = None,
     cluster: str | None = None,
 ) -> str:
     """Events grouped by unit: one row a unit, with ``arm_low`` and ``arm_high`` to find those in two arms.
@@ -169,31 +197,35 @@ def per_unit(
         sums: Columns to add up over the events of the experiment.
         largest: Columns of which the largest counts, such as whether a user ever returned.
         before: Name -> column to add up over the events before ``$start``; ``"*"`` counts them.
+        made: Name -> aggregate over the events of the experiment, without its filter, such as ``count("clicks")``.
         segments: Columns that a unit has one value of (the smallest, if it has several).
-        time: Column of the time; None where every event belongs to the experiment.
+        window: Which events belong to the experiment; all of them by default.
         cluster: Column of the cluster that the unit belongs to.
     """
-    within = f"{quoted(time)} >= $start" if time else "TRUE"
+    window = window or Window()
+    only = f"FILTER ({window.sql})"
     keys = [quoted(name) for name in (cluster, unit) if name]
-    made = list(keys)
-    made += [f"{end}(CAST({quoted(arm)} AS VARCHAR)) FILTER ({within}) AS arm_{name}"
-             for end, name in (("min", "low"), ("max", "high"))]  # fmt: skip
-    if time:
-        made.append(f"CAST(min({quoted(time)}) FILTER ({within}) AS DATE) AS day_")
-    made.append(f"count(*) FILTER ({within}) AS events")
-    made += [f"coalesce(sum({_number(name)}) FILTER ({within}), 0) AS {quoted(name)}" for name in sums]
-    made += [f"coalesce(max({_number(name)}) FILTER ({within}), 0) AS {quoted(name)}" for name in largest]
+    listed = list(keys)
+    listed += [f"{end}(CAST({quoted(arm)} AS VARCHAR)) {only} AS arm_{name}"
+               for end, name in (("min", "low"), ("max", "high"))]  # fmt: skip
+    if window.time:
+        listed.append(f"CAST(min({quoted(window.time)}) {only} AS DATE) AS day_")
+    listed.append(f"count(*) {only} AS events")
+    listed += [f"coalesce(sum({_number(name)}) {only}, 0) AS {quoted(name)}" for name in sums]
+    listed += [f"coalesce(max({_number(name)}) {only}, 0) AS {quoted(name)}" for name in largest]
+    listed += [f"coalesce({sql} {only}, 0) AS {quoted(name)}" for name, sql in (made or {}).items()]
     for name, column in (before or {}).items():
         what = "count(*)" if column == "*" else f"sum({_number(column)})"
-        made.append(f"coalesce({what} FILTER (NOT ({within})), 0) AS {quoted(name)}")
-    made += [f"min({quoted(name)}) AS {quoted(name)}" for name in segments]
-    having = f"\nHAVING count(*) FILTER ({within}) > 0" if time else ""
-    grouped = f"SELECT {', '.join(made)}\nFROM {source}\nGROUP BY {', '.join(keys)}{having}"
+        listed.append(f"coalesce({what} FILTER (NOT ({window.sql})), 0) AS {quoted(name)}")
+    listed += [f"min({quoted(name)}) AS {quoted(name)}" for name in segments]
+    having = f"\nHAVING count(*) {only} > 0" if window.params else ""
+    grouped = f"SELECT {', '.join(listed)}\nFROM {source}\nGROUP BY {', '.join(keys)}{having}"
     if cluster is None:
         return grouped
     whole = [quoted(cluster), "min(arm_low) AS arm_low", "max(arm_high) AS arm_high", "count(*) AS units"]
-    whole += [f"min({name}) AS {name}" for name in [*(["day_"] if time else []), *map(quoted, segments)]]
-    whole += [f"sum({name}) AS {name}" for name in ["events", *map(quoted, [*sums, *largest, *(before or {})])]]
+    whole += [f"min({name}) AS {name}" for name in [*(["day_"] if window.time else []), *map(quoted, segments)]]
+    added = [*sums, *largest, *(made or {}), *(before or {})]
+    whole += [f"sum({name}) AS {name}" for name in ["events", *map(quoted, added)]]
     return f"SELECT {', '.join(whole)}\nFROM ({grouped})\nGROUP BY {quoted(cluster)}"
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from reclens.experiment.ages import gather_ages, metric_by_age
 from reclens.experiment.arm_metrics import arm_differences, quantile_differences
 from reclens.experiment.decision import Decision, decide
 from reclens.experiment.effects import Effect, Others, compare_metric, effects_of
-from reclens.experiment.gather import OnFault, gather, gather_events
-from reclens.experiment.guards import Guard, guards_of
+from reclens.experiment.gather import gather, gather_events
+from reclens.experiment.guard import Guard
+from reclens.experiment.guards import guards_of
 from reclens.experiment.look import Look, look_of
 from reclens.experiment.plan import Plan
 from reclens.experiment.rule import decision_rule
 from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects, small_segments
-from reclens.experiment.sums import Sums, measures
+from reclens.experiment.sums import Rule, Sums, measures
+from reclens.experiment.units import OnFault
 from reclens.stats.bayes import normal_posterior
 
 __all__ = ["Readout", "read_experiment", "read_sums"]
@@ -63,7 +65,7 @@ class Readout:
     caveats: tuple[str, ...]
     next_steps: tuple[str, ...]
     units: Mapping[str, int]
-    rules: tuple[dict[str, Any], ...]
+    rules: tuple[Rule, ...]
 
     @property
     def rule(self) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ class Readout:
             "cumulative": list(self.cumulative), "daily": list(self.daily), "novelty": list(self.novelty),
             "posteriors": list(self.posteriors),
             "adjusted": list(self.adjusted), "caveats": list(self.caveats), "next_steps": list(self.next_steps),
-            "rules": list(self.rules),
+            "rules": [dict(rule) for rule in self.rules],
         }  # fmt: skip
 
 
@@ -108,6 +110,8 @@ def read_experiment(
     two_arms: OnFault = "error",
     unknown_arms: OnFault = "error",
     counts: Sequence[str] = (),
+    event_id: str | None = None,
+    duplicates: Literal["keep", "drop"] = "keep",
     planned_units: float | None = None,
     days: int | None = None,
     looks_taken: Sequence[float] = (),
@@ -130,6 +134,8 @@ def read_experiment(
         two_arms: Whether units in two arms are an error, or dropped and counted.
         unknown_arms: Likewise, rows of arms that the plan does not have.
         counts: Columns that may not be negative; see :func:`~reclens.experiment.gather.gather`.
+        event_id: Column of an id of the event; see :func:`~reclens.experiment.gather.gather_events`.
+        duplicates: Whether duplicated events count as they stand there, or once; likewise.
         planned_units: As in :func:`read_sums`.
         days: As in :func:`read_sums`.
         looks_taken: As in :func:`read_sums`.
@@ -140,7 +146,8 @@ def read_experiment(
                               "counts": counts}  # fmt: skip
     if events or plan.cluster:
         at = time if events else None
-        sums = gather_events(source, plan, arm=arm, time=at, start=start, **faults)
+        sums = gather_events(source, plan, arm=arm, time=at, start=start, event_id=event_id, duplicates=duplicates,
+                             **faults)  # fmt: skip
         if events and not plan.cluster and any(m.kind in ("mean", "proportion", "ratio") for m in plan.primary):
             ages = gather_ages(source, plan, arm=arm, time=time, start=start, table=table)
     else:
@@ -335,7 +342,7 @@ def _next_steps(
         "power": "Run longer, or plan a test of more units: with so few nothing can be concluded.",
         "peeking": "Wait for the planned end or look, or say how far the experiment is, then read again.",
     }
-    said += [todo.get(guard.name, f"Explain and mend '{guard.name}', then read again.")
+    said += [todo.get(guard.code, f"Explain and mend '{guard.name}', then read again.")
              for guard in guards if guard.status == "blocks"]  # fmt: skip
     winners = [decision.arm for decision in decisions if decision.word == "ship"]
     for decision in decisions:

@@ -23,6 +23,9 @@ def guards_of(plan: Plan) -> tuple[str, ...]:
     said = [
         "Sample ratio: the units of the arms stand in the planned shares, over all days and by day and segment.",
         "One arm each: no unit in two arms, no arm that the plan does not know.",
+        "Rows of a log: as many values are missing and rows duplicated in one arm as in another, beyond chance.",
+        "Extreme units: no arm has more units with values far beyond all others, such as bots.",
+        "Unit: no id that several units share stands in one arm more often than chance, unless it is the cluster.",
         f"Peeking: {looks}.",
         "Outliers: no handful of units carries the effect (a metric with a cap is cut there, as planned).",
         (

@@ -17,26 +17,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 
 import numpy as np
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.experiment.metrics import Metric
+from reclens.experiment.tally import Coarser, Tally, added
 from reclens.stats.arms import Quantity
 from reclens.stats.moments import Moments
 
 if TYPE_CHECKING:
     from reclens.experiment.tails import Tails
 
-__all__ = ["OVERALL", "Cell", "Measure", "Sums", "capped", "measures", "missing"]
+__all__ = ["LEFT_OUT", "OVERALL", "Cell", "Measure", "Rule", "RuleCode", "Sums", "capped", "complete", "effective",
+           "measures", "missing", "there"]  # fmt: skip
 
 Cell = tuple[str, str | None, str, str]
 """Arm, day (ISO date, or None), segmentation and segment."""
 
 OVERALL = ("overall", "all")
 """The segmentation and segment of all units."""
+
+RuleCode = Literal["two_arms", "unknown_arms", "missing_covariate", "one_unit", "no_variance"]
+
+LEFT_OUT: Final[frozenset[RuleCode]] = frozenset({"two_arms", "unknown_arms"})
+"""Codes of rules that leave units out."""
+
+
+class Rule(TypedDict):
+    """What was found or done on the way to the sums: codes for programs, words for readers."""
+
+    code: RuleCode
+    rule: str
+    count: int
+    detail: str
+    arm: NotRequired[str]
+    metric: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -70,13 +89,15 @@ def measures(
         rows: The column that counts rows where the unit of the sums is a cluster of them: means are then ratios.
         indicators: Covariate columns that are missing for some units. Where one is, it counts 0, and the share of the
             missing becomes a covariate of its own (``"COLUMN is missing"``), so that the adjustment stays unbiased.
+            And columns of :func:`there` and :func:`complete`, of metrics whose own values are missing for some.
     """
     found: dict[str, Measure] = {}
     for metric in metrics:
-        if metric.value is None or metric.kind not in ("mean", "proportion", "ratio"):
+        read = effective(metric, indicators)
+        if read.value is None or read.kind not in ("mean", "proportion", "ratio"):
             continue
-        value = metric.value if metric.cap is None else capped(metric.value, metric.cap)
-        below = metric.per if metric.kind == "ratio" else rows
+        value = read.value if metric.cap is None else capped(read.value, metric.cap)
+        below = read.per if read.kind == "ratio" else rows
         of: Quantity = value if below is None else (value, below)
         adjusting: list[Quantity] = []
         for name in metric.covariates:
@@ -87,6 +108,40 @@ def measures(
             adjusting += [(part, rows) if rows else part for part in lacking]
         found[metric.name] = Measure(metric, of, tuple(dict.fromkeys(adjusting)))
     return found
+
+
+def effective(metric: Metric, indicators: Sequence[str]) -> Metric:
+    """The metric as it is summed up: where values are missing and left out, a mean is one over the units with a value.
+
+    That is the ratio of two sums over all units, so that every metric keeps to one n and its interval is the delta
+    method's. A ratio takes both of its sums over the rows that have both.
+    """
+    if metric.value is None or metric.missing == "zero":
+        return metric
+    if metric.per and complete(metric.per, metric.name) in indicators:
+        both = {"value": complete(metric.value, metric.name), "per": complete(metric.per, metric.name)}
+        return metric.model_copy(update=both)
+    if metric.kind in ("mean", "proportion") and there(metric.value) in indicators:
+        return metric.model_copy(update={"kind": "ratio", "per": there(metric.value)})
+    return metric
+
+
+def there(column: str) -> str:
+    """The name of the column that counts the units which have a value of another.
+
+    >>> there("clicks")
+    'units with clicks'
+    """
+    return f"units with {column}"
+
+
+def complete(column: str, metric: str) -> str:
+    """The name of a column of a ratio, summed over the rows that have both of its columns.
+
+    >>> complete("views", "click-through rate")
+    'views in complete rows of click-through rate'
+    """
+    return f"{column} in complete rows of {metric}"
 
 
 def capped(column: str, cap: float) -> str:
@@ -115,19 +170,25 @@ class Sums:
         arms: The arms, in the order of the plan.
         columns: The columns.
         cells: Moments of each cell.
-        rules: What was found and done on the way, each ``{"rule", "count", "detail"}``.
-        indicators: Covariates that are missing for some units.
+        rules: What was found and done on the way.
+        indicators: Covariates that are missing for some units, and the columns that count units with a value.
         rows: The column that counts rows, where the unit of the sums is a cluster; else None.
         tails: The largest values, if they were asked for; they do not add up, and ``+`` leaves them out.
+        tallies: Faulty rows, by arm.
+        coarser: Ids that several units each share, which may be what was randomised.
+        ran: First and last day of a log (ISO dates): from the start to its last event, whoever came in first then.
     """
 
     arms: tuple[str, ...]
     columns: tuple[str, ...]
     cells: Mapping[Cell, Moments]
-    rules: tuple[dict[str, Any], ...] = ()
+    rules: tuple[Rule, ...] = ()
     indicators: tuple[str, ...] = ()
     rows: str | None = None
     tails: Tails | None = None
+    tallies: tuple[Tally, ...] = ()
+    coarser: tuple[Coarser, ...] = ()
+    ran: tuple[str, str] | None = None
 
     @classmethod
     def of_rows(
@@ -179,13 +240,25 @@ class Sums:
             if mine != theirs:
                 raise IncomparableError(
                     f"sums differ in {name} ({mine} and {theirs}), so that they cannot be added. Gather both by one "
-                    "plan; indicators=True keeps the columns alike where covariates are missing in one of them."
+                    "plan; indicators=True keeps the columns alike where covariates are missing in one of them, and "
+                    'missing = "leave_out" of a metric where its values are.'
                 )
         cells = dict(self.cells)
         for cell, moments in other.cells.items():
             cells[cell] = cells[cell] + moments if cell in cells else moments
         indicators = tuple(dict.fromkeys((*self.indicators, *other.indicators)))
-        return replace(self, cells=cells, rules=(*self.rules, *other.rules), indicators=indicators, tails=None)
+        spans = [each for each in (self.ran, other.ran) if each is not None]
+        ran = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+        return replace(
+            self,
+            cells=cells,
+            rules=(*self.rules, *other.rules),
+            indicators=indicators,
+            tails=None,
+            ran=ran,
+            tallies=added(self.tallies, other.tallies),
+            coarser=(*self.coarser, *other.coarser),
+        )
 
     @cached_property
     def _parts(self) -> Mapping[tuple[str, str, str], Sequence[tuple[str | None, Moments]]]:
@@ -199,6 +272,12 @@ class Sums:
     def days(self) -> tuple[str, ...]:
         """The days of first exposure, in order; empty where days were not gathered."""
         return tuple(sorted({day for _, day, _, _ in self.cells if day is not None}))
+
+    @property
+    def length(self) -> int:
+        """Days from the first to the last, both counted: of the log, or else of first exposure; 0 without days."""
+        span = self.ran or ((self.days[0], self.days[-1]) if self.days else None)
+        return 0 if span is None else (date.fromisoformat(span[1]) - date.fromisoformat(span[0])).days + 1
 
     @property
     def segmentations(self) -> tuple[str, ...]:

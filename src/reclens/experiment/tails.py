@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from reclens.data.quoting import quoted
+from reclens.experiment.gaps import known, tally_of
 from reclens.experiment.plan import Plan
 from reclens.experiment.query import layout, sums_query
 from reclens.experiment.source import Table, run
-from reclens.experiment.sums import Measure, Sums, measures
+from reclens.experiment.sums import Measure, Sums, effective, measures
+from reclens.experiment.tally import Tally
 from reclens.stats.moments import Moments
 
 __all__ = ["CUT", "Tails", "tails_of"]
 
 CUT = 0.999
-"""Quantile over all arms at which values are cut off (winsorised) for comparison."""
+"""Quantile over all arms at which values are cut off (winsorised) for comparison, unless the fence is below it."""
+
+_FENCE = 3.0  # Tukey's factor of what is "far out"
+_LEAST_SPREAD = math.log(2)  # of the quartiles, so that a unit is never extreme below eight times the upper one
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +30,13 @@ class Tails:
     """The largest values of metrics that are sums or amounts.
 
     Attributes:
-        caps: Metric -> value at the 99.9 % quantile over all arms.
+        caps: Metric -> value at the 99.9 % quantile over all arms, or the fence of extreme values where that is lower:
+            more than one unit in a thousand may be a bot.
         largest: Metric and arm -> largest value of a user in the arm.
         ten: Metric and arm -> sum of the ten largest.
         places: Metric -> where it stands in ``arms``.
         arms: Arm -> moments with the values cut off.
+        extremes: Units with extreme values of a metric or an extreme number of events, by arm.
     """
 
     caps: Mapping[str, float]
@@ -36,6 +44,7 @@ class Tails:
     ten: Mapping[tuple[str, str], float]
     places: Mapping[str, Measure]
     arms: Mapping[str, Moments]
+    extremes: tuple[Tally, ...] = ()
 
 
 def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
@@ -48,7 +57,9 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
     quantiles = run(rows, f"SELECT {', '.join(f'quantile_disc({c}, {CUT})' for c in columns)} FROM {rows.sql}")[0]
     most = ", ".join(f"max({c}), list_sum(max({c}, 10))" for c in columns)
     found = run(rows, f"SELECT {at}, {most} FROM {rows.sql} GROUP BY 1 ORDER BY 1")
-    caps = {m.name: float(cap) for m, cap in zip(looked, quantiles, strict=True)}
+    limits = _fences_of(rows, [*(["events"] if "events" in rows.columns else []), *(m.value or "" for m in looked)])
+    caps = {m.name: min(float(cap), limits.get(m.value or "", math.inf))
+            for m, cap in zip(looked, quantiles, strict=True)}  # fmt: skip
     largest: dict[tuple[str, str], float] = {}
     ten: dict[tuple[str, str], float] = {}
     for name, *values in found:
@@ -59,7 +70,8 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
     places = measures(capped, rows=sums.rows, indicators=sums.indicators)
     asked = layout(capped, places, indicators=sums.indicators, rows=sums.rows)
     # The means of the first pass are taken off, so that squares of values far from zero keep their digits.
-    base = {place.columns[0]: metric.value or "" for place, metric in zip(places.values(), looked, strict=True)}
+    base = {place.columns[0]: effective(metric, sums.indicators).value or ""
+            for place, metric in zip(places.values(), looked, strict=True)}  # fmt: skip
     means = {name: sums.arm(name) for name in plan.arms}
     asked = replace(asked, shifts={
         column: {name: moments.value(base.get(column, column)) for name, moments in means.items()}
@@ -74,4 +86,34 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
         added = dict(zip(asked.expressions, numbers[:width], strict=True))
         products = dict(zip(asked.pairs, numbers[width:], strict=True))
         arms[str(row[0])] = Moments.of_sums(int(row[4]), added, products, shifts=shifts)
-    return Tails(caps, largest, ten, places, arms)
+    return Tails(caps, largest, ten, places, arms, _extremes(rows, plan, limits, arm=arm))
+
+
+def _fences_of(rows: Table, names: Sequence[str]) -> dict[str, float]:
+    """Column -> value above which a unit is extreme, by the quartiles of the values above 0 of all arms together.
+
+    Values are compared by their logarithm: the fence is Q3 + 3 max(Q3 - Q1, log 2), Tukey's of what is far out (1977).
+    One lognormal value in a million lies beyond it, and none below 8 times the upper quartile does.
+    """
+    listed = list(dict.fromkeys(names))
+    numbers = [f"CAST({quoted(name)} AS DOUBLE)" for name in listed]
+    asked = ", ".join(f"quantile_disc({x}, [0.25, 0.75]) FILTER ({x} > 0)" for x in numbers)
+    found: dict[str, float] = {}
+    for name, quartiles in zip(listed, run(rows, f"SELECT {asked} FROM {rows.sql}")[0], strict=True):
+        if quartiles is not None:
+            low, high = (math.log(each) for each in quartiles)
+            found[name] = math.exp(high + _FENCE * max(high - low, _LEAST_SPREAD))
+    return found
+
+
+def _extremes(rows: Table, plan: Plan, limits: Mapping[str, float], *, arm: str) -> tuple[Tally, ...]:
+    """Units beyond the fences, by arm, and the share of everything that they hold."""
+    beyond = ", ".join(f"count(*) FILTER (CAST({quoted(name)} AS DOUBLE) > {limit!r})"
+                       for name, limit in limits.items())  # fmt: skip
+    counts = run(rows, f"SELECT {beyond} FROM {rows.sql}")[0] if limits else ()
+    found: list[Tally] = []
+    for (name, limit), count in zip(limits.items(), counts, strict=True):
+        x, empty = f"CAST({quoted(name)} AS DOUBLE)", Tally("extreme_units", name, "kept", {}, limit)
+        found.append(empty if not count else tally_of(rows, empty, f"(CASE WHEN {x} > {limit!r} THEN {x} ELSE 0 END)",
+                              f"(CASE WHEN {x} > 0 THEN {x} ELSE 1 END)", arm=arm))  # fmt: skip
+    return known(found, plan.arms)

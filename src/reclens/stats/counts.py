@@ -11,7 +11,7 @@ import numpy as np
 
 from reclens.errors import UsageError
 
-__all__ = ["Tested", "homogeneity", "sample_ratio"]
+__all__ = ["Tested", "homogeneity", "mean_scores", "sample_ratio"]
 
 _MOST_OUTCOMES = 50_000  # an exact test of more would be felt, where every day and segment is tested
 
@@ -113,6 +113,43 @@ def homogeneity(successes: Sequence[int], totals: Sequence[int]) -> Tested:
     statistic = float(((hits - n * share) ** 2 / (n * share * (1 - share))).sum())
     df = len(n) - 1
     return Tested(statistic, df, float(chdtrc(df, statistic)), "Pearson's chi-square of equal shares")
+
+
+def mean_scores(units: Sequence[int], sums: Sequence[float], squares: Sequence[float]) -> Tested:
+    """Whether several groups have one mean score, by the chi-square of permuting units over the groups.
+
+    The statistic is Σ n (x̄ - x̄ of all)² / s² with the variance s² of all units together, which holds whatever the
+    scores are distributed like as long as the groups are large. Of scores that are 0 or 1 it is that of
+    :func:`homogeneity` times (N - 1) / N; of ranks it is that of Kruskal and Wallis.
+
+    Args:
+        units: Units of each group.
+        sums: Sum of the scores of each group.
+        squares: Sum of their squares.
+
+    Raises:
+        UsageError: If there are fewer than two groups, or a group is empty.
+
+    Example:
+        >>> found = mean_scores([3, 3], [6.0, 15.0], [14.0, 77.0])  # ranks 1, 2, 3 and 4, 5, 6
+        >>> round(found.statistic, 4), found.df
+        (3.8571, 1)
+
+    References:
+        Kruskal and Wallis (1952); Puri and Sen (1971), for scores in general.
+    """
+    from scipy.special import chdtrc
+
+    n, total, square = (np.asarray(each, np.float64) for each in (units, sums, squares))
+    if len(n) < 2 or not len(n) == len(total) == len(square) or (n <= 0).any():
+        raise UsageError(f"there are {list(units)} units; expected two groups or more, each with some.")
+    mean = total.sum() / n.sum()
+    variance = (square.sum() - n.sum() * mean**2) / max(n.sum() - 1, 1)
+    df = len(n) - 1
+    if not variance > 1e-12 * mean**2:
+        return Tested(0.0, df, 1.0, "every unit has the same score")
+    statistic = float((n * (total / n - mean) ** 2).sum() / variance)
+    return Tested(statistic, df, float(chdtrc(df, statistic)), "chi-square of mean scores under permutation")
 
 
 def _exact(seen: np.ndarray, shares: np.ndarray, outcomes: int) -> Tested:

@@ -1,0 +1,56 @@
+"""What a guard says: its code, whether it blocks, what was seen, and the numbers behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+__all__ = ["BEYOND_CHANCE", "SUSPECT", "Guard", "GuardCode", "GuardStatus"]
+
+GuardCode = Literal[
+    "sample_ratio", "rows", "missing_values", "duplicates", "extreme_units", "unit", "untriggered", "balance",
+    "outliers", "peeking", "power", "weeks",
+]  # fmt: skip
+"""The guards, in the order to read them."""
+
+GuardStatus = Literal["fine", "look", "blocks", "not checked"]
+
+_NAMES: Final[dict[GuardCode, str]] = {
+    "sample_ratio": "sample ratio", "rows": "rows", "missing_values": "missing values", "duplicates": "duplicates",
+    "extreme_units": "extreme units", "unit": "unit", "untriggered": "untriggered units",
+    "balance": "A/A on the past", "outliers": "outliers", "peeking": "peeking", "power": "power",
+    "weeks": "whole weeks",
+}  # fmt: skip
+
+BEYOND_CHANCE: Final = 0.001
+"""p-value below which arms differ beyond chance: many experiments are checked, most days."""
+
+SUSPECT: Final = 0.05
+"""p-value below which a difference is mentioned."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard.
+
+    Attributes:
+        code: Which guard it is.
+        status: ``fine``; ``look``: something to keep in mind; ``blocks``: no verdict before it is explained; ``not
+            checked``: the data for it were not there.
+        finding: What was seen, in a sentence.
+        rows: The numbers behind it.
+    """
+
+    code: GuardCode
+    status: GuardStatus
+    finding: str
+    rows: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What is guarded, for readers."""
+        return _NAMES[self.code]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [{"code": self.code, "guard": self.name, "status": self.status, "finding": self.finding}]
