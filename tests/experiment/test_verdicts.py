@@ -48,10 +48,18 @@ def test_four_verdicts_beside_their_truths(world) -> None:
         assert ("favour one ranker" in (row["note"] or "")) == (method == "balanced")
     # Off-policy: right in sign. Whole beginnings of lists are nearer to the truth than items alone, which compete.
     truth = found.list_truth.value
-    for name in ("ips", "snips", "dr", "iips"):
+    for name in ("ips", "snips", "dr", "sn_iips"):
         row = by["off-policy", name, "clicks a list"]
         assert row["says"] == "treatment" and row["truth"] == truth
         assert row["effect"] > truth, "in a list of weaker items an item is clicked more"
+        assert "runs high" in row["note"], "and the row says so"
+    assert ("off-policy", "iips", "clicks a list") not in by, "the same number as ips: counted once"
+    assert found.off_policy_lists["iips"].difference.value == pytest.approx(
+        3 * found.off_policy["ips"].difference.value
+    )
+    for name in ("dm", "switch_dr", "dr_os"):
+        row = by["off-policy", name, "clicks a list"]
+        assert row["low"] is None and row["says"] == "none" and "wrong the model of rewards is" in row["note"]
     rips = by["off-policy", "rips", "clicks a list"]
     assert rips["low"] < truth < rips["high"]
     assert found.off_policy_lists["rips"].effective < found.off_policy.weights.effective

@@ -79,7 +79,9 @@ def off_policy(
     campaign: Annotated[str, typer.Option("--campaign", help="Open Bandit: all, men or women.")] = "all",
     reward: Annotated[str, typer.Option("--reward", help="Column of what came of it.")] = "clicked",
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
-    method: Annotated[str, typer.Option("--method", help="Interval: bootstrap or normal.")] = "bootstrap",
+    method: Annotated[
+        str, typer.Option("--method", help="Interval: hall, which holds with few clicks, or normal.")
+    ] = "hall",
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -109,5 +111,5 @@ def off_policy(
     found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
     emit(table_of("What the target would have earned", found.to_dicts()), format=format, out=out)
     say(found.words)
-    if found.objections:
+    if found.verdict == "none":
         raise typer.Exit(1)

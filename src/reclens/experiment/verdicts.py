@@ -12,9 +12,10 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.experiment.interleave.lists import Method
 from reclens.experiment.interleave.sensitivity import MethodSensitivity, Sensitivity, measure_sensitivity
-from reclens.experiment.off_policy.evaluate import OffPolicy, PolicyValue, evaluate_policy
+from reclens.experiment.off_policy.evaluate import BY_PLACE, OffPolicy, PolicyValue, evaluate_policy
 from reclens.experiment.off_policy.log import Decisions, Target
-from reclens.experiment.off_policy.slate import evaluate_lists, prefix_chances
+from reclens.experiment.off_policy.pseudo_inverse import can_invert, pseudo_inverse_weights
+from reclens.experiment.off_policy.slate import PLACE_BY_PLACE, evaluate_lists, prefix_chances
 from reclens.experiment.off_policy.weights import Limits
 from reclens.experiment.simulation import ab_difference
 from reclens.stats.difference import Difference
@@ -72,9 +73,9 @@ class Verdicts:
             rows.append(row | {"p_value": found.p_value})
         rows.append(_row("truth", "first day", "clicks a list", self.list_truth, self.list_truth))
         rows += [self._mixed(each) for each in self.sensitivity.methods]
-        rows += [self._from_log(each, self.off_policy, self.places) for each in self.off_policy.values]
-        rows += [self._from_log(each, self.off_policy_lists, 1) for each in self.off_policy_lists.values]
-        return rows
+        items = [self._from_log(each, self.off_policy, self.places) for each in self.off_policy.values]
+        lists = [self._from_log(each, self.off_policy_lists, 1) for each in self.off_policy_lists.values]
+        return rows + items + [row for row in lists if not any(_same(row, other) for other in items)]
 
     def _mixed(self, each: MethodSensitivity) -> dict[str, Any]:
         plain = each.method == "ab"
@@ -93,12 +94,12 @@ class Verdicts:
         low, high = (None if end is None else places * end for end in (gap.low, gap.high))
         scaled = Estimate(places * gap.value, low, high, gap.n, gap.level, gap.note)
         row = _row("off-policy", each.estimator, "clicks a list", scaled, self.list_truth)
-        if found.objections or not each.enough:
+        if found.objections or each.refused is not None:
             row |= {"says": "none", "right": None}
         own = found.weights.effective if each.effective is None else each.effective
-        doubt = "its interval does not know how wrong the model of rewards is" if each.estimator == "dm" else None
-        few = None if each.enough else f"the effective sample is {own:,.0f}: too small"
-        return row | {"effective": own, "note": " ".join(found.objections) or few or doubt}
+        alone = self.places > 1 and (found.by_place or each.estimator in PLACE_BY_PLACE)
+        note = " ".join(found.objections) or each.reason or (BY_PLACE if alone else None)
+        return row | {"effective": own, "note": note}
 
 
 def four_verdicts(
@@ -238,8 +239,12 @@ def _logged(
     targets = [Target.of_lists(log, each, greedy, rows=rows) for each in (first, second)]
     ratios = [prefix_chances(log, each, greedy, rows=rows) / down for each in (first, second)]
     by_place = evaluate_policy(log, targets[0], against=targets[1], limits=limits, level=level, rng=seed)
+    pseudo: list[np.ndarray | None] = [None, None]
+    if all(can_invert(policy, int(n)) for n in np.unique((candidates[:, : policy.pool] >= 0).sum(axis=1))):
+        pseudo = [pseudo_inverse_weights(log, candidates, policy, each, rows=rows) for each in targets]
     by_list = evaluate_lists(log, targets[0], prefix_ratios=ratios[0], against=targets[1], against_ratios=ratios[1],
-                             limits=limits, level=level, rng=seed)  # fmt: skip
+                             pi_weights=pseudo[0], against_pi_weights=pseudo[1], limits=limits,
+                             level=level)  # fmt: skip
     return by_place, by_list
 
 
@@ -255,6 +260,13 @@ def _list_truth(world: World, first: np.ndarray, second: np.ndarray, k: int, lev
     gaps = np.subtract(*(respond(world, everybody, each[:, :k]).expected.sum(axis=1, dtype=np.float64)
                          for each in (first, second)))  # fmt: skip
     return mean_estimate(gaps, level=level, note="over users like these; of these users it is exact")
+
+
+def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two rows are one estimate under two names: ``ips`` and ``iips`` where lists all are of one length."""
+    names = ("effect", "low", "high", "truth")
+    return all(row[name] is not None and other[name] is not None and bool(np.isclose(row[name], other[name], rtol=1e-9))
+               for name in names)  # fmt: skip
 
 
 def _row(verdict: str, method: str, measure: str, found: Estimate, truth: Estimate) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reclens.experiment.off_policy.evaluate import BY_PLACE
 from reclens.experiment.verdicts import Verdicts
 from reclens.report.charts import dots, rows_of, zero
 from reclens.report.page import figure_of
@@ -28,7 +29,6 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
     rows = found.to_dicts()
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     drawn = [(verdict_chart(rows, measure=name), f"Effect on {in_words(name)}") for name in measures]
-    objections = [*found.off_policy.objections, *found.off_policy_lists.objections]
     parts = [
         Part(title="Side by side", tables=(verdict_table(rows),),
              figures=tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None),
@@ -37,8 +37,7 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
         Part(title="How many users each way needs", tables=(_sensitivity_table(rows),),
              lead="For 80 % power on the same lists of the first day. The gain is the users of an A/B test over those "
              "of the other way; it is measured in this world, and another world has another."),
-        Part(title="What the log cannot tell", points=tuple(dict.fromkeys(objections)) or (
-             "The log explores enough: no objection to its weights.",)),
+        Part(title="What the log cannot tell", points=_doubts(found)),
         appendix({"verdicts": rows}),
     ]  # fmt: skip
     treatment, control = found.names
@@ -67,6 +66,17 @@ def summary_of_verdicts(found: Verdicts) -> list[str]:
             told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
             said.append(f"{way}, {len(mine)} {'estimate' if len(mine) == 1 else 'estimates'}: {told}.")
     return [*said, "This is one world and one seed: how often each way is right takes many of them."]
+
+
+def _doubts(found: Verdicts) -> tuple[str, ...]:
+    """What speaks against the weights of the log, and which estimators give no verdict or run high."""
+    both = (found.off_policy, found.off_policy_lists)
+    said = [text for each in both for text in each.objections]
+    said = said or ["The log explores enough: no objection to its weights."]
+    said += [
+        f"{value.estimator}: {value.reason}." for each in both for value in each.values if value.refused is not None
+    ]
+    return tuple(dict.fromkeys([*said, *([BY_PLACE] if found.off_policy.by_place else [])]))
 
 
 def verdict_chart(rows: Sequence[Mapping[str, Any]], *, measure: str) -> Any:

@@ -9,9 +9,15 @@ With w = π(a|x) / μ(a|x), reward r, prediction q̂(x, a) and q̂(x, π) = Σ_a
 ``dr``         q̂(x, π) + w (r - q̂(x, a))                         Dudík, Langford, Li (2011), arXiv 1103.4601
 ``switch_dr``  q̂(x, π) + w [w ≤ τ] (r - q̂(x, a))                 Wang, Agarwal, Dudík (2017), arXiv 1612.01205
 ``dr_os``      q̂(x, π) + λ w / (w² + λ) (r - q̂(x, a))            Su, Dimakopoulou et al. (2020), arXiv 1907.09623
+``mips``       w(x, c) r                                         Saito and Joachims (2022), arXiv 2202.06317
 =============  ================================================  =====================================================
 
 τ and λ are found from the log: the smallest sum of the variance and of the square of what cutting weights leaves out.
+w(x, c) = π(c|x) / μ(c|x) is the ratio of the probabilities of the category c of the item, each the sum over its items:
+with many items it varies far less than w, and it is right where items of a category are worth the same.
+
+``dm``, ``switch_dr`` and ``dr_os`` have no interval. What the model of rewards has wrong does not shrink with the
+log, and the log cannot bound it: what it says about the error is the very correction that they leave out.
 """
 
 from __future__ import annotations
@@ -21,9 +27,9 @@ from typing import Final
 import numpy as np
 
 from reclens.errors import UnknownNameError
-from reclens.experiment.off_policy.intervals import Ratio
+from reclens.experiment.off_policy.intervals import Linear
 
-__all__ = ["ESTIMATORS", "NEED_MODEL", "cut", "decision_values", "tuned"]
+__all__ = ["BIASED", "ESTIMATORS", "NEED_MODEL", "cut", "linear_parts", "tuned"]
 
 ESTIMATORS: Final = {
     "ips": "inverse propensity scores",
@@ -32,22 +38,27 @@ ESTIMATORS: Final = {
     "dr": "doubly robust",
     "switch_dr": "doubly robust, the direct method alone where weights are above a threshold",
     "dr_os": "doubly robust with shrunk weights",
+    "mips": "marginalised inverse propensity scores, over categories of items",
 }
 """Names and what they stand for."""
 
 NEED_MODEL: Final = ("dm", "dr", "switch_dr", "dr_os")
+BIASED: Final = ("dm", "switch_dr", "dr_os")
+"""Estimators that have no interval: their bias cannot be bounded from the log."""
 _GRID: Final = 20
 
 
-def decision_values(
+def linear_parts(
     name: str, *, weights: np.ndarray, rewards: np.ndarray, logged: np.ndarray | None = None,
     expected: np.ndarray | None = None, parameter: float | None = None,
-) -> Ratio:  # fmt: skip
-    """Numerator and denominator of each decision: the estimate is the ratio of their sums.
+) -> Linear:  # fmt: skip
+    """What each decision counts: the estimate is the mean of slope · reward + offset.
+
+    ``snips`` is linearised at its value v: slope n w / Σ w, offset v (1 - n w / Σ w).
 
     Args:
         name: One of ``ESTIMATORS``.
-        weights: w of each decision.
+        weights: w of each decision; w(x, c) for ``mips``.
         rewards: r.
         logged: q̂(x, a); for the estimators that need a model.
         expected: q̂(x, π).
@@ -58,15 +69,17 @@ def decision_values(
     """
     if name not in ESTIMATORS:
         raise UnknownNameError("off-policy estimator", name, ESTIMATORS)
-    one = np.ones_like(rewards)
-    if name == "ips":
-        return weights * rewards, one
+    if name in ("ips", "mips"):
+        return Linear(weights, np.zeros_like(weights))
     if name == "snips":
-        return weights * rewards, weights
+        total = float(weights.sum())
+        if not total:
+            return Linear(weights, np.full_like(weights, np.nan))
+        scale = weights * (len(weights) / total)
+        return Linear(scale, float((weights * rewards).sum()) / total * (1 - scale))
     assert logged is not None and expected is not None
-    if name == "dm":
-        return expected, one
-    return expected + cut(name, weights, parameter) * (rewards - logged), one
+    kept = np.zeros_like(weights) if name == "dm" else cut(name, weights, parameter)
+    return Linear(kept, expected - kept * logged)
 
 
 def cut(name: str, weights: np.ndarray, parameter: float | None) -> np.ndarray:

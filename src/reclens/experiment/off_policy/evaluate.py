@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.errors import UnknownNameError
-from reclens.experiment.off_policy.estimators import ESTIMATORS, NEED_MODEL, decision_values, tuned
-from reclens.experiment.off_policy.intervals import Method, Ratio, ratio_estimates
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.experiment.off_policy.estimators import BIASED, ESTIMATORS, NEED_MODEL, linear_parts, tuned
+from reclens.experiment.off_policy.intervals import Linear, Method, effective_rewarded, mean_estimates
 from reclens.experiment.off_policy.log import Decisions, Target
-from reclens.experiment.off_policy.reward_model import Predicted, as_predicted, click_rates
+from reclens.experiment.off_policy.reward_model import RewardModel, as_predicted, click_rates, reward_moments
 from reclens.experiment.off_policy.weights import Limits, Weights, objections, weigh
 from reclens.stats.estimate import Estimate
 
-__all__ = ["OffPolicy", "PolicyValue", "evaluate_policy"]
+__all__ = ["REFUSALS", "OffPolicy", "PolicyValue", "Refusal", "evaluate_policy", "policy_values"]
 
 _TUNED: Final = ("switch_dr", "dr_os")
+
+Refusal = Literal["biased", "categories", "effective", "rewarded", "repeats"]
+REFUSALS: Final[Mapping[Refusal, str]] = {
+    "biased": "it has no interval: the log cannot say how wrong the model of rewards is",
+    "categories": "it differs from ips by more than chance: items of a category are not worth the same",
+    "effective": "the effective sample of its weights is too small",
+    "rewarded": "its difference rests on too few rewarded decisions",
+    "repeats": "its weights are for places that are drawn independently, and these lists never repeat an item",
+}
+"""Why an estimator gives no verdict, and how that is said."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,8 @@ class PolicyValue:
             decisions.
         parameter: Threshold or shrinkage that was found, where it has one.
         effective: Effective sample of the weights it uses; None where that is the one of the whole.
-        enough: Whether that is enough for a verdict.
+        rewarded: Effective number of rewarded decisions that the difference rests on.
+        refused: Why it gives no verdict, one of ``REFUSALS``; None where it does.
     """
 
     estimator: str
@@ -40,17 +51,26 @@ class PolicyValue:
     difference: Estimate
     parameter: float | None = None
     effective: float | None = None
-    enough: bool = True
+    rewarded: float | None = None
+    refused: Refusal | None = None
 
     @property
     def says(self) -> str:
         """``higher``, ``lower`` or ``undecided``: the side of 0 on which the difference lies; or ``none``."""
-        if not self.enough:
+        if self.refused is not None:
             return "none"
         low, high = self.difference.low, self.difference.high
         if low is not None and low > 0:
             return "higher"
         return "lower" if high is not None and high < 0 else "undecided"
+
+    @property
+    def reason(self) -> str | None:
+        """Why it gives no verdict, with its numbers; None where it does."""
+        if self.refused is None:
+            return None
+        number = {"effective": self.effective, "rewarded": self.rewarded}.get(self.refused)
+        return REFUSALS[self.refused] + ("" if number is None else f" ({number:,.1f})")
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,7 @@ class OffPolicy:
         decided_by: The estimator whose difference decides: ``dr`` where there is a reward model, else ``snips``.
         model: How rewards were predicted; None where they were not.
         unit: What a value is the mean over.
+        by_place: Whether items count by their place alone, in lists of several.
     """
 
     values: tuple[PolicyValue, ...]
@@ -74,6 +95,7 @@ class OffPolicy:
     decided_by: str
     model: str | None
     unit: str = "decision"
+    by_place: bool = False
 
     def __getitem__(self, estimator: str) -> PolicyValue:
         for value in self.values:
@@ -92,15 +114,15 @@ class OffPolicy:
         if self.objections:
             return "No verdict. " + " ".join(self.objections)
         decisive = self[self.decided_by]
-        if not decisive.enough:
-            return (
-                f"No verdict. The effective sample of {self.decided_by} is {decisive.effective or 0:,.0f}: too small."
-            )
+        if decisive.refused is not None:
+            return f"No verdict by {self.decided_by}: {decisive.reason}."
         said = {"higher": "The target earns more", "lower": "The target earns less",
                 "undecided": "The log cannot tell who earns more"}  # fmt: skip
         low, high = decisive.difference.low, decisive.difference.high
         span = "" if low is None or high is None else f", between {low:+.4g} and {high:+.4g} a {self.unit}"
-        return f"{said[self.verdict]}: {decisive.difference.value:+.4g}{span} ({self.decided_by})."
+        return f"{said[self.verdict]}: {decisive.difference.value:+.4g}{span} ({self.decided_by})." + (
+            f" {BY_PLACE}" if self.by_place else ""
+        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an estimator; the first is the logging policy itself."""
@@ -114,10 +136,18 @@ class OffPolicy:
             "estimator": name, "value": value.value, "low": value.low, "high": value.high,
             "difference": gap.value if gap else None, "difference_low": gap.low if gap else None,
             "difference_high": gap.high if gap else None, "parameter": by.parameter if by else None, "verdict": says,
+            "refused": by.refused if by else None, "rewarded": by.rewarded if by else None,
             "effective": None if by is None else self.weights.effective if own is None else own,
             "largest_weight": self.weights.largest if by else None, "mean_weight": self.weights.mean if by else None,
             "unseen": self.weights.unseen if by else None,
         }  # fmt: skip
+
+
+BY_PLACE: Final = (
+    "Items count by their place alone. Where items of a list compete for a click, that runs high for a policy whose "
+    "lists have stronger items than those of the log; estimators of whole lists do not."
+)
+"""What holds for every estimate of decisions by item and place in lists of several."""
 
 
 def evaluate_policy(
@@ -125,35 +155,38 @@ def evaluate_policy(
     target: Target | np.ndarray,
     *,
     against: Target | None = None,
-    predictions: np.ndarray | Predicted | None = None,
-    estimators: Sequence[str] = tuple(ESTIMATORS),
+    predictions: np.ndarray | RewardModel | None = None,
+    estimators: Sequence[str] | None = None,
     limits: Limits | None = None,
     level: float = 0.95,
-    method: Method = "bootstrap",
-    replicates: int = 2_000,
+    method: Method = "hall",
     rng: int = 0,
+    categories: np.ndarray | None = None,
+    logging: Target | None = None,
 ) -> OffPolicy:
     """Estimate the mean reward of a policy from the log of another.
 
-    The decisions of a user are resampled together. Predictions count as fixed: the interval does not hold what
-    fitting them adds, which is little under cross-fitting.
+    The decisions of a user belong together. Rewards are predicted by models that have not seen the user
+    (cross-fitting), so that ``dr`` is unbiased with a model that is wrong, and its interval holds what fitting adds.
 
     Args:
         decisions: The log; ``read_decisions(table)`` makes it of a table of impressions.
         target: The policy, or probabilities as ``Target.of_probabilities`` takes them.
         against: What differences are from, estimated from the same log; the logging policy without.
-        predictions: Of rewards; by ``click_rates`` without.
-        estimators: Which of ``ESTIMATORS``.
+        predictions: Of rewards; by ``click_rates`` without. ``personal_rates`` knows users and contexts. Predictions of
+            your own must not have seen the user that they are for.
+        estimators: Which of ``ESTIMATORS``; all that can be made without.
         limits: Where there is no verdict.
         level: Confidence level.
-        method: ``bootstrap`` or ``normal``; see ``ratio_estimates``.
-        replicates: Of the bootstrap.
-        rng: Seed of folds and of the bootstrap.
+        method: ``hall`` or ``normal``; see ``mean_estimates``.
+        rng: Seed of folds.
+        categories: Of each action, for ``mips``: codes or labels, shape (actions,), or several columns of them.
+        logging: What the logging policy would have done with every action, for ``mips``.
 
     Raises:
         UnknownNameError: If there is no such estimator.
-        UsageError: If shapes do not fit or an argument is out of range.
-        DataError: If probabilities are none.
+        UsageError: If shapes do not fit or an argument is out of range, or ``mips`` has no categories.
+        DataError: If probabilities are none, or ``logging`` is not the policy that wrote the log.
 
     Example:
         >>> log = Decisions.of([0, 1, 0, 1] * 100, [1, 0, 1, 1] * 100, [0.5] * 400)
@@ -161,54 +194,129 @@ def evaluate_policy(
         >>> found["ips"].value.value, found.weights.effective
         (1.0, 200.0)
     """
+    limits = limits or Limits()
+    names = _chosen(estimators, categories, logging)
+    policy = target if isinstance(target, Target) else Target.of_probabilities(decisions, target)
+    model = _model(decisions, predictions, rng) if any(name in NEED_MODEL for name in names) else None
+    grouped = None if "mips" not in names else _grouped(decisions, categories, logging)
+    parts, parameters = _parts(decisions, policy, model, names, grouped)
+    base = None if against is None else _parts(decisions, against, model, names, grouped)[0]
+    said, logged = policy_values(decisions, parts, base, parameters, limits=limits, level=level, method=method)
+    measured = weigh(decisions, policy, limits=limits)
+    decisive = next(name for name in ("dr", "snips", *names) if name in names)
+    return OffPolicy(said, logged, measured, objections(measured, limits=limits), decisive,
+                     model.words if model is not None else None, by_place=decisions.n_places > 1)  # fmt: skip
+
+
+def policy_values(
+    decisions: Decisions, parts: Mapping[str, Linear], base: Mapping[str, Linear] | None,
+    parameters: Mapping[str, float], *, limits: Limits, effective: Mapping[str, float] | None = None,
+    shares: np.ndarray | None = None, level: float, method: Method,
+) -> tuple[tuple[PolicyValue, ...], Estimate]:  # fmt: skip
+    """The value and the difference of each estimator with their intervals, and that of the logging policy.
+
+    Args:
+        decisions: The log.
+        parts: What decisions count, by estimator.
+        base: The same of the policy that differences are from; the logging policy without.
+        parameters: Thresholds that were found.
+        limits: Where there is no verdict.
+        effective: Effective sample by estimator; that of the whole without.
+        shares: What each decision adds to the number that the mean is over; 1 without.
+        level: Confidence level.
+        method: See ``mean_estimates``.
+    """
+    zero = np.zeros(len(decisions))
+    plain = Linear(zero + 1, zero)
+    gaps = {name: part - (plain if base is None else base[name]) for name, part in parts.items()}
+    measured = {name: part for name, part in parts.items() if name not in BIASED}
+    every = {"logged": plain, **measured, **{f"{name} gap": gaps[name] for name in measured}}
+    if "mips" in parts and "ips" in parts:
+        every["mips less ips"] = parts["mips"] - parts["ips"]
+    moments = reward_moments(decisions) if method == "hall" else None
+    found = mean_estimates(every, decisions, moments=moments, shares=shares, level=level, method=method)
+    said: list[PolicyValue] = []
+    for name, gap in gaps.items():
+        rewarded = effective_rewarded(gap, decisions.rewards)
+        own = None if effective is None else effective[name]
+        refused = _refusal(name, rewarded, own, limits, method, found.get("mips less ips"))
+        if name in BIASED:
+            value, difference = (Estimate(float(each.values(decisions.rewards).mean()), None, None, decisions.n_units,
+                                          level, REFUSALS["biased"]) for each in (parts[name], gap))  # fmt: skip
+        else:
+            value, difference = found[name], found[f"{name} gap"]
+        said.append(PolicyValue(name, value, difference, parameters.get(name), own, rewarded, refused))
+    return tuple(said), found["logged"]
+
+
+def _refusal(
+    name: str, rewarded: float, effective: float | None, limits: Limits, method: Method, gap: Estimate | None
+) -> Refusal | None:
+    if name in BIASED:
+        return "biased"
+    if effective is not None and effective < limits.effective:
+        return "effective"
+    if rewarded < limits.least_rewarded(method):
+        return "rewarded"
+    apart = gap is not None and gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
+    return "categories" if name == "mips" and apart else None
+
+
+def _chosen(estimators: Sequence[str] | None, categories: np.ndarray | None, logging: Target | None) -> tuple[str, ...]:
+    if (categories is None) != (logging is None):
+        raise UsageError("mips needs categories= of the actions and logging=, what the logging policy would have done "
+                         "with each of them; one of the two is missing.")  # fmt: skip
+    if estimators is None:
+        return tuple(name for name in ESTIMATORS if name != "mips" or categories is not None)
     for name in estimators:
         if name not in ESTIMATORS:
             raise UnknownNameError("off-policy estimator", name, ESTIMATORS)
-    policy = target if isinstance(target, Target) else Target.of_probabilities(decisions, target)
-    needed = any(name in NEED_MODEL for name in estimators)
-    model = _model(decisions, predictions, rng) if needed else None
-    values, parameters = _values(decisions, policy, model, estimators)
-    base = None if against is None else _values(decisions, against, model, estimators)[0]
-    ratios: dict[str, Ratio] = {"logged": (decisions.rewards, np.ones(len(decisions))), **values}
-    for name in estimators:
-        less = decisions.rewards if base is None else _linear(*base[name])
-        ratios[f"{name} gap"] = (_linear(*values[name]) - less, np.ones(len(decisions)))
-    found = ratio_estimates(ratios, decisions.units, level=level, method=method, replicates=replicates, rng=rng)
-    said = tuple(PolicyValue(name, found[name], found[f"{name} gap"], parameters.get(name)) for name in estimators)
-    measured = weigh(decisions, policy, limits=limits)
-    decisive = next(name for name in ("dr", "snips", *estimators) if name in estimators)
-    return OffPolicy(said, found["logged"], measured, objections(measured, limits=limits), decisive,
-                     model.words if model is not None else None)  # fmt: skip
+    if "mips" in estimators and categories is None:
+        raise UsageError("mips was asked for without categories= and logging=; expected both.")
+    return tuple(estimators)
 
 
-def _values(
-    decisions: Decisions, policy: Target, model: Predicted | None, estimators: Sequence[str]
-) -> tuple[dict[str, Ratio], dict[str, float]]:
-    """Numerator and denominator of each decision by each estimator, and the thresholds that were found."""
+def _grouped(
+    decisions: Decisions, categories: np.ndarray | None, logging: Target | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Category of each action, and the probability with which the logging policy chose that of each decision."""
+    given = np.asarray(categories)
+    if given.ndim not in (1, 2) or len(given) != decisions.n_actions:
+        raise UsageError(f"categories have shape {given.shape}; expected ({decisions.n_actions},) or "
+                         f"({decisions.n_actions}, columns).")  # fmt: skip
+    assert logging is not None
+    chance, stated = logging.logged(decisions), decisions.propensities
+    off = ~np.isclose(chance, stated, rtol=1e-3, atol=1e-9)
+    if off.any():
+        row = int(off.argmax())
+        raise DataError(f"logging= gives {chance[row]:.4g} to what was done, and the log {stated[row]:.4g}",
+                        source="the log", column="propensities", row=row + 1,
+                        fix="Give the policy that wrote the log.")  # fmt: skip
+    group = np.unique(given, axis=0, return_inverse=True)[1].reshape(-1)
+    return group, logging.logged(decisions, group)
+
+
+def _parts(
+    decisions: Decisions, policy: Target, model: RewardModel | None, names: Sequence[str],
+    grouped: tuple[np.ndarray, np.ndarray] | None,
+) -> tuple[dict[str, Linear], dict[str, float]]:  # fmt: skip
+    """What each decision counts by each estimator, and the thresholds that were found."""
     weights, rewards = policy.logged(decisions) / decisions.propensities, decisions.rewards
     logged = model.logged(decisions) if model is not None else None
-    expected = policy.expected(decisions, model.values, model.group) if model is not None else None
-    values: dict[str, Ratio] = {}
+    expected = model.expected(decisions, policy) if model is not None else None
+    parts: dict[str, Linear] = {}
     parameters: dict[str, float] = {}
-    for name in estimators:
+    for name in names:
         if name in _TUNED and logged is not None and expected is not None:
             parameters[name] = tuned(name, weights=weights, rewards=rewards, logged=logged, expected=expected,
                                      units=decisions.units)  # fmt: skip
-        values[name] = decision_values(name, weights=weights, rewards=rewards, logged=logged, expected=expected,
-                                       parameter=parameters.get(name))  # fmt: skip
-    return values, parameters
+        of = policy.logged(decisions, grouped[0]) / grouped[1] if name == "mips" and grouped is not None else weights
+        parts[name] = linear_parts(name, weights=of, rewards=rewards, logged=logged, expected=expected,
+                                   parameter=parameters.get(name))  # fmt: skip
+    return parts, parameters
 
 
-def _model(decisions: Decisions, predictions: np.ndarray | Predicted | None, rng: int) -> Predicted:
+def _model(decisions: Decisions, predictions: np.ndarray | RewardModel | None, rng: int) -> RewardModel:
     if predictions is None:
         return click_rates(decisions, rng=rng)
-    return predictions if isinstance(predictions, Predicted) else as_predicted(decisions, predictions)
-
-
-def _linear(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """A ratio of sums as a mean over decisions, by its linearisation; a mean is one already."""
-    total = float(bottom.sum())
-    if not total:
-        return np.zeros_like(top)
-    value = float(top.sum()) / total
-    return value + (top - value * bottom) * (len(top) / total)
+    return predictions if isinstance(predictions, RewardModel) else as_predicted(decisions, predictions)

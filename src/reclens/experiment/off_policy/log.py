@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -213,11 +214,20 @@ class Target:
             chances[lengths == length, : len(made), :length] = made
         return cls(pool, chances, group)
 
-    def logged(self, decisions: Decisions) -> np.ndarray:
-        """The probability of what was done; shape (n,)."""
+    def logged(self, decisions: Decisions, categories: np.ndarray | None = None) -> np.ndarray:
+        """The probability of what was done, or of anything of its category; shape (n,).
+
+        Args:
+            decisions: The log.
+            categories: Category of each action; each is its own without.
+        """
         found = np.empty(len(decisions))
-        for part, candidates, chances in self._parts(decisions):
-            found[part] = (chances * (candidates == decisions.actions[part, None])).sum(axis=1)
+        for part, candidates, chances in self.parts(decisions):
+            same = candidates == decisions.actions[part, None]
+            if categories is not None:
+                own = categories[decisions.actions[part, None]]
+                same = (candidates >= 0) & (categories[np.maximum(candidates, 0)] == own)
+            found[part] = (chances * same).sum(axis=1)
         return found
 
     def expected(self, decisions: Decisions, values: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -229,12 +239,13 @@ class Target:
             group: Which of them belongs to each decision.
         """
         found = np.empty(len(decisions))
-        for part, candidates, chances in self._parts(decisions):
+        for part, candidates, chances in self.parts(decisions):
             of = values[group[part, None], np.maximum(candidates, 0), decisions.places[part, None]]
             found[part] = (chances * np.where(candidates >= 0, of, 0)).sum(axis=1)
         return found
 
-    def _parts(self, decisions: Decisions) -> Any:
+    def parts(self, decisions: Decisions) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Some decisions after the others: their numbers, their candidates and the probabilities of these."""
         for start in range(0, len(decisions), _ROWS):
             part = np.arange(start, min(start + _ROWS, len(decisions)))
             group = self.group[part]

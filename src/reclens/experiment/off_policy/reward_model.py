@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.experiment.off_policy.log import Decisions
+from reclens.experiment.off_policy.log import Decisions, Target
 
-__all__ = ["Predicted", "as_predicted", "click_rates"]
+__all__ = ["Predicted", "RewardModel", "as_predicted", "click_rates", "reward_moments"]
 
 
-@dataclass(frozen=True, eq=False)
+@runtime_checkable
+class RewardModel(Protocol):
+    """What a reward would have been, of every decision and action.
+
+    Attributes:
+        words: How it was made.
+    """
+
+    words: str
+
+    def logged(self, decisions: Decisions) -> np.ndarray:
+        """The prediction for what was done, shape (n,)."""
+        ...
+
+    def expected(self, decisions: Decisions, policy: Target) -> np.ndarray:
+        """The mean prediction under a policy, shape (n,)."""
+        ...
+
+
+@dataclass(eq=False)
 class Predicted:
     """The mean reward of every action at every place.
 
@@ -29,6 +51,10 @@ class Predicted:
     def logged(self, decisions: Decisions) -> np.ndarray:
         """The prediction for what was done, shape (n,)."""
         return self.values[self.group, decisions.actions, decisions.places]
+
+    def expected(self, decisions: Decisions, policy: Target) -> np.ndarray:
+        """The mean prediction under a policy, shape (n,)."""
+        return policy.expected(decisions, self.values, self.group)
 
 
 def as_predicted(decisions: Decisions, predictions: np.ndarray) -> Predicted:
@@ -75,26 +101,50 @@ def click_rates(decisions: Decisions, *, folds: int = 5, rng: int = 0) -> Predic
     folds = min(folds, decisions.n_units)
     deal = np.random.default_rng(rng).permutation(decisions.n_units) % max(folds, 1)
     fold = deal[decisions.units]
-    shape = (decisions.n_actions, decisions.n_places)
-    cell = decisions.actions * shape[1] + decisions.places
-    parts = np.zeros((3, folds, shape[0] * shape[1]))
-    for at, weight in enumerate((None, decisions.rewards, decisions.rewards**2)):
-        parts[at] = np.bincount(fold * parts.shape[2] + cell, weight, parts[0].size).reshape(parts.shape[1:])
+    parts = _powers(decisions, fold, folds, (1, 2))
     whole = parts.sum(axis=1)
-    values = [_smoothed(*(whole - parts[:, at]).reshape(3, *shape)) for at in range(folds)]
+    values = [_smoothed(*(whole - parts[:, at]))[0] for at in range(folds)]
     return Predicted(np.stack(values), fold, f"smoothed mean rewards by item and place, {folds}-fold cross-fitting")
 
 
-def _smoothed(count: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
+def reward_moments(decisions: Decisions) -> np.ndarray:
+    """Means of the powers 1 … 4 of the rewards of each item at each place, smoothed as ``click_rates`` does.
+
+    They say how much an estimate would vary if it were made again, not what it is: nothing is cross-fitted.
+
+    Args:
+        decisions: The log.
+
+    Returns:
+        Shape (4, actions, places).
+    """
+    return _smoothed(*_powers(decisions, np.zeros(len(decisions), np.int64), 1, (1, 2, 3, 4))[:, 0])
+
+
+def _powers(decisions: Decisions, fold: np.ndarray, folds: int, powers: Sequence[int]) -> np.ndarray:
+    """Counts, and sums of powers of rewards, by fold, item and place; shape (1 + powers, folds, items, places)."""
+    shape = (folds, decisions.n_actions, decisions.n_places)
+    cell = (fold * shape[1] + decisions.actions) * shape[2] + decisions.places
+    sums = [np.bincount(cell, minlength=math.prod(shape)).astype(np.float64)]
+    sums += [np.bincount(cell, decisions.rewards**p, math.prod(shape)) for p in powers]
+    return np.stack(sums).reshape(-1, *shape)
+
+
+def _smoothed(count: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+    """The mean of each power, all drawn in as strongly as the first, whose noise the second tells."""
     n = max(count.sum(), 1.0)
-    mean = total.sum() / n
-    by_item, of_item = count.sum(axis=1), total.sum(axis=1)
-    rate = of_item / np.maximum(by_item, 1)
-    within = max(float((squares.sum(axis=1) - by_item * rate**2).sum()) / n, 1e-300)
+    mean, by_item = sums[0].sum() / n, count.sum(axis=1)
+    rate = sums[0].sum(axis=1) / np.maximum(by_item, 1)
+    within = max(float((sums[1].sum(axis=1) - by_item * rate**2).sum()) / n, 1e-300)
     seen = by_item > 0
     between = float((by_item * (rate - mean) ** 2)[seen].sum() / n) - (seen.sum() - 1) * within / n
     strength = within / between if between > within / n else n
-    item = (of_item + strength * mean) / (by_item + strength)
+    return np.stack([_drawn_in(count, each, strength) for each in sums])
+
+
+def _drawn_in(count: np.ndarray, total: np.ndarray, strength: float) -> np.ndarray:
+    mean, by_place = total.sum() / max(count.sum(), 1.0), count.sum(axis=0)
+    item = (total.sum(axis=1) + strength * mean) / (count.sum(axis=1) + strength)
     at_place = total.sum(axis=0) / np.maximum((count * item[:, None]).sum(axis=0), 1e-300)
-    place = np.where(count.sum(axis=0) > 0, at_place, 1.0) if mean else np.ones(count.shape[1])
+    place = np.where(by_place > 0, at_place, 1.0) if mean else np.ones(count.shape[1])
     return (total + strength * item[:, None] * place) / (count + strength)

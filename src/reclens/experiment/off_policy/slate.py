@@ -6,30 +6,36 @@ reward there, a list counts
 =============  ==============================  ========================================================================
 ``iips``       Σ_k w_k r_k                     a reward depends on item and place alone (Li et al. 2018)
 ``sn_iips``    the same, normalised by place
-``pi``         (1 + Σ_k (w_k - 1)) Σ_k r_k     the reward of a list is a sum over places, which the log draws
-                                               independently: Swaminathan et al. (2017), arXiv 1605.04812
+``pi``         v Σ_k r_k                       the reward of a list is a sum over places: the pseudo-inverse of
+                                               Swaminathan et al. (2017), arXiv 1605.04812
 ``rips``       Σ_k W_k r_k                     users read downwards: McInerney et al. (2020), arXiv 2007.12986
 ``sn_rips``    the same, normalised by place
 ``sips``       W_K Σ_k r_k                     anything; needs by far the most data
 =============  ==============================  ========================================================================
+
+v is 1 + Σ_k (w_k - 1) where the log draws every place independently. Lists that never repeat an item are drawn
+otherwise, and have weights of their own: :func:`reclens.experiment.off_policy.pseudo_inverse.pseudo_inverse_weights`.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from reclens.errors import DataError, UsageError
-from reclens.experiment.off_policy.evaluate import OffPolicy, PolicyValue
-from reclens.experiment.off_policy.intervals import Method, Ratio, ratio_estimates
+from reclens.experiment.off_policy.evaluate import REFUSALS, OffPolicy, PolicyValue, policy_values
+from reclens.experiment.off_policy.intervals import Linear, Method
 from reclens.experiment.off_policy.log import Decisions, Target
 from reclens.experiment.off_policy.weights import Limits, objections, weigh
+from reclens.stats.estimate import Estimate
 
 if TYPE_CHECKING:
     from reclens.world.policy import Policy
 
-__all__ = ["SLATE_ESTIMATORS", "evaluate_lists", "prefix_chances"]
+__all__ = ["PLACE_BY_PLACE", "SLATE_ESTIMATORS", "evaluate_lists", "prefix_chances"]
 
 SLATE_ESTIMATORS: Final = {
     "iips": "item-position inverse propensity scores",
@@ -40,12 +46,15 @@ SLATE_ESTIMATORS: Final = {
     "sips": "inverse propensity scores of whole lists",
 }
 """Names and what they stand for; the last three need ratios of whole beginnings of lists."""
+PLACE_BY_PLACE: Final = ("iips", "sn_iips")
+"""Those that take an item at its place alone."""
 
 
 def evaluate_lists(
     decisions: Decisions, target: Target, *, prefix_ratios: np.ndarray | None = None, against: Target | None = None,
-    against_ratios: np.ndarray | None = None, limits: Limits | None = None, level: float = 0.95,
-    method: Method = "bootstrap", replicates: int = 2_000, rng: int = 0,
+    against_ratios: np.ndarray | None = None, pi_weights: np.ndarray | None = None,
+    against_pi_weights: np.ndarray | None = None, limits: Limits | None = None, level: float = 0.95,
+    method: Method = "hall",
 ) -> OffPolicy:  # fmt: skip
     """Estimate the mean reward of a list under a policy, from lists of another.
 
@@ -56,61 +65,69 @@ def evaluate_lists(
             logging policy; see :func:`prefix_chances`. Without, only the first three estimators are there.
         against: What differences are from, estimated from the same log; the logging policy without.
         against_ratios: Its prefix ratios.
+        pi_weights: For each decision, the pseudo-inverse weight of its list; see
+            :func:`~reclens.experiment.off_policy.pseudo_inverse.pseudo_inverse_weights`. Without, places are taken to
+            be drawn independently, and ``pi`` is refused where lists do not look so.
+        against_pi_weights: Those of ``against``.
         limits: Where there is no verdict.
         level: Confidence level.
-        method: ``bootstrap`` or ``normal``.
-        replicates: Of the bootstrap.
-        rng: Seed of the bootstrap.
+        method: ``hall`` or ``normal``; see ``mean_estimates``.
 
     Raises:
         DataError: If a list has a place twice.
-        UsageError: If ratios do not fit, or are given for one policy only.
+        UsageError: If ratios or weights do not fit, or are given for one policy only.
     """
     limits = limits or Limits()
-    if against is not None and (against_ratios is None) != (prefix_ratios is None):
-        raise UsageError("prefix ratios were given for one of two policies; expected both or neither.")
-    shape = (int(decisions.requests.max()) + 1, decisions.n_places)
-    total = _laid_out(decisions.rewards, _cells(decisions), shape, 0.0).sum(axis=1)
-    values, effective = _list_values(decisions, target, prefix_ratios)
-    base = dict.fromkeys(values, total) if against is None else _list_values(decisions, against, against_ratios)[0]
-    units = np.zeros(shape[0], np.int64)
-    units[decisions.requests] = decisions.units
-    units, one = np.unique(units, return_inverse=True)[1], np.ones(shape[0])
-    ratios: dict[str, Ratio] = {"logged": (total, one)}
-    for name, value in values.items():
-        ratios |= {name: (value, one), f"{name} gap": (value - base[name], one)}
-    found = ratio_estimates(ratios, units, level=level, method=method, replicates=replicates, rng=rng)
-    said = tuple(PolicyValue(name, found[name], found[f"{name} gap"], None, effective[name],
-                             effective[name] >= limits.effective) for name in values)  # fmt: skip
+    for name, first, second in (("prefix ratios", prefix_ratios, against_ratios),
+                                ("pseudo-inverse weights", pi_weights, against_pi_weights)):  # fmt: skip
+        if against is not None and (first is None) != (second is None):
+            raise UsageError(f"{name} were given for one of two policies; expected both or neither.")
+    parts, effective = _list_parts(decisions, target, prefix_ratios, pi_weights)
+    base = None if against is None else _list_parts(decisions, against, against_ratios, against_pi_weights)[0]
+    said, logged = policy_values(decisions, parts, base, {}, limits=limits, effective=effective,
+                                 shares=1 / np.bincount(decisions.requests)[decisions.requests], level=level,
+                                 method=method)  # fmt: skip
+    if pi_weights is None and _never_repeats(decisions):
+        said = tuple(_without_value(each) if each.estimator == "pi" else each for each in said)
     measured = weigh(decisions, target, limits=limits)
-    return OffPolicy(said, found["logged"], measured, objections(measured, limits=limits), "sn_iips", None, "list")
+    return OffPolicy(said, logged, measured, objections(measured, limits=limits), "sn_iips", None, "list")
 
 
-def _list_values(
-    decisions: Decisions, target: Target, prefix_ratios: np.ndarray | None
-) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """What each list counts, by estimator; and the effective sample of the weights that it uses."""
+def _list_parts(
+    decisions: Decisions, target: Target, prefix_ratios: np.ndarray | None, pi_weights: np.ndarray | None
+) -> tuple[dict[str, Linear], dict[str, float]]:
+    """What each decision counts, by estimator; and the effective sample of the weights of places or lists."""
     at, shape = _cells(decisions), (int(decisions.requests.max()) + 1, decisions.n_places)
-    there = _laid_out(np.ones(len(decisions)), at, shape, 0.0) > 0
-    rewards = _laid_out(decisions.rewards, at, shape, 0.0)
-    single = _laid_out(target.logged(decisions) / decisions.propensities, at, shape, 0.0)
-    total = rewards.sum(axis=1)
-    values = {
-        "iips": (single * rewards).sum(axis=1),
-        "sn_iips": _normalised(single, rewards, there),
-        "pi": (1 + np.where(there, single - 1, 0).sum(axis=1)) * total,
-    }
-    effective = dict.fromkeys(values, _effective(single))
+    zero, single = np.zeros(len(decisions)), target.logged(decisions) / decisions.propensities
+    pseudo = 1 + np.bincount(decisions.requests, single - 1)[decisions.requests]
+    if pi_weights is not None:
+        pseudo = _fitting(pi_weights, decisions, "pseudo-inverse weights")
+    by_place = _effective(_laid_out(single, at, shape, 0.0))
+    parts = {"iips": Linear(single, zero), "sn_iips": _normalised(single, decisions), "pi": Linear(pseudo, zero)}
+    effective = {"iips": by_place, "sn_iips": by_place, "pi": _effective(_of_lists(pseudo, at, shape))}
     if prefix_ratios is not None:
-        given = np.asarray(prefix_ratios, np.float64)
-        if given.shape != decisions.rewards.shape:
-            raise UsageError(f"prefix ratios have shape {given.shape}; expected ({len(decisions)},).")
-        above = _laid_out(given, at, shape, 0.0)
-        whole = above[np.arange(shape[0]), there.sum(axis=1) - 1]
-        values |= {"rips": (above * rewards).sum(axis=1), "sn_rips": _normalised(above, rewards, there),
-                   "sips": whole * total}  # fmt: skip
-        effective |= {"rips": _effective(above), "sn_rips": _effective(above), "sips": _effective(whole[:, None])}
-    return values, effective
+        above = _fitting(prefix_ratios, decisions, "prefix ratios")
+        table = _laid_out(above, at, shape, 0.0)
+        length = np.bincount(decisions.requests)
+        whole = table[np.arange(shape[0]), length - 1][decisions.requests]
+        parts |= {"rips": Linear(above, zero), "sn_rips": _normalised(above, decisions), "sips": Linear(whole, zero)}
+        effective |= {"rips": _effective(table), "sn_rips": _effective(table),
+                      "sips": _effective(_of_lists(whole, at, shape))}  # fmt: skip
+    return parts, effective
+
+
+def _never_repeats(decisions: Decisions) -> bool:
+    """Whether no list has an item twice although places share items: such lists are not drawn place by place."""
+    pairs = decisions.requests * decisions.n_actions + decisions.actions
+    if len(np.unique(pairs)) < len(pairs):
+        return False
+    of_place = np.unique(decisions.places * decisions.n_actions + decisions.actions) % decisions.n_actions
+    return bool((np.bincount(of_place) > 1).any())
+
+
+def _without_value(found: PolicyValue) -> PolicyValue:
+    none = Estimate(math.nan, None, None, found.value.n, found.value.level, REFUSALS["repeats"])
+    return replace(found, value=none, difference=none, refused="repeats")
 
 
 def prefix_chances(
@@ -169,12 +186,27 @@ def _laid_out(values: np.ndarray, at: np.ndarray, shape: tuple[int, int], fill: 
     return table
 
 
-def _normalised(weights: np.ndarray, rewards: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Each place's Σ w r ÷ Σ w, added up; a list counts with its part of the linearisation."""
-    sums, n = weights.sum(axis=0), there.sum(axis=0)
-    means = np.divide((weights * rewards).sum(axis=0), sums, out=np.zeros(len(n)), where=sums > 0)
-    scale = np.divide(n, sums, out=np.zeros(len(n)), where=sums > 0)
-    return (there * means + scale * weights * (rewards - means)).sum(axis=1)
+def _fitting(given: np.ndarray, decisions: Decisions, what: str) -> np.ndarray:
+    values = np.asarray(given, np.float64)
+    if values.shape != decisions.rewards.shape:
+        raise UsageError(f"{what} have shape {values.shape}; expected ({len(decisions)},).")
+    return values
+
+
+def _of_lists(values: np.ndarray, at: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """One value a list, of values that all its decisions have; shape (lists, 1)."""
+    found = np.zeros(shape[0])
+    found[at // shape[1]] = values
+    return found[:, None]
+
+
+def _normalised(weights: np.ndarray, decisions: Decisions) -> Linear:
+    """Each place's Σ w r ÷ Σ w, added up: linearised at these means."""
+    places, size = decisions.places, decisions.n_places
+    sums, n = np.bincount(places, weights, size), np.bincount(places, minlength=size)
+    means = np.divide(np.bincount(places, weights * decisions.rewards, size), sums, out=np.zeros(size), where=sums > 0)
+    slope = np.divide(n, sums, out=np.zeros(size), where=sums > 0)[places] * weights
+    return Linear(slope, means[places] * (1 - slope))
 
 
 def _effective(weights: np.ndarray) -> float:

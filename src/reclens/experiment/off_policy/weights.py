@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from reclens.experiment.off_policy.log import Decisions, Target
 
-__all__ = ["Limits", "Weights", "importance_weights", "objections", "weigh"]
+__all__ = ["REWARDED", "UNITS", "Limits", "Weights", "importance_weights", "objections", "weigh"]
+
+UNITS: Final = 10
+"""Users from which on verdicts hold."""
+REWARDED: Final = {"hall": 5.0, "normal": 50.0}
+"""Effective numbers of rewarded decisions from which on verdicts hold, by the method of the interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Where there is no verdict. The numbers are conventions, set so that an interval can be believed.
+    """Where there is no verdict.
+
+    ``units`` and ``rewarded`` are where verdicts on policies that are worth the same are wrong in about 5 % of
+    simulated logs and less (``benchmarks/rates_off_policy.py``); the others are conventions.
 
     Attributes:
+        units: Least number of users.
+        rewarded: Least effective number of rewarded decisions that a difference rests on; None is that of the method of
+            the interval, ``REWARDED``.
         effective: Least effective sample size, in decisions: below it the interval rests on a handful of rows.
         share: Least effective sample as a share of the log.
         largest: Most that one decision may make up of all weight.
@@ -26,12 +37,22 @@ class Limits:
         alpha: Level of the test that the mean weight is 1.
     """
 
+    units: int = UNITS
+    rewarded: float | None = None
     effective: float = 200.0
     share: float = 0.005
     largest: float = 0.1
     unseen: float = 0.05
     rare: int = 10
     alpha: float = 0.001
+
+    def least_rewarded(self, method: str) -> float:
+        """Least effective number of rewarded decisions for a method of the interval.
+
+        >>> Limits().least_rewarded("normal"), Limits(rewarded=3).least_rewarded("hall")
+        (50.0, 3)
+        """
+        return REWARDED[method] if self.rewarded is None else self.rewarded
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,7 @@ class Weights:
     Attributes:
         n: Decisions.
         units: Users.
+        places: Places of a list.
         effective: Effective sample size (Σw)² / Σw² (Kish 1965).
         largest: Largest weight.
         largest_share: The same as a share of Σw.
@@ -56,6 +78,7 @@ class Weights:
 
     n: int
     units: int
+    places: int
     effective: float
     largest: float
     largest_share: float
@@ -95,7 +118,7 @@ def weigh(decisions: Decisions, target: Target, *, limits: Limits | None = None)
     seldom = np.stack([counts == 0, counts < limits.rare]).astype(np.float64)
     of = [float(target.expected(decisions, each[None], np.zeros(n, np.int64)).mean()) for each in seldom]
     return Weights(
-        n, units, total**2 / float((w**2).sum()) if total else 0.0, float(w.max()),
+        n, units, decisions.n_places, total**2 / float((w**2).sum()) if total else 0.0, float(w.max()),
         float(w.max()) / total if total else math.nan, mean, se, 2 * float(ndtr(-abs(z))), float((w == 0).mean()),
         of[0], of[1], float(decisions.propensities.min()), float((decisions.propensities == 1).mean()),
     )  # fmt: skip
@@ -108,6 +131,8 @@ def objections(weights: Weights, *, limits: Limits | None = None) -> tuple[str, 
     if weights.certain == 1:
         found.append("Every propensity is 1: the logging policy never explored, so that the log says nothing about "
                      "what it did not show.")  # fmt: skip
+    if weights.units < limits.units:
+        found.append(f"There are {weights.units:,} users; at least {limits.units:,} are needed for an interval.")
     if weights.effective < limits.effective:
         found.append(f"The effective sample is {weights.effective:,.0f} of {weights.n:,} decisions; at least "
                      f"{limits.effective:,.0f} are needed.")  # fmt: skip
@@ -123,7 +148,11 @@ def objections(weights: Weights, *, limits: Limits | None = None) -> tuple[str, 
                      f"{limits.unseen:.0%} may be. Log a policy that explores it.")  # fmt: skip
     if weights.p_value < limits.alpha and abs(weights.mean - 1) > limits.unseen:
         low = weights.mean < 1
-        why = ("part of what the target would do could not happen in the log, or propensities are too large"
-               if low else "propensities are smaller than what was done")  # fmt: skip
+        why = (
+            "part of what the target would do could not happen in the log, or propensities are too large"
+            if low
+            else "propensities are smaller than what was done"
+        )
+        why += ", or they are conditional on the places above" if weights.places > 1 else ""  # fmt: skip
         found.append(f"The mean weight is {weights.mean:.3f} and should be 1 (p = {weights.p_value:.1g}): {why}.")
     return tuple(found)
