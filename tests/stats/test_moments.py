@@ -114,3 +114,42 @@ def test_bad_input_is_explained() -> None:
         Moments.of({"clicks": [1.0]}).value("click")
     with pytest.raises(UsageError, match="0 or more units"):
         Moments.of_sums(-1, {"x": 1.0}, {})
+
+
+# --------------------------------------------------------------------------------------------------------- third powers
+
+
+def thirds(table: np.ndarray) -> np.ndarray:
+    """Centred products of three columns, in long double."""
+    centred = (table - table.mean(axis=0)).astype(np.longdouble)
+    return np.einsum("ni,nj,nk->ijk", centred, centred, centred).astype(float)
+
+
+def test_products_of_three_are_those_of_numpy_and_add_up(rng: np.random.Generator) -> None:
+    table = np.stack([rng.exponential(2, 900), rng.poisson(3, 900) + 40.0, rng.lognormal(0, 1, 900)], axis=1)
+    whole = Moments.of_matrix(table, columns="abc")
+    parts = [Moments.of_matrix(part, columns="abc") for part in np.split(table, [7, 8, 500])]
+    for found in (whole, Moments.total(parts), parts[0] + (parts[1] + (parts[2] + parts[3]))):
+        assert found.third is not None
+        np.testing.assert_allclose(found.third, thirds(table), rtol=1e-9, atol=1e-6)
+    selected = whole.select(["c", "a"]).third
+    assert selected is not None
+    np.testing.assert_allclose(selected, thirds(table[:, [2, 0]]), rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("shift", [0.0, 39.0])
+def test_products_of_three_from_plain_sums(shift: float, rng: np.random.Generator) -> None:
+    x, y = rng.poisson(3, 500) + 40.0, rng.exponential(2, 500)
+    a = x - shift
+    products = {("x", "x"): a @ a, ("x", "y"): a @ y, ("y", "y"): y @ y, ("x", "x", "x"): (a**3).sum(),
+                ("x", "x", "y"): (a**2) @ y, ("x", "y", "y"): a @ y**2, ("y", "y", "y"): (y**3).sum()}  # fmt: skip
+    found = Moments.of_sums(500, {"x": a.sum(), "y": y.sum()}, products, shifts={"x": shift})
+    assert found.third is not None
+    np.testing.assert_allclose(found.third, thirds(np.stack([x, y], axis=1)), rtol=1e-8, atol=1e-4)
+    # What was not gathered is not known, and without any product of three there is none.
+    del products["x", "x", "y"], products["x", "y", "y"]
+    partly = Moments.of_sums(500, {"x": a.sum(), "y": y.sum()}, products, shifts={"x": shift}).third
+    assert partly is not None and np.isnan(partly[0, 0, 1]) and np.isfinite(partly[1, 1, 1])
+    pairs = {names: value for names, value in products.items() if len(names) == 2}
+    assert Moments.of_sums(500, {"x": a.sum(), "y": y.sum()}, pairs).third is None
+    assert (Moments.of_sums(500, {"x": a.sum(), "y": y.sum()}, pairs) + found).third is None

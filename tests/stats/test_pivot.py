@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reclens.stats.pivot import TPivot, fieller, invert, normal_deviate, t_quantile
+from reclens.stats.pivot import TPivot, fieller, hall, hall_inverse, invert, normal_deviate, t_quantile
 
 VARIANCES = (2.0, 1.2, -1.2)
 
 
-@given(z=st.floats(-30, 30), df=st.floats(1, 1e6))
+@given(z=st.floats(-12, 12), df=st.floats(1, 1e6))
 def test_deviates_and_t_statistics_have_the_same_tail(z: float, df: float) -> None:
     t = t_quantile(z, df)
     assert normal_deviate(t, df) == pytest.approx(z, rel=1e-6, abs=1e-9)
@@ -56,3 +56,19 @@ def test_inversion_ends_at_a_limit_and_says_where_there_is_no_bound() -> None:
     # The deviate of a share falls to -1 at its limit of 1, and never reaches -2.
     assert invert(lambda b: -b, -2.0, start=0.0, step=0.1, limits=(-1.0, 1.0)) == 1.0
     assert invert(lambda b: -math.tanh(b), -2.0, start=0.0, step=0.1) is None
+
+
+@given(t=st.floats(-20, 20), skew=st.floats(-1, 1))
+def test_the_transformation_rises_and_is_inverted(t: float, skew: float) -> None:
+    # The cube of 1 + a t / 3 loses digits where it passes zero.
+    assert hall_inverse(hall(t, skew), skew) == pytest.approx(t, rel=1e-4, abs=1e-3)
+    assert hall(t + 0.01, skew) > hall(t, skew)
+
+
+def test_the_ends_of_a_skewed_statistic_are_where_its_test_just_rejects() -> None:
+    pivot = TPivot(40.0, 1.5, VARIANCES, df=70.0, skew=0.3)
+    for relative in (False, True):
+        low, high = pivot.within(1.0, 1.8, relative=relative)
+        assert low is not None and high is not None and low < high
+        assert pivot.z_at(low, relative=relative) == pytest.approx(1.0)
+        assert pivot.z_at(high, relative=relative) == pytest.approx(-1.8)

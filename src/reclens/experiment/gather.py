@@ -242,7 +242,7 @@ def _summed(
         marked = (*markers, *lacking)
         places = measures(plan.metrics, rows=rows_name, indicators=marked)
         asked = layout(plan.metrics, places, counts=counts, indicators=marked, rows=rows_name, shifts=shifts,
-                       whole=rows.whole)  # fmt: skip
+                       whole=rows.whole, skewness=plan.uneven)  # fmt: skip
         answer = run(rows, sums_query(rows.sql, asked, arm=arm, day=day, segments=segments))
         if any(row[5] for row in answer):  # a missing value; where it is a covariate, the next pass indicates it
             absent = _missing(rows, asked)
@@ -302,7 +302,7 @@ def _read(
             continue
         numbers = [float(value) if value is not None else math.nan for value in rest[asked.first_sum - 5 :]]
         sums = dict(zip(columns, numbers, strict=False))
-        products = dict(zip(asked.pairs, numbers[len(columns) :], strict=True))
+        products = dict(zip(asked.products, numbers[len(columns) :], strict=True))
         wrong = [name for name, value in sums.items() if not math.isfinite(value)]
         if wrong:
             raise DataError("a value is not a number, or infinite", source=where, column=wrong[0],

@@ -9,7 +9,7 @@ __all__ = ["BEYOND_CHANCE", "SUSPECT", "Guard", "GuardCode", "GuardStatus"]
 
 GuardCode = Literal[
     "sample_ratio", "rows", "missing_values", "duplicates", "extreme_units", "unit", "untriggered", "balance",
-    "outliers", "peeking", "power", "weeks",
+    "outliers", "skewness", "peeking", "power", "weeks",
 ]  # fmt: skip
 """The guards, in the order to read them."""
 
@@ -18,7 +18,8 @@ GuardStatus = Literal["fine", "look", "blocks", "not checked"]
 _NAMES: Final[dict[GuardCode, str]] = {
     "sample_ratio": "sample ratio", "rows": "rows", "missing_values": "missing values", "duplicates": "duplicates",
     "extreme_units": "extreme units", "unit": "unit", "untriggered": "untriggered units",
-    "balance": "A/A on the past", "outliers": "outliers", "peeking": "peeking", "power": "power",
+    "balance": "A/A on the past", "outliers": "outliers", "skewness": "skewness",
+    "peeking": "peeking", "power": "power",
     "weeks": "whole weeks",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from reclens.experiment.guard import BEYOND_CHANCE, SUSPECT, Guard, GuardStatus
 from reclens.experiment.look import Look
 from reclens.experiment.plan import Plan
 from reclens.experiment.row_guards import LOST_SHARE, row_guards
-from reclens.experiment.rule import LEAST_POWER
+from reclens.experiment.rule import LEAST_POWER, SKEWED, TOO_SKEWED
 from reclens.experiment.sums import LEFT_OUT, OVERALL, Sums, effective, measures
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.counts import sample_ratio
@@ -30,7 +30,7 @@ def guards_of(
     """Every guard, in the order to read them; ``stratified`` says that the effects are post-stratified."""
     return (
         _sample_ratio(plan, sums), _clean_rows(plan, sums), *row_guards(sums), _balance(plan, sums),
-        _outliers(plan, sums, look, effects, stratified),
+        _outliers(plan, sums, look, effects, stratified), _skewness(plan, sums, effects),
         _peeking(plan, look), _power(plan, look, effects), _weeks(sums),
     )  # fmt: skip
 
@@ -159,6 +159,35 @@ def _outliers(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], str
         return Guard("outliers", "fine", "No user holds 1 % of a metric, and cutting off values changes no conclusion.",
                      tuple(rows))  # fmt: skip
     return Guard("outliers", "blocks" if blocks else "look", f"{'; '.join(words)}.", tuple(rows))
+
+
+def _skewness(plan: Plan, sums: Sums, effects: Sequence[Effect]) -> Guard:
+    """Skewness of the values × imbalance of the arms ÷ √n: what the test allows for, and how much is too much."""
+    if not plan.uneven:
+        return Guard("skewness", "fine", "The arms are of one size, so that skewed values cancel.")
+    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    if any(sums.arm(arm).third is None for arm in sums.arms):
+        why = "the products of three columns, which tell how skewed values are, were not summed up"
+        return Guard("skewness", "not checked", f"The arms differ in size, and {why}: with skewed values a test of the "
+                     "plain sums is wrong too often.")  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"metric": e.metric.name, "arm": e.arm, "role": e.metric.role, "skewness": e.found.skew,
+         "n_control": e.found.n_control, "n_treatment": e.found.n_treatment}
+        for e in effects
+        if e.metric.name in places and e.found.testable
+    ]  # fmt: skip
+    if not rows:
+        return Guard("skewness", "not checked", "No metric is a mean or a ratio that varies.")
+    worst = max(rows, key=lambda row: abs(row["skewness"]))
+    text = (f"{worst['metric']} in {worst['arm']}: skewness × imbalance ÷ √n of the difference is "
+            f"{worst['skewness']:+.2f}")  # fmt: skip
+    deciding = [row for row in rows if row["role"] != "secondary" and abs(row["skewness"]) > TOO_SKEWED]
+    if deciding:
+        return Guard("skewness", "blocks", f"{text}, beyond the ± {TOO_SKEWED:g} up to which the test allows for it. "
+                     "The smaller arm has too few units for values that are so skewed: cap the metric, or take in "
+                     "more units.", tuple(rows))  # fmt: skip
+    status: GuardStatus = "look" if abs(worst["skewness"]) > SKEWED else "fine"
+    return Guard("skewness", status, f"{text}; the test allows for it.", tuple(rows))
 
 
 def _peeking(plan: Plan, look: Look) -> Guard:

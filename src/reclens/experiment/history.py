@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ class Known:
     Attributes:
         mean: Mean, share, ratio, quantile, or the statistic of an arm.
         sd: Standard deviation of a unit, before CUPED.
+        skewness: Skewness of a unit after CUPED, of a mean or ratio; NaN where it is not known.
         r2: Share of the variance that the covariates take away.
         icc: Intra-cluster correlation.
         cluster_size: Mean units a cluster.
@@ -39,6 +41,7 @@ class Known:
 
     mean: float
     sd: float
+    skewness: float = math.nan
     r2: float = 0.0
     icc: float = 0.0
     cluster_size: float = 1.0
@@ -95,8 +98,9 @@ def known_of(metric: Metric, plan: Plan, history: pl.DataFrame | None) -> Known:
         clustered = intraclass_correlation(target, _column(history, plan.cluster, metric).to_numpy())
     before = [_covariate(each, columns) for each in metric.covariates]
     r2 = coefficient_of_determination(target, np.stack(before, axis=1)) if before else 0.0
-    return Known(mean=mean, sd=sd, r2=r2, icc=clustered[0], cluster_size=clustered[1], cluster_cv=clustered[2],
-                 units=units, source="history")  # fmt: skip
+    skewness = _skewness(target, before) if metric.kind in ("mean", "ratio") and plan.cluster is None else math.nan
+    return Known(mean=mean, sd=sd, skewness=skewness, r2=r2, icc=clustered[0], cluster_size=clustered[1],
+                 cluster_cv=clustered[2], units=units, source="history")  # fmt: skip
 
 
 def read_columns(source: Any) -> pl.DataFrame:
@@ -130,8 +134,19 @@ def _from_plan(metric: Metric) -> Known:
         need = "mean" if metric.kind == "proportion" else "mean and sd"
         raise UsageError(f"nothing is known of '{metric.name}'. Give a history, or its {need} in [metrics.baseline].")
     sd = base.sd if base.sd is not None else (base.mean * (1 - base.mean)) ** 0.5
-    return Known(mean=base.mean, sd=sd, r2=base.r2, icc=base.icc, cluster_size=base.cluster_size,
+    skewness = math.nan if base.skewness is None else base.skewness
+    return Known(mean=base.mean, sd=sd, skewness=skewness, r2=base.r2, icc=base.icc, cluster_size=base.cluster_size,
                  cluster_cv=base.cluster_cv)  # fmt: skip
+
+
+def _skewness(values: np.ndarray, covariates: list[np.ndarray]) -> float:
+    """Skewness of what covariates leave of the values."""
+    left = values - values.mean()
+    if covariates:
+        design = np.stack([x - x.mean() for x in covariates], axis=1)
+        left = left - design @ np.linalg.lstsq(design, left, rcond=None)[0]
+    spread = float((left**2).mean())
+    return float((left**3).mean()) / spread**1.5 if spread > 0 else math.nan
 
 
 def _covariate(name: str, columns: dict[str, np.ndarray]) -> np.ndarray:

@@ -46,6 +46,7 @@ class Baseline(Part):
         mean: Mean, share, ratio or quantile in control.
         sd: Standard deviation over units; of a ratio, that of its linearisation (numerator − ratio × denominator) over
             the mean of the denominator; not needed for a proportion.
+        skewness: Skewness over units, E(y - mean)³ ÷ sd³: with arms of unequal size it decides how many are needed.
         r2: Share of the variance that the covariates explain (squared correlation): CUPED takes it away.
         icc: Intra-cluster correlation, where clusters of units are randomised.
         cluster_size: Mean number of units a cluster.
@@ -54,6 +55,7 @@ class Baseline(Part):
 
     mean: float | None = None
     sd: float | None = Field(default=None, gt=0)
+    skewness: float | None = None
     r2: float = Field(default=0.0, ge=0, lt=1)
     icc: float = Field(default=0.0, ge=0, le=1)
     cluster_size: float = Field(default=1.0, ge=1)

@@ -177,6 +177,11 @@ class Plan(Part):
         return tuple(arm for arm in self.arms if arm != self.control)
 
     @property
+    def uneven(self) -> bool:
+        """Whether the arms are of different size, so that skewed values make a skewed difference."""
+        return max(self.arms.values()) > 1.02 * min(self.arms.values())
+
+    @property
     def primary(self) -> tuple[Metric, ...]:
         """The metrics that decide."""
         return tuple(metric for metric in self.metrics if metric.role == "primary")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import combinations_with_replacement
 from typing import Any
 
 from reclens.data.quoting import constant, quoted
@@ -24,7 +25,7 @@ class Layout:
 
     Attributes:
         expressions: Column of the sums -> SQL over the table.
-        pairs: Pairs whose products are gathered.
+        products: Pairs whose products are gathered; threes too, where the skewness of values counts.
         needed: Columns of the table that may not be missing.
         covariates: Columns of the table that may.
         counts: Columns of the table that may not be negative.
@@ -33,7 +34,7 @@ class Layout:
     """
 
     expressions: Mapping[str, str]
-    pairs: tuple[tuple[str, str], ...]
+    products: tuple[tuple[str, ...], ...]
     needed: tuple[str, ...]
     covariates: tuple[str, ...]
     counts: tuple[str, ...]
@@ -60,8 +61,12 @@ def layout(
     rows: str | None = None,
     shifts: Mapping[str, Mapping[str, float]] | None = None,
     whole: Collection[str] = (),
+    skewness: bool = False,
 ) -> Layout:
-    """Which columns and products the metrics need; numerators that are ``whole`` numbers are counts too."""
+    """Which columns and products the metrics need; numerators that are ``whole`` numbers are counts too.
+
+    With ``skewness`` the products of three columns are gathered too; see :attr:`Plan.uneven`.
+    """
     plain: dict[str, str] = {}
     needed: list[str] = [] if rows is None else [rows]
     covariates: list[str] = []
@@ -81,17 +86,17 @@ def layout(
     for name in indicators:
         plain[missing(name)] = f"({quoted(name)} IS NULL)::INTEGER::DOUBLE"
     columns = list(dict.fromkeys(name for each in found.values() for name in each.columns))
-    pairs = dict.fromkeys(
-        (a, b) if columns.index(a) <= columns.index(b) else (b, a)
+    products = dict.fromkeys(
+        tuple(sorted(names, key=columns.index))
+        for size in ((2, 3) if skewness else (2,))
         for each in found.values()
-        for i, a in enumerate(each.columns)
-        for b in each.columns[i:]
+        for names in combinations_with_replacement(each.columns, size)
     )
     below = [metric.per for metric in asked if metric.per]
     below += [metric.value for metric in asked if metric.per and metric.value and metric.value in whole]
     return Layout(
         expressions={name: plain[name] for name in columns},
-        pairs=tuple(pairs),
+        products=tuple(products),
         needed=tuple(dict.fromkeys(needed)),
         covariates=tuple(optional),
         counts=tuple(dict.fromkeys([*below, *counts])),
@@ -113,7 +118,7 @@ def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, s
     Returns:
         SQL whose columns are ``arm, day, by, segment, n``; the number of units with a missing value; smallest and
         largest value of each column that must lie within bounds; of each share a value that is neither 0 nor 1; then
-        the sums of the columns and of the pairs.
+        the sums of the columns and of the products.
     """
     at_day = f"CAST(CAST({quoted(day)} AS DATE) AS VARCHAR)" if day else "CAST(NULL AS VARCHAR)"
     inner = [f"CAST({quoted(arm)} AS VARCHAR) AS arm_", f"{at_day} AS day_"]
@@ -130,7 +135,7 @@ def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, s
     checks += [f"{end}(b{i})" for i in range(len(plan.bounded)) for end in ("min", "max")]
     checks += [f"max(b{i}) FILTER (b{i} NOT IN (0, 1))" for i, name in enumerate(plan.bounded) if name in plan.shares]
     sums = [f"sum({column})" for column in at.values()]
-    sums += [f"sum({at[a]} * {at[b]})" for a, b in plan.pairs]
+    sums += [f"sum({' * '.join(at[name] for name in names)})" for names in plan.products]
     head, grouping = "'overall' AS by_, 'all' AS segment_", "GROUP BY arm_, day_"
     if segments:
         by = " ".join(f"WHEN grouping(g{i}) = 0 THEN {constant(name)}" for i, name in enumerate(segments))

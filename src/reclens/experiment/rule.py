@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from reclens.experiment.metrics import OF_ARM, Metric
 from reclens.experiment.plan import Plan
 
-__all__ = ["LEAST_POWER", "decision_rule", "guards_of", "risks_of"]
+__all__ = ["LEAST_POWER", "SKEWED", "TOO_SKEWED", "decision_rule", "guards_of", "risks_of"]
+
+SKEWED: Final = 0.3  # from here on a test without the correction is wrong in 8 to 10 % of A/A tests instead of 5
+"""Skewness of a difference that is said."""
+
+TOO_SKEWED: Final = 0.6
+"""Skewness of a difference beyond which nothing is decided."""
 
 LEAST_POWER = 0.5
 """Power for the smallest effect worth finding below which there is no verdict.
@@ -33,6 +41,9 @@ def guards_of(plan: Plan) -> tuple[str, ...]:
             f"spread that was seen, with correction and looks; less than the planned {plan.power:.0%} is a caveat."
         ),
     ]
+    if plan.uneven:
+        said.append(f"Skewness: that of a difference between arms of unequal size is at most {TOO_SKEWED:g}, which the "
+                    "tests allow for.")  # fmt: skip
     if covariates:
         said.append(f"A/A on the past: what was measured before ({', '.join(covariates)}) is alike in all arms.")
     return tuple(said)

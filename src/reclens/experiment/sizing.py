@@ -19,6 +19,7 @@ from reclens.experiment.metrics import OF_ARM, Metric
 from reclens.experiment.plan import Plan
 from reclens.experiment.simulated_power import simulate_power, spread_by_resampling, statistic_of
 from reclens.stats.estimate import Estimate
+from reclens.stats.pivot import imbalance
 from reclens.stats.power import Answer, Question
 from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
 from reclens.stats.sequential.group import drift_for, fixed_drift
@@ -51,6 +52,7 @@ class MetricSize:
         achieved: Power with the planned sample; None without one.
         simulated: Power by simulation, with the error of the simulation; None where a formula is enough.
         days: Days to collect the units; None without traffic.
+        skew: Skewness of the difference that the planned sample, or else the size, will have; None where not known.
         note: What to keep in mind.
     """
 
@@ -62,6 +64,7 @@ class MetricSize:
     achieved: float | None
     simulated: Estimate | None
     days: int | None
+    skew: float | None = None
     note: str = ""
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -75,7 +78,7 @@ class MetricSize:
             "formula": self.question and self.question.formula_name, "power": self.achieved,
             "detectable": self.found and self.found.effect, "simulated": self.simulated and self.simulated.value,
             "simulated_low": self.simulated and self.simulated.low,
-            "simulated_high": self.simulated and self.simulated.high, "note": self.note,
+            "simulated_high": self.simulated and self.simulated.high, "skew": self.skew, "note": self.note,
         }]  # fmt: skip
 
 
@@ -351,7 +354,16 @@ def _size(
                                    better=metric.sign, runs=runs, rng=rng)  # fmt: skip
     note = "size by the spread of resampled histories, power by simulation" if of_arm else ""
     return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,
-                      simulated=simulated, days=None, note=note)  # fmt: skip
+                      simulated=simulated, days=None, skew=_skew(known, question, planned or (size and size.n)),
+                      note=note)  # fmt: skip
+
+
+def _skew(known: Known, question: Question, n: int | None) -> float | None:
+    """Skewness of the difference at a sample of n units over both arms."""
+    if n is None or math.isnan(known.skewness):
+        return None
+    control, treatment = (n * share for share in question.shares)
+    return known.skewness * float(imbalance(control, treatment))
 
 
 def _share_inside(plan: Plan) -> float:

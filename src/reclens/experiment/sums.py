@@ -2,13 +2,14 @@
 
 The shape is plain enough for any engine that can group and add. One row a cell:
 
-``arm, day, by, segment, n, sum:COLUMN …, product:COLUMN:COLUMN …``
+``arm, day, by, segment, n, sum:COLUMN …, product:COLUMN:COLUMN …, product:COLUMN:COLUMN:COLUMN …``
 
 - A row sums up *units* (users, as a rule), each of which stands in one arm and on one day: that of its first exposure.
 - ``by = 'overall'``, ``segment = 'all'`` is every unit of the arm and day; ``by = 'activity'``, ``segment = 'heavy'`` a
   part of them. ``day`` is null where days do not matter.
 - ``sum:c`` is Σ(c - shift), ``product:a:b`` is Σ(a - shift)(b - shift), with one shift a column, which may be 0 and
-  stands in ``shift:c``. Products are needed for pairs of columns of one metric.
+  stands in ``shift:c``. Products are needed for pairs of columns of one metric; where arms differ in size, those of
+  three columns let the tests allow for skewed values.
 
 :meth:`Sums.of_rows` reads such rows, whoever made them; :func:`reclens.experiment.gather.gather` makes them by DuckDB.
 """
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 
 import numpy as np
@@ -213,7 +215,7 @@ class Sums:
             if "arm" not in row or "n" not in row or not sums:
                 raise UsageError(f"a row has the columns {', '.join(row)}; expected arm, n, sum:COLUMN and product:…")
             products = {
-                _pair(key.removeprefix("product:"), sums): value
+                _factors(key.removeprefix("product:"), sums): value
                 for key, value in row.items()
                 if key.startswith("product:") and value is not None
             }
@@ -326,6 +328,11 @@ class Sums:
                 row |= {f"sum:{column}": 0.0, f"shift:{column}": float(moments.mean[i])}
             for i, j in np.argwhere(np.triu(~np.isnan(moments.cross))):
                 row[f"product:{moments.columns[i]}:{moments.columns[j]}"] = float(moments.cross[i, j])
+            if moments.third is not None:
+                for at in combinations_with_replacement(range(len(moments.columns)), 3):
+                    if not np.isnan(moments.third[at]):
+                        names = ":".join(moments.columns[i] for i in at)
+                        row[f"product:{names}"] = float(moments.third[at])
             found.append(row)
         return found
 
@@ -339,9 +346,15 @@ class Sums:
         ]  # fmt: skip
 
 
-def _pair(text: str, columns: Mapping[str, Any]) -> tuple[str, str]:
-    """The two columns of ``product:a:b``; names may hold colons themselves."""
+def _factors(text: str, columns: Mapping[str, Any]) -> tuple[str, ...]:
+    """The two or three columns of ``product:a:b``; names may hold colons themselves."""
     for first in columns:
-        if text.startswith(f"{first}:") and text[len(first) + 1 :] in columns:
-            return first, text[len(first) + 1 :]
-    raise UsageError(f"'product:{text}' names no two of the columns {', '.join(columns)}.")
+        rest = text[len(first) + 1 :]
+        if not text.startswith(f"{first}:"):
+            continue
+        if rest in columns:
+            return first, rest
+        for second in columns:
+            if rest.startswith(f"{second}:") and rest[len(second) + 1 :] in columns:
+                return first, second, rest[len(second) + 1 :]
+    raise UsageError(f"'product:{text}' names no two or three of the columns {', '.join(columns)}.")

@@ -68,7 +68,7 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
             ten[metric.name, str(name)] = float(values[2 * i + 1])
     capped = tuple(metric.model_copy(update={"cap": caps[metric.name]}) for metric in looked)
     places = measures(capped, rows=sums.rows, indicators=sums.indicators)
-    asked = layout(capped, places, indicators=sums.indicators, rows=sums.rows)
+    asked = layout(capped, places, indicators=sums.indicators, rows=sums.rows, skewness=plan.uneven)
     # The means of the first pass are taken off, so that squares of values far from zero keep their digits.
     base = {place.columns[0]: effective(metric, sums.indicators).value or ""
             for place, metric in zip(places.values(), looked, strict=True)}  # fmt: skip
@@ -84,7 +84,7 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
         width = len(asked.expressions)
         shifts = {column: by_arm.get(str(row[0]), 0.0) for column, by_arm in asked.shifts.items()}
         added = dict(zip(asked.expressions, numbers[:width], strict=True))
-        products = dict(zip(asked.pairs, numbers[width:], strict=True))
+        products = dict(zip(asked.products, numbers[width:], strict=True))
         arms[str(row[0])] = Moments.of_sums(int(row[4]), added, products, shifts=shifts)
     return Tails(caps, largest, ten, places, arms, _extremes(rows, plan, limits, arm=arm))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reclens.experiment.assign import sql_of
 from reclens.experiment.metrics import KINDS
 from reclens.experiment.plan import Plan
-from reclens.experiment.rule import decision_rule, guards_of, risks_of
+from reclens.experiment.rule import SKEWED, TOO_SKEWED, decision_rule, guards_of, risks_of
 from reclens.experiment.sizing import MetricSize, Sizing, effect_by_days, look_schedule, power_curve, sequential_of
 from reclens.report.experiment_charts import bounds_chart, detectable_chart, power_curve_chart
 from reclens.report.experiment_tables import (
@@ -110,12 +110,27 @@ def _sizes(sizing: Sizing) -> Part:
     points = [f"{name}: {said}." for name, answer in answers for said in answer.adjustments]
     points += [f"{each.metric.name}: {each.simulated.note}." for each in sizing.metrics if each.simulated is not None]
     points += [f"{each.metric.name}: {each.note}." for each in sizing.metrics if each.note and each.size is None]
+    points += [_skewed(each, sizing) for each in sizing.metrics if each.skew is not None and abs(each.skew) > SKEWED]
     figures = [
         figure for each in sizing.metrics if each.metric.role == "primary" for figure in figures_of(each, sizing)
     ]
     tables = [size_table(sizing)] + ([neighbour_table(answers)] if answers else [])
     lead = "One question has several honest answers: each number names its formula, and its neighbours stand below."
     return Part(title="Sizes", lead=lead, points=tuple(points), figures=tuple(figures), tables=tuple(tables))
+
+
+def _skewed(each: MetricSize, sizing: Sizing) -> str:
+    """What skewed values in arms of unequal size ask for."""
+    assert each.skew is not None
+    n = sizing.planned or (each.size.n if each.size is not None else 0)
+    enough = n * (each.skew / TOO_SKEWED) ** 2
+    told = f"{each.metric.name}: its values are skewed, and the arms differ in size. At {n:,} units the skewness of "
+    told += f"the difference is {each.skew:+.2f}. The test allows for up to ± {TOO_SKEWED:g}"
+    if abs(each.skew) <= TOO_SKEWED:
+        return f"{told}."
+    return (
+        f"{told}; beyond, the readout decides nothing. Cap the metric, or plan arms of one size or {enough:,.0f} units."
+    )
 
 
 def figures_of(each: MetricSize, sizing: Sizing) -> list[Figure]:

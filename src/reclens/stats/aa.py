@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.stats.arms import Quantity, theta_of
+from reclens.stats.arms import Quantity, gradient, theta_of
 from reclens.stats.estimate import Estimate
 from reclens.stats.moments import Moments
+from reclens.stats.pivot import hall, imbalance
 from reclens.stats.proportions import proportion
 
 __all__ = ["SplitTests", "aa_tests"]
@@ -90,8 +91,8 @@ def aa_tests(
         rng: Source of the splits.
 
     Returns:
-        p-values and differences by the normal distribution, the limit of the Welch test of
-        :func:`~reclens.stats.arms.compare_arms`: with hundreds of units, equal to three digits.
+        p-values and differences by the normal distribution, the limit of the test of
+        :func:`~reclens.stats.arms.compare_arms`, skewness allowed for: with hundreds of units, equal to three digits.
 
     Raises:
         UsageError: If there are fewer than four units, no splits, or the share is not between 0 and 1.
@@ -147,6 +148,7 @@ class _Job:
     centre: np.ndarray
     theta: np.ndarray
     table: np.ndarray
+    skewness: float
 
     @classmethod
     def made(cls, name: str, of: Quantity, covariates: Sequence[Quantity], columns: Mapping[str, Any]) -> _Job:
@@ -159,8 +161,14 @@ class _Job:
         theta = theta_of([(1.0, moments, Moments.nothing(names))], of, covariates) if covariates else np.zeros(0)
         centred = np.stack([np.asarray(columns[part], np.float64) for part in names], axis=1) - moments.mean
         i, j = np.triu_indices(len(names))
+        slope = gradient(moments.mean, names, of)
+        for each, weight in zip(covariates, theta, strict=True):
+            slope = slope - weight * gradient(moments.mean, names, each)
+        linear = centred @ slope
+        spread = float((linear**2).mean())
         return cls(name, of, tuple(covariates), names, moments.mean, theta,
-                   np.hstack([centred, centred[:, i] * centred[:, j]]))  # fmt: skip
+                   np.hstack([centred, centred[:, i] * centred[:, j]]),
+                   float((linear**3).mean()) / spread**1.5 if spread > 0 else 0.0)  # fmt: skip
 
     def tested(
         self, first: np.ndarray, sizes: np.ndarray, second: np.ndarray, others: np.ndarray
@@ -171,7 +179,8 @@ class _Job:
         values, variances = zip(*(self._arm(sums, n) for sums, n in ((first, sizes), (second, others))), strict=True)
         gap = values[1] - values[0]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return gap, 2 * ndtr(-np.abs(gap) / np.sqrt(variances[0] + variances[1]))
+            skew = self.skewness * imbalance(sizes, others)
+            return gap, 2 * ndtr(-np.abs(hall(gap / np.sqrt(variances[0] + variances[1]), skew)))
 
     def _arm(self, sums: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Adjusted value of an arm and its variance, one a split."""

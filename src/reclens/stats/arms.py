@@ -7,6 +7,10 @@ the covariance matrix of the columns into a variance (the delta method). A mean 
 References: Deng, Knoblich and Lu (2018), Applying the delta method in metric analytics, for ratios; Deng, Xu, Kohavi
 and Walker (2013), Improving the sensitivity of online controlled experiments by utilizing pre-experiment data (CUPED);
 Welch (1947) and Satterthwaite (1946) for the degrees of freedom.
+
+Arms of unequal size do not let the skewness of their values cancel: Welch's test of 100 against 900 units with a
+lognormal value is wrong in 7 to 10 % of A/A tests instead of 5, nearly always in favour of the larger arm. The skewness
+of the estimate is measured over both arms together, and taken out of the test (:func:`reclens.stats.pivot.hall`).
 """
 
 from __future__ import annotations
@@ -123,7 +127,7 @@ def compare_strata(
         control_variance=control.variance(leans[0]) + treatment.variance(leans[1]),
         covariance=treatment.covariance(full[1], leans[1]) - control.covariance(full[0], leans[0]),
         df=_degrees(arms, full), n=(control.n, treatment.n), method=_method(of, covariates, len(parts)), level=level,
-        relative=relative, relative_df=relative_df, details=tuple(details),
+        relative=relative, relative_df=relative_df, details=tuple(details), skew=_skew(control, treatment, full),
     )  # fmt: skip
 
 
@@ -178,13 +182,14 @@ def theta_of(strata: Strata, of: Quantity, covariates: Sequence[Quantity], *, ho
 
 @dataclass(frozen=True, eq=False)
 class _Arm:
-    """Weighted column means of an arm, and the covariance matrix of the columns in each stratum."""
+    """Weighted column means of an arm, and the moments of the columns in each stratum."""
 
     n: int
     mean: np.ndarray
     weights: np.ndarray
     sizes: np.ndarray
     covariances: np.ndarray
+    thirds: np.ndarray | None
 
     @classmethod
     def of(cls, weights: np.ndarray, parts: Sequence[Moments]) -> _Arm:
@@ -196,7 +201,9 @@ class _Arm:
         covariances = np.stack(
             [part.covariances() if part.n > 1 else np.full_like(part.cross, np.nan) for part in parts]
         )
-        return cls(int(sizes.sum()), weights @ np.stack([part.mean for part in parts]), weights, sizes, covariances)
+        thirds = [part.third for part in parts if part.third is not None]
+        return cls(int(sizes.sum()), weights @ np.stack([part.mean for part in parts]), weights, sizes, covariances,
+                   np.stack(thirds) if len(thirds) == len(parts) else None)  # fmt: skip
 
     def pieces(self, g: np.ndarray) -> np.ndarray:
         """Variance of each stratum's part of the weighted mean of g'x, shape (strata,)."""
@@ -215,6 +222,27 @@ def _degrees(arms: Sequence[_Arm], gradients: Sequence[np.ndarray]) -> float:
     sizes = np.concatenate([arm.sizes for arm in arms])
     below = float((pieces**2 / np.maximum(sizes - 1, 1)).sum())
     return float(pieces.sum() ** 2 / below) if below > 0 else math.nan
+
+
+def _skew(control: _Arm, treatment: _Arm, gradients: Sequence[np.ndarray]) -> float:
+    """Third cumulant of the difference ÷ its variance^1.5; 0 where the products of three were not gathered.
+
+    Both arms are taken to have values of one shape, as they have where nothing differs, and the skewness and variance
+    of the shape are those of both together: a small arm's own are too uncertain, and go up and down with its mean.
+    """
+    arms = (control, treatment)
+    thirds = [arm.thirds for arm in arms if arm.thirds is not None]
+    if len(thirds) < 2:
+        return 0.0
+    third, variance = 0.0, 0.0
+    cubes = [np.einsum("i,j,k,sijk->s", g, g, g, each) for each, g in zip(thirds, gradients, strict=True)]
+    spreads = [np.einsum("i,j,sij->s", g, g, arm.covariances) for arm, g in zip(arms, gradients, strict=True)]
+    for s, weight in enumerate(control.weights):
+        n = [int(arm.sizes[s]) for arm in arms]
+        pooled = sum((size - 1) * spread[s] for size, spread in zip(n, spreads, strict=True)) / max(sum(n) - 2, 1)
+        variance += weight**2 * pooled * (1 / n[0] + 1 / n[1])
+        third += weight**3 * (cubes[0][s] + cubes[1][s]) / sum(n) * (1 / n[1] ** 2 - 1 / n[0] ** 2)
+    return float(third / variance**1.5) if variance > 0 and math.isfinite(third) else 0.0
 
 
 def _slopes(mean: np.ndarray, names: Sequence[str], covariates: Sequence[Quantity]) -> np.ndarray:

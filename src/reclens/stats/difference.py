@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
-from reclens.stats.pivot import Pivot, TPivot, fieller, t_quantile
+from reclens.stats.pivot import Pivot, TPivot, hall, t_quantile
 
 __all__ = ["RELATIVE", "Difference", "Relative", "difference_of", "normal_quantile", "two_sided"]
 
@@ -46,6 +46,7 @@ class Difference:
         pivot: The tests of every other difference, from which intervals at any quantile come; None where nothing could
             be tested.
         details: Further numbers of the method, such as the coefficients of an adjustment.
+        skew: Skewness of the estimate, which the test takes out: that of the values × imbalance of the arms ÷ √n.
     """
 
     control: float
@@ -63,6 +64,7 @@ class Difference:
     notes: tuple[str, ...] = ()
     pivot: Pivot | None = None
     details: tuple[tuple[str, float], ...] = ()
+    skew: float = 0.0
 
     @property
     def relative_p_value(self) -> float:
@@ -147,6 +149,7 @@ def difference_of(
     relative_df: float | None = None,
     test_variance: float | None = None,
     pivot: Pivot | None = None,
+    skew: float = 0.0,
     notes: tuple[str, ...] = (),
     details: tuple[tuple[str, float], ...] = (),
 ) -> Difference:
@@ -167,6 +170,7 @@ def difference_of(
         test_variance: Of the gap under no difference, where the test uses another than the interval (a pooled one).
         pivot: The test, where it is another than Student's t about the estimate: the p-value and both intervals are
             then its own.
+        skew: Third cumulant of the gap ÷ its variance^1.5, which Student's test then allows for.
         notes: What to keep in mind.
         details: Further numbers.
 
@@ -185,25 +189,24 @@ def difference_of(
         lift = Estimate(gap / abs(control) if control else math.nan, None, None, units, level, missing.note)
         return Difference(control, control + gap, missing, lift, math.nan, math.nan, math.nan, df, math.nan, *n, method,
                           (*notes, f"{missing.note}."), None, details)  # fmt: skip
-    variances = (variance, control_variance, covariance)
-    se, q = math.sqrt(variance), t_quantile(normal_quantile(level), df)
-    # Fieller's interval inverts the test of the difference: it takes the quantile of that.
-    reach = q if relative_df is None or relative == "fieller" else t_quantile(normal_quantile(level), relative_df)
-    lift, lift_se = _relative(control, gap, variances, reach, relative, units, level)
+    variances, z = (variance, control_variance, covariance), normal_quantile(level)
+    se, q = math.sqrt(variance), t_quantile(z, df if relative_df is None else relative_df)
+    lift, lift_se = _relative(control, gap, variances, q, relative, units, level)
+    inverted = pivot is not None or relative == "fieller"
     if pivot is None:
-        pivot = TPivot(control, gap, variances, df)
+        pivot = TPivot(control, gap, variances, df, skew)
         statistic = gap / math.sqrt(test_variance if test_variance is not None and test_variance > 0 else variance)
-        p_value = two_sided(statistic, df)
+        p_value = two_sided(hall(statistic, skew), df)
     else:
         statistic = pivot.z_at(0.0)
         p_value = two_sided(statistic)
-        low, high = pivot.within(normal_quantile(level), normal_quantile(level), relative=True)
-        note = _UNBOUNDED if low is None or high is None else None
-        lift = replace(lift, low=low, high=high, note=lift.note if lift.value != lift.value else note)
-    ends = pivot.within(normal_quantile(level), normal_quantile(level))
+    if inverted and lift.value == lift.value:  # the interval of the lift inverts the test of the difference
+        low, high = pivot.within(z, z, relative=True)
+        lift = replace(lift, low=low, high=high, note=_UNBOUNDED if low is None or high is None else None)
+    ends = pivot.within(z, z)
     extra = (f"Relative lift: {lift.note}.",) if lift.note else ()
     return Difference(control, control + gap, Estimate(gap, *ends, units, level), lift, se, lift_se, statistic, df,
-                      p_value, *n, method, (*notes, *extra), pivot, details)  # fmt: skip
+                      p_value, *n, method, (*notes, *extra), pivot, details, skew)  # fmt: skip
 
 
 def two_sided(statistic: float, df: float = math.inf) -> float:
@@ -251,11 +254,8 @@ def _relative(
     distance = control / math.sqrt(of_control) if of_control > 0 else math.inf
     low, high, note = lift - q * se, lift + q * se, None
     if how == "fieller":
-        ends = fieller(base * control, gap, variances, q)
-        if ends is None:
-            return Estimate(lift, None, None, units, level, _UNBOUNDED), se
-        low, high = ends
-    elif how == "log":
+        return Estimate(lift, None, None, units, level), se  # inverts the test
+    if how == "log":
         ratio = 1 + base * lift
         if base < 0 or ratio <= 0:
             return Estimate(lift, None, None, units, level, "a mean is not positive: it has no logarithm"), se

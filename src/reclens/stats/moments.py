@@ -1,12 +1,12 @@
 """Means and cross products that can be added: all that a mean, a ratio or a CUPED adjustment needs to know of a sample.
 
-A :class:`Moments` holds n, the mean of each column and the *centred* cross products Σ(x - x̄)(y - ȳ) of pairs of
-columns. Two of them add up to that of both samples together, so that days, partitions, chunks and machines reduce with
-one ``+``. Centred products keep their digits where Σx² - n x̄² loses them: at a mean of a million standard deviations
-the latter has none left.
+A :class:`Moments` holds n, the mean of each column, the *centred* cross products Σ(x - x̄)(y - ȳ) of pairs of columns
+and, for the skewness of a test between arms of unequal size, those of three. Two of them add up to that of both samples
+together, so that days, partitions, chunks and machines reduce with one ``+``. Centred products keep their digits where
+Σx² - n x̄² loses them: at a mean of a million standard deviations the latter has none left.
 
 References: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, for the addition; Pébay
-(2008), Formulas for robust, one-pass parallel computation of covariances.
+(2008), Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import permutations
 from operator import add
 from typing import Any
 
@@ -28,13 +29,15 @@ _BLOCK = 16384  # rows a step: a block of a dozen columns stays in the second-le
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """The first two moments of several columns over the units of a sample. Add two with ``+``.
+    """The first three moments of several columns over the units of a sample. Add two with ``+``.
 
     Attributes:
         columns: The columns.
         n: Units.
         mean: Mean of each column, shape (columns,).
         cross: Centred cross products Σ(x - x̄)(y - ȳ), shape (columns, columns); NaN for pairs that were not gathered.
+        third: Centred products of three Σ(x - x̄)(y - ȳ)(z - z̄), shape (columns, columns, columns), NaN for those that
+            were not gathered; None where none was.
 
     Example:
         >>> both = Moments.of({"x": [1.0, 2.0]}) + Moments.of({"x": [3.0, 4.0, 5.0]})
@@ -46,6 +49,7 @@ class Moments:
     n: int
     mean: np.ndarray
     cross: np.ndarray
+    third: np.ndarray | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Moments:
@@ -84,20 +88,24 @@ class Moments:
         centred = block - mean
         # What rounding left of the mean goes into the mean, and out of the products.
         left = centred.mean(axis=0)
-        return cls(columns, len(block), mean + left, centred.T @ centred - len(block) * np.outer(left, left))
+        i, j = np.triu_indices(len(columns))
+        third = np.empty((len(columns),) * 3)
+        third[i, j] = third[j, i] = (centred[:, i] * centred[:, j]).T @ centred
+        cross = centred.T @ centred - len(block) * np.outer(left, left)
+        return cls(columns, len(block), mean + left, cross, third)
 
     @classmethod
     def nothing(cls, columns: Sequence[str]) -> Moments:
         """The moments of no unit: what ``+`` leaves as it is."""
         size = len(columns)
-        return cls(tuple(columns), 0, np.zeros(size), np.zeros((size, size)))
+        return cls(tuple(columns), 0, np.zeros(size), np.zeros((size, size)), np.zeros((size, size, size)))
 
     @classmethod
     def of_sums(
         cls,
         n: int,
         sums: Mapping[str, float],
-        products: Mapping[tuple[str, str], float],
+        products: Mapping[tuple[str, ...], float],
         *,
         shifts: Mapping[str, float] | None = None,
     ) -> Moments:
@@ -106,8 +114,8 @@ class Moments:
         Args:
             n: Units.
             sums: Column -> Σ(x - shift).
-            products: Pair of columns -> Σ(x - shift of x)(y - shift of y); (x, x) is the sum of squares. Pairs that are
-                left out stay unknown.
+            products: Pair of columns -> Σ(x - shift of x)(y - shift of y), where (x, x) is the sum of squares; three
+                columns -> their product likewise, which needs that of each two of them. What is left out stays unknown.
             shifts: Column -> a number near its values that was taken off; 0 where absent. With a shift near the mean
                 the products keep their digits.
 
@@ -120,15 +128,25 @@ class Moments:
             raise UsageError(f"n is {n}, expected 0 or more units.")
         shift = np.array([(shifts or {}).get(name, 0.0) for name in columns])
         total = np.array([float(sums[name]) for name in columns])
-        cross = np.full((len(columns), len(columns)), np.nan)
-        for (first, second), product in products.items():
-            i, j = columns.index(first), columns.index(second)
-            cross[i, j] = cross[j, i] = float(product) - (total[i] * total[j] / n if n else 0.0)
         if not n:
             return cls.nothing(columns)
+        apart = total / n  # means, from the shifts
+        raw = np.full((len(columns), len(columns)), np.nan)
+        third: np.ndarray | None = None
+        for names, product in sorted(products.items(), key=lambda pair: len(pair[0])):
+            at = [columns.index(name) for name in names]
+            if len(at) == 2:
+                raw[at, at[::-1]] = float(product)
+                continue
+            third = np.full((len(columns),) * 3, np.nan) if third is None else third
+            i, j, k = at
+            lower = apart[i] * raw[j, k] + apart[j] * raw[i, k] + apart[k] * raw[i, j]
+            for order in permutations(at):
+                third[order] = float(product) - lower + 2 * n * float(apart[at].prod())
+        cross = raw - n * np.outer(apart, apart)
         diagonal = np.diag_indices(len(columns))
         cross[diagonal] = np.maximum(cross[diagonal], 0.0)  # rounding may leave a constant column just below zero
-        return cls(columns, n, shift + total / n, cross)
+        return cls(columns, n, shift + apart, cross, third)
 
     @classmethod
     def total(cls, parts: Iterable[Moments]) -> Moments:
@@ -158,7 +176,13 @@ class Moments:
         n = self.n + other.n
         apart = other.mean - self.mean
         cross = self.cross + other.cross + np.outer(apart, apart) * (self.n * (other.n / n))
-        return replace(self, n=n, mean=self.mean + apart * (other.n / n), cross=cross)
+        third = None
+        if self.third is not None and other.third is not None:
+            cube = np.einsum("i,j,k->ijk", apart, apart, apart) * (self.n * (other.n / n) * ((self.n - other.n) / n))
+            mixed = np.einsum("i,jk->ijk", apart, (self.n * other.cross - other.n * self.cross) / n)
+            turned = mixed + mixed.transpose(1, 0, 2) + mixed.transpose(1, 2, 0)
+            third = self.third + other.third + cube + turned
+        return replace(self, n=n, mean=self.mean + apart * (other.n / n), cross=cross, third=third)
 
     def index(self, column: str) -> int:
         """Where a column stands.
@@ -203,7 +227,8 @@ class Moments:
     def select(self, columns: Sequence[str]) -> Moments:
         """The moments of some of the columns, in the order given."""
         at = [self.index(name) for name in columns]
-        return Moments(tuple(columns), self.n, self.mean[at], self.cross[np.ix_(at, at)])
+        third = None if self.third is None else self.third[np.ix_(at, at, at)]
+        return Moments(tuple(columns), self.n, self.mean[at], self.cross[np.ix_(at, at)], third)
 
 
 def _tree_sum(parts: list[Moments]) -> Moments:

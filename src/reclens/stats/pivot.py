@@ -18,7 +18,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["End", "Pivot", "TPivot", "fieller", "invert", "normal_deviate", "t_quantile"]
+import numpy as np
+
+__all__ = [
+    "End",
+    "Pivot",
+    "TPivot",
+    "fieller",
+    "hall",
+    "hall_inverse",
+    "imbalance",
+    "invert",
+    "normal_deviate",
+    "t_quantile",
+]
 
 End = float | None
 """An end of an interval; None where it has no bound."""
@@ -62,17 +75,22 @@ class TPivot:
     The test of a lift r is that of gap - r·control = 0, and its interval that of Fieller (1954), which is right however
     uncertain the control is.
 
+    A statistic of skewed values in arms of unequal size is skewed itself: the estimate and its standard error move
+    together. Hall's transformation takes that out before the statistic is held against Student's distribution.
+
     Attributes:
         control: Estimate of the control.
         gap: Treatment minus control.
         variances: Variance of the gap, variance of the control, and their covariance.
         df: Degrees of freedom; infinite for the normal distribution.
+        skew: Third cumulant of the gap ÷ its variance^1.5, see :func:`hall`; 0 where it is symmetric.
     """
 
     control: float
     gap: float
     variances: tuple[float, float, float]
     df: float = math.inf
+    skew: float = 0.0
 
     def t_at(self, bound: float, *, relative: bool = False) -> float:
         """The t statistic at a bound; NaN where it has no variance."""
@@ -86,11 +104,12 @@ class TPivot:
 
     def z_at(self, bound: float, *, relative: bool = False) -> float:
         """As :meth:`Pivot.z_at`."""
-        return normal_deviate(self.t_at(bound, relative=relative), self.df)
+        return normal_deviate(hall(self.t_at(bound, relative=relative), self.skew), self.df)
 
     def within(self, below: float, above: float, *, relative: bool = False) -> tuple[End, End]:
         """As :meth:`Pivot.within`, in closed form."""
-        low, high = t_quantile(below, self.df), t_quantile(above, self.df)
+        low = hall_inverse(t_quantile(below, self.df), self.skew)
+        high = -hall_inverse(-t_quantile(above, self.df), self.skew)
         if not relative:
             se = math.sqrt(self.variances[0])
             return self.gap - low * se, self.gap + high * se
@@ -100,6 +119,49 @@ class TPivot:
             None if first is None else first[0] if low >= 0 else first[1],
             None if last is None else last[1] if high >= 0 else last[0],
         )
+
+
+def hall(t: Any, skew: Any) -> Any:
+    """A t statistic without the skewness that it has from skewed values: t + a t²/3 + a² t³/27 + a/6.
+
+    It rises with t, so that it can be inverted, and leaves an error of the order of 1/n in either tail where t itself
+    has one of 1/√n.
+
+    Args:
+        t: Estimate minus the truth, ÷ its standard error; a number or an array.
+        skew: a, the third cumulant of the estimate ÷ its variance^1.5: skewness ÷ √n for a mean; like ``t``.
+
+    References:
+        Hall (1992), On the removal of skewness by transformation; Johnson (1978), Modified t tests and confidence
+        intervals for asymmetrical populations; Zhou and Dinh (2005), Nonparametric confidence intervals for the one-
+        and two-sample problems.
+
+    Example:
+        >>> round(hall(-2.0, 0.3), 3), round(hall(2.0, 0.3), 3)
+        (-1.577, 2.477)
+    """
+    return t + skew * t * t / 3 + skew * skew * t**3 / 27 + skew / 6
+
+
+def imbalance(n_control: Any, n_treatment: Any) -> Any:
+    """What the skewness of values is multiplied with to give that of a difference: (1/m² - 1/n²) ÷ (1/m + 1/n)^1.5.
+
+    Args:
+        n_control: n, units of the control arm; a number or an array.
+        n_treatment: m, units of the treated arm.
+
+    Example:
+        >>> imbalance(500, 500), round(imbalance(900, 100), 4)
+        (0.0, 0.0843)
+    """
+    return (1 / n_treatment**2 - 1 / n_control**2) / (1 / n_control + 1 / n_treatment) ** 1.5
+
+
+def hall_inverse(z: float, skew: float) -> float:
+    """The t statistic that :func:`hall` turns into ``z``."""
+    if abs(skew) < 1e-9:
+        return z - skew * (z * z / 3 + 1 / 6)
+    return 3 / skew * (float(np.cbrt(1 + skew * (z - skew / 6))) - 1)
 
 
 def fieller(control: float, gap: float, variances: tuple[float, float, float], q: float) -> tuple[float, float] | None:
