@@ -42,9 +42,9 @@ def test_from_the_example_to_a_test_plan_arms_and_checks(run, tmp_path: Path) ->
 def test_the_calculator_answers_what_is_left_open(run, tmp_path: Path) -> None:
     found = run("experiment", "size", "--mean", "0.2", "--effect", "0.25", "--format", "json", cwd=tmp_path)
     sizes = {row["formula"]: row["value"] / 2 for row in json.loads(found.stdout)["rows"]}
-    assert [round(size) for size in sizes.values()] == [1091, 1287, 1094, 1030, 1092]
-    assert "2,182 units over all arms" in found.stderr
-    smallest = run("experiment", "size", "--mean", "0.2", "--n", "2182", "--daily", "500", cwd=tmp_path)
+    assert [round(size) for size in sizes.values()] == [1094, 1287, 1091, 1030, 1092]
+    assert "2,188 units over all arms" in found.stderr
+    smallest = run("experiment", "size", "--mean", "0.2", "--n", "2188", "--daily", "500", cwd=tmp_path)
     assert "find an effect of +25.00%" in smallest.stderr and "in 5 days" in smallest.stderr
 
 

@@ -18,11 +18,11 @@ def words(app) -> str:
 def test_a_size_with_its_formula_neighbours_price_and_curves(open_page) -> None:
     app = open_page("experiments", mean="0.2", effect="0.25", daily="500")
     assert (
-        "2,182 units over all arms (1,091 in control, 1,091 in treatment) in 5 days find an effect of +25.00%"
+        "2,188 units over all arms (1,094 in control, 1,094 in treatment) in 5 days find an effect of +25.00%"
         in words(app)
     )
     neighbours, price = (each.value for each in app.dataframe)
-    assert list(neighbours["units"]) == ["2,182", "2,575", "2,188", "2,061", "2,184"]
+    assert list(neighbours["units"]) == ["2,188", "2,575", "2,182", "2,061", "2,184"]
     assert price.loc[price["plan"] == "peeking without a plan", "false positives"].item() == "12.6%"
     assert len(app.get("vega_lite_chart")) == 2 and "Fleiss" in words(app)
 
@@ -38,10 +38,10 @@ def test_a_link_reproduces_the_question(open_page) -> None:
 
 
 def test_power_and_margins_are_asked_too(open_page) -> None:
-    app = open_page("experiments", view="How likely?", mean="0.2", effect="0.25", n="2182")
+    app = open_page("experiments", view="How likely?", mean="0.2", effect="0.25", n="2188")
     assert "with a power of 80.0%" in words(app)
     guard = open_page("experiments", mean="0.45", margin="0.03", effect="0")
-    assert "42,636 units" in words(guard) and "no more than 3.00% is lost" in words(guard)
+    assert "41,368 units" in words(guard) and "no more than 3.00% is lost" in words(guard)
 
 
 @pytest.mark.parametrize(

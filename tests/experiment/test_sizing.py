@@ -71,7 +71,7 @@ def test_every_kind_of_metric_is_sized_from_history(history) -> None:
     assert by_name["ctr"]["mean"] == pytest.approx(0.1, abs=0.002)
     # Binomial hits: the linearised variance is p q / views, so sd ≈ √(0.09 / 101).
     assert by_name["ctr"]["sd"] == pytest.approx(math.sqrt(0.09 / 101), rel=0.05)
-    assert by_name["kept"]["formula"] == "unpooled"
+    assert by_name["kept"]["formula"] == "score"
     # 90 % quantile of an exponential of mean 2: density 0.05, so sd = √(0.09) / 0.05 = 6.
     assert by_name["waiting"]["sd"] == pytest.approx(6.0, rel=0.12)
     assert found.needed == max(row["units"] for name, row in by_name.items() if name != "ctr") and not found.unsized
@@ -221,12 +221,17 @@ def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
 
 
 def test_an_absolute_margin_is_sized_as_its_share_of_control() -> None:
-    # 2 % complain, 0.5 points more are allowed: n an arm = 2 p (1 - p) (z₀.₉₇₅ + z₀.₈)² ÷ 0.005².
+    # 2 % complain, 0.5 points more are allowed: Farrington and Manning's n = (z₀.₉₇₅ √V₀ + z₀.₈ √V₁)² ÷ 0.005² an arm.
     guard = {"name": "complaints", "kind": "proportion", "value": "c", "role": "guardrail", "better": "lower",
              "margin_absolute": 0.005, "baseline": {"mean": 0.02}}  # fmt: skip
     found = size_plan(plan(CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}, guard))["complaints"]
     assert found.size is not None
-    assert found.size.n_control == math.ceil(2 * 0.02 * 0.98 * 2.801585**2 / 0.005**2)
+    steps = np.linspace(1e-6, 0.05, 500_000)  # the most likely shares whose difference is 0.005
+    surprise = -(0.02 * np.log(steps * (steps + 0.005)) + 0.98 * np.log1p(-steps) + 0.98 * np.log1p(-steps - 0.005))
+    p = steps[surprise.argmin()]
+    null, true = p * (1 - p) + (p + 0.005) * (0.995 - p), 2 * 0.02 * 0.98
+    n = (1.959964 * null**0.5 + 0.841621 * true**0.5) ** 2 / 0.005**2
+    assert found.size.n_control == pytest.approx(n, abs=1)
     with pytest.raises(UsageError, match="margin and margin_absolute are both given"):
         plan(CLICKS, guard | {"margin": 0.1})
 

@@ -74,5 +74,5 @@ def test_code_with_fences_stays_whole() -> None:
 def test_the_neighbour_table_of_a_calculation() -> None:
     found = calculate(mean=0.2, effect=0.25)
     rows = neighbour_table([("share", found.answer)]).rows
-    assert rows[0] == ("Wald's difference, unpooled (used)", "2,182")
+    assert rows[0] == ("score test, variance under the null (used)", "2,188")
     assert len(rows) == 5

@@ -169,9 +169,9 @@ def test_arms_that_say_nothing_say_so() -> None:
 
 
 def test_two_groups_of_shares_are_the_square_of_z() -> None:
-    z = proportion_difference((12, 99), (5, 83)).statistic
+    z = proportion_difference((12, 99), (5, 83), pooled=True).statistic
     assert homogeneity([12, 5], [99, 83]).statistic == pytest.approx(z**2)
-    assert proportion_difference((0, 5), (1, 6)).notes[0].startswith("Fewer than five")
+    assert proportion_difference((0, 5), (1, 6), pooled=True).notes[0].startswith("Fewer than five")
 
 
 def test_small_samples_have_exact_tests() -> None:

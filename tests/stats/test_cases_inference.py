@@ -66,7 +66,7 @@ def test_sample_ratio_of_tea_tasting(cases) -> None:
 
 def test_two_shares(cases) -> None:
     case = cases["ztest_5_83_12_99"]
-    found = proportion_difference((12, 99), (5, 83))
+    found = proportion_difference((12, 99), (5, 83), pooled=True)
     assert [found.statistic, found.p_value] == pytest.approx(case["expected"], abs=case["tolerance"])
     case = cases["conf_z"]
     (t, c), (m, n) = case["inputs"]["x"], case["inputs"]["n"]

@@ -90,7 +90,7 @@ def test_splits_are_tested_as_arms_are(rng: np.random.Generator) -> None:
 def test_tests_of_counts_keep_their_promise() -> None:
     rng = np.random.default_rng(3)
     x = rng.binomial(5000, 0.1, (TRIALS, 2))
-    pooled = np.array([proportion_difference((a, 5000), (b, 5000)).p_value for a, b in x.tolist()])
+    pooled = np.array([proportion_difference((a, 5000), (b, 5000), pooled=True).p_value for a, b in x.tolist()])
     groups = np.array([homogeneity(row, [4000] * 4).p_value for row in rng.binomial(4000, 0.2, (TRIALS, 4)).tolist()])
     arms = rng.multinomial(9000, [0.5, 0.25, 0.25], TRIALS)
     ratio = np.array([sample_ratio(row, [2, 1, 1]).p_value for row in arms.tolist()])

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from reclens.errors import UnknownNameError, UsageError
@@ -20,6 +21,7 @@ from reclens.stats.power import (
     t_power,
     z_power,
 )
+from reclens.stats.score import ScorePivot
 
 UNIT = Question(kind="mean", mean=0.0, sd=1.0, relative=False)
 
@@ -42,11 +44,11 @@ CASES = {
     "pwr_t_n_d2_3_p90": lambda: per_group(UNIT, 2 / 3, 0.9),
     "R_power_t_n20_d1": lambda: float(UNIT.power(1.0, 40)),
     "R_power_t_p90_d1": lambda: per_group(UNIT, 1.0, 0.9),
-    "R_power_prop_p90_n": lambda: per_group(share(0.5, "pooled"), 0.25, 0.9),
-    "R_power_prop_one_power": lambda: float(share(0.5, "pooled", tails=1).power(0.25, 2 * 62.33551)),
-    "stata_power_2prop": lambda: float(share(0.001, "pooled").power(0.014, 1100)),
+    "R_power_prop_p90_n": lambda: per_group(share(0.5, "score"), 0.25, 0.9),
+    "R_power_prop_one_power": lambda: float(share(0.5, "score", tails=1).power(0.25, 2 * 62.33551)),
+    "stata_power_2prop": lambda: float(share(0.001, "score").power(0.014, 1100)),
     "evan_20_abs5": lambda: per_group(share(0.2, "baseline"), 0.05),
-    "n_20_abs5_pooled": lambda: per_group(share(0.2, "pooled"), 0.05),
+    "n_20_abs5_pooled": lambda: per_group(share(0.2, "score"), 0.05),
     "n_20_abs5_arcsine": lambda: per_group(share(0.2, "arcsine"), 0.05),
     "n_20_abs5_unpooled": lambda: per_group(share(0.2, "unpooled"), 0.05),
     "gb_power_rel": lambda: float(
@@ -120,7 +122,7 @@ def test_power_of_shares_ratios_margins_and_clusters_is_what_simulated_experimen
     # Non-inferiority: the lower end of the interval above −10 % of 0.4, when nothing has changed.
     p, q = rng.binomial(1500, 0.4, runs) / 1500, rng.binomial(1500, 0.4, runs) / 1500
     held = (q - p - 1.959964 * np.sqrt(p * (1 - p) / 1500 + q * (1 - q) / 1500) > -0.04).mean()
-    said = Question(kind="proportion", mean=0.4, margin=0.1).power(0.0, 3000)
+    said = Question(kind="proportion", mean=0.4, margin=0.1, formula="unpooled").power(0.0, 3000)
     assert held == pytest.approx(float(said), abs=error)
     # Clusters of 25 units with an ICC of 0.1: 40 clusters an arm, means of clusters with variance 0.1 + 0.9 / 25.
     spread = math.sqrt(0.1 + 0.9 / 25)
@@ -133,15 +135,15 @@ def test_power_of_shares_ratios_margins_and_clusters_is_what_simulated_experimen
 
 def test_one_question_has_several_answers_and_each_is_named() -> None:
     answer = Question(kind="proportion", mean=0.2, relative=False).size(effect=0.05, power=0.8)
-    assert (answer.n, answer.n_control, answer.n_treatment) == (2182, 1091, 1091)
-    assert answer.formula == "unpooled" and "Fleiss" in answer.source
+    assert (answer.n, answer.n_control, answer.n_treatment) == (2188, 1094, 1094)
+    assert answer.formula == "score" and "Fleiss" in answer.source
     sizes = {title: round(n / 2) for title, n in answer.neighbours}
-    assert sizes[FORMULAS["baseline"].title] == 1030 and sizes[FORMULAS["pooled"].title] == 1094
+    assert sizes[FORMULAS["baseline"].title] == 1030 and sizes[FORMULAS["unpooled"].title] == 1091
     assert sizes[FORMULAS["arcsine"].title] == 1092
-    assert answer.to_dicts()[0]["formula"] == "unpooled"
+    assert answer.to_dicts()[0]["formula"] == "score"
 
 
-@pytest.mark.parametrize("formula", ["unpooled", "pooled", "baseline", "arcsine", "relative"])
+@pytest.mark.parametrize("formula", ["unpooled", "score", "baseline", "arcsine", "relative"])
 @pytest.mark.parametrize("effect", [0.05, -0.05])
 def test_size_effect_and_power_are_inverse(formula: str, effect: float) -> None:
     question = share(0.2, formula)
@@ -187,15 +189,59 @@ def test_design_effect_of_unequal_clusters() -> None:
 
 def test_non_inferiority_asks_for_the_margin_only() -> None:
     # Closed form: (1.96 + 0.8416)² · 2 p (1 − p) / margin², p = 0.45, margin 3 % of it.
-    answer = Question(kind="proportion", mean=0.45, margin=0.03).size(power=0.8)
+    answer = Question(kind="proportion", mean=0.45, margin=0.03, formula="unpooled").size(power=0.8)
     assert answer.n_control == math.ceil(7.848880 * 2 * 0.45 * 0.55 / (0.03 * 0.45) ** 2)
     assert any("non-inferiority" in each for each in answer.adjustments)
-    assert {title for title, _ in answer.neighbours} == {FORMULAS["relative"].title, FORMULAS["arcsine"].title}
+    assert {title for title, _ in answer.neighbours} == {
+        FORMULAS[name].title for name in ("score", "relative", "arcsine")
+    }
     # A treatment that is truly better needs fewer units, one that is worse by half the margin four times as many.
     mean = Question(kind="mean", mean=5, sd=5, margin=0.04, formula="normal")
     n = mean.size(effect=0.0).value
     assert mean.size(effect=0.04).value == pytest.approx(n / 4, rel=1e-3)
     assert mean.size(effect=-0.02).value == pytest.approx(4 * n, rel=1e-3)
+
+
+@pytest.mark.parametrize(("relative", "margin", "sign"), [(False, 0.05, 1), (True, 0.2, 1), (True, 0.2, -1)])
+def test_the_size_of_a_score_test_is_that_of_farrington_and_manning(relative: bool, margin: float, sign: int) -> None:
+    # Their formula, with the shares under the null hypothesis found by a numerical search; three units to one.
+    p, w = 0.1, (0.75, 0.25)
+    ratio, shift = (1 - sign * margin, 0.0) if relative else (1.0, -sign * margin)
+
+    def surprise(a: float) -> float:
+        b = ratio * a + shift
+        return -(
+            w[0] * (p * math.log(a) + (1 - p) * math.log1p(-a)) + w[1] * (p * math.log(b) + (1 - p) * math.log1p(-b))
+        )
+
+    inside = (max(1e-9, 1e-9 - shift), min(1 - 1e-9, (1 - 1e-9 - shift) / ratio))
+    a = minimize_scalar(surprise, bounds=inside, method="bounded", options={"xatol": 1e-12}).x
+    b = ratio * a + shift
+    null, true = (math.sqrt(ratio**2 * s * (1 - s) / w[0] + t * (1 - t) / w[1]) for s, t in ((a, b), (p, p)))
+    away = margin * (p if relative else 1.0)
+    n = ((1.959964 * null + 0.841621 * true) / away) ** 2
+    question = Question(kind="proportion", mean=p, margin=margin, relative=relative, shares=w, sign=sign)
+    assert question.formula_name == "score" and question.size(power=0.8).value == pytest.approx(n, rel=1e-6)
+
+
+@pytest.mark.parametrize(("relative", "margin"), [(False, 0.02), (True, 0.3)])
+def test_the_power_of_a_score_test_is_what_the_test_has(relative: bool, margin: float, rng) -> None:
+    # The test itself at 9,000 and 1,000 units of 6 %: non-inferiority, when nothing has changed.
+    runs = 4000
+    x, y = rng.binomial(9000, 0.06, runs).tolist(), rng.binomial(1000, 0.06, runs).tolist()
+    tests = (ScorePivot((a, 9000), (b, 1000)).z_at(-margin, relative=relative) for a, b in zip(x, y, strict=True))
+    held = np.mean([z >= 1.959964 for z in tests])
+    said = Question(kind="proportion", mean=0.06, margin=margin, relative=relative, shares=(0.9, 0.1)).power(
+        0.0, 10_000
+    )
+    # Three Monte-Carlo errors and a hundredth: the formula is one of the normal distribution.
+    assert held == pytest.approx(float(said), abs=3 * math.sqrt(0.25 / runs) + 0.01)
+
+
+def test_shares_that_are_adjusted_or_clustered_are_sized_for_their_t_test() -> None:
+    assert Question(kind="proportion", mean=0.1, r2=0.3).formula_name == "unpooled"
+    assert Question(kind="proportion", mean=0.1, icc=0.1, cluster_size=5).formula_name == "unpooled"
+    assert Question(kind="proportion", mean=0.1).formula_name == "score"
 
 
 def test_the_spread_of_a_ratio_of_a_quantile_and_of_covariates(rng) -> None:
@@ -225,8 +271,8 @@ def test_the_spread_of_a_ratio_of_a_quantile_and_of_covariates(rng) -> None:
         ({"kind": "mean", "mean": 1.0, "sd": 0.0}, "sd is 0.0, expected above 0; a metric that never varies"),
         ({"kind": "mean", "mean": 0.0, "sd": 1.0}, "mean is 0.0, expected not 0 for relative effects"),
         ({"kind": "proportion", "mean": 1.2}, "mean is 1.2, expected a share"),
-        ({"kind": "proportion", "mean": 0.2, "formula": "poled"}, "Did you mean 'pooled'"),
-        ({"kind": "proportion", "mean": 0.2, "formula": "pooled", "margin": 0.1}, "unknown formula"),
+        ({"kind": "proportion", "mean": 0.2, "formula": "unpoled"}, "Did you mean 'unpooled'"),
+        ({"kind": "proportion", "mean": 0.2, "formula": "baseline", "margin": 0.1}, "unknown formula"),
         ({"kind": "proportion", "mean": 0.2, "shares": (0.7, 0.5)}, "shares is"),
         ({"kind": "proportion", "mean": 0.2, "level": 95}, "level is 95"),
     ],
@@ -261,6 +307,6 @@ def test_a_margin_of_a_share_that_should_be_low_lies_above_it() -> None:
     h = 2 * (math.asin(math.sqrt(0.1)) - math.asin(math.sqrt(0.08)))
     assert higher.n_control == math.ceil(2 * 2.801585**2 / h**2)
     # A true fall to 9 % makes the variance that of 9 %, not of 11 %.
-    found = Question(kind="proportion", mean=0.1, margin=0.2, sign=-1).power(0.1, 8000)
+    found = Question(kind="proportion", mean=0.1, margin=0.2, sign=-1, formula="unpooled").power(0.1, 8000)
     se = math.sqrt((0.1 * 0.9 + 0.09 * 0.91) / 4000)
     assert float(found) == pytest.approx(norm.cdf(0.03 / se - 1.959964), abs=1e-6)

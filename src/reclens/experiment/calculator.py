@@ -98,7 +98,7 @@ def calculate(
 
     Example:
         >>> calculate(mean=0.2, effect=0.25).answer.n
-        2182
+        2188
     """
     if effect is None and n is None and margin is None:
         raise UsageError("neither an effect nor a number of units is given: expected one of them, or a margin.")

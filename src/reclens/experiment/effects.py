@@ -86,8 +86,9 @@ def compare_metric(
 ) -> Difference:
     """A metric of an arm against control, from the sums of a segment and of some days; post-stratified if asked.
 
-    The interval of the lift is Fieller's, and shares are tested with the variance of their interval: test and interval
-    never say different things.
+    Shares of independent units are compared by their score test, everything else by Welch's t and, for lifts, Fieller's
+    theorem: test and interval never say different things. Shares that are post-stratified, adjusted by covariates, or
+    those of clusters, are means.
     """
     if stratify is not None:
         parts = [{part: sums.arm(name, by=stratify, segment=part, days=days) for part in sums.segments(stratify)}
@@ -95,10 +96,10 @@ def compare_metric(
         return post_stratified(parts[0], parts[1], place.of, covariates=place.covariates, level=level,
                                relative="fieller")  # fmt: skip
     sides = [sums.arm(name, by=by, segment=segment, days=days) for name in (control, arm)]
-    if place.metric.kind == "proportion" and isinstance(place.of, str) and not place.covariates:
+    if place.counted and isinstance(place.of, str):
         hits = [(round(side.sum(place.of)), side.n) for side in sides]
         if all(n for _, n in hits):
-            return proportion_difference(hits[0], hits[1], pooled=False, relative="fieller", level=level)
+            return proportion_difference(hits[0], hits[1], relative="fieller", level=level)
     return compare_arms(sides[0], sides[1], place.of, covariates=place.covariates, level=level, relative="fieller")
 
 

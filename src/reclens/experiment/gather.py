@@ -352,7 +352,8 @@ def _flags(sums: Sums, places: Mapping[str, Measure]) -> list[Rule]:
             found.append({"code": "one_unit", "rule": "an arm of one unit has no variance", "count": 1, "arm": arm,
                           "detail": f"arm '{arm}'"})  # fmt: skip
             continue
-        flat = [name for name, place in places.items() if not moments.variance(place.columns[0]) > 0]
+        flat = [name for name, place in places.items()
+                if not place.counted and not moments.variance(place.columns[0]) > 0]  # fmt: skip
         found += [Rule(code="no_variance", rule="a metric without variance cannot be tested", count=moments.n, arm=arm,
                        metric=name, detail=f"'{name}' has one value in arm '{arm}'") for name in flat]  # fmt: skip
     return found

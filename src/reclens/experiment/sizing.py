@@ -305,7 +305,8 @@ def question_of(
         margin = metric.margin_absolute / abs(known.mean)
     return Question(
         kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
-        shares=(plan.arms[plan.control], smallest), margin=margin, sign=metric.sign, r2=known.r2, icc=known.icc,
+        shares=(plan.arms[plan.control], smallest), margin=margin,
+        absolute_margin=metric.margin_absolute is not None, sign=metric.sign, r2=known.r2, icc=known.icc,
         cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation,
         comparisons=len(plan.treatments) * len(plan.primary) if primary else 1, correction=plan.correction,
         formula=formula,

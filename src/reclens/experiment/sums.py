@@ -75,6 +75,11 @@ class Measure:
     covariates: tuple[Quantity, ...] = ()
 
     @property
+    def counted(self) -> bool:
+        """Whether it is a share of independent units, which is tested by its counts: they need not vary."""
+        return self.metric.kind == "proportion" and isinstance(self.of, str) and not self.covariates
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column it needs, once."""
         parts = [name for each in (self.of, *self.covariates) for name in ((each,) if isinstance(each, str) else each)]

@@ -8,7 +8,7 @@ References: Kohavi, Tang and Xu (2020), Trustworthy online controlled experiment
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,12 @@ import numpy as np
 
 from reclens.errors import UsageError
 from reclens.stats.arms import Quantity, gradient, theta_of
+from reclens.stats.difference import two_sided
 from reclens.stats.estimate import Estimate
 from reclens.stats.moments import Moments
 from reclens.stats.pivot import hall, imbalance
 from reclens.stats.proportions import proportion
+from reclens.stats.score import pivot_of
 
 __all__ = ["SplitTests", "aa_tests"]
 
@@ -78,6 +80,7 @@ def aa_tests(
     share: float = 0.5,
     level: float = 0.95,
     rng: int | np.random.Generator | None = None,
+    proportions: Collection[str] = (),
 ) -> SplitTests:
     """Test random splits of units that were all treated alike.
 
@@ -89,6 +92,8 @@ def aa_tests(
         share: Share of the second arm.
         level: Confidence level of the tests.
         rng: Source of the splits.
+        proportions: Metrics that are shares of units, columns of 0 and 1 without covariates: their test is that of
+            :func:`~reclens.stats.proportions.proportion_difference`.
 
     Returns:
         p-values and differences by the normal distribution, the limit of the test of
@@ -124,6 +129,8 @@ def aa_tests(
         for at, job in enumerate(jobs):
             part = slice(bounds[at], bounds[at + 1])
             gap, p = job.tested(totals[part] - second[:, part], n - sizes, second[:, part], sizes)
+            if job.name in proportions:
+                p = job.tested_shares(totals[part] - second[:, part], n - sizes, second[:, part], sizes)
             p_values[job.name][start : start + size] = p
             lifts[job.name][start : start + size] = gap
     return SplitTests(p_values, lifts, n, share, level)
@@ -181,6 +188,13 @@ class _Job:
         with np.errstate(divide="ignore", invalid="ignore"):
             skew = self.skewness * imbalance(sizes, others)
             return gap, 2 * ndtr(-np.abs(hall(gap / np.sqrt(variances[0] + variances[1]), skew)))
+
+    def tested_shares(self, first: np.ndarray, sizes: np.ndarray, second: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """p-values of a block of splits where the metric is the share of units whose column is 1."""
+        at = self.names.index(str(self.of))
+        hits = [np.rint(sums[:, at] + self.centre[at] * n) for sums, n in ((first, sizes), (second, others))]
+        counts = zip(*(each.astype(int).tolist() for each in (hits[0], sizes, hits[1], others)), strict=True)
+        return np.array([two_sided(pivot_of((x, n), (y, m)).z_at(0.0)) if n and m else np.nan for x, n, y, m in counts])
 
     def _arm(self, sums: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Adjusted value of an arm and its variance, one a split."""

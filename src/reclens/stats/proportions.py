@@ -8,6 +8,7 @@ from typing import Literal
 from reclens.errors import UsageError
 from reclens.stats.difference import Difference, Relative, difference_of
 from reclens.stats.estimate import Estimate
+from reclens.stats.score import pivot_of
 
 __all__ = ["proportion", "proportion_difference"]
 
@@ -50,46 +51,76 @@ def proportion_difference(
     control: tuple[int, int],
     treatment: tuple[int, int],
     *,
-    pooled: bool = True,
+    exact: bool | None = None,
+    pooled: bool | None = None,
     distribution: Literal["normal", "t"] = "normal",
     relative: Relative = "delta",
     level: float = 0.95,
 ) -> Difference:
-    """Difference of two shares: the z test of equal shares, and an interval that does not assume them equal.
+    """Difference of two shares, by a score test whose inversion is the interval, or by a published z test.
+
+    The score test holds each of its tails at small rates and in unequal arms, where z tests find too much in the
+    smaller arm: by enumeration, at 200 and 1,800 units and a rate of 1 %, differences are found in 2.9 % of all tests
+    at a level of 95 %, by the unpooled z test in 13.8 %. Arms of no successes have a test (p = 1) and an interval.
+    Units are independent; where clusters are randomised, or shares are adjusted by covariates or strata, the t tests
+    of :func:`~reclens.stats.arms.compare_arms` are made of them.
 
     Args:
         control: Units that count, and all units.
         treatment: Likewise.
-        pooled: Whether the test takes its variance from both arms together, p(1-p)(1/n + 1/m), as in a score test; the
-            interval always takes p(1-p)/n of each arm. Otherwise both use the latter.
-        distribution: ``"t"`` uses Welch's degrees of freedom, as GrowthBook does.
-        relative: How the interval of the lift is made, one of ``RELATIVE``.
+        exact: Whether the chances of the outcomes are added up exactly
+            (:class:`~reclens.stats.score.ExactPivot`) or the score is held against the normal distribution
+            (:class:`~reclens.stats.score.ScorePivot`); None is exact where fewer than five successes or failures are
+            expected in an arm.
+        pooled: A z test instead, which reproduces published ones: True takes the variance of the test from both arms
+            together, p(1-p)(1/n + 1/m), and that of the interval from each; False takes p(1-p)/n of each for both.
+        distribution: Of a z test; ``"t"`` uses Welch's degrees of freedom, as GrowthBook does.
+        relative: How a z test makes the interval of the lift, one of ``RELATIVE``; that of a score test is its own.
         level: Confidence level.
 
     Raises:
-        UsageError: If the counts are not 0 ≤ successes ≤ n with n above 0.
+        UsageError: If the counts are not 0 ≤ successes ≤ n with n above 0, or options of both kinds of test are given.
 
     Example:
-        >>> found = proportion_difference((12, 99), (5, 83))
+        >>> found = proportion_difference((48, 80), (56, 70))
+        >>> print(found.absolute, found.relative, round(found.p_value, 4))
+        0.2 [0.05339, 0.3398] 0.3333 [0.07945, 0.6738] 0.008
+        >>> found = proportion_difference((0, 10), (0, 90))
+        >>> print(found.absolute, found.p_value)
+        0 [-0.3085, 0.04016] 1.0
+        >>> found = proportion_difference((12, 99), (5, 83), pooled=True)
         >>> round(found.statistic, 3), round(found.p_value, 3)
         (-1.408, 0.159)
 
     References:
-        Fleiss, Levin and Paik (2003), Statistical methods for rates and proportions, section 3.
+        Miettinen and Nurminen (1985), Comparative analysis of two rates; Laud (2017), Equal-tailed confidence
+        intervals for comparison of rates; Fleiss, Levin and Paik (2003), Statistical methods for rates and proportions,
+        section 3, for the z tests.
     """
     for hits, n in (control, treatment):
         if not 0 <= hits <= n or not n:
             raise UsageError(f"{hits} of {n} is no share: expected 0 ≤ successes ≤ n, and n above 0.")
+    if (pooled is None and distribution == "t") or (pooled is not None and exact is not None):
+        raise UsageError(
+            f"exact is {exact}, pooled is {pooled} and distribution '{distribution}': expected the options of a z test "
+            "(pooled, distribution) or of a score test (exact), not of both."
+        )
     (x, n), (y, m) = control, treatment
     p, q, both = x / n, y / m, (x + y) / (n + m)
     own = (p * (1 - p) / n, q * (1 - q) / m)
-    df = math.inf
-    if distribution == "t" and sum(own) > 0:
-        df = sum(own) ** 2 / sum(v * v / max(size - 1, 1) for v, size in zip(own, (n, m), strict=True))
-    few = min(n * both, n * (1 - both), m * both, m * (1 - both)) < 5
-    notes = ("Fewer than five units are expected in a cell: the normal approximation is rough.",) if few else ()
+    df, pivot, notes, test_variance = math.inf, None, (), None
+    if pooled is None:
+        pivot = pivot_of(control, treatment, exact=exact)
+        method = pivot.words
+    else:
+        if distribution == "t" and sum(own) > 0:
+            df = sum(own) ** 2 / sum(v * v / max(size - 1, 1) for v, size in zip(own, (n, m), strict=True))
+        if min(n, m) * min(both, 1 - both) < 5:
+            notes = ("Fewer than five units are expected in a cell: the normal approximation is rough.",)
+        test_variance = both * (1 - both) * (1 / n + 1 / m) if pooled else None
+        method = f"{'pooled' if pooled else 'unpooled'} {'z' if math.isinf(df) else 't'} test"
     return difference_of(
         p, q - p, variance=sum(own), control_variance=own[0], covariance=-own[0], df=df, n=(n, m), level=level,
-        relative=relative, test_variance=both * (1 - both) * (1 / n + 1 / m) if pooled else None, notes=notes,
-        method=f"difference of shares, {'pooled' if pooled else 'unpooled'} {'z' if math.isinf(df) else 't'} test",
+        relative=relative, test_variance=test_variance, pivot=pivot, notes=notes,
+        method=f"difference of shares, {method}",
     )  # fmt: skip

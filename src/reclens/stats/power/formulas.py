@@ -6,11 +6,14 @@ the difference of the null hypothesis: 0, or the margin of a non-inferiority tes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+
+from reclens.stats.score import shares_at
 
 __all__ = ["FORMULAS", "Formula", "Inputs", "t_power", "z_power"]
 
@@ -31,6 +34,7 @@ class Inputs:
         df: Degrees of freedom of a t-test.
         alpha: Chance of a false positive of the test, over its tails.
         tails: 1 or 2.
+        relative: Whether the null hypothesis is one of a lift: its test is that of a ratio.
         side: -1 where a positive difference is a fall of the value, as where lower is better; else +1.
     """
 
@@ -45,6 +49,7 @@ class Inputs:
     df: Any
     alpha: float
     tails: int
+    relative: bool = False
     side: int = 1
 
 
@@ -132,17 +137,14 @@ def _shares(given: Inputs) -> tuple[float, Any]:
     return given.mean, np.where((treated > 0) & (treated < 1), treated, np.nan)
 
 
-def _two_errors(given: Inputs, null_variance: Any) -> Any:
-    """Power where the test uses another variance than the truth has: Φ((|δ| − z·se₀) / se₁)."""
+def _two_errors(given: Inputs, null: Any, true: Any) -> Any:
+    """Power where the test uses another variance than the truth has: Φ((|δ - δ₀| - z·se₀) / se₁)."""
     from scipy.special import ndtr, ndtri
 
-    old, new = _shares(given)
-    true = given.factor * (old * (1 - old) / given.n_c + new * (1 - new) / given.n_t)
-    null = given.factor * null_variance * (1 / given.n_c + 1 / given.n_t)
+    away = given.delta - given.null
     bound = ndtri(1 - given.alpha / given.tails) * np.sqrt(null)
-    near = ndtr((given.delta - bound) / np.sqrt(true))
-    far = ndtr((-given.delta - bound) / np.sqrt(true))
-    return near + far if given.tails == 2 else near
+    near = ndtr((away - bound) / np.sqrt(true))
+    return near + ndtr((-away - bound) / np.sqrt(true)) if given.tails == 2 else near
 
 
 def _unpooled(given: Inputs) -> Any:
@@ -151,14 +153,31 @@ def _unpooled(given: Inputs) -> Any:
     return z_power((given.delta - given.null) / np.sqrt(variance), alpha=given.alpha, tails=given.tails)
 
 
-def _pooled(given: Inputs) -> Any:
+def _score(given: Inputs) -> Any:
+    """Variances of q̂ - φp̂, under the null hypothesis at the most likely shares that fulfil it.
+
+    φ is the ratio of a relative margin, and 1 for a difference.
+    """
     old, new = _shares(given)
-    pooled = (given.n_c * old + given.n_t * new) / (given.n_c + given.n_t)
-    return _two_errors(given, pooled * (1 - pooled))
+    bound = given.side * given.null / (given.mean if given.relative else 1.0)
+    ratio = 1 + bound if given.relative else 1.0
+
+    def null_shares(treated: float, control: float, treatment: float) -> tuple[float, float]:
+        if math.isnan(treated):
+            return math.nan, math.nan
+        counts = (old * control, control), (treated * treatment, treatment)
+        return shares_at(*counts, bound, relative=given.relative)
+
+    p, q = np.vectorize(null_shares, otypes=[float, float])(new, given.n_c, given.n_t)
+    null, true = (given.factor * (ratio**2 * a * (1 - a) / given.n_c + b * (1 - b) / given.n_t)
+                  for a, b in ((p, q), (old, new)))  # fmt: skip
+    return _two_errors(given, null, true)
 
 
 def _baseline(given: Inputs) -> Any:
-    return _two_errors(given, given.mean * (1 - given.mean))
+    old, new = _shares(given)
+    null = given.factor * old * (1 - old) * (1 / given.n_c + 1 / given.n_t)
+    return _two_errors(given, null, given.factor * (old * (1 - old) / given.n_c + new * (1 - new) / given.n_t))
 
 
 def _arcsine(given: Inputs) -> Any:
@@ -177,10 +196,11 @@ FORMULAS: Final[Mapping[str, Formula]] = {
                 "ratios", ("mean", "ratio", "quantile"), _normal),
         Formula("relative", "relative lift by the delta method", "Deng, Knoblich and Lu (2018), eq. 4; GrowthBook",
                 ("mean", "ratio", "proportion"), _relative),
+        Formula("score", "score test, variance under the null", "Farrington and Manning (1990), for differences and "
+                "ratios; without a margin Fleiss, Levin and Paik (2003), eq. 4.14, R's power.prop.test and statsmodels",
+                ("proportion",), _score),
         Formula("unpooled", "Wald's difference, unpooled", "Fleiss, Levin and Paik (2003), sec. 4.2; "
-                "matches the interval of the difference", ("proportion",), _unpooled),
-        Formula("pooled", "pooled under the null", "Fleiss, Levin and Paik (2003), eq. 4.14; R's power.prop.test and "
-                "statsmodels", ("proportion",), _pooled),
+                "matches the t tests of shares that are adjusted or clustered", ("proportion",), _unpooled),
         Formula("baseline", "null variance from control alone", "the calculator of Evan Miller (2010)",
                 ("proportion",), _baseline),
         Formula("arcsine", "arcsine effect h", "Cohen (1988), ch. 6; R's pwr.2p.test", ("proportion",), _arcsine),

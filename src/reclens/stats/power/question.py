@@ -14,7 +14,7 @@ from reclens.stats.power.formulas import FORMULAS, Inputs
 
 __all__ = ["Answer", "Question", "corrected_alpha", "design_effect"]
 
-_DEFAULT: Final = {"mean": "student", "ratio": "normal", "quantile": "normal", "proportion": "unpooled"}
+_DEFAULT: Final = {"mean": "student", "ratio": "normal", "quantile": "normal", "proportion": "score"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,8 @@ class Question:
         level: Confidence level of the interval: 1 − alpha, two-sided.
         margin: How much worse the treatment may be: the question is then whether the interval excludes a larger loss
             (non-inferiority, one tail of the same interval), and an effect of 0 is what one hopes to confirm.
+        absolute_margin: Whether the margin, though given relative to control, is one of the difference: shares are then
+            tested by their difference and not by their ratio.
         sign: Under a margin, +1 where higher is better and -1 where lower is; better is positive then.
         tails: 2, or 1 for a test of an increase that spends the whole alpha on it.
         comparisons: How many tests share the alpha.
@@ -82,16 +84,17 @@ class Question:
         cluster_size: Mean units a cluster.
         cluster_cv: Coefficient of variation of the sizes of clusters.
         inflation: What a sequential plan multiplies the size with.
-        formula: One of ``FORMULAS`` for the kind; by default Student's t for means, the unpooled difference for
-            proportions, the normal approximation for ratios and quantiles.
+        formula: One of ``FORMULAS`` for the kind; by default Student's t for means, the score test for proportions (the
+            unpooled difference where they are adjusted or clustered, as their test is), the normal approximation for
+            ratios and quantiles.
 
     Raises:
         UsageError: If a value is out of range, or the formula is for another kind.
 
     Example:
         >>> found = Question(kind="proportion", mean=0.2, relative=False).size(effect=0.05, power=0.8)
-        >>> found.n_control, [(name, round(n / 2)) for name, n in found.neighbours if "pooled" in name]
-        (1091, [('pooled under the null', 1094)])
+        >>> found.n_control, [(name, round(n / 2)) for name, n in found.neighbours if "unpooled" in name]
+        (1094, [("Wald's difference, unpooled", 1091)])
     """
 
     kind: Literal["mean", "proportion", "ratio", "quantile"] = "mean"
@@ -102,6 +105,7 @@ class Question:
     shares: tuple[float, float] = (0.5, 0.5)
     level: float = 0.95
     margin: float | None = None
+    absolute_margin: bool = False
     sign: int = 1
     tails: Literal[1, 2] = 2
     comparisons: int = 1
@@ -139,7 +143,7 @@ class Question:
     def formulas(self) -> tuple[str, ...]:
         """Names of the formulas for the kind; those that know a margin, where there is one."""
         names = [name for name, each in FORMULAS.items() if self.kind in each.kinds]
-        unfit = {"pooled", "baseline"} if self.margin is not None else set[str]()
+        unfit = {"baseline"} if self.margin is not None else set[str]()
         return tuple(name for name in names if name not in unfit and not (name == "relative" and self.mean == 0))
 
     @property
@@ -168,7 +172,7 @@ class Question:
             mean=self.mean, var_c=factor * sd**2, var_t=factor * (self.sd_treatment or sd) ** 2, delta=delta, null=null,
             n_c=control, n_t=treated, factor=factor, df=(control + treated) / units - 2,
             alpha=self.alpha / (2 if self.margin is not None else 1), tails=tails,
-            side=1 if self.margin is None else self.sign,
+            side=1 if self.margin is None else self.sign, relative=self.relative and not self.absolute_margin,
         )  # fmt: skip
         with np.errstate(all="ignore"):
             return FORMULAS[self.formula_name].power(given)
@@ -176,7 +180,8 @@ class Question:
     @property
     def formula_name(self) -> str:
         """The formula that is used."""
-        return self.formula or _DEFAULT[self.kind]
+        adjusted = self.kind == "proportion" and (self.r2 > 0 or self.icc > 0)
+        return self.formula or ("unpooled" if adjusted else _DEFAULT[self.kind])
 
     def size(self, *, effect: float = 0.0, power: float = 0.8) -> Answer:
         """Units needed to find an effect with a power.
