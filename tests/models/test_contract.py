@@ -24,6 +24,16 @@ def test_the_contract_of_every_kind_of_neighbour(name: str, options: dict, tmp_p
     check_model(models.get(name)(**options), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["item_knn", "user_knn"])
+@pytest.mark.parametrize("similarity", ["cosine", "adjusted_cosine", "common_cosine", "pearson", "msd"])
+def test_the_contract_of_models_of_ratings(name: str, similarity: str, tmp_path: Path) -> None:
+    check_model(models.get(name)(feedback="explicit", similarity=similarity, min_neighbors=2), tmp_path)
+
+
+def test_which_models_predict_ratings() -> None:
+    assert [name for name in models.names() if models.get(name).predicts_ratings] == ["item_knn", "user_knn"]
+
+
 def test_the_folder_is_the_registry() -> None:
     assert models.names() == [
         "als",

@@ -20,7 +20,7 @@ from reclens.models._saving import load_model, save_model
 from reclens.models._space import Space
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, fingerprint, versions
 
-__all__ = ["Block", "Recommender", "top_of_scores"]
+__all__ = ["Block", "Recommender", "encode_where_possible", "top_of_scores"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,8 @@ class Recommender(ABC):
     """Only items with a score above it are recommended."""
     space: ClassVar[Mapping[str, Space]] = {}
     """What a search over hyper-parameters draws from."""
+    predicts_ratings: ClassVar[bool] = False
+    """Whether it can be fitted so that it predicts ratings."""
 
     @property
     def personal(self) -> bool:
@@ -175,8 +177,8 @@ class Recommender(ABC):
         codes = self.users_.encode(users).astype(np.int64)
         if self.personal:
             users, codes = users.filter(codes >= 0), codes[codes >= 0]
-        rows = _encode_where_possible(Vocabulary(users), pairs[USER])
-        columns = _encode_where_possible(self.items_, pairs[ITEM])
+        rows = encode_where_possible(Vocabulary(users), pairs[USER])
+        columns = encode_where_possible(self.items_, pairs[ITEM])
         order = np.argsort(rows, kind="stable")
         begins = np.searchsorted(rows[order], np.arange(len(users) + 1))
         users = Vocabulary(users).ids
@@ -196,6 +198,20 @@ class Recommender(ABC):
             done += count
             progress(f"score {self.name}", done, len(users))
         return pairs.with_columns(pl.Series(SCORE, found, nan_to_null=True))
+
+    def predict(
+        self, pairs: pl.DataFrame, *, fallback: str = "mean", clip: bool = True, threads: int | None = None,
+        progress: Progress = quiet,
+    ) -> pl.DataFrame:  # fmt: skip
+        """The rating that each user is predicted to give each item, for models that predict ratings.
+
+        Raises:
+            UsageError: Naming the models that do, if this one does not.
+        """
+        from reclens.models import get, names
+
+        able = " and ".join(name for name in names() if get(name).predicts_ratings)
+        raise UsageError(f"{self.name} does not predict ratings. Models that do: {able}, with feedback='explicit'.")
 
     def explain(self, user: Any, item: Any, *, n: int = 5) -> Explanation:
         """Why the model scores an item as it does for a user: the reasons whose contributions add up to the score.
@@ -366,7 +382,7 @@ class Recommender(ABC):
         return Recommendations(table, self.name, card)
 
 
-def _encode_where_possible(vocabulary: Vocabulary, ids: pl.Series) -> np.ndarray:
+def encode_where_possible(vocabulary: Vocabulary, ids: pl.Series) -> np.ndarray:
     """Codes of ids; none are known where one side is text and the other numbers."""
     if ids.dtype.is_integer() != vocabulary.is_integer:
         return np.full(len(ids), -1, np.int32)

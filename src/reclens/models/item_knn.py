@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Block
 from reclens.models._item_weights import top_of_weights
 from reclens.models._kernels import product_rows
-from reclens.models._neighbors import check_neighbor_options, find_neighbors, weigh
+from reclens.models._neighbors import find_neighbors, weigh
+from reclens.models._ratings import RatingNeighbors
 from reclens.models._space import Choice, Real, Space, Whole
 
 __all__ = ["ItemKNN"]
 
 
 @dataclass(kw_only=True)
-class ItemKNN(Recommender):
+class ItemKNN(RatingNeighbors):
     """Items close to those of the user's history.
 
     The score of an item is a sum of similarity × value over items of the history; the value is 1, or the rating less
@@ -30,54 +31,60 @@ class ItemKNN(Recommender):
     neighbours, the neighbours of the *history* (Deshpande and Karypis 2004; the library implicit), which favours
     popular items. Items without a positive score are not recommended, so that lists can be short.
 
+    With ``feedback="explicit"`` it learns from ratings, and :meth:`predict` gives the rating of a pair: the weighted
+    average of what the user gave to the most similar items she rated. Scores then sum similarity × centred rating.
+
     Attributes:
-        neighbors: Neighbours kept of each item.
-        similarity: ``cosine``, ``adjusted_cosine`` (needs ratings), ``jaccard`` or ``dot``.
+        neighbors: Neighbours kept of each item; in a prediction, the most similar items that the user rated.
+        similarity: ``cosine``, ``adjusted_cosine`` (needs ratings), ``jaccard`` or ``dot``. With explicit feedback:
+            ``cosine`` of the centred ratings (LensKit), ``adjusted_cosine`` of ratings less the user's mean,
+            and over common users alone ``common_cosine``, ``pearson`` or ``msd``, 1 ÷ (1 + mean squared difference),
+            of the ratings themselves (Surprise).
         weighting: ``none``, ``tf_idf`` or ``bm25``, applied before the similarity.
         shrinkage: Added to the denominator: pulls similarities that rest on few users towards 0.
         neighbors_of: ``candidate`` or ``history``, see above.
+        feedback: ``implicit`` (that users have an item) or ``explicit`` (their ratings).
+        center: Whose mean ratings are held against: ``item``, ``user`` or ``none``.
+        min_neighbors: Neighbours that a prediction needs.
+        min_similarity: Neighbours of a prediction are more similar than this; below 0, unlike items count too.
+        min_support: Common users that a similarity of ratings needs.
     """
 
     name: ClassVar[str] = "item_knn"
+    rows_are: ClassVar[Literal["user", "item"]] = "item"
     floor: ClassVar[float] = 0.0
     space: ClassVar[Mapping[str, Space]] = {
         "neighbors": Whole(5, 1000), "shrinkage": Real(0.1, 1000),
         "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
     }  # fmt: skip
 
-    neighbors: int = 100
-    similarity: str = "cosine"
-    weighting: str = "none"
-    shrinkage: float = 0.0
     neighbors_of: str = "candidate"
 
     @property
     def folds_in(self) -> bool:
         """Yes, but for ratings: a given history has none."""
-        return self.similarity != "adjusted_cosine"
+        return self.similarity != "adjusted_cosine" and not self.explicit
 
     def _check(self) -> None:
-        check_neighbor_options(neighbors=self.neighbors, similarity=self.similarity, weighting=self.weighting,
-                               shrinkage=self.shrinkage)  # fmt: skip
-
+        super()._check()
         if self.neighbors_of not in ("candidate", "history"):
             raise UnknownNameError("value of neighbors_of", self.neighbors_of, ("candidate", "history"))
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
-        matrix = weigh(train, similarity=self.similarity, weighting=self.weighting)
-        found = find_neighbors(
-            matrix.transposed,
-            neighbors=self.neighbors,
-            similarity=self.similarity,
-            shrinkage=self.shrinkage,
-            engine=engine,
-            progress=progress,
-            what="fit item_knn",
-        ).as_matrix()
+        if self.explicit:
+            self._learn_ratings(train)
+            matrix, near = self._centred(), self._find_neighbors(engine, progress)
+        else:
+            matrix = weigh(train, similarity=self.similarity, weighting=self.weighting)
+            near = find_neighbors(matrix.transposed, neighbors=self.neighbors, similarity=self.similarity,
+                                  shrinkage=self.shrinkage, engine=engine, progress=progress,
+                                  what="fit item_knn")  # fmt: skip
+        found = near.as_matrix()
         # Rows are items of the history, columns the candidates that they speak for.
         self.neighbors_ = found.transposed if self.neighbors_of == "candidate" else found
         # Weights shape the similarities; the history itself counts with ones, or with centred ratings.
-        self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
+        rated = self.explicit or self.similarity == "adjusted_cosine"
+        self.values_ = matrix.values if rated else self.seen_.values
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         return top_of_weights(self, block, self.neighbors_, self._values_of(block))
@@ -108,9 +115,11 @@ class ItemKNN(Recommender):
 
     def _state(self) -> dict[str, np.ndarray]:
         near = self.neighbors_
-        return {"indptr": near.indptr, "codes": near.indices, "weights": near.values, "values": self.values_}
+        return {"indptr": near.indptr, "codes": near.indices, "weights": near.values, "values": self.values_,
+                **self._rating_state()}  # fmt: skip
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         n = len(self.items_)
         self.neighbors_ = UserItemMatrix(arrays["indptr"], arrays["codes"], arrays["weights"], n)
         self.values_ = arrays["values"]
+        self._restore_ratings(arrays)

@@ -4,51 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Block
 from reclens.models._kernels import product_rows, top_of_product
-from reclens.models._neighbors import Neighbors, check_neighbor_options, find_neighbors, weigh
+from reclens.models._neighbors import Neighbors, find_neighbors, weigh
+from reclens.models._ratings import RatingNeighbors
 from reclens.models._space import Choice, Real, Space, Whole
 
 __all__ = ["UserKNN"]
 
 
 @dataclass(kw_only=True)
-class UserKNN(Recommender):
+class UserKNN(RatingNeighbors):
     """Items of the users whose histories are most similar.
 
     The score of an item is the sum of the similarities of the user's neighbours that have it (under adjusted cosine
     times their rating less their mean). Items without a positive score are not recommended, so that lists can be short.
 
+    With ``feedback="explicit"`` it learns from ratings, and :meth:`predict` gives the rating of a pair: the weighted
+    average of what the most similar users who rated the item gave it. Scores then sum similarity × centred rating.
+
     Attributes:
-        neighbors: Neighbours kept of each user.
+        neighbors: Neighbours kept of each user; in a prediction, the most similar users who rated the item.
         similarity: ``cosine``, ``adjusted_cosine`` (needs ratings; ratings less the user's mean), ``jaccard``, ``dot``.
+            With explicit feedback: ``cosine`` of the centred ratings (LensKit), ``adjusted_cosine``, and over common
+            items alone ``common_cosine``, ``pearson`` or ``msd``, 1 ÷ (1 + mean squared difference), of the ratings
+            themselves (Surprise).
         weighting: ``none``, ``tf_idf`` or ``bm25``, applied before the similarity.
         shrinkage: Added to the denominator: pulls similarities that rest on few items towards 0.
+        feedback: ``implicit`` (that users have an item) or ``explicit`` (their ratings).
+        center: Whose mean ratings are held against: ``user``, ``item`` or ``none``.
+        min_neighbors: Neighbours that a prediction needs.
+        min_similarity: Neighbours of a prediction are more similar than this; below 0, unlike users count too.
+        min_support: Common items that a similarity of ratings needs.
     """
 
     name: ClassVar[str] = "user_knn"
+    rows_are: ClassVar[Literal["user", "item"]] = "user"
     floor: ClassVar[float] = 0.0
     space: ClassVar[Mapping[str, Space]] = {
         "neighbors": Whole(5, 1000), "shrinkage": Real(0.1, 1000),
         "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
     }  # fmt: skip
 
-    neighbors: int = 100
-    similarity: str = "cosine"
-    weighting: str = "none"
-    shrinkage: float = 0.0
-
-    def _check(self) -> None:
-        check_neighbor_options(neighbors=self.neighbors, similarity=self.similarity, weighting=self.weighting,
-                               shrinkage=self.shrinkage)  # fmt: skip
+    center: str = "user"
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        if self.explicit:
+            self._learn_ratings(train)
+            self.values_ = self._centred().values
+            self.neighbors_ = self._find_neighbors(engine, progress)
+            return
         if self.weighting == "none":
             matrix = weigh(train, similarity=self.similarity, weighting="none")
         else:
@@ -99,8 +110,10 @@ class UserKNN(Recommender):
 
     def _state(self) -> dict[str, np.ndarray]:
         near = self.neighbors_
-        return {"codes": near.codes, "weights": near.weights, "lengths": near.lengths, "values": self.values_}
+        return {"codes": near.codes, "weights": near.weights, "lengths": near.lengths, "values": self.values_,
+                **self._rating_state()}  # fmt: skip
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.neighbors_ = Neighbors(arrays["codes"], arrays["weights"], arrays["lengths"])
         self.values_ = arrays["values"]
+        self._restore_ratings(arrays)

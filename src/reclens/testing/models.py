@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import NotFittedError, UnknownNameError, UsageError, WorkspaceError
 from reclens.models import Recommender
-from reclens.schema import ITEM, RANK, SCORE, USER
+from reclens.schema import ITEM, RANK, RATING, SCORE, USER
 
 __all__ = ["check_model", "model_data"]
 
@@ -62,6 +63,7 @@ def check_model(model: Recommender, folder: Path) -> None:
     _check_strangers(model)
     _check_scores(model, lists.table)
     _check_histories(model, lists.table, data)
+    _check_predictions(model, data)
     _check_explanations(model, lists.table)
     _check_saving(model, lists.table, folder)
     _raises(UsageError, lambda: model.recommend(k=0), "k of 0")
@@ -119,6 +121,23 @@ def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> 
     assert any(rule["count"] == 1 for rule in card["rules"] if "history" in rule["rule"]), "unknown items are counted"
 
 
+def _check_predictions(model: Recommender, data: Dataset) -> None:
+    strangers = pl.DataFrame({USER: ["nobody", "u1"], ITEM: ["i1", "no such item"]})
+    pairs = pl.concat([data.interactions.select(USER, ITEM).gather_every(7), strangers])
+    if not (model.predicts_ratings and getattr(model, "feedback", "explicit") == "explicit"):
+        _raises(UsageError, lambda: model.predict(pairs), "predict of a model without predicted ratings")
+        return
+    found = model.predict(pairs)
+    assert found.select(USER, ITEM).equals(pairs), "predict keeps the pairs and their order"
+    low, high = data.interactions[RATING].min(), data.interactions[RATING].max()
+    assert found["prediction"].is_between(low, high).all(), "a rating for every pair, in the range of the ratings"
+    assert found["fallback"].to_list()[-2:] == ["unknown_user", "unknown_item"], "why there is no prediction"
+    turned = model.predict(pairs.reverse(), threads=1).reverse()
+    assert found.equals(turned), "a prediction depends on the other pairs, or on the number of threads"
+    alone = pl.concat([model.predict(pairs.slice(at, 1)) for at in range(5)])
+    assert found.head(5).equals(alone), "a prediction depends on the other pairs"
+
+
 def _check_explanations(model: Recommender, table: pl.DataFrame) -> None:
     for user, item, _, score in table.head(20).rows():
         found = model.explain(user, item, n=3)
@@ -133,6 +152,9 @@ def _check_saving(model: Recommender, table: pl.DataFrame, folder: Path) -> None
     again = type(model).load(folder)
     assert again == model, "hyper-parameters survive"
     assert again.recommend(k=7).table.equals(table), "a saved model recommends the same"
+    some = table.select(USER, ITEM)
+    with contextlib.suppress(UsageError):  # where it predicts no ratings
+        assert again.predict(some).equals(model.predict(some)), "a saved model predicts the same"
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".npz", ".parquet", ".json"}, "no pickles"
     whole = (folder / "arrays.npz").read_bytes()
