@@ -37,6 +37,12 @@ what one is.
 """
 
 
+PREDICTIONS = (
+    "Predictions are not lists, and have metrics of their own, which `rl.evaluate_predictions` computes: see [evaluate]"
+    "(evaluate.md#predicted-ratings). Each has the unit of the rating, and lower is better."
+)
+
+
 def page() -> str:
     """The whole page."""
     from reclens import metrics
@@ -54,6 +60,8 @@ def page() -> str:
         parts.append(f"## {family.rpartition('.')[2].replace('_', ' ').capitalize()}\n")
         parts.append((inspect.getdoc(module) or "") + "\n")
         parts += [section(info) for info in infos if info.function.__module__ == family]
+    parts.append("## Predicted ratings\n\n" + textwrap.fill(PREDICTIONS, 120) + "\n")
+    parts.append("\n".join(f"- `{name}`: {summary}" for name, summary in metrics.OF_PREDICTIONS.items()) + "\n")
     return "\n".join(parts)
 
 

@@ -14,7 +14,8 @@ Bring data                ``read``, ``read_movielens``, ``read_open_bandit``, ``
                           ``synthetic_movielens``, ``Dataset``, ``Recommendations``
 Prepare it                ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``Pipeline``
-Measure                   ``metrics``, ``evaluate``, ``compare``, ``tune``, ``Evaluation``, ``Comparison``, ``Estimate``
+Measure                   ``metrics``, ``evaluate``, ``evaluate_predictions``, ``compare``, ``tune``, ``Evaluation``,
+                          ``Comparison``, ``Estimate``
 Experiment                ``experiment`` (plan, assign, read, decide), ``world`` (users whose behaviour is known)
 Show and keep             ``report``, ``Workspace``
 When something is wrong   ``errors``
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from reclens.data.movielens import read_movielens
     from reclens.data.synthetic import synthetic_movielens
     from reclens.data.tables import read, read_recommendations
-    from reclens.evaluate import Comparison, Estimate, Evaluation, compare, evaluate, tune
+    from reclens.evaluate import Comparison, Estimate, Evaluation, compare, evaluate, evaluate_predictions, tune
     from reclens.pipeline import Pipeline
     from reclens.schema import Recommendations
     from reclens.workspace import Workspace
@@ -52,6 +53,7 @@ __all__ = [
     "compare",
     "errors",
     "evaluate",
+    "evaluate_predictions",
     "experiment",
     "filters",
     "metrics",
@@ -79,6 +81,7 @@ _HOMES: Final = {
     "compare": "reclens.evaluate:compare",
     "errors": "reclens.errors",
     "evaluate": "reclens.evaluate",  # the room itself, which can be called: see reclens._callable
+    "evaluate_predictions": "reclens.evaluate:evaluate_predictions",
     "experiment": "reclens.experiment",
     "filters": "reclens.data.filters",
     "metrics": "reclens.metrics",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 LISTS = "user_id,item_id,rank\n1,7,1\n1,8,2\n2,8,1\n"
@@ -197,8 +198,30 @@ def test_wrong_use_is_one_clear_message(run, files: Path, arguments: list[str], 
     assert says in said.stderr and "Traceback" not in said.stderr
 
 
+def test_ratings_are_predicted_and_measured(run, tmp_path: Path) -> None:
+    run("data", "split", "--name", "s", "--method", "random", cwd=tmp_path)
+    run("fit", "item_knn", "--split", "s", "-p", "feedback=explicit", "-p", "neighbors=20", cwd=tmp_path)
+    said = run("predict", "item_knn", "--split", "s", "-f", "csv", "-o", "predictions.csv", cwd=tmp_path).stderr
+    table = pl.read_csv(tmp_path / "predictions.csv")
+    assert table.columns == ["user_id", "item_id", "rating", "prediction", "neighbors", "fallback"]
+    few = table.filter(pl.col("fallback") == "few_neighbors").height
+    assert (f"few_neighbors: {few:,} of {table.height:,} pairs" in said) == bool(few)
+    measured = run("evaluate-predictions", "predictions.csv", "--split", "s", "--by", "gender", "-m", "rmse", "-f",
+                   "json", cwd=tmp_path).stdout  # fmt: skip
+    rows = json.loads(measured)["rows"]
+    error = table["prediction"] - table["rating"]
+    assert rows[0]["system"] == "predictions" and len(rows) > 2
+    assert rows[0]["value"] == pytest.approx((error**2).mean() ** 0.5)
+    # The same from the pairs of a file.
+    table.select("user_id", "item_id").head(50).write_csv(tmp_path / "pairs.csv")
+    again = run("predict", "item_knn", "--pairs", "pairs.csv", "-f", "csv", cwd=tmp_path).stdout
+    assert pl.read_csv(again.encode())["prediction"].to_list() == pytest.approx(table["prediction"][:50].to_list())
+    assert "one of them" in run("predict", "item_knn", cwd=tmp_path, status=2).stderr
+
+
 def test_every_command_has_help_and_an_unknown_one_status_2(run, tmp_path: Path) -> None:
-    for command in ("demo", "run", "evaluate", "compare", "report", "fit", "recommend", "doctor", "data info",
+    for command in ("demo", "run", "evaluate", "compare", "report", "fit", "recommend", "predict",
+                    "evaluate-predictions", "doctor", "data info",
                     "data split", "data fetch", "data sql", "data convert", "models list", "metrics list",
                     "workspace list", "workspace sql", "experiment plan", "experiment size", "experiment assign",
                     "experiment check"):  # fmt: skip

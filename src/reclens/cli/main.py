@@ -28,6 +28,7 @@ from reclens.cli import (
     metrics,
     models,
     pipeline,
+    predictions,
     tune,
     workspace,
 )
@@ -51,6 +52,8 @@ app.command("compare")(evaluate.compare)
 app.command("report")(evaluate.report)
 app.command("fit")(models.fit)
 app.command("recommend")(models.recommend)
+app.command("predict")(predictions.predict)
+app.command("evaluate-predictions")(predictions.evaluate_predictions)
 app.command("tune")(tune.tune)
 app.command("dashboard")(dashboard.dashboard)
 app.command("doctor")(doctor.doctor)

@@ -12,8 +12,9 @@ import polars as pl
 
 from reclens.data.arrow import ArrowStream
 from reclens.errors import DataError
+from reclens.schema import ITEM, USER
 
-__all__ = ["from_frame", "is_frame", "read_parquet"]
+__all__ = ["from_frame", "ids_alike", "is_frame", "read_parquet"]
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
@@ -88,3 +89,17 @@ def _from_columns(columns: Mapping[str, Sequence[Any] | np.ndarray | pl.Series])
         mixed = len(kinds) > 1 and not kinds <= {int, float}
         series.append(pl.Series(name, values, dtype=pl.Object if mixed else None))
     return pl.DataFrame(series)
+
+
+def ids_alike(*tables: pl.DataFrame) -> list[pl.DataFrame]:
+    """Tables of users and items whose ids can be joined: integers of any width become 64-bit ones.
+
+    Raises:
+        DataError: If some tables hold integers and others strings.
+    """
+    for column in (USER, ITEM):
+        if len({table[column].dtype.is_integer() for table in tables}) > 1:
+            raise DataError("ids are integers in one table and strings in another, so that none can match",
+                            column=column, fix="Cast one side, such as pl.col('item_id').cast(pl.String).")  # fmt: skip
+    wide = [pl.col(column).cast(pl.Int64) for column in (USER, ITEM) if tables[0][column].dtype.is_integer()]
+    return [table.with_columns(wide) for table in tables]

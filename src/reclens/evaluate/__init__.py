@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reclens._callable import make_callable
 from reclens.evaluate.compare import Comparison, Difference, compare
+from reclens.evaluate.predictions import PredictionEvaluation, evaluate_predictions
 from reclens.evaluate.results import Evaluation, Gap, MetricResult
 from reclens.evaluate.run import DEFAULT_METRICS, evaluate
 from reclens.evaluate.tune import tune
@@ -19,10 +20,12 @@ __all__ = [
     "Evaluation",
     "Gap",
     "MetricResult",
+    "PredictionEvaluation",
     "TunedWeights",
     "Tuning",
     "compare",
     "evaluate",
+    "evaluate_predictions",
     "tune",
     "tune_weights",
 ]

@@ -17,7 +17,7 @@ from reclens.metrics.lists import Catalogue, Profiles
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
 from reclens.vocabulary import Vocabulary, number_ids
 
-__all__ = ["Features", "Ground", "make_ground"]
+__all__ = ["Features", "Ground", "make_ground", "make_groups"]
 
 Features = str | tuple[Sequence[Any], np.ndarray]
 """Item features: the name of an attribute of ``items``, or (item ids, matrix of one row an item)."""
@@ -130,7 +130,7 @@ def make_ground(
     if train is not None:
         card["train"] = {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
         card["users_without_history"] = len(users) - int((users.encode(train.user_vocabulary.ids) >= 0).sum())
-    groups = _groups(train, users, by)
+    groups = make_groups(train, users, by)
     has_catalogue = train is not None or catalogue is not None
     return Ground(users, keys, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
 
@@ -277,7 +277,7 @@ def _feature_matrix(
     return matrix, np.divide(matrix, sums, out=np.zeros_like(matrix), where=sums > 0)
 
 
-def _groups(
+def make_groups(
     train: Dataset | None, users: Vocabulary, by: Sequence[str | tuple[str, str]]
 ) -> dict[str, tuple[list[str], np.ndarray]]:
     """Labels and codes of every segmentation asked for; ``"a × b"``, ``"a*b"`` and ``("a", "b")`` are products."""

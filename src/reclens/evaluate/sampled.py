@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.data.frames import ids_alike
+from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate.source import open_lists
 from reclens.metrics.registry import parse
 from reclens.schema import ITEM, RANK, USER, Recommendations
@@ -138,7 +139,7 @@ def _negatives_before(
     """Irrelevant candidates before each relevant item and in all, int64, shape (cases,); and the cases in no list."""
     source = open_lists(recommendations, name=None)
     table = pl.concat([chunk.table for chunk in source.chunks()]).select(USER, ITEM, RANK)
-    table, cases, pairs = _with_ids_alike(table, truth.select(USER, ITEM), train.interactions.select(USER, ITEM))
+    table, cases, pairs = ids_alike(table, truth.select(USER, ITEM), train.interactions.select(USER, ITEM))
     cases, pairs = cases.unique(maintain_order=True), pairs.unique()
     items = pairs.select(pl.col(ITEM).unique())
     # A relevant item is a candidate although the user has it: its rank is asked for.
@@ -159,20 +160,6 @@ def _negatives_before(
     before = found["before"].fill_null(found["negatives"])
     n_unscored = found["before"].null_count()
     return before.cast(pl.Int64).to_numpy(), found["negatives"].cast(pl.Int64).to_numpy(), n_unscored
-
-
-def _with_ids_alike(*tables: pl.DataFrame) -> list[pl.DataFrame]:
-    """The tables with ids of one type.
-
-    Raises:
-        DataError: If some hold integers and others strings.
-    """
-    for column in (USER, ITEM):
-        if len({table[column].dtype.is_integer() for table in tables}) > 1:
-            raise DataError("ids are integers in one table and strings in another, so that none can match",
-                            column=column, fix="Cast one side, such as pl.col('item_id').cast(pl.String).")  # fmt: skip
-    wide = [pl.col(column).cast(pl.Int64) for column in (USER, ITEM) if tables[0][column].dtype.is_integer()]
-    return [table.with_columns(wide) for table in tables]
 
 
 def _check_whole(lengths: pl.DataFrame, card: Mapping[str, Any], n_items: int) -> None:

@@ -6,10 +6,11 @@ To add one, write a function in any module of this package (or in your own code)
 from __future__ import annotations
 
 from reclens.metrics.conventions import CONVENTIONS, Convention, convention_named
-from reclens.metrics.registry import MetricInfo, MetricSpec, describe, direction, metric, names, parse
+from reclens.metrics.registry import OF_PREDICTIONS, MetricInfo, MetricSpec, describe, direction, metric, names, parse
 
 __all__ = [
     "CONVENTIONS",
+    "OF_PREDICTIONS",
     "Convention",
     "MetricInfo",
     "MetricSpec",

@@ -8,7 +8,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 
-__all__ = ["MetricInfo", "MetricSpec", "describe", "direction", "metric", "names", "parse"]
+__all__ = ["OF_PREDICTIONS", "MetricInfo", "MetricSpec", "describe", "direction", "metric", "names", "parse"]
 
 UserMetric = Callable[[Lists, Convention], np.ndarray]
 CatalogueMetric = Callable[[Exposure], float]
@@ -94,6 +94,14 @@ class MetricSpec:
     info: MetricInfo
     k: int | None
 
+
+OF_PREDICTIONS: Final[Mapping[str, str]] = {
+    "rmse": "Root of the mean squared error over ratings: users count by how much they rated.",
+    "mae": "Mean absolute error over ratings: users count by how much they rated.",
+    "user_rmse": "Mean over users of the root of a user's mean squared error: every user counts the same.",
+    "user_mae": "Mean over users of a user's mean absolute error: every user counts the same.",
+}
+"""The metrics of predicted ratings, each in units of the rating; lower is better."""
 
 _REGISTERED: dict[str, MetricInfo] = {}
 
@@ -184,6 +192,8 @@ def parse(text: str) -> MetricSpec:
     match = re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)(?:@(.*))?", text.strip())
     if match is None:
         raise UsageError(f"'{text}' is not a metric. Write name@k, such as ndcg@10.")
+    if match[1] in OF_PREDICTIONS:
+        raise UsageError(f"{match[1]} is a metric of predicted ratings, not of lists. Use evaluate_predictions.")
     info = describe(match[1])
     if match[2] is None:
         if info.cut:

@@ -1,0 +1,111 @@
+"""``reclens predict``, ``reclens evaluate-predictions``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reclens.cli.reading import ColumnOption, ReadOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+
+__all__ = ["evaluate_predictions", "predict"]
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="Name of a model in the workspace, fitted with feedback=explicit.")],
+    split: Annotated[str | None, typer.Option("--split", help="Predict the test part of this split.")] = None,
+    pairs: Annotated[str | None, typer.Option("--pairs", help="Pairs user_id, item_id: CSV or Parquet.")] = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
+    fallback: Annotated[
+        str, typer.Option("--fallback", help="What a pair without neighbours gets: mean, or none for nothing.")
+    ] = "mean",
+    clip: Annotated[bool, typer.Option("--clip/--no-clip", help="Stay in the range of the training ratings.")] = True,
+    workspace: WorkspaceOption = Path("workspace"),
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Predict the ratings of pairs of a user and an item.
+
+    Examples:
+      reclens fit item_knn --split s -p feedback=explicit
+
+      reclens predict item_knn --split s --format csv --out predictions.csv
+    """
+    from reclens.cli.reading import load_truth, reading
+    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.errors import UsageError
+    from reclens.workspace import Workspace
+
+    if (split is None) == (pairs is None):
+        raise UsageError("name what to predict: --split NAME for its test part, or --pairs FILE; one of them.")
+    place = Workspace(workspace)
+    fitted = place.load("model", model)
+    if split is not None:
+        asked = place.load("split", split).test
+    else:
+        asked = load_truth(str(pairs), options=reading(column, read))[0]
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "models", quiet=quiet)
+        found = fitted.predict(asked, fallback=fallback, clip=clip, progress=progress)
+    for reason, count in found["fallback"].drop_nulls().value_counts(sort=True).iter_rows():
+        say(f"{reason}: {count:,} of {found.height:,} pairs", quiet=quiet)
+    columns = ["user_id", "item_id", *(["rating"] if "rating" in found.columns else []), "prediction", "neighbors"]
+    rows = found.select(*columns, "fallback").to_dicts()
+    emit(table_of(f"Predictions of {model}", rows, columns=[*columns, "fallback"]), format=format, out=out)
+
+
+def evaluate_predictions(
+    predictions: Annotated[str, typer.Argument(help="user_id, item_id, prediction: CSV or Parquet of any system.")],
+    truth: Annotated[
+        str | None,
+        typer.Option("--truth", "-t", help="The ratings; by default a column rating beside the predictions."),
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for truth and train.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="rmse, mae, user_rmse or user_mae; all by default.")
+    ] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation of the split.")] = None,
+    column: ColumnOption = None,
+    read: ReadOption = None,
+    level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the system; that of the file by default.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure predicted ratings: RMSE and MAE over ratings, and over users.
+
+    Example:
+      reclens evaluate-predictions predictions.csv --truth test.csv -m rmse -m mae
+    """
+    from reclens.cli.reading import load_truth, reading
+    from reclens.cli.shared import emit, say, table_of
+    from reclens.evaluate import evaluate_predictions as measure
+    from reclens.metrics import OF_PREDICTIONS
+    from reclens.workspace import Workspace
+
+    options = reading(column, read)
+    rows = load_truth(predictions, options=options)[0]
+    train, held_out = None, None
+    if split is not None:
+        made = Workspace(workspace).load("split", split)
+        train, held_out = made.train, made.test
+    if train is not None and by:
+        absent = [each for each in by if train.segments is None or each not in train.segments.columns]
+        train = train.with_segments(**{each: each for each in absent if not {"×", "*"} & set(each)})
+    if truth is not None:
+        held_out = load_truth(truth, options=options)[0]
+    found = measure(rows, held_out, train=train, metrics=metric or list(OF_PREDICTIONS), by=by or (), level=level,
+                    rng=seed, name=name or Path(predictions).stem)  # fmt: skip
+    left_out = found.card["ratings_without_prediction"]
+    if left_out:
+        say(f"ratings without a prediction, left out: {left_out:,}", quiet=quiet)
+    for reason, count in found.card.get("fallbacks", {}).items():
+        say(f"predicted by {reason}: {count:,} of {found.card['n_ratings']:,}", quiet=quiet)
+    emit(table_of(found.system, found.to_dicts()), format=format, out=out)
