@@ -28,6 +28,7 @@ from reclens.vocabulary import CODE_MISSING, Vocabulary
 __all__ = [
     "CLICKED",
     "CODE_MISSING",
+    "CONDITIONAL",
     "ITEM",
     "MODEL",
     "POSITION",
@@ -63,6 +64,9 @@ RELEVANCE: Final = "relevance"
 POSITION: Final = "position"
 CLICKED: Final = "clicked"
 PROPENSITY: Final = "propensity"
+"""Probability of the item at its place, whatever stands elsewhere."""
+CONDITIONAL: Final = "conditional_propensity"
+"""The same given the places above: the product over a list is the probability of the list."""
 MODEL: Final = "model"
 VARIANT: Final = "variant"
 SURFACE: Final = "surface"

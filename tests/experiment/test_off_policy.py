@@ -18,7 +18,6 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment.off_policy import Decisions, Limits, Target, click_rates, evaluate_policy, read_decisions
 from reclens.experiment.off_policy.estimators import linear_parts, tuned
 from reclens.experiment.off_policy.intervals import Linear, mean_estimates
-from reclens.experiment.off_policy.log import place_chances
 from reclens.world.policy import Policy
 
 STORED = Path(__file__).parent / "stored" / "open_bandit_random_all.npz"
@@ -288,10 +287,10 @@ def test_lists_and_policies_as_targets() -> None:
 
 
 def test_chances_of_places_under_softmax() -> None:
-    found = place_chances(Policy(kind="softmax", k=2, pool=3, sharpness=1.0), 3)
+    found = Policy(kind="softmax", k=2, pool=3, sharpness=1.0).probabilities(3)
     p = np.array([6, 3, 2]) / 11
     second = [sum(p[j] * p[i] / (1 - p[j]) for j in range(3) if j != i) for i in range(3)]
-    np.testing.assert_allclose(found, [p, second], atol=0.005)
+    np.testing.assert_allclose(found, [p, second], rtol=1e-12)
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from reclens.errors import DataError, UsageError
 from reclens.experiment.off_policy import Decisions, Target
-from reclens.experiment.off_policy.log import place_chances
 from reclens.experiment.off_policy.pseudo_inverse import can_invert, pseudo_inverse_weights
 from reclens.experiment.off_policy.slate import evaluate_lists, prefix_chances
 from reclens.world.policy import Policy
@@ -49,7 +48,7 @@ def evaluated(model, seed: int):
     clicked = rng.random(lists.shape) < model(lists)
     place = np.tile(np.arange(PLACES), LISTS)
     request = np.repeat(np.arange(LISTS), PLACES)
-    chances = place_chances(LOGGING, ITEMS)[place, lists.ravel()]
+    chances = LOGGING.probabilities(ITEMS)[place, lists.ravel()]
     log = Decisions.of(lists.ravel(), clicked.ravel(), chances, places=place, users=request // 2, requests=request)
     rows = np.zeros(len(log), int)
     target = Target.of_lists(log, REVERSED, TARGET, rows=rows)

@@ -13,7 +13,7 @@ from reclens.world.policy import Policy
 from reclens.world.population import draw_world
 from reclens.world.settings import WorldSettings, load_world_settings, preset
 from reclens.world.simulate import Arm, simulate
-from reclens.world.strategies import Oracle, Popular, Random
+from reclens.world.strategies import Consumed, Oracle, Popular, Random
 
 
 def two_arms(world, **policy):
@@ -51,8 +51,8 @@ def test_the_log_has_the_table_of_the_schema_and_adds_up(tiny, tmp_path) -> None
     run = simulate(tiny, two_arms(tiny, kind="epsilon", epsilon=0.3, k=5), days=5, folder=tmp_path / "log")
     log = read(run.folder, "impressions")
     assert log.columns == [
-        "timestamp", "user_id", "item_id", "position", "clicked", "propensity", "model", "variant", "surface",
-        "request_id", "examined", "expected",
+        "timestamp", "user_id", "item_id", "position", "clicked", "propensity", "conditional_propensity", "model",
+        "variant", "surface", "request_id", "examined", "expected",
     ]  # fmt: skip
     assert len(list((run.folder / "impressions").iterdir())) == 5
     assert log["position"].min() == 1 and log["position"].max() == 5
@@ -314,3 +314,35 @@ def test_a_day_of_the_log_ends_at_midnight(tmp_path) -> None:
         assert frame["timestamp"].dt.date().cast(pl.String).unique().to_list() == [file.stem]
         longest = frame.group_by("user_id").agg((pl.col("timestamp").max() - pl.col("timestamp").min()).alias("t"))["t"]
         assert longest.max().total_seconds() > 50 * 60  # long visits are there
+
+
+@pytest.mark.parametrize("kind", ["greedy", "epsilon", "softmax"])
+def test_logged_propensities_of_items_and_of_lists(still, tmp_path, kind) -> None:
+    """Marginal ones add up over what can stand at a place; conditional ones multiply to the chance of the list."""
+    from reclens.experiment.off_policy import Target, evaluate_policy, read_decisions
+    from reclens.experiment.off_policy.slate import prefix_chances
+
+    policy = Policy(kind=kind, k=3, pool=6, epsilon=0.5, sharpness=1.2, leave_out=False)
+    run = simulate(still, [Arm(name="a", strategy=Popular(), policy=policy)], days=6, retrain=0, folder=tmp_path / kind)
+    log = read(run.folder, "impressions")
+    decisions = read_decisions(log, items=still.items["item_id"])
+    users, items, days = still.history
+    popular = Popular()
+    popular.fit(Consumed(users, items, days, still.users.height, still.items.height, 0))
+    ranking = popular.recommend(np.arange(still.users.height), 6)
+    known = {user: at for at, user in enumerate(still.users["user_id"])}
+    rows = np.array([known[user] for user in log["user_id"]])
+    np.testing.assert_allclose(decisions.propensities, Target.of_lists(decisions, ranking, policy, rows=rows).logged(
+        decisions), rtol=1e-5)  # fmt: skip
+    whole = log.group_by("request_id", maintain_order=True).agg(pl.col("conditional_propensity").product())
+    chances = prefix_chances(decisions, ranking, policy, rows=rows)[decisions.places == 2]
+    np.testing.assert_allclose(whole["conditional_propensity"].to_numpy(), chances, rtol=1e-5)
+    if kind == "greedy":
+        return
+    # Another policy is weighed right: the mean weight is 1, which it was not with conditional propensities.
+    target = Target.of_lists(decisions, ranking[:, ::-1], policy, rows=rows)
+    found = evaluate_policy(decisions, target, estimators=["snips"])
+    assert abs(found.weights.mean - 1) < 4 * found.weights.mean_se and not found.objections
+    if kind == "softmax":
+        wrong = target.logged(decisions) / log["conditional_propensity"].to_numpy()
+        assert abs(wrong.mean() - 1) > 3 * found.weights.mean_se

@@ -309,8 +309,9 @@ def live(
         topics: Topic of each item.
         table: Items in proportion to exp(appeal), 65,536 of them.
         browse: Items met when she looks for herself.
-        rows: User, item, request × 256 + place from 0, clicked, second of the day; written, shape (5, rows).
-        chances: Propensity, examined, clicked; written, shape (3, rows).
+        rows: User, item, request × 256 + place from 0, clicked, second of the day, rank of the item in its pool from 0,
+            size of the pool; written, shape (7, rows).
+        chances: Propensity as :func:`place` writes it, examined, clicked; written, shape (3, rows).
         totals: Visits, lists, impressions, clicks, expected clicks of each of these users; written.
         organic: What each of these users found by herself, -1 for nothing; written.
 
@@ -335,8 +336,8 @@ def live(
         own[0] = 1
         for request in range(most):
             now = mix(state, _REQUEST + np.uint64(request))
-            size = _gather(lists[user], appeal, known, policy[4] > 0, pool)
-            size = place(pool, size, int(policy[0]), policy[1], ranks[arms[user]], now, order, race,
+            among = _gather(lists[user], appeal, known, policy[4] > 0, pool)
+            size = place(pool, among, int(policy[0]), policy[1], ranks[arms[user]], now, order, race,
                          shown[: int(policy[5])], chances[0, n:])  # fmt: skip
             _weigh(shown, size, extra, taste, items, appeal, topics, bored, known, knobs, weights)
             at = choose(
@@ -346,7 +347,7 @@ def live(
             second = min(86000, 86400 - 60 * most) * uniform(state, _TIME) + 60 * request
             for p in range(size):
                 rows[0, n + p], rows[1, n + p], rows[2, n + p], rows[3, n + p] = user, shown[p], request * 256 + p, 0
-                rows[4, n + p] = second
+                rows[4, n + p], rows[5, n + p], rows[6, n + p] = second, order[p], among
                 own[4] += chances[2, n + p]
             own[1], own[2] = own[1] + 1, own[2] + size
             if at >= 0:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ import polars as pl
 from reclens.errors import WorkspaceError
 from reclens.schema import (
     CLICKED,
+    CONDITIONAL,
     ITEM,
     MODEL,
     POSITION,
@@ -30,6 +31,9 @@ from reclens.schema import (
 )  # fmt: skip
 from reclens.schema import VARIANT as ARM
 from reclens.world.population import World
+
+if TYPE_CHECKING:
+    from reclens.world.simulate import Arm
 
 __all__ = ["Day", "DayLog"]
 
@@ -50,28 +54,27 @@ class Day:
 class DayLog:
     """Writes days; the folder appears when all of them are written.
 
-    ``impressions/DAY.parquet``: the table of the schema, with ``examined`` and ``expected``, the true probabilities
-    that the place was looked at and that it was clicked. ``user_days/DAY.parquet``: the totals of each user who
+    ``impressions/DAY.parquet``: the table of the schema, with ``conditional_propensity``, the probability of the item
+    given the places above, and with ``examined`` and ``expected``, the true probabilities that the place was looked at
+    and that it was clicked. ``user_days/DAY.parquet``: the totals of each user who
     visited. ``interactions/DAY.parquet``: what was consumed, recommended or found. ``users.parquet``,
     ``items.parquet``, ``history.parquet``, ``card.json``.
 
     Args:
         folder: Where; None writes nothing.
         world: The world.
-        arms: Names of the arms.
-        models: What recommends in each of them.
+        arms: The arms.
         card: How the run was made.
 
     Raises:
         WorkspaceError: If the folder exists or cannot be written.
     """
 
-    def __init__(
-        self, folder: str | Path | None, world: World, arms: list[str], models: list[str], card: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, folder: str | Path | None, world: World, arms: Sequence[Arm], card: Mapping[str, Any]) -> None:
         self.folder = Path(folder) if folder is not None else None
         self.world, self.card = world, card
-        self.arms, self.models = _names(arms), _names(models)
+        self.arms, self.models = _names([arm.name for arm in arms]), _names([arm.strategy.name for arm in arms])
+        self.policies = [arm.policy for arm in arms]
         self.surface = _names(["home"])
         self.origins = _names(["recommended", "found"])
         self.start = datetime(
@@ -130,8 +133,9 @@ class DayLog:
 
     def impressions(self, day: Day, arm_of: np.ndarray) -> pl.DataFrame:
         """The table of the schema, and the true probabilities."""
-        users, items, place, clicked, second = day.rows
+        users, items, place, clicked, second, rank, pool = day.rows
         arm = arm_of[users]
+        marginal, conditional = self._propensities(arm, place & 255, rank, pool, day.chances[0])
         request = (np.int64(day.day) * len(self.user_ids) + users) * self.world.settings.most_lists + (place >> 8)
         return pl.DataFrame({
             TIMESTAMP: self._times(np.full(1, day.day), second),
@@ -139,7 +143,8 @@ class DayLog:
             ITEM: self.item_ids.gather(items),
             POSITION: (place & 255).astype(np.uint8) + np.uint8(1),
             CLICKED: clicked.astype(np.int8),
-            PROPENSITY: day.chances[0],
+            PROPENSITY: marginal,
+            CONDITIONAL: conditional,
             MODEL: self.models.gather(arm),
             ARM: self.arms.gather(arm),
             SURFACE: self.surface.new_from_index(0, len(users)),
@@ -147,6 +152,20 @@ class DayLog:
             "examined": day.chances[1],
             "expected": day.chances[2],
         })  # fmt: skip
+
+    def _propensities(
+        self, arm: np.ndarray, place: np.ndarray, rank: np.ndarray, pool: np.ndarray, drawn: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The probability of each item at its place: whatever stands elsewhere, and given the places above."""
+        marginal, conditional = np.ones((2, len(arm)), np.float32)
+        for at, policy in enumerate(self.policies):
+            mine = np.flatnonzero(arm == at)
+            if policy.kind == "greedy" or not len(mine):
+                continue
+            own = place[mine], rank[mine], pool[mine]
+            marginal[mine] = policy.marginal(*own)
+            conditional[mine] = drawn[mine] if policy.kind == "softmax" else policy.conditional(*own)
+        return marginal, conditional
 
     def user_days(self, day: Day, arm_of: np.ndarray) -> pl.DataFrame:
         """The totals of each user who visited."""

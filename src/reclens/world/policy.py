@@ -9,6 +9,7 @@ import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.world._kernels import GREEDY, POLICY, SOFTMAX, UNIFORM
+from reclens.world.plackett_luce import place_chances
 
 __all__ = ["KINDS", "Policy"]
 
@@ -20,10 +21,10 @@ class Policy:
     """From a ranking to a list.
 
     ``greedy`` shows the first k: every propensity is 1, and nothing can be learned about other lists. ``epsilon`` draws
-    a share of the lists from the pool in random order; the propensity of an item at its place is exact:
+    a share of the lists from the pool in random order; the propensity of an item at its place is
     (1 - ε) [it is the greedy one] + ε / pool. ``softmax`` draws place by place with weights rank^-sharpness
-    (Plackett-Luce over ranks, as in probabilistic interleaving: Hofmann et al. 2011); the propensity is that of the
-    item given the places above, and the product over the places is that of the list.
+    (Plackett-Luce over ranks, as in probabilistic interleaving: Hofmann et al. 2011). Both the probability of an item
+    at its place whatever stands elsewhere and that given the places above are exact, and are logged.
 
     Attributes:
         kind: One of the three.
@@ -61,9 +62,10 @@ class Policy:
         return np.array(values, np.float64)
 
     def probabilities(self, n: int) -> np.ndarray:
-        """The probability of each rank of a pool of n at each place, shape (places, n); rows add up to 1.
+        """The probability of each rank of a pool of n at each place, whatever stands elsewhere; rows add up to 1.
 
-        For ``softmax`` only the first place has one that does not depend on the others: shape (1, n).
+        Shape (places, n). Those of ``softmax`` are integrals of numbers: see
+        :func:`reclens.world.plackett_luce.place_chances`.
 
         Example:
             >>> Policy(kind="epsilon", k=2, pool=4, epsilon=0.4).probabilities(4)
@@ -71,7 +73,44 @@ class Policy:
                    [0.1, 0.7, 0.1, 0.1]])
         """
         if self.kind == "softmax":
-            weights = np.arange(1.0, n + 1) ** -self.sharpness
-            return (weights / weights.sum())[None, :]
+            return place_chances(self.sharpness, min(self.k, n), n)
         epsilon = self.epsilon if self.kind == "epsilon" else 0.0
         return (1 - epsilon) * np.eye(min(self.k, n), n) + epsilon / n
+
+    def marginal(self, place: np.ndarray, rank: np.ndarray, pool: np.ndarray) -> np.ndarray:
+        """The probability of an item at its place, whatever stands elsewhere; shape (n,).
+
+        Args:
+            place: From 0; shape (n,).
+            rank: Of the item in its pool, from 0.
+            pool: Size of the pool.
+        """
+        if self.kind != "softmax":
+            epsilon = self.epsilon if self.kind == "epsilon" else 0.0
+            return (1 - epsilon) * (rank == place) + epsilon / pool
+        found = np.empty(len(place))
+        for size in np.unique(pool):
+            mine = pool == size
+            found[mine] = self.probabilities(int(size))[place[mine], rank[mine]]
+        return found
+
+    def conditional(self, place: np.ndarray, rank: np.ndarray, pool: np.ndarray) -> np.ndarray:
+        """The probability of an item at its place given the places above, for ``greedy`` and ``epsilon``; shape (n,).
+
+        The product over a list is the probability of the list: (1 - ε) [the greedy one] + ε / (m (m - 1) …).
+
+        Args:
+            place: From 0; list after list, each from the top; shape (n,).
+            rank: Of the item in its pool, from 0.
+            pool: Size of the pool, m.
+        """
+        from scipy.special import gammaln
+
+        epsilon = self.epsilon if self.kind == "epsilon" else 0.0
+        left = rank != place
+        before = np.cumsum(left) - left
+        along_above = before == before[np.arange(len(place)) - place]
+        # The probability of a list that explores to begin like this is the product of 1 / (m - j).
+        spread = np.exp(gammaln(pool - place + 1) - gammaln(pool + 1))
+        greedy = (1 - epsilon) * (rank == place) + epsilon * spread / (pool - place)
+        return np.where(along_above, greedy / (1 - epsilon + epsilon * spread), 1 / (pool - place))

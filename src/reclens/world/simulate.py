@@ -150,7 +150,7 @@ def simulate(
                   "changed": arm.changed} for arm in arms],
     }  # fmt: skip
     names = [arm.name for arm in arms]
-    with DayLog(folder, world, names, [arm.strategy.name for arm in arms], card) as log:
+    with DayLog(folder, world, arms, card) as log:
         for day in range(days):
             if day == 0 or (retrain and day % retrain == 0):
                 state.train(day, progress)
@@ -227,7 +227,7 @@ class _State:
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             n = len(part)
-            rows, chances = np.empty((5, n * longest), np.int32), np.empty((3, n * longest), np.float32)
+            rows, chances = np.empty((7, n * longest), np.int32), np.empty((3, n * longest), np.float32)
             totals, organic = np.empty((n, len(TOTALS)), np.float32), np.empty(n, np.int32)
             count = live(
                 part.start, part.stop, float(day), s.most_lists, self.seed, self.keys, self.arm_of, self.lists,

@@ -15,12 +15,10 @@ from reclens.schema import CLICKED, ITEM, POSITION, PROPENSITY, REQUEST, USER
 if TYPE_CHECKING:
     from reclens.world.policy import Policy
 
-__all__ = ["Decisions", "Target", "place_chances", "read_decisions"]
+__all__ = ["Decisions", "Target", "read_decisions"]
 
 _ROWS: Final = 65_536
 """Decisions a step: their candidates are laid out beside each other."""
-_DRAWS: Final = 200_000
-"""Lists that are drawn for the marginals of a Plackett-Luce policy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +208,7 @@ class Target:
         lengths = (pool >= 0).sum(axis=1)
         chances = np.zeros((len(pool), decisions.n_places, pool.shape[1]))
         for length in np.unique(lengths[lengths > 0]):
-            made = place_chances(policy, int(length))[: decisions.n_places]
+            made = policy.probabilities(int(length))[: decisions.n_places]
             chances[lengths == length, : len(made), :length] = made
         return cls(pool, chances, group)
 
@@ -250,32 +248,6 @@ class Target:
             part = np.arange(start, min(start + _ROWS, len(decisions)))
             group = self.group[part]
             yield part, self.candidates[group], self.chances[group, decisions.places[part]]
-
-
-def place_chances(policy: Policy, n: int) -> np.ndarray:
-    """The probability of each rank of a pool of n to stand at each place, whatever stands elsewhere.
-
-    Those of ``greedy`` and ``epsilon`` are exact. Those of ``softmax`` at the second place and below have no closed
-    form; they are means over 200,000 lists, drawn with the same numbers each time (Plackett-Luce by Gumbel noise).
-
-    Returns:
-        Shape (places, n); rows add up to 1.
-    """
-    exact = policy.probabilities(n)
-    places = min(policy.k, n)
-    if len(exact) == places:
-        return exact
-    rng = np.random.default_rng(20110101)
-    counts = np.zeros((places, n))
-    log_weights = -policy.sharpness * np.log(np.arange(1.0, n + 1))
-    for _ in range(20):
-        noisy = log_weights + rng.gumbel(size=(_DRAWS // 20, n))
-        order = np.argsort(-noisy, axis=1)[:, :places]
-        for place in range(places):
-            counts[place] += np.bincount(order[:, place], minlength=n)
-    found = counts / _DRAWS
-    found[0] = exact[0]
-    return found
 
 
 def _refuse(bad: np.ndarray, column: str, values: np.ndarray, expected: str) -> None:
