@@ -155,12 +155,14 @@ def test_quantiles_in_clusters_are_simulated_by_cluster(rng) -> None:
     made = plan(metric)
     statistic, units = statistic_of(made.metrics[0], made, waits)
     assert units == 500
-    expected = np.quantile(waits["waited"], 0.9, method="inverted_cdf")
+    # Without ties the mid-quantile is Hazen's (Hyndman and Fan's type 5).
+    expected = np.quantile(waits["waited"], 0.9, method="hazen")
     assert statistic(np.ones((1, 500)))[0] == pytest.approx(expected)
     twice = np.zeros((1, 500))
     twice[0, 3] = 2.0
-    only = np.quantile(waits.filter(pl.col("user_id") == 3)["waited"], 0.9, method="inverted_cdf")
-    assert statistic(twice)[0] == pytest.approx(only)
+    # Of one user alone, over the values of all: .9 lies between 13/16 and 15/16, at the two largest of her eight.
+    own = np.sort(waits.filter(pl.col("user_id") == 3)["waited"].to_numpy())
+    assert own[-2] < statistic(twice)[0] <= own[-1]
     sized = size_plan(plan(metric, daily_units=400, days=20), history=waits)["p90"]
     assert sized.simulated is not None and sized.simulated.low is not None and sized.simulated.high is not None
     # Formula and simulation agree for quantiles of clustered rows.

@@ -18,7 +18,7 @@ from reclens.stats.difference import difference_of
 from reclens.stats.moments import Moments
 from reclens.stats.multiplicity import adjust
 from reclens.stats.proportions import proportion_difference
-from reclens.stats.quantiles import clustered_quantile, quantile
+from reclens.stats.quantiles import mid_quantiles, quantile
 from reclens.stats.stratify import post_stratified
 
 
@@ -241,9 +241,11 @@ def test_a_prior_pulls() -> None:
 
 def test_a_quantile_of_rows_of_their_own_is_that_of_order_statistics(rng: np.random.Generator) -> None:
     values = rng.lognormal(0, 1, 5000)
-    clustered, plain = clustered_quantile(values, np.arange(5000), 0.9), quantile(values, 0.9)
-    assert clustered.value == plain.value
-    assert [clustered.low, clustered.high] == pytest.approx([plain.low, plain.high], rel=0.01)
+    plain = quantile(values, 0.9)
+    for clusters in (None, [np.arange(5000)]):
+        found = mid_quantiles([values], 0.9, clusters=clusters)[0].estimate()
+        assert found.value == pytest.approx(np.quantile(values, 0.9, method="hazen"))
+        assert [found.low, found.high] == pytest.approx([plain.low, plain.high], rel=0.01)
 
 
 def test_clusters_widen_a_quantile() -> None:
@@ -255,7 +257,7 @@ def test_clusters_widen_a_quantile() -> None:
     users = np.repeat(np.arange(200), 40)
     for _ in range(200):
         values = rng.normal(0, 1, 200)[users] + rng.normal(0, 0.5, len(users))
-        found, naive = clustered_quantile(values, users, 0.9), quantile(values, 0.9)
+        found, naive = mid_quantiles([values], 0.9, clusters=[users])[0].estimate(), quantile(values, 0.9)
         hits += found.low <= truth <= found.high
         plain += naive.low <= truth <= naive.high
     assert 180 <= hits <= 198 and plain < 120

@@ -16,7 +16,7 @@ from reclens.stats.counts import homogeneity, sample_ratio
 from reclens.stats.difference import Difference
 from reclens.stats.moments import Moments
 from reclens.stats.proportions import proportion_difference
-from reclens.stats.quantiles import clustered_quantile, quantile_difference
+from reclens.stats.quantiles import QuantilePivot, mid_quantiles, quantile_difference
 from reclens.stats.stratify import post_stratified
 
 TRIALS = 2000
@@ -64,10 +64,10 @@ def test_quantiles_of_clustered_rows_find_a_difference_as_often_as_promised(shar
         values = rng.exponential(1, 5000) * np.repeat(np.exp(0.8 * rng.normal(size=1000)), 5)
         new = (rng.random(1000) < share)[users]
         sides = [(values[~new], users[~new]), (values[new], users[new])]
-        parts = [clustered_quantile(part, who, 0.9) for part, who in sides]
-        hits += quantile_difference(parts[0], parts[1]).p_value <= 0.05
-        alone = [clustered_quantile(part, np.arange(len(part)), 0.9) for part, _ in sides]
-        careless += quantile_difference(alone[0], alone[1]).p_value <= 0.05
+        rows, who = zip(*sides, strict=True)
+        hits += quantile_difference(*mid_quantiles(rows, 0.9, clusters=who)).p_value <= 0.05
+        alone = mid_quantiles(rows, 0.9)
+        careless += abs(QuantilePivot(*alone, (alone[0].spread(), alone[1].spread())).z_at(0.0)) > 1.96
     error = 3.5 * np.sqrt(0.05 * 0.95 / trials)
     assert 0.05 - error <= hits / trials <= 0.05 + error
     assert careless / trials > 0.05 + error  # rows as if they were users find twice as many

@@ -20,7 +20,7 @@ from reclens.experiment.units import OnFault
 from reclens.schema import ITEM, stable_hash
 from reclens.stats.arm_level import ArmCounts, compare_arm_statistics
 from reclens.stats.difference import Difference
-from reclens.stats.quantiles import clustered_quantile, quantile_difference
+from reclens.stats.quantiles import mid_quantiles, quantile_difference
 
 __all__ = ["arm_differences", "quantile_differences"]
 
@@ -35,8 +35,8 @@ def quantile_differences(
 ) -> dict[tuple[str, str], Difference]:  # fmt: skip
     """Differences of the quantile metrics of a plan, over the rows of a table.
 
-    A unit may have many rows (page loads of a user): the intervals respect that. The values of one metric are held in
-    memory.
+    Mid-quantiles, so that counts and rounded values have an honest test (:mod:`reclens.stats.quantiles`). A unit may
+    have many rows (page loads of a user): the test respects that. The values of one metric are held in memory.
 
     Args:
         source: As in :func:`~reclens.experiment.gather.gather`.
@@ -49,7 +49,8 @@ def quantile_differences(
         query: A SELECT to read instead.
 
     Returns:
-        Metric and arm -> difference, for ``read_sums(others=…)``. Notes say how many rows had no finite value.
+        Metric and arm -> difference, for ``read_sums(others=…)``. Notes say how many rows had no finite value. A
+        quantile that lies within one value, or has too few units beyond it, is not testable, and ``reason`` says why.
 
     Raises:
         UnknownNameError: If a column is absent.
@@ -69,14 +70,13 @@ def quantile_differences(
             frame = every.filter(pl.col("value").is_finite())
             left_out = every.height - frame.height
             note = f"{left_out:,} rows without a finite '{metric.value}' were left out."
-            per_arm = {
-                name: clustered_quantile(part["value"].to_numpy(), part["unit"].rank("dense").to_numpy(), metric.q,
-                                         level=plan.level)
-                for name in plan.arms
-                for part in [frame.filter(pl.col("arm") == name)]
-            }  # fmt: skip
+            parts = [frame.filter(pl.col("arm") == name) for name in plan.arms]
+            single = frame["unit"].n_unique() == frame.height
+            who = [None if single else part["unit"].rank("dense").to_numpy() for part in parts]
+            per_arm = dict(zip(plan.arms, mid_quantiles([part["value"].to_numpy() for part in parts], metric.q,
+                                                        clusters=who), strict=True))  # fmt: skip
             for name in plan.treatments:
-                made = quantile_difference(per_arm[plan.control], per_arm[name], relative="fieller")
+                made = quantile_difference(per_arm[plan.control], per_arm[name], level=plan.level)
                 found[metric.name, name] = replace(made, notes=(*made.notes, note)) if left_out else made
     return found
 

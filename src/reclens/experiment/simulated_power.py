@@ -166,12 +166,16 @@ def _of_items(kind: str, units: pl.Series, items: pl.Series) -> tuple[Statistic,
 
 
 def _of_quantile(values: np.ndarray, codes: np.ndarray, q: float) -> Statistic:
-    order = np.argsort(values)
-    ranked, owners = values[order], codes[order]
+    """The mid-quantile that the readout tests, of weighted rows."""
+    order = np.argsort(values, kind="stable")
+    owners = codes[order]
+    support, ends = np.unique(values[order], return_index=True)
+    ends = np.append(ends[1:], len(values)) - 1
 
     def quantile(weights: np.ndarray) -> np.ndarray:
-        passed = weights[:, owners].cumsum(axis=1)
-        return ranked[(passed < q * passed[:, -1:]).sum(axis=1)]
+        passed = weights[:, owners].cumsum(axis=1)[:, ends]
+        below = (passed + np.pad(passed, ((0, 0), (1, 0)))[:, :-1]) / (2 * passed[:, -1:])
+        return np.array([np.interp(q, row, support) for row in below])
 
     return quantile
 

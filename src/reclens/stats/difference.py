@@ -10,7 +10,9 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import Pivot, TPivot, hall, t_quantile
 
-__all__ = ["RELATIVE", "Difference", "Relative", "difference_of", "normal_quantile", "two_sided"]
+__all__ = [
+    "RELATIVE", "Difference", "Relative", "Untestable", "difference_of", "normal_quantile", "two_sided", "untestable",
+]  # fmt: skip
 
 Relative = Literal["delta", "log", "fieller"]
 RELATIVE: Final = {
@@ -20,6 +22,10 @@ RELATIVE: Final = {
     "where p says so; right even where the control is not far from zero",
 }
 """How the interval of a relative lift can be made."""
+
+Untestable = Literal["too_few", "no_variation", "one_value", "too_few_rows"]
+"""Why there is no test: an arm has too few units; nothing varies within the arms; a quantile lies within one value; an
+arm showed too few rows."""
 
 _UNBOUNDED = "the interval of the control reaches zero, so that the lift is not bounded"
 _FAR = 5.0  # standard errors between the control and zero from which on the delta method is as good as Fieller
@@ -47,6 +53,7 @@ class Difference:
             be tested.
         details: Further numbers of the method, such as the coefficients of an adjustment.
         skew: Skewness of the estimate, which the test takes out: that of the values × imbalance of the arms ÷ √n.
+        reason: Why there is no test, as a code; None where there is one.
     """
 
     control: float
@@ -65,6 +72,7 @@ class Difference:
     pivot: Pivot | None = None
     details: tuple[tuple[str, float], ...] = ()
     skew: float = 0.0
+    reason: Untestable | None = None
 
     @property
     def relative_p_value(self) -> float:
@@ -129,7 +137,7 @@ class Difference:
         row |= {
             "level": self.absolute.level, "se": self.se, "statistic": self.statistic, "df": self.df,
             "p_value": self.p_value, "n_control": self.n_control, "n_treatment": self.n_treatment,
-            "method": self.method, "notes": " ".join(self.notes),
+            "method": self.method, "reason": self.reason, "notes": " ".join(self.notes),
         }  # fmt: skip
         return [row]
 
@@ -184,11 +192,12 @@ def difference_of(
         raise UnknownNameError("way to a relative interval", relative, RELATIVE)
     units = n[0] + n[1]
     if pivot is None and not variance > 0:
-        why = "an arm has fewer than two units" if min(n) < 2 else "nothing varies within the arms"
-        missing = Estimate(gap, None, None, units, level, f"{why}: there is no interval and no test")
-        lift = Estimate(gap / abs(control) if control else math.nan, None, None, units, level, missing.note)
-        return Difference(control, control + gap, missing, lift, math.nan, math.nan, math.nan, df, math.nan, *n, method,
-                          (*notes, f"{missing.note}."), None, details)  # fmt: skip
+        reason, why = (
+            ("too_few", "an arm has fewer than two units") if min(n) < 2
+            else ("no_variation", "nothing varies within the arms")
+        )  # fmt: skip
+        made = untestable(control, gap, n=n, level=level, method=method, reason=reason, words=why, notes=notes)
+        return replace(made, df=df, details=details)
     variances, z = (variance, control_variance, covariance), normal_quantile(level)
     se, q = math.sqrt(variance), t_quantile(z, df if relative_df is None else relative_df)
     lift, lift_se = _relative(control, gap, variances, q, relative, units, level)
@@ -207,6 +216,30 @@ def difference_of(
     extra = (f"Relative lift: {lift.note}.",) if lift.note else ()
     return Difference(control, control + gap, Estimate(gap, *ends, units, level), lift, se, lift_se, statistic, df,
                       p_value, *n, method, (*notes, *extra), pivot, details, skew)  # fmt: skip
+
+
+def untestable(
+    control: float, gap: float, *, n: tuple[int, int], method: str, reason: Untestable, words: str,
+    level: float = 0.95, notes: tuple[str, ...] = (),
+) -> Difference:  # fmt: skip
+    """A difference without interval and test.
+
+    Args:
+        control: Estimate of the control.
+        gap: Treatment minus control.
+        n: Units of control and treatment.
+        method: In words.
+        reason: Why, as a code.
+        words: Why, in words.
+        level: Confidence level that was asked for.
+        notes: What else to keep in mind.
+    """
+    note = f"{words}: there is no interval and no test"
+    missing = Estimate(gap, None, None, sum(n), level, note)
+    lift = replace(missing, value=gap / abs(control) if control else math.nan)
+    nan = math.nan
+    return Difference(control, control + gap, missing, lift, nan, nan, nan, math.inf, nan, *n, method,
+                      (*notes, f"{note}."), reason=reason)  # fmt: skip
 
 
 def two_sided(statistic: float, df: float = math.inf) -> float:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from reclens.errors import DataError, UsageError
+from reclens.stats.quantiles import mid_quantiles
 
 __all__ = ["coefficient_of_determination", "intraclass_correlation", "quantile_sd", "ratio_sd"]
 
@@ -35,10 +36,9 @@ def ratio_sd(numerator: np.ndarray, denominator: np.ndarray) -> tuple[float, flo
 
 
 def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None) -> tuple[float, float]:
-    """A quantile of rows, and the standard deviation of a unit for it, so that its standard error is sd / √units.
+    """A mid-quantile of rows, and the standard deviation of a unit for it, so that its standard error is sd / √units.
 
-    The share of rows below the quantile is a ratio metric over units; its interval is carried over to the order
-    statistics (outer interval). Source: Deng, Knoblich and Lu (2018), sec. 4; Woodruff (1952).
+    It is the standard error that the readout tests quantiles with; see :mod:`reclens.stats.quantiles`.
 
     Args:
         values: Of each row, shape (n,).
@@ -47,6 +47,7 @@ def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None
 
     Raises:
         UsageError: If q is not between 0 and 1.
+        DataError: If such a quantile cannot be tested: one value holds it, or the units are too few.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -56,16 +57,11 @@ def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None
     """
     if not 0 < q < 1:
         raise UsageError(f"q is {q}, expected a quantile between 0 and 1, such as 0.9.")
-    values = np.asarray(values, float)
-    found = float(np.quantile(values, q))
-    codes = np.arange(len(values)) if units is None else np.unique(units, return_inverse=True)[1]
-    rows = np.bincount(codes).astype(float)
-    below = np.bincount(codes, weights=(values <= found).astype(float))
-    n = len(rows)
-    _, spread = ratio_sd(below, rows)
-    away = 1.959963984540054 * spread / math.sqrt(n)
-    low, high = np.quantile(values, [max(q - away, 0.0), min(q + away, 1.0)])
-    return found, float((high - low) / (2 * 1.959963984540054) * math.sqrt(n))
+    found = mid_quantiles([np.asarray(values, float)], q, clusters=[units])[0]
+    reason, words = found.untestable()
+    if reason is not None:
+        raise DataError(words, fix="Take a share above a cut or a mean, or give more units.")
+    return found.value, found.spread() * math.sqrt(found.n)
 
 
 def coefficient_of_determination(target: np.ndarray, covariates: np.ndarray) -> float:
