@@ -95,8 +95,11 @@ def test_the_ends_are_where_the_test_just_rejects(
         return
     low, high = found.within(z, z, relative=relative)
     assert low is not None and high is not None and low < high
-    assert found.z_at(low, relative=relative) == pytest.approx(z, abs=1e-6)
-    assert found.z_at(high, relative=relative) == pytest.approx(-z, abs=1e-6)
+    # At the edge of the data the test jumps: an end is then where it passes the deviate.
+    for end, at in ((low, z), (high, -z)):
+        step = 1e-7 * (high - low)
+        assert found.z_at(end - step, relative=relative) >= at - 1e-5
+        assert found.z_at(end + step, relative=relative) <= at + 1e-5
     bounds = np.linspace(low - (high - low), high + (high - low), 15)
     tested = [found.z_at(bound, relative=relative) for bound in bounds]
     assert np.all(np.diff(tested) <= 1e-9)
