@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,25 +12,74 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.experiment.correlation import correlate, kendall, spearman
 from reclens.experiment.family import FAMILY, OVERALL, Lifts, true_lifts
 from reclens.stats.estimate import Estimate
+from reclens.stats.rank_correlation import rank_interval
 from reclens.world.population import draw_world
 from reclens.world.settings import preset
 from reclens.world.simulate import Arm, simulate
 from reclens.world.strategies import Oracle, Popular, Random
 
 
-def test_correlations_are_scipys_and_their_intervals_cover(rng) -> None:
+def test_correlations_are_scipys(rng) -> None:
     a, b = rng.normal(size=14), rng.normal(size=14)
     assert spearman(a, b).value == pytest.approx(stats.spearmanr(a, b).statistic)
     assert kendall(a, b).value == pytest.approx(stats.kendalltau(a, b).statistic)
-    # Normal pairs with correlation r have a rank correlation of 6/π asin(r/2), and a τ of 2/π asin(r).
-    r, hits = 0.7, np.zeros(2)
-    truth = (6 / np.pi * np.arcsin(r / 2), 2 / np.pi * np.arcsin(r))
-    for _ in range(300):
-        a = rng.normal(size=14)
-        b = r * a + np.sqrt(1 - r**2) * rng.normal(size=14)
-        for at, found in enumerate((spearman(a, b), kendall(a, b))):
-            hits[at] += found.low is None or found.low <= truth[at] <= found.high
-    assert (hits / 300 > 0.9).all(), hits / 300
+    tied = np.round(a)
+    assert kendall(tied, b).value == pytest.approx(stats.kendalltau(tied, b).statistic)
+    for statistic, of in (("spearman", spearman), ("kendall", kendall)):
+        found = of(a, b)
+        assert (found.low, found.high) == rank_interval(statistic, found.value, 14)
+    assert np.isnan(spearman(np.ones(14), b).value) and spearman(np.ones(14), b).low is None
+
+
+def rho_and_tau(first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
+    """Both correlations of each row, without ties, by their definitions."""
+    n = first.shape[1]
+    gaps = first.argsort().argsort() - second.argsort().argsort()
+    i, j = np.triu_indices(n, 1)
+    agree = (first[:, j] > first[:, i]) == (second[:, j] > second[:, i])
+    return {"spearman": 1 - 6 * (gaps**2).sum(axis=1) / (n**3 - n), "kendall": 2 * agree.mean(axis=1) - 1}
+
+
+@pytest.mark.parametrize("r", [0.0, 0.7, 0.97, 0.99])
+def test_intervals_of_rank_correlations_cover_up_to_one(rng, r, rate_error) -> None:
+    # Normal pairs with correlation r have a rank correlation of 6/π asin(r/2), and a τ of 2/π asin(r). Fisher's z
+    # covers .85 of them at .99.
+    truth, runs = (6 / np.pi * np.arcsin(r / 2), 2 / np.pi * np.arcsin(r)), 2_000
+    first = rng.normal(size=(runs, 14))
+    second = r * first + np.sqrt(1 - r**2) * rng.normal(size=(runs, 14))
+    for true, (statistic, values) in zip(truth, rho_and_tau(first, second).items(), strict=True):
+        found = {value: rank_interval(statistic, value, 14) for value in set(values.tolist())}
+        held = np.mean([found[value][0] <= true <= found[value][1] for value in values.tolist()])
+        # A lattice holds a little more than it promises: at τ near 1 there are few values.
+        assert 0.95 - rate_error(0.95, runs) <= held <= 0.985, (statistic, held)
+
+
+def test_the_ends_of_an_interval_are_correlations_that_are_just_rejected() -> None:
+    # By fresh samples at each end; the tail there is half of 5 %.
+    rng = np.random.default_rng(3)
+    for statistic, value in (("spearman", 0.9), ("kendall", 0.6)):
+        low, high = rank_interval(statistic, value, 10)
+        for end, side in ((low, 1), (high, -1)):
+            r = 2 * np.sin(np.pi * end / 6) if statistic == "spearman" else np.sin(np.pi * end / 2)
+            first = rng.normal(size=(20_000, 10))
+            second = r * first + np.sqrt(1 - r**2) * rng.normal(size=first.shape)
+            drawn = rho_and_tau(first, second)[statistic]
+            # Error of 20,000 draws here and 8,000 there: √(0.025 (1/20,000 + 1/8,000)) = 0.0021.
+            assert (side * (drawn - value) > -1e-9).mean() == pytest.approx(0.025, abs=0.0063), (statistic, end)
+
+
+def test_orders_that_agree_wholly_have_a_lower_end() -> None:
+    same = kendall(np.arange(8.0), np.arange(8.0))
+    assert same.value == same.high == 1 and 0.5 < same.low < 1
+    turned = kendall(np.arange(8.0), -np.arange(8.0))
+    assert (turned.low, turned.high) == (-1, pytest.approx(-same.low))
+    # With more pairs there is less doubt, and no step where Fisher's z takes over.
+    ends = [rank_interval("spearman", 0.8, n) for n in (8, 14, 30, 31, 60)]
+    assert all(before[0] < after[0] for before, after in pairwise(ends) if before is not ends[2])
+    assert ends[3] == pytest.approx(ends[2], abs=0.02)
+    for wrong in ({"n": 3, "value": 0.5}, {"n": 9, "value": 1.5}, {"n": 9, "value": 0.5, "level": 1.0}):
+        with pytest.raises(UsageError, match="expected 4 or more pairs"):
+            rank_interval("kendall", **wrong)
 
 
 def lifts(values: dict[str, float]) -> Lifts:
@@ -42,7 +93,7 @@ def test_regret_is_what_the_choice_of_a_metric_costs() -> None:
     found = correlate(offline, truth)
     by_name = {each.metric: each for each in found.correlations}
     assert found.correlations[0].metric == "good" and by_name["good"].regret == 0
-    assert by_name["good"].spearman.value == 1 and by_name["good"].spearman.low is None
+    assert by_name["good"].spearman.value == by_name["good"].spearman.high == 1 and by_name["good"].spearman.low > 0
     assert by_name["bad"].chosen == "a" and by_name["bad"].regret == pytest.approx(0.4)
     assert np.isnan(by_name["flat"].spearman.value)
     assert len(found.points) == 15 and len(found.to_dicts()) == 3
