@@ -16,6 +16,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.multiplicity import adjust, adjust_families
 from reclens.stats.paired import (
     bootstrap_p_value,
+    paired_share_interval,
     randomization_p_values,
     sign_flip_p_value,
     sign_flip_tail,
@@ -195,6 +196,30 @@ def test_bootstrap_p_value_by_hand() -> None:
     assert np.isnan(bootstrap_p_value(np.array([]), 1.0))
     # Equal is meant relative to the values: the same numbers in another unit.
     assert bootstrap_p_value(np.array([3.0, 5.0, 0.0, 2.0]) * 1e-15, 2e-15) == pytest.approx(3 / 5)
+
+
+@pytest.mark.parametrize(("wins", "losses", "n"), [(12, 1, 100), (1, 0, 30), (3, 2, 10), (0, 9, 40), (15, 15, 30)])
+def test_the_score_interval_of_paired_shares_ends_where_the_score_test_rejects(wins: int, losses: int, n: int) -> None:
+    # Constrained maximum likelihood by brute force, over the share of losses that are discordant.
+    grid = np.linspace(1e-9, 1, 2_000_001)
+    for end, sign in zip(paired_share_interval(wins, losses, n), (1, -1), strict=True):
+        won = grid + end
+        possible = (won > 0) & (won + grid < 1)
+        ties = n - wins - losses
+        safe = [np.where(possible, each, 0.5) for each in (won, grid, 1 - won - grid)]
+        likelihood = sum(count * np.log(chance) for count, chance in zip((wins, losses, ties), safe, strict=True))
+        lost = grid[np.argmax(np.where(possible, likelihood, -np.inf))]
+        score = (wins - losses - n * end) / np.sqrt(n * (2 * lost + end - end**2))
+        assert score == pytest.approx(sign * 1.959964, rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 10, 240])
+def test_no_discordant_user_of_n_has_an_interval(n: int) -> None:
+    # Tango (1998): with b = c = 0 the ends are ± z² / (n + z²); with b = n the lower one is 2p - 1 of Wilson's p.
+    z = 1.959964**2
+    assert paired_share_interval(0, 0, n) == pytest.approx((-z / (n + z), z / (n + z)), rel=1e-6)
+    assert paired_share_interval(n, 0, n) == pytest.approx((2 * n / (n + z) - 1, 1.0), rel=1e-6, abs=1e-6)
+    assert paired_share_interval(0, n, n) == pytest.approx((-1.0, 1 - 2 * n / (n + z)), rel=1e-6, abs=1e-6)
 
 
 def test_holm_by_hand() -> None:

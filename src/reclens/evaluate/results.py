@@ -14,6 +14,7 @@ import polars as pl
 
 from reclens.data.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError
+from reclens.metrics.registry import in_unit_range
 from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
 from reclens.stats.estimate import Estimate
@@ -149,7 +150,7 @@ class Evaluation:
             n = self.summary.cell_sizes.get(cell, 0)
             note = "a property of all lists together: resampling users gives no honest interval"
             return Estimate(self.catalogue[key], None, None, n, self.level, note)
-        return estimate(self.summary, cell, metric, level=self.level)
+        return estimate(self.summary, cell, metric, level=self.level, share=in_unit_range(metric))
 
     def _gap(self, metric: str, by: str) -> Gap | None:
         if (metric, *OVERALL) in self.catalogue:
@@ -176,7 +177,7 @@ class Evaluation:
             for (by, segment), found in cells:
                 row = {"system": self.system, "metric": result.name, "by": by, "segment": segment, **asdict(found)}
                 rows.append(row | {"small": found.n < MINIMUM_SEGMENT})
-        order = ("system", "metric", "by", "segment", "n", "value", "low", "high", "level", "small", "note")
+        order = ("system", "metric", "by", "segment", "n", "value", "low", "high", "level", "coverage", "small", "note")
         return [{name: row[name] for name in order} for row in rows]
 
     def lorenz(self, column: str = "count", *, points: int = 101) -> list[dict[str, float]]:

@@ -21,7 +21,7 @@ from reclens.evaluate.journal import Journal
 from reclens.evaluate.results import OVERALL
 from reclens.evaluate.run import evaluate
 from reclens.evaluate.tuning import Trial, Tuned, Tuning
-from reclens.metrics.registry import MetricSpec
+from reclens.metrics.registry import MetricSpec, in_unit_range
 from reclens.models import Recommender, get
 from reclens.schema import USER, fingerprint, versions
 from reclens.stats.bootstrap import estimate
@@ -201,10 +201,11 @@ class Search:
         drafts = self.drafts[one.name]
         planned = rung_sizes(field.trials, [part.share for part in self.rungs])[0]
         tried = len({trial.number for trial in mine})
+        share = in_unit_range(field.metric)
         return Tuned(
             one.name, {**one.fixed, **drafts[winner]}, winner,
-            estimate(found[winner], OVERALL, field.metric, level=field.level),
-            estimate(found[0], OVERALL, field.metric, level=field.level), gain, ahead,
+            estimate(found[winner], OVERALL, field.metric, level=field.level, share=share),
+            estimate(found[0], OVERALL, field.metric, level=field.level, share=share), gain, ahead,
             optimism(list(found.values()), field.metric, sign=self.sign), tried, len(mine),
             sum(trial.share for trial in mine), sum(trial.seconds for trial in mine),
             exhausted=len(drafts) < planned and tried == len(drafts),

@@ -17,7 +17,17 @@ from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 
-__all__ = ["OF_PREDICTIONS", "MetricInfo", "MetricSpec", "describe", "direction", "metric", "names", "parse"]
+__all__ = [
+    "OF_PREDICTIONS",
+    "MetricInfo",
+    "MetricSpec",
+    "describe",
+    "direction",
+    "in_unit_range",
+    "metric",
+    "names",
+    "parse",
+]
 
 UserMetric = Callable[[Lists, Convention], np.ndarray]
 CatalogueMetric = Callable[[Exposure], float]
@@ -176,6 +186,12 @@ def direction(name: str) -> bool | None:
     """Whether higher values are better; None where neither is by itself, or the metric is not registered here."""
     known = _registered().get(name.split("@", 1)[0])
     return None if known is None else known.higher_is_better
+
+
+def in_unit_range(name: str) -> bool:
+    """Whether values lie in 0 … 1 by definition; False where the metric is not registered here."""
+    known = _registered().get(name.split("@", 1)[0])
+    return known is not None and (known.low, known.high) == (0.0, 1.0)
 
 
 def parse(text: str) -> MetricSpec:

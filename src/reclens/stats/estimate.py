@@ -22,6 +22,8 @@ class Estimate:
         n: Number of units (users) behind the value.
         level: Confidence level of the interval.
         note: Why there is no interval, or what to keep in mind; None when there is nothing to say.
+        coverage: How often such intervals held the truth in simulations, where that is less than their level; None
+            where they keep it.
 
     Example:
         >>> print(Estimate(0.258, 0.239, 0.276, n=591))
@@ -36,6 +38,7 @@ class Estimate:
     n: int
     level: float = 0.95
     note: str | None = None
+    coverage: float | None = None
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:

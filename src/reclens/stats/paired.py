@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from reclens.stats.resample import SIGN, weighted_sums
 
 __all__ = [
     "bootstrap_p_value",
+    "paired_share_interval",
     "randomization_p_values",
     "sign_flip_p_value",
     "sign_flip_tail",
@@ -264,6 +266,44 @@ def bootstrap_p_value(replicates: np.ndarray, value: float) -> float:
     if not len(usable):
         return float("nan")
     return float((np.sum(np.abs(usable - value) >= abs(value) * (1 - 1e-9)) + 1) / (len(usable) + 1))
+
+
+def paired_share_interval(wins: int, losses: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Score interval of the difference of two shares of the same units.
+
+    Args:
+        wins: Units that count under the first alone.
+        losses: Units that count under the second alone.
+        n: All units, those that count under both or neither among them.
+        level: Confidence level.
+
+    Returns:
+        Lower and upper end: the differences that the score test does not reject.
+
+    Example:
+        >>> [round(end, 4) for end in paired_share_interval(12, 1, 100)]
+        [0.0475, 0.19]
+
+    References:
+        Tango (1998), Equivalence test and confidence interval for the difference in proportions for the paired-sample
+        design.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + level / 2))
+
+    def score(difference: float) -> float:
+        b = -(wins + losses) + (2 * n - wins + losses) * difference
+        c = -losses * difference * (1 - difference)
+        share = (np.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)  # of losses, most likely under that difference
+        variance = n * (2 * share + difference * (1 - difference))
+        return (wins - losses - n * difference) / np.sqrt(max(variance, 1e-300))
+
+    estimate, edge = (wins - losses) / n, 1 - 1e-12
+    low: Any = -1.0 if losses == n else brentq(lambda at: score(at) - z, -edge, estimate)
+    high: Any = 1.0 if wins == n else brentq(lambda at: score(at) + z, estimate, edge)
+    return float(low), float(high)
 
 
 def smallest_detectable(standard_error: float, *, level: float = 0.95, power: float = 0.8) -> float:
