@@ -112,6 +112,8 @@ class CompareSettings(_Section):
 
     baseline: str = "popular"
     correction: Literal["holm", "bonferroni", "bh", "none"] = "holm"
+    primary: str | None = None
+    intervals: Literal["single", "simultaneous"] = "single"
 
 
 class PipelineSettings(_Section):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
+from reclens.evaluate import Difference
 from reclens.report import (
     Table,
     comparison_table,
@@ -73,3 +75,27 @@ def test_a_name_of_the_data_is_no_tag_in_markdown() -> None:
     written = to_markdown(table)
     assert "&lt;script>alert(1)&lt;/script>" in written and "&lt;img src=x>" in written
     assert "a\\|b < c" in written and "p <.001" in written and "n < 5" in written  # signs of comparison stay
+
+
+def test_the_raw_p_stands_beside_the_adjusted_one_with_its_reason(measured) -> None:
+    rows = {
+        "alone": {"p_randomization": 0.012, "p_adjusted": 1.0, "significant": False, "low": 0.02, "high": 0.18},
+        "edge": {"p_randomization": 0.052, "p_adjusted": 0.052, "significant": False, "low": 0.001, "high": 0.18},
+        "agree": {"p_randomization": 0.3, "p_adjusted": 0.6, "significant": False, "low": -0.1, "high": 0.3,
+                  "system_only": 7, "baseline_only": 4, "coverage": 0.91},
+    }  # fmt: skip
+    whole = measured.comparison
+    shared = {"metric": "ndcg@10", "by": "overall", "segment": "all", "n": 100, "value": 0.5, "baseline_value": 0.4,
+              "difference": 0.1, "wins": 60, "ties": 10, "losses": 30, "tests": 54, "family": "primary"}  # fmt: skip
+    differences = tuple(Difference(name, "popular", **shared, **own) for name, own in rows.items())
+    table = comparison_table(replace(whole, differences=differences))
+    cells = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert (cells["alone"]["p"], cells["alone"]["adjusted p"]) == ("0.012", "1.000 °")
+    assert (cells["edge"]["p"], cells["edge"]["adjusted p"]) == ("0.052", "0.052 ¹")
+    assert (cells["agree"]["n"], cells["agree"]["adjusted p"]) == ("100 (of 111)", "0.600")
+    assert cells["agree"]["difference"].endswith("]†") and not cells["alone"]["difference"].endswith("†")
+    notes = " ".join(table.notes)
+    for said in ("° significant by itself", "¹ the interval and the test", "n (of …)", "in 91% of simulations",
+                 "3 of ndcg@10 over all users (the main question)"):  # fmt: skip
+        assert said in notes
+    assert comparison_table(replace(whole, differences=differences[2:])).notes[2][0] != "°"

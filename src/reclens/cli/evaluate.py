@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -103,6 +103,13 @@ def compare(
         list[str] | None, typer.Option("--metric", "-m", help="Metric; all common ones by default.")
     ] = None,
     by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; all common ones by default.")] = None,
+    primary: Annotated[
+        str | None, typer.Option("--primary", help="Metric of the main question; the first by default.")
+    ] = None,
+    intervals: Annotated[
+        Literal["single", "simultaneous"],
+        typer.Option("--intervals", help="Each for its own difference, or those of a family all together."),
+    ] = "single",
     segments: Annotated[bool, typer.Option("--segments/--overall", help="Show every segment.")] = False,
     fail_on_loss: Annotated[
         bool, typer.Option("--fail-on-loss", help="Exit 1 when a system is worse overall.")
@@ -115,7 +122,10 @@ def compare(
     out: OutOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Compare evaluations with a baseline, user by user, with tests that are corrected for all the looks.
+    """Compare evaluations with a baseline, user by user, with tests that are corrected family by family.
+
+    The main question, the primary metric over all users, is a family of its own; the other metrics and the segments
+    are two more.
 
     Example:
       reclens compare demo-popular demo-ease --baseline demo-popular --fail-on-loss
@@ -128,7 +138,16 @@ def compare(
 
     place = Workspace(workspace)
     results = {name: place.load("evaluation", name) for name in evaluations}
-    found = hold(results, baseline=baseline or evaluations[0], correction=correction, metrics=metric, by=by, rng=seed)
+    found = hold(
+        results,
+        baseline=baseline or evaluations[0],
+        correction=correction,
+        metrics=metric,
+        by=by,
+        primary=primary,
+        intervals=intervals,
+        rng=seed,
+    )
     if keep:
         say(f"kept in {place.save(found, keep)}", quiet=quiet)
     if html is not None:

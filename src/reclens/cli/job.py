@@ -80,6 +80,7 @@ def run_job(
     comparison = None
     if settings.compare.baseline in results and len(results) > 1:
         comparison = compare(results, baseline=settings.compare.baseline, correction=settings.compare.correction,
+                             primary=settings.compare.primary, intervals=settings.compare.intervals,
                              rng=settings.seed)  # fmt: skip
         workspace.save(comparison, settings.name, overwrite=True)
         step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")

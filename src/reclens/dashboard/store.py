@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from reclens.evaluate import Comparison, Evaluation, compare
+from reclens.evaluate.compare import Intervals
 from reclens.evaluate.views import crossed as crossed_by
 from reclens.schema import USER
 from reclens.workspace import KINDS, Artefact, Workspace
@@ -63,15 +64,16 @@ def evaluations(workspace: Workspace, chosen: Sequence[str]) -> dict[str, Evalua
 
 def compared(
     workspace: Workspace, chosen: Sequence[str], *, baseline: str, correction: str, metrics: Sequence[str],
-    by: Sequence[str],
+    by: Sequence[str], intervals: Intervals = "single",
 ) -> Comparison:  # fmt: skip
-    """Evaluations held against a baseline; computed once for each choice.
+    """Evaluations held against a baseline; computed once for each choice. The first metric is the primary one.
 
     Raises:
         IncomparableError: If they were not measured alike.
     """
     stamps = tuple(each.created.isoformat() for each in listing(workspace, "evaluation") if each.name in chosen)
-    return _compared(str(workspace.folder), tuple(chosen), stamps, baseline, correction, tuple(metrics), tuple(by))
+    return _compared(str(workspace.folder), tuple(chosen), stamps, baseline, correction, tuple(metrics), tuple(by),
+                     intervals)  # fmt: skip
 
 
 def crossed(workspace: Workspace, chosen: Sequence[str], first: str, second: str) -> dict[str, Evaluation]:
@@ -155,11 +157,12 @@ def _load(folder: str, kind: str, name: str, stamp: str) -> Any:
 @st.cache_resource(show_spinner="Comparing user by user …", max_entries=64)
 def _compared(
     folder: str, chosen: tuple[str, ...], stamps: tuple[str, ...], baseline: str, correction: str,
-    metrics: tuple[str, ...], by: tuple[str, ...],
+    metrics: tuple[str, ...], by: tuple[str, ...], intervals: Intervals,
 ) -> Comparison:  # fmt: skip
     del stamps
     found: Mapping[str, Evaluation] = evaluations(Workspace(folder), chosen)
-    return compare(found, baseline=baseline, correction=correction, metrics=list(metrics), by=list(by))
+    return compare(found, baseline=baseline, correction=correction, metrics=list(metrics), by=list(by),
+                   intervals=intervals)  # fmt: skip
 
 
 @st.cache_resource(show_spinner="Crossing segments …", max_entries=128)

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
 
 from reclens.data.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.evaluate.changes import paired_values
+from reclens.evaluate.pairing import Pair, Pairs
 from reclens.evaluate.protocol import check_comparable
 from reclens.evaluate.results import MINIMUM_SEGMENT, OVERALL, Evaluation
 from reclens.evaluate.verdict import write_verdict
 from reclens.metrics.registry import direction
-from reclens.schema import USER, stable_hash
-from reclens.stats.bootstrap import difference
-from reclens.stats.multiplicity import adjust
-from reclens.stats.paired import bootstrap_p_value, randomization_p_values, smallest_detectable
-from reclens.stats.resample import block_units
+from reclens.stats.bootstrap import simultaneous_intervals
+from reclens.stats.multiplicity import adjust_families
+from reclens.stats.paired import bootstrap_p_value, smallest_detectable
+from reclens.stats.summary import Cell
 
-__all__ = ["Comparison", "Difference", "compare"]
+__all__ = ["Comparison", "Difference", "Family", "Intervals", "compare"]
+
+Family = Literal["primary", "metrics", "segments"]
+"""The tests that are corrected together: the primary metric over all users, the other metrics over all users, and all
+metrics by segment."""
+
+Intervals = Literal["single", "simultaneous"]
+"""Whether an interval holds for its difference alone, or together with all of its family."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,17 @@ class Difference:
         metric: The metric.
         by: The segmentation; ``"overall"`` for all users.
         segment: The segment; ``"all"`` for all users.
-        n: Users with a value under both.
+        n: Users with a value under both; all numbers are of them.
         value: Mean of the system.
         baseline_value: Mean of the baseline.
         difference: The first minus the second.
-        low: Lower end of the interval of the difference, for this difference alone; None without one.
+        low: Lower end of the interval of the difference, for this difference alone or, where simultaneous intervals
+            were asked for, together with all of its family; None without one.
         high: Upper end.
         relative: Difference ÷ mean of the baseline; None when that is 0.
         p_randomization: Paired randomisation test; None where there is none.
         p_bootstrap: Bootstrap test; None where there is none.
-        p_adjusted: The randomisation p-value, corrected over every system × metric × segment of the comparison.
+        p_adjusted: The randomisation p-value, corrected over the tests of its family.
         significant: Whether ``p_adjusted`` is below 1 - level; None where there is no test.
         wins: Users for whom the system has the higher value.
         ties: Users with equal values.
@@ -55,6 +62,11 @@ class Difference:
         smallest_detectable: The true difference that a single test of this size finds with 80 % power.
         small: Whether the segment has too few users to conclude from.
         note: Why something is missing, or None.
+        family: The family that the p-value is corrected in.
+        tests: Tests of that family.
+        system_only: Users who have a value under the system alone, and are left out.
+        baseline_only: Users who have a value under the baseline alone, and are left out.
+        coverage: How often such intervals held the truth in simulations, where that is less than their level.
     """
 
     system: str
@@ -79,6 +91,25 @@ class Difference:
     smallest_detectable: float | None = None
     small: bool = False
     note: str | None = None
+    family: Family | None = None
+    tests: int | None = None
+    system_only: int = 0
+    baseline_only: int = 0
+    coverage: float | None = None
+
+    @property
+    def disagreement(self) -> Literal["corrected", "borderline"] | None:
+        """Why the interval excludes zero and the test does not find a difference, or the reverse; None if they agree.
+
+        ``corrected``: by itself the difference is significant, and after the correction it is not. ``borderline``: the
+        interval and the uncorrected test, two methods, fall on two sides of the limit.
+        """
+        if self.significant is None or self.low is None or self.high is None:
+            return None
+        if (self.low > 0 or self.high < 0) == self.significant:
+            return None
+        alone = self.p_adjusted != self.p_randomization and not self.significant
+        return "corrected" if alone else "borderline"
 
     @property
     def gained(self) -> int | None:
@@ -100,8 +131,9 @@ class Comparison:
         differences: One row a system, metric and segment.
         correction: How p-values were corrected.
         level: Confidence level of the intervals; tests use 1 - level.
-        verdict: The outcome in plain sentences.
-        card: What was compared, with how many tests and replicates.
+        verdict: The outcome by the primary metric in plain sentences.
+        card: What was compared, with how many tests and replicates: ``primary``, the metric of the main question;
+            ``families``, family -> tests; ``intervals``, whether they hold alone or together.
     """
 
     baseline: str
@@ -117,6 +149,18 @@ class Comparison:
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a system, metric and segment."""
         return [dict(vars(row)) for row in self.differences]  # asdict would copy thousands of rows deeply
+
+    def verdict_on(self, metric: str) -> tuple[str, ...]:
+        """The outcome by another metric in plain sentences.
+
+        Raises:
+            UnknownNameError: If it was not compared.
+        """
+        known = list(dict.fromkeys(row.metric for row in self.differences))
+        if metric not in known:
+            raise UnknownNameError("metric of the comparison", metric, known)
+        return write_verdict(self.differences, primary=metric, baseline=self.baseline, correction=self.correction,
+                             level=self.level, intervals=self.card.get("intervals", "single"))  # fmt: skip
 
     def find(self, system: str, metric: str, *, by: str = OVERALL[0], segment: str = OVERALL[1]) -> Difference:
         """The difference of one system by one metric in one segment.
@@ -170,6 +214,8 @@ def compare(
     correction: str = "holm",
     metrics: Sequence[str] | None = None,
     by: Sequence[str] | None = None,
+    primary: str | None = None,
+    intervals: Intervals = "single",
     level: float | None = None,
     flips: int = 9999,
     rng: int = 0,
@@ -177,9 +223,14 @@ def compare(
 ) -> Comparison:
     """Hold systems against a baseline, user by user.
 
-    Every user is her own control: the difference of each user's two values is what varies, and not the users. The
-    interval is the paired Poisson bootstrap; the test is the paired randomisation test, with a bootstrap test beside
-    it. All tests of one call are corrected together, over systems × metrics × segments.
+    Every user is her own control: the difference of each user's two values is what varies, and not the users. Only
+    users with a value under both count; the rest are counted and left out. The interval is the paired Poisson
+    bootstrap, and Tango's score interval where all values are 0 or 1; the test is the paired randomisation test, with
+    a bootstrap test beside it.
+
+    The main question, all systems by the primary metric over all users, is a family of tests of its own: what else is
+    looked at does not weaken it. The other metrics over all users are a second family, all segments a third; p-values
+    are corrected within each.
 
     Args:
         results: Name -> evaluation; all measured alike.
@@ -187,6 +238,9 @@ def compare(
         correction: ``"holm"``, ``"bonferroni"``, ``"bh"`` or ``"none"``.
         metrics: The metrics to compare; by default those that every evaluation has.
         by: The segmentations to compare; by default those that every evaluation has.
+        primary: The metric of the main question; by default the first that has a value for each user.
+        intervals: ``"single"``: each holds at the level for its own difference. ``"simultaneous"``: those of a family
+            hold at the level all together, by the bootstrap max-t method, as corrected tests do.
         level: Confidence level; by default that of the baseline's evaluation.
         flips: Random sign vectors of the randomisation test; p-values too small for them come from an approximation.
         rng: Seed of the signs.
@@ -197,8 +251,12 @@ def compare(
 
     Raises:
         IncomparableError: If the evaluations differ in truth, training data, candidates, seen-item filter, convention.
-        UnknownNameError: If the baseline, a metric or a segmentation does not exist.
+        UnknownNameError: If the baseline, a metric, a segmentation, the correction or the kind of intervals does not
+            exist.
         UsageError: If there is nothing to compare.
+
+    References:
+        Romano and Wolf (2005), Stepwise multiple testing as formalized data snooping; Tango (1998) for 0 and 1.
     """
     if baseline not in results:
         raise UnknownNameError("baseline", baseline, results)
@@ -208,25 +266,61 @@ def compare(
     shared = _shared(metrics, {name: result.metrics for name, result in results.items()}, "metric")
     groups = {name: [cell[0] for cell in result.summary.cells[1:]] for name, result in results.items()}
     segmentations = _shared(by, groups, "segmentation")
+    if intervals not in (kinds := get_args(Intervals)):
+        raise UnknownNameError("kind of intervals", intervals, kinds)
     base = results[baseline]
     level = base.level if level is None else level
+    averaged = [name for name in shared if all(name in result.summary.columns for result in results.values())]
+    primary = primary or next(iter(averaged), shared[0])
+    if primary not in shared:
+        raise UnknownNameError("primary metric among those compared", primary, shared)
     rows: list[Difference] = []
+    replicates: list[np.ndarray] = []
     for name, result in results.items():
         if name != baseline:
-            rows += _differences(name, baseline, result, base, shared, segmentations, level, flips, rng, threads)
+            pairs = _Against(name, baseline, result, base, level, primary)
+            for row, drawn in pairs.differences(shared, averaged, segmentations, flips, rng, threads):
+                rows.append(row)
+                replicates.append(drawn)
+    rows = _corrected(rows, correction, level)
+    if intervals == "simultaneous":
+        rows = _simultaneous(rows, replicates, level)
+    families = Counter(row.family for row in rows if row.p_adjusted is not None)
+    card = {
+        "systems": list(results), "tests": families.total(), "flips": flips, "seed": rng,
+        "replicates": base.summary.replicates, "synthetic": bool(base.card.get("synthetic")), "primary": primary,
+        "families": dict(families), "intervals": intervals,
+    }  # fmt: skip
+    verdict = write_verdict(rows, primary=primary, baseline=baseline, correction=correction, level=level,
+                            intervals=intervals)  # fmt: skip
+    return Comparison(baseline, tuple(rows), correction, level, verdict, card)
+
+
+def _corrected(rows: list[Difference], correction: str, level: float) -> list[Difference]:
+    """The rows with their p-values corrected within each family."""
     raw = np.array([np.nan if row.p_randomization is None else row.p_randomization for row in rows])
-    adjusted = adjust(raw, correction=correction)
-    rows = [
-        row if np.isnan(p) else replace(row, p_adjusted=float(p), significant=bool(p < 1 - level))
+    adjusted = adjust_families(raw, [row.family for row in rows], correction=correction)
+    sizes = Counter(row.family for row in rows if row.p_randomization is not None)
+    return [
+        row
+        if np.isnan(p)
+        else replace(row, p_adjusted=float(p), significant=bool(p < 1 - level), tests=sizes[row.family])
         for row, p in zip(rows, adjusted, strict=True)
     ]
-    tests = int((~np.isnan(raw)).sum())
-    card = {
-        "systems": list(results), "tests": tests, "flips": flips, "seed": rng, "replicates": base.summary.replicates,
-        "synthetic": bool(base.card.get("synthetic")),
-    }  # fmt: skip
-    verdict = write_verdict(rows, baseline=baseline, correction=correction, level=level, tests=tests)
-    return Comparison(baseline, tuple(rows), correction, level, verdict, card)
+
+
+def _simultaneous(rows: list[Difference], replicates: list[np.ndarray], level: float) -> list[Difference]:
+    """The rows with intervals that hold for all of a family together."""
+    for family in get_args(Family):
+        at = [i for i, row in enumerate(rows) if row.family == family and row.low is not None and len(replicates[i])]
+        if not at:
+            continue
+        values, n = (np.array([getattr(rows[i], name) for i in at]) for name in ("difference", "n"))
+        low, high = simultaneous_intervals(np.stack([replicates[i] for i in at]), values, n=n, level=level)
+        for place, i in enumerate(at):
+            if not np.isnan(low[place]):
+                rows[i] = replace(rows[i], low=float(low[place]), high=float(high[place]))
+    return rows
 
 
 def _shared(wanted: Sequence[str] | None, present: Mapping[str, Sequence[str]], what: str) -> list[str]:
@@ -241,105 +335,52 @@ def _shared(wanted: Sequence[str] | None, present: Mapping[str, Sequence[str]], 
     return common if wanted is None else list(wanted)
 
 
-def _differences(
-    system: str,
-    baseline: str,
-    ours: Evaluation,
-    theirs: Evaluation,
-    metrics: Sequence[str],
-    by: Sequence[str],
-    level: float,
-    flips: int,
-    rng: int,
-    threads: int | None,
-) -> list[Difference]:
-    cells = [cell for cell in theirs.summary.cells if cell == OVERALL or cell[0] in by]
-    averaged = [name for name in metrics if name in ours.summary.columns and name in theirs.summary.columns]
-    tests = _Paired.of(ours, theirs, averaged, cells, flips=flips, rng=rng, threads=threads)
-    rows: list[Difference] = []
-    for metric in metrics:
-        for cell in cells:
-            if metric in averaged:
-                rows.append(_averaged(system, baseline, ours, theirs, metric, cell, level, tests))
-            else:
-                rows.append(_of_catalogue(system, baseline, ours, theirs, metric, cell))
-    return rows
-
-
-def _averaged(
-    system: str, baseline: str, ours: Evaluation, theirs: Evaluation, metric: str, cell: tuple[str, str],
-    level: float, tests: _Paired,
-) -> Difference:  # fmt: skip
-    found, replicates = difference(ours.summary, theirs.summary, cell, metric, level=level)
-    i, j = theirs.summary.index(cell, metric)
-    n = int(theirs.summary.n[i, j])
-    before = float(theirs.summary.total[i, j] / n) if n else float("nan")
-    wins, ties, losses, p_value = tests.of_cell(metric, cell)
-    testable = found.low is not None
-    spread = float(np.nanstd(replicates, ddof=1)) if testable else None
-    return Difference(
-        system, baseline, metric, *cell, n=found.n, value=before + found.value, baseline_value=before,
-        difference=found.value, low=found.low, high=found.high, relative=found.value / before if before else None,
-        p_randomization=p_value if wins + losses else None,
-        p_bootstrap=bootstrap_p_value(replicates, found.value) if testable else None,
-        wins=wins, ties=ties, losses=losses,
-        smallest_detectable=None if spread is None else smallest_detectable(spread, level=level),
-        small=found.n < MINIMUM_SEGMENT, note=found.note,
-    )  # fmt: skip
-
-
-def _of_catalogue(
-    system: str, baseline: str, ours: Evaluation, theirs: Evaluation, metric: str, cell: tuple[str, str]
-) -> Difference:
-    after, before = ours.catalogue[(metric, *cell)], theirs.catalogue[(metric, *cell)]
-    n = min(result.summary.cell_sizes[cell] for result in (ours, theirs))
-    return Difference(
-        system, baseline, metric, *cell, n=n, value=after, baseline_value=before, difference=after - before,
-        relative=(after - before) / before if before else None, small=n < MINIMUM_SEGMENT,
-        note="a property of all lists together: no interval and no test over users",
-    )  # fmt: skip
-
-
 @dataclass(frozen=True, eq=False)
-class _Paired:
-    """Wins, ties, losses and randomisation p-values of every cell and metric, from the values of each user."""
+class _Against:
+    """One system against the baseline."""
 
-    cells: list[tuple[str, str]]
-    metrics: list[str]
-    counts: np.ndarray  # wins, ties, losses: (cells, metrics, 3)
-    p_values: np.ndarray  # (cells, metrics)
+    system: str
+    baseline: str
+    ours: Evaluation
+    theirs: Evaluation
+    level: float
+    primary: str
 
-    @classmethod
-    def of(
-        cls, ours: Evaluation, theirs: Evaluation, metrics: list[str], cells: list[tuple[str, str]], *,
-        flips: int, rng: int, threads: int | None,
-    ) -> _Paired:  # fmt: skip
-        users, _, gaps = paired_values(ours, theirs, metrics)
-        defined = ~np.isnan(gaps)
-        order, starts, blocks = block_units(_targets(theirs, users, cells))
-        filled = np.where(defined, gaps, 0.0)[order]
-        signs = np.stack([filled > 0, (filled == 0) & defined[order], filled < 0], axis=2)
-        counts = np.zeros((len(cells), len(metrics), 3), np.int64)
-        for block, (start, stop) in zip(blocks, itertools.pairwise(starts), strict=True):
-            counts[block[block >= 0]] += signs[start:stop].sum(axis=0)
-        p_values = randomization_p_values(
-            stable_hash(users)[order], filled, starts, blocks, n_targets=len(cells), flips=flips, seed=rng,
-            threads=threads,
+    def differences(
+        self, metrics: Sequence[str], averaged: list[str], by: Sequence[str], flips: int, rng: int, threads: int | None
+    ) -> Iterator[tuple[Difference, np.ndarray]]:
+        """Every metric in every segment, with the replicates of its difference."""
+        cells = [cell for cell in self.theirs.summary.cells if cell == OVERALL or cell[0] in by]
+        pairs = Pairs.of(self.ours, self.theirs, averaged, cells, flips=flips, rng=rng, threads=threads)
+        for metric in metrics:
+            for cell in cells:
+                if metric in averaged:
+                    yield self._averaged(metric, cell, pairs.pair(metric, cell, level=self.level))
+                else:
+                    yield self._of_catalogue(metric, cell), np.zeros(0)
+
+    def _averaged(self, metric: str, cell: Cell, pair: Pair) -> tuple[Difference, np.ndarray]:
+        gap, (wins, ties, losses) = pair.gap, pair.counts
+        testable = gap.low is not None and pair.p_value is not None
+        spread = float(np.nanstd(pair.replicates, ddof=1)) if testable else None
+        family: Family = "segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics"
+        row = Difference(
+            self.system, self.baseline, metric, *cell, n=pair.n, value=pair.value, baseline_value=pair.baseline_value,
+            difference=gap.value, low=gap.low, high=gap.high,
+            relative=gap.value / pair.baseline_value if pair.baseline_value else None, p_randomization=pair.p_value,
+            p_bootstrap=bootstrap_p_value(pair.replicates, gap.value) if testable else None,
+            wins=wins, ties=ties, losses=losses,
+            smallest_detectable=None if spread is None else smallest_detectable(spread, level=self.level),
+            small=pair.n < MINIMUM_SEGMENT, note=gap.note, family=family, system_only=pair.alone[0],
+            baseline_only=pair.alone[1], coverage=gap.coverage,
         )  # fmt: skip
-        return cls(cells, metrics, counts, p_values)
+        return row, pair.replicates
 
-    def of_cell(self, metric: str, cell: tuple[str, str]) -> tuple[int, int, int, float]:
-        at = self.cells.index(cell), self.metrics.index(metric)
-        wins, ties, losses = (int(count) for count in self.counts[at])
-        return wins, ties, losses, float(self.p_values[at])
-
-
-def _targets(result: Evaluation, users: pl.Series, cells: list[tuple[str, str]]) -> np.ndarray:
-    """For each user the index of her cell under each segmentation; the first column is all users."""
-    columns = [np.zeros(len(users), np.int32)]
-    where = {cell: at for at, cell in enumerate(cells)}
-    table = users.to_frame().join(result.segments, on=USER, how="left", maintain_order="left")
-    for by in dict.fromkeys(cell[0] for cell in cells[1:]):
-        codes = [where.get((by, label), -1) for label in table[by].to_list()]
-        columns.append(np.array(codes, np.int32))
-    return np.stack(columns, axis=1)
+    def _of_catalogue(self, metric: str, cell: Cell) -> Difference:
+        after, before = self.ours.catalogue[(metric, *cell)], self.theirs.catalogue[(metric, *cell)]
+        n = min(result.summary.cell_sizes[cell] for result in (self.ours, self.theirs))
+        return Difference(
+            self.system, self.baseline, metric, *cell, n=n, value=after, baseline_value=before,
+            difference=after - before, relative=(after - before) / before if before else None,
+            small=n < MINIMUM_SEGMENT, note="a property of all lists together: no interval and no test over users",
+        )  # fmt: skip

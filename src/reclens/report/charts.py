@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from reclens.evaluate import Comparison, Evaluation
-from reclens.evaluate.verdict import p_in_words
+from reclens.evaluate import Comparison, Difference, Evaluation
+from reclens.evaluate.verdict import p_in_words, why_not_significant
 from reclens.metrics import describe, names
 from reclens.report.tables import format_estimate, format_number
 
@@ -28,6 +28,7 @@ __all__ = [
     "leaderboard_chart",
     "lorenz_chart",
     "loss_chart",
+    "p_values",
     "rows_of",
     "segment_chart",
     "segment_count",
@@ -112,18 +113,28 @@ def difference_chart(comparison: Comparison, *, metric: str) -> Any:
     """Every system against the baseline by one metric: the difference with its interval, and zero."""
     import altair as alt
 
-    found = [row for row in comparison.to_dicts() if row["metric"] == metric and row["by"] == "overall"]
     rows = []
-    for row in found:
-        p = p_in_words(row["p_adjusted"])
+    for found in comparison.differences:
+        if (found.metric, found.by) != (metric, "overall"):
+            continue
+        row = dict(vars(found))
         numbers = format_estimate(row, value="difference", signed=True)
-        tip = f"{row['system']}: {numbers}, adjusted p {p}, n = {row['n']:,}"
+        tip = f"{found.system}: {numbers}, {p_values(found, comparison)}, n = {found.n:,}"
         rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
     systems = list(comparison.card["systems"])
     order = rows_of("system", [row["system"] for row in rows])
     chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=systems,
                  title=f"{metric}, difference from {comparison.baseline}")  # fmt: skip
     return alt.layer(zero(), chart)
+
+
+def p_values(row: Difference, comparison: Comparison) -> str:
+    """The p-value and the adjusted one, and why they differ from what the interval says."""
+    if row.p_adjusted is None:
+        return "not tested"
+    reason = why_not_significant(row, comparison.correction)
+    said = f"p {p_in_words(row.p_randomization)}, adjusted p {p_in_words(row.p_adjusted)}"
+    return said if reason is None else f"{said}: {reason}"
 
 
 def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any:

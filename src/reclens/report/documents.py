@@ -81,8 +81,8 @@ def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Sect
         for name in shown
     )
     lead = (
-        "Each user is her own control: the difference of her two values is what is averaged. Faded dots are not "
-        "significant after the correction."
+        "Each user is her own control: the difference of her two values is what is averaged, over the users with a "
+        "value under both. Faded dots are not significant after the correction."
     )
     return Section(f"Against {comparison.baseline}", lead, figures, (tables.comparison_table(comparison),), folded=True)
 

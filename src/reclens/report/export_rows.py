@@ -189,11 +189,12 @@ class _Verdicts:
         mine = (run, result.system)
         for each in comparisons:
             for rows in (each.systems[name] for name in mine if name in each.systems):
-                if all(_same(result, row, row["value"]) for row in rows):
+                if _all_same(result, rows, value="value", alone="system_only"):
                     return cls(each, {(row["metric"], row["by"], row["segment"]): row for row in rows})
         for each in comparisons:
             rows = next(iter(each.systems.values()), ())
-            if each.comparison.baseline in mine and all(_same(result, row, row["baseline_value"]) for row in rows):
+            same = _all_same(result, rows, value="baseline_value", alone="baseline_only")
+            if each.comparison.baseline in mine and same:
                 return cls(each)
         return cls()
 
@@ -210,13 +211,21 @@ class _Verdicts:
             return {"verdict": "not compared"}
         return about | {
             "difference": found["difference"], "difference_low": found["low"], "difference_high": found["high"],
-            "p_adjusted": found["p_adjusted"], "significant": found["significant"], "verdict": _verdict(found),
+            "p_value": found["p_randomization"], "p_adjusted": found["p_adjusted"],
+            "family": found["family"] if found["p_adjusted"] is not None else None, "tests": found["tests"],
+            "significant": found["significant"], "verdict": _verdict(found),
         }  # fmt: skip
 
     def counts(self, metric: str) -> dict[str, Any]:
         """Who gains and loses over all users, and what could have been found."""
         found = (self.rows or {}).get((metric, *OVERALL), {})
         return {name: found.get(name) for name in ("wins", "ties", "losses", "smallest_detectable")}
+
+
+def _all_same(result: Evaluation, rows: Sequence[Mapping[str, Any]], *, value: str, alone: str) -> bool:
+    """Whether the values of a comparison are those of an evaluation, wherever they are of all of its users."""
+    whole = [row for row in rows if not row[alone]]
+    return bool(whole) and all(_same(result, row, row[value]) for row in whole)
 
 
 def _same(result: Evaluation, row: Mapping[str, Any], value: float) -> bool:

@@ -119,6 +119,8 @@ _ESTIMATE: Final = (
     ExportColumn("high", "real", "High", "Upper end of the interval; empty where no honest one exists.", True, "value"),
     ExportColumn("n", "whole", "Users", "Users behind the value.", True, "count"),
     ExportColumn("level", "real", "Level", "Confidence level of the interval.", False, "share"),
+    ExportColumn("coverage", "real", "Coverage", "How often such intervals held the truth in simulations, where that "
+                 "is less than their level; empty where they keep it.", False, "share"),
     ExportColumn("small", "truth", "Few users", "Whether there are too few users to conclude from."),
     ExportColumn("note", "text", "Note", "Why there is no interval, or what to keep in mind."),
 )  # fmt: skip
@@ -126,14 +128,18 @@ _VERDICT: Final = (
     ExportColumn("comparison", "text", "Comparison", "Name of the comparison in the workspace that the verdict is of; "
                  "empty when this run was not compared."),
     ExportColumn("baseline", "text", "Baseline", "The system that this one was held against."),
-    ExportColumn("difference", "real", "Difference", "The value minus that of the baseline, over the same users.", True,
+    ExportColumn("difference", "real", "Difference", "Mean difference from the baseline, over the users with a value "
+                 "under both.", True,
                  "signed"),
     ExportColumn("difference_low", "real", "Difference low", "Lower end of the interval of the difference, for this "
                  "difference alone.", True, "signed"),
     ExportColumn("difference_high", "real", "Difference high", "Upper end of the interval of the difference.", True,
                  "signed"),
-    ExportColumn("p_adjusted", "real", "Adjusted p", "p-value of the paired randomisation test, corrected over all "
-                 "tests of the comparison.", True, "p"),
+    ExportColumn("p_value", "real", "p", "p-value of the paired randomisation test by itself.", True, "p"),
+    ExportColumn("p_adjusted", "real", "Adjusted p", "The p-value, corrected over the tests of its family.", True, "p"),
+    ExportColumn("family", "text", "Family", "Tests that are corrected together: primary (the main question), metrics "
+                 "(the others over all users) or segments; empty where there is no test."),
+    ExportColumn("tests", "whole", "Tests", "Tests of that family.", True, "count"),
     ExportColumn("significant", "truth", "Significant", "Whether the difference is significant after the correction; "
                  "empty where there is no test."),
     ExportColumn("verdict", "text", "Verdict", "better, worse, different (where neither direction is better), "
@@ -222,7 +228,7 @@ DAILY_HEALTH: Final = ExportTable(
         *_ESTIMATE[:5],
         ExportColumn("expected", "real", "Expected", "The value that the days before lead to expect.", True, "value"),
         ExportColumn("status", "text", "Status", "ok, warning or alert."),
-        _ESTIMATE[6],
+        _ESTIMATE[-1],
     ),
     ("day", "system", "indicator", "segmentation", "segment"),
     "nothing in this workspace watches a system day by day; the columns are declared",

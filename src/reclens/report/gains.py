@@ -7,8 +7,7 @@ from typing import Any
 from reclens.evaluate import Comparison, Evaluation
 from reclens.evaluate.changes import change_curve, movers
 from reclens.evaluate.compare import Difference
-from reclens.evaluate.verdict import p_in_words
-from reclens.report.charts import base_of, dots, rows_of, title_of, zero
+from reclens.report.charts import base_of, dots, p_values, rows_of, title_of, zero
 from reclens.report.tables import Table, format_estimate, format_number
 from reclens.stats.proportions import proportion
 
@@ -52,8 +51,7 @@ def gain_difference_chart(comparison: Comparison, *, system: str, metric: str, b
     rows: list[dict[str, Any]] = []
     for found in _rows(comparison, system, metric, by):
         row = {"value": found.difference, "low": found.low, "high": found.high}
-        p = "not tested" if found.p_adjusted is None else f"adjusted p {p_in_words(found.p_adjusted)}"
-        tip = f"{found.segment}: {format_estimate(row, signed=True)}, {p}, n = {found.n:,}"
+        tip = f"{found.segment}: {format_estimate(row, signed=True)}, {p_values(found, comparison)}, n = {found.n:,}"
         rows.append({**row, "segment": found.segment, "system": system, "small": not found.significant, "tip": tip})
     if not rows:
         return None

@@ -9,10 +9,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from reclens.evaluate import Comparison, Evaluation
-from reclens.evaluate.verdict import p_in_words
+from reclens.evaluate import Comparison, Difference, Evaluation
+from reclens.evaluate.verdict import how_tested, p_in_words
 from reclens.metrics import direction
 
 __all__ = [
@@ -106,15 +106,14 @@ def leaderboard(
         own = {row["metric"]: {**row, "system": system} for row in result.to_dicts() if row["by"] == "overall"}
         records += list(own.values())
         cells = [
-            (format_estimate(own[metric]) + marks.get((system, metric), "")) if metric in own else NOTHING
-            for metric in metrics
+            (_marked(own[metric]) + marks.get((system, metric), "")) if metric in own else NOTHING for metric in metrics
         ]
         rows.append((system, *cells))
-    notes = [f"{_level(results)} intervals over users; – where there is none."]
+    notes = [f"{_level(results)} intervals over users; – where there is none.", *_undercover(records)]
     if comparison is not None:
         notes.append(
-            f"▲ better, ▼ worse, ≠ different from {comparison.baseline}: paired randomisation test, corrected together "
-            f"({comparison.correction})."
+            f"▲ better, ▼ worse, ≠ different from {comparison.baseline}: paired randomisation test, the main "
+            f"question and the other metrics corrected each by itself ({comparison.correction})."
         )
     return Table("All users", ("system", *metrics), tuple(rows), tuple(records), tuple(notes))
 
@@ -131,13 +130,14 @@ def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
         }
         records += list(own.values())
         cells = (
-            format_estimate(own[segment]) + (" (few)" if own[segment]["small"] else "") if segment in own else NOTHING
+            _marked(own[segment]) + (" (few)" if own[segment]["small"] else "") if segment in own else NOTHING
             for segment in segments
         )
         rows.append((system, *cells))
     sizes = {record["segment"]: record["n"] for record in records}
     heads = [f"{segment} (n = {sizes[segment]:,})" for segment in segments]
     notes = (f"{_level(results)} intervals over users.", "(few): too few users to conclude from.")
+    notes += tuple(_undercover(records))
     return Table(f"{metric} by {by}", ("system", *heads), tuple(rows), tuple(records), notes)
 
 
@@ -146,33 +146,56 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
     shown = [row for row in comparison.differences
              if by in (None, row.by) and metric in (None, row.metric)]  # fmt: skip
     records = [dict(vars(row)) for row in shown]
-    heads = (
-        "system",
-        "metric",
-        "segment",
-        "difference",
-        "relative",
-        "adjusted p",
-        "gain / tie / lose",
-        "detectable",
-    )
+    heads = ("system", "metric", "segment", "n", "difference", "relative", "p", "adjusted p", "gain / tie / lose",
+             "detectable")  # fmt: skip
     rows = []
     for found, row in zip(shown, records, strict=True):
         segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
         relative = NOTHING if row["relative"] is None else f"{row['relative']:+.1%}"
         counts = NOTHING if found.gained is None else f"{found.gained:,} / {found.ties:,} / {found.lost:,}"
-        p = p_in_words(row["p_adjusted"]).removeprefix("= ") + (" *" if row["significant"] else "")
-        difference = format_estimate(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
+        raw, p = (p_in_words(row[name]).removeprefix("= ") for name in ("p_randomization", "p_adjusted"))
+        p += (" *" if row["significant"] else "") + _MARKS[found.disagreement]
+        difference = _marked(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
+        n = f"{found.n:,}" + (f" (of {_most(found):,})" if _most(found) > found.n else "")
         detectable = format_number(row["smallest_detectable"])
-        rows.append((row["system"], row["metric"], segment, difference, relative, p, counts, detectable))
-    corrected = f"after the correction ({comparison.correction}) over {comparison.card['tests']:,} tests"
-    notes = (
-        f"Differences from {comparison.baseline} of the same users, {comparison.level:.0%} intervals, each for itself.",
-        f"* significant at {1 - comparison.level:.2g} {corrected}.",
+        rows.append((row["system"], row["metric"], segment, n, difference, relative, raw, p, counts, detectable))
+    return Table(f"Against {comparison.baseline}", heads, tuple(rows), tuple(records), _how_compared(comparison, shown))
+
+
+_MARKS: Final = {"corrected": " °", "borderline": " ¹", None: ""}
+
+
+def _most(row: Difference) -> int:
+    """Users with a value under one of the two, or both."""
+    return row.n + row.system_only + row.baseline_only
+
+
+def _how_compared(comparison: Comparison, shown: Sequence[Difference]) -> tuple[str, ...]:
+    """How to read the table of differences."""
+    together = comparison.card.get("intervals") == "simultaneous"
+    reasons = {row.disagreement for row in shown}
+    notes = [
+        (
+            f"Differences from {comparison.baseline} over the users with a value under both, {comparison.level:.0%} "
+            f"intervals, {'those of a family all together' if together else 'each for itself'}."
+        ),
+        f"* significant at {1 - comparison.level:.2g} after the correction ({comparison.correction}).",
+    ]
+    if "corrected" in reasons:
+        notes.append("° significant by itself, and not after the correction over the tests of its family: the "
+                     "interval, which holds for this difference alone, excludes zero.")  # fmt: skip
+    if "borderline" in reasons:
+        notes.append("¹ the interval and the test, two methods, fall on two sides of the limit.")
+    if any(_most(row) > row.n for row in shown):
+        notes.append("n (of …): users with a value under one of the two systems alone are left out.")
+    notes += how_tested(comparison.differences, correction=comparison.correction, level=comparison.level,
+                        intervals="simultaneous" if together else "single")  # fmt: skip
+    notes += [
         "gain / tie / lose: users whose value is better, equal, worse; higher and lower where neither is better.",
         "detectable: the true difference that a single test of this size finds with 80 % power.",
-    )
-    return Table(f"Against {comparison.baseline}", heads, tuple(rows), tuple(records), notes)
+        *_undercover([dict(vars(row)) for row in shown]),
+    ]
+    return tuple(notes)
 
 
 def to_markdown(table: Table) -> str:
@@ -200,6 +223,20 @@ def to_json(table: Table) -> str:
         for record in table.records
     ]
     return json.dumps({"title": table.title, "notes": table.notes, "rows": records}, indent=1, ensure_ascii=False)
+
+
+def _marked(row: Mapping[str, Any], *, value: str = "value", signed: bool = False) -> str:
+    """An estimate, with a mark where its interval holds the truth less often than its level."""
+    return format_estimate(row, value=value, signed=signed) + ("†" if row.get("coverage") is not None else "")
+
+
+def _undercover(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the mark means: how often the intervals held the truth in simulations."""
+    shares = sorted({row["coverage"] for row in rows if row.get("coverage") is not None})
+    if not shares:
+        return []
+    often = f"{shares[0]:.0%}" if len(shares) == 1 else f"{shares[0]:.0%} to {shares[-1]:.0%}"
+    return [f"† skewed values of few users: such 95 % intervals held the truth in {often} of simulations."]
 
 
 def _marks(comparison: Comparison | None) -> dict[tuple[str, str], str]:

@@ -13,6 +13,7 @@ from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope
 from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
+from reclens.evaluate import Comparison
 from reclens.evaluate.drill import view_user
 from reclens.report import comparison_table, gains
 from reclens.workspace import Workspace
@@ -42,11 +43,10 @@ def show(workspace: Workspace) -> None:
     with st.sidebar:
         metric = choose("Metric", averaged, key="metric") or averaged[0]
         by = choose_many("Segmentations", segmentations, key="by", default=segmentations)
-    # All metrics are compared, so that looking at one after the other is corrected for; the verdict is on the first.
-    comparison = store.compared(workspace, [system, baseline], baseline=baseline, correction="holm",
-                                metrics=[metric, *(name for name in shared if name != metric)],
-                                by=segmentations)  # fmt: skip
-    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict))
+        together = choose("Intervals", ["single", "simultaneous"], key="intervals", default="single",
+                          help="Each for its own difference, or those of a family of tests all together.")  # fmt: skip
+    comparison = _comparison(workspace, [system, baseline], [averaged[0], *shared], segmentations, together)
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict_on(metric)))
     st.subheader("Who gains, who loses")
     for name, place in grid(["overall", *by]):
         with place:
@@ -69,6 +69,18 @@ def show(workspace: Workspace) -> None:
     users = [row["user_id"] for each in moved for row in each.records]
     _example(workspace, users, [system, baseline])
     explain_metrics([metric])
+
+
+def _comparison(
+    workspace: Workspace, runs: list[str], metrics: list[str], segmentations: list[str], intervals: str | None
+) -> Comparison:
+    """The system against the baseline, by all metrics, so that looking at one after the other is corrected for.
+
+    The first metric is the main question whichever one is looked at: choosing another makes it no family of its own.
+    """
+    together = intervals == "simultaneous"
+    return store.compared(workspace, runs, baseline=runs[1], correction="holm", metrics=list(dict.fromkeys(metrics)),
+                          by=segmentations, intervals="simultaneous" if together else "single")  # fmt: skip
 
 
 def _pair(workspace: Workspace, known: list[str]) -> tuple[str | None, str | None]:

@@ -38,7 +38,8 @@ def show(workspace: Workspace) -> None:
         metrics = choose_many("Metrics", shared, key="metrics", default=shared[:6]) or shared
         baseline = choose("Baseline", chosen, key="baseline", default=store.popular_of(chosen))
         correction = choose("Correction", ["holm", "bh", "bonferroni", "none"], key="correction", default="holm",
-                            help="Of p-values, over every system, metric and segment.")  # fmt: skip
+                            help="Of p-values: the main question (the first metric over all users), the other metrics "
+                                 "and the segments each by itself.")  # fmt: skip
     if unlike:
         st.caption(f"Not shown, because its segments differ between these runs: {plain(', '.join(unlike))}.")
     comparison = _comparison(workspace, chosen, baseline, correction, metrics, by)
