@@ -159,3 +159,17 @@ def test_predictions_of_a_model_from_a_file(tmp_path: Path) -> None:
     # Better than the mean of each item, which is what a model without neighbours says.
     means = split.train.interactions.group_by("item_id").agg(prediction=pl.col("rating").mean())
     assert here["rmse"].overall.value < evaluate_predictions(split.test.join(means, on="item_id"))["rmse"].overall.value
+
+
+def test_the_interval_of_skewed_errors_is_that_of_scipy_at_the_widened_level() -> None:
+    from scipy.stats import bootstrap, kurtosis, norm, t
+
+    error = np.random.default_rng(4).gamma(1.0, 1.0, 40)
+    table = pl.DataFrame({"user_id": range(40), "item_id": [0] * 40, "prediction": error, "rating": [0.0] * 40})
+    found = evaluate_predictions(table, metrics=["mae"], replicates=40_000)["mae"].overall
+    # The spread has 2n ÷ (kurtosis - 1) degrees of freedom: a t quantile of as many users, and √(m ÷ (m - 1)).
+    users = int(2 * 40 / (kurtosis(error, fisher=False) - 1))
+    assert 5 < users < 40
+    level = 2 * norm.cdf(t.ppf(0.975, users - 1) * (users / (users - 1)) ** 0.5) - 1
+    theirs = bootstrap((error,), np.mean, n_resamples=40_000, method="BCa", confidence_level=level, rng=0)
+    assert [found.low, found.high] == pytest.approx(list(theirs.confidence_interval), rel=0.012)
