@@ -125,3 +125,22 @@ def test_a_a_tests_of_the_past(run, tmp_path: Path) -> None:
     odd = frame.with_columns(clicked=pl.when(pl.col("user_id") == 7).then(1_000_000).otherwise("clicked"))
     odd.write_parquet(tmp_path / "odd.parquet")
     assert "Cap outliers" in run("experiment", "aa", "plan.toml", "odd.parquet", cwd=tmp_path, status=1).stderr
+
+
+def test_triggered_users_and_duplicates_are_options(run, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN.replace("effect = 0.1", "effect = 0.2"), encoding="utf-8")
+    log(tmp_path / "log.parquet", lift=0.05)
+    frame = pl.read_parquet(tmp_path / "log.parquet").with_columns(event=pl.int_range(pl.len()))
+    frame = frame.with_columns(met=pl.col("user_id") % 2 == 0)
+    pl.concat([frame, frame.filter((pl.col("variant") == "new") & (pl.col("event") % 30 == 0))]).write_parquet(
+        tmp_path / "twice.parquet"
+    )
+    common = ("experiment", "read", "plan.toml", "twice.parquet", "--events", "--start", "2026-01-12", "--triggered",
+              "met", "--event-id", "event", "--out", "readout", "--format", "json")  # fmt: skip
+    kept = run(*common, cwd=tmp_path, status=1)
+    assert "Duplicates: Not alike" in kept.stderr and "--drop-duplicates" in kept.stderr
+    found = run(*common, "--drop-duplicates", cwd=tmp_path)
+    row = json.loads(found.stdout)["rows"][0]
+    assert row["decision"] == "ship" and row["n_control"] + row["n_treatment"] == 1500
+    text = (tmp_path / "readout.md").read_text(encoding="utf-8")
+    assert "Triggered units and all units" in text and "50.0%" in text

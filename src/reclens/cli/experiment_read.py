@@ -37,6 +37,9 @@ def read(
     drop_duplicates: Annotated[
         bool, typer.Option("--drop-duplicates", help="Count each event once, and say how many stood there twice.")
     ] = False,
+    triggered: Annotated[
+        str | None, typer.Option("--triggered", help="Units that could be treated differently: a column, or a SELECT.")
+    ] = None,
     planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
     days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
     looks_taken: Annotated[
@@ -71,7 +74,8 @@ def read(
         load_plan(plan), data, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
         exposures=exposures, table=table, planned_units=planned_units, days=days, looks_taken=tuple(looks_taken or ()),
         two_arms="drop" if drop_two_arms else "error", unknown_arms="drop" if drop_unknown_arms else "error",
-        stratify=stratify, counts=counts or (), event_id=event_id, duplicates="drop" if drop_duplicates else "keep",
+        stratify=stratify, counts=counts or (), event_id=event_id, triggered=triggered,
+        duplicates="drop" if drop_duplicates else "keep",
     )  # fmt: skip
     for sentence in summary_of_readout(found):
         say(f"- {sentence}", quiet=quiet)

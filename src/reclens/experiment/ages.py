@@ -16,8 +16,10 @@ from reclens.errors import UsageError
 from reclens.experiment.gather import _summed
 from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
+from reclens.experiment.query import Window
 from reclens.experiment.source import opened, present, run
 from reclens.experiment.sums import Sums
+from reclens.experiment.triggered import list_triggered, of_triggered
 
 __all__ = ["gather_ages", "metric_by_age"]
 
@@ -62,6 +64,10 @@ def gather_ages(
     with opened(source, table=table, query=query) as rows:
         columns = [name for name in daily.columns if name != "events"]
         present(rows, [plan.unit, arm, time, *columns])
+        if daily.triggered:
+            list_triggered(rows, daily, Window(time, begun))
+            rows = of_triggered(rows, daily)
+            daily = daily.model_copy(update={"triggered": None})
         unit, at = quoted(plan.unit), f"CAST({quoted(time)} AS DATE)"
         where = f" WHERE {quoted(time)} >= $start" if begun else ""
         top = {metric.value for metric in plan.primary if metric.kind == "proportion"}

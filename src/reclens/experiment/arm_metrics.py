@@ -15,7 +15,9 @@ from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
 from reclens.experiment.metrics import OF_ARM
 from reclens.experiment.plan import Plan
+from reclens.experiment.query import Window
 from reclens.experiment.source import Table, opened, present
+from reclens.experiment.triggered import list_triggered, of_triggered
 from reclens.experiment.units import OnFault
 from reclens.schema import ITEM, stable_hash
 from reclens.stats.arm_level import ArmCounts, compare_arm_statistics
@@ -65,7 +67,7 @@ def quantile_differences(
         present(rows, [arm, unit, *(metric.value for metric in asked if metric.value)])
         for metric in asked:
             assert metric.value is not None and metric.q is not None
-            every = _inside(rows, unit, arm, f"CAST({quoted(metric.value)} AS DOUBLE) AS value", time=time,
+            every = _inside(rows, plan, arm, f"CAST({quoted(metric.value)} AS DOUBLE) AS value", time=time,
                             start=start or plan.start, two_arms=two_arms)  # fmt: skip
             frame = every.filter(pl.col("value").is_finite())
             left_out = every.height - frame.height
@@ -127,7 +129,7 @@ def arm_differences(
         unit = plan.cluster or plan.unit
         present(rows, [arm, unit, item])
         begun, at = start or plan.start, time if time in rows.columns else None
-        frame = _inside(rows, unit, arm, f"CAST({quoted(item)} AS VARCHAR) AS item", time=at,
+        frame = _inside(rows, plan, arm, f"CAST({quoted(item)} AS VARCHAR) AS item", time=at,
                         start=begun, two_arms=two_arms)  # fmt: skip
         where = rows.where
     said: tuple[str, ...] = ()
@@ -180,9 +182,14 @@ def _thin(frame: pl.DataFrame, plan: Plan, n_items: int) -> tuple[str, ...]:
 
 
 def _inside(
-    rows: Table, unit: str, arm: str, column: str, *, time: str | None, start: date | datetime | None, two_arms: OnFault
+    rows: Table, plan: Plan, arm: str, column: str, *, time: str | None, start: date | datetime | None,
+    two_arms: OnFault,
 ) -> pl.DataFrame:  # fmt: skip
     """Unit, arm and a column of the rows of the experiment: from its start on, of units that stand in one arm."""
+    unit = plan.cluster or plan.unit
+    if plan.triggered:
+        list_triggered(rows, plan, Window(time, start))
+        rows = of_triggered(rows, plan)
     timed = time is not None and start is not None
     if timed:
         present(rows, [time or ""])

@@ -8,7 +8,7 @@ that their size does not matter; CSV is parsed into a table first.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -22,7 +22,8 @@ from reclens.experiment.query import Layout, Window, layout, missing_query, per_
 from reclens.experiment.source import Table, opened, present, run
 from reclens.experiment.sums import Measure, Rule, Sums, measures
 from reclens.experiment.tails import tails_of
-from reclens.experiment.tally import Tally
+from reclens.experiment.tally import Tally, added
+from reclens.experiment.triggered import list_triggered, of_triggered
 from reclens.experiment.units import OnFault, bounded, named, one_arm_a_unit, sound
 from reclens.stats.moments import Moments
 
@@ -80,9 +81,14 @@ def gather(
             "with time=None for a table with one row a unit."
         )
     with opened(source, table=table, query=query, threads=threads) as rows:
-        found = _summed(rows, plan, arm=arm, day=day, segments=plan.segments if segments is None else segments,
-                        counts=counts, unknown_arms=unknown_arms, two_arms=two_arms, check_units=check_units,
-                        indicators=indicators, tails=tails)  # fmt: skip
+        if plan.triggered:
+            list_triggered(rows, plan, Window())
+        parted = plan.segments if segments is None else segments
+        found = _split(rows, plan, lambda part, other: _summed(
+            part, plan, arm=arm, day=day, segments=() if other else parted, counts=counts, unknown_arms=unknown_arms,
+            two_arms=two_arms, check_units=check_units, indicators=indicators, tails=tails and not other,
+            every_arm=not other,
+        ))  # fmt: skip
         finer = coarser_ids(rows, plan, plan.unit, arm, Window()) if check_units else ()
         return replace(found, coarser=finer)
 
@@ -146,10 +152,14 @@ def gather_events(
         made = _grouped(rows, plan, keys, window, arm=arm, largest=largest, segments=parted, counts=counts,
                         event_id=event_id, duplicates=duplicates)  # fmt: skip
         try:
-            found = _summed(made.units, plan, arm="arm_low", day="day_" if window.time else None, segments=parted,
-                            counts=counts, unknown_arms=unknown_arms, two_arms=two_arms, check_units=False,
-                            indicators=indicators, tails=tails, unit=keys[0],
-                            rows_name="units" if plan.cluster else None, markers=made.markers)  # fmt: skip
+            if plan.triggered:
+                list_triggered(rows, plan, window)
+            found = _split(made.units, plan, lambda part, other: _summed(
+                part, plan, arm="arm_low", day="day_" if window.time else None, segments=() if other else parted,
+                counts=counts, unknown_arms=unknown_arms, two_arms=two_arms, check_units=False, indicators=indicators,
+                tails=tails and not other, unit=keys[0], rows_name="units" if plan.cluster else None,
+                markers=made.markers, every_arm=not other,
+            ))  # fmt: skip
         finally:
             run(rows, "DROP TABLE reclens_units")
         return replace(found, tallies=made.tallies, coarser=coarser_ids(rows, plan, keys[0], arm, window),
@@ -206,6 +216,24 @@ def _ran(rows: Table, window: Window) -> tuple[str, str] | None:
     return None if first is None else (f"{window.start:%Y-%m-%d}" if window.start else first, last)
 
 
+def _split(rows: Table, plan: Plan, summed: Callable[[Table, bool], Sums]) -> Sums:
+    """The sums; of a plan with triggered units those of these, with the sums of the others beside them.
+
+    ``summed`` sums a table up; told whether it is of the other units, of which only metrics are needed.
+    """
+    if plan.triggered is None:
+        return summed(rows, False)
+    try:
+        found = summed(of_triggered(rows, plan), False)
+        others = of_triggered(rows, plan, triggered=False)
+        if not run(others, f"SELECT count(*) FROM {others.sql}")[0][0]:
+            return found
+        rest = summed(others, True)
+        return replace(found, untriggered=rest, tallies=added(found.tallies, rest.tallies))
+    finally:
+        run(rows, "DROP TABLE reclens_triggered")
+
+
 def _summed(
     rows: Table,
     plan: Plan,
@@ -222,6 +250,7 @@ def _summed(
     unit: str | None = None,
     rows_name: str | None = None,
     markers: tuple[str, ...] = (),
+    every_arm: bool = True,
 ) -> Sums:
     """The pass, and a second one where covariates are missing or means stand far from zero."""
     for name, value in (("unknown_arms", unknown_arms), ("two_arms", two_arms)):
@@ -251,7 +280,7 @@ def _summed(
         if wanted != lacking:
             lacking = wanted
             continue
-        sums = _read(answer, asked, plan, rows.where, unknown_arms, marked, rows_name)
+        sums = _read(answer, asked, plan, rows.where, unknown_arms, marked, rows_name, every_arm)
         far = _far_means(sums)
         if not far or shifts:
             break
@@ -289,6 +318,7 @@ def _read(
     unknown_arms: OnFault,
     lacking: tuple[str, ...],
     rows_name: str | None,
+    every_arm: bool,
 ) -> Sums:
     """The rows of the query as sums."""
     columns = tuple(asked.expressions)
@@ -317,16 +347,10 @@ def _read(
                 f"there are arms that the plan does not have: {seen}; expected {', '.join(plan.arms)}", source=where,
                 fix='Correct the plan, or leave these rows out and count them by unknown_arms="drop".',
             )  # fmt: skip
-        rules = (
-            {
-                "code": "unknown_arms",
-                "rule": "rows of unknown arms left out",
-                "count": sum(strangers.values()),
-                "detail": seen,
-            },
-        )
+        rules = (Rule(code="unknown_arms", rule="rows of unknown arms left out", count=sum(strangers.values()),
+                      detail=seen),)  # fmt: skip
     empty = [name for name in plan.arms if not any(cell[0] == name for cell in cells)]
-    if empty:
+    if empty and every_arm:
         raise DataError(f"there are no units in the arm {', '.join(empty)}; expected some in every arm of the plan",
                         source=where, fix="Check the names of the arms in the plan and in the column.")  # fmt: skip
     return Sums(tuple(plan.arms), columns, cells, rules, lacking, rows_name)
@@ -334,7 +358,7 @@ def _read(
 
 def _far_means(sums: Sums) -> dict[str, dict[str, float]]:
     """Column -> arm -> mean, of columns whose mean stands so far from 0 that their squares have lost digits."""
-    arms = {name: sums.arm(name) for name in sums.arms}
+    arms = {name: moments for name in sums.arms if (moments := sums.arm(name)).n}
     return {
         column: {name: moments.value(column) for name, moments in arms.items()}
         for column in sums.columns

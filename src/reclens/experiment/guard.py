@@ -8,15 +8,16 @@ from typing import Any, Final, Literal
 __all__ = ["BEYOND_CHANCE", "SUSPECT", "Guard", "GuardCode", "GuardStatus"]
 
 GuardCode = Literal[
-    "sample_ratio", "rows", "missing_values", "duplicates", "extreme_units", "unit", "untriggered", "balance",
-    "outliers", "skewness", "peeking", "power", "weeks",
+    "sample_ratio", "triggered_ratio", "untriggered", "rows", "missing_values", "duplicates", "extreme_units", "unit",
+    "balance", "outliers", "skewness", "peeking", "power", "weeks",
 ]  # fmt: skip
 """The guards, in the order to read them."""
 
 GuardStatus = Literal["fine", "look", "blocks", "not checked"]
 
 _NAMES: Final[dict[GuardCode, str]] = {
-    "sample_ratio": "sample ratio", "rows": "rows", "missing_values": "missing values", "duplicates": "duplicates",
+    "sample_ratio": "sample ratio", "triggered_ratio": "sample ratio of triggered units",
+    "rows": "rows", "missing_values": "missing values", "duplicates": "duplicates",
     "extreme_units": "extreme units", "unit": "unit", "untriggered": "untriggered units",
     "balance": "A/A on the past", "outliers": "outliers", "skewness": "skewness",
     "peeking": "peeking", "power": "power",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from reclens.experiment.effects import Effect, compare_metric
-from reclens.experiment.guard import BEYOND_CHANCE, SUSPECT, Guard, GuardStatus
+from reclens.experiment.guard import BEYOND_CHANCE, SUSPECT, Guard, GuardCode, GuardStatus
 from reclens.experiment.look import Look
 from reclens.experiment.plan import Plan
 from reclens.experiment.row_guards import LOST_SHARE, row_guards
@@ -17,6 +18,7 @@ from reclens.experiment.sums import LEFT_OUT, OVERALL, Sums, effective, measures
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.counts import sample_ratio
 from reclens.stats.difference import Difference
+from reclens.stats.moments import Moments
 from reclens.stats.multiplicity import adjust
 
 __all__ = ["guards_of"]
@@ -29,13 +31,53 @@ def guards_of(
 ) -> tuple[Guard, ...]:
     """Every guard, in the order to read them; ``stratified`` says that the effects are post-stratified."""
     return (
-        _sample_ratio(plan, sums), _clean_rows(plan, sums), *row_guards(sums), _balance(plan, sums),
-        _outliers(plan, sums, look, effects, stratified), _skewness(plan, sums, effects),
+        _sample_ratio(plan, _everyone(sums)), *_triggered(plan, sums), _clean_rows(plan, sums), *row_guards(sums),
+        _balance(plan, sums), _outliers(plan, sums, look, effects, stratified), _skewness(plan, sums, effects),
         _peeking(plan, look), _power(plan, look, effects), _weeks(sums),
     )  # fmt: skip
 
 
-def _sample_ratio(plan: Plan, sums: Sums) -> Guard:
+def _triggered(plan: Plan, sums: Sums) -> list[Guard]:
+    """Of triggered units: their sample ratio, and that the others, whom nothing could have changed, are alike."""
+    if plan.triggered is None:
+        return []
+    ratio, rest = _sample_ratio(plan, sums, "triggered_ratio"), sums.untriggered
+    if rest is None:
+        return [ratio, Guard("untriggered", "not checked", "No unit in the table was not triggered.")]
+    rows = []
+    for name, place in measures(plan.metrics, rows=rest.rows, indicators=rest.indicators).items():
+        for arm in plan.treatments:
+            if min(rest.arm(plan.control).n, rest.arm(arm).n) > 1:
+                found = compare_metric(rest, place, plan.control, arm, level=plan.level)
+                rows.append({"metric": name, "arm": arm, **found.to_dicts()[0]})
+    adjusted = adjust(np.array([row["p_value"] for row in rows]), correction="holm")
+    rows = [{**row, "p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
+    tested = [row for row in rows if row["p_adjusted"] == row["p_adjusted"]]
+    if not tested:
+        return [ratio, Guard("untriggered", "not checked", "No metric varies among the others.", tuple(rows))]
+    worst = min(tested, key=lambda row: row["p_adjusted"])
+    text = f"{worst['metric']} of {worst['arm']} differs by {worst['difference']:+.4g}, p = {worst['p_adjusted']:.2g}"
+    if worst["p_adjusted"] < BEYOND_CHANCE:
+        return [ratio, Guard("untriggered", "blocks", f"The units that were not triggered differ: {text}. Their "
+                             "experience was not the same, or the trigger depends on the arm.",
+                             tuple(rows))]  # fmt: skip
+    status: GuardStatus = "look" if worst["p_adjusted"] < SUSPECT else "fine"
+    return [ratio, Guard("untriggered", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))]
+
+
+def _everyone(sums: Sums) -> Sums:
+    """Triggered units and the others together, as counts alone."""
+    if sums.untriggered is None:
+        return sums
+    cells = dict(sums.cells)
+    bare = {cell: replace(Moments.nothing(()), n=each.n) for cell, each in cells.items() if cell[2:] == OVERALL}
+    for cell, each in sums.untriggered.cells.items():
+        more = replace(Moments.nothing(()), n=each.n)
+        bare[cell] = bare[cell] + more if cell in bare else more
+    return replace(sums, columns=(), cells=bare)
+
+
+def _sample_ratio(plan: Plan, sums: Sums, code: GuardCode = "sample_ratio") -> Guard:
     """Units of each arm against the planned shares: overall, by day, by segment."""
     shares = [plan.arms[arm] for arm in sums.arms]
 
@@ -58,13 +100,13 @@ def _sample_ratio(plan: Plan, sums: Sums) -> Guard:
     if whole["p_value"] < BEYOND_CHANCE:
         where = f" It is seen in {places}." if worst else " No single day or segment stands out." if parts else ""
         fix = "Units were lost or added on the way to an arm: find out before reading any effect."
-        return Guard("sample_ratio", "blocks", f"Mismatch: {text}.{where} {fix}", tuple(rows))
+        return Guard(code, "blocks", f"Mismatch: {text}.{where} {fix}", tuple(rows))
     if worst:
-        return Guard("sample_ratio", "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
+        return Guard(code, "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
     if whole["p_value"] < SUSPECT:
-        return Guard("sample_ratio", "look", f"{text}: more uneven than 19 of 20 experiments, not beyond chance "
+        return Guard(code, "look", f"{text}: more uneven than 19 of 20 experiments, not beyond chance "
                      f"(below {BEYOND_CHANCE:g}).", tuple(rows))  # fmt: skip
-    return Guard("sample_ratio", "fine", f"{text}.", tuple(rows))
+    return Guard(code, "fine", f"{text}.", tuple(rows))
 
 
 def _clean_rows(plan: Plan, sums: Sums) -> Guard:

@@ -94,6 +94,9 @@ class Plan(Part):
         layer_holdout: Share of the units that no experiment of this layer touches.
         exclusions: Who stays out before randomisation, in words (bots, staff, under a week old).
         segments: Columns of segments to look at.
+        triggered: Which units' experience could differ: a column of 0 and 1 (of a log: 1 in any event), or a SELECT
+            that lists their ids. Effects are then those of the triggered units, and stand beside those over all.
+            Planned units count triggered ones.
         conditions: What the analyst wants on record: risks, owner, links. Free words, shown in the plan document.
     """
 
@@ -118,6 +121,7 @@ class Plan(Part):
     layer_holdout: float = Field(default=0.0, ge=0, lt=1)
     exclusions: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
+    triggered: str | None = Field(default=None, min_length=1)
     conditions: tuple[str, ...] = ()
 
     @model_validator(mode="before")
@@ -165,6 +169,12 @@ class Plan(Part):
         if not 0 <= low < high <= 1:
             raise ValueError(f"slice is [{low:g}, {high:g}]: expected from < to, within 0 … 1")
         return self
+
+    @property
+    def triggered_by_query(self) -> bool:
+        """Whether the triggered units are listed by a query, and not told by a column."""
+        words = (self.triggered or "").split(None, 1)
+        return len(words) > 1 and words[0].upper() in ("SELECT", "FROM", "WITH")
 
     @property
     def alpha(self) -> float:

@@ -19,6 +19,7 @@ from reclens.experiment.plan import Plan
 from reclens.experiment.rule import decision_rule
 from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects, small_segments
 from reclens.experiment.sums import Rule, Sums, measures
+from reclens.experiment.trigger import Diluted, dilute
 from reclens.experiment.units import OnFault
 from reclens.stats.bayes import normal_posterior
 
@@ -46,7 +47,8 @@ class Readout:
             p_win, loss_treatment, loss_control``, relative.
         caveats: What to keep in mind.
         next_steps: What to do next.
-        units: Arm -> units.
+        diluted: The effects over all units, where the plan has triggered ones.
+        units: Arm -> units; of a plan with triggered units those.
         rules: What was found on the way to the sums.
     """
 
@@ -64,6 +66,7 @@ class Readout:
     posteriors: tuple[dict[str, Any], ...]
     caveats: tuple[str, ...]
     next_steps: tuple[str, ...]
+    diluted: tuple[Diluted, ...]
     units: Mapping[str, int]
     rules: tuple[Rule, ...]
 
@@ -82,7 +85,8 @@ class Readout:
     def record(self) -> dict[str, Any]:
         """Every number, as plain values."""
         parts = {"decisions": self.decisions, "effects": self.effects, "guards": self.guards,
-                 "segments": self.segments, "heterogeneity": self.heterogeneity}  # fmt: skip
+                 "segments": self.segments, "heterogeneity": self.heterogeneity,
+                 "diluted": self.diluted}  # fmt: skip
         return {
             "experiment": self.plan.name, "plan": self.plan.to_dicts()[0], "look": self.look.to_dicts()[0],
             "rule": list(self.rule), "units": dict(self.units),
@@ -112,6 +116,7 @@ def read_experiment(
     counts: Sequence[str] = (),
     event_id: str | None = None,
     duplicates: Literal["keep", "drop"] = "keep",
+    triggered: str | None = None,
     planned_units: float | None = None,
     days: int | None = None,
     looks_taken: Sequence[float] = (),
@@ -136,11 +141,14 @@ def read_experiment(
         counts: Columns that may not be negative; see :func:`~reclens.experiment.gather.gather`.
         event_id: Column of an id of the event; see :func:`~reclens.experiment.gather.gather_events`.
         duplicates: Whether duplicated events count as they stand there, or once; likewise.
+        triggered: A column or a SELECT that tells the triggered units; None takes the plan's.
         planned_units: As in :func:`read_sums`.
         days: As in :func:`read_sums`.
         looks_taken: As in :func:`read_sums`.
         stratify: As in :func:`read_sums`; one of the plan's segments.
     """
+    if triggered is not None:
+        plan = plan.model_copy(update={"triggered": triggered})
     ages: Mapping[int, Sums] = {}
     faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True,
                               "counts": counts}  # fmt: skip
@@ -204,7 +212,7 @@ def read_sums(
         heterogeneity=differing, cumulative=_cumulative(plan, sums, look), daily=_daily(plan, sums),
         novelty=_novelty(plan, ages or {}), adjusted=_adjusted(plan, look, effects, bool(segments)),
         posteriors=_posteriors(effects), caveats=_caveats(plan, effects, guards, differing, small_segments(plan, sums)),
-        next_steps=_next_steps(plan, decisions, guards, effects),
+        next_steps=_next_steps(plan, decisions, guards, effects), diluted=dilute(plan, sums, look, effects),
         units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules,
     )  # fmt: skip
 
@@ -273,6 +281,8 @@ def _posteriors(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
 def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bool) -> tuple[str, ...]:
     asked = sum(e.metric.role == "primary" for e in effects)
     said = [f"Intervals are of level {plan.level:.0%}, each by itself."]
+    if plan.triggered is not None:
+        said.append("Effects and units are those of triggered units, whose experience could differ.")
     if asked > 1:
         said.append(f"The {asked} p-values of primary metrics are adjusted together ({plan.correction}).")
     if any(e.metric.role == "secondary" for e in effects):

@@ -44,6 +44,8 @@ def guards_of(plan: Plan) -> tuple[str, ...]:
     if plan.uneven:
         said.append(f"Skewness: that of a difference between arms of unequal size is at most {TOO_SKEWED:g}, which the "
                     "tests allow for.")  # fmt: skip
+    if plan.triggered is not None:
+        said.append("Triggered units: they stand in the planned shares too, and the others are alike in all arms.")
     if covariates:
         said.append(f"A/A on the past: what was measured before ({', '.join(covariates)}) is alike in all arms.")
     return tuple(said)

@@ -183,6 +183,7 @@ class Sums:
         tails: The largest values, if they were asked for; they do not add up, and ``+`` leaves them out.
         tallies: Faulty rows, by arm.
         coarser: Ids that several units each share, which may be what was randomised.
+        untriggered: Sums of the other units, where these are of triggered ones.
         ran: First and last day of a log (ISO dates): from the start to its last event, whoever came in first then.
     """
 
@@ -195,6 +196,7 @@ class Sums:
     tails: Tails | None = None
     tallies: tuple[Tally, ...] = ()
     coarser: tuple[Coarser, ...] = ()
+    untriggered: Sums | None = None
     ran: tuple[str, str] | None = None
 
     @classmethod

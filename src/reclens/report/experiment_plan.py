@@ -90,6 +90,9 @@ def _randomisation(plan: Plan) -> Part:
         f"Layer: {plan.layer}" + (f", units from {low:g} to {high:g} of it." if (low, high) != (0.0, 1.0) else ".")
         + " Experiments in other layers overlap independently; in this layer their slices must not overlap.",
     ]  # fmt: skip
+    if plan.triggered is not None:
+        points.append("Effects are those of the triggered units, whose experience could differ; they are read over all "
+                      f"units too. They are told by {plan.triggered}.")  # fmt: skip
     if plan.holdout:
         points.append(f"{plan.holdout:.1%} of all units are held out of every experiment.")
     if plan.layer_holdout:

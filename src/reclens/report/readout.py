@@ -35,7 +35,8 @@ def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = Fa
         Part(title="What was adjusted, and how", points=readout.adjusted),
         Part(title="Guards", lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
              tables=(guard_table(readout), *_guard_numbers(readout))),
-        *_guardrails(readout), *_segments(readout), _power(readout), *(_bayes(readout) if bayes else []),
+        *_guardrails(readout), *_diluted(readout), *_segments(readout), _power(readout),
+        *(_bayes(readout) if bayes else []),
         Part(title="Caveats", points=readout.caveats),
         Part(title="Next steps", points=readout.next_steps, ordered=True),
         Part(title="How it was decided", lead="Written in the plan, before the data. The first that applies is the "
@@ -152,6 +153,24 @@ def _guardrails(readout: Readout) -> list[Part]:
     lead = "Tests of non-inferiority: a guardrail holds when its interval excludes a loss beyond the margin."
     table = Table("Guardrails", ("metric", "arm", "lift", "margin", "p", "verdict"), rows, tuple(_records(rails)))
     return [Part(title="Guardrails", lead=lead, tables=(table,))]
+
+
+def _diluted(readout: Readout) -> list[Part]:
+    if not readout.diluted:
+        return []
+    inside = {(effect.metric.name, effect.arm): effect for effect in readout.effects}
+    rows = tuple(
+        (each.metric, each.arm, f"{each.share:.1%}", share(inside[each.metric, each.arm].relative),
+         format_number(each.control), between(each.absolute), share(each.relative))
+        for each in readout.diluted
+    )  # fmt: skip
+    lead = ("Effects and decision are of the units whose experience could differ. Over all units the effect is diluted "
+            "by the others, who are the same in both arms (Deng and Hu 2015); ratios without covariates.")  # fmt: skip
+    heads = ("metric", "arm", "triggered", "lift of triggered", f"{readout.plan.control}, all", "difference, all",
+             "lift, all")  # fmt: skip
+    records = tuple(row for each in readout.diluted for row in each.to_dicts())
+    return [Part(title="Triggered units and all units", lead=lead,
+                 tables=(Table("Diluted effects", heads, rows, records),))]  # fmt: skip
 
 
 def _segments(readout: Readout) -> list[Part]:
