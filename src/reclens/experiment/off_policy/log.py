@@ -242,10 +242,10 @@ class Target:
             found[part] = (chances * np.where(candidates >= 0, of, 0)).sum(axis=1)
         return found
 
-    def parts(self, decisions: Decisions) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def parts(self, decisions: Decisions, rows: int = _ROWS) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Some decisions after the others: their numbers, their candidates and the probabilities of these."""
-        for start in range(0, len(decisions), _ROWS):
-            part = np.arange(start, min(start + _ROWS, len(decisions)))
+        for start in range(0, len(decisions), rows):
+            part = np.arange(start, min(start + rows, len(decisions)))
             group = self.group[part]
             yield part, self.candidates[group], self.chances[group, decisions.places[part]]
 
