@@ -74,12 +74,13 @@ class DataSettings(_Section):
 
 
 class SplitSettings(_Section):
-    """How the data is split."""
+    """How the data is split, and what counts: new items, or what a user takes again too."""
 
     method: Literal["last_n", "by_time", "random"] = "last_n"
     n: int = Field(default=10, ge=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)
     ties: Literal["hash", "order"] = "hash"
+    task: Literal["new_items", "with_repeats"] = "new_items"
 
 
 class SegmentSettings(_Section):

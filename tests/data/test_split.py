@@ -412,14 +412,6 @@ def test_times_have_to_be_there_and_to_be_times() -> None:
 # --------------------------------------------------------------------------------------------------------------- leaks
 
 
-def test_a_pair_in_two_parts_is_a_leak() -> None:
-    data = make([(1, 1, 0), (1, 2, 1), (1, 1, 2)])  # user 1 comes back to item 1
-    with pytest.raises(LeakError, match=r"1 rows of the test part are \(user, item\) pairs .* user 1 with item 1"):
-        last_n(data)
-    with pytest.raises(LeakError, match="duplicates='last'"):
-        by_time(data, test_share=0.3)
-
-
 def test_a_row_on_the_wrong_side_of_the_cut_is_a_leak() -> None:
     data = make([(1, item, item) for item in range(10)])
     split = by_time(data, test_share=0.2, validation_share=0.2)

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.evaluate import Evaluation, evaluate
+from reclens.evaluate import Evaluation, TaskWarning, evaluate
 from reclens.metrics import names
 from reclens.schema import Recommendations
 
@@ -126,7 +126,8 @@ def test_what_was_odd_about_the_lists_is_counted() -> None:
     train = pl.DataFrame({"user_id": [1, 2, 3], "item_id": [12, 10, 11]})
     from reclens.data.dataset import Dataset
 
-    result = evaluate(lists, truth, train=Dataset(train), metrics=["mrr@3", "coverage@3"], replicates=100)
+    with pytest.warns(TaskWarning, match=r"1 of 4 pairs of the truth \(25.0%\) stand in the training data"):
+        result = evaluate(lists, truth, train=Dataset(train), metrics=["mrr@3", "coverage@3"], replicates=100)
     # User 1 has 10, 11, 77 once ranks are closed and the second 10 is gone; 11 is relevant: 1/2.
     assert dict(zip(result.per_user["user_id"], result.per_user["mrr@3"], strict=True)) == {1: 0.5, 2: 0.0, 3: 0.0}
     assert {rule["rule"]: rule["count"] for rule in result.card["rules"]} == {
@@ -134,11 +135,13 @@ def test_what_was_odd_about_the_lists_is_counted() -> None:
     }  # fmt: skip
     found = {key: result.card[key] for key in (
         "users_without_list", "lists_of_users_without_truth", "recommendations_outside_catalogue",
-        "recommendations_seen_in_training", "truth_duplicates", "seen_items",
+        "recommendations_seen_in_training", "truth_duplicates", "truth_pairs_in_training", "seen_items",
+        "task", "task_problems",
     )}  # fmt: skip
     assert found == {
         "users_without_list": 1, "lists_of_users_without_truth": 1, "recommendations_outside_catalogue": 1,
-        "recommendations_seen_in_training": 1, "truth_duplicates": 1, "seen_items": "included",
+        "recommendations_seen_in_training": 1, "truth_duplicates": 1, "truth_pairs_in_training": 1,
+        "seen_items": "included", "task": None, "task_problems": ["truth_in_training"],
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from reclens.cli.reading import ColumnOption, ReadOption
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
 
 __all__ = ["app", "convert", "fetch", "info", "split", "sql"]
 
@@ -53,6 +53,7 @@ def split(
         int, typer.Option("--validation-n", help="last_n: interactions before those, to tune by.")
     ] = 0,
     ties: Annotated[str, typer.Option("--ties", help="last_n: hash, or order for the order of the file.")] = "hash",
+    task: TaskOption = "new_items",
     min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here on.")] = None,
     k_core: Annotated[int | None, typer.Option("--k-core", help="Keep users and items with so many.")] = None,
     column: ColumnOption = None,
@@ -64,8 +65,12 @@ def split(
 ) -> None:
     """Hold part of the interactions out and keep the split in the workspace.
 
-    Example:
+    The log is cut first, and repeats of a user and item are merged within each part.
+
+    Examples:
       reclens data split ml-100k.zip --method by_time --test-share 0.2 --name by-time
+
+      reclens data split baskets.csv --method by_time --task with_repeats
     """
     from reclens.cli.reading import load_data, reading
     from reclens.cli.shared import say
@@ -77,11 +82,13 @@ def split(
     data = load_data(path, options=reading(column, read), seed=seed)
     data = data if min_rating is None else filters.min_rating(data, min_rating)
     data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
+    asked: Any = {"task": task}
+    shares: Any = {"test_share": test_share, "validation_share": validation_share, "task": task}
     methods = {
-        "last_n": lambda: splits.last_n(data, n=n, validation_n=validation_n, ties=ties, rng=seed),  # type: ignore[arg-type]
-        "by_time": lambda: splits.by_time(data, test_share=test_share, validation_share=validation_share),
-        "random": lambda: splits.random(data, test_share=test_share, validation_share=validation_share, rng=seed),
-        "by_user": lambda: splits.by_user(data, test_share=test_share, rng=seed),
+        "last_n": lambda: splits.last_n(data, n=n, validation_n=validation_n, ties=ties, rng=seed, **asked),  # type: ignore[arg-type]
+        "by_time": lambda: splits.by_time(data, **shares),
+        "random": lambda: splits.random(data, rng=seed, **shares),
+        "by_user": lambda: splits.by_user(data, test_share=test_share, rng=seed, **asked),
     }
     if method not in methods:
         raise UnknownNameError("method", method, methods)
@@ -126,10 +133,14 @@ def sql(
 ) -> None:
     """Print or run one of the queries that turn an event log into the tables of analysis.
 
+    They run on every event of [bold]--data[/bold]: repeats of a user and item are not merged.
+
     Examples:
       reclens data sql item_popularity
 
       reclens data sql item_popularity --data ml-100k.zip --format csv
+
+      reclens data sql interactions --data baskets.csv
     """
     from reclens.cli.reading import load_data, reading
     from reclens.cli.shared import emit, pairs, table_of
@@ -175,9 +186,9 @@ def convert(
     elif target.suffix in (".csv", ".parquet"):
         buffer = io.BytesIO()
         if target.suffix == ".csv":
-            data.interactions.write_csv(buffer)
+            data.events.write_csv(buffer)
         else:
-            data.interactions.write_parquet(buffer)
+            data.events.write_parquet(buffer)
         write_bytes(target, buffer.getvalue())
     elif target.suffix:
         raise UsageError(f"'{target}': give a folder for RecBole files, or a .csv, .parquet or .qrels file.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from reclens.settings import JobSettings
@@ -19,6 +19,7 @@ def demo(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="MovieLens zip or folder, or a table; synthetic data without it.")
     ] = None,
+    task: TaskOption = "new_items",
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -35,12 +36,12 @@ def demo(
 
       reclens demo --data ml-100k.zip --workspace my-workspace
     """
-    from reclens.settings import JobSettings, validate_settings
+    from reclens.settings import validate_settings
 
-    if data is None:
-        settings = JobSettings(seed=seed)
-    else:
-        settings = validate_settings({"seed": seed, "data": {"path": data}}, source="--data")
+    content: dict[str, Any] = {"seed": seed, "split": {"task": task}}
+    if data is not None:
+        content["data"] = {"path": data}
+    settings = validate_settings(content, source="demo")
     _run(settings, workspace=workspace, format=format, out=out, quiet=quiet)
 
 

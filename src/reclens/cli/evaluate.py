@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,7 +56,7 @@ def evaluate(
     from reclens.cli.reading import load_data, load_lists, load_truth, reading
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
     from reclens.errors import UsageError
-    from reclens.evaluate import DEFAULT_METRICS
+    from reclens.evaluate import DEFAULT_METRICS, TaskWarning
     from reclens.evaluate import evaluate as measure
     from reclens.report import build_report, oddities
     from reclens.workspace import Workspace
@@ -77,8 +78,9 @@ def evaluate(
         missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
         plain = {each: each for each in missing if not {"×", "*"} & set(each)}
         learned = learned.with_segments(**plain)
-    with progress_of(quiet=quiet) as progress:
+    with progress_of(quiet=quiet) as progress, warnings.catch_warnings():
         prepare(progress, "data", "metrics", "stats", quiet=quiet)
+        warnings.simplefilter("ignore", TaskWarning)  # oddities, below, say the same
         result = measure(
             found, held_out, train=learned, metrics=metric or list(DEFAULT_METRICS), by=by or (), relevance=relevance,
             convention=convention, level=level, rng=seed, name=name, progress=progress,

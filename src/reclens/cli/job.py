@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from reclens import models
 from reclens.cli.reading import load_data
 from reclens.data import filters, segments, split
 from reclens.errors import UsageError
-from reclens.evaluate import Comparison, Evaluation, compare, evaluate
+from reclens.evaluate import Comparison, Evaluation, TaskWarning, compare, evaluate, task_problems
 from reclens.pipeline import Pipeline
 from reclens.report import build_report
 from reclens.settings import JobSettings, SegmentSettings, SplitSettings, to_toml
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from reclens.data.dataset import Dataset, Segmenter
     from reclens.data.split import Split
     from reclens.engine import Progress
+    from reclens.schema import Recommendations
 
 __all__ = ["JobResult", "run_job"]
 
@@ -62,19 +64,19 @@ def run_job(
     train = made.train.with_segments(**_segmenters(made.train, settings))
     made = replace(made, train=train)
     step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
+    for note in made.card["notes"]:
+        step(f"note: {note}")
     workspace.save(made, settings.name, overwrite=True)
     results: dict[str, Evaluation] = {}
     for name, system in _systems(settings, train, step).items():
         model = system.fit(train, progress=progress)
         workspace.save(model, f"{settings.name}-{name}", overwrite=True)
-        lists = model.recommend(made.test_users, k=settings.evaluate.k, progress=progress)
+        lists = _recommend(model, made, settings.evaluate.k, progress)
         workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
-        results[name] = evaluate(
-            lists, made.test, train=train, metrics=_metrics(settings, train), by=_by(settings, train),
-            convention=settings.evaluate.convention, level=settings.evaluate.level,
-            replicates=settings.evaluate.replicates, rng=settings.seed, name=name, progress=progress,
-        )  # fmt: skip
+        results[name] = _evaluate(lists, made, settings, name, progress)
         workspace.save(results[name], f"{settings.name}-{name}", overwrite=True)
+        for problem in task_problems(results[name].card):
+            step(f"{name}: {problem}")
         first = results[name].metrics[0]
         step(f"{name}: {first} {results[name][first].overall}")
     comparison = None
@@ -106,10 +108,28 @@ def _read(settings: JobSettings) -> Dataset:
 
 def _split(data: Dataset, how: SplitSettings, seed: int) -> Split:
     if how.method == "by_time":
-        return split.by_time(data, test_share=how.test_share)
+        return split.by_time(data, test_share=how.test_share, task=how.task)
     if how.method == "random":
-        return split.random(data, test_share=how.test_share, rng=seed)
-    return split.last_n(data, n=how.n, ties=how.ties, rng=seed)
+        return split.random(data, test_share=how.test_share, task=how.task, rng=seed)
+    return split.last_n(data, n=how.n, ties=how.ties, task=how.task, rng=seed)
+
+
+def _recommend(model: models.Recommender | Pipeline, made: Split, k: int, progress: Progress) -> Recommendations:
+    """Lists for the test users, with the filter of seen items that belongs to the task; a pipeline has its own."""
+    if isinstance(model, Pipeline):
+        return model.recommend(made.test_users, k=k, progress=progress)
+    return model.recommend(made.test_users, k=k, exclude_seen=made.exclude_seen, progress=progress)
+
+
+def _evaluate(lists: Recommendations, made: Split, settings: JobSettings, name: str, progress: Progress) -> Evaluation:
+    about, train = settings.evaluate, made.train
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TaskWarning)  # the job says it in a line of its own
+        return evaluate(
+            lists, made.test, train=train, metrics=_metrics(settings, train), by=_by(settings, train),
+            convention=about.convention, level=about.level, replicates=about.replicates, rng=settings.seed, name=name,
+            progress=progress,
+        )  # fmt: skip
 
 
 def _segmenters(train: Dataset, settings: JobSettings) -> dict[str, Segmenter]:
@@ -152,7 +172,11 @@ def _systems(
             step("recent_popular left out: the data has no timestamps")
         else:
             found[name] = models.build(name, parameters)
-    return found | {name: Pipeline(**about.model_dump()) for name, about in settings.pipelines.items()}
+    for name, about in settings.pipelines.items():
+        pipeline = found[name] = Pipeline(**about.model_dump())
+        if "exclude_seen" not in about.model_fields_set:
+            pipeline.exclude_seen = settings.split.task == "new_items"
+    return found
 
 
 def _metrics(settings: JobSettings, train: Dataset) -> list[str]:

@@ -99,7 +99,14 @@ def recommend(
     split: Annotated[
         str | None, typer.Option("--split", help="To the test users of this split, from their fold-in if it has one.")
     ] = None,
-    seen: Annotated[bool, typer.Option("--seen/--no-seen", help="Also recommend items of the training data.")] = False,
+    seen: Annotated[
+        bool | None,
+        typer.Option(
+            "--seen/--no-seen",
+            help="Also recommend items of the training data, or not; by default as the "
+            "task of --split asks, and not without one.",
+        ),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why, in words, for each item.")] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -124,10 +131,11 @@ def recommend(
     made = None if split is None else place.load("split", split)
     if made is not None:
         wanted = wanted or made.test_users
+    exclude_seen = not seen if seen is not None else made is None or made.exclude_seen
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "models", quiet=quiet)
         lists = fitted.recommend(
-            wanted, k=k, exclude_seen=not seen, history=None if made is None else made.fold_in, progress=progress
+            wanted, k=k, exclude_seen=exclude_seen, history=None if made is None else made.fold_in, progress=progress
         )
     if keep:
         say(f"kept in {place.save(lists, keep)}", quiet=quiet)

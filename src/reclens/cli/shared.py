@@ -27,6 +27,7 @@ __all__ = [
     "QuietOption",
     "ReportOption",
     "SeedOption",
+    "TaskOption",
     "WorkspaceOption",
     "emit",
     "keep_interrupts",
@@ -57,6 +58,11 @@ OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Write to th
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on the way.")]
 ReportOption = Annotated[Path | None, typer.Option("--report", help="Write NAME.md and NAME.html, with charts.")]
+TaskOption = Annotated[
+    str,
+    typer.Option("--task", help="new_items: what a user had before does not count, and lists leave it out. "
+                                "with_repeats: it counts, and lists may hold it."),
+]  # fmt: skip
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of artefacts.")]
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.data.profile import Problem, Profile, profile
 from reclens.data.shape import by_popularity, over_time, part_of, split_problems, tail_curve
-from reclens.data.split import Split
+from reclens.data.split import Split, Task
 from reclens.workspace import Workspace
 
 __all__ = ["Described", "describe_data", "table_of", "tables_of"]
@@ -29,6 +29,7 @@ class Described:
         times: Interactions a step, of all parts.
         problems: What the profile and the split found.
         notes: What to beware of, in words.
+        task: The task of the split; None of a data set.
     """
 
     profile: Profile
@@ -38,6 +39,7 @@ class Described:
     times: list[dict[str, Any]]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    task: Task | None
 
 
 def describe_data(workspace: Workspace, kind: str, name: str, part: str) -> Described:
@@ -86,4 +88,5 @@ def _described(folder: str, kind: str, name: str, part: str, stamp: str) -> Desc
         times=times,
         problems=(*profiled.problems, *(split_problems(found) if split else ())),
         notes=tuple(found.card.get("notes", ())) if split else (),
+        task=found.task if split else None,
     )

@@ -14,7 +14,8 @@ import polars as pl
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT, Vocabulary
 
-__all__ = ["BadRows", "Cleaner", "Duplicates", "clean_numbers", "clean_timestamps", "merge_duplicates", "rule"]
+__all__ = ["BadRows", "Cleaner", "Duplicates", "clean_numbers", "clean_timestamps", "merge_duplicates",
+           "merge_repeats", "rule"]  # fmt: skip
 
 BadRows = Literal["error", "drop"]
 Duplicates = Literal["last", "sum", "error"]
@@ -246,17 +247,17 @@ def _parsed(text: pl.Series, form: str | None) -> tuple[pl.Series, int]:
     return times, naive
 
 
-def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> pl.DataFrame:
-    """One row a (user, item) pair.
+def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The log, and the log with one row a (user, item) pair.
 
     Args:
-        frame: Interactions.
-        how: ``"last"`` keeps the row with the latest time, and of equal times the later row; ``"sum"`` does the same
-            and adds up the weights (a row without a weight column counts 1); ``"error"`` refuses.
-        cleaner: Where the rule goes.
+        frame: Interactions, as they were logged.
+        how: As for :func:`merge_repeats`; ``"sum"`` counts 1 a row where there is no weight column; ``"error"`` refuses
+            repeated pairs.
+        cleaner: Where the rules go.
 
     Returns:
-        The rows that are kept, in their order.
+        The log with the columns of the merged rows, and the merged rows: the same frame if no pair is repeated.
 
     Raises:
         DataError: If there are repeated pairs and ``how`` is ``"error"``.
@@ -266,22 +267,41 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
     if how == "sum" and WEIGHT not in frame.columns:
         frame = frame.with_columns(pl.lit(1.0).alias(WEIGHT))
         cleaner.note("weight counts the rows of a pair", frame.height, "there was no weight column")
-    pairs = _pair_keys(frame)
-    in_order = np.sort(pairs)
-    twice = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
-    if not len(twice):
-        return frame
-    # Few rows repeat a pair: only they are looked at.
-    rows = pl.Series(pairs).is_in(pl.Series(twice).implode()).arg_true().to_numpy()
-    again = frame[rows].with_columns(pl.Series("row", rows), pl.Series("pair", pairs[rows]))
-    repeated = len(rows) - len(twice)
-    if how == "error":
-        first = again.filter(~pl.col("pair").is_first_distinct()).row(0, named=True)
+    again = _repeated(frame)
+    if how == "error" and again.height:
+        repeats = again.filter(~pl.col("pair").is_first_distinct())
+        first = repeats.row(0, named=True)
         raise DataError(
-            f"user {first[USER]!r} has item {first[ITEM]!r} a second time ({repeated:,} rows repeat a pair)",
+            f"user {first[USER]!r} has item {first[ITEM]!r} a second time ({repeats.height:,} rows repeat a pair)",
             source=cleaner.source, row=first["row"] + 1,
             fix="Choose duplicates='last' or duplicates='sum', or remove the rows.",
         )  # fmt: skip
+    merged = _merged(frame, again, how)
+    detail = "the latest row is kept (of equal times the later row)" + (
+        "; weights are added up" if how == "sum" else ""
+    )
+    detail += "; the log keeps all rows, and splits are cut from it"
+    cleaner.note("repeated user-item pairs merged", frame.height - merged.height, detail)
+    return frame, merged
+
+
+def merge_repeats(frame: pl.DataFrame, how: Duplicates = "last") -> pl.DataFrame:
+    """One row a (user, item) pair.
+
+    Args:
+        frame: Interactions; with a weight column for ``"sum"``.
+        how: ``"last"`` keeps the row with the latest time, and of equal times the later row; ``"sum"`` does the same
+            and adds up the weights.
+
+    Returns:
+        The rows that are kept, in their order; the frame itself if no pair is repeated.
+    """
+    return _merged(frame, _repeated(frame), how)
+
+
+def _merged(frame: pl.DataFrame, again: pl.DataFrame, how: Duplicates) -> pl.DataFrame:
+    if not again.height:
+        return frame
     order = [TIMESTAMP, "row"] if TIMESTAMP in frame.columns else ["row"]
     last = again.sort(order).unique("pair", keep="last").sort("row")
     if how == "sum":
@@ -289,13 +309,18 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
         added = last.join(sums, on="pair", how="left", maintain_order="left")
         frame = frame.with_columns(frame[WEIGHT].scatter(added["row"], added["sum"]))
     kept = np.ones(frame.height, bool)
-    kept[rows] = False
+    kept[again["row"].to_numpy()] = False
     kept[last["row"].to_numpy()] = True
-    detail = "the latest row is kept (of equal times the later row)" + (
-        "; weights are added up" if how == "sum" else ""
-    )
-    cleaner.note("repeated user-item pairs merged", repeated, detail)
     return frame.filter(pl.Series(kept))
+
+
+def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of pairs that stand twice or more, with ``row`` and ``pair``; in most data they are few."""
+    pairs = _pair_keys(frame)
+    in_order = np.sort(pairs)
+    twice = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    rows = pl.Series(pairs).is_in(pl.Series(twice).implode()).arg_true().to_numpy() if len(twice) else twice
+    return frame[rows].with_columns(pl.Series("row", rows), pl.Series("pair", pairs[rows]))
 
 
 def _pair_keys(frame: pl.DataFrame) -> np.ndarray:

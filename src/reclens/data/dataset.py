@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data._kernels import bucket, transpose
+from reclens.data.clean import merge_repeats
 from reclens.errors import UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
 
@@ -59,14 +60,16 @@ class Dataset:
     """Interactions with the attributes of users and items. Immutable; every change is a new data set.
 
     Attributes:
-        interactions: Polars frame ``user_id, item_id, timestamp?, rating?, weight?``, one row a (user, item) pair
-            unless the card says otherwise.
+        interactions: Polars frame ``user_id, item_id, timestamp?, rating?, weight?``, one row a (user, item) pair:
+            what models learn from. Readers merge repeated pairs, and ``card["duplicates"]`` says how.
         users: Polars frame ``user_id, …attributes``, one row a user, or None.
         items: Polars frame ``item_id, …attributes``, one row an item, or None. A list-valued attribute (such as
             genres) is a ``List(String)`` column.
         name: What to call it in tables and reports.
         card: Where it came from, and which rules were applied to it, each with its row count.
         segments: Polars frame ``user_id, one column a segmentation``, made by :meth:`with_segments`; or None.
+        log: The same columns, one row an event, where users came back to items; None where ``interactions`` is the
+            whole log. Read it by :attr:`events`.
     """
 
     interactions: pl.DataFrame
@@ -75,12 +78,43 @@ class Dataset:
     name: str = "data"
     card: Mapping[str, Any] = field(default_factory=dict)
     segments: pl.DataFrame | None = None
+    log: pl.DataFrame | None = None
 
     def __repr__(self) -> str:
+        merged = "" if self.log is None else f" ({self.log.height:,} events)"
         return (
-            f"Dataset('{self.name}': {self.interactions.height:,} interactions of {len(self.user_vocabulary):,} users "
-            f"with {len(self.item_vocabulary):,} items)"
+            f"Dataset('{self.name}': {self.interactions.height:,} interactions{merged} of "
+            f"{len(self.user_vocabulary):,} users with {len(self.item_vocabulary):,} items)"
         )
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """The log: every event, with all repeats of a pair. Splits, SQL, the profile and segments are made from it."""
+        return self.interactions if self.log is None else self.log
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether it is known, without looking, that no pair is repeated in :attr:`events`."""
+        return self.log is None and self.card.get("duplicates") is not None
+
+    def with_events(self, events: pl.DataFrame) -> Dataset:
+        """The data set of some of its events: where it keeps a log, repeats of a pair are merged anew among them.
+
+        They are merged as ``card["duplicates"]`` says, by the latest row where it says nothing. Segments stay; leave
+        them out (``replace(…, segments=None)``) where they were computed from events that are gone.
+
+        Example:
+            >>> from reclens.data.tables import read
+            >>> data = read({"user": [1, 1, 1], "item": ["tea", "jam", "tea"], "timestamp": [3, 7, 11]})
+            >>> data
+            Dataset('data': 2 interactions (3 events) of 1 users with 2 items)
+            >>> data.with_events(data.events.head(2)).interactions["item_id"].to_list()
+            ['tea', 'jam']
+        """
+        if self.log is None:
+            return replace(self, interactions=events)
+        merged = merge_repeats(events, self.card.get("duplicates") or "last")
+        return replace(self, interactions=merged, log=None if merged is events else events)
 
     @cached_property
     def user_vocabulary(self) -> Vocabulary:

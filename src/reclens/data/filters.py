@@ -13,7 +13,7 @@ from reclens.data.dataset import Dataset
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, RATING, USER
 
-__all__ = ["k_core", "min_rating"]
+__all__ = ["k_core", "min_rating", "with_card"]
 
 
 def k_core(data: Dataset, *, users: int = 5, items: int = 5) -> Dataset:
@@ -25,7 +25,7 @@ def k_core(data: Dataset, *, users: int = 5, items: int = 5) -> Dataset:
 
     Args:
         data: The data set; attributes of users and items that are left out are kept.
-        users: Fewest interactions a user; 0 or 1 leaves users alone.
+        users: Fewest interactions a user; 0 or 1 leaves users alone. A pair counts once, however often it is repeated.
         items: Fewest interactions an item; 0 or 1 leaves items alone.
 
     Returns:
@@ -71,11 +71,18 @@ def k_core(data: Dataset, *, users: int = 5, items: int = 5) -> Dataset:
         "count": len(user) - len(rows),
         "detail": f"interactions left out, with {lost_users:,} users and {lost_items:,} items, in {rounds} rounds",
     }
-    return _with_rows(data, data.interactions[rows], rule)
+    if data.log is None:
+        return _with_rows(data, data.interactions[rows], rule)
+    # The core is what is left of the users and items that are left, so that it is one of events too.
+    kept = data.interactions[rows]
+    events = data.log.join(kept.select(ITEM).unique(), on=ITEM, how="semi", maintain_order="left")
+    return _with_rows(data, events.join(kept.select(USER).unique(), on=USER, how="semi", maintain_order="left"), rule)
 
 
 def min_rating(data: Dataset, threshold: float) -> Dataset:
     """Keep interactions that were rated at least so well, as implicit feedback does.
+
+    Each event is judged by its own rating, so that what was rated later never takes an earlier event away.
 
     Args:
         data: A data set with ratings.
@@ -102,7 +109,7 @@ def min_rating(data: Dataset, threshold: float) -> Dataset:
         )
     if not np.isfinite(threshold):
         raise UsageError(f"threshold is {threshold}, expected a finite rating.")
-    rating = data.interactions[RATING].cast(pl.Float64).fill_nan(None)
+    rating = data.events[RATING].cast(pl.Float64).fill_nan(None)
     kept = (rating >= threshold).fill_null(False)
     if not kept.any():
         raise DataError(
@@ -116,18 +123,22 @@ def min_rating(data: Dataset, threshold: float) -> Dataset:
         "count": int((~kept).sum()),
         "detail": f"interactions left out; {rating.null_count():,} of them had no rating",
     }
-    return _with_rows(data, data.interactions.filter(kept), rule)
+    return _with_rows(data, data.events.filter(kept), rule)
 
 
-def _with_rows(data: Dataset, interactions: pl.DataFrame, *rules: Mapping[str, Any], **card: Any) -> Dataset:
-    """The data set with other interactions.
+def _with_rows(data: Dataset, events: pl.DataFrame, rule: Mapping[str, Any]) -> Dataset:
+    """The data set of other events, repeats of a pair merged among them, and the rule that left some out."""
+    return with_card(data.with_events(events), rule)
+
+
+def with_card(data: Dataset, *rules: Mapping[str, Any], **card: Any) -> Dataset:
+    """The data set with more on its card, after its events were changed.
 
     Segments are left out, because they were computed from rows that may now be gone (or in the test part); that is
     itself a rule of the card.
 
     Args:
-        data: Where attributes, name and card come from.
-        interactions: The new rows.
+        data: The data set.
         *rules: What was done, each ``{"rule", "count", "detail"}``; added to ``card["rules"]``.
         **card: Further entries of the card.
     """
@@ -136,4 +147,4 @@ def _with_rows(data: Dataset, interactions: pl.DataFrame, *rules: Mapping[str, A
         detail = "segmentations left out, because they were computed from other rows: call with_segments again"
         added.append({"rule": "segments dropped", "count": data.segments.width - 1, "detail": detail})
     new_card = {**data.card, "rules": [*data.card.get("rules", []), *added], **card}
-    return replace(data, interactions=interactions, segments=None, card=new_card)
+    return replace(data, segments=None, card=new_card)

@@ -23,6 +23,7 @@ _HEAD: Final = 0.2
 _MOST: Final = 0.8
 _MANY_TIES: Final = 0.1
 _RATINGS_SHOWN: Final = 20
+_REPEATS: Final = "users come back to items: whether that counts is the task of a split, new_items or with_repeats"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Profile:
     Attributes:
         name: The name of the data set.
         synthetic: Whether it was drawn and not observed.
-        n_interactions: Rows.
+        n_interactions: Events: the rows of the log, with all repeats of a pair.
         n_users: Users with an interaction.
         n_items: Items with an interaction.
         density: Distinct (user, item) pairs ÷ (users × items).
@@ -169,10 +170,10 @@ def profile(data: Dataset) -> Profile:
         >>> [problem.problem for problem in found.problems]
         ['ties in time at the end']
     """
-    table = data.interactions
+    table = data.events
     if not table.height:
         raise DataError("there are no interactions", source=data.name, fix="Check the file, and the filters before.")
-    pairs = table.select(USER, ITEM).n_unique()
+    pairs = table.height if data.is_merged else table.select(USER, ITEM).n_unique()
     n_users, n_items = len(data.user_vocabulary), len(data.item_vocabulary)
     times = _times(data)
     ratings = table[RATING].cast(pl.Float64) if data.has_ratings else pl.Series(dtype=pl.Float64)
@@ -219,7 +220,7 @@ def _tail(codes: np.ndarray, ids: pl.Series, attributes: pl.DataFrame | None, ke
 
 def _times(data: Dataset) -> dict[str, Any]:
     """The measures of time; None each where there are no times."""
-    table = data.interactions
+    table = data.events
     if not data.has_timestamps or table[TIMESTAMP].null_count() == table.height:
         return dict.fromkeys(("first", "last", "span_days", "tied_rows", "users_tied_at_the_end"))
     if not isinstance(table.schema[TIMESTAMP], pl.Datetime):
@@ -255,9 +256,9 @@ def _rating_counts(ratings: pl.Series) -> dict[str, int]:
 
 def _problems(data: Dataset, users: Tail, items: Tail, duplicates: int, times: Mapping[str, Any]) -> list[Problem]:
     found = [
-        Problem("repeated pairs", duplicates, "the same user and item again; splits need one row a pair"),
-        *_time_problems(data.interactions, times, users.n),
-        *_number_problems(data.interactions),
+        Problem("repeated pairs", duplicates, _REPEATS),
+        *_time_problems(data.events, times, users.n),
+        *_number_problems(data.events),
         *_attribute_problems(data, users, items),
     ]
     return [problem for problem in found if problem.rows]
@@ -312,7 +313,7 @@ def _attribute_problems(data: Dataset, users: Tail, items: Tail) -> list[Problem
         if attributes is None:
             continue
         if tail.without_attributes:
-            without = data.interactions.join(attributes.select(key), on=key, how="anti").height
+            without = data.events.join(attributes.select(key), on=key, how="anti").height
             detail = f"rows of {tail.without_attributes:,} {what} that the table of {what} does not have"
             found.append(Problem(f"{what} without attributes", without, detail))
         repeated = attributes.height - attributes[key].n_unique()

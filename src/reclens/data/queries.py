@@ -81,8 +81,8 @@ def run(name: str, data: Dataset | pl.DataFrame, *, threads: int = 1, **values: 
 
     Args:
         name: One of :func:`names`.
-        data: A data set, or a frame ``user_id, item_id, timestamp?, rating?, weight?``; columns that are absent are
-            null in the query.
+        data: A data set, whose events are taken with all repeats of a pair, or a frame ``user_id, item_id, timestamp?,
+            rating?, weight?``; columns that are absent are null in the query.
         threads: How many threads DuckDB may use. More are faster; sums of fractions then depend on them in the last
             bits.
         **values: Parameters of the query; see :func:`parameters`. They are bound, never pasted into the text.
@@ -191,7 +191,7 @@ def _checked(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _events(data: Dataset | pl.DataFrame) -> pl.DataFrame:
     """The log with all columns that a query may read; times without a zone, so that DuckDB's own zone plays no part."""
-    frame, source = (data.interactions, data.name) if isinstance(data, Dataset) else (data, "events")
+    frame, source = (data.events, data.name) if isinstance(data, Dataset) else (data, "events")
     for column in (USER, ITEM):
         if column not in frame.columns:
             raise DataError(

@@ -75,7 +75,7 @@ def write_recbole(
     become ``token_seq``, lists of numbers ``float_seq``. A missing list comes back as an empty one.
 
     Args:
-        data: What to write; segments and card are not part of the format.
+        data: What to write, with all repeats of a pair; segments and card are not part of the format.
         folder: Where to put ``NAME.inter``, ``NAME.user``, ``NAME.item``; made if it is not there.
         name: The ``NAME``; by default that of the data.
         sequence_separator: What to put between the values of a sequence (RecBole's ``seq_separator``).
@@ -92,7 +92,7 @@ def write_recbole(
     if not name or Path(name).name != name:
         raise UsageError(f"name is {name!r}, expected a file name without its ending.")
     written: list[Path] = []
-    for ending, table in ((".inter", data.interactions), (".user", data.users), (".item", data.items)):
+    for ending, table in ((".inter", data.events), (".user", data.users), (".item", data.items)):
         if table is None:
             continue
         path = Path(folder).expanduser() / f"{name}{ending}"

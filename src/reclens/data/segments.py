@@ -130,10 +130,7 @@ def top_value(name: str) -> Segmenter:
     def segment(data: Dataset) -> pl.DataFrame:
         weights = _value_weights(data, name)
         shares = (
-            data.interactions.select(USER, ITEM)
-            .join(weights, on=ITEM)
-            .group_by(USER, "value")
-            .agg(pl.col("weight").sum())
+            data.events.select(USER, ITEM).join(weights, on=ITEM).group_by(USER, "value").agg(pl.col("weight").sum())
         )
         total = (
             shares.group_by("value")
@@ -184,11 +181,11 @@ def mainstreamness(
     _check_labels(labels)
 
     def segment(data: Dataset) -> pl.DataFrame:
-        popularity = data.interactions.group_by(ITEM).len("count").sort("count", descending=True)
+        popularity = data.events.group_by(ITEM).len("count").sort("count", descending=True)
         last = int(np.ceil(head_share * popularity.height - 1e-9)) - 1
         head = popularity.filter(pl.col("count") >= popularity["count"][last]) if popularity.height else popularity
         shares = (
-            data.interactions.select(USER, pl.col(ITEM).is_in(head[ITEM].implode()).alias("in_head"))
+            data.events.select(USER, pl.col(ITEM).is_in(head[ITEM].implode()).alias("in_head"))
             .group_by(USER)
             .agg(pl.col("in_head").mean().alias("value"))
             .sort(USER)
@@ -272,7 +269,7 @@ def _check_labels(labels: Sequence[str], wanted: int | None = None) -> None:
 def _attribute(data: Dataset, name: str) -> pl.DataFrame:
     """``user_id, value`` of the attribute, or of the number of interactions."""
     if name == _ACTIVITY and (data.users is None or _ACTIVITY not in data.users.columns):
-        return data.interactions.group_by(USER).agg(pl.len().cast(pl.Int64).alias("value")).sort(USER)
+        return data.events.group_by(USER).agg(pl.len().cast(pl.Int64).alias("value")).sort(USER)
     known = [known for known in data.users.columns if known != USER] if data.users is not None else []
     if data.users is None or name not in known:
         raise UnknownNameError("user attribute", name, [*known, _ACTIVITY])

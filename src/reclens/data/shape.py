@@ -25,10 +25,13 @@ _PERIODS: Final = (("1d", "day", 100.0), ("1w", "week", 1_100.0), ("1mo", "month
 
 
 def parts_of(data: Dataset | Split) -> dict[str, pl.DataFrame]:
-    """The interactions of each part, in the order train, validation, fold-in, test; a data set is whole."""
+    """The rows of each part, in the order train, validation, fold-in, test; a data set is whole.
+
+    A data set and a training part give their events, with all repeats of a pair; what is held out has one row a pair.
+    """
     if isinstance(data, Dataset):
-        return {WHOLE: data.interactions}
-    parts = {"train": data.train.interactions, "validation": data.validation, "fold-in": data.fold_in,
+        return {WHOLE: data.events}
+    parts = {"train": data.train.events, "validation": data.validation, "fold-in": data.fold_in,
              "test": data.test}  # fmt: skip
     return {name: table for name, table in parts.items() if table is not None}
 
@@ -52,7 +55,8 @@ def part_of(data: Dataset | Split, name: str = WHOLE) -> Dataset:
         return data.train
     assert isinstance(data, Split)
     rows = parts[name] if name != WHOLE else pl.concat(parts.values(), how="diagonal")
-    card = {key: value for key, value in data.train.card.items() if key != "split"}
+    # Whether a pair is repeated is not known of the parts together: the merged rows of one may stand in the other.
+    card = {key: value for key, value in data.train.card.items() if key not in ("split", "duplicates")}
     return Dataset(rows, data.train.users, data.train.items, data.train.name, card)
 
 
@@ -132,6 +136,7 @@ def split_problems(split: Split) -> tuple[Problem, ...]:
     learned = pl.concat([table.select(USER, ITEM) for name, table in parts_of(split).items() if name in
                          ("train", "fold-in")])  # fmt: skip
     found: list[Problem] = []
+    counts = split.card.get("counts", {})
     for part, table in (("validation", split.validation), ("test", split.test)):
         if table is None:
             continue
@@ -140,6 +145,10 @@ def split_problems(split: Split) -> tuple[Problem, ...]:
             cold = table.join(learned, on=key, how="anti")
             detail = f"rows of {cold[key].n_unique():,} {what} that the training part does not have; {leads}"
             found.append(Problem(f"{part}: unknown {what}", cold.height, detail))
+        held = counts.get(f"{part}_pairs_in_training", 0)
+        does = "left out: the task is new_items" if split.task == "new_items" else "kept: the task is with_repeats"
+        detail = f"of {counts.get(f'{part}_pairs', 0):,} pairs; {does}"
+        found.append(Problem(f"{part}: pairs that training holds", held, detail))
     return tuple(each for each in found if each.rows)
 
 
@@ -148,5 +157,5 @@ def _counts(data: Dataset, of: Literal["items", "users"]) -> np.ndarray:
     key: Mapping[str, str] = {"items": ITEM, "users": USER}
     if of not in key:
         raise UnknownNameError("side", of, key)
-    counts = data.interactions.group_by(key[of]).len("n")["n"]
+    counts = data.events.group_by(key[of]).len("n")["n"]
     return counts.sort(descending=True).to_numpy().astype(np.int64)

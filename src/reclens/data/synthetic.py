@@ -151,6 +151,7 @@ def synthetic_movielens(
         "source": "reclens.synthetic_movielens",
         "note": "Synthetic: drawn by a generator in the shape of MovieLens 100K; no real person or film is in it.",
         "parameters": {"n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "rng": seed},
+        "duplicates": "error",  # no pair is drawn twice
         "rules": [],
     }
     return Dataset(interactions, users, items, name="synthetic", card=card)

@@ -12,7 +12,8 @@ The rules, each counted in ``card["rules"]`` when it changed something:
   Times without a zone are UTC.
 - A row with a missing id, a missing or infinite rating or weight, or a missing or negative time is an error that names
   the row - or, with ``bad_rows="drop"``, left out and counted.
-- A pair of user and item that is repeated is merged as ``duplicates=`` says.
+- A pair of user and item that is repeated is merged as ``duplicates=`` says; the log keeps every row, and what is about
+  time (splits, above all) is made from it.
 """
 
 from __future__ import annotations
@@ -80,8 +81,9 @@ def read(
         users: Attributes of users: any source again, with a column of user ids.
         items: Attributes of items.
         name: What to call the data; by default the file's name.
-        duplicates: ``"last"`` keeps the latest row of a pair (of equal times the later row), ``"sum"`` adds up weights
-            (1 a row if there are none), ``"error"`` refuses.
+        duplicates: How ``interactions`` gets one row a pair: ``"last"`` keeps the latest row (of equal times the later
+            row), ``"sum"`` adds up weights (1 a row if there are none), ``"error"`` refuses. ``events`` keeps all rows,
+            and a split merges anew within each of its parts.
         bad_rows: ``"error"``, or ``"drop"`` to leave rows out that cannot be used, and count them.
         query: SQL for DuckDB.
         params: Values for the placeholders of the query; they are bound, never pasted.
@@ -154,7 +156,6 @@ def make_dataset(
     frame = _clean(raw, found, cleaner, timestamp_format)
     if not frame.height:
         raise DataError("no row is left", source=raw.where, fix="Look at what bad_rows='drop' left out.")
-    frame = merge_duplicates(frame, duplicates, cleaner)
     tables: dict[str, pl.DataFrame | None] = {USER: None, ITEM: None}
     without: dict[str, int] = {}
     for key, given in ((USER, users), (ITEM, items)):
@@ -168,12 +169,13 @@ def make_dataset(
         absent = frame.select(pl.col(key).unique()).join(attributes, on=key, how="anti").height
         if absent:
             without[f"{key.removesuffix('_id')}s_without_attributes"] = absent
+    log, merged = merge_duplicates(frame.rechunk(), duplicates, cleaner)
     made = {
         "source": raw.where, "rows_read": raw.frame.height, "columns": found,
         "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
-        **without, **(card or {}), "rules": cleaner.rules,
+        "duplicates": duplicates, **without, **(card or {}), "rules": cleaner.rules,
     }  # fmt: skip
-    return Dataset(frame.rechunk(), tables[USER], tables[ITEM], name or raw.name, made)
+    return Dataset(merged, tables[USER], tables[ITEM], name or raw.name, made, log=None if merged is log else log)
 
 
 def read_recommendations(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reclens._callable import make_callable
 from reclens.evaluate.compare import Comparison, Difference, compare
 from reclens.evaluate.predictions import PredictionEvaluation, evaluate_predictions
+from reclens.evaluate.protocol import TaskWarning, task_problems
 from reclens.evaluate.results import Evaluation, Gap, MetricResult
 from reclens.evaluate.run import DEFAULT_METRICS, evaluate
 from reclens.evaluate.tune import tune
@@ -21,11 +22,13 @@ __all__ = [
     "Gap",
     "MetricResult",
     "PredictionEvaluation",
+    "TaskWarning",
     "TunedWeights",
     "Tuning",
     "compare",
     "evaluate",
     "evaluate_predictions",
+    "task_problems",
     "tune",
     "tune_weights",
 ]

@@ -170,9 +170,9 @@ def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) 
         return Part(1.0, train, validation)
     below = np.uint64(share * 2.0**64)
     chosen = draw_lots(seed, train.user_vocabulary.ids).to_numpy() < below
-    rows = chosen[train.user_vocabulary.encode(train.interactions[USER])]
+    rows = chosen[train.user_vocabulary.encode(train.events[USER])]
     held = draw_lots(seed, validation[USER]).to_numpy() < below
-    part = Part(share, replace(train, interactions=train.interactions.filter(pl.Series(rows)), segments=None),
+    part = Part(share, replace(train.with_events(train.events.filter(pl.Series(rows))), segments=None),
                 validation.filter(pl.Series(held)))  # fmt: skip
     if len(part.users) < FEWEST_USERS or not rows.any():
         raise UsageError(

@@ -14,6 +14,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.lists import run_starts
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.metrics.lists import Catalogue, Profiles
+from reclens.metrics.matching import count_shared
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
 from reclens.vocabulary import Vocabulary, number_ids
 
@@ -113,6 +114,8 @@ def make_ground(
     indptr, relevant, gains = _compress(users.encode(owners), runs, codes, rows, (len(users), len(items)))
     card["truth_duplicates"] = rows.height - len(relevant)
     popularity, profiles, n_users = _history(train, users, items)
+    held = None if profiles is None else count_shared(indptr, relevant, profiles.indptr, profiles.items)
+    card["truth_pairs_in_training"] = held
     candidates = offered if offered is not None else listed
     in_catalogue = np.zeros(len(items), bool)
     in_catalogue[codes if candidates is None else items.encode(candidates)] = True

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final, Literal
 
 from reclens.data.dataset import Dataset
+from reclens.data.split import task_of
 from reclens.errors import IncomparableError
 from reclens.metrics.conventions import Convention
 from reclens.schema import versions
 
-__all__ = ["check_comparable", "make_card"]
+__all__ = ["TaskProblem", "TaskWarning", "check_comparable", "make_card", "task_problems"]
+
+TaskProblem = Literal["seen_items_listed", "seen_items_filtered", "truth_in_training"]
+"""How the lists or the truth do not fit the task, which is the split's.
+
+``seen_items_listed``: only new items count, but lists hold items that the user had. ``seen_items_filtered``: repeats
+count, but the lists leave out what the user had. ``truth_in_training``: more than 1 % of the truth stands in training,
+and the split, if there is one, does not say that repeats count.
+"""
+_MANY: Final = 0.01
+
+
+class TaskWarning(UserWarning):
+    """The lists or the truth do not fit the task of the split; ``card["task_problems"]`` has the codes."""
 
 
 def make_card(
@@ -32,9 +46,11 @@ def make_card(
     """The card of an evaluation.
 
     ``seen_items`` is observed and not declared: ``"excluded"`` when no list holds an item of the user's training data.
+    ``task`` is that of the split, and ``task_problems`` has a :data:`TaskProblem` for what does not fit it.
     """
     seen = counts["recommendations_seen_in_training"]
-    return {
+    split = None if train is None else train.card.get("split")
+    card = {
         **ground,
         **counts,
         "metrics": list(metrics),
@@ -42,7 +58,8 @@ def make_card(
         "depth": depth,
         "convention": asdict(convention),
         "seen_items": "unknown" if seen is None else "excluded" if seen == 0 else "included",
-        "split": None if train is None else train.card.get("split"),
+        "split": split,
+        "task": task_of(split),
         "synthetic": bool(train is not None and train.card.get("synthetic")),
         "level": level,
         "interval": "BCa of the Poisson bootstrap over users, widened for small samples",
@@ -52,6 +69,37 @@ def make_card(
         "rules": [dict(rule) for rule in rules],
         "versions": versions(),
     }
+    return {**card, "task_problems": list(_problems_of(card))}
+
+
+def _problems_of(card: Mapping[str, Any]) -> Iterator[TaskProblem]:
+    held, of = card["truth_pairs_in_training"] or 0, card["truth"]["rows"]
+    if card["task"] == "with_repeats":
+        declared = card["lists"].get("exclude_seen")
+        excluded = card["seen_items"] == "excluded" if declared is None else declared
+        if held and excluded:
+            yield "seen_items_filtered"
+        return
+    if held > _MANY * of:
+        yield "truth_in_training"
+    if card["task"] == "new_items" and card["seen_items"] == "included":
+        yield "seen_items_listed"
+
+
+def task_problems(card: Mapping[str, Any]) -> list[str]:
+    """What does not fit the task of an evaluation, in words: one for each code of ``card["task_problems"]``."""
+    held, of = card.get("truth_pairs_in_training") or 0, card["truth"]["rows"]
+    share = f"{held:,} of {of:,} pairs of the truth ({held / max(of, 1):.1%}) stand in the training data"
+    said: dict[TaskProblem, str] = {
+        "truth_in_training": f"{share}: lists without seen items can never hit them. Split with task='new_items' to "
+        "leave them out, or with task='with_repeats' and recommend with exclude_seen=False",
+        "seen_items_filtered": f"The task is with_repeats, but the lists leave seen items out: {share} and cannot be "
+        "hit. Recommend with exclude_seen=False",
+        "seen_items_listed": f"The task is new_items, but {card['recommendations_seen_in_training'] or 0:,} of "
+        f"{card['recommendations']:,} recommendations are of items that the user had: they cannot hit. Leave seen "
+        "items out of the lists",
+    }
+    return [said[code] for code in card.get("task_problems", ())]
 
 
 _MUST_AGREE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -17,7 +18,7 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluate.chunks import Chunk
 from reclens.evaluate.ground import Features, Ground, make_ground
-from reclens.evaluate.protocol import make_card
+from reclens.evaluate.protocol import TaskWarning, make_card, task_problems
 from reclens.evaluate.results import OVERALL, Evaluation
 from reclens.evaluate.source import Source, open_lists
 from reclens.metrics.conventions import Convention, convention_named
@@ -124,6 +125,9 @@ def evaluate(
         DataError: If a table is not what it has to be.
         UsageError: If a metric needs what was not given, or an argument is out of range.
 
+    Warns:
+        TaskWarning: If the lists or the truth do not fit the task of the split: new items, or repeats too.
+
     Example:
         >>> import polars as pl
         >>> lists = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [7, 8, 8], "rank": [1, 2, 1]})
@@ -159,7 +163,10 @@ def evaluate(
     _check_needs(specs, ground, has_truth=held_out is not None)
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
     parts = _measure(plan, source, engine or LocalEngine(threads), progress)
-    return _collect(plan, source, parts, level, train)
+    found = _collect(plan, source, parts, level, train)
+    for problem in task_problems(found.card):
+        warnings.warn(problem, TaskWarning, stacklevel=2)
+    return found
 
 
 def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[dict[str, Any]]]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from reclens.data.split import task_of
 from reclens.engine import Progress, quiet
 from reclens.errors import RecLensError, UsageError
 from reclens.evaluate.budget import Contestant, Part, in_words, promote, rank, rung_sizes, seconds_left
@@ -165,7 +166,8 @@ class Search:
     def _measure(self, model: Recommender, part: Part, threads: int | None, progress: Progress) -> Summary:
         model.fit(part.train, threads=threads, progress=progress)
         k = self.spec.k or int(part.truth.group_by(USER).len()["len"].max() or 1)  # type: ignore[arg-type]
-        lists = model.recommend(part.users, k=k, threads=threads, progress=progress)
+        exclude = task_of(part.train.card.get("split")) != "with_repeats"
+        lists = model.recommend(part.users, k=k, exclude_seen=exclude, threads=threads, progress=progress)
         # Intervals and pairs are needed of whole fits only.
         replicates = _REPLICATES if part.share >= 1 else 0
         return evaluate(

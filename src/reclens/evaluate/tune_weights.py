@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.split import task_of
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import LeakError, UnknownNameError, UsageError
 from reclens.evaluate.results import OVERALL
@@ -125,7 +126,7 @@ def tune_weights(
         progress: Called as work goes on.
 
     Raises:
-        LeakError: If a validation row stands in the training part.
+        LeakError: If a validation row stands in the training part, and repeats do not count by the task of its split.
         UsageError: If the metric has no direction, or there is nothing to choose from.
 
     References:
@@ -133,9 +134,10 @@ def tune_weights(
     """
     spec = _metric_of(metric)
     points = _points(list(models), search, step, draws, rng)
-    users, truth = _validation_of(train, validation, most_users, rng)
+    repeats = task_of(train.card.get("split")) == "with_repeats"
+    users, truth = _validation_of(train, validation, most_users, rng, repeats=repeats)
     hybrid = WeightedHybrid(models=models, scale=scale).fit(train, threads=threads, progress=progress)
-    codes = _lists(hybrid, users, points, spec.k or len(hybrid.items_), threads, progress)
+    codes = _lists(hybrid, users, points, spec.k or len(hybrid.items_), threads, progress, exclude_seen=not repeats)
     found: list[tuple[Estimate, Summary]] = []
     for listed in codes:
         result = evaluate(_table(hybrid, users, listed), truth, train=train, metrics=[metric], convention=convention,
@@ -200,7 +202,7 @@ def _points(labels: Sequence[str], search: str, step: float, draws: int, rng: in
 
 
 def _validation_of(
-    train: Dataset, validation: pl.DataFrame, most_users: int | None, rng: int
+    train: Dataset, validation: pl.DataFrame, most_users: int | None, rng: int, *, repeats: bool
 ) -> tuple[pl.Series, pl.DataFrame]:
     """The users to serve, and their held-out rows."""
     absent = [column for column in (USER, ITEM) if column not in validation.columns]
@@ -208,7 +210,7 @@ def _validation_of(
         raise UsageError(f"the validation data lacks {', '.join(absent)}.")
     known = validation.join(train.interactions.select(USER).unique(), on=USER, how="semi")
     shared = known.join(train.interactions, on=[USER, ITEM], how="semi")
-    if shared.height:
+    if shared.height and not repeats:
         raise LeakError(f"{shared.height:,} rows of the validation data also stand in the training data. Weights "
                         "have to be chosen on what the models have not seen.")  # fmt: skip
     users = known[USER].unique().sort()
@@ -224,7 +226,7 @@ def _validation_of(
 
 def _lists(
     hybrid: WeightedHybrid, users: pl.Series, points: Sequence[tuple[float, ...]], k: int, threads: int | None,
-    progress: Progress,
+    progress: Progress, *, exclude_seen: bool,
 ) -> np.ndarray:  # fmt: skip
     """The best items under each point: int32 codes, shape (points, users, k); -1 fills up."""
     codes, keys = hybrid.users_.encode(users).astype(np.int64), stable_hash(users)
@@ -234,11 +236,13 @@ def _lists(
 
     def serve(part: range) -> int:
         at = slice(part.start, part.stop)
-        scaled = hybrid.scaled(Block(codes[at], seen, False, keys[at], k, True), labels)
+        scaled = hybrid.scaled(Block(codes[at], seen, False, keys[at], k, exclude_seen), labels)
         scores = np.empty((len(part), k), np.float32)
         for lists, point in zip(found, points, strict=True):
             total = weighted_sum(scaled, point)
-            top_of_dense(codes[at], total, seen.indptr, seen.indices, True, np.float32(-np.inf), lists[at], scores)
+            top_of_dense(
+                codes[at], total, seen.indptr, seen.indices, exclude_seen, np.float32(-np.inf), lists[at], scores
+            )
         return len(part)
 
     done = 0

@@ -1,4 +1,4 @@
-"""Finding list items among a user's own items: the one loop of the metrics that is compiled."""
+"""Finding items among a user's own items: the loops of the metrics that are compiled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from reclens.kernels import kernel
 
-__all__ = ["has_repeats", "match"]
+__all__ = ["count_shared", "has_repeats", "match"]
 
 
 def match(items: np.ndarray, rows: np.ndarray, indptr: np.ndarray, own: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -46,6 +46,31 @@ def _match(items: Any, rows: Any, indptr: Any, own: Any, values: Any, place: Any
                 at = begin + place[item]
                 if at < end and own[at] == item:
                     found[i, j] = values[at]
+
+
+def count_shared(indptr: np.ndarray, items: np.ndarray, other_indptr: np.ndarray, others: np.ndarray) -> int:
+    """How many cells two tables that are compressed by the same rows have in common.
+
+    Args:
+        indptr: Of the first table, int64, shape (users + 1,).
+        items: Its items, ascending within a user, int32.
+        other_indptr: Of the second table, int64, shape (users + 1,).
+        others: Its items, ascending within a user, int32.
+    """
+    return int(_count_shared(indptr, items, other_indptr, others))
+
+
+@kernel("int64(int64[::1], int32[::1], int64[::1], int32[::1])")
+def _count_shared(indptr: Any, items: Any, other_indptr: Any, others: Any) -> Any:
+    shared = 0
+    for user in range(len(indptr) - 1):
+        at, end = other_indptr[user], other_indptr[user + 1]
+        for i in range(indptr[user], indptr[user + 1]):
+            while at < end and others[at] < items[i]:
+                at += 1
+            if at < end and others[at] == items[i]:
+                shared += 1
+    return shared
 
 
 def has_repeats(keys: np.ndarray, length: np.ndarray) -> bool:

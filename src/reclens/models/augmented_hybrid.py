@@ -150,4 +150,4 @@ def _with_rows(train: Dataset, added: pl.DataFrame) -> Dataset:
     more = added.join(typical, on=USER, how="left", maintain_order="left")
     wanted = [pl.col(c).cast(rows.schema[c]) if c in more.columns else pl.lit(None, rows.schema[c]).alias(c)
               for c in rows.columns]  # fmt: skip
-    return replace(train, interactions=pl.concat([rows, more.select(wanted)]))
+    return replace(train, interactions=pl.concat([rows, more.select(wanted)]), log=None)

@@ -29,10 +29,12 @@ def fit_boosted(
     ranker = spec.boosted
     assert ranker is not None
     ranker.check()
+    # What the trees learn to find is what the lists will be asked for: new items, or repeats too.
+    task: split.Task = "new_items" if exclude_seen else "with_repeats"
     if train.has_timestamps:
-        inner = split.last_n(train, n=ranker.held_out, rng=ranker.seed)
+        inner = split.last_n(train, n=ranker.held_out, task=task, rng=ranker.seed)
     else:
-        inner = split.random(train, test_share=0.2, rng=ranker.seed)
+        inner = split.random(train, test_share=0.2, task=task, rng=ranker.seed)
     users = inner.test_users
     if len(users) > ranker.n_users:
         keys = stable_hash(users) ^ np.uint64(ranker.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reclens.report.documents import build_report, oddities
+from reclens.report.documents import TASKS_IN_WORDS, build_report, oddities
 from reclens.report.page import Document
 from reclens.report.tables import (
     Table,
@@ -16,6 +16,7 @@ from reclens.report.tables import (
 )
 
 __all__ = [
+    "TASKS_IN_WORDS",
     "Document",
     "Table",
     "build_report",

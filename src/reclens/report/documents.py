@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from reclens.errors import UsageError
-from reclens.evaluate import Comparison, Evaluation
+from reclens.evaluate import Comparison, Evaluation, task_problems
 from reclens.metrics import describe
 from reclens.report import charts, tables
 from reclens.report.page import Document, Section, definition_of, figure_of, render
 from reclens.schema import versions
 
-__all__ = ["build_report", "oddities"]
+__all__ = ["TASKS_IN_WORDS", "build_report", "oddities"]
 
 
 def build_report(
@@ -149,6 +149,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Training data", f"{train['name']}: {train['rows']:,} rows (hash {train['hash']})" if train else "not given"),
         ("Catalogue", f"{card['n_items']:,} items (hash {card['catalogue']})"),
         ("Split", str(split.get("rule") or split.get("method") or "not known: the lists and the truth were given")),
+        ("Task", _task(card)),
         ("Rule for ties in time", _ties(split.get("ties"))),
         ("Relevance", str(card["relevance"])),
         ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
@@ -164,6 +165,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     ]
     rows += [(f"Truth: {rule['rule']}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
     rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
+    rows += [("Task and lists do not fit", problem) for problem in task_problems(card)]
     return [*rows, *((f"Note {number}", note) for number, note in enumerate(split.get("notes", []), 1))]
 
 
@@ -182,7 +184,7 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
 
 def oddities(card: Mapping[str, Any]) -> list[str]:
     """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count."""
-    return [*_of_lists(card), *_of_truth(card)]
+    return [*task_problems(card), *_of_lists(card), *_of_truth(card)]
 
 
 def _of_lists(card: Mapping[str, Any]) -> list[str]:
@@ -205,6 +207,21 @@ def _of_truth(card: Mapping[str, Any]) -> list[str]:
         *((f"truth: {rule['rule']}", rule["count"]) for rule in card.get("truth_rules", ())),
     ]
     return [f"{what}: {count:,}" for what, count in said if count]
+
+
+def _task(card: Mapping[str, Any]) -> str:
+    """What counts as relevant of what a user had before."""
+    held = card.get("truth_pairs_in_training")
+    said = TASKS_IN_WORDS[card.get("task")]
+    return said if held is None else f"{said}; {held:,} pairs of the truth stand in the training data"
+
+
+TASKS_IN_WORDS: Final[Mapping[str | None, str]] = {
+    "new_items": "new_items: only items that the user had not had count",
+    "with_repeats": "with_repeats: what the user took again counts too",
+    None: "not known: the truth was given",
+}
+"""The tasks of splits, in words."""
 
 
 def _ties(ties: Mapping[str, Any] | None) -> str:

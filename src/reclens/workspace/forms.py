@@ -35,14 +35,15 @@ def _card(folder: Path) -> dict[str, Any]:
 
 
 def _write_dataset(data: Dataset, folder: Path) -> dict[str, Any]:
-    tables = {"interactions": data.interactions, "users": data.users, "items": data.items, "segments": data.segments}
+    tables = {"interactions": data.interactions, "log": data.log, "users": data.users, "items": data.items,
+              "segments": data.segments}  # fmt: skip
     _write_tables(tables, folder)
     return {"summary": repr(data), "title": data.name, "data": dict(data.card)}
 
 
 def _load_dataset(folder: Path) -> Dataset:
     tables, card = _read_tables(folder), _card(folder)
-    parts = {name: tables.get(name) for name in ("users", "items", "segments")}
+    parts = {name: tables.get(name) for name in ("users", "items", "segments", "log")}
     return Dataset(tables["interactions"], name=card["title"], card=card["data"], **parts)
 
 

@@ -11,7 +11,7 @@ from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import chart, choose, choose_view, empty, grid, legend, plain, table
 from reclens.data.shape import WHOLE, parts_of
-from reclens.report import shape
+from reclens.report import TASKS_IN_WORDS, shape
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
@@ -41,9 +41,10 @@ def show(workspace: Workspace) -> None:
     views = {"Profile": _profile, "Long tail": _long_tail, "Over time": _over_time, "Problems": _problems}
     view = choose_view([*views, "SQL"])
     if view == "SQL":
-        log = "train" if kind == "split" else "interactions"
-        names = {each: table_of(workspace, kind, name, each) for each in (log, "items")}
-        draw_console(workspace, names[log], names["items"])
+        # The log has a table of its own where pairs are repeated in it.
+        logs = ("train_log", "train") if kind == "split" else ("log", "interactions")
+        names = {each: table_of(workspace, kind, name, each) for each in (*logs, "items")}
+        draw_console(workspace, names[logs[0]] or names[logs[1]], names["items"])
         return
     views[view](describe_data(workspace, kind, name, part))
 
@@ -52,6 +53,8 @@ def _profile(found: Described) -> None:
     about = found.profile
     if about.synthetic:
         st.info("This data is synthetic: drawn, not observed.", icon=":material/casino:")
+    if found.task is not None:
+        st.caption(f"Task of the split: {TASKS_IN_WORDS[found.task]}.")
     sizes = {"interactions": about.n_interactions, "users": about.n_users, "items": about.n_items}
     for (label, number), place in zip(sizes.items(), st.columns(3), strict=True):
         with place:

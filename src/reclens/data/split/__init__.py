@@ -8,6 +8,12 @@
 ``by_user``    part of the interactions of users the model never saw   strong generalisation
 =============  ======================================================  =============================================
 
+All of them cut the log of events and merge repeats of a pair within each part, so that nothing of the future decides
+what training holds. What is asked for is a choice, ``task=``: ``"new_items"`` (the default) leaves out of the held-out
+parts what the user had before, and belongs with lists without seen items, as recommenders here make them by default and
+as offline results of the literature are reported; ``"with_repeats"`` keeps it, for groceries, music, news sites: where
+to recommend again is of use.
+
 All of them keep the order of the rows, draw lots by a hash of the ids (so that the order of the rows never changes a
 split), drop test rows of users without training data unless told otherwise, keep items without training data, and count
 both in the card.
@@ -17,7 +23,18 @@ from __future__ import annotations
 
 from reclens.data.split.holdout import last_n, random
 from reclens.data.split.people import by_user
-from reclens.data.split.result import Split, check_leaks
+from reclens.data.split.result import TASKS, Split, Task, check_leaks, task_of
 from reclens.data.split.time import by_time, rolling
 
-__all__ = ["Split", "by_time", "by_user", "check_leaks", "last_n", "random", "rolling"]
+__all__ = [
+    "TASKS",
+    "Split",
+    "Task",
+    "by_time",
+    "by_user",
+    "check_leaks",
+    "last_n",
+    "random",
+    "rolling",
+    "task_of",
+]

@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
 
+from reclens.data.clean import merge_repeats
 from reclens.data.dataset import Dataset
-from reclens.data.filters import _with_rows
-from reclens.data.split.result import Split, _hashes, check_leaks
-from reclens.errors import DataError, UsageError
+from reclens.data.filters import with_card
+from reclens.data.split.result import TASKS, Split, Task, _hashes, check_leaks, split_held
+from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, stable_hash
 
-__all__ = ["ColdUsers", "check_shares", "check_times", "draw_lots", "make_split", "part_size", "seed_of"]
+__all__ = [
+    "ColdUsers",
+    "check_shares",
+    "check_task",
+    "check_times",
+    "draw_lots",
+    "draw_units",
+    "make_split",
+    "part_of_events",
+    "part_size",
+    "seed_of",
+]
 
 ColdUsers = Literal["drop", "keep"]
 """What becomes of held-out rows of users without training data."""
 _KINDS: Final = ("user", "item")
+_MANY: Final = 0.01
+"""From which share of held-out pairs that training holds on a note says so."""
+
+
+def check_task(task: str) -> None:
+    """Refuse a task that there is not.
+
+    Raises:
+        UnknownNameError: With the tasks that there are.
+    """
+    if task not in TASKS:
+        raise UnknownNameError("task", task, TASKS)
 
 
 def seed_of(rng: int | np.random.Generator | None) -> int:
@@ -36,6 +61,39 @@ def draw_lots(seed: int, *ids: pl.Series) -> pl.Series:
     """
     text = pl.select(pl.format("|".join(["{}"] * (len(ids) + 1)), pl.lit(str(seed)), *ids)).to_series()
     return pl.Series("lot", stable_hash(text))
+
+
+def draw_units(data: Dataset, seed: int, task: Task) -> pl.DataFrame:
+    """What lots decide over, ``row, user_id, item_id, lot``: pairs where only new items count, else events.
+
+    Where time plays no part and a pair is to be new to the user, all of its events go to one part. Where repeats count,
+    each event has a lot of its own; the events of a pair are told apart by their place in time.
+    """
+    events = data.events
+    rows = events.select(USER, ITEM).with_row_index("row")
+    if data.is_merged:
+        return rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM]))
+    if task == "new_items":
+        rows = rows.unique([USER, ITEM], keep="first", maintain_order=True)
+        return rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM]))
+    if TIMESTAMP in events.columns:
+        rows = rows.with_columns(events[TIMESTAMP]).sort(TIMESTAMP, maintain_order=True).drop(TIMESTAMP)
+    rows = rows.with_columns(nth=pl.int_range(pl.len()).over(USER, ITEM))
+    first, again = rows.filter(pl.col("nth") == 0), rows.filter(pl.col("nth") > 0)
+    first = first.with_columns(draw_lots(seed, first[USER], first[ITEM]))
+    again = again.with_columns(draw_lots(seed, again[USER], again[ITEM], again["nth"]))
+    return pl.concat([first, again]).drop("nth").sort("row")
+
+
+def part_of_events(data: Dataset, units: pl.DataFrame, task: Task) -> pl.Series:
+    """The part of every event, from the ``part`` of units; 0 where a unit is none of them."""
+    if data.is_merged or task == "with_repeats":
+        part = np.zeros(data.events.height, np.int8)
+        part[units["row"].to_numpy()] = units["part"].to_numpy()
+        return pl.Series("part", part)
+    pairs = units.select(USER, ITEM, pl.col("part").cast(pl.Int8))
+    found = data.events.select(USER, ITEM).join(pairs, on=[USER, ITEM], how="left", maintain_order="left")
+    return found["part"].fill_null(0)
 
 
 def check_shares(**shares: float) -> None:
@@ -66,7 +124,7 @@ def check_times(data: Dataset, method: str) -> pl.Series:
             column=TIMESTAMP,
             fix="Name the column when reading, for example columns={'timestamp': 'date'}; or use split.random.",
         )
-    times = data.interactions[TIMESTAMP]
+    times = data.events[TIMESTAMP]
     if not isinstance(times.dtype, pl.Datetime) or times.dtype.time_zone is None:
         raise DataError(
             f"timestamps are {times.dtype}, expected {TIMESTAMP_TYPE}",
@@ -89,61 +147,128 @@ def make_split(
     data: Dataset,
     parts: Mapping[str, pl.Series],
     *,
+    task: Task,
     cold_users: ColdUsers,
     card: Mapping[str, Any],
 ) -> Split:
-    """Cut the rows, treat cold users, write the card and check for leaks.
+    """Cut the log, merge repeats within each part, treat cold users and known pairs, write the card, check for leaks.
 
     Args:
         data: The data set.
-        parts: For each of train, test, validation?, fold_in?: which rows are its own, a boolean series.
+        parts: For each of train, test, validation?, fold_in?: which events are its own, a boolean series.
+        task: What becomes of held-out pairs that an earlier part holds.
         cold_users: Whether held-out rows of users without training data are dropped.
         card: What the method says of itself.
     """
+    check_task(task)
     if cold_users not in ("drop", "keep"):
         raise UsageError(f"cold_users is {cold_users!r}, expected 'drop' or 'keep'.")
-    tables = {name: data.interactions.filter(mask) for name, mask in parts.items()}
-    train = tables["train"]
-    if not train.height:
-        raise DataError("no row is left to learn from", source=data.name, fix="Hold out less.")
-    rules: list[dict[str, Any]] = []
-    counts: dict[str, int] = {}
+    if data.log is None and not data.is_merged:
+        data = replace(data, log=data.interactions)  # made by hand: whether a pair is repeated is not known
+    train, tables = _cut(data, parts)
+    found = _Found()
     for name in ("validation", "test"):
         if name in tables:
-            known = tables.get("fold_in", train)[USER].unique()
-            tables[name], found = _settle_cold(data.name, name, tables[name], known, cold_users, rules)
-            unseen = tables[name].join(train.select(ITEM).unique(), on=ITEM, how="anti")
-            counts |= found | {f"{name}_cold_items": unseen[ITEM].n_unique(), f"{name}_cold_item_rows": unseen.height}
-    sizes: dict[str, int] = {}
+            known = tables.get("fold_in", train.interactions)[USER].unique()
+            _settle_cold(name, tables, known, cold_users, found)
+            earlier = [] if data.is_merged else [tables[each] for each in _EARLIER[name] if each in tables]
+            _settle_held(name, tables, earlier, task, found)
+            if not tables[name].height:
+                raise DataError(
+                    _nothing_left(name, found.counts), source=data.name,
+                    fix="Hold out more, cut at another moment, or say cold_users='keep' or task='with_repeats'.",
+                )  # fmt: skip
+            unseen = tables[name].join(train.interactions.select(ITEM).unique(), on=ITEM, how="anti")
+            found.counts.update(
+                {f"{name}_cold_items": unseen[ITEM].n_unique(), f"{name}_cold_item_rows": unseen.height}
+            )
+    sizes: dict[str, int] = {} if train.log is None else {"train_events": train.log.height}
     for name, table in tables.items():
         sizes |= {f"{name}_rows": table.height} | {f"{name}_{what}s": table[f"{what}_id"].n_unique() for what in _KINDS}
     # One dictionary serves as the card of the split and inside that of its training part: it is filled last, because
     # it states the hashes of the parts.
     full: dict[str, Any] = {}
-    split = Split(
-        _with_rows(data, train, split=full), tables["test"], full, tables.get("validation"), tables.get("fold_in")
-    )
-    full.update({"notes": [], **card, "counts": sizes | counts, "rules": rules, "hashes": _hashes(split)})
+    train = with_card(train, duplicates=data.card.get("duplicates") or "last", split=full)
+    split = Split(train, tables["test"], full, tables.get("validation"), tables.get("fold_in"))
+    said = {**card, "task": task, "notes": [*card.get("notes", []), *found.notes]}
+    full.update({**said, "counts": sizes | found.counts, "rules": found.rules, "hashes": _hashes(split)})
     check_leaks(split)
     return split
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What was found while the held-out parts were settled, for the card."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _cut(data: Dataset, parts: Mapping[str, pl.Series]) -> tuple[Dataset, dict[str, pl.DataFrame]]:
+    """The training part, and the rows of every part with repeats merged within it."""
+    train = data.with_events(data.events.filter(parts["train"]))
+    if not train.interactions.height:
+        raise DataError("no row is left to learn from", source=data.name, fix="Hold out less.")
+    tables = {"train": train.interactions}
+    for name in parts:
+        if name != "train":
+            events = data.events.filter(parts[name])
+            how = data.card.get("duplicates") or "last"
+            tables[name] = events if data.is_merged else merge_repeats(events, how)
+    return train, tables
+
+
+_EARLIER: Final = {"validation": ("train",), "test": ("train", "validation", "fold_in")}
+"""What is known before each held-out part, and may hold its pairs."""
+
+
+def _nothing_left(name: str, counts: Mapping[str, int]) -> str:
+    rows, pairs = counts[f"{name}_cold_user_rows"], counts[f"{name}_pairs_in_training"]
+    why = [f"{rows:,} were of users without training data"] if rows else []
+    why += [f"{pairs:,} were pairs that training holds"] if pairs else []
+    return f"no {name} row is left" + (": " + ", ".join(why) if why else "")
+
+
+def _settle_held(
+    name: str, tables: dict[str, pl.DataFrame], earlier: list[pl.DataFrame], task: Task, found: _Found
+) -> None:
+    """Count the held-out pairs that an earlier part holds, and leave them out where only new items count."""
+    table = tables[name]
+    new, held = split_held(table, earlier) if earlier else (table, table.clear())
+    found.counts.update({f"{name}_pairs": table.height, f"{name}_pairs_in_training": held.height})
+    if task == "new_items":
+        tables[name] = new
+    if not held.height:
+        return
+    share = held.height / table.height
+    lost = table[USER].n_unique() - new[USER].n_unique()
+    kept = "left out, for only new items count" if task == "new_items" else "kept, for repeats count"
+    detail = f"{share:.1%} of {table.height:,} pairs; {lost:,} users have no other"
+    found.rules.append({"rule": f"{name} pairs that training holds {kept}", "count": held.height, "detail": detail})
+    if share > _MANY:
+        said = f"Users come back to items: {share:.1%} of the {name} pairs stand in training too. {_SAID[task]}"
+        found.notes.append(said)
+
+
+_SAID: Final = {
+    "new_items": "The task is new_items: they are not in the test, and lists leave seen items out. Where it is of use "
+    "to recommend again what a user had, the task is with_repeats.",
+    "with_repeats": "The task is with_repeats: they count as relevant, and lists must not leave seen items out. "
+    "What is new to a user is measured by new_items.",
+}
+
+
 def _settle_cold(
-    source: str, name: str, table: pl.DataFrame, known: pl.Series, cold_users: ColdUsers, rules: list[dict[str, Any]]
-) -> tuple[pl.DataFrame, dict[str, int]]:
+    name: str, tables: dict[str, pl.DataFrame], known: pl.Series, cold_users: ColdUsers, found: _Found
+) -> None:
     """Drop or keep the rows of users that nothing is known of, and count them."""
+    table = tables[name]
     is_known = table.select(pl.col(USER).is_in(known.implode())).to_series()
     cold = table.filter(~is_known)
     if cold.height:
         rule = f"{name} rows of users without training data {'dropped' if cold_users == 'drop' else 'kept'}"
-        rules.append({"rule": rule, "count": cold.height, "detail": f"rows of {cold[USER].n_unique():,} users"})
+        found.rules.append({"rule": rule, "count": cold.height, "detail": f"rows of {cold[USER].n_unique():,} users"})
     if cold_users == "drop":
-        table = table.filter(is_known)
-    if not table.height:
-        raise DataError(
-            f"no {name} row is left"
-            + (f": {cold.height:,} were of users without training data" if cold.height else ""),
-            source=source,
-            fix="Hold out more, cut at another moment, or say cold_users='keep'.",
-        )
-    return table, {f"{name}_cold_users": cold[USER].n_unique(), f"{name}_cold_user_rows": cold.height}
+        tables[name] = table.filter(is_known)
+    found.counts.update({f"{name}_cold_users": cold[USER].n_unique(), f"{name}_cold_user_rows": cold.height})

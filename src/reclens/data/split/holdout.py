@@ -8,8 +8,18 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.split.build import check_shares, check_times, draw_lots, make_split, part_size, seed_of
-from reclens.data.split.result import Split
+from reclens.data.split.build import (
+    check_shares,
+    check_task,
+    check_times,
+    draw_lots,
+    draw_units,
+    make_split,
+    part_of_events,
+    part_size,
+    seed_of,
+)
+from reclens.data.split.result import Split, Task
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
 
@@ -26,9 +36,13 @@ def last_n(
     n: int = 1,
     validation_n: int = 0,
     ties: Literal["hash", "order"] = "hash",
+    task: Task = "new_items",
     rng: int | np.random.Generator | None = 0,
 ) -> Split:
     """Hold out the last interactions of each user: leave-one-out for n = 1.
+
+    Interactions are events here: of a user who took an item twice, both count, and repeats are merged within each part
+    after the cut. Where only new items count, those of the last n that she had before are left out of her test rows.
 
     Where a user has several interactions at one moment, which of them came last is unknown, and the choice decides the
     result: 415 of the 943 users of MovieLens 100K share the timestamp of their last two events, and the NDCG@10 of one
@@ -41,6 +55,7 @@ def last_n(
         n: Interactions to hold out of each user.
         validation_n: Interactions before those, to tune by.
         ties: ``"hash"``, or ``"order"`` to let the rows of the table decide.
+        task: As for :func:`reclens.split.by_time`.
         rng: Seed of the hash.
 
     Returns:
@@ -68,7 +83,7 @@ def last_n(
     if ties == "hash" or data.has_timestamps:
         check_times(data, "last_n")
     seed = seed_of(rng) if ties == "hash" else None
-    rows, keys = data.interactions, [USER]
+    rows, keys = data.events, [USER]
     if data.has_timestamps:
         keys.append(TIMESTAMP)
     if seed is not None:
@@ -96,13 +111,13 @@ def last_n(
     card = {
         "method": "last_n",
         "parameters": {"n": n, "validation_n": validation_n, "ties": ties},
-        "rule": f"test: the last {n} of each user's rows; {before}training: the rest",
+        "rule": f"test: the last {n} of each user's events; {before}training: the rest",
         "ties": {"rule": _TIE_RULES[ties], "users_with_a_tie_at_their_cut": tied, "users": n_users},
         "seed": seed,
         "users_with_too_few_rows": short,
         "notes": [_FUTURE, *_tie_note(tied, n_users, ties)],
     }
-    return make_split(data, _parts(part, validation_n > 0), cold_users="drop", card=card)
+    return make_split(data, _parts(part, validation_n > 0), task=task, cold_users="drop", card=card)
 
 
 def random(
@@ -110,18 +125,21 @@ def random(
     *,
     test_share: float = 0.2,
     validation_share: float = 0.0,
+    task: Task = "new_items",
     rng: int | np.random.Generator | None = 0,
 ) -> Split:
     """Hold out a share of each user's interactions by lot.
 
     The lot of a row is a hash of (seed, user, item): a row keeps its lot wherever it stands and whatever other rows
     there are. Numbers are rounded down, but to one at least, test before validation, as in RecBole; one row of each
-    user always stays in the training part.
+    user always stays in the training part. A pair that is repeated is one row, and all of its events go to one part,
+    where only new items count; where repeats count each of its events is a row with a lot of its own.
 
     Args:
         data: The data set.
         test_share: Share of each user's rows to hold out, in (0, 1).
         validation_share: Share of each user's rows to hold out for tuning; 0 for none.
+        task: As for :func:`reclens.split.by_time`.
         rng: Seed of the lots.
 
     Returns:
@@ -138,9 +156,9 @@ def random(
     """
     shares = {"test_share": test_share} | ({"validation_share": validation_share} if validation_share else {})
     check_shares(**shares)
+    check_task(task)
     seed = seed_of(rng)
-    rows = data.interactions.select(USER, ITEM)
-    order = rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM])).with_row_index("row").sort(USER, "lot", "row")
+    order = draw_units(data, seed, task).sort(USER, "lot", "row")
     order = order.with_columns(place=pl.int_range(pl.len()).over(USER), count=pl.len().over(USER))
     count = order["count"].to_numpy().astype(np.int64)
     test = np.minimum(part_size(count, test_share), count - 1)
@@ -163,7 +181,8 @@ def random(
         "users_with_too_few_rows": int(order.filter(pl.Series(test == 0))[USER].n_unique()),
         "notes": [_FUTURE, "A user's own later interactions may be in the training part too."],
     }
-    return make_split(data, _parts(order.sort("row")["part"], bool(validation_share)), cold_users="drop", card=card)
+    parts = _parts(part_of_events(data, order, task), bool(validation_share))
+    return make_split(data, parts, task=task, cold_users="drop", card=card)
 
 
 _TIE_RULES = {

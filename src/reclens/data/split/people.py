@@ -6,10 +6,19 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.split.build import check_shares, draw_lots, make_split, part_size, seed_of
-from reclens.data.split.result import Split
+from reclens.data.split.build import (
+    check_shares,
+    check_task,
+    draw_lots,
+    draw_units,
+    make_split,
+    part_of_events,
+    part_size,
+    seed_of,
+)
+from reclens.data.split.result import Split, Task
 from reclens.errors import DataError, UsageError
-from reclens.schema import ITEM, USER
+from reclens.schema import USER
 
 __all__ = ["by_user"]
 
@@ -20,6 +29,7 @@ def by_user(
     n_test_users: int | None = None,
     test_share: float | None = None,
     fold_in_share: float = 0.8,
+    task: Task = "new_items",
     rng: int | np.random.Generator | None = 0,
 ) -> Split:
     """Hold out whole users; a model is then told a part of what they did (the fold-in) and asked for the rest.
@@ -32,7 +42,9 @@ def by_user(
         n_test_users: How many users to hold out.
         test_share: Which share of all users to hold out instead, in (0, 1); 0.2 when neither is given.
         fold_in_share: Share of each test user's rows that the model is told, in (0, 1). What is held out is rounded
-            down, but to one row at least, and one at least is told.
+            down, but to one row at least, and one at least is told. A repeated pair is one row, or each of its events
+            is, as for :func:`reclens.split.random`.
+        task: As for :func:`reclens.split.by_time`; what the model is told, the fold-in, is what a user has had.
         rng: Seed of the lots, which are drawn by hash of (seed, user) and of (seed, user, item).
 
     Returns:
@@ -58,8 +70,10 @@ def by_user(
     if n_test_users is not None and test_share is not None:
         raise UsageError("n_test_users and test_share are both given; give one of them.")
     check_shares(fold_in_share=fold_in_share)
+    check_task(task)
     seed = seed_of(rng)
-    counts = data.interactions.group_by(USER).len("count").sort(USER)
+    units = draw_units(data, seed, task)
+    counts = units.group_by(USER).len("count").sort(USER)
     if n_test_users is None:
         check_shares(test_share=0.2 if test_share is None else test_share)
         wanted = int(part_size(np.array([counts.height]), 0.2 if test_share is None else test_share)[0])
@@ -72,15 +86,13 @@ def by_user(
             "two rows that fold-in and test need, and one at least has to stay to learn from."
         )
     chosen = fit.with_columns(draw_lots(seed, fit[USER])).sort("lot", USER)[USER].head(wanted)
-    rows = data.interactions.select(USER, ITEM).with_row_index("row")
-    rows = rows.filter(pl.col(USER).is_in(chosen.implode()))
-    rows = rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM])).sort(USER, "lot", "row")
+    rows = units.filter(pl.col(USER).is_in(chosen.implode())).sort(USER, "lot", "row")
     rows = rows.with_columns(place=pl.int_range(pl.len()).over(USER), count=pl.len().over(USER))
     count = rows["count"].to_numpy().astype(np.int64)
     held = np.clip(part_size(count, 1 - fold_in_share), 1, count - 1)
-    part = np.zeros(data.interactions.height, np.int8)
-    part[rows["row"].to_numpy()] = np.where(rows["place"].to_numpy() < held, 2, 1)
-    parts = {"train": pl.Series(part == 0), "fold_in": pl.Series(part == 1), "test": pl.Series(part == 2)}
+    rows = rows.with_columns(part=pl.Series(np.where(rows["place"].to_numpy() < held, 2, 1)))
+    part = part_of_events(data, rows, task)
+    parts = {"train": part == 0, "fold_in": part == 1, "test": part == 2}
     card = {
         "method": "by_user",
         "parameters": {"n_test_users": wanted, "fold_in_share": fold_in_share},
@@ -91,4 +103,4 @@ def by_user(
         "users_with_too_few_rows": counts.height - fit.height,
         "notes": ["Give a model the fold-in when it recommends; it must not be fitted on it."],
     }
-    return make_split(data, parts, cold_users="keep", card=card)
+    return make_split(data, parts, task=task, cold_users="keep", card=card)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 import polars as pl
 
@@ -13,7 +13,19 @@ from reclens.data.dataset import Dataset
 from reclens.errors import DataError, LeakError
 from reclens.schema import ITEM, TIMESTAMP, USER, fingerprint
 
-__all__ = ["Split", "check_leaks"]
+__all__ = ["TASKS", "Split", "Task", "check_leaks", "split_held", "task_of"]
+
+Task = Literal["new_items", "with_repeats"]
+"""What the held-out rows ask for: items that are new to the user, or whatever she took, also again."""
+TASKS: Final = ("new_items", "with_repeats")
+
+
+def task_of(card: Mapping[str, Any] | None) -> Task | None:
+    """The task of a split by its card; None without one.
+
+    A card that names no task is of a split that was made before there was a choice: no pair stood in two parts then.
+    """
+    return None if not card else card.get("task", "new_items")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +36,8 @@ class Split:
         train: The training part, with the attributes of users and items; ``train.card["split"]`` is the card below.
             Compute segments from it: ``split.train.with_segments(…)``.
         test: The held-out interactions, with all columns of the data.
-        card: What was done: ``method``, ``parameters``, ``rule`` in words, ``ties``, ``seed``, ``cut``, ``counts``,
-            ``rules`` with their counts, ``hashes`` of the parts, ``notes`` on what to beware of.
+        card: What was done: ``method``, ``task``, ``parameters``, ``rule`` in words, ``ties``, ``seed``, ``cut``,
+            ``counts``, ``rules`` with their counts, ``hashes`` of the parts, ``notes`` on what to beware of.
         validation: Interactions to tune by, taken from the training side; or None.
         fold_in: Strong generalisation only: what a model that was fitted on ``train`` is told of each test user
             before it recommends to her; otherwise None.
@@ -45,6 +57,20 @@ class Split:
         )
 
     @property
+    def task(self) -> Task:
+        """``"new_items"``: no test pair stands in training; ``"with_repeats"``: what a user takes again is relevant."""
+        return task_of(self.card) or "new_items"
+
+    @property
+    def exclude_seen(self) -> bool:
+        """The filter of seen items that belongs to the task: ``model.recommend(…, exclude_seen=split.exclude_seen)``.
+
+        Where only new items count, a seen item takes a place and can never hit; where repeats count, leaving seen items
+        out leaves out what is most likely to hit.
+        """
+        return self.task == "new_items"
+
+    @property
     def test_users(self) -> pl.Series:
         """The users to recommend to: those with a test row that are known from training (or from the fold-in)."""
         return _known_users(self, self.test)
@@ -59,6 +85,7 @@ class Split:
         train = self.train
         found = {
             "train": train.interactions,
+            "train_log": train.log,
             "test": self.test,
             "validation": self.validation,
             "fold_in": self.fold_in,
@@ -99,6 +126,7 @@ class Split:
             name=header["name"],
             card={**header["data"], "split": card},
             segments=tables.get("segments"),
+            log=tables.get("train_log"),
         )
         split = Split(train, tables["test"], card, tables.get("validation"), tables.get("fold_in"))
         found, wanted = _hashes(split), card.get("hashes", {})
@@ -114,31 +142,34 @@ class Split:
 def check_leaks(split: Split) -> None:
     """Refuse a split whose test part reached the training side.
 
-    Every split function calls this on what it made. It checks that no (user, item) pair stands in two parts; that in a
-    split by time no training row lies at or after the cut and no test row before it; that in a split by each user's
-    last interactions none of them precedes what the model learns about her; and that a model did not see the users it
-    is to be strange to.
+    Every split function calls this on what it made. It checks that in a split by time no training event lies at or
+    after the cut and no test row before it; that in a split by each user's last interactions none of them precedes what
+    the model learns about her; that a model did not see the users it is to be strange to; and, where the task is new
+    items, that no (user, item) pair stands in two parts. How many pairs of the test part training already held when it
+    was cut stands in ``card["counts"]`` as ``test_pairs_in_training``, of ``test_pairs``.
 
     Raises:
         LeakError: Naming the parts, the number of rows and the first of them.
     """
-    parts = {"training": split.train.interactions, "validation": split.validation, "fold-in": split.fold_in}
-    known = {name: table for name, table in parts.items() if table is not None}
-    for name, table in known.items():
-        _no_shared_pair(name, table, "test", split.test)
-    if split.validation is not None:
-        _no_shared_pair("training", split.train.interactions, "validation", split.validation)
+    learned = split.train.events
+    if split.task == "new_items":
+        parts = {"training": learned, "validation": split.validation, "fold-in": split.fold_in}
+        for name, table in parts.items():
+            if table is not None:
+                _no_shared_pair(name, table, "test", split.test)
+        if split.validation is not None:
+            _no_shared_pair("training", learned, "validation", split.validation)
     if split.fold_in is not None:
-        _no_shared_user(split.train.interactions, pl.concat([split.fold_in, split.test]))
+        _no_shared_user(learned, pl.concat([split.fold_in, split.test]))
     method = split.card.get("method")
     if method in ("by_time", "rolling"):
         _nothing_crosses(split, "test", split.card["cut"])
         if split.validation is not None:
             _nothing_crosses(split, "validation", split.card["validation_cut"])
     if method == "last_n" and TIMESTAMP in split.test.columns:
-        _each_user_in_order("training", split.train.interactions, "test", split.test)
+        _each_user_in_order("training", learned, "test", split.test)
         if split.validation is not None:
-            _each_user_in_order("training", split.train.interactions, "validation", split.validation)
+            _each_user_in_order("training", learned, "validation", split.validation)
             _each_user_in_order("validation", split.validation, "test", split.test)
 
 
@@ -151,7 +182,17 @@ def _known_users(split: Split, held_out: pl.DataFrame) -> pl.Series:
 def _hashes(split: Split) -> dict[str, str]:
     tables = {"test": split.test, "validation": split.validation, "fold_in": split.fold_in}
     hashes = {"train": split.train.fingerprint}
+    if split.train.log is not None:
+        tables["train_log"] = split.train.log
     return hashes | {name: fingerprint(table) for name, table in tables.items() if table is not None}
+
+
+def split_held(table: pl.DataFrame, earlier: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of pairs that no earlier part holds, and the rows of pairs that one does."""
+    held = table.select(USER, ITEM, row=pl.int_range(pl.len()))
+    held = pl.concat([held.join(part, on=[USER, ITEM], how="semi") for part in earlier])["row"]
+    known = table.select(pl.int_range(pl.len()).is_in(held.implode())).to_series()
+    return table.filter(~known), table.filter(known)
 
 
 def _first(table: pl.DataFrame) -> str:
@@ -164,8 +205,8 @@ def _no_shared_pair(one: str, left: pl.DataFrame, other: str, right: pl.DataFram
     if shared.height:
         raise LeakError(
             f"{shared.height:,} rows of the {other} part are (user, item) pairs that also stand in the {one} part, "
-            f"first {_first(shared)}. Each pair may stand in one part only. If users come back to items in this data, "
-            "keep one row a pair first, for example by read(…, duplicates='last')."
+            f"first {_first(shared)}. Where only new items count, each pair may stand in one part. Split again: "
+            "task='new_items' leaves such pairs out of the test part, task='with_repeats' counts them as relevant."
         )
 
 
@@ -189,7 +230,7 @@ def _nothing_crosses(split: Split, part: str, cut: str) -> None:
             f"{early.height:,} rows of the {part} part precede the cut {cut}, first {_first(early)}. A split by time "
             "holds out what happened from the cut on, and nothing else."
         )
-    earlier = {"training": split.train.interactions}
+    earlier = {"training": split.train.events}
     if part == "test" and split.validation is not None:
         earlier["validation"] = split.validation
     for name, table in earlier.items():

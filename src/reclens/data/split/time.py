@@ -10,7 +10,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.split.build import ColdUsers, check_shares, check_times, make_split
-from reclens.data.split.result import Split
+from reclens.data.split.result import Split, Task
 from reclens.errors import DataError, UsageError
 from reclens.schema import TIMESTAMP_TYPE
 
@@ -23,19 +23,25 @@ def by_time(
     test_share: float = 0.2,
     validation_share: float = 0.0,
     at: datetime | None = None,
+    task: Task = "new_items",
     cold_users: ColdUsers = "drop",
 ) -> Split:
     """Hold out everything from one moment on, for all users alike.
 
-    This is the split that a deployed system faces: nothing of the future, of no user, is known. Rows at or after the
-    cut are test. The cut is the timestamp at which the share of test rows comes nearest to ``test_share`` (the earlier
-    of two that are equally near), so that rows of one moment are never torn apart and no rule for ties is needed.
+    This is the split that a deployed system faces: nothing of the future, of no user, is known. Events at or after the
+    cut are test. The cut is the timestamp at which the share of test events comes nearest to ``test_share`` (the
+    earlier of two that are equally near), so that events of one moment are never torn apart and no rule for ties is
+    needed. The log is cut first, and repeats of a pair are merged within each part: what a user bought in March stays
+    in the training part, whether or not she bought it again after the cut.
 
     Args:
         data: The data set; it needs timestamps.
-        test_share: Share of all rows to hold out, in (0, 1).
-        validation_share: Share of all rows to hold out for tuning, the last ones before the cut; 0 for none.
+        test_share: Share of all events to hold out, in (0, 1).
+        validation_share: Share of all events to hold out for tuning, the last ones before the cut; 0 for none.
         at: The cut itself, instead of ``test_share``; a time without a zone is UTC.
+        task: What counts as relevant. ``"new_items"`` leaves out of the held-out parts what training holds of the same
+            user, and belongs with lists without seen items; ``"with_repeats"`` keeps it, and belongs with lists that
+            may hold seen items: pass ``exclude_seen=split.exclude_seen`` to ``recommend``.
         cold_users: ``"drop"`` leaves out test rows of users without training data, ``"keep"`` keeps them.
 
     Returns:
@@ -71,7 +77,7 @@ def by_time(
     card: dict[str, Any] = {
         "method": "by_time",
         "parameters": parameters,
-        "rule": f"test: rows at or after {cut.isoformat()}, for all users alike; training: rows before",
+        "rule": f"test: events at or after {cut.isoformat()}, for all users alike; training: events before",
         "ties": _NO_TIES,
         "seed": None,
         "cut": cut.isoformat(),
@@ -82,8 +88,8 @@ def by_time(
         inner = _cut(before, min(validation_share * len(times) / len(before), 0.999_999), data.name)
         parts = {"train": times < inner, "validation": (times >= inner) & parts["train"], "test": parts["test"]}
         card["validation_cut"] = inner.isoformat()
-        card["rule"] += f"; validation: training rows at or after {inner.isoformat()}"
-    return make_split(data, parts, cold_users=cold_users, card=card)
+        card["rule"] += f"; validation: training events at or after {inner.isoformat()}"
+    return make_split(data, parts, task=task, cold_users=cold_users, card=card)
 
 
 def rolling(
@@ -92,6 +98,7 @@ def rolling(
     folds: int = 3,
     test_share: float = 0.1,
     every: timedelta | None = None,
+    task: Task = "new_items",
     cold_users: ColdUsers = "drop",
 ) -> list[Split]:
     """Hold out one stretch of time after the other, each learned for from everything before it.
@@ -102,8 +109,9 @@ def rolling(
     Args:
         data: The data set; it needs timestamps.
         folds: Number of stretches.
-        test_share: Share of all rows in each stretch; ``folds * test_share`` must be below 1.
+        test_share: Share of all events in each stretch; ``folds * test_share`` must be below 1.
         every: The length of each stretch, instead of ``test_share``.
+        task: As for :func:`by_time`.
         cold_users: As for :func:`by_time`.
 
     Returns:
@@ -158,7 +166,8 @@ def rolling(
             "until": until.isoformat() if until else None,
             "later_rows": later,
         }  # fmt: skip
-        splits.append(make_split(data, {"train": times < cut, "test": inside}, cold_users=cold_users, card=card))
+        parts = {"train": times < cut, "test": inside}
+        splits.append(make_split(data, parts, task=task, cold_users=cold_users, card=card))
     return splits
 
 

@@ -2,7 +2,7 @@
 --
 -- Reads       events(user_id, item_id, timestamp, rating, weight)
 -- Gives       user_id, item_id, events, weight, rating, first_at, last_at
--- Same as     a group_by of user_id and item_id; what read(…, duplicates="last") keeps of the rating
+-- Same as     a group_by of user_id and item_id of data.events; what read(…, duplicates="last") keeps of the rating
 --
 -- The rating is that of the latest event that has one; of several at one moment it is the highest, because the order of
 -- a log says nothing about what came last.

@@ -2,7 +2,7 @@
 --
 -- Reads       events(user_id, item_id, weight)
 -- Gives       user_code, item_code, user_id, item_id, events, value
--- Same as     data.matrix() and data.matrix(values="weight")
+-- Same as     data.matrix(), and data.matrix(values="weight") of read(…, duplicates="sum")
 --
 -- Codes count the users and items that have an event, from 0 in the order of their ids; so that equal sets of ids get
 -- equal codes, whatever the order of the events. An event without a weight counts 1.
