@@ -64,8 +64,8 @@ def run_job(
     train = made.train.with_segments(**_segmenters(made.train, settings))
     made = replace(made, train=train)
     step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
-    for note in made.card["notes"]:
-        step(f"note: {note}")
+    for rule in made.card["rules"]:
+        step(f"split: {rule['rule']}: {rule['count']:,} ({rule['detail']})")
     workspace.save(made, settings.name, overwrite=True)
     results: dict[str, Evaluation] = {}
     for name, system in _systems(settings, train, step).items():

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from reclens.evaluate import Comparison, Difference, Evaluation
@@ -222,7 +223,14 @@ def to_json(table: Table) -> str:
         {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()}
         for record in table.records
     ]
-    return json.dumps({"title": table.title, "notes": table.notes, "rows": records}, indent=1, ensure_ascii=False)
+    content = {"title": table.title, "notes": table.notes, "rows": records}
+    return json.dumps(content, indent=1, ensure_ascii=False, default=_time_as_text)
+
+
+def _time_as_text(value: object) -> str:
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def _marked(row: Mapping[str, Any], *, value: str = "value", signed: bool = False) -> str:
