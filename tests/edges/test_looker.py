@@ -26,7 +26,8 @@ from reclens.report.export_schema import DAILY_HEALTH, EXPORTS
 
 PROJECT = ["manifest.lkml", "reclens.model.lkml", *(f"views/{table.name}.view.lkml" for table in EXPORTS),
            "dashboards/reclens.dashboard.lookml"]  # fmt: skip
-NUMBERS = ["value", "low", "high", "n", "difference", "difference_low", "difference_high", "p_adjusted"]
+NUMBERS = ["value", "low", "high", "n", "difference", "difference_low", "difference_high", "p_value",
+           "p_adjusted", "tests"]  # fmt: skip
 COUNTS = ["wins", "ties", "losses", "smallest_detectable"]
 
 
@@ -114,7 +115,7 @@ def ask(bi: Looker, view: str, by: str, *measures: str) -> dict[tuple, list]:
 
 
 def test_the_leaderboard(kept, bi: Looker) -> None:
-    names = {"difference_low": "low", "difference_high": "high"}
+    names = {"difference_low": "low", "difference_high": "high", "p_value": "p_randomization"}
     found = ask(bi, "leaderboard", "run metric", *NUMBERS, *COUNTS, "count", "runs", "runs_better", "runs_worse")
     assert len(found) == 3 * 7
     for (run, metric), values in found.items():
@@ -153,7 +154,7 @@ def test_segments(kept, bi: Looker) -> None:
         assert all(same(value, getattr(estimate, name)) for name, value in zip(NUMBERS[:4], values, strict=False))
         if run != "popular":
             held = kept.comparison.find(run, metric, by=by, segment=segment)
-            expected = (held.difference, held.low, held.high, held.p_adjusted)
+            expected = (held.difference, held.low, held.high, held.p_randomization, held.p_adjusted, held.tests)
             assert all(same(*pair) for pair in zip(values[4:], expected, strict=True))
     assert len(found) == sum(len(one) for r in kept.results.values() for m in r for one in m.by.values())
 

@@ -165,7 +165,7 @@ def _tile(
 
 _TILES: Final = (
     _tile("leaderboard", "All users", "looker_grid", "leaderboard",
-          "run metric value low high n difference difference_low difference_high p_adjusted verdict", row=0,
+          "run metric value low high n difference difference_low difference_high p_value p_adjusted verdict", row=0,
           sorts=["leaderboard.metric", "leaderboard.value desc"],
           note="Each value with its interval; the verdict is against the baseline, corrected for the number of tests."),
     _tile("by_run", "Value by run", "looker_bar", "leaderboard", "run metric value", row=8, half=0,

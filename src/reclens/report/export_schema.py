@@ -136,7 +136,8 @@ _VERDICT: Final = (
     ExportColumn("difference_high", "real", "Difference high", "Upper end of the interval of the difference.", True,
                  "signed"),
     ExportColumn("p_value", "real", "p", "p-value of the paired randomisation test by itself.", True, "p"),
-    ExportColumn("p_adjusted", "real", "Adjusted p", "The p-value, corrected over the tests of its family.", True, "p"),
+    ExportColumn("p_adjusted", "real", "Adjusted p", "p-value of the paired randomisation test, corrected over the "
+                 "tests of its family.", True, "p"),
     ExportColumn("family", "text", "Family", "Tests that are corrected together: primary (the main question), metrics "
                  "(the others over all users) or segments; empty where there is no test."),
     ExportColumn("tests", "whole", "Tests", "Tests of that family.", True, "count"),
