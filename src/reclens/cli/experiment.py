@@ -76,6 +76,7 @@ def size(
     effect: Annotated[float | None, typer.Option("--effect", help="Relative effect: 0.03 is 3 %.")] = None,
     n: Annotated[float | None, typer.Option("--n", help="Units over all arms.")] = None,
     margin: Annotated[float | None, typer.Option("--margin", help="Relative loss to exclude.")] = None,
+    equivalence: Annotated[bool, typer.Option("--equivalence", help="The margin counts either way.")] = False,
     power: Annotated[float, typer.Option("--power", help="Power asked for.")] = 0.8,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     arms: Annotated[int, typer.Option("--arms", help="Arms, control included.")] = 2,
@@ -104,9 +105,9 @@ def size(
     from reclens.report.experiment_tables import neighbour_table
 
     asked: dict[str, Any] = {"kind": kind, "spending": spending}
-    found = calculate(mean=mean, sd=sd, effect=effect, n=n, margin=margin, power=power, level=level, arms=arms,
-                      treated=treated, correction=correction, r2=r2, icc=icc, cluster_size=cluster_size,
-                      cluster_cv=cluster_cv, looks=looks, daily=daily, formula=formula, **asked)  # fmt: skip
+    found = calculate(mean=mean, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence, power=power,
+                      level=level, arms=arms, treated=treated, correction=correction, r2=r2, icc=icc,
+                      cluster_size=cluster_size, cluster_cv=cluster_cv, looks=looks, daily=daily, formula=formula, **asked)  # fmt: skip
     say(found.words)
     for sentence in found.answer.adjustments:
         say(f"- {sentence}")

@@ -44,12 +44,14 @@ class Calculation:
     def words(self) -> str:
         """The answer in a sentence."""
         answer, margin = self.answer, self.question.margin
-        aim = f"an effect of {answer.effect:+.2%}" if margin is None else f"that no more than {margin:.2%} is lost"
+        shown = "" if margin is None else f"that no more than {margin:.2%} is lost"
+        shown = f"that the difference lies within ±{margin:.2%}" if self.question.equivalence else shown
+        aim = shown or f"an effect of {answer.effect:+.2%}"
         verb = "find" if margin is None else "show"
         days = "" if self.days is None else f" in {self.days:,} days"
         if answer.asked == "effect" and margin is not None:
-            return (f"{answer.n:,} units over all arms{days} show that no more than {margin:.2%} is lost with a power "
-                    f"of {answer.power:.1%} if the true effect is {answer.effect:+.2%} ({answer.title}).")  # fmt: skip
+            return (f"{answer.n:,} units over all arms{days} {verb} {aim} with a power of {answer.power:.1%} if "
+                    f"the true effect is {answer.effect:+.2%} ({answer.title}).")  # fmt: skip
         each = "treatment" if len(self.plan.arms) == 2 else "each treatment"
         return (f"{answer.n:,} units over all arms ({answer.n_control:,} in control, {answer.n_treatment:,} in "
                 f"{each}){days} {verb} {aim} with a power of {answer.power:.1%} ({answer.title}).")  # fmt: skip
@@ -61,9 +63,9 @@ class Calculation:
 
 def calculate(
     *, kind: Literal["mean", "proportion", "ratio", "quantile"] = "proportion", mean: float, sd: float | None = None,
-    effect: float | None = None, n: float | None = None, margin: float | None = None, power: float = 0.8,
-    level: float = 0.95, arms: int = 2, treated: float | None = None, correction: str = "holm", r2: float = 0.0,
-    icc: float = 0.0, cluster_size: float = 1.0, cluster_cv: float = 0.0, looks: int = 1,
+    effect: float | None = None, n: float | None = None, margin: float | None = None, equivalence: bool = False,
+    power: float = 0.8, level: float = 0.95, arms: int = 2, treated: float | None = None, correction: str = "holm",
+    r2: float = 0.0, icc: float = 0.0, cluster_size: float = 1.0, cluster_cv: float = 0.0, looks: int = 1,
     spending: str = "lan_demets_obrien_fleming", method: str = "group", daily: float | None = None,
     formula: str | None = None, lower_is_better: bool = False, name: str = "my experiment",
 ) -> Calculation:  # fmt: skip
@@ -76,6 +78,7 @@ def calculate(
         effect: Relative effect (0.03 = 3 %).
         n: Units over all arms.
         margin: Of a non-inferiority test, relative; the effect is then the true one, 0 by default.
+        equivalence: Whether the margin counts either way.
         power: Power asked for.
         level: Confidence level.
         arms: Arms, control included.
@@ -102,6 +105,8 @@ def calculate(
     """
     if effect is None and n is None and margin is None:
         raise UsageError("neither an effect nor a number of units is given: expected one of them, or a margin.")
+    if equivalence and margin is None:
+        raise UsageError("equivalence is asked and margin is missing: expected what does not matter, such as 0.02.")
     if arms < 2:
         raise UsageError(f"arms is {arms}, expected two at least: control is one of them.")
     share = 1 / arms if treated is None else treated
@@ -110,7 +115,11 @@ def calculate(
                          "units. Leave some to control.")  # fmt: skip
     sign = -1 if lower_is_better else 1
     wanted = None if effect is None else abs(effect)
-    guard = {"role": "guardrail", "margin": margin} if margin is not None else {"role": "primary"}
+    guard = (
+        {"role": "guardrail", "margin": margin, "equivalence": equivalence}
+        if margin is not None
+        else {"role": "primary"}
+    )
     metric = Metric(
         name="the metric", kind=kind, value=_COLUMN.get(kind), per="impressions" if kind == "ratio" else None,
         q=0.9 if kind == "quantile" else None, better="lower" if lower_is_better else "higher", effect=wanted or None,

@@ -17,7 +17,7 @@ from reclens.stats.estimate import Estimate
 
 __all__ = ["Decision", "decide"]
 
-Word = Literal["ship", "do not ship", "stop without hope", "undecided", "blocked"]
+Word = Literal["ship", "do not ship", "no material difference", "stop without hope", "undecided", "blocked"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Decision:
 
     Attributes:
         arm: The arm.
-        word: ``ship``, ``do not ship``, ``undecided``; ``stop without hope`` where every primary metric is below the
-            futility bound of its look; ``blocked`` where a guard forbids a verdict.
+        word: ``ship``, ``do not ship``, ``undecided``; ``no material difference`` where every primary metric is shown
+            to lie within its margin and every guardrail holds; ``stop without hope`` where every primary metric is
+            below the futility bound of its look; ``blocked`` where a guard forbids a verdict.
         sentences: Why, the decision first.
     """
 
@@ -97,13 +98,18 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
     if worse or rails["broken"]:
         names = ", ".join(e.metric.name for e in (*worse, *rails["broken"]))
         return Decision(arm, "do not ship", (f"Do not ship {arm}: it harms {names}.", *facts))
-    hopeless = look.hopeless_below
+    open_rails = [e.metric.name for e in (*rails["not shown to hold"], *rails["not testable"])] + unseen
     asked = [e for e in effects if e.metric.role == "primary"]
+    if not open_rails and asked and all(e.verdict == "no material difference" for e in asked):
+        names = ", ".join(e.metric.name for e in asked)
+        safe = ", and every guardrail holds" if plan.guardrails else ""
+        head = f"No material difference of {arm} from {plan.control}: {names} within the margin{safe}."
+        return Decision(arm, "no material difference", (head, *facts))
+    hopeless = look.hopeless_below
     if hopeless is not None and asked and all(e.metric.sign * e.found.z < hopeless for e in asked):
         seen = ", ".join(f"{e.metric.name} {e.metric.sign * e.found.z:+.2f}" for e in asked)
         head = f"Stop {arm} without hope: z of {seen} is below the futility bound of this look, {hopeless:+.2f}."
         return Decision(arm, "stop without hope", (head, *facts))
-    open_rails = [e.metric.name for e in (*rails["not shown to hold"], *rails["not testable"])] + unseen
     if better and not open_rails:
         names = ", ".join(e.metric.name for e in better)
         safe = "and every guardrail holds" if plan.guardrails else "and the plan has no guardrail"
@@ -119,6 +125,9 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
 
 
 def _fact(effect: Effect, corrected: bool) -> str:
+    if effect.verdict == "no material difference":
+        return (f"{effect.metric.name}: {_lift(effect.relative, effect.absolute.value)}, no material difference: "
+                f"within {effect.metric.margin_in_words}, p = {effect.p_equivalence:.2g}.")  # fmt: skip
     after = " after correction" if corrected else ""
     p = f", p = {effect.p_adjusted:.2g}{after}" if effect.p_adjusted == effect.p_adjusted else ""
     return f"{effect.metric.name}: {_lift(effect.relative, effect.absolute.value)}, {effect.verdict}{p}."
@@ -132,13 +141,13 @@ def _lift(lift: Estimate, gap: float) -> str:
 
 def _rail(effect: Effect) -> str:
     """The lift of a guardrail; its difference where control is zero, or the margin is absolute."""
-    loss, relative = effect.metric.loss
+    relative = effect.metric.loss[1]
     found, form = (effect.relative, "+.2%") if relative and effect.relative.value == effect.relative.value else (
         effect.absolute, "+.4g")  # fmt: skip
     between = f" [{found.low:{form}}, {found.high:{form}}]" if found.low is not None and found.high is not None else ""
-    side = "fall" if effect.metric.better == "higher" else "rise"
+    side = "move" if effect.metric.equivalence else "fall" if effect.metric.better == "higher" else "rise"
     return (f"Guardrail {effect.metric.name} {effect.verdict}: {found.value:{form}}{between}, it may {side} by "
-            f"{effect.metric.in_words(loss)}.")  # fmt: skip
+            f"{effect.metric.margin_in_words}.")  # fmt: skip
 
 
 def _count(n: int, word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from reclens.experiment.sizing import inflation_of
 from reclens.experiment.sums import OVERALL, Measure, Sums, measures
 from reclens.stats.arms import compare_arms
 from reclens.stats.difference import Difference
+from reclens.stats.equivalence import equivalence_p
 from reclens.stats.estimate import Estimate
 from reclens.stats.multiplicity import adjust
 from reclens.stats.paired import smallest_detectable
@@ -27,7 +29,8 @@ __all__ = ["Effect", "Others", "compare_metric", "effects_of"]
 Others = Mapping[tuple[str, str], Difference]
 """Metric and arm -> difference, of metrics that need more than sums (quantiles, coverage, Gini, diversity)."""
 
-Verdict = Literal["better", "worse", "no difference shown", "holds", "broken", "not shown to hold", "not testable"]
+Verdict = Literal["better", "worse", "no difference shown", "no material difference", "holds", "broken",
+                  "not shown to hold", "not testable"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,10 @@ class Effect:
         relative: The lift with the interval that holds at this look.
         p_value: p-value that holds at this look.
         p_adjusted: The same, adjusted for the other questions of its role; of a guardrail the p-value of its margin.
-        verdict: What may be said: ``better``, ``worse`` or ``no difference shown``; of a guardrail ``holds``,
-            ``broken`` or ``not shown to hold``; ``not testable`` where nothing varies.
+        p_equivalence: p-value of "the difference is not within the margin"; NaN where that is not asked.
+        verdict: What may be said: ``better``, ``worse`` or ``no difference shown``, or ``no material difference`` where
+            the interval lies within the margin of a metric that is no guardrail, significant or not; of a guardrail
+            ``holds``, ``broken`` or ``not shown to hold``; ``not testable`` where nothing varies.
         power: Chance that the planned effect is found at the planned sample, by the standard error that was seen, the
             correction and the looks; NaN without one.
         detectable: Smallest relative effect that is then found with the planned power; NaN where there is none.
@@ -56,6 +61,7 @@ class Effect:
     relative: Estimate
     p_value: float
     p_adjusted: float
+    p_equivalence: float
     verdict: Verdict
     power: float
     detectable: float
@@ -67,8 +73,8 @@ class Effect:
             "better": self.metric.better, "margin": self.metric.margin, **self.found.to_dicts()[0],
             "difference_low": self.absolute.low, "difference_high": self.absolute.high,
             "lift_low": self.relative.low, "lift_high": self.relative.high, "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted, "verdict": self.verdict, "power": self.power,
-            "detectable": self.detectable, **dict(self.found.details),
+            "p_adjusted": self.p_adjusted, "p_equivalence": self.p_equivalence, "verdict": self.verdict,
+            "power": self.power, "detectable": self.detectable, **dict(self.found.details),
         }]  # fmt: skip
 
 
@@ -139,24 +145,38 @@ def _effect(
     plan: Plan, look: Look, metric: Metric, arm: str, found: Difference, p: float, p_adjusted: float,
     inflation: float,
 ) -> Effect:  # fmt: skip
-    verdict: Verdict
-    if not found.testable:
-        verdict = "not testable"
-    elif metric.role == "guardrail":
-        loss, relative = metric.loss
+    loss, relative = metric.loss
+    p_equivalence = math.nan
+    if loss and metric.aim != "non-inferiority" and found.testable:
+        p_equivalence = equivalence_p(found, -loss, loss, relative=relative)
+    if metric.role == "guardrail" and found.testable:
         worst = -metric.sign * loss
-        p_adjusted = (found.p_above if metric.sign > 0 else found.p_below)(worst, relative=relative)
-        # As the interval says: beyond the margin by more than the critical value of this look.
-        beyond, reach = metric.sign * found.z_at(worst, relative=relative), look.critical_value(found)
-        verdict = "holds" if beyond >= reach else "broken" if beyond <= -reach else "not shown to hold"
-    elif p_adjusted <= plan.alpha:
-        verdict = "better" if found.absolute.value * metric.sign > 0 else "worse"
-    else:
-        verdict = "no difference shown"
+        p_adjusted = (p_equivalence if metric.equivalence else
+                      (found.p_above if metric.sign > 0 else found.p_below)(worst, relative=relative))  # fmt: skip
+    verdict = _verdict(plan, look, metric, found, p_adjusted)
     return Effect(
-        metric, arm, found, look.interval(found), look.interval(found, relative=True), p, p_adjusted, verdict,
-        *_power(plan, look, metric, found, inflation),
+        metric, arm, found, look.interval(found), look.interval(found, relative=True), p, p_adjusted, p_equivalence,
+        verdict, *_power(plan, look, metric, found, inflation),
     )  # fmt: skip
+
+
+def _verdict(plan: Plan, look: Look, metric: Metric, found: Difference, p_adjusted: float) -> Verdict:
+    """What may be said, by the critical value of this look, as its interval says."""
+    if not found.testable:
+        return "not testable"
+    loss, relative = metric.loss
+    reach = look.critical_value(found)
+    # How far the difference is shown to lie above the lower margin and below the upper one, in normal deviates.
+    inside = [found.z_at(-loss, relative=relative), -found.z_at(loss, relative=relative)] if loss else []
+    if metric.role != "guardrail":
+        if inside and min(inside) >= reach:
+            return "no material difference"
+        if p_adjusted > plan.alpha:
+            return "no difference shown"
+        return "better" if found.absolute.value * metric.sign > 0 else "worse"
+    if not metric.equivalence:
+        inside = inside[:1] if metric.sign > 0 else inside[1:]
+    return "holds" if min(inside) >= reach else "broken" if min(inside) <= -reach else "not shown to hold"
 
 
 def _power(plan: Plan, look: Look, metric: Metric, found: Difference, inflation: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ interval.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -76,8 +77,10 @@ class Metric(Part):
         better: Whether ``higher`` or ``lower`` is better.
         effect: Smallest effect worth finding, relative to control (0.02 = 2 %), without a sign.
         margin: What a guardrail may lose, relative to control (0.02 = 2 %): it holds when the interval excludes a
-            larger loss.
+            larger loss. Of another metric the differences that do not matter, either way: where the interval lies
+            within them, there is no material difference.
         margin_absolute: The same in the unit of the metric instead, for what control may have none of (complaints).
+        equivalence: Whether a guardrail must not move either way: it holds when the interval lies within its margin.
         cap: Values above it count as it (winsorising), against absurd outliers; decided before the data are seen.
         missing: What a value that is missing means: ``error`` refuses it; ``leave_out``: it is not known, and units
             without any value are left out; ``zero``: nothing happened. None refuses it in a table with one row a unit;
@@ -97,6 +100,7 @@ class Metric(Part):
     effect: float | None = Field(default=None, gt=0)
     margin: float | None = Field(default=None, gt=0)
     margin_absolute: float | None = Field(default=None, gt=0)
+    equivalence: bool = False
     cap: float | None = None
     missing: Literal["error", "leave_out", "zero"] | None = None
     unit: str = ""
@@ -127,18 +131,35 @@ class Metric(Part):
         if self.margin is not None and self.margin_absolute is not None:
             raise ValueError(f"margin and margin_absolute are both given for '{self.name}'. Leave one of them out")
         given = self.margin if self.margin is not None else self.margin_absolute
-        if (given is None) == (self.role == "guardrail"):
+        if given is None and self.role == "guardrail":
             raise ValueError(
                 f"margin is missing for the guardrail '{self.name}'. Say how much it may lose, such as margin = 0.02"
-                if given is None
-                else f"margin is {given} for '{self.name}', which is {self.role}. Say role = \"guardrail\", or "
-                "leave margin out"
+            )
+        if self.role != "guardrail" and self.margin is not None and self.margin >= (self.effect or math.inf):
+            raise ValueError(
+                f"margin is {self.margin} for '{self.name}', whose effect worth finding is {self.effect}. Say a "
+                "smaller one: what is worth finding matters"
+            )
+        if self.equivalence and self.role != "guardrail":
+            raise ValueError(
+                f"equivalence is given for '{self.name}', which is {self.role}. Leave it out: a margin is enough for "
+                "the verdict of no material difference"
             )
         return self
 
     @property
+    def aim(self) -> Literal["difference", "non-inferiority", "equivalence"]:
+        """What is to be shown: a difference, that no more than the margin is lost, or that it lies within the margin.
+
+        A metric that names an effect worth finding looks for a difference, whatever does not matter of it.
+        """
+        if self.role == "guardrail":
+            return "equivalence" if self.equivalence else "non-inferiority"
+        return "difference" if self.effect is not None or not self.loss[0] else "equivalence"
+
+    @property
     def loss(self) -> tuple[float, bool]:
-        """What a guardrail may lose, and whether that is relative to control; 0 where it is no guardrail.
+        """The margin, and whether it is relative to control; 0 where there is none.
 
         Example:
             >>> Metric(name="complaints", value="n", role="guardrail", better="lower", margin_absolute=0.01).loss
@@ -150,6 +171,18 @@ class Metric(Part):
         """A loss as the margin is given: in percent of control, or in the unit of the metric."""
         sign = "+" if signed else ""
         return f"{loss:{sign}.2%}" if self.loss[1] else f"{loss:{sign}.4g}" + (f" {self.unit}" if self.unit else "")
+
+    @property
+    def margin_in_words(self) -> str:
+        """The margin as it is given, with ± where it counts either way; empty where there is none.
+
+        Example:
+            >>> Metric(name="price", value="p", role="guardrail", margin=0.02, equivalence=True).margin_in_words
+            '±2.00%'
+        """
+        if not self.loss[0]:
+            return ""
+        return ("" if self.aim == "non-inferiority" else "±") + self.in_words(self.loss[0])
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -290,7 +290,10 @@ def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bo
                     "not "
                     "decide.")  # fmt: skip
     if plan.guardrails:
-        said.append("Guardrails are tests of non-inferiority against their margins, not corrected: all have to hold.")
+        both = " (with ±, of equivalence)" if any(metric.equivalence for metric in plan.guardrails) else ""
+        said.append(
+            f"Guardrails are tests of non-inferiority{both} against their margins, not corrected: all have to hold."
+        )
     if plan.sequential is not None:
         said.append(f"Intervals and p-values of all metrics hold at this look: {look.words}.")
     for effect in effects:
@@ -361,6 +364,9 @@ def _next_steps(
             said.append(f"Roll out {arms}, and keep a holdout to see whether the effect lasts.")
         elif decision.word == "do not ship":
             said.append(f"Keep {plan.control}; look at the segments for where {decision.arm} does harm.")
+        elif decision.word == "no material difference":
+            said.append(f"Choose between {decision.arm} and {plan.control} by what they cost: of what was measured, "
+                        "nothing that matters tells them apart.")  # fmt: skip
         elif decision.word == "stop without hope":
             said.append(f"Keep {plan.control}: what {decision.arm} was hoped to do would hardly be found any more.")
         elif decision.word == "undecided":

@@ -77,12 +77,18 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
         steps.append(
             f"Do not ship if the {plan.level:.0%} interval of a guardrail lies wholly beyond its margin: {limits}."
         )
-        steps.append(f"Ship {arm} if {primary}{correction}, and the interval of every guardrail excludes a loss beyond "
-                     "its margin. Guardrails need no correction: all of them have to hold.")  # fmt: skip
+        steps.append(f"Ship {arm} if {primary}{correction}, and the interval of every guardrail excludes a loss (with "
+                     "±, a move) beyond its margin. Guardrails need no correction: all of them have to hold.")  # fmt: skip
         steps.append("If the primary metric improves but the interval of a guardrail still includes its margin: not "
                      "proven safe. Run longer.")  # fmt: skip
     else:
         steps.append(f"Ship {arm} if {primary}{correction}.")
+    immaterial = [metric for metric in plan.primary if metric.loss[0]]
+    if immaterial:
+        limits = " and ".join(f"{metric.name} within {metric.margin_in_words}" for metric in immaterial)
+        steps.append(f"No material difference if the whole {plan.level:.0%} interval of every primary metric lies "
+                     f"within its margin ({limits}) and every guardrail holds. A metric whose interval does is neither "
+                     "better nor worse, whatever its p-value.")  # fmt: skip
     steps.append("Otherwise: it cannot be concluded. The interval says which effects remain possible; keep control.")
     return tuple(steps)
 
@@ -123,6 +129,6 @@ def _moves(metric: Metric, plan: Plan, *, worse: bool = False) -> str:
 
 
 def _limit(metric: Metric) -> str:
-    sign = "−" if metric.better == "higher" else "+"
+    sign = "±" if metric.equivalence else "−" if metric.better == "higher" else "+"
     loss, relative = metric.loss
     return f"{metric.name} {sign}{metric.in_words(loss)}" + (" of control" if relative else "")

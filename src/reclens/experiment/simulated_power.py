@@ -47,7 +47,7 @@ class _Resampled:
 
 def simulate_power(
     statistic: Statistic, *, units: int, n: float, effect: float = 0.0, shares: tuple[float, float] = (0.5, 0.5),
-    level: float = 0.95, margin: float | None = None, better: int = 1, runs: int = 400,
+    level: float = 0.95, margin: float | None = None, equivalence: bool = False, better: int = 1, runs: int = 400,
     rng: int | np.random.Generator = 0,
 ) -> Estimate:  # fmt: skip
     """Share of simulated experiments that find a planted effect, or exclude the margin.
@@ -60,6 +60,7 @@ def simulate_power(
         shares: Shares of control and treatment.
         level: Confidence level of the interval.
         margin: Relative margin of a non-inferiority test.
+        equivalence: Whether the interval has to lie within the margin on both sides.
         better: +1 where higher is better, −1 where lower is.
         runs: Experiments.
         rng: Seed or generator.
@@ -88,6 +89,8 @@ def simulate_power(
     else:
         worst = -margin * np.abs(drawn.control)
         found = better * difference - z * error > worst
+        if equivalence:
+            found &= better * difference + z * error < -worst
     share = proportion(int(found.sum()), len(found))
     return Estimate(share.value, share.low, share.high, n=len(found), level=share.level,
                     note=f"simulated: {len(found):,} experiments resampled from {units:,} units")  # fmt: skip

@@ -303,13 +303,15 @@ def question_of(
     margin = metric.margin
     if metric.margin_absolute is not None and known.mean:
         margin = metric.margin_absolute / abs(known.mean)
+    if metric.aim == "difference":
+        margin = None
     return Question(
         kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
-        shares=(plan.arms[plan.control], smallest), margin=margin,
+        shares=(plan.arms[plan.control], smallest), margin=margin, equivalence=metric.aim == "equivalence",
         absolute_margin=metric.margin_absolute is not None, sign=metric.sign, r2=known.r2, icc=known.icc,
         cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation,
-        comparisons=len(plan.treatments) * len(plan.primary) if primary else 1, correction=plan.correction,
-        formula=formula,
+        comparisons=len(plan.treatments) * len(plan.primary) if primary and margin is None else 1,
+        correction=plan.correction, formula=formula,
     )  # fmt: skip
 
 
@@ -335,7 +337,7 @@ def _size(
     if metric.kind == "quantile" and history is not None and known.units < history.height:
         statistic, units = statistic_of(metric, plan, history)
     question = question_of(metric, plan, known, inflation=inflation)
-    if metric.role == "primary" and metric.effect is None:
+    if metric.role == "primary" and metric.effect is None and not metric.loss[0]:
         raise UsageError(f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
                          "worth finding, such as effect = 0.02.")  # fmt: skip
     target = None if metric.effect is None else metric.sign * metric.effect
@@ -345,14 +347,16 @@ def _size(
     true = 0.0 if question.margin is not None else target
     found = achieved = simulated = None
     if planned is not None:
-        found = question.effect(n=planned, power=plan.power, sign=metric.sign if question.margin is None else 1)
         achieved = None if true is None else float(question.power(true, planned))
+        if not question.equivalence or (achieved or 0.0) >= plan.power:  # too few units show equivalence of nothing
+            found = question.effect(n=planned, power=plan.power, sign=metric.sign if question.margin is None else 1)
     if statistic is not None and true is not None and (planned or size):
         n = planned if planned is not None else size.n if size is not None else 0
         # As the formulas do: a corrected alpha for several tests, and fewer units for the looks on the way.
         simulated = simulate_power(statistic, units=units, n=n / question.inflation, effect=true,
                                    shares=question.shares, level=1 - question.alpha, margin=question.margin,
-                                   better=metric.sign, runs=runs, rng=rng)  # fmt: skip
+                                   equivalence=question.equivalence, better=metric.sign, runs=runs,
+                                   rng=rng)  # fmt: skip
     note = "size by the spread of resampled histories, power by simulation" if of_arm else ""
     return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,
                       simulated=simulated, days=None, skew=_skew(known, question, planned or (size and size.n)),

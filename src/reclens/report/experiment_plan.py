@@ -59,7 +59,10 @@ def summary_of(sizing: Sizing) -> list[str]:
             said.append(f"{each.metric.name} decides. An effect of {each.metric.effect:.2%} is found with a power of "
                         f"{plan.power:.0%} by {each.size.n:,} units over all arms{days} ({each.size.title})."
                         )  # fmt: skip
-    limits = [f"{metric.name} may lose {metric.in_words(metric.loss[0])}" for metric in plan.guardrails]
+    limits = [
+        f"{metric.name} may {'move by' if metric.equivalence else 'lose'} {metric.margin_in_words}"
+        for metric in plan.guardrails
+    ]
     if limits:
         said.append(f"Guardrails: {'; '.join(limits)}.")
     if sizing.enough is not None and sizing.planned is not None and sizing.needed is not None:

@@ -33,11 +33,12 @@ def metric_table(plan: Plan) -> Table:
         made = f"{metric.q:.0%} quantile of {made}" if metric.q is not None else made
         made += f", capped at {metric.cap:g}" if metric.cap is not None else ""
         records.append({**metric.to_dicts()[0], "made_from": made})
-        lost = metric.in_words(metric.loss[0]) if metric.role == "guardrail" else NOTHING
+        lost = metric.margin_in_words or NOTHING
         rows.append((metric.name, metric.role, metric.kind, made, metric.better, _percent(metric.effect),
                      lost, ", ".join(metric.covariates) or NOTHING))  # fmt: skip
-    heads = ("metric", "role", "kind", "made from", "better", "worth finding", "may lose", "covariates")
-    note = "Effects and margins in percent are relative to control; covariates were measured before (CUPED)."
+    heads = ("metric", "role", "kind", "made from", "better", "worth finding", "margin", "covariates")
+    note = "Effects and margins in percent are relative to control; a margin is what a guardrail may lose, with ± what "
+    note += "it may move, or what does not matter of another metric; covariates were measured before (CUPED)."
     return Table("Metrics", heads, tuple(rows), tuple(records), (note,))
 
 

@@ -87,8 +87,13 @@ def effect_table(readout: Readout) -> Table:
         "decision",
     )
     methods = tuple(dict.fromkeys(f"{e.metric.name}: {e.found.method}." for e in readout.effects))
-    note = "Adjusted p of a guardrail: one-sided, of a loss of its margin or more."
-    return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), (*methods, note))
+    notes = ["Adjusted p of a guardrail: one-sided, of a loss of its margin or more, or of a move beyond it."]
+    notes += [
+        f"{e.metric.name}, {e.arm}: p = {p_value(e.p_equivalence)} of a difference beyond {e.metric.margin_in_words}."
+        for e in readout.effects
+        if e.metric.role != "guardrail" and e.p_equivalence == e.p_equivalence
+    ]
+    return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), (*methods, *notes))
 
 
 def guard_table(readout: Readout) -> Table:
@@ -146,11 +151,13 @@ def _guardrails(readout: Readout) -> list[Part]:
     if not rails:
         return []
     rows = tuple(
-        (e.metric.name, e.arm, share(e.relative), e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True),
-         p_value(e.p_adjusted), e.verdict)
+        (e.metric.name, e.arm, share(e.relative), e.metric.margin_in_words if e.metric.equivalence else
+         e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True), p_value(e.p_adjusted), e.verdict)
         for e in rails
     )  # fmt: skip
     lead = "Tests of non-inferiority: a guardrail holds when its interval excludes a loss beyond the margin."
+    if any(e.metric.equivalence for e in rails):
+        lead += " With ±, of equivalence: it holds when its interval lies within the margin."
     table = Table("Guardrails", ("metric", "arm", "lift", "margin", "p", "verdict"), rows, tuple(_records(rails)))
     return [Part(title="Guardrails", lead=lead, tables=(table,))]
 

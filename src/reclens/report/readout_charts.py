@@ -29,7 +29,8 @@ def forest_chart(readout: Readout) -> Any:
         rows.append({
             "row": name, "system": effect.metric.role, "value": lift.value, "low": lift.low, "high": lift.high,
             "small": effect.verdict in ("no difference shown", "not shown to hold", "not testable"),
-            "margin": -effect.metric.sign * effect.metric.margin if effect.metric.margin is not None else None,
+            "margins": [] if effect.metric.margin is None else [side * effect.metric.margin for side in (-1, 1)
+                        if effect.metric.aim != "non-inferiority" or side != effect.metric.sign],
             "tip": f"{name} ({effect.metric.role}): {share(lift)}, {effect.verdict}",
         })  # fmt: skip
     if not rows:
@@ -38,9 +39,9 @@ def forest_chart(readout: Readout) -> Any:
     roles = [role for role in ("primary", "secondary", "guardrail") if any(row["system"] == role for row in rows)]
     chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=roles, title="lift over control (0.02 is 2 %)")
     layers = [zero(), chart]
-    limits = [row for row in rows if row["margin"] is not None]
-    if limits:
-        told = [{**row, "tip": f"margin of {row['row']}: {row['margin']:+.2%}"} for row in limits]
+    told = [{"row": row["row"], "margin": at, "tip": f"margin of {row['row']}: {at:+.2%}"}
+            for row in rows for at in row.pop("margins")]  # fmt: skip
+    if told:
         layers.append(base_of(told, height=_ROW * len(rows)).mark_tick(thickness=2, size=18, color="var(--muted)")
                       .encode(x=alt.X("margin:Q"), y=order, tooltip="tip:N"))  # fmt: skip
     return alt.layer(*layers)

@@ -73,6 +73,7 @@ class Question:
         level: Confidence level of the interval: 1 − alpha, two-sided.
         margin: How much worse the treatment may be: the question is then whether the interval excludes a larger loss
             (non-inferiority, one tail of the same interval), and an effect of 0 is what one hopes to confirm.
+        equivalence: Whether the interval has to lie within the margin on both sides (equivalence, TOST).
         absolute_margin: Whether the margin, though given relative to control, is one of the difference: shares are then
             tested by their difference and not by their ratio.
         sign: Under a margin, +1 where higher is better and -1 where lower is; better is positive then.
@@ -105,6 +106,7 @@ class Question:
     shares: tuple[float, float] = (0.5, 0.5)
     level: float = 0.95
     margin: float | None = None
+    equivalence: bool = False
     absolute_margin: bool = False
     sign: int = 1
     tails: Literal[1, 2] = 2
@@ -132,6 +134,7 @@ class Question:
             _check("mean", self.mean, self.mean != 0, "not 0 for relative effects; say relative=False")
         _check("level", self.level, 0 < self.level < 1, "between 0 and 1, such as 0.95")
         _check("margin", self.margin, self.margin is None or self.margin > 0, "above 0: how much may be lost")
+        _check("equivalence", self.equivalence, self.margin is not None or not self.equivalence, "with a margin")
         _check("shares", self.shares, min(self.shares) > 0 and sum(self.shares) <= 1 + 1e-9, "above 0, together ≤ 1")
         _check("comparisons", self.comparisons, self.comparisons >= 1, "1 or more")
         _check("r2", self.r2, 0 <= self.r2 < 1, "in 0 … 1, below 1")
@@ -174,8 +177,12 @@ class Question:
             alpha=self.alpha / (2 if self.margin is not None else 1), tails=tails,
             side=1 if self.margin is None else self.sign, relative=self.relative and not self.absolute_margin,
         )  # fmt: skip
+        of = FORMULAS[self.formula_name].power
         with np.errstate(all="ignore"):
-            return FORMULAS[self.formula_name].power(given)
+            if not self.equivalence:
+                return of(given)
+            # Both tests reject but where one of them does not, and hardly ever neither does (Phillips 1990).
+            return np.maximum(of(given) + of(replace(given, delta=-delta, side=-given.side)) - 1, 0.0)
 
     @property
     def formula_name(self) -> str:
@@ -218,8 +225,8 @@ class Question:
 
         def solve(question: Question) -> float:
             offset = question.margin or 0.0
-            largest = 1e9
-            if question.kind == "proportion":
+            largest = 1e9 if not question.equivalence else offset  # equivalence is likeliest without an effect
+            if question.kind == "proportion" and not question.equivalence:
                 up = sign * (1 if question.margin is None else question.sign) > 0
                 room = 1 - question.mean if up else question.mean
                 largest = offset + 0.999999 * room / (abs(question.mean) if question.relative else 1.0)
@@ -267,7 +274,8 @@ class Question:
         said = []
         if self.margin is not None:
             loss = f"{self.margin:.2%}" if self.relative else f"{self.margin:g}"
-            said.append(f"non-inferiority: the interval has to exclude a loss of {loss}, one tail of it")
+            said.append(f"equivalence: the interval has to lie within ±{loss}" if self.equivalence else
+                        f"non-inferiority: the interval has to exclude a loss of {loss}, one tail of it")  # fmt: skip
         if self.comparisons > 1:
             said.append(f"{self.comparisons} tests share the alpha of {1 - self.level:.3g} ({self.correction}): "
                         f"{self.alpha:.3g} each")  # fmt: skip

@@ -1,0 +1,149 @@
+"""Equivalence in an experiment: guardrails that must not move either way, and differences that do not matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reclens.errors import UsageError
+from reclens.experiment import Plan, load_plan
+from reclens.experiment.calculator import calculate
+from reclens.experiment.plan import EXAMPLE_PLAN
+from reclens.experiment.read import Readout, read_sums
+from reclens.experiment.rule import decision_rule
+from reclens.experiment.sizing import size_plan
+from reclens.experiment.sums import Sums
+from reclens.report.readout import build_readout
+
+MATTERS = {"name": "clicks", "value": "y", "margin": 0.02}
+PRICE = {"name": "price", "value": "z", "role": "guardrail", "margin": 0.02, "equivalence": True}
+
+
+def plan(*metrics: dict[str, Any], **more: Any) -> Plan:
+    return Plan(name="t", arms={"a": 0.5, "b": 0.5}, metrics=metrics, **more)
+
+
+def read(of: Plan, n: int = 10_000, sd: float = 50.0, **lifts: float) -> Readout:
+    """Arms of n units with means of 100 and 100 times one plus the lift, of each column."""
+    rows = []
+    for arm in ("a", "b"):
+        row: dict[str, Any] = {"arm": arm, "n": n}
+        for column, lift in lifts.items():
+            mean = 100 * (1 + (lift if arm == "b" else 0.0))
+            row |= {f"sum:{column}": n * mean, f"product:{column}:{column}": (n - 1) * sd**2 + n * mean**2}
+        rows.append(row)
+    return read_sums(of, Sums.of_rows(rows, arms=["a", "b"]))
+
+
+# The standard error of a lift is 0.71 %, so that its interval is about ±1.39 points wide.
+@pytest.mark.parametrize(
+    ("lift", "verdict", "word"),
+    [(0.0, "no material difference", "no material difference"), (0.005, "no material difference",
+     "no material difference"), (0.008, "no difference shown", "undecided"),
+     (-0.008, "no difference shown", "undecided"), (0.018, "better", "ship"), (-0.018, "worse", "do not ship")],
+)  # fmt: skip
+def test_a_primary_metric_within_its_margin_has_no_material_difference(lift: float, verdict: str, word: str) -> None:
+    found = read(plan(MATTERS), y=lift)
+    effect = found.effects[0]
+    assert effect.verdict == verdict and found.decisions[0].word == word
+    assert effect.relative.low is not None and effect.relative.high is not None
+    within = effect.relative.low > -0.02 and effect.relative.high < 0.02
+    assert within == (verdict == "no material difference") == (effect.p_equivalence <= 0.025)
+    assert effect.to_dicts()[0]["p_equivalence"] == effect.p_equivalence
+
+
+def test_a_difference_that_is_significant_and_immaterial_does_not_matter() -> None:
+    # 40,000 units an arm: ±0.7 points.
+    found = read(plan(MATTERS), n=40_000, y=-0.01)
+    assert found.effects[0].p_value < 0.01 and found.effects[0].verdict == "no material difference"
+    assert found.decisions[0].word == "no material difference"
+    said = " ".join(found.decisions[0].sentences)
+    assert "No material difference of b from a: clicks within the margin" in said and "within ±2.00%" in said
+    page = build_readout(found).markdown
+    assert "no material difference" in page and "beyond ±2.00%" in page and "by what they cost" in page
+
+
+@pytest.mark.parametrize(
+    ("lift", "verdict", "word"),
+    [(0.0, "holds", "ship"), (0.008, "not shown to hold", "undecided"), (-0.008, "not shown to hold", "undecided"),
+     (0.04, "broken", "do not ship"), (-0.04, "broken", "do not ship")],
+)  # fmt: skip
+def test_a_guardrail_of_equivalence_must_not_move_either_way(lift: float, verdict: str, word: str) -> None:
+    asked = plan({"name": "clicks", "value": "y"}, PRICE)
+    found = read(asked, y=0.05, z=lift)
+    rail = found.effects[1]
+    assert rail.verdict == verdict and found.decisions[0].word == word
+    assert rail.relative.low is not None and rail.relative.high is not None
+    assert (rail.p_adjusted <= 0.025) == (verdict == "holds") == (max(-rail.relative.low, rail.relative.high) < 0.02)
+    said = " ".join(found.decisions[0].sentences)
+    assert f"Guardrail price {verdict}" in said and "it may move by ±2.00%" in said
+    # The same margin as one of non-inferiority is broken on one side alone.
+    one = read(plan({"name": "clicks", "value": "y"}, PRICE | {"equivalence": False}), y=0.05, z=lift).effects[1]
+    assert one.verdict == ("holds" if lift >= 0 else verdict)
+
+
+def test_an_open_guardrail_leaves_no_material_difference_undecided() -> None:
+    found = read(plan(MATTERS, PRICE), y=0.0, z=0.008)
+    assert found.effects[0].verdict == "no material difference" and found.decisions[0].word == "undecided"
+    assert read(plan(MATTERS, PRICE), y=0.0, z=0.04).decisions[0].word == "do not ship"
+
+
+def test_looks_on_the_way_widen_what_has_to_lie_within() -> None:
+    # At the first of four looks the bound is 4.33 and not 1.96: what is shown at the end is not shown there.
+    asked = plan(MATTERS, days=28, sequential={"looks": 4})
+    sums = Sums.of_rows(
+        [{"arm": arm, "n": 10_000, "sum:y": 1e6, "product:y:y": 9_999 * 2500.0 + 1e8} for arm in ("a", "b")],
+        arms=["a", "b"],
+    )
+    assert read_sums(asked, sums, days=28).effects[0].verdict == "no material difference"
+    assert read_sums(asked, sums, days=7).effects[0].verdict == "no difference shown"
+
+
+def test_the_rule_says_what_is_immaterial_before_the_data_are_seen() -> None:
+    rule = " ".join(decision_rule(plan(MATTERS, PRICE)))
+    assert "every primary metric lies within its margin (clicks within ±2.00%)" in rule
+    assert "price ±2.00% of control" in rule
+    assert "material" not in " ".join(decision_rule(load_plan_of_example()))
+
+
+def load_plan_of_example() -> Plan:
+    import tomllib
+
+    return load_plan(tomllib.loads(EXAMPLE_PLAN))
+
+
+def test_plans_that_ask_for_equivalence_are_sized_for_it() -> None:
+    known = {"baseline": {"mean": 100.0, "sd": 50.0}}
+    sizing = size_plan(plan(MATTERS | known, PRICE | known, days=10, daily_units=5000))
+    # Two arms: n = 2 · (σ ÷ μ)² (z₀.₉₇₅ + z₀.₉)² ÷ margin², by the normal distribution.
+    n = 2 * 0.25 * (1.959964 + 1.281552) ** 2 / 0.02**2
+    for name in ("clicks", "price"):
+        size, question = sizing[name].size, sizing[name].question
+        assert size is not None and size.n_control == pytest.approx(n, rel=1e-3)
+        assert question is not None and question.equivalence
+    # With an effect worth finding, that is what a metric is sized for, and its margin is read only.
+    found = size_plan(plan(MATTERS | known | {"effect": 0.05}))["clicks"]
+    assert found.question is not None and found.question.margin is None and not found.question.equivalence
+    # Too few units to show it: there is no effect that they would confirm.
+    few = size_plan(plan(MATTERS | known, days=1, daily_units=500))["clicks"]
+    assert few.achieved is not None and few.achieved < 0.1 and few.found is None
+
+
+def test_the_calculator_answers_questions_of_equivalence() -> None:
+    found = calculate(kind="mean", mean=100, sd=50, margin=0.02, equivalence=True)
+    assert found.question.equivalence and "show that the difference lies within ±2.00%" in found.words
+    assert found.answer.n > calculate(kind="mean", mean=100, sd=50, margin=0.02).answer.n
+    with pytest.raises(UsageError, match="margin is missing"):
+        calculate(mean=0.2, effect=0.1, equivalence=True)
+
+
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [(MATTERS | {"equivalence": True}, "equivalence is given for 'clicks', which is primary"),
+     (MATTERS | {"effect": 0.02}, "whose effect worth finding is 0.02"),
+     (PRICE | {"margin": None}, "margin is missing for the guardrail 'price'")],
+)  # fmt: skip
+def test_margins_that_cannot_be_meant(metric: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        plan({"name": "x", "value": "x"}, metric)
