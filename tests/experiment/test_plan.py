@@ -49,7 +49,14 @@ def test_defaults_are_spelled_out() -> None:
         ({"metrics": [{**CLICKS, "kind": "ratio"}]}, "per is missing for 'clicks'"),
         ({"metrics": [{**CLICKS, "kind": "quantile"}]}, "q is missing for 'clicks'"),
         ({"metrics": [{**CLICKS, "role": "guardrail"}]}, "margin is missing for the guardrail 'clicks'"),
-        ({"metrics": [{**CLICKS, "margin": 0.1}]}, "margin is 0.1 for 'clicks', which is primary"),
+        (
+            {"metrics": [{**CLICKS, "margin": 0.1, "effect": 0.05}]},
+            "margin is 0.1 for 'clicks', whose effect worth finding is 0.05",
+        ),
+        (
+            {"metrics": [{**CLICKS, "margin": 0.1, "equivalence": True}]},
+            "equivalence is given for 'clicks', which is primary",
+        ),
         ({"metrics": [{**CLICKS, "kind": "gini", "covariates": ["b"]}]}, "covariates are given"),
         ({"metrics": [{**CLICKS, "baseline": {"men": 1}}]}, "[metrics.1.baseline] has no key 'men'. Did you"),
         ({"sequential": {"spendng": "pocock"}}, "[sequential] has no key 'spendng'. Did you mean 'spending'"),

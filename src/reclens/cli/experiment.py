@@ -107,7 +107,8 @@ def size(
     asked: dict[str, Any] = {"kind": kind, "spending": spending}
     found = calculate(mean=mean, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence, power=power,
                       level=level, arms=arms, treated=treated, correction=correction, r2=r2, icc=icc,
-                      cluster_size=cluster_size, cluster_cv=cluster_cv, looks=looks, daily=daily, formula=formula, **asked)  # fmt: skip
+                      cluster_size=cluster_size, cluster_cv=cluster_cv, looks=looks, daily=daily, formula=formula,
+                      **asked)  # fmt: skip
     say(found.words)
     for sentence in found.answer.adjustments:
         say(f"- {sentence}")
