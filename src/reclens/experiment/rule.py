@@ -78,8 +78,8 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
             f"Do not ship if the {plan.level:.0%} interval of a guardrail lies wholly beyond its margin: {limits}."
         )
         steps.append(
-            f"Ship {arm} if {primary}{correction}, and the interval of every guardrail excludes a loss (with ±, a move) "
-            "beyond its margin. Guardrails need no correction: all of them have to hold."
+            f"Ship {arm} if {primary}{correction}, and the interval of every guardrail excludes a loss (with ±, a "
+            "move) beyond its margin. Guardrails need no correction: all of them have to hold."
         )
         steps.append("If the primary metric improves but the interval of a guardrail still includes its margin: not "
                      "proven safe. Run longer.")  # fmt: skip
