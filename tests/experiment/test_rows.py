@@ -258,6 +258,10 @@ def test_an_event_id_tells_duplicates_that_differ_elsewhere(rng: np.random.Gener
     # Numbers of requests that begin anew with each user, and events without one, are no duplicates.
     own = frame.with_columns(event=pl.int_range(pl.len()).over("user_id"))
     assert guard(read(own, event_id="event"), "duplicates").status == "fine"
+    homes = plan(cluster="home")
+    of_home = own.with_columns(home=pl.col("user_id") // 4 * 2 + (pl.col("variant") == "new"))
+    grouped = read_sums(homes, gather_events(of_home, homes, event_id="event"))
+    assert guard(grouped, "duplicates").status == "fine"
     bare = frame.with_columns(event=pl.lit(None, pl.Int64))
     assert guard(read(bare, event_id="event"), "duplicates").status == "fine"
     kept = gather_events(bare, plan(), event_id="event", duplicates="drop")
