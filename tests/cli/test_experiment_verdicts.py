@@ -19,6 +19,12 @@ def test_verdicts_side_by_side(run, tmp_path) -> None:
     told = (tmp_path / "told.md").read_text()
     right = sum(row["right"] is True for row in rows if row["verdict"] == "interleaving")
     assert "In truth the treatment raises clicks a list" in told and f"interleaving, 4 estimates: {right} right" in told
+    assert "that runs high for a policy whose lists have stronger items" in told, (
+        "in the document, not only in the docs"
+    )
+    assert "dm: it has no interval" in told
+    methods = [row["method"] for row in rows if row["verdict"] == "off-policy"]
+    assert "ips" in methods and "iips" not in methods and len(set(methods)) == len(methods)
     page = (tmp_path / "told.html").read_text()
     drawn = [
         json.loads(spec) for spec in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.S)

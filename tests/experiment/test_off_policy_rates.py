@@ -65,11 +65,15 @@ def test_every_interval_holds_the_truth_of_300_logs(rate: float, rate_error) -> 
 
 @pytest.mark.parametrize("clicks", [5, 10, 20])
 def test_few_clicks_give_no_false_verdicts(clicks: int, rate_error) -> None:
-    said, runs = [], 200
+    said, held, runs = [], [], 200
     for seed in range(runs):
         log, _, target, _ = drawn_log(np.random.default_rng(seed), clicks / 5_000, alike=True)
         found = evaluate_policy(log, target, estimators=["ips", "dr"])
         said += [[found[name].says, found[name].refused] for name in ("ips", "dr")]
+        gap = found["dr"].difference
+        held += [gap.low <= 0 <= gap.high] if gap.low is not None else []
+    # The intervals hold also where the floor forbids a verdict: 5 clicks and fewer.
+    assert np.mean(held) >= 0.95 - rate_error(0.05, len(held)) and len(held) > 0.95 * runs
     says, refused = np.array(said, object).T
     wrong = np.isin(says, ("higher", "lower")).mean()
     assert wrong <= 0.05 + rate_error(0.05, runs), wrong
@@ -105,6 +109,21 @@ def test_the_normal_interval_is_that_of_student() -> None:
     found = evaluate_policy(log, np.array([0.7, 0.3]), estimators=["ips"], method="normal")["ips"].value
     low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
     assert (found.value, found.low, found.high) == pytest.approx((values.mean(), low, high), rel=1e-12)
+
+
+def test_the_normal_interval_of_snips_is_the_delta_method() -> None:
+    rng = np.random.default_rng(1)
+    reward, action = rng.exponential(size=60), rng.integers(2, size=60)
+    log = Decisions.of(action, reward, np.full(60, 0.5))
+    w = np.where(action == 0, 1.4, 0.6)
+    value = (w * reward).sum() / w.sum()
+    influence = w * (reward - value) / w.mean()
+    half = stats.t.ppf(0.975, 59) * stats.sem(influence)
+    found = evaluate_policy(log, np.array([0.7, 0.3]), estimators=["snips"], method="normal")["snips"]
+    assert (found.value.low, found.value.high) == pytest.approx((value - half, value + half), rel=1e-12)
+    gap = influence + value - reward
+    half = stats.t.ppf(0.975, 59) * stats.sem(gap)
+    assert (found.difference.low, found.difference.high) == pytest.approx((gap.mean() - half, gap.mean() + half))
 
 
 def test_the_normal_interval_of_unequal_users_is_the_jackknife() -> None:
@@ -154,6 +173,37 @@ def test_halls_interval_by_hand() -> None:
         t = np.real(next(root for root in np.roots([a * a / 3, a, 1, a / 2 - x]) if abs(root.imag) < 1e-9))
         ends.append(reward.mean() - se * t)
     assert (found.low, found.high) == pytest.approx(ends, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "likely"), [(150, True), (15_000, False)])
+def test_the_larger_variance_counts_unless_the_prediction_is_wrong(n: int, likely: bool) -> None:
+    """The item with the large weight was never clicked: with few decisions by chance, with many it is not liked."""
+    from reclens.experiment.off_policy.intervals import _about_rewards, _predicted_sums
+
+    action = np.arange(n) % 10 // 9
+    reward = ((action == 0) & (np.arange(n) % 15 == 0)).astype(float)
+    log = Decisions.of(action, reward, np.where(action == 0, 0.9, 0.1))
+    part = Linear(np.where(action == 0, 0.5 / 0.9, 5.0), np.zeros(n))
+    # All items are predicted to be clicked alike.
+    moments = np.full((4, 2, 1), reward.mean())
+    found = mean_estimates({"a": part}, log, moments=moments)["a"]
+    e = part.values(reward) - part.values(reward).mean()
+    grown = 1 / (1 - 1 / n)
+    observed = np.array([((e * grown) ** p).sum() for p in (2, 3, 4)])
+    value = part.values(reward).mean()
+    predicted = _predicted_sums(np.full(n, value), part, log, _about_rewards(moments, log), np.full(n, grown))
+    assert predicted[0] > observed[0]
+    assert (observed[0] >= predicted[0] - 3 * np.sqrt(predicted[2])) == likely
+    used = [observed, predicted] if likely else [observed]
+    freedom = min(n - 1, 2 / (max(s[2] / s[0] ** 2 for s in used) - 1 / n))
+    sums = predicted if likely else observed
+    a, se = sums[1] / sums[0] ** 1.5 / 3, np.sqrt((n - 1) / n * sums[0]) / n
+    ends = []
+    for side in (1, -1):
+        x = side * stats.t.ppf(0.975, freedom)
+        t = np.real(next(root for root in np.roots([a * a / 3, a, 1, a / 2 - x]) if abs(root.imag) < 1e-9))
+        ends.append(value - se * t)
+    assert (found.low, found.high) == pytest.approx(ends, rel=1e-7)
 
 
 def test_weights_at_the_threshold_are_kept() -> None:

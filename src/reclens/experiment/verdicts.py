@@ -97,7 +97,7 @@ class Verdicts:
         if found.objections or each.refused is not None:
             row |= {"says": "none", "right": None}
         own = found.weights.effective if each.effective is None else each.effective
-        alone = self.places > 1 and (found.by_place or each.estimator in PLACE_BY_PLACE)
+        alone = self.places > 1 and (found.unit == "decision" or each.estimator in PLACE_BY_PLACE)
         note = " ".join(found.objections) or each.reason or (BY_PLACE if alone else None)
         return row | {"effective": own, "note": note}
 

@@ -85,7 +85,7 @@ class OffPolicy:
         decided_by: The estimator whose difference decides: ``dr`` where there is a reward model, else ``snips``.
         model: How rewards were predicted; None where they were not.
         unit: What a value is the mean over.
-        by_place: Whether items count by their place alone, in lists of several.
+        by_place: Whether the deciding estimator takes items by their place alone, in lists of several.
     """
 
     values: tuple[PolicyValue, ...]

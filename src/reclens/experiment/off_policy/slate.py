@@ -90,7 +90,8 @@ def evaluate_lists(
     if pi_weights is None and _never_repeats(decisions):
         said = tuple(_without_value(each) if each.estimator == "pi" else each for each in said)
     measured = weigh(decisions, target, limits=limits)
-    return OffPolicy(said, logged, measured, objections(measured, limits=limits), "sn_iips", None, "list")
+    return OffPolicy(said, logged, measured, objections(measured, limits=limits), "sn_iips", None, "list",
+                     by_place=decisions.n_places > 1)  # fmt: skip
 
 
 def _list_parts(
