@@ -175,11 +175,33 @@ def test_units_in_two_arms_are_left_out_of_quantiles_and_lists_too() -> None:
     assert shown.treatment == pytest.approx(rest.filter(variant="new")["item_id"].n_unique() / 100)
 
 
-def test_few_rows_an_item_are_said() -> None:
-    """300 rows an arm over 100 items: three each."""
-    few = log(30)
-    found = arm_differences(few, PLAN, catalogue=range(100))["Gini", "new"]
-    assert "3.0 rows shown for each item" in found.notes[-1]
-    assert not any(
-        "rows shown" in note for note in arm_differences(log(), PLAN, catalogue=range(100))["Gini", "new"].notes
-    )
+def test_few_users_and_few_rows_an_item_are_refused() -> None:
+    """15 users an arm; 6,000 rows an arm over 30,000 items."""
+    few = arm_differences(log(30), PLAN, catalogue=range(100))["Gini", "new"]
+    assert (few.testable, few.reason) == (False, "too_few") and "15 users" in few.notes[0]
+    thin = arm_differences(log(), PLAN, catalogue=range(30_000))["coverage", "new"]
+    assert (thin.testable, thin.reason) == (False, "too_few_rows")
+    plan = Plan(name="t", arms={"old": 0.5, "new": 0.5}, metrics=(
+        {"name": "clicks", "value": "clicked"}, {"name": "Gini", "kind": "gini", "role": "guardrail", "margin": 0.2},
+    ))  # fmt: skip
+    found = read_experiment(plan, log(30), events=True, exposures=log(30), catalogue=range(100))
+    assert {effect.metric.name: effect.verdict for effect in found.effects}["Gini"] == "not testable"
+    assert found.decisions[0].word == "undecided" or found.decisions[0].word == "blocked"
+    assert any("15 users" in each for each in found.caveats)
+
+
+def test_a_quantile_in_the_zeros_gives_no_verdict() -> None:
+    # Seven of ten spend nothing, in both arms; those who spend spend three times as much.
+    rng = np.random.default_rng(3)
+    new = np.arange(4000) % 2 == 1
+    spent = (rng.random(4000) < 0.3) * rng.lognormal(0, 1, 4000) * np.where(new, 3, 1)
+    frame = pl.DataFrame({"user_id": np.arange(4000), "variant": np.where(new, "new", "old"), "spent": spent})
+    plan = Plan(name="t", arms={"old": 0.5, "new": 0.5}, metrics=(
+        {"name": "median", "kind": "quantile", "value": "spent", "q": 0.5},
+        {"name": "p90", "kind": "quantile", "value": "spent", "q": 0.9, "role": "secondary"},
+    ))  # fmt: skip
+    found = read_experiment(plan, frame)
+    effects = {effect.metric.name: effect for effect in found.effects}
+    assert effects["median"].verdict == "not testable" and effects["median"].found.reason == "one_value"
+    assert effects["p90"].verdict == "better" and found.decisions[0].word == "undecided"
+    assert any("of the rows have one value" in each for each in found.caveats)

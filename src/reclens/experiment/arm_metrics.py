@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,10 +25,6 @@ from reclens.stats.difference import Difference
 from reclens.stats.quantiles import mid_quantiles, quantile_difference
 
 __all__ = ["arm_differences", "quantile_differences"]
-
-
-_ENOUGH: Final = 10
-"""Rows shown an item from which on A/A tests of coverage, Gini and diversity keep to their level."""
 
 
 def quantile_differences(
@@ -95,10 +91,9 @@ def arm_differences(
     catalogue: Sequence[Any] | None = None,
     table: str | None = None,
     query: str | None = None,
-    replicates: int = 400,
     seed: int = 0,
 ) -> dict[tuple[str, str], Difference]:
-    """Differences of coverage, Gini and diversity, from the rows of what was shown to whom, by resampling users.
+    """Differences of coverage, Gini and diversity, from the rows of what was shown to whom.
 
     Args:
         exposures: Rows of user, arm and item shown (clicked or not); as in
@@ -112,11 +107,11 @@ def arm_differences(
         catalogue: Items that could have been shown; None takes those that were shown in any arm.
         table: Table of a DuckDB file or connection.
         query: A SELECT to read instead.
-        replicates: Bootstrap replicates.
-        seed: Seed of the resampling.
+        seed: Seed of the groups and draws of users.
 
     Returns:
-        Metric and arm -> difference, for ``read_sums(others=…)``.
+        Metric and arm -> difference, for ``read_sums(others=…)``; see
+        :func:`~reclens.stats.arm_level.compare_arm_statistics` for what is not testable.
 
     Raises:
         UsageError: If an item was shown that the catalogue does not have.
@@ -142,7 +137,6 @@ def arm_differences(
     if codes.null_count():
         stranger = frame["item"].filter(codes.is_null())[0]
         raise UsageError(f"'{stranger}' was shown and is not in the catalogue of {len(listed):,} items.")
-    said += _thin(frame, plan, len(set(listed)))
     users = {name: frame.filter(pl.col("arm") == name)["unit"].n_unique() for name in plan.arms}
     bare = [name for name, n in users.items() if not n]
     if bare:
@@ -159,7 +153,7 @@ def arm_differences(
             at = units.rank("dense").to_numpy().astype(np.int64) - 1
             shown = codes.filter(chosen).to_numpy().astype(np.int64)
             counted[name, share] = ArmCounts.of(at, shown, stable_hash(units.unique().sort()), n_items=len(set(listed)),
-                                                replicates=replicates, seed=seed, share=share)  # fmt: skip
+                                                seed=seed, share=share)  # fmt: skip
         return counted[name, share]
 
     found: dict[tuple[str, str], Difference] = {}
@@ -170,15 +164,6 @@ def arm_differences(
                                           level=plan.level, relative="fieller")  # fmt: skip
             found[metric.name, name] = replace(made, notes=(*made.notes, *said))
     return found
-
-
-def _thin(frame: pl.DataFrame, plan: Plan, n_items: int) -> tuple[str, ...]:
-    """A word on arms with too few rows for each item to resample users."""
-    rows = min(frame.filter(pl.col("arm") == name).height for name in plan.arms) / max(n_items, 1)
-    if rows >= _ENOUGH:
-        return ()
-    few = f"An arm has {rows:.1f} rows shown for each item, fewer than {_ENOUGH}: resampling users then gives too "
-    return (few + "small a spread, and finds differences that are not there. Take no verdict from it.",)
 
 
 def _inside(

@@ -1,8 +1,8 @@
 """Power by simulation, for what has no formula: resample the units of the past, plant an effect, count what is found.
 
 An arm of n units is drawn from the history with replacement, as weights; a *statistic* turns weights into numbers. The
-difference of two arms is held against its standard error, which the simulation knows: this is the power of the test
-that the readout makes by the bootstrap.
+difference of two arms is held against its standard error, which the simulation knows: the power of a test that knows
+its standard error.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import polars as pl
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment.metrics import OF_ARM, Metric
 from reclens.experiment.plan import Plan
+from reclens.schema import stable_hash
+from reclens.stats.arm_level import ArmCounts, arm_statistic
 from reclens.stats.estimate import Estimate
 from reclens.stats.proportions import proportion
 
-__all__ = ["Statistic", "simulate_power", "spread_by_resampling", "statistic_of"]
+__all__ = ["Statistic", "simulate_power", "spread_of_arm", "statistic_of"]
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Weights of the units, shape (runs, units) -> a number a run, shape (runs,)."""
@@ -96,13 +98,20 @@ def simulate_power(
                     note=f"simulated: {len(found):,} experiments resampled from {units:,} units")  # fmt: skip
 
 
-def spread_by_resampling(
-    statistic: Statistic, *, units: int, runs: int = 200, rng: int | np.random.Generator = 0
-) -> tuple[float, float]:
-    """A statistic, and the standard deviation of a unit for it: that of resampled histories times √units."""
-    drawn = _resample(statistic, units=units, n=2 * units, shares=(0.5, 0.5), runs=runs // 2, rng=rng)
-    both = np.concatenate([drawn.control, drawn.treated])
-    return drawn.value, float(both.std(ddof=1) * math.sqrt(units))
+def spread_of_arm(metric: Metric, plan: Plan, exposures: pl.DataFrame) -> tuple[float, float]:
+    """A statistic of an arm, and the standard deviation of a unit for it.
+
+    It is the standard error that the readout tests so many units with, times √units.
+
+    Args:
+        metric: Of coverage, Gini or diversity.
+        plan: Its plan.
+        exposures: As in :func:`statistic_of`.
+    """
+    who, what = (exposures[name].rank("dense").to_numpy().astype(np.int64) - 1 for name in (plan.unit, "item_id"))
+    keys = stable_hash(exposures[plan.unit].unique().sort())
+    found, se = arm_statistic(ArmCounts.of(who, what, keys, n_items=int(what.max()) + 1), metric.kind)
+    return found, se * math.sqrt(len(keys))
 
 
 def statistic_of(

@@ -17,7 +17,7 @@ from reclens.errors import UsageError
 from reclens.experiment.history import Known, known_of
 from reclens.experiment.metrics import OF_ARM, Metric
 from reclens.experiment.plan import Plan
-from reclens.experiment.simulated_power import simulate_power, spread_by_resampling, statistic_of
+from reclens.experiment.simulated_power import simulate_power, spread_of_arm, statistic_of
 from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import imbalance
 from reclens.stats.power import Answer, Question
@@ -323,7 +323,7 @@ def _size(
     statistic, units = None, 0
     if of_arm and exposures is not None:
         statistic, units = statistic_of(metric, plan, history, exposures=exposures)
-        mean, sd = spread_by_resampling(statistic, units=units, rng=rng)
+        mean, sd = spread_of_arm(metric, plan, exposures)
         known = Known(mean=mean, sd=sd, units=units, source="history")
     elif (metric.baseline is None or metric.baseline.mean is None) and (of_arm or history is None):
         if metric.role == "primary":
@@ -357,7 +357,7 @@ def _size(
                                    shares=question.shares, level=1 - question.alpha, margin=question.margin,
                                    equivalence=question.equivalence, better=metric.sign, runs=runs,
                                    rng=rng)  # fmt: skip
-    note = "size by the spread of resampled histories, power by simulation" if of_arm else ""
+    note = "size by the standard error of the readout's test, power by simulation" if of_arm else ""
     return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,
                       simulated=simulated, days=None, skew=_skew(known, question, planned or (size and size.n)),
                       note=note)  # fmt: skip

@@ -1,16 +1,26 @@
-"""Statistics of a whole arm (Gini, coverage, diversity of what it showed), by resampling its users.
+"""Statistics of a whole arm (Gini, coverage, diversity of what it showed), by leaving out groups of its users.
 
 Such a number is no mean over users, so that no formula gives its error. What adds up is how often each item was shown,
-and how often in each Poisson-bootstrap replicate of the users; the statistic is taken of those counts. Weights are
-keyed by the unit, so that chunks, days and machines add up to the same replicates.
+by each of 200 groups of users, drawn by their keys: chunks, days and machines add up to the same counts. The
+delete-a-group jackknife takes the statistic without each group in turn. Its variance is not too small in expectation,
+whatever the statistic (Efron and Stein 1981). Resampled users repeat, and show no item that was not shown: with few
+rows an item the bootstrap then gives a spread that is far too small, or, of even exposure, far too large.
+
+Of coverage the jackknife is too large: with items shown λ times on average, independently, the number of items shown
+has the variance Σ e^-λ (1 - e^-λ), and it gives Σ λ e^-λ, the number q₁ that one group alone showed. The variance is
+also the number of items that as many users again would add, for which q₁ and q₂ (shown by two groups) tell
+q₁ (1 - e^-r) ÷ r with r = 2 q₂ ÷ q₁ (Chao 1987; Colwell et al. 2012, eq. 9). So the jackknife is taken times
+(1 - e^-r) ÷ r.
 
 More users cover more items and spread exposure wider, whatever the policy: of a larger arm a random share of the users
 counts, drawn anew many times, and the statistic is averaged over these draws (rarefaction: Hurlbert 1971, The
 nonconcept of species diversity). Such an average of draws of n out of N users has at most n / N of the variance of one
 draw (Hoeffding 1948, A class of statistics with asymptotically normal distribution, section 5).
 
-References: Chamandy et al. (2012), Estimating uncertainty for massive data streams; Efron and Tibshirani (1993), An
-introduction to the bootstrap, chapters 6 and 8.
+References: Efron and Stein (1981), The jackknife estimate of variance; Kott (2001), The delete-a-group jackknife; Chao
+(1987), Estimating the population size for capture-recapture data with unequal catchability; Colwell et al. (2012),
+Models and estimators linking individual-based and sample-based rarefaction, extrapolation and comparison of
+assemblages.
 """
 
 from __future__ import annotations
@@ -18,19 +28,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
-from reclens.stats.difference import Difference, Relative, difference_of
-from reclens.stats.resample import poisson_scheme, thin_scheme, unit_weights
+from reclens.stats.difference import Difference, Relative, difference_of, untestable
+from reclens.stats.resample import thin_scheme, unit_weights
 
-__all__ = ["ARM_STATISTICS", "ArmCounts", "arm_statistic", "compare_arm_statistics"]
+__all__ = [
+    "ARM_STATISTICS", "FEWEST_ROWS", "FEWEST_USERS", "SIMULATED_COVERAGE", "ArmCounts", "arm_statistic",
+    "compare_arm_statistics", "simulated_coverage",
+]  # fmt: skip
 
-_BLOCK = 64  # replicates at a time; a multiple of 4, as the generator wants
+_BLOCK = 64  # draws at a time; a multiple of 4, as the generator wants
 _DRAWS = 512  # of the users of a larger arm, so many that their own error hardly counts
 _ALIKE = 0.02  # relative difference in users up to which arms are compared as they are
+_ONCE = 10  # items that one group alone showed, from which on their number tells what is still to be found
+_GROUPS = 200  # of users: the error of a variance from 200 groups is 10 %, of a standard error 5 %
 
 
 def _coverage(counts: np.ndarray) -> np.ndarray:
@@ -59,26 +74,45 @@ ARM_STATISTICS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
 (n Σ x)), and the effective number of items, exp of Shannon's entropy of the shares: as many as equal shares need (Hill
 1973, Diversity and evenness, of order 1)."""
 
+FEWEST_USERS: Final = 30
+"""Users that have to count in each arm."""
+
+SIMULATED_COVERAGE: Final[Mapping[str, tuple[tuple[float, float], ...]]] = {
+    "coverage": ((0.3, 0.93), (1, 0.95), (3, 0.94), (10, 0.93), (30, 1.0)),
+    "gini": ((0.3, 0.97), (1, 0.95), (3, 0.95), (10, 0.94), (30, 0.95)),
+    "diversity": ((0.3, 0.94), (1, 0.95), (3, 0.94), (10, 0.93), (30, 0.94)),
+}
+"""Statistic -> from so many rows shown for each item on, how often intervals of 95 % held the truth in A/A tests: the
+least of three policies (``benchmarks/rates_arm_level.py``, ``benchmarks/results/rates/arm_level.md``)."""
+
+FEWEST_ROWS: Final = SIMULATED_COVERAGE["gini"][0][0]
+"""Rows shown for each item that every arm has to have: with fewer nothing was simulated."""
+
 
 @dataclass(frozen=True, eq=False)
 class ArmCounts:
-    """How often each item was shown in an arm, and in each replicate. Add two of disjoint users with ``+``.
+    """How often each item was shown in an arm, by groups of users. Add two of disjoint users with ``+``.
 
     Attributes:
-        counts: Shape (items,).
-        replicates: Shape (items, B).
-        n: Users.
-        seed: Seed of the weights.
-        share: Share of the users that count.
-        thinned: Counts over random draws of that share, shape (items, draws); ``counts`` itself where all count.
+        groups: How often each group of users was shown each item, shape (items, groups).
+        users: Users of each group, shape (groups,).
+        n: Users of the arm.
+        seed: Seed of the groups and draws.
+        share: Share of the users that count; the groups hold one draw of them.
+        thinned: Counts over random draws of that share, shape (items, draws); of all users where all count.
     """
 
-    counts: np.ndarray
-    replicates: np.ndarray
+    groups: np.ndarray
+    users: np.ndarray
     n: int
     seed: int
     share: float
     thinned: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How often each item was shown to the users in the groups, shape (items,)."""
+        return self.groups.sum(axis=1)
 
     @classmethod
     def of(
@@ -88,7 +122,7 @@ class ArmCounts:
         keys: np.ndarray,
         *,
         n_items: int,
-        replicates: int = 400,
+        groups: int = _GROUPS,
         seed: int = 0,
         share: float = 1.0,
     ) -> ArmCounts:
@@ -99,8 +133,8 @@ class ArmCounts:
             items: Code of the item of each row, 0 … n_items - 1, shape (rows,).
             keys: Stable 64-bit key of each user, shape (users,); see ``schema.stable_hash``.
             n_items: Items of the catalogue.
-            replicates: Bootstrap replicates, B.
-            seed: Seed of the weights.
+            groups: Groups of users.
+            seed: Seed of the groups and draws.
             share: Share of the users that count, to bring a larger arm to the size of a smaller one.
 
         Raises:
@@ -115,37 +149,43 @@ class ArmCounts:
                              f"{n_items:,} and {len(keys):,}.")  # fmt: skip
         if not 0 < share <= 1:
             raise UsageError(f"share is {share}, expected more than 0 and 1 at most.")
-        shown = csr_array((np.ones(len(items)), (items, users)), shape=(n_items, len(keys)))
-
-        def weighed(count: int, seed: int, scheme: np.ndarray) -> np.ndarray:
-            found = np.empty((n_items, count))
-            for start in range(0, count, _BLOCK):
-                draws = range(start, min(start + _BLOCK, count))
-                found[:, start : draws.stop] = shown @ unit_weights(keys, draws, seed=seed, scheme=scheme)
-            return found
-
-        counts = np.asarray(shown.sum(axis=1)).ravel()
-        thinned = counts[:, None] if share == 1 else weighed(_DRAWS, seed + 1, thin_scheme(share))
-        return cls(counts, weighed(replicates, seed, poisson_scheme(share)), len(keys), seed, share, thinned)
+        shown: Any = csr_array((np.ones(len(items)), (items, users)), shape=(n_items, len(keys)))
+        drawn = np.ones(len(keys))
+        thinned = np.asarray(shown.sum(axis=1)).reshape(n_items, 1)
+        if share < 1:
+            thinned = np.empty((n_items, _DRAWS))
+            for start in range(0, _DRAWS, _BLOCK):
+                weights = unit_weights(keys, range(start, start + _BLOCK), seed=seed + 1, scheme=thin_scheme(share))
+                thinned[:, start : start + _BLOCK] = shown @ weights
+                drawn = weights[:, 0] if not start else drawn
+        group = _group_of(keys, groups, seed)
+        held: Any = csr_array((drawn, (np.arange(len(keys)), group)), shape=(len(keys), groups))
+        return cls((shown @ held).toarray(), np.bincount(group, drawn, groups), len(keys), seed, share, thinned)
 
     def __add__(self, other: ArmCounts) -> ArmCounts:
         """The counts of both sets of users.
 
         Raises:
-            IncomparableError: If catalogues, replicates, seeds or shares differ.
+            IncomparableError: If catalogues, groups, seeds or shares differ.
         """
-        (mine, theirs) = ((each.replicates.shape, each.seed, each.share) for each in (self, other))
+        (mine, theirs) = ((each.groups.shape, each.seed, each.share) for each in (self, other))
         if mine != theirs:
             raise IncomparableError(
-                f"counts of {mine[0]} (items, replicates) with seed {mine[1]} and share {mine[2]:g}, and of "
+                f"counts of {mine[0]} (items, groups) with seed {mine[1]} and share {mine[2]:g}, and of "
                 f"{theirs[0]} with seed {theirs[1]} and share {theirs[2]:g}, cannot be added. Count both alike."
             )
-        return ArmCounts(self.counts + other.counts, self.replicates + other.replicates, self.n + other.n, self.seed,
+        return ArmCounts(self.groups + other.groups, self.users + other.users, self.n + other.n, self.seed,
                          self.share, self.thinned + other.thinned)  # fmt: skip
 
 
+def _group_of(keys: np.ndarray, groups: int, seed: int) -> np.ndarray:
+    """The group of each user: it depends on key and seed alone."""
+    scheme = np.arange(65536, dtype=np.float64) * (groups / 65536)
+    return unit_weights(keys, range(4), seed=seed, scheme=scheme)[:, 0].astype(np.int64)
+
+
 def arm_statistic(arm: ArmCounts, statistic: str) -> tuple[float, float]:
-    """A statistic of an arm and its bootstrap standard error; the mean over draws where a share of the users counts.
+    """A statistic of an arm and its jackknife standard error; the mean over draws where a share of the users counts.
 
     Args:
         arm: The counts.
@@ -158,8 +198,43 @@ def arm_statistic(arm: ArmCounts, statistic: str) -> tuple[float, float]:
         raise UnknownNameError("statistic of an arm", statistic, ARM_STATISTICS)
     function = ARM_STATISTICS[statistic]
     drawn = function(arm.thinned)
-    variance = arm.share * float(np.nanvar(function(arm.replicates), ddof=1))
-    return float(drawn.mean()), math.sqrt(variance + float(drawn.var()) / len(drawn))
+    variance = _jackknife(arm, function)
+    if statistic == "coverage":
+        variance = _of_items_shown(arm, variance)
+    return float(drawn.mean()), math.sqrt(arm.share * variance + float(drawn.var()) / len(drawn))
+
+
+def _of_items_shown(arm: ArmCounts, variance: float) -> float:
+    """The variance of coverage from that of the jackknife.
+
+    Where few items were shown by one group alone, their number says little of its expectation, which by chance can be
+    three items larger (the rule of three: 95 % of Poisson counts with a mean of 3 are above 0).
+    """
+    in_groups = (arm.groups > 0).sum(axis=1)
+    once, twice = (float((in_groups == times).sum()) for times in (1, 2))
+    if once < _ONCE:
+        return variance + 3 / len(in_groups) ** 2
+    ratio = 2 * twice / once
+    return variance * (-math.expm1(-ratio) / ratio if ratio else 1.0)
+
+
+def _jackknife(arm: ArmCounts, function: Callable[[np.ndarray], np.ndarray]) -> float:
+    """The variance by leaving out a group at a time.
+
+    Groups are of different sizes, and the statistic depends on the number of users: what the size of a group explains
+    (the slope of a regression) is no sampling error.
+    """
+    held = arm.users > 0
+    if held.sum() < 4:
+        return 0.0
+    without = function(arm.groups.sum(axis=1, keepdims=True) - arm.groups[:, held])
+    size = arm.users[held] - arm.users[held].mean()
+    away = without - without.mean()
+    total = float(size @ size)
+    if total > 0:
+        away = away - size * (float(size @ away) / total)
+    m = len(away)
+    return (m - 1) / (m - 1 - (total > 0)) * (m - 1) / m * float(away @ away)
 
 
 def compare_arm_statistics(
@@ -170,11 +245,12 @@ def compare_arm_statistics(
     level: float = 0.95,
     relative: Relative = "delta",
 ) -> Difference:
-    """The difference of a statistic between two arms: normal, with bootstrap standard errors.
+    """The difference of a statistic between two arms: Student's t, with jackknife standard errors.
 
-    Only the spread of the replicates is used and not their centre: resampled users repeat, so that they cover fewer
-    items and look more concentrated than the users themselves, alike in both arms. With hardly more rows than items
-    their spread is too small: over 200 items, 300 rows gave .009 instead of .014 for the Gini coefficient (simulated).
+    Returns:
+        The difference; ``method`` and ``details`` say how often such intervals covered in simulated A/A tests.
+        Without a test where fewer than ``FEWEST_USERS`` users count in an arm, or fewer than ``FEWEST_ROWS`` rows were
+        shown for each item.
 
     Raises:
         UnknownNameError: If there is no such statistic.
@@ -191,8 +267,27 @@ def compare_arm_statistics(
     if min(control.share, treatment.share) < 1:
         drawn = f"random draws of {min(counting):,} of them count in the larger arm, averaged."
         notes = (f"{statistic} depends on the number of users: {drawn}",)
+    n = control.n, treatment.n
+    rows = min(float(arm.groups.sum()) / len(arm.groups) for arm in (control, treatment))
+    method = f"{statistic} of the arm, delete-a-group jackknife over users ({control.groups.shape[1]} groups)"
+    covered = simulated_coverage(statistic, rows)
+    if min(counting) < FEWEST_USERS or covered is None:
+        few, floor = (
+            ("too_few", f"{FEWEST_USERS} users") if covered is not None else ("too_few_rows", f"{FEWEST_ROWS:g}")
+        )
+        return untestable(base, value - base, n=n, level=level, method=method, notes=notes, reason=few, words=(
+            f"an arm has {min(counting):,} users and {rows:.2g} rows shown for each item, fewer than the {floor} from "
+            "which on simulated intervals cover"))  # fmt: skip
+    seen = f"in simulated A/A tests (here {rows:.2g} rows for each item)"
     return difference_of(
         base, value - base, variance=base_se**2 + value_se**2, control_variance=base_se**2, covariance=-(base_se**2),
-        df=math.inf, n=(control.n, treatment.n), level=level, relative=relative, notes=notes,
-        method=f"{statistic} of the arm, Poisson bootstrap over users ({control.replicates.shape[1]} replicates)",
+        df=float(min((arm.users > 0).sum() for arm in (control, treatment)) - 2), n=n,
+        level=level, relative=relative, notes=notes, details=(("simulated coverage", covered), ("rows an item", rows)),
+        method=f"{method}; intervals of 95 % covered {covered:.0%} {seen}",
     )  # fmt: skip
+
+
+def simulated_coverage(statistic: str, rows: float) -> float | None:
+    """How often intervals of 95 % held the truth in A/A tests with so few rows shown for each item; None for fewer."""
+    known = [covered for at, covered in SIMULATED_COVERAGE[statistic] if at <= rows]
+    return known[-1] if known else None

@@ -14,7 +14,7 @@ import numpy as np
 from reclens.engine import LocalEngine, chunk_ranges
 from reclens.kernels import kernel
 
-__all__ = ["POISSON", "SIGN", "block_units", "poisson_scheme", "thin_scheme", "unit_weights", "weighted_sums"]
+__all__ = ["POISSON", "SIGN", "block_units", "thin_scheme", "unit_weights", "weighted_sums"]
 
 # P(X > t) of the Poisson distribution with mean 1, times 65,536, rounded. The rounded mean is exactly 1 and the
 # variance 0.99997; weights above 8 (probability 1e-6) do not occur.
@@ -28,20 +28,6 @@ SIGN: Final = np.where(_NUMBERS < 32768, -1.0, 1.0)
 """Weight of each 16-bit number under random sign flips, shape (65536,)."""
 
 _DRAWS_A_TASK = 500  # 500 doubles a column: the accumulators of a dozen columns stay in the second-level cache
-
-
-def poisson_scheme(mean: float) -> np.ndarray:
-    """Weight of each 16-bit number under a Poisson bootstrap that draws fewer units: ``mean`` of them, 0 … 1.
-
-    >>> float(poisson_scheme(0.25).mean().round(4)), float(poisson_scheme(1.0).var().round(4))
-    (0.25, 1.0)
-    """
-    from scipy.stats import poisson
-
-    if mean == 1:
-        return POISSON
-    tails = np.rint(65536 * poisson.sf(np.arange(9), mean)).astype(np.int64)
-    return (_NUMBERS[:, None] >= 65536 - tails).sum(axis=1).astype(np.float64)
 
 
 def thin_scheme(share: float) -> np.ndarray:
