@@ -187,3 +187,32 @@ def test_pseudo_inverse_is_refused_where_its_weights_are_wrong() -> None:
         pseudo_inverse_weights(log, np.arange(4)[None], Policy(kind="epsilon", k=3, pool=4), target, rows=rows)
     wide = Policy(kind="softmax", k=8, pool=20)
     assert not can_invert(wide, 20) and can_invert(wide, 7) and can_invert(uniform, 1_000)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.08])
+def test_every_interval_of_lists_holds_the_truth_of_300_logs(rate, rate_error) -> None:
+    """Users who click an item at a place whatever else is there, so that every estimator is right."""
+    n, policy = 2_000, Policy(kind="epsilon", k=2, pool=4, epsilon=1.0)
+    every = np.array(list(permutations(range(4), 2)))
+    ranking, best = np.arange(4)[None], np.array([[3, 1, 0, 2]])
+    held: dict[str, list[bool]] = {}
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        worth = rate * rng.uniform(0.4, 1.6, (2, 4))
+        lists = every[rng.integers(len(every), size=n)]
+        place, request = np.tile(np.arange(2), n), np.repeat(np.arange(n), 2)
+        clicked = rng.random(2 * n) < worth[place, lists.ravel()]
+        log = Decisions.of(lists.ravel(), clicked, np.full(2 * n, 0.25), places=place, users=request // 2,
+                           requests=request, n_actions=4)  # fmt: skip
+        rows, towards = np.zeros(2 * n, int), Policy(kind="epsilon", k=2, pool=4, epsilon=0.4)
+        target = Target.of_lists(log, best, towards, rows=rows)
+        ratios = prefix_chances(log, best, towards, rows=rows) * np.where(place == 0, 4, 12)
+        found = evaluate_lists(log, target, prefix_ratios=ratios,
+                               pi_weights=pseudo_inverse_weights(log, ranking, policy, target, rows=rows))  # fmt: skip
+        truth = sum(0.6 * worth[at, best[0, at]] + 0.4 * worth[at].mean() for at in range(2))
+        for each in found.values:
+            if each.refused is None:
+                held.setdefault(each.estimator, []).append(each.value.low <= truth <= each.value.high)
+    assert set(held) == {"iips", "sn_iips", "pi", "rips", "sn_rips", "sips"}
+    for name, each in held.items():
+        assert len(each) > 250 and np.mean(each) >= 0.95 - rate_error(0.05, len(each)), (name, np.mean(each))
