@@ -46,6 +46,8 @@ def test_the_calculator_answers_what_is_left_open(run, tmp_path: Path) -> None:
     assert "2,188 units over all arms" in found.stderr
     smallest = run("experiment", "size", "--mean", "0.2", "--n", "2188", "--daily", "500", cwd=tmp_path)
     assert "find an effect of +25.00%" in smallest.stderr and "in 5 days" in smallest.stderr
+    same = run("experiment", "size", "--mean", "0.2", "--margin", "0.1", "--equivalence", cwd=tmp_path)
+    assert "show that the difference lies within ±10.00%" in same.stderr
 
 
 def test_mistakes_are_named_with_what_to_do(run, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from reclens.experiment.read import Readout, read_sums
 from reclens.experiment.rule import decision_rule
 from reclens.experiment.sizing import size_plan
 from reclens.experiment.sums import Sums
+from reclens.report.experiment_plan import build_plan_document
 from reclens.report.readout import build_readout
 
 MATTERS = {"name": "clicks", "value": "y", "margin": 0.02}
@@ -116,6 +117,9 @@ def load_plan_of_example() -> Plan:
 def test_plans_that_ask_for_equivalence_are_sized_for_it() -> None:
     known = {"baseline": {"mean": 100.0, "sd": 50.0}}
     sizing = size_plan(plan(MATTERS | known, PRICE | known, days=10, daily_units=5000))
+    page = build_plan_document(sizing).markdown
+    assert "clicks decides. That the difference lies within ±2.00% is shown with a power of 80%" in page
+    assert "price may move by ±2.00%" in page and "equivalence: the interval has to lie within ±2.00%" in page
     # Two arms: n = 2 · (σ ÷ μ)² (z₀.₉₇₅ + z₀.₉)² ÷ margin², by the normal distribution.
     n = 2 * 0.25 * (1.959964 + 1.281552) ** 2 / 0.02**2
     for name in ("clicks", "price"):

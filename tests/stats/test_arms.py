@@ -351,3 +351,15 @@ def test_skewed_values_in_unequal_arms_keep_to_the_level(kind: str, sizes: tuple
     assert plain / runs > 0.05 + rate_error(0.05, runs)
     assert hits.sum() / runs < 0.05 + rate_error(0.05, runs)
     assert hits.max() / runs < 0.04 + rate_error(0.04, runs)
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(5e-7, 1e-9), (1000.0, 1e-3), (1e9, 1e-3), (-5e-7, 1e-10)])
+def test_values_that_vary_little_are_compared_and_one_value_is_not(mean: float, sd: float, rng) -> None:
+    # What varies is a matter of the values' own size: Welch's test of the same values, moved to zero.
+    a, b = rng.normal(0, sd, 500), rng.normal(sd / 4, sd, 700)
+    a, b = mean + a, mean + b
+    found = compare_arms(Moments.of({"y": a}), Moments.of({"y": b}), "y")
+    expected = stats.ttest_ind(b - mean, a - mean, equal_var=False)
+    assert found.testable and found.statistic == pytest.approx(expected.statistic, rel=0.02)
+    one = compare_arms(Moments.of({"y": np.full(500, mean)}), Moments.of({"y": np.full(703, mean)}), "y")
+    assert not one.testable and math.isnan(one.p_value)

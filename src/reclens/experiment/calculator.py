@@ -145,7 +145,9 @@ def calculate(
     days = None if daily is None else days_for(answer.n, daily)
     shown = answer.effect
     effects = [shown / 2, shown, 1.5 * shown] if margin is None else [-margin / 2, 0.0, margin / 2]
-    by_day = [] if daily is None else effect_by_days(
+    if margin is not None and equivalence:
+        effects = [0.0, margin / 4, margin / 2]
+    by_day = [] if daily is None or equivalence else effect_by_days(
         question, daily=daily, days=min(max(2 * (days or 14), 14), 90), power=power, sign=sign
     )  # fmt: skip
     return Calculation(plan=plan, question=question, answer=answer, days=days,

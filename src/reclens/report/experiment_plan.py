@@ -56,9 +56,11 @@ def summary_of(sizing: Sizing) -> list[str]:
     for each in sizing.metrics:
         if each.metric.role == "primary" and each.size is not None:
             days = f", {each.days:,} days of traffic" if each.days is not None else ""
-            said.append(f"{each.metric.name} decides. An effect of {each.metric.effect:.2%} is found with a power of "
-                        f"{plan.power:.0%} by {each.size.n:,} units over all arms{days} ({each.size.title})."
-                        )  # fmt: skip
+            aim = f"That the difference lies within {each.metric.margin_in_words} is shown"
+            if each.metric.effect is not None:
+                aim = f"An effect of {each.metric.effect:.2%} is found"
+            said.append(f"{each.metric.name} decides. {aim} with a power of {plan.power:.0%} by {each.size.n:,} units "
+                        f"over all arms{days} ({each.size.title}).")  # fmt: skip
     limits = [
         f"{metric.name} may {'move by' if metric.equivalence else 'lose'} {metric.margin_in_words}"
         for metric in plan.guardrails
@@ -143,11 +145,12 @@ def figures_of(each: MetricSize, sizing: Sizing) -> list[Figure]:
     """The power curves of a metric, and what is found by day where the traffic is known."""
     if each.question is None or each.size is None:
         return []
-    effect = each.size.effect
-    curves = power_curve(each.question, effects=[effect / 2, effect, 1.5 * effect], around=each.size.n)
+    effect, margin = each.size.effect, each.question.margin or 0.0
+    effects = [0.0, margin / 4, margin / 2] if each.question.equivalence else [effect / 2, effect, 1.5 * effect]
+    curves = power_curve(each.question, effects=effects, around=each.size.n)
     drawn = [figure_of(power_curve_chart(curves, power=sizing.plan.power, planned=sizing.planned),
                        f"Power of {each.metric.name}")]  # fmt: skip
-    if sizing.daily is not None:
+    if sizing.daily is not None and not each.question.equivalence:
         days = max(sizing.plan.days or 0, each.days or 0, 14)
         found = effect_by_days(each.question, daily=sizing.daily, days=min(days + 7, 120), power=sizing.plan.power,
                                arrivals=sizing.arrivals)  # fmt: skip
