@@ -34,7 +34,7 @@ def test_a_link_reproduces_the_question(open_page) -> None:
     expected = calculate(kind="mean", mean=4.2, sd=6.3, n=50_000, r2=0.4, arms=3, looks=4, spending="pocock")
     assert expected.words in words(app)
     assert all(sentence in words(app) for sentence in expected.answer.adjustments)
-    assert len(expected.answer.adjustments) == 3
+    assert len(expected.answer.adjustments) == 4
 
 
 def test_power_and_margins_are_asked_too(open_page) -> None:

@@ -51,9 +51,11 @@ def test_cuped_is_estimated_from_history_and_takes_its_part_of_the_size(history)
     assert adjusted.known is not None and adjusted.known.r2 == pytest.approx(0.64, abs=0.01)
     assert plain.size is not None and adjusted.size is not None
     assert adjusted.size.n / plain.size.n == pytest.approx(0.36, abs=0.015)
-    # By hand: 4 · (1.96 + 0.8416)² · sd² / (0.05 · mean)² over both arms.
+    # By hand: 2 · (1.96 + 0.8416)² · (1 + 1.05²) sd² / (0.05 · mean)² over both arms, as an effect of 5 % multiplies.
     sd, mean = history["clicks"].std(), history["clicks"].mean()
-    assert plain.size.n == pytest.approx(4 * 7.84888 * sd**2 / (0.05 * mean) ** 2, rel=0.01)
+    assert plain.size.n == pytest.approx(2 * 7.84888 * (1 + 1.05**2) * sd**2 / (0.05 * mean) ** 2, rel=0.01)
+    added = size_plan(plan(CLICKS | {"effect_scales": False}), history=history)["clicks"].size
+    assert added is not None and added.n == pytest.approx(4 * 7.84888 * sd**2 / (0.05 * mean) ** 2, rel=0.01)
 
 
 def test_every_kind_of_metric_is_sized_from_history(history) -> None:
@@ -99,9 +101,7 @@ def test_looks_arms_and_traffic_of_the_plan_count() -> None:
     held = size_plan(plan(base, daily_units=1000, days=10, holdout=0.1, slice=[0.0, 0.5]))
     assert held.daily == pytest.approx(450) and held.planned == 4500
     schedule = look_schedule(looks)
-    assert [row["units"] for row in schedule] == [
-        math.ceil(max(looks.needed, 28_000) * time) for time in (0.25, 0.5, 0.75, 1.0)
-    ]
+    assert [row["units"] for row in schedule] == [7_000, 14_000, 21_000, 28_000]
     assert schedule[-1]["day"] == 28 and schedule[0]["day"] == math.ceil(schedule[0]["units"] / 1000)
     anytime = size_plan(plan(base, sequential={"method": "msprt"}, days=14))
     assert anytime.inflation > 1.3
@@ -196,11 +196,31 @@ def test_looks_come_when_the_units_have_come() -> None:
     assert sized.needed is not None and sized.needed > 8700  # more than come in four weeks
     by_hand = [next(day for day in range(1, 400) if (arrivals[day - 1] if day <= 7 else 6600 + 100 * (day - 7)) >= n)
                for n in (row["units"] for row in rows)]  # fmt: skip
-    assert [row["day"] for row in rows] == by_hand and rows[-1]["day"] == sized.days
+    assert [row["day"] for row in rows] == by_hand and rows[-1]["day"] == 28
     question = Question(mean=10, sd=10)
     slow = effect_by_days(question, daily=3000, days=28, arrivals=arrivals)
     assert slow[27]["n"] == 6600 + 21 * 100
     assert slow[27]["effect"] == pytest.approx(question.effect(n=8700).effect)
+
+
+@pytest.mark.parametrize("daily", [400, 1000])
+def test_the_power_by_the_last_look_is_the_power_as_planned(daily: int, rng, rate_error) -> None:
+    # Less and more than what 80 % need; by hand, z at the looks is a random walk with the drift of the planned effect.
+    base = CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}, "effect_scales": False}
+    other = {**base, "name": "weak", "value": "w", "effect": 0.04}
+    times = (0.25, 0.5, 0.75, 1.0)
+    sized = size_plan(plan(base, other, days=28, daily_units=daily, correction="none", sequential={
+        "looks": 4, "spending": "pocock"}))  # fmt: skip
+    schedule = look_schedule(sized)
+    assert {row["metric"] for row in schedule} == {"weak"}
+    assert schedule[-1]["power"] == sized["weak"].achieved
+    drift = 0.04 * 10 / (10 * (4 / (28 * daily)) ** 0.5)
+    runs = 100_000
+    walk = np.cumsum(rng.normal(drift / 4, 0.5, (runs, 4)), axis=1) / np.sqrt(times)
+    bound = np.array(group_sequential(4, spending="pocock").upper)
+    by_then = np.maximum.accumulate(np.abs(walk) > bound, axis=1).mean(axis=0)
+    for row, simulated in zip(schedule, by_then, strict=True):
+        assert row["power"] == pytest.approx(simulated, abs=rate_error(simulated, runs) + 1e-4)
 
 
 def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
@@ -212,10 +232,13 @@ def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
         made = plan(metric, arms=arms, days=1, daily_units=9000, sequential=looks)
         sized = size_plan(made, history=waits, runs=400)["median"]
         assert sized.simulated is not None and sized.achieved is not None and sized.known is not None
-        # By hand: an arm has 1,800 units, fewer by what the looks cost; the test is at .05 ÷ 4.
-        n = 1800 / (group_sequential(4, spending="pocock").inflation if looks else 1.0)
-        se = sized.known.sd * np.sqrt(2 / n) / sized.known.mean
-        by_hand = 1 - norm.cdf(norm.ppf(1 - 0.05 / 8) - 0.05 / se)
+        # By hand: an arm has 1,800 units and the test is at .05 ÷ 4; at looks z is a random walk with that drift.
+        drift = 0.05 / (sized.known.sd * np.sqrt((1 + 1.05**2) / 1800) / sized.known.mean)
+        by_hand = 1 - norm.cdf(norm.ppf(1 - 0.05 / 8) - drift)
+        if looks:
+            walk = np.cumsum(rng.normal(drift / 4, 0.5, (100_000, 4)), axis=1) / np.sqrt([0.25, 0.5, 0.75, 1.0])
+            bound = group_sequential(4, spending="pocock", level=1 - 0.05 / 4).upper
+            by_hand = float((np.abs(walk) > bound).any(axis=1).mean())
         assert sized.achieved == pytest.approx(by_hand, abs=0.01)
         assert sized.simulated.low - 0.06 < by_hand < sized.simulated.high + 0.06
         careless = 1 - norm.cdf(1.96 - 0.05 / (sized.known.sd * np.sqrt(2 / 1800) / sized.known.mean))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from reclens.errors import UnknownNameError, UsageError
+from reclens.stats.arms import compare_arms
+from reclens.stats.difference import Difference
+from reclens.stats.moments import Moments
 from reclens.stats.power import (
     FORMULAS,
     Question,
@@ -21,6 +25,7 @@ from reclens.stats.power import (
     t_power,
     z_power,
 )
+from reclens.stats.proportions import proportion_difference
 from reclens.stats.score import ScorePivot
 
 UNIT = Question(kind="mean", mean=0.0, sd=1.0, relative=False)
@@ -122,6 +127,10 @@ def test_power_of_shares_ratios_margins_and_clusters_is_what_simulated_experimen
     # Non-inferiority: the lower end of the interval above −10 % of 0.4, when nothing has changed.
     p, q = rng.binomial(1500, 0.4, runs) / 1500, rng.binomial(1500, 0.4, runs) / 1500
     held = (q - p - 1.959964 * np.sqrt(p * (1 - p) / 1500 + q * (1 - q) / 1500) > -0.04).mean()
+    said = Question(kind="proportion", mean=0.4, margin=0.1, absolute_margin=True, formula="unpooled").power(0.0, 3000)
+    assert held == pytest.approx(float(said), abs=error)
+    # The same margin of a lift is tested by treatment - 0.9 control, whose variance counts control by 0.81.
+    held = (q - 0.9 * p > 1.959964 * np.sqrt(0.81 * p * (1 - p) / 1500 + q * (1 - q) / 1500)).mean()
     said = Question(kind="proportion", mean=0.4, margin=0.1, formula="unpooled").power(0.0, 3000)
     assert held == pytest.approx(float(said), abs=error)
     # Clusters of 25 units with an ICC of 0.1: 40 clusters an arm, means of clusters with variance 0.1 + 0.9 / 25.
@@ -188,9 +197,9 @@ def test_design_effect_of_unequal_clusters() -> None:
 
 
 def test_non_inferiority_asks_for_the_margin_only() -> None:
-    # Closed form: (1.96 + 0.8416)² · 2 p (1 − p) / margin², p = 0.45, margin 3 % of it.
+    # Closed form: (1.96 + 0.8416)² · (1 + 0.97²) p (1 − p) / margin², p = 0.45, margin 3 % of it.
     answer = Question(kind="proportion", mean=0.45, margin=0.03, formula="unpooled").size(power=0.8)
-    assert answer.n_control == math.ceil(7.848880 * 2 * 0.45 * 0.55 / (0.03 * 0.45) ** 2)
+    assert answer.n_control == math.ceil(7.848879 * (1 + 0.97**2) * 0.45 * 0.55 / (0.03 * 0.45) ** 2)
     assert any("non-inferiority" in each for each in answer.adjustments)
     assert {title for title, _ in answer.neighbours} == {
         FORMULAS[name].title for name in ("score", "relative", "arcsine")
@@ -306,7 +315,74 @@ def test_a_margin_of_a_share_that_should_be_low_lies_above_it() -> None:
     higher = Question(kind="proportion", mean=0.1, margin=0.2, formula="arcsine").size(power=0.8)
     h = 2 * (math.asin(math.sqrt(0.1)) - math.asin(math.sqrt(0.08)))
     assert higher.n_control == math.ceil(2 * 2.801585**2 / h**2)
-    # A true fall to 9 % makes the variance that of 9 %, not of 11 %.
+    # A true fall to 9 % makes the variance that of 9 %, not of 11 %; the test is of treatment - 1.2 control.
     found = Question(kind="proportion", mean=0.1, margin=0.2, sign=-1, formula="unpooled").power(0.1, 8000)
-    se = math.sqrt((0.1 * 0.9 + 0.09 * 0.91) / 4000)
+    se = math.sqrt((1.2**2 * 0.1 * 0.9 + 0.09 * 0.91) / 4000)
     assert float(found) == pytest.approx(norm.cdf(0.03 / se - 1.959964), abs=1e-6)
+
+
+# ----------------------------------------------------------------------------------- sizes follow the test that is made
+
+
+def lognormal(rng: np.random.Generator, n: int, cv: float) -> np.ndarray:
+    """Values of mean 1 and a coefficient of variation."""
+    sigma2 = math.log(1 + cv**2)
+    return rng.lognormal(-sigma2 / 2, math.sqrt(sigma2), n)
+
+
+def read(kind: str, rng: np.random.Generator, n: tuple[int, int]) -> Difference:
+    """One experiment without an effect, compared as the readout does."""
+    if kind == "proportion":
+        hits = [int(rng.binomial(size, 0.1)) for size in n]
+        return proportion_difference((hits[0], n[0]), (hits[1], n[1]))
+    if kind == "ratio":
+        views = [rng.poisson(5, size) + 1.0 for size in n]
+        clicks = [each * rng.gamma(0.5, 2, len(each)) for each in views]
+        sides = [Moments.of({"c": c, "v": v}) for c, v in zip(clicks, views, strict=True)]
+        return compare_arms(*sides, ("c", "v"), relative="fieller")
+    sides = [Moments.of({"y": lognormal(rng, size, 1.0) if kind == "mean" else rng.normal(1, 2, size)}) for size in n]
+    return compare_arms(*sides, "y", relative="fieller")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sd", "mean", "margin", "sign", "share"),
+    [
+        ("mean", 1.0, 1.0, 0.2, -1, 0.1),  # .70 with the variance of a plain difference
+        ("normal", 2.0, 1.0, 0.5, 1, 0.5),  # .88
+        ("normal", 2.0, 1.0, 0.5, -1, 0.5),  # .51
+        ("ratio", None, 1.0, 0.2, 1, 0.8),
+        ("proportion", None, 0.1, 0.2, -1, 0.1),
+    ],
+)
+def test_a_guardrail_holds_as_often_as_planned(
+    kind: str, sd: float | None, mean: float, margin: float, sign: int, share: float, rate_error
+) -> None:
+    rng, runs = np.random.default_rng(5), 1000
+    skewness = 4.0 if kind == "mean" else 0.0  # of a lognormal with cv 1: cv³ + 3 cv
+    if kind == "ratio":
+        views = rng.poisson(5, 400_000) + 1.0
+        left = views * (rng.gamma(0.5, 2, 400_000) - 1) / views.mean()
+        sd, skewness = float(left.std()), float((left**3).mean() / left.std() ** 3)
+    question = Question(kind="mean" if kind == "normal" else kind, mean=mean, sd=sd, margin=margin, sign=sign,
+                        shares=(1 - share, share), skewness=skewness)  # fmt: skip
+    answer = question.size(power=0.8)
+    n = (answer.n_control, answer.n_treatment)
+    held = sum(sign * read(kind, rng, n).z_at(-sign * margin, relative=True) > 1.959964 for _ in range(runs))
+    assert held / runs == pytest.approx(0.8, abs=0.02 + rate_error(0.8, runs))
+
+
+def test_an_effect_that_multiplies_is_found_as_often_as_planned(rate_error) -> None:
+    # 30 % more of everything is 69 % more variance: a size for an equal spread finds it in 76 %.
+    rng, runs = np.random.default_rng(6), 1500
+    plain = Question(mean=1.0, sd=1.0)
+    answer = replace(plain, scales=True).size(effect=0.3, power=0.8)
+    # By hand: (1.96 + 0.8416)² (1 + 1.3²) ÷ 0.3².
+    assert answer.n_control == pytest.approx(7.84888 * 2.69 / 0.09, rel=0.01)
+    assert answer.n > 1.3 * plain.size(effect=0.3, power=0.8).n
+    found = 0
+    for _ in range(runs):
+        sides = [Moments.of({"y": rng.gamma(1, grown, answer.n_control)}) for grown in (1.0, 1.3)]
+        found += compare_arms(*sides, "y").p_value < 0.05
+    assert found / runs == pytest.approx(0.8, abs=0.02 + rate_error(0.8, runs))
+    with pytest.raises(UsageError, match="multiplies"):
+        Question(mean=0.0, sd=1.0, relative=False, scales=True)

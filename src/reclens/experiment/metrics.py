@@ -76,6 +76,8 @@ class Metric(Part):
         role: ``primary``, ``secondary`` or ``guardrail``.
         better: Whether ``higher`` or ``lower`` is better.
         effect: Smallest effect worth finding, relative to control (0.02 = 2 %), without a sign.
+        effect_scales: Whether an effect multiplies the values of every unit, and with them their spread, as 2 % more
+            minutes for everybody do; false where it adds the same to all. The size allows for it.
         margin: What a guardrail may lose, relative to control (0.02 = 2 %): it holds when the interval excludes a
             larger loss. Of another metric the differences that do not matter, either way: where the interval lies
             within them, there is no material difference.
@@ -98,6 +100,7 @@ class Metric(Part):
     role: Literal["primary", "secondary", "guardrail"] = "primary"
     better: Literal["higher", "lower"] = "higher"
     effect: float | None = Field(default=None, gt=0)
+    effect_scales: bool = True
     margin: float | None = Field(default=None, gt=0)
     margin_absolute: float | None = Field(default=None, gt=0)
     equivalence: bool = False

@@ -31,6 +31,7 @@ __all__ = [
     "effect_by_days",
     "inflation_of",
     "look_schedule",
+    "planned_power",
     "power_curve",
     "question_of",
     "sequential_of",
@@ -196,18 +197,52 @@ def sequential_of(plan: Plan) -> GroupSequential:
                             power=plan.power, futility=looks.futility)  # fmt: skip
 
 
-def look_schedule(sizing: Sizing) -> list[dict[str, Any]]:
-    """When the looks are: rows ``look, information, units, day``; the day is None where the traffic is not known.
+def planned_power(plan: Plan, question: Question, *, effect: float, n: float) -> tuple[float, ...]:
+    """Power to have found an effect by each look of a plan, with n units over all arms; one number without looks.
 
-    The whole sample is what is needed, or what is planned where that is more.
+    The drift of the statistic is that of a test of the same power with one look at the end. A margin is read at the
+    last look, and a method that allows any look has no looks to add up over: both are deflated by what looks cost.
     """
-    looks, whole = sizing.plan.sequential, max(sizing.needed or 0, sizing.planned or 0)
+    looks = plan.sequential
+    if looks is None or looks.method != "group" or question.margin is not None:
+        return (float(question.power(effect, n)),)
+    once = float(replace(question, inflation=1.0).power(effect, n))
+    made = group_sequential(looks.times, spending=looks.spending, parameter=looks.parameter, level=1 - question.alpha,
+                            power=plan.power, futility=looks.futility)  # fmt: skip
+    if not question.alpha < once < 1 - 1e-9:
+        return (*[math.nan] * (len(made.times) - 1), once)
+    up, down = made.crossing(
+        drift=fixed_drift(level=1 - question.alpha, power=once), futility=looks.futility is not None
+    )
+    stopped = up if looks.futility is not None else up + down
+    return tuple(np.cumsum(stopped).tolist())
+
+
+def look_schedule(sizing: Sizing) -> list[dict[str, Any]]:
+    """When the looks are: rows ``look, information, units, day, metric, power``.
+
+    The day is None where the traffic is not known. The whole sample is what is planned, or what is needed where the
+    plan has no length. The power is that to have found the planned effect on the primary metric with the least of it.
+    """
+    looks, whole = sizing.plan.sequential, sizing.planned or sizing.needed
     if looks is None or looks.method != "group" or not whole:
         return []
+    least = _least_power(sizing, whole)
+    metric, powers = least if least is not None else (None, [None] * len(looks.times))
     units = [math.ceil(whole * time - 1e-9) for time in looks.times]
     days = [None if sizing.daily is None else days_for(n, sizing.daily, arrivals=sizing.arrivals) for n in units]
-    return [{"look": at + 1, "information": looks.times[at], "units": n, "day": day}
-            for at, (n, day) in enumerate(zip(units, days, strict=True))]  # fmt: skip
+    return [{"look": at + 1, "information": looks.times[at], "units": n, "day": day, "metric": metric, "power": power}
+            for at, (n, day, power) in enumerate(zip(units, days, powers, strict=True))]  # fmt: skip
+
+
+def _least_power(sizing: Sizing, n: float) -> tuple[str, Sequence[float]] | None:
+    """The primary metric whose planned effect is found least often, and the power by each look."""
+    found = [
+        (each.metric.name, planned_power(sizing.plan, each.question, effect=each.metric.sign * each.metric.effect, n=n))
+        for each in sizing.metrics
+        if each.metric.role == "primary" and each.question is not None and each.metric.effect is not None
+    ]
+    return min(found, key=lambda pair: pair[1][-1], default=None)
 
 
 def days_for(n: float, daily: float, *, arrivals: Sequence[float] | None = None) -> int:
@@ -307,6 +342,8 @@ def question_of(
         margin = None
     return Question(
         kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
+        skewness=known.skewness if metric.kind in ("mean", "ratio") and known.skewness == known.skewness else 0.0,
+        scales=metric.effect_scales and metric.kind in ("mean", "ratio", "quantile"),
         shares=(plan.arms[plan.control], smallest), margin=margin, equivalence=metric.aim == "equivalence",
         absolute_margin=metric.margin_absolute is not None, sign=metric.sign, r2=known.r2, icc=known.icc,
         cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation,
@@ -347,7 +384,7 @@ def _size(
     true = 0.0 if question.margin is not None else target
     found = achieved = simulated = None
     if planned is not None:
-        achieved = None if true is None else float(question.power(true, planned))
+        achieved = None if true is None else planned_power(plan, question, effect=true, n=planned)[-1]
         if not question.equivalence or (achieved or 0.0) >= plan.power:  # too few units show equivalence of nothing
             found = question.effect(n=planned, power=plan.power, sign=metric.sign if question.margin is None else 1)
     if statistic is not None and true is not None and (planned or size):

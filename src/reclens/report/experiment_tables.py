@@ -97,16 +97,18 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
 
     Args:
         plan: The bounds.
-        schedule: Units and day of each look, of :func:`reclens.experiment.sizing.look_schedule`.
+        schedule: Units, day and power of each look, of :func:`reclens.experiment.sizing.look_schedule`; without it the
+            power is that of the size which the plan asks for.
     """
-    when = list(schedule) or [{"units": None, "day": None}] * len(plan.times)
-    records = [{**row, "units": at["units"], "day": at["day"]}
-               for row, at in zip(plan.to_dicts(), when, strict=True)]  # fmt: skip
+    records: list[dict[str, Any]] = [{**row, "units": None, "day": None} for row in plan.to_dicts()]
+    for row, at in zip(records, schedule, strict=False):
+        power = row["power_so_far"] if at["power"] is None else at["power"]
+        row |= {"units": at["units"], "day": at["day"], "power_so_far": power}
     rows = tuple(
         (str(row["look"]), f"{row['information']:.0%}", _count(row["units"]), _count(row["day"]),
          f"{row['upper']:.3f}", f"{row['nominal_p']:.2g}",
          NOTHING if row["futility"] is None else f"{row['futility']:.3f}", f"{row['error_spent']:.4f}",
-         f"{row['power_so_far']:.1%}")
+         NOTHING if math.isnan(row["power_so_far"]) else f"{row['power_so_far']:.1%}")
         for row in records
     )  # fmt: skip
     heads = (
@@ -120,11 +122,16 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
         "error spent",
         "power by then",
     )
-    notes = (
+    notes = [
         f"Bounds: {SPENDINGS.get(plan.spending) or CLASSICAL[plan.spending]}.",
         f"The sample is {plan.inflation:.4g} times that of one look.",
-    )
-    return Table("Looks", heads, rows, tuple(records), notes)
+    ]
+    of = next((at["metric"] for at in schedule if at["metric"] is not None), None)
+    if of is not None:
+        notes.append(
+            f"Power: to have found the planned effect on {of} by then; at the last look it is that as planned."
+        )
+    return Table("Looks", heads, rows, tuple(records), tuple(notes))
 
 
 def price_table(prices: Sequence[Price]) -> Table:

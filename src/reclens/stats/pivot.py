@@ -108,8 +108,8 @@ class TPivot:
 
     def within(self, below: float, above: float, *, relative: bool = False) -> tuple[End, End]:
         """As :meth:`Pivot.within`, in closed form."""
-        low = hall_inverse(t_quantile(below, self.df), self.skew)
-        high = -hall_inverse(-t_quantile(above, self.df), self.skew)
+        low = float(hall_inverse(t_quantile(below, self.df), self.skew))
+        high = -float(hall_inverse(-t_quantile(above, self.df), self.skew))
         if not relative:
             se = math.sqrt(self.variances[0])
             return self.gap - low * se, self.gap + high * se
@@ -157,11 +157,11 @@ def imbalance(n_control: Any, n_treatment: Any) -> Any:
     return (1 / n_treatment**2 - 1 / n_control**2) / (1 / n_control + 1 / n_treatment) ** 1.5
 
 
-def hall_inverse(z: float, skew: float) -> float:
-    """The t statistic that :func:`hall` turns into ``z``."""
-    if abs(skew) < 1e-9:
-        return z - skew * (z * z / 3 + 1 / 6)
-    return 3 / skew * (float(np.cbrt(1 + skew * (z - skew / 6))) - 1)
+def hall_inverse(z: Any, skew: Any) -> Any:
+    """The t statistic that :func:`hall` turns into ``z``; numbers or arrays."""
+    near = np.abs(skew) < 1e-9
+    a = np.where(near, 1.0, skew)
+    return np.where(near, z, 3 / a * (np.cbrt(1 + a * (z - a / 6)) - 1))[()]
 
 
 def fieller(control: float, gap: float, variances: tuple[float, float, float], q: float) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from reclens.stats.pivot import hall, hall_inverse
 from reclens.stats.score import shares_at
 
 __all__ = ["FORMULAS", "Formula", "Inputs", "t_power", "z_power"]
@@ -34,6 +35,7 @@ class Inputs:
         df: Degrees of freedom of a t-test.
         alpha: Chance of a false positive of the test, over its tails.
         tails: 1 or 2.
+        skewness: Skewness of a unit.
         relative: Whether the null hypothesis is one of a lift: its test is that of a ratio.
         side: -1 where a positive difference is a fall of the value, as where lower is better; else +1.
     """
@@ -49,6 +51,7 @@ class Inputs:
     df: Any
     alpha: float
     tails: int
+    skewness: float = 0.0
     relative: bool = False
     side: int = 1
 
@@ -111,18 +114,46 @@ def t_power(noncentrality: Any, *, df: Any, alpha: float = 0.05, tails: int = 2)
     return np.where(df <= 0, 0.0, np.where(good, np.clip(found, 0, 1), normal))
 
 
+def _ratio(given: Inputs) -> float:
+    """φ of the test of treatment - φ · control: that of a relative margin, as Fieller's; 1 of a difference."""
+    return 1 + given.side * given.null / given.mean if given.relative and given.null else 1.0
+
+
 def _standard_error(given: Inputs) -> Any:
-    return np.sqrt(given.var_c / given.n_c + given.var_t / given.n_t)
+    return np.sqrt(_ratio(given) ** 2 * given.var_c / given.n_c + given.var_t / given.n_t)
 
 
 def _student(given: Inputs) -> Any:
     away = (given.delta - given.null) / _standard_error(given)
+    if given.skewness:
+        return _skewed(given, away, given.df)
     return t_power(away, df=given.df, alpha=given.alpha, tails=given.tails)
 
 
 def _normal(given: Inputs) -> Any:
     away = (given.delta - given.null) / _standard_error(given)
+    if given.skewness:
+        return _skewed(given, away, np.inf)
     return z_power(away, alpha=given.alpha, tails=given.tails)
+
+
+def _skewed(given: Inputs, away: Any, df: Any) -> Any:
+    """Power of the test that takes the skewness of the difference out, to first order in it.
+
+    With u = (d - δ)/ŝ and λ = (δ - δ₀)/s the statistic is u + λ s/ŝ, and s/ŝ is 1 - a u/2 on average, because the
+    covariance of the difference and its variance is a third cumulant. Hall's transformation of u is normal.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    spread = (_ratio(given) ** 2 * given.var_c / given.n_c + given.var_t / given.n_t) ** 1.5
+    third = given.var_t**1.5 / given.n_t**2 - _ratio(given) ** 3 * given.var_c**1.5 / given.n_c**2
+    skew = given.side * given.skewness * third / spread
+    critical = stdtrit(np.minimum(np.maximum(df, 1e-9), 1e6), 1 - given.alpha / given.tails)
+    found: Any = 0.0
+    for sign in (1.0, -1.0)[: given.tails]:
+        needed = hall_inverse(critical, sign * skew) - sign * away
+        found = found + ndtr(-hall(needed / np.maximum(1 - skew * away / 2, 0.1), sign * skew))
+    return np.clip(found, 0.0, 1.0)
 
 
 def _relative(given: Inputs) -> Any:
@@ -149,7 +180,7 @@ def _two_errors(given: Inputs, null: Any, true: Any) -> Any:
 
 def _unpooled(given: Inputs) -> Any:
     old, new = _shares(given)
-    variance = given.factor * (old * (1 - old) / given.n_c + new * (1 - new) / given.n_t)
+    variance = given.factor * (_ratio(given) ** 2 * old * (1 - old) / given.n_c + new * (1 - new) / given.n_t)
     return z_power((given.delta - given.null) / np.sqrt(variance), alpha=given.alpha, tails=given.tails)
 
 
@@ -190,8 +221,8 @@ def _arcsine(given: Inputs) -> Any:
 FORMULAS: Final[Mapping[str, Formula]] = {
     each.name: each
     for each in (
-        Formula("student", "Student's t, noncentral", "Cohen (1988), ch. 2; R's power.t.test and pwr.t.test", ("mean",),
-                _student),
+        Formula("student", "Student's t, noncentral", "Cohen (1988), ch. 2; R's power.t.test and pwr.t.test; with a "
+                "relative margin the variance of Fieller's test", ("mean",), _student),
         Formula("normal", "normal approximation", "Lehr (1992) in its general form; Deng, Knoblich and Lu (2018) for "
                 "ratios", ("mean", "ratio", "quantile"), _normal),
         Formula("relative", "relative lift by the delta method", "Deng, Knoblich and Lu (2018), eq. 4; GrowthBook",
