@@ -14,7 +14,8 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment import Plan, load_plan
 from reclens.experiment.plan import EXAMPLE_PLAN
 from reclens.experiment.simulated_power import simulate_power, statistic_of
-from reclens.experiment.sizing import days_for, effect_by_days, look_schedule, power_curve, size_plan, units_by
+from reclens.experiment.sizing import effect_by_days, look_schedule, power_curve, size_plan
+from reclens.experiment.traffic import days_for, units_by
 from reclens.metrics.exposure import gini
 from reclens.metrics.exposure_counts import Exposure
 from reclens.stats.power import Question

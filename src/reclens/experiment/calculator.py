@@ -9,7 +9,8 @@ from reclens.errors import UsageError
 from reclens.experiment.history import Known
 from reclens.experiment.metrics import Baseline, Metric
 from reclens.experiment.plan import Plan, Sequential
-from reclens.experiment.sizing import days_for, effect_by_days, inflation_of, power_curve, question_of
+from reclens.experiment.sizing import effect_by_days, inflation_of, power_curve, question_of
+from reclens.experiment.traffic import days_for
 from reclens.stats.power import Answer, Question
 from reclens.stats.sequential import Price, price_in_power
 
