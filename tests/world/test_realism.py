@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reclens.data.movielens import read_movielens
 from reclens.errors import DataError, UsageError
 from reclens.world.fitting import fit_world
 from reclens.world.population import draw_world
@@ -112,13 +111,6 @@ def test_order_of_algorithms() -> None:
     assert other.simulated == -1 and other.passed is False
     with pytest.raises(UsageError, match="three or more"):
         order_check({"a": 1}, {"a": 1})
-
-
-def test_a_world_like_movielens_100k(shared_data) -> None:
-    data = read_movielens(shared_data / "movielens" / "ml-100k.zip")
-    world = fit_world(data, WorldSettings(users=943, factors=16, new_share=0.0, births=0.0))
-    report = realism(world, data)
-    assert report.passed, [check for check in report.checks if check.passed is False]
 
 
 def test_too_little_data_says_so(small_data) -> None:

@@ -12,6 +12,7 @@ from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, Rep
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
     from reclens.engine import Progress
+    from reclens.stats.estimate import Estimate
 
 __all__ = ["realism", "simulate"]
 
@@ -93,6 +94,10 @@ def realism(
         typer.Option("--impressions", help="Lists that were shown: user_id, item_id, position (from 1), clicked."),
     ] = None,
     order: Annotated[bool, typer.Option("--order/--no-order", help="Whether models rank as on the data.")] = True,
+    past_test: Annotated[
+        str | None,
+        typer.Option("--past-test", help="What a real test found of clicks: treatment:control:low:high, as a lift."),
+    ] = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -100,24 +105,30 @@ def realism(
 ) -> None:
     """Fit a world to data, and hold it against them, measure by measure. Exit status 1 where one is out of its band.
 
-    With [bold]--impressions[/bold] also how clicks fall with the place in a list, and how often the same is clicked
-    again, beside two weeks of lists of what is popular in the world.
+    Two measures bind how large effects are: how well a recommender tells held-out items from others as popular, and
+    whether a classifier tells users of the world from those of the data. With [bold]--impressions[/bold] also how
+    clicks fall with the place in a list, and how often the same is clicked again, beside two weeks of lists of what is
+    popular in the world. With [bold]--past-test[/bold] whether the world has the lift that a test of yours found.
 
     Examples:
       reclens experiment realism ml-100k.zip
 
       reclens experiment realism events.parquet --impressions lists.parquet
+
+      reclens experiment realism events.parquet --past-test ease:popular:0.05:0.12
     """
     from reclens.cli.reading import load_data
     from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
     from reclens.experiment.history import read_columns
+    from reclens.experiment.simulation import ArmSettings, make_arm
     from reclens.world import _answers as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared
     from reclens.world.fitting import fit_world
-    from reclens.world.realism import Realism, history_of, lists_of, order_check
+    from reclens.world.realism import Realism, history_of, lists_of, order_check, past_test_check
     from reclens.world.realism import realism as measure
     from reclens.world.settings import WorldSettings
 
     keep_interrupts()
+    past = _past(past_test) if past_test is not None else None
     real = load_data(data, seed=seed)
     theirs = read_columns(impressions) if impressions is not None else None
     with progress_of(quiet=quiet) as progress:
@@ -126,14 +137,34 @@ def realism(
         users = len(real.user_vocabulary)
         world = fit_world(real, WorldSettings(users=users, factors=factors, new_share=0, births=0), seed=seed)
         progress("fit the world", 1, 1)
-        ours = lists_of(world, seed=seed, progress=progress) if theirs is not None else None
+        ours = lists_of(world, seed=seed, progress=progress)
         found = measure(world, real, impressions=ours, reference_impressions=theirs)
         if order:
             ours, theirs = (_offline(each, progress) for each in (history_of(world), real))
             found = Realism((*found.checks, order_check(ours, theirs)))
+        if past is not None:
+            treatment, control, lift = past
+            arms = [make_arm(name, ArmSettings(model=name), world, seed=seed) for name in (treatment, control)]
+            found = Realism((*found.checks, past_test_check(world, *arms, lift, seed=seed, progress=progress)))
     emit(table_of("The world against its data", found.to_dicts()), format=format, out=out)
     if not found.passed:
         raise typer.Exit(1)
+
+
+def _past(text: str) -> tuple[str, str, Estimate]:
+    """``treatment:control:low:high`` as two models and a lift."""
+    from reclens.errors import UsageError
+    from reclens.stats.estimate import Estimate
+
+    parts = text.split(":")
+    try:
+        low, high = (float(part) for part in parts[2:])
+        treatment, control = parts[:2]
+    except ValueError:
+        raise UsageError(
+            f"--past-test is '{text}', expected treatment:control:low:high, such as ease:popular:0.05:0.12."
+        ) from None
+    return treatment, control, Estimate((low + high) / 2, low, high, 0)
 
 
 def _offline(data: Dataset, progress: Progress) -> dict[str, float]:

@@ -5,8 +5,10 @@ embedding of the bipartite graph: Dhillon 2001; as a recommender: PureSVD, Cremo
 from log popularity. How strong tastes are against appeal is one number, the scale of the utilities. It begins where it
 makes interactions that the vectors were not fitted to most likely, under a multinomial choice among items met by
 popularity (conditional logit: McFadden 1974). Then the world is lived some times, and appeal and scale are moved until
-what is consumed has the popularity and the co-occurrence of the data (indirect inference: Gouriéroux, Monfort, Renault
-1993): nobody takes a thing twice, which takes most from the most popular, and fitted vectors know less than users do.
+what is consumed has the popularity of the data, and a recommender tells held-out items from others as popular as well
+as it does there (indirect inference: Gouriéroux, Monfort, Renault 1993): nobody takes a thing twice, which takes most
+from the most popular, and fitted vectors know less than users do. What a personal recommender is worth in the world
+rests on the scale, and co-occurrence hardly binds it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.errors import UsageError
 from reclens.schema import ITEM, USER
+from reclens.world.effect_size import held_out_auc
 from reclens.world.population import World, build_world, organic_table
-from reclens.world.realism import history_of, singular_values
+from reclens.world.realism import history_of
 from reclens.world.settings import WorldSettings
 
 __all__ = ["fit_world"]
@@ -32,6 +35,9 @@ _PRIOR: Final = 10.0
 """Interactions that are worth as much as what is known beforehand."""
 _ROUNDS: Final = 5
 _STEP: Final = 0.8
+_CASES: Final = 4_000
+_LEAST_SKILL: Final = 0.01
+"""Less than this above one half is noise."""
 
 
 def fit_world(data: Dataset, settings: WorldSettings | None = None, *, seed: int = 0) -> World:
@@ -85,12 +91,13 @@ def fit_world(data: Dataset, settings: WorldSettings | None = None, *, seed: int
         "settings": final.model_copy(update={"new_share": 0.0}),
         "born": np.full_like(born, -1),
     }
-    strong = singular_values(matrix, d).sum()
+    skill = max(held_out_auc(data, cases=_CASES, seed=seed) - 0.5, _LEAST_SKILL)
     for _ in range(_ROUNDS):
         lived = history_of(build_world(**whole, appeal=appeal))
         seen = np.bincount(data.item_vocabulary.encode(lived.interactions[ITEM]), minlength=matrix.n_columns)
         appeal = appeal + _STEP * np.log((counts / counts.sum() * seen.sum() + 1) / (seen + 1))
-        whole["scale"] *= float(strong / singular_values(lived.matrix(), d).sum()) ** 2
+        reached = max(held_out_auc(lived, cases=_CASES, seed=seed) - 0.5, _LEAST_SKILL)
+        whole["scale"] *= float(np.clip((skill / reached) ** 1.5, 0.5, 2.0))
     parts["scale"] = card["scale"] = whole["scale"]
     return build_world(final, appeal=appeal, **parts)
 

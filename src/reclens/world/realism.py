@@ -1,8 +1,11 @@
 """Is a world like the data? Each measure with its value in both, a band that it should fall into, and whether it does.
 
 What is compared is what was consumed before the first day, which the users of the world chose, with the reference; and,
-where logs of lists are given, how clicks fall with the place. The bands are ours: a world inside them ranks
-recommenders as the data does more often than not, which ``order_check`` tests directly.
+where logs of lists are given, how clicks fall with the place. The bands are ours. Popularity, activity and
+co-occurrence hardly bind what a recommender is worth: with tastes half as strong, or half as strong again, they stay
+inside. Two measures do bind it: how well a recommender tells held-out items from others as popular, and whether a
+classifier tells users of the world from those of the data. ``order_check`` tests whether recommenders rank alike, and
+``past_test_check`` whether the world has the lift that a test of the past found.
 """
 
 from __future__ import annotations
@@ -21,11 +24,13 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import Progress, quiet
 from reclens.errors import DataError, UsageError
 from reclens.schema import CLICKED, ITEM, POSITION, TIMESTAMP, TIMESTAMP_TYPE, USER
+from reclens.stats.estimate import Estimate
+from reclens.world.effect_size import gap_distance, held_out_auc, past_test, told_apart
 from reclens.world.population import World
 from reclens.world.simulate import Arm, gini, simulate
 from reclens.world.strategies import Popular
 
-__all__ = ["Check", "Realism", "history_of", "lists_of", "order_check", "realism", "singular_values"]
+__all__ = ["Check", "Realism", "history_of", "lists_of", "order_check", "past_test_check", "realism", "singular_values"]
 
 _VALUES: Final = 10
 """Singular values that are compared."""
@@ -113,9 +118,12 @@ def realism(
     Popularity: slope of log count over log rank (from rank 10 to the median item), Gini, share of the most popular
     1 %. Activity: Kolmogorov-Smirnov distance of the numbers of interactions a user. Repeats: share of interactions
     with something the user had before, and of clicks on something she clicked before. Taste: mean entropy, in bits, of
-    the topics a user consumes, where the world knows the items of the reference. Co-occurrence: mean absolute log ratio
+    the topics a user consumes, where the world knows the items of the reference. Effect size: how well item-kNN tells
+    held-out items from others as popular (:func:`reclens.world.effect_size.held_out_auc`), and how well a classifier
+    tells the users of both apart (:func:`reclens.world.effect_size.told_apart`). Co-occurrence: mean absolute log ratio
     of the leading singular values of D_u^-1/2 R D_i^-1/2 without the first, which is 1 in every data set. Clicks: rate
-    by place over that of place 1.
+    by place over that of place 1. Visits: distance of the days that users stay away, in the lists of the world and in
+    the interactions of the reference.
 
     Args:
         world: The world.
@@ -132,7 +140,9 @@ def realism(
     if not ours.interactions.height or not reference.interactions.height:
         raise UsageError("the world or the reference holds no interaction: there is nothing to compare.")
     checks = [*_popularity(ours, reference), *_activity(ours, reference), _repeats(ours, reference)]
-    checks += [_entropy(world, ours, reference), _spectrum(ours, reference)]
+    checks += [_entropy(world, ours, reference), _spectrum(ours, reference), *_effect_size(ours, reference)]
+    if impressions is not None and TIMESTAMP in impressions.columns:
+        checks.append(_visits(impressions, reference))
     if impressions is not None:
         checks += _places(impressions, reference_impressions)
         if reference_impressions is not None:
@@ -165,6 +175,38 @@ def order_check(
     agreed = "the same" if best == max(names, key=lambda name: reference[name]) else "another one"
     return Check(f"order of algorithms by {metric}", tau, None, least, 1.0, bool(tau >= least),
                  f"Kendall's τ over {', '.join(names)}; the best is {agreed}")  # fmt: skip
+
+
+def past_test_check(
+    world: World, treatment: Arm, control: Arm, lift: Estimate, *, metric: str = "clicks", days: int = 14,
+    replicates: int = 4, seed: int = 0, threads: int | None = None, progress: Progress = quiet,
+) -> Check:  # fmt: skip
+    """Whether a world has the lift that a real A/B test found; see :func:`reclens.world.effect_size.past_test`."""
+    truth, passed = past_test(world, treatment, control, lift, metric=metric, days=days, replicates=replicates,
+                              seed=seed, threads=threads, progress=progress)  # fmt: skip
+    return Check(f"lift of a past test ({treatment.name} over {control.name})", truth.value, lift.value, lift.low,
+                 lift.high, passed, f"of {metric}; in the world {truth.low:+.3f} to {truth.high:+.3f}")  # fmt: skip
+
+
+def _effect_size(ours: Dataset, reference: Dataset) -> list[Check]:
+    skills = [held_out_auc(each) for each in (ours, reference)]
+    apart = told_apart(ours, reference)
+    return [
+        _band("taste: held-out AUC", skills[0], skills[1], within=0.03, relative=False,
+              note="item-kNN, held-out items against others as popular; binds the size of effects"),
+        Check("classifier: AUC", apart, None, 0.0, 0.7, bool(apart <= 0.7),
+              "users of the world against those of the data; 0.5: it cannot tell"),
+    ]  # fmt: skip
+
+
+def _visits(impressions: pl.DataFrame, reference: Dataset) -> Check:
+    name, found = "visits: KS distance of gaps", gap_distance(impressions, reference)
+    if found is None:
+        return Check(name, float("nan"), None, None, None, None, "there are no gaps, or no times, to compare")
+    distance, ours, theirs = found
+    return Check(name, distance, None, 0.0, 0.2, bool(distance <= 0.2),
+                 f"days from one visit to the next: {ours:.1f} on average in the world, {theirs:.1f} in the data, of "
+                 "those that fit into the days watched")  # fmt: skip
 
 
 def _band(measure: str, simulated: float, reference: float, *, within: float, relative: bool, note: str) -> Check:
