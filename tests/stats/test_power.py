@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
-from scipy.stats import norm
+from scipy.stats import norm, poisson
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.arms import compare_arms
@@ -263,6 +263,14 @@ def test_the_spread_of_a_ratio_of_a_quantile_and_of_covariates(rng) -> None:
     assert sd / math.sqrt(50_000) == pytest.approx(again.std(), rel=0.2)
     # Median of an exponential: density 1/2 there, so √(0.25) / 0.5 = 1.
     assert quantile_sd(rng.exponential(size=400_000), 0.5)[1] == pytest.approx(1.0, rel=0.1)
+    # Of counts: the spread of the shares below the mid-quantile ÷ the slope of the cell that it lies in.
+    k = np.arange(60)
+    pmf = poisson.pmf(k, 3.67)
+    mid = np.cumsum(pmf) - pmf / 2
+    slope, part = mid[4] - mid[3], (0.5 - mid[3]) / (mid[4] - mid[3])
+    inside = np.select([k < 3, k == 3, k == 4], [1, 0.5 + part / 2, part / 2], 0)
+    found = quantile_sd(rng.poisson(3.67, 400_000), 0.5)
+    assert found == pytest.approx((3 + part, math.sqrt(pmf @ inside**2 - 0.25) / slope), rel=0.01)
     # Every unit has the same value five times: five times the rows tell nothing more.
     once = rng.normal(size=40_000)
     units = np.repeat(np.arange(40_000), 5)
