@@ -47,12 +47,14 @@ def test_intervals_are_students_over_pairs_of_lives(tiny) -> None:
     student = stats.t.interval(0.95, 5, gaps.mean(), stats.sem(gaps))
     assert (effect.difference.low, effect.difference.high) == pytest.approx(student)
     assert effect.difference.n == 6 and "6 replicates" in effect.difference.note
-    # The lift is the ratio of the means. Its interval is near to that of single lifts, which are as good here.
+    # The lift is the ratio of the means, and its interval that of the ratio made linear, around it.
     assert effect.lift.value == pytest.approx(found[:, 1].mean() / found[:, 0].mean() - 1)
     assert effect.lift.value == pytest.approx(effect.treatment / effect.control - 1)
-    single = found[:, 1] / found[:, 0]
-    half = (effect.lift.high - effect.lift.low) / 2
-    assert half == pytest.approx(stats.t.ppf(0.975, 5) * stats.sem(single), rel=0.15)
+    linear = (found[:, 1] - (1 + effect.lift.value) * found[:, 0]) / found[:, 0].mean()
+    half = stats.t.ppf(0.975, 5) * stats.sem(linear)
+    assert effect.lift.high - effect.lift.value == pytest.approx(half)
+    assert effect.lift.value - effect.lift.low == pytest.approx(half)
+    assert half == pytest.approx(stats.t.ppf(0.975, 5) * stats.sem(found[:, 1] / found[:, 0]), rel=0.15)
 
 
 def test_the_ratio_of_a_pair_is_of_sums(tiny) -> None:

@@ -144,8 +144,8 @@ def realism(
             found = Realism((*found.checks, order_check(ours, theirs)))
         if past is not None:
             treatment, control, lift = past
-            arms = [make_arm(name, ArmSettings(model=name), world, seed=seed) for name in (treatment, control)]
-            found = Realism((*found.checks, past_test_check(world, *arms, lift, seed=seed, progress=progress)))
+            new, old = (make_arm(name, ArmSettings(model=name), world, seed=seed) for name in (treatment, control))
+            found = Realism((*found.checks, past_test_check(world, new, old, lift, seed=seed, progress=progress)))
     emit(table_of("The world against its data", found.to_dicts()), format=format, out=out)
     if not found.passed:
         raise typer.Exit(1)
