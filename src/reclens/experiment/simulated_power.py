@@ -98,7 +98,9 @@ def simulate_power(
                     note=f"simulated: {len(found):,} experiments resampled from {units:,} units")  # fmt: skip
 
 
-def spread_of_arm(metric: Metric, plan: Plan, exposures: pl.DataFrame) -> tuple[float, float]:
+def spread_of_arm(
+    metric: Metric, plan: Plan, exposures: pl.DataFrame, *, users: float | None = None
+) -> tuple[float, float]:
     """A statistic of an arm, and the standard deviation of a unit for it.
 
     It is the standard error that the readout tests so many units with, times √units.
@@ -107,11 +109,13 @@ def spread_of_arm(metric: Metric, plan: Plan, exposures: pl.DataFrame) -> tuple[
         metric: Of coverage, Gini or diversity.
         plan: Its plan.
         exposures: As in :func:`statistic_of`.
+        users: Of the arm, where it has fewer than the history: what few users see is spread otherwise.
     """
     who, what = (exposures[name].rank("dense").to_numpy().astype(np.int64) - 1 for name in (plan.unit, "item_id"))
     keys = stable_hash(exposures[plan.unit].unique().sort())
-    found, se = arm_statistic(ArmCounts.of(who, what, keys, n_items=int(what.max()) + 1), metric.kind)
-    return found, se * math.sqrt(len(keys))
+    share = min(max(users or math.inf, 30.0) / len(keys), 1.0)
+    found, se = arm_statistic(ArmCounts.of(who, what, keys, n_items=int(what.max()) + 1, share=share), metric.kind)
+    return found, se * math.sqrt(len(keys))  # a share's variance is that of a draw, times the share
 
 
 def statistic_of(

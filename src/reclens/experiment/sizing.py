@@ -335,10 +335,15 @@ def _size(
         raise UsageError(f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
                          "worth finding, such as effect = 0.02.")  # fmt: skip
     target = None if metric.effect is None else metric.sign * metric.effect
-    size = question.size(effect=0.0, power=plan.power) if question.margin is not None else None
-    if target is not None and question.margin is None:
-        size = question.size(effect=target, power=plan.power)
     true = 0.0 if question.margin is not None else target
+    size = None if true is None else question.size(effect=true, power=plan.power)
+    for _ in range(3 if of_arm and exposures is not None else 0):  # an arm of that size has a spread of its own
+        n = planned or (size.n if size is not None else 0)
+        if exposures is None or not n or n * min(question.shares) >= units:
+            break
+        known = replace(known, sd=spread_of_arm(metric, plan, exposures, users=n * min(question.shares))[1])
+        question = question_of(metric, plan, known, inflation=inflation)
+        size = None if true is None else question.size(effect=true, power=plan.power)
     found = achieved = simulated = None
     if planned is not None:
         achieved = None if true is None else planned_power(plan, question, effect=true, n=planned)[-1]
