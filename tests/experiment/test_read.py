@@ -169,7 +169,14 @@ def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
     # Stopping here, the plain lift is too large: the median-unbiased one is nearer to zero, within its own interval.
     stopped = found.look.stopped(effect.found)
     assert stopped is not None and 0 < stopped.low < stopped.median_unbiased < effect.relative.value < stopped.high
-    assert any("a stop at this look makes the plain estimate too large" in text for text in found.adjusted)
+    # It is the one lift that is recommended: in the table and beside the decision. The plain one is explained.
+    assert effect.stopped == stopped and effect.lift.value == stopped.median_unbiased
+    row = effect.to_dicts()[0]
+    assert (row["lift"], row["lift_plain"]) == (stopped.median_unbiased, effect.relative.value)
+    assert (
+        row["lift_basis"] == "median-unbiased" and f"{stopped.median_unbiased:+.2%}" in found.decisions[0].sentences[1]
+    )
+    assert any(f"plain estimate, {effect.relative.value:+.2%}" in text for text in found.adjusted)
     # The p-value that holds at this look is where the bound of another level meets the statistic.
     assert effect.p_value > effect.found.p_value
     z = abs(effect.found.statistic)

@@ -15,6 +15,9 @@ from reclens.experiment.gather import gather
 from reclens.experiment.read import Readout, read_sums
 from reclens.experiment.rule import decision_rule, guards_of
 from reclens.experiment.sums import Sums
+from reclens.stats.arms import compare_arms
+from reclens.stats.moments import Moments
+from reclens.stats.sequential import group_sequential
 
 CLICKS = {"name": "clicks", "value": "y"}
 
@@ -363,3 +366,110 @@ def test_nothing_is_found_in_an_a_a_test_but_by_chance(looks: int) -> None:
                 decided += 1
                 break
     assert abs(decided / 2000 - 0.05) < 3 * (0.05 * 0.95 / 2000) ** 0.5
+
+
+# ---------------------------------------------------------------------------------- bounds crossed before, and families
+
+
+def by_day(gaps: dict[str, float], *, n: int = 500, days: int = 28, **arms: float) -> Sums:
+    """As :func:`sums`, with as many users on each of some days, and a gap of b that changes with the day."""
+    rows = []
+    for day in range(days):
+        date = str(np.datetime64("2026-01-05") + day)
+        gap = gaps["early"] if day < 7 else gaps["late"]
+        for arm, extra in (("a", 0.0), ("b", gap), *arms.items()):
+            rows.append({"arm": arm, "day": date, "n": n, "sum:y": 0.0, "shift:y": 100 + extra,
+                         "product:y:y": 100.0**2 * (n - 1)})  # fmt: skip
+    return Sums.of_rows(rows, arms=["a", "b", *arms])
+
+
+def test_a_late_look_says_where_the_plan_would_have_stopped() -> None:
+    # 7 of 28 days at 3,500 users an arm: a gap of 12 at a standard error of 2.39 is z = 5.02, beyond 4.33.
+    found = read_sums(plan(**OBF), by_day({"early": 12.0, "late": 12.0}))
+    (crossing,) = found.crossings
+    z = 12 / (2 * 100**2 / 3500) ** 0.5
+    assert (crossing.look, crossing.information, crossing.day) == (1, 0.25, "2026-01-11")
+    assert crossing.z == pytest.approx(z, rel=1e-3) and crossing.bound == pytest.approx(BOUNDS[0], abs=1e-3)
+    assert crossing.lift == pytest.approx(0.12)
+    assert any("would have stopped at look 1" in text and "2026-01-11" in text for text in found.caveats)
+    # Nobody stopped: one lift, the plain one over all data. That of a stop at the last look would be far off.
+    effect = found.effects[0]
+    assert effect.stopped is None and effect.lift == effect.relative and effect.lift.value == pytest.approx(0.12)
+    assert effect.to_dicts()[0]["lift_basis"] == "plain" and found.look.stopped(effect.found) is not None
+    assert any("no stop has selected" in text for text in found.adjusted)
+    record = found.record()["crossings"]
+    assert [row["look"] for row in record] == [1]
+
+
+def test_a_bound_that_is_first_crossed_now_is_a_stop() -> None:
+    # At 9.6 z is 4.02 after a week, below 4.33, and 8.03 at the end; no week says 5.67 after two, beyond 2.96.
+    late = read_sums(plan(**OBF), by_day({"early": 9.6, "late": 9.6}))
+    assert [each.look for each in late.crossings] == [2] and late.crossings[0].day == "2026-01-18"
+    # Nothing before the last look: z is .84, 1.18, 1.45 and then 2.2 or so.
+    last = read_sums(plan(sequential={"looks": 2}, days=28), by_day({"early": 0.0, "late": 3.6}))
+    effect = last.effects[0]
+    assert not last.crossings and effect.verdict == "better" and effect.stopped is not None
+    assert effect.lift.value == effect.stopped.median_unbiased < effect.relative.value
+    # Without planned looks, or at the first one, nothing was crossed before.
+    assert not read_sums(plan(days=28), by_day({"early": 12.0, "late": 12.0})).crossings
+    first = read_sums(plan(**OBF), by_day({"early": 12.0, "late": 12.0}, days=7))
+    assert not first.crossings and first.effects[0].stopped is not None
+
+
+def test_the_look_of_a_day_is_measured_as_that_of_the_readout() -> None:
+    # Two thirds of the users came in the first week: a quarter of the days, not two thirds of the sample.
+    many = by_day({"early": 12.0, "late": 12.0}, n=3000, days=7)
+    few = by_day({"early": 12.0, "late": 12.0}, n=500)
+    rows = [row for row in few.to_rows() if row["day"] > "2026-01-11"]
+    uneven = Sums.of_rows([*many.to_rows(), *rows], arms=["a", "b"])
+    by_days = read_sums(plan(**OBF), uneven)
+    assert [row["information"] for row in by_days.cumulative][6] == 0.25 and by_days.crossings[0].day == "2026-01-11"
+    by_units = read_sums(plan(**OBF), uneven, planned_units=63_000)
+    assert [row["information"] for row in by_units.cumulative][6] == pytest.approx(42 / 63)
+    # No day is near a half of the users; three quarters (within 1.5 points) were in on the twelfth.
+    assert (by_units.crossings[0].look, by_units.crossings[0].day) == (3, "2026-01-16")
+
+
+def test_primary_and_secondary_metrics_are_families_of_their_own() -> None:
+    metrics = ({**CLICKS, "effect": 0.05}, *({**CLICKS, "name": f"s{i}", "role": "secondary"} for i in range(4)))
+    found = read_sums(plan(metrics=metrics), sums(b=10.0))
+    p = 2 * stats.t.sf(10 / 20**0.5, 1998)
+    first, *others = found.effects
+    assert (first.family, first.family_size) == ("primary", 1) and first.p_value == pytest.approx(p)
+    assert first.p_adjusted == first.p_value  # the main question does not pay for what explains it
+    assert all((each.family, each.family_size) == ("secondary", 4) for each in others)
+    # BH of four equal p-values changes none of them.
+    assert all(each.p_adjusted == pytest.approx(p) for each in others)
+
+
+def test_an_adjusted_p_beside_an_interval_without_zero_has_its_reason() -> None:
+    # p = .038 in either of two primary metrics; after Bonferroni .076, and the interval by itself excludes zero.
+    two = plan(metrics=tuple({**CLICKS, "name": f"m{i}", "effect": 0.05} for i in range(2)), correction="bonferroni")
+    found = read_sums(two, sums(b=9.3))
+    effect = found.effects[0]
+    p = 2 * stats.t.sf(9.3 / 20**0.5, 1998)
+    assert effect.p_adjusted == pytest.approx(2 * p) and effect.p_adjusted > 0.05 and effect.absolute.low > 0
+    assert effect.disagrees(0.05) and sum("by itself (p = 0.038)" in text for text in found.adjusted) == 2
+    together = read_sums(two, sums(b=9.3), intervals="simultaneous")
+    effect = together.effects[0]
+    q = stats.t.ppf(1 - 0.0125, 1998)
+    assert effect.simultaneous and not effect.disagrees(0.05)
+    assert effect.absolute.low == pytest.approx(9.3 - q * 20**0.5) and effect.absolute.low < 0
+    assert (effect.absolute.level, effect.relative.level) == (pytest.approx(0.975), pytest.approx(0.975))
+    assert any("all of a family of questions together" in text for text in together.adjusted)
+    with pytest.raises(UsageError, match="intervals"):
+        read_sums(two, sums(b=9.3), intervals="both")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("a_look", [4, 10])
+def test_few_units_a_look_keep_to_the_level(a_look: int, rate_error) -> None:
+    # Pocock's bounds of normal statistics find .09 to .11 with four units a look where the statistic is t.
+    rng, runs, stopped, naive = np.random.default_rng(8), 1500, 0, 0
+    bounds = group_sequential(5, spending="pocock").upper
+    for _ in range(runs):
+        y = rng.normal(0, 1, (2, 5 * a_look))
+        found = [compare_arms(*[Moments.of({"y": arm[: k * a_look]}) for arm in y], "y") for k in range(1, 6)]
+        stopped += any(abs(each.z) >= bound for each, bound in zip(found, bounds, strict=True))
+        naive += any(abs(each.statistic) >= bound for each, bound in zip(found, bounds, strict=True))
+    assert abs(stopped / runs - 0.05) < rate_error(0.05, runs)
+    assert a_look > 4 or naive / runs > 0.05 + rate_error(0.05, runs)

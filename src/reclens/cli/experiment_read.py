@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -46,6 +46,10 @@ def read(
         list[float] | None, typer.Option("--looks-taken", help="Share in at a look made before, if not as planned.")
     ] = None,
     stratify: Annotated[str | None, typer.Option("--stratify", help="Segment to post-stratify by.")] = None,
+    intervals: Annotated[
+        Literal["each", "simultaneous"],
+        typer.Option("--intervals", help="Each by itself, or simultaneous over the metrics of a role."),
+    ] = "each",
     bayes: Annotated[bool, typer.Option("--bayes", help="Show the Bayesian view in the document.")] = False,
     drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave units in two arms out.")] = False,
     drop_unknown_arms: Annotated[bool, typer.Option("--drop-unknown-arms", help="Leave other arms out.")] = False,
@@ -74,7 +78,7 @@ def read(
         load_plan(plan), data, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
         exposures=exposures, table=table, planned_units=planned_units, days=days, looks_taken=tuple(looks_taken or ()),
         two_arms="drop" if drop_two_arms else "error", unknown_arms="drop" if drop_unknown_arms else "error",
-        stratify=stratify, counts=counts or (), event_id=event_id, triggered=triggered,
+        stratify=stratify, intervals=intervals, counts=counts or (), event_id=event_id, triggered=triggered,
         duplicates="drop" if drop_duplicates else "keep",
     )  # fmt: skip
     for sentence in summary_of_readout(found):

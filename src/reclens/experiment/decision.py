@@ -126,11 +126,11 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
 
 def _fact(effect: Effect, corrected: bool) -> str:
     if effect.verdict == "no material difference":
-        return (f"{effect.metric.name}: {_lift(effect.relative, effect.absolute.value)}, no material difference: "
+        return (f"{effect.metric.name}: {_lift(effect.lift, effect.absolute.value)}, no material difference: "
                 f"within {effect.metric.margin_in_words}, p = {effect.p_equivalence:.2g}.")  # fmt: skip
     after = " after correction" if corrected else ""
     p = f", p = {effect.p_adjusted:.2g}{after}" if effect.p_adjusted == effect.p_adjusted else ""
-    return f"{effect.metric.name}: {_lift(effect.relative, effect.absolute.value)}, {effect.verdict}{p}."
+    return f"{effect.metric.name}: {_lift(effect.lift, effect.absolute.value)}, {effect.verdict}{p}."
 
 
 def _lift(lift: Estimate, gap: float) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.experiment.look import Look
+from reclens.errors import UnknownNameError
+from reclens.experiment.look import Crossing, Look
 from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
 from reclens.experiment.sizing import inflation_of
@@ -18,16 +19,21 @@ from reclens.stats.arms import compare_arms
 from reclens.stats.difference import Difference
 from reclens.stats.equivalence import equivalence_p
 from reclens.stats.estimate import Estimate
-from reclens.stats.multiplicity import adjust
+from reclens.stats.multiplicity import adjust_families
 from reclens.stats.paired import smallest_detectable
 from reclens.stats.power.question import corrected_alpha
 from reclens.stats.proportions import proportion_difference
+from reclens.stats.sequential import Stopped
 from reclens.stats.stratify import post_stratified
 
-__all__ = ["Effect", "Others", "compare_metric", "effects_of"]
+__all__ = ["INTERVALS", "Effect", "Intervals", "Others", "compare_metric", "effects_of"]
 
 Others = Mapping[tuple[str, str], Difference]
 """Metric and arm -> difference, of metrics that need more than sums (quantiles, coverage, Gini, diversity)."""
+
+Intervals = Literal["each", "simultaneous"]
+INTERVALS: Final = ("each", "simultaneous")
+"""Whether intervals hold for each metric by itself, or for all of a family together."""
 
 Verdict = Literal["better", "worse", "no difference shown", "no material difference", "holds", "broken",
                   "not shown to hold", "not testable"]  # fmt: skip
@@ -52,6 +58,11 @@ class Effect:
         power: Chance that the planned effect is found at the planned sample, by the standard error that was seen, the
             correction and the looks; NaN without one.
         detectable: Smallest relative effect that is then found with the planned power; NaN where there is none.
+        family: The questions whose p-values are adjusted together: those of a role. Guardrails are not adjusted.
+        family_size: How many tests the family has.
+        simultaneous: Whether the intervals hold for all of the family together.
+        stopped: What may be said where this look is the first to cross its bound, and so stops the experiment.
+        crossing: The bound of an earlier look that had been crossed, where nothing was stopped.
     """
 
     metric: Metric
@@ -65,6 +76,27 @@ class Effect:
     verdict: Verdict
     power: float
     detectable: float
+    family: Literal["primary", "secondary", "guardrail"] = "primary"
+    family_size: int = 1
+    simultaneous: bool = False
+    stopped: Stopped | None = None
+    crossing: Crossing | None = None
+
+    @property
+    def lift(self) -> Estimate:
+        """The lift to go by: at a stop the median-unbiased one, with the interval that belongs to it; else the plain.
+
+        The plain estimate is too large on average where a test stops because of it (Jennison and Turnbull 2000,
+        chapter 8). Where an earlier bound was crossed and nobody stopped, no stop has selected the data.
+        """
+        if self.stopped is None:
+            return self.relative
+        return replace(self.relative, value=self.stopped.median_unbiased, low=self.stopped.low, high=self.stopped.high,
+                       note="median-unbiased, which allows for the stop at this look")  # fmt: skip
+
+    def disagrees(self, alpha: float) -> bool:
+        """Whether the metric is significant by itself, and not after the correction for its family."""
+        return self.family != "guardrail" and not self.simultaneous and self.p_value <= alpha < self.p_adjusted
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -72,8 +104,12 @@ class Effect:
             "metric": self.metric.name, "kind": self.metric.kind, "role": self.metric.role, "arm": self.arm,
             "better": self.metric.better, "margin": self.metric.margin, **self.found.to_dicts()[0],
             "difference_low": self.absolute.low, "difference_high": self.absolute.high,
-            "lift_low": self.relative.low, "lift_high": self.relative.high, "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted, "p_equivalence": self.p_equivalence, "verdict": self.verdict,
+            "lift": self.lift.value, "lift_low": self.lift.low, "lift_high": self.lift.high,
+            "lift_plain": self.relative.value, "lift_plain_low": self.relative.low,
+            "lift_plain_high": self.relative.high,
+            "lift_basis": "plain" if self.stopped is None else "median-unbiased", "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted, "family": self.family, "family_size": self.family_size,
+            "p_equivalence": self.p_equivalence, "verdict": self.verdict,
             "power": self.power, "detectable": self.detectable, **dict(self.found.details),
         }]  # fmt: skip
 
@@ -110,13 +146,20 @@ def compare_metric(
 
 
 def effects_of(
-    plan: Plan, sums: Sums, look: Look, *, others: Others | None = None, stratify: str | None = None
-) -> tuple[Effect, ...]:
+    plan: Plan, sums: Sums, look: Look, *, others: Others | None = None, stratify: str | None = None,
+    intervals: Intervals = "each", crossings: Sequence[Crossing] = (),
+) -> tuple[Effect, ...]:  # fmt: skip
     """The effects, in the order of the plan: primary metrics corrected by the plan, secondary ones by BH.
 
     Guardrails are not corrected: a decision needs all of them to hold, so that several cannot make it easier.
-    ``stratify`` names a segmentation that means are post-stratified by.
+    ``stratify`` names a segmentation that means are post-stratified by; ``intervals`` and ``crossings`` are those of
+    :func:`~reclens.experiment.read.read_sums`.
+
+    Raises:
+        UnknownNameError: If there are no such intervals.
     """
+    if intervals not in INTERVALS:
+        raise UnknownNameError("kind of intervals", intervals, INTERVALS)
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     found: list[tuple[Metric, str, Difference]] = []
     for metric in plan.metrics:
@@ -130,20 +173,21 @@ def effects_of(
                 continue
             found.append((metric, arm, difference))
     p = np.array([look.p_value(difference) for _, _, difference in found])
-    adjusted = p.copy()
-    for role, correction in (("primary", plan.correction), ("secondary", "bh")):
-        at = [i for i, (metric, _, _) in enumerate(found) if metric.role == role]
-        adjusted[at] = adjust(p[at], correction=correction)
+    families = [metric.role for metric, _, _ in found]
+    adjusted = adjust_families(p, families, correction={
+        "primary": plan.correction, "secondary": "bh", "guardrail": "none"})  # fmt: skip
     inflation = inflation_of(plan)
+    crossed = {(each.metric, each.arm): each for each in crossings}
     return tuple(
-        _effect(plan, look, metric, arm, difference, float(p[i]), float(adjusted[i]), inflation)
+        _effect(plan, look, metric, arm, difference, float(p[i]), float(adjusted[i]), inflation,
+                families.count(metric.role), intervals, crossed.get((metric.name, arm)))
         for i, (metric, arm, difference) in enumerate(found)
-    )
+    )  # fmt: skip
 
 
 def _effect(
     plan: Plan, look: Look, metric: Metric, arm: str, found: Difference, p: float, p_adjusted: float,
-    inflation: float,
+    inflation: float, asked: int, intervals: Intervals, crossing: Crossing | None,
 ) -> Effect:  # fmt: skip
     loss, relative = metric.loss
     p_equivalence = math.nan
@@ -153,10 +197,14 @@ def _effect(
         worst = -metric.sign * loss
         p_adjusted = (p_equivalence if metric.equivalence else
                       (found.p_above if metric.sign > 0 else found.p_below)(worst, relative=relative))  # fmt: skip
-    verdict = _verdict(plan, look, metric, found, p_adjusted)
+    together = intervals == "simultaneous" and metric.role != "guardrail" and plan.correction != "none" and asked > 1
+    level = 1 - plan.alpha / asked if together else None
+    stops = metric.role == "primary" and crossing is None
     return Effect(
-        metric, arm, found, look.interval(found), look.interval(found, relative=True), p, p_adjusted, p_equivalence,
-        verdict, *_power(plan, look, metric, found, inflation),
+        metric, arm, found, look.interval(found, level=level), look.interval(found, relative=True, level=level), p,
+        p_adjusted, p_equivalence, _verdict(plan, look, metric, found, p_adjusted),
+        *_power(plan, look, metric, found, inflation), family=metric.role, family_size=asked, simultaneous=together,
+        stopped=look.stopped(found) if stops else None, crossing=crossing,
     )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -17,10 +18,41 @@ from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, 
 from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending, group_sequential
 from reclens.stats.sequential.spending import CLASSICAL
 
-__all__ = ["Look", "look_of"]
+__all__ = ["Crossing", "Look", "look_of"]
 
 _END = 0.999  # from this share of the planned sample on, the look is the last one
 _NEAR = 0.015  # information so near to a planned look is that look: nobody stops at the very unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """The first look of the plan, before the one at hand, at which a bound was crossed.
+
+    It is of the users who had come in by then, with what they have done up to now.
+
+    Attributes:
+        metric: Name of the metric.
+        arm: The treated arm.
+        look: At which look, from 1.
+        information: Share of the planned sample at that look.
+        day: Its day of first exposure (ISO date).
+        z: The statistic.
+        bound: The bound.
+        lift: The plain lift there; NaN without one.
+    """
+
+    metric: str
+    arm: str
+    look: int
+    information: float
+    day: str
+    z: float
+    bound: float
+    lift: float
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [asdict(self)]
 
 
 @dataclass(frozen=True)
@@ -38,6 +70,7 @@ class Look:
         early: Whether the experiment is looked at before its planned end.
         peeking: Whether it is and the plan has no looks for that.
         planned_units: Units of the planned sample over all arms; None where nothing tells.
+        by_days: Whether information is the share of days; else that of units.
         words: How it is looked at, in a sentence.
     """
 
@@ -51,7 +84,21 @@ class Look:
     early: bool
     peeking: bool
     planned_units: float | None
+    by_days: bool
     words: str
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the plan has group-sequential looks."""
+        return self.plan.sequential is not None and self.plan.sequential.method == "group"
+
+    def share_of(self, sums: Sums, days: Sequence[str]) -> float:
+        """Information when the users of some first days had come in, measured as that of this look."""
+        if self.by_days and self.plan.days:
+            first = date.fromisoformat(sums.ran[0] if sums.ran else sums.days[0])
+            return min(((date.fromisoformat(days[-1]) - first).days + 1) / self.plan.days, self.information)
+        so_far, whole = (sum(sums.arm(arm, days=some).n for arm in sums.arms) for some in (days, None))
+        return so_far / max(whole, 1) * self.information
 
     def at(self, information: float) -> Look:
         """The look that an earlier moment was, when so much of the planned sample was in."""
@@ -82,25 +129,25 @@ class Look:
         assert made.futility is not None
         return made.futility[len(self.times) - 1]
 
-    def critical_value(self, found: Difference) -> float:
-        """The normal deviate beyond which a difference is rejected at this look."""
-        looks = self.plan.sequential
+    def critical_value(self, found: Difference, level: float | None = None) -> float:
+        """The normal deviate beyond which a difference is rejected at this look, by the plan's level or another."""
+        looks, level = self.plan.sequential, level or self.plan.level
         if looks is None:
-            return normal_quantile(self.plan.level)
+            return normal_quantile(level)
         if looks.method == "group":
-            return self.bound()
-        ends = self._always(found.z, found.absolute.n)[0]
+            return self.bound(level)
+        ends = self._always(found.z, found.absolute.n, level)[0]
         assert ends.high is not None
         return ends.high - ends.value
 
-    def interval(self, found: Difference, *, relative: bool = False) -> Estimate:
+    def interval(self, found: Difference, *, relative: bool = False, level: float | None = None) -> Estimate:
         """The interval that holds at this look: what the test at its critical value does not reject."""
         plain = found.relative if relative else found.absolute
         if not found.testable or plain.value != plain.value:
             return plain
-        low, high = found.within(self.critical_value(found), relative=relative)
+        low, high = found.within(self.critical_value(found, level), relative=relative)
         note = None if low is not None else "the interval of the control reaches zero, so that the lift is not bounded"
-        return replace(plain, low=low, high=high, note=note)
+        return replace(plain, low=low, high=high, level=level or self.plan.level, note=note)
 
     def stopped(self, found: Difference) -> Stopped | None:
         """The lift when the experiment stops at this look, allowing for the stop; None where no bound was crossed."""
@@ -124,7 +171,7 @@ class Look:
         if looks is None or not found.testable:
             return found.p_value
         if looks.method != "group":
-            return self._always(found.z, found.absolute.n)[1]
+            return self._always(found.z, found.absolute.n, self.plan.level)[1]
         z, low, high = abs(found.z), 1e-9, 1.0 - 1e-9
         if self.bound(1 - high) > z:
             return 1.0
@@ -135,16 +182,16 @@ class Look:
                 break
         return high
 
-    def _always(self, z: float, n: int) -> tuple[Estimate, float]:
+    def _always(self, z: float, n: int, level: float) -> tuple[Estimate, float]:
         """The always-valid interval and p-value of a normal deviate, in units of its own standard error."""
         looks = self.plan.sequential
         assert looks is not None
         tuning = _tuning(self.plan, self.planned_units)
         if looks.method == "confidence_sequence":
-            return confidence_sequence(z, 1.0, n=n, tuning=tuning, level=self.plan.level)
+            return confidence_sequence(z, 1.0, n=n, tuning=tuning, level=level)
         # The standard error at the tuning size, from that of now: it falls with the root of the units.
         tau2 = mixture_variance(se=math.sqrt(n / tuning), level=self.plan.level)
-        return msprt(z, 1.0, tau2=tau2, n=n, level=self.plan.level)
+        return msprt(z, 1.0, tau2=tau2, n=n, level=level)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -205,7 +252,7 @@ def look_of(
     early = times[-1] < 1
     return Look(plan=plan, information=information, known=known, schedule=schedule, times=times, near=near,
                 off_plan=off_plan, early=early, peeking=early and looks is None, planned_units=whole,
-                words=words)  # fmt: skip
+                by_days=known and planned_units is None and bool(plan.days), words=words)  # fmt: skip
 
 
 @lru_cache(maxsize=4096)

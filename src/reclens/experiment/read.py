@@ -10,11 +10,12 @@ from typing import Any, Literal
 from reclens.experiment.ages import gather_ages, metric_by_age
 from reclens.experiment.arm_metrics import arm_differences, quantile_differences
 from reclens.experiment.decision import Decision, decide
-from reclens.experiment.effects import Effect, Others, compare_metric, effects_of
+from reclens.experiment.effects import Effect, Intervals, Others, compare_metric, effects_of
 from reclens.experiment.gather import gather, gather_events
 from reclens.experiment.guard import Guard
 from reclens.experiment.guards import guards_of
-from reclens.experiment.look import Look, look_of
+from reclens.experiment.look import Crossing, Look, look_of
+from reclens.experiment.over_time import cumulative_effects, daily_values, earlier_crossings
 from reclens.experiment.plan import Plan
 from reclens.experiment.rule import decision_rule
 from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects, small_segments
@@ -39,7 +40,9 @@ class Readout:
         segments: Effects by segment.
         heterogeneity: Whether they differ between segments.
         cumulative: Effect on the primary metrics as days of first exposure come in: rows ``metric, arm, day,
-            information, n, value, low, high, bound_low, bound_high`` (the latter by the plan's looks), relative.
+            information, n, value, low, high, bound_low, bound_high`` (the latter by the plan's looks), relative; at a
+            look of the plan also ``look, z, bound``.
+        crossings: Bounds of looks before this one that the data had crossed, where the plan would have stopped.
         daily: Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``.
         novelty: Effect by days since first exposure: rows ``metric, arm, age, n, value, low, high``, if gathered.
         adjusted: What was adjusted and how, in sentences.
@@ -60,6 +63,7 @@ class Readout:
     segments: tuple[SegmentEffect, ...]
     heterogeneity: tuple[Heterogeneity, ...]
     cumulative: tuple[dict[str, Any], ...]
+    crossings: tuple[Crossing, ...]
     daily: tuple[dict[str, Any], ...]
     novelty: tuple[dict[str, Any], ...]
     adjusted: tuple[str, ...]
@@ -92,7 +96,9 @@ class Readout:
             "rule": list(self.rule), "units": dict(self.units),
             **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
             "guard_rows": {guard.name: list(guard.rows) for guard in self.guards},
-            "cumulative": list(self.cumulative), "daily": list(self.daily), "novelty": list(self.novelty),
+            "cumulative": list(self.cumulative),
+            "crossings": [row for each in self.crossings for row in each.to_dicts()],
+            "daily": list(self.daily), "novelty": list(self.novelty),
             "posteriors": list(self.posteriors),
             "adjusted": list(self.adjusted), "caveats": list(self.caveats), "next_steps": list(self.next_steps),
             "rules": [dict(rule) for rule in self.rules],
@@ -121,6 +127,7 @@ def read_experiment(
     days: int | None = None,
     looks_taken: Sequence[float] = (),
     stratify: str | None = None,
+    intervals: Intervals = "each",
 ) -> Readout:
     """Sum an experiment up and read it.
 
@@ -146,6 +153,7 @@ def read_experiment(
         days: As in :func:`read_sums`.
         looks_taken: As in :func:`read_sums`.
         stratify: As in :func:`read_sums`; one of the plan's segments.
+        intervals: As in :func:`read_sums`.
     """
     if triggered is not None:
         plan = plan.model_copy(update={"triggered": triggered})
@@ -165,7 +173,7 @@ def read_experiment(
     if exposures is not None:
         others |= arm_differences(exposures, plan, catalogue=catalogue, time=time, **inside)
     return read_sums(plan, sums, others=others, planned_units=planned_units, days=days,
-                     looks_taken=looks_taken, ages=ages, stratify=stratify)  # fmt: skip
+                     looks_taken=looks_taken, ages=ages, stratify=stratify, intervals=intervals)  # fmt: skip
 
 
 def read_sums(
@@ -178,6 +186,7 @@ def read_sums(
     looks_taken: Sequence[float] = (),
     ages: Mapping[int, Sums] | None = None,
     stratify: str | None = None,
+    intervals: Intervals = "each",
 ) -> Readout:
     """Read an experiment.
 
@@ -191,12 +200,19 @@ def read_sums(
         looks_taken: Information at the looks before this one, where they were not those of the plan.
         ages: Days since first exposure -> sums of those days, for the novelty curve.
         stratify: A segmentation of the sums, known before the experiment, that effects are post-stratified by.
+        intervals: ``"each"`` holds for each metric by itself; ``"simultaneous"`` for all of a family of questions
+            together (Bonferroni), so that an interval without zero has an adjusted p-value to match.
 
     Returns:
         The readout.
+
+    Raises:
+        UnknownNameError: If there are no such intervals.
     """
     look = look_of(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
-    effects = effects_of(plan, sums, look, others=others, stratify=stratify)
+    cumulative = cumulative_effects(plan, sums, look)
+    crossings = earlier_crossings(plan, look, cumulative)
+    effects = effects_of(plan, sums, look, others=others, stratify=stratify, intervals=intervals, crossings=crossings)
     guards = guards_of(plan, sums, look, effects, stratified=stratify is not None)
     segments = segment_effects(plan, sums, look)
     differing = heterogeneity_of(segments)
@@ -209,50 +225,12 @@ def read_sums(
     )  # fmt: skip
     return Readout(
         plan=plan, look=look, decisions=decisions, effects=effects, guards=guards, segments=segments,
-        heterogeneity=differing, cumulative=_cumulative(plan, sums, look), daily=_daily(plan, sums),
+        heterogeneity=differing, cumulative=cumulative, daily=daily_values(plan, sums), crossings=crossings,
         novelty=_novelty(plan, ages or {}), adjusted=_adjusted(plan, look, effects, bool(segments)),
         posteriors=_posteriors(effects), caveats=_caveats(plan, effects, guards, differing, small_segments(plan, sums)),
         next_steps=_next_steps(plan, decisions, guards, effects), diluted=dilute(plan, sums, look, effects),
         units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules,
     )  # fmt: skip
-
-
-def _cumulative(plan: Plan, sums: Sums, look: Look) -> tuple[dict[str, Any], ...]:
-    places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
-    rows: list[dict[str, Any]] = []
-    for arm in plan.treatments:
-        for at in range(1, len(sums.days) + 1):
-            days = sums.days[:at]
-            if min(sums.arm(name, days=days).n for name in (plan.control, arm)) < 2:
-                continue
-            for name, place in places.items():
-                found = compare_metric(sums, place, plan.control, arm, level=plan.level, days=days)
-                share = found.absolute.n / max(sum(sums.arm(a).n for a in (plan.control, arm)), 1) * look.information
-                here = look.at(share) if plan.sequential else None
-                # Bounds are made for looks: days in between have none.
-                valid = here.interval(found, relative=True) if here is not None and not here.off_plan else None
-                rows.append({
-                    "metric": name, "arm": arm, "day": days[-1], "information": share, "n": found.absolute.n,
-                    "value": found.relative.value, "low": found.relative.low, "high": found.relative.high,
-                    "bound_low": valid.low if valid else None, "bound_high": valid.high if valid else None,
-                })  # fmt: skip
-    return tuple(rows)
-
-
-def _daily(plan: Plan, sums: Sums) -> tuple[dict[str, Any], ...]:
-    from reclens.stats.arms import value_of
-
-    places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
-    rows: list[dict[str, Any]] = []
-    for day in sums.days:
-        for arm in sums.arms:
-            moments = sums.arm(arm, days=[day])
-            if moments.n:
-                rows += [{"metric": name, "arm": arm, "day": day, "n": moments.n,
-                          "value": value_of(moments.mean, moments.columns, place.of)}
-                         for name, place in places.items()
-                         if isinstance(place.of, str) or moments.value(place.of[1])]  # fmt: skip
-    return tuple(rows)
 
 
 def _novelty(plan: Plan, ages: Mapping[int, Sums]) -> tuple[dict[str, Any], ...]:
@@ -280,11 +258,14 @@ def _posteriors(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
 
 def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bool) -> tuple[str, ...]:
     asked = sum(e.metric.role == "primary" for e in effects)
-    said = [f"Intervals are of level {plan.level:.0%}, each by itself."]
+    together = any(e.simultaneous for e in effects)
+    how = "all of a family of questions together (Bonferroni)" if together else "each by itself"
+    said = [f"Intervals are of level {plan.level:.0%}, {how}."]
     if plan.triggered is not None:
         said.append("Effects and units are those of triggered units, whose experience could differ.")
     if asked > 1:
-        said.append(f"The {asked} p-values of primary metrics are adjusted together ({plan.correction}).")
+        said.append(f"The {asked} p-values of primary metrics are a family of their own, adjusted together "
+                    f"({plan.correction}).")  # fmt: skip
     if any(e.metric.role == "secondary" for e in effects):
         said.append("Secondary metrics are adjusted among themselves by Benjamini and Hochberg; they explain and do "
                     "not "
@@ -296,12 +277,13 @@ def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bo
         )
     if plan.sequential is not None:
         said.append(f"Intervals and p-values of all metrics hold at this look: {look.words}.")
-    for effect in effects:
-        stopped = look.stopped(effect.found) if effect.metric.role == "primary" else None
-        if stopped is not None:
-            said.append(f"{effect.metric.name}, {effect.arm}: a stop at this look makes the plain estimate too large. "
-                        f"Allowing for it, the lift is {stopped.median_unbiased:+.2%} [{stopped.low:+.2%}, "
-                        f"{stopped.high:+.2%}] (stage-wise ordering).")  # fmt: skip
+    said += [
+        f"{e.metric.name}, {e.arm}: its interval excludes zero by itself (p = {e.p_value:.2g}); corrected for the "
+        f"{e.family_size} questions of the {e.family} family p is {e.p_adjusted:.2g}. Simultaneous intervals show it."
+        for e in effects
+        if e.disagrees(plan.alpha)
+    ]
+    said += _stops(effects)
     strata = next((e.found.method for e in effects if "post-stratified" in e.found.method), None)
     if strata:
         said.append(f"Means are weighted to the strata of all arms together ({strata.split(', ')[-1]}).")
@@ -322,6 +304,20 @@ def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bo
     return tuple(dict.fromkeys(said))
 
 
+def _stops(effects: tuple[Effect, ...]) -> list[str]:
+    """Which lift is shown after a bound was crossed, and what the other one says."""
+    said: list[str] = []
+    for effect in effects:
+        of, plain = f"{effect.metric.name}, {effect.arm}", effect.relative
+        if effect.stopped is not None:
+            said.append(f"{of}: the lift allows for the stop at this look (median-unbiased, stage-wise ordering). "
+                        f"The plain estimate, {plain.value:+.2%}, is too large on average at a stop.")  # fmt: skip
+        elif effect.crossing is not None:
+            said.append(f"{of}: the bound of an earlier look was crossed and nothing was stopped, so that the plain "
+                        "estimate over all data, which no stop has selected, is the one to go by.")  # fmt: skip
+    return said
+
+
 def _caveats(
     plan: Plan,
     effects: tuple[Effect, ...],
@@ -333,6 +329,7 @@ def _caveats(
     said += [f"{guard.name[0].upper()}{guard.name[1:]} was not checked: {guard.finding}"
              for guard in guards if guard.status == "not checked"]  # fmt: skip
     said += [f"{e.metric.name}, {e.arm}: {note}" for e in effects for note in e.found.notes]
+    said += [_crossed(e.crossing) for e in effects if e.crossing is not None]
     said += [f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted p = {each.p_adjusted:.2g}): the "
              "average does not hold for everyone." for each in differing if each.p_adjusted <= plan.alpha]  # fmt: skip
     if small:
@@ -345,6 +342,12 @@ def _caveats(
                 "such "
                 "interference is not in the intervals.")  # fmt: skip
     return tuple(said)
+
+
+def _crossed(crossing: Crossing) -> str:
+    return (f"{crossing.metric}, {crossing.arm}: the plan would have stopped at look {crossing.look} "
+            f"({crossing.information:.0%} of the sample, {crossing.day}). With the users who had come in by then z is "
+            f"{crossing.z:+.2f}, beyond the bound of ±{crossing.bound:.2f}.")  # fmt: skip
 
 
 def _next_steps(

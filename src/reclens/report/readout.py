@@ -70,7 +70,7 @@ def effect_table(readout: Readout) -> Table:
         found = effect.found
         rows.append((
             effect.metric.name, effect.metric.role, effect.arm, format_number(found.control),
-            format_number(found.treatment), between(effect.absolute), share(effect.relative),
+            format_number(found.treatment), between(effect.absolute), share(effect.lift),
             p_value(effect.p_value), p_value(effect.p_adjusted), effect.verdict, decided[effect.arm],
         ))  # fmt: skip
     heads = (
@@ -87,7 +87,10 @@ def effect_table(readout: Readout) -> Table:
         "decision",
     )
     methods = tuple(dict.fromkeys(f"{e.metric.name}: {e.found.method}." for e in readout.effects))
-    notes = ["Adjusted p of a guardrail: one-sided, of a loss of its margin or more, or of a move beyond it."]
+    notes = [
+        f"p-values are adjusted within a family: primary metrics ({readout.plan.correction}), secondary ones (bh).",
+        "Adjusted p of a guardrail: one-sided, of a loss of its margin or more, or of a move beyond it.",
+    ]
     notes += [
         f"{e.metric.name}, {e.arm}: p = {p_value(e.p_equivalence)} of a difference beyond {e.metric.margin_in_words}."
         for e in readout.effects

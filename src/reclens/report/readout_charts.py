@@ -21,7 +21,7 @@ def forest_chart(readout: Readout) -> Any:
 
     rows = []
     for effect in readout.effects:
-        lift = effect.relative
+        lift = effect.lift
         if lift.value != lift.value:
             continue
         several = len(readout.plan.treatments) > 1
