@@ -416,6 +416,26 @@ def test_a_bound_that_is_first_crossed_now_is_a_stop() -> None:
     assert not first.crossings and first.effects[0].stopped is not None
 
 
+def test_the_ends_after_a_stop_leave_as_much_in_the_tail_of_each_side() -> None:
+    # Of a stop at the second of two looks, in the order of stages (Tsiatis, Rosner and Mehta 1984): as extreme upwards
+    # is to cross the first bound, or to come to the second look and reach as far. Each end puts 2.5 % in its tail.
+    found = read_sums(plan(sequential={"looks": 2, "spending": "pocock"}, days=28),
+                      by_day({"early": 1.0, "late": 3.6}))  # fmt: skip
+    effect, first = found.effects[0], found.look.bounds()[0]
+    assert effect.stopped is not None and found.look.times == (0.5, 1.0)
+    z = effect.found.z
+
+    def upwards(drift: float) -> float:
+        half = 0.5**0.5
+        x = np.linspace(-first, first, 4001)
+        come = stats.norm.pdf(x - drift * half) * stats.norm.sf((z - drift - half * (x - drift * half)) / half)
+        return float(stats.norm.sf(first - drift * half) + np.trapezoid(come, x))
+
+    for end, tail in ((effect.stopped.low, 0.025), (effect.stopped.median_unbiased, 0.5), (effect.stopped.high, 0.975)):
+        drift = optimize.brentq(lambda at, tail=tail: upwards(at) - tail, -8, 12)
+        assert effect.found.z_at(end, relative=True) == pytest.approx(z - drift, abs=2e-3)
+
+
 def test_the_look_of_a_day_is_measured_as_that_of_the_readout() -> None:
     # Two thirds of the users came in the first week: a quarter of the days, not two thirds of the sample.
     many = by_day({"early": 12.0, "late": 12.0}, n=3000, days=7)
@@ -473,3 +493,10 @@ def test_few_units_a_look_keep_to_the_level(a_look: int, rate_error) -> None:
         naive += any(abs(each.statistic) >= bound for each, bound in zip(found, bounds, strict=True))
     assert abs(stopped / runs - 0.05) < rate_error(0.05, runs)
     assert a_look > 4 or naive / runs > 0.05 + rate_error(0.05, runs)
+
+
+@pytest.mark.parametrize("wrong", [{"days": 0}, {"days": -3}, {"planned_units": 0.0}, {"planned_units": np.nan},
+                                   {"planned_units": np.inf}])  # fmt: skip
+def test_progress_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"^{next(iter(wrong))} is .* expected"):
+        read_sums(plan(days=28), sums(b=1.0), **wrong)

@@ -216,3 +216,40 @@ def test_quantiles_are_those_of_triggered_users(rng: np.random.Generator) -> Non
     late = {"name": "ms", "kind": "quantile", "value": "ms", "q": 0.5, "role": "secondary"}
     found = read_experiment(plan(metrics=(*METRICS, late)), frame)
     assert found.effects[2].found.control < 101 and len(found.diluted) == 2
+
+
+def shown(met: dict[str, float], rest: float, *, n: int = 400) -> pl.DataFrame:
+    """Users of both arms, half of them triggered: of those a share of each arm buys, and a share of all others."""
+    rows = [(arm, is_met, float(at < n * (met[arm] if is_met else rest)))
+            for arm in ARMS for is_met in (True, False) for at in range(n)]  # fmt: skip
+    table = pl.DataFrame(rows, schema=["variant", "met", "bought"], orient="row")
+    return table.with_columns(user_id=pl.int_range(pl.len()), views=1 + pl.int_range(pl.len()) % 3)
+
+
+BOUGHT = {"name": "buyers", "value": "bought"}
+
+
+@pytest.mark.parametrize("kind", ["proportion", "mean"])
+def test_a_control_of_which_nobody_triggered_bought_has_a_lift_over_all(kind: str) -> None:
+    # Triggered: 0 against 10 %. Half of all are triggered and 20 % of the others buy: 10 % of control, 15 % with it.
+    table = shown({"old": 0.0, "new": 0.1}, 0.2)
+    (diluted,) = read_experiment(plan(metrics=({**BOUGHT, "kind": kind},)), table).diluted
+    assert [diluted.control, diluted.absolute.value, diluted.relative.value] == pytest.approx([0.1, 0.05, 0.5])
+    assert diluted.absolute.low is not None and 0 < diluted.absolute.low < 0.05
+    assert (diluted.relative.low, diluted.relative.high) == (None, None) and "control is 0" in diluted.relative.note
+
+
+@pytest.mark.parametrize("more", [{"kind": "proportion"}, {"kind": "mean"}, {"kind": "ratio", "per": "views"}])
+def test_a_control_of_which_nobody_bought_has_no_lift(more: dict[str, str]) -> None:
+    found = read_experiment(plan(metrics=({**BOUGHT, **more},)), shown({"old": 0.0, "new": 0.1}, 0.0))
+    (diluted,) = found.diluted
+    assert diluted.control == 0 and np.isnan(diluted.relative.value) and diluted.relative.low is None
+    assert diluted.absolute.value == pytest.approx(found.effects[0].absolute.value / 2, rel=0.02)
+    assert diluted.absolute.low is not None and "Triggered units and all units" in build_readout(found).markdown
+
+
+@pytest.mark.parametrize("more", [{"kind": "mean"}, {"kind": "ratio", "per": "views"}])
+def test_a_single_unit_that_was_not_triggered_tells_no_spread(more: dict[str, str]) -> None:
+    table = shown({"old": 0.1, "new": 0.2}, 0.5).filter(pl.col("met") | (pl.col("user_id") == 400))
+    (diluted,) = read_experiment(plan(metrics=({**BOUGHT, **more},)), table).diluted
+    assert diluted.relative.value > 0 and diluted.relative.low is None and "single unit" in diluted.relative.note

@@ -61,6 +61,17 @@ def test_several_covariates_are_a_regression(rng: np.random.Generator) -> None:
     assert [found.statistic, found.p_value] == pytest.approx([theirs.statistic, theirs.pvalue])
 
 
+def test_an_adjusted_control_is_moved_to_the_covariates_of_all_units() -> None:
+    # Six units and two: x is 3 on average in control, 6 in treatment and 30/8 over all, and y = 2 x + arm throughout.
+    control = Moments.of({"y": np.array([2.0, 4, 6, 6, 8, 10]), "x": np.array([1.0, 2, 3, 3, 4, 5])})
+    treatment = Moments.of({"y": np.array([11.0, 15]), "x": np.array([5.0, 7])})
+    found = compare_arms(control, treatment, "y", covariates=["x"], theta="within")
+    assert [found.control, found.absolute.value] == pytest.approx([2 * 30 / 8, 1.0])
+    assert found.relative.value == pytest.approx(1 / 7.5)
+    observed = compare_arms(control, treatment, "y", covariates=["x"], theta="within", base="observed")
+    assert observed.control == pytest.approx(6.0) and observed.relative.value == pytest.approx(1 / 6)
+
+
 def test_theta_within_the_arms_is_a_regression_with_the_arm(rng: np.random.Generator) -> None:
     # Least squares on arm and covariate: by Frisch and Waugh, its slope is that of the values less their arm's mean.
     columns, arm = arms(rng)
@@ -320,6 +331,19 @@ def test_the_skewness_of_an_adjusted_difference_is_that_of_what_is_left(rng: np.
         ]  # θ is of all units, the moments are within
         expected = skewness_of_difference(np.concatenate(parts), (3600, 400))
         assert found.skew == pytest.approx(expected, rel=1e-3, abs=1e-6) and (abs(found.skew) > 0.1) == heavy
+
+
+def test_strata_add_up_to_the_skewness_of_their_weighted_difference(rng: np.random.Generator) -> None:
+    # Cumulants of independent strata add up: Σ w² κ₂ and Σ w³ κ₃, each of a difference of two means.
+    shapes, sizes = [rng.exponential(1.0, 50), rng.exponential(3.0, 50)], [(900, 100), (150, 50)]
+    control, treatment, cumulants = {}, {}, np.zeros(2)
+    for s, (values, (n, m)) in enumerate(zip(shapes, sizes, strict=True)):
+        control[str(s)], treatment[str(s)] = (Moments.of({"y": np.tile(values, size // 50)}) for size in (n, m))
+        weight = (n + m) / 1200
+        cumulants += [weight**2 * values.var() * (1 / n + 1 / m),
+                      weight**3 * stats.moment(values, 3) * (1 / m**2 - 1 / n**2)]  # fmt: skip
+    found = post_stratified(control, treatment, "y")
+    assert found.skew == pytest.approx(cumulants[1] / cumulants[0] ** 1.5, rel=0.02) and found.skew > 0.1
 
 
 def test_a_ratio_is_skewed_as_its_linearisation(rng: np.random.Generator) -> None:

@@ -118,3 +118,10 @@ def test_what_cannot_be_asked() -> None:
         share_equivalence_power(10, 0.1, 0.9, 0.5, alpha=0.7)
     nothing = compare_arms(Moments.of({"y": [1.0, 1.0]}), Moments.of({"y": [1.0, 1.0]}), "y")
     assert math.isnan(equivalence_p(nothing, -1, 1))
+
+
+def test_a_p_value_of_just_alpha_rejects() -> None:
+    # One of two: P(1 or more) at .25 and P(1 or fewer) at .75 are both 7/16, without rounding; half of all outcomes.
+    assert share_equivalence_p(1, 2, 0.25, 0.75) == 7 / 16
+    assert share_equivalence_power(2, 0.25, 0.75, 0.5, alpha=7 / 16) == pytest.approx(0.5)
+    assert share_equivalence_power(2, 0.25, 0.75, 0.5, alpha=0.4374) == 0.0

@@ -219,11 +219,13 @@ def look_of(
             spending functions then give the bounds of the looks really taken.
 
     Raises:
-        UsageError: If the planned units are not above 0, the looks taken do not rise up to this one, or nothing tells
-            what a method without planned looks is tuned for.
+        UsageError: If the planned units are not a number above 0, the days fewer than 1, the looks taken do not rise up
+            to this one, or nothing tells what a method without planned looks is tuned for.
     """
-    if planned_units is not None and planned_units <= 0:
-        raise UsageError(f"planned_units is {planned_units}, expected more than 0.")
+    if planned_units is not None and not 0 < planned_units < math.inf:
+        raise UsageError(f"planned_units is {planned_units}, expected a number above 0.")
+    if days is not None and days < 1:
+        raise UsageError(f"days is {days}, expected 1 or more: how many the experiment has run.")
     n = sum(sums.arm(arm).n for arm in sums.arms)
     ran = days if days is not None else sums.length
     share = n / planned_units if planned_units is not None else ran / plan.days if plan.days and ran else None

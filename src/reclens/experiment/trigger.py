@@ -10,6 +10,7 @@ experiments; Kohavi, Tang and Xu (2020), chapter 20.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,9 @@ from reclens.stats.estimate import Estimate
 from reclens.stats.moments import Moments
 
 __all__ = ["Diluted", "dilute", "diluted_mean", "diluted_ratio"]
+
+_NOTHING = "the control is 0, so that its lift has no interval"
+_ALONE = "a single unit was not triggered: nothing tells how much such units vary"
 
 
 @dataclass(frozen=True)
@@ -117,16 +121,20 @@ def diluted_mean(
         units: All units of both arms, which r was counted over.
 
     Returns:
-        Mean of control over all units, difference and lift. The errors of r and s widen the intervals by a little.
+        Mean of control over all units, difference and lift. The errors of r and s widen the intervals by a little. The
+        lift has no interval where triggered units of control have nothing (its value is then r Δ ÷ that mean), and no
+        value where nobody has.
     """
     r, c, u = share, control.value(columns[0]), rest.value(columns[1])
     var_r = r * (1 - r) / units
-    everyone = r * c + (1 - r) * u
+    everyone, gap = r * c + (1 - r) * u, _times(found[0], r, reach * var_r**0.5)
+    if not c or not everyone:
+        lift = gap.value / abs(everyone) if everyone else math.nan
+        return everyone, gap, replace(found[1], value=lift, low=None, high=None, note=_NOTHING)
     held = r * c / everyone
     errors = var_r / (r * (1 - r)) ** 2 + control.variance(columns[0]) / control.n / c**2
     errors += rest.variance(columns[1]) / rest.n / u**2 if u else 0.0
-    return (everyone, _times(found[0], r, reach * var_r**0.5),
-            _times(found[1], held, reach * abs(held * (1 - held)) * errors**0.5))  # fmt: skip
+    return everyone, gap, _times(found[1], held, reach * abs(held * (1 - held)) * errors**0.5)
 
 
 def _times(found: Estimate, factor: float, error: float) -> Estimate:
@@ -134,6 +142,8 @@ def _times(found: Estimate, factor: float, error: float) -> Estimate:
     value, more = factor * found.value, found.value * error
     if found.low is None or found.high is None:
         return replace(found, value=value)
+    if math.isnan(more):
+        return replace(found, value=value, low=None, high=None, note=_ALONE)
     return replace(found, value=value, low=value - float(np.hypot(factor * (found.value - found.low), more)),
                    high=value + float(np.hypot(factor * (found.high - found.value), more)))  # fmt: skip
 
@@ -173,9 +183,12 @@ def diluted_ratio(
         both = by_control * shared[0] + by_treated * shared[1]
         mine = [f**2 * g @ cov @ g for f, g, (_, cov) in zip((by_control, by_treated), own, sides, strict=True)]
         far = reach * float(sum(mine) + both @ noise @ both) ** 0.5
-        return Estimate(value, value - far, value + far, units)
+        return Estimate(value, None, None, units, note=_ALONE) if math.isnan(far) else (
+            Estimate(value, value - far, value + far, units))  # fmt: skip
 
     low, high = values
+    if not low:
+        return low, estimate(high - low, -1, 1), Estimate(math.nan, None, None, units, note=_NOTHING)
     return (low, estimate(high - low, -1, 1),
             estimate((high - low) / abs(low), -high / low / abs(low), 1 / abs(low)))  # fmt: skip
 
