@@ -120,3 +120,21 @@ def test_whole_weeks_are_counted_from_the_first_to_the_last_day(days: int, statu
     rows = [row for day in (first, last) for row in cells(500, 500, day=str(day))]
     found = Sums.of_rows(rows, arms=list(SHARES))
     assert found.length == days and guard(found, "weeks").status == status
+
+
+@pytest.mark.parametrize(("role", "status"), [("primary", "blocks"), ("secondary", "look")])
+def test_an_effect_that_a_few_users_move_by_over_one_standard_error_blocks_where_it_decides(
+    role: str, status: str
+) -> None:
+    # Three users of new with 4,000 each, 0.8 % of its sum: cut off at the quantile, the effect falls by 1.7 errors.
+    y = np.tile([90.0, 90.0, 110.0, 110.0], 2500)
+    y[[1, 3, 5]] = 4000.0
+    rows = pl.DataFrame({"user_id": range(10_000), "variant": ["old", "new"] * 5000, "y": y, "z": y[::-1] % 7})
+    asked = plan(metrics=({"name": "clicks", "value": "y", "role": role}, {"name": "z", "value": "z"}))
+    told = guard(gather(rows, asked, tails=True), "outliers", asked)
+    (row,) = (each for each in told.rows if each["metric"] == "clicks")
+    old, new = y[::2], y[1::2]
+    error = (old.var(ddof=1) / 5000 + new.var(ddof=1) / 5000) ** 0.5
+    assert row["cap"] == 110 and row["moved_se"] == pytest.approx(3 * (4000 - 110) / 5000 / error)
+    assert 1 < row["moved_se"] < 2 and row["held_by_one"] < 0.01 and min(row["p_value"], row["p_value_cut"]) > 0.05
+    assert told.status == status

@@ -297,6 +297,13 @@ def test_of_several_better_arms_one_is_shipped() -> None:
     assert any(step.startswith("Roll out one of b, c") for step in found.next_steps)
 
 
+def test_where_lower_is_better_the_lowest_of_several_better_arms_is_ahead() -> None:
+    three = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "better": "lower", "effect": 0.15},))
+    found = read_sums(three, sums(b=-26.0, c=-20.0))
+    assert [each.word for each in found.decisions] == ["ship", "ship"]
+    assert all("By clicks, b is ahead." in each.sentences[1] for each in found.decisions)
+
+
 def test_words_are_of_the_plan_that_was_made() -> None:
     bare = read_sums(plan(metrics=({**CLICKS, "effect": 0.15},)), sums(b=20.0)).decisions[0]
     assert bare.sentences == (

@@ -349,3 +349,14 @@ def test_units_randomised_one_by_one_are_seldom_taken_for_finer_ones(rng: np.ran
         arm = ARMS[(rng.random(frame.height) < 0.2).astype(int)]
         p.append(gather(frame.with_columns(variant=arm), asked).coarser[0].p_value)
     assert min(p) > 0.001 and sum(each < 0.05 for each in p) <= 7  # 2 expected of 40
+
+
+def test_ten_ids_of_two_units_in_one_arm_each_happen_once_in_a_thousand_times() -> None:
+    # Each of ten pairs falls into one arm of two by one half: all of them by 2^-10, nine or more by 11 times that.
+    for apart, p in ((0, 1 / 1024), (1, 11 / 1024), (10, 1.0)):
+        arm = [ARMS[pair % 2 if at == 0 or pair >= apart else 1 - pair % 2] for pair in range(10) for at in (0, 1)]
+        frame = pl.DataFrame({"session_id": range(20), "user_id": np.repeat(np.arange(10), 2), "variant": arm,
+                              "clicks": [float(at % 3) for at in range(20)]})  # fmt: skip
+        (found,) = gather(frame, plan(unit="session_id", start=None, days=None)).coarser
+        assert (found.groups, found.one_arm, found.expected) == (10, 10 - apart, 5.0)
+        assert found.p_value == pytest.approx(p)

@@ -282,3 +282,16 @@ def test_what_is_missing_is_named(history) -> None:
         size_plan(plan(), history=twice)
     with pytest.raises(UsageError, match="never reached"):
         days_for(10, 0)
+
+
+def test_a_ratio_takes_away_what_its_linearisation_explains(history) -> None:
+    # Clicks before per view before, as the ratio x - R v of sums: its squared correlation with the clicks.
+    rng = np.random.default_rng(5)
+    views = rng.poisson(20, history.height) + 1.0
+    hits = history["before"].to_numpy() * views / 10 + rng.normal(0, 1, history.height)
+    table = history.with_columns(hits_before=pl.Series(hits), views_before=pl.Series(views))
+    known = size_plan(plan(CLICKS | {"covariates": ["hits_before/views_before"]}), history=table)["clicks"].known
+    linear = hits - hits.sum() / views.sum() * views
+    expected = np.corrcoef(linear, history["clicks"].to_numpy())[0, 1] ** 2
+    assert known is not None and known.r2 == pytest.approx(expected, rel=1e-3)
+    assert abs(expected - np.corrcoef(hits / views, history["clicks"].to_numpy())[0, 1] ** 2) > 0.005

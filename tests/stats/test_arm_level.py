@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.stats import hypergeom
+from scipy.stats import hypergeom, t
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.stats.arm_level import ARM_STATISTICS, SIMULATED_COVERAGE, ArmCounts, arm_statistic, compare_arm_statistics
@@ -184,3 +184,12 @@ def test_where_everything_is_shown_coverage_still_has_an_interval() -> None:
     assert found.control == found.treatment == 1.0 and found.p_value == 1.0
     assert found.se == pytest.approx(np.sqrt(2 * 3) / 20)
     assert found.p_above(-0.5, relative=True) < 0.001
+
+
+def test_degrees_of_freedom_are_of_the_groups_less_a_mean_and_a_slope(rng: np.random.Generator) -> None:
+    # The jackknife takes the mean and the slope on the size of the groups off 60 values: 58 are left.
+    sides = [ArmCounts.of(*log(rng, 2000, 30, 3), keys(2000, first=first), n_items=30, groups=60)
+             for first in (0, 2000)]  # fmt: skip
+    assert all((side.users > 0).all() for side in sides)
+    found = compare_arm_statistics(sides[0], sides[1], "gini")
+    assert found.df == 58 and found.p_value == pytest.approx(2 * t.sf(abs(found.statistic), 58))
