@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +16,7 @@ from reclens import models
 from reclens.data import split as splits
 from reclens.errors import UnknownNameError, UsageError, WorkspaceError
 from reclens.evaluate import compare, evaluate
-from reclens.workspace import Workspace
+from reclens.workspace import Workspace, write_bytes, write_text
 
 
 @pytest.fixture
@@ -146,3 +147,54 @@ def test_two_writers_do_not_mix(workspace: Workspace) -> None:
     assert [writer.wait() for writer in writers] == [0, 0]
     assert len(workspace.list("dataset")) == 10
     assert not list(workspace.folder.rglob(".writing-*"))
+
+
+# ------------------------------------------------------------------------------------------------- files that are there
+
+
+def test_a_device_is_written_through_and_stays_a_device() -> None:
+    write_text(Path("/dev/null"), "gone")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_named_pipe_is_written_through(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    write_bytes(pipe, b"through")
+    reader.join(10)
+    assert got == [b"through"] and pipe.is_fifo()
+
+
+def test_of_a_link_the_file_that_it_names_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target, link, dangling = tmp_path / "there" / "real.csv", tmp_path / "link.csv", tmp_path / "dangling.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    dangling.symlink_to(tmp_path / "there" / "new.csv")
+    write_text(link, "new")
+    write_text(dangling, "made")
+    assert link.is_symlink() and target.read_text() == "new" and not target.is_symlink()
+    assert dangling.is_symlink() and (tmp_path / "there" / "new.csv").read_text() == "made"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["dangling.csv", "link.csv", "there"]
+
+
+def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("old")
+    secret.chmod(0o600)
+    write_text(secret, "new")
+    assert secret.read_text() == "new" and secret.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="is a folder"):
+        write_text(tmp_path, "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dash_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    write_text(Path("-"), "a,b\n")
+    assert capfdbinary.readouterr().out == b"a,b\n" and not Path("-").exists()

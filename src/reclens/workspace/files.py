@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,7 +14,7 @@ __all__ = ["write_bytes", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
+    """Write a text file as :func:`write_bytes` does, in UTF-8.
 
     Raises:
         WorkspaceError: If it cannot be written.
@@ -21,23 +23,42 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; of a link the file that it names, which keeps its mode.
+
+    What is no regular file cannot be replaced by one: a device or a named pipe is written through, as by ``>`` of a
+    shell, and ``-`` is standard output. A folder that is named and does not exist is made.
 
     Raises:
         WorkspaceError: If it cannot be written.
     """
+    if str(path) == "-":
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
-            temporary = Path(file.name)
-            try:
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        mode = target.stat().st_mode if target.exists() else None
+        if mode is not None and stat.S_ISDIR(mode):
+            raise WorkspaceError(f"{path} is a folder. Name a file in it, such as {path / 'out.txt'}.")
+        if mode is not None and not stat.S_ISREG(mode):
+            with target.open("wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.chmod(0o644)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, content, 0o644 if mode is None else stat.S_IMODE(mode))
     except OSError as error:
         raise WorkspaceError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
+
+
+def _replace(target: Path, content: bytes, mode: int) -> None:
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".writing-", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.chmod(mode)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
