@@ -63,6 +63,7 @@ def evaluate(
 
     place = Workspace(workspace)
     options, rules = reading(column, read), []
+    _fit_together(split=split, truth=truth, train=train, users=users, items=items)
     if split is not None:
         made = place.load("split", split)
         held_out, learned = made.test, made.train
@@ -93,6 +94,24 @@ def evaluate(
     for line in oddities(result.card):
         say(line, quiet=quiet)
     emit(table_of(result.system, result.to_dicts()), format=format, out=out)
+
+
+def _fit_together(**given: str | None) -> None:
+    """Refuse options that would not be used.
+
+    Raises:
+        UsageError: If one stands beside an option that takes its place, or without the one it belongs to.
+    """
+    from reclens.errors import UsageError
+
+    named = {name: value for name, value in given.items() if value is not None}
+    beside = [f"--{name}" for name in ("truth", "train", "users", "items") if name in named]
+    if "split" in named and beside:
+        held = f"--split {named['split']} holds truth, training data and attributes"
+        raise UsageError(f"{held}: leave {', '.join(beside)} out, or leave --split out.")
+    attributes = [f"--{name}" for name in ("users", "items") if name in named]
+    if attributes and "train" not in named:
+        raise UsageError(f"{' and '.join(attributes)} describe the training data: pass --train FILE too.")
 
 
 def compare(

@@ -14,7 +14,7 @@ import polars as pl
 from reclens import models
 from reclens.cli.reading import load_data
 from reclens.data import filters, segments, split
-from reclens.errors import UsageError
+from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate import Comparison, Evaluation, TaskWarning, compare, evaluate, task_problems
 from reclens.pipeline import Pipeline
 from reclens.report import build_report
@@ -52,6 +52,9 @@ def run_job(
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     models.build_all(settings.models)  # so that a mistake in a name costs no time
+    systems = (*settings.models, *settings.pipelines)
+    if "baseline" in settings.compare.model_fields_set and settings.compare.baseline not in systems:
+        raise UnknownNameError("baseline among the systems of the job", settings.compare.baseline, systems)
     data = _read(settings)
     label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
     step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
@@ -86,6 +89,8 @@ def run_job(
                              rng=settings.seed)  # fmt: skip
         workspace.save(comparison, settings.name, overwrite=True)
         step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")
+    elif len(results) > 1:
+        step(f"not compared: no system is called '{settings.compare.baseline}'; name the baseline in [compare]")
     page = build_report(results, comparison=comparison, title=settings.title)
     report = workspace.save_report(page.html, settings.name)
     write_text(workspace.folder / "reports" / f"{settings.name}.toml", to_toml(settings))

@@ -115,6 +115,8 @@ def calculate(
         raise UsageError(f"treated is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the "
                          "units. Leave some to control.")  # fmt: skip
     sign = -1 if lower_is_better else 1
+    if looks < 1:
+        raise UsageError(f"looks is {looks}, expected 1 or more: the last look counts.")
     wanted = None if effect is None else abs(effect)
     guard = (
         {"role": "guardrail", "margin": margin, "equivalence": equivalence}
