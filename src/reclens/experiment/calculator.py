@@ -118,11 +118,8 @@ def calculate(
     if looks < 1:
         raise UsageError(f"looks is {looks}, expected 1 or more: the last look counts.")
     wanted = None if effect is None else abs(effect)
-    guard = (
-        {"role": "guardrail", "margin": margin, "equivalence": equivalence}
-        if margin is not None
-        else {"role": "primary"}
-    )
+    guard: dict[str, Any] = {"role": "primary"} if margin is None else {
+        "role": "guardrail", "margin": margin, "equivalence": equivalence}  # fmt: skip
     metric = Metric(
         name="the metric", kind=kind, value=_COLUMN.get(kind), per="impressions" if kind == "ratio" else None,
         q=0.9 if kind == "quantile" else None, better="lower" if lower_is_better else "higher", effect=wanted or None,
