@@ -310,7 +310,7 @@ def test_words_are_of_the_plan_that_was_made() -> None:
         "Ship b: it improves clicks, and the plan has no guardrail.",
         bare.sentences[1],
     )
-    assert bare.sentences[1].endswith("better, p = 8.2e-06.") and "correction" not in bare.sentences[1]
+    assert bare.sentences[1].endswith("better, p < 0.0001.") and "correction" not in bare.sentences[1]
     rail = {**CLICKS, "name": "kept", "role": "guardrail", "margin": 0.05}
     railed = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "effect": 0.15}, rail))
     safe = read_sums(railed, sums(b=20.0, c=0.0)).decisions[0]

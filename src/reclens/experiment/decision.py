@@ -12,6 +12,7 @@ from reclens.experiment.guard import Guard
 from reclens.experiment.look import Look
 from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
+from reclens.experiment.words import p_in_words
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
 
@@ -66,8 +67,8 @@ def decide(
         gap = between(metric, arm, first) if between is not None and arm != first else None
         if gap is not None:
             lift = look.interval(gap, relative=True)
-            said.append(f"{first} against {arm}: {metric.name} {_lift(lift, gap.absolute.value)}, p = "
-                        f"{look.p_value(gap):.2g}.")  # fmt: skip
+            said.append(f"{first} against {arm}: {metric.name} {_lift(lift, gap.absolute.value)}, "
+                        f"{p_in_words(look.p_value(gap))}.")  # fmt: skip
     return tuple(
         replace(each, sentences=(_one_of(each, winners), *said, *each.sentences[1:])) if each.arm in winners else each
         for each in found
@@ -127,9 +128,9 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
 def _fact(effect: Effect, corrected: bool) -> str:
     if effect.verdict == "no material difference":
         return (f"{effect.metric.name}: {_lift(effect.lift, effect.absolute.value)}, no material difference: "
-                f"within {effect.metric.margin_in_words}, p = {effect.p_equivalence:.2g}.")  # fmt: skip
+                f"within {effect.metric.margin_in_words}, {p_in_words(effect.p_equivalence)}.")  # fmt: skip
     after = " after correction" if corrected else ""
-    p = f", p = {effect.p_adjusted:.2g}{after}" if effect.p_adjusted == effect.p_adjusted else ""
+    p = f", {p_in_words(effect.p_adjusted)}{after}" if effect.p_adjusted == effect.p_adjusted else ""
     return f"{effect.metric.name}: {_lift(effect.lift, effect.absolute.value)}, {effect.verdict}{p}."
 
 

@@ -15,6 +15,7 @@ from reclens.experiment.plan import Plan
 from reclens.experiment.row_guards import LOST_SHARE, row_guards
 from reclens.experiment.rule import LEAST_POWER, SKEWED, TOO_SKEWED
 from reclens.experiment.sums import LEFT_OUT, OVERALL, Sums, effective, measures
+from reclens.experiment.words import p_in_words
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.counts import sample_ratio
 from reclens.stats.difference import Difference
@@ -56,7 +57,9 @@ def _triggered(plan: Plan, sums: Sums) -> list[Guard]:
     if not tested:
         return [ratio, Guard("untriggered", "not checked", "No metric varies among the others.", tuple(rows))]
     worst = min(tested, key=lambda row: row["p_adjusted"])
-    text = f"{worst['metric']} of {worst['arm']} differs by {worst['difference']:+.4g}, p = {worst['p_adjusted']:.2g}"
+    text = (
+        f"{worst['metric']} of {worst['arm']} differs by {worst['difference']:+.4g}, {p_in_words(worst['p_adjusted'])}"
+    )
     if worst["p_adjusted"] < BEYOND_CHANCE:
         return [ratio, Guard("untriggered", "blocks", f"The units that were not triggered differ: {text}. Their "
                              "experience was not the same, or the trigger depends on the arm.",
@@ -95,8 +98,8 @@ def _sample_ratio(plan: Plan, sums: Sums, code: GuardCode = "sample_ratio") -> G
     worst = sorted((row for row in rows[1:] if row["p_adjusted"] < BEYOND_CHANCE), key=lambda row: row["p_adjusted"])
     seen = ", ".join(f"{arm} {whole[arm]:,}" for arm in sums.arms)
     wanted = ", ".join(f"{share:.0%}" for share in shares)
-    text = f"{seen} units, planned {wanted}: p = {whole['p_value']:.2g}"
-    places = "; ".join(f"{row['by']} {row['segment']} (p = {row['p_adjusted']:.1g})" for row in worst[:5])
+    text = f"{seen} units, planned {wanted}: {p_in_words(whole['p_value'])}"
+    places = "; ".join(f"{row['by']} {row['segment']} ({p_in_words(row['p_adjusted'])})" for row in worst[:5])
     if whole["p_value"] < BEYOND_CHANCE:
         where = f" It is seen in {places}." if worst else " No single day or segment stands out." if parts else ""
         fix = "Units were lost or added on the way to an arm: find out before reading any effect."
@@ -145,7 +148,7 @@ def _balance(plan: Plan, sums: Sums) -> Guard:
     worst = min(tested, key=lambda row: row["p_adjusted"])
     text = (f"{worst['covariate']} differs by {worst['standardised']:+.3f} standard deviations in {worst['arm']} "
             f"before "
-            f"the experiment, adjusted p = {worst['p_adjusted']:.2g}")  # fmt: skip
+            f"the experiment, adjusted {p_in_words(worst['p_adjusted'])}")  # fmt: skip
     if worst["p_adjusted"] < BEYOND_CHANCE:
         return Guard("balance", "blocks", f"The arms were not alike: {text}. Look for a carry-over, or a "
                      "randomisation that is off.", tuple(rows))  # fmt: skip
@@ -194,8 +197,8 @@ def _outliers(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], str
             words.append(f"{name}: one user of {at} holds {top:.1%} of its sum ({tails.largest[name, at]:,.6g}); cut "
                          f"off "
                          f"at {tails.caps[name]:,.6g}, the difference of {effect.arm} goes from "
-                         f"{found.absolute.value:+.4g} (p = {p:.2g}) to "
-                         f"{cut.absolute.value:+.4g} (p = {p_cut:.2g})")  # fmt: skip
+                         f"{found.absolute.value:+.4g} ({p_in_words(p)}) to "
+                         f"{cut.absolute.value:+.4g} ({p_in_words(p_cut)})")  # fmt: skip
             blocks |= effect.metric.role == "primary" and (flips or abs(moved) > 1)
     if not words:
         return Guard("outliers", "fine", "No user holds 1 % of a metric, and cutting off values changes no conclusion.",
@@ -279,14 +282,14 @@ def _power(plan: Plan, look: Look, effects: Sequence[Effect]) -> Guard:
     low = min(known, key=lambda row: row["power"])
     when = " at the planned sample" if look.early else ""
     text = (f"{low['metric']}: an effect of {low['planned_effect']:.2%} is found with power {low['power']:.0%}{when} "
-            f"(planned {plan.power:.0%}); effects from {low['detectable']:.2%} on with the planned power")  # fmt: skip
+            f"(planned {plan.power:.0%}); the smallest one found with that is {low['detectable']:.2%}")  # fmt: skip
     if low["power"] >= LEAST_POWER:
         status: GuardStatus = "look" if low["power"] < plan.power - 0.05 else "fine"
         return Guard("power", status, f"{text}.", tuple(rows))
     if plan.sequential is not None and (look.early or not look.known):  # a crossed bound is evidence at any look
         return Guard("power", "look", f"{text}: plan for more units.", tuple(rows))
     return Guard("power", "blocks", f"{text}. An effect that is significant at too little power is exaggerated (Gelman "
-                 "and Carlin 2014), and one that is not means nothing.", tuple(rows))  # fmt: skip
+                 "and Carlin 2014), and one that is not significant shows nothing.", tuple(rows))  # fmt: skip
 
 
 def _weeks(sums: Sums) -> Guard:

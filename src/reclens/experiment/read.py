@@ -22,6 +22,7 @@ from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogene
 from reclens.experiment.sums import Rule, Sums, measures
 from reclens.experiment.trigger import Diluted, dilute
 from reclens.experiment.units import OnFault
+from reclens.experiment.words import p_in_words
 from reclens.stats.bayes import normal_posterior
 
 __all__ = ["Readout", "read_experiment", "read_sums"]
@@ -278,8 +279,9 @@ def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bo
     if plan.sequential is not None:
         said.append(f"Intervals and p-values of all metrics hold at this look: {look.words}.")
     said += [
-        f"{e.metric.name}, {e.arm}: its interval excludes zero by itself (p = {e.p_value:.2g}); corrected for the "
-        f"{e.family_size} questions of the {e.family} family p is {e.p_adjusted:.2g}. Simultaneous intervals show it."
+        f"{e.metric.name}, {e.arm}: its interval excludes zero by itself ({p_in_words(e.p_value)}); corrected for "
+        f"the {e.family_size} questions of the {e.family} family, {p_in_words(e.p_adjusted)}. Simultaneous intervals "
+        "show it."
         for e in effects
         if e.disagrees(plan.alpha)
     ]
@@ -313,8 +315,8 @@ def _stops(effects: tuple[Effect, ...]) -> list[str]:
             said.append(f"{of}: the lift allows for the stop at this look (median-unbiased, stage-wise ordering). "
                         f"The plain estimate, {plain.value:+.2%}, is too large on average at a stop.")  # fmt: skip
         elif effect.crossing is not None:
-            said.append(f"{of}: the bound of an earlier look was crossed and nothing was stopped, so that the plain "
-                        "estimate over all data, which no stop has selected, is the one to go by.")  # fmt: skip
+            said.append(f"{of}: an earlier look was beyond its bound, and the test went on. Go by the plain estimate "
+                        "over all data: no stop has selected it.")  # fmt: skip
     return said
 
 
@@ -330,8 +332,9 @@ def _caveats(
              for guard in guards if guard.status == "not checked"]  # fmt: skip
     said += [f"{e.metric.name}, {e.arm}: {note}" for e in effects for note in e.found.notes]
     said += [_crossed(e.crossing) for e in effects if e.crossing is not None]
-    said += [f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted p = {each.p_adjusted:.2g}): the "
-             "average does not hold for everyone." for each in differing if each.p_adjusted <= plan.alpha]  # fmt: skip
+    said += [f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted {p_in_words(each.p_adjusted)}): "
+             "the average does not hold for everyone."
+             for each in differing if each.p_adjusted <= plan.alpha]  # fmt: skip
     if small:
         more = f", and {len(small) - 10:,} more" if len(small) > 10 else ""
         said.append(f"Segments with fewer than 30 units in an arm were not tested: {', '.join(small[:10])}{more}.")

@@ -9,6 +9,7 @@ import numpy as np
 from reclens.experiment.guard import BEYOND_CHANCE, Guard, GuardCode, GuardStatus
 from reclens.experiment.sums import Sums
 from reclens.experiment.tally import Coarser, Tally
+from reclens.experiment.words import p_in_words
 from reclens.stats.multiplicity import adjust
 
 __all__ = ["LOST_SHARE", "row_guards"]
@@ -54,9 +55,9 @@ def _missing(tally: Tally, p: float) -> tuple[GuardStatus, str]:
     if not tally.found:
         return "fine", ""
     events = tally.code == "missing_events"
-    seen = f"{_shares(tally)} {'events' if events else 'units'} have no {tally.column} ({_p(p)})"
+    seen = f"{_shares(tally)} {'events' if events else 'units'} have no {tally.column} ({p_in_words(p)})"
     if p < BEYOND_CHANCE and tally.handled != "zero":
-        return "blocks", f"Not alike: {seen}. A value that is lost more often in one arm is an effect of the log."
+        return "blocks", f"Not alike: {seen}. Find out why the log of one arm loses more values."
     units = sum(each.units for each in tally.arms.values())
     if not events and tally.handled == "unsaid" and tally.found > LOST_SHARE * units:
         return "blocks", (f"{seen}, and the plan does not say what that means. Say missing = \"zero\" of the metric "
@@ -71,7 +72,7 @@ def _duplicated(tally: Tally, p: float) -> tuple[GuardStatus, str]:
         return "not checked", "Rows carry neither a time of day nor an id, so that duplicates cannot be told."
     if not tally.found:
         return "fine", ""
-    seen = f"{_shares(tally)} rows stand there once more, by {tally.column} ({_p(p)})"
+    seen = f"{_shares(tally)} rows are repeated ({tally.column}; {p_in_words(p)})"
     if tally.handled == "dropped":
         return "look", f"{seen}; each counts once."
     if p < BEYOND_CHANCE:
@@ -85,7 +86,8 @@ def _extreme(tally: Tally, p: float) -> tuple[GuardStatus, str]:
         return "fine", ""
     held = ", ".join(f"{arm} {each.faulty:,} ({each.rows / each.of_rows if each.of_rows else 0:.1%} of all its "
                      f"{tally.column})" for arm, each in tally.arms.items())  # fmt: skip
-    seen = f"Units with more than {tally.limit:,.4g} {tally.column}, far beyond all others: {held}, {_p(p)}."
+    limit = f"{tally.limit:,.0f}" if tally.limit >= 1000 else f"{tally.limit:.4g}"
+    seen = f"Units with more than {limit} {tally.column}, far beyond all others: {held}, {p_in_words(p)}."
     if p < BEYOND_CHANCE:
         return "blocks", (f"Not alike: {seen} Are they bots? Leave them out of all arms by a rule that does not know "
                           "the arm, or cap the metric.")  # fmt: skip
@@ -103,8 +105,8 @@ def _unit(found: Sequence[Coarser]) -> Guard | None:
     worst = min(wrong, key=lambda each: each.expected / each.groups)
     return Guard("unit", "blocks", f"{worst.one_arm:,} of the {worst.groups:,} values of {worst.column} with several "
                  f"units have all of them in one arm; randomised one by one it would be {worst.expected:,.0f} of them "
-                 f"({_p(worst.p_value)}). If {worst.column} was randomised, say cluster = \"{worst.column}\" in the "
-                 "plan: units that share it are not independent.", rows)  # fmt: skip
+                 f"({p_in_words(worst.p_value)}). If {worst.column} was randomised, say cluster = \"{worst.column}\" "
+                 "in the plan: units that share it are not independent.", rows)  # fmt: skip
 
 
 def _shares(tally: Tally) -> str:
@@ -112,7 +114,3 @@ def _shares(tally: Tally) -> str:
     parts: Iterable[str] = (f"{arm} {each.rows / each.of_rows if each.of_rows else 0:.2%}"
                             for arm, each in tally.arms.items())  # fmt: skip
     return f"{', '.join(parts)} of the"
-
-
-def _p(p: float) -> str:
-    return f"p = {p:.2g}"
