@@ -38,7 +38,7 @@ def test_the_card_speaks_in_sentences(measured, small_data) -> None:
     result = evaluate(lists, split.test, train=split.train, metrics=["ndcg@10"], replicates=100)
     page = _page(build_report({"popular": result}).html)
     assert f"ordered by a hash of (seed, user, item); it decides for {tied:,} of 200 users" in page
-    assert "test: the last 3 of each user&#39;s rows; training: the rest" in page
+    assert "test: the last 3 of each user&#39;s events; training: the rest" in page
     assert not [cell for cell in re.findall(r"<td>[^<]*</td>", page) if "{" in cell] and "`" not in page
 
 

@@ -43,6 +43,19 @@ def test_the_numbers_of_the_sizing_stand_in_it_with_formula_neighbours_and_price
     assert written.html.html.count('class="chart"') == 3
 
 
+def test_what_changed_a_size_is_said_once_for_all_metrics(written: Written) -> None:
+    points = re.findall(r"^- (.+)$", written.markdown.split("## Sizes")[1].split("## Looks")[0], re.M)
+    said = [point.rsplit(": ", 1)[-1] for point in points if "size ×" in point]
+    assert len(said) == len(set(said)) == 1
+
+
+def test_the_formula_that_is_used_asks_for_the_units_of_the_plan(written: Written) -> None:
+    sizing = size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN)))
+    for each in sizing.metrics:
+        if each.size is not None:
+            assert f"| {each.metric.name} | {each.size.title} (used) | {each.size.n:,} |" in written.markdown
+
+
 def test_the_file_in_the_document_is_the_plan(written: Written) -> None:
     fenced = re.search(r"```toml\n(.*?)```", written.markdown, re.S)
     assert fenced is not None

@@ -12,13 +12,13 @@ import pytest
 
 from reclens.experiment import Plan
 from reclens.experiment.gather import gather
-from reclens.experiment.read import Readout, read_sums
-from reclens.report.readout import build_readout
+from reclens.experiment.read import Readout, read_experiment, read_sums
+from reclens.report.readout import _guard_numbers, build_readout, effect_table
 from reclens.report.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
 from reclens.report.written import Written
 
 
-def experiment(name: str = "carousel") -> Readout:
+def experiment(name: str = "carousel", *, metrics: int = 0) -> Readout:
     rng = np.random.default_rng(0)
     n = 8000
     arm = rng.integers(0, 2, n)
@@ -34,9 +34,23 @@ def experiment(name: str = "carousel") -> Readout:
         metrics=(
             {"name": "clicks", "value": "clicks", "covariates": ("before",), "effect": 0.05},
             {"name": "latency", "value": "latency", "role": "guardrail", "better": "lower", "margin": 0.02},
+            *({"name": f"extra {at}", "value": "latency", "role": "secondary"} for at in range(metrics)),
         ),
     )  # fmt: skip
     return read_sums(plan, gather(frame, plan, day="day", tails=True))
+
+
+def repeated() -> Readout:
+    """A log of 2,000 events in which every fourth of one arm stands twice, 200 users an arm."""
+    at = np.arange(2000)
+    log = pl.DataFrame({
+        "user_id": at % 400, "variant": np.array(["old", "new"])[at % 2], "clicks": at % 3,
+        "timestamp": np.datetime64("2026-01-05T00:00:00", "us") + at,
+    })  # fmt: skip
+    log = pl.concat([log, log.filter((pl.col("variant") == "new") & (pl.int_range(pl.len()) < 800))])
+    plan = Plan(name="log", arms={"old": 0.5, "new": 0.5}, start="2026-01-05",
+                metrics=({"name": "clicks", "value": "clicks"},))  # fmt: skip
+    return read_experiment(plan, log, events=True)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +90,27 @@ def test_the_appendix_holds_every_number(written: Written, readout: Readout) -> 
     effect = numbers["effects"][0]
     assert effect["difference"] == readout.effects[0].absolute.value and effect["se"] == readout.effects[0].found.se
     assert len(numbers["cumulative"]) == 14 and {row["segment"] for row in numbers["segments"]} == {"light", "heavy"}
+
+
+def test_a_p_value_has_no_more_digits_than_a_test_can_hold(written: Written, readout: Readout) -> None:
+    assert readout.effects[0].p_adjusted < 1e-4
+    words = written.markdown.split("## Appendix")[0]
+    assert "p \\< 0.0001" in words and not re.search(r"\d[eE][-−+]\d", words)
+
+
+def test_a_method_is_named_once_for_all_its_metrics() -> None:
+    table = effect_table(experiment(metrics=4))
+    assert len(set(table.notes)) == len(table.notes)
+    assert [note for note in table.notes if note.startswith("latency, extra 0, extra 1, extra 2, extra 3: ")]
+
+
+def test_counts_of_a_guard_are_whole_and_codes_are_words() -> None:
+    cells = {cell for table in _guard_numbers(repeated()) for row in table.rows for cell in row}
+    assert {"duplicate rows", "400"} <= cells and not any(re.search(r"\.0+$|_", cell) for cell in cells)
+
+
+def test_no_sentence_of_a_decision_is_set_small(written: Written) -> None:
+    assert 'class="scope"' not in written.html.html
 
 
 def test_charts_hold_the_numbers_of_the_readout(readout: Readout) -> None:

@@ -99,3 +99,18 @@ def test_the_raw_p_stands_beside_the_adjusted_one_with_its_reason(measured) -> N
                  "3 of ndcg@10 over all users (the main question)"):  # fmt: skip
         assert said in notes
     assert comparison_table(replace(whole, differences=differences[2:])).notes[2][0] != "°"
+
+
+def test_numbers_are_read_from_the_right_and_words_from_the_left() -> None:
+    rows = (("a", "< 0.001 *", "+0.1 [-0.2, +0.4]", "±3.00%", "–", "holds", "200 (of 220)"),
+            ("b", "0.020", "–", "−1", "yes", "–", "7"))  # fmt: skip
+    table = Table("t", tuple("abcdefg"), rows, ())
+    assert table.numeric == (False, True, True, True, False, False, True)
+    assert to_markdown(table).splitlines()[1] == "| --- | --: | --: | --: | --- | --- | --: |"
+
+
+def test_one_segment_takes_no_column(measured) -> None:
+    whole, every = comparison_table(measured.comparison), comparison_table(measured.comparison, by=None)
+    assert set(every.columns) - set(whole.columns) == {"segment"}
+    assert all(len(row) == len(whole.columns) for row in whole.rows)
+    assert whole.columns.index("difference") < whole.columns.index("n"), "what matters stands first on a phone"

@@ -33,6 +33,7 @@ __all__ = [
     "segment_chart",
     "segment_count",
     "title_of",
+    "told_colour",
     "trade_off_chart",
     "zero",
 ]
@@ -297,23 +298,41 @@ def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[
 
 
 def dots(
-    rows: Sequence[Mapping[str, Any]], *, y: Any, row_height: int, systems: list[str], title: str, offset: Any = None
-) -> Any:
-    """A dot with its interval in each row."""
+    rows: Sequence[Mapping[str, Any]], *, y: Any, row_height: int, systems: list[str], title: str, offset: Any = None,
+    form: str | None = None, domain: tuple[float, float] | None = None, told: bool = False,
+) -> Any:  # fmt: skip
+    """A dot with its interval in each row.
+
+    Args:
+        rows: ``system, value, low, high, small, tip`` of each.
+        y: The rows.
+        row_height: Height of the chart.
+        systems: What is told apart by colour.
+        title: Of the axis.
+        offset: Within a row.
+        form: Format of the axis, such as ``%``.
+        domain: Its ends, where it is not to follow the rows; what lies beyond is cut off.
+        told: Whether a legend says which colour is which.
+    """
     import altair as alt
 
     base = base_of(rows, height=row_height)
     intervals = any(row["low"] is not None for row in rows)
 
-    channels: dict[str, Any] = {"y": y, "color": colour_of(systems)}
+    channels: dict[str, Any] = {"y": y, "color": told_colour(systems, symbol="circle") if told else colour_of(systems)}
     if offset is not None:
         channels["yOffset"] = offset
-    x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, nice=True))
+    scale = alt.Scale(zero=False, nice=True) if domain is None else alt.Scale(domain=list(domain), nice=True)
+    axis = alt.Axis() if form is None else alt.Axis(format=form)
+    cut = {"clip": True} if domain is not None else {}
+    x = alt.X("value:Q", title=title, scale=scale, axis=axis)
     faded = alt.condition("datum.small", alt.value(0.45), alt.value(1))
-    points = base.mark_circle(size=70).encode(x=x, opacity=faded, tooltip="tip:N", **channels)
+    points = base.mark_circle(size=70, **cut).encode(x=x, opacity=faded, tooltip="tip:N", **channels)
     if not intervals:  # a rule without ends would leave the scale without an extent
         return alt.layer(points)
-    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", opacity=faded, **channels)
+    bars = base.mark_rule(strokeWidth=2, **cut).encode(
+        x=alt.X("low:Q", title=title, axis=axis), x2="high:Q", opacity=faded, **channels
+    )
     return alt.layer(bars, points)
 
 
@@ -325,11 +344,11 @@ def base_of(rows: Sequence[Mapping[str, Any]], *, height: int) -> Any:
     return alt.Chart(data, height=height, width="container")
 
 
-def rows_of(field: str, order: Sequence[str]) -> alt.Y:
-    """A row for each value of a field, in the order given."""
+def rows_of(field: str, order: Sequence[str], *, widest: int = 150) -> alt.Y:
+    """A row for each value of a field, in the order given; labels are cut at ``widest`` pixels."""
     import altair as alt
 
-    return alt.Y(f"{field}:N", sort=list(dict.fromkeys(order)), title=None, axis=alt.Axis(labelLimit=150))
+    return alt.Y(f"{field}:N", sort=list(dict.fromkeys(order)), title=None, axis=alt.Axis(labelLimit=widest))
 
 
 def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None) -> alt.Color:
@@ -340,6 +359,13 @@ def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None)
     more = extra or {}
     scale = alt.Scale(domain=[*systems, *more], range=[*colours, *more.values()])
     return alt.Color("system:N", scale=scale, legend=None)
+
+
+def told_colour(names: Sequence[str], *, title: str | None = None, symbol: str = "stroke") -> Any:
+    """The colours of a few curves, told above the chart: beside them there is no room on a phone."""
+    return colour_of(names).legend(title=title, titleOrient="left", titleColor="var(--muted)", orient="top",
+                                   columns=3 if title else 2, labelColor="var(--ink)", labelFontSize=12,
+                                   symbolType=symbol, symbolStrokeWidth=3, labelLimit=200)  # fmt: skip
 
 
 def zero() -> Any:

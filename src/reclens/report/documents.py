@@ -40,6 +40,7 @@ def build_report(
         "title": heading,
         "synthetic": synthetic,
         "verdict": list(comparison.verdict) if comparison else [_without_comparison(first, len(results))],
+        "scoped": comparison is not None,  # the last sentence counts the tests
         "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
         "systems": list(results),
         "sections": [section for section in _sections(results, comparison) if section is not None],

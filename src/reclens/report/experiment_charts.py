@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reclens.report.charts import base_of, colour_of
+from reclens.report.charts import base_of, told_colour
 
 __all__ = ["bounds_chart", "detectable_chart", "power_curve_chart"]
 
@@ -32,7 +32,7 @@ def power_curve_chart(rows: Sequence[Mapping[str, Any]], *, power: float, planne
               axis=alt.Axis(format="~s", tickCount=6))  # fmt: skip
     y = alt.Y("power:Q", title="power", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=True))
     base = base_of(told, height=280)
-    colour = _told_colour(names, title="effect")
+    colour = told_colour(names, title="effect")
     layers = [
         _line(alt, {"power": power}, y=y, what="power asked for"),
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
@@ -91,18 +91,11 @@ def bounds_chart(rows: Sequence[Mapping[str, Any]]) -> Any:
     x = alt.X("information:Q", title="share of the planned sample", scale=alt.Scale(domain=[0, 1]),
               axis=alt.Axis(format="%"))  # fmt: skip
     y = alt.Y("z:Q", title="z-statistic", axis=alt.Axis(grid=True))
-    colour = _told_colour(names)
+    colour = told_colour(names)
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         base.mark_circle(size=70, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"),
     )  # fmt: skip
-
-
-def _told_colour(names: Sequence[str], *, title: str | None = None) -> Any:
-    """The colours of a few curves, told above the chart: beside them there is no room on a phone."""
-    return colour_of(names).legend(title=title, titleOrient="left", titleColor="var(--muted)", orient="top",
-                                   columns=3 if title else 2, labelColor="var(--ink)", labelFontSize=12,
-                                   symbolType="stroke", symbolStrokeWidth=3, labelLimit=200)  # fmt: skip
 
 
 def _line(alt: Any, where: Mapping[str, float], *, what: str, x: Any = None, y: Any = None) -> Any:

@@ -115,7 +115,11 @@ def _metrics(plan: Plan) -> Part:
 
 def _sizes(sizing: Sizing) -> Part:
     answers = [(each.metric.name, each.size) for each in sizing.metrics if each.size is not None]
-    points = [f"{name}: {said}." for name, answer in answers for said in answer.adjustments]
+    changed: dict[str, list[str]] = {}
+    for name, answer in answers:
+        for said in answer.adjustments:
+            changed.setdefault(said, []).append(name)
+    points = [f"{', '.join(names)}: {said}." for said, names in changed.items()]
     points += [f"{each.metric.name}: {each.simulated.note}." for each in sizing.metrics if each.simulated is not None]
     points += [f"{each.metric.name}: {each.note}." for each in sizing.metrics if each.note and each.size is None]
     points += [_skewed(each, sizing) for each in sizing.metrics if each.skew is not None and abs(each.skew) > SKEWED]

@@ -9,6 +9,7 @@ from typing import Any
 from reclens.experiment.plan import Plan
 from reclens.experiment.sizing import Sizing
 from reclens.report.tables import NOTHING, Table, format_number
+from reclens.report.words import p_value
 from reclens.stats.power import Answer
 from reclens.stats.sequential import SPENDINGS, GroupSequential, Price
 from reclens.stats.sequential.spending import CLASSICAL
@@ -22,7 +23,7 @@ def arm_table(plan: Plan) -> Table:
         {"arm": arm, "share": share, "control": arm == plan.control} for arm, share in plan.arms.items()
     ]
     rows = tuple((row["arm"], f"{row['share']:.2%}", "control" if row["control"] else "treatment") for row in records)
-    return Table("Arms", ("arm", "share", "is"), rows, tuple(records))
+    return Table("Arms", ("arm", "share", "role"), rows, tuple(records))
 
 
 def metric_table(plan: Plan) -> Table:
@@ -56,14 +57,14 @@ def size_table(sizing: Sizing) -> Table:
             format_number(known.sd) if known else NOTHING, f"{known.r2:.0%}" if known and known.r2 else NOTHING,
             f"{size.n:,}" if size else NOTHING, f"{each.days:,}" if each.days is not None else NOTHING, power,
             _percent(each.found.effect if each.found else None, signed=True),
-            size.formula if size else each.note or NOTHING,
+            size.title if size else each.note or NOTHING,
         ))  # fmt: skip
-    heads = ("metric", "role", "mean", "sd of a unit", "CUPED takes", "units needed", "days", "power as planned",
-             "found as planned", "formula")  # fmt: skip
+    heads = ("metric", "role", "mean", "sd of a unit", "removed by CUPED", "units needed", "days", "power as planned",
+             "detectable as planned", "formula")  # fmt: skip
     notes = [f"Units over all arms, for a power of {sizing.plan.power:.0%} at a level of {sizing.plan.level:.0%}."]
     if sizing.planned is not None:
-        notes.append(f"As planned: {sizing.planned:,} units in {sizing.plan.days} days. Of a guardrail, found is the "
-                     "true loss that would still be confirmed to be within its margin.")  # fmt: skip
+        notes.append(f"As planned: {sizing.planned:,} units in {sizing.plan.days} days. Detectable of a guardrail is "
+                     "the true loss that would still be confirmed to be within its margin.")  # fmt: skip
     return Table("Sizes", heads, tuple(rows), tuple(sizing.to_dicts()), tuple(notes))
 
 
@@ -72,7 +73,8 @@ def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
     records: list[dict[str, Any]] = [
         {"metric": name, "formula": title, "value": value, "used": title == answer.title}
         for name, answer in answers
-        for title, value in ((answer.title, answer.value), *answer.neighbours)
+        # Units of the formula that is used are those of the plan: each arm rounded up.
+        for title, value in ((answer.title, answer.n if answer.asked == "size" else answer.value), *answer.neighbours)
     ]
     asked = answers[0][1].asked if answers else "size"
     several = len(answers) > 1
@@ -106,7 +108,7 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
         row |= {"units": at["units"], "day": at["day"], "power_so_far": power}
     rows = tuple(
         (str(row["look"]), f"{row['information']:.0%}", _count(row["units"]), _count(row["day"]),
-         f"{row['upper']:.3f}", f"{row['nominal_p']:.2g}",
+         f"{row['upper']:.3f}", p_value(row["nominal_p"]),
          NOTHING if row["futility"] is None else f"{row['futility']:.3f}", f"{row['error_spent']:.4f}",
          NOTHING if math.isnan(row["power_so_far"]) else f"{row['power_so_far']:.1%}")
         for row in records
@@ -118,7 +120,7 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
         "day",
         "stop beyond z",
         "nominal p",
-        "no hope below z",
+        "futile below z",
         "error spent",
         "power by then",
     )
@@ -142,8 +144,8 @@ def price_table(prices: Sequence[Price]) -> Table:
          _times(each.expected_size), _times(each.expected_size_null))
         for each in prices
     )  # fmt: skip
-    heads = ("plan", "looks", "false positives", "power", "sample for full power", "mean sample, effect",
-             "mean sample, none")  # fmt: skip
+    heads = ("plan", "looks", "false positives", "power", "sample for full power", "mean sample with the effect",
+             "mean sample without")  # fmt: skip
     notes = (
         "Power: with the sample that one look needs. The other columns are multiples of that sample.",
         "Peeking without a plan is held to no level, so that its power means nothing.",

@@ -75,7 +75,7 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
         appendix({"correlations": found.to_dicts(), "points": found.points}),
     ]  # fmt: skip
     return write_document(
-        title="Offline metrics against true lifts", heading="In short", parts=parts, synthetic=not fitted,
+        title="Offline metrics against true lifts", heading="In short", parts=parts, synthetic=not fitted, scoped=True,
         subject=f"{len(found.lifts.values)} strategies · lift of {in_words(found.lifts.metric)} a user over {control}",
         summary=[*summary_of_correlation(found), _FITTED if fitted else _LIMITS],
     )  # fmt: skip
@@ -129,7 +129,7 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
     ]  # fmt: skip
     return write_document(
         title="How far A/B tests are bent", subject=f"{arms[0]} against {arms[1]} · {found.seeds} worlds · "
-        f"{in_words(found.metric)} a user", heading="In short", parts=parts, synthetic=not fitted,
+        f"{in_words(found.metric)} a user", heading="In short", parts=parts, synthetic=not fitted, scoped=True,
         summary=[*summary_of_interference(found), _FITTED if fitted else _LIMITS],
     )  # fmt: skip
 
@@ -177,7 +177,7 @@ def build_holdout_report(found: LongRun) -> Written:
     )
     return write_document(
         title="The long run", subject=f"{in_words(found.metric)} a user", heading="In short",
-        parts=[*parts, appendix(found.record())], synthetic=world and not found.fitted,
+        parts=[*parts, appendix(found.record())], synthetic=world and not found.fitted, scoped=True,
         summary=[*summary_of_holdout(found), *end],
     )  # fmt: skip
 
@@ -242,6 +242,7 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
         title="A simulated A/B test", subject=f"{' against '.join(reversed(arms))} · {found.settings.days} days · "
         f"{found.world.users.height:,} users · {found.settings.training} training data", heading="In short",
         summary=[*summary_of_simulation(found), _FITTED if fitted else _LIMITS], parts=parts, synthetic=not fitted,
+        scoped=True,
     )  # fmt: skip
 
 

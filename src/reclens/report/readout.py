@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from reclens.experiment.effects import Effect
 from reclens.experiment.read import Readout
+from reclens.experiment.words import p_in_words
 from reclens.report import readout_charts
 from reclens.report.experiment_tables import metric_table
 from reclens.report.page import Figure, figure_of
@@ -86,7 +87,10 @@ def effect_table(readout: Readout) -> Table:
         "verdict",
         "decision",
     )
-    methods = tuple(dict.fromkeys(f"{e.metric.name}: {e.found.method}." for e in readout.effects))
+    ways: dict[str, dict[str, None]] = {}
+    for effect in readout.effects:
+        ways.setdefault(effect.found.method, {})[effect.metric.name] = None
+    methods = [f"{', '.join(names)}: {method}." for method, names in ways.items()]
     notes = [
         f"p-values are adjusted within a family: primary metrics ({readout.plan.correction}), secondary ones (bh).",
         "Adjusted p of a guardrail: one-sided, of a loss of its margin or more, or of a move beyond it.",
@@ -141,7 +145,7 @@ def _guard_numbers(readout: Readout) -> list[Table]:
     for guard in readout.guards:
         if guard.status in ("look", "blocks") and guard.rows:
             keys = list(dict.fromkeys(key for row in guard.rows for key in row))[:9]
-            rows = tuple(tuple(_cell(row.get(key)) for key in keys) for row in guard.rows[:40])
+            rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in guard.rows[:40])
             heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
             more = (f"{len(guard.rows) - 40:,} further rows stand in the appendix.",) if len(guard.rows) > 40 else ()
             found.append(Table(f"Numbers of the guard: {guard.name}", heads, rows,
@@ -192,7 +196,7 @@ def _segments(readout: Readout) -> list[Part]:
     points = tuple(
         f"{each.metric}, {each.arm}, by {each.by}: "
         + ("the effect differs" if each.p_adjusted <= readout.plan.alpha else "no difference between segments is shown")
-        + f" (Cochran's Q = {each.q:.2f} on {each.df}, adjusted p = {each.p_adjusted:.2g})."
+        + f" (Cochran's Q = {each.q:.2f} on {each.df}, adjusted {p_in_words(each.p_adjusted)})."
         for each in readout.heterogeneity
     )
     lead = "The false discovery rate is controlled over all segments together. Faded dots are not significant."
@@ -210,7 +214,7 @@ def _power(readout: Readout) -> Part:
     lead = ("By the standard errors that were seen, at the planned sample, with the correction and the looks of the "
             "plan: the chance that the effect worth finding is found, and the smallest effect that is found with a "
             f"power of {readout.plan.power:.0%}.")  # fmt: skip
-    heads = ("metric", "arm", "worth finding", "power", "found as it is")
+    heads = ("metric", "arm", "worth finding", "power", "detectable")
     return Part(title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),))
 
 
@@ -232,11 +236,17 @@ def _records(effects: Sequence[Effect]) -> list[dict[str, Any]]:
     return [row for effect in effects for row in effect.to_dicts()]
 
 
-def _cell(value: Any) -> str:
+_CODES: Final = ("code", "handled")
+"""Columns of words that programs tell apart: people read them without underscores."""
+
+
+def _cell(value: Any, *, code: bool = False) -> str:
     if isinstance(value, bool) or value is None:
         return NOTHING if value is None else "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, float) and value.is_integer():  # a count that was summed up
+        return f"{value:,.0f}"
     if isinstance(value, float):
         return format_number(value) if abs(value) >= 1 else f"{value:.4g}"
-    return str(value)
+    return str(value).replace("_", " ") if code else str(value)

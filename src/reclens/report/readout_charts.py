@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reclens.experiment.read import Readout
-from reclens.report.charts import base_of, colour_of, dots, rows_of, zero
+from reclens.experiment.words import p_in_words
+from reclens.report.charts import base_of, dots, rows_of, told_colour, zero
 from reclens.report.tables import format_estimate
 from reclens.report.words import share
 
@@ -37,7 +38,8 @@ def forest_chart(readout: Readout) -> Any:
         return None
     order = rows_of("row", [row["row"] for row in rows])
     roles = [role for role in ("primary", "secondary", "guardrail") if any(row["system"] == role for row in rows)]
-    chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=roles, title="lift over control (0.02 is 2 %)")
+    chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=roles, title="lift over control",
+                 form="%", told=len(roles) > 1)  # fmt: skip
     layers = [zero(), chart]
     told = [{"row": row["row"], "margin": at, "tip": f"margin of {row['row']}: {at:+.2%}"}
             for row in rows for at in row.pop("margins")]  # fmt: skip
@@ -57,15 +59,16 @@ def segment_forest_chart(readout: Readout, *, by: str) -> Any:
         if each.by == by and each.metric == readout.plan.primary[0].name and lift.value == lift.value:
             rows.append({"segment": each.segment, "system": each.arm, "value": lift.value, "low": lift.low,
                          "high": lift.high, "small": not each.p_adjusted <= readout.plan.alpha,
-                         "tip": f"{by} {each.segment}: {share(lift)}, adjusted p = "
-                         f"{each.p_adjusted:.2g}, n = {lift.n:,}"})  # fmt: skip
+                         "tip": f"{by} {each.segment}: {share(lift)}, adjusted "
+                         f"{p_in_words(each.p_adjusted)}, n = {lift.n:,}"})  # fmt: skip
     if not rows:
         return None
     arms = list(dict.fromkeys(row["system"] for row in rows))
     segments = list(dict.fromkeys(row["segment"] for row in rows))
     offset = alt.YOffset("system:N", sort=arms, scale=alt.Scale(paddingOuter=0.4)) if len(arms) > 1 else None
     chart = dots(rows, y=rows_of("segment", segments), row_height=max(14 * len(arms), _ROW) * len(segments),
-                 systems=arms, title=f"lift of {readout.plan.primary[0].name}", offset=offset)  # fmt: skip
+                 systems=arms, title=f"lift of {readout.plan.primary[0].name}", offset=offset,
+                 form="%")  # fmt: skip
     return alt.layer(zero(), chart)
 
 
@@ -91,17 +94,22 @@ def daily_chart(readout: Readout, *, metric: str) -> Any:
             for row in readout.daily if row["metric"] == metric]  # fmt: skip
     if not rows:
         return None
-    base, colour = base_of(rows, height=240), colour_of(list(readout.plan.arms))
-    x = alt.X("day:T", title="day of first exposure")
+    base, colour = base_of(rows, height=240), told_colour(list(readout.plan.arms))
+    x = alt.X("day:T", title="day of first exposure", axis=_days(rows))
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False), axis=alt.Axis(grid=True))
-    last = [max((row for row in rows if row["arm"] == arm), key=lambda row: row["day"])
-            for arm in dict.fromkeys(row["arm"] for row in rows)]  # fmt: skip
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         base.mark_circle(size=50, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"),
-        base_of(last, height=240).mark_text(align="right", dy=-10, fontSize=12)
-        .encode(x=x, y=y, text="system:N", color=colour),
-    )  # fmt: skip
+    )
+
+
+def _days(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """An axis of days that writes every one alike: month and day."""
+    import altair as alt
+
+    return alt.Axis(
+        format="%b %-d", tickCount={"interval": "day", "step": max(1, -(-len({row["day"] for row in rows}) // 5))}
+    )  # type: ignore[arg-type]
 
 
 def _band(rows: Sequence[Mapping[str, Any]], *, x: str, title: str, across: str) -> Any:
@@ -114,22 +122,23 @@ def _band(rows: Sequence[Mapping[str, Any]], *, x: str, title: str, across: str)
             if row.get(name) is not None and row[name] == row[name]] or [abs(row["value"]) for row in late]  # fmt: skip
     reach = 1.6 * max([*ends, 1e-9])
     base = base_of(rows, height=260)
-    at = alt.X(x, title=across)
-    scale = alt.Scale(domain=[-reach, reach], clamp=True)
+    at = alt.X(x, title=across, axis=_days(rows) if x == "day:T" else alt.Axis(tickMinStep=1))
+    scale = alt.Scale(domain=[-reach, reach])
     y = alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(format="%", grid=True))
     ground = alt.Chart(alt.Data(values=[{"none": 0}])).mark_rule(strokeWidth=1, color="var(--muted)")  # type: ignore[arg-type]
     layers = [
         ground.encode(y=alt.Y("none:Q", scale=scale, title=title)),
-        base.mark_area(opacity=0.18, color="var(--s0)").encode(x=at, y=alt.Y("low:Q", scale=scale, title=title),
+        base.mark_area(opacity=0.18, clip=True, color="var(--s0)")
+        .encode(x=at, y=alt.Y("low:Q", scale=scale, title=title),
                                                               y2="high:Q"),
-        base.mark_line(strokeWidth=2, color="var(--s0)").encode(x=at, y=y),
-        base.mark_circle(size=60, opacity=1, color="var(--s0)").encode(x=at, y=y, tooltip="tip:N"),
+        base.mark_line(strokeWidth=2, clip=True, color="var(--s0)").encode(x=at, y=y),
+        base.mark_circle(size=60, opacity=1, clip=True, color="var(--s0)").encode(x=at, y=y, tooltip="tip:N"),
     ]  # fmt: skip
     looked = [row for row in rows if row.get("bound_low") is not None]
     if looked:
         layers += [
             base_of(looked, height=260)
-            .mark_line(point=True, strokeWidth=1.5, strokeDash=[5, 4], color="var(--s1)")
+            .mark_line(point=True, clip=True, strokeWidth=1.5, strokeDash=[5, 4], color="var(--s1)")
             .encode(x=at, y=alt.Y(f"{end}:Q", scale=scale, title=title))
             for end in ("bound_low", "bound_high")
         ]

@@ -28,6 +28,7 @@ __all__ = [
     "to_markdown",
 ]
 
+_NUMBER = re.compile(r"[<>]?\s?[-+−±]?[\d.]")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 NOTHING = "–"
@@ -51,6 +52,12 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     records: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Whether each column holds numbers, which are read from the right; words are read from the left."""
+        columns = ([row[at] for row in self.rows] for at in range(len(self.columns)))
+        return tuple(all(cell == NOTHING or _NUMBER.match(cell) for cell in cells) for cells in columns)
 
 
 def format_number(value: float | None, *, signed: bool = False) -> str:
@@ -147,9 +154,9 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
     shown = [row for row in comparison.differences
              if by in (None, row.by) and metric in (None, row.metric)]  # fmt: skip
     records = [dict(vars(row)) for row in shown]
-    heads = ("system", "metric", "segment", "n", "difference", "relative", "p", "adjusted p", "gain / tie / lose",
-             "detectable")  # fmt: skip
-    rows = []
+    heads = ["system", "metric", "segment", "difference", "relative", "p", "adjusted p", "gain / tie / lose",
+             "detectable", "n"]  # fmt: skip
+    rows: list[list[str]] = []
     for found, row in zip(shown, records, strict=True):
         segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
         relative = NOTHING if row["relative"] is None else f"{row['relative']:+.1%}"
@@ -159,8 +166,12 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
         difference = _marked(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
         n = f"{found.n:,}" + (f" (of {_most(found):,})" if _most(found) > found.n else "")
         detectable = format_number(row["smallest_detectable"])
-        rows.append((row["system"], row["metric"], segment, n, difference, relative, raw, p, counts, detectable))
-    return Table(f"Against {comparison.baseline}", heads, tuple(rows), tuple(records), _how_compared(comparison, shown))
+        rows.append([row["system"], row["metric"], segment, difference, relative, raw, p, counts, detectable, n])
+    if by == "overall":  # the segment would be the same in every row
+        for cells in (heads, *rows):
+            del cells[2]
+    return Table(f"Against {comparison.baseline}", tuple(heads), tuple(map(tuple, rows)), tuple(records),
+                 _how_compared(comparison, shown))  # fmt: skip
 
 
 _MARKS: Final = {"corrected": " °", "borderline": " ¹", None: ""}
@@ -201,7 +212,7 @@ def _how_compared(comparison: Comparison, shown: Sequence[Difference]) -> tuple[
 
 def to_markdown(table: Table) -> str:
     """The table as Markdown; ``|`` in a cell and what a browser would take for a tag are escaped."""
-    lines = [_line(table.columns), _line(["---", *["--:"] * (len(table.columns) - 1)])]
+    lines = [_line(table.columns), _line(["---", *("--:" if number else "---" for number in table.numeric[1:])])]
     lines += [_line(row) for row in table.rows]
     return "\n".join([*lines, "", *(f"*{_text(note)}*  " for note in table.notes)]) + "\n"
 

@@ -32,7 +32,8 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
     parts = [
         Part(title="Side by side", tables=(verdict_table(rows),),
              figures=tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None),
-             lead="The dashed line is the truth that an estimate is about. Faded: no verdict. Interleaving counts "
+             lead="The dashed line is the truth that an estimate is about. Faded: no verdict, and "
+             "its interval may reach beyond the chart. Interleaving counts "
              "credit, which has the sign of the effect and not its size."),
         Part(title="How many users each way needs", tables=(_sensitivity_table(rows),),
              lead="For 80 % power on the same lists of the first day. The gain is the users of an A/B test over those "
@@ -44,6 +45,7 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
     return write_document(
         title=f"Four verdicts: {treatment} against {control}", subject=f"{treatment} against {control}, one world",
         heading="In short", summary=summary_of_verdicts(found), parts=parts, synthetic=not fitted,
+        scoped=True,
     )  # fmt: skip
 
 
@@ -84,32 +86,47 @@ def verdict_chart(rows: Sequence[Mapping[str, Any]], *, measure: str) -> Any:
     import altair as alt
 
     shown = [
-        {**row, "name": f"{row['verdict']}: {row['method']}", "system": row["verdict"], "value": row["effect"],
+        {**row, "name": "truth" if row["verdict"] == "truth" else f"{row['verdict']}: {_method(row)}",
+         "system": row["verdict"], "value": row["effect"],
          "small": row["says"] == "none",
-         "tip": f"{row['verdict']}, {row['method']}: {format_estimate(row, value='effect', signed=True)}; says "
+         "tip": f"{row['verdict']}, {_method(row)}: {format_estimate(row, value='effect', signed=True)}; says "
                 f"{row['says']}; truth {format_number(row['truth'], signed=True)}"}
         for row in rows if row["measure"] == measure
     ]  # fmt: skip
     if not shown:
         return None
     ways = [way for way in _WAYS if any(row["system"] == way for row in shown)]
-    order = rows_of("name", [row["name"] for row in shown])
-    chart = dots(shown, y=order, row_height=28 * len(shown), systems=ways, title=f"effect on {in_words(measure)}")
+    # Estimates without a verdict can have intervals so wide that all others would be a dot: the scale follows those.
+    ends = [row[end] for row in shown if row["says"] != "none" for end in ("value", "low", "high", "truth")
+            if row[end] is not None]  # fmt: skip
+    room = 0.1 * (max([*ends, 0.0]) - min([*ends, 0.0]))
+    domain = (min([*ends, 0.0]) - room, max([*ends, 0.0]) + room) if room > 0 else None
+    order = rows_of("name", [row["name"] for row in shown], widest=190)
+    chart = dots(shown, y=order, row_height=28 * len(shown), systems=ways, title=f"effect on {in_words(measure)}",
+                 domain=domain)  # fmt: skip
     truth = alt.Chart(alt.Data(values=[{"truth": shown[0]["truth"]}]))  # type: ignore[arg-type]
     return alt.layer(zero(), truth.mark_rule(strokeWidth=2, strokeDash=[4, 3], color="var(--s0)").encode(x="truth:Q"),
                      chart)  # fmt: skip
 
 
 def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Every estimate beside the truth it is about."""
+    """Every estimate beside the truth it is about; what is to be said of one stands below, once."""
+    notes = list(dict.fromkeys(row["note"] for row in rows if row["note"]))
     heads = ("verdict", "method", "measure", "effect", "truth", "says", "right", "note")
     cells = tuple(
-        (row["verdict"], row["method"], in_words(row["measure"]), format_estimate(row, value="effect", signed=True),
-         format_number(row["truth"], signed=True), row["says"],
-         NOTHING if row["right"] is None else "yes" if row["right"] else "no", row["note"] or "")
+        (row["verdict"], _method(row), in_words(row["measure"]), format_estimate(row, value="effect", signed=True),
+         format_number(row["truth"], signed=True), "no verdict" if row["says"] == "none" else row["says"],
+         NOTHING if row["right"] is None else "yes" if row["right"] else "no",
+         str(notes.index(row["note"]) + 1) if row["note"] else NOTHING)
         for row in rows
     )  # fmt: skip
-    return Table("Verdicts", heads, cells, tuple(rows))
+    told = tuple(f"{at}: {note.removesuffix('.')}." for at, note in enumerate(notes, 1))
+    return Table("Verdicts", heads, cells, tuple(rows), told)
+
+
+def _method(row: Mapping[str, Any]) -> str:
+    """A way of interleaving in words; estimators have names."""
+    return in_words(row["method"]) if row["verdict"] == "interleaving" else row["method"]
 
 
 def _sensitivity_table(rows: Sequence[Mapping[str, Any]]) -> Table:

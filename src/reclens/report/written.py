@@ -67,8 +67,9 @@ class Written:
 
 
 def write_document(
-    *, title: str, subject: str, heading: str, summary: Sequence[str], parts: Sequence[Part], synthetic: bool = False
-) -> Written:
+    *, title: str, subject: str, heading: str, summary: Sequence[str], parts: Sequence[Part], synthetic: bool = False,
+    scoped: bool = False,
+) -> Written:  # fmt: skip
     """Lay out a document.
 
     Args:
@@ -78,10 +79,11 @@ def write_document(
         summary: What matters, first; a sentence each.
         parts: The rest.
         synthetic: Whether the data behind it is made up, which the page then says.
+        scoped: Whether the last sentence of the summary says how far the others reach; the page sets it small.
     """
     page = {
         "title": title, "subject": subject, "verdict_heading": heading, "verdict": list(summary), "parts": list(parts),
-        "sections": [], "synthetic": synthetic,
+        "sections": [], "synthetic": synthetic, "scoped": scoped,
     }  # fmt: skip
     return Written(render("written.html.j2", page), _markdown(title, subject, heading, summary, parts, synthetic))
 
@@ -123,7 +125,7 @@ def _markdown(
         for figure in part.figures:
             lines += [f"*Chart in the HTML: {_plain(figure.caption)}*", ""]
         for table in part.tables:
-            lines += [f"**{_plain(table.title)}**", "", to_markdown(table)]
+            lines += [*([f"**{_plain(table.title)}**", ""] if table.title != part.title else []), to_markdown(table)]
         if part.code:
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", part.code)), default=0))
             lines += [f"{fence}{part.language}", part.code.rstrip("\n"), fence, ""]
