@@ -142,6 +142,14 @@ def test_the_calculator_answers_questions_of_equivalence() -> None:
         calculate(mean=0.2, effect=0.1, equivalence=True)
 
 
+@pytest.mark.parametrize("kind", ["mean", "ratio", "quantile"])
+def test_a_spread_is_never_guessed(kind: Any) -> None:
+    # Below 1 a mean looks like a share; its spread is not that of a share for all that.
+    for mean in (0.04, 3.0):
+        with pytest.raises(UsageError, match=f"sd is missing: a {kind} needs"):
+            calculate(kind=kind, mean=mean, effect=0.1)
+
+
 @pytest.mark.parametrize(
     ("metric", "says"),
     [(MATTERS | {"equivalence": True}, "equivalence is given for 'clicks', which is primary"),

@@ -146,6 +146,19 @@ def test_progress_that_is_not_known_is_never_fine(progress: dict[str, float]) ->
     if unknown:
         assert "--days" in guard(one, "peeking").finding and "--planned-units" in guard(several, "peeking").finding
         assert several.decisions[0].word == "blocked"
+    # Where nothing tells which look it is, there is no stop to allow for: lift = difference ÷ control.
+    effect = several.effects[0]
+    assert (effect.stopped is not None) == ("planned_units" in progress)
+    if unknown:
+        assert effect.lift.value == pytest.approx(effect.absolute.value / effect.found.control)
+        assert not any("allows for the stop" in text for text in several.adjusted)
+
+
+@pytest.mark.parametrize(("days", "said"), [(7, "Go on to the next look"), (28, "the plan has no look left")])
+def test_what_comes_next_depends_on_the_looks_that_are_left(days: int, said: str) -> None:
+    found = read_sums(plan(**OBF), sums(n=40_000, b=0.0), days=days)
+    assert found.decisions[0].word == "undecided"
+    assert [said in step for step in found.next_steps] == [True]
 
 
 @pytest.mark.parametrize(("day", "look"), [(7, 0), (14, 1), (20.7, 2), (21, 2), (21.3, 2), (28, 3)])

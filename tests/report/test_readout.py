@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,29 @@ def test_what_was_adjusted_is_said(written: Written, readout: Readout) -> None:
     )
     # Half of the variance of clicks is that of the past: gamma(2) plus gamma(2).
     assert removed == pytest.approx(0.5, abs=0.04)
-    assert "look 2 of a group-sequential plan" in written.markdown
+    assert "look 2 of a group-sequential plan (Lan-DeMets, O'Brien-Fleming type), at 50%" in written.markdown
+
+
+def test_a_lift_that_is_not_the_difference_over_control_says_so(readout: Readout) -> None:
+    assert not any("median-unbiased" in note for note in effect_table(readout).notes)
+    # The same numbers at the second look, where nobody knows what the first one had.
+    rng = np.random.default_rng(0)
+    arm = np.arange(4000) % 2
+    frame = pl.DataFrame({"user_id": np.arange(4000), "variant": np.array(["old", "new"])[arm],
+                          "before": rng.gamma(2, 1, 4000), "latency": 100 + rng.normal(0, 10, 4000)})  # fmt: skip
+    frame = frame.with_columns(clicks=pl.col("before") + rng.gamma(2, 1, 4000) + 0.2 * arm, activity=pl.lit("all"))
+    stopped = read_sums(readout.plan, gather(frame, readout.plan), planned_units=8000)
+    effect = stopped.effects[0]
+    assert effect.lift.value < effect.relative.value
+    plain = f"{effect.absolute.value / effect.found.control:+.2%}"
+    (note,) = [note for note in effect_table(stopped).notes if "median-unbiased" in note]
+    assert note.startswith("clicks, new:") and plain in note
+
+
+def test_numbers_of_a_guard_have_every_column(readout: Readout) -> None:
+    guard = next(each for each in readout.guards if each.rows)
+    (table,) = _guard_numbers(replace(readout, guards=(replace(guard, status="look"),)))
+    assert table.columns == tuple(key.replace("_", " ") for key in guard.rows[0])
 
 
 def test_the_appendix_holds_every_number(written: Written, readout: Readout) -> None:

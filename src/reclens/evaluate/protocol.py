@@ -92,9 +92,9 @@ def task_problems(card: Mapping[str, Any]) -> list[str]:
     share = f"{held:,} of {of:,} pairs of the truth ({held / max(of, 1):.1%}) stand in the training data"
     said: dict[TaskProblem, str] = {
         "truth_in_training": f"{share}: lists without seen items can never hit them. Split with task='new_items' to "
-        "leave them out, or with task='with_repeats' and recommend with exclude_seen=False",
+        "leave them out, or task='with_repeats' and recommend with exclude_seen=False (on the command line --seen)",
         "seen_items_filtered": f"The task is with_repeats, but the lists leave seen items out: {share} and cannot be "
-        "hit. Recommend with exclude_seen=False",
+        "hit. Recommend with exclude_seen=False (on the command line --seen)",
         "seen_items_listed": f"The task is new_items, but {card['recommendations_seen_in_training'] or 0:,} of "
         f"{card['recommendations']:,} recommendations are of items that the user had: they cannot hit. Leave seen "
         "items out of the lists",

@@ -59,6 +59,11 @@ class Gap:
     conclusive: bool
     note: str | None = None
 
+    def __str__(self) -> str:
+        between = "" if self.low is None or self.high is None else f" [{self.low:.4g}, {self.high:.4g}]"
+        found = "" if self.conclusive else ", not conclusive"
+        return f"{self.metric} by {self.by}: {self.highest} - {self.lowest} = {self.value:.4g}{between}{found}"
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         return [asdict(self)]

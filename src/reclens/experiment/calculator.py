@@ -108,6 +108,8 @@ def calculate(
         raise UsageError("neither an effect nor a number of units is given: expected one of them, or a margin.")
     if equivalence and margin is None:
         raise UsageError("equivalence is asked and margin is missing: expected what does not matter, such as 0.02.")
+    if sd is None and kind != "proportion":
+        raise UsageError(f"sd is missing: a {kind} needs the standard deviation of a unit.")
     if arms < 2:
         raise UsageError(f"arms is {arms}, expected two at least: control is one of them.")
     share = 1 / arms if treated is None else treated

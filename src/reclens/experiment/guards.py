@@ -189,14 +189,14 @@ def _outliers(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], str
         top = max(held.values(), default=0.0)
         at = max(held, key=lambda arm: held[arm], default=plan.control)
         flips = (p <= plan.alpha) != (p_cut <= plan.alpha)
+        of_below = f" ({effect.metric.per} at {tails.below[name]:,.6g})" if name in tails.below else ""
         rows.append({"metric": name, "arm": effect.arm, "largest": tails.largest[name, at], "held_by_one": top,
                      "where": at, "cap": tails.caps[name], "difference": found.absolute.value,
                      "difference_cut": cut.absolute.value, "p_value": p, "p_value_cut": p_cut,
                      "moved_se": moved})  # fmt: skip
         if top > _TOP_SHARE or abs(moved) > 1 or flips:
             words.append(f"{name}: one user of {at} holds {top:.1%} of its sum ({tails.largest[name, at]:,.6g}); cut "
-                         f"off "
-                         f"at {tails.caps[name]:,.6g}, the difference of {effect.arm} goes from "
+                         f"off at {tails.caps[name]:,.6g}{of_below}, the difference of {effect.arm} goes from "
                          f"{found.absolute.value:+.4g} ({p_in_words(p)}) to "
                          f"{cut.absolute.value:+.4g} ({p_in_words(p_cut)})")  # fmt: skip
             blocks |= effect.metric.role == "primary" and (flips or abs(moved) > 1)
@@ -224,15 +224,15 @@ def _skewness(plan: Plan, sums: Sums, effects: Sequence[Effect]) -> Guard:
     if not rows:
         return Guard("skewness", "not checked", "No metric is a mean or a ratio that varies.")
     worst = max(rows, key=lambda row: abs(row["skewness"]))
-    text = (f"{worst['metric']} in {worst['arm']}: skewness × imbalance ÷ √n of the difference is "
-            f"{worst['skewness']:+.2f}")  # fmt: skip
+    text = (f"{worst['metric']} in {worst['arm']}: the skewness of the difference (that of the values × imbalance of "
+            f"the arms ÷ √n) is {worst['skewness']:+.2f}")  # fmt: skip
     deciding = [row for row in rows if row["role"] != "secondary" and abs(row["skewness"]) > TOO_SKEWED]
     if deciding:
-        return Guard("skewness", "blocks", f"{text}, beyond the ± {TOO_SKEWED:g} up to which the test allows for it. "
+        return Guard("skewness", "blocks", f"{text}, beyond ±{TOO_SKEWED:g}, up to which the test allows for it. "
                      "The smaller arm has too few units for values that are so skewed: cap the metric, or take in "
                      "more units.", tuple(rows))  # fmt: skip
     status: GuardStatus = "look" if abs(worst["skewness"]) > SKEWED else "fine"
-    return Guard("skewness", status, f"{text}; the test allows for it.", tuple(rows))
+    return Guard("skewness", status, f"{text}; up to ±{TOO_SKEWED:g} the test allows for it.", tuple(rows))
 
 
 def _peeking(plan: Plan, look: Look) -> Guard:

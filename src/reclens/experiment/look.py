@@ -16,7 +16,7 @@ from reclens.stats.difference import Difference, normal_quantile
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, mixture_variance, msprt, spent
 from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending, group_sequential
-from reclens.stats.sequential.spending import CLASSICAL
+from reclens.stats.sequential.spending import CLASSICAL, TITLES
 
 __all__ = ["Crossing", "Look", "look_of"]
 
@@ -150,9 +150,12 @@ class Look:
         return replace(plain, low=low, high=high, level=level or self.plan.level, note=note)
 
     def stopped(self, found: Difference) -> Stopped | None:
-        """The lift when the experiment stops at this look, allowing for the stop; None where no bound was crossed."""
+        """The lift when the experiment stops at this look, allowing for the stop; None where no bound was crossed.
+
+        None too where nothing tells which look this is: there is then no stop to allow for.
+        """
         looks = self.plan.sequential
-        if looks is None or looks.method != "group" or not found.relative_se > 0:
+        if looks is None or looks.method != "group" or not self.known or not found.relative_se > 0:
             return None
         upper, z = self.bounds(), found.z
         if abs(z) < upper[-1]:
@@ -246,7 +249,10 @@ def look_of(
     elif looks.method == "group":
         schedule = _taken(looks.spending, looks_taken, information) if looks_taken else looks.times
         times, off_plan = _timed(schedule, information, near)
-        words = f"look {len(times)} of a group-sequential plan ({looks.spending}), at {information:.0%} of the sample"
+        words = f"look {len(times)} of a group-sequential plan ({TITLES[looks.spending]}), at "
+        words += f"{information:.0%} of the sample"
+        if not known:
+            words = f"a look of a group-sequential plan ({TITLES[looks.spending]}) that is not known, read as the last"
     else:
         _tuning(plan, whole)
         words = f"{looks.method.replace('_', ' ')}: valid at any look"

@@ -21,9 +21,10 @@ KINDS: Final = {
     "proportion": "share of units whose column is 1",
     "ratio": "sum of a column over the sum of another, as clicks over impressions; its interval respects the unit",
     "quantile": "quantile of a column over its rows; its interval respects the unit",
-    "coverage": "share of the catalogue that an arm showed to anybody; by resampling units",
-    "gini": "Gini coefficient of an arm's exposure over items; by resampling units",
-    "diversity": "effective number of items of an arm's exposure, exp of its entropy (Hill 1973); by resampling units",
+    "coverage": "share of the catalogue that an arm showed to anybody; by the jackknife over units",
+    "gini": "Gini coefficient of an arm's exposure over items; by the jackknife over units",
+    "diversity": "effective number of items of an arm's exposure, exp of its entropy (Hill 1973); by the jackknife "
+    "over units",
 }
 """The kinds of metric, in words."""
 

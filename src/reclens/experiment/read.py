@@ -229,7 +229,7 @@ def read_sums(
         heterogeneity=differing, cumulative=cumulative, daily=daily_values(plan, sums), crossings=crossings,
         novelty=_novelty(plan, ages or {}), adjusted=_adjusted(plan, look, effects, bool(segments)),
         posteriors=_posteriors(effects), caveats=_caveats(plan, effects, guards, differing, small_segments(plan, sums)),
-        next_steps=_next_steps(plan, decisions, guards, effects), diluted=dilute(plan, sums, look, effects),
+        next_steps=_next_steps(plan, look, decisions, guards, effects), diluted=dilute(plan, sums, look, effects),
         units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules,
     )  # fmt: skip
 
@@ -340,7 +340,8 @@ def _caveats(
         said.append(f"Segments with fewer than 30 units in an arm were not tested: {', '.join(small[:10])}{more}.")
     missing = [m.name for m in plan.metrics if m.name not in {e.metric.name for e in effects}]
     if missing:
-        said.append(f"Not measured: {', '.join(missing)}. These need more than sums by user.")
+        said.append(f"Not measured: {', '.join(missing)}. Coverage, Gini and diversity need what the arms showed "
+                    "(--exposures), and quantiles one row a unit.")  # fmt: skip
     said.append("Users of one arm may have changed what the other saw (shared training data, stock, word of mouth): "
                 "such "
                 "interference is not in the intervals.")  # fmt: skip
@@ -354,7 +355,7 @@ def _crossed(crossing: Crossing) -> str:
 
 
 def _next_steps(
-    plan: Plan, decisions: tuple[Decision, ...], guards: tuple[Guard, ...], effects: tuple[Effect, ...]
+    plan: Plan, look: Look, decisions: tuple[Decision, ...], guards: tuple[Guard, ...], effects: tuple[Effect, ...]
 ) -> tuple[str, ...]:
     said: list[str] = []
     todo = {
@@ -384,5 +385,10 @@ def _next_steps(
                 and e.detectable > e.metric.effect
             ]  # fmt: skip
             more = f" To find what was planned: {'; '.join(needed)}." if needed else ""
-            said.append(f"Keep {plan.control}, or go on if the plan has looks left.{more}")
+            head = (
+                "Go on to the next look of the plan."
+                if look.early
+                else f"Keep {plan.control}: the plan has no look left."
+            )
+            said.append(head + more)
     return tuple(dict.fromkeys(said))

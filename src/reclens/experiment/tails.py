@@ -9,10 +9,11 @@ from typing import Any
 
 from reclens.data.quoting import quoted
 from reclens.experiment.gaps import known, tally_of
+from reclens.experiment.metrics import Metric
 from reclens.experiment.plan import Plan
 from reclens.experiment.query import layout, sums_query
 from reclens.experiment.source import Table, run
-from reclens.experiment.sums import Measure, Sums, effective, measures
+from reclens.experiment.sums import Measure, Sums, capped, effective, measures
 from reclens.experiment.tally import Tally
 from reclens.stats.moments import Moments
 
@@ -36,6 +37,7 @@ class Tails:
         ten: Metric and arm -> sum of the ten largest.
         places: Metric -> where it stands in ``arms``.
         arms: Arm -> moments with the values cut off.
+        below: Ratio -> value at which its denominator is cut off: cut off above alone, a busy unit would seem to fail.
         extremes: Units with extreme values of a metric or an extreme number of events, by arm.
     """
 
@@ -44,6 +46,7 @@ class Tails:
     ten: Mapping[tuple[str, str], float]
     places: Mapping[str, Measure]
     arms: Mapping[str, Moments]
+    below: Mapping[str, float]
     extremes: tuple[Tally, ...] = ()
 
 
@@ -66,18 +69,26 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
         for i, metric in enumerate(looked):
             largest[metric.name, str(name)] = float(values[2 * i])
             ten[metric.name, str(name)] = float(values[2 * i + 1])
-    capped = tuple(metric.model_copy(update={"cap": caps[metric.name]}) for metric in looked)
-    places = measures(capped, rows=sums.rows, indicators=sums.indicators)
-    asked = layout(capped, places, indicators=sums.indicators, rows=sums.rows, skewness=plan.uneven)
+    ratios = {m.name: effective(m, sums.indicators) for m in looked if m.kind == "ratio"}
+    below = _limits_below(rows, ratios)
+    cut = tuple(
+        m.model_copy(update={"cap": caps[m.name]}) if (read := ratios.get(m.name)) is None
+        else read.model_copy(update={"cap": caps[m.name], "per": capped(read.per or "", below[m.name])})
+        for m in looked
+    )  # fmt: skip
+    places = measures(cut, rows=sums.rows, indicators=sums.indicators)
+    asked = layout(cut, places, indicators=sums.indicators, rows=sums.rows, skewness=plan.uneven)
     # The means of the first pass are taken off, so that squares of values far from zero keep their digits.
     base = {place.columns[0]: effective(metric, sums.indicators).value or ""
             for place, metric in zip(places.values(), looked, strict=True)}  # fmt: skip
+    lower = {capped(read.per or "", below[name]): (read.per or "", below[name]) for name, read in ratios.items()}
+    base |= {name: column for name, (column, _) in lower.items()}
     means = {name: sums.arm(name) for name in plan.arms}
     asked = replace(asked, shifts={
         column: {name: moments.value(base.get(column, column)) for name, moments in means.items()}
         for column in asked.expressions
     })  # fmt: skip
-    answer: list[tuple[Any, ...]] = run(rows, sums_query(rows.sql, asked, arm=arm))
+    answer: list[tuple[Any, ...]] = run(rows, sums_query(_with(rows, lower), asked, arm=arm))
     arms: dict[str, Moments] = {}
     for row in answer:
         numbers = [float(value or 0.0) for value in row[asked.first_sum :]]
@@ -86,7 +97,29 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
         added = dict(zip(asked.expressions, numbers[:width], strict=True))
         products = dict(zip(asked.products, numbers[width:], strict=True))
         arms[str(row[0])] = Moments.of_sums(int(row[4]), added, products, shifts=shifts)
-    return Tails(caps, largest, ten, places, arms, _extremes(rows, plan, limits, arm=arm))
+    return Tails(caps, largest, ten, places, arms, below, _extremes(rows, plan, limits, arm=arm))
+
+
+def _limits_below(rows: Table, ratios: Mapping[str, Metric]) -> dict[str, float]:
+    """Ratio -> value at which its denominator is cut off, by the rule for numerators.
+
+    A bot has absurd values in both sums: cut off above alone, 1,200 clicks in 4,000 impressions would be 8 in 4,000.
+    """
+    names = {name: read.per or "" for name, read in ratios.items()}
+    if not names:
+        return {}
+    asked = ", ".join(f"quantile_disc(CAST({quoted(per)} AS DOUBLE), {CUT})" for per in names.values())
+    quantiles = run(rows, f"SELECT {asked} FROM {rows.sql}")[0]
+    fences = _fences_of(rows, list(names.values()))
+    return {name: min(float(at), fences.get(per, math.inf))
+            for (name, per), at in zip(names.items(), quantiles, strict=True)}  # fmt: skip
+
+
+def _with(rows: Table, lower: Mapping[str, tuple[str, float]]) -> str:
+    """The rows with more columns: new name -> a column and the value at which it is cut off."""
+    more = "".join(f", least(CAST({quoted(column)} AS DOUBLE), {limit!r}::DOUBLE) AS {quoted(name)}"
+                   for name, (column, limit) in lower.items())  # fmt: skip
+    return f"(SELECT *{more} FROM {rows.sql})" if more else rows.sql
 
 
 def _fences_of(rows: Table, names: Sequence[str]) -> dict[str, float]:

@@ -196,6 +196,6 @@ def _analysis(plan: Plan) -> Part:
         "reclens experiment check plan.toml units.csv                     # uniform, independent, as planned",
         "reclens experiment read plan.toml results.parquet --out readout  # decision, guards, intervals",
     ))  # fmt: skip
-    lead = ("Intervals are two-sided. Means, ratios and shares by unit (delta method), quantiles by unit, coverage and "
-            "Gini by resampling units; covariates by CUPED.")  # fmt: skip
+    lead = ("Intervals are two-sided. Means, ratios and shares by unit (delta method), quantiles by unit, "
+            "coverage, Gini and diversity by the jackknife over units; covariates by CUPED.")  # fmt: skip
     return Part(title="Analysis", lead=lead, code=code, language="bash")

@@ -100,6 +100,12 @@ def effect_table(readout: Readout) -> Table:
         for e in readout.effects
         if e.metric.role != "guardrail" and e.p_equivalence == e.p_equivalence
     ]
+    notes += [
+        f"{e.metric.name}, {e.arm}: the lift is the median-unbiased one of a stop at this look; difference ÷ "
+        f"{readout.plan.control} would be {e.relative.value:+.2%}."
+        for e in readout.effects
+        if e.stopped is not None
+    ]
     return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), (*methods, *notes))
 
 
@@ -144,7 +150,7 @@ def _guard_numbers(readout: Readout) -> list[Table]:
     found = []
     for guard in readout.guards:
         if guard.status in ("look", "blocks") and guard.rows:
-            keys = list(dict.fromkeys(key for row in guard.rows for key in row))[:9]
+            keys = list(dict.fromkeys(key for row in guard.rows for key in row))
             rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in guard.rows[:40])
             heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
             more = (f"{len(guard.rows) - 40:,} further rows stand in the appendix.",) if len(guard.rows) > 40 else ()

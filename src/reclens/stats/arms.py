@@ -122,12 +122,13 @@ def compare_strata(
         before = sum(arm.variance(g) for arm, g in zip(arms, plain, strict=True))
         details = [(f"theta of {_name(x)}", float(t)) for x, t in zip(covariates, coefficients, strict=True)]
         details.append(("variance removed", 1 - variance / before if before > 0 else math.nan))
+    skew = _skew(control, treatment, full)
     return difference_of(
         of_control, gap, variance=variance,
         control_variance=control.variance(leans[0]) + treatment.variance(leans[1]),
         covariance=treatment.covariance(full[1], leans[1]) - control.covariance(full[0], leans[0]),
-        df=_degrees(arms, full), n=(control.n, treatment.n), method=_method(of, covariates, len(parts)), level=level,
-        relative=relative, relative_df=relative_df, details=tuple(details), skew=_skew(control, treatment, full),
+        df=_degrees(arms, full), n=(control.n, treatment.n), method=_method(of, covariates, len(parts), skew != 0),
+        level=level, relative=relative, relative_df=relative_df, details=tuple(details), skew=skew,
     )  # fmt: skip
 
 
@@ -259,8 +260,9 @@ def _name(of: Quantity) -> str:
     return of if isinstance(of, str) else f"{of[0]}/{of[1]}"
 
 
-def _method(of: Quantity, covariates: Sequence[Quantity], strata: int) -> str:
+def _method(of: Quantity, covariates: Sequence[Quantity], strata: int, skewed: bool) -> str:
     words = "Welch's t" if isinstance(of, str) else "ratio of means by the delta method, Welch's t"
+    words += ", corrected for skewness (Hall)" if skewed else ""
     if covariates:
         words += f", adjusted by {', '.join(_name(x) for x in covariates)} (CUPED)"
     return words + (f", post-stratified over {strata} strata" if strata > 1 else "")

@@ -11,6 +11,7 @@ import numpy as np
 from reclens.stats.sequential.always_valid import always_valid_bounds
 from reclens.stats.sequential.group import drift_for, fixed_drift, group_sequential
 from reclens.stats.sequential.integrate import check_times, exit_probabilities
+from reclens.stats.sequential.spending import CLASSICAL, SPENDINGS, TITLES
 
 __all__ = ["Price", "price_in_power"]
 
@@ -69,11 +70,9 @@ def price_in_power(
         ("one look at the end", [1.0], np.array([z])),
         ("peeking without a plan", looks, np.full(len(looks), z)),
     ]
-    for title, spending in (
-        ("Lan-DeMets, O'Brien-Fleming type", "lan_demets_obrien_fleming"), ("Lan-DeMets, Pocock type",
-        "lan_demets_pocock"), ("power family, ρ = 3", "power"), ("Hwang-Shih-DeCani, γ = −4", "hwang_shih_decani"),
-        ("O'Brien-Fleming", "obrien_fleming"), ("Pocock", "pocock"),
-    ):  # fmt: skip
+    parameters = {"power": ", ρ = 3", "hwang_shih_decani": ", γ = −4"}
+    for spending in (*SPENDINGS, *reversed(CLASSICAL)):
+        title = TITLES[spending] + parameters.get(spending, "")
         named.append((title, looks, np.array(group_sequential(looks, spending=spending, level=level).upper)))
     for title, exact in (("confidence sequence", False), ("mSPRT", True)):
         named.append((title, looks, always_valid_bounds(looks, level=level, tightest=tightest, exact=exact)))

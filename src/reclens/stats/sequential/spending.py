@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
 
-__all__ = ["CLASSICAL", "SPENDINGS", "spent"]
+__all__ = ["CLASSICAL", "SPENDINGS", "TITLES", "spent"]
 
 SPENDINGS: Final[Mapping[str, str]] = {
     "lan_demets_obrien_fleming": "almost nothing early, like O'Brien and Fleming's bounds: Lan and DeMets (1983)",
@@ -20,6 +20,16 @@ SPENDINGS: Final[Mapping[str, str]] = {
     "O'Brien and Fleming, γ = 1 to Pocock",
 }
 """The spending functions, in words."""
+
+TITLES: Final[Mapping[str, str]] = {
+    "lan_demets_obrien_fleming": "Lan-DeMets, O'Brien-Fleming type",
+    "lan_demets_pocock": "Lan-DeMets, Pocock type",
+    "power": "power family",
+    "hwang_shih_decani": "Hwang-Shih-DeCani",
+    "pocock": "Pocock",
+    "obrien_fleming": "O'Brien-Fleming",
+}
+"""What the bounds are called."""
 
 CLASSICAL: Final[Mapping[str, str]] = {
     "pocock": "the same bound at every look: Pocock (1977)",
