@@ -131,7 +131,7 @@ class JobSettings(_Section):
     """A whole job."""
 
     name: str = "demo"
-    title: str = "Six recommenders, measured and compared"
+    title: str = "Recommenders, measured and compared"
     seed: int = 0
     data: DataSettings = Field(default_factory=DataSettings)
     split: SplitSettings = Field(default_factory=SplitSettings)

@@ -104,12 +104,7 @@ def calculate(
         >>> calculate(mean=0.2, effect=0.25).answer.n
         2188
     """
-    if effect is None and n is None and margin is None:
-        raise UsageError("neither an effect nor a number of units is given: expected one of them, or a margin.")
-    if equivalence and margin is None:
-        raise UsageError("equivalence is asked and margin is missing: expected what does not matter, such as 0.02.")
-    if sd is None and kind != "proportion":
-        raise UsageError(f"sd is missing: a {kind} needs the standard deviation of a unit.")
+    _check_asked(kind, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence)
     if arms < 2:
         raise UsageError(f"arms is {arms}, expected two at least: control is one of them.")
     share = 1 / arms if treated is None else treated
@@ -155,3 +150,15 @@ def calculate(
     return Calculation(plan=plan, question=question, answer=answer, days=days,
                        curves=power_curve(question, effects=effects, around=answer.n), by_day=by_day,
                        prices=price_in_power(max(looks, 2) if looks > 1 else 4, level=level, power=power))  # fmt: skip
+
+
+def _check_asked(
+    kind: str, *, sd: float | None, effect: float | None, n: float | None, margin: float | None, equivalence: bool
+) -> None:
+    """Refuse a question in which too little was said."""
+    if effect is None and n is None and margin is None:
+        raise UsageError("neither an effect nor a number of units is given: expected one of them, or a margin.")
+    if equivalence and margin is None:
+        raise UsageError("equivalence is asked and margin is missing: expected what does not matter, such as 0.02.")
+    if sd is None and kind != "proportion":
+        raise UsageError(f"sd is missing: a {kind} needs the standard deviation of a unit.")

@@ -71,7 +71,7 @@ def price_in_power(
         ("peeking without a plan", looks, np.full(len(looks), z)),
     ]
     parameters = {"power": ", ρ = 3", "hwang_shih_decani": ", γ = −4"}
-    for spending in (*SPENDINGS, *reversed(CLASSICAL)):
+    for spending in (*SPENDINGS, *sorted(CLASSICAL)):
         title = TITLES[spending] + parameters.get(spending, "")
         named.append((title, looks, np.array(group_sequential(looks, spending=spending, level=level).upper)))
     for title, exact in (("confidence sequence", False), ("mSPRT", True)):
