@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,22 @@ def test_the_card_speaks_in_sentences(measured, small_data) -> None:
     assert f"ordered by a hash of (seed, user, item); it decides for {tied:,} of 200 users" in page
     assert "test: the last 3 of each user&#39;s events; training: the rest" in page
     assert not [cell for cell in re.findall(r"<td>[^<]*</td>", page) if "{" in cell] and "`" not in page
+
+
+def test_every_charted_segment_has_its_numbers(measured) -> None:
+    page = _page(build_report(measured.results, comparison=measured.comparison).html)
+    part = page.split(">By segment</h2>")[1].split("</section>")[0]
+    first = next(iter(measured.results.values()))
+    shown = [name for name in first.metrics if first[name].overall.low is not None][:2]
+    captions = re.findall(r"<caption>(.*?)</caption>", part, re.S)
+    titles = [" ".join(re.sub("<[^>]*>", "", each).split()) for each in captions]
+    for name in shown:
+        for by in first[name].by:
+            assert f"{name} by {by}" in titles
+            assert f"{name} by {by}, against {measured.comparison.baseline}" in titles
+    # A difference in a segment, of the second metric, as the comparison has it.
+    row = next(row for row in measured.comparison.differences if row.metric == shown[1] and row.by != "overall")
+    assert f"{row.difference:+.4f}" in part and escape(f"{row.by}: {row.segment}") in part
 
 
 def test_labels_of_dots_that_are_close_stand_apart() -> None:

@@ -62,7 +62,7 @@ def make_card(
         "task": task_of(split),
         "synthetic": bool(train is not None and train.card.get("synthetic")),
         "level": level,
-        "interval": "BCa of the Poisson bootstrap over users, widened for small samples",
+        "interval": "BCa of the Poisson bootstrap over users, widened for small samples; Wilson of values of 0 and 1",
         "replicates": replicates,
         "seed": seed,
         "lists": dict(source_card),

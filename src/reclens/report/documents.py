@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from reclens.errors import UsageError
@@ -66,7 +67,7 @@ def _sections(results: Mapping[str, Evaluation], comparison: Comparison | None) 
                       for name in averaged[:6]),
                 (tables.leaderboard(results, comparison=comparison),)),
         _against_baseline(comparison, primary),
-        _by_segment(results, first, primary),
+        _by_segment(results, first, primary, comparison),
         _gaps(results, first, primary),
         _long_tail(results, first),
         _trade_off(results, averaged),
@@ -88,7 +89,9 @@ def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Sect
     return Section(f"Against {comparison.baseline}", lead, figures, (tables.comparison_table(comparison),), folded=True)
 
 
-def _by_segment(results: Mapping[str, Evaluation], first: Evaluation, primary: list[str]) -> Section | None:
+def _by_segment(
+    results: Mapping[str, Evaluation], first: Evaluation, primary: list[str], comparison: Comparison | None
+) -> Section | None:
     segmentations = list(first[primary[0]].by) if primary else []
     if not segmentations:
         return None
@@ -97,9 +100,18 @@ def _by_segment(results: Mapping[str, Evaluation], first: Evaluation, primary: l
         for by in segmentations
         for name in primary
     )
-    found = tuple(tables.segment_table(results, metric=primary[0], by=by) for by in segmentations)
+    places = [(name, by) for name in primary for by in segmentations]
+    found = [tables.segment_table(results, metric=name, by=by) for name, by in places]
+    if comparison is not None:
+        compared = {(row.metric, row.by) for row in comparison.differences}
+        against = [
+            replace(tables.comparison_table(comparison, by=by, metric=name),
+                    title=f"{name} by {by}, against {comparison.baseline}")
+            for name, by in places if (name, by) in compared
+        ]  # fmt: skip
+        found += [replace(each, notes=()) for each in against[:-1]] + against[-1:]  # how to read them stands once
     lead = "Faded dots are of segments with too few users to conclude from."
-    return Section("By segment", lead, figures, found, folded=True)
+    return Section("By segment", lead, figures, tuple(found), folded=True)
 
 
 def _gaps(results: Mapping[str, Evaluation], first: Evaluation, primary: list[str]) -> Section | None:
