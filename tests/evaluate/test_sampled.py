@@ -95,6 +95,17 @@ def test_unscored_items_rank_last_by_hand() -> None:
     assert found["mrr@10"].n_candidates == pytest.approx((7 + 7 + 8) / 3)
 
 
+def test_a_relevant_item_that_training_does_not_know_takes_no_candidate_away() -> None:
+    # Five items, one of them user 1's. Item 7 is new: of 4 candidates one is relevant, so that 3 are negatives, and
+    # item 7, which nothing scored, stands behind these 3.
+    train = Dataset(pl.DataFrame({"user_id": [1, *[9] * 5], "item_id": [0, *range(5)]}))
+    lists = pl.DataFrame({"user_id": [1] * 4, "item_id": [2, 1, 3, 4], "rank": range(1, 5)})
+    truth = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 7]})
+    found = sampled(lists, truth, train=train, n_negatives=3, metrics=["mrr@10"], unscored="last")["mrr@10"]
+    assert found.n_candidates == 3 and found.n_unscored == 1
+    assert found.full == found.sampled == pytest.approx((1 / 2 + 1 / 4) / 2)
+
+
 def test_ids_of_other_types_are_explained_or_widened() -> None:
     lists, truth, train = whole_rankings()
     found = sampled(lists.cast({"item_id": pl.Int32}), truth, train=train)

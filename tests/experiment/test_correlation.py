@@ -82,6 +82,19 @@ def test_orders_that_agree_wholly_have_a_lower_end() -> None:
             rank_interval("kendall", **wrong)
 
 
+def test_more_than_thirty_pairs_that_agree_wholly_have_a_lower_end(rng) -> None:
+    # Under a τ of .995 all 40 points keep their order in more than one of 40 samples: it is in the interval.
+    r = np.sin(np.pi * 0.995 / 2)
+    first = rng.normal(size=(4000, 40))
+    second = r * first + np.sqrt(1 - r**2) * rng.normal(size=first.shape)
+    assert np.mean((first.argsort(axis=1) == second.argsort(axis=1)).all(axis=1)) > 0.05
+    for statistic in ("kendall", "spearman"):
+        low, high = rank_interval(statistic, 1.0, 40)
+        assert (low, high) == rank_interval(statistic, 1.0, 30) and 0.9 < low < 0.9999 and high == 1
+        assert rank_interval(statistic, -1.0, 40) == pytest.approx((-1.0, -low))
+    assert rank_interval("kendall", 1.0, 40)[0] < 0.995
+
+
 def lifts(values: dict[str, float]) -> Lifts:
     cells = {name: {OVERALL: Estimate(value, value - 0.01, value + 0.01, 100)} for name, value in values.items()}
     return Lifts("a", "clicks", cells)

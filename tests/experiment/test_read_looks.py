@@ -482,6 +482,15 @@ def test_primary_and_secondary_metrics_are_families_of_their_own() -> None:
     assert all(each.p_adjusted == pytest.approx(p) for each in others)
 
 
+def test_simultaneous_intervals_share_the_alpha_of_their_own_family() -> None:
+    # One primary metric, four secondary ones: 5 % for the one, a quarter of it for each of the four (Bonferroni).
+    metrics = ({**CLICKS, "effect": 0.05}, *({**CLICKS, "name": f"s{i}", "role": "secondary"} for i in range(4)))
+    first, *others = read_sums(plan(metrics=metrics), sums(b=10.0), intervals="simultaneous").effects
+    for each, alpha in ((first, 0.05), *((other, 0.05 / 4) for other in others)):
+        half = stats.t.ppf(1 - alpha / 2, 1998) * 20**0.5
+        assert (each.absolute.low, each.absolute.high) == pytest.approx((10 - half, 10 + half))
+
+
 def test_an_adjusted_p_beside_an_interval_without_zero_has_its_reason() -> None:
     # p = .038 in either of two primary metrics; after Bonferroni .076, and the interval by itself excludes zero.
     two = plan(metrics=tuple({**CLICKS, "name": f"m{i}", "effect": 0.05} for i in range(2)), correction="bonferroni")

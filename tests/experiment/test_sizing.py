@@ -295,3 +295,12 @@ def test_a_ratio_takes_away_what_its_linearisation_explains(history) -> None:
     expected = np.corrcoef(linear, history["clicks"].to_numpy())[0, 1] ** 2
     assert known is not None and known.r2 == pytest.approx(expected, rel=1e-3)
     assert abs(expected - np.corrcoef(hits / views, history["clicks"].to_numpy())[0, 1] ** 2) > 0.005
+
+
+def test_of_several_treated_arms_the_smallest_decides() -> None:
+    known = CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}
+    three = size_plan(plan(known, arms={"old": 0.5, "a": 0.4, "b": 0.1}, correction="none"))["clicks"]
+    assert three.question is not None and three.question.shares == (0.5, 0.1)
+    # Variance of one unit each: 1/.5 + 1.05²/.1 over all units, against 1/.5 + 1.05²/.5 of two equal arms.
+    two = size_plan(plan(known))["clicks"]
+    assert three.size.n / two.size.n == pytest.approx((2 + 10 * 1.05**2) / (2 + 2 * 1.05**2), rel=0.01)

@@ -87,6 +87,11 @@ def test_splits_are_tested_as_arms_are(rng: np.random.Generator) -> None:
             assert found.p_values[name][trial] == pytest.approx(single.p_value, rel=2e-2)
 
 
+def test_a_metric_that_does_not_vary_has_no_splits_to_test() -> None:
+    (row,) = aa_tests({"x": np.ones(100)}, ["x"], splits=20, rng=1).to_dicts()
+    assert np.isnan(row["uniformity_p_value"]) and np.isnan(row["false_positives"]) and row["sd_of_difference"] == 0
+
+
 def test_tests_of_counts_keep_their_promise() -> None:
     rng = np.random.default_rng(3)
     x = rng.binomial(5000, 0.1, (TRIALS, 2))

@@ -25,6 +25,7 @@ from reclens.stats.power import (
     t_power,
     z_power,
 )
+from reclens.stats.power.formulas import Inputs
 from reclens.stats.proportions import proportion_difference
 from reclens.stats.score import ScorePivot
 
@@ -394,3 +395,14 @@ def test_an_effect_that_multiplies_is_found_as_often_as_planned(rate_error) -> N
     assert found / runs == pytest.approx(0.8, abs=0.02 + rate_error(0.8, runs))
     with pytest.raises(UsageError, match="multiplies"):
         Question(mean=0.0, sd=1.0, relative=False, scales=True)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("formula", ["student", "normal"])
+def test_a_relative_margin_is_a_difference_from_the_control_times_its_ratio(formula: str, side: int) -> None:
+    # The test of t - φ c is that of a difference whose control has φ times the spread, its skewness as before.
+    given = Inputs(mean=10.0, var_c=100.0, var_t=144.0, delta=0.0, null=-3.0, n_c=900.0, n_t=100.0, factor=1.0,
+                   df=998.0, alpha=0.025, tails=1, skewness=4.0, relative=True, side=side)  # fmt: skip
+    scaled = replace(given, var_c=(1 - side * 0.3) ** 2 * 100.0, relative=False)
+    power = FORMULAS[formula].power
+    assert 0.05 < power(given) < 0.95 and power(given) == pytest.approx(power(scaled), rel=1e-9)

@@ -183,3 +183,17 @@ def test_options_of_two_tests_are_not_mixed() -> None:
     for wrong in ({"distribution": "t"}, {"pooled": True, "exact": True}):
         with pytest.raises(UsageError, match="of a z test"):
             proportion_difference((3, 10), (4, 10), **wrong)
+
+
+def test_shares_near_one_keep_their_digits_under_a_lift() -> None:
+    # Two failures in two billion: at no lift both shares are the pooled one. Their test is that of no difference.
+    control, treatment = (10**9 - 2, 10**9), (10**9, 10**9)
+    assert [1 - share for share in shares_at(control, treatment, 0.0, relative=True)] == pytest.approx([1e-9] * 2)
+    assert shares_at((30, 30), (34, 34), 1e-9, relative=True) == pytest.approx((1 / (1 + 1e-9), 1.0), abs=1e-15)
+    found = proportion_difference(control, treatment)
+    assert found.p_value > 0.1 and found.absolute.low < 0 and found.relative.low < 0
+
+
+@pytest.mark.parametrize(("hits", "exact"), [(4, True), (5, False), (95, False), (96, True)])
+def test_fewer_than_five_expected_in_an_arm_are_added_up(hits: int, exact: bool) -> None:
+    assert isinstance(pivot_of((hits, 100), (hits, 100)), ExactPivot) == exact

@@ -53,11 +53,15 @@ class SplitTests:
         return proportion(int((p[tested] <= 1 - self.level).sum()), int(tested.sum()), level=0.99)
 
     def uniformity(self, metric: str) -> float:
-        """p-value of Kolmogorov and Smirnov's test that the p-values are uniform: small means that the test is off."""
+        """p-value of Kolmogorov and Smirnov's test that the p-values are uniform: small means that the test is off.
+
+        NaN where no split could be tested, as of a metric that does not vary.
+        """
         from scipy.stats import kstest
 
         p = self.p_values[metric]
-        return float(kstest(p[~np.isnan(p)], "uniform").pvalue)
+        p = p[~np.isnan(p)]
+        return float(kstest(p, "uniform").pvalue) if len(p) else float("nan")
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a metric, for tables."""

@@ -28,7 +28,7 @@ def rank_interval(
     an interval), for normal pairs with any monotone transformation of both sides. Their distribution is simulated, with
     the same draws for all correlations. So the interval ends at 1 and not beyond, and has a lower end where all pairs
     agree; Fisher's z covers .80 to .93 near 1 with 14 pairs. Above 30 pairs it is Fisher's z with the errors of Bonett
-    and Wright (2000) and of Fieller, Hartley and Pearson (1957).
+    and Wright (2000) and of Fieller, Hartley and Pearson (1957), but where all pairs agree: then that of 30 pairs.
 
     Args:
         statistic: ``spearman`` or ``kendall``.
@@ -50,8 +50,9 @@ def rank_interval(
     if n < 4 or not -1 - 1e-9 <= value <= 1 + 1e-9 or not 0 < level < 1:
         raise UsageError(f"n is {n}, value {value} and level {level}: expected 4 or more pairs, a correlation, and a "
                          "level between 0 and 1.")  # fmt: skip
-    if n > _MOST:
+    if n > _MOST and abs(value) < 1 - 1e-9:
         return _fisher(statistic, value, n, level)
+    n = min(n, _MOST)  # where all pairs agree, so do any 30 of them, and Fisher's z has no width
     of_normal, table = _table(n)
     drawn = table[statistic]
     # Values of the lattice that are equal but for rounding count on both sides: coverage is never below the level.

@@ -70,7 +70,8 @@ def shares_at(
     # The root of a quadratic equation, in the form that does not cancel.
     ratio = 1 + bound
     half = ratio * (m + x) + n + y
-    below = half + math.sqrt(max(half * half - 4 * ratio * (n + m) * (x + y), 0.0))
+    apart = ratio * (m + x) - n - y
+    below = half + math.sqrt(apart * apart + 4 * ratio * (n - x) * (m - y))  # half² - 4 φ (n + m) (x + y)
     share = min(2 * (x + y) / below, 1.0)
     return share, min(ratio * share, 1.0)
 
