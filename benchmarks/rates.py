@@ -127,8 +127,8 @@ def table(lines: Sequence[Mapping[str, Any]], cells: Sequence[Cell], about: str)
     where = {f"{m['processor']}, {m['cores']} cores, Python {m['python']}, {m['date']}" for m in
              (line["machine"] for line in blocks.values())}  # fmt: skip
     head = ["| cell | outcome | runs | simulated | nominal |", "|---|---|--:|--:|--:|"]
-    note = (f"{cpu:,.0f} CPU seconds; {'; '.join(sorted(where))}. ± is 1.96 Monte-Carlo errors. Settings were chosen "
-            "on seeds 0–49, these are seeds from 1,000 up.")  # fmt: skip
+    note = (f"{cpu:,.0f} CPU seconds; {'; '.join(sorted(where))}. ± is 1.96 Monte-Carlo errors. Seeds from 1,000 up; "
+            "settings were chosen on other seeds.")  # fmt: skip
     return "\n".join([about, "", *head, *rows, "", note]) + "\n"
 
 
