@@ -64,6 +64,13 @@ def test_it_prints(browser_page, page_file: Path) -> None:
     browser_page.set_viewport_size({"width": 688, "height": 900})
     assert browser_page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= 688
+    folded = "document.querySelectorAll('details.numbers:not([open])').length"
+    assert browser_page.evaluate(folded) > 0
+    browser_page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert browser_page.evaluate(folded) == 0, "paper cannot be unfolded"
+    assert browser_page.evaluate("document.documentElement.scrollWidth") <= 688
+    browser_page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert browser_page.evaluate(folded) > 0
     pdf = browser_page.pdf(format="A4")
     assert pdf.startswith(b"%PDF") and len(pdf) > 50_000
 

@@ -109,7 +109,10 @@ def test_numbers_are_read_from_the_right_and_words_from_the_left() -> None:
     assert to_markdown(table).splitlines()[1] == "| --- | --: | --: | --: | --- | --- | --: |"
 
 
-def test_one_segment_takes_no_column(measured) -> None:
+def test_what_is_the_same_in_every_row_takes_no_column(measured) -> None:
+    one = comparison_table(measured.comparison, by=None, metric="ndcg@10")
+    assert "metric" not in one.columns and "ndcg@10" in one.title
+    assert {len(row) for row in one.rows} == {len(one.columns)}
     whole, every = comparison_table(measured.comparison), comparison_table(measured.comparison, by=None)
     assert set(every.columns) - set(whole.columns) == {"segment"}
     assert all(len(row) == len(whole.columns) for row in whole.rows)

@@ -138,7 +138,7 @@ def _band(rows: Sequence[Mapping[str, Any]], *, x: str, title: str, across: str)
     if looked:
         layers += [
             base_of(looked, height=260)
-            .mark_line(point=True, clip=True, strokeWidth=1.5, strokeDash=[5, 4], color="var(--s1)")
+            .mark_line(point={"color": "var(--s1)"}, clip=True, strokeWidth=1.5, strokeDash=[5, 4], color="var(--s1)")
             .encode(x=at, y=alt.Y(f"{end}:Q", scale=scale, title=title))
             for end in ("bound_low", "bound_high")
         ]

@@ -167,10 +167,13 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
         n = f"{found.n:,}" + (f" (of {_most(found):,})" if _most(found) > found.n else "")
         detectable = format_number(row["smallest_detectable"])
         rows.append([row["system"], row["metric"], segment, difference, relative, raw, p, counts, detectable, n])
-    if by == "overall":  # the segment would be the same in every row
-        for cells in (heads, *rows):
-            del cells[2]
-    return Table(f"Against {comparison.baseline}", tuple(heads), tuple(map(tuple, rows)), tuple(records),
+    # A segment or a metric that is the same in every row takes no column.
+    same = [at for at, fixed in ((2, by == "overall"), (1, metric is not None)) if fixed]
+    for cells in (heads, *rows):
+        for at in same:
+            del cells[at]
+    title = f"Against {comparison.baseline}" if metric is None else f"{metric} against {comparison.baseline}"
+    return Table(title, tuple(heads), tuple(map(tuple, rows)), tuple(records),
                  _how_compared(comparison, shown))  # fmt: skip
 
 

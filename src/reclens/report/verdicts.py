@@ -97,10 +97,10 @@ def verdict_chart(rows: Sequence[Mapping[str, Any]], *, measure: str) -> Any:
         return None
     ways = [way for way in _WAYS if any(row["system"] == way for row in shown)]
     # Estimates without a verdict can have intervals so wide that all others would be a dot: the scale follows those.
-    ends = [row[end] for row in shown if row["says"] != "none" for end in ("value", "low", "high", "truth")
-            if row[end] is not None]  # fmt: skip
-    room = 0.1 * (max([*ends, 0.0]) - min([*ends, 0.0]))
-    domain = (min([*ends, 0.0]) - room, max([*ends, 0.0]) + room) if room > 0 else None
+    ends = [0.0, *(float(row[end]) for row in rows if row["measure"] == measure and row["says"] != "none"
+                   for end in ("effect", "low", "high", "truth") if row[end] is not None)]  # fmt: skip
+    room = 0.1 * (max(ends) - min(ends))
+    domain = (min(ends) - room, max(ends) + room) if room > 0 else None
     order = rows_of("name", [row["name"] for row in shown], widest=190)
     chart = dots(shown, y=order, row_height=28 * len(shown), systems=ways, title=f"effect on {in_words(measure)}",
                  domain=domain)  # fmt: skip

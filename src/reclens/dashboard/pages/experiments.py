@@ -77,8 +77,8 @@ def _more() -> dict[str, Any]:
             margin = _number("Margin", "margin", 0.0, low=0.0, tip="Non-inferiority: the relative loss to exclude. 0: "
                              "none.")  # fmt: skip
         with three:
-            r2 = _number("CUPED takes", "r2", 0.0, low=0.0, high=0.999, tip="R² of the metric on what was measured "
-                         "before: 0.4 takes 40 % of the variance.")  # fmt: skip
+            r2 = _number("Removed by CUPED", "r2", 0.0, low=0.0, high=0.999, tip="R² of the metric on what was "
+                         "measured before: 0.4 removes 40 % of the variance.")  # fmt: skip
             icc = _number("ICC of clusters", "icc", 0.0, low=0.0, high=1.0, tip="0: units are randomised.")
             size = _number("Units a cluster", "size", 1.0, low=1.0)
         with four:
