@@ -1,9 +1,10 @@
-"""How often the interval of the true effect holds it: in a world that stands still, and in one that learns.
+"""How often the interval of the true effect holds it: in a world that stands still, and in three that learn.
 
-The truth of a world is the mean over 400 pairs of lives of seeds that no interval uses. In the learning world two
-strategies learn what is popular from the clicks of all, and one of them explores, so that an early click changes what
-is shown for weeks; in the still world nothing is learned. An interval from the users of a single pair, as it was made
-before, is simulated beside.
+In the learning worlds strategies learn from the clicks of all, so that an early click changes what is shown for weeks:
+``learning`` and ``rare`` learn what is popular, where nothing is known before and one strategy explores (in ``rare``
+120 users for four days: most lives find nothing); ``models`` has item-kNN against popularity. Of each world 600 pairs
+are lived once. A run draws its pairs from these, and the truth is their mean, so that its error does not enter.
+Student's interval, and one from the users of a single pair, as it was made before, are simulated beside.
 
     python benchmarks/rates_truth.py --seeds 1000:3000
 """
@@ -16,16 +17,18 @@ from functools import cache, partial
 import numpy as np
 from rates import Cell, main
 
+from reclens.experiment.strategies import ModelStrategy
+from reclens.stats.estimate import Estimate
 from reclens.world.policy import Policy
 from reclens.world.population import World, draw_world
 from reclens.world.settings import preset
 from reclens.world.simulate import Arm, simulate
 from reclens.world.strategies import Oracle, Popular, Random
-from reclens.world.truth import lift_over_pairs
+from reclens.world.truth import learning, lift_over_pairs
 
-PAIRS = 400
+PAIRS = 600
 FIRST = 10_000_000
-"""Seeds of the truth begin here."""
+"""Seeds of the pairs begin here."""
 LEARNING = {
     "users": 300, "items": 150, "history": 0.0, "organic": 0.0, "births": 0.0, "newness": 0.0, "taste_spread": 0.3,
     "appeal_spread": 1.5, "click_rate": 0.2, "repeat_cost": 0.0, "satiation": 0.0, "return_effect": 0.0,
@@ -39,45 +42,57 @@ def setting(name: str) -> tuple[World, Arm, Arm, int, int]:
     if name == "still":
         world = draw_world(preset("tiny", click_rate=0.2), seed=1)
         return world, Arm(name="t", strategy=Oracle(world)), Arm(name="c", strategy=Random()), 7, 0
-    world = draw_world(preset("tiny", **LEARNING), seed=3)
+    if name == "models":
+        world = draw_world(preset("tiny"), seed=1)
+        knn = ModelStrategy("item_knn", {"neighbors": 20}, world=world, threads=1)
+        return world, Arm(name="t", strategy=knn), Arm(name="c", strategy=Popular()), 14, 3
+    users, epsilon, days, more = (300, 0.1, 7, {}) if name == "learning" else (120, 0.2, 4, {"return_effect": 2.0})
+    world = draw_world(preset("tiny", **LEARNING | {"users": users} | more), seed=3)
     rules = {"k": 5, "pool": 150, "leave_out": False}
-    explores = Policy(kind="epsilon", epsilon=0.1, **rules)  # type: ignore[arg-type]
+    explores = Policy(kind="epsilon", epsilon=epsilon, **rules)  # type: ignore[arg-type]
     return (world, Arm(name="t", strategy=Popular(), policy=explores),
-            Arm(name="c", strategy=Popular(), policy=Policy(**rules)), 7, 1)  # type: ignore[arg-type]  # fmt: skip
-
-
-def pair(name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Expected clicks of each user under control and treatment, with the luck of a seed."""
-    world, treatment, control, days, retrain = setting(name)
-    lives = [simulate(world, [arm], days=days, retrain=retrain, seed=seed) for arm in (control, treatment)]
-    return lives[0].users["expected_clicks"].to_numpy(), lives[1].users["expected_clicks"].to_numpy()
+            Arm(name="c", strategy=Popular(), policy=Policy(**rules)), days, 1)  # type: ignore[arg-type]  # fmt: skip
 
 
 @cache
-def truth(name: str) -> float:
-    """The lift over many pairs of lives."""
-    sums = np.array([[side.sum() for side in pair(name, FIRST + at)] for at in range(PAIRS)])
-    return float(sums[:, 1].sum() / sums[:, 0].sum() - 1)
+def lives(name: str) -> np.ndarray:
+    """Expected clicks a user under control and treatment, and the error of the lift over users; shape (pairs, 3)."""
+    world, treatment, control, days, retrain = setting(name)
+    found: list[tuple[float, float, float]] = []
+    for seed in range(FIRST, FIRST + PAIRS):
+        c, t = (simulate(world, [arm], days=days, retrain=retrain, seed=seed).users["expected_clicks"].to_numpy()
+                for arm in (control, treatment))  # fmt: skip
+        linear = t - t.mean() / c.mean() * c
+        found.append((float(c.mean()), float(t.mean()), float(linear.std(ddof=1) / c.mean() / np.sqrt(len(c)))))
+    return np.array(found)
 
 
 def covers(name: str, replicates: int, seed: int) -> Mapping[str, float]:
-    """Whether the interval over pairs holds the truth, and that over the users of the first pair."""
-    pairs = [pair(name, seed * 100 + at) for at in range(replicates)]
-    means = np.array([[side.mean() for side in each] for each in pairs])
-    found, true = lift_over_pairs(means[:, 0], means[:, 1]), truth(name)
-    control, treated = pairs[0]
-    ratio = treated.mean() / control.mean()
-    error = (treated - ratio * control).std(ddof=1) / control.mean() / np.sqrt(len(control))
-    assert found.low is not None and found.high is not None
-    return {"holds the truth": float(found.low <= true <= found.high),
-            "over the users of one pair": float(abs(ratio - 1 - true) <= 1.96 * error),
-            "half-width": (found.high - found.low) / 2}  # fmt: skip
+    """Whether the interval over pairs holds the truth, Student's, and that over the users of the first pair."""
+    _, treatment, control, days, retrain = setting(name)
+    known = lives(name)
+    c, t, error = known[np.random.default_rng([seed, replicates]).integers(0, PAIRS, replicates)].T
+    true = known[:, 1].mean() / known[:, 0].mean() - 1
+    learned = learning([control, treatment], days=days, retrain=retrain)
+    found, student = (lift_over_pairs(c, t, learned=each) for each in (learned, False))
+    return {"holds the truth": _holds(found, true), "Student's": _holds(student, true),
+            "over the users of one pair": float(abs(t[0] / c[0] - 1 - true) <= 1.96 * error[0]),
+            "half-width": (_end(found.high) - _end(found.low)) / 2}  # fmt: skip
+
+
+def _holds(found: Estimate, true: float) -> float:
+    return float(_end(found.low) <= true <= _end(found.high))
+
+
+def _end(value: float | None) -> float:
+    assert value is not None
+    return value
 
 
 CELLS = [
     Cell(f"{name} world, {replicates} replicates", partial(covers, name, replicates), {"holds the truth": 0.95})
-    for name in ("still", "learning") for replicates in (2, 4, 8)
+    for name in ("still", "learning", "rare", "models") for replicates in (2, 3, 4, 5, 6, 8, 12, 16)
 ]  # fmt: skip
 
 if __name__ == "__main__":
-    main("truth", CELLS, about="Intervals of the true lift, against the mean over 400 pairs of lives.")
+    main("truth", CELLS, about="Intervals of the true lift, over pairs of lives drawn from 600 of each world.")

@@ -83,7 +83,7 @@ def values_of(chart) -> list[dict]:
 def test_the_summary_says_which_metric_tells_and_what_cannot_be_concluded(offline) -> None:
     first, *rest = summary_of_correlation(offline)
     assert first.startswith("miscalibration@10 tells best who wins: over 8 strategies its rank correlation")
-    assert "is +1.00 [+0.9" in first
+    assert "is +1.00 [+0.86, +1.00]" in first
     assert first.endswith(", +1.00]. It puts <script>alert(1)</script> first, the best.")
     assert rest[:2] == [
         "The other way point arp@10: what is higher there has the lower true lift.",

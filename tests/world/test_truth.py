@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from reclens.errors import UsageError
 from reclens.world.policy import Policy
@@ -13,7 +13,7 @@ from reclens.world.response import respond
 from reclens.world.settings import preset
 from reclens.world.simulate import Arm, simulate
 from reclens.world.strategies import Oracle, Popular, Random
-from reclens.world.truth import METRICS, REPLICATES, lift_over_pairs, true_effect
+from reclens.world.truth import METRICS, REPLICATES, learning, lift_over_pairs, true_effect
 
 
 def test_a_strategy_against_itself_has_no_effect_at_all(tiny) -> None:
@@ -76,27 +76,76 @@ def test_one_pair_of_lives_is_a_draw_without_an_interval(tiny) -> None:
         true_effect(tiny, better, worse, replicates=0)
 
 
-def test_the_interval_holds_the_truth_where_strategies_learn(rate_error) -> None:
-    # Nobody knows yet what is good, and every day is learned from: luck is common to all users. An interval over the
-    # users of one pair of lives is far too narrow for that.
+def explorers():
+    """A world in which nobody knows yet what is good, who explores there, and who does not; it is learned daily."""
     unknown = {"users": 120, "items": 150, "history": 0.0, "organic": 0.0, "births": 0.0, "newness": 0.0,
                "taste_spread": 0.3, "appeal_spread": 1.5, "click_rate": 0.2, "repeat_cost": 0.0, "satiation": 0.0,
                "new_share": 0.0, "light_visits": 0.8, "heavy_visits": 0.8}  # fmt: skip
     world, rules = draw_world(preset("tiny", **unknown), seed=3), {"k": 5, "pool": 150, "leave_out": False}
     explores = Arm(name="t", strategy=Popular(), policy=Policy(kind="epsilon", epsilon=0.2, **rules))
-    greedy = Arm(name="c", strategy=Popular(), policy=Policy(**rules))
-    groups, each = 24, 4
-    found = pairs(world, explores, greedy, seeds=range(groups * each), days=4, retrain=1)
+    return world, explores, Arm(name="c", strategy=Popular(), policy=Policy(**rules))
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says_where_strategies_learn(rate_error) -> None:
+    # Luck is common to all users, and few lives find what is good: an interval over the users of one pair of lives is
+    # far too narrow for that, and Student's over few pairs too short. Runs draw pairs from those that were lived, whose
+    # mean is their truth.
+    world, explores, greedy = explorers()
+    found, runs = pairs(world, explores, greedy, seeds=range(240), days=4, retrain=1), 1_500
     truth = found[:, 1].mean() / found[:, 0].mean() - 1
-    held = []
-    for part in found.reshape(groups, each, 2):
-        lift = lift_over_pairs(part[:, 0], part[:, 1])
-        held.append(lift.low <= truth <= lift.high)
-    assert np.mean(held) == pytest.approx(0.95, abs=rate_error(0.95, groups))
+    rng, held = np.random.default_rng(2), {}
+    for each in (4, 16):
+        drawn = [found[rng.integers(0, len(found), each)].T for _ in range(runs)]
+        for learned in (True, False):
+            lifts = [lift_over_pairs(*pair, learned=learned) for pair in drawn]
+            held[each, learned] = np.mean([lift.low <= truth <= lift.high for lift in lifts])
+            promised = {lift.coverage for lift in lifts}
+            assert len(promised) == 1
+            if learned:
+                assert held[each, learned] >= (promised.pop() or 0.95) - rate_error(0.95, runs)
+    assert held[4, False] < 0.86 and held[16, False] < 0.95
     lives = [simulate(world, [arm], days=4, retrain=1).users["expected_clicks"].to_numpy()
              for arm in (greedy, explores)]  # fmt: skip
     over_users = (lives[1] - lives[1].mean() / lives[0].mean() * lives[0]).std() / lives[0].mean() / np.sqrt(120)
     assert over_users < 0.4 * (found[:, 1] / found[:, 0]).std()
+
+
+@pytest.mark.parametrize("n", [2, 4, 8])
+def test_intervals_of_arms_that_learn_hold_the_mean_of_exponential_lives(n, rate_error) -> None:
+    runs, one = 3_000, np.ones(n)
+    for skewed, seed in ((True, 1), (False, 2)):
+        rng = np.random.default_rng([seed, n])
+        values = 10 + (rng.exponential(size=(runs, n)) - 1 if skewed else rng.normal(size=(runs, n)))
+        lifts = [lift_over_pairs(one, row, learned=True) for row in values]
+        held = np.mean([lift.low <= 9 <= lift.high for lift in lifts])
+        if skewed:
+            assert held == pytest.approx(0.95, abs=rate_error(0.95, runs))
+        assert held >= 0.95 - rate_error(0.95, runs)
+
+
+def test_the_quantile_of_two_exponential_lives_by_calculus() -> None:
+    # Their sum S is Gamma(2), and |difference| ÷ S is uniform and independent of it: |t| = |S - 2| ÷ (S U).
+    lift = lift_over_pairs(np.ones(2), np.array([1.0, 3.0]), learned=True)
+    quantile = lift.high - lift.value  # the standard error is 1
+    tail, _ = integrate.quad(lambda s: min(1, abs(s - 2) / (s * quantile)) * s * np.exp(-s), 0, 60, limit=200)
+    assert tail == pytest.approx(0.05, abs=0.0005)
+    assert quantile > 1.8 * stats.t.ppf(0.975, 1)
+
+
+def test_intervals_are_wider_only_where_something_is_learned(tiny) -> None:
+    static, popular = [Arm(name="t", strategy=Oracle(tiny)), Arm(name="c", strategy=Random())], Popular()
+    learns = [static[0], Arm(name="c", strategy=popular)]
+    assert learning(learns, days=8, retrain=7) and learning(learns[::-1], days=8, retrain=7)
+    # Once trained on the same history, all lives see the same lists.
+    assert not learning(learns, days=7, retrain=7) and not learning(learns, days=8, retrain=0)
+    assert not learning(static, days=8, retrain=1)
+    wide = true_effect(tiny, *learns, days=3, retrain=1, replicates=4)["clicks"]
+    short = true_effect(tiny, *learns, days=3, retrain=3, replicates=4)["clicks"]
+    for each in ("difference", "lift"):
+        assert 0.8 < getattr(wide, each).coverage < 0.95 and "learn" in getattr(wide, each).note
+        assert getattr(short, each).coverage is None
+    stated = [lift_over_pairs(np.ones(n), np.arange(n) + 1.0, learned=True).coverage for n in (2, 4, 6, 8, 12, 16)]
+    assert stated[-1] is None and stated[:-1] == sorted(stated[:-1]) and stated[-2] < 0.95
 
 
 def test_answers_to_lists_are_those_of_the_first_day(still, tmp_path) -> None:

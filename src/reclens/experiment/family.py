@@ -13,7 +13,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
 from reclens.world.population import World
 from reclens.world.simulate import Arm, simulate
-from reclens.world.truth import METRICS, lift_over_pairs
+from reclens.world.truth import METRICS, learning, lift_over_pairs
 
 __all__ = ["FAMILY", "OVERALL", "Lifts", "true_lifts"]
 
@@ -56,7 +56,8 @@ class Lifts:
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a strategy and segment."""
         return [
-            {"strategy": name, "by": by, "segment": segment, "lift": lift.value, "low": lift.low, "high": lift.high}
+            {"strategy": name, "by": by, "segment": segment, "lift": lift.value, "low": lift.low, "high": lift.high,
+             "coverage": lift.coverage}
             for name, cells in self.values.items() for (by, segment), lift in cells.items()
         ]  # fmt: skip
 
@@ -78,8 +79,8 @@ def true_lifts(
 ) -> Lifts:
     """Let everybody live under each strategy, on the same random numbers, and compare with the control.
 
-    Intervals are Student's over the replicates, each with luck of its own (see
-    :func:`reclens.world.truth.true_effect`); a single one has none.
+    Intervals are over the replicates, each with luck of its own: Student's, and wider where the strategy or the control
+    learns (see :func:`reclens.world.truth.true_effect`); a single one has none.
 
     Args:
         world: Where.
@@ -123,15 +124,17 @@ def true_lifts(
     # A few users who did nothing in control must not cost the lifts of all others.
     segments = {cell: rows for cell, rows in segments.items()
                 if cell == OVERALL or (rows.any() and totals[control][:, rows].sum() > 0)}  # fmt: skip
-    values = {name: {cell: _lift(mine[:, rows], totals[control][:, rows], level) for cell, rows in segments.items()}
+    learned = {name: learning([arms[control], arm], days=days, retrain=retrain) for name, arm in arms.items()}
+    values = {name: {cell: _lift(mine[:, rows], totals[control][:, rows], level, learned[name])
+                     for cell, rows in segments.items()}
               for name, mine in totals.items()}  # fmt: skip
     return Lifts(control, metric, values)
 
 
-def _lift(treated: np.ndarray, control: np.ndarray, level: float) -> Estimate:
+def _lift(treated: np.ndarray, control: np.ndarray, level: float, learned: bool) -> Estimate:
     """Lift of totals, shape (replicates, users), over those of control."""
     base = float(control.mean()) if control.size else 0.0
     if base <= 0:
         raise UsageError(f"{control.shape[1]} users have {base:g} in control: no lift can be taken. Simulate more "
                          "users or days.")  # fmt: skip
-    return lift_over_pairs(control.mean(axis=1), treated.mean(axis=1), level)
+    return lift_over_pairs(control.mean(axis=1), treated.mean(axis=1), level, learned=learned)

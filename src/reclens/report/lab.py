@@ -70,8 +70,8 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
              lead="1: the metric orders the strategies as their true lifts do; 0: it says nothing; -1: the other way. "
              "Faded: the interval holds 0."),
         Part(title="True lifts", tables=(_lift_table(found),),
-             lead="Everybody lived under each strategy, with the same luck; intervals are over replicates, "
-             "each with other luck."),
+             lead="Everybody lived under each strategy, with the same luck; intervals are over replicates, each with "
+             f"other luck.{_held([cells[OVERALL] for cells in found.lifts.values.values()])}"),
         appendix({"correlations": found.to_dicts(), "points": found.points}),
     ]  # fmt: skip
     return write_document(
@@ -228,7 +228,7 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
                 figures=_figures(drawn),
                 tables=(simulation_table(found),),
                 lead="The truth: everybody treated against nobody treated, with the same luck; its interval is over "
-                "replicates, each with other luck.",
+                f"replicates, each with other luck.{_held([truth['clicks'].lift for truth in found.truths.values()])}",
             )
         ]
         if arms[1:]
@@ -295,6 +295,16 @@ def _happened(found: Simulation) -> Table:
 
 def _figures(drawn: Sequence[tuple[Any, str]]) -> tuple[Figure, ...]:
     return tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
+
+
+def _held(truths: Sequence[Estimate]) -> str:
+    """What coverage was simulated for intervals of the truth, where it is less than their level."""
+    known = [(each.coverage, each.level) for each in truths if each.coverage is not None]
+    if not known:
+        return ""
+    coverage, level = min(known)
+    return (f" Strategies learn here, and few lives of them can all miss what is rare: such {level:.0%} intervals held "
+            f"the truth in {coverage:.0%} of simulations or more.")  # fmt: skip
 
 
 def _above(found: Estimate) -> bool | None:

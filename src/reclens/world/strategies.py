@@ -151,6 +151,8 @@ class Random(_Catalogue):
         name: What it is called.
     """
 
+    learns: Final = False
+
     def __init__(self, *, seed: int = 0, name: str = "random") -> None:
         super().__init__()
         self.name, self.seed = name, seed
@@ -168,6 +170,8 @@ class Oracle(_Catalogue):
         seed: Of the errors, which are logistic and stay the same.
         name: What it is called.
     """
+
+    learns: Final = False
 
     def __init__(self, world: World, *, blur: float = 0.0, seed: int = 0, name: str = "oracle") -> None:
         super().__init__()

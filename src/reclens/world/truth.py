@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -14,10 +16,14 @@ from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.world.population import World
 from reclens.world.simulate import Arm, Run, simulate
 
-__all__ = ["METRICS", "REPLICATES", "Effect", "Truth", "lift_over_pairs", "true_effect"]
+__all__ = ["METRICS", "REPLICATES", "Effect", "Truth", "learning", "lift_over_pairs", "true_effect"]
 
 REPLICATES: Final = 8
 """Pairs of lives where nothing else is said."""
+
+_SHORT: Final = ((4, 0.1), (5, 0.07), (7, 0.05), (11, 0.03), (15, 0.015))
+"""Replicates up to which intervals held the truth by so much less than their level where lives were most skewed
+(``benchmarks/rates_truth.py``)."""
 
 METRICS: Final = ("clicks", "expected_clicks", "visits", "lists", "clicks_per_list")
 """What is compared: totals a user, and clicks over lists."""
@@ -60,11 +66,11 @@ class Truth:
         return next(effect for effect in self.effects if effect.metric == metric)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a metric."""
+        """One row a metric; coverage is that of both intervals, where it is less than their level."""
         return [
             {"metric": e.metric, "control": e.control, "treatment": e.treatment, "difference": e.difference.value,
              "low": e.difference.low, "high": e.difference.high, "lift": e.lift.value, "lift_low": e.lift.low,
-             "lift_high": e.lift.high}
+             "lift_high": e.lift.high, "coverage": e.difference.coverage}
             for e in self.effects
         ]  # fmt: skip
 
@@ -88,8 +94,11 @@ def true_effect(
     their random numbers, so that a strategy against itself has an effect of exactly nothing and the difference of two
     has a small error. Where strategies learn from what is clicked, an early click sends the whole world another way:
     luck is common to all users, and only further pairs of lives, each with other luck, show how much it moves the
-    effect. The interval is Student's over the pairs; a lift is linearised (delta method: Deng et al. 2018). A single
-    pair is one draw, and has no interval.
+    effect. The interval is Student's over the pairs; a lift is linearised (delta method: Deng et al. 2018). Where arms
+    learn (:func:`learning`), most lives find little and some find much: over few of them Student's interval is too
+    short, and its quantile is replaced by that of pairs as skewed as an exponential law. Below 16 replicates
+    ``coverage`` says how often such an interval held the truth in the world where that was rarest. A single pair is
+    one draw, and has no interval.
 
     Args:
         world: Where.
@@ -116,7 +125,19 @@ def true_effect(
             for side, arm in enumerate((control, treatment))
         ]  # fmt: skip
         found.append((lives[0], lives[1]))
-    return Truth(tuple(_effect(metric, found, level) for metric in METRICS), replicates, days)
+    learned = learning([control, treatment], days=days, retrain=retrain)
+    return Truth(tuple(_effect(metric, found, level, learned) for metric in METRICS), replicates, days)
+
+
+def learning(arms: Sequence[Arm], *, days: int, retrain: int) -> bool:
+    """Whether an arm is trained again on what its users did, so that the luck of one user reaches others.
+
+    Args:
+        arms: Of a simulation.
+        days: For how long.
+        retrain: Days from one training to the next; 0 for a single one.
+    """
+    return 0 < retrain < days and any(getattr(arm.strategy, "learns", True) for arm in arms)
 
 
 def _named(progress: Progress, world: str) -> Progress:
@@ -126,26 +147,35 @@ def _named(progress: Progress, world: str) -> Progress:
     return show
 
 
-def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float) -> Effect:
+def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float, learned: bool) -> Effect:
     """One metric over all pairs of lives."""
     means = np.array([[_mean(run, metric) for run in pair] for pair in lives])
     control, treatment = (float(side) for side in means.mean(axis=0))
-    difference = _over_pairs(treatment - control, means[:, 1] - means[:, 0], level)
+    difference = _over_pairs(treatment - control, means[:, 1] - means[:, 0], level, learned)
     if not control > 0:
         none = Estimate(float("nan"), None, None, len(means), level, "control is 0")
         return Effect(metric, control, treatment, difference, none)
-    return Effect(metric, control, treatment, difference, lift_over_pairs(means[:, 0], means[:, 1], level))
+    lift = lift_over_pairs(means[:, 0], means[:, 1], level, learned=learned)
+    return Effect(metric, control, treatment, difference, lift)
 
 
-def lift_over_pairs(control: np.ndarray, treatment: np.ndarray, level: float = 0.95) -> Estimate:
-    """Ratio of the means of pairs of lives, less 1; Student's interval of its linearisation.
+def lift_over_pairs(
+    control: np.ndarray, treatment: np.ndarray, level: float = 0.95, *, learned: bool = False
+) -> Estimate:
+    """Ratio of the means of pairs of lives, less 1; the interval of its linearisation, as of :func:`true_effect`.
+
+    Args:
+        control: Means of control, shape (pairs,).
+        treatment: Means of treatment, shape (pairs,).
+        level: Confidence level.
+        learned: Whether arms learned, so that lives are skewed.
 
     Example:
         >>> print(lift_over_pairs(np.array([1.0, 1.1, 0.9]), np.array([1.1, 1.2, 1.0])))
         0.1 [0.07516, 0.1248]
     """
     ratio = float(treatment.mean() / control.mean())
-    return _over_pairs(ratio - 1, ratio - 1 + (treatment - ratio * control) / float(control.mean()), level)
+    return _over_pairs(ratio - 1, ratio - 1 + (treatment - ratio * control) / float(control.mean()), level, learned)
 
 
 def _mean(run: Run, metric: str) -> float:
@@ -155,8 +185,23 @@ def _mean(run: Run, metric: str) -> float:
     return float(run.users[metric].to_numpy().mean())
 
 
-def _over_pairs(value: float, found: np.ndarray, level: float) -> Estimate:
-    """The mean over pairs of lives, with Student's interval; of one pair without."""
-    if len(found) < 2:
+def _over_pairs(value: float, found: np.ndarray, level: float, learned: bool) -> Estimate:
+    """The mean over pairs of lives, with the interval of true_effect; of one pair without."""
+    n = len(found)
+    if n < 2:
         return Estimate(value, None, None, 1, level, "one draw of luck; two replicates or more have an interval")
-    return replace(mean_estimate(found, level=level, note=f"over {len(found)} replicates"), value=value)
+    if not learned:
+        return replace(mean_estimate(found, level=level, note=f"over {n} replicates"), value=value)
+    half = _skewed_quantile(n, level) * float(found.std(ddof=1)) / math.sqrt(n)
+    coverage = next((round(level - less, 4) for most, less in _SHORT if n <= most), None)
+    note = f"over {n} replicates of arms that learn"
+    return Estimate(value, value - half, value + half, n, level, note, coverage if half > 0 else None)
+
+
+@lru_cache(maxsize=128)
+def _skewed_quantile(n: int, level: float) -> float:
+    """The quantile of |t| of the mean of n exponential values, where Student's is that of normal ones."""
+    draws = max(1_600_000 // n, 20_000)
+    values = np.random.default_rng([1908, n]).exponential(size=(draws, n))
+    t = (values.mean(axis=1) - 1) / values.std(axis=1, ddof=1) * math.sqrt(n)
+    return float(np.quantile(np.abs(t), level))
