@@ -12,11 +12,12 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.experiment.correlation import correlate, kendall, spearman
 from reclens.experiment.family import FAMILY, OVERALL, Lifts, true_lifts
 from reclens.stats.estimate import Estimate
-from reclens.stats.rank_correlation import rank_interval
+from reclens.stats.rank_correlation import _laws, rank_interval
 from reclens.world.population import draw_world
 from reclens.world.settings import preset
 from reclens.world.simulate import Arm, simulate
 from reclens.world.strategies import Oracle, Popular, Random
+from reclens.world.truth import true_effect
 
 
 def test_correlations_are_scipys(rng) -> None:
@@ -89,6 +90,16 @@ def test_the_ends_of_an_interval_are_correlations_that_are_just_rejected() -> No
                 tails.append((side * (drawn - value) > -1e-9).mean())
             # Error of 20,000 draws here and 8,000 there: √(0.025 (1/20,000 + 1/8,000)) = 0.0021.
             assert max(tails) == pytest.approx(0.025, abs=0.0063), (statistic, end, tails)
+
+
+def test_the_correlation_of_pairs_with_heavy_tails_is_that_of_a_large_sample() -> None:
+    normal, heavy = _laws("spearman", 14)
+    rng = np.random.default_rng(8)
+    for at in (6, 12, 20):
+        r = np.tanh(at / 8)  # the grid is 4.5 / 36 apart on the scale of Fisher's z
+        first, second = (side[0] for side in samples(rng, r, 400_000, 1, heavy=True))
+        assert heavy.truth[at] == pytest.approx(stats.spearmanr(first, second).statistic, abs=0.003)
+        assert normal.truth[at] > heavy.truth[at] + 0.002
 
 
 def test_orders_that_agree_wholly_have_a_lower_end() -> None:
@@ -167,6 +178,19 @@ def test_lifts_are_the_ratios_of_runs_by_segment() -> None:
         true_lifts(world, arms, control="a", by="gendr")
     with pytest.raises(UnknownNameError):
         true_lifts(world, arms, control="z")
+
+
+def test_lifts_of_strategies_that_learn_have_the_interval_of_the_truth() -> None:
+    world = draw_world(preset("tiny"), seed=1)
+    arms = {"a": Arm(name="a", strategy=Random()), "b": Arm(name="b", strategy=Oracle(world)),
+            "c": Arm(name="c", strategy=Popular())}  # fmt: skip
+    found = true_lifts(world, arms, control="a", days=3, retrain=2, by=None, replicates=3)
+    assert found.values["b"][OVERALL].coverage is None
+    truth = true_effect(world, arms["c"], arms["a"], days=3, retrain=2, replicates=3)["expected_clicks"].lift
+    lift = found.values["c"][OVERALL]
+    assert (lift.low, lift.high) == pytest.approx((truth.low, truth.high))
+    assert lift.coverage == truth.coverage is not None
+    assert [row["coverage"] for row in found.to_dicts()] == [None, None, truth.coverage]
 
 
 def test_a_segment_that_did_nothing_in_control_costs_nothing_but_itself() -> None:

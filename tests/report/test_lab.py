@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -162,6 +163,15 @@ def documents(offline, bent, long_run) -> dict[str, Written]:
         "holdout": build_holdout_report(long_run),
         "simulation": build_simulation_report(run_simulation(settings)),
     }
+
+
+def test_the_coverage_of_few_lives_is_said_beside_their_intervals(offline, documents) -> None:
+    # The lifts of `offline` keep their level; here two do not, and the least is said.
+    values = {name: {OVERALL: replace(cells[OVERALL], coverage={"b": 0.85, "c": 0.9}.get(name))}
+              for name, cells in offline.lifts.values.items()}  # fmt: skip
+    stated = build_correlation_report(replace(offline, lifts=replace(offline.lifts, values=values)))
+    assert "such 95% intervals held the truth in 85% of simulations or more" in stated.markdown
+    assert "of simulations" not in documents["correlation"].markdown
 
 
 @pytest.mark.parametrize("name", ["correlation", "interference", "holdout", "simulation"])
