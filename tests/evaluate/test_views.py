@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reclens import models
@@ -9,6 +11,7 @@ from reclens.data import segments
 from reclens.data import split as splits
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate import compare, evaluate
+from reclens.evaluate.results import Gap
 from reclens.evaluate.views import crossed
 
 METRICS = ["ndcg@10", "novelty@10", "coverage@10"]
@@ -64,3 +67,10 @@ def test_wrong_names(measured) -> None:
         crossed(measured["ease"], "agee", "gender")
     with pytest.raises(UsageError, match="twice"):
         crossed(measured["ease"], "age", "age")
+
+
+def test_a_gap_prints_as_a_sentence() -> None:
+    gap = Gap("ndcg@10", "age", "<25", "45+", 0.125, -0.0125, 0.2625, 0.95, 3, conclusive=False)
+    assert str(gap) == "ndcg@10 by age: <25 - 45+ = 0.125 [-0.0125, 0.2625], not conclusive"
+    found = replace(gap, low=0.025, high=0.225, conclusive=True)
+    assert str(found) == "ndcg@10 by age: <25 - 45+ = 0.125 [0.025, 0.225]"

@@ -126,6 +126,11 @@ def test_both_sums_of_a_ratio_are_cut_off() -> None:
     # Every rate is near 0.3, with the bots and without. 8 clicks or so in 4,000 impressions would say 0.14 less.
     assert abs(row["difference"]) < 0.002 and abs(row["difference_cut"]) < 0.002
     assert told.status == "look" and "(shown at 10)" in told.finding
+    # A bot of one arm blocks what its clicks decide, and what to do is said.
+    clicked = plan(metrics=({"name": "clicks", "value": "clicks", "effect": 0.05},))
+    found = read_sums(clicked, gather(rows, clicked, tails=True))
+    assert next(each for each in found.guards if each.code == "outliers").status == "blocks"
+    assert any("Leave bots out" in step for step in found.next_steps)
 
 
 @pytest.mark.parametrize(("days", "status"), [(13, "look"), (14, "fine"), (15, "look"), (21, "fine")])

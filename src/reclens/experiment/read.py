@@ -360,6 +360,8 @@ def _next_steps(
     said: list[str] = []
     todo = {
         "power": "Run longer, or plan a test of more units: with so few nothing can be concluded.",
+        "outliers": "Look at the users that hold most. Leave bots out of all arms by one rule, or cap the metric; then "
+        "read again.",
         "peeking": "Wait for the planned end or look, or say how far the experiment is, then read again.",
     }
     said += [todo.get(guard.code, f"Explain and mend '{guard.name}', then read again.")
