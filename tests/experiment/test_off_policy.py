@@ -434,3 +434,19 @@ def test_a_policy_from_a_table() -> None:
         read_common_policy(log, policy(item_id=[7], position=[3], probability=[1.0]))
     with pytest.raises(DataError, match="column 'probability', row 1: the value is 'x', expected a number"):
         read_common_policy(log, policy(item_id=[7], probability=["x"]))
+
+
+def test_rewards_below_zero_are_predicted_as_those_above() -> None:
+    # Costs are profits with another sign, and so are their predictions; of both signs they stay among the rewards.
+    rng = np.random.default_rng(8)
+    items, places, n = rng.integers(0, 6, 900), rng.integers(0, 3, 900), 900
+    reward = rng.random(n) * (1 + items) / (1 + places)
+
+    def predicted(rewards: np.ndarray) -> np.ndarray:
+        return click_rates(Decisions.of(items, rewards, np.full(n, 1 / 6), places=places)).values
+
+    np.testing.assert_allclose(predicted(-reward), -predicted(reward))
+    both = predicted(reward - reward.mean())
+    assert both.min() >= -reward.mean() and both.max() <= reward.max()
+    found = evaluate_policy(Decisions.of(items, -reward, np.full(n, 1 / 6)), np.array([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]))
+    assert -6 < found["dr"].value.value < 0 and -6 < found["dm"].value.value < 0

@@ -143,8 +143,10 @@ def _smoothed(count: np.ndarray, *sums: np.ndarray) -> np.ndarray:
 
 
 def _drawn_in(count: np.ndarray, total: np.ndarray, strength: float) -> np.ndarray:
-    mean, by_place = total.sum() / max(count.sum(), 1.0), count.sum(axis=0)
+    mean = total.sum() / max(count.sum(), 1.0)
     item = (total.sum(axis=1) + strength * mean) / (count.sum(axis=1) + strength)
-    at_place = total.sum(axis=0) / np.maximum((count * item[:, None]).sum(axis=0), 1e-300)
-    place = np.where(by_place > 0, at_place, 1.0) if mean else np.ones(count.shape[1])
+    # A place multiplies means of one sign; where they have both, as profits do, their sum may be 0 and tells no factor.
+    likely = (count * item[:, None]).sum(axis=0)
+    known = (likely != 0) & bool((item >= 0).all() or (item <= 0).all())
+    place = np.where(known, total.sum(axis=0) / np.where(known, likely, 1.0), 1.0)
     return (total + strength * item[:, None] * place) / (count + strength)
