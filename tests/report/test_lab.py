@@ -26,7 +26,7 @@ from reclens.report.lab import (
     summary_of_interference,
 )
 from reclens.report.lab_charts import _spread, age_chart, correlation_chart, offline_online_chart
-from reclens.report.lab_tables import correlation_table
+from reclens.report.lab_tables import correlation_table, interference_table
 from reclens.report.written import Written
 from reclens.stats.estimate import Estimate
 
@@ -203,3 +203,12 @@ def test_a_browser_draws_every_chart(documents, tmp_path: Path, browser_page, wi
         browser_page.wait_for_function(f"document.querySelectorAll('.chart svg.marks').length === {count}")
         assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
     assert not browser_page.console_errors, browser_page.console_errors
+
+
+def test_metrics_of_the_world_are_words_in_its_tables(bent, documents) -> None:
+    table = interference_table(bent)
+    assert "expected_clicks" not in " ".join(table.notes)
+    pages = [made.markdown.split("## Appendix")[0] for made in documents.values()]
+    cells = [cell.strip() for page in pages for line in page.splitlines() if line.startswith("| ")
+             for cell in line.split("|")]  # fmt: skip
+    assert "expected_clicks" not in cells and "clicks_per_list" not in cells

@@ -12,7 +12,7 @@ def p_in_words(p: float) -> str:
         p: 0 … 1.
 
     Example:
-        >>> p_in_words(0.0123), p_in_words(3e-269), p_in_words(0.0)
-        ('p = 0.012', 'p < 0.0001', 'p < 0.0001')
+        >>> p_in_words(0.0123), p_in_words(0.0001), p_in_words(0.00009), p_in_words(0.0)
+        ('p = 0.012', 'p = 0.0001', 'p < 0.0001', 'p < 0.0001')
     """
     return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"

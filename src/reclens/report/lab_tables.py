@@ -10,7 +10,7 @@ from reclens.experiment.interference import Interference
 from reclens.experiment.long_run import LongRun
 from reclens.experiment.simulation import Simulation
 from reclens.report.tables import NOTHING, Table, format_number
-from reclens.report.words import between, p_value, rank, share
+from reclens.report.words import between, in_words, p_value, rank, share
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -43,7 +43,7 @@ def interference_table(found: Interference) -> Table:
         for each in found.designs
     )  # fmt: skip
     heads = ("design", "truth", "estimate", "bias", "spread", "wrong sign", "misled", "covers")
-    notes = (f"{found.metric} a user, {found.seeds} worlds; intervals are over worlds.",
+    notes = (f"{in_words(found.metric)} a user, {found.seeds} worlds; intervals are over worlds.",
              "misled: significant with the wrong sign. covers: the interval of the test holds the truth of its world."
              )  # fmt: skip
     return Table("Designs against the truth", heads, rows, tuple(found.to_dicts()), notes)
@@ -65,7 +65,7 @@ def long_run_tables(found: LongRun) -> list[Table]:
         weights = ", ".join(f"{name} {format_number(value, signed=True)}" for name, value in study.weights.items())
         notes = (f"The index: {weights}; R² {study.r2:.2f} where it was made.",
                  "residual: what treatment does beyond the surrogates; 0 if they carry all of it.")  # fmt: skip
-        tables.append(Table(f"Effect on {found.metric} a user after {found.long} days", ("what", "effect"),
+        tables.append(Table(f"Effect on {in_words(found.metric)} a user after {found.long} days", ("what", "effect"),
                             tuple((name, between(each)) for name, each in named), tuple(study.to_dicts()), notes)
                       )  # fmt: skip
     if found.ages:
@@ -74,7 +74,9 @@ def long_run_tables(found: LongRun) -> list[Table]:
                       format_number(row["treatment"]), _difference(row)) for row in shown)  # fmt: skip
         note = "Days of the first week, then one a week; CSV, JSON and the appendix hold every day."
         heads = ("days since first exposure", "users", "control", "treatment", "difference")
-        tables.append(Table(f"Effect on {found.metric} by days since first exposure", heads, rows, found.ages, (note,)))
+        tables.append(
+            Table(f"Effect on {in_words(found.metric)} by days since first exposure", heads, rows, found.ages, (note,))
+        )
     return tables
 
 
@@ -85,7 +87,8 @@ def simulation_table(found: Simulation) -> Table:
     for (arm, metric), said in found.differences.items():
         truth = found.truths[arm][metric].lift if arm in found.truths else None
         covers = next(row["covers"] for row in records if (row["arm"], row["metric"]) == (arm, metric))
-        rows.append((arm, metric, format_number(said.control), format_number(said.treatment), share(said.relative),
+        rows.append((arm, in_words(metric), format_number(said.control), format_number(said.treatment),
+                     share(said.relative),
                      p_value(said.p_value), share(truth) if truth is not None else NOTHING,
                      NOTHING if covers is None else "yes" if covers else "no"))  # fmt: skip
     heads = ("arm", "metric", "control", "treated", "A/B lift", "p", "true lift", "covers")
