@@ -67,7 +67,7 @@ def test_a_job_recommends_what_its_task_asks_for(task: str, baskets: Path, tmp_p
                       "own": {"retrieve": {"popular": {"budget": 8}}, "exclude_seen": task == "with_repeats"}},
         "evaluate": {"metrics": ["recall@8"], "k": 8, "replicates": 20},
         "segments": {},
-        "compare": {"baseline": "none"},
+        "compare": {"baseline": "popular"},
     }  # fmt: skip
     settings = validate_settings(content, source="job")
     (tmp_path / "job.toml").write_text(to_toml(settings), encoding="utf-8")
