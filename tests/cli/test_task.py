@@ -62,12 +62,11 @@ def test_a_job_recommends_what_its_task_asks_for(task: str, baskets: Path, tmp_p
     content = {
         "data": {"path": str(baskets / "baskets.csv")},
         "split": {"method": "by_time", "test_share": 0.3333, "task": task},
-        "models": {"popular": {}},
+        "models": {"usual": {"model": "popular"}},  # no system is the baseline: nothing is compared
         "pipelines": {"shop": {"retrieve": {"popular": {"budget": 8}}},
                       "own": {"retrieve": {"popular": {"budget": 8}}, "exclude_seen": task == "with_repeats"}},
         "evaluate": {"metrics": ["recall@8"], "k": 8, "replicates": 20},
         "segments": {},
-        "compare": {"baseline": "popular"},
     }  # fmt: skip
     settings = validate_settings(content, source="job")
     (tmp_path / "job.toml").write_text(to_toml(settings), encoding="utf-8")
@@ -77,12 +76,12 @@ def test_a_job_recommends_what_its_task_asks_for(task: str, baskets: Path, tmp_p
     cards = {name: result.card for name, result in found.results.items()}
     assert {card["task"] for card in cards.values()} == {task}
     expected = "excluded" if task == "new_items" else "included"
-    assert [cards[name]["seen_items"] for name in ("popular", "shop")] == [expected, expected]
-    assert [cards[name]["task_problems"] for name in ("popular", "shop")] == [[], []]
+    assert [cards[name]["seen_items"] for name in ("usual", "shop")] == [expected, expected]
+    assert [cards[name]["task_problems"] for name in ("usual", "shop")] == [[], []]
     assert len(cards["own"]["task_problems"]) == 1
     assert sum("The task is" in line and "own: " in line for line in lines) == 1
     assert any(f"{USERS} (50.0% of {2 * USERS} pairs" in line for line in lines)
-    assert [found.results[name]["recall@8"].overall.value for name in ("popular", "shop")] == [1.0, 1.0]
+    assert [found.results[name]["recall@8"].overall.value for name in ("usual", "shop")] == [1.0, 1.0]
 
 
 def test_a_task_that_there_is_not_is_refused() -> None:
