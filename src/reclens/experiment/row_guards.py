@@ -86,6 +86,7 @@ def _extreme(tally: Tally, p: float) -> tuple[GuardStatus, str]:
         return "fine", ""
     held = ", ".join(f"{arm} {each.faulty:,} ({each.rows / each.of_rows if each.of_rows else 0:.1%} of all its "
                      f"{tally.column})" for arm, each in tally.arms.items())  # fmt: skip
+    assert tally.limit is not None
     limit = f"{tally.limit:,.0f}" if tally.limit >= 1000 else f"{tally.limit:.4g}"
     seen = f"Units with more than {limit} {tally.column}, far beyond all others: {held}, {p_in_words(p)}."
     if p < BEYOND_CHANCE:

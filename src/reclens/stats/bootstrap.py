@@ -20,6 +20,7 @@ import numpy as np
 
 from reclens.errors import UsageError
 from reclens.stats.estimate import Estimate
+from reclens.stats.pivot import hall_inverse
 from reclens.stats.proportions import proportion
 from reclens.stats.summary import Cell, Summary
 
@@ -167,7 +168,7 @@ def skewed_interval(
         >>> [round(end, 3) for end in skewed_interval(0.0, 1.0, 0.0, n=25)]  # 2.0639 / √24
         [-0.421, 0.421]
         >>> [round(end, 3) for end in skewed_interval(0.0, 1.0, 2.0, n=25)]
-        [-0.325, 0.63]
+        [-0.331, 0.722]
 
     References:
         Hall (1992), On the removal of skewness by transformation.
@@ -176,10 +177,7 @@ def skewed_interval(
 
     error = np.sqrt(variance / (n - 1))
     t = -float(stdtrit(n - 1, (1 - level) / 2))
-    a = skewness / np.sqrt(n)
-    if abs(a) < 1e-6:
-        return mean - t * error, mean + t * error
-    low, high = (mean - error * 3 / a * (np.cbrt(1 + a * (q - a / 6)) - 1) for q in (t, -t))
+    low, high = (mean - error * hall_inverse(q, skewness / np.sqrt(n)) for q in (t, -t))
     return float(low), float(high)
 
 

@@ -139,10 +139,11 @@ def preference(
         UsageError: If shapes, the level or the look do not fit.
 
     Example:
+        >>> from reclens.experiment.interleave import interleave
         >>> made = interleave(np.array([[1, 2]] * 8), np.array([[3, 4]] * 8), k=2)
         >>> said = preference(made, made.lists == 1)
         >>> print(said.wins, said.losses, round(said.p_value, 4), said.verdict)
-        8 0 0.0252 first
+        8 0 0.0255 first
     """
     scores = credit(made, clicked)
     if users is not None:
@@ -208,7 +209,7 @@ def score_estimate(scores: np.ndarray, *, level: float = 0.95) -> tuple[Estimate
     Example:
         >>> found, p = score_estimate(np.array([1.0, 1, 1, 1, 0, 0, -1, 0, 1, 1]))
         >>> print(found, round(p, 3))
-        0.5 [-0.0777, 1.078] 0.108
+        0.5 [-0.3194, 1.319] 0.108
     """
     from scipy.special import stdtr, stdtrit
 

@@ -98,7 +98,7 @@ def units_needed(
         Units, not rounded; infinite without an effect.
 
     >>> round(units_needed(0.1, 1.0), 1), round(units_needed(0.1, 1.0, credited=0.05), 1)
-    (790.5, 844.2)
+    (789.3, 822.3)
     """
     ratio = np.array([math.inf if not effect else (noise / effect) ** 2])
     return float(_sizes(ratio, np.array([credited]), power, level)[0]) * (looks.inflation if looks is not None else 1)

@@ -42,7 +42,7 @@ class Inputs:
 
     mean: float
     var_c: float
-    var_t: float
+    var_t: Any
     delta: Any
     null: float
     n_c: Any
