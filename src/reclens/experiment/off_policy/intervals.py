@@ -18,6 +18,7 @@ import numpy as np
 from reclens.errors import UsageError
 from reclens.experiment.off_policy.log import Decisions
 from reclens.stats.estimate import Estimate
+from reclens.stats.pivot import hall_inverse
 
 __all__ = ["METHODS", "Linear", "Method", "effective_rewarded", "mean_estimates"]
 
@@ -139,21 +140,8 @@ def _transformed(
     se = math.sqrt((n - 1) / n * float(chosen[0])) / total
     skewness = 0.0 if predicted is None else float(chosen[1]) / float(chosen[0]) ** 1.5
     quantile = float(stdtrit(freedom, 0.5 + level / 2))
-    low, high = (value - se * _untransform(side * quantile, skewness) for side in (1, -1))
+    low, high = (value - se * float(hall_inverse(side * quantile, skewness)) for side in (1, -1))
     return Estimate(value, low, high, n, level)
-
-
-def _untransform(x: float, skewness: float) -> float:
-    """The t with t + a t² + a² t³ / 3 + a / 2 = x, for a = skewness / 3; skewness is that of the mean.
-
-    >>> t = _untransform(2.0, 0.3)
-    >>> round(t + 0.1 * t**2 + 0.01 * t**3 / 3 + 0.05, 12)
-    2.0
-    """
-    a = skewness / 3
-    if abs(a) < 1e-6:
-        return x - a / 2 - a * x * x
-    return float(np.cbrt(1 + 3 * a * (x - a / 2)) - 1) / a
 
 
 def _about_rewards(moments: np.ndarray, decisions: Decisions) -> np.ndarray:
