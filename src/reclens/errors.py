@@ -5,7 +5,8 @@
     RecLensError
     ├── DataError            a table or file is not what it has to be: names file, column, row and the mend
     ├── UsageError           a call cannot mean anything: wrong argument, unknown name
-    │   └── UnknownNameError a metric, model, column or artefact that does not exist; suggests the nearest
+    │   ├── UnknownNameError a metric, model, column or artefact that does not exist; suggests the nearest
+    │   └── NotEnoughMemoryError a step takes more memory than there is: names the bytes and a smaller way
     ├── ProtocolError        the numbers would not answer the question
     │   ├── LeakError        test data reached the training side
     │   └── IncomparableError two results were not measured alike
@@ -26,6 +27,7 @@ __all__ = [
     "IncomparableError",
     "LeakError",
     "MissingExtraError",
+    "NotEnoughMemoryError",
     "NotFittedError",
     "ProtocolError",
     "RecLensError",
@@ -33,6 +35,7 @@ __all__ = [
     "UsageError",
     "WorkspaceError",
     "first_line",
+    "show_bytes",
     "suggest",
 ]
 
@@ -93,6 +96,22 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {what} '{name}'.{suggest(name, self.known)}")
 
 
+class NotEnoughMemoryError(UsageError):
+    """A step takes more memory than there is; it was refused before it took any.
+
+    Args:
+        what: The step.
+        needed: Bytes that it would hold at once.
+        available: Bytes that are available; None if that is not known.
+        advice: A smaller way.
+    """
+
+    def __init__(self, what: str, needed: int, available: int | None, advice: str) -> None:
+        self.what, self.needed, self.available, self.advice = what, needed, available, advice
+        there = "no computer has that" if available is None else f"{show_bytes(available)} is available"
+        super().__init__(f"{what} takes {show_bytes(needed)} of memory, and {there}. {advice}")
+
+
 class ProtocolError(RecLensError):
     """The numbers would not answer the question that was asked."""
 
@@ -138,3 +157,15 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of what another library said: the rest is a stack or a drawing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def show_bytes(size: int) -> str:
+    """A number of bytes as people read it.
+
+    >>> show_bytes(14_400_000_000), show_bytes(56 * 10**12), show_bytes(900)
+    ('14.4 GB', '56.0 TB', '900 bytes')
+    """
+    for unit, power in (("EB", 18), ("PB", 15), ("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3)):
+        if size >= 10**power:
+            return f"{size / 10**power:,.1f} {unit}"
+    return f"{size} bytes"
