@@ -25,6 +25,9 @@ def evaluate(
     train: Annotated[
         str | None, typer.Option("--train", help="Training interactions: CSV, Parquet, MovieLens.")
     ] = None,
+    history: Annotated[
+        str | None, typer.Option("--history", help="What the system was told of users (fold-in): CSV or Parquet.")
+    ] = None,
     split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for truth and train.")] = None,
     metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; repeat it.")] = None,
     by: Annotated[
@@ -63,14 +66,15 @@ def evaluate(
 
     place = Workspace(workspace)
     options, rules = reading(column, read), []
-    _fit_together(split=split, truth=truth, train=train, users=users, items=items)
+    _fit_together(split=split, truth=truth, train=train, users=users, items=items, history=history)
     if split is not None:
         made = place.load("split", split)
-        held_out, learned = made.test, made.train
+        held_out, learned, told = made.test, made.train, made.fold_in
     elif truth is not None:
         held_out, rules, graded = load_truth(truth, options=options)
         relevance = relevance or ("relevance" if graded else None)
         learned = load_data(train, options=options, users=users, items=items) if train else None
+        told = load_truth(history, options=options)[0] if history else None
     else:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
     runs = {each.name for each in place.list("run")}
@@ -83,8 +87,8 @@ def evaluate(
         prepare(progress, "data", "metrics", "stats", quiet=quiet)
         warnings.simplefilter("ignore", TaskWarning)  # oddities, below, say the same
         result = measure(
-            found, held_out, train=learned, metrics=metric or list(DEFAULT_METRICS), by=by or (), relevance=relevance,
-            convention=convention, level=level, rng=seed, name=name, progress=progress,
+            found, held_out, train=learned, history=told, metrics=metric or list(DEFAULT_METRICS), by=by or (),
+            relevance=relevance, convention=convention, level=level, rng=seed, name=name, progress=progress,
         )  # fmt: skip
     result = dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
     if keep:
@@ -105,13 +109,15 @@ def _fit_together(**given: str | None) -> None:
     from reclens.errors import UsageError
 
     named = {name: value for name, value in given.items() if value is not None}
-    beside = [f"--{name}" for name in ("truth", "train", "users", "items") if name in named]
+    beside = [f"--{name}" for name in ("truth", "train", "users", "items", "history") if name in named]
     if "split" in named and beside:
         held = f"--split {named['split']} holds truth, training data and attributes"
         raise UsageError(f"{held}: leave {', '.join(beside)} out, or leave --split out.")
     attributes = [f"--{name}" for name in ("users", "items") if name in named]
     if attributes and "train" not in named:
         raise UsageError(f"{' and '.join(attributes)} describe the training data: pass --train FILE too.")
+    if "history" in named and "train" not in named:
+        raise UsageError("--history adds to the training data: pass --train FILE too.")
 
 
 def compare(

@@ -13,6 +13,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.lists import run_starts
 from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.evaluate.told import tell
 from reclens.metrics.lists import Catalogue, Profiles
 from reclens.metrics.matching import count_shared
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
@@ -92,6 +93,7 @@ def make_ground(
     catalogue: Sequence[Any] | pl.Series | None,
     features: Features | None,
     by: Sequence[str | tuple[str, str]],
+    history: pl.DataFrame | None = None,
     listed_users: pl.Series | None = None,
 ) -> Ground:
     """Prepare truth, history, catalogue, features and segments; arguments as of ``evaluate``.
@@ -114,6 +116,12 @@ def make_ground(
     indptr, relevant, gains = _compress(users.encode(owners), runs, codes, rows, (len(users), len(items)))
     card["truth_duplicates"] = rows.height - len(relevant)
     popularity, profiles, n_users = _history(train, users, items)
+    known_users = None if train is None else train.user_vocabulary
+    if history is not None:
+        told = tell(history, train, users, items, popularity, profiles)
+        popularity, profiles, known_users = told.popularity, told.profiles, told.users
+        n_users = len(known_users)
+        card["history"] = told.card
     held = None if profiles is None else count_shared(indptr, relevant, profiles.indptr, profiles.items)
     card["truth_pairs_in_training"] = held
     candidates = offered if offered is not None else listed
@@ -132,7 +140,8 @@ def make_ground(
     }
     if train is not None:
         card["train"] = {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
-        card["users_without_history"] = len(users) - int((users.encode(train.user_vocabulary.ids) >= 0).sum())
+    if known_users is not None:
+        card["users_without_history"] = len(users) - int((users.encode(known_users.ids) >= 0).sum())
     groups = make_groups(train, users, by)
     has_catalogue = train is not None or catalogue is not None
     return Ground(users, keys, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)

@@ -105,6 +105,7 @@ def task_problems(card: Mapping[str, Any]) -> list[str]:
 _MUST_AGREE = {
     "truth": "the held-out truth",
     "train": "the training data",
+    "history": "the histories that came with the question",
     "catalogue": "the candidate items",
     "seen_items": "how items the user has already seen are treated",
     "relevance": "what counts as relevant",

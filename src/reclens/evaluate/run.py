@@ -78,6 +78,7 @@ def evaluate(
     truth: pl.DataFrame | Any = None,
     *,
     train: Dataset | None = None,
+    history: pl.DataFrame | Any = None,
     metrics: Sequence[str] = DEFAULT_METRICS,
     by: Sequence[str | tuple[str, str]] = (),
     relevance: str | None = None,
@@ -103,6 +104,9 @@ def evaluate(
             ``rank`` or ``score``, or a Polars LazyFrame, which is streamed in chunks of whole users.
         truth: Held-out interactions ``user_id, item_id``, as a table or file.
         train: The training part. Its items are the catalogue, its counts the popularity, its segments the segments.
+        history: What the system was told of users with the question, ``user_id, item_id``, such as the ``fold_in`` of a
+            split by users. These rows count as known like those of ``train``: items that a user was told about are not
+            new to her, and popularity counts the users of both.
         metrics: Metrics with cut-offs, such as ``"ndcg@10"``; ``reclens.metrics.names()`` lists them.
         by: Segmentations of ``train.segments``; ``"age × activity"`` or ``("age", "activity")`` is a product.
         relevance: Column of the truth with graded relevance; rows at 0 or below are not relevant. None: every row is.
@@ -148,11 +152,13 @@ def evaluate(
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)
     held_out, truth_rules = (None, []) if truth is None else _truth_table(truth)
+    told = None if history is None else _truth_table(history)[0]
 
     def prepare() -> Ground:
         return make_ground(
             held_out, train=train, relevance=relevance, catalogue=catalogue, features=features,
-            by=[by] if isinstance(by, str) else by, listed_users=source.users() if held_out is None else None,
+            by=[by] if isinstance(by, str) else by, history=told,
+            listed_users=source.users() if held_out is None else None,
         )  # fmt: skip
 
     # The lists and what they are held against are prepared side by side, unless one needs the other.
@@ -170,7 +176,7 @@ def evaluate(
 
 
 def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
-    """The truth, and the rules that were applied on reading it."""
+    """A table of held-out or told interactions, and the rules that were applied on reading it."""
     if isinstance(truth, pl.DataFrame):
         return truth, []
     from reclens.data.tables import read_table_and_rules

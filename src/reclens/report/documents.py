@@ -172,6 +172,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
             f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
         ),
         ("Users without history", f"{card.get('users_without_history', 0):,}"),
+        ("Told with the question", _told(card.get("history"))),
         ("Users left out: no relevant item", f"{card['users_without_relevant_items']:,}"),
         ("Duplicates in the truth", f"{card['truth_duplicates']:,}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
@@ -180,6 +181,11 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
     rows += [("Task and lists do not fit", problem) for problem in task_problems(card)]
     return [*rows, *((f"Note {number}", note) for number, note in enumerate(split.get("notes", []), 1))]
+
+
+def _told(history: Mapping[str, Any] | None) -> str:
+    """The histories that came with the question, and count as known."""
+    return f"{history['rows']:,} rows of {history['users']:,} users (hash {history['hash']})" if history else "nothing"
 
 
 def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
