@@ -85,3 +85,30 @@ kind = "xquad"
     assert "a model and a pipeline of one name" in run("run", "job.toml", cwd=tmp_path, status=2).stderr
     (tmp_path / "job.toml").write_text(job.replace("[[pipelines.shop.rerank]]", "[[pipelines.shop.rernak]]"))
     assert "Did you mean 'rerank'" in run("run", "job.toml", cwd=tmp_path, status=2).stderr
+
+
+def test_counts_are_said_in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``keep`` below k, users without a list, and the trace of a known user without candidates."""
+    import polars as pl
+    from typer.testing import CliRunner
+
+    from reclens.cli.main import app
+    from reclens.data.dataset import Dataset
+    from reclens.pipeline import Pipeline
+    from reclens.workspace import Workspace
+
+    pairs = [(user, item) for item, n in zip("abcd", (4, 3, 2, 1), strict=True) for user in "uvwx"[:n]]
+    train = Dataset(pl.DataFrame(pairs, schema=["user_id", "item_id"], orient="row"))
+    made = Pipeline(retrieve={"popular": {"budget": 3}}, rank={"model": "popular", "keep": 2}).fit(train)
+    Workspace(tmp_path / "workspace").save(made, "tiny")
+    monkeypatch.chdir(tmp_path)
+    found = CliRunner().invoke(app, ["pipeline", "recommend", "tiny", "-k", "3", "-f", "json"])
+    assert found.exit_code == 0, found.output
+    assert "popular: lists that keep cut: 1 (keep = 2 is below k = 3: no list is longer than 2)" in found.stderr
+    assert "users without a list: 1 (nothing is left to recommend to them)" in found.stderr
+    assert "PipelineWarning" not in found.stderr
+    assert {row["user_id"] for row in json.loads(found.stdout)["rows"]} == {"v", "w", "x"}
+    traced = CliRunner().invoke(app, ["pipeline", "trace", "tiny", "u", "-i", "a", "-f", "json"])
+    assert traced.exit_code == 0 and "user u is in the training data, and no retriever has a candidate" in traced.stderr
+    assert "- popular: the user has had every item that it has a score for" in traced.stderr
+    assert [row["code"] for row in json.loads(traced.stdout)["rows"]] == ["seen"]

@@ -121,7 +121,7 @@ def test_a_trace_names_the_stage_that_lost_an_item(tiny) -> None:
     trace = made.trace("z", ["a", "b", "c", "d", "e", "q"], k=1)
     assert trace["b"]["lost"] is None and trace["b"]["why"] == "recommended at place 1"
     assert trace["c"]["lost"] == "rank" and trace["c"]["why"].startswith("ranked at place 2")
-    assert trace["d"]["lost"] == "rank" and "ranked below the places that are kept" in trace["d"]["why"]
+    assert trace["d"]["lost"] == "rank" and "ranked below the 2 places that are kept" in trace["d"]["why"]
     assert trace["e"]["lost"] == "retrieve" and "popular has it at place 4 of its list" in trace["e"]["why"]
     assert trace["a"]["lost"] == "retrieve" and trace["a"]["why"] == "the user has it already"
     assert trace["q"]["lost"] == "catalogue"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,8 +92,9 @@ def recommend(
     place = Workspace(workspace)
     fitted = place.load("pipeline", pipeline)
     wanted = None if not user else [_id(each, fitted.users_.is_integer) for each in user]
-    with progress_of(quiet=quiet) as progress:
+    with progress_of(quiet=quiet) as progress, _rules_are_said():
         lists = fitted.recommend(wanted, k=k, progress=progress)
+    _say_rules(lists.card, quiet=quiet)
     if keep:
         say(f"kept in {place.save(lists, keep)}", quiet=quiet)
     if not keep or user or out is not None:
@@ -111,12 +114,14 @@ def trace(
 ) -> None:
     """Show where items were lost on the way to one user's list; all candidates without --item or --split.
 
+    A user of the training data for whom no retriever has a candidate is told so, retriever by retriever.
+
     Example:
       reclens pipeline trace shop 42 --split demo
     """
     import polars as pl
 
-    from reclens.cli.shared import emit, table_of
+    from reclens.cli.shared import emit, say, table_of
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -127,6 +132,10 @@ def trace(
         test = place.load("split", split).test
         items = [*(items or []), *test.filter(pl.col("user_id") == who)["item_id"]]
     found = fitted.trace(who, items, k=k)
+    if not found.candidates:
+        say(f"user {user} is in the training data, and no retriever has a candidate:")
+    for each in found.retrievers:
+        say(f"- {each.why}")
     title = f"The way of items to user {user}"
     emit(table_of(title, found.to_dicts(), columns=found.table.columns), format=format, out=out)
 
@@ -172,12 +181,13 @@ def evaluate(
     else:
         raise UsageError("there is nothing to hold the lists against: pass --split NAME, or --truth and --train.")
     learned = _with_segments(learned, by or [])
-    with progress_of(quiet=quiet) as progress:
+    with progress_of(quiet=quiet) as progress, _rules_are_said():
         run = fitted.run(users, k=k, progress=progress)
         found = evaluate_stages(run, held_out, train=learned, metrics=metric, by=by or (), rng=seed, progress=progress)
         latency = () if requests < 1 else measure_latency(
             fitted, users, k=k, n=requests, segments=learned.segments, by=by or (), rng=seed, progress=progress
         )  # fmt: skip
+    _say_rules(run.final.card, quiet=quiet)
     if html is not None:
         say(f"report: {build_pipeline_report(found, latency=latency).save(html)}", quiet=quiet)
     emit(loss_table(found, metric=found.losses[0].metric, by=None if by else "overall"), format=format, out=out)
@@ -210,7 +220,7 @@ def diagram(
     from reclens.workspace import Workspace, write_text
 
     place = Workspace(workspace)
-    with progress_of(quiet=quiet) as progress:
+    with progress_of(quiet=quiet) as progress, _rules_are_said():
         fitted = _fitted(place, pipeline, data, split, seed, progress)
         run = fitted.run(fitted.users_.ids.head(users), k=k, progress=progress)
     draw = pipeline_mermaid if format is Drawing.mermaid else pipeline_svg
@@ -219,6 +229,25 @@ def diagram(
         sys.stdout.write(text)
     else:
         write_text(out, text)
+
+
+@contextmanager
+def _rules_are_said() -> Generator[None]:
+    """Leave out Python's warning: what it says stands among the rules, which are said with their counts."""
+    import warnings
+
+    from reclens.pipeline import PipelineWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PipelineWarning)
+        yield
+
+
+def _say_rules(card: Mapping[str, Any], *, quiet: bool) -> None:
+    from reclens.cli.shared import say
+
+    for rule in card["rules"]:
+        say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
 
 
 def _fitted(place: Any, pipeline: str, data: str | None, split: str | None, seed: int, progress: Any) -> Pipeline:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from reclens.pipeline.counts import PipelineWarning, Step
 from reclens.pipeline.pipeline import Pipeline
-from reclens.pipeline.run import PipelineRun, Step, Trace
+from reclens.pipeline.run import PipelineRun
+from reclens.pipeline.tracing import Trace
 
-__all__ = ["Pipeline", "PipelineRun", "Step", "Trace"]
+__all__ = ["Pipeline", "PipelineRun", "PipelineWarning", "Step", "Trace"]

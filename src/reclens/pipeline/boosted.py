@@ -87,7 +87,11 @@ class BoostedRanker:
             "min_data_in_leaf": self.smallest_leaf, "seed": self.seed, "deterministic": True, "force_row_wise": True,
             "num_threads": threads, "verbosity": -1,
         }  # fmt: skip
-        self.learned_ = {"users": len(sizes), "candidates": marked.height, "chosen": int(marked["chosen"].sum())}
+        self.learned_: dict[str, int] | None = {
+            "users": len(sizes),
+            "candidates": marked.height,
+            "chosen": int(marked["chosen"].sum()),
+        }
         self._trees: Any = lightgbm.train(settings, data, num_boost_round=self.trees)
         self.features_ = features
 

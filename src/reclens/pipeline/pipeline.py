@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,17 +14,21 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
-from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
+from reclens.engine import Progress, chunk_ranges, quiet
 from reclens.errors import NotFittedError, UnknownNameError, UsageError
 from reclens.models import Recommender, build
+from reclens.models._base import encode_where_possible
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline import saving
 from reclens.pipeline.boosted import BoostedRanker
-from reclens.pipeline.candidates import FUSED, merge
+from reclens.pipeline.candidates import merge
+from reclens.pipeline.counts import Counts, PipelineWarning, Recorder, card_of, list_lengths
 from reclens.pipeline.learn import fit_boosted
-from reclens.pipeline.run import PipelineRun, Step, Trace, trace_table
+from reclens.pipeline.ordering import rank_candidates, rerank_lists
+from reclens.pipeline.run import PipelineRun
 from reclens.pipeline.specs import PipelineSpec, check_spec
-from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, versions
+from reclens.pipeline.tracing import Brought, BroughtCode, Trace, make_trace
+from reclens.schema import ITEM, RANK, USER, Recommendations, Vocabulary, versions
 from reclens.settings import load_pipeline_settings
 
 __all__ = ["Pipeline"]
@@ -39,8 +45,8 @@ class Pipeline:
         retrieve: Label -> the retriever: the parameters of a model, its name under ``model`` where the label is another
             one, and ``budget``, the items it brings for each user.
         rank: The ranker: a model as above under ``model``, or ``model = "boosted"`` for trees that learn from the
-            candidates; and ``keep``, the places that go on to the re-rankers (100). None keeps the order of the
-            candidates, which is the reciprocal-rank fusion of the retrievers.
+            candidates; and ``keep``, the places that go on to the re-rankers (100, or k if that is more). None keeps
+            the order of the candidates, which is the reciprocal-rank fusion of the retrievers.
         rerank: The re-rankers in order, each with its ``kind``; see :mod:`reclens.pipeline.rerank`.
         exclude_seen: Whether retrievers leave out what the user has already had.
         name: Name of the system.
@@ -125,8 +131,13 @@ class Pipeline:
 
         Returns:
             The run. All candidates of all users are in memory; :meth:`recommend` keeps the final lists alone.
+
+        Warns:
+            PipelineWarning: If ``keep`` of the ranker is below k, so that no list can be whole.
         """
-        return self._run(self._wanted(users), k, threads, progress)
+        run = self._run(self._wanted(users), k, threads, progress)
+        _warn(run.counts)
+        return run
 
     def recommend(
         self,
@@ -136,13 +147,31 @@ class Pipeline:
         threads: int | None = None,
         progress: Progress = quiet,
     ) -> Recommendations:
-        """The final lists, for any number of users in bounded memory; arguments as of :meth:`run`."""
+        """The final lists, for any number of users in bounded memory; arguments and warnings as of :meth:`run`.
+
+        Returns:
+            The lists. The card says what each stage took in and gave out (``stages``), what each filter left out
+            (``filters``) and what a reader has to know (``rules``), each counted.
+        """
+        runs = self.batches(users, k=k, threads=threads, progress=progress)
+        parts, counts = zip(*((run.final.table, run.counts) for run in runs), strict=True)
+        total = reduce(add, counts)
+        _warn(total)
+        return Recommendations(pl.concat(parts), self.name, self._card(k) | card_of(total))
+
+    def batches(
+        self,
+        users: pl.Series | Iterable[Any] | None = None,
+        *,
+        k: int = 10,
+        threads: int | None = None,
+        progress: Progress = quiet,
+    ) -> Iterator[PipelineRun]:
+        """Runs over a part of the users each, one after the other: every stage in bounded memory; as :meth:`run`."""
         wanted = self._wanted(users)
-        parts: list[pl.DataFrame] = []
         for part in chunk_ranges(len(wanted), _USERS_AT_A_TIME) or [range(0)]:
-            parts.append(self._run(wanted[part.start : part.stop], k, threads, quiet).final.table)
+            yield self._run(wanted[part.start : part.stop], k, threads, quiet)
             progress(f"recommend {self.name}", part.stop, len(wanted))
-        return Recommendations(pl.concat(parts), self.name, self._card(k))
 
     def trace(self, user: Any, items: Iterable[Any] | None = None, *, k: int = 10) -> Trace:
         """Where items were lost on the way to one user's list.
@@ -156,20 +185,21 @@ class Pipeline:
             The rank of each item at every stage, the stage that it did not leave, and why.
 
         Raises:
-            UnknownNameError: If no retriever knows the user.
+            UnknownNameError: If the user is not in the training data, and no retriever serves strangers.
         """
-        found = self.run([user], k=k)
-        if not found.candidates.height:
+        found = self._run(self._wanted([user]), k, None, quiet)
+        row = int(encode_where_possible(self.users_, pl.Series([user]))[0])
+        if row < 0 and not found.candidates.height:
             raise UnknownNameError("user of the pipeline", str(user), map(str, self.users_.ids.head(200)))
         asked = found.candidates[ITEM] if items is None else pl.Series(ITEM, list(items), self.items_.ids.dtype)
         whole = {
             label: model.recommend([user], k=len(model.items_), exclude_seen=self.exclude_seen).table
             for label, model in self.retrievers_.items()
         }
-        row = int(self.users_.encode(pl.Series([user], dtype=self.users_.ids.dtype))[0])
         own = self.seen_.indices[self.seen_.indptr[row] : self.seen_.indptr[row + 1]] if row >= 0 else []
-        table = trace_table(found, asked.unique(maintain_order=True), whole, self.items_.decode(own), self.items_.ids)
-        return Trace(user, k, table)
+        brought = tuple(self._brought(label, user, found, whole[label].height) for label in self.retrievers_)
+        return make_trace(user, found, asked.unique(maintain_order=True), ceilings=whole,
+                          seen=self.items_.decode(own), known=self.items_.ids, retrievers=brought)  # fmt: skip
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted pipeline into an existing, empty folder: every model in a folder of its own, no pickle."""
@@ -204,79 +234,72 @@ class Pipeline:
         self._need_fit()
         if k < 1:
             raise UsageError(f"k is {k}, expected 1 or more.")
-        spec, steps = self._spec(), []
+        spec = self._spec()
+        keep = spec.keep_for(k)
         total = len(self.retrievers_) + 1 + bool(self.ranker_) + len(self.rerankers_)
-
-        def timed(stage: str, label: str, rows_in: int, work: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-            progress(f"{self.name}: {stage} {label}", len(steps), total)
-            started = time.perf_counter()
-            table = work()
-            steps.append(Step(stage, label, len(users), rows_in, table.height, time.perf_counter() - started))
-            return table
-
-        retrieved: dict[str, Recommendations] = {}
-        for label, model in self.retrievers_.items():
-
-            def bring(model: Recommender = model, budget: int = spec.budgets[label]) -> pl.DataFrame:
-                return model.recommend(users, k=budget, exclude_seen=self.exclude_seen, threads=threads).table
-
-            retrieved[label] = Recommendations(timed("retrieve", label, len(model.items_), bring), label, {})
+        recorder = Recorder(self.name, len(users), k, total, progress)
+        retrieved = self._retrieve(users, spec, threads, recorder)
         brought = sum(len(lists) for lists in retrieved.values())
-        candidates = timed("merge", "candidates", brought, lambda: merge(retrieved))
-        ranked = timed("rank", spec.rank_label, candidates.height, lambda: self._rank(candidates, spec.keep, threads))
+        candidates = recorder.timed("merge", "candidates", brought, lambda: merge(retrieved))
+        unscored: list[int] = []
+        ranked = recorder.timed("rank", spec.rank_label, candidates.height,
+                                lambda: rank_candidates(self.ranker_, candidates, keep, threads, unscored))  # fmt: skip
+        about = self._card(k)
         reranked, last = {}, ranked
         for number, each in enumerate(self.rerankers_, 1):
             label = f"{number} {each.kind}"
-            last = timed("rerank", label, last.height, lambda each=each, last=last: self._rerank(each, last, k))
-            reranked[label] = Recommendations(last, label, {})
+
+            def move(each: rerankers.Reranker = each, last: pl.DataFrame = last) -> pl.DataFrame:
+                return rerank_lists(each, last, k, users=self.users_, items=self.items_, seen=self.seen_)
+
+            last = recorder.timed("rerank", label, last.height, move)
+            reranked[label] = Recommendations(last, label, about | {"stage": label})
         final = last.filter(pl.col(RANK) <= k)
         progress(f"{self.name}: done", total, total)
+        capped = int((list_lengths(candidates, len(users)) > keep).sum()) if keep < k else 0
+        counts = Counts(k, keep, tuple(recorder.steps), self._anybody(), *self._known_of(users), unscored[0], capped,
+                        final.height)  # fmt: skip
         return PipelineRun(
-            self.name, k, retrieved, candidates, Recommendations(ranked, spec.rank_label, {}), reranked,
-            Recommendations(final, self.name, self._card(k)), tuple(steps),
+            self.name, k, retrieved, candidates,
+            Recommendations(ranked, spec.rank_label, about | {"k": keep, "stage": "rank"}), reranked,
+            Recommendations(final, self.name, about | card_of(counts)), counts.steps, counts,
         )  # fmt: skip
 
-    def _rank(self, candidates: pl.DataFrame, keep: int, threads: int | None) -> pl.DataFrame:
-        """The best candidates of each user: ``user_id, item_id, rank, score``; those without a score come last."""
-        pairs = candidates.select(USER, ITEM, FUSED)
-        if self.ranker_ is None:
-            scored = pairs.with_columns(pl.col(FUSED).cast(pl.Float32).alias(SCORE))
-        elif isinstance(self.ranker_, BoostedRanker):
-            scores = self.ranker_.score(candidates, threads=LocalEngine(threads).threads)
-            scored = pairs.with_columns(pl.Series(SCORE, scores))
-        else:
-            scored = self.ranker_.score(pairs, threads=threads)
-        scored = scored.sort([USER, SCORE, FUSED, ITEM], descending=[False, True, True, False], nulls_last=True)
-        scored = scored.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(USER).alias(RANK))
-        return scored.filter(pl.col(RANK) <= keep).select(USER, ITEM, RANK, SCORE)
+    def _retrieve(
+        self, users: pl.Series, spec: PipelineSpec, threads: int | None, recorder: Recorder
+    ) -> dict[str, Recommendations]:
+        """What each retriever brings, by label."""
+        found: dict[str, Recommendations] = {}
+        for label, model in self.retrievers_.items():
+            budget = spec.budgets[label]
 
-    def _rerank(self, reranker: rerankers.Reranker, table: pl.DataFrame, k: int) -> pl.DataFrame:
-        """The lists in the order of a re-ranker."""
-        users = table[USER].unique(maintain_order=True)
-        row = Vocabulary(users).encode(table[USER])
-        place = table[RANK].to_numpy() - 1
-        depth = int(place.max(initial=-1)) + 1
-        items = np.full((len(users), depth), -1, np.int32)
-        scores = np.full((len(users), depth), np.nan, np.float32)
-        items[row, place] = self.items_.encode(table[ITEM])
-        scores[row, place] = table[SCORE].fill_null(float("nan")).to_numpy()
-        users = Vocabulary(users).ids
-        codes = self.users_.encode(users).astype(np.int64)
-        # Items that the ranker does not know stand at the end of their list: they are worth what its last known one is.
-        scores = _fill_right(scores)
-        parts: list[pl.DataFrame] = []
-        for part in chunk_ranges(len(users), 256):
-            at = slice(part.start, part.stop)
-            lists = rerankers.RankedLists(codes[at], items[at], scores[at], self.seen_, k)
-            found = reranker.rerank(lists)
-            filled = found.items >= 0
-            parts.append(pl.DataFrame({
-                USER: users[part.start : part.stop].gather(np.nonzero(filled)[0]),
-                ITEM: self.items_.decode(found.items[filled]),
-                RANK: (np.cumsum(filled, axis=1)[filled]).astype(np.int32),
-                SCORE: found.scores[filled],
-            }))  # fmt: skip
-        return pl.concat(parts) if parts else table
+            def bring(label: str = label, model: Recommender = model, budget: int = budget) -> pl.DataFrame:
+                lists = model.recommend(users, k=budget, exclude_seen=self.exclude_seen, threads=threads)
+                found[label] = Recommendations(lists.table, label, lists.card)
+                return lists.table
+
+            recorder.timed("retrieve", label, len(model.items_), bring, budget)
+        return found
+
+    def _anybody(self) -> tuple[str, ...]:
+        return tuple(label for label, model in self.retrievers_.items() if not model.personal)
+
+    def _known_of(self, users: pl.Series) -> tuple[int, int]:
+        """How many of the users are without training data, and how many items of the others' histories are left out."""
+        codes = encode_where_possible(self.users_, users)
+        sizes = np.diff(self.seen_.indptr)[codes[codes >= 0]]
+        return int((codes < 0).sum()), int(sizes.sum()) if self.exclude_seen else 0
+
+    def _brought(self, label: str, user: Any, run: PipelineRun, whole: int) -> Brought:
+        """What one retriever has for a user, and if that is nothing, why."""
+        model, n = self.retrievers_[label], run.retrieved[label].table.height
+        code: BroughtCode = "served"
+        if not n and model.personal and encode_where_possible(model.users_, pl.Series([user]))[0] < 0:
+            code = "unknown_user"
+        elif not n:
+            seen_too = model.recommend([user], k=1, exclude_seen=False).table.height
+            code = "all_seen" if self.exclude_seen and seen_too else "no_score"
+        return Brought(label, n, whole, code)
 
     def _wanted(self, users: pl.Series | Iterable[Any] | None) -> pl.Series:
         self._need_fit()
@@ -297,7 +320,7 @@ class Pipeline:
             "k": k,
             "exclude_seen": self.exclude_seen,
             "versions": versions(),
-            "rules": [],
+            "learned": self.ranker_.learned_ if isinstance(self.ranker_, BoostedRanker) else None,
         }
 
     def _need_fit(self) -> None:
@@ -305,8 +328,7 @@ class Pipeline:
             raise NotFittedError("the pipeline was not fitted. Call .fit(train) first.")
 
 
-def _fill_right(scores: np.ndarray) -> np.ndarray:
-    """Each row with its NaNs replaced by the last number before them; 0 where there is none."""
-    known = ~np.isnan(scores)
-    at = np.maximum.accumulate(np.where(known, np.arange(scores.shape[1]), 0), axis=1)
-    return np.nan_to_num(np.take_along_axis(scores, at, axis=1))
+def _warn(counts: Counts) -> None:
+    if counts.problems:
+        words = next(rule["detail"] for rule in counts.rules() if rule["code"] == "keep_below_k")
+        warnings.warn(f"the ranker's {words}. Raise keep, or ask for fewer.", PipelineWarning, stacklevel=3)

@@ -36,6 +36,7 @@ def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
         "spec": {"retrieve": dict(pipeline.retrieve), "rank": pipeline.rank, "rerank": list(pipeline.rerank),
                  "exclude_seen": pipeline.exclude_seen, "name": pipeline.name},
         "retrievers": {label: model.name for label, model in pipeline.retrievers_.items()},
+        "learned": ranker.learned_ if isinstance(ranker, BoostedRanker) else None,
         "ranker": ranker.name if isinstance(ranker, Recommender) else None,
         "train": pipeline.train_,
         "versions": versions(),
@@ -76,6 +77,7 @@ def load_pipeline(cls: type[Kind], folder: Path) -> Kind:
         pipeline.ranker_ = None
         if isinstance(spec.boosted, BoostedRanker):
             spec.boosted.restore(folder / "rank")
+            spec.boosted.learned_ = header.get("learned")
             pipeline.ranker_ = spec.boosted
         elif header["ranker"] is not None:
             pipeline.ranker_ = get(header["ranker"]).load(folder / "rank")

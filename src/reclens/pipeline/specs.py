@@ -26,7 +26,7 @@ class PipelineSpec:
         ranker: Spec of a model; None for the order of the candidates; empty for ``boosted``.
         boosted: The trees, not grown yet; None for another ranker.
         rank_label: What the ranker is called.
-        keep: Places that go on from the ranker.
+        keep: Places that go on from the ranker; None where nothing was said.
         rerankers: Specs of the re-rankers.
     """
 
@@ -35,8 +35,12 @@ class PipelineSpec:
     ranker: Mapping[str, Any] | None
     boosted: BoostedRanker | None
     rank_label: str
-    keep: int
+    keep: int | None
     rerankers: Sequence[Mapping[str, Any]]
+
+    def keep_for(self, k: int) -> int:
+        """Places that go on from the ranker to lists of k: 100 and never fewer than k, unless something was said."""
+        return max(_KEEP, k) if self.keep is None else self.keep
 
 
 def check_spec(
@@ -63,9 +67,9 @@ def check_spec(
     for about in rerank:
         rerankers.build(about)
     if rank is None:
-        return PipelineSpec(models, budgets, None, None, "fusion", _KEEP, rerank)
+        return PipelineSpec(models, budgets, None, None, "fusion", None, rerank)
     ranker = dict(rank)
-    keep = _count(ranker.pop("keep", _KEEP), "keep of the ranker")
+    keep = _count(ranker.pop("keep"), "keep of the ranker") if "keep" in ranker else None
     name = ranker.get("model")
     if name is None:
         raise UsageError("the ranker has no model: say which, such as rank = { model = 'ease' } or 'boosted'.")

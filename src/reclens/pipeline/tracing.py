@@ -1,0 +1,166 @@
+"""Where items were lost on the way to one user's list, as codes and in words."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from reclens.errors import UnknownNameError
+from reclens.pipeline.candidates import FUSED
+from reclens.pipeline.run import PipelineRun
+from reclens.schema import ITEM, RANK
+
+__all__ = ["Brought", "BroughtCode", "LossCode", "Trace", "make_trace"]
+
+
+LossCode = Literal[
+    "recommended", "not_in_catalogue", "seen", "no_candidates", "below_budget", "no_score", "cut_by_keep", "dropped",
+    "below_k", "moved_down",
+]  # fmt: skip
+"""What became of an item: see the documentation of pipelines."""
+
+BroughtCode = Literal["served", "unknown_user", "all_seen", "no_score"]
+"""Whether a retriever brought anything, and if not, why: it does not know the user, she has had all that it has a score
+for, or it has a score for nothing."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What one retriever has for the user of a trace.
+
+    Attributes:
+        label: The retriever.
+        candidates: Items that it brought.
+        items: Items that it could bring with a budget without end.
+        code: ``served``, or why there are none.
+    """
+
+    label: str
+    candidates: int
+    items: int
+    code: BroughtCode
+
+    @property
+    def why(self) -> str:
+        """The code in words."""
+        words: dict[BroughtCode, str] = {
+            "served": f"{self.candidates:,} of {self.items:,} items that it could bring",
+            "unknown_user": "it does not know the user",
+            "all_seen": "the user has had every item that it has a score for",
+            "no_score": "it has a score for none of the items",
+        }
+        return f"{self.label}: {words[self.code]}"
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The way of items through a pipeline, for one user.
+
+    Attributes:
+        user: The user.
+        k: Length of the final list.
+        table: One row an item: ``item_id``, the rank at each retriever (``retrieve: LABEL``), after the ranker
+            (``rank``), after each re-ranker and in the final list (``final``), null where it was not there; ``lost``,
+            the stage it did not leave (null: it was recommended); ``code``, a :data:`LossCode`; and ``why``.
+        retrievers: What each retriever has for the user.
+    """
+
+    user: Any
+    k: int
+    table: pl.DataFrame
+    retrievers: tuple[Brought, ...]
+
+    @property
+    def candidates(self) -> int:
+        """Items that the retrievers brought, an item that several of them brought counted for each of them."""
+        return sum(each.candidates for each in self.retrievers)
+
+    def __getitem__(self, item: Any) -> dict[str, Any]:
+        """The way of one item."""
+        ids = self.table[ITEM]
+        rows = self.table.filter(ids == item) if isinstance(item, str) == (ids.dtype == pl.String) else None
+        if rows is None or not rows.height:
+            raise UnknownNameError("item of the trace", str(item), map(str, ids.head(200)))
+        return rows.to_dicts()[0]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row an item."""
+        return self.table.to_dicts()
+
+
+def make_trace(user: Any, run: PipelineRun, items: pl.Series, *, ceilings: Mapping[str, pl.DataFrame], seen: pl.Series,
+               known: pl.Series, retrievers: tuple[Brought, ...]) -> Trace:  # fmt: skip
+    """The way of some items of a run with a single user.
+
+    Args:
+        user: The user.
+        run: The run.
+        items: The items.
+        ceilings: The whole list of each retriever, ``item_id, rank``, by label.
+        seen: Items of the user's history.
+        known: Items that the pipeline knows.
+        retrievers: What each retriever has for the user.
+    """
+    table = items.alias(ITEM).to_frame()
+    stages: list[tuple[str, pl.DataFrame]] = [
+        (f"retrieve: {label}", lists.table) for label, lists in run.retrieved.items()
+    ]
+    stages += [("rank", run.ranked.table)] + [(label, lists.table) for label, lists in run.reranked.items()]
+    stages.append(("final", run.final.table))
+    for label, rows in stages:
+        table = table.join(rows.select(ITEM, pl.col(RANK).alias(label)), on=ITEM, how="left", maintain_order="left")
+    for label, rows in ceilings.items():
+        whole = rows.select(ITEM, pl.col(RANK).alias(f"whole: {label}"))
+        table = table.join(whole, on=ITEM, how="left", maintain_order="left")
+    own, catalogue = set(seen), set(known)
+    nothing = None if run.candidates.height else "; ".join(each.why for each in retrievers)
+    judged = [_judge(row, run, own, catalogue, nothing) for row in table.to_dicts()]
+    fused = run.candidates.select(ITEM, FUSED)
+    table = table.join(fused, on=ITEM, how="left", maintain_order="left")
+    columns = dict(zip(("lost", "code", "why"), zip(*judged, strict=True), strict=True)) if judged else {}
+    table = table.with_columns(pl.Series(name, columns.get(name, ()), pl.String) for name in ("lost", "code", "why"))
+    order = [ITEM, *(label for label, _ in stages), "lost", "code", "why"]
+    table = table.sort(["final", "rank", FUSED, ITEM], descending=[False, False, True, False], nulls_last=True)
+    return Trace(user, run.k, table.select(order), retrievers)
+
+
+def _judge(
+    row: Mapping[str, Any], run: PipelineRun, seen: set[Any], known: set[Any], nothing: str | None
+) -> tuple[str | None, LossCode, str]:
+    """The stage that an item did not leave, and why; ``nothing`` says why there are no candidates at all."""
+    item = row[ITEM]
+    if row["final"] is not None:
+        return None, "recommended", f"recommended at place {row['final']}"
+    if item not in known:
+        return "catalogue", "not_in_catalogue", "the pipeline does not know the item: it is not in the training data"
+    found = [label for label in run.retrieved if row[f"retrieve: {label}"] is not None]
+    if not found:
+        return ("retrieve", *_not_found(row, run, item in seen, nothing))
+    if row["rank"] is None:
+        why = f"brought by {', '.join(found)}, ranked below the {run.counts.keep} places that are kept"
+        return "rank", "cut_by_keep", why
+    stages = ["rank", *run.reranked]
+    for before, label in itertools.pairwise(stages):
+        if row[label] is None:
+            return label, "dropped", f"dropped from place {row[before]}"
+    shown = [label for label in stages if row[label] <= run.k]
+    if not shown:
+        why = f"ranked at place {row['rank']}; nothing brought it among the {run.k} that are shown"
+        return "rank", "below_k", why
+    last = shown[-1]
+    lost = stages[stages.index(last) + 1]
+    return lost, "moved_down", f"moved from place {row[last]} to {row[lost]}, below the {run.k} that are shown"
+
+
+def _not_found(row: Mapping[str, Any], run: PipelineRun, seen: bool, nothing: str | None) -> tuple[LossCode, str]:
+    if seen:
+        return "seen", "the user has it already"
+    if nothing is not None:
+        return "no_candidates", f"the user has no candidates: {nothing}"
+    places = [f"{label} has it at place {row[f'whole: {label}']:,} of its list" for label in run.retrieved
+              if row[f"whole: {label}"] is not None]  # fmt: skip
+    return ("below_budget", "; ".join(places)) if places else ("no_score", "no retriever has a score for it")
