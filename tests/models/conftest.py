@@ -45,7 +45,7 @@ class Fixed(Recommender):
     def _scores(self, block) -> np.ndarray:
         return np.repeat(self.row_[None, :], len(block.users), axis=0)
 
-    def _reasons(self, user, item):
+    def _reasons(self, block, item):
         return "count", ["given"], self.row_[[item]].astype(np.float64)
 
     def _state(self) -> dict[str, np.ndarray]:

@@ -170,7 +170,7 @@ def test_stop_words_and_kinds() -> None:
 def test_items_without_attributes_are_counted() -> None:
     data = small()
     data = replace(data, items=data.items.filter(pl.col("item_id") > 0))
-    lists = models.Content(features=["genres"]).fit(data).recommend(k=5)
+    lists = models.Content(features=["genres"]).fit(data).recommend(k=5, cold_users="none")
     rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
     assert rules["items that the items table lacks"] == 1 and rules["items without a feature"] == 2
     assert set(lists.table["user_id"]) == {2}, "users 1 and 3 have only items without a feature"

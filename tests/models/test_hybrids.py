@@ -66,11 +66,15 @@ class TestWeighted:
         low_a, low_b = min(a.values()), min(b.values())
         assert shown(model) == close({i: 0.75 * a.get(i, low_a) + 0.25 * b.get(i, low_b) for i in (1, 2, 3, 4, 5)})
 
-    @pytest.mark.parametrize(("scale", "value"), [("min_max", 1.0), ("rank", 0.5), ("z", 0.0)])
+    @pytest.mark.parametrize(("scale", "value"), [("min_max", 1.0), ("rank", 0.5)])
     def test_a_model_that_scores_all_alike(self, seven: Dataset, scale: str, value: float) -> None:
         flat = {"a": {"model": "fixed", "values": [0.1] * 7}}
         got = shown(WeightedHybrid(models=flat, scale=scale).fit(seven))
         assert got == close(dict.fromkeys(range(1, 7), value)) and list(got) == [1, 2, 3, 4, 5, 6]
+
+    def test_z_scores_that_are_all_0_are_no_opinion(self, seven: Dataset) -> None:
+        flat = WeightedHybrid(models={"a": {"model": "fixed", "values": [0.1] * 7}}, scale="z").fit(seven)
+        assert not flat.recommend([1], k=7, cold_users="none").table.height
 
     def test_weights_are_shares_and_equal_without_any(self) -> None:
         assert WeightedHybrid(models=TWO).shares == {"a": 0.5, "b": 0.5}
@@ -136,7 +140,7 @@ class TestSwitching:
 
     def test_nobody_serves_a_stranger_where_all_are_personal(self, seven: Dataset) -> None:
         model = SwitchingHybrid(models=TWO, min_history={"a": 0, "b": 2}).fit(seven)
-        assert model.personal and not model.recommend([99]).table.height
+        assert model.personal and not model.recommend([99], cold_users="none").table.height
 
     def test_a_model_that_cannot_use_a_history_passes_the_user_on(self, seven: Dataset) -> None:
         made = self.MODELS | {"a": TWO["a"] | {"folding": False}}

@@ -19,7 +19,7 @@ from reclens.evaluate.results import OVERALL
 from reclens.evaluate.run import evaluate
 from reclens.metrics.registry import MetricSpec, parse
 from reclens.models import WeightedHybrid
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._kernels import top_of_dense
 from reclens.models.weighted_hybrid import weighted_sum
 from reclens.schema import ITEM, RANK, SCORE, USER, fingerprint, stable_hash
@@ -236,7 +236,7 @@ def _lists(
 
     def serve(part: range) -> int:
         at = slice(part.start, part.stop)
-        scaled = hybrid.scaled(Block(codes[at], seen, False, keys[at], k, exclude_seen), labels)
+        scaled = hybrid.scaled(Block.of_training(codes[at], seen, keys[at], k=k, exclude_seen=exclude_seen), labels)
         scores = np.empty((len(part), k), np.float32)
         for lists, point in zip(found, points, strict=True):
             total = weighted_sum(scaled, point)

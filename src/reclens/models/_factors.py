@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.models._base import Block, Recommender, top_of_scores
+from reclens.models._base import Recommender
+from reclens.models._block import Block, top_of_scores
 
 __all__ = ["FactorModel", "check_whole", "padded_product"]
 

@@ -5,7 +5,7 @@ The kinds of hybrid are those of Burke (2002), Hybrid recommender systems: surve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,12 +15,13 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 from reclens.models._build import build_all
 from reclens.models._kernels import top_of_dense
 from reclens.schema import Vocabulary, stable_hash
 
-__all__ = ["Hybrid", "history_lengths", "list_ranks", "seen_cells", "serves"]
+__all__ = ["Hybrid", "list_ranks", "seen_cells", "serves"]
 
 
 @dataclass(kw_only=True)
@@ -77,8 +78,9 @@ class Hybrid(Recommender):
         """Where the items of each model stand in the catalogue, -1 for nowhere; both are sorted: codes ascend."""
         self.places_ = {label: self.items_.encode(part.items_.ids) for label, part in self.parts_.items()}
 
-    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
-        silent = {label: int((~serves(part, users, told)).sum()) for label, part in self._components().items()}
+    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+        parts = self._components().items()
+        silent = {label: sum(int((~serves(part, block)).sum()) for block in blocks) for label, part in parts}
         return [(f"users whom {label} cannot serve", n, "left to the other models") for label, n in silent.items()]
 
     def _block_of(self, label: str, block: Block) -> Block:
@@ -93,27 +95,24 @@ class Hybrid(Recommender):
     def _scores_of(self, label: str, block: Block) -> np.ndarray:
         """The scores of one of the models over the catalogue: float32, shape (n, items).
 
-        -inf where it does not score the item (its score is not above its floor) or cannot serve the user.
+        -inf where it does not score the item (its score is not above its floor), cannot serve the user, or gives her
+        nothing but zeros.
         """
         part, places = self.parts_[label], self.places_[label]
-        served = serves(part, block.users, block.told)
+        served = serves(part, block)
         if not served.any():
             return np.full((len(served), len(self.items_)), -np.inf, np.float32)
-        some = block if served.all() else replace(block, users=block.users[served], keys=block.keys[served])
+        some = block if served.all() else block.take(served)
         rows = part._scores(self._block_of(label, some))
         rows[~((rows > part.floor) & np.isfinite(rows))] = -np.inf
+        # Scores that are 0 throughout say nothing: in an order by id they would be a vote for the first items.
+        rows[~((rows != 0) & (rows > -np.inf)).any(axis=1)] = -np.inf
         known = places >= 0
         if served.all() and known.all() and len(places) == len(self.items_):
             return rows
         scores = np.full((len(served), len(self.items_)), -np.inf, np.float32)
         scores[np.ix_(served, places[known])] = rows[:, known]
         return scores
-
-    def _block_of_one(self, user: int) -> Block:
-        """A block of a single user of the training data, or of a stranger."""
-        known = self.users_.decode([user]) if user >= 0 else None
-        keys = stable_hash(known) if known is not None else np.zeros(1, np.uint64)
-        return Block(np.array([user], np.int64), self.seen_, False, keys, 1, False)
 
     def _state(self) -> dict[str, np.ndarray]:
         return {}
@@ -131,26 +130,20 @@ class Hybrid(Recommender):
         self._align()
 
 
-def history_lengths(users: np.ndarray, seen: UserItemMatrix) -> np.ndarray:
-    """Items in the history of each user, int64, shape (n,); 0 for a user of whom nothing is known."""
-    lengths = np.diff(seen.indptr)
-    return np.where(users >= 0, lengths[users], 0) if len(lengths) else np.zeros(len(users), np.int64)
-
-
 def seen_cells(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """Row in the block and code of every item in the histories of its users, int64 and int32."""
-    lengths = history_lengths(block.users, block.seen)
+    lengths = block.lengths()
     owners = np.repeat(np.arange(len(lengths)), lengths)
     starts = block.seen.indptr[np.maximum(block.users, 0)]
     at = np.arange(len(owners)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
     return owners, block.seen.indices[at]
 
 
-def serves(part: Recommender, users: np.ndarray, told: bool) -> np.ndarray:
-    """Which users a model can serve, shape (n,)."""
+def serves(part: Recommender, block: Block) -> np.ndarray:
+    """Which users of a block a model can serve, shape (n,)."""
     if not part.personal:
-        return np.ones(len(users), bool)
-    return (users >= 0) & (part.folds_in or not told)
+        return np.ones(len(block.users), bool)
+    return (block.users >= 0) & (part.folds_in or not block.told)
 
 
 def list_ranks(block: Block, scores: np.ndarray, depth: int) -> np.ndarray:

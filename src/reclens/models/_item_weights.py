@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.data.dataset import UserItemMatrix
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 from reclens.models._kernels import product_rows, top_of_product
 
 __all__ = ["ItemWeights", "top_of_weights"]
@@ -88,11 +89,11 @@ class ItemWeights(Recommender):
                      weights.indices, weights.values, rows)  # fmt: skip
         return rows
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         weights = self.weights_
         ids: list[int] = []
         parts: list[float] = []
-        for other in self.seen_.indices[self.seen_.indptr[user] : self.seen_.indptr[user + 1]]:
+        for other in block.seen.indices[block.history()]:
             row = slice(weights.indptr[other], weights.indptr[other + 1])
             hit = weights.indices[row] == item
             if hit.any():

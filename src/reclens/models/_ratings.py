@@ -12,7 +12,8 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix, turn
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.models._base import Recommender, encode_where_possible
+from reclens.models._base import Recommender
+from reclens.models._block import encode_where_possible
 from reclens.models._neighbors import Neighbors, check_neighbor_options
 from reclens.models._rating_kernels import (
     COMMON_COSINE,

@@ -12,7 +12,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._als_kernels import approach_rows, solve_rows
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._factors import FactorModel, check_whole
 from reclens.models._space import Real, Space, Whole
 
@@ -127,9 +127,9 @@ class ALS(FactorModel):
         self._turn(block.seen, block.users, self.item_factors_, found, 0, LocalEngine(1))
         return found
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         # Hu et al. 2008, section 5: x is linear in the history, and so is the score.
-        own = self.seen_.indices[self.seen_.indptr[user] : self.seen_.indptr[user + 1]]
+        own = block.seen.indices[block.history()]
         items = self.item_factors_.astype(np.float64)
         penalty = self.l2 * (len(own) + self.unobserved * len(items)) ** self.frequency
         system = self.unobserved * items.T @ items + items[own].T @ items[own] + penalty * np.eye(items.shape[1])

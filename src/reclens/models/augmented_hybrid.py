@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -12,8 +12,9 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
-from reclens.models._base import Block, Recommender
-from reclens.models._hybrid import Hybrid, history_lengths, seen_cells, serves
+from reclens.models._base import Recommender
+from reclens.models._block import Block
+from reclens.models._hybrid import Hybrid, seen_cells, serves
 from reclens.models._space import Space, Whole
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
@@ -76,7 +77,7 @@ class AugmentedHybrid(Hybrid):
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray]:
             users = light[part.start : part.stop]
-            rows, cells = self._filling(Block(users, self.seen_, False, keys[users], 1, True))
+            rows, cells = self._filling(Block.of_training(users, self.seen_, keys[users], exclude_seen=True))
             return users[rows], cells
 
         for done, (users, cells) in enumerate(engine.map(task, parts), 1):
@@ -99,13 +100,13 @@ class AugmentedHybrid(Hybrid):
         """What is filled in: row of the block (int64) and code of the item (int32)."""
         label, _ = self.parts_
         source, places = self.parts_[label], self.places_[label]
-        missing = np.maximum(self.fill_to - history_lengths(block.users, block.seen), 0)
-        missing[(block.users < 0) | ~serves(source, block.users, block.told)] = 0
+        missing = np.maximum(self.fill_to - block.lengths(), 0)
+        missing[(block.users < 0) | ~serves(source, block)] = 0
         rows = np.flatnonzero(missing)
         if not len(rows):
             return rows, np.zeros(0, np.int32)
         k = int(min(missing.max(), len(places)))
-        some = replace(block, users=block.users[rows], keys=block.keys[rows], k=k, exclude_seen=True)
+        some = replace(block.take(rows), k=k, exclude_seen=True)
         codes, _ = source._recommend(self._block_of(label, some))
         kept = (codes >= 0) & (np.arange(codes.shape[1]) < missing[rows][:, None])
         at, _ = np.nonzero(kept)
@@ -125,19 +126,19 @@ class AugmentedHybrid(Hybrid):
         seen = UserItemMatrix(indptr, cells[order].astype(np.int32), np.ones(len(cells), np.float32), len(self.items_))
         return replace(block, users=np.where(block.users >= 0, np.arange(len(block.users)), -1), seen=seen)
 
-    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
-        short = int((history_lengths(users, seen) < self.fill_to).sum())
+    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+        short = sum(int((block.lengths() < self.fill_to).sum()) for block in blocks)
         return [("users with a filled history", short, f"fewer than {self.fill_to} items")]
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         source, label = self.parts_
         place = np.flatnonzero(self.places_[label] == item)
         if not len(place):
             return "model", [], np.zeros(0)
-        kind, ids, parts = self.parts_[label]._reasons(user, int(place[0]))
-        if kind == "item" and user >= 0:
-            own = self.seen_.indices[self.seen_.indptr[user] : self.seen_.indptr[user + 1]]
-            real = set(self.items_.decode(own).to_list())
+        filled = self._block_of(label, self._filled(block) if block.told else block)
+        kind, ids, parts = self.parts_[label]._reasons(filled, int(place[0]))
+        if kind == "item":
+            real = set(self.items_.decode(block.seen.indices[block.history()]).to_list())
             ids = [each if each in real else f"{each}, filled in by {source}" for each in ids]
         return kind, ids, parts
 

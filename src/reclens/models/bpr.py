@@ -11,7 +11,7 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._bpr_kernels import descend
 from reclens.models._factors import FactorModel, check_whole
 from reclens.models._space import Choice, Real, Space, Whole
@@ -120,8 +120,8 @@ class BPR(FactorModel):
     def _vectors(self, block: Block) -> np.ndarray:
         return self.user_factors_[block.users]
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        parts = self.user_factors_[user].astype(np.float64) * self.item_factors_[item]
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        parts = self._vectors(block)[0].astype(np.float64) * self.item_factors_[item]
         return "factor", [*(f"factor {at}" for at in range(1, len(parts))), "popularity"], parts
 
     def _state(self) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._hybrid import Hybrid, list_ranks, seen_cells
 from reclens.models._scales import to_scale
 from reclens.models._space import Space, Whole
@@ -84,8 +84,8 @@ class CascadeHybrid(Hybrid):
         bands, below = self._parts_of(block)
         return np.where(bands > 0, bands + below, np.float32(-np.inf)).astype(np.float32)
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        bands, below = self._parts_of(self._block_of_one(user))
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        bands, below = self._parts_of(block)
         if not bands[0, item]:
             return "model", [], np.zeros(0)
         return "model", list(self.parts_), np.array([bands[0, item], below[0, item]], np.float64)

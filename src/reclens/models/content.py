@@ -13,7 +13,8 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 from reclens.models._features import KINDS, FeatureOptions, check_stop_words, item_features
 from reclens.models._space import Choice, Space, Whole
 from reclens.schema import ITEM, RATING, SCORE, TIMESTAMP, USER
@@ -205,16 +206,16 @@ class Content(Recommender):
         best = best[scores[best] > 0]
         return pl.DataFrame({ITEM: self.items_.decode(best), SCORE: scores[best]})
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         near = self.vectors_
         part = slice(near.indptr[item], near.indptr[item + 1])
-        profile = self._profiles(Block(np.array([user]), self.seen_, False, np.zeros(1, np.uint64), 1, False))[0]
+        profile = self._profiles(block)[0]
         parts = near.values[part].astype(np.float64) * profile[near.indices[part]]
         shared = parts != 0
         names = [self.feature_names_[at] for at in near.indices[part][shared]]
         return "feature", names, parts[shared]
 
-    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
         made: Any = self.train_["features"]
         without = "no vector: they cannot be recommended, and do not count in histories"
         return [

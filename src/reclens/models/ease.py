@@ -11,7 +11,8 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 from reclens.models._co_occurrence import co_occurrence
 from reclens.models._kernels import sum_rows
 from reclens.models._space import Real, Space
@@ -59,10 +60,12 @@ class EASE(Recommender):
     def _scores(self, block: Block) -> np.ndarray:
         rows = np.zeros((len(block.users), len(self.items_)), np.float32)
         sum_rows(block.users, block.seen.indptr, block.seen.indices, self.weights_, rows)
+        # Exactly 0: no chain of users leads from the history to the item, of which the model then says nothing.
+        np.copyto(rows, np.float32(-np.inf), where=rows == 0)
         return rows
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        own = self.seen_.indices[self.seen_.indptr[user] : self.seen_.indptr[user + 1]]
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        own = block.seen.indices[block.history()]
         own = own[own != item]
         return "item", self.items_.decode(own).to_list(), self.weights_[own, item].astype(np.float64)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._hybrid import Hybrid, list_ranks
 from reclens.models._space import Space, Whole
 
@@ -71,8 +71,8 @@ class FusionHybrid(Hybrid):
         total[total == 0] = -np.inf
         return total
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        parts = np.array([part[0, item] for part in self._parts_of(self._block_of_one(user))], np.float64)
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        parts = np.array([part[0, item] for part in self._parts_of(block)], np.float64)
         labels = list(self.parts_)
         if self.mode == "mixed" and parts.any():
             first = int(parts.argmax())

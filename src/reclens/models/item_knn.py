@@ -11,7 +11,7 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._item_weights import top_of_weights
 from reclens.models._kernels import product_rows
 from reclens.models._neighbors import find_neighbors, weigh
@@ -100,9 +100,9 @@ class ItemKNN(RatingNeighbors):
         """What the cells of the histories count."""
         return block.seen.values if block.told else self.values_
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        part = slice(self.seen_.indptr[user], self.seen_.indptr[user + 1])
-        near, own, values = self.neighbors_, self.seen_.indices[part], self.values_[part]
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        part, near = block.history(), self.neighbors_
+        own, values = block.seen.indices[part], self._values_of(block)[part]
         ids: list[int] = []
         parts: list[float] = []
         for other, value in zip(own, values, strict=True):

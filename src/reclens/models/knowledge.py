@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._attributes import Attributes
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 from reclens.models._critiquing import Critiqued, likeness, possible_critiques, requirements_of
 from reclens.models._relaxing import Relaxation, Relaxations, minimal_conflicts, minimal_relaxations
 from reclens.models._requirements import Requirement, parse_requirement
@@ -295,7 +296,7 @@ class Knowledge(Recommender):
         code = -1 if user is None else self._code(user, self.users_)
         return self.seen_.indices[self.seen_.indptr[code] : self.seen_.indptr[code + 1]] if code >= 0 else _NOTHING
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         failed, texts = int(self.failed_[item]), tuple(map(str, self.required_))
         kept = (1 << len(texts)) - 1 & ~self.dropped_
         met, missed = _chosen(texts, kept & ~failed), _chosen(texts, kept & failed)
@@ -310,20 +311,22 @@ class Knowledge(Recommender):
         names = [*reasons, *(f"the wish {text}" if text in self.parts_ else text for text in wished)]
         return "rule", names, np.array([*reasons.values(), *wished.values()])
 
-    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
         dropped = _chosen(tuple(map(str, self.required_)), self.dropped_)
         fits = self.scores_ > 0
-        known = users[users >= 0]
-        had = np.concatenate([[0], np.cumsum(fits[seen.indices])])
-        everything = had[seen.indptr[known + 1]] - had[seen.indptr[known]] == fits.sum()
+        n_users, n_everything = sum(len(block.users) for block in blocks), 0
+        for block in blocks:
+            seen, known = block.seen, block.users[block.users >= 0]
+            had = np.concatenate([[0], np.cumsum(fits[seen.indices])])
+            n_everything += int((had[seen.indptr[known + 1]] - had[seen.indptr[known]] == fits.sum()).sum())
         unmet = [each for at, each in enumerate(self.required_) if (self.failed_ >> at & 1).all()]
         said = "; ".join(f"{each}{self.attributes_.advice(each)}" for each in unmet)
         return [
             ("requirements dropped, because no item meets them all", len(dropped), "; ".join(dropped)),
             ("requirements that no item meets", len(unmet), said),
-            ("users without a list, because no item meets all requirements", len(users) if not fits.any() else 0,
+            ("users without a list, because no item meets all requirements", n_users if not fits.any() else 0,
              "ask for relaxations"),
-            ("users who have every item that fits", int(everything.sum()) if fits.any() else 0,
+            ("users who have every item that fits", n_everything if fits.any() else 0,
              "no list, unless seen items are recommended"),
             ("items that the items table lacks", self.absent_, "they meet no requirement"),
         ]  # fmt: skip
@@ -331,7 +334,7 @@ class Knowledge(Recommender):
     def notes(self) -> tuple[str, ...]:
         """What there is to say of the requirements: which were dropped, and which no item meets."""
         self._need_fit()
-        rules = self._rules(np.zeros(0, np.int64), self.seen_, False)
+        rules = self._rules([])
         return tuple(f"{rule}: {detail}" for rule, count, detail in rules if count)
 
     def _state(self) -> dict[str, np.ndarray]:

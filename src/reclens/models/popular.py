@@ -10,7 +10,8 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 
 __all__ = ["Popular"]
 
@@ -36,7 +37,7 @@ class Popular(Recommender):
     def _scores(self, block: Block) -> np.ndarray:
         return np.repeat(self.counts_[None, :], len(block.users), axis=0)
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         return "count", ["users in the training data who have it"], self.counts_[[item]].astype(np.float64)
 
     def _state(self) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._factors import FactorModel, check_whole
 from reclens.models._kernels import sum_rows
 from reclens.models._space import Space, Whole
@@ -75,8 +75,8 @@ class PureSVD(FactorModel):
         sum_rows(block.users, block.seen.indptr, block.seen.indices, self.item_factors_, found)
         return found
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        own = self.seen_.indices[self.seen_.indptr[user] : self.seen_.indptr[user + 1]]
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        own = block.seen.indices[block.history()]
         items = self.item_factors_.astype(np.float64)
         return "item", self.items_.decode(own).to_list(), items[own] @ items[item]
 

@@ -11,7 +11,8 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 from reclens.schema import stable_hash
 
 __all__ = ["Random"]
@@ -43,9 +44,8 @@ class Random(Recommender):
     def _scores(self, block: Block) -> np.ndarray:
         return np.stack([self._draws(int(key)) for key in block.keys])
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        draw = self._draws(int(stable_hash(self.users_.decode([user]))[0]))[item] if user >= 0 else np.nan
-        return "count", ["drawn at random"], np.array([draw], np.float64)
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        return "count", ["drawn at random"], self._draws(int(block.keys[0]))[[item]].astype(np.float64)
 
     def _draws(self, key: int) -> np.ndarray:
         return np.random.default_rng([self.seed, key]).random(len(self.items_), np.float32)

@@ -13,7 +13,8 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 from reclens.models._space import Real, Space
 from reclens.schema import ITEM, TIMESTAMP, USER
 
@@ -58,7 +59,7 @@ class RecentPopular(Recommender):
     def _scores(self, block: Block) -> np.ndarray:
         return np.repeat(self.counts_[None, :], len(block.users), axis=0)
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         label = f"users who had it in the last {self.days:g} days of the training data"
         return "count", [label], self.counts_[[item]].astype(np.float64)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from reclens.data.dataset import UserItemMatrix
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._build import is_whole
-from reclens.models._hybrid import Hybrid, history_lengths, serves
+from reclens.models._hybrid import Hybrid, serves
 
 __all__ = ["SwitchingHybrid"]
 
@@ -54,21 +53,21 @@ class SwitchingHybrid(Hybrid):
         """Fewest items of the history and label, rising."""
         return sorted((fewest, label) for label, fewest in self.min_history.items())
 
-    def _routes(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> np.ndarray:
+    def _routes(self, block: Block) -> np.ndarray:
         """Which step of the ladder serves each user, shape (n,); -1 for none."""
-        lengths = history_lengths(users, seen)
-        routes = np.full(len(users), -1, np.int64)
+        lengths = block.lengths()
+        routes = np.full(len(lengths), -1, np.int64)
         for step, (fewest, label) in enumerate(self._ladder()):
-            able = serves(self.parts_[label], users, told)
+            able = serves(self.parts_[label], block)
             # Whom no lower step can serve, a higher one takes at any length.
             routes[able & ((lengths >= fewest) | (routes < 0))] = step
         return routes
 
-    def _rules(self, users: np.ndarray, seen: UserItemMatrix, told: bool) -> list[tuple[str, int, str]]:
-        routes, ladder = self._routes(users, seen, told), self._ladder()
+    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+        routes = np.concatenate([np.zeros(0, np.int64), *map(self._routes, blocks)])
         return [
             (f"users served by {label}", int((routes == step).sum()), f"from {fewest} items of the history")
-            for step, (fewest, label) in enumerate(ladder)
+            for step, (fewest, label) in enumerate(self._ladder())
         ]
 
     def _scores(self, block: Block) -> np.ndarray:
@@ -90,18 +89,17 @@ class SwitchingHybrid(Hybrid):
 
     def _sub_blocks(self, block: Block) -> list[tuple[str, np.ndarray, Block]]:
         """For each model its label, the rows of its users in the block, and a block of them."""
-        routes = self._routes(block.users, block.seen, block.told)
+        routes = self._routes(block)
         found: list[tuple[str, np.ndarray, Block]] = []
         for step, (_, label) in enumerate(self._ladder()):
             rows = np.flatnonzero(routes == step)
             if len(rows):
-                found.append((label, rows, replace(block, users=block.users[rows], keys=block.keys[rows])))
+                found.append((label, rows, block.take(rows)))
         return found
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        block = self._block_of_one(user)
-        for label, _, _ in self._sub_blocks(block):
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        for label, _, part in self._sub_blocks(block):
             place = np.flatnonzero(self.places_[label] == item)
             if len(place):
-                return self.parts_[label]._reasons(user, int(place[0]))
+                return self.parts_[label]._reasons(self._block_of(label, part), int(place[0]))
         return "model", [], np.zeros(0)

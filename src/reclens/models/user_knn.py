@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.models._base import Block
+from reclens.models._block import Block
 from reclens.models._kernels import product_rows, top_of_product
 from reclens.models._neighbors import Neighbors, find_neighbors, weigh
 from reclens.models._ratings import RatingNeighbors
@@ -97,9 +97,12 @@ class UserKNN(RatingNeighbors):
         indptr = np.arange(len(near.lengths) + 1, dtype=np.int64) * near.codes.shape[1]
         return indptr, near.codes.ravel(), near.weights.ravel()
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
-        length = int(self.neighbors_.lengths[user])
-        others, weights = self.neighbors_.codes[user, :length], self.neighbors_.weights[user, :length]
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        length = int(self.neighbors_.lengths[block.users[0]])
+        others, weights = (
+            self.neighbors_.codes[block.users[0], :length],
+            self.neighbors_.weights[block.users[0], :length],
+        )
         parts = np.zeros(length)
         for at, other in enumerate(others):
             part = slice(self.seen_.indptr[other], self.seen_.indptr[other + 1])

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._base import Block, Recommender
+from reclens.models._base import Recommender
+from reclens.models._block import Block
 from reclens.models._build import is_number
 from reclens.models._hybrid import Hybrid, seen_cells
 from reclens.models._scales import SCALES, to_scale
@@ -83,9 +84,9 @@ class WeightedHybrid(Hybrid):
         shares = self.shares
         return weighted_sum(self.scaled(block, list(shares)), list(shares.values()))
 
-    def _reasons(self, user: int, item: int) -> tuple[str, list[Any], np.ndarray]:
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         shares = self.shares
-        found = self.scaled(self._block_of_one(user), list(shares))
+        found = self.scaled(block, list(shares))
         if not any(scored[0, item] for _, scored in found):
             return "model", [], np.zeros(0)
         parts = [share * values[0, item] for share, (values, _) in zip(shares.values(), found, strict=True)]

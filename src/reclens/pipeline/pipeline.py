@@ -17,7 +17,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import Progress, chunk_ranges, quiet
 from reclens.errors import NotFittedError, UnknownNameError, UsageError
 from reclens.models import Recommender, build
-from reclens.models._base import encode_where_possible
+from reclens.models._block import encode_where_possible
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline import saving
 from reclens.pipeline.boosted import BoostedRanker
@@ -193,7 +193,7 @@ class Pipeline:
             raise UnknownNameError("user of the pipeline", str(user), map(str, self.users_.ids.head(200)))
         asked = found.candidates[ITEM] if items is None else pl.Series(ITEM, list(items), self.items_.ids.dtype)
         whole = {
-            label: model.recommend([user], k=len(model.items_), exclude_seen=self.exclude_seen).table
+            label: model.recommend([user], k=len(model.items_), exclude_seen=self.exclude_seen, cold_users="none").table
             for label, model in self.retrievers_.items()
         }
         own = self.seen_.indices[self.seen_.indptr[row] : self.seen_.indptr[row + 1]] if row >= 0 else []
@@ -274,7 +274,10 @@ class Pipeline:
             budget = spec.budgets[label]
 
             def bring(label: str = label, model: Recommender = model, budget: int = budget) -> pl.DataFrame:
-                lists = model.recommend(users, k=budget, exclude_seen=self.exclude_seen, threads=threads)
+                # A retriever that knows nothing of a user brings nothing: popular items would count as its choice.
+                lists = model.recommend(
+                    users, k=budget, exclude_seen=self.exclude_seen, cold_users="none", threads=threads
+                )
                 found[label] = Recommendations(lists.table, label, lists.card)
                 return lists.table
 
@@ -297,7 +300,7 @@ class Pipeline:
         if not n and model.personal and encode_where_possible(model.users_, pl.Series([user]))[0] < 0:
             code = "unknown_user"
         elif not n:
-            seen_too = model.recommend([user], k=1, exclude_seen=False).table.height
+            seen_too = model.recommend([user], k=1, exclude_seen=False, cold_users="none").table.height
             code = "all_seen" if self.exclude_seen and seen_too else "no_score"
         return Brought(label, n, whole, code)
 

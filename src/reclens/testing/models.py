@@ -18,7 +18,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.synthetic import synthetic_movielens
-from reclens.errors import NotFittedError, UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import DataError, NotFittedError, UnknownNameError, UsageError, WorkspaceError
 from reclens.models import Recommender
 from reclens.schema import ITEM, RANK, RATING, SCORE, USER
 
@@ -60,11 +60,13 @@ def check_model(model: Recommender, folder: Path) -> None:
     some = model.recommend(["u7", "u3", "u7"], k=7).table
     expected = pl.concat([lists.table.filter(pl.col(USER) == user) for user in ("u7", "u3")])
     assert some.equals(expected), "a user's list depends on who else is asked for"
-    _check_strangers(model)
-    _check_scores(model, lists.table)
+    _check_strangers(model, data)
+    _check_limits(model, lists.table)
+    own = model.recommend(k=7, cold_users="none").table
+    _check_scores(model, own)
     _check_histories(model, lists.table, data)
     _check_predictions(model, data)
-    _check_explanations(model, lists.table)
+    _check_explanations(model, own)
     _check_saving(model, lists.table, folder)
     _raises(UsageError, lambda: model.recommend(k=0), "k of 0")
 
@@ -85,12 +87,43 @@ def _check_lists(table: pl.DataFrame, data: Dataset, items: pl.Series, *, k: int
     assert not (exclude_seen and seen), "a seen item is recommended"
 
 
-def _check_strangers(model: Recommender) -> None:
-    lists = model.recommend(["u1", "nobody"], k=3)
-    served = "nobody" in lists.table[USER].to_list()
-    assert served != model.personal, "only models that are not personal serve a user they do not know"
+def _check_strangers(model: Recommender, data: Dataset) -> None:
+    """A user of whom nothing is known has the most popular items, or no list, and is counted."""
+    lists = model.recommend(["nobody", "u1"], k=3)
+    assert lists.table[USER].unique(maintain_order=True).to_list() == ["nobody", "u1"], "users in the order asked for"
     rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
-    assert rules["users without training data"] == 1, "users without training data are counted"
+    assert rules["users without a known item"] == 1, "users without a known item are counted"
+    without = model.recommend(["u1", "nobody"], k=3, cold_users="none").table
+    known = lists.table.filter(pl.col(USER) == "u1")
+    if not model.personal:
+        assert without.filter(pl.col(USER) == "nobody").height == 3, "a model that is not personal serves anybody"
+        return
+    assert without.equals(known), "cold_users='none' gives a stranger no list, and leaves the others alone"
+    users = data.interactions.group_by(ITEM).agg(pl.col(USER).n_unique().cast(pl.Float32).alias(SCORE))
+    popular = users.sort([SCORE, ITEM], descending=[True, False]).head(3).select(ITEM, SCORE)
+    cold = lists.table.filter(pl.col(USER) == "nobody")
+    assert cold.select(ITEM, SCORE).equals(popular), "a stranger has the most popular items, by their users"
+    _raises(UnknownNameError, lambda: model.recommend(["u1"], cold_users="popluar"), "an unknown rule")  # type: ignore[arg-type]
+
+
+def _check_limits(model: Recommender, table: pl.DataFrame) -> None:
+    """What is excluded is not shown, only candidates are, and the rest of a list stays as it is."""
+    asked = model.recommend(k=1, cold_users="none").table[USER].head(2).reverse()
+    whole = model.recommend(asked, k=1000, cold_users="none").table
+    for limit in (table.select(ITEM).unique().sort(ITEM).head(10), whole.gather_every(3).select(USER, ITEM)):
+        given = limit if USER in limit.columns else limit[ITEM]
+        left = model.recommend(asked, k=4, cold_users="none", exclude=given).table
+        alone = model.recommend(asked, k=4, cold_users="none", candidates=given).table
+        rest = whole.join(limit, on=limit.columns, how="anti", maintain_order="left")
+        kept = whole.join(limit, on=limit.columns, how="semi", maintain_order="left")
+        for found, rows in ((left, rest), (alone, kept)):
+            expected = rows.group_by(USER, maintain_order=True).head(4)
+            assert found.select(USER, ITEM).equals(expected.select(USER, ITEM)), "a limit changes the order of the rest"
+            assert np.allclose(found[SCORE], expected[SCORE], rtol=1e-5, atol=1e-6), "a limit changes scores"
+    card = model.recommend(["u1"], candidates=["no such item", *table[ITEM].head(2)]).card
+    counted = {rule["rule"]: rule["count"] for rule in card["rules"]}
+    assert counted["candidates that the model does not know"] == 1, "unknown candidates are counted"
+    _raises(DataError, lambda: model.recommend(["u1"], candidates=["no such item"]), "candidates that are all unknown")
 
 
 def _check_scores(model: Recommender, table: pl.DataFrame) -> None:
@@ -104,14 +137,14 @@ def _check_scores(model: Recommender, table: pl.DataFrame) -> None:
 
 
 def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
-    """A user who comes after the fit with the history of a training user gets the list of that user."""
+    """Histories that come with a request: of newcomers, and of users who are known."""
     renamed = data.interactions.select(pl.format("new-{}", USER).alias(USER), ITEM)
     if model.personal and not model.folds_in:
         _raises(UsageError, lambda: model.recommend(history=renamed), "a history that cannot be used")
         return
     found = model.recommend(history=renamed, k=7).table
     assert found[USER].str.starts_with("new-").all(), "the users of the history are served"
-    if model.personal:
+    if model.personal and model.exact_fold_in:
         same = found.with_columns(pl.col(USER).str.strip_prefix("new-")).join(table, on=[USER, RANK], how="full")
         assert np.allclose(same[SCORE], same[f"{SCORE}_right"], rtol=1e-3, atol=1e-5), "equal histories, equal scores"
     seen = found.join(renamed, on=[USER, ITEM], how="semi").height
@@ -119,6 +152,38 @@ def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> 
     outside = pl.concat([renamed, pl.DataFrame({USER: ["new-u1"], ITEM: ["no such item"]})])
     card = model.recommend(history=outside, k=7).card
     assert any(rule["count"] == 1 for rule in card["rules"] if "history" in rule["rule"]), "unknown items are counted"
+    _check_added_histories(model, table, data)
+    first = found.row(0)
+    reasons = model.explain(first[0], first[1], history=renamed, n=3)
+    total = sum(part for _, part in reasons.reasons) + reasons.rest
+    assert np.isclose(total, first[3], rtol=1e-3, atol=1e-5), "the reasons of a newcomer add up to the score"
+    scored = model.score(found.select(USER, ITEM), history=renamed)
+    assert np.allclose(scored[SCORE], found[SCORE], rtol=1e-3, atol=1e-5), "a newcomer's scores are those of her list"
+
+
+def _check_added_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
+    """The history of a known user adds to her training data, or stands in its place."""
+    mine = data.interactions.filter(pl.col(USER) == "u1").select(USER, ITEM)
+    other = table.filter(pl.col(USER) == "u1")[ITEM][0]
+    one = pl.DataFrame({USER: ["u1"], ITEM: [other]})
+    asked = ["u3", "u1", "u2"]
+    added = model.recommend(asked, history=one, k=7)
+    assert added.table[USER].unique(maintain_order=True).to_list() == asked, "users in the order asked for"
+    kept = pl.concat([table.filter(pl.col(USER) == user) for user in ("u3", "u2")])
+    assert added.table.filter(pl.col(USER) != "u1").equals(kept), "a history changes the lists of its own users alone"
+    both = pl.concat([mine, one]).with_columns(pl.lit("u1").alias(USER))
+    whole = model.recommend(["u1"], history=both, history_mode="replace", k=7).table
+    assert added.table.filter(pl.col(USER) == "u1").equals(whole), (
+        "what comes with the request adds to the training data"
+    )
+    again = model.recommend(["u1"], history=mine.head(3), k=7).table
+    assert again.equals(table.filter(pl.col(USER) == "u1")), "a history that is known already changes nothing"
+    alone = model.recommend(["u1", "u2"], history=one, history_mode="replace", k=60, cold_users="none")
+    if model.personal:
+        assert "u2" not in alone.table[USER].to_list(), "with 'replace' a user without a history is a cold one"
+    seen = set(alone.table.filter(pl.col(USER) == "u1")[ITEM])
+    assert other not in seen, "an item of the given history is recommended"
+    _raises(UnknownNameError, lambda: model.recommend(["u1"], history=one, history_mode="ad"), "an unknown mode")  # type: ignore[arg-type]
 
 
 def _check_predictions(model: Recommender, data: Dataset) -> None:
