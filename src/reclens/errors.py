@@ -4,6 +4,7 @@
 
     RecLensError
     ├── DataError            a table or file is not what it has to be: names file, column, row and the mend
+    │   └── UnmatchedIdsError no id of one table is in another: names the likely cause
     ├── UsageError           a call cannot mean anything: wrong argument, unknown name
     │   ├── UnknownNameError a metric, model, column or artefact that does not exist; suggests the nearest
     │   └── NotEnoughMemoryError a step takes more memory than there is: names the bytes and a smaller way
@@ -20,7 +21,8 @@ Each message says what was seen, what was expected and what to do. ``str(error)`
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 __all__ = [
     "DataError",
@@ -32,6 +34,7 @@ __all__ = [
     "ProtocolError",
     "RecLensError",
     "UnknownNameError",
+    "UnmatchedIdsError",
     "UsageError",
     "WorkspaceError",
     "first_line",
@@ -76,6 +79,28 @@ class DataError(RecLensError):
         )
         message = f"{where}: {problem}" if where else problem
         super().__init__(f"{message.rstrip('.')}. {fix}" if fix else message)
+
+
+class UnmatchedIdsError(DataError):
+    """No id of one table is in another, so that nothing can match.
+
+    Args:
+        problem: What was seen.
+        column: ``user_id`` or ``item_id``.
+        sides: The two tables.
+        cause: The likely cause: a ``reclens.data.near_ids.Cause``.
+        examples: A few ids of each table.
+        mended: Ids that would match without the cause.
+        of: Ids of the smaller side that were looked at.
+        fix: What the reader can do.
+    """
+
+    def __init__(
+        self, problem: str, *, column: str, sides: tuple[str, str], cause: str,
+        examples: tuple[Sequence[Any], Sequence[Any]], mended: int, of: int, fix: str,
+    ) -> None:  # fmt: skip
+        super().__init__(problem, column=column, fix=fix)
+        self.sides, self.cause, self.examples, self.mended, self.of = sides, cause, examples, mended, of
 
 
 class UsageError(RecLensError):

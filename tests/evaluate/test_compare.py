@@ -108,6 +108,7 @@ def conventional(lists: dict[str, range], hits: dict[str, range], **options) -> 
     """Runs under a convention that leaves out users without a list: one item each, relevant for those of ``hits``."""
     truth = pl.DataFrame({"user_id": list(range(120)), "item_id": ["right"] * 120})
     runs = {}
+    options |= {"catalogue": ["right", "wrong"]}
     for name, users in lists.items():
         items = ["right" if user in hits[name] else "wrong" for user in users]
         table = pl.DataFrame({"user_id": list(users), "item_id": items, "rank": [1] * len(users)})

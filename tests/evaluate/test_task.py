@@ -76,7 +76,7 @@ def test_a_split_without_a_task_was_of_new_items_and_without_training_data_nothi
     truth = pl.DataFrame({"user_id": 1, "item_id": ["a"]})
     with pytest.warns(TaskWarning):
         assert evaluate(lists, truth, train=old, metrics=["mrr@3"], replicates=20).card["task"] == "new_items"
-    card = evaluate(lists, truth, metrics=["mrr@3"], replicates=20).card
+    card = evaluate(lists, truth, catalogue=["a", "x"], metrics=["mrr@3"], replicates=20).card
     assert (card["task"], card["truth_pairs_in_training"], card["task_problems"]) == (None, None, [])
 
 

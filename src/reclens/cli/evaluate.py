@@ -59,7 +59,7 @@ def evaluate(
     from reclens.cli.reading import load_data, load_lists, load_truth, reading
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
     from reclens.errors import UsageError
-    from reclens.evaluate import DEFAULT_METRICS, TaskWarning
+    from reclens.evaluate import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluate import evaluate as measure
     from reclens.report import build_report, oddities
     from reclens.workspace import Workspace
@@ -85,7 +85,7 @@ def evaluate(
         learned = learned.with_segments(**plain)
     with progress_of(quiet=quiet) as progress, warnings.catch_warnings():
         prepare(progress, "data", "metrics", "stats", quiet=quiet)
-        warnings.simplefilter("ignore", TaskWarning)  # oddities, below, say the same
+        warnings.simplefilter("ignore", EvaluationWarning)  # oddities, below, say the same
         result = measure(
             found, held_out, train=learned, history=told, metrics=metric or list(DEFAULT_METRICS), by=by or (),
             relevance=relevance, convention=convention, level=level, rng=seed, name=name, progress=progress,

@@ -15,7 +15,7 @@ from reclens import models
 from reclens.cli.reading import load_data
 from reclens.data import filters, segments, split
 from reclens.errors import UnknownNameError, UsageError
-from reclens.evaluate import Comparison, Evaluation, TaskWarning, compare, evaluate, task_problems
+from reclens.evaluate import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
 from reclens.pipeline import Pipeline
 from reclens.report import build_report
 from reclens.settings import JobSettings, SegmentSettings, SplitSettings, to_toml
@@ -78,7 +78,7 @@ def run_job(
         workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
         results[name] = _evaluate(lists, made, settings, name, progress)
         workspace.save(results[name], f"{settings.name}-{name}", overwrite=True)
-        for problem in task_problems(results[name].card):
+        for problem in (*id_problems(results[name].card), *task_problems(results[name].card)):
             step(f"{name}: {problem}")
         first = results[name].metrics[0]
         step(f"{name}: {first} {results[name][first].overall}")
@@ -129,7 +129,7 @@ def _recommend(model: models.Recommender | Pipeline, made: Split, k: int, progre
 def _evaluate(lists: Recommendations, made: Split, settings: JobSettings, name: str, progress: Progress) -> Evaluation:
     about, train = settings.evaluate, made.train
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TaskWarning)  # the job says it in a line of its own
+        warnings.simplefilter("ignore", EvaluationWarning)  # the job says it in a line of its own
         return evaluate(
             lists, made.test, train=train, metrics=_metrics(settings, train), by=_by(settings, train),
             convention=about.convention, level=about.level, replicates=about.replicates, rng=settings.seed, name=name,

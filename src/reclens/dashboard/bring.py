@@ -14,7 +14,7 @@ from reclens.data.sources import Raw
 from reclens.data.tables import read, read_recommendations, read_table_and_rules
 from reclens.engine import Progress, quiet
 from reclens.errors import RecLensError, UsageError, WorkspaceError
-from reclens.evaluate import Evaluation, TaskWarning, evaluate
+from reclens.evaluate import Evaluation, EvaluationWarning, evaluate
 from reclens.metrics import describe, names
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER
 from reclens.workspace import Workspace
@@ -164,7 +164,7 @@ def measure(
     asked = [f"{each}@{k}" if describe(each).cut else each for each in metrics]
     graded = named.get(RELEVANCE) is not None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TaskWarning)  # the page says it among what was odd
+        warnings.simplefilter("ignore", EvaluationWarning)  # the page says it among what was odd
         result = evaluate(lists, truth, train=train, metrics=asked, by=by, relevance=RELEVANCE if graded else None,
                           name=name, progress=progress)  # fmt: skip
     return dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from reclens._callable import make_callable
 from reclens.evaluate.compare import Comparison, Difference, compare
 from reclens.evaluate.predictions import PredictionEvaluation, evaluate_predictions
-from reclens.evaluate.protocol import TaskWarning, task_problems
+from reclens.evaluate.overlap import id_problems
+from reclens.evaluate.protocol import EvaluationWarning, IdsWarning, TaskWarning, task_problems
 from reclens.evaluate.results import Evaluation, Gap, MetricResult
 from reclens.evaluate.run import DEFAULT_METRICS, evaluate
 from reclens.evaluate.tune import tune
@@ -19,7 +20,9 @@ __all__ = [
     "Difference",
     "Estimate",
     "Evaluation",
+    "EvaluationWarning",
     "Gap",
+    "IdsWarning",
     "MetricResult",
     "PredictionEvaluation",
     "TaskWarning",
@@ -28,6 +31,7 @@ __all__ = [
     "compare",
     "evaluate",
     "evaluate_predictions",
+    "id_problems",
     "task_problems",
     "tune",
     "tune_weights",

@@ -12,7 +12,15 @@ from reclens.errors import IncomparableError
 from reclens.metrics.conventions import Convention
 from reclens.schema import versions
 
-__all__ = ["TaskProblem", "TaskWarning", "check_comparable", "make_card", "task_problems"]
+__all__ = [
+    "EvaluationWarning",
+    "IdsWarning",
+    "TaskProblem",
+    "TaskWarning",
+    "check_comparable",
+    "make_card",
+    "task_problems",
+]
 
 TaskProblem = Literal["seen_items_listed", "seen_items_filtered", "truth_in_training"]
 """How the lists or the truth do not fit the task, which is the split's.
@@ -24,7 +32,15 @@ and the split, if there is one, does not say that repeats count.
 _MANY: Final = 0.01
 
 
-class TaskWarning(UserWarning):
+class EvaluationWarning(UserWarning):
+    """Something is odd about what was measured; the card of the evaluation has the codes."""
+
+
+class IdsWarning(EvaluationWarning):
+    """Few ids are in common, or more would be if they were written alike; ``card["id_problems"]`` has the codes."""
+
+
+class TaskWarning(EvaluationWarning):
     """The lists or the truth do not fit the task of the split; ``card["task_problems"]`` has the codes."""
 
 

@@ -18,7 +18,8 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluate.chunks import Chunk
 from reclens.evaluate.ground import Features, Ground, make_ground
-from reclens.evaluate.protocol import TaskWarning, make_card, task_problems
+from reclens.evaluate.overlap import check_kinds, check_overlap, id_problems
+from reclens.evaluate.protocol import IdsWarning, TaskWarning, make_card, task_problems
 from reclens.evaluate.results import OVERALL, Evaluation
 from reclens.evaluate.source import Source, open_lists
 from reclens.metrics.conventions import Convention, convention_named
@@ -127,9 +128,11 @@ def evaluate(
 
     Raises:
         DataError: If a table is not what it has to be.
+        UnmatchedIdsError: If no user or no item of the lists is in the truth; it names the likely cause.
         UsageError: If a metric needs what was not given, or an argument is out of range.
 
     Warns:
+        IdsWarning: If few ids of the tables are in common, or more would be if they were written alike.
         TaskWarning: If the lists or the truth do not fit the task of the split: new items, or repeats too.
 
     Example:
@@ -153,6 +156,7 @@ def evaluate(
     progress("prepare truth and catalogue", 0, 0)
     held_out, truth_rules = (None, []) if truth is None else _truth_table(truth)
     told = None if history is None else _truth_table(history)[0]
+    check_kinds(source, held_out, train, told, None if catalogue is None else pl.Series(ITEM, catalogue))
 
     def prepare() -> Ground:
         return make_ground(
@@ -170,8 +174,9 @@ def evaluate(
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
     parts = _measure(plan, source, engine or LocalEngine(threads), progress)
     found = _collect(plan, source, parts, level, train)
-    for problem in task_problems(found.card):
-        warnings.warn(problem, TaskWarning, stacklevel=2)
+    for said, kind in ((id_problems, IdsWarning), (task_problems, TaskWarning)):
+        for problem in said(found.card):
+            warnings.warn(problem, kind, stacklevel=2)
     return found
 
 
@@ -361,11 +366,14 @@ def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, trai
         "recommendations_outside_catalogue": sum(part.outside for part in parts) if ground.has_catalogue else None,
         "recommendations_seen_in_training": sum(part.seen for part in parts) if ground.profiles is not None else None,
     }
+    counted = {**counts, "outside": sum(part.outside for part in parts)}
+    problems = check_overlap(ground, source, length, counted, shown.filter(pl.col("count") > 0)[ITEM], train)
     texts = tuple(spec.text for spec in plan.specs)
     card = make_card(
         ground.card, counts, source_card=source.card, rules=source.rules, train=train, metrics=texts, depth=plan.depth,
         convention=plan.convention, level=level, replicates=plan.replicates, seed=plan.seed, by=list(ground.groups),
     )  # fmt: skip
+    card["id_problems"] = problems
     segments = pl.DataFrame({USER: ground.users.ids} | {
         by: pl.Series(labels, dtype=pl.String).gather(codes) for by, (labels, codes) in ground.groups.items()
     })  # fmt: skip

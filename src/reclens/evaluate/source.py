@@ -59,6 +59,21 @@ class Source:
         self.put_in_order()
         return None if self.table is None else self.table[USER]
 
+    def ids(self, column: str, *, rows: int | None = None) -> pl.Series:
+        """Ids in the lists, repeats and all; of the first rows, or of all of them."""
+        if self.table is not None:
+            return self.table[column] if rows is None else self.table[column].head(rows)
+        assert self.stream is not None
+        ids = self.stream.select(column)
+        return (ids.unique() if rows is None else ids.head(rows)).collect(engine="streaming")[column]
+
+    def kind_of(self, column: str) -> pl.DataType | None:
+        """The type of a column; None where it is absent, or there are no rows."""
+        if self.table is not None:
+            return self.table.schema.get(column) if self.table.height else None
+        assert self.stream is not None
+        return self.stream.collect_schema().get(column)
+
     def chunks(self) -> Iterator[Chunk]:
         """The lists, whole users at a time."""
         self.put_in_order()
