@@ -62,7 +62,10 @@ def value(said) -> float:
         ("user_id,item_id,score\n1,8,inf\n", "column 'score', row 1: the number is"),
         ("user_id,item_id,rank\n1,8,one\n", "column 'rank', row 1: 'one' is not a whole number"),
         ("user_id,item_id,rank\n1,8,1\n1,7,1\n", "row 2: user 1 has 8 and 7 at rank 1"),
-        ("user_id,item_id,rank\n01,8,1\n", "no user of the lists is in the truth: '01' in the lists and 1, 2 in the truth. One side has lost"),
+        (
+            "user_id,item_id,rank\n01,8,1\n",
+            "no user of the lists is in the truth: '01' in the lists and 1, 2 in the truth. One side has lost",
+        ),
     ],
 )
 def test_lists_that_cannot_be_used(evaluate, lists: str | bytes, says: str) -> None:

@@ -72,11 +72,11 @@ def test_from_more_than_one_in_a_hundred_on() -> None:
 
 def test_a_split_without_a_task_was_of_new_items_and_without_training_data_nothing_is_known() -> None:
     old = replace(train_of(None), card={"split": {"method": "last_n"}})
-    lists = pl.DataFrame({"user_id": 1, "item_id": ["x"], "rank": 1})
+    lists = pl.DataFrame({"user_id": 1, "item_id": ["new"], "rank": 1})
     truth = pl.DataFrame({"user_id": 1, "item_id": ["a"]})
     with pytest.warns(TaskWarning):
         assert evaluate(lists, truth, train=old, metrics=["mrr@3"], replicates=20).card["task"] == "new_items"
-    card = evaluate(lists, truth, catalogue=["a", "x"], metrics=["mrr@3"], replicates=20).card
+    card = evaluate(lists, truth, catalogue=["a", "new"], metrics=["mrr@3"], replicates=20).card
     assert (card["task"], card["truth_pairs_in_training"], card["task_problems"]) == (None, None, [])
 
 

@@ -159,6 +159,7 @@ def compare(
     """
     from reclens.cli.shared import emit, say
     from reclens.evaluate import compare as hold
+    from reclens.evaluate import id_problems
     from reclens.metrics import describe
     from reclens.report import build_report, comparison_table
     from reclens.workspace import Workspace
@@ -180,6 +181,9 @@ def compare(
     if html is not None:
         say(f"report: {build_report(results, comparison=found).save(html)}", quiet=quiet)
     emit(comparison_table(found, by=None if segments else "overall"), format=format, out=out)
+    for name, result in results.items():
+        for problem in id_problems(result.card):
+            say(f"{name}: {problem}", quiet=quiet)
     for sentence in found.verdict:
         say(f"- {sentence}", quiet=quiet)
     lost = [

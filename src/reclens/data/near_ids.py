@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -43,7 +42,7 @@ class Near:
         of: Ids of the smaller side that were looked at.
         affix: The prefix or suffix, where that is the cause.
         width: Digits that all ids of the other side have, where zeros were lost from ids of one width.
-        examples: A few ids of each side, as they are.
+        examples: The first few ids of each side.
     """
 
     cause: Cause
@@ -72,7 +71,7 @@ def explain_mismatch(left: pl.Series, right: pl.Series, *, crossed: pl.Series | 
         >>> near.cause, near.mended, near.of, near.width
         ('leading_zeros', 2, 2, 3)
     """
-    left, right = (ids.unique(maintain_order=True).head(_MOST[1]) for ids in (left, right))
+    left, right = (ids.unique().sort().head(_MOST[1]) for ids in (left, right))
     if len(left) <= len(right):
         left = left.head(_MOST[0])
     else:
@@ -85,17 +84,17 @@ def explain_mismatch(left: pl.Series, right: pl.Series, *, crossed: pl.Series | 
     else:
         mends = _mends(left.cast(pl.String), right.cast(pl.String), typed=left.dtype != right.dtype)
     for cause, affix, one, other in mends:
-        mended = one.filter(one != "").unique().is_in(other.unique().implode()).sum()
-        best = max(best, (int(mended), cause, affix), key=lambda found: found[0])
+        mended = int(one.filter(one != "").unique().is_in(other.unique().implode()).sum())
+        if mended > best[0] and mended >= _ENOUGH * of:
+            best = mended, cause, affix
+    # What only begins otherwise may as well be of the other kind: u7 and i7.
+    if best[1] in ("unknown", "prefix", "suffix") and crossed is not None and crossed.dtype == left.dtype:
+        swapped = int(left.is_in(crossed.unique().implode()).sum())
+        if swapped >= _SWAPPED * len(left):
+            best = swapped, "swapped", None
     mended, cause, affix = best
-    if not mended or mended < _ENOUGH * of:
-        mended, cause, affix = 0, "unknown", None
-        if crossed is not None and crossed.dtype == left.dtype:
-            swapped = int(left.is_in(crossed.unique().implode()).sum())
-            if swapped >= _SWAPPED * len(left):
-                mended, cause = swapped, "swapped"
-        if cause == "unknown" and (_are_codes(left, right) or _are_codes(right, left)):
-            cause = "codes"
+    if cause == "unknown" and (_are_codes(left, right) or _are_codes(right, left)):
+        cause = "codes"
     width = _width(left, right) if cause == "leading_zeros" else None
     return Near(cause, mended, of, affix, width, examples)
 
@@ -137,7 +136,9 @@ def _mends(
 
 def _prefix(ids: pl.Series) -> str:
     """What all ids begin with, up to its last character that is no digit: the numbers behind it may begin alike too."""
-    return os.path.commonprefix([ids.min() or "", ids.max() or ""]).rstrip("0123456789")  # type: ignore[list-item]
+    first, last = str(ids.min() or ""), str(ids.max() or "")
+    alike = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:alike].rstrip("0123456789")
 
 
 def _are_codes(ids: pl.Series, others: pl.Series) -> bool:

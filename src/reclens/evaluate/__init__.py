@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reclens._callable import make_callable
 from reclens.evaluate.compare import Comparison, Difference, compare
-from reclens.evaluate.predictions import PredictionEvaluation, evaluate_predictions
 from reclens.evaluate.overlap import id_problems
+from reclens.evaluate.predictions import PredictionEvaluation, evaluate_predictions
 from reclens.evaluate.protocol import EvaluationWarning, IdsWarning, TaskWarning, task_problems
 from reclens.evaluate.results import Evaluation, Gap, MetricResult
 from reclens.evaluate.run import DEFAULT_METRICS, evaluate

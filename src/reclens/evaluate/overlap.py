@@ -14,7 +14,6 @@ from reclens.errors import UnmatchedIdsError
 from reclens.evaluate.ground import Ground
 from reclens.evaluate.source import Source
 from reclens.schema import ITEM, USER
-from reclens.vocabulary import Vocabulary
 
 __all__ = ["IdProblem", "check_kinds", "check_overlap", "id_problems"]
 
@@ -61,9 +60,8 @@ def check_kinds(
 
 
 def check_overlap(
-    ground: Ground, source: Source, length: np.ndarray, counts: Mapping[str, Any], shown: pl.Series,
-    train: Dataset | None,
-) -> list[dict[str, Any]]:  # fmt: skip
+    ground: Ground, source: Source, length: np.ndarray, counts: Mapping[str, Any], train: Dataset | None
+) -> list[dict[str, Any]]:
     """Hold the ids of lists, truth and training data against each other, once everything has been measured.
 
     Args:
@@ -72,7 +70,6 @@ def check_overlap(
         length: Items in the list of each user of the ground, shape (users,).
         counts: ``lists_of_users_without_truth``, ``recommendations`` and ``outside``: recommendations of items that
             neither the catalogue nor, where there is none, the truth holds.
-        shown: Items of the catalogue (of the truth, where there is none) that stand in a list.
         train: The training part.
 
     Returns:
@@ -86,10 +83,17 @@ def check_overlap(
     has_truth = bool(ground.n_relevant.sum())
     if has_truth:
         found += _of_users(ground, source, length, counts["lists_of_users_without_truth"])
-        if train is not None and (train.card.get("split") or {}).get("method") != "by_user":
+        # Users whom nothing was learned of are what a split by users is made for.
+        by_user = train is not None and (train.card.get("split") or {}).get("method") == "by_user"
+        if (
+            train is not None
+            and ground.card["users_without_history"]
+            and not by_user
+            and not ground.card.get("history")
+        ):
             found += _of_training_users(ground, train)
-    if counts["recommendations"]:
-        found += _of_items(ground, source, counts, shown, has_truth=has_truth)
+    if counts["outside"]:
+        found += _of_items(ground, source, counts["recommendations"] - counts["outside"], has_truth=has_truth)
     if has_truth and ground.has_catalogue:
         found += _of_truth_items(ground, source)
     return found
@@ -98,69 +102,66 @@ def check_overlap(
 def _of_users(ground: Ground, source: Source, length: np.ndarray, others: int) -> Iterator[dict[str, Any]]:
     served = int((length > 0).sum())
     if not served and others:
-        items = ground.items.ids.gather(np.unique(ground.relevant))
-        near = explain_mismatch(source.ids(USER), ground.users.ids, crossed=items)
-        raise _unmatched(USER, (_LISTS, _TRUTH), near)
-    smaller = min(served + others, len(ground.users))
-    if not others or served == len(ground.users):
-        return
-    strangers = _strangers(source.ids(USER, rows=_ROWS), ground.users)
-    near = explain_mismatch(strangers, ground.users.ids.filter(length == 0))
-    yield from _problem(USER, (_LISTS, _TRUTH), served, smaller, near)
+        items = ground.items.ids.gather(_relevant(ground))
+        raise _unmatched(USER, (_LISTS, _TRUTH), explain_mismatch(source.ids(USER), ground.users.ids, crossed=items))
+    if others and served < len(ground.users):
+        listed = source.ids(USER, rows=_ROWS).unique()
+        near = explain_mismatch(_outside(listed, ground.users.ids), ground.users.ids.filter(length == 0))
+        yield from _problem(USER, (_LISTS, _TRUTH), served, min(served + others, len(ground.users)), near)
 
 
 def _of_training_users(ground: Ground, train: Dataset) -> Iterator[dict[str, Any]]:
-    known = np.zeros(len(ground.users), bool)
-    codes = ground.users.encode(train.user_vocabulary.ids)
-    known[codes[codes >= 0]] = True
-    if known.all():
-        return
-    near = explain_mismatch(ground.users.ids.filter(~known), train.user_vocabulary.ids.filter(codes < 0))
-    yield from _problem(USER, (_TRUTH, _TRAIN), int(known.sum()), len(known), near)
+    users, known = ground.users.ids, train.user_vocabulary.ids
+    cold = _outside(users, known)
+    near = explain_mismatch(cold, _outside(known, users))
+    yield from _problem(USER, (_TRUTH, _TRAIN), len(users) - len(cold), min(len(users), len(known)), near)
 
 
-def _of_items(
-    ground: Ground, source: Source, counts: Mapping[str, Any], shown: pl.Series, *, has_truth: bool
-) -> Iterator[dict[str, Any]]:
-    inside = counts["recommendations"] - counts["outside"]
-    truth = ground.items.ids.gather(np.unique(ground.relevant))
-    side = (_TRAIN if ground.card["train"] else _OFFERED) if ground.has_catalogue else _TRUTH
-    held = ground.catalogue.in_catalogue
-    if not inside:
-        # What stands deeper than any metric looks, or in lists of other users, tells that the ids are the same.
-        listed = source.ids(ITEM).unique()
-        if not (ground.items.encode(listed) >= 0).any():
-            users = ground.users.ids if has_truth else None
-            near = explain_mismatch(listed, truth if has_truth else ground.items.ids.filter(held), crossed=users)
-            raise _unmatched(ITEM, (_LISTS, _TRUTH if has_truth else side), near)
-    if not counts["outside"]:
-        return
-    strangers = _strangers(source.ids(ITEM, rows=_ROWS), ground.items)
-    near = explain_mismatch(strangers, ground.items.ids.filter(held).filter(~_among(ground.items.ids.filter(held), shown)))
-    yield from _problem(ITEM, (_LISTS, side), inside, counts["recommendations"], near)
+def _of_items(ground: Ground, source: Source, inside: int, *, has_truth: bool) -> Iterator[dict[str, Any]]:
+    side = _catalogue_of(ground) if ground.has_catalogue else _TRUTH
+    held = ground.items.ids.filter(ground.catalogue.in_catalogue)
+    # What stands deeper than any metric looks, or in lists of other users, tells that the ids are the same.
+    listed = source.ids(ITEM, rows=_ROWS if inside else None).unique()
+    strangers = _outside(listed, held)
+    if len(strangers) == len(listed) and not inside:
+        truth = ground.items.ids.gather(_relevant(ground))
+        if not has_truth:
+            raise _unmatched(ITEM, (_LISTS, side), explain_mismatch(listed, held))
+        if len(_outside(listed, truth)) == len(listed):
+            near = explain_mismatch(listed, truth, crossed=ground.users.ids)
+            raise _unmatched(ITEM, (_LISTS, _TRUTH), near)
+    near = explain_mismatch(strangers, _outside(held, listed))
+    yield from _problem(ITEM, (_LISTS, side), len(listed) - len(strangers), min(len(listed), len(held)), near)
 
 
 def _of_truth_items(ground: Ground, source: Source) -> Iterator[dict[str, Any]]:
-    held, relevant = ground.catalogue.in_catalogue, np.unique(ground.relevant)
-    cold = relevant[~held[relevant]]
-    if not len(cold):
+    relevant = _relevant(ground)
+    is_cold = ~ground.catalogue.in_catalogue[relevant]
+    if not is_cold.any():
         return
-    side = _TRAIN if ground.card["train"] else _OFFERED
-    ids, offered = ground.items.ids.gather(cold), ground.items.ids.filter(held)
-    near = explain_mismatch(ids, offered)
-    # Items that nobody had before can be listed all the same, by their content: then the ids are the same.
-    if len(cold) == len(relevant) and not _among(ids, source.ids(ITEM)).any():
-        raise _unmatched(ITEM, (_TRUTH, side), near)
-    yield from _problem(ITEM, (_TRUTH, side), len(relevant) - len(cold), len(relevant), near)
+    cold, held = (ground.items.ids.gather(codes) for codes in (relevant[is_cold],
+                  np.flatnonzero(ground.catalogue.in_catalogue)))  # fmt: skip
+    near = explain_mismatch(cold, _outside(held, ground.items.ids.gather(relevant)))
+    sides = _TRUTH, _catalogue_of(ground)
+    # Items that nobody had before can be recommended all the same, by their content: where lists hold them and no
+    # mend brings them to the catalogue, the ids are the same.
+    if is_cold.all() and (near.mended or len(_outside(cold, source.ids(ITEM).unique())) == len(cold)):
+        raise _unmatched(ITEM, sides, near)
+    yield from _problem(ITEM, sides, int((~is_cold).sum()), min(len(relevant), len(held)), near)
 
 
-def _strangers(ids: pl.Series, known: Vocabulary) -> pl.Series:
-    ids = ids.unique(maintain_order=True)
-    return ids.filter(known.encode(ids) < 0)
+def _relevant(ground: Ground) -> np.ndarray:
+    """Codes of the items of the truth."""
+    return np.flatnonzero(np.bincount(ground.relevant, minlength=len(ground.items)))
 
 
-def _among(ids: pl.Series, others: pl.Series) -> pl.Series:
-    return ids.is_in(others.cast(ids.dtype).unique().implode())
+def _catalogue_of(ground: Ground) -> str:
+    return _TRAIN if ground.card["train"] else _OFFERED
+
+
+def _outside(ids: pl.Series, others: pl.Series) -> pl.Series:
+    """The ids, each once, that are not among the others."""
+    return ids.filter(~ids.is_in(others.implode()))
 
 
 def _is_id(kind: pl.DataType) -> bool:
@@ -192,13 +193,10 @@ def id_problems(card: Mapping[str, Any]) -> list[str]:
     """What is odd about the ids of an evaluation, in words: one for each entry of ``card["id_problems"]``."""
     said: list[str] = []
     for each in card.get("id_problems", ()):
-        first, second = sides = each["sides"]
-        of_lists = first == _LISTS and each["column"] == ITEM
-        unit = "recommendations" if of_lists else f"{each['column'].removesuffix('_id')}s of {first}"
-        where = f"are of items of {second}" if of_lists else f"are in {second}"
+        sides, kind = each["sides"], each["column"].removesuffix("_id")
         only = "only " if each["code"] == "few_shared" else ""
         parts = [
-            f"{only}{each['shared']:,} of {each['of']:,} {unit} {where}; not in common are, for example, "
+            f"{sides[0]} and {sides[1]} share {only}{each['shared']:,} of {each['of']:,} {kind}s; not shared are "
             + _examples(sides, each["examples"]),
             _why(each["cause"], each["mended"], each["mended_of"], each["affix"], sides),
             _fix(each["column"], sides, each["cause"], each["width"]) if each["mended"] else "",
@@ -231,11 +229,11 @@ def _why(cause: Cause, mended: int, of: int, affix: str | None, sides: Sequence[
 
 
 def _fix(column: str, sides: Sequence[str], cause: Cause, width: int | None) -> str:
-    """What to do about it; what stands after a comma is for Python."""
+    """What to do about it."""
     said: Mapping[Cause, str] = {
-        "type": "Read all tables with ids='text'.",
-        "leading_zeros": "Read all tables with ids='unpadded'"
-        + (f", or fill the zeros up: pl.col('{column}').cast(pl.String).str.zfill({width})." if width else "."),
+        "type": f"Bring all tables to text: pl.col('{column}').cast(pl.String).",
+        "leading_zeros": f"Fill them up where they were lost: pl.col('{column}').cast(pl.String).str.zfill({width})."
+        if width else f"Take them off on the other side too: pl.col('{column}').str.replace('^0+', '').",
         "decimals": f"Write whole numbers where {sides[0]} or {sides[1]} are made.",
         "swapped": "Name both columns of one of the tables: columns={'user_id': 'its users', 'item_id': 'its items'}.",
         "codes": "Turn the codes back into ids by the library's own map before the lists are written.",

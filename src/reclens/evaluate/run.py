@@ -367,7 +367,7 @@ def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, trai
         "recommendations_seen_in_training": sum(part.seen for part in parts) if ground.profiles is not None else None,
     }
     counted = {**counts, "outside": sum(part.outside for part in parts)}
-    problems = check_overlap(ground, source, length, counted, shown.filter(pl.col("count") > 0)[ITEM], train)
+    problems = check_overlap(ground, source, length, counted, train)
     texts = tuple(spec.text for spec in plan.specs)
     card = make_card(
         ground.card, counts, source_card=source.card, rules=source.rules, train=train, metrics=texts, depth=plan.depth,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from reclens.errors import UsageError
-from reclens.evaluate import Comparison, Evaluation, task_problems
+from reclens.evaluate import Comparison, Evaluation, id_problems, task_problems
 from reclens.metrics import describe
 from reclens.report import charts, tables
 from reclens.report.page import Document, Section, definition_of, figure_of, render
@@ -179,6 +179,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     ]
     rows += [(f"Truth: {rule['rule']}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
     rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
+    rows += [("Ids that do not match", problem) for problem in id_problems(card)]
     rows += [("Task and lists do not fit", problem) for problem in task_problems(card)]
     return [*rows, *((f"Note {number}", note) for number, note in enumerate(split.get("notes", []), 1))]
 
@@ -203,7 +204,7 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
 
 def oddities(card: Mapping[str, Any]) -> list[str]:
     """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count."""
-    return [*task_problems(card), *_of_lists(card), *_of_truth(card)]
+    return [*id_problems(card), *task_problems(card), *_of_lists(card), *_of_truth(card)]
 
 
 def _of_lists(card: Mapping[str, Any]) -> list[str]:

@@ -23,7 +23,7 @@ from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import choose_many, plain, table
 from reclens.data.sources import Raw
 from reclens.errors import RecLensError
-from reclens.evaluate import DEFAULT_METRICS, Evaluation
+from reclens.evaluate import DEFAULT_METRICS, Evaluation, id_problems
 from reclens.report import oddities, tables
 from reclens.workspace import Workspace
 
@@ -107,8 +107,12 @@ def _result(workspace: Workspace) -> None:
         return
     st.subheader("Result")
     table(tables.leaderboard({result.system: result}), key="brought")
+    loud = id_problems(result.card)
     for line in oddities(result.card):
-        st.text(f"• {line}")
+        if line in loud:
+            st.warning(plain(in_words_of_the_page(line)), icon=":material/warning:")
+        else:
+            st.text(f"• {line}")
     kept: Kept | None = st.session_state.get("kept")
     if kept is not None:
         _is_kept(workspace, kept)
