@@ -59,16 +59,19 @@ _Settings = TypeVar("_Settings", bound=BaseModel)
 
 
 class DataSettings(_Section):
-    """Where the data comes from; without a path it is synthetic."""
+    """Where the data comes from, and how it is read; without a path it is synthetic.
+
+    A name in ``columns`` and ``read`` may say which file it is about: ``"users:user_id"``.
+    """
 
     path: str | None = None
     users: str | None = None
     items: str | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, str | int] = Field(default_factory=dict)
     duplicates: Literal["last", "sum", "error"] = "last"
-    read: dict[Literal["bad_rows", "delimiter", "encoding", "query", "table", "timestamp_format"], str] = Field(
-        default_factory=dict
-    )
+    read: dict[str, str | bool] = Field(default_factory=dict)
+    lists: dict[str, str] = Field(default_factory=dict)
+    ids: Literal["text"] | None = None
     min_rating: float | None = None
     k_core: int | None = Field(default=None, ge=1)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reclens.cli import main
-from reclens.cli.reading import as_options
+from reclens.cli.asked import in_words_of
 
 TRUTH = "user_id,item_id\n1,8\n2,9\n"
 TRAIN = "user_id,item_id\n1,9\n2,7\n3,8\n"
@@ -54,8 +54,8 @@ def value(said) -> float:
     [
         ("", "lists.csv: the file is empty"),
         ("user_id,item_id,rank\n", "lists.csv: there are no rows"),
-        ("customer,sku,rank\n1,2,3\n", "Name it: --column user_id=customer."),
-        ("user_id,item_id,rank\n1,Amélie,1\n".encode("latin-1"), "such as --read encoding=latin-1"),
+        ("customer,sku,rank\n1,2,3\n", "Name it: --column lists:user_id=customer."),
+        ("user_id,item_id,rank\n1,Amélie,1\n".encode("latin-1"), "such as --read lists:encoding=latin-1"),
         (b"\0\1\2", "lists.csv: this is not text"),
         ("user_id,item_id,rank\n1,8,1\n,8,2\n", "column 'user_id', row 2: the id is missing"),
         ("user_id,item_id,score\n1,8,nan\n", "column 'score', row 1: the number is missing"),
@@ -159,7 +159,14 @@ def test_trec_files_in_and_out(run, tmp_path: Path) -> None:
 
 
 def test_advice_in_the_words_of_the_command_line() -> None:
-    assert as_options("Without times, pass columns={'timestamp': None}.") == "Without times, pass --column timestamp=."
-    assert as_options("for another encoding pass encoding=.") == "for another encoding pass --read encoding=…."
-    assert as_options("Choose one with table='name'.") == "Choose one with --read table=name."
-    assert as_options("l2=500: expected a number") == "l2=500: expected a number"
+    for said, here in (
+        ("Without times, pass columns={'timestamp': None}.", "Without times, pass --column timestamp=."),
+        ("for another encoding pass encoding=.", "for another encoding pass --read encoding=…."),
+        ("Choose one with table='name'.", "Choose one with --read table=name."),
+        ("l2=500: expected a number", "l2=500: expected a number"),
+        ("columns={'user_id': 0, 'item_id': 4}.", "--column user_id=0 --column item_id=4."),
+        ("pass header=True.", "pass --read header=true."),
+        ("Name it: columns={'item_id': 'the film'}.", "Name it: --column item_id='the film'."),
+    ):  # fmt: skip
+        assert in_words_of("options", said) == here
+        assert in_words_of("options", here) == here

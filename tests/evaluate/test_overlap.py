@@ -64,7 +64,7 @@ def test_no_id_in_common_is_an_error_with_the_likely_cause(
 
 
 def test_integers_against_the_same_as_text() -> None:
-    with pytest.raises(UnmatchedIdsError, match=r"as text 40 of 40 match. Bring all tables to text") as caught:
+    with pytest.raises(UnmatchedIdsError, match=r"as text 40 of 40 match. Read all tables with ids") as caught:
         measured(lists_of(NUMBERS, NUMBERS), truth_of([str(each) for each in NUMBERS], NUMBERS))
     assert caught.value.cause == "type"
 

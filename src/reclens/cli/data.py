@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reclens.cli.reading import ColumnOption, ReadOption
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
 
 __all__ = ["app", "convert", "fetch", "info", "split", "sql"]
@@ -19,10 +19,10 @@ Path_ = Annotated[str | None, typer.Argument(help="MovieLens zip or folder, RecB
 
 
 @app.command()
+@reads(data="path")
 def info(
     path: Path_ = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -32,14 +32,15 @@ def info(
     Example:
       reclens data info ml-100k.zip
     """
-    from reclens.cli.reading import load_data, reading
+    from reclens.cli.reading import load_data
     from reclens.cli.shared import emit, table_of
 
-    profile = load_data(path, options=reading(column, read), seed=seed).profile()
+    profile = load_data(path, reading, seed=seed).profile()
     emit(table_of(profile.name, profile.to_dicts()), format=format, out=out)
 
 
 @app.command()
+@reads(data="path")
 def split(
     path: Path_ = None,
     name: Annotated[str, typer.Option("--name", help="Name to keep the split under.")] = "split",
@@ -56,8 +57,7 @@ def split(
     task: TaskOption = "new_items",
     min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here on.")] = None,
     k_core: Annotated[int | None, typer.Option("--k-core", help="Keep users and items with so many.")] = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a split of that name.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -72,14 +72,14 @@ def split(
 
       reclens data split baskets.csv --method by_time --task with_repeats
     """
-    from reclens.cli.reading import load_data, reading
+    from reclens.cli.reading import load_data
     from reclens.cli.shared import say
     from reclens.data import filters
     from reclens.data import split as splits
     from reclens.errors import UnknownNameError
     from reclens.workspace import Workspace
 
-    data = load_data(path, options=reading(column, read), seed=seed)
+    data = load_data(path, reading, seed=seed)
     data = data if min_rating is None else filters.min_rating(data, min_rating)
     data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
     asked: Any = {"task": task}
@@ -122,12 +122,12 @@ def fetch(
 
 
 @app.command()
+@reads(data="path")
 def sql(
     name: Annotated[str | None, typer.Argument(help="Name of the query; without it they are listed.")] = None,
     path: Annotated[str | None, typer.Option("--data", "-d", help="Run it on this data; printed without it.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Parameter, as at_least=5.")] = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
@@ -142,7 +142,7 @@ def sql(
 
       reclens data sql interactions --data baskets.csv
     """
-    from reclens.cli.reading import load_data, reading
+    from reclens.cli.reading import load_data
     from reclens.cli.shared import emit, pairs, table_of
     from reclens.data import queries
 
@@ -150,20 +150,20 @@ def sql(
         rows = [{"query": query, "what it gives": about} for query, about in queries.names().items()]
         emit(table_of("Queries", rows), format=format, out=out)
         return
-    if path is None and not read:
+    if path is None and not reading.said:
         print(queries.text(name))
         return
     values: dict[str, Any] = {key: _json(value) for key, value in pairs(param, option="--param").items()}
-    found = queries.run(name, load_data(path, options=reading(column, read)), **values)
+    found = queries.run(name, load_data(path, reading), **values)
     emit(table_of(name, found.to_dicts(), columns=found.columns), format=format, out=out)
 
 
 @app.command()
+@reads(data="path")
 def convert(
     path: Annotated[str, typer.Argument(help="What to read.")],
     target: Annotated[Path, typer.Argument(help="A folder for RecBole files, or a .csv, .parquet or .qrels file.")],
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     quiet: QuietOption = False,
 ) -> None:
     """Write a data set as RecBole atomic files, CSV, Parquet or TREC qrels.
@@ -173,12 +173,12 @@ def convert(
     """
     import io
 
-    from reclens.cli.reading import load_data, reading
+    from reclens.cli.reading import load_data
     from reclens.cli.shared import say
     from reclens.errors import UsageError
     from reclens.workspace import write_bytes
 
-    data = load_data(path, options=reading(column, read))
+    data = load_data(path, reading)
     if target.suffix == ".qrels":
         from reclens.data.trec import write_qrels
 

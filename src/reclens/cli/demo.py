@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reading_of, reads, translated
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["demo", "run"]
 
 
+@reads(data="data")
 def demo(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="MovieLens zip or folder, or a table; synthetic data without it.")
     ] = None,
+    reading: Reading = NOTHING,
     task: TaskOption = "new_items",
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -42,7 +45,7 @@ def demo(
     if data is not None:
         content["data"] = {"path": data}
     settings = validate_settings(content, source="demo")
-    _run(settings, workspace=workspace, format=format, out=out, quiet=quiet)
+    _run(settings, reading, workspace=workspace, format=format, out=out, quiet=quiet)
 
 
 def run(
@@ -59,10 +62,14 @@ def run(
     """
     from reclens.settings import load_settings
 
-    _run(load_settings(config), workspace=workspace, format=format, out=out, quiet=quiet)
+    settings = load_settings(config)
+    with translated("toml"):
+        _run(settings, reading_of(settings.data), workspace=workspace, format=format, out=out, quiet=quiet)
 
 
-def _run(settings: JobSettings, *, workspace: Path, format: Format, out: Path | None, quiet: bool) -> None:
+def _run(
+    settings: JobSettings, reading: Reading, *, workspace: Path, format: Format, out: Path | None, quiet: bool
+) -> None:
     from reclens.cli import job
     from reclens.cli.shared import emit, prepare, progress_of, say
     from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
@@ -72,7 +79,11 @@ def _run(settings: JobSettings, *, workspace: Path, format: Format, out: Path | 
     with progress_of(quiet=quiet) as progress:
         prepare(progress, quiet=quiet)
         found = job.run_job(
-            settings, workspace=Workspace(workspace), say=lambda text: say(text, quiet=quiet), progress=progress
+            settings,
+            reading,
+            workspace=Workspace(workspace),
+            say=lambda text: say(text, quiet=quiet),
+            progress=progress,
         )
     emit(leaderboard(found.results, comparison=found.comparison), format=format, out=out)
     for sentence in found.comparison.verdict if found.comparison is not None else ():

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from reclens.cli.reading import ColumnOption, ReadOption
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
 __all__ = ["compare", "evaluate", "report"]
 
 
+@reads(lists="lists", truth="truth", train="train", history="history")
 def evaluate(
     lists: Annotated[
         str, typer.Argument(help="Lists of any system: CSV, Parquet, a TREC .run, or a run of the workspace.")
@@ -33,10 +34,7 @@ def evaluate(
     by: Annotated[
         list[str] | None, typer.Option("--by", help="Segment: a user attribute, or one of the split.")
     ] = None,
-    users: Annotated[str | None, typer.Option("--users", help="User attributes: CSV or Parquet.")] = None,
-    items: Annotated[str | None, typer.Option("--items", help="Item attributes: CSV or Parquet.")] = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     relevance: Annotated[str | None, typer.Option("--relevance", help="Column of graded relevance.")] = None,
     convention: Annotated[str, typer.Option("--convention", help="trec, recbole, lenskit, rectools …")] = "trec",
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
@@ -56,8 +54,9 @@ def evaluate(
 
       reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
     """
-    from reclens.cli.reading import load_data, load_lists, load_truth, reading
+    from reclens.cli.reading import load_data, load_lists, load_truth, text_lists
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.data.ids import text_ids
     from reclens.errors import UsageError
     from reclens.evaluate import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluate import evaluate as measure
@@ -65,20 +64,30 @@ def evaluate(
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
-    options, rules = reading(column, read), []
-    _fit_together(split=split, truth=truth, train=train, users=users, items=items, history=history)
+    rules: list[dict[str, Any]] = []
+    sides = {side: reading.paths[side] for side in ("users", "items")}
+    _fit_together(split=split, truth=truth, train=train, history=history, **sides)
     if split is not None:
         made = place.load("split", split)
         held_out, learned, told = made.test, made.train, made.fold_in
+        if reading.ids == "text":
+            held_out, learned = text_ids(held_out), learned.with_text_ids()
+            told = None if told is None else text_ids(told)
     elif truth is not None:
-        held_out, rules, graded = load_truth(truth, options=options)
+        held_out, rules, graded = load_truth(truth, reading)
         relevance = relevance or ("relevance" if graded else None)
-        learned = load_data(train, options=options, users=users, items=items) if train else None
-        told = load_truth(history, options=options)[0] if history else None
+        learned = load_data(train, reading, table="train") if train else None
+        told = load_truth(history, reading, table="history")[0] if history else None
     else:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
     runs = {each.name for each in place.list("run")}
-    found = place.load("run", lists) if lists in runs else load_lists(lists, options=options, name=name)
+    if lists in runs:
+        if reading.own("lists"):
+            raise UsageError(f"'{lists}' is a run of the workspace, of which nothing has to be said to read it.")
+        found = place.load("run", lists)
+        found = text_lists(found) if reading.ids == "text" else found
+    else:
+        found = load_lists(lists, reading, name=name)
     if learned is not None and by:
         missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
         plain = {each: each for each in missing if not {"×", "*"} & set(each)}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ __all__ = ["correlate"]
 _BY: Final = "cohort"
 
 
+@reads(data="data")
 def correlate(
     size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
+    reading: Reading = NOTHING,
     days: Annotated[int, typer.Option("--days", help="Days that everybody lives under each strategy.")] = 14,
     truth: Annotated[int, typer.Option("--truth", help="Times everybody lives under each, with other luck.")] = 4,
     segments: Annotated[bool, typer.Option("--segments/--overall", help="By cohort of users too.")] = True,
@@ -59,7 +62,7 @@ def correlate(
         if data is None:
             world = draw_world(preset(size), seed=seed)
         else:
-            world = fit_world(load_data(data, seed=seed), seed=seed)
+            world = fit_world(load_data(data, reading, seed=seed), seed=seed)
         found = offline_online(world, _measure, by=_BY, days=days, replicates=truth, seed=seed,
                                progress=progress)  # fmt: skip
     emit(correlation_table(found, segments=segments), format=format, out=out)

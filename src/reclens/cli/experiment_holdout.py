@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 __all__ = ["holdout"]
 
 
+@reads(attributes=False, data="data")
 def holdout(
     users: Annotated[int | None, typer.Option("--users", help="Users in all.")] = None,
     share: Annotated[float, typer.Option("--share", help="Share of them that is held out.")] = 0.05,
@@ -33,6 +35,7 @@ def holdout(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
+    reading: Reading = NOTHING,
     report: ReportOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -83,7 +86,7 @@ def holdout(
             given = {"size": size or "small", "arms": arms, "level": level, "seed": seed}
             settings = validate(SimulationSettings, given, source="options")
         keep_interrupts()
-        like = load_data(data, seed=settings.seed) if data is not None else None
+        like = load_data(data, reading, seed=settings.seed) if data is not None else None
         with progress_of(quiet=quiet) as progress:
             prepare(progress, "world", quiet=quiet)
             study, ages = live_long(settings, short=short, long=long, metric=metric, data=like, progress=progress)

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 __all__ = ["interference"]
 
 
+@reads(data="data")
 def interference(
     config: Annotated[Path | None, typer.Argument(help="A simulation with two arms, as TOML.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a simulation in which a test goes wrong.")] = False,
@@ -29,6 +31,7 @@ def interference(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the worlds to MovieLens, RecBole or a table.")
     ] = None,
+    reading: Reading = NOTHING,
     report: ReportOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -67,7 +70,7 @@ def interference(
         given = {"size": size, "arms": arms, "days": days, "seed": seed}
         settings = validate(SimulationSettings, given, source="options")
     keep_interrupts()
-    like = load_data(data, seed=settings.seed) if data is not None else None
+    like = load_data(data, reading, seed=settings.seed) if data is not None else None
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)
         found = study(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _MODELS: Final = ("random", "popular", "user_knn", "item_knn", "ease", "pure_svd
 """Whose order is compared."""
 
 
+@reads(data="data")
 def simulate(
     config: Annotated[Path | None, typer.Argument(help="The simulation, as TOML; options without it.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a simulation to start from.")] = False,
@@ -32,6 +34,7 @@ def simulate(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
+    reading: Reading = NOTHING,
     logs: Annotated[Path | None, typer.Option("--logs", help="Folder to write logs to; it must not exist.")] = None,
     report: ReportOption = None,
     seed: SeedOption = 0,
@@ -69,7 +72,7 @@ def simulate(
         given = {"size": size, "arms": arms, "days": days, "training": training, "replicates": truth, "seed": seed}
         settings = validate(SimulationSettings, given, source="options")
     keep_interrupts()
-    like = load_data(data, seed=settings.seed) if data is not None else None
+    like = load_data(data, reading, seed=settings.seed) if data is not None else None
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)
         found = run_simulation(settings, data=like, folder=logs, progress=progress)
@@ -86,6 +89,7 @@ def simulate(
         say(f"logs: {logs}", quiet=quiet)
 
 
+@reads(data="data", impressions="impressions")
 def realism(
     data: Annotated[str, typer.Argument(help="What the world should be like: MovieLens, RecBole or a table.")],
     factors: Annotated[int, typer.Option("--factors", help="Dimensions of taste.")] = 16,
@@ -93,6 +97,7 @@ def realism(
         str | None,
         typer.Option("--impressions", help="Lists that were shown: user_id, item_id, position (from 1), clicked."),
     ] = None,
+    reading: Reading = NOTHING,
     order: Annotated[bool, typer.Option("--order/--no-order", help="Whether models rank as on the data.")] = True,
     past_test: Annotated[
         str | None,
@@ -117,9 +122,8 @@ def realism(
 
       reclens experiment realism events.parquet --past-test ease:popular:0.05:0.12
     """
-    from reclens.cli.reading import load_data
+    from reclens.cli.reading import load_data, load_rows
     from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
-    from reclens.experiment.history import read_columns
     from reclens.experiment.simulation import ArmSettings, make_arm
     from reclens.world import _answers as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared
     from reclens.world.fitting import fit_world
@@ -129,8 +133,8 @@ def realism(
 
     keep_interrupts()
     past = _past(past_test) if past_test is not None else None
-    real = load_data(data, seed=seed)
-    theirs = read_columns(impressions) if impressions is not None else None
+    real = load_data(data, reading, seed=seed)
+    theirs = load_rows(impressions, reading, table="impressions") if impressions is not None else None
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)
         progress("fit the world", 0, 1)

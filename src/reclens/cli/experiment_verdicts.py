@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
 __all__ = ["off_policy", "verdicts"]
 
 
+@reads(data="data")
 def verdicts(
     size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
     control: Annotated[str, typer.Option("--control", help="Model of the control.")] = "popular",
@@ -24,6 +26,7 @@ def verdicts(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
+    reading: Reading = NOTHING,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -54,7 +57,7 @@ def verdicts(
         if data is None:
             world = draw_world(preset(size, click_rate=click_rate), seed=seed)
         else:
-            real = load_data(data, seed=seed)
+            real = load_data(data, reading, seed=seed)
             like = {"users": len(real.user_vocabulary), "click_rate": click_rate}
             world = fit_world(real, validate(WorldSettings, like, source="options"), seed=seed)
         given = {"control": {"model": control, "k": k}, "treatment": {"model": treatment, "k": k, "changed": True}}

@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from reclens import models
-from reclens.cli.reading import load_data
+from reclens.cli.reading import Reading, load_data
 from reclens.data import filters, segments, split
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
@@ -43,7 +43,7 @@ class JobResult:
 
 
 def run_job(
-    settings: JobSettings, *, workspace: Workspace, say: Callable[[str], None], progress: Progress
+    settings: JobSettings, reading: Reading, *, workspace: Workspace, say: Callable[[str], None], progress: Progress
 ) -> JobResult:
     """Run a job and keep everything in the workspace; a line for every step."""
     started = time.monotonic()
@@ -55,7 +55,7 @@ def run_job(
     systems = (*settings.models, *settings.pipelines)
     if "baseline" in settings.compare.model_fields_set and settings.compare.baseline not in systems:
         raise UnknownNameError("baseline among the systems of the job", settings.compare.baseline, systems)
-    data = _read(settings)
+    data = _read(settings, reading)
     label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
     step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
          f"{len(data.item_vocabulary):,} items")  # fmt: skip
@@ -98,12 +98,9 @@ def run_job(
     return JobResult(results, comparison, report)
 
 
-def _read(settings: JobSettings) -> Dataset:
+def _read(settings: JobSettings, reading: Reading) -> Dataset:
     about = settings.data
-    options: dict[str, Any] = {**about.read, **({"columns": about.columns} if about.columns else {})}
-    if "duplicates" in about.model_fields_set:
-        options["duplicates"] = about.duplicates
-    data = load_data(about.path, options=options, users=about.users, items=about.items, seed=settings.seed)
+    data = load_data(about.path, reading, seed=settings.seed)
     if about.min_rating is not None:
         data = filters.min_rating(data, about.min_rating)
     if about.k_core is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.reading import ColumnOption, ReadOption
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ __all__ = ["app", "ask", "columns", "critique", "relax"]
 app = typer.Typer(help="Recommend by requirements, without a history: ask, relax, criticise.", no_args_is_help=True)
 
 DataOption = Annotated[str | None, typer.Option("--data", "-d", help="Interactions; synthetic without it.")]
-ItemsOption = Annotated[str | None, typer.Option("--items", help="Table of the items' attributes, if not in the data.")]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="A fitted model instead of --data.")]
 RequireOption = Annotated[
     list[str] | None, typer.Option("--require", "-r", help="What items have to meet, as 'year >= 1990'; repeat it.")
@@ -33,15 +32,14 @@ KOption = Annotated[int, typer.Option("--k", "-k", min=1, help="Items to show.")
 
 
 @app.command()
+@reads(data="data")
 def ask(
     require: RequireOption = None,
     prefer: PreferOption = None,
     user: UserOption = None,
     k: KOption = 10,
     data: DataOption = None,
-    items: ItemsOption = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     model: ModelOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -58,7 +56,7 @@ def ask(
     """
     from reclens.cli.shared import emit, say, table_of
 
-    asked = _knowledge((data, items, column, read), model, workspace, seed, require, prefer, quiet)
+    asked = _knowledge(data, reading, model, workspace, seed, require, prefer, quiet)
     for note in asked.notes():
         say(note, quiet=quiet)
     rows = _described(asked, asked.best(user=_id(user, asked.users_), k=k).to_dicts())
@@ -67,13 +65,12 @@ def ask(
 
 
 @app.command()
+@reads(data="data")
 def relax(
     require: RequireOption = None,
     user: UserOption = None,
     data: DataOption = None,
-    items: ItemsOption = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     model: ModelOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -88,7 +85,7 @@ def relax(
     """
     from reclens.cli.shared import emit, say, table_of
 
-    asked = _knowledge((data, items, column, read), model, workspace, seed, require, None, quiet)
+    asked = _knowledge(data, reading, model, workspace, seed, require, None, quiet)
     found = asked.relaxations(user=_id(user, asked.users_))
     if found.n_fit:
         say(f"{found.n_fit:,} items meet all requirements: nothing has to be dropped.", quiet=quiet)
@@ -99,6 +96,7 @@ def relax(
 
 
 @app.command()
+@reads(data="data")
 def critique(
     item: ItemArgument,
     critique: Annotated[
@@ -109,9 +107,7 @@ def critique(
     user: UserOption = None,
     k: KOption = 10,
     data: DataOption = None,
-    items: ItemsOption = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     model: ModelOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -128,7 +124,7 @@ def critique(
     """
     from reclens.cli.shared import emit, say, table_of
 
-    asked = _knowledge((data, items, column, read), model, workspace, seed, require, prefer, quiet)
+    asked = _knowledge(data, reading, model, workspace, seed, require, prefer, quiet)
     known, who = _id(item, asked.items_), _id(user, asked.users_)
     if critique is None:
         rows = asked.possible(known, user=who).to_dicts()
@@ -142,11 +138,10 @@ def critique(
 
 
 @app.command()
+@reads(data="data")
 def columns(
     data: DataOption = None,
-    items: ItemsOption = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     model: ModelOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -158,33 +153,33 @@ def columns(
     from reclens.cli.shared import emit, table_of
     from reclens.models._requirements import OPERATORS
 
-    asked = _knowledge((data, items, column, read), model, workspace, seed, None, None, quiet)
+    asked = _knowledge(data, reading, model, workspace, seed, None, None, quiet)
     rows = [{"column": name, "holds": kind, "operators": ", ".join(OPERATORS[kind])}
             for name, kind in asked.attributes_.kinds.items()]  # fmt: skip
     emit(table_of("Attributes of the items", rows, columns=["column", "holds", "operators"]), format=format, out=out)
 
 
 def _knowledge(
-    source: tuple[str | None, str | None, list[str] | None, list[str] | None], model: str | None, workspace: Path,
-    seed: int, require: list[str] | None, prefer: list[str] | None, quiet: bool,
+    data: str | None, reading: Reading, model: str | None, workspace: Path, seed: int, require: list[str] | None,
+    prefer: list[str] | None, quiet: bool,
 ) -> Knowledge:  # fmt: skip
     """A fitted model that is asked what the options say; a model's own requirements hold where they say nothing."""
-    from reclens.cli.reading import load_data, reading
+    from reclens.cli.reading import load_data
     from reclens.cli.shared import progress_of
     from reclens.errors import UsageError
     from reclens.models import Knowledge
     from reclens.workspace import Workspace
 
-    data, items, column, read = source
     if model is not None:
-        if data is not None or items is not None:
-            raise UsageError("--model is fitted already: leave out --data and --items.")
+        if data is not None:
+            raise UsageError("--model is fitted already: leave out --data.")
+        reading.refuse_all("--model is fitted already")
         fitted = Workspace(workspace).load("model", model)
         if not isinstance(fitted, Knowledge):
             raise UsageError(f"the model '{model}' is a '{fitted.name}', not a 'knowledge'.")
     else:
         with progress_of(quiet=quiet) as progress:
-            train = load_data(data, options=reading(column, read), items=items, seed=seed)
+            train = load_data(data, reading, seed=seed)
             fitted = Knowledge().fit(train, progress=progress)
     wishes = None if prefer is None else dict(map(_weighed, prefer))
     return fitted.asked(require=require, prefer=wishes)

@@ -32,7 +32,6 @@ from reclens.cli import (
     tune,
     workspace,
 )
-from reclens.cli.reading import as_options
 from reclens.errors import RecLensError
 
 __all__ = ["app", "main", "root"]
@@ -98,7 +97,7 @@ def main() -> None:
     except RecLensError as error:
         if os.environ.get("RECLENS_TRACEBACK"):
             raise
-        print(f"reclens: {as_options(str(error))}", file=sys.stderr)
+        print(f"reclens: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("reclens: interrupted; nothing half-written was left.", file=sys.stderr)

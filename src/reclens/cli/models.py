@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reclens.cli.reading import ColumnOption, ReadOption
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 from reclens.errors import UsageError
 
@@ -41,14 +41,14 @@ def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) 
         print(f"  {key} = {value!r}")
 
 
+@reads(data="data")
 def fit(
     model: Annotated[
         str | None, typer.Argument(help="Name of the recommender; see: reclens models list. Or --config names it.")
     ] = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="Learn from the training part of this split.")] = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     name: Annotated[str | None, typer.Option("--name", help="Name to keep it under; the model's by default.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Hyper-parameter, as l2=500.")] = None,
     config: Annotated[
@@ -70,7 +70,7 @@ def fit(
       reclens fit --config hybrid.toml --data ml-100k.zip
     """
     from reclens import models
-    from reclens.cli.reading import load_data, reading
+    from reclens.cli.reading import load_training
     from reclens.cli.shared import pairs, prepare, progress_of, say
     from reclens.workspace import Workspace
 
@@ -84,7 +84,7 @@ def fit(
     parameters |= {key: _value(value) for key, value in pairs(param, option="--param").items()}
     made = models.build(str(named), parameters)
     place = Workspace(workspace)
-    train = place.load("split", split).train if split else load_data(data, options=reading(column, read), seed=seed)
+    train = load_training(place, data, split, reading, seed=seed)
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "models", quiet=quiet)
         fitted = made.fit(train, progress=progress)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, load_data, load_training, load_truth, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from reclens.data.dataset import Dataset
     from reclens.pipeline import Pipeline
 
@@ -44,10 +43,12 @@ def list_rerankers(format: FormatOption = Format.table, out: OutOption = None) -
 
 
 @app.command()
+@reads(data="data")
 def fit(
     config: Annotated[Path, typer.Argument(help="TOML file of the pipeline; see the documentation of pipelines.")],
     data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
     split: SplitOption = None,
+    reading: Reading = NOTHING,
     name: Annotated[str | None, typer.Option("--name", help="Name to keep it under; the file's by default.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -66,7 +67,7 @@ def fit(
     made = Pipeline.from_toml(config)
     place = Workspace(workspace)
     with progress_of(quiet=quiet) as progress:
-        made.fit(_training(place, data, split, seed), progress=progress)
+        made.fit(load_training(place, data, split, reading, seed=seed), progress=progress)
     say(f"kept in {place.save(made, name or made.name, overwrite=overwrite)}", quiet=quiet)
 
 
@@ -141,11 +142,13 @@ def trace(
 
 
 @app.command()
+@reads(truth="truth", train="train")
 def evaluate(
     pipeline: NameArgument,
     split: SplitOption = None,
     truth: Annotated[str | None, typer.Option("--truth", help="Held-out interactions.")] = None,
     train: Annotated[str | None, typer.Option("--train", help="Training data that goes with --truth.")] = None,
+    reading: Reading = NOTHING,
     k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; the first is the primary one.")
@@ -173,10 +176,11 @@ def evaluate(
     place = Workspace(workspace)
     fitted = place.load("pipeline", pipeline)
     if split is not None:
+        reading.refuse_all("--split holds the data")
         made = place.load("split", split)
         learned, held_out, users = made.train, made.test, made.test_users
     elif truth is not None and train is not None:
-        learned, held_out = _training(place, train, None, seed), _table(truth)
+        learned, held_out = load_data(train, reading, table="train"), load_truth(truth, reading)[0]
         users = held_out["user_id"].unique().sort()
     else:
         raise UsageError("there is nothing to hold the lists against: pass --split NAME, or --truth and --train.")
@@ -194,10 +198,12 @@ def evaluate(
 
 
 @app.command()
+@reads(attributes=False, data="data")
 def diagram(
     pipeline: Annotated[str, typer.Argument(help="Name of a pipeline in the workspace, or its TOML file.")],
     data: Annotated[str | None, typer.Option("--data", "-d", help="For a TOML file: what to learn from.")] = None,
     split: SplitOption = None,
+    reading: Reading = NOTHING,
     users: Annotated[int, typer.Option("--users", help="Users who are served for the counts and times.")] = 1000,
     k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
     format: Annotated[Drawing, typer.Option("--format", "-f", help="How it is drawn.")] = Drawing.mermaid,
@@ -221,7 +227,7 @@ def diagram(
 
     place = Workspace(workspace)
     with progress_of(quiet=quiet) as progress, _rules_are_said():
-        fitted = _fitted(place, pipeline, data, split, seed, progress)
+        fitted = _fitted(place, pipeline, data, split, reading, seed, progress)
         run = fitted.run(fitted.users_.ids.head(users), k=k, progress=progress)
     draw = pipeline_mermaid if format is Drawing.mermaid else pipeline_svg
     text = draw(run.to_dicts(), k=k)
@@ -250,27 +256,15 @@ def _say_rules(card: Mapping[str, Any], *, quiet: bool) -> None:
         say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
 
 
-def _fitted(place: Any, pipeline: str, data: str | None, split: str | None, seed: int, progress: Any) -> Pipeline:
+def _fitted(
+    place: Any, pipeline: str, data: str | None, split: str | None, reading: Reading, seed: int, progress: Any
+) -> Pipeline:
     from reclens.pipeline import Pipeline
 
     if Path(pipeline).suffix != ".toml":
+        reading.refuse_all(f"'{pipeline}' is fitted already")
         return place.load("pipeline", pipeline)
-    return Pipeline.from_toml(pipeline).fit(_training(place, data, split, seed), progress=progress)
-
-
-def _training(place: Any, data: str | None, split: str | None, seed: int) -> Dataset:
-    from reclens.cli.reading import load_data
-
-    return place.load("split", split).train if split is not None else load_data(data, seed=seed)
-
-
-def _table(path: str) -> pl.DataFrame:
-    import polars as pl
-
-    from reclens.data.tables import read_table
-
-    table = read_table(path)
-    return table.collect() if isinstance(table, pl.LazyFrame) else table
+    return Pipeline.from_toml(pipeline).fit(load_training(place, data, split, reading, seed=seed), progress=progress)
 
 
 def _with_segments(train: Dataset, by: list[str]) -> Dataset:

@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from reclens.cli.reading import ColumnOption, ReadOption
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
 __all__ = ["evaluate_predictions", "predict"]
 
 
+@reads(attributes=False, pairs="pairs")
 def predict(
     model: Annotated[str, typer.Argument(help="Name of a model in the workspace, fitted with feedback=explicit.")],
     split: Annotated[str | None, typer.Option("--split", help="Predict the test part of this split.")] = None,
     pairs: Annotated[str | None, typer.Option("--pairs", help="Pairs user_id, item_id: CSV or Parquet.")] = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     fallback: Annotated[
         str, typer.Option("--fallback", help="What a pair without neighbours gets: mean, or none for nothing.")
     ] = "mean",
@@ -35,7 +35,7 @@ def predict(
 
       reclens predict item_knn --split s --format csv --out predictions.csv
     """
-    from reclens.cli.reading import load_truth, reading
+    from reclens.cli.reading import load_truth
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
     from reclens.errors import UsageError
     from reclens.workspace import Workspace
@@ -45,9 +45,10 @@ def predict(
     place = Workspace(workspace)
     fitted = place.load("model", model)
     if split is not None:
+        reading.refuse_all("--split holds what is predicted")
         asked = place.load("split", split).test
     else:
-        asked = load_truth(str(pairs), options=reading(column, read))[0]
+        asked = load_truth(str(pairs), reading, table="pairs")[0]
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "models", quiet=quiet)
         found = fitted.predict(asked, fallback=fallback, clip=clip, progress=progress)
@@ -58,6 +59,7 @@ def predict(
     emit(table_of(f"Predictions of {model}", rows, columns=[*columns, "fallback"]), format=format, out=out)
 
 
+@reads(attributes=False, predictions="predictions", truth="truth")
 def evaluate_predictions(
     predictions: Annotated[str, typer.Argument(help="user_id, item_id, prediction: CSV or Parquet of any system.")],
     truth: Annotated[
@@ -69,8 +71,7 @@ def evaluate_predictions(
         list[str] | None, typer.Option("--metric", "-m", help="rmse, mae, user_rmse or user_mae; all by default.")
     ] = None,
     by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation of the split.")] = None,
-    column: ColumnOption = None,
-    read: ReadOption = None,
+    reading: Reading = NOTHING,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     name: Annotated[str | None, typer.Option("--name", help="Name of the system; that of the file by default.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -84,23 +85,25 @@ def evaluate_predictions(
     Example:
       reclens evaluate-predictions predictions.csv --truth test.csv -m rmse -m mae
     """
-    from reclens.cli.reading import load_truth, reading
+    from reclens.cli.reading import load_truth
     from reclens.cli.shared import emit, say, table_of
+    from reclens.data.ids import text_ids
     from reclens.evaluate import evaluate_predictions as measure
     from reclens.metrics import OF_PREDICTIONS
     from reclens.workspace import Workspace
 
-    options = reading(column, read)
-    rows = load_truth(predictions, options=options)[0]
+    rows = load_truth(predictions, reading, table="predictions")[0]
     train, held_out = None, None
     if split is not None:
         made = Workspace(workspace).load("split", split)
         train, held_out = made.train, made.test
+        if reading.ids == "text":
+            train, held_out = train.with_text_ids(), text_ids(held_out)
     if train is not None and by:
         absent = [each for each in by if train.segments is None or each not in train.segments.columns]
         train = train.with_segments(**{each: each for each in absent if not {"×", "*"} & set(each)})
     if truth is not None:
-        held_out = load_truth(truth, options=options)[0]
+        held_out = load_truth(truth, reading)[0]
     found = measure(rows, held_out, train=train, metrics=metric or list(OF_PREDICTIONS), by=by or (), level=level,
                     rng=seed, name=name or Path(predictions).stem)  # fmt: skip
     left_out = found.card["ratings_without_prediction"]

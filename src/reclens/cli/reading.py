@@ -1,132 +1,250 @@
-"""How the commands read data, lists and truth: from whatever kind of file it is, with the options of the readers."""
+"""How the commands read data, lists and truth: one bundle of options, the same on every command, and its loaders.
+
+``@reads(data="path")`` gives a command ``--column``, ``--read``, ``--lists``, ``--ids``, ``--users`` and ``--items``,
+and hands it what they say as a :class:`Reading`. A job of TOML says the same in ``[data]``.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from reclens.cli.shared import pairs
-from reclens.errors import UnknownNameError, UsageError
+from reclens.cli.asked import Reading, Words, in_words_of
+from reclens.errors import RecLensError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from reclens.data.clean import Cleaner
     from reclens.data.dataset import Dataset
     from reclens.schema import Recommendations
+    from reclens.settings import DataSettings
+    from reclens.workspace import Workspace
 
 __all__ = [
-    "ColumnOption",
-    "ReadOption",
-    "as_options",
+    "NOTHING",
+    "Reading",
     "holds_open_bandit",
     "load_data",
     "load_lists",
+    "load_rows",
+    "load_training",
     "load_truth",
-    "reading",
+    "reading_of",
+    "reads",
+    "text_lists",
+    "translated",
 ]
 
-ColumnOption = Annotated[
-    list[str] | None, typer.Option("--column", "-c", help="Name a column, as user_id=uid; repeat it.")
-]
-ReadOption = Annotated[
-    list[str] | None,
-    typer.Option("--read", help="How to read files, as encoding=latin-1, bad_rows=drop, table=NAME; repeat it."),
-]
+_BUNDLE: Final[dict[str, Any]] = {
+    "users": Annotated[str | None, typer.Option("--users", help="Attributes of the users: a file with user ids.")],
+    "items": Annotated[str | None, typer.Option("--items", help="Attributes of the items: a file with item ids.")],
+    "column": Annotated[
+        list[str] | None,
+        typer.Option("--column", "-c", help="Name a column, as user_id=uid, or its place, as user_id=0; of one file, "
+                                            "as TABLE:user_id=uid. Repeat it."),
+    ],
+    "read": Annotated[
+        list[str] | None,
+        typer.Option("--read", help="How to read files, as encoding=latin-1, header=false or bad_rows=drop; of one "
+                                    "file, as TABLE:encoding=latin-1. Repeat it."),
+    ],
+    "lists": Annotated[
+        list[str] | None,
+        typer.Option("--lists", help="An attribute of several values, and what is between them, as 'genres=|'."),
+    ],
+    "ids": Annotated[str | None, typer.Option("--ids", help="text: take all ids as text, on every side.")],
+}  # fmt: skip
+NOTHING: Final = Reading()
+"""The default of the parameter that :func:`reads` replaces."""
 
-_OPTIONS: Final = ("bad_rows", "delimiter", "duplicates", "encoding", "query", "table", "timestamp_format")
-_OF_INTERACTIONS: Final = ("duplicates", "timestamp_format")
-_RUNS: Final = (".run", ".trec")
+_NAMES: Final = {"lists": "lists_in"}
+"""The options whose parameters have another name, as commands have an argument of that one."""
 
 
-def reading(column: list[str] | None, read: list[str] | None) -> dict[str, Any]:
-    """The arguments of a reader from ``--column`` and ``--read``; ``-c rating=`` leaves a column out.
+def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callable[[Callable[..., None]], Any]:
+    """Give a command the options of the readers in place of its parameter ``reading``.
+
+    Args:
+        attributes: Whether it takes attributes of users and items.
+        ids: Whether its tables hold ids of users and items, which ``--ids text`` is about.
+        **tables: What the command reads: name of the table = name of the parameter that has its path.
+    """
+    off = ((() if attributes else ("users", "items", "lists")) + (() if ids else ("ids",)))  # fmt: skip
+    options = {name: kind for name, kind in _BUNDLE.items() if name not in off}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        bundle = [inspect.Parameter(_NAMES.get(name, name), inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None,
+                                    annotation=kind) for name, kind in options.items()]  # fmt: skip
+        parameters: list[inspect.Parameter] = []
+        for each in own.parameters.values():
+            parameters += bundle if each.name == "reading" else [each]
+
+        @functools.wraps(command)
+        def call(**values: Any) -> None:
+            said = {name: values.pop(_NAMES.get(name, name)) for name in options}
+            paths = {table: values[parameter] for table, parameter in tables.items()}
+            paths |= {side: said[side] for side in ("users", "items") if side in said}
+            with translated("options"):
+                reading = Reading.from_options(
+                    paths, column=said["column"], read=said["read"], lists=said.get("lists"), ids=said.get("ids")
+                )
+                command(**values, reading=reading)
+
+        del call.__wrapped__  # pyright: ignore[reportAttributeAccessIssue] - its signature is not that of the command
+        call.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        return call
+
+    return decorate
+
+
+def reading_of(about: DataSettings) -> Reading:
+    """What a job says in ``[data]``.
 
     Raises:
-        UsageError: If one has no ``=``, or is no option of the readers.
+        UsageError: If a key is of no use to any file.
     """
-    options: dict[str, Any] = dict(pairs(read, option="--read"))
-    for name in options:
-        if name not in _OPTIONS:
-            raise UnknownNameError("option --read", name, _OPTIONS)
-    if "delimiter" in options:
-        options["delimiter"] = options["delimiter"].replace("\\t", "\t") or " "
-    columns = {ours: theirs or None for ours, theirs in pairs(column, option="--column").items()}
-    return options | ({"columns": columns} if columns else {})
+    read = {**about.read, **({"duplicates": about.duplicates} if "duplicates" in about.model_fields_set else {})}
+    paths = {"data": about.path, "users": about.users, "items": about.items}
+    return Reading.of_settings(paths, columns=about.columns, read=read, lists=about.lists, ids=about.ids, words="toml")
 
 
-def as_options(message: str) -> str:
-    """An error's advice in the words of the command line: ``bad_rows='drop'`` is ``--read bad_rows=drop`` here.
-
-    >>> as_options("Name it: columns={'user_id': 'customer'}.")
-    'Name it: --column user_id=customer.'
-    >>> as_options("or pass bad_rows='drop' to leave them out")
-    'or pass --read bad_rows=drop to leave them out'
-    """
-    message = re.sub(r"columns=\{'(\w+)': (?:'([^']*)'|None)\}", lambda m: f"--column {m[1]}={m[2] or ''}", message)
-    return re.sub(rf"\b({'|'.join(_OPTIONS)})=(?:'([^']*)')?", lambda m: f"--read {m[1]}={m[2] or '…'}", message)
+@contextmanager
+def translated(words: Words, table: str = "") -> Generator[None]:
+    """Give the advice of errors in the words of those who read it; see :func:`reclens.cli.asked.in_words_of`."""
+    try:
+        yield
+    except RecLensError as error:
+        error.args = (in_words_of(words, str(error), table),)
+        raise
 
 
-def load_data(
-    path: str | None, *, options: Mapping[str, Any] | None = None, users: str | None = None, items: str | None = None,
-    seed: int = 0,
-) -> Dataset:  # fmt: skip
+def load_data(path: str | None, reading: Reading, *, table: str = "data", seed: int = 0) -> Dataset:
     """Read a data set from wherever it is: MovieLens, RecBole, a table; synthetic without a path."""
-    given = dict(options or {})
-    if path is None and "query" not in given:
+    how = reading.of(table)
+    if path is None and "query" not in how:
         from reclens.data.synthetic import synthetic_movielens
 
+        reading.refuse_all("no file is named, and the synthetic data is not read from one")
         return synthetic_movielens(rng=seed)
-    from reclens.data.movielens import read_movielens
-    from reclens.data.tables import read
+    with translated(reading.words, reading.prefix(table)):
+        data = _load_data(path, how, reading, table)
+    return data.with_text_ids() if reading.ids == "text" else data
 
-    kind = "table" if path is None else _kind(Path(path))
-    if kind == "table" and path is not None and not given and holds_open_bandit(path):
-        raise UsageError(
-            f"{path} is the Open Bandit Dataset, a log of what was shown and no set of interactions. Use it with "
-            "'reclens experiment off-policy', or rl.read_open_bandit(path) in Python."
-        )
+
+def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: str) -> Dataset:
+    kind = "table" if path is None else reading.kind(table)
+    if kind in ("movielens", "recbole"):
+        sides = [f"--{side}" for side in ("users", "items") if reading.paths.get(side) is not None]
+        if sides or reading.lists:
+            raise UsageError(f"{path} brings attributes of its own: leave {', '.join(sides) or '--lists'} out.")
     if kind == "movielens":
-        if given:
-            raise UsageError(f"{path} is a MovieLens data set, whose layout is known: it takes no {', '.join(given)}.")
+        from reclens.data.movielens import read_movielens
+
         return read_movielens(str(path))
     if kind == "recbole":
         from reclens.data.recbole import read_recbole
 
-        odd = set(given) - {"columns", "duplicates", "bad_rows"}
-        if odd:
-            raise UsageError(f"{path} holds RecBole files: they take no {', '.join(sorted(odd))}.")
-        return read_recbole(str(path), **given)
-    return read(path, users=users, items=items, **given)
+        return read_recbole(str(path), **how)
+    if path is not None and not how and holds_open_bandit(path):
+        raise UsageError(
+            f"{path} is the Open Bandit Dataset, a log of what was shown and no set of interactions. Use it with "
+            "'reclens experiment off-policy', or rl.read_open_bandit(path) in Python."
+        )
+    from reclens.data.columns import INTERACTIONS
+    from reclens.data.sources import load
+    from reclens.data.tables import make_dataset
+
+    of_rows = {name: how.pop(name) for name in ("duplicates", "bad_rows", "timestamp_format") if name in how}
+    columns = how.pop("columns", None)
+    raw = load(path, columns=columns, wanted=INTERACTIONS, **how)
+    users, items = (_side(reading, side, f"{side.removesuffix('s')}_id") for side in ("users", "items"))
+    return make_dataset(raw, users=users, items=items, columns=columns, **of_rows)
 
 
-def load_lists(path: str, *, options: Mapping[str, Any], name: str | None) -> Recommendations:
+def _side(reading: Reading, side: str, key: str) -> tuple[pl.DataFrame, Cleaner] | None:
+    """Attributes of users or items, by what is said of their table, or else of all."""
+    from reclens.data.attributes import attributes_beside, read_attributes
+
+    path = reading.paths.get(side)
+    if path is None:
+        return None
+    how = reading.of(side)
+    with translated(reading.words, reading.prefix(side)):
+        if reading.own(side):
+            return read_attributes(path, key, lists=reading.lists, **how)
+        columns, bad_rows = how.get("columns"), how.get("bad_rows", "error")
+        return attributes_beside(path, key, columns=columns, bad_rows=bad_rows, lists=reading.lists, how=how)  # type: ignore[arg-type]
+
+
+def load_training(place: Workspace, data: str | None, split: str | None, reading: Reading, *, seed: int) -> Dataset:
+    """What to learn from: the training part of a split of the workspace, or data as :func:`load_data` reads them."""
+    if split is None:
+        return load_data(data, reading, seed=seed)
+    if data is not None:
+        raise UsageError("--data and --split are both given; give one of them.")
+    reading.refuse_all("--split holds the data")
+    return place.load("split", split).train
+
+
+def load_lists(path: str, reading: Reading, *, name: str | None) -> Recommendations:
     """Read the lists of a system; a file that ends in ``.run`` or ``.trec`` is a TREC run."""
-    if _ending(path) in _RUNS:
-        from reclens.data.trec import read_run
+    how = reading.of("lists")
+    with translated(reading.words, reading.prefix("lists")):
+        if reading.kind("lists") == "trec":
+            from reclens.data.trec import read_run
 
-        return read_run(path, name=name, encoding=options.get("encoding", "utf-8"))
-    from reclens.data.tables import read_recommendations
+            found = read_run(path, name=name, encoding=how.get("encoding", "utf-8"))
+        else:
+            from reclens.data.tables import read_recommendations
 
-    return read_recommendations(path, name=name, **_without(options, _OF_INTERACTIONS))
+            found = read_recommendations(path, name=name, **how)
+    return text_lists(found) if reading.ids == "text" else found
 
 
-def load_truth(path: str, *, options: Mapping[str, Any]) -> tuple[pl.DataFrame, list[dict[str, Any]], bool]:
+def text_lists(lists: Recommendations) -> Recommendations:
+    """Lists with ids that are text."""
+    from reclens.data.ids import text_ids
+
+    return replace(lists, table=text_ids(lists.table))
+
+
+def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl.DataFrame, list[dict[str, Any]], bool]:
     """Read held-out interactions; a file that ends in ``.qrels`` is of TREC.
 
     Returns:
         The rows, the rules that were applied to them, and whether they are graded.
     """
-    if _ending(path) == ".qrels":
-        from reclens.data.trec import read_qrels
+    from reclens.data.ids import text_ids
 
-        return read_qrels(path, encoding=options.get("encoding", "utf-8")), [], True
-    from reclens.data.tables import read_table_and_rules
+    how = reading.of(table)
+    with translated(reading.words, reading.prefix(table)):
+        if reading.kind(table) == "trec":
+            from reclens.data.trec import read_qrels
 
-    return *read_table_and_rules(path, **_without(options, ("duplicates",))), False
+            rows, rules, graded = read_qrels(path, encoding=how.get("encoding", "utf-8")), [], True
+        else:
+            from reclens.data.tables import read_table_and_rules
+
+            rows, rules, graded = *read_table_and_rules(path, **how), False
+    return text_ids(rows) if reading.ids == "text" else rows, rules, graded
+
+
+def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:
+    """Read a table whose columns have names of their own, such as units of an experiment."""
+    from reclens.experiment.history import read_columns
+
+    with translated(reading.words, reading.prefix(table)):
+        return read_columns(path, **reading.of(table))
 
 
 def holds_open_bandit(path: str) -> bool:
@@ -146,24 +264,3 @@ def _campaigns(folder: Path) -> list[Path]:
     """Where the logs of the Open Bandit Dataset stand below a folder."""
     return [Path(above) / policy / campaign for above in (".", "obd") for policy in ("random", "bts")
             for campaign in ("all", "men", "women") if (folder / above / policy).is_dir()]  # fmt: skip
-
-
-def _without(options: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in names}
-
-
-def _ending(path: str) -> str:
-    return Path(path.removesuffix(".gz")).suffix.lower()
-
-
-def _kind(path: Path) -> str:
-    """What a zip or a folder holds, told by the names of its files."""
-    from reclens.data.zips import open_members
-
-    if not path.is_dir() and path.suffix.lower() != ".zip":
-        return "recbole" if path.suffix == ".inter" else "table"
-    with open_members(path) as members:
-        names = {name.rpartition("/")[2] for name in members.names}
-    if names & {"u.data", "ratings.dat", "ratings.csv"}:
-        return "movielens"
-    return "recbole" if path.is_dir() and any(name.endswith(".inter") for name in names) else "table"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["tune"]
 
 
+@reads(data="data")
 def tune(
     model: Annotated[list[str], typer.Option("--model", "-m", help="Model to tune; repeat it, baselines too.")],
     data: Annotated[
@@ -27,6 +29,7 @@ def tune(
     split: Annotated[
         str | None, typer.Option("--split", help="Or a split of the workspace that has a validation part.")
     ] = None,
+    reading: Reading = NOTHING,
     metric: Annotated[str, typer.Option("--metric", help="What to search for, as ndcg@10.")] = "ndcg@10",
     method: Annotated[str, typer.Option("--method", help="random or halving.")] = "random",
     trials: Annotated[int, typer.Option("--trials", help="Budget of each model, in full fits.")] = 20,
@@ -65,7 +68,7 @@ def tune(
 
     _check_name(name)
     place = Workspace(workspace)
-    made = _split(place, data, split, name, seed=seed, overwrite=overwrite)
+    made = _split(place, data, split, name, reading, seed=seed, overwrite=overwrite)
     search = plan_search(made, model, metric=metric, method=method, trials=trials, seconds=seconds,
                          spaces=_spaces(range_ or []), rng=seed)  # fmt: skip
     if split is None and name not in [each.name for each in place.list("split")]:
@@ -89,7 +92,9 @@ def tune(
     say(f"kept in {workspace / 'tuning' / name}", quiet=quiet)
 
 
-def _split(place: Workspace, data: str | None, split: str | None, name: str, *, seed: int, overwrite: bool) -> Split:
+def _split(
+    place: Workspace, data: str | None, split: str | None, name: str, reading: Reading, *, seed: int, overwrite: bool
+) -> Split:
     """The split that was asked for, or one that is made here and will bear the name of the search."""
     from reclens.cli.reading import load_data
     from reclens.data import split as splits
@@ -98,8 +103,9 @@ def _split(place: Workspace, data: str | None, split: str | None, name: str, *, 
     if data is not None and split is not None:
         raise UsageError("--data and --split are both given; give one of them.")
     if split is not None:
+        reading.refuse_all("--split holds the data")
         return place.load("split", split)
-    made = splits.random(load_data(data, seed=seed), test_share=0.1, validation_share=0.1, rng=seed)
+    made = splits.random(load_data(data, reading, seed=seed), test_share=0.1, validation_share=0.1, rng=seed)
     if name not in [each.name for each in place.list("split")]:
         return made
     if place.load("split", name).card["hashes"] != made.card["hashes"]:

@@ -87,7 +87,10 @@ class Cleaner:
         return frame if self._bad is None else frame.filter(~self._bad)
 
 
-def clean_numbers(values: pl.Series, cleaner: Cleaner, *, column: str, missing_ok: bool = False) -> pl.Series:
+def clean_numbers(
+    values: pl.Series, cleaner: Cleaner, *, column: str, missing_ok: bool = False,
+    decimal: Literal[".", ","] | None = None,
+) -> pl.Series:  # fmt: skip
     """Finite 64-bit floats.
 
     Decimal commas (``3,5``) are read where no value of a text column has a point, and counted. Missing, not numeric and
@@ -98,6 +101,7 @@ def clean_numbers(values: pl.Series, cleaner: Cleaner, *, column: str, missing_o
         cleaner: Where bad rows and rules go.
         column: Name for messages.
         missing_ok: Whether null and NaN may stay (as null).
+        decimal: The decimal mark of numbers in text; None to find it out.
 
     Raises:
         DataError: If a value cannot be used and bad rows are errors.
@@ -105,8 +109,13 @@ def clean_numbers(values: pl.Series, cleaner: Cleaner, *, column: str, missing_o
     if isinstance(values.dtype, pl.String | pl.Categorical | pl.Enum | pl.Object):
         text = _as_text(values).str.strip_chars()
         text = text.set(text == "", None)
-        numbers = text.cast(pl.Float64, strict=False)
-        if numbers.null_count() > text.null_count() and not text.str.contains(".", literal=True).any():
+        if decimal == ",":
+            swapped = text.str.replace(",", ".", literal=True)
+            numbers = swapped.set(text.str.contains(".", literal=True), None).cast(pl.Float64, strict=False)
+        else:
+            numbers = text.cast(pl.Float64, strict=False)
+        points = decimal is not None or text.str.contains(".", literal=True).any()
+        if numbers.null_count() > text.null_count() and not points:
             commas = text.str.contains(r"^[+-]?\d+,\d+$")
             numbers = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
             cleaner.note("decimal commas read as points", int(commas.sum()), f"column '{column}'")

@@ -14,7 +14,10 @@ from typing import Final
 from reclens.errors import DataError, UnknownNameError, UsageError, suggest
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT
 
-__all__ = ["INTERACTIONS", "LISTS", "TABLE", "find_columns", "positional"]
+__all__ = ["INTERACTIONS", "LISTS", "TABLE", "Columns", "column_at", "find_columns", "knows", "positional"]
+
+Columns = Mapping[str, str | int | None]
+"""Our column name -> the file's; a place (from 0) where the file has no header; None for "do not use"."""
 
 INTERACTIONS: Final = (USER, ITEM, TIMESTAMP, RATING, WEIGHT)
 LISTS: Final = (USER, ITEM, RANK, SCORE)
@@ -68,7 +71,7 @@ def find_columns(
             theirs = columns[ours]
             if theirs is None:
                 continue
-            place = _at_place(theirs, present, ours, source)
+            place = column_at(theirs, present, ours, source)
             if place in present:
                 found[ours] = place
                 continue
@@ -92,6 +95,11 @@ def find_columns(
     return found
 
 
+def knows(name: str) -> bool:
+    """Whether a column of that name is recognised without asking."""
+    return any(_bare(name) in spellings for spellings in _SPELLINGS.values())
+
+
 def positional(columns: Mapping[str, str | int | None] | None) -> bool:
     """Whether the caller names columns by their place, because the file has no header.
 
@@ -105,7 +113,12 @@ def positional(columns: Mapping[str, str | int | None] | None) -> bool:
     return any(places)
 
 
-def _at_place(theirs: str | int, present: list[str], ours: str, source: str) -> str:
+def column_at(theirs: str | int, present: list[str], ours: str, source: str) -> str:
+    """The name of a column that is named, or that stands at a place.
+
+    Raises:
+        DataError: If there are not so many columns.
+    """
     if isinstance(theirs, str):
         return theirs
     if not 0 <= theirs < len(present):
@@ -117,13 +130,17 @@ def _at_place(theirs: str | int, present: list[str], ours: str, source: str) -> 
 def _known_spelling(ours: str, present: list[str], source: str) -> str | None:
     if ours in present:
         return ours
-    near = [name for name in present if re.sub(r"[^a-z0-9]", "", name.lower()) in _SPELLINGS[ours]]
+    near = [name for name in present if _bare(name) in _SPELLINGS[ours]]
     if len(near) > 1:
         raise DataError(
             f"'{near[0]}' and '{near[1]}' could both be '{ours}'", source=source,
             fix=f"Say which: columns={{'{ours}': '{near[0]}'}}.",
         )  # fmt: skip
     return near[0] if near else None
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _guess(ours: str, present: list[str], found: Mapping[str, str]) -> str:

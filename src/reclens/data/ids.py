@@ -6,15 +6,16 @@ A column of text becomes integers only if every id is written as an integer woul
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
 
 from reclens.data.clean import Cleaner
 from reclens.errors import DataError
+from reclens.schema import ITEM, USER
 
-__all__ = ["as_integers", "clean_ids", "infer_type", "same_kind"]
+__all__ = ["as_integers", "clean_ids", "infer_type", "same_kind", "text_ids"]
 
 _EXACT: Final = 2**53
 """From here on not every integer is a 64-bit float."""
@@ -75,10 +76,14 @@ def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = Fal
     return ids
 
 
-def infer_type(values: pl.Series) -> pl.Series:
+def infer_type(values: pl.Series, decimal: Literal[".", ","] | None = None) -> pl.Series:
     """The type of a text column of attributes: integers, numbers or text; empty is null.
 
     Leading zeros keep a column text, as for ids.
+
+    Args:
+        values: The column.
+        decimal: The decimal mark of its numbers; a point by default.
     """
     if values.dtype != pl.String:
         return values
@@ -86,9 +91,21 @@ def infer_type(values: pl.Series) -> pl.Series:
     whole = as_integers(values)
     if whole is not None:
         return whole
-    if values.null_count() < len(values) and values.str.contains(r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$").all():
-        return values.cast(pl.Float64)
+    mark = "," if decimal == "," else r"\."
+    if values.null_count() < len(values) and values.str.contains(rf"^-?(0|[1-9]\d*)({mark}\d+)?([eE][+-]?\d+)?$").all():
+        return values.str.replace(",", ".", literal=True).cast(pl.Float64)
     return values
+
+
+def text_ids(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its ids of users and items as text; integers lose nothing by it, as they are read.
+
+    Example:
+        >>> import polars as pl
+        >>> text_ids(pl.DataFrame({"user_id": [7], "rank": [1]})).rows()
+        [('7', 1)]
+    """
+    return frame.with_columns(pl.col(name).cast(pl.String) for name in (USER, ITEM) if name in frame.columns)
 
 
 def same_kind(ids: pl.Series, others: pl.Series, cleaner: Cleaner, *, column: str) -> tuple[pl.Series, pl.Series]:

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 import polars as pl
 
+from reclens.data.attributes import clean_attributes
 from reclens.data.clean import Cleaner
 from reclens.data.dataset import Dataset
 from reclens.data.delimited import read_delimited
 from reclens.data.sources import Raw
-from reclens.data.tables import clean_attributes, make_dataset
+from reclens.data.tables import make_dataset
 from reclens.data.zips import Members, open_members
 from reclens.errors import DataError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER

@@ -9,17 +9,20 @@ See https://recbole.io/docs/user_guide/data/atomic_files.html.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
+from reclens.data.attributes import clean_attributes
 from reclens.data.clean import BadRows, Cleaner, Duplicates, clean_numbers
+from reclens.data.columns import Columns
 from reclens.data.dataset import Dataset
 from reclens.data.delimited import read_delimited
 from reclens.data.ids import as_integers
 from reclens.data.sources import Raw
-from reclens.data.tables import Columns, clean_attributes, make_dataset
+from reclens.data.tables import make_dataset
 from reclens.data.zips import atomic_path
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
@@ -36,6 +39,8 @@ def read_recbole(
     duplicates: Duplicates = "last",
     bad_rows: BadRows = "error",
     sequence_separator: str = " ",
+    delimiter: str = "\t",
+    encoding: str | None = None,
 ) -> Dataset:
     """Read a data set in RecBole's atomic files.
 
@@ -45,6 +50,8 @@ def read_recbole(
         duplicates: As for :func:`reclens.read`.
         bad_rows: As for :func:`reclens.read`.
         sequence_separator: What stands between the values of a sequence (RecBole's ``seq_separator``).
+        delimiter: What stands between fields (RecBole's ``field_separator``).
+        encoding: Of the text; UTF-8 where it is not given.
 
     Returns:
         The data set; ``users`` and ``items`` where ``.user`` and ``.item`` are there. Other atomic files (``.kg``,
@@ -54,11 +61,12 @@ def read_recbole(
         DataError: If a file is missing, or not what its header says.
     """
     inter = _find(Path(path).expanduser())
-    raw = _read_file(inter, sequence_separator)
+    form = {"delimiter": delimiter, "encoding": encoding}
+    raw = _read_file(inter, sequence_separator, form)
     tables: dict[str, tuple[pl.DataFrame, Cleaner] | None] = {}
     for key, ending in ((USER, ".user"), (ITEM, ".item")):
         file = inter.with_suffix(ending)
-        own = _read_file(file, sequence_separator) if file.is_file() else None
+        own = _read_file(file, sequence_separator, form) if file.is_file() else None
         tables[key] = None if own is None else clean_attributes(own, key, columns=columns, bad_rows=bad_rows)
     return make_dataset(
         raw, users=tables[USER], items=tables[ITEM], columns=columns, name=inter.stem, duplicates=duplicates,
@@ -119,7 +127,7 @@ def _find(path: Path) -> Path:
     return inter
 
 
-def _read_file(path: Path, separator: str) -> Raw:
+def _read_file(path: Path, separator: str, form: Mapping[str, Any]) -> Raw:
     """The table with names without types, and each column of the type that its header says."""
     source = str(path)
     try:
@@ -127,7 +135,7 @@ def _read_file(path: Path, separator: str) -> Raw:
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror or error}", source=source) from None
     # The format has no quotes: a quotation mark is part of a title.
-    frame = read_delimited(data, source=source, delimiter="\t", quotes=False)
+    frame = read_delimited(data, source=source, quote=None, **form)
     cleaner = Cleaner(source)
     made: list[pl.Series] = []
     for header in frame.columns:

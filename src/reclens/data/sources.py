@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, Unpack
 
 import polars as pl
 
 from reclens.data.arrow import ArrowStream
-from reclens.data.delimited import read_delimited, unpack
+from reclens.data.columns import Columns, positional
+from reclens.data.delimited import as_utf8, read_delimited
 from reclens.data.frames import from_frame, is_frame
+from reclens.data.header import refuse_names_among_rows, values_among_names
+from reclens.data.json_rows import json_kind, read_json
+from reclens.data.options import OF_TEXT, ReadOptions, codec_of, refuse_text_options
+from reclens.data.packed import unpack
 from reclens.data.quoting import quoted
+from reclens.data.streams import is_stream, spooled
 from reclens.data.zips import open_members
 from reclens.errors import DataError, UsageError, first_line, suggest
 
 __all__ = ["Raw", "connect", "is_connection", "is_database", "load"]
 
 _PARQUET: Final = (".parquet", ".pq")
-_DELIMITED: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".user", ".item", ".gz")
+_DELIMITED: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".base", ".test", ".inter", ".user", ".item", ".json",
+                     ".jsonl", ".ndjson", ".gz", ".bz2", ".xz", ".zst")  # fmt: skip
+_TABLES: Final = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+_BROKEN: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+"""Polars panics on some broken files; that is no Exception, and as much their fault."""
 
 
 @dataclass(frozen=True)
@@ -31,45 +41,55 @@ class Raw:
         where: File or table, for messages.
         name: A short name for it.
         text: Whether every column is text because the file had no types.
+        decimal: The decimal mark of numbers in text; None to find it out.
+        doubtful: Names of the first line that look like values, where nobody said that they are names.
     """
 
     frame: pl.DataFrame
     where: str
     name: str
     text: bool = False
+    decimal: Literal[".", ","] | None = None
+    doubtful: tuple[str, ...] = ()
 
 
-def load(
-    source: Any,
-    *,
-    query: str | None = None,
-    params: Mapping[str, Any] | Sequence[Any] | None = None,
-    table: str | None = None,
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
-    header: bool = True,
-) -> Raw:
-    """Rows of any source; the arguments are those of :func:`reclens.data.tables.read`.
+def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] = (), **how: Unpack[ReadOptions]) -> Raw:
+    """Rows of any source.
+
+    Args:
+        source: As for :func:`reclens.data.tables.read`.
+        columns: As for :func:`reclens.data.tables.read`: by place, they say that a text has no header.
+        wanted: Columns of ours that the table may hold, for the advice where its header is none.
+        **how: As for :class:`reclens.data.options.ReadOptions`.
 
     Raises:
         DataError: If it is not there, cannot be read or is of no known kind.
         UsageError: If arguments contradict each other.
     """
+    if how.get("decimal") not in (None, ".", ","):
+        raise UsageError(f"decimal is {how.get('decimal')!r}, expected '.' or ','.")
+    if how.get("ids") not in (None, "text"):
+        raise UsageError(f"ids is {how.get('ids')!r}, expected 'text'.")
+    _ = codec_of(how.get("encoding"))
+    query, params, table = how.get("query"), how.get("params"), how.get("table")
     if query is not None:
-        return _from_query(source, query, params, table)
+        return _from_query(source, query, params, table, how)
     if params is not None:
         raise UsageError("params= are values for query=, which is not given.")
     if isinstance(source, Raw):
+        refuse_text_options(how, "the rows were read before")
         return source
+    form = _Form(how, columns, wanted)
     if isinstance(source, str | Path):
-        return _from_path(str(source), table=table, delimiter=delimiter, encoding=encoding, header=header)
+        return _from_path(str(source), table, form)
     if is_connection(source):
+        refuse_text_options(how, "this is a connection of DuckDB")
         return _from_database(source, "DuckDB", table)
     if table is not None:
         raise UsageError("table= names a table of a DuckDB file or connection, or a member of a zip; this is neither.")
     if isinstance(source, bytes):
-        return Raw(read_delimited(source, source="bytes", delimiter=delimiter, encoding=encoding, header=header),
-                   "bytes", "data", text=True)  # fmt: skip
+        return _from_bytes(source, "bytes", "data", form)
+    refuse_text_options(how, f"this is a {type(source).__name__}")
     if not is_frame(source):
         raise UsageError(
             f"cannot read a {type(source).__name__}; expected a path, a frame (Polars, pandas, PyArrow, DuckDB, or "
@@ -78,39 +98,86 @@ def load(
     return Raw(from_frame(source), f"the {type(source).__name__}", "data")
 
 
-def _from_path(path: str, *, table: str | None, delimiter: str | None, encoding: str, header: bool) -> Raw:
+class _Form:
+    """How text is taken apart, and what is said of its header."""
+
+    def __init__(self, how: ReadOptions, columns: Columns | None, wanted: Sequence[str]) -> None:
+        by_place = positional(columns)
+        self.how, self.wanted = how, wanted
+        self.text: dict[str, Any] = {"delimiter": how.get("delimiter"), "escape": how.get("escape"),
+                                     "encoding": how.get("encoding"), "quote": how.get("quote", '"')}  # fmt: skip
+        given = how.get("header")
+        self.header = given if given is not None else False if by_place else None
+
+    def refuse(self, what: str, *, besides: str | None = None) -> None:
+        refuse_text_options(self.how, what, besides=besides)
+
+    def read(self, data: bytes, where: str) -> pl.DataFrame:
+        """Delimited text or JSON, as rows."""
+        kind = json_kind(data)
+        if kind is not None:
+            self.refuse(f"{where} is JSON", besides="encoding")
+            return read_json(as_utf8(data, where, self.text["encoding"]), kind, source=where)
+        frame = read_delimited(data, source=where, header=self.header, wanted=self.wanted, **self.text)
+        if self.header is False:
+            refuse_names_among_rows(frame, where)
+        return frame
+
+    def raw(self, frame: pl.DataFrame, where: str, name: str, *, text: bool) -> Raw:
+        doubtful = values_among_names(frame) if text and self.header is None else ()
+        return Raw(frame, where, name, text, self.how.get("decimal"), doubtful)
+
+
+def _from_bytes(data: bytes, where: str, name: str, form: _Form) -> Raw:
+    """What a file holds, told by its content."""
+    data = unpack(data, where)
+    if data[:4] == b"PAR1":
+        form.refuse(f"{where} is Parquet")
+        return Raw(_guarded(lambda: pl.read_parquet(data), where), where, name)
+    if data[:6] == b"ARROW1":
+        form.refuse(f"{where} is an Arrow file")
+        return Raw(_guarded(lambda: pl.read_ipc(data), where), where, name)
+    return form.raw(form.read(data, where), where, name, text=json_kind(data) is None)
+
+
+def _from_path(path: str, table: str | None, form: _Form) -> Raw:
+    if is_stream(path):
+        with spooled(path) as (place, where):
+            return _from_file(place, where, "data", table, form)
     place = Path(path).expanduser()
-    options: dict[str, Any] = {"delimiter": delimiter, "encoding": encoding, "header": header}
     if place.is_dir():
-        return _from_many(_files_of(place), path, place.name, options)
+        return _from_many(_files_of(place), path, place.name, form)
     if not place.exists():
         matches = _matching(place) if any(sign in path for sign in "*?[") else []
         if matches:
-            return _from_many([Path(match) for match in matches], path, Path(path).parent.name or "data", options)
+            return _from_many([Path(match) for match in matches], path, Path(path).parent.name or "data", form)
         near = suggest(place.name, [p.name for p in place.parent.iterdir()]).strip() if place.parent.is_dir() else ""
         fix = near if near.startswith("Did you mean") else "Check the path."
         raise DataError("there is no such file or folder", source=path, fix=fix)
+    return _from_file(place, path, place.name.split(".")[0] or place.name, table, form)
+
+
+def _from_file(place: Path, where: str, name: str, table: str | None, form: _Form) -> Raw:
     try:
         with place.open("rb") as file:
             head = file.read(16)
     except OSError as error:
-        raise DataError(f"it cannot be read: {error.strerror or error}", source=path) from None
-    name = place.name.split(".")[0] or place.name
+        raise DataError(f"it cannot be read: {error.strerror or error}", source=where) from None
     if head[8:12] == b"DUCK":
-        return _from_database(str(place), path, table)
+        form.refuse(f"{where} is a DuckDB file")
+        return _from_database(str(place), where, table)
     if head[:2] == b"PK":
-        return _from_zip(place, table, options)
+        return _from_zip(place, where, table, form)
     if table is not None:
-        raise UsageError(f"table= names a table of a DuckDB file or a member of a zip; {path} is neither.")
+        raise UsageError(f"table= names a table of a DuckDB file or a member of a zip; {where} is neither.")
     if not head:
-        raise DataError("the file is empty", source=path, fix="Expected CSV or Parquet.")
+        raise DataError("the file is empty", source=where, fix="Expected CSV or Parquet.")
     if head[:4] == b"PAR1":
-        return Raw(_parquet(str(place), path), path, name)
-    if head[:6] == b"ARROW1":
-        return Raw(_guarded(lambda: pl.read_ipc(place), path), path, name)
+        form.refuse(f"{where} is Parquet")
+        return Raw(_parquet(str(place), where), where, name)
     if place.suffix.lower() in _PARQUET:
-        raise DataError("this is not a Parquet file (it does not begin with PAR1)", source=path, fix="Write it again.")
-    return Raw(read_delimited(_bytes_of(place), source=path, **options), path, name, text=True)
+        raise DataError("this is not a Parquet file (it does not begin with PAR1)", source=where, fix="Write it again.")
+    return _from_bytes(_bytes_of(place, where), where, name, form)
 
 
 def _matching(pattern: Path) -> list[Path]:
@@ -127,7 +194,7 @@ def _files_of(folder: Path) -> list[Path]:
     """The tables of a folder: its Parquet files at any depth, or else its delimited files."""
     files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
     parquet = [file for file in files if file.suffix.lower() in _PARQUET]
-    delimited = [file for file in files if file.suffix.lower() in (".csv", ".tsv") or file.name.endswith(".csv.gz")]
+    delimited = [file for file in files if file.name.lower().removesuffix(_packing(file)).endswith(_TABLES)]
     if {"ratings.csv", "u.data", "ratings.dat"} & {file.name for file in files}:
         raise DataError("this is a MovieLens folder", source=str(folder), fix="Read it with read_movielens(path).")
     if any(file.suffix == ".inter" for file in files):
@@ -139,40 +206,63 @@ def _files_of(folder: Path) -> list[Path]:
     return parquet or delimited
 
 
-def _from_many(files: list[Path], path: str, name: str, options: Mapping[str, Any]) -> Raw:
+def _packing(file: Path) -> str:
+    return file.suffix if file.suffix.lower() in (".gz", ".bz2", ".xz", ".zst") else ""
+
+
+def _from_many(files: list[Path], path: str, name: str, form: _Form) -> Raw:
     if all(file.suffix.lower() in _PARQUET for file in files):
-        folder = Path(path)
+        form.refuse(f"{path} is Parquet")
+        folder = Path(path).expanduser()
         # A folder may be partitioned (day=2024-01-01/…): its columns then stand in the paths.
         hive = folder.is_dir() and any("=" in part for part in files[0].relative_to(folder).parts[:-1])
-        read = lambda: pl.read_parquet([str(file) for file in files], hive_partitioning=hive, glob=False)  # noqa: E731
-        return Raw(_guarded(read, path), path, name)
-    frames: list[pl.DataFrame] = []
+        try:
+            return Raw(pl.read_parquet([str(file) for file in files], hive_partitioning=hive, glob=False), path, name)
+        except _BROKEN as error:
+            raise _broken_among(files, error, path) from None
+    parts: list[Raw] = []
     for file in files:
-        frame = read_delimited(_bytes_of(file), source=str(file), **options)
-        if frames and frame.columns != frames[0].columns:
+        part = _from_bytes(_bytes_of(file, str(file)), str(file), name, form)
+        if parts and part.frame.columns != parts[0].frame.columns:
             raise DataError(
-                f"its columns are {', '.join(frame.columns)}; those of {files[0]} are {', '.join(frames[0].columns)}",
+                f"its columns are {', '.join(part.frame.columns)}; those of {files[0]} are "
+                f"{', '.join(parts[0].frame.columns)}",
                 source=str(file), fix="Files that are read together need equal columns.",
             )  # fmt: skip
-        frames.append(frame)
-    return Raw(pl.concat(frames), path, name, text=True)
+        parts.append(part)
+    try:
+        frame = pl.concat([part.frame for part in parts], how="vertical_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"its files cannot be put together: {first_line(error)}", source=path,
+                        fix="Files that are read together need columns of equal types.") from None  # fmt: skip
+    return replace(parts[0], frame=frame, where=path)
 
 
-def _from_zip(path: Path, member: str | None, options: Mapping[str, Any]) -> Raw:
+def _broken_among(files: list[Path], error: BaseException, path: str) -> DataError:
+    """The error of the file that cannot be read; or, if each can, what is wrong with them together."""
+    for file in files:
+        try:
+            pl.read_parquet(str(file), glob=False, hive_partitioning=False)
+        except _BROKEN as own:
+            return DataError(
+                f"it cannot be read: {first_line(own)}", source=str(file), fix="Was it written to the end?"
+            )
+    return DataError(f"its files cannot be put together: {first_line(error)}", source=path,
+                     fix="Files that are read together need equal columns.")  # fmt: skip
+
+
+def _from_zip(path: Path, where: str, member: str | None, form: _Form) -> Raw:
     with open_members(path) as members:
         tables = [name for name in members.names if name.lower().endswith((*_DELIMITED, *_PARQUET))]
         chosen = [name for name in tables if member in (name, name.rpartition("/")[2])] if member else tables
         if len(chosen) != 1:
             what = f"no one table '{member}'" if member else f"{len(tables)} tables"
             raise DataError(
-                f"the zip has {what}: {', '.join(tables[:20]) or 'none'}", source=str(path),
+                f"the zip has {what}: {', '.join(tables[:20]) or 'none'}", source=where,
                 fix="Choose one with table='name', or read MovieLens with read_movielens(path).",
             )  # fmt: skip
-        data, where = members.read(chosen[0]), members.where(chosen[0])
-    name = chosen[0].rpartition("/")[2].split(".")[0]
-    if data[:4] == b"PAR1":
-        return Raw(_guarded(lambda: pl.read_parquet(data), where), where, name)
-    return Raw(read_delimited(data, source=where, **options), where, name, text=True)
+        return _from_bytes(members.read(chosen[0]), f"{where}/{chosen[0]}",
+                           chosen[0].rpartition("/")[2].split(".")[0], form)  # fmt: skip
 
 
 def _parquet(path: str, where: str) -> pl.DataFrame:
@@ -182,17 +272,19 @@ def _parquet(path: str, where: str) -> pl.DataFrame:
 def _guarded(read: Any, where: str) -> pl.DataFrame:
     try:
         return read()
-    # Polars panics on some broken files; that is no Exception, and as much their fault.
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"it cannot be read: {reason}", source=where, fix="Was it written to the end?") from None
+    except _BROKEN as error:
+        raise _unreadable(error, where) from None
 
 
-def _bytes_of(path: Path) -> bytes:
+def _unreadable(error: BaseException, where: str) -> DataError:
+    return DataError(f"it cannot be read: {first_line(error)}", source=where, fix="Was it written to the end?")
+
+
+def _bytes_of(path: Path, where: str) -> bytes:
     try:
-        return unpack(path.read_bytes(), str(path))
+        return path.read_bytes()
     except OSError as error:
-        raise DataError(f"it cannot be read: {error.strerror or error}", source=str(path)) from None
+        raise DataError(f"it cannot be read: {error.strerror or error}", source=where) from None
 
 
 # ------------------------------------------------------------------------------------------------------------- DuckDB
@@ -243,18 +335,21 @@ def _from_database(source: Any, where: str, table: str | None) -> Raw:
     return Raw(frame, f"{where}, table {name}", name)
 
 
-def _from_query(source: Any, query: str, params: Any, table: str | None) -> Raw:
+def _from_query(source: Any, query: str, params: Any, table: str | None, how: ReadOptions) -> Raw:
     import duckdb
 
     if table is not None:
         raise UsageError("query= and table= were both given: name the table in the query.")
     database, rows, where = None, None, "the query"
-    if is_connection(source):
+    text: Any = {name: value for name, value in how.items() if name in OF_TEXT}
+    if source is None or is_connection(source):
+        refuse_text_options(text, "the query reads no file")
         database = source
     elif isinstance(source, str | Path) and is_database(Path(source)):
+        refuse_text_options(text, f"{source} is a DuckDB file")
         database, where = str(source), f"the query on {source}"
-    elif source is not None:
-        raw = load(source)
+    else:
+        raw = load(source, **text)
         rows, where = raw.frame, f"the query on {raw.where}"
     try:
         connection = connect(database)

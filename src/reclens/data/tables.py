@@ -1,11 +1,13 @@
 """Bring your own tables: interactions, attributes and recommendation lists from anything that holds rows.
 
-Sources: a CSV file (any delimiter, gzip or not), Parquet (file, folder, glob), a table of a DuckDB file or connection,
-a query that DuckDB runs, a member of a zip, a mapping of columns, and every frame with an Arrow C stream (Polars,
-pandas, PyArrow, DuckDB relations; Spark by ``.toArrow()``).
+Sources: a CSV file (any delimiter; gz, bz2, xz, zst), JSON (lines or an array), Parquet (file, folder, glob), standard
+input or a pipe, a table of a DuckDB file or connection, a query that DuckDB runs, a member of a zip, a mapping of
+columns, and every frame with an Arrow C stream (Polars, pandas, PyArrow, DuckDB relations; Spark by ``.toArrow()``).
 
 The rules, each counted in ``card["rules"]`` when it changed something:
 
+- The first line of a text names its columns. A first line that looks like a row, or a row that looks like names where
+  columns are named by place, is an error that says what to pass.
 - Ids become 64-bit integers or stay text. Text becomes integers only if all of it is written as integers are; leading
   zeros keep a column text. Mixed integers and strings become text; whole decimals (``17.0``) become integers.
 - Numbers of time are seconds since 1970; above 1e11 milliseconds, above 1e14 microseconds, above 1e17 nanoseconds.
@@ -20,15 +22,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import polars as pl
 
+from reclens.data.attributes import attributes_beside
 from reclens.data.clean import BadRows, Cleaner, Duplicates, clean_numbers, clean_timestamps, merge_duplicates
-from reclens.data.columns import INTERACTIONS, LISTS, TABLE, find_columns, positional
+from reclens.data.columns import INTERACTIONS, LISTS, TABLE, Columns
 from reclens.data.dataset import Dataset
-from reclens.data.ids import clean_ids, infer_type, same_kind
+from reclens.data.ids import clean_ids, infer_type, same_kind, text_ids
 from reclens.data.lists import normalize_recommendations
+from reclens.data.naming import columns_of, renamed
+from reclens.data.options import ReadOptions
 from reclens.data.sources import Raw, load
 from reclens.errors import DataError
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT, Recommendations
@@ -36,16 +41,12 @@ from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER
 __all__ = [
     "Columns",
     "DroppedRowsWarning",
-    "clean_attributes",
     "make_dataset",
     "read",
     "read_recommendations",
     "read_table",
     "read_table_and_rules",
 ]
-
-Columns = Mapping[str, str | int | None]
-"""Our column name -> the file's; a place (from 0) where the file has no header; None for "do not use"."""
 
 
 class DroppedRowsWarning(UserWarning):
@@ -61,37 +62,33 @@ def read(
     name: str | None = None,
     duplicates: Duplicates = "last",
     bad_rows: BadRows = "error",
-    query: str | None = None,
-    params: Mapping[str, Any] | Sequence[Any] | None = None,
-    table: str | None = None,
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
     timestamp_format: str | None = None,
     lists: Mapping[str, str] | None = None,
+    **how: Unpack[ReadOptions],
 ) -> Dataset:
     """Read interactions, with or without attributes of users and items.
 
     The rules that are applied stand at the top of this module.
 
     Args:
-        source: Path, glob, folder, frame, DuckDB connection or mapping of columns. With ``query=`` it may be left out;
-            a DuckDB file is then what the query runs on, and any other source is its table ``source``.
+        source: Path, glob, folder, ``"-"`` for standard input, frame, DuckDB connection or mapping of columns. With
+            ``query=`` it may be left out; a DuckDB file is then what the query runs on, and any other source is its
+            table ``source``.
         columns: Names that are not recognised, ours to theirs, such as ``{"user_id": "CustomerID"}``; places (from 0)
             for a file without a header; None for a column that is not to be used.
-        users: Attributes of users: any source again, with a column of user ids.
+        users: Attributes of users: any source again, with a column of user ids. A file that is written otherwise than
+            ``source`` is read by :func:`read_table` first.
         items: Attributes of items.
         name: What to call the data; by default the file's name.
         duplicates: How ``interactions`` gets one row a pair: ``"last"`` keeps the latest row (of equal times the later
             row), ``"sum"`` adds up weights (1 a row if there are none), ``"error"`` refuses. ``events`` keeps all rows,
             and a split merges anew within each of its parts.
         bad_rows: ``"error"``, or ``"drop"`` to leave rows out that cannot be used, and count them.
-        query: SQL for DuckDB.
-        params: Values for the placeholders of the query; they are bound, never pasted.
-        table: A table of a DuckDB database, or a member of a zip.
-        delimiter: Of a text file; found by itself if None.
-        encoding: Of a text file.
         timestamp_format: The form of times that are not year first, as for ``strptime``.
         lists: Attributes that hold several values in a text, and what is between them: ``{"genres": "|"}``.
+        **how: How the source is read: ``delimiter``, ``quote``, ``escape``, ``decimal``, ``encoding``, ``header``,
+            ``ids``, ``table``, ``query``, ``params``; see :class:`reclens.data.options.ReadOptions`. Encoding, decimal
+            mark and ids are those of ``users`` and ``items`` too.
 
     Returns:
         The data set; its card tells source, columns, what was not used, and the rules that were applied.
@@ -108,16 +105,15 @@ def read(
         >>> data.card["columns"]
         {'user_id': 'userId', 'item_id': 'movieId', 'rating': 'rating'}
     """
-    raw = load(
-        source, query=query, params=params, table=table, delimiter=delimiter, encoding=encoding,
-        header=not positional(columns),
+    raw = load(source, columns=columns, wanted=INTERACTIONS, **how)
+    sides = {key: None if given is None else attributes_beside(
+                 given, key, columns=columns, bad_rows=bad_rows, lists=lists, how=how)
+             for key, given in ((USER, users), (ITEM, items))}  # fmt: skip
+    data = make_dataset(
+        raw, users=sides[USER], items=sides[ITEM], columns=columns, name=name, duplicates=duplicates,
+        bad_rows=bad_rows, timestamp_format=timestamp_format,
     )  # fmt: skip
-    user_table = None if users is None else _attributes(users, USER, columns, bad_rows, encoding, lists)
-    item_table = None if items is None else _attributes(items, ITEM, columns, bad_rows, encoding, lists)
-    return make_dataset(
-        raw, users=user_table, items=item_table, columns=columns, name=name, duplicates=duplicates, bad_rows=bad_rows,
-        timestamp_format=timestamp_format,
-    )  # fmt: skip
+    return data.with_text_ids() if how.get("ids") == "text" else data
 
 
 def make_dataset(
@@ -149,9 +145,7 @@ def make_dataset(
         DataError: As for :func:`read`.
     """
     cleaner = Cleaner(raw.where, bad_rows)
-    found = find_columns(
-        raw.frame.columns, wanted=INTERACTIONS, required=(USER, ITEM), columns=columns, source=raw.where
-    )
+    found = columns_of(raw, INTERACTIONS, (USER, ITEM), columns)
     _refuse_empty(raw)
     frame = _clean(raw, found, cleaner, timestamp_format)
     if not frame.height:
@@ -184,11 +178,7 @@ def read_recommendations(
     columns: Columns | None = None,
     name: str | None = None,
     bad_rows: BadRows = "error",
-    query: str | None = None,
-    params: Mapping[str, Any] | Sequence[Any] | None = None,
-    table: str | None = None,
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
+    **how: Unpack[ReadOptions],
 ) -> Recommendations:
     """Read the lists of any system: a row a user and item, with a rank or a score.
 
@@ -201,11 +191,7 @@ def read_recommendations(
         columns: As for :func:`read`; ours are ``user_id, item_id, rank, score``.
         name: Name of the system; by default the file's.
         bad_rows: As for :func:`read`, for missing ids and for scores that are not numbers.
-        query: As for :func:`read`.
-        params: As for :func:`read`.
-        table: As for :func:`read`.
-        delimiter: As for :func:`read`.
-        encoding: As for :func:`read`.
+        **how: As for :func:`read`.
 
     Returns:
         The lists, ranks from 1.
@@ -218,16 +204,14 @@ def read_recommendations(
         >>> lists.table.rows()
         [(1, 'b', 1, 0.7), (1, 'a', 2, 0.1)]
     """
-    raw = load(
-        source, query=query, params=params, table=table, delimiter=delimiter, encoding=encoding,
-        header=not positional(columns),
-    )  # fmt: skip
+    raw = load(source, columns=columns, wanted=LISTS, **how)
     cleaner = Cleaner(raw.where, bad_rows)
-    found = find_columns(raw.frame.columns, wanted=LISTS, required=(USER, ITEM), columns=columns, source=raw.where)
+    found = columns_of(raw, LISTS, (USER, ITEM), columns)
     if RANK not in found and SCORE not in found:
-        _ = find_columns(raw.frame.columns, wanted=LISTS, required=(RANK,), columns=columns, source=raw.where)
+        _ = columns_of(raw, LISTS, (RANK,), columns)
     _refuse_empty(raw)
     frame, rules = normalize_recommendations(_clean(raw, found, cleaner, None), raw.where)
+    frame = text_ids(frame) if how.get("ids") == "text" else frame
     card = {
         "source": raw.where, "rows_read": raw.frame.height, "columns": found,
         "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
@@ -241,12 +225,8 @@ def read_table(
     *,
     columns: Columns | None = None,
     bad_rows: BadRows = "error",
-    query: str | None = None,
-    params: Mapping[str, Any] | Sequence[Any] | None = None,
-    table: str | None = None,
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
     timestamp_format: str | None = None,
+    **how: Unpack[ReadOptions],
 ) -> pl.DataFrame:
     r"""Read any table: the columns that RecLens knows are renamed and cleaned, the others keep their names.
 
@@ -255,14 +235,11 @@ def read_table(
 
     Args:
         source: As for :func:`read`.
-        columns: As for :func:`read`; ours also include ``rank, score, relevance``.
+        columns: As for :func:`read`; ours also include ``rank, score, relevance``. Any other name is one that a column
+            gets, such as ``{"user_id": 0, "age": 1}`` for a file without a header.
         bad_rows: As for :func:`read`.
-        query: As for :func:`read`.
-        params: As for :func:`read`.
-        table: As for :func:`read`.
-        delimiter: As for :func:`read`.
-        encoding: As for :func:`read`.
         timestamp_format: As for :func:`read`.
+        **how: As for :func:`read`.
 
     Returns:
         The rows.
@@ -278,9 +255,8 @@ def read_table(
         [{'user_id': '007', 'item_id': 'a', 'relevance': 1.0, 'shelf': '03'}]
     """
     frame, rules = read_table_and_rules(
-        source, columns=columns, bad_rows=bad_rows, query=query, params=params, table=table, delimiter=delimiter,
-        encoding=encoding, timestamp_format=timestamp_format,
-    )  # fmt: skip
+        source, columns=columns, bad_rows=bad_rows, timestamp_format=timestamp_format, **how
+    )
     for each in rules:
         if each["rule"].endswith("left out"):
             warnings.warn(f"{each['rule']}: {each['count']:,} ({each['detail']})", DroppedRowsWarning, stacklevel=2)
@@ -292,19 +268,13 @@ def read_table_and_rules(
     *,
     columns: Columns | None = None,
     bad_rows: BadRows = "error",
-    query: str | None = None,
-    params: Mapping[str, Any] | Sequence[Any] | None = None,
-    table: str | None = None,
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
     timestamp_format: str | None = None,
+    **how: Unpack[ReadOptions],
 ) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     """As :func:`read_table`, and the rules that were applied, each ``{"rule", "count", "detail"}``."""
-    raw = load(
-        source, query=query, params=params, table=table, delimiter=delimiter, encoding=encoding,
-        header=not positional(columns),
-    )  # fmt: skip
-    found = find_columns(raw.frame.columns, wanted=TABLE, required=(), columns=columns, source=raw.where)
+    raw = load(source, columns=columns, wanted=TABLE, **how)
+    raw, known = renamed(raw, columns)
+    found = columns_of(raw, TABLE, (), known)
     theirs = {name: ours for ours, name in found.items()}
     others = [name for name in raw.frame.columns if name not in theirs]
     clash = [name for name in others if name in found]
@@ -312,8 +282,9 @@ def read_table_and_rules(
         raise DataError(f"'{clash[0]}' is there, but columns= names another for it", source=raw.where, column=clash[0],
                         fix="Rename one of the two.")  # fmt: skip
     cleaner = Cleaner(raw.where, bad_rows)
-    known = _clean(raw, found, cleaner, timestamp_format, others=others)
-    return known.select(theirs.get(name, name) for name in raw.frame.columns), cleaner.rules
+    frame = _clean(raw, found, cleaner, timestamp_format, others=others)
+    frame = frame.select(theirs.get(name, name) for name in raw.frame.columns)
+    return text_ids(frame) if how.get("ids") == "text" else frame, cleaner.rules
 
 
 def _clean(
@@ -326,59 +297,15 @@ def _clean(
         if ours in (USER, ITEM):
             values = clean_ids(values, cleaner, column=theirs, text=raw.text)
         elif ours in (RATING, WEIGHT, RELEVANCE):
-            values = clean_numbers(values, cleaner, column=theirs)
+            values = clean_numbers(values, cleaner, column=theirs, decimal=raw.decimal)
         elif ours == SCORE:
             # Without ranks the order comes from the scores; with them a missing score does no harm.
-            values = clean_numbers(values, cleaner, column=theirs, missing_ok=RANK in found)
+            values = clean_numbers(values, cleaner, column=theirs, missing_ok=RANK in found, decimal=raw.decimal)
         elif ours == TIMESTAMP:
             values = clean_timestamps(values, cleaner, column=theirs, form=form)
         made.append(values.alias(ours))
-    made += [infer_type(raw.frame[name]) if raw.text else raw.frame[name] for name in others]
+    made += [infer_type(raw.frame[name], raw.decimal) if raw.text else raw.frame[name] for name in others]
     return cleaner.apply(pl.DataFrame(made))
-
-
-def _attributes(
-    source: Any, key: str, columns: Columns | None, bad_rows: BadRows, encoding: str, lists: Mapping[str, str] | None
-) -> tuple[pl.DataFrame, Cleaner]:
-    """Attributes of users or items, one row an id."""
-    raw = load(source, encoding=encoding)
-    return clean_attributes(raw, key, columns=columns, bad_rows=bad_rows, lists=lists)
-
-
-def clean_attributes(
-    raw: Raw,
-    key: str,
-    *,
-    columns: Columns | None = None,
-    bad_rows: BadRows = "error",
-    lists: Mapping[str, str] | None = None,
-) -> tuple[pl.DataFrame, Cleaner]:
-    """Clean a table of attributes: the id first, one row an id (of several the first, counted)."""
-    given = {ours: theirs for ours, theirs in (columns or {}).items() if ours == key and isinstance(theirs, str)}
-    found = find_columns(
-        raw.frame.columns, wanted=(key,), required=(key,), columns=given, source=raw.where, strict=False
-    )
-    cleaner = Cleaner(raw.where, bad_rows)
-    made = [clean_ids(raw.frame[found[key]], cleaner, column=found[key], text=raw.text).alias(key)]
-    for name in raw.frame.columns:
-        if name == found[key]:
-            continue
-        values = raw.frame[name]
-        if values.dtype == pl.Object:
-            values = pl.Series(name, [None if v is None else str(v) for v in values.to_list()], pl.String)
-        if lists and name in lists and values.dtype == pl.String:
-            values = _split_lists(values, lists[name])
-        made.append(infer_type(values) if raw.text else values)
-    frame = cleaner.apply(pl.DataFrame(made))
-    kept = frame.unique(key, keep="first", maintain_order=True)
-    cleaner.note(
-        "repeated attribute rows left out", frame.height - kept.height, f"{raw.where}: the first row of an id is kept"
-    )
-    return kept, cleaner
-
-
-def _split_lists(values: pl.Series, separator: str) -> pl.Series:
-    return values.fill_null("").str.split(separator).list.eval(pl.element().filter(pl.element() != ""))
 
 
 def _refuse_empty(raw: Raw) -> None:

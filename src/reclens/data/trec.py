@@ -13,9 +13,10 @@ from typing import Any, Final, Literal
 import polars as pl
 
 from reclens.data.clean import Cleaner, clean_numbers, rule
-from reclens.data.delimited import unpack
 from reclens.data.ids import clean_ids
 from reclens.data.lists import normalize_recommendations
+from reclens.data.options import codec_of
+from reclens.data.packed import unpack
 from reclens.data.zips import atomic_path
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, RANK, RELEVANCE, SCORE, USER, Recommendations
@@ -207,15 +208,14 @@ def _read_fields(path: Path, names: tuple[str, ...], encoding: str) -> pl.DataFr
         data = unpack(path.expanduser().read_bytes(), source)
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror or error}", source=source, fix="Check the path.") from None
+    codec = codec_of(encoding)
     try:
-        text = data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+        text = data.decode("utf-8-sig" if codec == "utf-8" else codec)
     except UnicodeDecodeError as error:
         raise DataError(
             f"the byte 0x{data[error.start]:02X} is not {encoding.upper()}", source=source,
             row=data.count(b"\n", 0, error.start) + 1, fix="Name the encoding, such as encoding='latin-1'.",
         ) from None  # fmt: skip
-    except LookupError:
-        raise UsageError(f"encoding is {encoding!r}, which Python does not know.") from None
     lines = pl.Series("line", text.split("\n")).str.strip_chars()
     lines = lines.filter(lines != "")
     if not len(lines):

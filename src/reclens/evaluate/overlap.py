@@ -231,7 +231,7 @@ def _why(cause: Cause, mended: int, of: int, affix: str | None, sides: Sequence[
 def _fix(column: str, sides: Sequence[str], cause: Cause, width: int | None) -> str:
     """What to do about it."""
     said: Mapping[Cause, str] = {
-        "type": f"Bring all tables to text: pl.col('{column}').cast(pl.String).",
+        "type": f"Read all tables with ids='text', or cast pl.col('{column}') to pl.String.",
         "leading_zeros": f"Fill them up where they were lost: pl.col('{column}').cast(pl.String).str.zfill({width})."
         if width else f"Take them off on the other side too: pl.col('{column}').str.replace('^0+', '').",
         "decimals": f"Write whole numbers where {sides[0]} or {sides[1]} are made.",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import polars as pl
 
+from reclens.data.columns import Columns
+from reclens.data.naming import renamed
+from reclens.data.options import ReadOptions
 from reclens.data.sources import load
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment.metrics import Metric
@@ -103,29 +106,40 @@ def known_of(metric: Metric, plan: Plan, history: pl.DataFrame | None) -> Known:
                  cluster_cv=clustered[2], units=units, source="history")  # fmt: skip
 
 
-def read_columns(source: Any) -> pl.DataFrame:
+def read_columns(source: Any, *, columns: Columns | None = None, **how: Unpack[ReadOptions]) -> pl.DataFrame:
     """A table of units from a file, a database or a frame; columns of a text file become numbers where all of them are.
+
+    Args:
+        source: As for :func:`reclens.read`.
+        columns: Other names for columns, ours to theirs; places (from 0) for a file without a header.
+        **how: As for :func:`reclens.read`.
 
     Raises:
         DataError: If it cannot be read.
     """
-    raw = load(source)
+    raw, _ = renamed(load(source, columns=columns, **how), columns, known=())
     if not raw.text:
         return raw.frame
-    columns: list[pl.Series] = []
+    found: list[pl.Series] = []
     for column in raw.frame:
         text = column.cast(pl.String).str.strip_chars()
         text = text.replace("", None)
+        text = text.str.replace(",", ".", literal=True) if _has_commas(text, raw.decimal) else text
         truth = text.str.to_lowercase().replace_strict({"true": "1", "false": "0"}, default=text)
         for kind in (pl.Int64, pl.Float64):
             number = truth.cast(kind, strict=False)
             # An id such as 007 is text: as a number it would not come back.
             if number.null_count() == text.null_count() and not text.str.contains(r"^0\d").any():
-                columns.append(number.alias(column.name))
+                found.append(number.alias(column.name))
                 break
         else:
-            columns.append(text.alias(column.name))
-    return pl.DataFrame(columns)
+            found.append(text.alias(column.name))
+    return pl.DataFrame(found)
+
+
+def _has_commas(text: pl.Series, decimal: str | None) -> bool:
+    """Whether the commas of a column are its decimal marks, where that was said."""
+    return decimal == "," and bool(text.drop_nulls().str.contains(r"^[+-]?\d+(,\d+)?$").all())
 
 
 def _from_plan(metric: Metric) -> Known:

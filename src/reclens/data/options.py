@@ -1,0 +1,90 @@
+"""How files are read: the options that every reader of tables shares."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypedDict
+
+from reclens.errors import UsageError
+
+__all__ = ["OF_TEXT", "ReadOptions", "TextOptions", "codec_of", "refuse_text_options"]
+
+OF_TEXT: Final = ("delimiter", "quote", "escape", "decimal", "encoding", "header")
+"""The options that are about delimited text alone; ``encoding`` is about JSON too."""
+
+
+class TextOptions(TypedDict, total=False):
+    r"""How delimited text is taken apart.
+
+    Attributes:
+        delimiter: What stands between fields, one or more characters; None to find out.
+        quote: What encloses a field that holds the delimiter; ``'"'`` where it is not given, None for nothing. With a
+            delimiter of several characters there are no quotes.
+        escape: What makes the next character part of the value, such as a backslash; by default nothing does, and a
+            quote within quotes is doubled.
+        encoding: Of the text; a byte-order mark overrules it. UTF-8 where it is not given.
+        header: Whether the first line names the columns. Where it is not given, it does unless columns are named by
+            place, and a first line that looks like values is an error.
+    """
+
+    delimiter: str | None
+    quote: str | None
+    escape: str | None
+    encoding: str | None
+    header: bool | None
+
+
+class ReadOptions(TextOptions, total=False):
+    """How a source is read; what has no meaning for a source is an error.
+
+    Attributes:
+        decimal: The decimal mark of numbers in text, ``"."`` or ``","``; found column by column where it is not given.
+        ids: ``"text"`` keeps the ids of users and items text, also where all of them are integers.
+        query: SQL for DuckDB.
+        params: Values for the placeholders of the query; they are bound, never pasted.
+        table: A table of a DuckDB database, or a member of a zip.
+    """
+
+    decimal: Literal[".", ","] | None
+    ids: Literal["text"] | None
+    query: str | None
+    params: Mapping[str, Any] | Sequence[Any] | None
+    table: str | None
+
+
+def refuse_text_options(how: Mapping[str, Any], what: str, *, besides: str | None = None) -> None:
+    """Refuse options of delimited text for a source that is none.
+
+    Args:
+        how: The options that were given.
+        what: What the source is, for the message.
+        besides: An option that means something there all the same.
+
+    Raises:
+        UsageError: If there is one.
+    """
+    for name in OF_TEXT:
+        given = name in how and (how[name] is not None or name == "quote")
+        if given and name != besides:
+            raise UsageError(f"{name}= is an option of delimited text, and {what}: leave it out.")
+
+
+def codec_of(encoding: str | None) -> str:
+    """Python's name of an encoding of text.
+
+    Raises:
+        UsageError: If Python does not know it, or it is no encoding of text (such as base64).
+
+    Example:
+        >>> codec_of("latin1"), codec_of(None)
+        ('iso8859-1', 'utf-8')
+    """
+    try:
+        found = codecs.lookup(encoding or "utf-8")
+    except (LookupError, ValueError):
+        raise UsageError(f"encoding is {encoding!r}, which Python does not know; try 'utf-8' or 'latin-1'.") from None
+    # The flag by which str.encode and open() themselves refuse codecs from bytes to bytes.
+    if not getattr(found, "_is_text_encoding", True):
+        raise UsageError(f"encoding is {encoding!r}, which is no encoding of text; try 'utf-8' or 'latin-1'.")
+    return found.name
