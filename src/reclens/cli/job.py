@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from reclens import models
-from reclens.cli.reading import Reading, load_data
+from reclens.cli.reading import Reading, load_data, reading_of
 from reclens.data import filters, segments, split
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
@@ -43,7 +43,12 @@ class JobResult:
 
 
 def run_job(
-    settings: JobSettings, reading: Reading, *, workspace: Workspace, say: Callable[[str], None], progress: Progress
+    settings: JobSettings,
+    *,
+    reading: Reading | None = None,
+    workspace: Workspace,
+    say: Callable[[str], None],
+    progress: Progress,
 ) -> JobResult:
     """Run a job and keep everything in the workspace; a line for every step."""
     started = time.monotonic()
@@ -55,7 +60,7 @@ def run_job(
     systems = (*settings.models, *settings.pipelines)
     if "baseline" in settings.compare.model_fields_set and settings.compare.baseline not in systems:
         raise UnknownNameError("baseline among the systems of the job", settings.compare.baseline, systems)
-    data = _read(settings, reading)
+    data = _read(settings, reading or reading_of(settings.data))
     label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
     step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
          f"{len(data.item_vocabulary):,} items")  # fmt: skip
