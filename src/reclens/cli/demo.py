@@ -80,7 +80,7 @@ def _run(
         prepare(progress, quiet=quiet)
         found = job.run_job(
             settings,
-            reading,
+            reading=reading,
             workspace=Workspace(workspace),
             say=lambda text: say(text, quiet=quiet),
             progress=progress,

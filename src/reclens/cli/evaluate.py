@@ -54,7 +54,7 @@ def evaluate(
 
       reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
     """
-    from reclens.cli.reading import load_data, load_lists, load_truth, text_lists
+    from reclens.cli.reading import load_data, load_lists, load_truth
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
     from reclens.data.ids import text_ids
     from reclens.errors import UsageError
@@ -80,14 +80,7 @@ def evaluate(
         told = load_truth(history, reading, table="history")[0] if history else None
     else:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
-    runs = {each.name for each in place.list("run")}
-    if lists in runs:
-        if reading.own("lists"):
-            raise UsageError(f"'{lists}' is a run of the workspace, of which nothing has to be said to read it.")
-        found = place.load("run", lists)
-        found = text_lists(found) if reading.ids == "text" else found
-    else:
-        found = load_lists(lists, reading, name=name)
+    found = load_lists(lists, reading, name=name, place=place)
     if learned is not None and by:
         missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
         plain = {each: each for each in missing if not {"×", "*"} & set(each)}

@@ -39,7 +39,6 @@ __all__ = [
     "load_truth",
     "reading_of",
     "reads",
-    "text_lists",
     "translated",
 ]
 
@@ -196,11 +195,17 @@ def load_training(place: Workspace, data: str | None, split: str | None, reading
     return place.load("split", split).train
 
 
-def load_lists(path: str, reading: Reading, *, name: str | None) -> Recommendations:
-    """Read the lists of a system; a file that ends in ``.run`` or ``.trec`` is a TREC run."""
+def load_lists(path: str, reading: Reading, *, name: str | None, place: Workspace) -> Recommendations:
+    """The lists of a system: a run of the workspace, or a file (TREC where it ends in ``.run`` or ``.trec``)."""
+    from reclens.data.ids import text_ids
+
     how = reading.of("lists")
     with translated(reading.words, reading.prefix("lists")):
-        if reading.kind("lists") == "trec":
+        if path in {each.name for each in place.list("run")}:
+            if reading.own("lists"):
+                raise UsageError(f"'{path}' is a run of the workspace: nothing has to be said to read it.")
+            found = place.load("run", path)
+        elif reading.kind("lists") == "trec":
             from reclens.data.trec import read_run
 
             found = read_run(path, name=name, encoding=how.get("encoding", "utf-8"))
@@ -208,14 +213,7 @@ def load_lists(path: str, reading: Reading, *, name: str | None) -> Recommendati
             from reclens.data.tables import read_recommendations
 
             found = read_recommendations(path, name=name, **how)
-    return text_lists(found) if reading.ids == "text" else found
-
-
-def text_lists(lists: Recommendations) -> Recommendations:
-    """Lists with ids that are text."""
-    from reclens.data.ids import text_ids
-
-    return replace(lists, table=text_ids(lists.table))
+    return replace(found, table=text_ids(found.table)) if reading.ids == "text" else found
 
 
 def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl.DataFrame, list[dict[str, Any]], bool]:
