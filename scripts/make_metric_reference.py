@@ -34,6 +34,11 @@ what one is.
 - A list shorter than k is scored as it is: the places that are missing hit nothing, and the divisor stays.
 - The default convention is trec_eval's, as in ranx and ir_measures; `convention="recbole"`, `"lenskit"`, `"rectools"`,
   `"vae_cf"` or `"recommenders"` reproduces the numbers of those libraries.
+
+## Other names
+
+{aliases} are taken for the metric beside them, in capitals too (`HR@10`, `NDCG@10`); results, tables and cards have the
+name on this page, and `card["metric_aliases"]` says what was asked for.
 """
 
 
@@ -53,7 +58,8 @@ def page() -> str:
         f"| [`{shown(info)}`](#{info.name}) | {info.summary} | {info.kind} | {direction(info)} | {bounds(info)} |"
         for info in infos
     ]
-    parts = [HEAD, "## All of them\n", "\n".join(table) + "\n"]
+    aliases = ", ".join(f"`{other}` (`{name}`)" for other, name in metrics.ALIASES.items())
+    parts = [HEAD.replace("{aliases}", aliases), "## All of them\n", "\n".join(table) + "\n"]
     families = {info.function.__module__ for info in infos}
     for family in sorted(families, key=lambda name: (not name.endswith(".accuracy"), name)):
         module = sys.modules[family]

@@ -60,7 +60,7 @@ def evaluate(
     from reclens.errors import UsageError
     from reclens.evaluate import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluate import evaluate as measure
-    from reclens.report import build_report, oddities
+    from reclens.report import build_report, oddities, other_names
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -97,7 +97,7 @@ def evaluate(
         say(f"kept in {place.save(result, keep)}", quiet=quiet)
     if html is not None:
         say(f"report: {build_report({result.system: result}).save(html)}", quiet=quiet)
-    for line in oddities(result.card):
+    for line in (*oddities(result.card), *other_names(result.card)):
         say(line, quiet=quiet)
     emit(table_of(result.system, result.to_dicts()), format=format, out=out)
 

@@ -17,7 +17,7 @@ from reclens.data import filters, segments, split
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
 from reclens.pipeline import Pipeline
-from reclens.report import build_report
+from reclens.report import build_report, other_names
 from reclens.settings import JobSettings, SegmentSettings, SplitSettings, to_toml
 from reclens.workspace import Workspace, write_text
 
@@ -85,6 +85,8 @@ def run_job(
         workspace.save(results[name], f"{settings.name}-{name}", overwrite=True)
         for problem in (*id_problems(results[name].card), *task_problems(results[name].card)):
             step(f"{name}: {problem}")
+        for said in other_names(results[name].card) if len(results) == 1 else ():
+            step(said)
         first = results[name].metrics[0]
         step(f"{name}: {first} {results[name][first].overall}")
     comparison = None

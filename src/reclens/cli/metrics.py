@@ -20,8 +20,9 @@ def list_metrics(format: FormatOption = Format.table, out: OutOption = None) -> 
     from reclens.cli.shared import emit, table_of
 
     found = [metrics.describe(name) for name in metrics.names()]
-    rows = [{"metric": f"{info.name}@k" if info.cut else info.name, "title": info.title, "kind": info.kind,
-             "what it says": info.summary} for info in found]  # fmt: skip
+    also = {name: ", ".join(other for other, of in metrics.ALIASES.items() if of == name) for name in metrics.names()}
+    rows = [{"metric": f"{info.name}@k" if info.cut else info.name, "also": also[info.name], "title": info.title,
+             "kind": info.kind, "what it says": info.summary} for info in found]  # fmt: skip
     emit(table_of("Metrics", rows), format=format, out=out)
 
 

@@ -173,19 +173,23 @@ def keep_interrupts() -> None:
 
 def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | None = None) -> Table:
     """A table of any rows."""
+    from reclens.metrics import is_count
     from reclens.report import Table, format_number
 
     heads = columns or (list(rows[0]) if rows else ["nothing"])
 
-    def cell(head: str, value: Any) -> str:
+    def cell(head: str, row: dict[str, Any]) -> str:
+        value = row.get(head)
         if value is None:
             return "–"
+        if head == "value" and isinstance(value, float) and is_count(str(row.get("metric"))):
+            return f"{value:,.0f}"
         if isinstance(value, float):
             return format_number(value)
         counts = isinstance(value, int) and not isinstance(value, bool) and not head.endswith("_id")
         return f"{value:,}" if counts else str(value)
 
-    cells = tuple(tuple(cell(head, row.get(head)) for head in heads) for row in rows)
+    cells = tuple(tuple(cell(head, row) for head in heads) for row in rows)
     return Table(title, tuple(heads), cells, tuple(rows))
 
 

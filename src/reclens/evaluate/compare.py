@@ -18,7 +18,7 @@ from reclens.evaluate.pairing import Pair, Pairs
 from reclens.evaluate.protocol import check_comparable
 from reclens.evaluate.results import MINIMUM_SEGMENT, OVERALL, Evaluation
 from reclens.evaluate.verdict import write_verdict
-from reclens.metrics.registry import direction
+from reclens.metrics.registry import canonical, direction
 from reclens.stats.bootstrap import simultaneous_intervals
 from reclens.stats.multiplicity import adjust_families
 from reclens.stats.paired import bootstrap_p_value, smallest_detectable
@@ -156,7 +156,7 @@ class Comparison:
         Raises:
             UnknownNameError: If it was not compared.
         """
-        known = list(dict.fromkeys(row.metric for row in self.differences))
+        known, metric = list(dict.fromkeys(row.metric for row in self.differences)), canonical(metric)
         if metric not in known:
             raise UnknownNameError("metric of the comparison", metric, known)
         return write_verdict(self.differences, primary=metric, baseline=self.baseline, correction=self.correction,
@@ -168,6 +168,7 @@ class Comparison:
         Raises:
             UnknownNameError: If it was not compared.
         """
+        metric = canonical(metric)
         for row in self.differences:
             if (row.system, row.metric, row.by, row.segment) == (system, metric, by, segment):
                 return row
@@ -263,7 +264,8 @@ def compare(
     if len(results) < 2:
         raise UsageError("there is one evaluation only. Give the baseline and at least one more.")
     check_comparable({name: result.card for name, result in results.items()})
-    shared = _shared(metrics, {name: result.metrics for name, result in results.items()}, "metric")
+    asked = None if metrics is None else [canonical(name) for name in metrics]
+    shared = _shared(asked, {name: result.metrics for name, result in results.items()}, "metric")
     groups = {name: [cell[0] for cell in result.summary.cells[1:]] for name, result in results.items()}
     segmentations = _shared(by, groups, "segmentation")
     if intervals not in (kinds := get_args(Intervals)):
@@ -271,7 +273,7 @@ def compare(
     base = results[baseline]
     level = base.level if level is None else level
     averaged = [name for name in shared if all(name in result.summary.columns for result in results.values())]
-    primary = primary or next(iter(averaged), shared[0])
+    primary = canonical(primary) if primary else next(iter(averaged), shared[0])
     if primary not in shared:
         raise UnknownNameError("primary metric among those compared", primary, shared)
     rows: list[Difference] = []

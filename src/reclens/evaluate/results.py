@@ -14,7 +14,7 @@ import polars as pl
 
 from reclens.data.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError
-from reclens.metrics.registry import in_unit_range
+from reclens.metrics.registry import canonical, in_unit_range
 from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
 from reclens.stats.estimate import Estimate
@@ -131,6 +131,7 @@ class Evaluation:
         return (self[name] for name in self.metrics)
 
     def __getitem__(self, metric: str) -> MetricResult:
+        metric = canonical(metric)
         if metric not in self.metrics:
             raise UnknownNameError("metric of this evaluation", metric, self.metrics)
         if metric not in self._known:

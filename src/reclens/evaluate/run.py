@@ -108,7 +108,8 @@ def evaluate(
         history: What the system was told of users with the question, ``user_id, item_id``, such as the ``fold_in`` of a
             split by users. These rows count as known like those of ``train``: items that a user was told about are not
             new to her, and popularity counts the users of both.
-        metrics: Metrics with cut-offs, such as ``"ndcg@10"``; ``reclens.metrics.names()`` lists them.
+        metrics: Metrics with cut-offs, such as ``"ndcg@10"``; ``reclens.metrics.names()`` lists them. ``hr``, ``hit``,
+            ``p`` and ``r`` are other names, and ``card["metric_aliases"]`` says of what.
         by: Segmentations of ``train.segments``; ``"age × activity"`` or ``("age", "activity")`` is a product.
         relevance: Column of the truth with graded relevance; rows at 0 or below are not relevant. None: every row is.
         catalogue: Ids of the items that could have been recommended; the items of the training part by default.
@@ -142,7 +143,8 @@ def evaluate(
         >>> evaluate(lists, truth, metrics=["mrr@10"])["mrr@10"].overall.value
         0.25
     """
-    specs = tuple(dict.fromkeys(parse(text) for text in ([metrics] if isinstance(metrics, str) else metrics)))
+    asked = {text.strip(): parse(text) for text in ([metrics] if isinstance(metrics, str) else metrics)}
+    specs = tuple(dict.fromkeys(asked.values()))
     if not specs:
         raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
     if not 0 < level < 1:
@@ -174,6 +176,8 @@ def evaluate(
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
     parts = _measure(plan, source, engine or LocalEngine(threads), progress)
     found = _collect(plan, source, parts, level, train)
+    aliases = {text: spec.text for text, spec in asked.items() if text != spec.text}
+    found = replace(found, card={**found.card, "metric_aliases": aliases})
     for said, kind in ((id_problems, IdsWarning), (task_problems, TaskWarning)):
         for problem in said(found.card):
             warnings.warn(problem, kind, stacklevel=2)

@@ -15,7 +15,7 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluate.results import OVERALL, Evaluation
 from reclens.evaluate.run import evaluate
-from reclens.metrics import describe
+from reclens.metrics import canonical, describe
 from reclens.pipeline import Pipeline, PipelineRun
 from reclens.schema import ITEM, RANK, USER, Recommendations, stable_hash
 from reclens.stats.bootstrap import difference
@@ -160,7 +160,7 @@ def evaluate_stages(
     Raises:
         UsageError: If a metric does not exist or needs what was not given.
     """
-    asked = tuple(metrics or (f"ndcg@{run.k}", f"recall@{run.k}"))
+    asked = tuple(canonical(name) for name in metrics or (f"ndcg@{run.k}", f"recall@{run.k}"))
 
     def measure(lists: Recommendations | pl.DataFrame, name: str, measured: Sequence[str]) -> Evaluation:
         return evaluate(lists, truth, train=train, metrics=measured, by=by, relevance=relevance, level=level,

@@ -133,6 +133,7 @@ def tune_weights(
         Burke (2002), Hybrid recommender systems: survey and experiments.
     """
     spec = _metric_of(metric)
+    metric = spec.text
     points = _points(list(models), search, step, draws, rng)
     repeats = task_of(train.card.get("split")) == "with_repeats"
     users, truth = _validation_of(train, validation, most_users, rng, repeats=repeats)

@@ -6,17 +6,32 @@ To add one, write a function in any module of this package (or in your own code)
 from __future__ import annotations
 
 from reclens.metrics.conventions import CONVENTIONS, Convention, convention_named
-from reclens.metrics.registry import OF_PREDICTIONS, MetricInfo, MetricSpec, describe, direction, metric, names, parse
+from reclens.metrics.registry import (
+    ALIASES,
+    OF_PREDICTIONS,
+    MetricInfo,
+    MetricSpec,
+    canonical,
+    describe,
+    direction,
+    is_count,
+    metric,
+    names,
+    parse,
+)
 
 __all__ = [
+    "ALIASES",
     "CONVENTIONS",
     "OF_PREDICTIONS",
     "Convention",
     "MetricInfo",
     "MetricSpec",
+    "canonical",
     "convention_named",
     "describe",
     "direction",
+    "is_count",
     "metric",
     "names",
     "parse",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from reclens.metrics.conventions import Convention
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import metric
 
-__all__ = ["auc", "hit_rate", "map", "mrr", "ndcg", "precision", "r_precision", "recall"]
+__all__ = ["auc", "f1", "hit_rate", "map", "mapk", "mrr", "ndcg", "precision", "r_precision", "recall"]
 
 
 @metric(title="Precision", needs=("truth",))
@@ -38,6 +40,22 @@ def recall(lists: Lists, convention: Convention) -> np.ndarray:
     """
     reachable = np.minimum(lists.n_relevant, lists.depth)
     return _ratio(lists.n_hits, reachable if convention.recall_denominator == "min" else lists.n_relevant)
+
+
+@metric(title="F1", needs=("truth",))
+def f1(lists: Lists, convention: Convention) -> np.ndarray:
+    """Harmonic mean of a user's precision and recall.
+
+    Formula: f1@k = 2 · precision@k · recall@k / (precision@k + recall@k) of each user, 0 where both are 0; the mean over
+    users is not the F1 of mean precision and mean recall.
+    Range: 0 … 1, higher is better.
+    Denominator: those of precision and recall, also under the conventions that change them.
+    Users without a list count 0; users without relevant items are left out.
+    Source: van Rijsbergen (1979), Information retrieval, chapter 7; Herlocker et al. (2004), section 4.2.
+    """
+    one, other = precision(lists, convention), recall(lists, convention)
+    found = np.divide(2 * one * other, one + other, out=np.zeros(len(one)), where=one + other > 0)
+    return np.where(np.isnan(other), np.nan, found)
 
 
 @metric(title="Hit rate", needs=("truth",))
@@ -112,6 +130,20 @@ def map(lists: Lists, convention: Convention) -> np.ndarray:  # noqa: A001 - the
         "min_list": np.minimum(lists.n_relevant, lists.length),
     }
     return _ratio(total, reachable[convention.ap_denominator])
+
+
+@metric(title="MAP as on Kaggle", needs=("truth",))
+def mapk(lists: Lists, convention: Convention) -> np.ndarray:
+    """Average precision over what k places can hold: the MAP@k of Kaggle's competitions, under every convention.
+
+    Formula: ap@k = Σ precision@rank over the ranks ≤ k that hold a relevant item, divided by min(k, relevant items).
+    Range: 0 … 1, higher is better; 1 where the first min(k, relevant items) places are all hits.
+    Denominator: min(k, relevant items), where ``map`` divides by the convention's own.
+    Repeated items: the best rank of an item counts and the gap is closed, where Kaggle's code keeps the place empty.
+    Users without a list count 0; users without relevant items are left out.
+    Source: Hamner, ml_metrics.mapk; Kaggle's Expedia (MAP@5), Santander (MAP@7) and H&M (MAP@12) competitions.
+    """
+    return map(lists, replace(convention, ap_denominator="min"))
 
 
 @metric(title="R-precision", needs=("truth",), cut=False)

@@ -9,7 +9,7 @@ from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import metric
 
-__all__ = ["coverage", "entropy", "gini", "user_coverage"]
+__all__ = ["coverage", "entropy", "gini", "unique_items", "user_coverage"]
 
 
 @metric(title="Catalogue coverage", kind="catalogue")
@@ -23,6 +23,19 @@ def coverage(exposure: Exposure) -> float:
     Source: Herlocker et al. (2004), Evaluating collaborative filtering recommender systems; Ge et al. (2010).
     """
     return float(np.count_nonzero(exposure.counts) / len(exposure.counts)) if len(exposure.counts) else float("nan")
+
+
+@metric(title="Unique items", kind="catalogue", high=None, unit="count")
+def unique_items(exposure: Exposure) -> float:
+    """How many items of the catalogue stand in at least one list.
+
+    Formula: distinct catalogue items in the first k of any list: coverage, as a count.
+    Range: 0 … items of the catalogue. It grows with the number of users, so that only groups of equal size compare.
+    Items outside the catalogue do not count.
+    No interval: see coverage.
+    Source: Herlocker et al. (2004), section 4.2; the aggregate diversity of Adomavicius and Kwon (2012).
+    """
+    return float(np.count_nonzero(exposure.counts))
 
 
 @metric(title="Gini of exposure", kind="catalogue", higher_is_better=None)

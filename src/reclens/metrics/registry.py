@@ -18,12 +18,15 @@ from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 
 __all__ = [
+    "ALIASES",
     "OF_PREDICTIONS",
     "MetricInfo",
     "MetricSpec",
+    "canonical",
     "describe",
     "direction",
     "in_unit_range",
+    "is_count",
     "metric",
     "names",
     "parse",
@@ -45,7 +48,7 @@ class MetricInfo:
         higher_is_better: None where neither direction is better by itself.
         low: Lower bound of the value.
         high: Upper bound, or None when it depends on the data.
-        unit: Unit of the value; "" for a plain number.
+        unit: Unit of the value, such as ``"bits"``; ``"count"`` for whole numbers, "" for a plain number.
         cut: Whether the name takes a cut-off, as in ``ndcg@10``.
         needs: What it needs beside the lists: any of ``truth, catalogue, profiles, features, distributions``.
     """
@@ -113,6 +116,9 @@ OF_PREDICTIONS: Final[Mapping[str, str]] = {
 }
 """The metrics of predicted ratings, each in units of the rating; lower is better."""
 
+ALIASES: Final[Mapping[str, str]] = {"hit": "hit_rate", "hr": "hit_rate", "p": "precision", "r": "recall"}
+"""Other names of metrics -> the names they have here. Capitals make no difference: ``HR@10``, ``NDCG@10``."""
+
 _REGISTERED: dict[str, MetricInfo] = {}
 
 
@@ -177,9 +183,27 @@ def describe(name: str) -> MetricInfo:
     """
     bare = name.split("@", 1)[0]
     known = _registered()
-    if bare not in known:
+    found = known.get(_named_here(bare))
+    if found is None:
         raise UnknownNameError("metric", bare, known)
-    return known[bare]
+    return found
+
+
+def canonical(text: str) -> str:
+    """A metric as asked for, under the name that it has here; what is no metric stays as it is.
+
+    Example:
+        >>> canonical("HR@10"), canonical("ndcg@5"), canonical("clicks")
+        ('hit_rate@10', 'ndcg@5', 'clicks')
+    """
+    bare, at, cut = text.partition("@")
+    return _named_here(bare) + at + cut
+
+
+def _named_here(bare: str) -> str:
+    known = _registered()
+    small = ALIASES.get(bare.lower(), bare.lower())
+    return small if bare not in known and small in known else bare
 
 
 def direction(name: str) -> bool | None:
@@ -192,6 +216,12 @@ def in_unit_range(name: str) -> bool:
     """Whether values lie in 0 … 1 by definition; False where the metric is not registered here."""
     known = _registered().get(name.split("@", 1)[0])
     return known is not None and (known.low, known.high) == (0.0, 1.0)
+
+
+def is_count(name: str) -> bool:
+    """Whether values are whole numbers; False where the metric is not registered here."""
+    known = _registered().get(name.split("@", 1)[0])
+    return known is not None and known.unit == "count"
 
 
 def parse(text: str) -> MetricSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reclens.report.documents import TASKS_IN_WORDS, build_report, oddities
+from reclens.report.documents import TASKS_IN_WORDS, build_report, oddities, other_names
 from reclens.report.page import Document
 from reclens.report.tables import (
     Table,
@@ -24,6 +24,7 @@ __all__ = [
     "format_number",
     "leaderboard",
     "oddities",
+    "other_names",
     "segment_table",
     "to_csv",
     "to_json",

@@ -13,7 +13,7 @@ from reclens.report import charts, tables
 from reclens.report.page import Document, Section, definition_of, figure_of, render
 from reclens.schema import versions
 
-__all__ = ["TASKS_IN_WORDS", "build_report", "oddities"]
+__all__ = ["TASKS_IN_WORDS", "build_report", "oddities", "other_names"]
 
 
 def build_report(
@@ -179,6 +179,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     ]
     rows += [(f"Truth: {rule['rule']}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
     rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
+    rows += [("Name of a metric", said) for said in other_names(card)]
     rows += [("Ids that do not match", problem) for problem in id_problems(card)]
     rows += [("Task and lists do not fit", problem) for problem in task_problems(card)]
     return [*rows, *((f"Note {number}", note) for number, note in enumerate(split.get("notes", []), 1))]
@@ -205,6 +206,11 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
 def oddities(card: Mapping[str, Any]) -> list[str]:
     """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count."""
     return [*id_problems(card), *task_problems(card), *_of_lists(card), *_of_truth(card)]
+
+
+def other_names(card: Mapping[str, Any]) -> list[str]:
+    """What metrics that were asked for by another name are called here, a line each."""
+    return [f"{asked} is {name} here" for asked, name in card.get("metric_aliases", {}).items()]
 
 
 def _of_lists(card: Mapping[str, Any]) -> list[str]:

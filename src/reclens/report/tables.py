@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from reclens.evaluate import Comparison, Difference, Evaluation
 from reclens.evaluate.verdict import how_tested, p_in_words
-from reclens.metrics import direction
+from reclens.metrics import direction, is_count
 
 __all__ = [
     "Table",
@@ -80,6 +80,9 @@ def format_estimate(
     row: Mapping[str, Any], *, value: str = "value", signed: bool = False, form: str | None = None
 ) -> str:
     """A value with its interval, such as ``0.2580 [0.2390, 0.2760]``; ``form`` is one of Python's, such as ``+.2%``."""
+
+    if form is None and "metric" in row and is_count(row["metric"]):
+        form = "+,.0f" if signed else ",.0f"
 
     def written(number: float | None) -> str:
         if form is None or number is None or math.isnan(number):
