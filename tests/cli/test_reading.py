@@ -170,3 +170,14 @@ def test_advice_in_the_words_of_the_command_line() -> None:
     ):  # fmt: skip
         assert in_words_of("options", said) == here
         assert in_words_of("options", here) == here
+
+
+def test_item_to_item_lists_name_their_seed_and_metrics_their_other_names(evaluate) -> None:
+    lists = "seed_item,item,rank\ntea,milk,1\ntea,jam,2\njam,bread,1\n"
+    said = evaluate(lists, "seed_item,item\ntea,jam\njam,bread\nrice,salt\n", "-c", "user_id=seed_item", "-m", "HR@2",
+                    train="seed_item,item\ntea,salt\nrice,milk\n")  # fmt: skip
+    rows = {row["metric"]: row for row in json.loads(said.stdout)["rows"]}
+    # Of three seeds two have a hit in the first two places, one in the first.
+    assert (rows["hit_rate@2"]["n"], rows["hit_rate@2"]["value"]) == (3, pytest.approx(2 / 3))
+    assert rows["mrr@1"]["value"] == pytest.approx(1 / 3)
+    assert "HR@2 is hit_rate@2 here" in said.stderr and "users without a list: 1" in said.stderr

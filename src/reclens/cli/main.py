@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -90,8 +91,14 @@ def root(
     """Options of every command."""
 
 
+def _warn(message: Warning | str, *_: object) -> None:
+    """A warning as one line: where in our code it was raised is nothing to a person at a terminal."""
+    print(f"reclens: {as_options(str(message))}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line. Exit status: 0 fine, 1 a finding, 2 wrong use or bad data, 130 interrupted."""
+    warnings.showwarning = _warn
     try:
         app()
     except RecLensError as error:

@@ -299,7 +299,11 @@ def _number_problems(table: pl.DataFrame) -> list[Problem]:
             Problem(f"{column} not finite", int(odd.sum()), "NaN or infinite"),
         ]
         if column == WEIGHT:
-            found.append(Problem("weight not positive", int((values <= 0).sum()), "models expect weights above zero"))
+            found.append(
+                Problem(
+                    "weight not positive", int((values <= 0).sum()), "recommenders count these rows as interactions too"
+                )
+            )
         elif table.height > 1 and values.drop_nulls().n_unique() == 1:
             found.append(
                 Problem("one rating only", table.height, "all ratings are equal: treat them as implicit feedback")

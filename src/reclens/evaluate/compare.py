@@ -353,10 +353,12 @@ class _Against:
     ) -> Iterator[tuple[Difference, np.ndarray]]:
         """Every metric in every segment, with the replicates of its difference."""
         cells = [cell for cell in self.theirs.summary.cells if cell == OVERALL or cell[0] in by]
-        pairs = Pairs.of(self.ours, self.theirs, averaged, cells, flips=flips, rng=rng, threads=threads)
+        pairs = None
+        if averaged:
+            pairs = Pairs.of(self.ours, self.theirs, averaged, cells, flips=flips, rng=rng, threads=threads)
         for metric in metrics:
             for cell in cells:
-                if metric in averaged:
+                if pairs is not None and metric in averaged:
                     yield self._averaged(metric, cell, pairs.pair(metric, cell, level=self.level))
                 else:
                     yield self._of_catalogue(metric, cell), np.zeros(0)

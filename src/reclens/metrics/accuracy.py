@@ -46,8 +46,8 @@ def recall(lists: Lists, convention: Convention) -> np.ndarray:
 def f1(lists: Lists, convention: Convention) -> np.ndarray:
     """Harmonic mean of a user's precision and recall.
 
-    Formula: f1@k = 2 · precision@k · recall@k / (precision@k + recall@k) of each user, 0 where both are 0; the mean over
-    users is not the F1 of mean precision and mean recall.
+    Formula: f1@k = 2 · precision@k · recall@k / (precision@k + recall@k) of each user, 0 where both are 0; the mean
+    over users is not the F1 of mean precision and mean recall.
     Range: 0 … 1, higher is better.
     Denominator: those of precision and recall, also under the conventions that change them.
     Users without a list count 0; users without relevant items are left out.

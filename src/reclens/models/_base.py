@@ -17,6 +17,7 @@ from reclens.errors import UsageError
 from reclens.models._saving import load_model, save_model
 from reclens.models._serving import Serving
 from reclens.models._space import Space
+from reclens.models._weights import say_odd_weights
 from reclens.schema import ITEM, Vocabulary
 
 __all__ = ["Recommender"]
@@ -53,6 +54,9 @@ class Recommender(Serving):
 
         Raises:
             UsageError: If a hyper-parameter is out of range, or the data lacks what the model needs.
+
+        Warns:
+            WeightsWarning: If interactions have weights of zero or below: they count as one, like all others.
         """
         self._check()
         if not train.interactions.height:
@@ -61,6 +65,9 @@ class Recommender(Serving):
         self.seen_ = self._over_catalogue(train.matrix(), train.item_vocabulary)
         self.train_ = {"name": train.name, "hash": train.fingerprint, "split": train.card.get("split"),
                        "synthetic": bool(train.card.get("synthetic"))}  # fmt: skip
+        odd = say_odd_weights(train)
+        if odd:
+            self.train_["weights"] = odd
         progress(f"fit {self.name}", 0, 1)
         self._fit(train, LocalEngine(threads), progress)
         progress(f"fit {self.name}", 1, 1)

@@ -80,7 +80,6 @@ def format_estimate(
     row: Mapping[str, Any], *, value: str = "value", signed: bool = False, form: str | None = None
 ) -> str:
     """A value with its interval, such as ``0.2580 [0.2390, 0.2760]``; ``form`` is one of Python's, such as ``+.2%``."""
-
     if form is None and "metric" in row and is_count(row["metric"]):
         form = "+,.0f" if signed else ",.0f"
 

@@ -1,0 +1,39 @@
+"""Weights at or below zero: recommenders count every interaction as one, so that a return counts as a purchase."""
+
+from __future__ import annotations
+
+import warnings
+
+from reclens.data.dataset import Dataset
+from reclens.schema import WEIGHT
+
+__all__ = ["WeightsWarning", "say_odd_weights"]
+
+
+class WeightsWarning(UserWarning):
+    """Interactions with a weight of zero or below were learned from like all others; the card has their number."""
+
+
+def say_odd_weights(train: Dataset) -> dict[str, int]:
+    """Count the weights at or below zero and warn of them.
+
+    Returns:
+        ``negative`` and ``zero``, numbers of interactions, where there are any; else nothing.
+    """
+    if not train.has_weights:
+        return {}
+    weights = train.interactions[WEIGHT]
+    found = {"negative": int((weights < 0).sum()), "zero": int((weights == 0).sum())}
+    if not any(found.values()):
+        return {}
+    warnings.warn(
+        f"{found['negative']:,} interactions of '{train.name}' have a weight below zero and {found['zero']:,} a weight "
+        "of zero, and were learned from like all others: recommenders count an interaction as one, whatever its "
+        "weight. "
+        "Where they are no sign of interest, leave them out before the split: "
+        "data.with_events(data.events.filter(pl.col('weight') > 0)). Where they are, read the data without the column: "
+        "columns={'weight': None}",
+        WeightsWarning,
+        stacklevel=4,
+    )
+    return found
