@@ -33,6 +33,7 @@ from reclens.cli import (
     tune,
     workspace,
 )
+from reclens.cli.asked import in_words_of
 from reclens.errors import RecLensError
 
 __all__ = ["app", "main", "root"]
@@ -93,7 +94,7 @@ def root(
 
 def _warn(message: Warning | str, *_: object) -> None:
     """A warning as one line: where in our code it was raised is nothing to a person at a terminal."""
-    print(f"reclens: {as_options(str(message))}", file=sys.stderr)
+    print(f"reclens: {in_words_of('options', str(message))}", file=sys.stderr)
 
 
 def main() -> None:

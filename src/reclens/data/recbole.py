@@ -9,6 +9,7 @@ See https://recbole.io/docs/user_guide/data/atomic_files.html.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -65,7 +66,7 @@ def read_recbole(
     raw = _read_file(inter, sequence_separator, form)
     tables: dict[str, tuple[pl.DataFrame, Cleaner] | None] = {}
     for key, ending in ((USER, ".user"), (ITEM, ".item")):
-        file = inter.with_suffix(ending)
+        file = inter.with_name(re.sub(r"\.(train|valid|test)$", "", inter.stem) + ending)  # of a ready-made split
         own = _read_file(file, sequence_separator, form) if file.is_file() else None
         tables[key] = None if own is None else clean_attributes(own, key, columns=columns, bad_rows=bad_rows)
     return make_dataset(

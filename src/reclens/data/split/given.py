@@ -1,0 +1,193 @@
+"""A split that somebody else made: its parts are taken as they are, and looked at first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from reclens.data.clean import Cleaner
+from reclens.data.dataset import Dataset
+from reclens.data.ids import same_kind
+from reclens.data.near_ids import explain_mismatch
+from reclens.data.split.build import ColdUsers, make_split
+from reclens.data.split.result import Split, Task
+from reclens.errors import UnmatchedIdsError, UsageError
+from reclens.schema import ITEM, TIMESTAMP, USER
+
+__all__ = ["given", "read_part"]
+
+_MOVIELENS_PART: Final = re.compile(r"u[1-5ab]\.(base|test)")
+_LAYOUT: Final = {"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3}
+
+
+def given(
+    train: Any,
+    test: Any,
+    *,
+    validation: Any = None,
+    users: Any = None,
+    items: Any = None,
+    name: str | None = None,
+    task: Task = "new_items",
+    cold_users: ColdUsers = "keep",
+    **how: Any,
+) -> Split:
+    """Take a split that was made elsewhere: files of training and test, such as those that a paper comes with.
+
+    Nothing is cut: the card says that the parts were given, counts what they share, which users and items of the test
+    training does not know, and which test rows precede training. Where only new items count, pairs that training holds
+    are left out of the test, as in every other split, and counted; ``task="with_repeats"`` keeps them.
+
+    Args:
+        train: The training part: a data set, or any source of :func:`reclens.read`. ``u1.base`` … ``u5.base`` of
+            MovieLens 100K and RecBole's ``NAME.train.inter`` are read by their layouts.
+        test: The test part.
+        validation: The part to tune by; or None.
+        users: Attributes of users: any source.
+        items: Attributes of items.
+        name: What to call it; by default the name of the training part.
+        task: As for :func:`by_time`.
+        cold_users: ``"keep"`` counts test users without training data as they are, ``"drop"`` leaves them out.
+        **how: How the parts are read: ``columns``, ``duplicates``, ``bad_rows``, ``delimiter`` and all else of
+            :func:`reclens.read`.
+
+    Returns:
+        The split; ``card["counts"]`` has the numbers and ``card["notes"]`` says what to beware of.
+
+    Raises:
+        DataError: If a part cannot be read, or no row of the test is left.
+        UnmatchedIdsError: If no item of a part is in the training part; it names the likely cause.
+        UsageError: If attributes are given twice.
+
+    Example:
+        >>> rows = {"user": [1, 1, 2, 2], "item": ["a", "b", "a", "c"], "timestamp": [1, 4, 2, 3]}
+        >>> split = given(rows, {"user": [1, 2, 3], "item": ["c", "b", "a"], "timestamp": [3, 5, 6]})
+        >>> split
+        Split('data' given: train 4, test 3)
+        >>> split.card["counts"]["test_cold_users"], split.card["counts"]["test_rows_before_training"]
+        (1, 1)
+    """
+    base = read_part(train, users=users, items=items, **how)
+    parts = {"train": base, "validation": None if validation is None else read_part(validation, **how)}
+    parts["test"] = read_part(test, **how)
+    there = {part: data for part, data in parts.items() if data is not None}
+    cleaner = Cleaner("the split")
+    tables = _of_one_kind({part: data.events for part, data in there.items()}, cleaner)
+    counts: dict[str, int] = {}
+    notes: list[str] = []
+    for part in [part for part in tables if part != "train"]:
+        _look_for_strangers(tables["train"], tables[part], part, notes)
+        if TIMESTAMP in tables["train"].columns and TIMESTAMP in tables[part].columns:
+            _look_at_times(tables["train"], tables[part], part, counts, notes)
+    columns = tables["train"].columns
+    log = pl.concat([table.select(each for each in columns if each in table.columns) for table in tables.values()],
+                    how="diagonal_relaxed").select(columns)  # fmt: skip
+    owner = np.repeat(np.arange(len(tables)), [table.height for table in tables.values()])
+    masks = {part: pl.Series(owner == at) for at, part in enumerate(tables)}
+    rules = [*base.card.get("rules", []), *cleaner.rules]
+    whole = Dataset(
+        log, *(_with_ids_of(log, table, key) for table, key in ((base.users, USER), (base.items, ITEM))),
+        name or base.name, {**base.card, "duplicates": base.card.get("duplicates") or "last", "rules": rules}, log=log,
+    )  # fmt: skip
+    made = make_split(whole, masks, task=task, cold_users=cold_users, card={
+        "method": "given", "parameters": {"cold_users": cold_users},
+        "rule": "given: the parts were cut elsewhere, and are taken as they are",
+        "ties": {"rule": "not known: the parts were cut elsewhere"}, "seed": None,
+        "sources": {part: data.card.get("source", data.name) for part, data in there.items()},
+        "columns_missing": {part: [each for each in columns if each not in table.columns]
+                            for part, table in tables.items() if set(columns) - set(table.columns)},
+        "notes": notes,
+    })  # fmt: skip
+    made.card["counts"].update(counts)
+    return made
+
+
+def read_part(source: Any, *, users: Any = None, items: Any = None, **how: Any) -> Dataset:
+    """One part of a ready-made split: a data set as it is, any other source by its layout.
+
+    Raises:
+        DataError: If it cannot be read.
+        UsageError: If attributes are given beside a data set.
+    """
+    if isinstance(source, Dataset):
+        if users is not None or items is not None:
+            raise UsageError("train is a data set, which has attributes of its own: leave users= and items= out.")
+        return source
+    path = Path(source) if isinstance(source, str | Path) else None
+    if path is not None and path.suffix == ".inter" and users is None and items is None:
+        from reclens.data.recbole import read_recbole
+
+        return read_recbole(path, **how)
+    from reclens.data.tables import read
+
+    if path is None or not _MOVIELENS_PART.fullmatch(path.name) or "columns" in how:
+        return read(source, users=users, items=items, **how)
+    data = read(path, users=users, items=items, **{"columns": _LAYOUT, "delimiter": "\t", **how})
+    whole = all((path.parent / name).is_file() for name in ("u.data", "u.item", "u.user"))
+    if not whole or users is not None or items is not None or path.suffix != ".base":
+        return data
+    from reclens.data.movielens import read_movielens
+
+    beside = read_movielens(path.parent)
+    return replace(data, users=beside.users, items=beside.items)
+
+
+def _of_one_kind(tables: Mapping[str, pl.DataFrame], cleaner: Cleaner) -> dict[str, pl.DataFrame]:
+    """The parts with ids of one type: text in all, where it is text in one."""
+    found = dict(tables)
+    for key in (USER, ITEM):
+        kinds = {table[key].dtype for table in found.values()}
+        if len(kinds) > 1:
+            empty = pl.Series(key, [], pl.String)
+            found = {part: table.with_columns(same_kind(table[key], empty, cleaner, column=key)[0])
+                     for part, table in found.items()}  # fmt: skip
+    return found
+
+
+def _look_for_strangers(train: pl.DataFrame, table: pl.DataFrame, part: str, notes: list[str]) -> None:
+    """Refuse parts that share no item: they are not of one catalogue, or write it otherwise. Say what is not known."""
+    cold = table.join(train, on=ITEM, how="anti")
+    if cold.height == table.height:
+        near = explain_mismatch(table[ITEM], train[ITEM], crossed=train[USER])
+        sides = f"the {part} part", "the training part"
+        shown = " and ".join(
+            f"{', '.join(map(repr, ids))} in {side}" for side, ids in zip(sides, near.examples, strict=True)
+        )
+        raise UnmatchedIdsError(
+            f"no item of {sides[0]} is in {sides[1]}: {shown}", column=ITEM, sides=sides, cause=near.cause,
+            examples=near.examples, mended=near.mended, of=near.of,
+            fix="Give parts of one split, with the same ids, and name their columns alike.",
+        )  # fmt: skip
+    if cold.height:
+        notes.append(f"{cold[ITEM].n_unique():,} items of the {part} part ({cold.height:,} rows) are not in the "
+                     "training part: a model that learned from it alone cannot hit them.")  # fmt: skip
+    strangers = table.join(train, on=USER, how="anti")
+    if strangers.height:
+        notes.append(f"{strangers[USER].n_unique():,} users of the {part} part ({strangers.height:,} rows) are not in "
+                     "the training part: without a history to fold in they get no list of their own.")  # fmt: skip
+
+
+def _look_at_times(
+    train: pl.DataFrame, table: pl.DataFrame, part: str, counts: dict[str, int], notes: list[str]
+) -> None:
+    """Count the rows of a part that precede what the model learns, and say so."""
+    latest = train.group_by(USER).agg(pl.col(TIMESTAMP).max().alias("latest"))
+    own = table.join(latest, on=USER).filter(pl.col(TIMESTAMP) < pl.col("latest")).height
+    early = table.filter(pl.col(TIMESTAMP) < train[TIMESTAMP].max()).height
+    counts |= {f"{part}_rows_before_training": own, f"{part}_rows_before_last_training": early}
+    if own:
+        notes.append(f"{own:,} of {table.height:,} rows of the {part} part are earlier than a training row of the same "
+                     "user: the model learns from what came after.")  # fmt: skip
+    if early > own:
+        notes.append(f"{early:,} of {table.height:,} rows of the {part} part are earlier than the last training row of "
+                     "all users: it was not cut at one moment.")  # fmt: skip
+
+
+def _with_ids_of(log: pl.DataFrame, attributes: pl.DataFrame | None, key: str) -> pl.DataFrame | None:
+    return None if attributes is None else attributes.with_columns(pl.col(key).cast(log[key].dtype))
