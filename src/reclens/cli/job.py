@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -83,10 +83,8 @@ def run_job(
         workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
         results[name] = _evaluate(lists, made, settings, name, progress)
         workspace.save(results[name], f"{settings.name}-{name}", overwrite=True)
-        for problem in (*id_problems(results[name].card), *task_problems(results[name].card)):
-            step(f"{name}: {problem}")
-        for said in other_names(results[name].card) if len(results) == 1 else ():
-            step(said)
+        for said in _odd_of(results[name].card):
+            step(f"{name}: {said}")
         first = results[name].metrics[0]
         step(f"{name}: {first} {results[name][first].overall}")
     comparison = None
@@ -139,6 +137,10 @@ def _evaluate(lists: Recommendations, made: Split, settings: JobSettings, name: 
             convention=about.convention, level=about.level, replicates=about.replicates, rng=settings.seed, name=name,
             progress=progress,
         )  # fmt: skip
+
+
+def _odd_of(card: Mapping[str, Any]) -> list[str]:
+    return [*id_problems(card), *task_problems(card), *other_names(card)]
 
 
 def _segmenters(train: Dataset, settings: JobSettings) -> dict[str, Segmenter]:
