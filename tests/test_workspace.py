@@ -14,7 +14,7 @@ import pytest
 
 from reclens import models
 from reclens.data import split as splits
-from reclens.errors import UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import DataError, UnknownNameError, UsageError, WorkspaceError
 from reclens.evaluate import compare, evaluate
 from reclens.workspace import Workspace, write_bytes, write_text
 
@@ -118,7 +118,7 @@ def test_a_killed_run_leaves_the_workspace_as_it_was(workspace: Workspace, small
 def test_broken_artefacts_are_explained(workspace: Workspace, small_data) -> None:
     folder = workspace.save(small_data, "mine")
     (folder / "interactions.parquet").write_bytes(b"PAR1")
-    with pytest.raises(WorkspaceError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"mine: not a whole dataset \('interactions.parquet' is not what was written"):
         workspace.load("dataset", "mine")
     (folder / "card.json").write_text("{")
     assert "broken" in workspace.list()[0].summary

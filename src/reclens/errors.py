@@ -13,7 +13,7 @@
     │   └── IncomparableError two results were not measured alike
     ├── NotFittedError       a model was asked before it was fitted
     ├── MissingExtraError    an optional library is absent: names the pip line
-    └── WorkspaceError       an artefact is missing, broken or in the way
+    └── WorkspaceError       an artefact is missing or in the way, or cannot be written
 
 Each message says what was seen, what was expected and what to do. ``str(error)`` is made for a terminal.
 """
@@ -158,7 +158,7 @@ class MissingExtraError(RecLensError):
 
 
 class WorkspaceError(RecLensError):
-    """An artefact is missing, broken or in the way."""
+    """An artefact is missing or in the way, or cannot be written; a broken one is a :class:`DataError`."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

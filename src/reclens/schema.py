@@ -11,9 +11,9 @@ Ids are external (strings or 64-bit integers) at every public boundary and int32
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -203,7 +203,9 @@ def _mix(state: np.ndarray) -> np.ndarray:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an ``.npz`` file; never a pickle.
+    """The arrays of an ``.npz`` file as ``np.savez`` writes it: not compressed, and never a pickle.
+
+    No array can state more than the file holds: without that, a few bytes could ask for all memory.
 
     Raises:
         OSError: If the file cannot be read.
@@ -212,10 +214,31 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     # np.load leaves a file that it opened itself open when it is broken.
     with path.open("rb") as file:
         try:
+            with zipfile.ZipFile(file) as archive:
+                for member in archive.infolist():
+                    _check_member(archive, member, path.stat().st_size)
+            file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
-        except (zipfile.BadZipFile, EOFError, zlib.error, TypeError, AttributeError) as error:
+        except OSError:
+            raise
+        # The readers of zip and npy are driven to anything by a file that is broken on purpose.
+        except Exception as error:
             raise ValueError(f"{path.name}: {error or 'cut off'}") from error
+
+
+def _check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int) -> None:
+    """Raise ValueError unless a member of an ``.npz`` file is an array of just the bytes that are there."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in readers:
+            raise ValueError(f"{member.filename} has format {version} of npy, expected 1.0 or 2.0")
+        shape, _, dtype = readers[version](file)
+        stated = file.tell() + math.prod(shape) * dtype.itemsize
+    stored = member.compress_type == zipfile.ZIP_STORED and member.compress_size == member.file_size <= size
+    if dtype.hasobject or min(shape, default=0) < 0 or not stored or stated != member.file_size:
+        raise ValueError(f"{member.filename} states {stated:,} bytes and holds {member.file_size:,}")
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.models import Recommender
+from reclens.models._form import Form, numbers
 
 
 @dataclass(kw_only=True)
@@ -49,10 +50,13 @@ class Fixed(Recommender):
         return "count", ["given"], self.row_[[item]].astype(np.float64)
 
     def _state(self) -> dict[str, np.ndarray]:
-        return {"row": self.row_}
+        return {"row": np.maximum(self.row_, -3e38)}  # what is kept is finite
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"row": numbers("items")}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.row_ = arrays["row"]
+        self.row_ = np.where(arrays["row"] < -2e38, np.float32(-np.inf), arrays["row"])
 
 
 @pytest.fixture

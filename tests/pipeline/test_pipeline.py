@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from reclens.data.dataset import Dataset
-from reclens.errors import NotFittedError, UnknownNameError, UsageError, WorkspaceError
+from reclens.data.kept import write_manifest
+from reclens.errors import DataError, NotFittedError, UnknownNameError, UsageError
 from reclens.models import EASE, ItemKNN, Popular
 from reclens.pipeline import Pipeline
 from reclens.workspace import Workspace
@@ -94,7 +95,7 @@ def test_save_and_load(pipeline, parts, tmp_path: Path) -> None:
     files = [path for path in (tmp_path / "pipeline").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".npz", ".parquet", ".json"}
     (tmp_path / "pipeline" / "shop" / "rank" / "arrays.npz").unlink()
-    with pytest.raises(WorkspaceError, match="not a whole pipeline"):
+    with pytest.raises(DataError, match=r"not a whole pipeline .*is missing"):
         place.load("pipeline", "shop")
 
 
@@ -102,7 +103,10 @@ def test_a_header_cannot_reach_outside_its_folder(pipeline, tmp_path: Path) -> N
     pipeline.save(tmp_path)
     header = tmp_path / "pipeline.json"
     header.write_text(header.read_text().replace('"popular"', '"../../popular"'))
-    with pytest.raises(WorkspaceError, match="use letters, digits"):
+    with pytest.raises(DataError, match="its hash differs"):
+        Pipeline.load(tmp_path)
+    write_manifest(tmp_path)
+    with pytest.raises(DataError, match="use letters, digits"):
         Pipeline.load(tmp_path)
 
 

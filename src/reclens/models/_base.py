@@ -14,6 +14,7 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, quiet
 from reclens.errors import UsageError
+from reclens.models._form import Form
 from reclens.models._saving import load_model, save_model
 from reclens.models._serving import Serving
 from reclens.models._space import Space
@@ -27,7 +28,7 @@ __all__ = ["Recommender"]
 class Recommender(Serving):
     """The contract of every recommender. Hyper-parameters are fields; what was learned ends in an underscore.
 
-    A model writes ``_fit``, ``_scores`` (every item for a block of users), ``_reasons``, ``_state`` and ``_restore``.
+    A model writes ``_fit``, ``_scores`` (every item for a block of users), ``_reasons``; ``_state, _form, _restore``.
     One that finds the best items without scoring all of them writes ``_recommend`` too.
     """
 
@@ -97,7 +98,7 @@ class Recommender(Serving):
         """Read a model that :meth:`save` wrote; nothing in the folder is executed.
 
         Raises:
-            WorkspaceError: If the folder does not hold a whole model of this kind.
+            DataError: If the folder does not hold a whole model of this kind.
         """
         return load_model(cls, Path(folder))
 
@@ -110,6 +111,10 @@ class Recommender(Serving):
 
     @abstractmethod
     def _state(self) -> dict[str, np.ndarray]: ...
+
+    def _form(self) -> Mapping[str, Form]:
+        """What each array of :meth:`_state` has to be: checked when they are kept, and when they are read."""
+        return {}
 
     @abstractmethod
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None: ...

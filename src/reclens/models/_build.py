@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reclens.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from reclens.models._base import Recommender
 
-__all__ = ["build", "build_all", "defaults_of", "is_number", "is_whole"]
+__all__ = ["build", "build_all", "defaults_of", "is_label", "is_number", "is_whole", "make"]
 
+Model = TypeVar("Model", bound="Recommender")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -40,12 +41,21 @@ def build(label: str, parameters: Mapping[str, Any] | None = None) -> Recommende
     name = given.pop("model", label)
     if not isinstance(name, str):
         raise UsageError(f"'{label}': model is {name!r}, expected the name of a recommender.")
-    model = get(name)
+    return make(get(name), given)
+
+
+def make(model: type[Model], parameters: Mapping[str, Any]) -> Model:
+    """A recommender of a class from its hyper-parameters, checked; it is not fitted yet.
+
+    Raises:
+        UnknownNameError: If there is no such hyper-parameter.
+        UsageError: If a hyper-parameter is of the wrong kind or out of range.
+    """
     known = {field.name: field for field in fields(model)}
-    for key in given:
+    for key in parameters:
         if key not in known:
-            raise UnknownNameError(f"hyper-parameter of {name}", key, known)
-    made = model(**{key: _fitting(known[key], value) for key, value in given.items()})
+            raise UnknownNameError(f"hyper-parameter of {model.name}", key, known)
+    made = model(**{key: _fitting(known[key], value) for key, value in parameters.items()})
     made._check()
     return made
 
@@ -59,9 +69,14 @@ def build_all(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Recommender]
     """
     models = _as_mapping(models, "the models")
     for label in models:
-        if not _LABEL.fullmatch(str(label)):
+        if not is_label(str(label)):
             raise UsageError(f"the label {label!r} of a model is no plain name: use letters, digits, '-' and '_'.")
     return {label: build(label, parameters) for label, parameters in models.items()}
+
+
+def is_label(text: str) -> bool:
+    """Whether a text is a plain name, which a folder can have too."""
+    return _LABEL.fullmatch(text) is not None
 
 
 def _as_mapping(value: Any, what: str) -> dict[str, Any]:
@@ -91,7 +106,7 @@ def _fitting(field: Field[Any], value: Any) -> Any:
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list",
              list: "a list", dict: "a mapping"}  # fmt: skip
     fits = {
-        bool: isinstance(value, bool), int: is_whole(value), float: is_number(value), str: isinstance(value, str),
+        bool: isinstance(value, bool), int: is_whole(value) and abs(value) < 2**63, float: is_number(value), str: isinstance(value, str),
         tuple: isinstance(value, list | tuple), list: isinstance(value, list | tuple),
         dict: isinstance(value, Mapping),
     }  # fmt: skip

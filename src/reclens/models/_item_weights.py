@@ -11,6 +11,7 @@ import numpy as np
 from reclens.data.dataset import UserItemMatrix
 from reclens.models._base import Recommender
 from reclens.models._block import Block
+from reclens.models._form import Form, codes, numbers, pointers
 from reclens.models._kernels import product_rows, top_of_product
 
 __all__ = ["ItemWeights", "top_of_weights"]
@@ -104,6 +105,10 @@ class ItemWeights(Recommender):
     def _state(self) -> dict[str, np.ndarray]:
         weights = self.weights_
         return {"indptr": weights.indptr, "codes": weights.indices, "weights": weights.values}
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"indptr": pointers("items", cells="near"), "codes": codes("near", of="items"),
+                "weights": numbers("near", low=0)}  # fmt: skip
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.weights_ = UserItemMatrix(arrays["indptr"], arrays["codes"], arrays["weights"], len(self.items_))

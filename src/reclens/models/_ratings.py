@@ -14,6 +14,7 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._base import Recommender
 from reclens.models._block import encode_where_possible
+from reclens.models._form import Form, numbers
 from reclens.models._neighbors import Neighbors, check_neighbor_options
 from reclens.models._rating_kernels import (
     COMMON_COSINE,
@@ -253,6 +254,9 @@ class RatingNeighbors(Recommender):
 
     def _rating_state(self) -> dict[str, np.ndarray]:
         return {"ratings": self.ratings_} if self.explicit else {}
+
+    def _rating_form(self) -> dict[str, Form]:
+        return {"ratings": numbers("cells", dtype="float64")} if self.explicit else {}
 
     def _restore_ratings(self, arrays: Mapping[str, np.ndarray]) -> None:
         if self.explicit:

@@ -14,6 +14,7 @@ from reclens.errors import UsageError
 from reclens.models._als_kernels import approach_rows, solve_rows
 from reclens.models._block import Block
 from reclens.models._factors import FactorModel, check_whole
+from reclens.models._form import Form, numbers
 from reclens.models._space import Real, Space, Whole
 
 __all__ = ["ALS"]
@@ -137,6 +138,9 @@ class ALS(FactorModel):
 
     def _state(self) -> dict[str, np.ndarray]:
         return {"users": self.user_factors_, "items": self.item_factors_}
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"users": numbers("users", "factors"), "items": numbers("items", "factors")}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.user_factors_, self.item_factors_ = arrays["users"], arrays["items"]

@@ -14,6 +14,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.models._block import Block
 from reclens.models._bpr_kernels import descend
 from reclens.models._factors import FactorModel, check_whole
+from reclens.models._form import Form, numbers
 from reclens.models._space import Choice, Real, Space, Whole
 
 __all__ = ["BPR"]
@@ -126,6 +127,9 @@ class BPR(FactorModel):
 
     def _state(self) -> dict[str, np.ndarray]:
         return {"users": self.user_factors_, "items": self.item_factors_}
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"users": numbers("users", "factors+1"), "items": numbers("items", "factors+1")}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.user_factors_, self.item_factors_ = arrays["users"], arrays["items"]

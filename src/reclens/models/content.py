@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.data.kept import mapping
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._base import Recommender
 from reclens.models._block import Block
 from reclens.models._features import KINDS, FeatureOptions, check_stop_words, item_features
+from reclens.models._form import Form, bytes_, codes, numbers, pointers
 from reclens.models._space import Choice, Space, Whole
 from reclens.schema import ITEM, RATING, SCORE, TIMESTAMP, USER
 
@@ -230,6 +232,11 @@ class Content(Recommender):
         return {"indptr": near.indptr, "features": near.indices, "weights": near.values, "values": self.values_,
                 "names": np.frombuffer(b"".join(texts), np.uint8), "name_ends": ends}  # fmt: skip
 
+    def _form(self) -> Mapping[str, Form]:
+        return {"indptr": pointers("items", cells="near"), "features": codes("near", of="names"),
+                "weights": numbers("near"), "values": numbers("cells"), "names": bytes_("letters"),
+                "name_ends": pointers("names", cells="letters")}  # fmt: skip
+
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         names, ends = arrays["names"].tobytes(), arrays["name_ends"].tolist()
         self.feature_names_ = [names[a:b].decode() for a, b in pairwise(ends)]
@@ -237,4 +244,7 @@ class Content(Recommender):
             arrays["indptr"], arrays["features"], arrays["weights"], len(self.feature_names_)
         )
         self.values_ = arrays["values"]
+        about = mapping(self.train_["features"], "what is said of the features")
+        if not all(isinstance(about.get(name), int) for name in ("absent", "empty")):
+            raise DataError("what is said of the features has no counts of items, expected 'absent' and 'empty'")
         self._get_ready()

@@ -14,6 +14,7 @@ from reclens.errors import UsageError
 from reclens.models._base import Recommender
 from reclens.models._block import Block
 from reclens.models._co_occurrence import co_occurrence
+from reclens.models._form import Form, numbers, word
 from reclens.models._kernels import sum_rows
 from reclens.models._space import Real, Space
 
@@ -72,6 +73,10 @@ class EASE(Recommender):
     def _state(self) -> dict[str, np.ndarray]:
         check = np.array([self.residual_])
         return {"weights": self.weights_, "residual": check, "precision": np.array(self.precision_)}
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"weights": numbers("items", "items"), "residual": numbers("1", dtype="float64", low=0),
+                "precision": word("float32", "float64")}  # fmt: skip
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.weights_ = arrays["weights"]

@@ -12,6 +12,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError
 from reclens.models._block import Block
+from reclens.models._form import Form, codes, numbers, pointers
 from reclens.models._item_weights import top_of_weights
 from reclens.models._kernels import product_rows
 from reclens.models._neighbors import find_neighbors, weigh
@@ -117,6 +118,10 @@ class ItemKNN(RatingNeighbors):
         near = self.neighbors_
         return {"indptr": near.indptr, "codes": near.indices, "weights": near.values, "values": self.values_,
                 **self._rating_state()}  # fmt: skip
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"indptr": pointers("items", cells="near"), "codes": codes("near", of="items"),
+                "weights": numbers("near", low=0), "values": numbers("cells"), **self._rating_form()}  # fmt: skip
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         n = len(self.items_)

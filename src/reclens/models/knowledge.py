@@ -12,11 +12,12 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._attributes import Attributes
 from reclens.models._base import Recommender
 from reclens.models._block import Block
 from reclens.models._critiquing import Critiqued, likeness, possible_critiques, requirements_of
+from reclens.models._form import Form, bytes_, numbers
 from reclens.models._relaxing import Relaxation, Relaxations, minimal_conflicts, minimal_relaxations
 from reclens.models._requirements import Requirement, parse_requirement
 from reclens.schema import ITEM, RANK, SCORE
@@ -341,9 +342,15 @@ class Knowledge(Recommender):
         absent = np.array([self.absent_])
         return {"counts": self.counts_, "absent": absent, "attributes": self.attributes_.to_bytes()}
 
+    def _form(self) -> Mapping[str, Form]:
+        return {"counts": numbers("items", low=0), "absent": numbers("1", dtype="int64", low=0, high="items"),
+                "attributes": bytes_("size")}  # fmt: skip
+
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.counts_, self.absent_ = arrays["counts"], int(arrays["absent"][0])
         self.attributes_ = Attributes.from_bytes(arrays["attributes"])
+        if not self.attributes_.table[ITEM].equals(self.items_.ids):
+            raise DataError("the attributes are those of other items")
         self._answer()
 
 

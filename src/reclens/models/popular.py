@@ -12,6 +12,7 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.models._base import Recommender
 from reclens.models._block import Block
+from reclens.models._form import Form, numbers
 
 __all__ = ["Popular"]
 
@@ -42,6 +43,9 @@ class Popular(Recommender):
 
     def _state(self) -> dict[str, np.ndarray]:
         return {"counts": self.counts_}
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"counts": numbers("items", low=0)}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.counts_ = arrays["counts"]

@@ -12,6 +12,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.models._block import Block
 from reclens.models._factors import FactorModel, check_whole
+from reclens.models._form import Form, numbers
 from reclens.models._kernels import sum_rows
 from reclens.models._space import Space, Whole
 
@@ -82,6 +83,9 @@ class PureSVD(FactorModel):
 
     def _state(self) -> dict[str, np.ndarray]:
         return {"items": self.item_factors_, "singular_values": self.singular_values_}
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"items": numbers("items", "kept"), "singular_values": numbers("kept", dtype="float64", low=0)}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.item_factors_, self.singular_values_ = arrays["items"], arrays["singular_values"]

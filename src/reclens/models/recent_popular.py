@@ -15,6 +15,7 @@ from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._base import Recommender
 from reclens.models._block import Block
+from reclens.models._form import Form, numbers
 from reclens.models._space import Real, Space
 from reclens.schema import ITEM, TIMESTAMP, USER
 
@@ -65,6 +66,9 @@ class RecentPopular(Recommender):
 
     def _state(self) -> dict[str, np.ndarray]:
         return {"counts": self.counts_}
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"counts": numbers("items", low=0)}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.counts_ = arrays["counts"]

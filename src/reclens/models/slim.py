@@ -12,6 +12,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._co_occurrence import co_occurrence
+from reclens.models._form import Form, numbers
 from reclens.models._item_weights import ItemWeights
 from reclens.models._slim_kernels import elastic_net
 from reclens.models._space import Real, Space
@@ -90,6 +91,9 @@ class SLIM(ItemWeights):
 
     def _state(self) -> dict[str, np.ndarray]:
         return super()._state() | {"unsettled": np.array(self.unsettled_)}
+
+    def _form(self) -> Mapping[str, Form]:
+        return {**super()._form(), "unsettled": numbers(dtype="int64", low=0, high="items")}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         super()._restore(arrays)

@@ -11,6 +11,7 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.models._block import Block
+from reclens.models._form import Form, codes, numbers
 from reclens.models._kernels import product_rows, top_of_product
 from reclens.models._neighbors import Neighbors, find_neighbors, weigh
 from reclens.models._ratings import RatingNeighbors
@@ -115,6 +116,11 @@ class UserKNN(RatingNeighbors):
         near = self.neighbors_
         return {"codes": near.codes, "weights": near.weights, "lengths": near.lengths, "values": self.values_,
                 **self._rating_state()}  # fmt: skip
+
+    def _form(self) -> Mapping[str, Form]:
+        return {"codes": codes("users", "kept", of="users"), "weights": numbers("users", "kept", low=0),
+                "lengths": numbers("users", dtype="int64", low=0, high="kept"), "values": numbers("cells"),
+                **self._rating_form()}  # fmt: skip
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.neighbors_ = Neighbors(arrays["codes"], arrays["weights"], arrays["lengths"])

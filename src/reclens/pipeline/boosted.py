@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.frames import read_parquet
+from reclens.data.kept import Kept
 from reclens.engine import need
-from reclens.errors import UsageError
+from reclens.errors import DataError, UsageError
+from reclens.pipeline._trees import check_trees
 from reclens.pipeline.features import CandidateFeatures
-from reclens.schema import ITEM, USER, Vocabulary, read_arrays
+from reclens.schema import ITEM, USER
 
 __all__ = ["BoostedRanker"]
 
@@ -114,16 +116,22 @@ class BoostedRanker:
     def save(self, folder: Path) -> None:
         """Write the trees, as text, and the features into an existing folder."""
         (folder / "trees.txt").write_text(self._trees.model_to_string(), encoding="utf-8")
-        np.savez(folder / "features.npz", allow_pickle=False, names=np.array(self.names_), **self.features_.state())
+        (folder / "names.json").write_text(json.dumps({"names": self.names_}), encoding="utf-8")
+        np.savez(folder / "features.npz", allow_pickle=False, **self.features_.state())
         pl.DataFrame({USER: self.features_.users.ids}).write_parquet(folder / "users.parquet")
         pl.DataFrame({ITEM: self.features_.items.ids}).write_parquet(folder / "items.parquet")
 
-    def restore(self, folder: Path) -> None:
-        """Take back what :meth:`save` wrote."""
+    def restore(self, kept: Kept) -> None:
+        """Take back what :meth:`save` wrote.
+
+        Raises:
+            DataError: If it is not that.
+        """
         lightgbm = need("lightgbm", extra="rank")
-        self._trees = lightgbm.Booster(model_str=(folder / "trees.txt").read_text(encoding="utf-8"))
-        arrays = dict(read_arrays(folder / "features.npz"))
-        self.names_ = [str(name) for name in arrays.pop("names")]
-        users = Vocabulary(read_parquet(folder / "users.parquet")[USER])
-        items = Vocabulary(read_parquet(folder / "items.parquet")[ITEM])
-        self.features_ = CandidateFeatures.of_state(arrays, users=users, items=items)
+        names: Any = kept.json("names.json")["names"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise DataError("the names of the features are no list of texts")
+        self.names_ = list(names)
+        self._trees = lightgbm.Booster(model_str=check_trees(kept.text("trees.txt"), len(self.names_)))
+        users, items = kept.ids("users.parquet", USER), kept.ids("items.parquet", ITEM)
+        self.features_ = CandidateFeatures.of_state(kept.arrays("features.npz"), users=users, items=items)

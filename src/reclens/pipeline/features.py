@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.models._form import check_arrays, numbers
 from reclens.pipeline.candidates import FUSED
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, Vocabulary
 
@@ -96,7 +97,15 @@ class CandidateFeatures:
 
     @classmethod
     def of_state(cls, arrays: Mapping[str, np.ndarray], *, users: Vocabulary, items: Vocabulary) -> CandidateFeatures:
-        """Take back what :meth:`state` gave."""
+        """Take back what :meth:`state` gave.
+
+        Raises:
+            DataError: If an array is not what it has to be.
+        """
+        # Names begin with whose they are: "user/user: items". Some are there for some data only: see learn.
+        forms = {name: numbers(f"{name[:4]}s") for name in arrays if name.startswith(("user/user: ", "item/item: "))}
+        forms |= {"profiles": numbers("users", "labels"), "labels": numbers("items", "labels", low=0, high=1)}
+        arrays = check_arrays(arrays, forms, {"users": len(users), "items": len(items)})
         by_user, by_item = ({name[5:]: arrays[name] for name in arrays if name.startswith(kind)}
                             for kind in ("user/", "item/"))  # fmt: skip
         return cls(users, items, by_user, by_item, arrays["profiles"], arrays["labels"])

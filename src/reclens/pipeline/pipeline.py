@@ -211,7 +211,7 @@ class Pipeline:
         """Read a pipeline that :meth:`save` wrote; nothing in the folder is executed.
 
         Raises:
-            WorkspaceError: If the folder does not hold a whole pipeline.
+            DataError: If the folder does not hold a whole pipeline.
         """
         return saving.load_pipeline(cls, Path(folder))
 

@@ -1,4 +1,7 @@
-"""How a fitted pipeline is kept: its spec as JSON, every model in a folder of its own, re-rankers as arrays."""
+"""How a fitted pipeline is kept: its spec as JSON, every model in a folder of its own, re-rankers as arrays.
+
+Written and checked as a model is: see :mod:`reclens.models._saving`.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,35 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import polars as pl
 
-from reclens.data.dataset import UserItemMatrix
-from reclens.data.frames import read_parquet
-from reclens.errors import RecLensError, WorkspaceError
+from reclens.data.kept import Kept, mapping, reading, start_writing, write_manifest
+from reclens.errors import DataError
 from reclens.models import Recommender, get
+from reclens.models._saving import read_matrix, read_model, write_model
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
-from reclens.schema import ITEM, USER, Vocabulary, read_arrays, versions
+from reclens.pipeline.candidates import merge
+from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, versions
 
 if TYPE_CHECKING:
     from reclens.pipeline.pipeline import Pipeline
 
-__all__ = ["load_pipeline", "save_pipeline"]
+__all__ = ["load_pipeline", "save_pipeline", "write_pipeline"]
 
-FORMAT = 1
-"""Version of the saved form."""
+FORMAT = 2
+"""Version of the saved form: 2 has a manifest, and every array its form."""
 
 Kind = TypeVar("Kind", bound="Pipeline")
 
 
 def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
-    """Write a fitted pipeline into an existing, empty folder."""
+    """Write a fitted pipeline into an existing, empty folder, and last the manifest."""
+    start_writing(folder)
+    write_pipeline(pipeline, folder)
+    write_manifest(folder)
+
+
+def write_pipeline(pipeline: Pipeline, folder: Path) -> None:
+    """Write a fitted pipeline into an existing, empty folder whose manifest somebody else writes."""
     ranker = pipeline.ranker_
     header: dict[str, Any] = {
         "format": FORMAT,
@@ -46,8 +57,10 @@ def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
     pl.DataFrame({ITEM: pipeline.items_.ids}).write_parquet(folder / "items.parquet")
     np.savez(folder / "seen.npz", indptr=pipeline.seen_.indptr, indices=pipeline.seen_.indices)
     for label, model in pipeline.retrievers_.items():
-        model.save(_made(folder / "retrieve" / label))
-    if ranker is not None:
+        write_model(model, _made(folder / "retrieve" / label))
+    if isinstance(ranker, Recommender):
+        write_model(ranker, _made(folder / "rank"))
+    elif ranker is not None:
         ranker.save(_made(folder / "rank"))
     for number, each in enumerate(pipeline.rerankers_, 1):
         np.savez(folder / f"rerank-{number}.npz", allow_pickle=False, **each.state())
@@ -57,38 +70,54 @@ def load_pipeline(cls: type[Kind], folder: Path) -> Kind:
     """Read a pipeline back; nothing in the folder is executed.
 
     Raises:
-        WorkspaceError: If the folder does not hold a whole pipeline.
+        DataError: If the folder does not hold a whole pipeline.
     """
-    try:
-        header = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        if header["format"] != FORMAT:
-            raise ValueError(f"it has format {header['format']}")
-        pipeline = cls(**header["spec"])
-        spec = pipeline._spec()
-        pipeline.users_ = Vocabulary(read_parquet(folder / "users.parquet")[USER])
-        pipeline.items_ = Vocabulary(read_parquet(folder / "items.parquet")[ITEM])
-        seen = read_arrays(folder / "seen.npz")
-        ones = np.ones(len(seen["indices"]), np.float32)
-        pipeline.seen_ = UserItemMatrix(seen["indptr"], seen["indices"], ones, len(pipeline.items_))
-        pipeline.train_ = header["train"]
-        # A label names a folder inside this one, and nothing else: the spec's own check keeps it to letters and digits.
-        names = header["retrievers"]
-        pipeline.retrievers_ = {label: get(names[label]).load(folder / "retrieve" / label) for label in spec.retrievers}
-        pipeline.ranker_ = None
-        if isinstance(spec.boosted, BoostedRanker):
-            spec.boosted.restore(folder / "rank")
-            spec.boosted.learned_ = header.get("learned")
-            pipeline.ranker_ = spec.boosted
-        elif header["ranker"] is not None:
-            pipeline.ranker_ = get(header["ranker"]).load(folder / "rank")
-        pipeline.rerankers_ = [rerankers.build(about) for about in spec.rerankers]
-        for number, each in enumerate(pipeline.rerankers_, 1):
-            each.restore(read_arrays(folder / f"rerank-{number}.npz"))
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError, RecLensError) as error:
-        raise WorkspaceError(f"{folder}: not a whole pipeline ({error}). Fit it again and save it.") from error
+    with reading(folder, "pipeline", fix="Fit it again and save it."):
+        return _read(cls, Kept.open(folder))
+
+
+def _read(cls: type[Kind], kept: Kept) -> Kind:
+    header = kept.json("pipeline.json")
+    if header["format"] != FORMAT:
+        raise DataError(f"it has format {header['format']}, expected {FORMAT}")
+    pipeline = cls(**mapping(header["spec"], "the spec"))
+    spec = pipeline._spec()
+    pipeline.users_, pipeline.items_ = kept.ids("users.parquet", USER), kept.ids("items.parquet", ITEM)
+    pipeline.seen_ = read_matrix(kept, pipeline.users_, pipeline.items_)
+    pipeline.train_ = mapping(header["train"], "what is said of the training data")
+    # A label names a folder inside this one, and nothing else: the spec's own check keeps it to letters and digits.
+    names = mapping(header["retrievers"], "the list of retrievers")
+    inside = kept.part("retrieve")
+    pipeline.retrievers_ = {label: read_model(get(names[label]), inside.part(label)) for label in spec.retrievers}
+    pipeline.ranker_ = None
+    if isinstance(spec.boosted, BoostedRanker):
+        spec.boosted.restore(kept.part("rank"))
+        learned = header.get("learned")
+        spec.boosted.learned_ = None if learned is None else mapping(learned, "what is said of the trees")
+        _check_names(spec.boosted, list(spec.retrievers))
+        pipeline.ranker_ = spec.boosted
+    elif header["ranker"] is not None:
+        pipeline.ranker_ = read_model(get(header["ranker"]), kept.part("rank"))
+    models = [*pipeline.retrievers_.items(), *([("rank", pipeline.ranker_)] if header["ranker"] is not None else [])]
+    for label, model in models:
+        assert isinstance(model, Recommender)
+        if not model.users_.ids.equals(pipeline.users_.ids) or model.items_.is_integer != pipeline.items_.is_integer:
+            raise DataError(f"its model '{label}' was fitted on other data")
+    pipeline.rerankers_ = [rerankers.build(about) for about in spec.rerankers]
+    for number, each in enumerate(pipeline.rerankers_, 1):
+        each.restore(kept.arrays(f"rerank-{number}.npz"), pipeline.items_)
     return pipeline
 
 
+def _check_names(ranker: BoostedRanker, labels: list[str]) -> None:
+    """Raise DataError unless the trees are about the features that candidates of these retrievers have."""
+    nothing = pl.DataFrame(schema={USER: ranker.features_.users.ids.dtype, ITEM: ranker.features_.items.ids.dtype,
+                                   RANK: pl.Int32(), SCORE: pl.Float32()})  # fmt: skip
+    _, names = ranker.features_.table(merge({label: Recommendations(nothing, label, {}) for label in labels}))
+    if names != ranker.names_:
+        raise DataError("the trees were grown on other features than the pipeline has")
+
+
 def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -18,7 +18,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.synthetic import synthetic_movielens
-from reclens.errors import DataError, NotFittedError, UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import DataError, NotFittedError, UnknownNameError, UsageError
 from reclens.models import Recommender
 from reclens.schema import ITEM, RANK, RATING, SCORE, USER
 
@@ -224,7 +224,7 @@ def _check_saving(model: Recommender, table: pl.DataFrame, folder: Path) -> None
     assert {path.suffix for path in files} <= {".npz", ".parquet", ".json"}, "no pickles"
     whole = (folder / "arrays.npz").read_bytes()
     (folder / "arrays.npz").write_bytes(whole[: len(whole) // 2])
-    _raises(WorkspaceError, lambda: type(model).load(folder), "a broken file")
+    _raises(DataError, lambda: type(model).load(folder), "a broken file")
 
 
 def _raises(error: type[Exception], call: object, what: str) -> None:

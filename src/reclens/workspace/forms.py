@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,11 +11,15 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.frames import read_parquet
+from reclens.data.kept import MANIFEST, Kept, mapping
 from reclens.data.split import Split
+from reclens.errors import DataError
 from reclens.evaluate import Comparison, Evaluation, Tuning
 from reclens.models import Recommender, get
+from reclens.models._saving import write_model
 from reclens.pipeline import Pipeline
-from reclens.schema import Recommendations
+from reclens.pipeline.saving import write_pipeline
+from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT, Recommendations
 
 __all__ = ["FORMS"]
 
@@ -27,7 +31,51 @@ def _write_tables(tables: dict[str, pl.DataFrame | None], folder: Path) -> None:
 
 
 def _read_tables(folder: Path) -> dict[str, pl.DataFrame]:
-    return {file.stem: read_parquet(file) for file in sorted(folder.glob("*.parquet"))}
+    """The tables of a folder, which is held against its manifest first, where it has one.
+
+    Raises:
+        DataError: If a file is not what was written, or a column is not of its type.
+    """
+    # Artefacts of tables that were kept before there were manifests can be read: their columns are checked.
+    if (folder / MANIFEST).exists():
+        Kept.open(folder)
+    tables = {file.stem: read_parquet(file) for file in sorted(folder.glob("*.parquet"))}
+    for name, table in tables.items():
+        _check_columns(name, table)
+    return tables
+
+
+def _check_columns(name: str, table: pl.DataFrame) -> None:
+    for column in table.columns:
+        dtype, nulls = table.schema[column], table[column].null_count()
+        if column in (USER, ITEM):
+            fits = (dtype.is_integer() or dtype == pl.String) and not nulls
+            expected = "ids without nulls, integers or text"
+        elif column == RANK:
+            fits = dtype.is_integer() and not nulls and not (table[column] < 1).any()
+            expected = "whole numbers from 1, without nulls"
+        elif column in (RATING, WEIGHT, SCORE):
+            fits, expected = dtype.is_numeric(), "numbers"
+        elif column == TIMESTAMP:
+            fits, expected = dtype == TIMESTAMP_TYPE, str(TIMESTAMP_TYPE)
+        else:
+            continue
+        if not fits:
+            seen = f"{dtype} with {nulls:,} nulls" if nulls else str(dtype)
+            raise DataError(f"it holds {seen}, expected {expected}", source=f"{name}.parquet", column=column)
+
+
+def _need(tables: Mapping[str, pl.DataFrame], name: str, columns: tuple[str, ...]) -> pl.DataFrame:
+    """A table that has to be there, with some columns.
+
+    Raises:
+        DataError: If it is not there, or lacks one.
+    """
+    table = tables.get(name)
+    absent = columns if table is None else [column for column in columns if column not in table.columns]
+    if table is None or absent:
+        raise DataError(f"the table '{name}' is missing or lacks {', '.join(absent)}")
+    return table
 
 
 def _card(folder: Path) -> dict[str, Any]:
@@ -43,8 +91,9 @@ def _write_dataset(data: Dataset, folder: Path) -> dict[str, Any]:
 
 def _load_dataset(folder: Path) -> Dataset:
     tables, card = _read_tables(folder), _card(folder)
+    interactions = _need(tables, "interactions", (USER, ITEM))
     parts = {name: tables.get(name) for name in ("users", "items", "segments", "log")}
-    return Dataset(tables["interactions"], name=card["title"], card=card["data"], **parts)
+    return Dataset(interactions, name=card["title"], card=mapping(card["data"], "its card"), **parts)
 
 
 def _write_split(split: Split, folder: Path) -> dict[str, Any]:
@@ -52,13 +101,20 @@ def _write_split(split: Split, folder: Path) -> dict[str, Any]:
     return {"summary": repr(split), "header": split.header()}
 
 
+def _load_split(folder: Path) -> Split:
+    tables, card = _read_tables(folder), _card(folder)
+    for name in ("train", "test"):
+        _need(tables, name, (USER, ITEM))
+    return Split.from_tables(tables, mapping(card["header"], "its card"))
+
+
 def _write_model(model: Recommender, folder: Path) -> dict[str, Any]:
-    model.save(folder)
+    write_model(model, folder)
     return {"summary": repr(model), "model": model.name}
 
 
 def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
-    pipeline.save(folder)
+    write_pipeline(pipeline, folder)
     stages = [
         *pipeline.retrieve,
         (pipeline.rank or {}).get("model", "fusion"),
@@ -73,8 +129,8 @@ def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
 
 
 def _load_run(folder: Path) -> Recommendations:
-    card = _card(folder)
-    return Recommendations(read_parquet(folder / "lists.parquet"), card["system"], card["lists"])
+    table, card = _need(_read_tables(folder), "lists", (USER, ITEM, RANK)), _card(folder)
+    return Recommendations(table, str(card["system"]), mapping(card["lists"], "its card"))
 
 
 def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
@@ -92,14 +148,24 @@ def _write_tuning(tuning: Tuning, folder: Path) -> dict[str, Any]:
     return {"summary": repr(tuning)}
 
 
+def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """The same, once the folder was held against its manifest."""
+
+    def read(folder: Path) -> Any:
+        _read_tables(folder)
+        return load(folder)
+
+    return read
+
+
 FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
     "dataset": (Dataset, _write_dataset, _load_dataset),
-    "split": (Split, _write_split, lambda folder: Split.from_tables(_read_tables(folder), _card(folder)["header"])),
+    "split": (Split, _write_split, _load_split),
     "model": (Recommender, _write_model, lambda folder: get(_card(folder)["model"]).load(folder)),
     "pipeline": (Pipeline, _write_pipeline, Pipeline.load),
     "run": (Recommendations, _write_run, _load_run),
-    "evaluation": (Evaluation, _write_evaluation, Evaluation.load),
-    "comparison": (Comparison, _write_comparison, Comparison.load),
-    "tuning": (Tuning, _write_tuning, Tuning.load),
+    "evaluation": (Evaluation, _write_evaluation, _held(Evaluation.load)),
+    "comparison": (Comparison, _write_comparison, _held(Comparison.load)),
+    "tuning": (Tuning, _write_tuning, _held(Tuning.load)),
 }
 """Kind -> the type, how one is written into a folder (gives what its card says), and how it is read."""

@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from reclens.errors import RecLensError, UnknownNameError, UsageError, WorkspaceError
+from reclens.data.kept import reading, write_manifest
+from reclens.errors import UnknownNameError, UsageError, WorkspaceError
 from reclens.schema import versions
 from reclens.workspace.files import write_text
 from reclens.workspace.forms import FORMS
@@ -112,15 +113,11 @@ class Workspace:
 
         Raises:
             UnknownNameError: If there is no such kind or name.
-            WorkspaceError: If the artefact is broken.
+            DataError: If the artefact is broken.
         """
         folder = self._find(kind, name)
-        try:
+        with reading(folder, kind, fix="Make it again."):
             return FORMS[kind][2](folder)
-        except WorkspaceError:
-            raise
-        except (RecLensError, OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-            raise WorkspaceError(f"{folder}: the {kind} cannot be read ({error}). Make it again.") from error
 
     def list(self, kind: str | None = None) -> list[Artefact]:
         """The artefacts, newest first.
@@ -256,6 +253,7 @@ class Workspace:
             card = write(folder)
             head = {"kind": kind, "name": name, "created": datetime.now(UTC).isoformat(), "versions": versions()}
             (folder / "card.json").write_text(json.dumps(head | card, indent=1, default=str), encoding="utf-8")
+            write_manifest(folder)
             if home.exists():
                 self.remove(kind, name)
             folder.rename(home)

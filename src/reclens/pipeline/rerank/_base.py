@@ -12,6 +12,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.errors import UnknownNameError, UsageError
+from reclens.models._form import Form, check_arrays
 from reclens.schema import ITEM, Vocabulary
 
 __all__ = ["RankedLists", "Reranker", "check_weight", "item_labels"]
@@ -95,9 +96,23 @@ class Reranker(ABC):
         """What was learned, as arrays: every attribute that ends in an underscore."""
         return {name: value for name, value in vars(self).items() if name.endswith("_")}
 
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take back what :meth:`state` gave."""
-        for name, value in arrays.items():
+    def form(self) -> Mapping[str, Form]:
+        """What each array of :meth:`state` has to be; by default there is none."""
+        return {}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], items: Vocabulary) -> None:
+        """Take back what :meth:`state` gave.
+
+        Args:
+            arrays: The arrays.
+            items: The items of the pipeline.
+
+        Raises:
+            UsageError: If a hyper-parameter is out of range.
+            DataError: If an array is not what it has to be.
+        """
+        self._check()
+        for name, value in check_arrays(arrays, self.form(), {"items": len(items)}).items():
             setattr(self, name, value)
 
     def _check(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
+from reclens.models._form import Form, flags
 from reclens.pipeline.rerank._base import RankedLists, Reranker
 from reclens.pipeline.rerank._where import items_where
 from reclens.schema import Vocabulary
@@ -45,6 +46,10 @@ class Available(Reranker):
             named = pl.Series(list(self.exclude), dtype=items.ids.dtype, strict=False)
             codes = items.encode(named.drop_nulls())
             self.dropped_[codes[codes >= 0]] = True
+
+    def form(self) -> Mapping[str, Form]:
+        """What the learned array has to be."""
+        return {"dropped_": flags("items")}
 
     def rerank(self, lists: RankedLists) -> RankedLists:
         """The lists less the items that cannot be had."""

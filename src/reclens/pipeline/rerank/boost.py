@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
+from reclens.models._form import Form, flags
 from reclens.pipeline.rerank._base import RankedLists, Reranker
 from reclens.pipeline.rerank._where import items_where
 from reclens.schema import Vocabulary
@@ -47,6 +48,10 @@ class Boost(Reranker):
 
     def _prepare(self, train: Dataset, items: Vocabulary) -> None:
         self.wanted_ = items_where(self.kind, self.where, train, items)
+
+    def form(self) -> Mapping[str, Form]:
+        """What the learned array has to be."""
+        return {"wanted_": flags("items")}
 
     def rerank(self, lists: RankedLists) -> RankedLists:
         """The lists with some items lifted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
+from reclens.models._form import Form, numbers
 from reclens.pipeline.rerank._base import RankedLists, Reranker, check_weight, item_labels
 from reclens.pipeline.rerank._greedy import greedy_order
 from reclens.schema import Vocabulary
@@ -46,6 +48,10 @@ class Calibrated(Reranker):
         labels = item_labels(self.kind, train, items, self.attribute)
         total = labels.sum(axis=1, keepdims=True)
         self.shares_ = np.divide(labels, total, out=np.zeros_like(labels), where=total > 0)
+
+    def form(self) -> Mapping[str, Form]:
+        """What the learned array has to be."""
+        return {"shares_": numbers("items", "labels", low=0, high=1)}
 
     def rerank(self, lists: RankedLists) -> RankedLists:
         """The lists with their first k places chosen one after the other."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from reclens.data.dataset import Dataset
+from reclens.models._form import Form, numbers
 from reclens.pipeline.rerank._base import RankedLists, Reranker, check_weight, item_labels
 from reclens.pipeline.rerank._greedy import greedy_order
 from reclens.schema import Vocabulary
@@ -40,6 +42,10 @@ class MMR(Reranker):
         labels = item_labels(self.kind, train, items, self.attribute)
         length = np.sqrt((labels**2).sum(axis=1, keepdims=True))
         self.vectors_ = np.divide(labels, length, out=np.zeros_like(labels), where=length > 0)
+
+    def form(self) -> Mapping[str, Form]:
+        """What the learned array has to be."""
+        return {"vectors_": numbers("items", "labels", low=0)}
 
     def rerank(self, lists: RankedLists) -> RankedLists:
         """The lists with their first k places chosen one after the other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.errors import UnknownNameError, UsageError
+from reclens.models._form import Form, flags
 from reclens.pipeline.rerank._base import RankedLists, Reranker, check_weight
 from reclens.pipeline.rerank._greedy import greedy_order
 from reclens.schema import Vocabulary
@@ -57,6 +59,10 @@ class XQuAD(Reranker):
         before = np.cumsum(counts[order]) - counts[order]
         self.tail_ = np.empty(len(items), bool)
         self.tail_[order] = before >= self.head_share * counts.sum()
+
+    def form(self) -> Mapping[str, Form]:
+        """What the learned array has to be."""
+        return {"tail_": flags("items")}
 
     def rerank(self, lists: RankedLists) -> RankedLists:
         """The lists with their first k places chosen one after the other."""
