@@ -106,7 +106,8 @@ def _fitting(field: Field[Any], value: Any) -> Any:
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list",
              list: "a list", dict: "a mapping"}  # fmt: skip
     fits = {
-        bool: isinstance(value, bool), int: is_whole(value) and abs(value) < 2**63, float: is_number(value), str: isinstance(value, str),
+        bool: isinstance(value, bool), int: is_whole(value) and abs(value) < 2**63, float: is_number(value),
+        str: isinstance(value, str),
         tuple: isinstance(value, list | tuple), list: isinstance(value, list | tuple),
         dict: isinstance(value, Mapping),
     }  # fmt: skip
