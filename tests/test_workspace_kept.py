@@ -45,7 +45,7 @@ def test_damaged_artefacts(kind: str, workspace: Workspace, tmp_path: Path) -> N
         changed[rng.integers(len(changed))] ^= np.uint8(rng.integers(1, 256))
         for content in (before[: len(before) // 2], b"", changed.tobytes()):
             path.write_bytes(content)
-            with pytest.raises(DataError, match="Make it again|Fit the model again"):
+            with pytest.raises(DataError, match=r"Make it again|Fit the model again"):
                 place.load(kind, "mine")
             if path.name != MANIFEST:
                 write_manifest(folder)
