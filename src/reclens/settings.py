@@ -166,7 +166,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         UsageError: If the file cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))  # some editors write a mark at the start
     except OSError as error:
         raise UsageError(f"{path}: it cannot be read ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:

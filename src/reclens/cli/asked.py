@@ -33,10 +33,14 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "movielens": frozenset(),
 }
 """Kind of file -> what it takes."""
+_UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format"}
+"""What the readers of tables with columns of their own take."""
 _ROLES: Final[Mapping[str, frozenset[str]]] = {
     "data": _ALL, "train": _ALL, "lists": _ALL - {"duplicates", "timestamp_format"},
     "users": _ALL - {"duplicates", "timestamp_format"}, "items": _ALL - {"duplicates", "timestamp_format"},
+    "impressions": _UNITS,
 }  # fmt: skip
+"""Table -> what its reader takes; of those that are not here, all but ``duplicates``."""
 _OF_LISTS: Final = ("rank", "score")
 
 
@@ -50,6 +54,7 @@ class Reading:
         lists: Attributes of several values, and what is between them.
         ids: ``"text"`` to take all ids as text.
         words: Whether advice names options or keys of TOML.
+        units: Whether the tables have columns of their own, such as those of units of an experiment.
     """
 
     paths: Mapping[str, str | None] = field(default_factory=dict)
@@ -57,11 +62,12 @@ class Reading:
     lists: Mapping[str, str] = field(default_factory=dict)
     ids: Literal["text"] | None = None
     words: Words = "options"
+    units: bool = False
 
     @classmethod
     def from_options(
         cls, paths: Mapping[str, str | None], *, column: list[str] | None = None, read: list[str] | None = None,
-        lists: list[str] | None = None, ids: str | None = None,
+        lists: list[str] | None = None, ids: str | None = None, units: bool = False,
     ) -> Reading:  # fmt: skip
         """From ``--column``, ``--read``, ``--lists`` and ``--ids``; ``-c rating=`` leaves a column out.
 
@@ -70,12 +76,12 @@ class Reading:
         """
         columns = {name: _place(value) for name, value in _pairs(column, "--column").items()}
         return cls.of_settings(paths, columns=columns, read=_pairs(read, "--read"),
-                               lists=_pairs(lists, "--lists"), ids=ids, words="options")  # fmt: skip
+                               lists=_pairs(lists, "--lists"), ids=ids, words="options", units=units)  # fmt: skip
 
     @classmethod
     def of_settings(
         cls, paths: Mapping[str, str | None], *, columns: Mapping[str, str | int | None], read: Mapping[str, Any],
-        lists: Mapping[str, str], ids: str | None, words: Words,
+        lists: Mapping[str, str], ids: str | None, words: Words, units: bool = False,
     ) -> Reading:  # fmt: skip
         """From mappings, as a job has them; a name is ``ours`` or ``table:ours``.
 
@@ -97,7 +103,7 @@ class Reading:
         for name, between in lists.items():
             if not between:
                 raise UsageError(f"{label['lists']}: say what is between the values of '{name}', as {name}=|.")
-        made = cls(paths, said, lists, ids, words)  # type: ignore[arg-type]
+        made = cls(paths, said, lists, ids, words, units)  # type: ignore[arg-type]
         made._check()
         return made
 
@@ -144,7 +150,8 @@ class Reading:
         return label["columns"] if what == "columns" else f"{label['read']} {what}"
 
     def _taken(self, table: str) -> frozenset[str]:
-        return _TAKEN[self.kind(table)] & _ROLES.get(table, _ALL - {"duplicates"})
+        role = _UNITS if self.units else _ROLES.get(table, _ALL - {"duplicates"})
+        return _TAKEN[self.kind(table)] & role
 
     def _check(self) -> None:
         """Refuse what no file can take."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ UnitsArgument = Annotated[str, typer.Argument(metavar="UNITS", help="File with t
 
 
 @app.command()
+@reads(attributes=False, ids=False, history="history", exposures="exposures")
 def plan(
     source: Annotated[Path | None, typer.Argument(metavar="PLAN", help="The plan, as TOML.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a plan to start from.")] = False,
@@ -32,6 +34,7 @@ def plan(
     exposures: Annotated[
         str | None, typer.Option("--exposures", help="Items shown in the past, for coverage, Gini and diversity.")
     ] = None,
+    reading: Reading = NOTHING,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write NAME.md and NAME.html.")] = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -44,9 +47,9 @@ def plan(
 
       reclens experiment plan plan.toml --history users.parquet --out test-plan
     """
+    from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, say
     from reclens.errors import UsageError
-    from reclens.experiment.history import read_columns
     from reclens.experiment.plan import EXAMPLE_PLAN, load_plan
     from reclens.experiment.sizing import size_plan
     from reclens.report.experiment_plan import build_plan_document, summary_of
@@ -58,7 +61,8 @@ def plan(
         print(EXAMPLE_PLAN, end="")
         return
     made = load_plan(source)
-    past, shown = (None if path is None else read_columns(path) for path in (history, exposures))
+    past, shown = (None if path is None else load_rows(path, reading, table=table)
+                   for table, path in (("history", history), ("exposures", exposures)))  # fmt: skip
     sizing = size_plan(made, history=past, exposures=shown, rng=seed)
     emit(size_table(sizing), format=format, out=None)
     for sentence in summary_of(sizing):
@@ -116,9 +120,11 @@ def size(
 
 
 @app.command()
+@reads(attributes=False, ids=False, units="units")
 def assign(
     source: PlanArgument,
     units: UnitsArgument,
+    reading: Reading = NOTHING,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the arms to this file (CSV).")] = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that gives the same arms instead.")] = False,
     quiet: QuietOption = False,
@@ -140,7 +146,7 @@ def assign(
     if sql:
         print(sql_of(made, table=units))
         return
-    assigned = put(_ids(units, made), made)
+    assigned = put(_ids(units, reading, made), made)
     text = assigned.table.write_csv()
     if out is None:
         sys.stdout.write(text)
@@ -151,9 +157,11 @@ def assign(
 
 
 @app.command()
+@reads(attributes=False, ids=False, units="units")
 def check(
     source: PlanArgument,
     units: UnitsArgument,
+    reading: Reading = NOTHING,
     other: Annotated[
         list[Path] | None, typer.Option("--other", help="Plan that runs at the same time; repeat it.")
     ] = None,
@@ -168,17 +176,17 @@ def check(
     Examples:
       reclens experiment check plan.toml users.csv --other search.toml --by country
     """
+    from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, say, table_of
     from reclens.experiment.assign import check_layers
     from reclens.experiment.assignment_checks import check_assignment
-    from reclens.experiment.history import read_columns
     from reclens.experiment.plan import load_plan
 
     made, others = load_plan(source), [load_plan(path) for path in other or []]
     for sentence in check_layers([made, *others]):
         say(sentence)
-    attributes = _columns(read_columns(units), by) if by else None
-    found = check_assignment(_ids(units, made), made, others=others, attributes=attributes)
+    attributes = _columns(load_rows(units, reading, table="units"), by) if by else None
+    found = check_assignment(_ids(units, reading, made), made, others=others, attributes=attributes)
     rows = [row for each in found for row in each.to_dicts()]
     emit(table_of("Checks", rows, columns=["check", "statistic", "df", "p", "n", "fine"]), format=format, out=out)
     for each in found:
@@ -187,12 +195,12 @@ def check(
         raise typer.Exit(1)
 
 
-def _ids(path: str, made: Plan) -> pl.Series:
+def _ids(path: str, reading: Reading, made: Plan) -> pl.Series:
     """The ids of a file: the plan's column, or the only one."""
-    from reclens.data.sources import load
+    from reclens.cli.reading import load_raw
     from reclens.errors import UnknownNameError
 
-    frame = load(path).frame
+    frame = load_raw(path, reading, table="units").frame
     if made.unit in frame.columns:
         return frame[made.unit]
     if frame.width == 1:

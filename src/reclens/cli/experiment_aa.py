@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, SeedOption
 
 __all__ = ["aa"]
 
 
+@reads(attributes=False, ids=False, rows="data")
 def aa(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="One row a unit, all treated alike: CSV or Parquet.")],
+    reading: Reading = NOTHING,
     splits: Annotated[int, typer.Option("--splits", help="Random splits.")] = 1000,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -29,13 +32,13 @@ def aa(
     Examples:
       reclens experiment aa plan.toml users.parquet
     """
+    from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, say, table_of
     from reclens.experiment.aa import aa_of_plan
-    from reclens.experiment.history import read_columns
     from reclens.experiment.plan import load_plan
 
     made = load_plan(plan)
-    rows, left_out = aa_of_plan(made, read_columns(data), splits=splits, rng=seed)
+    rows, left_out = aa_of_plan(made, load_rows(data, reading, table="rows"), splits=splits, rng=seed)
     emit(table_of("A/A tests", rows), format=format, out=out)
     if left_out:
         say(f"- not tested, as these need more than a row a unit: {', '.join(left_out)}.")

@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, QuietOption
 
 __all__ = ["read"]
 
 
+@reads(attributes=False, ids=False, rows="data", exposures="exposures", catalogue="catalogue")
 def read(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV or a DuckDB file.")],
@@ -28,6 +30,7 @@ def read(
         str | None, typer.Option("--catalogue", help="Table of all items (item_id), for coverage, Gini, diversity.")
     ] = None,
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
+    reading: Reading = NOTHING,
     counts: Annotated[
         list[str] | None, typer.Option("--counts", help="A column that may not be negative; repeat it for more.")
     ] = None,
@@ -66,17 +69,19 @@ def read(
 
       reclens experiment read plan.toml events.parquet --events --start 2026-01-05
     """
+    from reclens.cli.reading import load_rows, rows_or_path
     from reclens.cli.shared import emit, say
-    from reclens.experiment.history import read_columns
     from reclens.experiment.plan import load_plan
     from reclens.experiment.read import read_experiment
     from reclens.report.readout import build_readout, effect_table, summary_of_readout
     from reclens.schema import ITEM
 
-    items = None if catalogue is None else read_columns(catalogue)[ITEM].to_list()
+    items = None if catalogue is None else load_rows(catalogue, reading, table="catalogue")[ITEM].to_list()
+    rows = rows_or_path(data, reading, table="rows")
+    shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
     found = read_experiment(
-        load_plan(plan), data, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
-        exposures=exposures, table=table, planned_units=planned_units, days=days, looks_taken=tuple(looks_taken or ()),
+        load_plan(plan), rows, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
+        exposures=shown, table=table, planned_units=planned_units, days=days, looks_taken=tuple(looks_taken or ()),
         two_arms="drop" if drop_two_arms else "error", unknown_arms="drop" if drop_unknown_arms else "error",
         stratify=stratify, intervals=intervals, counts=counts or (), event_id=event_id, triggered=triggered,
         duplicates="drop" if drop_duplicates else "keep",

@@ -73,11 +73,13 @@ def verdicts(
         save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=quiet)
 
 
+@reads(attributes=False, ids=False, log="log", target="target")
 def off_policy(
     log: Annotated[
         str, typer.Argument(help="Impressions with propensities: CSV, Parquet, DuckDB; or the Open Bandit Dataset.")
     ],
     target: Annotated[str, typer.Argument(help="The policy: a table of item_id, probability, and maybe position.")],
+    reading: Reading = NOTHING,
     behavior: Annotated[str, typer.Option("--behavior", help="Open Bandit: random or bts.")] = "random",
     campaign: Annotated[str, typer.Option("--campaign", help="Open Bandit: all, men or women.")] = "all",
     reward: Annotated[str, typer.Option("--reward", help="Column of what came of it.")] = "clicked",
@@ -99,18 +101,19 @@ def off_policy(
 
       reclens experiment off-policy open_bandit.zip target.csv --campaign men
     """
-    from reclens.cli.reading import holds_open_bandit
+    from reclens.cli.reading import holds_open_bandit, load_raw
     from reclens.cli.shared import emit, say, table_of
     from reclens.data.bandit import read_open_bandit
-    from reclens.data.sources import Raw, load
+    from reclens.data.sources import Raw
     from reclens.experiment.off_policy import evaluate_policy
     from reclens.experiment.off_policy.common import read_common_policy
 
     if holds_open_bandit(log):
         raw = Raw(read_open_bandit(log, behavior=behavior, campaign=campaign).impressions, log, "log")
     else:
-        raw = load(log)
-    decisions, policy = read_common_policy(raw, load(target), reward=reward)
+        raw = load_raw(log, reading, table="log")
+    policy_rows = load_raw(target, reading, table="target")
+    decisions, policy = read_common_policy(raw, policy_rows, reward=reward)
     found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
     emit(table_of("What the target would have earned", found.to_dicts()), format=format, out=out)
     say(found.words)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from reclens.data.clean import Cleaner
     from reclens.data.dataset import Dataset
+    from reclens.data.sources import Raw
     from reclens.schema import Recommendations
     from reclens.settings import DataSettings
     from reclens.workspace import Workspace
@@ -34,11 +35,13 @@ __all__ = [
     "holds_open_bandit",
     "load_data",
     "load_lists",
+    "load_raw",
     "load_rows",
     "load_training",
     "load_truth",
     "reading_of",
     "reads",
+    "rows_or_path",
     "translated",
 ]
 
@@ -73,7 +76,8 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
 
     Args:
         attributes: Whether it takes attributes of users and items.
-        ids: Whether its tables hold ids of users and items, which ``--ids text`` is about.
+        ids: Whether its tables hold ids of users and items, which ``--ids text`` is about; others have columns of
+            their own.
         **tables: What the command reads: name of the table = name of the parameter that has its path.
     """
     off = ((() if attributes else ("users", "items", "lists")) + (() if ids else ("ids",)))  # fmt: skip
@@ -94,7 +98,12 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
             paths |= {side: said[side] for side in ("users", "items") if side in said}
             with translated("options"):
                 reading = Reading.from_options(
-                    paths, column=said["column"], read=said["read"], lists=said.get("lists"), ids=said.get("ids")
+                    paths,
+                    column=said["column"],
+                    read=said["read"],
+                    lists=said.get("lists"),
+                    ids=said.get("ids"),
+                    units=not ids,
                 )
                 command(**values, reading=reading)
 
@@ -243,6 +252,25 @@ def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:
 
     with translated(reading.words, reading.prefix(table)):
         return read_columns(path, **reading.of(table))
+
+
+def load_raw(path: str, reading: Reading, *, table: str) -> Raw:
+    """As :func:`load_rows`, as they were found."""
+    from reclens.data.naming import renamed
+    from reclens.data.sources import load
+
+    how = reading.of(table)
+    columns = how.pop("columns", None)
+    with translated(reading.words, reading.prefix(table)):
+        return renamed(load(path, columns=columns, **how), columns, known=())[0]
+
+
+def rows_or_path(path: str, reading: Reading, *, table: str) -> pl.DataFrame | str:
+    """A path that DuckDB can read as it is, or else its rows."""
+    from reclens.data.streams import is_stream
+
+    plain = reading.kind(table) != "json" and not is_stream(path) and not path.lower().endswith((".bz2", ".xz"))
+    return path if plain and not reading.of(table) else load_rows(path, reading, table=table)
 
 
 def holds_open_bandit(path: str) -> bool:
