@@ -80,7 +80,7 @@ def test_lists_that_cannot_be_used(evaluate, lists: str | bytes, says: str) -> N
         ("user_id,item_id,rating\n1,8,inf\n", "truth.csv, column 'rating', row 1: the number is"),
         ("user_id,item_id,timestamp\n1,8,-5\n", "truth.csv, column 'timestamp', row 1: the time is -5"),
         ("user_id,item_id\n", "no user has a relevant item"),
-        ("customer,sku\n1,2\n", "there is no column 'user_id'"),
+        ("customer,sku\n1,2\n", "--column truth:user_id=customer"),
     ],
 )
 def test_truth_that_cannot_be_used(evaluate, truth: str, says: str) -> None:

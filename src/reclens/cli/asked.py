@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from reclens.data.streams import STANDARD_INPUT
 from reclens.errors import UnknownNameError, UsageError
 
 __all__ = ["Reading", "Words", "in_words_of"]
@@ -42,6 +43,7 @@ _ROLES: Final[Mapping[str, frozenset[str]]] = {
 }  # fmt: skip
 """Table -> what its reader takes; of those that are not here, all but ``duplicates``."""
 _OF_LISTS: Final = ("rank", "score")
+_OF_SIDES: Final = ("encoding", "decimal", "bad_rows")
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,22 @@ class Reading:
         """The arguments of the reader of a table: what is said of it, and of all tables as far as it can take that."""
         taken, how = self._taken(table), dict[str, Any]()
         for (where, what, ours), value in sorted(self.said.items(), key=lambda each: each[0][0]):
-            if where not in ("", table) or (not where and what not in taken):
+            if where not in ("", table) or (
+                not where and (what not in taken or not self._for(table, what, ours, value))
+            ):
                 continue
-            if what != "columns":
-                how[what] = value
-            elif where or ours not in _OF_LISTS or table == "lists" or "lists" not in self.paths:
+            if what == "columns":
                 how.setdefault("columns", {})[ours] = value
+            else:
+                how[what] = value
         return how
+
+    def _for(self, table: str, what: str, ours: str, value: Any) -> bool:
+        """Whether what is said of all tables is about this one."""
+        if table in ("users", "items"):
+            # They are other tables than the interactions: of those they share how text is written, and the id's name.
+            return what in _OF_SIDES or (ours == f"{table.removesuffix('s')}_id" and isinstance(value, str))
+        return ours not in _OF_LISTS or table == "lists" or "lists" not in self.paths
 
     def own(self, table: str) -> bool:
         """Whether anything is said of this table alone."""
@@ -156,6 +167,9 @@ class Reading:
     def _check(self) -> None:
         """Refuse what no file can take."""
         named = [table for table, path in self.paths.items() if path is not None]
+        piped = [table for table in named if self.paths[table] in STANDARD_INPUT]
+        if len(piped) > 1:
+            raise UsageError(f"{' and '.join(piped)} are both standard input, which can be read once: name a file.")
         for table, what, _ in self.said:
             option = self._called(what)
             if table and self.paths[table] is None and what != "query":
@@ -213,6 +227,7 @@ def in_words_of(words: Words, message: str, table: str = "") -> str:
 
     pair = r"'\w+': (?:'[^']*'|\d+|None)"
     message = re.sub(rf"columns=\{{{pair}(?:, {pair})*\}}", columns, message)
+    message = re.sub(r"\bcolumns=(?:\{…\})?", "--column" if words == "options" else "columns", message)
     names = "|".join((*_OPTIONS, "ids"))
     return re.sub(rf"(?<![\w:-])(?<!--read )(?<!--ids )({names})=(?:'([^']*)'|(True|False))?(?![\w=])", option, message)
 

@@ -232,6 +232,7 @@ def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl
         The rows, the rules that were applied to them, and whether they are graded.
     """
     from reclens.data.ids import text_ids
+    from reclens.schema import ITEM, USER
 
     how = reading.of(table)
     with translated(reading.words, reading.prefix(table)):
@@ -242,7 +243,7 @@ def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl
         else:
             from reclens.data.tables import read_table_and_rules
 
-            rows, rules, graded = *read_table_and_rules(path, **how), False
+            rows, rules, graded = *read_table_and_rules(path, required=(USER, ITEM), **how), False
     return text_ids(rows) if reading.ids == "text" else rows, rules, graded
 
 

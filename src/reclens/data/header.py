@@ -58,6 +58,9 @@ def header_error(frame: pl.DataFrame, source: str, *, wanted: Sequence[str]) -> 
     """
     shown = ", ".join(_plain(name) for name in frame.columns[:8]) + (" …" if frame.width > 8 else "")
     guess = ", ".join(f"'{ours}': {place}" for ours, place in _places(frame).items() if ours in wanted)
+    if frame.width == 1 and len(wanted) > 1:
+        return DataError(f"the first line ({shown}) is one field, of which no delimiter is known", source=source,
+                         fix="Name what stands between fields by delimiter=.")  # fmt: skip
     by_place = f"name its columns by place, from 0, such as columns={{{guess}}}"
     return DataError(
         f"the first line ({shown}) looks like a row of values, not like names of columns", source=source,

@@ -92,6 +92,7 @@ class Profile:
         mean_rating: Mean of the finite ratings.
         problems: What to know of, with row counts; empty is good.
         rules: What was done to the data on its way here, from its card.
+        columns_not_used: Columns of the file that hold nothing RecLens uses, from its card.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Profile:
     mean_rating: float | None
     problems: tuple[Problem, ...]
     rules: tuple[Mapping[str, Any], ...]
+    columns_not_used: tuple[str, ...] = ()
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a measure: ``section``, ``measure``, ``value`` (a number, or text) and ``detail``."""
@@ -128,6 +130,8 @@ class Profile:
         add("size", "items", self.n_items)
         add("size", "density", self.density, "distinct pairs ÷ (users × items)")
         add("size", "repeated pairs", self.duplicates, "rows")
+        for column in self.columns_not_used:
+            add("columns", "not used", column, "of the file; name it if it is an id, a time, a rating or a weight")
         add("time", "first", self.first)
         add("time", "last", self.last)
         add("time", "days", self.span_days)
@@ -195,6 +199,7 @@ def profile(data: Dataset) -> Profile:
         mean_rating=float(finite.to_numpy().mean()) if len(finite) else None,
         problems=tuple(_problems(data, users, items, table.height - pairs, times)),
         rules=tuple(data.card.get("rules", ())),
+        columns_not_used=tuple(data.card.get("columns_not_used", ())),
         **times,
     )
 

@@ -267,14 +267,18 @@ def read_table_and_rules(
     source: Any = None,
     *,
     columns: Columns | None = None,
+    required: Sequence[str] = (),
     bad_rows: BadRows = "error",
     timestamp_format: str | None = None,
     **how: Unpack[ReadOptions],
 ) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
-    """As :func:`read_table`, and the rules that were applied, each ``{"rule", "count", "detail"}``."""
+    """As :func:`read_table`, and the rules that were applied, each ``{"rule", "count", "detail"}``.
+
+    Columns of ours that are ``required`` have to be there.
+    """
     raw = load(source, columns=columns, wanted=TABLE, **how)
     raw, known = renamed(raw, columns)
-    found = columns_of(raw, TABLE, (), known)
+    found = columns_of(raw, TABLE, required, known)
     theirs = {name: ours for ours, name in found.items()}
     others = [name for name in raw.frame.columns if name not in theirs]
     clash = [name for name in others if name in found]

@@ -190,7 +190,7 @@ def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
         return truth, []
     from reclens.data.tables import read_table_and_rules
 
-    return read_table_and_rules(truth)
+    return read_table_and_rules(truth, required=(USER, ITEM))
 
 
 def _check_needs(specs: Iterable[MetricSpec], ground: Ground, *, has_truth: bool) -> None:
