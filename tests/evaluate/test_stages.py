@@ -11,7 +11,8 @@ from reclens.data.dataset import Dataset
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import UsageError
 from reclens.evaluate import evaluate
-from reclens.evaluate.stages import evaluate_stages, measure_latency
+from reclens.evaluate.latency import measure_latency
+from reclens.evaluate.stages import evaluate_stages
 from reclens.pipeline import Pipeline
 
 
@@ -110,7 +111,7 @@ def test_latency_tells_stages_and_segments_apart(pipeline, parts) -> None:
     train, _, users = parts
     rows = measure_latency(pipeline, users, n=12, segments=train.segments, by=["activity"])
     overall = [each for each in rows if each.by == "overall"]
-    labels = ["item_knn", "popular", "candidates", "ease", "1 mmr", "2 calibrated", "all stages"]
+    labels = ["item_knn", "popular", "candidates", "ease", "1 mmr", "2 calibrated", "whole request"]
     assert [each.label for each in overall] == labels
     assert all(each.median.n == 12 and each.median.value > 0 and each.p95.low is None for each in overall)
     assert sum(each.median.n for each in rows if each.by == "activity" and each.label == "ease") == 12

@@ -10,7 +10,8 @@ import pytest
 from reclens.data import segments, split
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import UsageError
-from reclens.evaluate.stages import evaluate_stages, measure_latency
+from reclens.evaluate.latency import measure_latency
+from reclens.evaluate.stages import evaluate_stages
 from reclens.pipeline import Pipeline
 from reclens.report.diagram import pipeline_mermaid, pipeline_svg
 from reclens.report.pipelines import build_pipeline_report, latency_table, loss_table, retriever_table, stage_table
@@ -92,7 +93,7 @@ def test_tables_hold_the_numbers_of_the_result(measured) -> None:
     assert len(loss_table(found, metric="ndcg@10", by=None).rows) == 9  # three stages, all users and two segments
     assert [row[0] for row in stage_table(found).rows] == ["perfect", "retrieval ceiling", "ranked", "1 mmr"]
     assert [row[0] for row in retriever_table(found).rows] == ["item_knn", "popular", "candidates"]
-    assert latency_table(latency).rows[-1][0] == "all stages"
+    assert latency_table(latency).rows[-1][0] == "whole request"
 
 
 def test_the_verdict_says_where_most_is_lost(measured) -> None:

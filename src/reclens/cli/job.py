@@ -16,7 +16,8 @@ from reclens.cli.reading import Reading, load_data, reading_of
 from reclens.data import filters, segments, split
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
-from reclens.pipeline import Pipeline
+from reclens.evaluate.ranker import hold_ranker, judged_metrics, ranker_problems, with_ranker
+from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.report import build_report, other_names
 from reclens.settings import JobSettings, SegmentSettings, SplitSettings, to_toml
 from reclens.workspace import Workspace, write_text
@@ -79,11 +80,14 @@ def run_job(
     for name, system in _systems(settings, train, step).items():
         model = system.fit(train, progress=progress)
         workspace.save(model, f"{settings.name}-{name}", overwrite=True)
-        lists = _recommend(model, made, settings.evaluate.k, progress)
+        lists, *rest = _recommend(model, made, settings.evaluate.k, progress)
         workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
         results[name] = _evaluate(lists, made, settings, name, progress)
+        if rest:
+            ranked, fused = rest
+            results[name] = _with_ranker(results[name], ranked, fused, made, settings, progress)
         workspace.save(results[name], f"{settings.name}-{name}", overwrite=True)
-        for said in _odd_of(results[name].card):
+        for said in [*_odd_of(results[name].card), *_cut(lists)]:
             step(f"{name}: {said}")
         first = results[name].metrics[0]
         step(f"{name}: {first} {results[name][first].overall}")
@@ -121,26 +125,55 @@ def _split(data: Dataset, how: SplitSettings, seed: int) -> Split:
     return split.last_n(data, n=how.n, ties=how.ties, task=how.task, rng=seed)
 
 
-def _recommend(model: models.Recommender | Pipeline, made: Split, k: int, progress: Progress) -> Recommendations:
-    """Lists for the test users, with the filter of seen items that belongs to the task; a pipeline has its own."""
-    if isinstance(model, Pipeline):
-        return model.recommend(made.test_users, k=k, progress=progress)
-    return model.recommend(made.test_users, k=k, exclude_seen=made.exclude_seen, progress=progress)
+def _recommend(
+    model: models.Recommender | Pipeline, made: Split, k: int, progress: Progress
+) -> tuple[Recommendations, ...]:
+    """Lists for the test users, with the filter of seen items that belongs to the task; a pipeline has its own.
+
+    Those of a pipeline with a ranker are followed by what the ranker is held against: its own, and those of the fusion.
+    """
+    if not isinstance(model, Pipeline):
+        return (model.recommend(made.test_users, k=k, exclude_seen=made.exclude_seen, progress=progress),)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PipelineWarning)  # the job says it in a line of its own
+        if model.rank is None:
+            return (model.recommend(made.test_users, k=k, progress=progress),)
+        return model.recommend_with_fusion(made.test_users, k=k, progress=progress)
 
 
-def _evaluate(lists: Recommendations, made: Split, settings: JobSettings, name: str, progress: Progress) -> Evaluation:
+def _cut(lists: Recommendations) -> list[str]:
+    """In words, that a pipeline cannot give lists as long as the job asks for."""
+    return [rule["detail"] for rule in lists.card["rules"] if rule.get("code") == "keep_below_k"]
+
+
+def _evaluate(
+    lists: Recommendations, made: Split, settings: JobSettings, name: str, progress: Progress,
+    metrics: list[str] | None = None,
+) -> Evaluation:  # fmt: skip
     about, train = settings.evaluate, made.train
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EvaluationWarning)  # the job says it in a line of its own
         return evaluate(
-            lists, made.test, train=train, metrics=_metrics(settings, train), by=_by(settings, train),
+            lists, made.test, train=train, metrics=metrics or _metrics(settings, train), by=_by(settings, train),
             convention=about.convention, level=about.level, replicates=about.replicates, rng=settings.seed, name=name,
             progress=progress,
         )  # fmt: skip
 
 
 def _odd_of(card: Mapping[str, Any]) -> list[str]:
-    return [*id_problems(card), *task_problems(card), *other_names(card)]
+    return [*id_problems(card), *task_problems(card), *other_names(card), *ranker_problems(card)]
+
+
+def _with_ranker(
+    result: Evaluation, ranked: Recommendations, fused: Recommendations, made: Split, settings: JobSettings,
+    progress: Progress,
+) -> Evaluation:  # fmt: skip
+    """The evaluation of a pipeline, with its ranker held against plain fusion of the same candidates on the card."""
+    metrics = judged_metrics(result.metrics)
+    if not metrics:
+        return result
+    ours, plain = (_evaluate(each, made, settings, each.name, progress, metrics) for each in (ranked, fused))
+    return with_ranker(result, hold_ranker(ranked.name, ours, plain, level=settings.evaluate.level))
 
 
 def _segmenters(train: Dataset, settings: JobSettings) -> dict[str, Segmenter]:

@@ -155,6 +155,9 @@ def evaluate(
     ] = None,
     by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; may be given again.")] = None,
     requests: Annotated[int, typer.Option("--requests", help="Users served one at a time, to time; 0 for none.")] = 100,
+    keep: Annotated[
+        str | None, typer.Option("--keep", help="Keep the evaluation of the final lists in the workspace.")
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -164,13 +167,16 @@ def evaluate(
 ) -> None:
     """Measure every stage: the retrieval ceiling, the loss of the ranker and of each re-ranker, the time of each.
 
+    The ranker is held against plain fusion of the same candidates, and it is said when it loses.
+
     Example:
       reclens pipeline evaluate shop --split demo --by activity --html shop.html
     """
     from reclens.cli.shared import emit, progress_of, say
     from reclens.errors import UsageError
-    from reclens.evaluate.stages import evaluate_stages, measure_latency
-    from reclens.report.pipelines import build_pipeline_report, loss_table
+    from reclens.evaluate.latency import measure_latency, warm_up
+    from reclens.evaluate.stages import evaluate_stages
+    from reclens.report.pipelines import build_pipeline_report, loss_table, ranker_in_words
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -186,12 +192,17 @@ def evaluate(
         raise UsageError("there is nothing to hold the lists against: pass --split NAME, or --truth and --train.")
     learned = _with_segments(learned, by or [])
     with progress_of(quiet=quiet) as progress, _rules_are_said():
+        warm_up(fitted, users, k=k)
         run = fitted.run(users, k=k, progress=progress)
         found = evaluate_stages(run, held_out, train=learned, metrics=metric, by=by or (), rng=seed, progress=progress)
         latency = () if requests < 1 else measure_latency(
             fitted, users, k=k, n=requests, segments=learned.segments, by=by or (), rng=seed, progress=progress
         )  # fmt: skip
     _say_rules(run.final.card, quiet=quiet)
+    for sentence in ranker_in_words(found):
+        say(sentence, quiet=quiet)
+    if keep:
+        say(f"kept in {place.save(found.final, keep)}", quiet=quiet)
     if html is not None:
         say(f"report: {build_pipeline_report(found, latency=latency).save(html)}", quiet=quiet)
     emit(loss_table(found, metric=found.losses[0].metric, by=None if by else "overall"), format=format, out=out)
@@ -222,13 +233,16 @@ def diagram(
     import sys
 
     from reclens.cli.shared import progress_of
+    from reclens.evaluate.latency import warm_up
     from reclens.report.diagram import pipeline_mermaid, pipeline_svg
     from reclens.workspace import Workspace, write_text
 
     place = Workspace(workspace)
     with progress_of(quiet=quiet) as progress, _rules_are_said():
         fitted = _fitted(place, pipeline, data, split, reading, seed, progress)
-        run = fitted.run(fitted.users_.ids.head(users), k=k, progress=progress)
+        served = fitted.users_.ids.head(users)
+        warm_up(fitted, served, k=k)
+        run = fitted.run(served, k=k, progress=progress)
     draw = pipeline_mermaid if format is Drawing.mermaid else pipeline_svg
     text = draw(run.to_dicts(), k=k)
     if out is None:

@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
+from reclens.evaluate.ranker import RankerGain, cell_mean, hold_ranker, with_ranker
 from reclens.evaluate.results import OVERALL, Evaluation
 from reclens.evaluate.run import evaluate
-from reclens.metrics import canonical, describe
-from reclens.pipeline import Pipeline, PipelineRun
-from reclens.schema import ITEM, RANK, USER, Recommendations, stable_hash
+from reclens.metrics import MetricInfo, canonical, describe
+from reclens.pipeline import PipelineRun
+from reclens.pipeline.candidates import FUSION
+from reclens.schema import ITEM, RANK, USER, Recommendations
 from reclens.stats.bootstrap import difference
 from reclens.stats.estimate import Estimate
-from reclens.stats.quantiles import quantile
 
-__all__ = ["Latency", "StageEvaluation", "StageLoss", "evaluate_stages", "measure_latency"]
+__all__ = ["StageEvaluation", "StageLoss", "evaluate_stages"]
 
 PERFECT, CEILING, RANKED = "perfect", "retrieval ceiling", "ranked"
 
@@ -56,34 +56,6 @@ class StageLoss:
         return [row | {"before": self.before, "after": self.after} | asdict(self.loss)]
 
 
-@dataclass(frozen=True)
-class Latency:
-    """How long a stage takes to serve one user, one request at a time.
-
-    Attributes:
-        stage: ``retrieve``, ``merge``, ``rank``, ``rerank``; ``total`` for all of them together.
-        label: Name of the retriever, ranker or re-ranker.
-        by: The segmentation; ``"overall"`` for all users.
-        segment: The segment; ``"all"`` for all users.
-        median: Median in milliseconds.
-        p95: The 95 % quantile in milliseconds.
-    """
-
-    stage: str
-    label: str
-    by: str
-    segment: str
-    median: Estimate
-    p95: Estimate
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
-        row: dict[str, Any] = {"stage": self.stage, "label": self.label, "by": self.by, "segment": self.segment}
-        for name, found in (("median_ms", self.median), ("p95_ms", self.p95)):
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-        return [row | {"n": self.median.n}]
-
-
 @dataclass(frozen=True, eq=False)
 class StageEvaluation:
     """A pipeline, measured stage by stage.
@@ -95,6 +67,8 @@ class StageEvaluation:
             possible order), ``ranked`` and the re-rankers, in order.
         retrievers: Label -> evaluation of the lists of each retriever; ``candidates`` for all of them together.
         losses: What each stage costs, by metric and segment.
+        gains: The ranker against plain fusion of the same candidates, by metric and segment; empty without a ranker.
+        final: The final lists, measured; ``card["ranker"]`` has the gains over all users.
         steps: Rows of the run: what went in and out of each stage, and the seconds for all users together.
     """
 
@@ -103,6 +77,8 @@ class StageEvaluation:
     stages: Mapping[str, Evaluation]
     retrievers: Mapping[str, Evaluation]
     losses: tuple[StageLoss, ...]
+    gains: tuple[RankerGain, ...]
+    final: Evaluation
     steps: tuple[Mapping[str, Any], ...]
 
     def loss(self, stage: str, metric: str, *, by: str = OVERALL[0], segment: str = OVERALL[1]) -> StageLoss:
@@ -139,7 +115,8 @@ def evaluate_stages(
     """Measure every stage of a run, and what each of them loses.
 
     The losses add up: perfect = final + retrieval loss + ranking loss + the losses of the re-rankers. The retrieval
-    ceiling is what a perfect ranker would reach with the candidates there are: relevant candidates first.
+    ceiling is what a perfect ranker would reach with the candidates there are: relevant candidates first. A ranker, if
+    there is one, is held against reciprocal-rank fusion of the same candidates, cut at the same ``keep``.
 
     Args:
         run: A run of :meth:`reclens.pipeline.Pipeline.run` over the users of the truth.
@@ -155,12 +132,15 @@ def evaluate_stages(
         progress: Called as work goes on.
 
     Returns:
-        The evaluations, the losses with intervals that pair user by user, and the steps of the run.
+        The evaluations, the losses and the gain of the ranker with intervals that pair user by user, and the steps of
+        the run.
 
     Raises:
-        UsageError: If a metric does not exist or needs what was not given.
+        UsageError: If a metric does not exist or needs what was not given, or none of them can be lost.
     """
     asked = tuple(canonical(name) for name in metrics or (f"ndcg@{run.k}", f"recall@{run.k}"))
+    if not any(_can_be_lost(describe(metric)) for metric in asked):
+        raise UsageError(f"of {', '.join(asked)} nothing can be lost: name a metric that needs truth, such as ndcg@10.")
 
     def measure(lists: Recommendations | pl.DataFrame, name: str, measured: Sequence[str]) -> Evaluation:
         return evaluate(lists, truth, train=train, metrics=measured, by=by, relevance=relevance, level=level,
@@ -177,84 +157,33 @@ def evaluate_stages(
         for before, after in itertools.pairwise(evaluations)
         for loss in _losses(_stage_name(after), evaluations[before], evaluations[after], level)
     )
-    return StageEvaluation(run.name, run.k, evaluations, retrievers, losses, tuple(run.to_dicts()))
-
-
-def measure_latency(
-    pipeline: Pipeline,
-    users: pl.Series,
-    *,
-    k: int = 10,
-    n: int = 200,
-    segments: pl.DataFrame | None = None,
-    by: Sequence[str] = (),
-    level: float = 0.95,
-    rng: int = 0,
-    progress: Progress = quiet,
-) -> tuple[Latency, ...]:
-    """Serve users one at a time and time every stage.
-
-    What is timed is this implementation on this machine with one thread, warm: it tells which stage is slow and how
-    slow for whom, and not what a server in front of it would add.
-
-    Args:
-        pipeline: A fitted pipeline.
-        users: Users to draw from.
-        k: Length of the lists.
-        n: How many users are served, chosen by a hash of (seed, id).
-        segments: ``user_id`` and a column a segmentation, such as ``train.segments``.
-        by: Segmentations to tell apart.
-        level: Confidence level of the intervals.
-        rng: Seed of the choice.
-        progress: Called as work goes on.
-
-    Returns:
-        Median and 95 % quantile of each stage, in milliseconds, with distribution-free intervals.
-    """
-    keys = stable_hash(users) ^ (np.uint64(rng) * np.uint64(0x9E3779B97F4A7C15))
-    chosen = users.gather(np.argsort(keys, kind="stable")[:n])
-    for user in chosen.head(3):
-        pipeline.run([user], k=k, threads=1)  # the first calls load what later ones find loaded
-    rows: list[dict[str, Any]] = []
-    for at, user in enumerate(chosen):
-        steps = pipeline.run([user], k=k, threads=1).steps
-        timed = [(step.stage, step.label, step.seconds) for step in steps]
-        timed.append(("total", "all stages", sum(step.seconds for step in steps)))
-        rows += [{USER: user, "stage": stage, "label": label, "ms": 1000 * s} for stage, label, s in timed]
-        progress("serve one at a time", at + 1, len(chosen))
-    table = pl.DataFrame(rows).with_columns(pl.lit(OVERALL[1]).alias(OVERALL[0]))
-    if by and segments is not None:
-        table = table.join(segments.select(USER, *by), on=USER, how="left", maintain_order="left")
-    found: list[Latency] = []
-    for name in (OVERALL[0], *by):
-        cells = table.filter(pl.col(name).is_not_null()).group_by("stage", "label", name, maintain_order=True)
-        for (stage, label, segment), cell in cells:
-            ms = cell["ms"].to_numpy()
-            quantiles = (quantile(ms, q, level=level) for q in (0.5, 0.95))
-            found.append(Latency(str(stage), str(label), name, str(segment), *quantiles))
-    return tuple(found)
+    gains: tuple[RankerGain, ...] = ()
+    if run.ranked.name != FUSION:
+        fused = measure(run.fused, FUSION, asked)
+        gains = hold_ranker(run.ranked.name, evaluations[RANKED], fused, level=level)
+    final = with_ranker(measure(run.final, run.name, asked), gains)
+    return StageEvaluation(run.name, run.k, evaluations, retrievers, losses, gains, final, tuple(run.to_dicts()))
 
 
 def _stage_name(evaluation: str) -> str:
     return {CEILING: "retrieve", RANKED: "rank"}.get(evaluation, evaluation)
 
 
+def _can_be_lost(info: MetricInfo) -> bool:
+    return info.kind == "user" and "truth" in info.needs
+
+
 def _losses(stage: str, before: Evaluation, after: Evaluation, level: float) -> list[StageLoss]:
     found: list[StageLoss] = []
     for metric in before.metrics:
-        info = describe(metric)
-        if info.kind != "user" or "truth" not in info.needs:
+        if not _can_be_lost(describe(metric)):
             continue  # perfect lists have no diversity to lose
         for cell in before.summary.cells:
             loss, _ = difference(before.summary, after.summary, cell, metric, level=level)
-            found.append(StageLoss(stage, metric, *cell, _mean(before, cell, metric), _mean(after, cell, metric), loss))
+            found.append(
+                StageLoss(stage, metric, *cell, cell_mean(before, cell, metric), cell_mean(after, cell, metric), loss)
+            )
     return found
-
-
-def _mean(evaluation: Evaluation, cell: tuple[str, str], metric: str) -> float:
-    summary = evaluation.summary
-    at = summary.index(cell, metric)
-    return float(summary.total[at] / summary.n[at]) if summary.n[at] else float("nan")
 
 
 def _perfect(truth: pl.DataFrame, relevance: str | None) -> pl.DataFrame:

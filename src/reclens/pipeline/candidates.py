@@ -8,10 +8,13 @@ import polars as pl
 
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
 
-__all__ = ["FUSED", "merge", "sources"]
+__all__ = ["FUSED", "FUSION", "merge", "sources"]
 
 FUSED = "fused"
 """Reciprocal-rank fusion over the retrievers, Σ 1 / (60 + rank): the order of candidates that no ranker has seen."""
+
+FUSION = "fusion"
+"""What the order of the candidates is called where a ranker has a name."""
 
 _CONSTANT = 60
 

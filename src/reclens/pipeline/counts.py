@@ -18,9 +18,7 @@ __all__ = ["Counts", "PipelineProblem", "PipelineWarning", "Recorder", "RuleCode
 PipelineProblem = Literal["keep_below_k"]
 """What does not fit the request: ``keep_below_k``, fewer places go on from the ranker than are asked for."""
 
-RuleCode = Literal[
-    "unknown_users", "no_list", "short_list", "no_candidates", "below_budget", "unscored", "keep_below_k", "dropped"
-]
+RuleCode = Literal["unknown_users", "no_candidates", "unscored", "keep_below_k", "dropped", "no_list", "short_list"]
 """What ``card["rules"]`` counts; see the documentation of pipelines."""
 
 _FILTERS: Final = ("available", "seen")
@@ -170,8 +168,6 @@ class Counts:
         for step in retrievers:
             others = "the other retrievers serve them" if len(retrievers) > 1 else "no list"
             yield "no_candidates", step.label, f"{step.label}: users without a candidate", step.without, others
-            detail = f"fewer than {step.asked:,} items are left for them"
-            yield "below_budget", step.label, f"{step.label}: users with less than its budget", step.short, detail
         detail = "they come after those it can"
         yield "unscored", rank.label, f"{rank.label}: candidates it cannot score", self.unscored, detail
         if self.problems:

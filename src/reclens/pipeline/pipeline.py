@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -136,7 +136,7 @@ class Pipeline:
             PipelineWarning: If ``keep`` of the ranker is below k, so that no list can be whole.
         """
         run = self._run(self._wanted(users), k, threads, progress)
-        _warn(run.counts)
+        _warn(run.final.card)
         return run
 
     def recommend(
@@ -154,10 +154,26 @@ class Pipeline:
             (``filters``) and what a reader has to know (``rules``), each counted.
         """
         runs = self.batches(users, k=k, threads=threads, progress=progress)
-        parts, counts = zip(*((run.final.table, run.counts) for run in runs), strict=True)
-        total = reduce(add, counts)
-        _warn(total)
-        return Recommendations(pl.concat(parts), self.name, self._card(k) | card_of(total))
+        (final,) = self._collect(runs, k, lambda run: (run.final,))
+        _warn(final.card)
+        return final
+
+    def recommend_with_fusion(
+        self,
+        users: pl.Series | Iterable[Any] | None = None,
+        *,
+        k: int = 10,
+        threads: int | None = None,
+        progress: Progress = quiet,
+    ) -> tuple[Recommendations, Recommendations, Recommendations]:
+        """The final lists, those of the ranker before any re-ranker, and those of plain fusion of the same candidates.
+
+        Arguments and warnings are those of :meth:`recommend`, whose lists come first.
+        """
+        runs = self.batches(users, k=k, threads=threads, progress=progress)
+        final, ranked, fused = self._collect(runs, k, lambda run: (run.final, run.ranked, run.fused))
+        _warn(final.card)
+        return final, ranked, fused
 
     def batches(
         self,
@@ -284,6 +300,23 @@ class Pipeline:
             recorder.timed("retrieve", label, len(model.items_), bring, budget)
         return found
 
+    def _collect(
+        self, runs: Iterable[PipelineRun], k: int, pick: Callable[[PipelineRun], Sequence[Recommendations]]
+    ) -> list[Recommendations]:
+        """The first k places of some lists of each run, put together; the first ones get the counts of all runs."""
+        tables: list[list[pl.DataFrame]] = []
+        counts: list[Counts] = []
+        picked: Sequence[Recommendations] = ()
+        for run in runs:
+            picked = pick(run)
+            tables.append([lists.table.filter(pl.col(RANK) <= k) for lists in picked])
+            counts.append(run.counts)
+        cards = [self._card(k) | card_of(reduce(add, counts)), *(lists.card for lists in picked[1:])]
+        wholes = (pl.concat(parts) for parts in zip(*tables, strict=True))
+        return [
+            Recommendations(whole, lists.name, card) for whole, lists, card in zip(wholes, picked, cards, strict=True)
+        ]
+
     def _anybody(self) -> tuple[str, ...]:
         return tuple(label for label, model in self.retrievers_.items() if not model.personal)
 
@@ -331,7 +364,8 @@ class Pipeline:
             raise NotFittedError("the pipeline was not fitted. Call .fit(train) first.")
 
 
-def _warn(counts: Counts) -> None:
-    if counts.problems:
-        words = next(rule["detail"] for rule in counts.rules() if rule["code"] == "keep_below_k")
-        warnings.warn(f"the ranker's {words}. Raise keep, or ask for fewer.", PipelineWarning, stacklevel=3)
+def _warn(card: Mapping[str, Any]) -> None:
+    for rule in card["rules"]:
+        if rule["code"] == "keep_below_k":
+            words = f"the ranker's {rule['detail']}. Raise keep, or ask for fewer."
+            warnings.warn(words, PipelineWarning, stacklevel=3)

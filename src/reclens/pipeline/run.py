@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from reclens.pipeline.candidates import FUSED
+from reclens.pipeline.candidates import FUSED, FUSION
 from reclens.pipeline.counts import Counts, Step
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
 
@@ -53,7 +53,7 @@ class PipelineRun:
             pl.col(FUSED).cast(pl.Float32).alias(SCORE),
         )  # fmt: skip
         kept = table.filter(pl.col(RANK) <= self.counts.keep)
-        return Recommendations(kept, "fusion", {**self.ranked.card, "stage": "fusion"})
+        return Recommendations(kept, FUSION, {**self.ranked.card, "stage": FUSION})
 
     def lists(self) -> Iterator[tuple[str, Recommendations]]:
         """The lists that have an order: ``candidates``, ``ranked``, those after each re-ranker, ``final``."""

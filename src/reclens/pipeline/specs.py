@@ -10,6 +10,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.models import build
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
+from reclens.pipeline.candidates import FUSION
 
 __all__ = ["PipelineSpec", "check_spec"]
 
@@ -67,7 +68,7 @@ def check_spec(
     for about in rerank:
         rerankers.build(about)
     if rank is None:
-        return PipelineSpec(models, budgets, None, None, "fusion", None, rerank)
+        return PipelineSpec(models, budgets, None, None, FUSION, None, rerank)
     ranker = dict(rank)
     keep = _count(ranker.pop("keep"), "keep of the ranker") if "keep" in ranker else None
     name = ranker.get("model")

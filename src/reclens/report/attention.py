@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from reclens.evaluate import Comparison, Evaluation, Tuning
+from reclens.evaluate.ranker import ranker_problems
 from reclens.report.documents import oddities
 from reclens.report.tables import format_estimate
 
@@ -57,6 +58,7 @@ def findings(
     found += [Finding("problem", ", ".join(names), _capital(line) + ".") for line, names in said.items()]
     for name, result in results.items():
         found += [Finding("gap", name, text) for text in _gaps(result)]
+        found += [Finding("caution", name, _capital(line) + ".") for line in ranker_problems(result.card)]
     for name, tuning in (tunings or {}).items():
         found += [Finding("caution", name, each.sentence) for each in tuning.cautions]
     for name, comparison in (comparisons or {}).items():

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from reclens.errors import UsageError
 from reclens.evaluate import Comparison, Evaluation, id_problems, task_problems
+from reclens.evaluate.ranker import ranker_problems
 from reclens.metrics import describe
 from reclens.report import charts, tables
 from reclens.report.page import Document, Section, definition_of, figure_of, render
@@ -197,7 +198,7 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
         card = result.card
         lists = card["lists"]
         parameters = ", ".join(f"{name}={value}" for name, value in (lists.get("parameters") or {}).items())
-        counted = _of_lists(card)
+        counted = [*_of_lists(card), *ranker_problems(card)]
         model = f"{lists['model']}({parameters})" if "model" in lists else "lists from elsewhere"
         rows.append({"system": system, "model": model, "counts": counted or ["nothing odd"]})
     return rows

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from reclens.evaluate.stages import Latency, StageEvaluation, StageLoss
+from reclens.evaluate.latency import Latency
+from reclens.evaluate.ranker import RankerVerdict
+from reclens.evaluate.stages import StageEvaluation, StageLoss
 from reclens.report import charts
 from reclens.report.diagram import pipeline_svg
 from reclens.report.page import Document, Section, definition_of, figure_of, render
 from reclens.report.tables import Table, format_estimate, format_number
 
-__all__ = ["build_pipeline_report", "latency_table", "loss_table", "retriever_table", "stage_table"]
+__all__ = [
+    "build_pipeline_report",
+    "latency_table",
+    "loss_table",
+    "ranker_in_words",
+    "ranker_table",
+    "retriever_table",
+    "stage_counts",
+    "stage_table",
+]
+
+_VERDICTS: Final[Mapping[RankerVerdict, str]] = {
+    "better": "gains",
+    "worse": "loses",
+    "undecided": "cannot be told apart",
+}
 
 
 def loss_table(found: StageEvaluation, *, metric: str, by: str | None = "overall") -> Table:
@@ -53,20 +70,53 @@ def retriever_table(found: StageEvaluation) -> Table:
     return Table("Retrieval", ("retriever", "recall", "items a user"), cells, tuple(records), (note,))
 
 
+def ranker_table(found: StageEvaluation, *, by: str | None = "overall") -> Table:
+    """The ranker against plain fusion of the same candidates; ``by=None`` shows every segment."""
+    rows = [each for each in found.gains if by is None or each.by == by]
+    cells = tuple(
+        (each.metric, *([] if by == "overall" else [f"{each.by}: {each.segment}"]), format_number(each.fusion),
+         format_number(each.ranked), format_estimate(each.to_dicts()[0], signed=True), _VERDICTS[each.verdict],
+         f"{each.gain.n:,}")
+        for each in rows
+    )  # fmt: skip
+    heads = ("metric", *([] if by == "overall" else ["users"]), "fusion", "ranker", "gain", "the ranker", "n")
+    note = (
+        "Reciprocal-rank fusion of the same candidates for the same users, cut at the same keep. A gain is ranker less "
+        "fusion, user by user, with its interval."
+    )
+    name = found.gains[0].ranker if found.gains else "none"
+    return Table(
+        f"The ranker {name} against plain fusion", heads, cells, tuple(each.to_dicts()[0] for each in rows), (note,)
+    )
+
+
+def stage_counts(found: StageEvaluation) -> Table:
+    """What went into every stage and came out, and what each filter left out."""
+    card = found.final.card["lists"]
+    rows = [
+        (row["label"], f"{row['rows_in']:,}", f"{row['rows_out']:,}", f"{row['without']:,}", f"{row['short']:,}")
+        for row in card["stages"]
+    ]
+    notes = tuple(f"{row['label']}: {row['count']:,} {row['detail']}." for row in card["filters"] if row["count"])
+    heads = ("stage", "places in", "places out", "users with nothing", "users with less than asked")
+    return Table("What went in and out", heads, tuple(rows), tuple(card["stages"]), notes)
+
+
 def latency_table(rows: Sequence[Latency]) -> Table:
-    """Median and 95 % quantile of every stage, in milliseconds, one user at a time."""
+    """Median, 95 % and 99 % quantile of every stage, in milliseconds, one user at a time."""
     records = [row for each in rows for row in each.to_dicts()]
     segmented = any(each.by != "overall" for each in rows)
     cells = tuple(
         (each.label, *([f"{each.by}: {each.segment}" if each.by != "overall" else "all"] if segmented else []),
-         _milliseconds(each.median), _milliseconds(each.p95), f"{each.median.n:,}")
+         *map(_milliseconds, (each.median, each.p95, each.p99)), f"{each.median.n:,}")
         for each in rows
     )  # fmt: skip
-    heads = ("stage", *(["users"] if segmented else []), "median ms", "95 % ms", "n")
-    notes = (
-        "One request at a time with one thread on the machine that wrote this; intervals between order statistics.",
+    heads = ("stage", *(["users"] if segmented else []), "median ms", "95 % ms", "99 % ms", "n")
+    note = (
+        "One request at a time with one thread on the machine that wrote this, warm, by the wall clock; the whole "
+        "request holds what lies between the stages too. Intervals between order statistics."
     )
-    return Table("Time to serve one user", heads, cells, tuple(records), notes)
+    return Table("Time to serve one user", heads, cells, tuple(records), (note,))
 
 
 def build_pipeline_report(
@@ -83,20 +133,23 @@ def build_pipeline_report(
         The document.
     """
     metric = found.losses[0].metric
-    final = list(found.stages.values())[-1]
+    final = found.final
     heading = title or f"Pipeline {found.name}"
     segmentations = list(dict.fromkeys(each.by for each in found.losses if each.by != "overall"))
     sections = [
         Section("What each stage loses", "Loss of every stage, with its interval. The longest bar is where to work.",
                 (figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by="overall"), f"{metric}, all users"),),
                 (loss_table(found, metric=metric),)),
-        Section("After every stage", "", (), (stage_table(found), retriever_table(found))),
+        Section("After every stage", "", (), (stage_table(found), retriever_table(found), stage_counts(found))),
     ]  # fmt: skip
+    if found.gains:
+        sections.insert(1, Section("Is the ranker worth its place?", "", (), (ranker_table(found),)))
     if segmentations:
         figures = [figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by=by), f"{metric} by {by}")
                    for by in segmentations]  # fmt: skip
         sections.append(Section("For whom", "The same losses by segment.", tuple(figures),
-                                (loss_table(found, metric=metric, by=None),), folded=True))  # fmt: skip
+                                (loss_table(found, metric=metric, by=None),
+                                 *((ranker_table(found, by=None),) if found.gains else ())), folded=True))  # fmt: skip
     if latency:
         sections.append(Section("How long it takes", "", (), (latency_table(latency),)))
     synthetic = bool(final.card.get("synthetic"))
@@ -129,7 +182,24 @@ def _verdict(found: StageEvaluation, metric: str) -> list[str]:
             f"With these candidates no ranker can reach more than {format_number(first.after)}: better retrieval is "
             "the only way past it."
         )
-    return said
+    return [*said, *ranker_in_words(found)]
+
+
+def ranker_in_words(found: StageEvaluation) -> list[str]:
+    """What follows for the ranker by the first metric, and in which segments it loses; nothing without a ranker."""
+    rows = [each for each in found.gains if each.metric == found.gains[0].metric]
+    overall = next((each for each in rows if each.by == "overall"), None)
+    if overall is None:
+        return []
+    gain = f"by {overall.metric}: {format_estimate(overall.to_dicts()[0], signed=True)}"
+    fusion = "plain fusion of the same candidates"
+    said = {
+        "better": f"The ranker {overall.ranker} beats {fusion} {gain}.",
+        "worse": f"The ranker {overall.ranker} loses to {fusion} {gain}. Without it the lists would be better.",
+        "undecided": f"The ranker {overall.ranker} cannot be told apart from {fusion} {gain}.",
+    }
+    lost = [f"{each.by} {each.segment}" for each in rows if each.by != "overall" and each.verdict == "worse"]
+    return [said[overall.verdict], *([f"It loses among {', '.join(lost)}."] if lost else [])]
 
 
 def _named(each: StageLoss) -> str:
