@@ -78,19 +78,7 @@ def run_job(
     workspace.save(made, settings.name, overwrite=True)
     results: dict[str, Evaluation] = {}
     for name, system in _systems(settings, train, step).items():
-        model = system.fit(train, progress=progress)
-        workspace.save(model, f"{settings.name}-{name}", overwrite=True)
-        lists, *rest = _recommend(model, made, settings.evaluate.k, progress)
-        workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
-        results[name] = _evaluate(lists, made, settings, name, progress)
-        if rest:
-            ranked, fused = rest
-            results[name] = _with_ranker(results[name], ranked, fused, made, settings, progress)
-        workspace.save(results[name], f"{settings.name}-{name}", overwrite=True)
-        for said in [*_odd_of(results[name].card), *_cut(lists)]:
-            step(f"{name}: {said}")
-        first = results[name].metrics[0]
-        step(f"{name}: {first} {results[name][first].overall}")
+        results[name] = _serve_and_measure(name, system, made, settings, workspace, step, progress)
     comparison = None
     if settings.compare.baseline in results and len(results) > 1:
         comparison = compare(results, baseline=settings.compare.baseline, correction=settings.compare.correction,
@@ -105,6 +93,26 @@ def run_job(
     write_text(workspace.folder / "reports" / f"{settings.name}.toml", to_toml(settings))
     step("report written")
     return JobResult(results, comparison, report)
+
+
+def _serve_and_measure(
+    name: str, system: models.Recommender | Pipeline, made: Split, settings: JobSettings, workspace: Workspace,
+    step: Callable[[str], None], progress: Progress,
+) -> Evaluation:  # fmt: skip
+    """Fit one system, recommend to the test users, measure the lists, and keep all three."""
+    model = system.fit(made.train, progress=progress)
+    workspace.save(model, f"{settings.name}-{name}", overwrite=True)
+    lists, *rest = _recommend(model, made, settings.evaluate.k, progress)
+    workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
+    result = _evaluate(lists, made, settings, name, progress)
+    if rest:
+        ranked, fused = rest
+        result = _with_ranker(result, ranked, fused, made, settings, progress)
+    workspace.save(result, f"{settings.name}-{name}", overwrite=True)
+    for said in [*_odd_of(result.card), *_cut(lists)]:
+        step(f"{name}: {said}")
+    step(f"{name}: {result.metrics[0]} {result[result.metrics[0]].overall}")
+    return result
 
 
 def _read(settings: JobSettings, reading: Reading) -> Dataset:
