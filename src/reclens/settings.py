@@ -71,15 +71,20 @@ class DataSettings(_Section):
     duplicates: Literal["last", "sum", "error"] = "last"
     read: dict[str, str | bool] = Field(default_factory=dict)
     lists: dict[str, str] = Field(default_factory=dict)
-    ids: Literal["text"] | None = None
+    ids: Literal["text", "unpadded"] | None = None
     min_rating: float | None = None
     k_core: int | None = Field(default=None, ge=1)
 
 
 class SplitSettings(_Section):
-    """How the data is split, and what counts: new items, or what a user takes again too."""
+    """How the data is split, and what counts: new items, or what a user takes again too.
 
-    method: Literal["last_n", "by_time", "random"] = "last_n"
+    ``given`` takes a split that was made elsewhere: ``[data] path`` is its training part, ``test`` its test part.
+    """
+
+    method: Literal["last_n", "by_time", "random", "given"] = "last_n"
+    test: str | None = None
+    validation: str | None = None
     n: int = Field(default=10, ge=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)
     ties: Literal["hash", "order"] = "hash"

@@ -218,3 +218,24 @@ def test_undo_brings_back_the_one_that_was_replaced_and_no_other(tmp_path: Path)
     workspace.restore("evaluation", "mine", created=kept.written)
     take_back(workspace, kept)
     assert workspace.load("evaluation", "mine").metrics == one.metrics
+
+
+def test_training_and_truth_are_kept_as_a_split(open_page, tmp_path: Path) -> None:
+    app = upload(open_page("upload", folder=tmp_path), kinds=("train", "truth"))
+    assert not app.exception
+    button(app, "Keep the split").click().run()
+    assert "Kept as train: 4 interactions to learn from, 3 held out" in words(app)
+    split = Workspace(tmp_path).load("split", "train")
+    assert (split.card["method"], split.test.rows()) == ("given", [(1, "b", None), (2, "a", None), (4, "c", None)])
+    button(app, "Keep the split").click().run()
+    assert "choose another name" in words(app)
+
+
+def test_ids_that_do_not_match_are_an_error_on_the_page(open_page, tmp_path: Path) -> None:
+    app = upload(open_page("upload", folder=tmp_path), truth=b"user,item\n001,b\n002,a\n")
+    button(app, "Evaluate").click().run()
+    assert "no user of the lists is in the truth" in words(app) and "lost its leading zeros" in words(app)
+    assert "Choose “without leading zeros” for the ids below." in words(app)
+    app.selectbox(key="ids").select("as text, without leading zeros").run()
+    button(app, "Evaluate").click().run()
+    assert "lists of users without truth, left out: 1" in words(app) and not app.error

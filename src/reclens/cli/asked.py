@@ -21,6 +21,7 @@ _LABELS: Final[Mapping[Words, Mapping[str, str]]] = {
     "options": {"columns": "--column", **{name: f"--{name}" for name in ("read", "lists", "ids", "users", "items")}},
     "toml": {name: f"[data] {name}" for name in ("columns", "read", "lists", "ids", "users", "items")},
 }
+_ID_FORMS: Final = ("text", "unpadded")
 _RAW: Final = ("delimiter", "escape", "quote")
 """Options whose blanks count."""
 _PACKED: Final = (".gz", ".bz2", ".xz", ".zst")
@@ -37,7 +38,7 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
 _UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format"}
 """What the readers of tables with columns of their own take."""
 _ROLES: Final[Mapping[str, frozenset[str]]] = {
-    "data": _ALL, "train": _ALL, "lists": _ALL - {"duplicates", "timestamp_format"},
+    "data": _ALL, "train": _ALL, "test": _ALL, "validation": _ALL, "lists": _ALL - {"duplicates", "timestamp_format"},
     "users": _ALL - {"duplicates", "timestamp_format"}, "items": _ALL - {"duplicates", "timestamp_format"},
     "impressions": _UNITS,
 }  # fmt: skip
@@ -54,7 +55,7 @@ class Reading:
         paths: Table -> its path, None where it is not given.
         said: (table, or "" for all; ``"columns"`` or an option; our column, or "") -> what was said.
         lists: Attributes of several values, and what is between them.
-        ids: ``"text"`` to take all ids as text.
+        ids: The form that all ids are brought to, or None.
         words: Whether advice names options or keys of TOML.
         units: Whether the tables have columns of their own, such as those of units of an experiment.
     """
@@ -62,7 +63,7 @@ class Reading:
     paths: Mapping[str, str | None] = field(default_factory=dict)
     said: Mapping[tuple[str, str, str], Any] = field(default_factory=dict)
     lists: Mapping[str, str] = field(default_factory=dict)
-    ids: Literal["text"] | None = None
+    ids: Literal["text", "unpadded"] | None = None
     words: Words = "options"
     units: bool = False
 
@@ -91,8 +92,8 @@ class Reading:
             UsageError: As :meth:`from_options`.
         """
         label = _LABELS[words]
-        if ids not in (None, "text"):
-            raise UsageError(f"{label['ids']} is '{ids}', expected text.")
+        if ids is not None and ids not in _ID_FORMS:
+            raise UnknownNameError(f"value of {label['ids']}", ids, _ID_FORMS)
         said: dict[tuple[str, str, str], Any] = {}
         for name, theirs in columns.items():
             table, ours = _table_of(name, paths, label["columns"])
@@ -314,7 +315,7 @@ def _kind(path: str, table: str) -> str:
     if (table == "lists" and ending in (".run", ".trec")) or ending == ".qrels":
         return "trec"
     place = Path(path).expanduser()
-    if table in ("data", "train"):
+    if table in ("data", "train", "test", "validation"):
         found = _layout(place)
         if found is not None:
             return found

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from reclens.data.split import Split
 
 __all__ = ["app", "convert", "fetch", "info", "split", "sql"]
 
@@ -40,9 +43,13 @@ def info(
 
 
 @app.command()
-@reads(data="path")
+@reads(data="path", test="test", validation="validation")
 def split(
     path: Path_ = None,
+    test: Annotated[
+        str | None, typer.Option("--test", help="The test part of a split made elsewhere: PATH is its training part.")
+    ] = None,
+    validation: Annotated[str | None, typer.Option("--validation", help="Its part to tune by, if it has one.")] = None,
     name: Annotated[str, typer.Option("--name", help="Name to keep the split under.")] = "split",
     method: Annotated[str, typer.Option("--method", help="last_n, by_time, random or by_user.")] = "last_n",
     n: Annotated[int, typer.Option("--n", help="last_n: interactions held out of each user.")] = 1,
@@ -63,7 +70,7 @@ def split(
     seed: SeedOption = 0,
     quiet: QuietOption = False,
 ) -> None:
-    """Hold part of the interactions out and keep the split in the workspace.
+    """Hold part of the interactions out, or take what somebody else held out, and keep the split in the workspace.
 
     The log is cut first, and repeats of a user and item are merged within each part.
 
@@ -71,14 +78,33 @@ def split(
       reclens data split ml-100k.zip --method by_time --test-share 0.2 --name by-time
 
       reclens data split baskets.csv --method by_time --task with_repeats
+
+      reclens data split u1.base --test u1.test --name u1
+
+      reclens data split shop.train.inter --validation shop.valid.inter --test shop.test.inter
     """
-    from reclens.cli.reading import load_data
-    from reclens.cli.shared import say
+    from reclens.cli.reading import load_data, load_split
     from reclens.data import filters
     from reclens.data import split as splits
-    from reclens.errors import UnknownNameError
-    from reclens.workspace import Workspace
+    from reclens.errors import UnknownNameError, UsageError
 
+    if test is not None or validation is not None:
+        cut = {
+            "--method": method != "last_n",
+            "--n": n != 1,
+            "--test-share": test_share != 0.2,
+            "--ties": ties != "hash",
+            "--validation-share": validation_share,
+            "--validation-n": validation_n,
+        }
+        unused = [option for option, said in cut.items() if said]
+        if path is None or test is None or unused:
+            odd = f"leave {', '.join(unused)} out" if unused else "name PATH, to learn from, and --test"
+            raise UsageError(f"a split that was made elsewhere is not cut again: {odd}.")
+        made = load_split(path, reading, test=test, validation=validation, task=task,
+                          filtered=min_rating is not None or k_core is not None)  # fmt: skip
+        _keep(made, name, workspace=workspace, overwrite=overwrite, quiet=quiet)
+        return
     data = load_data(path, reading, seed=seed)
     data = data if min_rating is None else filters.min_rating(data, min_rating)
     data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
@@ -92,7 +118,14 @@ def split(
     }
     if method not in methods:
         raise UnknownNameError("method", method, methods)
-    made = methods[method]()
+    _keep(methods[method](), name, workspace=workspace, overwrite=overwrite, quiet=quiet)
+
+
+def _keep(made: Split, name: str, *, workspace: Path, overwrite: bool, quiet: bool) -> None:
+    """Keep a split, and say what it is."""
+    from reclens.cli.shared import say
+    from reclens.workspace import Workspace
+
     folder = Workspace(workspace).save(made, name, overwrite=overwrite)
     say(repr(made), quiet=quiet)
     for rule in made.card.get("rules", []):

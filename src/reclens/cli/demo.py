@@ -64,7 +64,7 @@ def run(
 
     settings = load_settings(config)
     with translated("toml"):
-        _run(settings, reading_of(settings.data), workspace=workspace, format=format, out=out, quiet=quiet)
+        _run(settings, reading_of(settings), workspace=workspace, format=format, out=out, quiet=quiet)
 
 
 def _run(

@@ -56,7 +56,7 @@ def evaluate(
     """
     from reclens.cli.reading import load_data, load_lists, load_truth
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
-    from reclens.data.ids import text_ids
+    from reclens.data.ids import ids_as
     from reclens.errors import UsageError
     from reclens.evaluate import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluate import evaluate as measure
@@ -70,9 +70,8 @@ def evaluate(
     if split is not None:
         made = place.load("split", split)
         held_out, learned, told = made.test, made.train, made.fold_in
-        if reading.ids == "text":
-            held_out, learned = text_ids(held_out), learned.with_text_ids()
-            told = None if told is None else text_ids(told)
+        held_out, learned = ids_as(held_out, reading.ids), learned.with_ids(reading.ids)
+        told = None if told is None else ids_as(told, reading.ids)
     elif truth is not None:
         held_out, rules, graded = load_truth(truth, reading)
         relevance = relevance or ("relevance" if graded else None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from reclens import models
-from reclens.cli.reading import Reading, load_data, reading_of
+from reclens.cli.reading import Reading, load_data, load_split, reading_of
 from reclens.data import filters, segments, split
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluate import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
@@ -61,20 +61,14 @@ def run_job(
     systems = (*settings.models, *settings.pipelines)
     if "baseline" in settings.compare.model_fields_set and settings.compare.baseline not in systems:
         raise UnknownNameError("baseline among the systems of the job", settings.compare.baseline, systems)
-    data = _read(settings, reading or reading_of(settings.data))
-    label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
-    step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
-         f"{len(data.item_vocabulary):,} items")  # fmt: skip
-    how = settings.split
-    if not data.has_timestamps and "method" not in how.model_fields_set:
-        step("the data has no timestamps: a share of each user's interactions is held out by lot")
-        how = how.model_copy(update={"method": "random"})
-    made = _split(data, how, settings.seed)
+    made = _prepared(settings, reading or reading_of(settings), step)
     train = made.train.with_segments(**_segmenters(made.train, settings))
     made = replace(made, train=train)
     step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
     for rule in made.card["rules"]:
         step(f"split: {rule['rule']}: {rule['count']:,} ({rule['detail']})")
+    for note in made.card.get("notes", []) if made.card["method"] == "given" else ():
+        step(f"split: {note}")
     workspace.save(made, settings.name, overwrite=True)
     results: dict[str, Evaluation] = {}
     for name, system in _systems(settings, train, step).items():
@@ -113,6 +107,31 @@ def _serve_and_measure(
         step(f"{name}: {said}")
     step(f"{name}: {result.metrics[0]} {result[result.metrics[0]].overall}")
     return result
+
+
+def _prepared(settings: JobSettings, reading: Reading, step: Callable[[str], None]) -> Split:
+    """The split of the job: of its data, or one that was made elsewhere."""
+    how = settings.split
+    if how.test is not None or how.validation is not None or how.method == "given":
+        return _given(settings, reading)
+    data = _read(settings, reading)
+    label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
+    step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
+         f"{len(data.item_vocabulary):,} items")  # fmt: skip
+    if not data.has_timestamps and "method" not in how.model_fields_set:
+        step("the data has no timestamps: a share of each user's interactions is held out by lot")
+        how = how.model_copy(update={"method": "random"})
+    return _split(data, how, settings.seed)
+
+
+def _given(settings: JobSettings, reading: Reading) -> Split:
+    about, how = settings.data, settings.split
+    said = how.model_fields_set - {"test", "validation", "task"} - ({"method"} if how.method == "given" else set())
+    if about.path is None or how.test is None or said:
+        odd = f"leave {', '.join(sorted(said))} out" if said else "name [data] path to learn from and [split] test"
+        raise UsageError(f"[split] of a split that was made elsewhere: {odd}.")
+    filtered = about.min_rating is not None or about.k_core is not None
+    return load_split(about.path, reading, test=how.test, validation=how.validation, task=how.task, filtered=filtered)
 
 
 def _read(settings: JobSettings, reading: Reading) -> Dataset:

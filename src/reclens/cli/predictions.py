@@ -87,7 +87,7 @@ def evaluate_predictions(
     """
     from reclens.cli.reading import load_truth
     from reclens.cli.shared import emit, say, table_of
-    from reclens.data.ids import text_ids
+    from reclens.data.ids import ids_as
     from reclens.evaluate import evaluate_predictions as measure
     from reclens.metrics import OF_PREDICTIONS
     from reclens.workspace import Workspace
@@ -97,8 +97,7 @@ def evaluate_predictions(
     if split is not None:
         made = Workspace(workspace).load("split", split)
         train, held_out = made.train, made.test
-        if reading.ids == "text":
-            train, held_out = train.with_text_ids(), text_ids(held_out)
+        train, held_out = train.with_ids(reading.ids), ids_as(held_out, reading.ids)
     if train is not None and by:
         absent = [each for each in by if train.segments is None or each not in train.segments.columns]
         train = train.with_segments(**{each: each for each in absent if not {"×", "*"} & set(each)})

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from reclens.data.clean import Cleaner
     from reclens.data.dataset import Dataset
     from reclens.data.sources import Raw
+    from reclens.data.split import Split
     from reclens.schema import Recommendations
-    from reclens.settings import DataSettings
+    from reclens.settings import JobSettings
     from reclens.workspace import Workspace
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "load_lists",
     "load_raw",
     "load_rows",
+    "load_split",
     "load_training",
     "load_truth",
     "reading_of",
@@ -62,7 +64,8 @@ _BUNDLE: Final[dict[str, Any]] = {
         list[str] | None,
         typer.Option("--lists", help="An attribute of several values, and what is between them, as 'genres=|'."),
     ],
-    "ids": Annotated[str | None, typer.Option("--ids", help="text: take all ids as text, on every side.")],
+    "ids": Annotated[str | None, typer.Option("--ids", help="text: take all ids as text, on every side. unpadded: "
+                                          "and without leading zeros, 007 as 7.")],
 }  # fmt: skip
 NOTHING: Final = Reading()
 """The default of the parameter that :func:`reads` replaces."""
@@ -115,14 +118,21 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
     return decorate
 
 
-def reading_of(about: DataSettings) -> Reading:
-    """What a job says in ``[data]``.
+def reading_of(settings: JobSettings) -> Reading:
+    """What a job says in ``[data]``, which the parts of a ready-made split are read by too.
 
     Raises:
         UsageError: If a key is of no use to any file.
     """
+    about, parts = settings.data, settings.split
     read = {**about.read, **({"duplicates": about.duplicates} if "duplicates" in about.model_fields_set else {})}
-    paths = {"data": about.path, "users": about.users, "items": about.items}
+    paths = {
+        "data": about.path,
+        "users": about.users,
+        "items": about.items,
+        "test": parts.test,
+        "validation": parts.validation,
+    }
     return Reading.of_settings(paths, columns=about.columns, read=read, lists=about.lists, ids=about.ids, words="toml")
 
 
@@ -146,7 +156,7 @@ def load_data(path: str | None, reading: Reading, *, table: str = "data", seed: 
         return synthetic_movielens(rng=seed)
     with translated(reading.words, reading.prefix(table)):
         data = _load_data(path, how, reading, table)
-    return data.with_text_ids() if reading.ids == "text" else data
+    return data.with_ids(reading.ids)
 
 
 def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: str) -> Dataset:
@@ -170,13 +180,34 @@ def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: s
         )
     from reclens.data.columns import INTERACTIONS
     from reclens.data.sources import load
+    from reclens.data.split.given import with_layout, with_movielens
     from reclens.data.tables import make_dataset
 
+    how = how if path is None else with_layout(path, how)
     of_rows = {name: how.pop(name) for name in ("duplicates", "bad_rows", "timestamp_format") if name in how}
     columns = how.pop("columns", None)
     raw = load(path, columns=columns, wanted=INTERACTIONS, **how)
+    if table in ("test", "validation"):  # attributes come with what is learned from
+        return make_dataset(raw, columns=columns, **of_rows)
     users, items = (_side(reading, side, f"{side.removesuffix('s')}_id") for side in ("users", "items"))
-    return make_dataset(raw, users=users, items=items, columns=columns, **of_rows)
+    data = make_dataset(raw, users=users, items=items, columns=columns, **of_rows)
+    return data if path is None or users is not None or items is not None else with_movielens(data, path)
+
+
+def load_split(path: str, reading: Reading, *, test: str, validation: str | None, task: Any, filtered: bool) -> Split:
+    """Read a split that was made elsewhere: the tables ``data``, ``test`` and ``validation``.
+
+    Raises:
+        UsageError: If rows are to be filtered: what is left out of one part alone would make another split.
+    """
+    from reclens.data.split import given
+
+    if filtered:
+        raise UsageError("the split was made elsewhere, and rows are not to be filtered from it: leave min_rating and "
+                         "k_core out, or filter the files before.")  # fmt: skip
+    parts = {"data": path, "test": test, "validation": validation}
+    found = {table: None if each is None else load_data(each, reading, table=table) for table, each in parts.items()}
+    return given(found["data"], found["test"], validation=found["validation"], task=task)
 
 
 def _side(reading: Reading, side: str, key: str) -> tuple[pl.DataFrame, Cleaner] | None:
@@ -206,7 +237,7 @@ def load_training(place: Workspace, data: str | None, split: str | None, reading
 
 def load_lists(path: str, reading: Reading, *, name: str | None, place: Workspace) -> Recommendations:
     """The lists of a system: a run of the workspace, or a file (TREC where it ends in ``.run`` or ``.trec``)."""
-    from reclens.data.ids import text_ids
+    from reclens.data.ids import ids_as
 
     how = reading.of("lists")
     with translated(reading.words, reading.prefix("lists")):
@@ -222,7 +253,7 @@ def load_lists(path: str, reading: Reading, *, name: str | None, place: Workspac
             from reclens.data.tables import read_recommendations
 
             found = read_recommendations(path, name=name, **how)
-    return replace(found, table=text_ids(found.table)) if reading.ids == "text" else found
+    return replace(found, table=ids_as(found.table, reading.ids))
 
 
 def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl.DataFrame, list[dict[str, Any]], bool]:
@@ -231,7 +262,7 @@ def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl
     Returns:
         The rows, the rules that were applied to them, and whether they are graded.
     """
-    from reclens.data.ids import text_ids
+    from reclens.data.ids import ids_as
     from reclens.schema import ITEM, USER
 
     how = reading.of(table)
@@ -244,7 +275,7 @@ def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl
             from reclens.data.tables import read_table_and_rules
 
             rows, rules, graded = *read_table_and_rules(path, required=(USER, ITEM), **how), False
-    return text_ids(rows) if reading.ids == "text" else rows, rules, graded
+    return ids_as(rows, reading.ids), rules, graded
 
 
 def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from reclens.data.dataset import Dataset
+from reclens.data.ids import IdForm
 from reclens.data.sources import Raw
+from reclens.data.split import Split, Task, given
 from reclens.data.tables import read, read_recommendations, read_table_and_rules
 from reclens.engine import Progress, quiet
 from reclens.errors import RecLensError, UsageError, WorkspaceError
@@ -28,6 +31,7 @@ __all__ = [
     "keep",
     "measure",
     "possible_metrics",
+    "ready_split",
     "take_back",
 ]
 
@@ -61,6 +65,10 @@ FILES: Final[Mapping[str, File]] = {
 """The files, in the order of the page; the first two are needed."""
 
 _WORDS: Final = (
+    (r"Read all tables with ids='text'[^.]*\.", "Choose “as text” for the ids below."),
+    (r"Read all tables with ids='unpadded'.*", "Choose “without leading zeros” for the ids below."),
+    (r"pass train= or catalogue=, which say that they are", "bring the training interactions, which say that they are"),
+    (r", for example by query= with the SQL that mends them", ""),
     (r"pass bad_rows='drop'", "choose “leave out and count” below"),
     (r"[Nn]ame (?:it|one of them|another)(?: with|:)? columns=(?:\{[^}]*\})?", "Choose it among the columns above"),
     (r"Name the encoding it was written in, such as .*", "Save it as UTF-8 and bring it again."),
@@ -124,7 +132,7 @@ def possible_metrics(brought: Brought) -> list[str]:
 
 def measure(
     brought: Brought, *, metrics: Sequence[str], k: int, by: Sequence[str] = (), name: str = "system",
-    bad_rows: Literal["error", "drop"] = "error", progress: Progress = quiet,
+    bad_rows: Literal["error", "drop"] = "error", ids: IdForm | None = None, progress: Progress = quiet,
 ) -> Evaluation:  # fmt: skip
     """Evaluate what was brought.
 
@@ -135,6 +143,7 @@ def measure(
         by: Columns of the users to measure by.
         name: Name of the system.
         bad_rows: What becomes of rows that cannot be used.
+        ids: The form that the ids of all files are brought to; None for what each of them has.
         progress: Called as work goes on.
 
     Raises:
@@ -146,19 +155,15 @@ def measure(
         if kind not in tables:
             raise UsageError(f"{FILES[kind].title}: bring a file.")
     progress("read the lists", 0, 0)
-    lists = read_recommendations(tables["lists"], columns=brought.named("lists"), name=name, bad_rows=bad_rows)
+    lists = read_recommendations(tables["lists"], columns=brought.named("lists"), name=name, bad_rows=bad_rows,
+                                 ids=ids)  # fmt: skip
     progress("read the truth", 0, 0)
     named = brought.named("truth")
-    truth, rules = read_table_and_rules(tables["truth"], columns=named, bad_rows=bad_rows)
+    truth, rules = read_table_and_rules(tables["truth"], columns=named, bad_rows=bad_rows, ids=ids)
     train = None
     if "train" in tables:
         progress("read the training interactions", 0, 0)
-        ids = {USER: brought.named("users")[USER] if "users" in tables else None,
-               ITEM: brought.named("items")[ITEM] if "items" in tables else None}  # fmt: skip
-        sides: dict[str, Any] = {kind: _renamed(tables[kind], key, ids[key]) for kind, key in
-                                 (("users", USER), ("items", ITEM)) if kind in tables}  # fmt: skip
-        train = read(tables["train"], columns=brought.named("train"), bad_rows=bad_rows, **sides)
-        train = train.with_segments(**{each: each for each in by})
+        train = _training(brought, bad_rows).with_ids(ids).with_segments(**{each: each for each in by})
     elif by:
         raise UsageError("segments need the training interactions too: bring them.")
     asked = [f"{each}@{k}" if describe(each).cut else each for each in metrics]
@@ -168,6 +173,31 @@ def measure(
         result = evaluate(lists, truth, train=train, metrics=asked, by=by, relevance=RELEVANCE if graded else None,
                           name=name, progress=progress)  # fmt: skip
     return dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
+
+
+def _training(brought: Brought, bad_rows: Literal["error", "drop"]) -> Dataset:
+    """The training interactions, with the attributes that were brought."""
+    tables = brought.tables
+    ids = {USER: brought.named("users")[USER] if "users" in tables else None,
+           ITEM: brought.named("items")[ITEM] if "items" in tables else None}  # fmt: skip
+    sides: dict[str, Any] = {kind: _renamed(tables[kind], key, ids[key]) for kind, key in
+                             (("users", USER), ("items", ITEM)) if kind in tables}  # fmt: skip
+    return read(tables["train"], columns=brought.named("train"), bad_rows=bad_rows, **sides)
+
+
+def ready_split(brought: Brought, *, name: str, task: Task, bad_rows: Literal["error", "drop"] = "error") -> Split:
+    """The training interactions and the truth as a split that was made elsewhere.
+
+    Raises:
+        DataError: If a file is not what it has to be, or the two share no item.
+        UsageError: If one of the two was not brought, or a column is not said.
+    """
+    for kind in ("train", "truth"):
+        if kind not in brought.tables:
+            raise UsageError(f"{FILES[kind].title}: bring a file.")
+    named = brought.named("truth")
+    held_out, _ = read_table_and_rules(brought.tables["truth"], columns=named, bad_rows=bad_rows)
+    return given(_training(brought, bad_rows), held_out, name=name, task=task)
 
 
 def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool = False) -> Kept:

@@ -12,7 +12,7 @@ import polars as pl
 
 from reclens.data._kernels import bucket, transpose
 from reclens.data.clean import merge_repeats
-from reclens.data.ids import text_ids
+from reclens.data.ids import IdForm, ids_as
 from reclens.errors import UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
 
@@ -117,16 +117,16 @@ class Dataset:
         merged = merge_repeats(events, self.card.get("duplicates") or "last")
         return replace(self, interactions=merged, log=None if merged is events else events)
 
-    def with_text_ids(self) -> Dataset:
+    def with_ids(self, form: IdForm | None) -> Dataset:
         """The data set with ids of users and items that are text, so that it can be held against others that are.
 
         Example:
             >>> from reclens.data.tables import read
-            >>> read({"user": [1], "item": [7]}).with_text_ids().interactions.rows()
+            >>> read({"user": [1], "item": [7]}).with_ids("text").interactions.rows()
             [('1', '7')]
         """
         tables = {name: getattr(self, name) for name in ("interactions", "users", "items", "segments", "log")}
-        return replace(self, **{name: text_ids(table) for name, table in tables.items() if table is not None})
+        return replace(self, **{name: ids_as(table, form) for name, table in tables.items() if table is not None})
 
     @cached_property
     def user_vocabulary(self) -> Vocabulary:

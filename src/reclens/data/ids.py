@@ -12,11 +12,14 @@ import numpy as np
 import polars as pl
 
 from reclens.data.clean import Cleaner
+from reclens.data.near_ids import without_zeros
 from reclens.errors import DataError
 from reclens.schema import ITEM, USER
 
-__all__ = ["as_integers", "clean_ids", "infer_type", "same_kind", "text_ids"]
+__all__ = ["IdForm", "as_integers", "clean_ids", "ids_as", "infer_type", "same_kind"]
 
+IdForm = Literal["text", "unpadded"]
+"""A form that the ids of all tables can be brought to; see :func:`ids_as`."""
 _EXACT: Final = 2**53
 """From here on not every integer is a 64-bit float."""
 
@@ -97,15 +100,44 @@ def infer_type(values: pl.Series, decimal: Literal[".", ","] | None = None) -> p
     return values
 
 
-def text_ids(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with its ids of users and items as text; integers lose nothing by it, as they are read.
+def ids_as(frame: pl.DataFrame, form: IdForm | None) -> pl.DataFrame:
+    """The frame with its ids in a form that those of other tables can be brought to; as it is if None.
+
+    Args:
+        frame: A table with ``user_id``, ``item_id`` or both; others come back as they are.
+        form: ``"text"``: integers lose nothing by it. ``"unpadded"``: text, and what is all digits without the zeros
+            before it.
+
+    Raises:
+        DataError: If two ids of the table would become one.
 
     Example:
         >>> import polars as pl
-        >>> text_ids(pl.DataFrame({"user_id": [7], "rank": [1]})).rows()
+        >>> ids_as(pl.DataFrame({"user_id": [7], "rank": [1]}), "text").rows()
         [('7', 1)]
+        >>> ids_as(pl.DataFrame({"user_id": ["007", "A07"]}), "unpadded")["user_id"].to_list()
+        ['7', 'A07']
     """
-    return frame.with_columns(pl.col(name).cast(pl.String) for name in (USER, ITEM) if name in frame.columns)
+    if form is None:
+        return frame
+    made = [frame[name].cast(pl.String) for name in (USER, ITEM) if name in frame.columns]
+    if form == "unpadded":
+        for at, ids in enumerate(made):
+            made[at] = without_zeros(ids)
+            if made[at].n_unique() < ids.n_unique():
+                raise DataError(
+                    f"ids='unpadded' would make one of two ids: {_two_of_one(ids)}", column=ids.name,
+                    fix="Write the ids of all tables alike where they are made.",
+                )  # fmt: skip
+    return frame.with_columns(made)
+
+
+def _two_of_one(ids: pl.Series) -> str:
+    """Two ids that are one without their zeros."""
+    distinct = ids.unique().sort()
+    bare = without_zeros(distinct)
+    first = bare.filter(bare.is_duplicated())[0]
+    return " and ".join(repr(each) for each in distinct.filter(bare == first).head(2))
 
 
 def same_kind(ids: pl.Series, others: pl.Series, cleaner: Cleaner, *, column: str) -> tuple[pl.Series, pl.Series]:

@@ -40,14 +40,15 @@ class ReadOptions(TextOptions, total=False):
 
     Attributes:
         decimal: The decimal mark of numbers in text, ``"."`` or ``","``; found column by column where it is not given.
-        ids: ``"text"`` keeps the ids of users and items text, also where all of them are integers.
+        ids: ``"text"`` keeps the ids of users and items text, also where all of them are integers; ``"unpadded"`` takes
+            leading zeros off too, so that ``007`` and ``7`` are the same.
         query: SQL for DuckDB.
         params: Values for the placeholders of the query; they are bound, never pasted.
         table: A table of a DuckDB database, or a member of a zip.
     """
 
     decimal: Literal[".", ","] | None
-    ids: Literal["text"] | None
+    ids: Literal["text", "unpadded"] | None
     query: str | None
     params: Mapping[str, Any] | Sequence[Any] | None
     table: str | None

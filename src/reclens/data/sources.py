@@ -68,8 +68,8 @@ def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] =
     """
     if how.get("decimal") not in (None, ".", ","):
         raise UsageError(f"decimal is {how.get('decimal')!r}, expected '.' or ','.")
-    if how.get("ids") not in (None, "text"):
-        raise UsageError(f"ids is {how.get('ids')!r}, expected 'text'.")
+    if how.get("ids") not in (None, "text", "unpadded"):
+        raise UsageError(f"ids is {how.get('ids')!r}, expected 'text' or 'unpadded'.")
     _ = codec_of(how.get("encoding"))
     query, params, table = how.get("query"), how.get("params"), how.get("table")
     if query is not None:

@@ -30,7 +30,7 @@ from reclens.data.attributes import attributes_beside
 from reclens.data.clean import BadRows, Cleaner, Duplicates, clean_numbers, clean_timestamps, merge_duplicates
 from reclens.data.columns import INTERACTIONS, LISTS, TABLE, Columns
 from reclens.data.dataset import Dataset
-from reclens.data.ids import clean_ids, infer_type, same_kind, text_ids
+from reclens.data.ids import clean_ids, ids_as, infer_type, same_kind
 from reclens.data.lists import normalize_recommendations
 from reclens.data.naming import columns_of, renamed
 from reclens.data.options import ReadOptions
@@ -113,7 +113,7 @@ def read(
         raw, users=sides[USER], items=sides[ITEM], columns=columns, name=name, duplicates=duplicates,
         bad_rows=bad_rows, timestamp_format=timestamp_format,
     )  # fmt: skip
-    return data.with_text_ids() if how.get("ids") == "text" else data
+    return data.with_ids(how.get("ids"))
 
 
 def make_dataset(
@@ -211,7 +211,7 @@ def read_recommendations(
         _ = columns_of(raw, LISTS, (RANK,), columns)
     _refuse_empty(raw)
     frame, rules = normalize_recommendations(_clean(raw, found, cleaner, None), raw.where)
-    frame = text_ids(frame) if how.get("ids") == "text" else frame
+    frame = ids_as(frame, how.get("ids"))
     card = {
         "source": raw.where, "rows_read": raw.frame.height, "columns": found,
         "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
@@ -288,7 +288,7 @@ def read_table_and_rules(
     cleaner = Cleaner(raw.where, bad_rows)
     frame = _clean(raw, found, cleaner, timestamp_format, others=others)
     frame = frame.select(theirs.get(name, name) for name in raw.frame.columns)
-    return text_ids(frame) if how.get("ids") == "text" else frame, cleaner.rules
+    return ids_as(frame, how.get("ids")), cleaner.rules
 
 
 def _clean(

@@ -232,8 +232,8 @@ def _fix(column: str, sides: Sequence[str], cause: Cause, width: int | None) -> 
     """What to do about it."""
     said: Mapping[Cause, str] = {
         "type": f"Read all tables with ids='text', or cast pl.col('{column}') to pl.String.",
-        "leading_zeros": f"Fill them up where they were lost: pl.col('{column}').cast(pl.String).str.zfill({width})."
-        if width else f"Take them off on the other side too: pl.col('{column}').str.replace('^0+', '').",
+        "leading_zeros": "Read all tables with ids='unpadded', which takes the zeros off"
+        + (f"; or fill them up: pl.col('{column}').cast(pl.String).str.zfill({width})." if width else "."),
         "decimals": f"Write whole numbers where {sides[0]} or {sides[1]} are made.",
         "swapped": "Name both columns of one of the tables: columns={'user_id': 'its users', 'item_id': 'its items'}.",
         "codes": "Turn the codes back into ids by the library's own map before the lists are written.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -16,20 +17,26 @@ from reclens.dashboard.bring import (
     keep,
     measure,
     possible_metrics,
+    ready_split,
     take_back,
 )
 from reclens.dashboard.files import bring_file
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import choose_many, plain, table
+from reclens.data.ids import IdForm
 from reclens.data.sources import Raw
+from reclens.data.split import TASKS
 from reclens.errors import RecLensError
 from reclens.evaluate import DEFAULT_METRICS, Evaluation, id_problems
-from reclens.report import oddities, tables
+from reclens.report import TASKS_IN_WORDS, oddities, tables
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
 
 _LEAVE_OUT = "leave out and count"
+_IDS: Final[Mapping[str, IdForm | None]] = {
+    "as they are": None, "as text": "text", "as text, without leading zeros": "unpadded",
+}  # fmt: skip
 
 
 def show(workspace: Workspace) -> None:
@@ -39,6 +46,8 @@ def show(workspace: Workspace) -> None:
                "the machine that the dashboard runs on and nowhere else. No files at hand? Run the demo on Home, or "
                "`reclens run job.toml`.")  # fmt: skip
     brought = _files()
+    if {"train", "truth"} <= set(brought.tables):
+        _as_split(workspace, brought)
     if not {"lists", "truth"} <= set(brought.tables):
         st.info("Bring the lists and the truth: the rest is optional.", icon=":material/upload_file:")
         return
@@ -60,9 +69,10 @@ def show(workspace: Workspace) -> None:
         name = st.text_input("Name of the system", re.sub(r"[^A-Za-z0-9._-]", "-", first), key="system", max_chars=100)
     with right:
         bad = st.selectbox("Rows that cannot be used", ["stop and say which", _LEAVE_OUT], key="bad")
+        ids = st.selectbox("Ids", list(_IDS), key="ids")
     if st.button("Evaluate", type="primary", icon=":material/play_arrow:", disabled=not metrics):
         _evaluate(brought, {"metrics": metrics, "k": int(k), "by": by, "name": name or "system",
-                            "bad_rows": "drop" if bad == _LEAVE_OUT else "error"})  # fmt: skip
+                            "bad_rows": "drop" if bad == _LEAVE_OUT else "error", "ids": _IDS[ids]})  # fmt: skip
     _result(workspace)
 
 
@@ -79,6 +89,34 @@ def _files() -> Brought:
             with place:
                 bring_file(kind, found, columns)
     return Brought(found, columns)
+
+
+def _as_split(workspace: Workspace, brought: Brought) -> None:
+    """Keep the training interactions and the truth as a split, for models of our own."""
+    with st.expander("Keep training and truth as a split, to fit models on it", icon=":material/call_split:"):
+        left, right = st.columns(2)
+        with left:
+            first = re.sub(r"[^A-Za-z0-9._-]", "-", brought.tables["train"].name)
+            name = st.text_input("Name of the split", first, key="split-name", max_chars=100)
+        with right:
+            task = st.selectbox("What counts", TASKS, key="split-task",
+                                help="; ".join(TASKS_IN_WORDS[task] for task in TASKS))  # fmt: skip
+        if not st.button("Keep the split", icon=":material/save:"):
+            return
+        try:
+            made = ready_split(brought, name=name, task=task)
+            workspace.save(made, name)
+        except RecLensError as error:
+            said = str(error).replace("pass overwrite=True", "choose another name")
+            st.error(plain(in_words_of_the_page(said)), icon=":material/error:")
+            return
+        st.success(f"Kept as {plain(name)}: {made.train.interactions.height:,} interactions to learn from, "
+                   f"{made.test.height:,} held out. `reclens fit ease --split {plain(name)}` fits a model on it.",
+                   icon=":material/check:")  # fmt: skip
+        for rule in made.card["rules"]:
+            st.text(f"• {rule['rule']}: {rule['count']:,} ({rule['detail']})")
+        for note in made.card["notes"]:
+            st.text(f"• {note}")
 
 
 def _evaluate(brought: Brought, asked: dict[str, Any]) -> None:

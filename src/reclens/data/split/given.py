@@ -20,7 +20,7 @@ from reclens.data.split.result import Split, Task
 from reclens.errors import UnmatchedIdsError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
 
-__all__ = ["given", "read_part"]
+__all__ = ["given", "read_part", "with_layout", "with_movielens"]
 
 _MOVIELENS_PART: Final = re.compile(r"u[1-5ab]\.(base|test)")
 _LAYOUT: Final = {"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3}
@@ -92,8 +92,8 @@ def given(
     masks = {part: pl.Series(owner == at) for at, part in enumerate(tables)}
     rules = [*base.card.get("rules", []), *cleaner.rules]
     whole = Dataset(
-        log, *(_with_ids_of(log, table, key) for table, key in ((base.users, USER), (base.items, ITEM))),
-        name or base.name, {**base.card, "duplicates": base.card.get("duplicates") or "last", "rules": rules}, log=log,
+        log, _with_ids_of(log, base.users, USER), _with_ids_of(log, base.items, ITEM), name or base.name,
+        {**base.card, "duplicates": base.card.get("duplicates") or "last", "rules": rules}, log=log,
     )  # fmt: skip
     made = make_split(whole, masks, task=task, cold_users=cold_users, card={
         "method": "given", "parameters": {"cold_users": cold_users},
@@ -126,16 +126,29 @@ def read_part(source: Any, *, users: Any = None, items: Any = None, **how: Any) 
         return read_recbole(path, **how)
     from reclens.data.tables import read
 
-    if path is None or not _MOVIELENS_PART.fullmatch(path.name) or "columns" in how:
+    if path is None:
         return read(source, users=users, items=items, **how)
-    data = read(path, users=users, items=items, **{"columns": _LAYOUT, "delimiter": "\t", **how})
-    whole = all((path.parent / name).is_file() for name in ("u.data", "u.item", "u.user"))
-    if not whole or users is not None or items is not None or path.suffix != ".base":
+    data = read(path, users=users, items=items, **with_layout(path, how))
+    return data if users is not None or items is not None else with_movielens(data, path)
+
+
+def with_layout(path: str | Path, how: Mapping[str, Any]) -> dict[str, Any]:
+    """How a file is read, with the layout of MovieLens 100K's ready-made parts where it is one and nothing is said."""
+    if not _MOVIELENS_PART.fullmatch(Path(path).name) or "columns" in how:
+        return dict(how)
+    return {"columns": _LAYOUT, "delimiter": "\t", **how}
+
+
+def with_movielens(data: Dataset, path: str | Path) -> Dataset:
+    """The data with the users and items of the MovieLens folder that its file is a ready-made part of, if it is one."""
+    folder, name = Path(path).parent, Path(path).name
+    there = all((folder / each).is_file() for each in ("u.data", "u.item", "u.user"))
+    if not there or not _MOVIELENS_PART.fullmatch(name):
         return data
     from reclens.data.movielens import read_movielens
 
-    beside = read_movielens(path.parent)
-    return replace(data, users=beside.users, items=beside.items)
+    whole = read_movielens(folder)
+    return replace(data, users=whole.users, items=whole.items)
 
 
 def _of_one_kind(tables: Mapping[str, pl.DataFrame], cleaner: Cleaner) -> dict[str, pl.DataFrame]:
