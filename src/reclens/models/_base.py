@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
-from reclens.engine import LocalEngine, Progress, quiet
-from reclens.errors import UsageError
+from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models._block import encode_where_possible
 from reclens.models._form import Form
+from reclens.models._kernels import top_of_dense
 from reclens.models._saving import load_model, save_model
 from reclens.models._serving import Serving
 from reclens.models._space import Space
 from reclens.models._weights import say_odd_weights
-from reclens.schema import ITEM, Vocabulary
+from reclens.schema import ITEM, RANK, SCORE, Vocabulary
 
 __all__ = ["Recommender"]
 
@@ -36,6 +38,8 @@ class Recommender(Serving):
     """What a search over hyper-parameters draws from."""
     predicts_ratings: ClassVar[bool] = False
     """Whether it can be fitted so that it predicts ratings."""
+    relates_items: ClassVar[bool] = False
+    """Whether it knows which items are alike, see :meth:`similar_items`."""
 
     @property
     def cold_items(self) -> bool:
@@ -88,6 +92,51 @@ class Recommender(Serving):
         able = " and ".join(name for name in names() if get(name).predicts_ratings)
         raise UsageError(f"{self.name} does not predict ratings. Models that do: {able}, with feedback='explicit'.")
 
+    def similar_items(self, items: Any, *, k: int = 10) -> pl.DataFrame:
+        """The items that are most like given items, in the geometry that the model learned.
+
+        Neighbour models give the similarity, linear models the weight with which the item given speaks for another,
+        factor models the cosine of the vectors, and ``content`` the mean of the cosines of the columns.
+
+        Args:
+            items: An id or several; they need no interaction where the model knows items without.
+            k: How many for each.
+
+        Returns:
+            ``seed_item, item_id, rank, score``: the seeds in the order given, each once, and for each the most similar
+            items first, equal ones by id; only scores above 0, and never the seed itself.
+
+        Raises:
+            NotFittedError: If the model was not fitted.
+            UsageError: If k is below 1, or the model does not know which items are alike.
+            UnknownNameError: If an item is not in the catalogue.
+        """
+        self._need_fit()
+        if not self.relates_items:
+            from reclens.models import get, names
+
+            able = ", ".join(name for name in names() if get(name).relates_items)
+            raise UsageError(f"{self.name} does not know which items are alike. Models that do: {able}.")
+        if k < 1:
+            raise UsageError(f"k is {k}, expected 1 or more.")
+        single = isinstance(items, str) or not isinstance(items, Iterable)
+        seeds = pl.Series("seed_item", [items] if single else items).unique(maintain_order=True)
+        codes = encode_where_possible(self.items_, seeds)
+        if (codes < 0).any():
+            unknown = str(seeds[int((codes < 0).argmax())])
+            raise UnknownNameError("item", unknown, map(str, self.items_.ids.head(200)))
+        n, width = len(codes), min(k, len(self.items_))
+        found, scores = np.empty((n, width), np.int32), np.empty((n, width), np.float32)
+        for part in chunk_ranges(n, self._block_size()):
+            at = slice(part.start, part.stop)
+            rows, places = self._similarities(codes[at]), np.arange(len(part) + 1)
+            top_of_dense(places[:-1], rows, places, codes[at], True, np.float32(0), found[at], scores[at])
+        listed = found >= 0
+        return pl.DataFrame({
+            "seed_item": seeds.gather(np.nonzero(listed)[0]), ITEM: self.items_.decode(found[listed]),
+            RANK: np.cumsum(listed, axis=1, dtype=np.int32)[listed], SCORE: scores[listed],
+        })  # fmt: skip
+
     def save(self, folder: str | Path) -> None:
         """Write the model into an existing folder: arrays, ids and a JSON header, never a pickle."""
         self._need_fit()
@@ -108,6 +157,13 @@ class Recommender(Serving):
 
     @abstractmethod
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None: ...
+
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        """How like every item is to each of some: float32, shape (n, items), 0 or less where it is not; to be changed.
+
+        Models with ``relates_items`` write it.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def _state(self) -> dict[str, np.ndarray]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,11 +25,21 @@ class FactorModel(Recommender):
     ``_fit`` leaves ``item_factors_``, float32, shape (items, d); ``_vectors`` gives the same of users.
     """
 
+    relates_items: ClassVar[bool] = True
+
     item_factors_ = np.empty((0, 0), np.float32)
 
     @abstractmethod
     def _vectors(self, block: Block) -> np.ndarray:
         """The vectors of a block of users: float32, shape (n, d)."""
+
+    def _item_vectors(self) -> np.ndarray:
+        """The vectors that say what an item is: float32, shape (items, d)."""
+        return self.item_factors_
+
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        directions = self._kept("directions", self.item_factors_, lambda _: _of_length_one(self._item_vectors()))
+        return padded_product(directions[items], directions)
 
     def _scores(self, block: Block) -> np.ndarray:
         return padded_product(self._vectors(block), self.item_factors_)
@@ -42,6 +53,11 @@ class FactorModel(Recommender):
     def _block_size(self) -> int:
         """Enough users for BLAS to be near its best, and no more than 96 MB of scores for each thread."""
         return int(np.clip(24_000_000 // max(len(self.items_), 1), _ROWS, 12 * _ROWS))
+
+
+def _of_length_one(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
 
 
 _rooms = threading.local()

@@ -14,7 +14,7 @@ from reclens.models._block import Block
 from reclens.models._form import Form, codes, numbers, pointers
 from reclens.models._kernels import product_rows, top_of_product
 
-__all__ = ["ItemWeights", "top_of_weights"]
+__all__ = ["ItemWeights", "dense_rows", "top_of_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,15 @@ def top_of_weights(
     return codes, scores
 
 
+def dense_rows(matrix: UserItemMatrix, rows: np.ndarray) -> np.ndarray:
+    """Some rows of a sparse matrix, dense: float32, shape (n, columns)."""
+    found = np.zeros((len(rows), matrix.n_columns), np.float32)
+    for at, row in enumerate(rows):
+        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        found[at, matrix.indices[part]] = matrix.values[part]
+    return found
+
+
 @dataclass(kw_only=True)
 class ItemWeights(Recommender):
     """The score of an item is the sum of the weights that the items of the user's history give it.
@@ -74,6 +83,7 @@ class ItemWeights(Recommender):
     """
 
     floor: ClassVar[float] = 0.0
+    relates_items: ClassVar[bool] = True
 
     @property
     def folds_in(self) -> bool:
@@ -89,6 +99,9 @@ class ItemWeights(Recommender):
         product_rows(block.users, seen.indptr, seen.indices, seen.values, weights.indptr[:-1], weights.indptr[1:],
                      weights.indices, weights.values, rows)  # fmt: skip
         return rows
+
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        return dense_rows(self.weights_, items)
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         weights = self.weights_

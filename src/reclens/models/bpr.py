@@ -121,6 +121,9 @@ class BPR(FactorModel):
     def _vectors(self, block: Block) -> np.ndarray:
         return self.user_factors_[block.users]
 
+    def _item_vectors(self) -> np.ndarray:
+        return self.item_factors_[:, :-1]  # without the bias: how popular an item is does not say what it is like
+
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         parts = self._vectors(block)[0].astype(np.float64) * self.item_factors_[item]
         return "factor", [*(f"factor {at}" for at in range(1, len(parts))), "popularity"], parts

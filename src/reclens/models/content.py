@@ -19,7 +19,7 @@ from reclens.models._block import Block
 from reclens.models._features import KINDS, FeatureOptions, check_stop_words, item_features
 from reclens.models._form import Form, bytes_, codes, numbers, pointers
 from reclens.models._space import Choice, Space, Whole
-from reclens.schema import ITEM, RATING, SCORE, TIMESTAMP, USER
+from reclens.schema import ITEM, RATING, TIMESTAMP, USER
 
 __all__ = ["Content"]
 
@@ -63,6 +63,7 @@ class Content(Recommender):
 
     name: ClassVar[str] = "content"
     floor: ClassVar[float] = 0.0
+    relates_items: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
         "min_items": Whole(1, 20), "bins": Whole(3, 30), "sublinear": Choice((True, False)),
     }  # fmt: skip
@@ -184,29 +185,8 @@ class Content(Recommender):
     def _scores(self, block: Block) -> np.ndarray:
         return np.ascontiguousarray((self._sparse @ self._profiles(block).T).T)
 
-    def similar_items(self, item: Any, *, k: int = 10) -> pl.DataFrame:
-        """The items that are described most like an item.
-
-        Args:
-            item: Its id; it needs no interaction.
-            k: How many.
-
-        Returns:
-            ``item_id, score`` (the mean of the cosines of the columns), the most similar first, equal ones by id;
-            only scores above 0.
-
-        Raises:
-            UnknownNameError: If the item is not in the catalogue.
-        """
-        self._need_fit()
-        found = self._code(item, self.items_)
-        if found < 0:
-            raise UnknownNameError("item", str(item), map(str, self.items_.ids.head(200)))
-        scores = (self._sparse @ self._sparse[[found]].toarray()[0]).astype(np.float32)
-        scores[found] = 0
-        best = np.lexsort((np.arange(len(scores)), -scores))[:k]
-        best = best[scores[best] > 0]
-        return pl.DataFrame({ITEM: self.items_.decode(best), SCORE: scores[best]})
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray((self._sparse @ self._sparse[items].toarray().T).T, np.float32)
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         near = self.vectors_

@@ -37,6 +37,7 @@ class EASE(Recommender):
     """
 
     name: ClassVar[str] = "ease"
+    relates_items: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {"l2": Real(1, 10_000)}
 
     l2: float = 300.0
@@ -64,6 +65,9 @@ class EASE(Recommender):
         # Exactly 0: no chain of users leads from the history to the item, of which the model then says nothing.
         np.copyto(rows, np.float32(-np.inf), where=rows == 0)
         return rows
+
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        return self.weights_[items]
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         own = block.seen.indices[block.history()]

@@ -13,7 +13,7 @@ from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError
 from reclens.models._block import Block
 from reclens.models._form import Form, codes, numbers, pointers
-from reclens.models._item_weights import top_of_weights
+from reclens.models._item_weights import dense_rows, top_of_weights
 from reclens.models._kernels import product_rows
 from reclens.models._neighbors import find_neighbors, weigh
 from reclens.models._ratings import RatingNeighbors
@@ -54,6 +54,7 @@ class ItemKNN(RatingNeighbors):
     name: ClassVar[str] = "item_knn"
     rows_are: ClassVar[Literal["user", "item"]] = "item"
     floor: ClassVar[float] = 0.0
+    relates_items: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
         "neighbors": Whole(5, 1000), "shrinkage": Real(0.1, 1000),
         "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
@@ -96,6 +97,11 @@ class ItemKNN(RatingNeighbors):
         product_rows(block.users, seen.indptr, seen.indices, self._values_of(block), near.indptr[:-1], near.indptr[1:],
                      near.indices, near.values, rows)  # fmt: skip
         return rows
+
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        # The neighbours of an item stand in its row, or, where candidates choose, in its column.
+        near = self.neighbors_.transposed if self.neighbors_of == "candidate" else self.neighbors_
+        return dense_rows(near, items)
 
     def _values_of(self, block: Block) -> np.ndarray:
         """What the cells of the histories count."""
