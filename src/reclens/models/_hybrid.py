@@ -49,6 +49,11 @@ class Hybrid(Recommender):
         return all(part.folds_in or not part.personal for part in self._components().values())
 
     @property
+    def exact_fold_in(self) -> bool:
+        """Yes, where every model says so."""
+        return all(part.exact_fold_in for part in self._components().values())
+
+    @property
     def cold_items(self) -> bool:
         """Yes, where one of the models can recommend them."""
         return any(part.cold_items for part in self._components().values())

@@ -21,7 +21,7 @@ DOT: Final = 2
 
 @kernel(
     "void(int64, int64, int32[::1], int64[::1], int32[::1], float32[::1], int64[::1], int32[::1], float32[::1], "
-    "int64[::1], int32[::1], int32[:,::1], int64, float32[::1], int64, float32, int32[:,::1], float32[:,::1], "
+    "int64[::1], int32[::1], int32[:,::1], int64, float64[::1], int64, float64, int32[:,::1], float32[:,::1], "
     "int64[::1])"
 )
 def neighbours(
@@ -32,7 +32,7 @@ def neighbours(
     """The most similar rows of the rows at places ``first`` to ``stop`` of a sparse matrix, itself left out.
 
     The arguments from ``order`` to ``head`` are those of :class:`reclens.models._pairs.Pairs`; ``sizes`` are the norms
-    (cosine) or counts (Jaccard) of the rows by place. Only positive similarities count.
+    (cosine) or counts (Jaccard) of the rows by place, in float64. Only positive similarities count.
     """
     n = len(order)
     row, line, keys = np.empty(n, np.float32), np.empty(n, np.uint16), np.empty(n, np.int64)
@@ -48,10 +48,10 @@ def neighbours(
         size = sizes[place]
         if kind == COSINE:
             for j in range(n):
-                row[j] /= size * sizes[j] + shrinkage
+                row[j] = np.float32(row[j] / (size * sizes[j] + shrinkage))
         elif kind == JACCARD:
             for j in range(n):
-                row[j] /= size + sizes[j] - row[j] + shrinkage
+                row[j] = np.float32(row[j] / (size + sizes[j] - row[j] + shrinkage))
         i = order[place]
         lengths[i] = top_of_row(row, order, np.float32(0), scores[i], codes[i], keys)
 

@@ -13,7 +13,7 @@ from reclens.models._kernels import COSINE, DOT, JACCARD, neighbours
 from reclens.models._pairs import count_pairs
 from reclens.schema import RATING
 
-__all__ = ["SIMILARITIES", "WEIGHTINGS", "Neighbors", "check_neighbor_options", "find_neighbors", "weigh"]
+__all__ = ["SIMILARITIES", "WEIGHTINGS", "Neighbors", "check_neighbor_options", "find_neighbors", "weigh", "weights_of"]
 
 SIMILARITIES = {
     "cosine": "dot product ÷ (product of the norms + shrinkage)",
@@ -85,15 +85,29 @@ def weigh(train: Dataset, *, similarity: str, weighting: str) -> UserItemMatrix:
     if weighting == "none":
         return matrix
     # As in the library implicit: the "documents" are items, and the "terms" their users.
-    sizes = np.diff(matrix.indptr)
-    inverse = np.log(matrix.n_columns) - np.log1p(sizes)
-    values = np.repeat(inverse, sizes)
+    sizes, lengths = np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=matrix.n_columns)
+    values = weights_of(np.repeat(sizes, sizes), lengths[matrix.indices], n=matrix.n_columns, mean=lengths.mean(),
+                        weighting=weighting)  # fmt: skip
+    return UserItemMatrix(matrix.indptr, matrix.indices, values, matrix.n_columns)
+
+
+def weights_of(sizes: np.ndarray, lengths: np.ndarray, *, n: int, mean: float, weighting: str) -> np.ndarray:
+    """What interactions weigh, float32, shape (interactions,).
+
+    Args:
+        sizes: Documents with the term of each interaction.
+        lengths: Terms of the document of each interaction.
+        n: Documents.
+        mean: Terms of a document on average.
+        weighting: ``none``, ``tf_idf`` or ``bm25``.
+    """
+    if weighting == "none":
+        return np.ones(len(sizes), np.float32)
+    values = np.log(n) - np.log1p(sizes)
     if weighting == "bm25":
         k1, b = 100.0, 0.8
-        lengths = np.bincount(matrix.indices, minlength=matrix.n_columns)
-        norm = (1 - b) + b * lengths / lengths.mean()
-        values = values * (k1 + 1) / (k1 * norm[matrix.indices] + 1)
-    return UserItemMatrix(matrix.indptr, matrix.indices, values.astype(np.float32), matrix.n_columns)
+        values = values * (k1 + 1) / (k1 * ((1 - b) + b * lengths / mean) + 1)
+    return values.astype(np.float32)
 
 
 def find_neighbors(
@@ -108,6 +122,9 @@ def find_neighbors(
 ) -> Neighbors:
     """The rows of a matrix that are most similar to each row; only positive similarities.
 
+    Similarities are computed in float64 and kept in float32; of those that are equal then, the smaller code, which is
+    that of the smaller id, stands first, also where the list is cut off.
+
     See :mod:`reclens.models._pairs` for how the dot products are found.
     """
     n = matrix.n_rows
@@ -118,12 +135,13 @@ def find_neighbors(
     kind = {"cosine": COSINE, "adjusted_cosine": COSINE, "jaccard": JACCARD, "dot": DOT}[similarity]
     pairs = count_pairs(matrix, engine=engine, progress=progress, what=what)
     sums = _sums_of_squares(matrix)[pairs.order]
-    sizes = (sums if kind == JACCARD else np.sqrt(sums)).astype(np.float32)
+    # Norms in float64: rounded to float32, products of norms that are equal would differ, and so would ties.
+    sizes = sums if kind == JACCARD else np.sqrt(sums)
 
     def task(part: range) -> None:
         neighbours(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.values, pairs.ends,
                    pairs.places, pairs.cells, pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, sizes, kind,
-                   np.float32(shrinkage), codes, weights, lengths)  # fmt: skip
+                   float(shrinkage), codes, weights, lengths)  # fmt: skip
 
     parts = chunk_ranges(n, _ROWS_A_TASK)
     for done, _ in enumerate(engine.map(task, parts), 1):

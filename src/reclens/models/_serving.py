@@ -43,9 +43,6 @@ class Serving(ABC):
     floor: ClassVar[float] = -np.inf
     """Only items with a score above it are recommended."""
 
-    exact_fold_in: ClassVar[bool] = True
-    """Whether a newcomer gets the very scores of a training user with the same history."""
-
     users_: Vocabulary
     items_: Vocabulary
     seen_: UserItemMatrix
@@ -60,6 +57,11 @@ class Serving(ABC):
     def folds_in(self) -> bool:
         """Whether a history that comes with a request can be used: a newcomer's, or more of a known user's."""
         return False
+
+    @property
+    def exact_fold_in(self) -> bool:
+        """Whether a newcomer gets the very scores of a training user with the same history."""
+        return True
 
     def recommend(
         self,

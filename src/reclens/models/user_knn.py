@@ -10,12 +10,13 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.models._block import Block
+from reclens.models._block import Block, top_of_scores
 from reclens.models._form import Form, codes, numbers
 from reclens.models._kernels import product_rows, top_of_product
 from reclens.models._neighbors import Neighbors, find_neighbors, weigh
 from reclens.models._ratings import RatingNeighbors
 from reclens.models._space import Choice, Real, Space, Whole
+from reclens.models._user_fold_in import TrainingUsers
 
 __all__ = ["UserKNN"]
 
@@ -55,6 +56,16 @@ class UserKNN(RatingNeighbors):
 
     center: str = "user"
 
+    @property
+    def folds_in(self) -> bool:
+        """Yes, but for ratings: a given history has none. Her neighbours are looked for among the training users."""
+        return self.similarity != "adjusted_cosine" and not self.explicit
+
+    @property
+    def exact_fold_in(self) -> bool:
+        """No: a newcomer with the history of a training user has that user as a neighbour."""
+        return False
+
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         if self.explicit:
             self._learn_ratings(train)
@@ -77,33 +88,37 @@ class UserKNN(RatingNeighbors):
         self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        if block.told:
+            return top_of_scores(self._scores(block), block, self.floor)
         seen = self.seen_
         codes = np.empty((len(block.users), block.k), np.int32)
         scores = np.empty((len(block.users), block.k), np.float32)
         as_coded = np.arange(seen.n_columns, dtype=np.int32)
-        top_of_product(block.users, *self._near(), seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_,
-                       seen.indptr, seen.indices, block.exclude_seen, np.float32(0), as_coded, codes,
-                       scores)  # fmt: skip
+        near = _as_rows(self.neighbors_)
+        top_of_product(block.users, *near, seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_, seen.indptr,
+                       seen.indices, block.exclude_seen, np.float32(0), as_coded, codes, scores)  # fmt: skip
         return codes, scores
 
     def _scores(self, block: Block) -> np.ndarray:
         seen = self.seen_
         rows = np.zeros((len(block.users), seen.n_columns), np.float32)
-        product_rows(block.users, *self._near(), seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_, rows)
+        users = np.arange(len(rows)) if block.told else block.users
+        product_rows(users, *_as_rows(self._near(block)), seen.indptr[:-1], seen.indptr[1:], seen.indices,
+                     self.values_, rows)  # fmt: skip
         return rows
 
-    def _near(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The neighbours of the users as a sparse matrix: rows are as wide as the longest, zeros fill up."""
-        near = self.neighbors_
-        indptr = np.arange(len(near.lengths) + 1, dtype=np.int64) * near.codes.shape[1]
-        return indptr, near.codes.ravel(), near.weights.ravel()
+    def _near(self, block: Block) -> Neighbors:
+        """The neighbours of the training users, or those of the users of a block with histories that came with it."""
+        if not block.told:
+            return self.neighbors_
+        others = self._kept("others", self.seen_, lambda seen: TrainingUsers.of(
+            seen, similarity=self.similarity, weighting=self.weighting))  # fmt: skip
+        return others.neighbors(block, neighbors=self.neighbors, similarity=self.similarity, shrinkage=self.shrinkage)
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
-        length = int(self.neighbors_.lengths[block.users[0]])
-        others, weights = (
-            self.neighbors_.codes[block.users[0], :length],
-            self.neighbors_.weights[block.users[0], :length],
-        )
+        user, near = 0 if block.told else int(block.users[0]), self._near(block)
+        length = int(near.lengths[user])
+        others, weights = near.codes[user, :length], near.weights[user, :length]
         parts = np.zeros(length)
         for at, other in enumerate(others):
             part = slice(self.seen_.indptr[other], self.seen_.indptr[other + 1])
@@ -126,3 +141,9 @@ class UserKNN(RatingNeighbors):
         self.neighbors_ = Neighbors(arrays["codes"], arrays["weights"], arrays["lengths"])
         self.values_ = arrays["values"]
         self._restore_ratings(arrays)
+
+
+def _as_rows(near: Neighbors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Neighbours as a sparse matrix: rows are as wide as the longest, zeros fill up."""
+    indptr = np.arange(len(near.lengths) + 1, dtype=np.int64) * near.codes.shape[1]
+    return indptr, near.codes.ravel(), near.weights.ravel()
