@@ -121,7 +121,7 @@ class Recommender(Serving):
             raise UsageError(f"k is {k}, expected 1 or more.")
         single = isinstance(items, str) or not isinstance(items, Iterable)
         seeds = pl.Series("seed_item", [items] if single else items).unique(maintain_order=True)
-        codes = encode_where_possible(self.items_, seeds)
+        codes = np.array(encode_where_possible(self.items_, seeds))
         if (codes < 0).any():
             unknown = str(seeds[int((codes < 0).argmax())])
             raise UnknownNameError("item", unknown, map(str, self.items_.ids.head(200)))

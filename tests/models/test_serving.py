@@ -1,0 +1,258 @@
+"""Requests at serving time: cold users, histories, limits, similar items."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reclens import models
+from reclens.data.dataset import Dataset
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.testing.models import model_data
+
+
+def pairs(rows: list[tuple]) -> pl.DataFrame:
+    return pl.DataFrame(rows, ["user_id", "item_id"], orient="row")
+
+
+def two_towns() -> Dataset:
+    """Users 1 to 5 have some of the items 10 to 15; user 8 has 20 alone, which nobody else has; 9 has 30 and 31."""
+    rows = [(1, 10), (1, 11), (1, 15), (2, 11), (2, 12), (2, 15), (3, 12), (3, 13), (3, 15), (4, 14), (4, 15), (5, 11),
+            (5, 14), (8, 20), (9, 30), (9, 31)]  # fmt: skip
+    return Dataset(pairs(rows))
+
+
+POPULAR = [15, 11, 12, 14, 10, 13, 20, 30, 31]
+"""By users, and by id where they are alike."""
+
+LINEAR = [models.EASE(), models.PureSVD(factors=2), models.ItemKNN(), models.UserKNN(), models.RP3beta(),
+          models.SLIM(l1=0.1, l2=1.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", LINEAR, ids=lambda model: model.name)
+def test_no_opinion_is_popularity_and_not_the_first_items(model: models.Recommender) -> None:
+    """Item 20 leads nowhere: of its user every score is 0. The same holds for 30 and 31 once both are left out."""
+    model.fit(two_towns())
+    lists = model.recommend([8, 9, 1], k=3)
+    assert lists.table["user_id"].unique(maintain_order=True).to_list() == [8, 9, 1]
+    for user in (8, 9):
+        got = lists.table.filter(pl.col("user_id") == user)
+        assert got["item_id"].to_list() == POPULAR[:3] and got["score"].to_list() == [4, 3, 2]
+    rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
+    assert rules["users on whose items the model has nothing to say"] == 2 and lists.card["cold_users"] == "popular"
+    assert set(model.recommend([8, 9, 1], k=3, cold_users="none").table["user_id"]) == {1}
+
+
+@pytest.mark.parametrize("model", [*LINEAR, models.ALS(factors=2), models.BPR(factors=2, epochs=1)],
+                         ids=lambda model: model.name)  # fmt: skip
+def test_a_history_of_unknown_items_alone_is_a_cold_user(model: models.Recommender) -> None:
+    lists = model.fit(two_towns()).recommend(history=pairs([("x", 999), ("y", 15)]), k=2)
+    cold = lists.table.filter(pl.col("user_id") == "x")
+    assert cold["item_id"].to_list() == [15, 11] and cold["score"].to_list() == [4, 3]
+    rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
+    assert rules["users without a known item"] == 1
+    why = model.explain("x", 15, history=pairs([("x", 999)]))
+    assert why.kind == "count" and why.score == 4
+
+
+def test_scores_that_are_0_throughout_are_no_vote_in_a_hybrid() -> None:
+    """Without a vote of ease, the lists of user 8 are those of popular alone: her item leads nowhere."""
+    for hybrid in (models.FusionHybrid, models.WeightedHybrid):
+        model = hybrid(models={"pure_svd": {"factors": 2}, "ease": {}, "popular": {}}).fit(two_towns())
+        got = model.recommend([8], k=4).table["item_id"].to_list()
+        assert got == POPULAR[:4], "items that are first by id are not lifted"
+    silent = models.FusionHybrid(models={"pure_svd": {"factors": 2}, "ease": {}}).fit(two_towns())
+    assert silent.recommend([8], k=2).table["item_id"].to_list() == [15, 11], "nobody votes: popularity"
+    assert not silent.recommend([8], k=2, cold_users="none").table.height
+
+
+def test_exclude_and_candidates_hold_for_cold_users_too() -> None:
+    model = models.EASE().fit(two_towns())
+    assert model.recommend(["new"], k=2, exclude=[15]).table["item_id"].to_list() == [11, 12]
+    only = pairs([("new", 31), ("new", 14), ("other", 15)])
+    lists = model.recommend(["new", "third"], k=5, candidates=only)
+    assert lists.table["item_id"].to_list() == [14, 31]
+    assert lists.card["candidates"]["n"] == 2
+    rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
+    assert rules["users without a known candidate"] == 1 and rules["users without a list"] == 1
+    both = model.recommend([1], k=9, candidates=[12, 13, 14, 777], exclude=pairs([(1, 13), (2, 14)]))
+    assert sorted(both.table["item_id"]) == [12, 14] and both.card["exclude"]["n"] == 1
+    with pytest.raises(DataError, match="none of the 2 candidates is known"):
+        model.recommend([1], candidates=[777, 778])
+    with pytest.raises(DataError, match="'exclude' lacks item_id"):
+        model.recommend([1], exclude=pl.DataFrame({"item": [1]}))
+
+
+def test_seen_items_stay_out_whatever_the_candidates_say() -> None:
+    model = models.ItemKNN().fit(two_towns())
+    assert 11 not in model.recommend([1], k=9, candidates=[11, 12]).table["item_id"].to_list()
+    assert 11 in model.recommend([1], k=9, candidates=[11, 12], exclude_seen=False).table["item_id"].to_list()
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "dot"])
+@pytest.mark.parametrize("weighting", ["none", "tf_idf", "bm25"])
+def test_user_knn_folds_in_what_it_would_have_learned(similarity: str, weighting: str) -> None:
+    """A known user whose history is told again, in full, has the list of the fit: herself is no neighbour."""
+    if similarity == "jaccard" and weighting != "none":
+        return
+    data = model_data()
+    model = models.UserKNN(similarity=similarity, weighting=weighting, neighbors=7, shrinkage=2.0).fit(data)
+    learned = model.recommend(k=6).table
+    told = model.recommend(history=data.interactions.select("user_id", "item_id"), history_mode="replace", k=6).table
+    assert told.select("user_id", "item_id").equals(learned.select("user_id", "item_id"))
+    np.testing.assert_allclose(told["score"], learned["score"], rtol=1e-5)
+
+
+def test_user_knn_finds_the_neighbours_of_a_newcomer() -> None:
+    """By hand: her cosine to user 1 is 2 ÷ √(2 · 3), to 2 and 5 it is 1 ÷ √(2 · 3) and 1 ÷ √(2 · 2)."""
+    model = models.UserKNN(neighbors=2).fit(two_towns())
+    found = model.recommend(history=pairs([("x", 10), ("x", 11)]), k=5).table
+    near = {1: 2 / 6**0.5, 5: 1 / 4**0.5}
+    assert dict(found.select("item_id", "score").iter_rows()) == pytest.approx({15: near[1], 14: near[5]})
+    why = model.explain("x", 15, history=pairs([("x", 10), ("x", 11)]))
+    assert why.kind == "user" and why.reasons == ((1, pytest.approx(near[1])),)
+
+
+@pytest.mark.parametrize("negatives", ["uniform", "popular"])
+def test_bpr_solves_for_the_vector_of_a_newcomer(negatives: str) -> None:
+    """The criterion of one user, written down again and minimised by SciPy."""
+    from scipy.optimize import minimize
+
+    data = model_data()
+    model = models.BPR(factors=5, epochs=10, l2=0.02, negatives=negatives).fit(data)
+    history = data.interactions.filter(pl.col("user_id") == "u1").select(pl.lit("x").alias("user_id"), "item_id")
+    own = model.items_.encode(history["item_id"])
+    others = np.setdiff1d(np.arange(len(model.items_)), own)
+    users = data.interactions.group_by("item_id").len()
+    counts = np.zeros(len(model.items_))
+    counts[model.items_.encode(users["item_id"])] = users["len"]
+    shares = counts[others] if negatives == "popular" else np.ones(len(others))
+    vectors, biases = model.item_factors_[:, :-1].astype(float), model.item_factors_[:, -1].astype(float)
+
+    def criterion(x: np.ndarray) -> float:
+        scores = vectors @ x + biases
+        losses = np.logaddexp(0, scores[others][None] - scores[own][:, None])
+        return float((losses @ (shares / shares.sum())).mean() + 0.01 * x @ x)
+
+    best = minimize(criterion, np.zeros(5), method="BFGS", options={"gtol": 1e-9}).x
+    got = model.recommend(history=history, k=60, exclude_seen=False).table
+    expected = pl.DataFrame({"item_id": model.items_.ids, "expected": vectors @ best + biases})
+    both = got.join(expected, on="item_id")
+    assert both.height == 60
+    np.testing.assert_allclose(both["score"], both["expected"], atol=1e-4)
+
+
+def test_bpr_holds_a_newcomer_against_a_sample_of_a_large_catalogue() -> None:
+    """With 1,000 of 3,000 items the vector is near the one that all of them give, whatever the seed."""
+    from reclens.models._bpr_fold_in import Others, solve_user
+
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(0, 0.5, (3000, 9)).astype(np.float32)
+    counts, own = rng.integers(1, 50, 3000).astype(float), np.arange(0, 3000, 150)
+    everything = Others(np.arange(3000), np.full(3000, 1 / 3000))
+    exact = solve_user(own, everything, vectors, l2=0.05)[:-1]
+    for popular in (False, True):
+        sample = Others.of(counts, popular=popular, seed=1)
+        assert len(sample.items) <= 1000 and sample.weights.sum() == pytest.approx(1)
+    near = solve_user(own, Others.of(counts, popular=False, seed=1), vectors, l2=0.05)[:-1]
+    assert near @ exact / (np.linalg.norm(near) * np.linalg.norm(exact)) > 0.98
+    assert not solve_user(np.arange(3000), everything, vectors, l2=0.05)[:-1].any(), "she has everything"
+
+
+def exact_neighbours(has: np.ndarray, kept: int, similarity: str) -> dict[int, list[int]]:
+    """The most similar columns of each column, by exact fractions; equal ones by their number."""
+    common, found = has.T @ has, {}
+    for i in range(has.shape[1]):
+        sizes = {}
+        for j in range(has.shape[1]):
+            c, n, m = int(common[i, j]), int(common[i, i]), int(common[j, j])
+            if i != j and c:
+                sizes[j] = {"cosine": Fraction(c * c, n * m), "jaccard": Fraction(c, n + m - c), "dot": c}[similarity]
+        found[i] = sorted(sizes, key=lambda j, sizes=sizes: (-sizes[j], j))[:kept]
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    has=st.integers(4, 9).flatmap(lambda n: st.lists(
+        st.lists(st.booleans(), min_size=n, max_size=n), min_size=3, max_size=12)),
+    similarity=st.sampled_from(["cosine", "jaccard", "dot"]),
+    seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_tied_neighbours_stand_by_id_at_the_cut_off(has: list, similarity: str, seed: int) -> None:
+    """On lattices nearly all similarities are tied; 1 ÷ √(1 · 6) is 1 ÷ √(2 · 3), whatever the rounding."""
+    table = np.array(has, int)
+    rows = np.argwhere(table)
+    if not len(rows):
+        return
+    table = table[np.ix_(np.unique(rows[:, 0]), np.unique(rows[:, 1]))]
+    shuffled = np.random.default_rng(seed).permutation(np.argwhere(table))
+    data = Dataset(pl.DataFrame({"user_id": shuffled[:, 0], "item_id": shuffled[:, 1]}))
+    for kind, expected in (("item_knn", exact_neighbours(table, 2, similarity)),
+                           ("user_knn", exact_neighbours(table.T, 2, similarity))):  # fmt: skip
+        model = models.get(kind)(neighbors=2, similarity=similarity)
+        near = model.fit(data, threads=1 + seed % 3).neighbors_
+        if kind == "item_knn":
+            got = model.similar_items(range(table.shape[1]), k=2)
+            mine = {i: got.filter(pl.col("seed_item") == i)["item_id"].to_list() for i in expected}
+        else:
+            mine = {i: near.codes[i, : near.lengths[i]].tolist() for i in expected}
+        assert mine == expected
+
+
+def test_ties_do_not_depend_on_rounding() -> None:
+    """Item 0 shares a user with each of two items: 1 ÷ √(2 · 3), by 2 users against 3, and 1 ÷ √(1 · 6)."""
+    for n, smaller, larger in ((2, 3, 12), (3, 5, 20), (5, 7, 28)):
+        # Of n users of item 0 one has item 2, which has `smaller` users; two have item 1, which has four times as many.
+        rows = [(u, 0) for u in range(n)] + [(0, 1), (1, 1), (0, 2)]
+        rows += [(100 + u, 1) for u in range(larger - 2)] + [(500 + u, 2) for u in range(smaller - 1)]
+        near = models.ItemKNN(neighbors=1).fit(Dataset(pairs(rows))).similar_items(0)
+        assert near["item_id"].to_list() == [1], "2 ÷ √(n · 4 m) is 1 ÷ √(n · m): the smaller id comes first"
+
+
+def cosines(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1)
+    return vectors @ vectors.T / np.outer(lengths, lengths)
+
+
+def test_similar_items_in_the_geometry_of_each_model() -> None:
+    data = model_data()
+    ones = np.zeros((80, 60))
+    ones[data.user_vocabulary.encode(data.interactions["user_id"]),
+         data.item_vocabulary.encode(data.interactions["item_id"])] = 1  # fmt: skip
+    together = ones.T @ ones
+    inverse = np.linalg.inv(together + 50 * np.eye(60))
+    knn, ease = cosines(ones.T), -inverse / np.diag(inverse)
+    als = models.ALS(factors=6).fit(data)
+    bpr = models.BPR(factors=6, epochs=5).fit(data)
+    svd = models.PureSVD(factors=6).fit(data)
+    right = np.linalg.svd(ones)[2][:6].T
+    expected = [
+        (models.ItemKNN().fit(data), knn), (models.ItemKNN(neighbors_of="history").fit(data), knn),
+        (models.EASE(l2=50).fit(data), ease), (als, cosines(als.item_factors_.astype(float))),
+        (bpr, cosines(bpr.item_factors_[:, :-1].astype(float))), (svd, cosines(right)),
+    ]  # fmt: skip
+    for model, table in expected:
+        table = table.copy()
+        np.fill_diagonal(table, 0)
+        got = model.similar_items(["i7", "i3", "i7"], k=5)
+        assert got["seed_item"].unique(maintain_order=True).to_list() == ["i7", "i3"]
+        assert got["rank"].to_list() == [1, 2, 3, 4, 5] * 2
+        for seed in ("i7", "i3"):
+            mine, row = got.filter(pl.col("seed_item") == seed), table[model._code(seed, model.items_)]
+            np.testing.assert_allclose(mine["score"], np.sort(row)[::-1][:5], rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(row[model.items_.encode(mine["item_id"])], mine["score"], rtol=1e-3, atol=1e-5)
+
+
+def test_similar_items_of_models_without_a_geometry() -> None:
+    with pytest.raises(UsageError, match=r"which items are alike\. Models that do: als, bpr, content"):
+        models.Popular().fit(model_data()).similar_items("i1")
+    with pytest.raises(UnknownNameError, match="unknown item 'nosuch'"):
+        models.ItemKNN().fit(model_data()).similar_items(["i1", "nosuch"])
+    with pytest.raises(UsageError, match="k is 0"):
+        models.ItemKNN().fit(model_data()).similar_items("i1", k=0)
