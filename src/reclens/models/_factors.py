@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
 
 import numpy as np
 
 from reclens.errors import UsageError
 from reclens.models._base import Recommender
 from reclens.models._block import Block, top_of_scores
+from reclens.models._dot_kernels import dot_pairs, dot_rows
 
-__all__ = ["FactorModel", "check_whole", "padded_product"]
+__all__ = ["FactorModel", "check_whole"]
 
-_ROWS = 64
+_FEW: Final = 8
+"""Users up to which products are taken one by one: a request is not held up by what pays off for many."""
+_MORE: Final = 16
+"""Items that are looked at beyond the list."""
+_ROUNDING: Final = 2.0**-24
 
 
 @dataclass(kw_only=True)
@@ -39,20 +44,51 @@ class FactorModel(Recommender):
 
     def _similarities(self, items: np.ndarray) -> np.ndarray:
         directions = self._kept("directions", self.item_factors_, lambda _: _of_length_one(self._item_vectors()))
-        return padded_product(directions[items], directions)
+        return directions[items] @ directions.T
 
     def _scores(self, block: Block) -> np.ndarray:
-        return padded_product(self._vectors(block), self.item_factors_)
+        return self._products(self._vectors(block))
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        # The scores are gone when the best are picked: one room for all blocks of a thread, whose pages stay in place.
-        room = _room(len(block.users) + _ROWS, len(self.items_))
-        rows = padded_product(self._vectors(block), self.item_factors_, room=room)
-        return top_of_scores(rows, block, self.floor)
+        vectors = self._vectors(block)
+        if len(vectors) <= _FEW:
+            return top_of_scores(self._products(vectors), block, self.floor)
+        # BLAS is several times as fast, and off by rounding: it brings a few more than are wanted, and their products
+        # are then taken exactly as above. The scores are gone when the best are picked: one room for all blocks.
+        wide = replace(block, k=min(block.k + _MORE, len(self.items_)))
+        rows = np.matmul(vectors, self.item_factors_.T, out=_room(len(vectors), len(self.items_)))
+        codes, rough = top_of_scores(rows, wide, self.floor)
+        scores = np.full(codes.shape, -np.inf, np.float32)
+        dot_pairs(vectors, self.item_factors_, codes, scores)
+        whole, last = codes[:, -1] >= 0, rough[:, -1]
+        order = np.lexsort((codes, -scores), axis=1)[:, : block.k]
+        codes, scores = (np.take_along_axis(each, order, axis=1) for each in (codes, scores))
+        # An item that BLAS left out may belong in the list only if its score is near that of the last one it brought.
+        reach = 2 * vectors.shape[1] * _ROUNDING * np.linalg.norm(vectors, axis=1) * self._longest
+        unsure = whole & (wide.k < len(self.items_)) & (last + reach >= scores[:, -1])
+        if unsure.any():
+            some = block.take(unsure)
+            codes[unsure], scores[unsure] = top_of_scores(self._products(vectors[unsure]), some, self.floor)
+        return codes, scores
+
+    def _products(self, vectors: np.ndarray) -> np.ndarray:
+        """The products of vectors with those of all items, the same to the last bit for one vector and for many."""
+        rows = np.empty((len(vectors), len(self.items_)), np.float32)
+        dot_rows(np.ascontiguousarray(vectors), self._columns, rows)
+        return rows
+
+    @property
+    def _columns(self) -> np.ndarray:
+        return self._kept("columns", self.item_factors_, lambda table: np.ascontiguousarray(table.T))
+
+    @property
+    def _longest(self) -> float:
+        """The length of the longest item vector."""
+        return self._kept("longest", self.item_factors_, lambda table: float(np.linalg.norm(table, axis=1).max()))
 
     def _block_size(self) -> int:
         """Enough users for BLAS to be near its best, and no more than 96 MB of scores for each thread."""
-        return int(np.clip(24_000_000 // max(len(self.items_), 1), _ROWS, 12 * _ROWS))
+        return int(np.clip(24_000_000 // max(len(self.items_), 1), 64, 768))
 
 
 def _of_length_one(vectors: np.ndarray) -> np.ndarray:
@@ -69,19 +105,6 @@ def _room(rows: int, columns: int) -> np.ndarray:
     if getattr(_rooms, "values", np.empty(0)).size < size:
         _rooms.values = np.empty(size, np.float32)
     return _rooms.values[:size].reshape(rows, columns)
-
-
-def padded_product(left: np.ndarray, right: np.ndarray, *, room: np.ndarray | None = None) -> np.ndarray:
-    """The product left · rightᵀ, float32, with the rows filled up to a multiple of 64; into ``room``, where given.
-
-    BLAS takes other paths, which add up in another order, for a few rows than for many: a user's scores would depend on
-    how many others are asked for.
-    """
-    short = -len(left) % _ROWS
-    if short:
-        left = np.concatenate([left, np.zeros((short, left.shape[1]), np.float32)])
-    out = None if room is None else room[: len(left)]
-    return np.matmul(left, right.T, out=out)[: len(left) - short]
 
 
 def check_whole(name: str, value: int, least: int) -> None:

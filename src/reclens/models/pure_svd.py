@@ -84,17 +84,18 @@ class PureSVD(FactorModel):
 
     def _leading(self, matrix: Any, wanted: int) -> tuple[np.ndarray, np.ndarray]:
         """The largest eigenvalues of RᵀR, falling, and their vectors; fewer than wanted where they do not converge."""
-        from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+        import scipy.sparse.linalg
 
+        arpack: Any = scipy.sparse.linalg
         n = matrix.shape[1]
         if wanted > n // 2 or n <= _SMALL:
             squares, vectors = np.linalg.eigh((matrix.T @ matrix).toarray())
             return squares[::-1][:wanted], vectors[:, ::-1][:, :wanted]
-        product: Any = LinearOperator((n, n), matvec=lambda v: matrix.T @ (matrix @ v), dtype=np.float64)
+        product = arpack.LinearOperator((n, n), matvec=lambda v: matrix.T @ (matrix @ v), dtype=np.float64)
         start = np.random.default_rng(self.seed).standard_normal(n)
         try:
-            squares, vectors = eigsh(product, k=wanted, v0=start, tol=_TOLERANCE, maxiter=self.iterations)
-        except ArpackNoConvergence as stopped:
+            squares, vectors = arpack.eigsh(product, k=wanted, v0=start, tol=_TOLERANCE, maxiter=self.iterations)
+        except arpack.ArpackNoConvergence as stopped:
             squares, vectors = stopped.eigenvalues, stopped.eigenvectors
             if not len(squares):
                 raise UsageError(
