@@ -101,10 +101,10 @@ class ALS(FactorModel):
 
     def _turn(
         self, matrix: UserItemMatrix, rows: np.ndarray, others: np.ndarray, out: np.ndarray, steps: int,
-        engine: LocalEngine,
+        engine: LocalEngine, gram: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         """Improve on the vectors of rows of a matrix, given those of its columns; without steps solve for them."""
-        gram = np.float32(self.unobserved) * (others.T @ others)
+        gram = self._weighted_gram(others) if gram is None else gram
         counts = np.diff(matrix.indptr)[rows]
         penalties = (self.l2 * (counts + self.unobserved * len(others)) ** self.frequency).astype(np.float32)
 
@@ -125,8 +125,12 @@ class ALS(FactorModel):
         if not block.told:
             return self.user_factors_[block.users]
         found = np.empty((len(block.users), self.factors), np.float32)
-        self._turn(block.seen, block.users, self.item_factors_, found, 0, LocalEngine(1))
+        gram = self._kept("gram", self.item_factors_, self._weighted_gram)
+        self._turn(block.seen, block.users, self.item_factors_, found, 0, LocalEngine(1), gram)
         return found
+
+    def _weighted_gram(self, factors: np.ndarray) -> np.ndarray:
+        return np.float32(self.unobserved) * (factors.T @ factors)
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         # Hu et al. 2008, section 5: x is linear in the history, and so is the score.
