@@ -123,7 +123,8 @@ class PureSVD(FactorModel):
         return {"items": self.item_factors_, "singular_values": self.singular_values_, "settled": settled}
 
     def _form(self) -> Mapping[str, Form]:
-        return {"items": numbers("items", "kept"), "singular_values": numbers("kept", dtype="float64", low=0)}
+        singular, settled = numbers("kept", dtype="float64", low=0), numbers("2", dtype="float64", low=0)
+        return {"items": numbers("items", "kept"), "singular_values": singular, "settled": settled}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.item_factors_, self.singular_values_ = arrays["items"], arrays["singular_values"]
