@@ -139,8 +139,12 @@ class BPR(FactorModel):
             return self.user_factors_[block.users]
         others = self._kept("others", self.seen_, lambda _: Others.of(
             self._popularity, popular=self.negatives == "popular", seed=self.seed))  # fmt: skip
-        own = (block.seen.indices[block.history(row)] for row in range(len(block.users)))
-        return np.stack([solve_user(each, others, self.item_factors_, l2=self.l2) for each in own])
+
+        def solve(row: int) -> np.ndarray:
+            return solve_user(block.seen.indices[block.history(row)], others, self.item_factors_, l2=self.l2)
+
+        # One thread: systems this small are held up by the threads of a library.
+        return np.stack(list(LocalEngine(1).map(solve, range(len(block.users)))))
 
     def _item_vectors(self) -> np.ndarray:
         return self.item_factors_[:, :-1]  # without the bias: how popular an item is does not say what it is like
