@@ -117,8 +117,8 @@ class UnknownNameError(UsageError):
     """
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
-        self.what, self.name, self.known = what, name, sorted(known)
-        super().__init__(f"unknown {what} '{name}'.{suggest(name, self.known)}")
+        self.what, self.name, self.known = what, str(name), sorted(known)
+        super().__init__(f"unknown {what} '{self.name}'.{suggest(self.name, self.known)}")
 
 
 class NotEnoughMemoryError(UsageError):
@@ -170,6 +170,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     ' Known: ndcg, precision.'
     """
     names = sorted(known)
+    if name in names:
+        return f" There is one that reads '{name}', of another type: text where numbers are expected, or the reverse."
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     if near:
         return f" Did you mean '{near[0]}'?"

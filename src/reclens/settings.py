@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,6 +33,24 @@ __all__ = [
     "validate_settings",
     "write_toml",
 ]
+
+
+_EXPECTED: Final = {
+    "greater_than": "expected more than {gt}", "greater_than_equal": "expected {ge} or more",
+    "less_than": "expected less than {lt}", "less_than_equal": "expected {le} or less",
+    "literal_error": "expected {expected}", "finite_number": "expected a finite number",
+    "too_short": "expected {min_length} or more entries", "too_long": "expected {max_length} entries at most",
+    "string_too_short": "expected a text that is not empty",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "expected a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "expected a number"),
+    **dict.fromkeys(("string_type", "string_unicode"), "expected a text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "expected true or false"),
+    **dict.fromkeys(("list_type", "tuple_type"), "expected a list"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "expected a section of keys and values"),
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+                    "expected a date such as 2026-01-05"),
+}  # fmt: skip
+"""What is said of a finding of pydantic: its own words speak of types of Python."""
 
 
 class Checked(type(BaseModel)):
@@ -140,7 +158,7 @@ class JobSettings(_Section):
 
     name: str = "demo"
     title: str = "Recommenders, measured and compared"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     data: DataSettings = Field(default_factory=DataSettings)
     split: SplitSettings = Field(default_factory=SplitSettings)
     segments: dict[str, SegmentSettings] | None = None
@@ -209,8 +227,13 @@ def validate(kind: type[_Settings], content: dict[str, Any], *, source: str) -> 
 
 def explain(problem: Any, kind: type[BaseModel]) -> str:
     """One finding of pydantic in plain words: section, key, what was seen; an unknown key suggests the right one."""
-    where = [str(part + 1) if isinstance(part, int) else str(part) for part in problem["loc"]]
+    unknown_key = problem["loc"][-1:] == ("[key]",)  # of a mapping whose keys are given names
+    where = [str(part + 1) if isinstance(part, int) else str(part) for part in problem["loc"]][
+        : -1 if unknown_key else None
+    ]
     section = f"[{'.'.join(where[:-1])}] " if len(where) > 1 else ""
+    if unknown_key:
+        return f"{section}has no key '{where[-1]}': expected {problem.get('ctx', {}).get('expected', 'a text')}"
     if problem["type"] == "extra_forbidden":
         known = _keys_of(problem["loc"][:-1], kind)
         return f"{section}has no key '{where[-1]}'.{suggest(where[-1], known)}".rstrip(".")
@@ -219,7 +242,15 @@ def explain(problem: Any, kind: type[BaseModel]) -> str:
     if problem["type"] == "value_error":  # our own words, which name the key
         place = f"[{'.'.join(where)}] " if where else ""
         return f"{place}{problem['ctx']['error']}"
-    return f"{section}{where[-1]} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    expected = _EXPECTED.get(problem["type"], "expected something else").format(**problem.get("ctx", {}))
+    if not where:
+        return f"it is {_shown(problem['input'])}: {expected}"
+    return f"{section}{where[-1]} is {_shown(problem['input'])}: {expected}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:80]}…"
 
 
 def _keys_of(where: tuple[str | int, ...], kind: type[BaseModel]) -> list[str]:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
 
 if TYPE_CHECKING:
+    from reclens.data.dataset import Dataset
     from reclens.data.split import Split
 
 __all__ = ["app", "convert", "fetch", "info", "split", "sql"]
 
 app = typer.Typer(help="Fetch, look at, split, query and convert data.", no_args_is_help=True)
+
+_METHODS: Final = {
+    "last_n": ("n", "ties", "validation_n"), "by_time": ("test_share", "validation_share"),
+    "random": ("test_share", "validation_share"), "by_user": ("test_share",),
+}  # fmt: skip
+"""Ways to split, each with the options that it takes."""
 
 Path_ = Annotated[str | None, typer.Argument(help="MovieLens zip or folder, RecBole folder, CSV, Parquet, DuckDB file; "
                                              "synthetic data without it.")]  # fmt: skip
@@ -36,15 +44,17 @@ def info(
       reclens data info ml-100k.zip
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, table_of
+    from reclens.cli.shared import emit, table_of, working
 
-    profile = load_data(path, reading, seed=seed).profile()
+    with working("read and profile the data"):
+        profile = load_data(path, reading, seed=seed).profile()
     emit(table_of(profile.name, profile.to_dicts()), format=format, out=out)
 
 
 @app.command()
 @reads(data="path", test="test", validation="validation")
 def split(
+    ctx: typer.Context,
     path: Path_ = None,
     test: Annotated[
         str | None, typer.Option("--test", help="The test part of a split made elsewhere: PATH is its training part.")
@@ -52,18 +62,18 @@ def split(
     validation: Annotated[str | None, typer.Option("--validation", help="Its part to tune by, if it has one.")] = None,
     name: Annotated[str, typer.Option("--name", help="Name to keep the split under.")] = "split",
     method: Annotated[str, typer.Option("--method", help="last_n, by_time, random or by_user.")] = "last_n",
-    n: Annotated[int, typer.Option("--n", help="last_n: interactions held out of each user.")] = 1,
+    n: Annotated[int, typer.Option("--n", min=1, help="last_n: interactions held out of each user.")] = 1,
     test_share: Annotated[float, typer.Option("--test-share", help="by_time, random, by_user: share held out.")] = 0.2,
     validation_share: Annotated[
         float, typer.Option("--validation-share", help="by_time, random: share held out to tune by.")
     ] = 0.0,
     validation_n: Annotated[
-        int, typer.Option("--validation-n", help="last_n: interactions before those, to tune by.")
+        int, typer.Option("--validation-n", min=0, help="last_n: interactions before those, to tune by.")
     ] = 0,
     ties: Annotated[str, typer.Option("--ties", help="last_n: hash, or order for the order of the file.")] = "hash",
     task: TaskOption = "new_items",
     min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here on.")] = None,
-    k_core: Annotated[int | None, typer.Option("--k-core", help="Keep users and items with so many.")] = None,
+    k_core: Annotated[int | None, typer.Option("--k-core", min=1, help="Keep users and items with so many.")] = None,
     reading: Reading = NOTHING,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a split of that name.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
@@ -84,49 +94,35 @@ def split(
       reclens data split shop.train.inter --validation shop.valid.inter --test shop.test.inter
     """
     from reclens.cli.reading import load_data, load_split
+    from reclens.cli.shared import say, working
     from reclens.data import filters
     from reclens.data import split as splits
     from reclens.errors import UnknownNameError, UsageError
 
-    if test is not None or validation is not None:
-        cut = {
-            "--method": method != "last_n",
-            "--n": n != 1,
-            "--test-share": test_share != 0.2,
-            "--ties": ties != "hash",
-            "--validation-share": validation_share,
-            "--validation-n": validation_n,
-        }
-        unused = [option for option, said in cut.items() if said]
-        if path is None or test is None or unused:
-            odd = f"leave {', '.join(unused)} out" if unused else "name PATH, to learn from, and --test"
-            raise UsageError(f"a split that was made elsewhere is not cut again: {odd}.")
-        made = load_split(path, reading, test=test, validation=validation, task=task,
-                          filtered=min_rating is not None or k_core is not None)  # fmt: skip
-        _keep(made, name, workspace=workspace, overwrite=overwrite, quiet=quiet)
-        return
-    data = load_data(path, reading, seed=seed)
-    data = data if min_rating is None else filters.min_rating(data, min_rating)
-    data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
-    asked: Any = {"task": task}
-    shares: Any = {"test_share": test_share, "validation_share": validation_share, "task": task}
-    methods = {
-        "last_n": lambda: splits.last_n(data, n=n, validation_n=validation_n, ties=ties, rng=seed, **asked),  # type: ignore[arg-type]
-        "by_time": lambda: splits.by_time(data, **shares),
-        "random": lambda: splits.random(data, rng=seed, **shares),
-        "by_user": lambda: splits.by_user(data, test_share=test_share, rng=seed, **asked),
-    }
-    if method not in methods:
-        raise UnknownNameError("method", method, methods)
-    _keep(methods[method](), name, workspace=workspace, overwrite=overwrite, quiet=quiet)
-
-
-def _keep(made: Split, name: str, *, workspace: Path, overwrite: bool, quiet: bool) -> None:
-    """Keep a split, and say what it is."""
-    from reclens.cli.shared import say
-    from reclens.workspace import Workspace
-
-    folder = Workspace(workspace).save(made, name, overwrite=overwrite)
+    ready = test is not None or validation is not None
+    if method not in _METHODS:
+        raise UnknownNameError("method", method, _METHODS)
+    others = {each for names in _METHODS.values() for each in names} - set(() if ready else _METHODS[method])
+    if ready:
+        refuse_unused(ctx, "as a split that was made elsewhere is not cut again", "method", "seed", *others)
+        if path is None or test is None:
+            raise UsageError("a split that was made elsewhere has two files at least: name PATH, to learn from, and --test.")
+    refuse_unused(ctx, f"by --method {method}", *others)
+    place = Workspace(workspace)
+    place.expect_free("split", name, overwrite=overwrite)
+    given: dict[str, Any] = {"n": n, "ties": ties, "validation_n": validation_n, "test_share": test_share,
+                             "validation_share": validation_share}  # fmt: skip
+    options = {each: given[each] for each in _METHODS[method]} | ({} if method == "by_time" else {"rng": seed})
+    with working("read and split the data", quiet=quiet):
+        if ready:
+            made = load_split(str(path), reading, test=str(test), validation=validation, task=task,
+                              filtered=min_rating is not None or k_core is not None)  # fmt: skip
+        else:
+            data = load_data(path, reading, seed=seed)
+            data = data if min_rating is None else filters.min_rating(data, min_rating)
+            data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
+            made = getattr(splits, method)(data, task=task, **options)
+        folder = place.save(made, name, overwrite=overwrite)
     say(repr(made), quiet=quiet)
     for rule in made.card.get("rules", []):
         say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
@@ -146,17 +142,18 @@ def fetch(
     Example:
       reclens data fetch ml-latest-small
     """
-    from reclens.cli.shared import progress_of
+    from reclens.cli.shared import progress_of, put
     from reclens.data.fetch import fetch as download
 
     with progress_of(quiet=quiet) as progress:
         path = download(name, folder=folder, progress=progress)
-    print(path)
+    put(str(path))
 
 
 @app.command()
 @reads(data="path")
 def sql(
+    ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Name of the query; without it they are listed.")] = None,
     path: Annotated[str | None, typer.Option("--data", "-d", help="Run it on this data; printed without it.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Parameter, as at_least=5.")] = None,
@@ -176,18 +173,21 @@ def sql(
       reclens data sql interactions --data baskets.csv
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, pairs, table_of
+    from reclens.cli.shared import emit, pairs, put, table_of, working
     from reclens.data import queries
 
     if name is None:
+        refuse_unused(ctx, "without the name of a query", "path", "param")
         rows = [{"query": query, "what it gives": about} for query, about in queries.names().items()]
         emit(table_of("Queries", rows), format=format, out=out)
         return
     if path is None and not reading.said:
-        print(queries.text(name))
+        refuse_unused(ctx, "without --data: the query is printed", "param", "format")
+        put(queries.text(name), out)
         return
     values: dict[str, Any] = {key: _json(value) for key, value in pairs(param, option="--param").items()}
-    found = queries.run(name, load_data(path, reading), **values)
+    with working(f"read the data and run {name}"):
+        found = queries.run(name, load_data(path, reading), **values)
     emit(table_of(name, found.to_dicts(), columns=found.columns), format=format, out=out)
 
 
@@ -204,32 +204,35 @@ def convert(
     Example:
       reclens data convert ml-100k.zip recbole-ml-100k
     """
+    from reclens.cli.reading import load_data
+    from reclens.cli.shared import say, working, writable
+    from reclens.errors import UsageError
+
+    if target.suffix not in ("", ".csv", ".parquet", ".qrels"):
+        raise UsageError(f"'{target}': give a folder for RecBole files, or a .csv, .parquet or .qrels file.")
+    if target.suffix:
+        writable(target)
+    with working(f"read the data and write {target}", quiet=quiet):
+        _write(load_data(path, reading), target)
+    say(f"written: {target}", quiet=quiet)
+
+
+def _write(data: Dataset, target: Path) -> None:
     import io
 
-    from reclens.cli.reading import load_data
-    from reclens.cli.shared import say
-    from reclens.errors import UsageError
+    from reclens.data.recbole import write_recbole
+    from reclens.data.trec import write_qrels
     from reclens.workspace import write_bytes
 
-    data = load_data(path, reading)
     if target.suffix == ".qrels":
-        from reclens.data.trec import write_qrels
-
         write_qrels(data.interactions, target)
-    elif target.suffix in (".csv", ".parquet"):
-        buffer = io.BytesIO()
-        if target.suffix == ".csv":
-            data.events.write_csv(buffer)
-        else:
-            data.events.write_parquet(buffer)
-        write_bytes(target, buffer.getvalue())
     elif target.suffix:
-        raise UsageError(f"'{target}': give a folder for RecBole files, or a .csv, .parquet or .qrels file.")
+        buffer = io.BytesIO()
+        write = data.events.write_csv if target.suffix == ".csv" else data.events.write_parquet
+        write(buffer)
+        write_bytes(target, buffer.getvalue())
     else:
-        from reclens.data.recbole import write_recbole
-
         write_recbole(data, target)
-    say(f"written: {target}", quiet=quiet)
 
 
 def _json(value: str) -> object:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from reclens.cli.given import expect_workspace
 from reclens.cli.shared import Format, FormatOption, WorkspaceOption
 
 __all__ = ["doctor"]
@@ -23,6 +24,8 @@ def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption 
     from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - the kernels of the models
     from reclens.schema import versions
 
+    if workspace.exists():
+        expect_workspace(workspace)
     rows = [{"check": name, "result": version, "well": True} for name, version in versions().items()]
     started = time.monotonic()
     with progress_of(quiet=False) as progress:

@@ -10,13 +10,23 @@ from typing import Annotated, Any, Literal
 import typer
 
 from reclens.cli.reading import NOTHING, Reading, reads
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import (
+    Format,
+    FormatOption,
+    HtmlOption,
+    OutOption,
+    QuietOption,
+    SeedOption,
+    WorkspaceOption,
+    writable,
+)
 
 __all__ = ["compare", "evaluate", "report"]
 
 
 @reads(lists="lists", truth="truth", train="train", history="history")
 def evaluate(
+    ctx: typer.Context,
     lists: Annotated[
         str, typer.Argument(help="Lists of any system: CSV, Parquet, a TREC .run, or a run of the workspace.")
     ],
@@ -40,7 +50,7 @@ def evaluate(
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     name: Annotated[str | None, typer.Option("--name", help="Name of the system.")] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the evaluation in the workspace.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
+    html: HtmlOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -60,10 +70,15 @@ def evaluate(
     from reclens.errors import UsageError
     from reclens.evaluate import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluate import evaluate as measure
+    from reclens.evaluate.asked import check_asked, check_data
     from reclens.report import build_report, oddities, other_names
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
+    metrics = metric or list(DEFAULT_METRICS)
+    specs = tuple(check_asked(metrics, convention=convention, level=level).values())
+    if keep:
+        place.expect_free("evaluation", keep)
     rules: list[dict[str, Any]] = []
     sides = {side: reading.paths[side] for side in ("users", "items")}
     _fit_together(split=split, truth=truth, train=train, history=history, **sides)
@@ -80,6 +95,7 @@ def evaluate(
     else:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
     found = load_lists(lists, reading, name=name, place=place)
+    check_data(specs, train=learned)
     if learned is not None and by:
         missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
         plain = {each: each for each in missing if not {"×", "*"} & set(each)}
@@ -88,7 +104,7 @@ def evaluate(
         prepare(progress, "data", "metrics", "stats", quiet=quiet)
         warnings.simplefilter("ignore", EvaluationWarning)  # oddities, below, say the same
         result = measure(
-            found, held_out, train=learned, history=told, metrics=metric or list(DEFAULT_METRICS), by=by or (),
+            found, held_out, train=learned, history=told, metrics=metrics, by=by or (),
             relevance=relevance, convention=convention, level=level, rng=seed, name=name, progress=progress,
         )  # fmt: skip
     result = dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
@@ -143,7 +159,7 @@ def compare(
         bool, typer.Option("--fail-on-loss", help="Exit 1 when a system is worse overall.")
     ] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the comparison in the workspace.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
+    html: HtmlOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -166,6 +182,8 @@ def compare(
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
+    if keep:
+        place.expect_free("comparison", keep)
     results = {name: place.load("evaluation", name) for name in evaluations}
     found = hold(
         results,
@@ -200,7 +218,7 @@ def report(
     evaluations: Annotated[list[str], typer.Argument(help="Evaluations of the workspace.")],
     baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="Compare with this one.")] = None,
     title: Annotated[str, typer.Option("--title", help="Title of the report.")] = "Offline evaluation",
-    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", callback=writable, help="The HTML file.")] = Path("report.html"),
     workspace: WorkspaceOption = Path("workspace"),
     quiet: QuietOption = False,
 ) -> None:

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption
+from reclens.cli.shared import (
+    DocumentOption,
+    Format,
+    FormatOption,
+    OutOption,
+    QuietOption,
+    SeedOption,
+    writable,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +35,7 @@ UnitsArgument = Annotated[str, typer.Argument(metavar="UNITS", help="File with t
 @app.command()
 @reads(attributes=False, ids=False, history="history", exposures="exposures")
 def plan(
+    ctx: typer.Context,
     source: Annotated[Path | None, typer.Argument(metavar="PLAN", help="The plan, as TOML.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a plan to start from.")] = False,
     history: Annotated[
@@ -35,7 +45,7 @@ def plan(
         str | None, typer.Option("--exposures", help="Items shown in the past, for coverage, Gini and diversity.")
     ] = None,
     reading: Reading = NOTHING,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write NAME.md and NAME.html.")] = None,
+    out: DocumentOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     quiet: QuietOption = False,
@@ -48,8 +58,9 @@ def plan(
       reclens experiment plan plan.toml --history users.parquet --out test-plan
     """
     from reclens.cli.reading import load_rows
-    from reclens.cli.shared import emit, say
+    from reclens.cli.shared import emit, put, say, working
     from reclens.errors import UsageError
+    from reclens.experiment.metrics import OF_ARM
     from reclens.experiment.plan import EXAMPLE_PLAN, load_plan
     from reclens.experiment.sizing import size_plan
     from reclens.report.experiment_plan import build_plan_document, summary_of
@@ -58,12 +69,16 @@ def plan(
     if (source is None) == (not example):
         raise UsageError("say which plan, or --example for one to start from: expected one of the two.")
     if source is None:
-        print(EXAMPLE_PLAN, end="")
+        refuse_unused(ctx, "with --example", "history", "exposures", "out", "seed", "format")
+        put(EXAMPLE_PLAN)
         return
     made = load_plan(source)
-    past, shown = (None if path is None else load_rows(path, reading, table=table)
-                   for table, path in (("history", history), ("exposures", exposures)))  # fmt: skip
-    sizing = size_plan(made, history=past, exposures=shown, rng=seed)
+    if not any(metric.kind in OF_ARM for metric in made.metrics):
+        refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures")
+    with working("read the past and size the plan", quiet=quiet):
+        past, shown = (None if path is None else load_rows(path, reading, table=table)
+                       for table, path in (("history", history), ("exposures", exposures)))  # fmt: skip
+        sizing = size_plan(made, history=past, exposures=shown, rng=seed)
     emit(size_table(sizing), format=format, out=None)
     for sentence in summary_of(sizing):
         say(f"- {sentence}", quiet=quiet)
@@ -74,6 +89,7 @@ def plan(
 
 @app.command()
 def size(
+    ctx: typer.Context,
     mean: Annotated[float, typer.Option("--mean", help="Mean, share, ratio or quantile in control.")],
     kind: Annotated[str, typer.Option("--kind", help="mean, proportion, ratio or quantile.")] = "proportion",
     sd: Annotated[float | None, typer.Option("--sd", help="Standard deviation of a unit.")] = None,
@@ -83,14 +99,14 @@ def size(
     equivalence: Annotated[bool, typer.Option("--equivalence", help="The margin counts either way.")] = False,
     power: Annotated[float, typer.Option("--power", help="Power asked for.")] = 0.8,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
-    arms: Annotated[int, typer.Option("--arms", help="Arms, control included.")] = 2,
+    arms: Annotated[int, typer.Option("--arms", min=2, help="Arms, control included.")] = 2,
     treated: Annotated[float | None, typer.Option("--treated", help="Share of each treatment.")] = None,
     correction: Annotated[str, typer.Option("--correction", help="For several treatments.")] = "holm",
     r2: Annotated[float, typer.Option("--r2", help="What CUPED takes of the variance: 0.4 is 40 %.")] = 0.0,
     icc: Annotated[float, typer.Option("--icc", help="Intra-cluster correlation.")] = 0.0,
     cluster_size: Annotated[float, typer.Option("--cluster-size", help="Mean units a cluster.")] = 1.0,
     cluster_cv: Annotated[float, typer.Option("--cluster-cv", help="Variation of cluster sizes.")] = 0.0,
-    looks: Annotated[int, typer.Option("--looks", help="Looks, the last included.")] = 1,
+    looks: Annotated[int, typer.Option("--looks", min=1, help="Looks, the last included.")] = 1,
     spending: Annotated[str, typer.Option("--spending", help="Bounds of the looks.")] = "lan_demets_obrien_fleming",
     daily: Annotated[float | None, typer.Option("--daily", help="New units a day.")] = None,
     formula: Annotated[str | None, typer.Option("--formula", help="Another formula.")] = None,
@@ -108,6 +124,14 @@ def size(
     from reclens.experiment.calculator import calculate
     from reclens.report.experiment_tables import neighbour_table
 
+    if looks == 1:
+        refuse_unused(ctx, "with one look", "spending")
+    if arms == 2:
+        refuse_unused(ctx, "with two arms, which make one comparison", "correction")
+    if margin is None:
+        refuse_unused(ctx, "without --margin", "equivalence")
+    if cluster_size == 1:
+        refuse_unused(ctx, "with clusters of one unit: give --cluster-size", "icc", "cluster_cv")
     asked: dict[str, Any] = {"kind": kind, "spending": spending}
     found = calculate(mean=mean, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence, power=power,
                       level=level, arms=arms, treated=treated, correction=correction, r2=r2, icc=icc,
@@ -125,7 +149,10 @@ def assign(
     source: PlanArgument,
     units: UnitsArgument,
     reading: Reading = NOTHING,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the arms to this file (CSV).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", callback=writable, help="Write the arms to this file (CSV), or the SQL."),
+    ] = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that gives the same arms instead.")] = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -134,24 +161,21 @@ def assign(
     Examples:
       reclens experiment assign plan.toml users.csv --out arms.csv
     """
-    import sys
-
-    from reclens.cli.shared import emit, say, table_of
-    from reclens.experiment.assign import assign as put
+    from reclens.cli.shared import emit, put, say, table_of, working
+    from reclens.experiment.assign import assign as divide
     from reclens.experiment.assign import sql_of
     from reclens.experiment.plan import load_plan
-    from reclens.workspace import write_text
 
     made = load_plan(source)
     if sql:
-        print(sql_of(made, table=units))
+        put(sql_of(made, table=units), out)
         return
-    assigned = put(_ids(units, reading, made), made)
+    with working(f"read {units} and assign", quiet=quiet):
+        assigned = divide(_ids(units, reading, made), made)
     text = assigned.table.write_csv()
+    put(text, out)
     if out is None:
-        sys.stdout.write(text)
         return
-    write_text(out, text)
     emit(table_of("Arms", assigned.to_dicts()), format=Format.table, out=None)
     say(f"arms: {out}", quiet=quiet)
 
@@ -177,7 +201,7 @@ def check(
       reclens experiment check plan.toml users.csv --other search.toml --by country
     """
     from reclens.cli.reading import load_rows
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import emit, say, table_of, working
     from reclens.experiment.assign import check_layers
     from reclens.experiment.assignment_checks import check_assignment
     from reclens.experiment.plan import load_plan
@@ -185,8 +209,9 @@ def check(
     made, others = load_plan(source), [load_plan(path) for path in other or []]
     for sentence in check_layers([made, *others]):
         say(sentence)
-    attributes = _columns(load_rows(units, reading, table="units"), by) if by else None
-    found = check_assignment(_ids(units, reading, made), made, others=others, attributes=attributes)
+    with working(f"read {units} and check"):
+        attributes = _columns(load_rows(units, reading, table="units"), by) if by else None
+        found = check_assignment(_ids(units, reading, made), made, others=others, attributes=attributes)
     rows = [row for each in found for row in each.to_dicts()]
     emit(table_of("Checks", rows, columns=["check", "statistic", "df", "p", "n", "fine"]), format=format, out=out)
     for each in found:

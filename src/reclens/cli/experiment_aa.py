@@ -18,7 +18,7 @@ def aa(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="One row a unit, all treated alike: CSV or Parquet.")],
     reading: Reading = NOTHING,
-    splits: Annotated[int, typer.Option("--splits", help="Random splits.")] = 1000,
+    splits: Annotated[int, typer.Option("--splits", min=1, help="Random splits.")] = 1000,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -33,12 +33,13 @@ def aa(
       reclens experiment aa plan.toml users.parquet
     """
     from reclens.cli.reading import load_rows
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import emit, say, table_of, working
     from reclens.experiment.aa import aa_of_plan
     from reclens.experiment.plan import load_plan
 
     made = load_plan(plan)
-    rows, left_out = aa_of_plan(made, load_rows(data, reading, table="rows"), splits=splits, rng=seed)
+    with working(f"read {data} and test {splits:,} splits"):
+        rows, left_out = aa_of_plan(made, load_rows(data, reading, table="rows"), splits=splits, rng=seed)
     emit(table_of("A/A tests", rows), format=format, out=out)
     if left_out:
         say(f"- not tested, as these need more than a row a unit: {', '.join(left_out)}.")

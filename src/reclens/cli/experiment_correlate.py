@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
@@ -22,13 +23,16 @@ _BY: Final = "cohort"
 
 @reads(data="data")
 def correlate(
+    ctx: typer.Context,
     size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
     reading: Reading = NOTHING,
-    days: Annotated[int, typer.Option("--days", help="Days that everybody lives under each strategy.")] = 14,
-    truth: Annotated[int, typer.Option("--truth", help="Times everybody lives under each, with other luck.")] = 4,
+    days: Annotated[int, typer.Option("--days", min=1, help="Days that everybody lives under each strategy.")] = 14,
+    truth: Annotated[
+        int, typer.Option("--truth", min=1, help="Times everybody lives under each, with other luck.")
+    ] = 4,
     segments: Annotated[bool, typer.Option("--segments/--overall", help="By cohort of users too.")] = True,
     report: ReportOption = None,
     seed: SeedOption = 0,
@@ -56,6 +60,8 @@ def correlate(
     from reclens.world.population import draw_world
     from reclens.world.settings import preset
 
+    if data is not None:
+        refuse_unused(ctx, "with --data, to which the world is fitted", "size")
     keep_interrupts()
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
@@ -15,13 +16,14 @@ __all__ = ["holdout"]
 
 @reads(attributes=False, data="data")
 def holdout(
-    users: Annotated[int | None, typer.Option("--users", help="Users in all.")] = None,
+    ctx: typer.Context,
+    users: Annotated[int | None, typer.Option("--users", min=1, help="Users in all.")] = None,
     share: Annotated[float, typer.Option("--share", help="Share of them that is held out.")] = 0.05,
     mean: Annotated[float | None, typer.Option("--mean", help="Mean of a user's month.")] = None,
     sd: Annotated[float | None, typer.Option("--sd", help="Its standard deviation over users.")] = None,
     correlation: Annotated[float, typer.Option("--correlation", help="Correlation of two months of a user.")] = 0.5,
     lift: Annotated[float, typer.Option("--lift", help="True lift of what is held out: 0.02 is 2 %.")] = 0.02,
-    months: Annotated[int, typer.Option("--months", help="How far to look.")] = 12,
+    months: Annotated[int, typer.Option("--months", min=1, help="How far to look.")] = 12,
     attrition: Annotated[float, typer.Option("--attrition", help="Share of the users lost each month.")] = 0.0,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     power: Annotated[float, typer.Option("--power", help="Power, for the smallest lift that is found.")] = 0.8,
@@ -29,8 +31,8 @@ def holdout(
     size: Annotated[str | None, typer.Option("--size", help="World: tiny, small, medium or large.")] = None,
     control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
-    short: Annotated[int, typer.Option("--short", help="Days after which the surrogate index is read.")] = 14,
-    long: Annotated[int, typer.Option("--long", help="Days of the outcome that it stands for.")] = 56,
+    short: Annotated[int, typer.Option("--short", min=1, help="Days after which the surrogate index is read.")] = 14,
+    long: Annotated[int, typer.Option("--long", min=1, help="Days of the outcome that it stands for.")] = 56,
     metric: Annotated[str, typer.Option("--metric", help="The outcome: a total a user.")] = "clicks",
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
@@ -73,6 +75,14 @@ def holdout(
         raise UsageError(
             f"{', '.join(absent)} not given: expected --users, --mean and --sd for the power, or a world: --size small."
         )
+    if not lived:
+        refuse_unused(ctx, "without a world: give --size or --world", "control", "treatment", "short", "long", "metric",
+                      "seed")  # fmt: skip
+    if absent:
+        refuse_unused(ctx, "without --users, --mean and --sd", "share", "correlation", "lift", "months", "attrition",
+                      "power")  # fmt: skip
+    if world is not None:
+        refuse_unused(ctx, f"with {world}, which says it", "size", "control", "treatment", "seed")
     parts: dict[str, Any] = {}
     if users is not None and mean is not None and sd is not None:
         rows = holdout_power(users=users, share=share, mean=mean, sd=sd, correlation=correlation, lift=lift,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
@@ -15,14 +16,19 @@ __all__ = ["interference"]
 
 @reads(data="data")
 def interference(
+    ctx: typer.Context,
     config: Annotated[Path | None, typer.Argument(help="A simulation with two arms, as TOML.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a simulation in which a test goes wrong.")] = False,
     size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
     control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
-    days: Annotated[int, typer.Option("--days", help="Days of each test.")] = 28,
-    worlds: Annotated[int, typer.Option("--worlds", help="How many worlds; more make the intervals narrower.")] = 8,
-    truth: Annotated[int, typer.Option("--truth", help="Times the truth of a world is lived, with other luck.")] = 4,
+    days: Annotated[int, typer.Option("--days", min=1, help="Days of each test.")] = 28,
+    worlds: Annotated[
+        int, typer.Option("--worlds", min=1, help="How many worlds; more make the intervals narrower.")
+    ] = 8,
+    truth: Annotated[
+        int, typer.Option("--truth", min=1, help="Times the truth of a world is lived, with other luck.")
+    ] = 4,
     design: Annotated[
         list[str] | None,
         typer.Option("--design", help="shared, diverted, separate, clusters or 'clusters, diverted'; repeat it."),
@@ -53,7 +59,7 @@ def interference(
       reclens experiment interference exploring.toml --worlds 20 --design shared --design diverted --report bent
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, put, save_report
     from reclens.experiment.interference import interference as study
     from reclens.experiment.simulation import EXAMPLE_INTERFERENCE, SimulationSettings, load_simulation, make_pair
     from reclens.report.lab import build_interference_report
@@ -61,9 +67,11 @@ def interference(
     from reclens.settings import validate
 
     if example:
-        print(EXAMPLE_INTERFERENCE, end="")
+        refuse_unused(ctx, "with --example", besides=("example",))
+        put(EXAMPLE_INTERFERENCE)
         return
     if config is not None:
+        refuse_unused(ctx, f"with {config}, which says it", "size", "control", "treatment", "days", "seed")
         settings = load_simulation(config)
     else:
         arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}

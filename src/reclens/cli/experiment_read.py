@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
-from reclens.cli.shared import Format, FormatOption, QuietOption
+from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption
 
 __all__ = ["read"]
 
 
 @reads(attributes=False, ids=False, rows="data", exposures="exposures", catalogue="catalogue")
 def read(
+    ctx: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV or a DuckDB file.")],
     arm: Annotated[str, typer.Option("--arm", help="Column of the arm.")] = "variant",
@@ -57,7 +59,7 @@ def read(
     drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave units in two arms out.")] = False,
     drop_unknown_arms: Annotated[bool, typer.Option("--drop-unknown-arms", help="Leave other arms out.")] = False,
     format: FormatOption = Format.table,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write NAME.md and NAME.html.")] = None,
+    out: DocumentOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Read an experiment: guards, effects, guardrails, and the decision.
@@ -69,23 +71,32 @@ def read(
 
       reclens experiment read plan.toml events.parquet --events --start 2026-01-05
     """
-    from reclens.cli.reading import load_rows, rows_or_path
-    from reclens.cli.shared import emit, say
+    from reclens.cli.reading import rows_or_path
+    from reclens.cli.shared import emit, say, working
+    from reclens.experiment.metrics import OF_ARM
     from reclens.experiment.plan import load_plan
     from reclens.experiment.read import read_experiment
     from reclens.report.readout import build_readout, effect_table, summary_of_readout
-    from reclens.schema import ITEM
 
-    items = None if catalogue is None else load_rows(catalogue, reading, table="catalogue")[ITEM].to_list()
-    rows = rows_or_path(data, reading, table="rows")
-    shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
-    found = read_experiment(
-        load_plan(plan), rows, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
-        exposures=shown, table=table, planned_units=planned_units, days=days, looks_taken=tuple(looks_taken or ()),
-        two_arms="drop" if drop_two_arms else "error", unknown_arms="drop" if drop_unknown_arms else "error",
-        stratify=stratify, intervals=intervals, counts=counts or (), event_id=event_id, triggered=triggered,
-        duplicates="drop" if drop_duplicates else "keep",
-    )  # fmt: skip
+    if not events:
+        refuse_unused(ctx, "without --events", "time", "start", "event_id", "drop_duplicates")
+    if out is None:
+        refuse_unused(ctx, "without --out", "bayes")
+    made = load_plan(plan)
+    if not any(metric.kind in OF_ARM for metric in made.metrics):
+        refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures", "catalogue")
+    with working(f"read {data}", quiet=quiet):
+        items = None if catalogue is None else _items_of(catalogue, reading)
+        rows = rows_or_path(data, reading, table="rows")
+        shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
+        found = read_experiment(
+            made, rows, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
+            exposures=shown, table=table, planned_units=planned_units, days=days,
+            looks_taken=tuple(looks_taken or ()), two_arms="drop" if drop_two_arms else "error",
+            unknown_arms="drop" if drop_unknown_arms else "error", stratify=stratify, intervals=intervals,
+            counts=counts or (), event_id=event_id, triggered=triggered,
+            duplicates="drop" if drop_duplicates else "keep",
+        )  # fmt: skip
     for sentence in summary_of_readout(found):
         say(f"- {sentence}", quiet=quiet)
     emit(effect_table(found), format=format, out=None)
@@ -94,3 +105,15 @@ def read(
         say(f"readout: {text}, {page}", quiet=quiet)
     if any(decision.word in ("blocked", "do not ship", "stop without hope") for decision in found.decisions):
         raise typer.Exit(1)
+
+
+def _items_of(catalogue: str, reading: Reading) -> list[Any]:
+    """The ids of the items that could have been shown."""
+    from reclens.cli.reading import load_rows
+    from reclens.errors import UnknownNameError
+    from reclens.schema import ITEM
+
+    table = load_rows(catalogue, reading, table="catalogue")
+    if ITEM not in table.columns:
+        raise UnknownNameError(f"column of {catalogue}", ITEM, table.columns)
+    return table[ITEM].to_list()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
@@ -23,14 +24,17 @@ _MODELS: Final = ("random", "popular", "user_knn", "item_knn", "ease", "pure_svd
 
 @reads(data="data")
 def simulate(
+    ctx: typer.Context,
     config: Annotated[Path | None, typer.Argument(help="The simulation, as TOML; options without it.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a simulation to start from.")] = False,
     size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
     control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
-    days: Annotated[int, typer.Option("--days", help="Days of the experiment.")] = 28,
+    days: Annotated[int, typer.Option("--days", min=1, help="Days of the experiment.")] = 28,
     training: Annotated[str, typer.Option("--training", help="shared, diverted or separate training data.")] = "shared",
-    truth: Annotated[int, typer.Option("--truth", help="Times the truth is lived; 1: no interval, 0: no truth.")] = 8,
+    truth: Annotated[
+        int, typer.Option("--truth", min=0, help="Times the truth is lived; 1: no interval, 0: no truth.")
+    ] = 8,
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
     ] = None,
@@ -56,16 +60,19 @@ def simulate(
       reclens experiment simulate simulation.toml --logs logs --report simulation
     """
     from reclens.cli.reading import load_data
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, say, table_of
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, put, save_report, say, table_of
     from reclens.experiment.simulation import EXAMPLE_SIMULATION, SimulationSettings, load_simulation, run_simulation
     from reclens.report.lab import build_simulation_report
     from reclens.report.lab_tables import simulation_table
     from reclens.settings import validate
 
     if example:
-        print(EXAMPLE_SIMULATION, end="")
+        refuse_unused(ctx, "with --example", besides=("example",))
+        put(EXAMPLE_SIMULATION)
         return
     if config is not None:
+        said = ("size", "control", "treatment", "days", "training", "truth", "seed")
+        refuse_unused(ctx, f"with {config}, which says it", *said)
         settings = load_simulation(config)
     else:
         arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
@@ -92,7 +99,7 @@ def simulate(
 @reads(data="data", impressions="impressions")
 def realism(
     data: Annotated[str, typer.Argument(help="What the world should be like: MovieLens, RecBole or a table.")],
-    factors: Annotated[int, typer.Option("--factors", help="Dimensions of taste.")] = 16,
+    factors: Annotated[int, typer.Option("--factors", min=1, help="Dimensions of taste.")] = 16,
     impressions: Annotated[
         str | None,
         typer.Option("--impressions", help="Lists that were shown: user_id, item_id, position (from 1), clicked."),
@@ -157,7 +164,8 @@ def realism(
 
 def _past(text: str) -> tuple[str, str, Estimate]:
     """``treatment:control:low:high`` as two models and a lift."""
-    from reclens.errors import UsageError
+    from reclens import models
+    from reclens.errors import UnknownNameError, UsageError
     from reclens.stats.estimate import Estimate
 
     parts = text.split(":")
@@ -168,6 +176,11 @@ def _past(text: str) -> tuple[str, str, Estimate]:
         raise UsageError(
             f"--past-test is '{text}', expected treatment:control:low:high, such as ease:popular:0.05:0.12."
         ) from None
+    for name in (treatment, control):
+        if name != "oracle" and name not in models.names():
+            raise UnknownNameError("model of --past-test", name, [*models.names(), "oracle"])
+    if not -1 < low < high < float("inf"):
+        raise UsageError(f"--past-test is '{text}': expected a lift with its interval, low before high.")
     return treatment, control, Estimate((low + high) / 2, low, high, 0)
 
 

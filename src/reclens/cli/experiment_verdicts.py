@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 
@@ -14,14 +15,19 @@ __all__ = ["off_policy", "verdicts"]
 
 @reads(data="data")
 def verdicts(
+    ctx: typer.Context,
     size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
     control: Annotated[str, typer.Option("--control", help="Model of the control.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treatment, or oracle.")] = "item_knn",
-    days: Annotated[int, typer.Option("--days", help="Days of the truth and of the A/B test.")] = 14,
-    truth: Annotated[int, typer.Option("--truth", help="Times the truth is lived, with other luck.")] = 8,
-    k: Annotated[int, typer.Option("--k", help="Length of the lists; optimised interleaving needs 10 or less.")] = 5,
-    lists: Annotated[int, typer.Option("--lists", help="Lists of each user, mixed and in the log.")] = 10,
-    looks: Annotated[int, typer.Option("--looks", help="Planned looks at the mixed lists, by O'Brien-Fleming.")] = 1,
+    days: Annotated[int, typer.Option("--days", min=1, help="Days of the truth and of the A/B test.")] = 14,
+    truth: Annotated[int, typer.Option("--truth", min=1, help="Times the truth is lived, with other luck.")] = 8,
+    k: Annotated[
+        int, typer.Option("--k", min=1, help="Length of the lists; optimised interleaving needs 10 or less.")
+    ] = 5,
+    lists: Annotated[int, typer.Option("--lists", min=1, help="Lists of each user, mixed and in the log.")] = 10,
+    looks: Annotated[
+        int, typer.Option("--looks", min=1, help="Planned looks at the mixed lists, by O'Brien-Fleming.")
+    ] = 1,
     click_rate: Annotated[float, typer.Option("--click-rate", help="Share of popular lists clicked.")] = 0.1,
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
@@ -51,6 +57,8 @@ def verdicts(
     from reclens.world.population import draw_world
     from reclens.world.settings import WorldSettings, preset
 
+    if data is not None:
+        refuse_unused(ctx, "with --data, to which the world is fitted", "size")
     keep_interrupts()
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)
@@ -75,6 +83,7 @@ def verdicts(
 
 @reads(attributes=False, ids=False, log="log", target="target")
 def off_policy(
+    ctx: typer.Context,
     log: Annotated[
         str, typer.Argument(help="Impressions with propensities: CSV, Parquet, DuckDB; or the Open Bandit Dataset.")
     ],
@@ -102,19 +111,20 @@ def off_policy(
       reclens experiment off-policy open_bandit.zip target.csv --campaign men
     """
     from reclens.cli.reading import holds_open_bandit, load_raw
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import emit, say, table_of, working
     from reclens.data.bandit import read_open_bandit
     from reclens.data.sources import Raw
     from reclens.experiment.off_policy import evaluate_policy
     from reclens.experiment.off_policy.common import read_common_policy
 
-    if holds_open_bandit(log):
-        raw = Raw(read_open_bandit(log, behavior=behavior, campaign=campaign).impressions, log, "log")
-    else:
-        raw = load_raw(log, reading, table="log")
-    policy_rows = load_raw(target, reading, table="target")
-    decisions, policy = read_common_policy(raw, policy_rows, reward=reward)
-    found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
+    with working(f"read {log} and estimate"):
+        if holds_open_bandit(log):
+            raw = Raw(read_open_bandit(log, behavior=behavior, campaign=campaign).impressions, log, "log")
+        else:
+            refuse_unused(ctx, f"with {log}, which is not the Open Bandit Dataset", "behavior", "campaign")
+            raw = load_raw(log, reading, table="log")
+        decisions, policy = read_common_policy(raw, load_raw(target, reading, table="target"), reward=reward)
+        found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
     emit(table_of("What the target would have earned", found.to_dicts()), format=format, out=out)
     say(found.words)
     if found.verdict == "none":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
@@ -34,6 +35,7 @@ KOption = Annotated[int, typer.Option("--k", "-k", min=1, help="Items to show.")
 @app.command()
 @reads(data="data")
 def ask(
+    ctx: typer.Context,
     require: RequireOption = None,
     prefer: PreferOption = None,
     user: UserOption = None,
@@ -56,10 +58,10 @@ def ask(
     """
     from reclens.cli.shared import emit, say, table_of
 
-    asked = _knowledge(data, reading, model, workspace, seed, require, prefer, quiet)
+    asked = _knowledge(ctx, data, reading, model, workspace, seed, require, prefer, quiet)
     for note in asked.notes():
         say(note, quiet=quiet)
-    rows = _described(asked, asked.best(user=_id(user, asked.users_), k=k).to_dicts())
+    rows = _described(asked, asked.best(user=_user(user, asked), k=k).to_dicts())
     rows = [row | {"why": asked.explain(None, row["item_id"]).sentence} for row in rows]
     emit(table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows), format=format, out=out)
 
@@ -67,6 +69,7 @@ def ask(
 @app.command()
 @reads(data="data")
 def relax(
+    ctx: typer.Context,
     require: RequireOption = None,
     user: UserOption = None,
     data: DataOption = None,
@@ -85,8 +88,8 @@ def relax(
     """
     from reclens.cli.shared import emit, say, table_of
 
-    asked = _knowledge(data, reading, model, workspace, seed, require, None, quiet)
-    found = asked.relaxations(user=_id(user, asked.users_))
+    asked = _knowledge(ctx, data, reading, model, workspace, seed, require, None, quiet)
+    found = asked.relaxations(user=_user(user, asked))
     if found.n_fit:
         say(f"{found.n_fit:,} items meet all requirements: nothing has to be dropped.", quiet=quiet)
     for conflict in found.conflicts:
@@ -98,6 +101,7 @@ def relax(
 @app.command()
 @reads(data="data")
 def critique(
+    ctx: typer.Context,
     item: ItemArgument,
     critique: Annotated[
         str | None, typer.Argument(help="As 'cheaper', 'newer, other genres'; without it, what can be said.")
@@ -124,8 +128,8 @@ def critique(
     """
     from reclens.cli.shared import emit, say, table_of
 
-    asked = _knowledge(data, reading, model, workspace, seed, require, prefer, quiet)
-    known, who = _id(item, asked.items_), _id(user, asked.users_)
+    asked = _knowledge(ctx, data, reading, model, workspace, seed, require, prefer, quiet)
+    known, who = known_id("item", item, asked.items_.ids), _user(user, asked)
     if critique is None:
         rows = asked.possible(known, user=who).to_dicts()
         emit(
@@ -140,6 +144,7 @@ def critique(
 @app.command()
 @reads(data="data")
 def columns(
+    ctx: typer.Context,
     data: DataOption = None,
     reading: Reading = NOTHING,
     model: ModelOption = None,
@@ -153,15 +158,15 @@ def columns(
     from reclens.cli.shared import emit, table_of
     from reclens.models._requirements import OPERATORS
 
-    asked = _knowledge(data, reading, model, workspace, seed, None, None, quiet)
+    asked = _knowledge(ctx, data, reading, model, workspace, seed, None, None, quiet)
     rows = [{"column": name, "holds": kind, "operators": ", ".join(OPERATORS[kind])}
             for name, kind in asked.attributes_.kinds.items()]  # fmt: skip
     emit(table_of("Attributes of the items", rows, columns=["column", "holds", "operators"]), format=format, out=out)
 
 
 def _knowledge(
-    data: str | None, reading: Reading, model: str | None, workspace: Path, seed: int, require: list[str] | None,
-    prefer: list[str] | None, quiet: bool,
+    ctx: typer.Context, data: str | None, reading: Reading, model: str | None, workspace: Path, seed: int,
+    require: list[str] | None, prefer: list[str] | None, quiet: bool,
 ) -> Knowledge:  # fmt: skip
     """A fitted model that is asked what the options say; a model's own requirements hold where they say nothing."""
     from reclens.cli.reading import load_data
@@ -171,8 +176,7 @@ def _knowledge(
     from reclens.workspace import Workspace
 
     if model is not None:
-        if data is not None:
-            raise UsageError("--model is fitted already: leave out --data.")
+        refuse_unused(ctx, "with --model, which is fitted already", "data", "seed")
         reading.refuse_all("--model is fitted already")
         fitted = Workspace(workspace).load("model", model)
         if not isinstance(fitted, Knowledge):
@@ -194,9 +198,9 @@ def _weighed(text: str) -> tuple[str, float]:
         return text, 1.0
 
 
-def _id(text: str | None, vocabulary: Any) -> Any:
-    whole = text is not None and text.lstrip("-").isdigit()
-    return int(text) if text is not None and whole and vocabulary.is_integer else text
+def _user(text: str | None, asked: Knowledge) -> Any:
+    """The user whose items are left out."""
+    return None if text is None else known_id("user", text, asked.users_.ids)
 
 
 def _described(asked: Knowledge, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,116 +1,57 @@
-"""The root of the command line, and what happens to errors."""
+"""Where the command line begins and ends. Nothing heavy is imported here: Ctrl-C is heeded from the first moment."""
 
 from __future__ import annotations
 
-import os
+import re
 import sys
 import warnings
-from typing import Annotated
 
-import typer
+from reclens.cli.ending import closed_streams_stand_in, end, interrupts_are_noted
 
-from reclens import __version__
-from reclens.cli import (
-    dashboard,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    experiment,
-    experiment_aa,
-    experiment_correlate,
-    experiment_holdout,
-    experiment_interference,
-    experiment_read,
-    experiment_simulate,
-    experiment_verdicts,
-    export,
-    knowledge,
-    metrics,
-    models,
-    pipeline,
-    predictions,
-    tune,
-    workspace,
-)
-from reclens.cli.asked import in_words_of
-from reclens.errors import RecLensError
-
-__all__ = ["app", "main", "root"]
-
-app = typer.Typer(
-    name="reclens",
-    help="The workbench of a recommender-systems analyst: measure any system's lists, by segment, with intervals.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo")(demo.demo)
-app.command("run")(demo.run)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(evaluate.compare)
-app.command("report")(evaluate.report)
-app.command("fit")(models.fit)
-app.command("recommend")(models.recommend)
-app.command("predict")(predictions.predict)
-app.command("evaluate-predictions")(predictions.evaluate_predictions)
-app.command("tune")(tune.tune)
-app.command("dashboard")(dashboard.dashboard)
-app.command("doctor")(doctor.doctor)
-app.add_typer(data.app, name="data")
-app.add_typer(models.app, name="models")
-app.add_typer(pipeline.app, name="pipeline")
-app.add_typer(knowledge.app, name="knowledge")
-experiment.app.command("aa")(experiment_aa.aa)
-experiment.app.command("read")(experiment_read.read)
-experiment.app.command("simulate")(experiment_simulate.simulate)
-experiment.app.command("correlate")(experiment_correlate.correlate)
-experiment.app.command("interference")(experiment_interference.interference)
-experiment.app.command("holdout")(experiment_holdout.holdout)
-experiment.app.command("realism")(experiment_simulate.realism)
-experiment.app.command("verdicts")(experiment_verdicts.verdicts)
-experiment.app.command("off-policy")(experiment_verdicts.off_policy)
-app.add_typer(experiment.app, name="experiment")
-app.add_typer(metrics.app, name="metrics")
-app.add_typer(workspace.app, name="workspace")
-app.add_typer(export.app, name="export")
+__all__ = ["main"]
 
 
-def _version(value: bool) -> None:
-    if value:
-        print(f"reclens {__version__}")
-        raise typer.Exit
+def main() -> None:
+    """Run the command line.
 
+    Exit status: 0 fine, 1 a finding, 2 wrong use or bad data, 70 a fault of RecLens, 130 interrupted.
+    """
+    warnings.showwarning = _warn
+    with interrupts_are_noted():
+        try:
+            closed_streams_stand_in()
+            _refuse_empty(sys.argv[1:])
+            from reclens.cli.app import app
 
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Options of every command."""
+            try:
+                app()
+            finally:
+                sys.stdout.flush()
+        except SystemExit:
+            raise
+        except BaseException as error:
+            raise SystemExit(end(error)) from None
 
 
 def _warn(message: Warning | str, *_: object) -> None:
     """A warning as one line: where in our code it was raised is nothing to a person at a terminal."""
+    from reclens.cli.asked import in_words_of
+
     print(f"reclens: {in_words_of('options', str(message))}", file=sys.stderr)
 
 
-def main() -> None:
-    """Run the command line. Exit status: 0 fine, 1 a finding, 2 wrong use or bad data, 130 interrupted."""
-    warnings.showwarning = _warn
-    try:
-        app()
-    except RecLensError as error:
-        if os.environ.get("RECLENS_TRACEBACK"):
-            raise
-        print(f"reclens: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("reclens: interrupted; nothing half-written was left.", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read the output has gone: that is not an error. Nothing more may be written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+def _refuse_empty(words: list[str]) -> None:
+    """Refuse a value that is empty, as of a variable of the shell that is not set: it would be taken for none.
+
+    Raises:
+        UsageError: Naming the option, or the place of the argument.
+    """
+    from reclens.errors import UsageError
+
+    for place, word in enumerate(words):
+        if re.fullmatch(r"--[a-z-]+=", word):
+            raise UsageError(f"{word[:-1]} is empty. Give it a value, or leave it out.")
+        if not word.strip():
+            before = words[place - 1] if place else ""
+            what = before if before.startswith("-") else f"argument {place + 1}"
+            raise UsageError(f"{what} is empty. Give it a value, or leave it out.")

@@ -30,9 +30,10 @@ def list_metrics(format: FormatOption = Format.table, out: OutOption = None) -> 
 def show(name: Annotated[str, typer.Argument(help="Name of the metric, such as ndcg.")]) -> None:
     """Show the definition of a metric: formula, range, denominator, rules, source."""
     from reclens import metrics
+    from reclens.cli.shared import put
 
     info = metrics.describe(name)
-    print(f"{info.name}: {info.title}\n\n{info.doc}")
+    put(f"{info.name}: {info.title}\n\n{info.doc}")
 
 
 @app.command()

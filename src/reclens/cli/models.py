@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 from reclens.errors import UsageError
@@ -32,17 +33,17 @@ def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) 
     import inspect
 
     from reclens import models
+    from reclens.cli.shared import put
     from reclens.models._build import defaults_of
 
     model = models.get(name)
-    print(inspect.getdoc(model) or "")
-    print("\nHyper-parameters:")
-    for key, value in defaults_of(model).items():
-        print(f"  {key} = {value!r}")
+    parameters = [f"  {key} = {value!r}" for key, value in defaults_of(model).items()]
+    put("\n".join([inspect.getdoc(model) or "", "", "Hyper-parameters:", *parameters]))
 
 
 @reads(data="data")
 def fit(
+    ctx: typer.Context,
     model: Annotated[
         str | None, typer.Argument(help="Name of the recommender; see: reclens models list. Or --config names it.")
     ] = None,
@@ -74,6 +75,8 @@ def fit(
     from reclens.cli.shared import pairs, prepare, progress_of, say
     from reclens.workspace import Workspace
 
+    if split is not None:
+        refuse_unused(ctx, "with --split, whose training part is learned from", "data", "column", "read")
     parameters = _read_config(config) if config is not None else {}
     named = parameters.setdefault("model", model)
     if named is None:
@@ -84,8 +87,11 @@ def fit(
     parameters |= {key: _value(value) for key, value in pairs(param, option="--param").items()}
     made = models.build(str(named), parameters)
     place = Workspace(workspace)
-    train = load_training(place, data, split, reading, seed=seed)
+    place.expect_free("model", name or made.name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
+        progress("read what to learn from", 0, 1)
+        train = load_training(place, data, split, reading, seed=seed)
+        progress("read what to learn from", 1, 1)
         prepare(progress, "models", quiet=quiet)
         fitted = made.fit(train, progress=progress)
     path = place.save(fitted, name or made.name, overwrite=overwrite)
@@ -93,8 +99,9 @@ def fit(
 
 
 def recommend(
+    ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="Name of a fitted model in the workspace.")],
-    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
     split: Annotated[
         str | None, typer.Option("--split", help="To the test users of this split, from their fold-in if it has one.")
@@ -121,14 +128,22 @@ def recommend(
 
       reclens recommend ease -k 100 --out ease.run
     """
+    from reclens.cli.given import known_id
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
     from reclens.data.trec import write_run
+    from reclens.schema import USER
     from reclens.workspace import Workspace
 
+    to_run = out is not None and out.suffix in (".run", ".trec")
+    if to_run or (keep and not user and out is None):
+        refuse_unused(ctx, "where the lists are written as a TREC run, or kept and not shown", "explain", "format")
     place = Workspace(workspace)
+    if keep:
+        place.expect_free("run", keep)
     fitted = place.load("model", model)
-    wanted: Any = [int(each) for each in user] if user and fitted.users_.is_integer and all(map(_whole, user)) else user
     made = None if split is None else place.load("split", split)
+    known = [fitted.users_.ids, *([made.fold_in[USER]] if made is not None and made.fold_in is not None else [])]
+    wanted: Any = [known_id("user", each, *known, needed=fitted.personal) for each in user] if user else None
     if made is not None:
         wanted = wanted or made.test_users
     exclude_seen = not seen if seen is not None else made is None or made.exclude_seen
@@ -141,7 +156,7 @@ def recommend(
         say(f"kept in {place.save(lists, keep)}", quiet=quiet)
     for rule in lists.card["rules"]:
         say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
-    if out is not None and out.suffix in (".run", ".trec"):
+    if out is not None and to_run:
         write_run(lists, out)
         return
     rows = lists.to_dicts()
@@ -150,10 +165,6 @@ def recommend(
     if not keep or user or out is not None:
         columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]
         emit(table_of(f"{lists.name}, top {k}", rows, columns=columns), format=format, out=out)
-
-
-def _whole(text: str) -> bool:
-    return text.lstrip("-").isdigit()
 
 
 def _value(text: str) -> Any:

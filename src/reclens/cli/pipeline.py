@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, Reading, load_data, load_training, load_truth, reads
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import (
+    Format,
+    FormatOption,
+    HtmlOption,
+    OutOption,
+    QuietOption,
+    SeedOption,
+    WorkspaceOption,
+)
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
@@ -45,6 +54,7 @@ def list_rerankers(format: FormatOption = Format.table, out: OutOption = None) -
 @app.command()
 @reads(data="data")
 def fit(
+    ctx: typer.Context,
     config: Annotated[Path, typer.Argument(help="TOML file of the pipeline; see the documentation of pipelines.")],
     data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
     split: SplitOption = None,
@@ -64,9 +74,13 @@ def fit(
     from reclens.pipeline import Pipeline
     from reclens.workspace import Workspace
 
+    if split is not None:
+        refuse_unused(ctx, "with --split, whose training part is learned from", "data")
     made = Pipeline.from_toml(config)
     place = Workspace(workspace)
+    place.expect_free("pipeline", name or made.name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
+        progress("read what to learn from", 0, 0)
         made.fit(load_training(place, data, split, reading, seed=seed), progress=progress)
     say(f"kept in {place.save(made, name or made.name, overwrite=overwrite)}", quiet=quiet)
 
@@ -74,7 +88,7 @@ def fit(
 @app.command()
 def recommend(
     pipeline: NameArgument,
-    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -91,8 +105,10 @@ def recommend(
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
+    if keep:
+        place.expect_free("run", keep)
     fitted = place.load("pipeline", pipeline)
-    wanted = None if not user else [_id(each, fitted.users_.is_integer) for each in user]
+    wanted = None if not user else [known_id("user", each, fitted.users_.ids, needed=False) for each in user]
     with progress_of(quiet=quiet) as progress, _rules_are_said():
         lists = fitted.recommend(wanted, k=k, progress=progress)
     _say_rules(lists.card, quiet=quiet)
@@ -108,7 +124,7 @@ def trace(
     user: Annotated[str, typer.Argument(help="User id.")],
     item: Annotated[list[str] | None, typer.Option("--item", "-i", help="Item id; may be given again.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="Trace what the user chose in its test part.")] = None,
-    k: Annotated[int, typer.Option("--k", "-k", help="Length of the list.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the list.")] = 10,
     workspace: WorkspaceOption = Path("workspace"),
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -127,8 +143,8 @@ def trace(
 
     place = Workspace(workspace)
     fitted = place.load("pipeline", pipeline)
-    who = _id(user, fitted.users_.is_integer)
-    items = [_id(each, fitted.items_.is_integer) for each in item] if item else None
+    who = known_id("user", user, fitted.users_.ids, needed=False)
+    items = [known_id("item", each, fitted.items_.ids) for each in item] if item else None
     if split is not None:
         test = place.load("split", split).test
         items = [*(items or []), *test.filter(pl.col("user_id") == who)["item_id"]]
@@ -144,21 +160,24 @@ def trace(
 @app.command()
 @reads(truth="truth", train="train")
 def evaluate(
+    ctx: typer.Context,
     pipeline: NameArgument,
     split: SplitOption = None,
     truth: Annotated[str | None, typer.Option("--truth", help="Held-out interactions.")] = None,
     train: Annotated[str | None, typer.Option("--train", help="Training data that goes with --truth.")] = None,
     reading: Reading = NOTHING,
-    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; the first is the primary one.")
     ] = None,
     by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; may be given again.")] = None,
-    requests: Annotated[int, typer.Option("--requests", help="Users served one at a time, to time; 0 for none.")] = 100,
+    requests: Annotated[
+        int, typer.Option("--requests", min=0, help="Users served one at a time, to time; 0 for none.")
+    ] = 100,
     keep: Annotated[
         str | None, typer.Option("--keep", help="Keep the evaluation of the final lists in the workspace.")
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
+    html: HtmlOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -182,6 +201,7 @@ def evaluate(
     place = Workspace(workspace)
     fitted = place.load("pipeline", pipeline)
     if split is not None:
+        refuse_unused(ctx, "with --split, which holds truth and training data", "truth", "train")
         reading.refuse_all("--split holds the data")
         made = place.load("split", split)
         learned, held_out, users = made.train, made.test, made.test_users
@@ -211,12 +231,13 @@ def evaluate(
 @app.command()
 @reads(attributes=False, data="data")
 def diagram(
+    ctx: typer.Context,
     pipeline: Annotated[str, typer.Argument(help="Name of a pipeline in the workspace, or its TOML file.")],
     data: Annotated[str | None, typer.Option("--data", "-d", help="For a TOML file: what to learn from.")] = None,
     split: SplitOption = None,
     reading: Reading = NOTHING,
-    users: Annotated[int, typer.Option("--users", help="Users who are served for the counts and times.")] = 1000,
-    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    users: Annotated[int, typer.Option("--users", min=1, help="Users who are served for the counts and times.")] = 1000,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     format: Annotated[Drawing, typer.Option("--format", "-f", help="How it is drawn.")] = Drawing.mermaid,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -230,25 +251,22 @@ def diagram(
     Example:
       reclens pipeline diagram shop --format svg --out shop.svg
     """
-    import sys
-
-    from reclens.cli.shared import progress_of
+    from reclens.cli.shared import progress_of, put
     from reclens.evaluate.latency import warm_up
     from reclens.report.diagram import pipeline_mermaid, pipeline_svg
-    from reclens.workspace import Workspace, write_text
+    from reclens.workspace import Workspace
 
     place = Workspace(workspace)
     with progress_of(quiet=quiet) as progress, _rules_are_said():
+        if Path(pipeline).suffix != ".toml":
+            refuse_unused(ctx, "with a pipeline that is fitted", "data", "split")
         fitted = _fitted(place, pipeline, data, split, reading, seed, progress)
         served = fitted.users_.ids.head(users)
         warm_up(fitted, served, k=k)
         run = fitted.run(served, k=k, progress=progress)
     draw = pipeline_mermaid if format is Drawing.mermaid else pipeline_svg
     text = draw(run.to_dicts(), k=k)
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        write_text(out, text)
+    put(text, out)
 
 
 @contextmanager
@@ -286,7 +304,3 @@ def _with_segments(train: Dataset, by: list[str]) -> Dataset:
     known = [] if train.segments is None else train.segments.columns
     plain = {each: each for each in by if each not in known and not {"×", "*"} & set(each)}
     return train.with_segments(**plain)
-
-
-def _id(text: str, integer: bool) -> Any:
-    return int(text) if integer and text.lstrip("-").isdigit() else text

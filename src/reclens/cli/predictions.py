@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 
@@ -15,6 +16,7 @@ __all__ = ["evaluate_predictions", "predict"]
 
 @reads(attributes=False, pairs="pairs")
 def predict(
+    ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="Name of a model in the workspace, fitted with feedback=explicit.")],
     split: Annotated[str | None, typer.Option("--split", help="Predict the test part of this split.")] = None,
     pairs: Annotated[str | None, typer.Option("--pairs", help="Pairs user_id, item_id: CSV or Parquet.")] = None,
@@ -42,6 +44,8 @@ def predict(
 
     if (split is None) == (pairs is None):
         raise UsageError("name what to predict: --split NAME for its test part, or --pairs FILE; one of them.")
+    if split is not None:
+        refuse_unused(ctx, "with --split: no file is read", "column", "read")
     place = Workspace(workspace)
     fitted = place.load("model", model)
     if split is not None:
@@ -61,6 +65,7 @@ def predict(
 
 @reads(attributes=False, predictions="predictions", truth="truth")
 def evaluate_predictions(
+    ctx: typer.Context,
     predictions: Annotated[str, typer.Argument(help="user_id, item_id, prediction: CSV or Parquet of any system.")],
     truth: Annotated[
         str | None,
@@ -92,6 +97,8 @@ def evaluate_predictions(
     from reclens.metrics import OF_PREDICTIONS
     from reclens.workspace import Workspace
 
+    if split is None:
+        refuse_unused(ctx, "without --split, which holds the segments", "by")
     rows = load_truth(predictions, reading, table="predictions")[0]
     train, held_out = None, None
     if split is not None:

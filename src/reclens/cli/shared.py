@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import re
 import sys
 import threading
 import time
@@ -13,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from reclens.errors import UsageError
+from reclens.cli.ending import out_of_memory
+from reclens.errors import UsageError, WorkspaceError
 
 if TYPE_CHECKING:
     from reclens.engine import Progress
@@ -21,8 +26,10 @@ if TYPE_CHECKING:
     from reclens.report.written import Written
 
 __all__ = [
+    "DocumentOption",
     "Format",
     "FormatOption",
+    "HtmlOption",
     "OutOption",
     "QuietOption",
     "ReportOption",
@@ -34,9 +41,13 @@ __all__ = [
     "pairs",
     "prepare",
     "progress_of",
+    "put",
     "save_report",
     "say",
     "table_of",
+    "working",
+    "writable",
+    "writable_pair",
 ]
 
 
@@ -54,10 +65,59 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How the table is written.")]
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file and not to the screen.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
+
+
+def writable(path: Path | None) -> Path | None:
+    """A file that can be written, as far as that can be told before the work that fills it.
+
+    Raises:
+        UsageError: If it is a folder, or a file stands where a folder would have to be.
+        WorkspaceError: If the folder may not be written.
+    """
+    if path is None or str(path) == "-":
+        return path
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder. Name a file in it, such as {path / 'out.txt'}.")
+        if not path.exists():
+            _can_hold(path)
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
+    return path
+
+
+def writable_pair(path: Path | None) -> Path | None:
+    """A name whose .md and .html can be written; see :func:`writable`."""
+    if path is not None:
+        stem = str(path).removesuffix(".html").removesuffix(".md")
+        for ending in (".md", ".html"):
+            writable(Path(stem + ending))
+    return path
+
+
+def _can_hold(path: Path) -> None:
+    """Refuse a path whose folder neither is there nor can be made."""
+    above = next(each for each in path.absolute().parents if each.exists())
+    if not above.is_dir():
+        raise UsageError(f"{path} cannot be written: {above} is a file, and no folder.")
+    if not os.access(above, os.W_OK):
+        raise WorkspaceError(f"{path} cannot be written: {above} is a folder that may not be written.")
+
+
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", callback=writable, help="Write to this file and not to the screen.")
+]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", callback=writable, help="Write an HTML report to this file too.")
+]
+DocumentOption = Annotated[
+    Path | None, typer.Option("--out", "-o", callback=writable_pair, help="Write NAME.md and NAME.html.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything that is drawn.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on the way.")]
-ReportOption = Annotated[Path | None, typer.Option("--report", help="Write NAME.md and NAME.html, with charts.")]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", callback=writable_pair, help="Write NAME.md and NAME.html, with charts.")
+]
 TaskOption = Annotated[
     str,
     typer.Option("--task", help="new_items: what a user had before does not count, and lists leave it out. "
@@ -74,17 +134,52 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 @contextmanager
 def progress_of(*, quiet: bool) -> Generator[Progress]:
-    """A progress display on stderr: a bar for what takes long on a terminal, a line a step elsewhere."""
-    if quiet:
-        yield lambda what, done, total, /: None
-        return
-    if not sys.stderr.isatty():
-        lines = _Lines()
+    """A progress display on stderr: a bar for what takes long on a terminal, a line a step elsewhere.
+
+    Raises:
+        UsageError: If memory runs out, naming the step that was under way.
+    """
+    with _nothing() if quiet else _bar() if sys.stderr.isatty() else _lines() as shown:
         try:
-            yield lines
-        finally:
-            lines.stop()
-        return
+            yield shown
+        except MemoryError as error:
+            raise UsageError(out_of_memory(error, shown.step or "this")) from error
+
+
+@contextmanager
+def working(what: str, *, quiet: bool = False) -> Generator[None]:
+    """Say that one step is under way, where it takes long and does not say itself how far it is."""
+    with progress_of(quiet=quiet) as progress:
+        progress(what, 0, 0)
+        yield
+        progress(what, 1, 1)
+
+
+class _Steps:
+    """Shows nothing, and knows the step that is under way."""
+
+    step = ""
+
+    def __call__(self, what: str, done: int, total: int, /) -> None:
+        self.step = what
+
+
+@contextmanager
+def _nothing() -> Generator[_Steps]:
+    yield _Steps()
+
+
+@contextmanager
+def _lines() -> Generator[_Steps]:
+    lines = _Lines()
+    try:
+        yield lines
+    finally:
+        lines.stop()
+
+
+@contextmanager
+def _bar() -> Generator[_Steps]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -93,19 +188,21 @@ def progress_of(*, quiet: bool) -> Generator[Progress]:
     with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 
-        def show(what: str, done: int, total: int, /) -> None:
-            # What stands after the dot changes on the way, and belongs to the same bar.
-            name = what.partition(" · ")[0]
-            if name not in tasks:
-                tasks[name] = bar.add_task(what, total=total or None)
-            bar.update(tasks[name], description=what, completed=done, total=total or None)
-            if total and done >= total:
-                bar.remove_task(tasks.pop(name))
+        class Bars(_Steps):
+            def __call__(self, what: str, done: int, total: int, /) -> None:
+                self.step = what
+                # What stands after the dot changes on the way, and belongs to the same bar.
+                name = what.partition(" · ")[0]
+                if name not in tasks:
+                    tasks[name] = bar.add_task(what, total=total or None)
+                bar.update(tasks[name], description=what, completed=done, total=total or None)
+                if total and done >= total:
+                    bar.remove_task(tasks.pop(name))
 
-        yield show
+        yield Bars()
 
 
-class _Lines:
+class _Lines(_Steps):
     """A line when a step has taken two seconds, also when nothing is heard of it; then ever more rarely."""
 
     def __init__(self) -> None:
@@ -115,6 +212,7 @@ class _Lines:
         self.lock = threading.Lock()
 
     def __call__(self, what: str, done: int, total: int, /) -> None:
+        self.step = what
         with self.lock:
             over = bool(total) and done >= total
             if over or what != self.what:
@@ -196,15 +294,31 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
 def emit(table: Table, *, format: Format, out: Path | None) -> None:
     """Write a table to stdout or to a file."""
     from reclens.report import to_csv, to_json, to_markdown
-    from reclens.workspace import write_text
 
     writers = {Format.json: to_json, Format.csv: to_csv, Format.md: to_markdown}
     text = writers[format](table) if format in writers else _plain(table, wide=out is not None)
-    if out is None:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
-    else:
-        write_text(out, text if text.endswith("\n") else text + "\n")
+    put(text, out, format=format)
+
+
+def put(text: str, out: Path | None = None, *, format: Format = Format.table) -> None:
+    """Write text to a file, or to stdout: what its encoding lacks as an escape, of which JSON is the same text."""
+    from reclens.workspace import write_text
+
+    text = text if text.endswith("\n") else text + "\n"
+    if out is not None:
+        write_text(out, text)
+        return
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        if format is Format.json:
+            text = re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+        else:
+            say(f"standard output is {encoding}, which lacks some characters: they are written as escapes such as "
+                "\\u2026. Set PYTHONIOENCODING=utf-8 to have them.")  # fmt: skip
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def save_report(document: Written, name: Path, *, quiet: bool) -> None:
@@ -226,12 +340,12 @@ def _plain(table: Table, *, wide: bool) -> str:
         # The interval goes under its value: a leaderboard then fits a terminal.
         grid.add_row(*(Text(cell.replace(" [", "\n[", 1)) for cell in row))
     terminal = sys.stdout.isatty() and not wide
-    console = Console(width=None if terminal else 200, no_color=not terminal, force_terminal=terminal)
-    with console.capture() as capture:
-        console.print(grid)
-        for note in table.notes:
-            console.print(Text(note, style="dim"))
-    lines = (line.rstrip() for line in capture.get().splitlines())
+    written = io.StringIO()
+    console = Console(file=written, width=None if terminal else 200, no_color=not terminal, force_terminal=terminal)
+    console.print(grid)
+    for note in table.notes:
+        console.print(Text(note, style="dim"))
+    lines = (line.rstrip() for line in written.getvalue().splitlines())
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reclens.cli.reading import NOTHING, Reading, reads
-from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, WorkspaceOption, writable
 
 if TYPE_CHECKING:
     from reclens.data.split import Split
@@ -32,13 +32,15 @@ def tune(
     reading: Reading = NOTHING,
     metric: Annotated[str, typer.Option("--metric", help="What to search for, as ndcg@10.")] = "ndcg@10",
     method: Annotated[str, typer.Option("--method", help="random or halving.")] = "random",
-    trials: Annotated[int, typer.Option("--trials", help="Budget of each model, in full fits.")] = 20,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Budget of each model, in full fits.")] = 20,
     seconds: Annotated[float | None, typer.Option("--seconds", help="Limit of the time of each model.")] = None,
     range_: Annotated[
         list[str] | None, typer.Option("--range", help="Other range, as ease.l2=1:1e5 or item_knn.weighting=none,bm25.")
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Name to keep the search under.")] = "tuning",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the best configurations as TOML.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", callback=writable, help="Write the best configurations as TOML.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start anew if there is a search of that name.")
     ] = False,

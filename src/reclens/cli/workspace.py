@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.given import expect_workspace, refuse_unused
 from reclens.cli.shared import Format, FormatOption, OutOption, WorkspaceOption
 
 __all__ = ["app", "list_artefacts", "remove", "restore", "show", "sql"]
@@ -29,6 +30,7 @@ def list_artefacts(
     from reclens.cli.shared import emit, table_of
     from reclens.workspace import Workspace
 
+    expect_workspace(workspace)
     rows = [row for artefact in Workspace(workspace).list(kind) for row in artefact.to_dicts()]
     emit(
         table_of(str(workspace), rows, columns=["kind", "name", "created", "bytes", "summary"]), format=format, out=out
@@ -38,9 +40,10 @@ def list_artefacts(
 @app.command()
 def show(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     """Show the card of an artefact: what it was made from and how."""
+    from reclens.cli.shared import put
     from reclens.workspace import Workspace
 
-    print(Workspace(workspace).card(kind, name))
+    put(Workspace(workspace).card(kind, name))
 
 
 @app.command()
@@ -59,13 +62,15 @@ def restore(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None
     from reclens.cli.shared import say
     from reclens.workspace import Workspace
 
+    expect_workspace(workspace)
     say(f"restored to {Workspace(workspace).restore(kind, name)}")
 
 
 @app.command()
 def sql(
+    ctx: typer.Context,
     query: Annotated[str | None, typer.Argument(help="One SELECT statement; without it the tables are listed.")] = None,
-    limit: Annotated[int, typer.Option("--limit", help="Most rows to show.")] = 1000,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most rows to show.")] = 1000,
     seconds: Annotated[float, typer.Option("--seconds", help="Most seconds that it may take.")] = 60.0,
     workspace: WorkspaceOption = Folder,
     format: FormatOption = Format.table,
@@ -76,14 +81,18 @@ def sql(
     Example:
       reclens workspace sql "SELECT avg(\"ndcg@10\") FROM evaluation_demo_ease_per_user"
     """
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import emit, keep_interrupts, say, table_of, working
     from reclens.workspace import Workspace
 
+    expect_workspace(workspace)
+    keep_interrupts()
     place = Workspace(workspace)
     if query is None:
+        refuse_unused(ctx, "without a query", "limit", "seconds")
         emit(table_of("Views", [{"view": name} for name in place.views()], columns=["view"]), format=format, out=out)
         return
-    found = place.query(query, limit=limit, seconds=seconds)
+    with working("run the query"):
+        found = place.query(query, limit=limit, seconds=seconds)
     emit(table_of("Result", found.table.to_dicts(), columns=found.table.columns), format=format, out=out)
     if found.cut is not None:
         say(found.cut)

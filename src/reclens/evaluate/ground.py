@@ -19,7 +19,7 @@ from reclens.metrics.matching import count_shared
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
 from reclens.vocabulary import Vocabulary, number_ids
 
-__all__ = ["Features", "Ground", "make_ground", "make_groups"]
+__all__ = ["Features", "Ground", "feature_table", "make_ground", "make_groups"]
 
 Features = str | tuple[Sequence[Any], np.ndarray]
 """Item features: the name of an attribute of ``items``, or (item ids, matrix of one row an item)."""
@@ -110,7 +110,7 @@ def make_ground(
         fix = "Check that truth holds the held-out interactions and that relevance is above 0."
         raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
     offered = pl.Series(ITEM, catalogue) if catalogue is not None else None
-    vectors = _feature_table(features, train)
+    vectors = feature_table(features, train)
     listed = None if train is None else train.item_vocabulary.ids
     items, codes = _item_vocabulary(rows[ITEM], [listed, offered, None if vectors is None else vectors[0]])
     indptr, relevant, gains = _compress(users.encode(owners), runs, codes, rows, (len(users), len(items)))
@@ -244,7 +244,7 @@ def _history(train: Dataset | None, users: Vocabulary, items: Vocabulary) -> tup
     return popularity, Profiles(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), own), matrix.n_rows
 
 
-def _feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.Series, Any] | None:
+def feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.Series, Any] | None:
     """Item ids, and either their lists of labels or their vectors."""
     if isinstance(features, tuple):
         ids, matrix = pl.Series(ITEM, features[0]), np.asarray(features[1], np.float64)

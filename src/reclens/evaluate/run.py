@@ -16,6 +16,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.lists import drop_repeated_items, run_starts
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
+from reclens.evaluate.asked import check_asked, check_needs
 from reclens.evaluate.chunks import Chunk
 from reclens.evaluate.ground import Features, Ground, make_ground
 from reclens.evaluate.overlap import check_kinds, check_overlap, id_problems
@@ -26,7 +27,7 @@ from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 from reclens.metrics.matching import has_repeats, match
-from reclens.metrics.registry import MetricSpec, parse
+from reclens.metrics.registry import MetricSpec
 from reclens.schema import ITEM, RANK, USER, Recommendations
 from reclens.stats.summary import Summary
 from reclens.vocabulary import id_keys
@@ -143,12 +144,8 @@ def evaluate(
         >>> evaluate(lists, truth, metrics=["mrr@10"])["mrr@10"].overall.value
         0.25
     """
-    asked = {text.strip(): parse(text) for text in ([metrics] if isinstance(metrics, str) else metrics)}
+    asked = check_asked(metrics, convention=convention, level=level)
     specs = tuple(dict.fromkeys(asked.values()))
-    if not specs:
-        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
-    if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
     seed: Any = rng
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
@@ -172,7 +169,9 @@ def evaluate(
     steps: list[Callable[[], Any]] = [source.put_in_order, prepare]
     ground: Ground = list(side_by_side.map(lambda step: step(), steps))[1]
     ground.card["truth_rules"] = truth_rules
-    _check_needs(specs, ground, has_truth=held_out is not None)
+    check_needs(specs, truth=held_out is not None, profiles=ground.profiles is not None, catalogue=ground.has_catalogue,
+                features=ground.catalogue.features is not None,
+                distributions=ground.catalogue.distributions is not None)  # fmt: skip
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
     parts = _measure(plan, source, engine or LocalEngine(threads), progress)
     found = _collect(plan, source, parts, level, train)
@@ -191,27 +190,6 @@ def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     from reclens.data.tables import read_table_and_rules
 
     return read_table_and_rules(truth, required=(USER, ITEM))
-
-
-def _check_needs(specs: Iterable[MetricSpec], ground: Ground, *, has_truth: bool) -> None:
-    for spec in specs:
-        if "truth" in spec.info.needs and not has_truth:
-            raise UsageError(f"{spec.text} needs truth: pass the held-out interactions as truth=…")
-        if "profiles" in spec.info.needs and ground.profiles is None:
-            raise UsageError(f"{spec.text} needs the training data: pass train=…")
-        of_catalogue = spec.info.kind == "catalogue" or "catalogue" in spec.info.needs
-        if of_catalogue and not ground.has_catalogue:
-            raise UsageError(f"{spec.text} needs to know the catalogue: pass train=… or catalogue=…")
-        for need, present in (
-            ("features", ground.catalogue.features),
-            ("distributions", ground.catalogue.distributions),
-        ):
-            if need in spec.info.needs and present is None:
-                raise UsageError(
-                    f"{spec.text} needs item features: pass train= with an items table that has one list-valued "
-                    "attribute such as genres, name one of several with features='genres', or pass "
-                    "features=(ids, matrix), without negative numbers for miscalibration."
-                )
 
 
 def _depth(specs: Iterable[MetricSpec], ground: Ground) -> int:

@@ -111,6 +111,8 @@ def calculate(
     if not 0 < share * (arms - 1) < 1:
         raise UsageError(f"treated is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the "
                          "units. Leave some to control.")  # fmt: skip
+    if margin is None and effect is not None and not 0 < effect < float("inf"):
+        raise UsageError(f"effect is {effect:g}, expected more than 0, such as 0.03: a change either way is found.")
     sign = -1 if lower_is_better else 1
     if looks < 1:
         raise UsageError(f"looks is {looks}, expected 1 or more: the last look counts.")

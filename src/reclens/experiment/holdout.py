@@ -28,6 +28,8 @@ from reclens.world.truth import REPLICATES, true_effect
 __all__ = ["SurrogateStudy", "effect_by_age", "holdout_power", "surrogate_study"]
 
 _FEWEST: Final = 20
+_MOST_MONTHS: Final = 1200
+"""A hundred years: more rows than anybody reads."""
 
 
 def holdout_power(
@@ -65,9 +67,12 @@ def holdout_power(
     """
     from scipy.special import ndtr, ndtri
 
-    ranges = (("share", share, 0 < share < 1), ("mean", mean, mean > 0), ("sd", sd, sd > 0),
+    most = float("inf")
+    ranges = (("share", share, 0 < share < 1), ("mean", mean, 0 < mean < most), ("sd", sd, 0 < sd < most),
+              ("lift", lift, -1 < lift < most),
               ("correlation", correlation, 0 <= correlation <= 1), ("attrition", attrition, 0 <= attrition < 1),
-              ("level", level, 0 < level < 1), ("power", power, 0 < power < 1), ("months", months, months >= 1),
+              ("level", level, 0 < level < 1), ("power", power, 0 < power < 1),
+              ("months", months, 1 <= months <= _MOST_MONTHS),
               ("users", users, users * min(share, 1 - share) >= 2))  # fmt: skip
     for name, value, fine in ranges:
         if not fine:

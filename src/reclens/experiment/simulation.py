@@ -87,7 +87,7 @@ class SimulationSettings(Part):
     clusters: int | None = Field(default=None, ge=2)
     replicates: int = Field(default=REPLICATES, ge=0)
     level: float = Field(default=0.95, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _known(self) -> SimulationSettings:

@@ -108,6 +108,20 @@ class Workspace:
         write_text(path, html)
         return path
 
+    def expect_free(self, kind: str, name: str, *, overwrite: bool = False) -> None:
+        """Refuse a name that :meth:`save` would refuse, before the work that makes what is to be saved.
+
+        Raises:
+            UsageError: If the name is not a name.
+            WorkspaceError: If the name is taken, or the workspace is a file.
+        """
+        _check_name(name)
+        home = self.folder / kind / name
+        if self.folder.exists() and not self.folder.is_dir():
+            raise WorkspaceError(f"{self.folder} is a file, not a workspace folder. Name a folder.")
+        if home.exists() and not overwrite:
+            raise WorkspaceError(f"{home} exists. Choose another name, or pass overwrite=True.")
+
     def load(self, kind: str, name: str) -> Any:
         """Read an artefact.
 

@@ -1,0 +1,177 @@
+"""How a command ends when it fails: one message on standard error and a status, whatever went wrong."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from reclens.errors import RecLensError, first_line, show_bytes
+
+__all__ = ["FAULT", "WRONG", "closed_streams_stand_in", "end", "interrupts_are_noted", "out_of_memory"]
+
+WRONG: Final = 2
+"""Status of wrong use, and of data or a machine with which it cannot be done."""
+FAULT: Final = 70
+"""Status of a fault of RecLens itself: ``EX_SOFTWARE`` of sysexits.h."""
+_INTERRUPTED: Final = 130
+
+_interrupted: Final = threading.Event()
+
+
+def end(error: BaseException) -> int:
+    """Say in one message why a command fails; returns its status. ``RECLENS_TRACEBACK=1`` shows where it came from."""
+    if _interrupted.is_set() or isinstance(error, KeyboardInterrupt):
+        # Ctrl-C in the middle of an import comes out as whatever the half-loaded library makes of it.
+        _say("interrupted; nothing half-written was left.")
+        return _INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        _leave_stdout()  # whoever read the output has gone: that is not an error
+        return 0
+    if os.environ.get("RECLENS_TRACEBACK"):
+        traceback.print_exception(error)
+    if isinstance(error, RecLensError):
+        _say(str(error))
+    elif isinstance(error, MemoryError):
+        _say(out_of_memory(error, "this"))
+    elif isinstance(error, OSError):
+        _say(_of_the_system(error))
+    else:
+        _say(_fault(error))
+        return FAULT
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return WRONG
+    _leave_stdout()
+    return WRONG
+
+
+def out_of_memory(error: MemoryError, step: str) -> str:
+    """What to say when memory has run out: the step, the bytes and a smaller way.
+
+    Args:
+        error: NumPy's names the array that did not fit; another one names nothing, and the bytes that the process holds
+            are said instead.
+        step: What was being done.
+    """
+    shape, dtype = getattr(error, "shape", None), getattr(error, "dtype", None)
+    if shape is not None and dtype is not None:
+        size = dtype.itemsize
+        for length in shape:
+            size *= int(length)
+        what = f"{step} asked for an array of {show_bytes(size)}, which this machine does not have"
+    else:
+        held = _bytes_held()
+        what = f"{step} ran out of memory" + (f" when it held {show_bytes(held)}" if held else "")
+    return (f"{what}. Take smaller numbers (factors, neighbors, replicates, k), less data (--k-core of reclens data "
+            "split, or a part of the users), or a machine with more memory.")  # fmt: skip
+
+
+def _bytes_held() -> int | None:
+    """The most memory that this process has held; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the operating system refused, with the file where it names one."""
+    names = [str(each) for each in (error.filename, error.filename2) if each is not None]
+    what = " -> ".join(_short(name) for name in names) or "standard output"
+    why = error.strerror or first_line(error)
+    mends = {errno.ENOSPC: "Free some space, or choose another place.", errno.EROFS: "Choose another place.",
+             errno.EACCES: "Ask for the right to it, or choose another place.", errno.EISDIR: "Name a file in it.",
+             errno.ENAMETOOLONG: "Choose a shorter name.", errno.EBADF: "Write to a file by --out."}  # fmt: skip
+    return f"{what}: {why}. {mends.get(error.errno or 0, 'Check the path.')}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:100]}…{name[-60:]}"
+
+
+def _fault(error: BaseException) -> str:
+    """What is said of an error that nobody foresaw: where it happened, and how to see more."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "reclens" in frame.filename]
+    where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return (f"a fault of RecLens: {type(error).__name__}{where}: {first_line(error)}. Please report it, with what "
+            "RECLENS_TRACEBACK=1 shows.")  # fmt: skip
+
+
+def _say(text: str) -> None:
+    with suppress(OSError, ValueError):  # nobody hears it
+        print(f"reclens: {text}", file=sys.stderr, flush=True)
+
+
+# ------------------------------------------------------------------------------------------------------------ streams
+
+
+class _Closed:
+    """Standard output that was closed before the program began."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        """Refuse what is written."""
+        raise OSError(errno.EBADF, "it is closed")
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+    def isatty(self) -> bool:
+        """It is no terminal."""
+        return False
+
+
+def closed_streams_stand_in() -> None:
+    """Let what stdout cannot encode, or a stream that is closed, be no end of a command after all of its work."""
+    streams: Any = sys
+    if streams.stdout is None:
+        streams.stdout = _Closed()
+    if streams.stderr is None:
+        streams.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave_stdout() -> None:
+    """Write nothing more to standard output, also at exit: it would fail again."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# --------------------------------------------------------------------------------------------------------- interrupts
+
+
+@contextmanager
+def interrupts_are_noted() -> Generator[None]:
+    """Note that Ctrl-C was pressed: a library may turn the KeyboardInterrupt into an error of its own."""
+    _interrupted.clear()
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, _note)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt

@@ -1,0 +1,252 @@
+"""Every command with a valid call, and for each of its options what it has to refuse. Fixtures in conftest load it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import typer
+
+from reclens.cli.app import app
+
+Call = dict[str, Any]
+"""Option or argument -> its value; None for a flag, a list for what is repeated."""
+
+
+class Wrong(NamedTuple):
+    """What an option refuses.
+
+    Attributes:
+        values: Each ends the command with status 2 and is named in the message, or its option is.
+        beside: What has to be given too, so that the option is looked at. A value of ``...`` takes the option away.
+    """
+
+    values: tuple[str, ...]
+    beside: Call = {}  # noqa: RUF012 - never written to
+
+
+FREE: Final = Wrong(())
+"""Free words, or a flag: there is no wrong value."""
+
+ABSENT = Wrong(("nosuch.csv",))
+TOML = Wrong(("nosuch.toml", "events.csv"))
+NAME = Wrong(("nosuch",))
+ARTEFACT = Wrong(("../a", "a b"))
+COUNT = Wrong(("0", "-1", "1.5", "nan"))
+SHARE = Wrong(("0", "1", "-0.1", "nan", "inf", "x"))
+POSITIVE = Wrong(("0", "-1", "nan", "inf"))
+FILE = Wrong(("folder", "events.csv/below.txt"))
+SEED = Wrong(("-1", "99999999999999999999999", "x"))
+COLUMNS = Wrong(("user_id=nosuch", "nosuch=user_id", "user_id"))
+READ = Wrong(("nosuch=1", "bad_rows=nosuch", "encoding=nosuch", "bad_rows"))
+
+EVERYWHERE: Final = {
+    "--format": NAME, "--out": FILE, "--seed": SEED, "--html": FILE, "--report": Wrong(("events.csv/below",)),
+    "--quiet": FREE, "--workspace": Wrong(("nosuch", "events.csv")), "--column": COLUMNS, "--read": READ,
+    "--data": ABSENT, "--truth": ABSENT, "--train": ABSENT, "--users": ABSENT, "--items": ABSENT, "--split": NAME,
+    "--metric": Wrong(("ncdg@10", "ndcg", "ndcg@0", "ndcg@-1")), "--by": NAME, "--level": SHARE, "--power": SHARE,
+    "--name": ARTEFACT, "--keep": ARTEFACT, "--k": COUNT, "--overwrite": FREE, "--task": NAME, "--method": NAME,
+    "--config": TOML, "--param": Wrong(("nosuch=1", "l2")), "--size": NAME, "--control": NAME, "--treatment": NAME,
+    "--days": COUNT, "--example": FREE, "--evaluations": NAME, "--comparison": NAME, "--force": FREE,
+    "--segments": FREE, "--model": NAME, "--user": NAME, "--correction": NAME, "--baseline": NAME,
+    "plan": TOML, "source": TOML, "units": ABSENT, "data": ABSENT, "kind": NAME, "name": NAME, "pipeline": NAME,
+    "model": NAME, "config": TOML, "lists": ABSENT, "path": ABSENT, "evaluations": NAME,
+}  # fmt: skip
+"""By the name of the option, where a command does not say otherwise."""
+
+NEW: Final = {"--workspace": Wrong(("events.csv",))}
+"""Of commands that make a workspace which is not there."""
+
+_DATA: Final = {"--data": "events.csv"}
+_ASK: Final = {"--data": "events.csv", "--items": "items.csv"}
+_REQUIRE: Final = Wrong(("nosuch > 1", "price >", "price >> 1"))
+_MODEL: Final[dict[str, Wrong]] = {
+    "--items": ABSENT, "--model": Wrong(("nosuch",), {"--data": ..., "--items": ...}),
+    "--workspace": Wrong(("nosuch",), {"--data": ..., "--items": ..., "--model": "k"}),
+}  # fmt: skip
+_SHOP: Final = {"--require": _REQUIRE, **_MODEL}
+_WORLD: Final[Call] = {"--size": "tiny"}
+
+COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
+    "demo": (_DATA, NEW),
+    "run": ({"config": "job.toml"}, NEW),
+    "evaluate": (
+        {"lists": "lists.csv", "--truth": "truth.csv", "--metric": ["ndcg@2"]},
+        {"--name": FREE, "--users": Wrong(("nosuch.csv",), {"--train": "train.csv"}),
+         "--items": Wrong(("nosuch.csv",), {"--train": "train.csv"}), "--split": Wrong(("nosuch",), {"--truth": ...}),
+         "--relevance": NAME, "--convention": NAME, "--by": Wrong(("nosuch",), {"--train": "train.csv"}),
+         "--workspace": Wrong(("nosuch",), {"--split": "s", "--truth": ...})},
+    ),
+    "compare": (
+        {"evaluations": ["e1", "e2"]}, {"--primary": Wrong(("nosuch@10", "recall@5")), "--intervals": NAME,
+        "--metric": Wrong(("nosuch@10", "recall@5")), "--fail-on-loss": FREE},
+    ),
+    "report": ({"evaluations": ["e1", "e2"]}, {"--title": FREE}),
+    "fit": ({"model": "popular", **_DATA, "--name": "new"}, {**NEW, "--split": Wrong(("nosuch",), {"--data": ...})}),
+    "recommend": (
+        {"model": "m"}, {"--k": COUNT, "--seen": FREE, "--explain": FREE, "--user": NAME},
+    ),
+    "predict": (
+        {"model": "rated", "--pairs": "truth.csv"},
+        {"--split": Wrong(("nosuch",), {"--pairs": ...}), "--pairs": ABSENT, "--fallback": NAME, "--clip": FREE},
+    ),
+    "evaluate-predictions": (
+        {"predictions": "predicted.csv", "--metric": ["rmse"]},
+        {"predictions": ABSENT, "--metric": Wrong(("rmsee", "ndcg@10")), "--name": FREE,
+         "--by": Wrong(("nosuch",), {"--split": "s"}), "--workspace": Wrong(("nosuch",), {"--split": "s"})},
+    ),
+    "tune": (
+        {"--model": ["popular"], **_DATA, "--trials": "1", "--metric": "ndcg@2"},
+        {**NEW, "--split": Wrong(("nosuch",), {"--data": ...}), "--trials": COUNT,
+         "--seconds": Wrong(("0", "-1", "nan")),
+         "--range": Wrong(("nosuch.l2=1:2", "popular.nosuch=1:2", "popular=1:2", "popular.l2=2:1", "popular.l2")),
+         "--show-trials": FREE},
+    ),
+    "dashboard": ({"--no-browser": None}, {**NEW, "--host": NAME, "--port": Wrong(("0", "-1", "70000", "x")),
+                   "--insecure": FREE, "--browser": FREE}),
+    "doctor": ({}, NEW),
+    "data info": ({"path": "events.csv"}, {}),
+    "data split": (
+        {"path": "events.csv", "--name": "new"},
+        {**NEW, "--n": COUNT, "--test-share": Wrong(SHARE.values, {"--method": "random"}),
+         "--validation-share": Wrong(("1", "-0.1", "nan", "inf"), {"--method": "random"}),
+         "--validation-n": Wrong(("-1", "1.5")), "--ties": NAME, "--min-rating": Wrong(("nan", "99")),
+         "--k-core": Wrong(("0", "-1", "99"))},
+    ),
+    "data fetch": ({"name": "ml-100k"}, {"name": NAME, "--folder": Wrong(("events.csv",))}),
+    "data sql": (
+        {"name": "item_popularity", **_DATA}, {"--param": Wrong(("nosuch=1", "at_least"))},
+    ),
+    "data convert": ({"path": "events.csv", "target": "copy.csv"},
+                     {"target": Wrong(("copy.xyz", "events.csv/below.csv"))}),
+    "models list": ({}, {}),
+    "models show": ({"name": "ease"}, {}),
+    "pipeline rerankers": ({}, {}),
+    "pipeline fit": ({"config": "pipeline.toml", **_DATA, "--name": "new"},
+                     {**NEW, "--split": Wrong(("nosuch",), {"--data": ...})}),
+    "pipeline recommend": ({"pipeline": "p"}, {}),
+    "pipeline trace": ({"pipeline": "p", "user": "1"}, {"user": NAME, "--item": NAME}),
+    "pipeline evaluate": (
+        {"pipeline": "p", "--split": "s", "--requests": "0"},
+        {"--requests": Wrong(("-1", "1.5")),
+         "--truth": Wrong(("nosuch.csv",), {"--split": ..., "--train": "train.csv"}),
+         "--train": Wrong(("nosuch.csv",), {"--split": ..., "--truth": "truth.csv"})},
+    ),
+    "pipeline diagram": (
+        {"pipeline": "p"},
+        {"--users": COUNT, "--data": Wrong(("nosuch.csv",), {"pipeline": "pipeline.toml"}),
+         "--split": Wrong(("nosuch",), {"pipeline": "pipeline.toml"})},
+    ),
+    "knowledge ask": (_ASK, {**_SHOP, "--prefer": Wrong(("nosuch low", "price sideways"))}),
+    "knowledge relax": ({**_ASK, "--require": ["price < 5"]}, _SHOP),
+    "knowledge critique": (
+        {"item": "1", "critique": "cheaper", **_ASK},
+        {**_SHOP, "--prefer": Wrong(("nosuch low", "price sideways")), "item": NAME, "critique": NAME},
+    ),
+    "knowledge columns": (_ASK, _MODEL),
+    "experiment plan": ({"source": "plan.toml"}, {"--history": ABSENT,
+                        "--exposures": Wrong(ABSENT.values, {"source": "exposed.toml"}),
+                        "--out": Wrong(("events.csv/below",))}),
+    "experiment size": (
+        {"--mean": "0.2", "--effect": "0.1"},
+        {"--mean": Wrong(("0", "-1", "1.5", "nan", "inf")), "--kind": NAME,
+         "--sd": Wrong(POSITIVE.values, {"--kind": "mean"}), "--effect": Wrong(("0", "-2", "nan", "inf")),
+         "--n": Wrong(POSITIVE.values, {"--effect": ...}), "--margin": Wrong(POSITIVE.values, {"--effect": ...}),
+         "--equivalence": FREE, "--arms": Wrong(("1", "0", "-1")), "--treated": SHARE,
+         "--r2": Wrong(("1", "-0.1", "nan")),
+         "--icc": Wrong(("1.5", "-0.1", "nan"), {"--cluster-size": "5"}), "--cluster-size": Wrong(("0", "-1", "nan")),
+         "--cluster-cv": Wrong(("-0.1", "nan"), {"--cluster-size": "5"}), "--looks": Wrong(("0", "-3")),
+         "--spending": Wrong(NAME.values, {"--looks": "3"}),
+         "--correction": Wrong(NAME.values, {"--arms": "3"}), "--daily": POSITIVE, "--formula": NAME},
+    ),
+    "experiment assign": ({"source": "plan.toml", "units": "units.csv"}, {"--sql": FREE}),
+    "experiment check": ({"source": "plan.toml", "units": "units.csv"}, {"--other": TOML}),
+    "experiment aa": ({"plan": "plan.toml", "data": "units.csv", "--splits": "50"}, {"--splits": COUNT}),
+    "experiment read": (
+        {"plan": "plan.toml", "data": "units.csv"},
+        {"--arm": NAME, "--events": FREE, "--time": Wrong(("nosuch",), {"--events": None}),
+         "--start": Wrong(("nosuch",), {"--events": None}), "--day": NAME,
+         "--exposures": Wrong(ABSENT.values, {"plan": "exposed.toml"}),
+         "--catalogue": Wrong(ABSENT.values, {"plan": "exposed.toml", "--exposures": "log.csv"}),
+         "--table": NAME, "--counts": NAME,
+         "--event-id": Wrong(("nosuch",), {"--events": None}), "--drop-duplicates": FREE, "--triggered": NAME,
+         "--planned-units": POSITIVE,
+         "--looks-taken": Wrong(("0", "-1", "2", "nan"), {"plan": "looks.toml"}), "--stratify": NAME,
+         "--intervals": NAME, "--bayes": FREE, "--drop-two-arms": FREE, "--drop-unknown-arms": FREE,
+         "--out": Wrong(("events.csv/below",))},
+    ),
+    "experiment simulate": (
+        _WORLD, {"--training": NAME, "--truth": Wrong(("-1", "1.5")), "--logs": Wrong(("folder", "events.csv")),
+                 "config": Wrong(TOML.values, {"--size": ...})},
+    ),
+    "experiment correlate": (_WORLD, {"--truth": COUNT}),
+    "experiment interference": (
+        _WORLD, {"--worlds": COUNT, "--truth": COUNT, "--design": NAME, "--metric": NAME,
+                 "config": Wrong(TOML.values, {"--size": ...})},
+    ),
+    "experiment holdout": (
+        {"--users": "5000", "--mean": "10", "--sd": "20"},
+        {"--users": COUNT, "--share": SHARE, "--mean": Wrong(("0", "nan", "inf")), "--sd": POSITIVE,
+         "--correlation": Wrong(("-1.5", "1.5", "nan")), "--lift": Wrong(("nan", "inf", "-2")), "--months": COUNT,
+         "--attrition": Wrong(("-0.1", "1", "nan")), "--world": TOML, "--short": Wrong(COUNT.values, _WORLD),
+         "--long": Wrong(COUNT.values, _WORLD), "--metric": Wrong(NAME.values, _WORLD),
+         "--control": Wrong(NAME.values, _WORLD), "--treatment": Wrong(NAME.values, _WORLD)},
+    ),
+    "experiment realism": (
+        {"data": "events.csv"},
+        {"--factors": COUNT, "--impressions": ABSENT, "--order": FREE,
+         "--past-test": Wrong(("nosuch", "nosuch:popular:0:1", "ease:nosuch:0:1", "ease:popular:1:0",
+                                "ease:popular:nan:1"))},
+    ),
+    "experiment verdicts": (
+        _WORLD, {"--truth": COUNT, "--lists": COUNT, "--looks": COUNT, "--click-rate": SHARE},
+    ),
+    "experiment off-policy": (
+        {"log": "log.csv", "target": "target.csv"},
+        {"log": ABSENT, "target": ABSENT, "--behavior": Wrong(("nosuch",), {"log": "obd"}),
+         "--campaign": Wrong(("nosuch",), {"log": "obd"}), "--reward": NAME},
+    ),
+    "metrics list": ({}, {}),
+    "metrics show": ({"name": "ndcg"}, {}),
+    "metrics conventions": ({}, {}),
+    "workspace list": ({}, {}),
+    "workspace show": ({"kind": "model", "name": "m"}, {}),
+    "workspace remove": ({"kind": "model", "name": "m"}, {}),
+    "workspace restore": ({"kind": "model", "name": "gone"}, {}),
+    "workspace sql": ({"query": "SELECT 1"}, {"query": Wrong(("SELECT * FROM nosuch", "nosuch")), "--limit": COUNT,
+                      "--seconds": Wrong(("0", "-1", "nan"))}),
+    "export tableau": ({"--out": "tableau"}, {"--out": Wrong(("events.csv",))}),
+    "export looker": ({"--out": "looker"}, {"--out": Wrong(("events.csv",)), "--connection": FREE, "--schema": FREE,
+                      "--database": Wrong(("folder", "events.csv/below.duckdb"))}),
+}  # fmt: skip
+"""A valid call of each command, and what its options refuse."""
+
+
+@cache
+def commands() -> tuple[tuple[str, list[str], list[str]], ...]:
+    """Each command of the application with the names of its arguments, and of its options."""
+
+    def below(command: Any, path: str) -> Iterator[tuple[str, list[str], list[str]]]:
+        for name, each in getattr(command, "commands", {}).items():
+            yield from below(each, f"{path} {name}".strip())
+        if not hasattr(command, "commands"):
+            known = [each for each in command.params if each.name != "help"]
+            yield path, [each.name for each in known if each.param_type_name == "argument"], [
+                each.opts[0] for each in known if each.param_type_name == "option"
+            ]  # fmt: skip
+
+    return tuple(below(typer.main.get_command(app), ""))
+
+
+def words(command: str, call: Call) -> list[str]:
+    """A call as it is typed."""
+    arguments = next(arguments for path, arguments, _ in commands() if path == command)
+    typed = command.split()
+    for name in [*arguments, *(each for each in call if each.startswith("-"))]:
+        if name not in call or call[name] is ...:
+            continue
+        values = call[name] if isinstance(call[name], list) else [call[name]]
+        for value in values:
+            typed += [*([name] if name.startswith("-") else []), *([] if value is None else [str(value)])]
+    return typed

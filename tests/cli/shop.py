@@ -1,0 +1,101 @@
+"""A folder with a small file of every kind that a command takes, and a workspace with an artefact of every kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+USERS, ITEMS, EACH = 30, 24, 12
+
+PLAN = """name = "shop"
+[arms]
+old = 0.5
+new = 0.5
+[[metrics]]
+name = "clicks"
+value = "clicks"
+effect = 0.1
+baseline = { mean = 1.0, sd = 1.0 }
+"""
+LOOKS = PLAN.replace("[arms]", "[sequential]\nlooks = 2\n[arms]")
+EXPOSED = PLAN + '[[metrics]]\nname = "reach"\nkind = "coverage"\nrole = "secondary"\n'
+PIPELINE = 'name = "shop"\nretrieve.item_knn = { budget = 6 }\nretrieve.popular = { budget = 4 }\n'
+JOB = """name = "j"
+[data]
+path = "events.csv"
+[models.popular]
+[models.random]
+[evaluate]
+metrics = ["ndcg@2"]
+k = 3
+replicates = 20
+"""
+
+
+def fill(folder: Path) -> None:
+    """Write the files."""
+    rng = np.random.default_rng(0)
+    own = [rng.permutation(ITEMS)[:EACH] + 1 for _ in range(USERS)]
+    users = np.repeat(np.arange(1, USERS + 1), EACH)
+    events = pl.DataFrame({"user_id": users, "item_id": np.concatenate(own),
+                           "timestamp": np.tile(np.arange(EACH) * 86_400, USERS),
+                           "rating": rng.integers(1, 6, USERS * EACH)})  # fmt: skip
+    tables = {
+        "events": events, "train": events.select("user_id", "item_id").head(200),
+        "users": pl.DataFrame({"user_id": range(1, USERS + 1), "city": ["a", "b"] * (USERS // 2)}),
+        "items": pl.DataFrame({"item_id": range(1, ITEMS + 1), "title": [f"T{at}" for at in range(ITEMS)],
+                               "price": rng.integers(1, 50, ITEMS)}),
+    }  # fmt: skip
+    pairs = events.group_by("user_id", maintain_order=True).tail(3)
+    tables["lists"] = pairs.with_columns(rank=pl.int_range(1, pl.len() + 1).over("user_id")).select(
+        "user_id", "item_id", "rank"
+    )
+    tables["truth"] = pairs.select("user_id", "item_id")
+    tables["predicted"] = pairs.select("user_id", "item_id", "rating", prediction=pl.lit(3.0))
+    tables["units"] = pl.DataFrame({"user_id": [f"u{at}" for at in range(400)], "variant": ["old", "new"] * 200,
+                                    "clicks": rng.poisson(1.0, 400), "timestamp": ["2026-01-05"] * 400})  # fmt: skip
+    shown = rng.choice(3, 300, p=[0.5, 0.3, 0.2])
+    tables["log"] = pl.DataFrame({"user_id": [f"u{at % 50}" for at in range(300)],
+                                  "item_id": np.array(["a", "b", "c"])[shown], "clicked": rng.integers(0, 2, 300),
+                                  "propensity": np.array([0.5, 0.3, 0.2])[shown]})  # fmt: skip
+    for name, table in tables.items():
+        table.write_csv(folder / f"{name}.csv")
+    (folder / "target.csv").write_text("item_id,probability\na,0.5\nb,0.5\n")
+    for name, text in (("plan", PLAN), ("looks", LOOKS), ("exposed", EXPOSED), ("pipeline", PIPELINE), ("job", JOB)):
+        (folder / f"{name}.toml").write_text(text)
+    men = folder / "obd" / "random" / "men"
+    men.mkdir(parents=True)
+    rows = [f"2019-11-24 00:00:{at % 60:02}+00:00,{at % 2},1,{int(at % 4 == 1)},0.5" for at in range(100)]
+    (men / "men.csv").write_text("\n".join(["timestamp,item_id,position,click,propensity_score", *rows]) + "\n")
+    (men / "item_context.csv").write_text("item_id,item_feature_0\n0,1\n1,2\n")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "x").touch()
+
+
+def keep(folder: Path) -> None:
+    """Fill the workspace."""
+    from reclens import models
+    from reclens.data import split
+    from reclens.data.tables import read
+    from reclens.evaluate import evaluate
+    from reclens.pipeline import Pipeline
+    from reclens.workspace import Workspace
+
+    place = Workspace(folder / "workspace")
+    data = read(folder / "events.csv", items=folder / "items.csv", users=folder / "users.csv")
+    made = split.random(data, test_share=0.2, validation_share=0.2, rng=0)
+    fitted = models.build("item_knn").fit(made.train)
+    place.save(made, "s")
+    for name, model in {
+        "m": fitted, "gone": fitted, "k": models.build("knowledge").fit(data),
+        "rated": models.build("user_knn", {"feedback": "explicit"}).fit(made.train),
+    }.items():  # fmt: skip
+        place.save(model, name)
+    place.remove("model", "gone")
+    place.save(Pipeline.from_toml(folder / "pipeline.toml").fit(made.train), "p")
+    for name, model in (("e1", fitted), ("e2", models.build("popular").fit(made.train))):
+        lists = model.recommend(made.test_users, k=3)
+        place.save(lists, name)
+        place.save(evaluate(lists, made.test, train=made.train, metrics=["ndcg@2"], replicates=20), name)
