@@ -28,6 +28,7 @@ __all__ = [
     "load_pipeline_settings",
     "load_settings",
     "read_toml",
+    "seen_and_expected",
     "to_toml",
     "validate",
     "validate_settings",
@@ -49,6 +50,8 @@ _EXPECTED: Final = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "expected a section of keys and values"),
     **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
                     "expected a date such as 2026-01-05"),
+    **dict.fromkeys(("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
+                    "expected a day or a time such as 2026-01-05"),
 }  # fmt: skip
 """What is said of a finding of pydantic: its own words speak of types of Python."""
 
@@ -242,15 +245,16 @@ def explain(problem: Any, kind: type[BaseModel]) -> str:
     if problem["type"] == "value_error":  # our own words, which name the key
         place = f"[{'.'.join(where)}] " if where else ""
         return f"{place}{problem['ctx']['error']}"
-    expected = _EXPECTED.get(problem["type"], "expected something else").format(**problem.get("ctx", {}))
-    if not where:
-        return f"it is {_shown(problem['input'])}: {expected}"
-    return f"{section}{where[-1]} is {_shown(problem['input'])}: {expected}"
+    return f"{section}{where[-1] if where else 'it'} is {seen_and_expected(problem)}"
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:80]}…"
+def seen_and_expected(problem: Any) -> str:
+    """The value of one finding of pydantic, and what is expected of it, without the words of pydantic."""
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"]).rstrip(".")
+    seen = repr(problem["input"])
+    seen = seen if len(seen) <= 100 else f"{seen[:80]}…"
+    return f"{seen}: {_EXPECTED.get(problem['type'], 'expected something else').format(**problem.get('ctx', {}))}"
 
 
 def _keys_of(where: tuple[str | int, ...], kind: type[BaseModel]) -> list[str]:

@@ -49,6 +49,7 @@ EVERYWHERE: Final = {
     "--name": ARTEFACT, "--keep": ARTEFACT, "--k": COUNT, "--overwrite": FREE, "--task": NAME, "--method": NAME,
     "--config": TOML, "--param": Wrong(("nosuch=1", "l2")), "--size": NAME, "--control": NAME, "--treatment": NAME,
     "--days": COUNT, "--example": FREE, "--evaluations": NAME, "--comparison": NAME, "--force": FREE,
+    "--lists": Wrong(("genres", "nosuch=|")), "--ids": NAME, "--history": ABSENT,
     "--segments": FREE, "--model": NAME, "--user": NAME, "--correction": NAME, "--baseline": NAME,
     "plan": TOML, "source": TOML, "units": ABSENT, "data": ABSENT, "kind": NAME, "name": NAME, "pipeline": NAME,
     "model": NAME, "config": TOML, "lists": ABSENT, "path": ABSENT, "evaluations": NAME,

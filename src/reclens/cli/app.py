@@ -45,7 +45,10 @@ class Root(TyperGroup):
             return super().invoke(ctx)
         except BaseException as error:
             # What Typer raises says how a command was typed, or with which status it ends: it knows what to do.
-            if isinstance(error, SystemExit) or type(error).__module__.partition(".")[0] in ("click", "typer"):
+            if isinstance(error, SystemExit):
+                raise
+            if type(error).__module__.partition(".")[0] in ("click", "typer"):
+                _in_our_words(error)
                 raise
             raise SystemExit(end(error)) from None
 
@@ -88,6 +91,15 @@ app.add_typer(experiment.app, name="experiment")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(workspace.app, name="workspace")
 app.add_typer(export.app, name="export")
+
+
+def _in_our_words(error: Any) -> None:
+    """Let an error of an option say what was seen and expected: Typer takes the words of pydantic, of Python's types."""
+    found = getattr(error.__cause__, "errors", None)
+    if found is not None and hasattr(error, "message"):
+        from reclens.settings import seen_and_expected
+
+        error.message = f"{seen_and_expected(found()[0])}."
 
 
 def _version(value: bool) -> None:

@@ -13,7 +13,6 @@ from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, See
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
-    from reclens.data.split import Split
 
 __all__ = ["app", "convert", "fetch", "info", "split", "sql"]
 
@@ -98,6 +97,7 @@ def split(
     from reclens.data import filters
     from reclens.data import split as splits
     from reclens.errors import UnknownNameError, UsageError
+    from reclens.workspace import Workspace
 
     ready = test is not None or validation is not None
     if method not in _METHODS:
@@ -106,7 +106,9 @@ def split(
     if ready:
         refuse_unused(ctx, "as a split that was made elsewhere is not cut again", "method", "seed", *others)
         if path is None or test is None:
-            raise UsageError("a split that was made elsewhere has two files at least: name PATH, to learn from, and --test.")
+            raise UsageError(
+                "a split that was made elsewhere has two files at least: name PATH, to learn from, and --test."
+            )
     refuse_unused(ctx, f"by --method {method}", *others)
     place = Workspace(workspace)
     place.expect_free("split", name, overwrite=overwrite)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,12 @@ from reclens.cli.shared import (
     WorkspaceOption,
     writable,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reclens.data.dataset import Dataset
+    from reclens.workspace import Workspace
 
 __all__ = ["compare", "evaluate", "report"]
 
@@ -64,10 +70,8 @@ def evaluate(
 
       reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
     """
-    from reclens.cli.reading import load_data, load_lists, load_truth
-    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
-    from reclens.data.ids import ids_as
-    from reclens.errors import UsageError
+    from reclens.cli.reading import load_lists
+    from reclens.cli.shared import emit, prepare, progress_of, say, table_of, working
     from reclens.evaluate import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluate import evaluate as measure
     from reclens.evaluate.asked import check_asked, check_data
@@ -79,22 +83,12 @@ def evaluate(
     specs = tuple(check_asked(metrics, convention=convention, level=level).values())
     if keep:
         place.expect_free("evaluation", keep)
-    rules: list[dict[str, Any]] = []
     sides = {side: reading.paths[side] for side in ("users", "items")}
     _fit_together(split=split, truth=truth, train=train, history=history, **sides)
-    if split is not None:
-        made = place.load("split", split)
-        held_out, learned, told = made.test, made.train, made.fold_in
-        held_out, learned = ids_as(held_out, reading.ids), learned.with_ids(reading.ids)
-        told = None if told is None else ids_as(told, reading.ids)
-    elif truth is not None:
-        held_out, rules, graded = load_truth(truth, reading)
-        relevance = relevance or ("relevance" if graded else None)
-        learned = load_data(train, reading, table="train") if train else None
-        told = load_truth(history, reading, table="history")[0] if history else None
-    else:
-        raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
-    found = load_lists(lists, reading, name=name, place=place)
+    with working("read lists and truth", quiet=quiet):
+        held_out, learned, told, rules, graded = _ground(place, split, truth, train, history, reading)
+        found = load_lists(lists, reading, name=name, place=place)
+    relevance = relevance or ("relevance" if graded else None)
     check_data(specs, train=learned)
     if learned is not None and by:
         missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
@@ -115,6 +109,28 @@ def evaluate(
     for line in (*oddities(result.card), *other_names(result.card)):
         say(line, quiet=quiet)
     emit(table_of(result.system, result.to_dicts()), format=format, out=out)
+
+
+def _ground(
+    place: Workspace, split: str | None, truth: str | None, train: str | None, history: str | None, reading: Reading
+) -> tuple[pl.DataFrame, Dataset | None, pl.DataFrame | None, list[dict[str, Any]], bool]:
+    """Truth, training data and what the system was told; the rules that made the truth, and whether it is graded."""
+    from reclens.cli.reading import load_data, load_truth
+    from reclens.data.ids import ids_as
+    from reclens.errors import UsageError
+
+    if split is not None:
+        made = place.load("split", split)
+        held_out, learned, told = made.test, made.train, made.fold_in
+        held_out, learned = ids_as(held_out, reading.ids), learned.with_ids(reading.ids)
+        told = None if told is None else ids_as(told, reading.ids)
+        return held_out, learned, told, [], False
+    if truth is None:
+        raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
+    held_out, rules, graded = load_truth(truth, reading)
+    learned = load_data(train, reading, table="train") if train else None
+    told = load_truth(history, reading, table="history")[0] if history else None
+    return held_out, learned, told, rules, graded
 
 
 def _fit_together(**given: str | None) -> None:

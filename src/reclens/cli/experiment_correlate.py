@@ -62,6 +62,8 @@ def correlate(
 
     if data is not None:
         refuse_unused(ctx, "with --data, to which the world is fitted", "size")
+    else:
+        reading.refuse_all("there is no --data to be read")
     keep_interrupts()
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)

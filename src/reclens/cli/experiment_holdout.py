@@ -75,14 +75,9 @@ def holdout(
         raise UsageError(
             f"{', '.join(absent)} not given: expected --users, --mean and --sd for the power, or a world: --size small."
         )
-    if not lived:
-        refuse_unused(ctx, "without a world: give --size or --world", "control", "treatment", "short", "long", "metric",
-                      "seed")  # fmt: skip
-    if absent:
-        refuse_unused(ctx, "without --users, --mean and --sd", "share", "correlation", "lift", "months", "attrition",
-                      "power")  # fmt: skip
-    if world is not None:
-        refuse_unused(ctx, f"with {world}, which says it", "size", "control", "treatment", "seed")
+    _refuse(ctx, lived=lived, counted=not absent, world=world)
+    if data is None:
+        reading.refuse_all("there is no --data to be read")
     parts: dict[str, Any] = {}
     if users is not None and mean is not None and sd is not None:
         rows = holdout_power(users=users, share=share, mean=mean, sd=sd, correlation=correlation, lift=lift,
@@ -109,3 +104,15 @@ def holdout(
             emit(table, format=format, out=None)
     if report is not None:
         save_report(build_holdout_report(found), report, quiet=quiet)
+
+
+def _refuse(ctx: typer.Context, *, lived: bool, counted: bool, world: Path | None) -> None:
+    """Refuse the options of the part that is not asked for."""
+    if not lived:
+        refuse_unused(ctx, "without a world: give --size or --world", "control", "treatment", "short", "long", "metric",
+                      "seed")  # fmt: skip
+    if not counted:
+        refuse_unused(ctx, "without --users, --mean and --sd", "share", "correlation", "lift", "months", "attrition",
+                      "power")  # fmt: skip
+    if world is not None:
+        refuse_unused(ctx, f"with {world}, which says it", "size", "control", "treatment", "seed")

@@ -77,6 +77,8 @@ def interference(
         arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
         given = {"size": size, "arms": arms, "days": days, "seed": seed}
         settings = validate(SimulationSettings, given, source="options")
+    if data is None:
+        reading.refuse_all("there is no --data to be read")
     keep_interrupts()
     like = load_data(data, reading, seed=settings.seed) if data is not None else None
     with progress_of(quiet=quiet) as progress:

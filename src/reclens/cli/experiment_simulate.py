@@ -78,6 +78,8 @@ def simulate(
         arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
         given = {"size": size, "arms": arms, "days": days, "training": training, "replicates": truth, "seed": seed}
         settings = validate(SimulationSettings, given, source="options")
+    if data is None:
+        reading.refuse_all("there is no --data to be read")
     keep_interrupts()
     like = load_data(data, reading, seed=settings.seed) if data is not None else None
     with progress_of(quiet=quiet) as progress:

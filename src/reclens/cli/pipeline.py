@@ -193,12 +193,17 @@ def evaluate(
     """
     from reclens.cli.shared import emit, progress_of, say
     from reclens.errors import UsageError
+    from reclens.evaluate.asked import check_asked
     from reclens.evaluate.latency import measure_latency, warm_up
     from reclens.evaluate.stages import evaluate_stages
     from reclens.report.pipelines import build_pipeline_report, loss_table, ranker_in_words
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
+    if keep:
+        place.expect_free("evaluation", keep)
+    if metric:
+        check_asked(metric)
     fitted = place.load("pipeline", pipeline)
     if split is not None:
         refuse_unused(ctx, "with --split, which holds truth and training data", "truth", "train")
