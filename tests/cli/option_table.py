@@ -56,6 +56,9 @@ EVERYWHERE: Final = {
 }  # fmt: skip
 """By the name of the option, where a command does not say otherwise."""
 
+OWN: Final = {"--column": Wrong(("user_id=nosuch", "user_id"))}
+"""Of tables whose columns may have any name."""
+
 NEW: Final = {"--workspace": Wrong(("events.csv",))}
 """Of commands that make a workspace which is not there."""
 
@@ -163,7 +166,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     ),
     "experiment assign": ({"source": "plan.toml", "units": "units.csv"}, {"--sql": FREE}),
     "experiment check": ({"source": "plan.toml", "units": "units.csv"}, {"--other": TOML}),
-    "experiment aa": ({"plan": "plan.toml", "data": "units.csv", "--splits": "50"}, {"--splits": COUNT}),
+    "experiment aa": ({"plan": "plan.toml", "data": "units.csv", "--splits": "50"}, {**OWN, "--splits": COUNT}),
     "experiment read": (
         {"plan": "plan.toml", "data": "units.csv"},
         {"--arm": NAME, "--events": FREE, "--time": Wrong(("nosuch",), {"--events": None}),

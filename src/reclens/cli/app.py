@@ -94,7 +94,7 @@ app.add_typer(export.app, name="export")
 
 
 def _in_our_words(error: Any) -> None:
-    """Let an error of an option say what was seen and expected: Typer takes the words of pydantic, of Python's types."""
+    """Let an error of an option say what was seen and expected: Typer takes the words of pydantic."""
     found = getattr(error.__cause__, "errors", None)
     if found is not None and hasattr(error, "message"):
         from reclens.settings import seen_and_expected

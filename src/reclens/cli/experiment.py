@@ -75,6 +75,8 @@ def plan(
     made = load_plan(source)
     if not any(metric.kind in OF_ARM for metric in made.metrics):
         refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures")
+    if history is None and exposures is None:
+        reading.refuse_all("there is no --history and no --exposures to be read")
     with working("read the past and size the plan", quiet=quiet):
         past, shown = (None if path is None else load_rows(path, reading, table=table)
                        for table, path in (("history", history), ("exposures", exposures)))  # fmt: skip

@@ -178,6 +178,7 @@ def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: s
             f"{path} is the Open Bandit Dataset, a log of what was shown and no set of interactions. Use it with "
             "'reclens experiment off-policy', or rl.read_open_bandit(path) in Python."
         )
+    from reclens.data.attributes import check_lists
     from reclens.data.columns import INTERACTIONS
     from reclens.data.sources import load
     from reclens.data.split.given import with_layout, with_movielens
@@ -190,6 +191,7 @@ def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: s
     if table in ("test", "validation"):  # attributes come with what is learned from
         return make_dataset(raw, columns=columns, **of_rows)
     users, items = (_side(reading, side, f"{side.removesuffix('s')}_id") for side in ("users", "items"))
+    check_lists(reading.lists, *(None if side is None else side[0] for side in (users, items)))
     data = make_dataset(raw, users=users, items=items, columns=columns, **of_rows)
     return data if path is None or users is not None or items is not None else with_movielens(data, path)
 

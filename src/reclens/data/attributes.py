@@ -15,8 +15,9 @@ from reclens.data.ids import clean_ids, infer_type
 from reclens.data.naming import columns_of, renamed
 from reclens.data.options import ReadOptions
 from reclens.data.sources import Raw, load
+from reclens.errors import UnknownNameError
 
-__all__ = ["attributes_beside", "clean_attributes", "read_attributes"]
+__all__ = ["attributes_beside", "check_lists", "clean_attributes", "read_attributes"]
 
 
 def read_attributes(
@@ -58,6 +59,18 @@ def attributes_beside(
     named = (columns or {}).get(key)
     given = {key: named} if isinstance(named, str) else {}
     return clean_attributes(raw, key, columns=given, bad_rows=bad_rows, lists=lists)
+
+
+def check_lists(lists: Mapping[str, str] | None, *tables: pl.DataFrame | None) -> None:
+    """Refuse the name of a list-valued attribute that no table has.
+
+    Raises:
+        UnknownNameError: Naming it.
+    """
+    known = {name for table in tables if table is not None for name in table.columns}
+    for name in lists or ():
+        if name not in known:
+            raise UnknownNameError("attribute, whose lists are to be split,", name, known)
 
 
 def clean_attributes(

@@ -26,7 +26,7 @@ from typing import Any, Unpack
 
 import polars as pl
 
-from reclens.data.attributes import attributes_beside
+from reclens.data.attributes import attributes_beside, check_lists
 from reclens.data.clean import BadRows, Cleaner, Duplicates, clean_numbers, clean_timestamps, merge_duplicates
 from reclens.data.columns import INTERACTIONS, LISTS, TABLE, Columns
 from reclens.data.dataset import Dataset
@@ -109,6 +109,7 @@ def read(
     sides = {key: None if given is None else attributes_beside(
                  given, key, columns=columns, bad_rows=bad_rows, lists=lists, how=how)
              for key, given in ((USER, users), (ITEM, items))}  # fmt: skip
+    check_lists(lists, *(None if side is None else side[0] for side in sides.values()))
     data = make_dataset(
         raw, users=sides[USER], items=sides[ITEM], columns=columns, name=name, duplicates=duplicates,
         bad_rows=bad_rows, timestamp_format=timestamp_format,
