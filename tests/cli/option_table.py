@@ -113,7 +113,8 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "data info": ({"path": "events.csv"}, {}),
     "data split": (
         {"path": "events.csv", "--name": "new"},
-        {**NEW, "--n": COUNT, "--test-share": Wrong(SHARE.values, {"--method": "random"}),
+        {**NEW, "--test": ABSENT, "--validation": Wrong(ABSENT.values, {"--test": "truth.csv"}),
+         "--n": COUNT, "--test-share": Wrong(SHARE.values, {"--method": "random"}),
          "--validation-share": Wrong(("1", "-0.1", "nan", "inf"), {"--method": "random"}),
          "--validation-n": Wrong(("-1", "1.5")), "--ties": NAME, "--min-rating": Wrong(("nan", "99")),
          "--k-core": Wrong(("0", "-1", "99"))},
