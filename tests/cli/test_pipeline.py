@@ -92,7 +92,7 @@ def test_counts_are_said_in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     import polars as pl
     from typer.testing import CliRunner
 
-    from reclens.cli.main import app
+    from reclens.cli.app import app
     from reclens.data.dataset import Dataset
     from reclens.pipeline import Pipeline
     from reclens.workspace import Workspace

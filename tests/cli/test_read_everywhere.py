@@ -18,7 +18,7 @@ import typer
 
 import reclens as rl
 from reclens.cli import main
-from reclens.cli.main import app
+from reclens.cli.app import app
 from reclens.models import Popular
 from reclens.workspace import Workspace
 

@@ -112,7 +112,7 @@ def test_what_a_ranker_can_be_judged_by(parts) -> None:
 def test_commands_and_jobs_say_when_the_ranker_loses(parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
-    from reclens.cli.main import app
+    from reclens.cli.app import app
 
     monkeypatch.chdir(tmp_path)
     parts[0].interactions.write_parquet("events.parquet")

@@ -116,7 +116,7 @@ def test_on_the_command_line(train, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     from typer.testing import CliRunner
 
-    from reclens.cli.main import app
+    from reclens.cli.app import app
     from reclens.workspace import Workspace
 
     monkeypatch.chdir(tmp_path)
