@@ -142,3 +142,19 @@ def test_ids_that_would_become_one_are_refused(call) -> None:
     said = call("evaluate", "lists.csv", "--truth", "truth.csv", "--ids", "unpadded", status=2)[1]
     assert "would make one of two ids: '07' and '7'" in said
     assert "Known: text, unpadded" in call("evaluate", "lists.csv", "--truth", "truth.csv", "--ids", "zzz", status=2)[1]
+
+
+def test_submissions_and_lines_of_items_from_the_shell(call) -> None:
+    Path("submission.csv").write_text("customer_id,prediction\n0,7 8\n1,8 9\n")
+    Path("test.txt").write_text("0 8\n1 7 8\n2 9\n")
+    Path("plain.csv").write_text("user,item\n0,7 8\n1,8 9\n")
+    said = call("evaluate", "plain.csv", "--truth", "test.txt", "--read", "truth:form=adjacency", status=2)[1]
+    (advice,) = re.findall(r"Pass (--read \S+)", said)
+    assert advice == "--read lists:form=cell"
+    out, said = call("evaluate", "submission.csv", "--truth", "test.txt", *shlex.split(advice), "--read",
+                     "truth:form=adjacency", "-c", "lists:user_id=customer_id", "-c", "lists:item_id=prediction", "-m",
+                     "mapk@2", "-f", "json")  # fmt: skip
+    (row,) = json.loads(out)["rows"]
+    # 1/2 of one, 1 of min(2, 2) = 2, no list.
+    assert (row["n"], row["value"]) == (3, pytest.approx((1 / 2 + 1 / 2 + 0) / 3))
+    assert "rows of several items unfolded: 2" in said

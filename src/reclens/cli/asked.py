@@ -16,13 +16,13 @@ __all__ = ["Reading", "Words", "in_words_of"]
 Words = Literal["options", "toml"]
 
 _TEXT: Final = ("decimal", "delimiter", "encoding", "escape", "header", "quote")
-_OPTIONS: Final = ("bad_rows", "duplicates", "query", "table", "timestamp_format", *_TEXT)
+_OPTIONS: Final = ("bad_rows", "between", "duplicates", "form", "query", "table", "timestamp_format", *_TEXT)
 _LABELS: Final[Mapping[Words, Mapping[str, str]]] = {
     "options": {"columns": "--column", **{name: f"--{name}" for name in ("read", "lists", "ids", "users", "items")}},
     "toml": {name: f"[data] {name}" for name in ("columns", "read", "lists", "ids", "users", "items")},
 }
 _ID_FORMS: Final = ("text", "unpadded")
-_RAW: Final = ("delimiter", "escape", "quote")
+_RAW: Final = ("between", "delimiter", "escape", "quote")
 """Options whose blanks count."""
 _PACKED: Final = (".gz", ".bz2", ".xz", ".zst")
 _ALL: Final = frozenset({"columns", *_OPTIONS})
@@ -35,11 +35,12 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "movielens": frozenset(),
 }
 """Kind of file -> what it takes."""
-_UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format"}
+_UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format", "form", "between"}
 """What the readers of tables with columns of their own take."""
+_SIDES: Final = _ALL - {"duplicates", "timestamp_format", "form", "between"}
 _ROLES: Final[Mapping[str, frozenset[str]]] = {
     "data": _ALL, "train": _ALL, "test": _ALL, "validation": _ALL, "lists": _ALL - {"duplicates", "timestamp_format"},
-    "users": _ALL - {"duplicates", "timestamp_format"}, "items": _ALL - {"duplicates", "timestamp_format"},
+    "users": _SIDES, "items": _SIDES,
     "impressions": _UNITS,
 }  # fmt: skip
 """Table -> what its reader takes; of those that are not here, all but ``duplicates``."""
@@ -298,7 +299,7 @@ def _value(option: str, value: Any, label: str) -> Any:
     if option == "quote":
         return value or None
     if option in _RAW:
-        value = value.replace("\\t", "\t") if option == "delimiter" else value
+        value = value.replace("\\t", "\t") if option in ("between", "delimiter") else value
         if not value:
             raise UsageError(f"{label} {option}=: expected a character; leave it out where there is none.")
     return value

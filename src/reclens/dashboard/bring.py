@@ -65,6 +65,10 @@ FILES: Final[Mapping[str, File]] = {
 """The files, in the order of the page; the first two are needed."""
 
 _WORDS: Final = (
+    (
+        r"Pass form='cell' to read them as a list in its order",
+        "Bring one row an item, or Parquet with a column of lists",
+    ),
     (r"Read all tables with ids='text'[^.]*\.", "Choose “as text” for the ids below."),
     (r"Read all tables with ids='unpadded'.*", "Choose “without leading zeros” for the ids below."),
     (r"pass train= or catalogue=, which say that they are", "bring the training interactions, which say that they are"),

@@ -8,8 +8,10 @@ from typing import Any, Final, Literal, TypedDict
 
 from reclens.errors import UsageError
 
-__all__ = ["OF_TEXT", "ReadOptions", "TextOptions", "codec_of", "refuse_text_options"]
+__all__ = ["FORMS", "OF_TEXT", "ReadOptions", "TextOptions", "codec_of", "refuse_text_options"]
 
+FORMS: Final = ("rows", "cell", "adjacency")
+"""How items stand in a table."""
 OF_TEXT: Final = ("delimiter", "quote", "escape", "decimal", "encoding", "header")
 """The options that are about delimited text alone; ``encoding`` is about JSON too."""
 
@@ -42,6 +44,11 @@ class ReadOptions(TextOptions, total=False):
         decimal: The decimal mark of numbers in text, ``"."`` or ``","``; found column by column where it is not given.
         ids: ``"text"`` keeps the ids of users and items text, also where all of them are integers; ``"unpadded"`` takes
             leading zeros off too, so that ``007`` and ``7`` are the same.
+        form: ``"rows"`` has one item a row; ``"cell"`` has the items of a row in one cell, as a submission
+            ``user, "i1 i2 i3"`` does (columns of lists are told by their type); ``"adjacency"`` has lines
+            ``user i1 i2 …`` without a header.
+        between: What stands between the items of a cell or a line; found out where it is not given: ``|``, ``;`` or
+            ``,`` where there is one, and blanks.
         query: SQL for DuckDB.
         params: Values for the placeholders of the query; they are bound, never pasted.
         table: A table of a DuckDB database, or a member of a zip.
@@ -49,6 +56,8 @@ class ReadOptions(TextOptions, total=False):
 
     decimal: Literal[".", ","] | None
     ids: Literal["text", "unpadded"] | None
+    form: Literal["rows", "cell", "adjacency"] | None
+    between: str | None
     query: str | None
     params: Mapping[str, Any] | Sequence[Any] | None
     table: str | None

@@ -10,17 +10,19 @@ from typing import Any, Final, Literal, Unpack
 import polars as pl
 
 from reclens.data.arrow import ArrowStream
-from reclens.data.columns import Columns, positional
+from reclens.data.columns import Columns, find_columns, positional
 from reclens.data.delimited import as_utf8, read_delimited
 from reclens.data.frames import from_frame, is_frame
 from reclens.data.header import refuse_names_among_rows, values_among_names
 from reclens.data.json_rows import json_kind, read_json
-from reclens.data.options import OF_TEXT, ReadOptions, codec_of, refuse_text_options
+from reclens.data.nested import PLACE, adjacency, unfold
+from reclens.data.options import FORMS, OF_TEXT, ReadOptions, codec_of, refuse_text_options
 from reclens.data.packed import unpack
 from reclens.data.quoting import quoted
 from reclens.data.streams import is_stream, spooled
 from reclens.data.zips import open_members
-from reclens.errors import DataError, UsageError, first_line, suggest
+from reclens.errors import DataError, UnknownNameError, UsageError, first_line, suggest
+from reclens.schema import ITEM, RANK, TIMESTAMP
 
 __all__ = ["Raw", "connect", "is_connection", "is_database", "load"]
 
@@ -43,6 +45,7 @@ class Raw:
         text: Whether every column is text because the file had no types.
         decimal: The decimal mark of numbers in text; None to find it out.
         doubtful: Names of the first line that look like values, where nobody said that they are names.
+        rules: What was done to the rows already, with counts.
     """
 
     frame: pl.DataFrame
@@ -51,10 +54,11 @@ class Raw:
     text: bool = False
     decimal: Literal[".", ","] | None = None
     doubtful: tuple[str, ...] = ()
+    rules: tuple[Mapping[str, Any], ...] = ()
 
 
 def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] = (), **how: Unpack[ReadOptions]) -> Raw:
-    """Rows of any source.
+    """Rows of any source, one item a row.
 
     Args:
         source: As for :func:`reclens.data.tables.read`.
@@ -70,7 +74,35 @@ def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] =
         raise UsageError(f"decimal is {how.get('decimal')!r}, expected '.' or ','.")
     if how.get("ids") not in (None, "text", "unpadded"):
         raise UsageError(f"ids is {how.get('ids')!r}, expected 'text' or 'unpadded'.")
+    if how.get("form") not in (None, *FORMS):
+        raise UnknownNameError("form", str(how.get("form")), FORMS)
+    if how.get("between") is not None and how.get("form") not in ("cell", "adjacency"):
+        raise UsageError(
+            "between= is what stands between the items of a cell: say form='cell' or form='adjacency' too."
+        )
     _ = codec_of(how.get("encoding"))
+    raw = _loaded(source, columns, wanted, how)
+    if how.get("form") == "adjacency" and not raw.text:
+        raise UsageError(f"form='adjacency' is of lines of text, and {raw.where} is none: leave it out.")
+    return _unfolded(raw, columns, wanted, how)
+
+
+def _unfolded(raw: Raw, columns: Columns | None, wanted: Sequence[str], how: ReadOptions) -> Raw:
+    """One row an item; in lists the order of the items is their rank."""
+    named = {ITEM: columns[ITEM]} if columns and ITEM in columns else None
+    column = find_columns(raw.frame.columns, wanted=(ITEM,), required=(), columns=named, source=raw.where,
+                          strict=False).get(ITEM) if ITEM in wanted else None  # fmt: skip
+    if column is None:
+        return raw
+    as_lists = RANK in wanted and TIMESTAMP not in wanted and RANK not in (columns or {})
+    place = RANK if as_lists and RANK not in raw.frame.columns else PLACE
+    frame, rules = unfold(raw.frame, column, source=raw.where, place=place, cell=how.get("form") == "cell",
+                          between=how.get("between"))  # fmt: skip
+    return raw if frame is raw.frame else replace(raw, frame=frame, rules=(*raw.rules, *rules))
+
+
+def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: ReadOptions) -> Raw:
+    """Rows as they stand there."""
     query, params, table = how.get("query"), how.get("params"), how.get("table")
     if query is not None:
         return _from_query(source, query, params, table, how)
@@ -131,6 +163,10 @@ class _Form:
 def _from_bytes(data: bytes, where: str, name: str, form: _Form) -> Raw:
     """What a file holds, told by its content."""
     data = unpack(data, where)
+    if form.how.get("form") == "adjacency":
+        form.refuse("form='adjacency' has lines of ids, which between= is about", besides="encoding")
+        frame = adjacency(data, source=where, encoding=form.how.get("encoding"), between=form.how.get("between"))
+        return Raw(frame, where, name, text=True)
     if data[:4] == b"PAR1":
         form.refuse(f"{where} is Parquet")
         return Raw(_guarded(lambda: pl.read_parquet(data), where), where, name)

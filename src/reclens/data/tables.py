@@ -87,8 +87,9 @@ def read(
         timestamp_format: The form of times that are not year first, as for ``strptime``.
         lists: Attributes that hold several values in a text, and what is between them: ``{"genres": "|"}``.
         **how: How the source is read: ``delimiter``, ``quote``, ``escape``, ``decimal``, ``encoding``, ``header``,
-            ``ids``, ``table``, ``query``, ``params``; see :class:`reclens.data.options.ReadOptions`. Encoding, decimal
-            mark and ids are those of ``users`` and ``items`` too.
+            ``ids``, ``form``, ``between``, ``table``, ``query``, ``params``; see
+            :class:`reclens.data.options.ReadOptions`. Encoding, decimal mark and ids are those of ``users`` and
+            ``items`` too.
 
     Returns:
         The data set; its card tells source, columns, what was not used, and the rules that were applied.
@@ -146,6 +147,7 @@ def make_dataset(
         DataError: As for :func:`read`.
     """
     cleaner = Cleaner(raw.where, bad_rows)
+    cleaner.rules.extend(map(dict, raw.rules))
     found = columns_of(raw, INTERACTIONS, (USER, ITEM), columns)
     _refuse_empty(raw)
     frame = _clean(raw, found, cleaner, timestamp_format)
@@ -207,8 +209,10 @@ def read_recommendations(
     """
     raw = load(source, columns=columns, wanted=LISTS, **how)
     cleaner = Cleaner(raw.where, bad_rows)
+    cleaner.rules.extend(map(dict, raw.rules))
     found = columns_of(raw, LISTS, (USER, ITEM), columns)
     if RANK not in found and SCORE not in found:
+        _refuse_cells(raw, found[ITEM])
         _ = columns_of(raw, LISTS, (RANK,), columns)
     _refuse_empty(raw)
     frame, rules = normalize_recommendations(_clean(raw, found, cleaner, None), raw.where)
@@ -287,6 +291,7 @@ def read_table_and_rules(
         raise DataError(f"'{clash[0]}' is there, but columns= names another for it", source=raw.where, column=clash[0],
                         fix="Rename one of the two.")  # fmt: skip
     cleaner = Cleaner(raw.where, bad_rows)
+    cleaner.rules.extend(map(dict, raw.rules))
     frame = _clean(raw, found, cleaner, timestamp_format, others=others)
     frame = frame.select(theirs.get(name, name) for name in raw.frame.columns)
     return ids_as(frame, how.get("ids")), cleaner.rules
@@ -311,6 +316,14 @@ def _clean(
         made.append(values.alias(ours))
     made += [infer_type(raw.frame[name], raw.decimal) if raw.text else raw.frame[name] for name in others]
     return cleaner.apply(pl.DataFrame(made))
+
+
+def _refuse_cells(raw: Raw, column: str) -> None:
+    """Refuse cells that hold several ids each, as those of submissions do, where nobody said so."""
+    ids = raw.frame[column]
+    if ids.dtype == pl.String and len(ids) and ids.str.strip_chars().str.contains(r"\s|[|;,]").mean() > 0.5:  # type: ignore[operator]
+        raise DataError(f"a cell holds several ids: {ids.drop_nulls()[0][:60]!r}", source=raw.where, column=column,
+                        fix="Pass form='cell' to read them as a list in its order.")  # fmt: skip
 
 
 def _refuse_empty(raw: Raw) -> None:
