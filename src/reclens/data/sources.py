@@ -12,6 +12,7 @@ import polars as pl
 from reclens.data.arrow import ArrowStream
 from reclens.data.columns import Columns, find_columns, positional
 from reclens.data.delimited import as_utf8, read_delimited
+from reclens.data.folders import PARQUET, files_of, matching
 from reclens.data.frames import from_frame, is_frame
 from reclens.data.header import refuse_names_among_rows, values_among_names
 from reclens.data.json_rows import json_kind, read_json
@@ -26,10 +27,8 @@ from reclens.schema import ITEM, RANK, TIMESTAMP
 
 __all__ = ["Raw", "connect", "is_connection", "is_database", "load"]
 
-_PARQUET: Final = (".parquet", ".pq")
 _DELIMITED: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".base", ".test", ".inter", ".user", ".item", ".json",
                      ".jsonl", ".ndjson", ".gz", ".bz2", ".xz", ".zst")  # fmt: skip
-_TABLES: Final = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 _BROKEN: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 """Polars panics on some broken files; that is no Exception, and as much their fault."""
 
@@ -182,9 +181,9 @@ def _from_path(path: str, table: str | None, form: _Form) -> Raw:
             return _from_file(place, where, "data", table, form)
     place = Path(path).expanduser()
     if place.is_dir():
-        return _from_many(_files_of(place), path, place.name, form)
+        return _from_many(files_of(place), path, place.name, form)
     if not place.exists():
-        matches = _matching(place) if any(sign in path for sign in "*?[") else []
+        matches = matching(place) if any(sign in path for sign in "*?[") else []
         if matches:
             return _from_many([Path(match) for match in matches], path, Path(path).parent.name or "data", form)
         near = suggest(place.name, [p.name for p in place.parent.iterdir()]).strip() if place.parent.is_dir() else ""
@@ -211,43 +210,13 @@ def _from_file(place: Path, where: str, name: str, table: str | None, form: _For
     if head[:4] == b"PAR1":
         form.refuse(f"{where} is Parquet")
         return Raw(_parquet(str(place), where), where, name)
-    if place.suffix.lower() in _PARQUET:
+    if place.suffix.lower() in PARQUET:
         raise DataError("this is not a Parquet file (it does not begin with PAR1)", source=where, fix="Write it again.")
     return _from_bytes(_bytes_of(place, where), where, name, form)
 
 
-def _matching(pattern: Path) -> list[Path]:
-    """The files that a glob matches, sorted."""
-    root = Path(pattern.anchor) if pattern.is_absolute() else Path()
-    parts = pattern.relative_to(root) if pattern.is_absolute() else pattern
-    try:
-        return sorted(file for file in root.glob(str(parts)) if file.is_file())
-    except (ValueError, OSError):
-        return []
-
-
-def _files_of(folder: Path) -> list[Path]:
-    """The tables of a folder: its Parquet files at any depth, or else its delimited files."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
-    parquet = [file for file in files if file.suffix.lower() in _PARQUET]
-    delimited = [file for file in files if file.name.lower().removesuffix(_packing(file)).endswith(_TABLES)]
-    if {"ratings.csv", "u.data", "ratings.dat"} & {file.name for file in files}:
-        raise DataError("this is a MovieLens folder", source=str(folder), fix="Read it with read_movielens(path).")
-    if any(file.suffix == ".inter" for file in files):
-        raise DataError("this is a folder of RecBole files", source=str(folder), fix="Read it with read_recbole(path).")
-    if not parquet and not delimited:
-        raise DataError(
-            "the folder has no Parquet or CSV files", source=str(folder), fix="Name a file, or another folder."
-        )
-    return parquet or delimited
-
-
-def _packing(file: Path) -> str:
-    return file.suffix if file.suffix.lower() in (".gz", ".bz2", ".xz", ".zst") else ""
-
-
 def _from_many(files: list[Path], path: str, name: str, form: _Form) -> Raw:
-    if all(file.suffix.lower() in _PARQUET for file in files):
+    if all(file.suffix.lower() in PARQUET for file in files):
         form.refuse(f"{path} is Parquet")
         folder = Path(path).expanduser()
         # A folder may be partitioned (day=2024-01-01/…): its columns then stand in the paths.
@@ -289,7 +258,7 @@ def _broken_among(files: list[Path], error: BaseException, path: str) -> DataErr
 
 def _from_zip(path: Path, where: str, member: str | None, form: _Form) -> Raw:
     with open_members(path) as members:
-        tables = [name for name in members.names if name.lower().endswith((*_DELIMITED, *_PARQUET))]
+        tables = [name for name in members.names if name.lower().endswith((*_DELIMITED, *PARQUET))]
         chosen = [name for name in tables if member in (name, name.rpartition("/")[2])] if member else tables
         if len(chosen) != 1:
             what = f"no one table '{member}'" if member else f"{len(tables)} tables"

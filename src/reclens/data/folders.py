@@ -1,0 +1,44 @@
+"""The files of a folder or a pattern that hold tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from reclens.errors import DataError
+
+__all__ = ["PARQUET", "files_of", "matching"]
+
+PARQUET: Final = (".parquet", ".pq")
+"""How the names of Parquet files end."""
+_TABLES: Final = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+
+
+def matching(pattern: Path) -> list[Path]:
+    """The files that a glob matches, sorted."""
+    root = Path(pattern.anchor) if pattern.is_absolute() else Path()
+    parts = pattern.relative_to(root) if pattern.is_absolute() else pattern
+    try:
+        return sorted(file for file in root.glob(str(parts)) if file.is_file())
+    except (ValueError, OSError):
+        return []
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The tables of a folder: its Parquet files at any depth, or else its delimited files."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
+    parquet = [file for file in files if file.suffix.lower() in PARQUET]
+    delimited = [file for file in files if file.name.lower().removesuffix(_packing(file)).endswith(_TABLES)]
+    if {"ratings.csv", "u.data", "ratings.dat"} & {file.name for file in files}:
+        raise DataError("this is a MovieLens folder", source=str(folder), fix="Read it with read_movielens(path).")
+    if any(file.suffix == ".inter" for file in files):
+        raise DataError("this is a folder of RecBole files", source=str(folder), fix="Read it with read_recbole(path).")
+    if not parquet and not delimited:
+        raise DataError(
+            "the folder has no Parquet or CSV files", source=str(folder), fix="Name a file, or another folder."
+        )
+    return parquet or delimited
+
+
+def _packing(file: Path) -> str:
+    return file.suffix if file.suffix.lower() in (".gz", ".bz2", ".xz", ".zst") else ""
