@@ -56,7 +56,7 @@ class Vocabulary:
             raise DataError(
                 f"{ids.null_count():,} ids are null", column=ids.name or None, fix="Drop or fill those rows first."
             )
-        self.ids: pl.Series = (ids.unique() if len(ids) < _MANY else number_ids(ids)[0]).sort()
+        self.ids: pl.Series = _distinct(ids)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -135,6 +135,18 @@ class Vocabulary:
     def decode(self, codes: Any) -> pl.Series:
         """Ids of codes; codes must lie in 0 … n-1."""
         return self.ids.gather(np.asarray(codes, dtype=np.int64))
+
+
+def _distinct(ids: pl.Series) -> pl.Series:
+    """Each id once, sorted; dense integers by a table of flags, which is read in order."""
+    if ids.dtype == pl.Int64 and len(ids) >= _MANY:
+        values = ids.to_numpy()
+        low, high = int(values.min()), int(values.max())
+        if high - low <= 8 * len(ids) + 1_000_000:
+            there = np.zeros(high - low + 1, bool)
+            there[values - low] = True
+            return pl.Series(ids.name, np.flatnonzero(there) + low)
+    return (ids.unique() if len(ids) < _MANY else number_ids(ids)[0]).sort()
 
 
 def number_ids(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:

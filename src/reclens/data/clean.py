@@ -23,6 +23,8 @@ Duplicates = Literal["last", "sum", "error"]
 _UNITS: Final = ((1e17, 1e-3, "nanoseconds"), (1e14, 1.0, "microseconds"), (1e11, 1e3, "milliseconds"))
 """Above which number of units since 1970 which unit is meant, and how many microseconds it is. As seconds, 1e11 would
 be the year 5138; as milliseconds it is March 1973, before any log of interest began."""
+_SMALL: Final = 2**31
+"""Two numbers below this make one of 64 bits."""
 _MOST: Final = 1e20
 _TEXT_TIMES: Final = (
     "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y/%m/%d %H:%M:%S%.f",
@@ -107,18 +109,7 @@ def clean_numbers(
         DataError: If a value cannot be used and bad rows are errors.
     """
     if isinstance(values.dtype, pl.String | pl.Categorical | pl.Enum | pl.Object):
-        text = _as_text(values).str.strip_chars()
-        text = text.set(text == "", None)
-        if decimal == ",":
-            swapped = text.str.replace(",", ".", literal=True)
-            numbers = swapped.set(text.str.contains(".", literal=True), None).cast(pl.Float64, strict=False)
-        else:
-            numbers = text.cast(pl.Float64, strict=False)
-        points = decimal is not None or text.str.contains(".", literal=True).any()
-        if numbers.null_count() > text.null_count() and not points:
-            commas = text.str.contains(r"^[+-]?\d+,\d+$")
-            numbers = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-            cleaner.note("decimal commas read as points", int(commas.sum()), f"column '{column}'")
+        numbers, text = _parsed_numbers(_as_text(values), cleaner, column, decimal)
         unreadable = numbers.is_null() & text.is_not_null()
         cleaner.reject(unreadable, values, column=column, problem="{value} is not a number", kind="text for a number")
     elif values.dtype.is_numeric() or isinstance(values.dtype, pl.Boolean | pl.Null):
@@ -135,6 +126,27 @@ def clean_numbers(
     infinite = numbers.is_infinite()
     cleaner.reject(infinite, values, column=column, problem="the number is {value}", kind="an infinite number")
     return numbers.fill_nan(None) if missing_ok else numbers
+
+
+def _parsed_numbers(
+    text: pl.Series, cleaner: Cleaner, column: str, decimal: Literal[".", ","] | None
+) -> tuple[pl.Series, pl.Series]:
+    """Numbers in text, and the text without blanks around it; what is no number is null."""
+    if decimal != ",":
+        numbers = text.cast(pl.Float64, strict=False)
+        if numbers.null_count() == text.null_count():
+            return numbers, text
+    text = text.str.strip_chars()
+    text = text.set(text == "", None)
+    if decimal == ",":
+        swapped = text.str.replace(",", ".", literal=True)
+        return swapped.set(text.str.contains(".", literal=True), None).cast(pl.Float64, strict=False), text
+    numbers = text.cast(pl.Float64, strict=False)
+    if numbers.null_count() > text.null_count() and decimal is None and not text.str.contains(".", literal=True).any():
+        commas = text.str.contains(r"^[+-]?\d+,\d+$")
+        numbers = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+        cleaner.note("decimal commas read as points", int(commas.sum()), f"column '{column}'")
+    return numbers, text
 
 
 def clean_timestamps(
@@ -156,8 +168,7 @@ def clean_timestamps(
         DataError: If a value cannot be used and bad rows are errors, or units are mixed.
     """
     if isinstance(values.dtype, pl.String | pl.Categorical | pl.Enum | pl.Object):
-        text = _as_text(values).str.strip_chars()
-        times = _from_text(text.set(text == "", None), cleaner, column=column, form=form)
+        times = _from_text(_as_text(values), cleaner, column=column, form=form)
     elif values.dtype.is_numeric() or values.dtype == pl.Null:
         times = _from_numbers(values.cast(pl.Float64) if not values.dtype.is_integer() else values, cleaner, column)
     elif values.dtype == pl.Date:
@@ -166,6 +177,8 @@ def clean_timestamps(
         times = _in_utc(values, cleaner, column)
     else:
         raise DataError(f"the column is {values.dtype}, expected times", source=cleaner.source, column=column)
+    if not times.null_count():
+        return times
     missing = values.is_null() | ((_as_text(values).str.strip_chars() == "") if values.dtype == pl.String else False)
     advice = f"Without times, pass columns={{'{TIMESTAMP}': None}}."
     cleaner.reject(missing, values, column=column, problem="the time is missing", kind="a missing time", fix=advice)
@@ -215,6 +228,13 @@ def _from_numbers(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series
 
 
 def _from_text(text: pl.Series, cleaner: Cleaner, *, column: str, form: str | None) -> pl.Series:
+    if form is None:
+        whole = text.cast(pl.Int64, strict=False)
+        # Whole numbers of another size than 20240229 are no days: nothing has to be looked at twice.
+        if whole.null_count() == text.null_count() < len(text) and not whole.is_between(19_000_000, 20_999_999).any():
+            return _from_numbers(whole, cleaner, column)
+    text = text.str.strip_chars()
+    text = text.set(text == "", None)
     if form is None:
         whole, numbers = text.cast(pl.Int64, strict=False), text.cast(pl.Float64, strict=False)
         eight_digits = bool(text.str.contains(r"^(19|20)\d{6}$").all())  # 20240229 is a day
@@ -279,10 +299,10 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
     again = _repeated(frame)
     if how == "error" and again.height:
         repeats = again.filter(~pl.col("pair").is_first_distinct())
-        first = repeats.row(0, named=True)
+        first = frame.row(int(repeats["row"][0]), named=True)
         raise DataError(
             f"user {first[USER]!r} has item {first[ITEM]!r} a second time ({repeats.height:,} rows repeat a pair)",
-            source=cleaner.source, row=first["row"] + 1,
+            source=cleaner.source, row=int(repeats["row"][0]) + 1,
             fix="Choose duplicates='last' or duplicates='sum', or remove the rows.",
         )  # fmt: skip
     merged = _merged(frame, again, how)
@@ -311,10 +331,16 @@ def merge_repeats(frame: pl.DataFrame, how: Duplicates = "last") -> pl.DataFrame
 def _merged(frame: pl.DataFrame, again: pl.DataFrame, how: Duplicates) -> pl.DataFrame:
     if not again.height:
         return frame
-    order = [TIMESTAMP, "row"] if TIMESTAMP in frame.columns else ["row"]
-    last = again.sort(order).unique("pair", keep="last").sort("row")
+    if TIMESTAMP in frame.columns:
+        times = frame[TIMESTAMP].gather(again["row"])
+        if not times.is_sorted():
+            again = again.with_columns(times.alias("time")).sort(
+                "time", maintain_order=True
+            )  # equal times: the later row
+    last = again.filter(pl.col("pair").is_last_distinct())
     if how == "sum":
-        sums = again.group_by("pair").agg(pl.col(WEIGHT).sum().alias("sum"))
+        weights = frame[WEIGHT].gather(again["row"])
+        sums = again.with_columns(weights.alias("sum")).group_by("pair").agg(pl.col("sum").sum())
         added = last.join(sums, on="pair", how="left", maintain_order="left")
         frame = frame.with_columns(frame[WEIGHT].scatter(added["row"], added["sum"]))
     kept = np.ones(frame.height, bool)
@@ -324,18 +350,31 @@ def _merged(frame: pl.DataFrame, again: pl.DataFrame, how: Duplicates) -> pl.Dat
 
 
 def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows of pairs that stand twice or more, with ``row`` and ``pair``; in most data they are few."""
-    pairs = _pair_keys(frame)
-    in_order = np.sort(pairs)
-    twice = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
-    rows = pl.Series(pairs).is_in(pl.Series(twice).implode()).arg_true().to_numpy() if len(twice) else twice
-    return frame[rows].with_columns(pl.Series("row", rows), pl.Series("pair", pairs[rows]))
+    """``row`` and ``pair`` of the rows whose pair stands there twice or more, in their order; in most data few."""
+    pairs = pl.Series("pair", _pair_keys(frame))
+    in_order = pairs.sort().to_numpy()
+    twice = pl.Series(in_order[1:][in_order[1:] == in_order[:-1]])
+    # Few pairs are looked up faster than all rows are counted.
+    again = pairs.is_in(twice.unique().implode()) if len(twice) < len(pairs) / 10 else pairs.is_duplicated()
+    rows = again.arg_true()
+    return pl.DataFrame([rows.alias("row"), pairs.gather(rows)])
 
 
 def _pair_keys(frame: pl.DataFrame) -> np.ndarray:
     """One integer a (user, item) pair, int64, shape (rows,)."""
-    users, items = Vocabulary(frame[USER]), Vocabulary(frame[ITEM])
-    return users.encode(frame[USER]).astype(np.int64) * len(items) + items.encode(frame[ITEM])
+    (users, _), (items, n_items) = _numbers_of(frame[USER]), _numbers_of(frame[ITEM])
+    return users.astype(np.int64) * n_items + items
+
+
+def _numbers_of(ids: pl.Series) -> tuple[np.ndarray, int]:
+    """A number of each id, below the one that is returned: small integers are their own, less the lowest."""
+    if ids.dtype.is_integer() and len(ids) and not ids.null_count():
+        values = ids.cast(pl.Int64).to_numpy()
+        low, high = int(values.min()), int(values.max())
+        if high - low < _SMALL:
+            return values - low, high - low + 1
+    known = Vocabulary(ids)
+    return known.encode(ids), len(known)
 
 
 def _as_text(values: pl.Series) -> pl.Series:

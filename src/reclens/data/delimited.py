@@ -63,7 +63,7 @@ def read_delimited(
     named = header is not False
     quote = _checked(delimiter, quote, escape)
     data = as_utf8(unpack(data, source), source, encoding, header=named)
-    if not data.strip():
+    if not data[:_SAMPLE].strip() and not data.strip():
         raise DataError("the file is empty", source=source, fix="Expected a line of column names, then rows.")
     _refuse_binary(data, source)
     first = data[: data.find(b"\n") if b"\n" in data else len(data)]

@@ -42,7 +42,9 @@ def as_integers(text: pl.Series) -> pl.Series | None:
     whole = text.cast(pl.Int64, strict=False)
     if whole.null_count() != text.null_count():
         return None
-    return whole if (whole.cast(pl.String) == text).all() else None
+    # What can be cast and begins otherwise is no canonical integer: a sign, or zeros that would be lost.
+    padded = (text.str.starts_with("0") & (text.str.len_bytes() > 1)).any()
+    return None if padded or text.str.starts_with("+").any() or text.str.starts_with("-0").any() else whole
 
 
 def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = False) -> pl.Series:

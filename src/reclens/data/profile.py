@@ -177,7 +177,8 @@ def profile(data: Dataset) -> Profile:
     table = data.events
     if not table.height:
         raise DataError("there are no interactions", source=data.name, fix="Check the file, and the filters before.")
-    pairs = table.height if data.is_merged else table.select(USER, ITEM).n_unique()
+    merged = data.card.get("duplicates") is not None
+    pairs = data.interactions.height if merged else table.select(USER, ITEM).n_unique()
     n_users, n_items = len(data.user_vocabulary), len(data.item_vocabulary)
     times = _times(data)
     ratings = table[RATING].cast(pl.Float64) if data.has_ratings else pl.Series(dtype=pl.Float64)
@@ -238,15 +239,41 @@ def _times(data: Dataset) -> dict[str, Any]:
     known = table.select(USER, TIMESTAMP).drop_nulls()
     first, last = known[TIMESTAMP].min(), known[TIMESTAMP].max()
     assert isinstance(first, datetime) and isinstance(last, datetime)
-    at_a_moment = known.group_by(USER, TIMESTAMP).len()
-    latest = at_a_moment.group_by(USER).agg(pl.col("len").sort_by(TIMESTAMP).last())
+    tied_rows, tied_users = _ties(data.user_vocabulary.encode(known[USER]), known[TIMESTAMP].to_physical().to_numpy())
     return {
         "first": first,
         "last": last,
         "span_days": (last - first).total_seconds() / 86_400,
-        "tied_rows": int(at_a_moment.filter(pl.col("len") > 1)["len"].sum()),
-        "users_tied_at_the_end": latest.filter(pl.col("len") > 1).height,
+        "tied_rows": tied_rows,
+        "users_tied_at_the_end": tied_users,
     }
+
+
+def _ties(users: np.ndarray, times: np.ndarray) -> tuple[int, int]:
+    """Rows whose user has another one at the same time, and users whose last two rows have one time.
+
+    Args:
+        users: Codes of users, shape (rows,).
+        times: Times as integers, int64, shape (rows,).
+    """
+    times = times - times.min()
+    unit = 1_000_000 if not (times % 1_000_000).any() else 1  # whole seconds: user and time then fit into one integer
+    span = int(times.max()) // unit + 1
+    if int(users.max() + 1) * span < 2**63:
+        key = pl.Series(users.astype(np.int64) * span + times // unit).sort().to_numpy()
+        ends = np.cumsum(np.bincount(users))
+        ends = np.unique(ends)[1 if ends[0] == 0 else 0 :]
+        alike = key[1:] == key[:-1]
+    else:
+        order = np.lexsort((times, users))
+        user, time = users[order], times[order]
+        ends = np.append(np.flatnonzero(user[1:] != user[:-1]) + 1, len(user))
+        alike = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
+    tied = np.zeros(len(users), bool)
+    tied[1:] |= alike
+    last = int(tied[ends - 1].sum())  # a last row that is like the one before it
+    tied[:-1] |= alike
+    return int(tied.sum()), last
 
 
 def _rating_counts(ratings: pl.Series) -> dict[str, int]:
