@@ -14,6 +14,7 @@
     ├── NotFittedError       a model was asked before it was fitted
     ├── MissingExtraError    an optional library is absent: names the pip line
     └── WorkspaceError       an artefact is missing or in the way, or cannot be written
+        └── NameTakenError   something has that name already, or another process is writing it
 
 Each message says what was seen, what was expected and what to do. ``str(error)`` is made for a terminal.
 """
@@ -29,6 +30,7 @@ __all__ = [
     "IncomparableError",
     "LeakError",
     "MissingExtraError",
+    "NameTakenError",
     "NotEnoughMemoryError",
     "NotFittedError",
     "ProtocolError",
@@ -159,6 +161,10 @@ class MissingExtraError(RecLensError):
 
 class WorkspaceError(RecLensError):
     """An artefact is missing or in the way, or cannot be written; a broken one is a :class:`DataError`."""
+
+
+class NameTakenError(WorkspaceError):
+    """Something has that name already, or another process is writing it."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reclens.errors import UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import NameTakenError, UnknownNameError, UsageError, WorkspaceError
 from reclens.world.policy import Policy
 from reclens.world.population import draw_world
 from reclens.world.settings import WorldSettings, load_world_settings, preset
@@ -253,6 +253,20 @@ def test_a_run_that_is_stopped_leaves_nothing(tiny, tmp_path) -> None:
     (tmp_path / "log").mkdir()
     with pytest.raises(WorkspaceError, match="exists"):
         simulate(tiny, two_arms(tiny), days=4, folder=tmp_path / "log")
+
+
+def test_of_two_runs_into_one_folder_the_second_is_told(tiny, tmp_path) -> None:
+    told: list[bool] = []
+
+    def second(what, done, total, /) -> None:
+        if what == "simulate" and not told:
+            told.append(True)
+            with pytest.raises(NameTakenError, match="being written by another process"):
+                simulate(tiny, two_arms(tiny), days=1, folder=tmp_path / "log")
+
+    simulate(tiny, two_arms(tiny), days=2, folder=tmp_path / "log", progress=second)
+    assert told and [each.name for each in tmp_path.iterdir()] == ["log"]
+    assert len(list((tmp_path / "log" / "impressions").iterdir())) == 2
 
 
 def test_wrong_use_says_so(tiny) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from reclens.drafts import draft_folder
 from reclens.errors import WorkspaceError
 from reclens.report.export_schema import EXPORTS, ExportTable
 
@@ -63,30 +62,26 @@ def write_folder(out: Path) -> Generator[Path]:
     Raises:
         WorkspaceError: If it cannot be written.
     """
-    folder: Path | None = None
     try:
         home = out if out.is_dir() else out.parent
         home.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=home, prefix=".writing-"))
-        folder.chmod(0o755)
-        yield folder
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        for file in files:
-            file.chmod(0o644)
-        if not out.exists():
-            folder.rename(out)
-            return
-        for file in files:
-            place = out / file.relative_to(folder)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(place)
+        with draft_folder(home) as folder:
+            folder.chmod(0o755)
+            yield folder
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            for file in files:
+                file.chmod(0o644)
+            if not out.exists():
+                folder.rename(out)
+                return
+            for file in files:
+                place = out / file.relative_to(folder)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(place)
     except OSError as error:
         raise WorkspaceError(f"{out} cannot be written: {error.strerror or error}. Choose another place.") from error
     except pl.exceptions.PolarsError as error:
         raise WorkspaceError(f"{out} cannot be written: {error}. Choose another place.") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def stage(frames: Iterable[tuple[ExportTable, pl.DataFrame]], folder: Path) -> tuple[Parts, dict[str, int]]:

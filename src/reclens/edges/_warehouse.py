@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from reclens.data.quoting import constant, literal_path
+from reclens.drafts import draft_folder
 from reclens.edges._staging import OVERWRITE, Parts
 from reclens.errors import UsageError, WorkspaceError, first_line
 from reclens.report.export_schema import EXPORTS, ExportTable
@@ -70,8 +70,8 @@ def write_database(parts: Parts, file: Path, schema: str) -> None:
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".writing-") as folder:
-            made = Path(folder) / file.name
+        with draft_folder(file.parent) as folder:
+            made = folder / file.name
             with _connect(made) as connection:
                 _fill(connection, parts, schema, file)
             made.replace(file)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
+from reclens.drafts import draft_file
 from reclens.errors import WorkspaceError
 
 __all__ = ["write_bytes", "write_text"]
@@ -51,14 +51,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def _replace(target: Path, content: bytes, mode: int) -> None:
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".writing-", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(mode)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with draft_file(target.parent) as (draft, file):
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        draft.chmod(mode)
+        draft.replace(target)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
 
+from reclens.drafts import draft_folder
 from reclens.errors import WorkspaceError
 from reclens.schema import (
     CLICKED,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from reclens.world.simulate import Arm
 
 __all__ = ["Day", "DayLog"]
-
-_TRIES: Final = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +80,30 @@ class DayLog:
         )
         self.user_ids, self.item_ids = world.users[USER], world.items[ITEM]
         self._draft: Path | None = None
+        self._written = ExitStack()
 
     def __enter__(self) -> Self:
         if self.folder is None:
             return self
         if self.folder.exists():
             raise WorkspaceError(f"{self.folder} exists. Choose another folder, or remove it first.")
-        draft = self.folder.with_name(f".writing-{self.folder.name}")
         try:
-            _clear(draft)  # what a killed run left
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._written.enter_context(draft_folder(self.folder.parent, name=self.folder.name))
+            draft.chmod(0o755)
             for part in ("impressions", "user_days", "interactions"):
-                (draft / part).mkdir(parents=True)
+                (draft / part).mkdir()
             self.world.users.write_parquet(draft / "users.parquet")
             self.world.items.write_parquet(draft / "items.parquet")
             users, items, days = self.world.history
             pl.DataFrame({USER: self.user_ids.gather(users), ITEM: self.item_ids.gather(items),
                           TIMESTAMP: self._times(days, np.zeros(len(days), np.int64))}
                          ).write_parquet(draft / "history.parquet")  # fmt: skip
-        except OSError as error:
-            _clear(draft)
-            raise self._unwritable(error) from error
+        except BaseException as error:
+            self._written.close()
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from error
+            raise
         self._draft = draft
         return self
 
@@ -116,7 +118,7 @@ class DayLog:
         except OSError as error:
             raise self._unwritable(error) from error
         finally:
-            _clear(self._draft)
+            self._written.close()
 
     def write(self, day: Day, arm_of: np.ndarray) -> None:
         """Write one day."""
@@ -201,21 +203,6 @@ class DayLog:
 
     def _unwritable(self, error: OSError) -> WorkspaceError:
         return WorkspaceError(f"{self.folder} cannot be written: {error.strerror or error}. Choose another place.")
-
-
-def _clear(folder: Path) -> None:
-    """Remove a folder, also one that a thread of an interrupted write still puts a file into."""
-    interrupted: KeyboardInterrupt | None = None
-    for _ in range(_TRIES):
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists():
-                break
-            time.sleep(0.02)
-        except KeyboardInterrupt as error:  # once more while clearing up: that is finished first
-            interrupted = error
-    if interrupted is not None:
-        raise interrupted
 
 
 def _names(names: list[str]) -> pl.Series:
