@@ -20,7 +20,7 @@ from reclens.evaluate.ranker import hold_ranker, judged_metrics, ranker_problems
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.report import build_report, other_names
 from reclens.settings import JobSettings, SegmentSettings, SplitSettings, to_toml
-from reclens.workspace import Workspace, write_text
+from reclens.workspace import Workspace
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset, Segmenter
@@ -84,8 +84,9 @@ def run_job(
         step(f"not compared: no system is called '{settings.compare.baseline}'; name the baseline in [compare]")
     page = build_report(results, comparison=comparison, title=settings.title)
     report = workspace.save_report(page.html, settings.name)
-    write_text(workspace.folder / "reports" / f"{settings.name}.toml", to_toml(settings))
+    workspace.save_text(to_toml(settings), f"{settings.name}.toml")
     step("report written")
+    workspace.check()
     return JobResult(results, comparison, report)
 
 

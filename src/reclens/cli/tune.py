@@ -73,8 +73,8 @@ def tune(
     made = _split(place, data, split, name, reading, seed=seed, overwrite=overwrite)
     search = plan_search(made, model, metric=metric, method=method, trials=trials, seconds=seconds,
                          spaces=_spaces(range_ or []), rng=seed)  # fmt: skip
-    if split is None and name not in [each.name for each in place.list("split")]:
-        place.save(made, name)
+    if split is None and not _keeps(place, name, made):
+        place.save(made, name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
         kernels.warm_up(progress)
         found = _run(place, search, name, overwrite=overwrite, progress=progress)
@@ -108,14 +108,16 @@ def _split(
         reading.refuse_all("--split holds the data")
         return place.load("split", split)
     made = splits.random(load_data(data, reading, seed=seed), test_share=0.1, validation_share=0.1, rng=seed)
-    if name not in [each.name for each in place.list("split")]:
-        return made
-    if place.load("split", name).card["hashes"] != made.card["hashes"]:
-        if not overwrite:
-            raise WorkspaceError(f"the workspace holds another split named '{name}'. Choose another --name, search on "
-                                 "it by --split, or say --overwrite.")  # fmt: skip
-        place.remove("split", name)
+    if not overwrite and name in [each.name for each in place.list("split")] and not _keeps(place, name, made):
+        raise WorkspaceError(f"the workspace holds another split named '{name}'. Choose another --name, search on it "
+                             "by --split, or say --overwrite.")  # fmt: skip
     return made
+
+
+def _keeps(place: Workspace, name: str, made: Split) -> bool:
+    """Whether the workspace has this very split under that name."""
+    kept = name in [each.name for each in place.list("split")]
+    return kept and place.load("split", name).card["hashes"] == made.card["hashes"]
 
 
 def _run(place: Workspace, search: Search, name: str, *, overwrite: bool, progress: Progress) -> Tuning:

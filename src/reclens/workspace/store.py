@@ -1,65 +1,46 @@
 """The workspace: a folder of artefacts, each Parquet files beside a ``card.json``.
 
 ``workspace/<kind>/<name>/``. An artefact is written under a temporary name and renamed, so that a killed run leaves the
-workspace as it was. What is removed goes to ``.trash`` and can be restored. DuckDB reads the Parquet files as tables.
+workspace as it was, and of two processes that save one name exactly one gets it. What is replaced is exchanged in one
+step. What is removed goes to ``.trash`` and can be restored. DuckDB reads the Parquet files as tables.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from reclens.data.kept import reading, write_manifest
-from reclens.errors import UnknownNameError, UsageError, WorkspaceError
+from reclens.drafts import draft_folder, sweep
+from reclens.errors import NameTakenError, UnknownNameError, UsageError, WorkspaceError
 from reclens.schema import versions
+from reclens.workspace.artefact import Artefact, Key, Stamp, cannot, entries, identity_of, read_artefact, stamp_of
 from reclens.workspace.files import write_text
 from reclens.workspace.forms import FORMS
+from reclens.workspace.naming import file_inside, tables_of
 from reclens.workspace.query import Answer, ask
+from reclens.workspace.sealed import named_in
+from reclens.workspace.swap import put, replace
+from reclens.workspace.trash import Cleaned, Removed, drop, new_place, outdated, removed
+from reclens.workspace.whole import read_whole
 
-__all__ = ["KINDS", "Artefact", "Workspace"]
+__all__ = ["KINDS", "Workspace"]
 
 KINDS: Final = (*FORMS, "report")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-@dataclass(frozen=True)
-class Artefact:
-    """What the workspace knows of one artefact.
-
-    Attributes:
-        kind: One of ``KINDS``.
-        name: Its name.
-        created: When it was written, UTC.
-        bytes: Size of its files.
-        path: Its folder.
-        summary: One line on what it is.
-        card: What it was made from and how; empty where that cannot be read.
-    """
-
-    kind: str
-    name: str
-    created: datetime
-    bytes: int
-    path: Path
-    summary: str
-    card: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
-        row = {"kind": self.kind, "name": self.name, "created": self.created.isoformat(timespec="seconds")}
-        return [row | {"bytes": self.bytes, "summary": self.summary}]
+_LOOKS: Final = 3
+_PAUSE: Final = 0.02  # seconds between looks for a name that is not there
 
 
 class Workspace:
@@ -79,6 +60,7 @@ class Workspace:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._opened = identity_of(self.folder)
 
     def save(self, artefact: Any, name: str, *, overwrite: bool = False) -> Path:
         """Write an artefact whole or not at all.
@@ -103,9 +85,20 @@ class Workspace:
 
     def save_report(self, html: str, name: str) -> Path:
         """Write a report to ``reports/NAME.html``, replacing an older one; returns the file."""
-        _check_name(name)
-        path = self.folder / "reports" / f"{name}.html"
-        write_text(path, html)
+        return self.save_text(html, f"{name}.html")
+
+    def save_text(self, text: str, name: str) -> Path:
+        """Write a file to ``reports/NAME``, replacing an older one; returns the file.
+
+        Raises:
+            UsageError: If the name is not a name.
+            WorkspaceError: If it cannot be written, or the workspace has disappeared.
+        """
+        _check_name(name.rpartition(".")[0])
+        self.check(make=True)
+        path = self.folder / "reports" / name
+        write_text(path, text)
+        self.check()
         return path
 
     def expect_free(self, kind: str, name: str, *, overwrite: bool = False) -> None:
@@ -113,51 +106,91 @@ class Workspace:
 
         Raises:
             UsageError: If the name is not a name.
-            WorkspaceError: If the name is taken, or the workspace is a file.
+            NameTakenError: If the name is taken.
         """
         _check_name(name)
         home = self.folder / kind / name
-        if self.folder.exists() and not self.folder.is_dir():
-            raise WorkspaceError(f"{self.folder} is a file, not a workspace folder. Name a folder.")
         if home.exists() and not overwrite:
-            raise WorkspaceError(f"{home} exists. Choose another name, or pass overwrite=True.")
+            raise NameTakenError(f"{home} exists. Choose another name, or pass overwrite=True.")
+
+    def check(self, *, make: bool = False) -> None:
+        """See whether the workspace is there, and the one that was opened.
+
+        Args:
+            make: Make it, if it has never been there.
+
+        Raises:
+            WorkspaceError: If there is none, or it has disappeared since it was opened.
+        """
+        found = identity_of(self.folder)
+        if found is None and make and self._opened is None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise cannot(self.folder, "written", error) from error
+            found = identity_of(self.folder)
+        if self._opened is not None and found != self._opened:
+            raise WorkspaceError(f"{self.folder} has disappeared: it was there when the work began, and was removed or "
+                                 "replaced since. What was kept in it is gone; open the workspace anew.")  # fmt: skip
+        if found is None:
+            raise WorkspaceError(f"there is no workspace at {self.folder}. Check the path; one is made when something "
+                                 "is first saved, as by 'reclens demo'.")  # fmt: skip
+        self._opened = found
 
     def load(self, kind: str, name: str) -> Any:
-        """Read an artefact.
+        """Read an artefact: all of it as one save wrote it, also while others write.
 
         Raises:
             UnknownNameError: If there is no such kind or name.
             DataError: If the artefact is broken.
         """
-        folder = self._find(kind, name)
-        with reading(folder, kind, fix="Make it again."):
-            return FORMS[kind][2](folder)
+
+        def read(places: Mapping[Key, Path]) -> Any:
+            with reading(places[kind, name], kind, fix="Make it again."):
+                return FORMS[kind][2](places[kind, name])
+
+        return read_whole(self.folder, [(kind, name)], self._find, read)
 
     def list(self, kind: str | None = None) -> list[Artefact]:
-        """The artefacts, newest first.
+        """The artefacts, newest first; what vanishes meanwhile is not among them.
 
         Raises:
             UnknownNameError: If there is no such kind.
+            WorkspaceError: If the folder may not be read.
         """
-        if kind is not None and kind not in KINDS:
-            raise UnknownNameError("kind of artefact", kind, KINDS)
-        kinds = [kind] if kind else KINDS
-        folders = (folder for folder in self.folder.glob("*/*/") if folder.parent.name in kinds)
-        found = [_read_artefact(folder) for folder in folders if (folder / "card.json").is_file()]
-        return sorted(found, key=lambda each: (each.created, each.kind, each.name), reverse=True)
+        found = (read_artefact(folder) for each in _kinds(kind) for folder in self._folders(each))
+        artefacts = [each for each in found if each is not None]
+        return sorted(artefacts, key=lambda each: (each.created, each.kind, each.name), reverse=True)
+
+    def stamps(self) -> tuple[tuple[str, str, int, int], ...]:
+        """What tells whether :meth:`list` would give something else: kind, name and identity of each card."""
+        found = ((folder, stamp_of(folder)) for kind in KINDS for folder in self._folders(kind))
+        return tuple(sorted((folder.parent.name, folder.name, *stamp) for folder, stamp in found if stamp is not None))
 
     def card(self, kind: str, name: str) -> str:
         """The card of an artefact, as JSON text: what it was made from and how."""
-        return (self._find(kind, name) / "card.json").read_text(encoding="utf-8")
+        return read_whole(self.folder, [(kind, name)], self._find,
+                          lambda places: (places[kind, name] / "card.json").read_text(encoding="utf-8"))  # fmt: skip
 
     def remove(self, kind: str, name: str) -> Path:
-        """Move an artefact to the trash; :meth:`restore` brings it back. Returns where it lies."""
-        folder = self._find(kind, name)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        bin_ = self.folder / ".trash" / kind / f"{name}@{stamp}"
-        bin_.parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(bin_)
-        return bin_
+        """Move an artefact to the trash; :meth:`restore` brings it back. Returns where it lies.
+
+        Raises:
+            UnknownNameError: If there is no such kind or name.
+            WorkspaceError: If it cannot be moved.
+        """
+        self._find(kind, name)
+        home = self.folder / kind / name
+        try:
+            while not put(home, place := self._spare(kind, name)):
+                pass
+        except FileNotFoundError:
+            self._find(kind, name)  # removed by another process: it is unknown by now
+            raise
+        except OSError as error:
+            raise cannot(home, "removed", error) from error
+        self._expire(kind)
+        return place
 
     def restore(self, kind: str, name: str, *, created: datetime | None = None) -> Path:
         """Bring the artefact of that name that was removed last back; returns its folder.
@@ -169,20 +202,63 @@ class Workspace:
 
         Raises:
             UnknownNameError: If the trash holds none.
-            WorkspaceError: If the name is in use again.
+            NameTakenError: If the name is in use again.
+            WorkspaceError: If it cannot be moved.
         """
-        removed = sorted((self.folder / ".trash" / kind).glob("*@*"))
-        mine = [path for path in removed if path.name.rpartition("@")[0] == name]
-        if created is not None:
-            mine = [path for path in mine if _read_artefact(path).created == created]
-        if not mine:
-            raise UnknownNameError(f"removed {kind}", name, {path.name.rpartition("@")[0] for path in removed})
         home = self.folder / kind / name
-        if home.exists():
-            raise WorkspaceError(f"{home} exists again: remove it first, then restore.")
-        home.parent.mkdir(parents=True, exist_ok=True)
-        mine[-1].rename(home)
-        return home
+        lying = removed(self._trash, kind) if kind in KINDS else []
+        for each in lying:
+            found = read_artefact(each.path)
+            if each.name != name or (created is not None and (found is None or found.created != created)):
+                continue
+            try:
+                home.parent.mkdir(exist_ok=True)
+                if not put(each.path, home):
+                    raise NameTakenError(f"{home} exists again: remove it first, then restore.")
+            except FileNotFoundError:  # restored, or gone, by another process
+                continue
+            except OSError as error:
+                raise cannot(home, "written", error) from error
+            return home
+        raise UnknownNameError(f"removed {kind}", name, {each.name for each in lying})
+
+    def trash(self) -> list[Removed]:
+        """What was removed or replaced and can be restored, newest first.
+
+        Of each name the 5 copies that were removed last are kept, for 30 days: older ones leave when something of their
+        kind comes in, and by :meth:`clean`.
+        """
+        return removed(self._trash)
+
+    def empty_trash(self, *, kind: str | None = None, name: str | None = None, days: float = 0.0) -> list[Removed]:
+        """Delete what lies in the trash for good, or a part of it; returns what was deleted.
+
+        Args:
+            kind: Only this kind.
+            name: Only what had this name.
+            days: Only what was removed at least so many days ago.
+
+        Raises:
+            UnknownNameError: If there is no such kind, or nothing of that name in the trash.
+            WorkspaceError: If it cannot be deleted.
+        """
+        _kinds(kind)
+        if not days >= 0:
+            raise UsageError(f"days is {days:g}, expected 0 or more.")
+        lying = [each for each in self.trash() if kind in (None, each.kind)]
+        if name is not None and name not in [each.name for each in lying]:
+            raise UnknownNameError("name in the trash", name, {each.name for each in lying})
+        last = datetime.now(UTC) - timedelta(days=min(days, 1e5))
+        return self._drop([each for each in lying if name in (None, each.name) and each.removed <= last])
+
+    def clean(self) -> Cleaned:
+        """Remove what killed runs left and nobody writes any more, and the copies that the trash no longer keeps.
+
+        Raises:
+            WorkspaceError: If that cannot be removed.
+        """
+        places = (self.folder / each for each in (".", *FORMS, "reports", ".trash"))
+        return Cleaned(sweep(places), tuple(self._drop(outdated(self.trash(), now=datetime.now(UTC)))))
 
     def query(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> Answer:
         """Run a query over the artefacts; :meth:`tables` names the tables.
@@ -198,7 +274,22 @@ class Workspace:
             UsageError: If it is not a single SELECT, DuckDB refuses it, or it takes too long or too much memory.
             WorkspaceError: If a table cannot be read.
         """
-        return ask(self._files(), query, limit=limit, seconds=seconds)
+        tables = tables_of(self.folder, self.list())
+        named = named_in(query, {name: file for name, (_, file) in tables.items()})
+        began: float | None = None
+
+        def answer(places: Mapping[Key, Path]) -> Answer:
+            nonlocal began
+            left = seconds if seconds is None or began is None else max(seconds + began - time.monotonic(), 1e-3)
+            began = began or time.monotonic()
+            files = {name: file for name, (_, file) in tables.items()}
+            for name in named:
+                kind, owner, table = tables[name][0]
+                file = file_inside(self.folder, places[kind, owner] / f"{table}.parquet")
+                files[name] = file or files[name]
+            return ask(files, query, limit=limit, seconds=left)
+
+        return read_whole(self.folder, sorted({tables[name][0][:2] for name in named}), self._find, answer)
 
     def sql(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> pl.DataFrame:
         """The rows of :meth:`query`, whether or not there are more."""
@@ -222,87 +313,92 @@ class Workspace:
     def table_name(self, kind: str, name: str, table: str) -> str | None:
         """What :meth:`sql` calls a table of an artefact, such as ``split_demo_train``; None if there is none."""
         mine = (kind, name, table)
-        return next((each for each, (owner, _) in self._owned().items() if owner == mine), None)
+        owners = tables_of(self.folder, self.list())
+        return next((each for each, (owner, _) in owners.items() if owner == mine), None)
 
     def _files(self) -> dict[str, Path]:
         """The Parquet files by the name of their table."""
-        return {name: place for name, (_, place) in self._owned().items()}
+        return {name: place for name, (_, place) in tables_of(self.folder, self.list()).items()}
 
-    def _owned(self) -> dict[str, tuple[tuple[str, str, str], Path]]:
-        """Name of a table -> (kind, name of the artefact, table) and its file; a link that leads out is none of them.
+    def _find(self, kind: str, name: str) -> Stamp:
+        """The identity of an artefact's card, which every save changes.
 
-        SQL does not tell upper from lower case, nor ``a-b`` from ``a_b``: where two would be one, the one that is
-        written as its name keeps it, and the others get a mark.
+        Raises:
+            UnknownNameError: If there is no such kind or name.
+            WorkspaceError: If the workspace has disappeared.
         """
-        root = self.folder.resolve()
-        places = {
-            (artefact.kind, artefact.name, file.stem): file.resolve()
-            for artefact in self.list()
-            for file in artefact.path.glob("*.parquet")
-        }
-        found: dict[str, tuple[tuple[str, str, str], Path]] = {}
-        taken: set[str] = set()
-        plain = {owner: re.sub(r"\W", "_", "_".join(owner)) for owner in places}
-        for owner in sorted(places, key=lambda each: (plain[each] != "_".join(each), each[1] != each[1].lower(), each)):
-            place, name = places[owner], plain[owner]
-            if place.is_file() and place.is_relative_to(root):
-                if name.casefold() in taken:
-                    name += f"_{hashlib.sha256('/'.join(owner).encode()).hexdigest()[:6]}"
-                taken.add(name.casefold())
-                found[name] = (owner, place)
-        return found
+        _kinds(kind)
+        names: list[str] = []
+        for _ in range(_LOOKS):
+            names = [folder.name for folder in self._folders(kind)]
+            stamp = stamp_of(self.folder / kind / name) if name in names else None
+            if stamp is not None:
+                return stamp
+            # Where folders cannot be exchanged, a name that is being replaced is missing for a moment.
+            time.sleep(_PAUSE)
+        if self._opened is not None:
+            self.check()
+        where = "" if self._opened else " (no workspace is there)"
+        raise UnknownNameError(f"{kind} in {self.folder}{where}", name, names)
 
-    def _find(self, kind: str, name: str) -> Path:
-        names = [each.name for each in self.list(kind)]
-        if name not in names:
-            raise UnknownNameError(f"{kind} in {self.folder}", name, names)
-        return self.folder / kind / name
+    def _folders(self, kind: str) -> list[Path]:
+        """The folders of a kind, without those that are being written."""
+        try:
+            return entries(self.folder / kind)
+        except OSError as error:
+            raise cannot(self.folder / kind, "read", error) from error
+
+    @property
+    def _trash(self) -> Path:
+        return self.folder / ".trash"
+
+    def _spare(self, kind: str, name: str) -> Path:
+        return new_place(self._trash, kind, name)
+
+    def _expire(self, kind: str) -> None:
+        """Let old copies leave the trash; that it cannot be done is no reason for a save to fail."""
+        with suppress(OSError):
+            drop(self._trash, outdated(removed(self._trash, kind), now=datetime.now(UTC)))
+
+    def _drop(self, items: Sequence[Removed]) -> list[Removed]:
+        try:
+            return drop(self._trash, items) if items else []
+        except OSError as error:
+            raise cannot(self._trash, "emptied", error) from error
 
     def _write(self, kind: str, name: str, write: Callable[[Path], dict[str, Any]], *, overwrite: bool) -> Path:
-        _check_name(name)
+        self.expect_free(kind, name, overwrite=overwrite)
         home = self.folder / kind / name
-        if home.exists() and not overwrite:
-            raise WorkspaceError(f"{home} exists. Choose another name, or pass overwrite=True.")
-        with _writing(home) as folder:
-            card = write(folder)
-            head = {"kind": kind, "name": name, "created": datetime.now(UTC).isoformat(), "versions": versions()}
-            (folder / "card.json").write_text(json.dumps(head | card, indent=1, default=str), encoding="utf-8")
-            write_manifest(folder)
-            if home.exists():
-                self.remove(kind, name)
-            folder.rename(home)
+        self.check(make=True)
+        try:
+            home.parent.mkdir(exist_ok=True)
+            with draft_folder(home.parent) as folder:
+                folder.chmod(0o755)
+                card = write(folder)
+                head = {"kind": kind, "name": name, "created": datetime.now(UTC).isoformat(), "versions": versions()}
+                (folder / "card.json").write_text(json.dumps(head | card, indent=1, default=str), encoding="utf-8")
+                write_manifest(folder)
+                self.check()
+                if overwrite:
+                    replace(folder, home, lambda: self._spare(kind, name))
+                while not overwrite and not put(folder, home):
+                    self.expect_free(kind, name)
+        except OSError as error:
+            self.check()
+            raise cannot(home, "written", error) from error
+        except pl.exceptions.PolarsError as error:
+            raise WorkspaceError(f"{home} cannot be written: {error}. Choose another place.") from error
+        if overwrite:
+            self._expire(kind)
         return home
 
 
-@contextmanager
-def _writing(home: Path) -> Generator[Path]:
-    """A temporary folder beside ``home``, which is removed unless it was renamed."""
-    folder: Path | None = None
-    try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=home.parent, prefix=".writing-"))
-        folder.chmod(0o755)
-        yield folder
-    except OSError as error:
-        raise WorkspaceError(f"{home} cannot be written: {error.strerror or error}. Choose another place.") from error
-    except pl.exceptions.PolarsError as error:
-        raise WorkspaceError(f"{home} cannot be written: {error}. Choose another place.") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+def _kinds(kind: str | None) -> Sequence[str]:
+    if kind is not None and kind not in KINDS:
+        raise UnknownNameError("kind of artefact", kind, KINDS)
+    return [kind] if kind else KINDS
 
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(f"'{name}' is no name for an artefact: use letters, digits, '.', '_' and '-'.")
-
-
-def _read_artefact(folder: Path) -> Artefact:
-    try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        created = datetime.fromisoformat(card["created"])
-    except (OSError, ValueError, KeyError):
-        card, created = {}, datetime.fromtimestamp(0, UTC)
-    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-    summary = str(card.get("summary", "")) if card else "broken: its card cannot be read"
-    return Artefact(folder.parent.name, folder.name, created, size, folder, summary, card)

@@ -1,0 +1,116 @@
+"""One artefact as it lies in the workspace, and how it is read while others write."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from reclens.errors import WorkspaceError
+
+__all__ = ["Artefact", "Key", "Stamp", "cannot", "entries", "identity_of", "read_artefact", "stamp_of"]
+
+Key = tuple[str, str]
+"""Kind and name."""
+
+Stamp = tuple[int, int]
+"""What tells one save of an artefact from the next: inode and time of its card."""
+
+_TURNS: Final = 60
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """What the workspace knows of one artefact.
+
+    Attributes:
+        kind: One of ``KINDS``.
+        name: Its name.
+        created: When it was written, UTC.
+        bytes: Size of its files.
+        path: Its folder.
+        summary: One line on what it is.
+        card: What it was made from and how; empty where that cannot be read.
+    """
+
+    kind: str
+    name: str
+    created: datetime
+    bytes: int
+    path: Path
+    summary: str
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        row = {"kind": self.kind, "name": self.name, "created": self.created.isoformat(timespec="seconds")}
+        return [row | {"bytes": self.bytes, "summary": self.summary}]
+
+
+def read_artefact(folder: Path) -> Artefact | None:
+    """What the workspace knows of an artefact; None if there is none, as when it was removed a moment ago."""
+    found: Artefact | None = None
+    stamp = stamp_of(folder)
+    for _ in range(_TURNS):
+        if stamp is None:
+            return None
+        found = _read(folder)
+        before, stamp = stamp, stamp_of(folder)
+        if before == stamp:
+            break
+    return found
+
+
+def stamp_of(folder: Path) -> Stamp | None:
+    """Identity of the card of an artefact, which every save changes; None if it is not there."""
+    try:
+        found = (folder / "card.json").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def entries(folder: Path, *, suffix: str | None = None) -> list[Path]:
+    """The folders in a folder, or its files of one suffix, without hidden ones; none where there is no such folder."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+        return sorted(Path(each.path) for each in found if not each.name.startswith(".")
+                      and (each.is_dir() if suffix is None else each.name.endswith(suffix)))  # fmt: skip
+    return []
+
+
+def cannot(place: Path, what: str, error: OSError) -> WorkspaceError:
+    """The error that says what the system refused."""
+    return WorkspaceError(f"{place} cannot be {what}: {error.strerror or error}. Choose another place, or see to the "
+                          "rights and the space that it needs.")  # fmt: skip
+
+
+def identity_of(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one of its name; None where there is none."""
+    try:
+        found = folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise cannot(folder, "read", error) from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise WorkspaceError(f"{folder} is a file, not a workspace folder. Name a folder.")
+    return found.st_dev, found.st_ino
+
+
+def _read(folder: Path) -> Artefact:
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        created = datetime.fromisoformat(card["created"])
+    except (OSError, ValueError, KeyError, TypeError):
+        card, created = {}, datetime.fromtimestamp(0, UTC)
+    size = 0
+    with suppress(OSError), os.scandir(folder) as files:
+        size = sum(each.stat().st_size for each in files if each.is_file())
+    summary = str(card.get("summary", "")) if card else "broken: its card cannot be read"
+    return Artefact(folder.parent.name, folder.name, created, size, folder, summary, card)

@@ -1,0 +1,102 @@
+"""Giving a finished folder its name: at once, once, and without a moment in which the name does not exist."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["put", "replace"]
+
+_TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
+"""What a rename of a folder says when something has the name; which, depends on the system."""
+
+_CANNOT: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+def put(folder: Path, home: Path) -> bool:
+    """Rename a folder to a name that nothing has; whether it was free. Of several processes exactly one gets it.
+
+    Raises:
+        OSError: If it cannot be renamed for another reason.
+    """
+    try:
+        folder.rename(home)
+    except OSError as error:
+        if error.errno in _TAKEN and os.path.lexists(home):
+            return False
+        raise
+    return True
+
+
+def replace(folder: Path, home: Path, spare: Callable[[], Path]) -> None:
+    """Rename a folder to a name, whatever has it; what had it goes to a spare place.
+
+    The two are exchanged in one step, so that whoever looks finds the old or the new one. Where the file system cannot
+    do that (Windows, some network drives), the old one is moved away first, and the name is missing for a moment.
+
+    Args:
+        folder: The new folder.
+        home: Where it goes.
+        spare: Gives a place that does not exist, on the same file system, for what was at ``home``.
+
+    Raises:
+        OSError: If it cannot be renamed.
+    """
+    new = folder
+    while not put(new, home):
+        # To the place of the old one first: killed between the two steps, nothing but a copy too many is left.
+        while not put(new, place := spare()):
+            pass
+        new = place
+        try:
+            if _exchange(new, home):
+                return
+            home.rename(spare())
+        except FileNotFoundError:  # removed by another process: the name is free again
+            if not new.exists():
+                raise
+        except OSError:
+            new.rename(folder)
+            raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap the names of two folders in one step; False where the system cannot.
+
+    Raises:
+        OSError: If one of them does not exist, or may not be renamed.
+    """
+    call = _system_call()
+    if call is None:
+        return False
+    import ctypes
+
+    ctypes.set_errno(0)
+    if call(os.fsencode(one), os.fsencode(other)) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _CANNOT:
+        return False
+    raise OSError(code, os.strerror(code), str(one), None, str(other))
+
+
+@functools.cache
+def _system_call() -> Callable[[bytes, bytes], int] | None:
+    """``renameat2`` of Linux or ``renamex_np`` of macOS, told to exchange."""
+    if sys.platform not in ("linux", "darwin"):
+        return None
+    import ctypes
+
+    library: Any = ctypes.CDLL(None, use_errno=True)
+    exchange = 2  # RENAME_EXCHANGE and RENAME_SWAP
+    if sys.platform == "darwin":
+        found = getattr(library, "renamex_np", None)
+        return None if found is None else lambda one, other: int(found(one, other, exchange))
+    found = getattr(library, "renameat2", None)
+    here = -100  # AT_FDCWD: paths are those of the process
+    return None if found is None else lambda one, other: int(found(here, one, here, other, exchange))

@@ -1,0 +1,73 @@
+"""Reading artefacts whole, as one save wrote each of them, while others save, replace and remove.
+
+An artefact is several files, and a save may exchange its folder between two of them. So what was read counts only if
+the artefact still lies where it was read. Where it does not, it is read once more where it lies now: what is replaced
+or removed goes to the trash as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from reclens.errors import RecLensError, WorkspaceError
+from reclens.workspace.artefact import Key, Stamp, entries, stamp_of
+
+__all__ = ["read_whole"]
+
+Found = TypeVar("Found")
+
+_TURNS: Final = 60
+_LONGEST: Final = 0.2  # seconds between two turns
+
+
+def read_whole(
+    folder: Path, keys: Sequence[Key], find: Callable[[str, str], Stamp], read: Callable[[Mapping[Key, Path]], Found]
+) -> Found:
+    """Read some artefacts together.
+
+    Args:
+        folder: The workspace.
+        keys: Kinds and names of the artefacts.
+        find: Gives the stamp of one, or raises where it is unknown.
+        read: Reads them from the folders that it is given.
+
+    Raises:
+        WorkspaceError: If they are replaced, and the trash emptied, faster than they can be read.
+    """
+    for turn in range(_TURNS):
+        stamps = {key: find(*key) for key in keys}
+        places: Mapping[Key, Path] | None = {(kind, name): folder / kind / name for kind, name in keys}
+        while places is not None:
+            found, failed = _tried(read, places)
+            if all(stamp_of(places[key]) == stamps[key] for key in keys):
+                if failed is not None:
+                    raise failed
+                return found  # type: ignore[return-value]
+            places = _moved(folder, stamps)
+        time.sleep(min(0.001 * 2**turn, _LONGEST))
+    names = ", ".join(f"{kind} {name}" for kind, name in keys)
+    raise WorkspaceError(f"{names}: replaced faster than it can be read. Read it when the writing is over.")
+
+
+def _tried(
+    read: Callable[[Mapping[Key, Path]], Found], places: Mapping[Key, Path]
+) -> tuple[Found | None, RecLensError | OSError | None]:
+    try:
+        return read(places), None
+    except (RecLensError, OSError) as error:
+        return None, error
+
+
+def _moved(folder: Path, stamps: Mapping[Key, Stamp]) -> dict[Key, Path] | None:
+    """Where the artefacts of these stamps lie now; None if the trash has let go of one."""
+    found: dict[Key, Path] = {}
+    for (kind, name), stamp in stamps.items():
+        lying = (each for each in entries(folder / ".trash" / kind) if each.name.startswith(f"{name}@"))
+        place = next((each for each in (folder / kind / name, *lying) if stamp_of(each) == stamp), None)
+        if place is None:
+            return None
+        found[kind, name] = place
+    return found
