@@ -190,7 +190,7 @@ def test_lists_of_names(run, tmp_path: Path) -> None:
         (["data", "info", "nowhere.zip"], "nowhere.zip"),
         (["data", "split", "--method", "rnadom"], "Did you mean 'random'"),
         (["data", "fetch", "ml-2m"], "Did you mean"),
-        (["fit", "popular", "--data", "truth.csv", "--workspace", "truth.csv"], "cannot be written"),
+        (["fit", "popular", "--data", "truth.csv", "--workspace", "truth.csv"], "is a file, not a workspace"),
     ],
 )
 def test_wrong_use_is_one_clear_message(run, files: Path, arguments: list[str], says: str) -> None:

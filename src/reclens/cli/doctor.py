@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -13,7 +14,10 @@ __all__ = ["doctor"]
 
 
 def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption = Format.table) -> None:
-    """Check versions, compiled loops, threads and the workspace. Exit status 1 if something is wrong."""
+    """Check versions, compiled loops, threads and the workspace, and remove what killed runs left in it.
+
+    Exit status 1 if something is wrong.
+    """
     import os
     import time
 
@@ -39,6 +43,26 @@ def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption 
     writable = os.access(place, os.W_OK)
     rows.append({"check": "workspace", "result": f"{workspace} {'can' if writable else 'cannot'} be written",
                  "well": writable})  # fmt: skip
+    if workspace.exists():
+        rows += _tidied(workspace)
     emit(table_of("Doctor", rows), format=format, out=None)
     if not all(row["well"] for row in rows):
         raise typer.Exit(1)
+
+
+def _tidied(folder: Path) -> list[dict[str, Any]]:
+    """Remove what killed runs left, and say what lies in the trash."""
+    from reclens.errors import RecLensError
+    from reclens.workspace import Workspace
+
+    what = "temporary folders of killed runs"
+    try:
+        place = Workspace(folder)
+        drafts, lying = place.clean().drafts, place.trash()
+    except RecLensError as error:
+        return [{"check": what, "result": str(error), "well": False}]
+    size = sum(each.bytes for each in lying)
+    return [
+        {"check": what, "result": f"{drafts.count:,} found and removed, {drafts.bytes:,} bytes", "well": True},
+        {"check": "trash", "result": f"{len(lying):,} copies, {size:,} bytes", "well": True},
+    ]

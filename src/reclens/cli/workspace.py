@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reclens.cli.given import expect_workspace, refuse_unused
 from reclens.cli.shared import Format, FormatOption, OutOption, WorkspaceOption
 
-__all__ = ["app", "list_artefacts", "remove", "restore", "show", "sql"]
+if TYPE_CHECKING:
+    from reclens.workspace import Workspace
+
+__all__ = ["app", "clean", "empty_trash", "list_artefacts", "remove", "restore", "show", "sql", "trash"]
 
 app = typer.Typer(help="What is kept in the workspace.", no_args_is_help=True)
 
-Kind = Annotated[str, typer.Argument(help="dataset, split, model, run, evaluation, comparison, tuning")]
+Kind = Annotated[str, typer.Argument(help="dataset, split, model, pipeline, run, evaluation, comparison, tuning")]
 Name = Annotated[str, typer.Argument(help="Name of the artefact.")]
 Folder = Path("workspace")
+
+
+def _there(folder: Path) -> Workspace:
+    """The workspace, which has to be there: an empty table would hide a mistyped path."""
+    from reclens.workspace import Workspace
+
+    expect_workspace(folder)
+    return Workspace(folder)
 
 
 @app.command("list")
@@ -27,32 +38,33 @@ def list_artefacts(
     out: OutOption = None,
 ) -> None:
     """List the artefacts, newest first."""
-    from reclens.cli.shared import emit, table_of
-    from reclens.workspace import Workspace
+    from reclens.cli.shared import emit, say, table_of
 
-    expect_workspace(workspace)
-    rows = [row for artefact in Workspace(workspace).list(kind) for row in artefact.to_dicts()]
+    place = _there(workspace)
+    rows = [row for artefact in place.list(kind) for row in artefact.to_dicts()]
     emit(
         table_of(str(workspace), rows, columns=["kind", "name", "created", "bytes", "summary"]), format=format, out=out
     )
+    lying = place.trash()
+    if lying:
+        say(f"and in the trash {len(lying):,} copies of {sum(each.bytes for each in lying):,} bytes: reclens workspace "
+            "trash")  # fmt: skip
 
 
 @app.command()
 def show(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     """Show the card of an artefact: what it was made from and how."""
     from reclens.cli.shared import put
-    from reclens.workspace import Workspace
 
-    put(Workspace(workspace).card(kind, name))
+    put(_there(workspace).card(kind, name))
 
 
 @app.command()
 def remove(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     """Move an artefact to the trash of the workspace."""
     from reclens.cli.shared import say
-    from reclens.workspace import Workspace
 
-    Workspace(workspace).remove(kind, name)
+    _there(workspace).remove(kind, name)
     say(f"removed; bring it back with: reclens workspace restore {kind} {name}")
 
 
@@ -60,10 +72,52 @@ def remove(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
 def restore(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     """Bring back what was removed last under that name."""
     from reclens.cli.shared import say
-    from reclens.workspace import Workspace
 
-    expect_workspace(workspace)
-    say(f"restored to {Workspace(workspace).restore(kind, name)}")
+    say(f"restored to {_there(workspace).restore(kind, name)}")
+
+
+@app.command()
+def trash(workspace: WorkspaceOption = Folder, format: FormatOption = Format.table, out: OutOption = None) -> None:
+    """List what was removed or replaced and can be restored, with its size."""
+    from reclens.cli.shared import emit, say, table_of
+    from reclens.workspace.trash import COPIES, DAYS
+
+    lying = _there(workspace).trash()
+    rows = [row for each in lying for row in each.to_dicts()]
+    emit(table_of("Trash", rows, columns=["kind", "name", "removed", "bytes"]), format=format, out=out)
+    say(f"{len(lying):,} copies of {sum(each.bytes for each in lying):,} bytes. Of each name the {COPIES} that were "
+        f"removed last are kept, for {DAYS} days; 'reclens workspace empty-trash' deletes them now.")  # fmt: skip
+
+
+@app.command("empty-trash")
+def empty_trash(
+    kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Only what had this name.")] = None,
+    days: Annotated[float, typer.Option("--days", help="Only what was removed at least so many days ago.")] = 0.0,
+    workspace: WorkspaceOption = Folder,
+) -> None:
+    """Delete what lies in the trash, for good.
+
+    Examples:
+      reclens workspace empty-trash
+
+      reclens workspace empty-trash model demo-ease --days 7
+    """
+    from reclens.cli.shared import say
+
+    gone = _there(workspace).empty_trash(kind=kind, name=name, days=days)
+    say(f"deleted {len(gone):,} copies of {sum(each.bytes for each in gone):,} bytes")
+
+
+@app.command()
+def clean(workspace: WorkspaceOption = Folder, format: FormatOption = Format.table, out: OutOption = None) -> None:
+    """Remove what killed runs left half-written, and the copies that the trash no longer keeps.
+
+    What another process writes at this moment stays.
+    """
+    from reclens.cli.shared import emit, table_of
+
+    emit(table_of("Cleaned", _there(workspace).clean().to_dicts()), format=format, out=out)
 
 
 @app.command()
@@ -82,11 +136,9 @@ def sql(
       reclens workspace sql "SELECT avg(\"ndcg@10\") FROM evaluation_demo_ease_per_user"
     """
     from reclens.cli.shared import emit, keep_interrupts, say, table_of, working
-    from reclens.workspace import Workspace
 
-    expect_workspace(workspace)
+    place = _there(workspace)
     keep_interrupts()
-    place = Workspace(workspace)
     if query is None:
         refuse_unused(ctx, "without a query", "limit", "seconds")
         emit(table_of("Views", [{"view": name} for name in place.views()], columns=["view"]), format=format, out=out)
