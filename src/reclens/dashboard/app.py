@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from reclens.dashboard import store
 from reclens.dashboard.login import Login, is_allowed, read_login
 from reclens.dashboard.navigation import Page, pages
 from reclens.dashboard.show import plain
@@ -27,7 +28,11 @@ def main(folder: str | None = None) -> None:
     asked = _asked()
     if not _let_in(asked):
         return
-    workspace = Workspace(folder or asked.workspace)
+    try:
+        workspace = Workspace(folder or asked.workspace)
+    except RecLensError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
     sections: dict[str, list[st.Page]] = {}
     for each in pages():
         place = st.Page(_drawer(each, workspace), title=each.title, icon=each.icon, url_path=each.path,
@@ -42,8 +47,13 @@ def main(folder: str | None = None) -> None:
 def draw_page(page: Page, workspace: Workspace) -> None:
     """Draw one page; what the library refuses is said in its own words, and anything else is a fault that is shown."""
     try:
+        store.begin(workspace)
         page.show(workspace)
-    except RecLensError as error:
+        store.end()
+    except Exception as error:
+        store.redraw_if_changed(workspace)
+        if not isinstance(error, RecLensError):
+            raise
         st.error(plain(str(error)), icon=":material/error:")
 
 

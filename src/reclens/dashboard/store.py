@@ -6,20 +6,24 @@ What was loaded is kept by (folder, kind, name, when it was written): an artefac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
+from reclens.errors import RecLensError
 from reclens.evaluate import Comparison, Evaluation, compare
 from reclens.evaluate.compare import Intervals
 from reclens.evaluate.views import crossed as crossed_by
 from reclens.schema import USER
-from reclens.workspace import KINDS, Artefact, Workspace
+from reclens.workspace import Artefact, Workspace
 
 __all__ = [
     "averaged",
+    "begin",
     "compared",
     "crossed",
+    "end",
     "evaluations",
     "fits",
     "listing",
@@ -27,9 +31,12 @@ __all__ = [
     "names",
     "newest_together",
     "popular_of",
+    "redraw_if_changed",
     "shared",
     "split_of",
 ]
+
+_BEGAN, _REDRAWN, _TURNS = "_began_with", "_redrawn", 5
 
 _MOST = 6
 """Runs that are chosen to begin with."""
@@ -37,7 +44,7 @@ _MOST = 6
 
 def listing(workspace: Workspace, kind: str | None = None) -> list[Artefact]:
     """The artefacts, newest first."""
-    found = _listing(str(workspace.folder), _written(workspace))
+    found = _listing(str(workspace.folder), workspace.stamps())
     return [each for each in found if kind is None or each.kind == kind]
 
 
@@ -55,6 +62,29 @@ def load(workspace: Workspace, kind: str, name: str) -> Any:
     """
     stamp = next((each.created.isoformat() for each in listing(workspace, kind) if each.name == name), "")
     return _load(str(workspace.folder), kind, name, stamp)
+
+
+def begin(workspace: Workspace) -> None:
+    """Note what a page begins with."""
+    st.session_state[_BEGAN] = workspace.stamps()
+
+
+def end() -> None:
+    """Note that a page is drawn."""
+    st.session_state[_REDRAWN] = 0
+
+
+def redraw_if_changed(workspace: Workspace) -> None:
+    """Draw the page anew, if what it began with was replaced or removed under it: what vanished is absent, no error.
+
+    A few times in a row at most; it returns when an error is one.
+    """
+    turns = st.session_state.get(_REDRAWN, 0) + 1
+    with suppress(RecLensError):
+        if turns <= _TURNS and workspace.stamps() != st.session_state.get(_BEGAN):
+            st.session_state[_REDRAWN] = turns
+            st.rerun()
+    st.session_state[_REDRAWN] = 0
 
 
 def evaluations(workspace: Workspace, chosen: Sequence[str]) -> dict[str, Evaluation]:
@@ -136,15 +166,9 @@ def _segments(result: Evaluation, by: str) -> frozenset[str]:
     return frozenset(label for name, label in result.summary.cells if name == by)
 
 
-def _written(workspace: Workspace) -> tuple[int, ...]:
-    """When something was last added to or removed from each kind's folder."""
-    folders = (workspace.folder / kind for kind in KINDS)
-    return tuple(folder.stat().st_mtime_ns if folder.exists() else 0 for folder in folders)
-
-
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _listing(folder: str, written: tuple[int, ...]) -> list[Artefact]:
-    del written
+def _listing(folder: str, stamps: tuple[tuple[str, str, int, int], ...]) -> list[Artefact]:
+    del stamps  # not the times of the folders: two writes within one tick of the clock would look like one
     return Workspace(folder).list()
 
 

@@ -57,6 +57,7 @@ def _comparison(
     try:
         return store.compared(workspace, chosen, baseline=baseline, correction=correction, metrics=metrics, by=by)
     except RecLensError as error:
+        store.redraw_if_changed(workspace)
         st.warning(f"There is no verdict: {plain(str(error))}", icon=":material/warning:")
         return None
 

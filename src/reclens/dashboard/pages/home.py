@@ -40,6 +40,7 @@ def show(workspace: Workspace) -> None:
     try:
         _findings(workspace, [each for each in found if each not in broken])
     except RecLensError as error:
+        store.redraw_if_changed(workspace)
         st.error(plain(str(error)), icon=":material/error:")
     st.subheader("In this workspace")
     _artefacts(found)
