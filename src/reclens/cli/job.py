@@ -82,8 +82,7 @@ def run_job(
         step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")
     elif len(results) > 1:
         step(f"not compared: no system is called '{settings.compare.baseline}'; name the baseline in [compare]")
-    page = build_report(results, comparison=comparison, title=settings.title)
-    report = workspace.save_report(page.html, settings.name)
+    report = workspace.save_report(build_report(results, comparison=comparison, title=settings.title).html, settings.name)
     workspace.save_text(to_toml(settings), f"{settings.name}.toml")
     step("report written")
     workspace.check()
