@@ -82,7 +82,8 @@ def run_job(
         step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")
     elif len(results) > 1:
         step(f"not compared: no system is called '{settings.compare.baseline}'; name the baseline in [compare]")
-    report = workspace.save_report(build_report(results, comparison=comparison, title=settings.title).html, settings.name)
+    page = build_report(results, comparison=comparison, title=settings.title).html
+    report = workspace.save_report(page, settings.name)
     workspace.save_text(to_toml(settings), f"{settings.name}.toml")
     step("report written")
     workspace.check()

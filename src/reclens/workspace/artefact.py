@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from reclens.errors import WorkspaceError
 
-__all__ = ["Artefact", "Key", "Stamp", "cannot", "entries", "identity_of", "read_artefact", "stamp_of"]
+__all__ = ["Artefact", "Key", "Stamp", "cannot", "entries", "identity_of", "read_artefact", "same_folder", "stamp_of"]
 
 Key = tuple[str, str]
 """Kind and name."""
@@ -114,3 +114,30 @@ def _read(folder: Path) -> Artefact:
         size = sum(each.stat().st_size for each in files if each.is_file())
     summary = str(card.get("summary", "")) if card else "broken: its card cannot be read"
     return Artefact(folder.parent.name, folder.name, created, size, folder, summary, card)
+
+
+def same_folder(folder: Path, opened: tuple[int, int] | None, *, make: bool = False) -> tuple[int, int]:
+    """The identity of a workspace, which has to be that with which it was opened.
+
+    Args:
+        folder: The workspace.
+        opened: Its identity when it was opened; None if it was not there.
+        make: Make it, if it has never been there.
+
+    Raises:
+        WorkspaceError: If there is none, or it has disappeared since.
+    """
+    found = identity_of(folder)
+    if found is None and make and opened is None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot(folder, "written", error) from error
+        found = identity_of(folder)
+    if opened is not None and found != opened:
+        raise WorkspaceError(f"{folder} has disappeared: it was there when the work began, and was removed or replaced "
+                             "since. What was kept in it is gone; open the workspace anew.")  # fmt: skip
+    if found is None:
+        raise WorkspaceError(f"there is no workspace at {folder}. Check the path; one is made when something is first "
+                             "saved, as by 'reclens demo'.")  # fmt: skip
+    return found

@@ -22,7 +22,17 @@ from reclens.data.kept import reading, write_manifest
 from reclens.drafts import draft_folder, sweep
 from reclens.errors import NameTakenError, UnknownNameError, UsageError, WorkspaceError
 from reclens.schema import versions
-from reclens.workspace.artefact import Artefact, Key, Stamp, cannot, entries, identity_of, read_artefact, stamp_of
+from reclens.workspace.artefact import (
+    Artefact,
+    Key,
+    Stamp,
+    cannot,
+    entries,
+    identity_of,
+    read_artefact,
+    same_folder,
+    stamp_of,
+)
 from reclens.workspace.files import write_text
 from reclens.workspace.forms import FORMS
 from reclens.workspace.naming import file_inside, tables_of
@@ -60,6 +70,7 @@ class Workspace:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._trash = self.folder / ".trash"
         self._opened = identity_of(self.folder)
 
     def save(self, artefact: Any, name: str, *, overwrite: bool = False) -> Path:
@@ -122,20 +133,7 @@ class Workspace:
         Raises:
             WorkspaceError: If there is none, or it has disappeared since it was opened.
         """
-        found = identity_of(self.folder)
-        if found is None and make and self._opened is None:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise cannot(self.folder, "written", error) from error
-            found = identity_of(self.folder)
-        if self._opened is not None and found != self._opened:
-            raise WorkspaceError(f"{self.folder} has disappeared: it was there when the work began, and was removed or "
-                                 "replaced since. What was kept in it is gone; open the workspace anew.")  # fmt: skip
-        if found is None:
-            raise WorkspaceError(f"there is no workspace at {self.folder}. Check the path; one is made when something "
-                                 "is first saved, as by 'reclens demo'.")  # fmt: skip
-        self._opened = found
+        self._opened = same_folder(self.folder, self._opened, make=make)
 
     def load(self, kind: str, name: str) -> Any:
         """Read an artefact: all of it as one save wrote it, also while others write.
@@ -347,10 +345,6 @@ class Workspace:
             return entries(self.folder / kind)
         except OSError as error:
             raise cannot(self.folder / kind, "read", error) from error
-
-    @property
-    def _trash(self) -> Path:
-        return self.folder / ".trash"
 
     def _spare(self, kind: str, name: str) -> Path:
         return new_place(self._trash, kind, name)
