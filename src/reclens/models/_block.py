@@ -11,7 +11,7 @@ from reclens.data.dataset import UserItemMatrix
 from reclens.models._kernels import top_of_dense
 from reclens.schema import Vocabulary
 
-__all__ = ["Block", "encode_where_possible", "popular_scores", "top_of_scores"]
+__all__ = ["Block", "encode_where_possible", "popular_scores", "rows_of", "top_of_scores"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,3 +89,11 @@ def top_of_scores(
 def popular_scores(seen: UserItemMatrix) -> np.ndarray:
     """The number of users of each item, float32, shape (items,): how popular it is."""
     return np.bincount(seen.indices, minlength=seen.n_columns).astype(np.float32)
+
+
+def rows_of(matrix: UserItemMatrix, rows: np.ndarray) -> UserItemMatrix:
+    """Some rows of a matrix, -1 for an empty one; shape (n,)."""
+    lengths = np.where(rows >= 0, matrix.indptr[rows + 1] - matrix.indptr[rows], 0)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    cells = np.arange(indptr[-1]) + np.repeat(matrix.indptr[rows] - indptr[:-1], lengths)
+    return UserItemMatrix(indptr, matrix.indices[cells], matrix.values[cells], matrix.n_columns)

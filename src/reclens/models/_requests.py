@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.models._block import encode_where_possible
+from reclens.models._block import encode_where_possible, rows_of
 from reclens.schema import ITEM, USER, Vocabulary, fingerprint
 
 __all__ = ["COLD_USERS", "HISTORY_MODES", "ColdUsers", "Histories", "HistoryMode", "Items", "Limits", "asked_users",
@@ -94,9 +94,9 @@ class Histories:
         trained = encode_where_possible(users, own.ids).astype(np.int64)
         changed = np.ones(len(own), bool)
         if mode == "add":
-            lengths = np.where(trained >= 0, seen.indptr[trained + 1] - seen.indptr[trained], 0)
-            at = np.arange(lengths.sum()) + np.repeat(seen.indptr[trained] - (np.cumsum(lengths) - lengths), lengths)
-            before = np.repeat(np.arange(len(own)), lengths) * width + seen.indices[at]
+            before = rows_of(seen, trained)
+            lengths = np.diff(before.indptr)
+            before = np.repeat(np.arange(len(own)), lengths) * width + before.indices
             cells = np.union1d(before, cells)
             changed = (np.bincount(cells // width, minlength=len(own)) > lengths) | (trained < 0)
         indptr = np.concatenate([[0], np.cumsum(np.bincount(cells // width, minlength=len(own)))]).astype(np.int64)

@@ -16,7 +16,7 @@ FUSED = "fused"
 FUSION = "fusion"
 """What the order of the candidates is called where a ranker has a name."""
 
-_CONSTANT = 60
+FUSION_CONSTANT = 60
 
 
 def merge(retrieved: Mapping[str, Recommendations]) -> pl.DataFrame:
@@ -35,7 +35,7 @@ def merge(retrieved: Mapping[str, Recommendations]) -> pl.DataFrame:
     """
     parts = [lists.table.with_columns(pl.lit(label).alias("label")) for label, lists in retrieved.items()]
     rows = pl.concat([part.select(USER, ITEM, RANK, SCORE, "label") for part in parts])
-    columns = [pl.col(RANK).pipe(lambda rank: 1 / (_CONSTANT + rank)).sum().alias(FUSED)]
+    columns = [pl.col(RANK).pipe(lambda rank: 1 / (FUSION_CONSTANT + rank)).sum().alias(FUSED)]
     for label in retrieved:
         mine = pl.col("label") == label
         columns += [pl.col(RANK).filter(mine).first().alias(f"rank:{label}"),

@@ -18,7 +18,17 @@ __all__ = ["Counts", "PipelineProblem", "PipelineWarning", "Recorder", "RuleCode
 PipelineProblem = Literal["keep_below_k"]
 """What does not fit the request: ``keep_below_k``, fewer places go on from the ranker than are asked for."""
 
-RuleCode = Literal["unknown_users", "no_candidates", "unscored", "keep_below_k", "dropped", "no_list", "short_list"]
+RuleCode = Literal[
+    "unknown_users",
+    "no_candidates",
+    "cold_users",
+    "history_not_used",
+    "unscored",
+    "keep_below_k",
+    "dropped",
+    "no_list",
+    "short_list",
+]
 """What ``card["rules"]`` counts; see the documentation of pipelines."""
 
 _FILTERS: Final = ("available", "seen")
@@ -113,6 +123,8 @@ class Counts:
         withheld: Items of the users' histories that the retrievers left out.
         unscored: Candidates that the ranker has no score for.
         capped: Users with more candidates than ``keep``, where that is below k.
+        cold: Users to whom no retriever brought anything, and who get popular items.
+        unheard: Users with a history of the request that the ranker does not use.
         shown: List places of the final lists.
     """
 
@@ -124,6 +136,8 @@ class Counts:
     withheld: int
     unscored: int
     capped: int
+    cold: int
+    unheard: int
     shown: int
 
     def __add__(self, other: Counts) -> Counts:
@@ -131,6 +145,7 @@ class Counts:
         steps = tuple(ours + theirs for ours, theirs in zip(self.steps, other.steps, strict=True))
         return Counts(self.k, self.keep, steps, self.anybody, self.unknown + other.unknown,
                       self.withheld + other.withheld, self.unscored + other.unscored, self.capped + other.capped,
+                      self.cold + other.cold, self.unheard + other.unheard,
                       self.shown + other.shown)  # fmt: skip
 
     @property
@@ -163,8 +178,17 @@ class Counts:
     def _rules(self) -> Iterator[tuple[RuleCode, str, str, int, str]]:
         retrievers = [step for step in self.steps if step.stage == "retrieve"]
         rank, last = next(step for step in self.steps if step.stage == "rank"), self.steps[-1]
-        served = f"served by {', '.join(self.anybody)}" if self.anybody else "no list"
-        yield "unknown_users", "", "users without training data", self.unknown, served
+        served = f"served by {', '.join(self.anybody)}" if self.anybody else "popular items, or no list"
+        yield "unknown_users", "", "users without a known item", self.unknown, served
+        yield "cold_users", "", "users to whom no retriever brings an item", self.cold, "the most popular items"
+        detail = "its features are those of the training data"
+        yield (
+            "history_not_used",
+            rank.label,
+            f"{rank.label}: users whose new history it does not use",
+            self.unheard,
+            detail,
+        )
         for step in retrievers:
             others = "the other retrievers serve them" if len(retrievers) > 1 else "no list"
             yield "no_candidates", step.label, f"{step.label}: users without a candidate", step.without, others

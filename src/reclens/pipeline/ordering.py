@@ -11,6 +11,7 @@ from reclens.models import Recommender
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import FUSED
+from reclens.pipeline.requests import Request
 from reclens.schema import ITEM, RANK, SCORE, USER, Vocabulary
 
 __all__ = ["rank_candidates", "rerank_lists"]
@@ -18,7 +19,7 @@ __all__ = ["rank_candidates", "rerank_lists"]
 
 def rank_candidates(
     ranker: Recommender | BoostedRanker | None, candidates: pl.DataFrame, keep: int, threads: int | None,
-    unscored: list[int],
+    unscored: list[int], request: Request,
 ) -> pl.DataFrame:  # fmt: skip
     """The best candidates of each user: ``user_id, item_id, rank, score``; those without a score come last.
 
@@ -31,7 +32,7 @@ def rank_candidates(
         scores = ranker.score(candidates, threads=LocalEngine(threads).threads)
         scored = pairs.with_columns(pl.Series(SCORE, scores))
     else:
-        scored = ranker.score(pairs, threads=threads)
+        scored = ranker.score(pairs, threads=threads, **request.of_rankers())
     unscored.append(scored[SCORE].null_count())
     scored = scored.sort([USER, SCORE, FUSED, ITEM], descending=[False, True, True, False], nulls_last=True)
     scored = scored.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(USER).alias(RANK))

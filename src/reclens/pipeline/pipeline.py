@@ -10,7 +10,6 @@ from operator import add
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
@@ -18,6 +17,7 @@ from reclens.engine import Progress, chunk_ranges, quiet
 from reclens.errors import NotFittedError, UnknownNameError, UsageError
 from reclens.models import Recommender, build
 from reclens.models._block import encode_where_possible
+from reclens.models._requests import COLD_USERS, ColdUsers, HistoryMode, Items, asked_users, check_choice
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline import saving
 from reclens.pipeline.boosted import BoostedRanker
@@ -25,6 +25,7 @@ from reclens.pipeline.candidates import merge
 from reclens.pipeline.counts import Counts, PipelineWarning, Recorder, card_of, list_lengths
 from reclens.pipeline.learn import fit_boosted
 from reclens.pipeline.ordering import rank_candidates, rerank_lists
+from reclens.pipeline.requests import Known, Request, in_order
 from reclens.pipeline.run import PipelineRun
 from reclens.pipeline.specs import PipelineSpec, check_spec
 from reclens.pipeline.tracing import Brought, BroughtCode, Trace, make_trace
@@ -33,6 +34,7 @@ from reclens.settings import load_pipeline_settings
 
 __all__ = ["Pipeline"]
 
+_NOTHING = Request()
 _USERS_AT_A_TIME = 2_000
 """Users whose candidates are in memory at a time when only the final lists are kept."""
 
@@ -118,14 +120,25 @@ class Pipeline:
         users: pl.Series | Iterable[Any] | None = None,
         *,
         k: int = 10,
+        exclude: Items | None = None,
+        candidates: Items | None = None,
+        history: pl.DataFrame | None = None,
+        history_mode: HistoryMode = "add",
+        cold_users: ColdUsers = "popular",
         threads: int | None = None,
         progress: Progress = quiet,
     ) -> PipelineRun:
         """Recommend, and keep the lists of every stage.
 
         Args:
-            users: User ids; by default all users of the training data. Users whom no retriever serves have no list.
+            users: User ids; by default all users of the training data, or of ``history``. Lists come in this order.
             k: Length of the final lists.
+            exclude: Items that no retriever may bring: ids, or a frame ``user_id, item_id``.
+            candidates: The only items that retrievers may bring: ids, or a frame ``user_id, item_id``.
+            history: What users did, ``user_id, item_id``, since the fit or before they were known.
+            history_mode: ``"add"`` to the training data of a known user, or ``"replace"`` it.
+            cold_users: What a user gets to whom no retriever brings an item: ``"popular"``, the items with the most
+                training users go on to the ranker and the re-rankers as her candidates; or ``"none"``, no list.
             threads: Threads to use; the result does not depend on it.
             progress: Called as work goes on.
 
@@ -135,7 +148,8 @@ class Pipeline:
         Warns:
             PipelineWarning: If ``keep`` of the ranker is below k, so that no list can be whole.
         """
-        run = self._run(self._wanted(users), k, threads, progress)
+        request = Request(exclude, candidates, history, history_mode, cold_users)
+        run = self._run(self._wanted(users, request), k, threads, progress, request)
         _warn(run.final.card)
         return run
 
@@ -144,6 +158,11 @@ class Pipeline:
         users: pl.Series | Iterable[Any] | None = None,
         *,
         k: int = 10,
+        exclude: Items | None = None,
+        candidates: Items | None = None,
+        history: pl.DataFrame | None = None,
+        history_mode: HistoryMode = "add",
+        cold_users: ColdUsers = "popular",
         threads: int | None = None,
         progress: Progress = quiet,
     ) -> Recommendations:
@@ -153,7 +172,8 @@ class Pipeline:
             The lists. The card says what each stage took in and gave out (``stages``), what each filter left out
             (``filters``) and what a reader has to know (``rules``), each counted.
         """
-        runs = self.batches(users, k=k, threads=threads, progress=progress)
+        request = Request(exclude, candidates, history, history_mode, cold_users)
+        runs = self.batches(users, k=k, request=request, threads=threads, progress=progress)
         (final,) = self._collect(runs, k, lambda run: (run.final,))
         _warn(final.card)
         return final
@@ -180,13 +200,14 @@ class Pipeline:
         users: pl.Series | Iterable[Any] | None = None,
         *,
         k: int = 10,
+        request: Request = _NOTHING,
         threads: int | None = None,
         progress: Progress = quiet,
     ) -> Iterator[PipelineRun]:
         """Runs over a part of the users each, one after the other: every stage in bounded memory; as :meth:`run`."""
-        wanted = self._wanted(users)
+        wanted = self._wanted(users, request)
         for part in chunk_ranges(len(wanted), _USERS_AT_A_TIME) or [range(0)]:
-            yield self._run(wanted[part.start : part.stop], k, threads, quiet)
+            yield self._run(wanted[part.start : part.stop], k, threads, quiet, request)
             progress(f"recommend {self.name}", part.stop, len(wanted))
 
     def trace(self, user: Any, items: Iterable[Any] | None = None, *, k: int = 10) -> Trace:
@@ -203,7 +224,8 @@ class Pipeline:
         Raises:
             UnknownNameError: If the user is not in the training data, and no retriever serves strangers.
         """
-        found = self._run(self._wanted([user]), k, None, quiet)
+        # Popular items for a cold user are the choice of no retriever, and have no way to tell of.
+        found = self._run(self._wanted([user]), k, None, quiet, Request(cold_users="none"))
         row = int(encode_where_possible(self.users_, pl.Series([user]))[0])
         if row < 0 and not found.candidates.height:
             raise UnknownNameError("user of the pipeline", str(user), map(str, self.users_.ids.head(200)))
@@ -246,34 +268,50 @@ class Pipeline:
         twin = next((model for model in self.retrievers_.values() if model == ranker), None)
         return twin or ranker.fit(train, threads=threads, progress=progress)
 
-    def _run(self, users: pl.Series, k: int, threads: int | None, progress: Progress) -> PipelineRun:
+    def _run(self, users: pl.Series, k: int, threads: int | None, progress: Progress,
+             request: Request = _NOTHING) -> PipelineRun:  # fmt: skip
         self._need_fit()
         if k < 1:
             raise UsageError(f"k is {k}, expected 1 or more.")
-        spec = self._spec()
+        spec, request = self._spec(), request.about(users)
         keep = spec.keep_for(k)
+        known = Known.of(users, request, known=self.users_, items=self.items_, seen=self.seen_)
         total = len(self.retrievers_) + 1 + bool(self.ranker_) + len(self.rerankers_)
         recorder = Recorder(self.name, len(users), k, total, progress)
-        retrieved = self._retrieve(users, spec, threads, recorder)
+        retrieved = self._retrieve(users, spec, threads, recorder, request)
         brought = sum(len(lists) for lists in retrieved.values())
-        candidates = recorder.timed("merge", "candidates", brought, lambda: merge(retrieved))
+        cold: list[int] = []
+
+        def join() -> pl.DataFrame:
+            found, n = known.with_popular(merge(retrieved), request, self.seen_, self.items_,
+                                          n=max(spec.budgets.values()), exclude_seen=self.exclude_seen)  # fmt: skip
+            cold.append(n)
+            return in_order(found, users)
+
+        candidates = recorder.timed("merge", "candidates", brought, join)
         unscored: list[int] = []
-        ranked = recorder.timed("rank", spec.rank_label, candidates.height,
-                                lambda: rank_candidates(self.ranker_, candidates, keep, threads, unscored))  # fmt: skip
-        about = self._card(k)
+
+        def order() -> pl.DataFrame:
+            return in_order(rank_candidates(self.ranker_, candidates, keep, threads, unscored, request), users)
+
+        ranked = recorder.timed("rank", spec.rank_label, candidates.height, order)
+        about = self._card(k) | request.card()
         reranked, last = {}, ranked
         for number, each in enumerate(self.rerankers_, 1):
             label = f"{number} {each.kind}"
 
             def move(each: rerankers.Reranker = each, last: pl.DataFrame = last) -> pl.DataFrame:
-                return rerank_lists(each, last, k, users=self.users_, items=self.items_, seen=self.seen_)
+                moved = rerank_lists(each, last, k, users=known.places, items=self.items_, seen=known.seen)
+                return in_order(moved, users)
 
             last = recorder.timed("rerank", label, last.height, move)
             reranked[label] = Recommendations(last, label, about | {"stage": label})
         final = last.filter(pl.col(RANK) <= k)
         progress(f"{self.name}: done", total, total)
         capped = int((list_lengths(candidates, len(users)) > keep).sum()) if keep < k else 0
-        counts = Counts(k, keep, tuple(recorder.steps), self._anybody(), *self._known_of(users), unscored[0], capped,
+        unheard = len(users) if request.history is not None and isinstance(self.ranker_, BoostedRanker) else 0
+        counts = Counts(k, keep, tuple(recorder.steps), self._anybody(), known.n_strangers,
+                        known.n_items if self.exclude_seen else 0, unscored[0], capped, cold[0], unheard,
                         final.height)  # fmt: skip
         return PipelineRun(
             self.name, k, retrieved, candidates,
@@ -282,7 +320,7 @@ class Pipeline:
         )  # fmt: skip
 
     def _retrieve(
-        self, users: pl.Series, spec: PipelineSpec, threads: int | None, recorder: Recorder
+        self, users: pl.Series, spec: PipelineSpec, threads: int | None, recorder: Recorder, request: Request
     ) -> dict[str, Recommendations]:
         """What each retriever brings, by label."""
         found: dict[str, Recommendations] = {}
@@ -290,9 +328,8 @@ class Pipeline:
             budget = spec.budgets[label]
 
             def bring(label: str = label, model: Recommender = model, budget: int = budget) -> pl.DataFrame:
-                # A retriever that knows nothing of a user brings nothing: popular items would count as its choice.
                 lists = model.recommend(
-                    users, k=budget, exclude_seen=self.exclude_seen, cold_users="none", threads=threads
+                    users, k=budget, exclude_seen=self.exclude_seen, threads=threads, **request.of_retrievers()
                 )
                 found[label] = Recommendations(lists.table, label, lists.card)
                 return lists.table
@@ -311,7 +348,7 @@ class Pipeline:
             picked = pick(run)
             tables.append([lists.table.filter(pl.col(RANK) <= k) for lists in picked])
             counts.append(run.counts)
-        cards = [self._card(k) | card_of(reduce(add, counts)), *(lists.card for lists in picked[1:])]
+        cards = [picked[0].card | card_of(reduce(add, counts)), *(lists.card for lists in picked[1:])]
         wholes = (pl.concat(parts) for parts in zip(*tables, strict=True))
         return [
             Recommendations(whole, lists.name, card) for whole, lists, card in zip(wholes, picked, cards, strict=True)
@@ -319,12 +356,6 @@ class Pipeline:
 
     def _anybody(self) -> tuple[str, ...]:
         return tuple(label for label, model in self.retrievers_.items() if not model.personal)
-
-    def _known_of(self, users: pl.Series) -> tuple[int, int]:
-        """How many of the users are without training data, and how many items of the others' histories are left out."""
-        codes = encode_where_possible(self.users_, users)
-        sizes = np.diff(self.seen_.indptr)[codes[codes >= 0]]
-        return int((codes < 0).sum()), int(sizes.sum()) if self.exclude_seen else 0
 
     def _brought(self, label: str, user: Any, run: PipelineRun, whole: int) -> Brought:
         """What one retriever has for a user, and if that is nothing, why."""
@@ -337,12 +368,10 @@ class Pipeline:
             code = "all_seen" if self.exclude_seen and seen_too else "no_score"
         return Brought(label, n, whole, code)
 
-    def _wanted(self, users: pl.Series | Iterable[Any] | None) -> pl.Series:
+    def _wanted(self, users: pl.Series | Iterable[Any] | None, request: Request = _NOTHING) -> pl.Series:
         self._need_fit()
-        if users is None:
-            return self.users_.ids.alias(USER)
-        asked = users if isinstance(users, pl.Series) else pl.Series(USER, list(users))
-        return asked.alias(USER).unique(maintain_order=True)
+        check_choice("cold_users", request.cold_users, COLD_USERS)
+        return asked_users(users, self.users_.ids if request.history is None else request.history[USER].unique().sort())
 
     def _card(self, k: int) -> dict[str, Any]:
         return {

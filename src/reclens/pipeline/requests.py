@@ -1,0 +1,125 @@
+"""What comes with a request to a pipeline, and how its stages hear of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import UserItemMatrix
+from reclens.models._block import Block, encode_where_possible, popular_scores, rows_of, top_of_scores
+from reclens.models._requests import ColdUsers, Histories, HistoryMode, Items, Limits
+from reclens.pipeline.candidates import FUSED, FUSION_CONSTANT
+from reclens.schema import ITEM, USER, Vocabulary
+
+__all__ = ["Known", "Request", "in_order"]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What comes with a request beside the users; the arguments of :meth:`Pipeline.recommend`."""
+
+    exclude: Items | None = None
+    candidates: Items | None = None
+    history: pl.DataFrame | None = None
+    history_mode: HistoryMode = "add"
+    cold_users: ColdUsers = "popular"
+
+    def about(self, users: pl.Series) -> Request:
+        """The same for some of the users."""
+        if self.history is None or USER not in self.history.columns:
+            return self
+        mine = encode_where_possible(Vocabulary(users), self.history[USER]) >= 0
+        return replace(self, history=self.history.filter(pl.Series(mine, dtype=pl.Boolean)))
+
+    def of_retrievers(self) -> dict[str, Any]:
+        """The arguments of a retriever: one that knows nothing of a user brings nothing, which would be its vote."""
+        return {"exclude": self.exclude, "candidates": self.candidates, "cold_users": "none", **self.of_rankers()}
+
+    def of_rankers(self) -> dict[str, Any]:
+        """The arguments of a ranker's scores."""
+        return {"history": self.history, "history_mode": self.history_mode}
+
+    def card(self) -> dict[str, Any]:
+        """What the card of the lists says of it."""
+        said: dict[str, Any] = {"cold_users": self.cold_users}
+        if self.history is not None:
+            said["history"] = {"mode": self.history_mode}
+        return said
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of the users of a request: the training data, and what came with it.
+
+    Attributes:
+        users: The users asked for, in their order.
+        places: Them sorted, as re-rankers look them up.
+        seen: Their histories in that order, by the items of the pipeline.
+    """
+
+    users: pl.Series
+    places: Vocabulary
+    seen: UserItemMatrix
+
+    @classmethod
+    def of(cls, users: pl.Series, request: Request, *, known: Vocabulary, items: Vocabulary,
+           seen: UserItemMatrix) -> Known:  # fmt: skip
+        """Put together what the training data and the request say."""
+        places = Vocabulary(users)
+        trained = encode_where_possible(known, places.ids).astype(np.int64)
+        if request.history is None:
+            return cls(users, places, rows_of(seen, trained))
+        told = Histories.of(request.history, users=known, items=items, seen=seen, mode=request.history_mode)
+        rows, own = told.places(places.ids, trained)
+        parts = [rows_of(told.matrix, rows), rows_of(seen, own)]  # each user has her items in one of them
+        owners = np.concatenate([np.repeat(np.arange(len(places)), np.diff(part.indptr)) for part in parts])
+        order = np.argsort(owners, kind="stable")
+        indptr = parts[0].indptr + parts[1].indptr
+        indices = np.concatenate([part.indices for part in parts])[order]
+        return cls(users, places, UserItemMatrix(indptr, indices, np.ones(len(indices), np.float32), len(items)))
+
+    @property
+    def n_strangers(self) -> int:
+        """Users of whom no item is known."""
+        return int((np.diff(self.seen.indptr) == 0).sum())
+
+    @property
+    def n_items(self) -> int:
+        """Items of all histories."""
+        return len(self.seen.indices)
+
+    def with_popular(
+        self, candidates: pl.DataFrame, request: Request, popularity: UserItemMatrix, items: Vocabulary, *, n: int,
+        exclude_seen: bool,
+    ) -> tuple[pl.DataFrame, int]:  # fmt: skip
+        """The candidates, and the n most popular items for users to whom no retriever brought one.
+
+        Returns:
+            The candidates; and to how many users popular ones were added.
+        """
+        without = ~self.users.is_in(candidates[USER].implode())
+        if request.cold_users == "none" or not without.any():
+            return candidates, 0
+        cold = self.users.filter(without)
+        rows = np.repeat(popular_scores(popularity)[None, :], len(cold), axis=0)
+        limits = Limits.of(cold, items, exclude=request.exclude, candidates=request.candidates)
+        limits.apply(rows, np.arange(len(cold)))
+        own = self.places.encode(cold).astype(np.int64)
+        block = Block.of_training(own, self.seen, np.zeros(len(cold), np.uint64), k=min(n, len(items)),
+                                  exclude_seen=exclude_seen)  # fmt: skip
+        codes, _ = top_of_scores(rows, block, 0.0)
+        user, place = np.nonzero(codes >= 0)
+        added = pl.DataFrame({
+            USER: cold.gather(user), ITEM: items.decode(codes[user, place]), FUSED: 1 / (FUSION_CONSTANT + 1.0 + place),
+        })  # fmt: skip
+        return pl.concat([candidates, added], how="diagonal_relaxed"), added[USER].n_unique()
+
+
+def in_order(table: pl.DataFrame, users: pl.Series) -> pl.DataFrame:
+    """The rows of a table in the order of the users, as they stand for each of them."""
+    if len(users) == 1:
+        return table
+    return users.alias(USER).to_frame().join(table, on=USER, how="inner", maintain_order="left_right")
