@@ -248,10 +248,10 @@ def test_what_cannot_be_used_is_refused(call: Call, typed: tuple[str, ...], says
 def test_nothing_is_said_of_files_that_are_not_read(call: Call) -> None:
     pl.DataFrame({"user": [1], "item": [2], "rank": [1]}).write_parquet("a.parquet")
     assert "cannot be used for a.parquet" in call("data", "info", "a.parquet", "--read", "delimiter=;", status=2).stderr
-    for typed in (("--read", "encoding=latin-1"), ("-c", "user_id=a"), ("--ids", "text"), ("--users", "x.csv")):
+    for typed in (("--read", "encoding=latin-1"), ("--column", "user_id=a"), ("--ids", "text"), ("--users", "x.csv")):
         assert f"{typed[0]}" in call("fit", "popular", *typed, status=2).stderr
         said = call("fit", "popular", "--split", "s", *typed, status=2).stderr
-        assert f"{typed[0]} would not be used with --split" in said
+        assert typed[0] in said and "--split" in said
     # One of two files can take it: it is used there.
     Path("truth.csv").write_text("user;item\n1;2\n")
     said = call("evaluate", "a.parquet", "-t", "truth.csv", "--read", "delimiter=;", "-m", "mrr@1", "-f", "json")

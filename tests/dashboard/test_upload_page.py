@@ -139,7 +139,26 @@ def test_one_column_for_two_things(open_page, tmp_path: Path) -> None:
     assert "the column 'user' is chosen twice" in words(app)
 
 
-@pytest.mark.parametrize("source", ["clean", "columns", "delimited", "ids", "lists", "tables"])
+def test_a_file_without_a_header(open_page, tmp_path: Path) -> None:
+    app = upload(open_page("upload", folder=tmp_path), kinds=("lists", "truth"), lists=b"1;8;1\n1;7;2\n2;9;1\n",
+                 truth="1|8|Ä\n2|7|é\n".encode("latin-1"))  # fmt: skip
+    assert "choose that it is a row under" in words(app)
+    for kind in ("lists", "truth"):
+        app.selectbox(key=f"First line-{kind}").set_value("is a row")
+    app.selectbox(key="Encoding-truth").set_value("latin-1")
+    app = app.run()
+    assert not app.error and "3 rows, 3 columns" in words(app)
+    for box in [each for each in app.selectbox if str(each.key).startswith("column-")]:
+        kind, ours = str(box.key).split("-")[1:3]
+        places = {"user_id": "column_1", "item_id": "column_2", "rank": "column_3"}
+        if ours in places and not (kind == "truth" and ours == "rank"):
+            box.set_value(places[ours])
+    app = app.run()
+    app = button(app, "Evaluate").click().run()
+    assert not app.error and app.session_state["brought"]["recall@10"].overall.value == 0.5
+
+
+@pytest.mark.parametrize("source", ["clean", "columns", "delimited", "header", "ids", "lists", "tables"])
 def test_no_advice_names_what_the_page_does_not_have(source: str) -> None:
     """Every text in the readers that names an argument is told in the words of the page."""
     module = importlib.import_module(f"reclens.data.{source}")
@@ -147,7 +166,9 @@ def test_no_advice_names_what_the_page_does_not_have(source: str) -> None:
              if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value]  # fmt: skip
     for text in texts:
         said = in_words_of_the_page(text)
-        assert not re.search(r"\b(columns|delimiter|encoding|timestamp_format)=", said), said
+        assert not re.search(r"\b(columns|delimiter|encoding|timestamp_format|quote|escape|header|decimal)=", said), (
+            said
+        )
 
 
 def test_repeated_rows_are_counted() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import pickle
 import tempfile
 import zipfile
@@ -201,3 +203,18 @@ def test_columns_are_guessed_where_that_is_sure() -> None:
     assert guess_columns(["userId", "user_id", "movieId"], ["user_id", "item_id"]) == {
         "user_id": "user_id", "item_id": "movieId"}  # fmt: skip
     assert guess_columns(["userId", "uid"], ["user_id"]) == {}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_packed_uploads_are_limited_while_they_are_unpacked(pack: Callable[[bytes], bytes]) -> None:
+    rows = b"user,item\n" + b"".join(b"%d,%d\n" % (n, n * 7919 % 1009) for n in range(40_000))
+    assert open_upload(pack(rows), "x.csv").frame.height == 40_000
+    with pytest.raises(DataError, match="bytes unpacked"):
+        open_upload(pack(rows), "x.csv", limits=Limits(unpacked=len(rows) - 1))
+    with pytest.raises(DataError, match="another packed file"):
+        open_upload(pack(pack(rows)), "x.csv")
+
+
+def test_json_is_named_as_such() -> None:
+    with pytest.raises(DataError, match="this is JSON"):
+        open_upload(b'{"user": 1}\n', "x.jsonl")

@@ -64,6 +64,7 @@ FILES: Final[Mapping[str, File]] = {
 }  # fmt: skip
 """The files, in the order of the page; the first two are needed."""
 
+_HOW: Final = "under “How it is written”"
 _WORDS: Final = (
     (
         r"Pass form='cell' to read them as a list in its order",
@@ -75,9 +76,15 @@ _WORDS: Final = (
     (r", for example by query= with the SQL that mends them", ""),
     (r"pass bad_rows='drop'", "choose “leave out and count” below"),
     (r"[Nn]ame (?:it|one of them|another)(?: with|:)? columns=(?:\{[^}]*\})?", "Choose it among the columns above"),
-    (r"Name the encoding it was written in, such as .*", "Save it as UTF-8 and bring it again."),
-    (r"; for another encoding pass encoding=", ", written as UTF-8"),
-    (r"; delimiter= names another one", ""),
+    (r"name its columns by place, from 0, such as columns=\{[^}]*\}", f"choose that it is a row {_HOW}"),
+    (r"put a line with the names of the columns on top", f"choose that it is a row {_HOW}"),
+    (r"[Pp]ass header=True(?:: places then count.*)?", f"choose that it names the columns {_HOW}"),
+    (r"Name the encoding it was written in, such as .*", f"Choose its encoding {_HOW}."),
+    (r"; for another encoding pass encoding=", f"; choose another encoding {_HOW}"),
+    (r"; delimiter= names another one", f"; or choose another delimiter {_HOW}"),
+    (r"Name what stands between fields by delimiter=", f"Choose what stands between fields {_HOW}"),
+    (r"pass quote=''", f"choose none for the quotation mark {_HOW}"),
+    (r"\b(delimiter|quote|escape|encoding|decimal|header)=", r"\1"),
     (r", which columns= names for", " for"),
     (r"(?:is left out by|pass) columns=\{'(\w+)': None\}", r"can be left out: choose “none” for \1 above"),
     (r"columns= names ('.*') twice", r"the column \1 is chosen twice"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 import streamlit as st
 
@@ -11,12 +12,30 @@ from reclens.dashboard.launch import UPLOAD_MB
 from reclens.dashboard.show import frame, plain
 from reclens.data.sources import Raw
 from reclens.data.uploads import LIMITS, guess_columns, open_upload
-from reclens.errors import DataError
+from reclens.errors import DataError, UsageError
 
 __all__ = ["bring_file"]
 
 _NONE = "– none –"
-_KINDS = ["csv", "tsv", "txt", "gz", "parquet"]
+_KINDS = ["csv", "tsv", "txt", "dat", "data", "base", "test", "gz", "bz2", "xz", "parquet"]
+_FIRST_LINES: Final[dict[str, bool | None]] = {"names the columns, as it seems": None, "names the columns": True,
+                                               "is a row": False}  # fmt: skip
+_DELIMITERS: Final = {"found": None, ",": ",", ";": ";", "tab": "\t", "|": "|", "::": "::", "blank": " "}
+_QUOTES: Final = {'"': '"', "'": "'", "none": None}
+_ESCAPES: Final = {"none": None, "\\": "\\"}
+_DECIMALS: Final[dict[str, Literal[".", ","] | None]] = {"found": None, "point": ".", "comma": ","}
+_ENCODINGS: Final = (
+    "utf-8",
+    "latin-1",
+    "cp1252",
+    "utf-16",
+    "cp1250",
+    "cp1251",
+    "shift_jis",
+    "gb18030",
+    "big5",
+    "euc_kr",
+)
 
 
 def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, str | None]]) -> None:
@@ -29,9 +48,10 @@ def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, st
     if brought is None:
         st.caption(file.help)
         return
+    form = _form(kind)
     try:
-        raw = _opened(brought.file_id, brought.name, brought)
-    except DataError as error:
+        raw = _opened(brought.file_id, brought.name, tuple(form.items()), brought)
+    except (DataError, UsageError) as error:
         st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
         return
     st.caption(f"{raw.frame.height:,} rows, {raw.frame.width:,} columns")
@@ -45,16 +65,33 @@ def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, st
             theirs = guessed.get(ours)
             index = options.index(theirs) if theirs in options else None if ours in file.required else 0
             with place:
-                picked = st.selectbox(ours, options, index=index, key=f"column-{kind}-{ours}-{brought.file_id}",
-                                      placeholder="choose a column")  # fmt: skip
+                key = f"column-{kind}-{ours}-{form['header']}-{brought.file_id}"
+                picked = st.selectbox(ours, options, index=index, key=key, placeholder="choose a column")
             chosen[ours] = None if picked == _NONE else picked
     found[kind], columns[kind] = raw, chosen
     with st.expander("The first rows"):
         frame(raw.frame.head(5), key=f"head-{kind}")
 
 
+def _form(kind: str) -> dict[str, Any]:
+    """Draw how a text is written, and say what was chosen; Parquet knows it by itself."""
+
+    def one(label: str, options: Mapping[str, Any]) -> Any:
+        return options[st.selectbox(label, list(options), key=f"{label}-{kind}")]
+
+    with st.expander("How it is written", icon=":material/tune:"):
+        left, right = st.columns(2)
+        with left:
+            form = {"header": one("First line", _FIRST_LINES), "delimiter": one("Delimiter", _DELIMITERS),
+                    "decimal": one("Decimal mark", _DECIMALS)}  # fmt: skip
+        with right:
+            encoding = one("Encoding", dict(zip(_ENCODINGS, _ENCODINGS, strict=True)))
+            form |= {"encoding": encoding, "quote": one("Quotation mark", _QUOTES), "escape": one("Escape", _ESCAPES)}
+    return form
+
+
 @st.cache_resource(show_spinner="Reading …", max_entries=5, ttl=900)
-def _opened(file_id: str, name: str, _file: Any) -> Raw:
+def _opened(file_id: str, name: str, form: tuple[tuple[str, Any], ...], _file: Any) -> Raw:
     """The rows of an upload, read once; ``file_id`` is new for each upload. One page has five."""
     del file_id
-    return open_upload(_file.getvalue(), name)
+    return open_upload(_file.getvalue(), name, **dict(form))

@@ -1,35 +1,38 @@
 """Tables that somebody uploads: bytes that are not trusted, parsed as data, never run, and no larger than the limits.
 
-Delimited text, packed by gzip or not, and Parquet; what a file is says its content, not its name. Limits apply before
-anything is unpacked, where that can be known.
+Delimited text, packed by gzip, bzip2 or xz or not, and Parquet; what a file is says its content, not its name. Limits
+apply before anything is unpacked, where that can be known, and else while it is.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import tempfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, Unpack
 
 import polars as pl
 
 from reclens.data.columns import find_columns
 from reclens.data.delimited import read_delimited
+from reclens.data.header import refuse_names_among_rows, values_among_names
+from reclens.data.json_rows import json_kind
+from reclens.data.options import TextOptions
+from reclens.data.packed import is_packed, unpack
 from reclens.data.quoting import quoted
 from reclens.data.sources import Raw
 from reclens.errors import DataError
+from reclens.schema import ITEM, USER
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 __all__ = ["LIMITS", "Limits", "guess_columns", "open_upload"]
 
-_BLOCK: Final = 1 << 22
 _FIRST_LINE: Final = 1 << 20
 _MEMORY: Final = "1GB"
 _TEXTS: Final = ("VARCHAR", "BLOB", "JSON")
@@ -72,13 +75,19 @@ LIMITS: Final = Limits()
 """The limits of the dashboard."""
 
 
-def open_upload(data: bytes, name: str, *, limits: Limits = LIMITS) -> Raw:
+def open_upload(
+    data: bytes, name: str, *, limits: Limits = LIMITS, decimal: Literal[".", ","] | None = None,
+    **form: Unpack[TextOptions],
+) -> Raw:  # fmt: skip
     r"""The rows of an upload, as they were found; give them to the readers, such as ``read_recommendations``.
 
     Args:
         data: The bytes.
         name: What the file is called; for messages only.
         limits: How large it may be.
+        decimal: As for :func:`reclens.read`.
+        **form: How text is taken apart; see :class:`reclens.data.options.TextOptions`. Without a header the columns are
+            ``column_1 …``.
 
     Raises:
         DataError: If it is no table of a known kind, is broken, or is larger than the limits.
@@ -94,18 +103,22 @@ def open_upload(data: bytes, name: str, *, limits: Limits = LIMITS) -> Raw:
     short = Path(name).name.split(".")[0] or "upload"
     if data.startswith(b"PAR1"):
         return Raw(_parquet(data, name, limits), name, short)
-    unpacked = _unpacked(data, name, limits)
+    unpacked = unpack(data, name, most=lambda size: _within(size, limits.unpacked, "bytes unpacked, or more", name))
     if unpacked is not data:
         # The reader of CSV would unpack it again, and again, without a limit.
         _refuse_foreign(unpacked, name)
-        if unpacked.startswith((b"\x1f\x8b", b"PAR1")):
-            raise DataError("there is another packed file in the gzip file, expected CSV", source=name,
+        if is_packed(unpacked) or unpacked.startswith(b"PAR1"):
+            raise DataError("there is another packed file in the packed file, expected CSV", source=name,
                             fix="Unpack it, and bring the table that is in it.")  # fmt: skip
-    frame = _delimited(unpacked, name, limits)
+    if json_kind(unpacked) is not None:
+        raise DataError("this is JSON, expected CSV or Parquet", source=name,
+                        fix="Write it as CSV or Parquet, for example by `reclens data convert`.")  # fmt: skip
+    frame = _delimited(unpacked, name, limits, form)
     for column in frame.columns if frame.height else ():
         longest = frame[column].str.len_bytes().max()
         _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column}'", name)  # type: ignore[arg-type]
-    return Raw(frame, name, short, text=True)
+    doubtful = values_among_names(frame) if form.get("header") is None else ()
+    return Raw(frame, name, short, text=True, decimal=decimal, doubtful=doubtful)
 
 
 def guess_columns(present: list[str], wanted: Iterable[str]) -> dict[str, str]:
@@ -140,28 +153,17 @@ def _within(seen: int, most: int, what: str, name: str) -> None:
                         fix="Bring fewer, or use the command line, which has no such limit.")  # fmt: skip
 
 
-def _unpacked(data: bytes, name: str, limits: Limits) -> bytes:
-    """The text of a gzip file, no more of it than the limit."""
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    parts: list[bytes] = []
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            while part := file.read(_BLOCK):
-                parts.append(part)
-                _within(len(parts) * _BLOCK - _BLOCK, limits.unpacked, "bytes unpacked, or more", name)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(
-            f"the gzip file is broken or was cut short ({error})", source=name, fix="Pack it again."
-        ) from None
-    return b"".join(parts)
-
-
-def _delimited(data: bytes, name: str, limits: Limits) -> pl.DataFrame:
+def _delimited(data: bytes, name: str, limits: Limits, form: TextOptions) -> pl.DataFrame:
     end = data.find(b"\n")
     _within(len(data) if end < 0 else end, _FIRST_LINE, "bytes in the first line", name)
     _within(data.count(b"\n"), limits.rows, "lines", name)
-    frame = read_delimited(data, source=name)
+    header = form.get("header")
+    frame = read_delimited(
+        data, source=name, delimiter=form.get("delimiter"), quote=form.get("quote", '"'), escape=form.get("escape"),
+        encoding=form.get("encoding"), header=header, wanted=(USER, ITEM),
+    )  # fmt: skip
+    if header is False:
+        refuse_names_among_rows(frame, name)
     _within(frame.width, limits.columns, "columns", name)
     return frame
 
