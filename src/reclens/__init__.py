@@ -10,12 +10,12 @@ The map of the package. Each name is loaded when it is first used, so that ``imp
     result = rl.evaluate(ease.recommend(split.test_users, k=20), split.test, train=split.train, metrics=["ndcg@10"])
 
 ========================  =============================================================================================
-Bring data                ``read``, ``read_movielens``, ``read_open_bandit``, ``read_recommendations``,
-                          ``synthetic_movielens``, ``Dataset``, ``Recommendations``
+Bring data                ``read``, ``read_mind``, ``read_movielens``, ``read_open_bandit``,
+                          ``read_recommendations``, ``synthetic_movielens``, ``Dataset``, ``Recommendations``
 Prepare it                ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``Pipeline``
-Measure                   ``metrics``, ``evaluate``, ``evaluate_predictions``, ``compare``, ``tune``, ``Evaluation``,
-                          ``Comparison``, ``Estimate``
+Measure                   ``metrics``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``, ``compare``,
+                          ``tune``, ``Evaluation``, ``Comparison``, ``Estimate``
 Experiment                ``experiment`` (plan, assign, read, decide), ``world`` (users whose behaviour is known)
 Show and keep             ``report``, ``Workspace``
 When something is wrong   ``errors``
@@ -32,10 +32,20 @@ if TYPE_CHECKING:
     from reclens.data import filters, segments, split
     from reclens.data.bandit import read_open_bandit
     from reclens.data.dataset import Dataset
+    from reclens.data.mind import read_mind
     from reclens.data.movielens import read_movielens
     from reclens.data.synthetic import synthetic_movielens
     from reclens.data.tables import read, read_recommendations
-    from reclens.evaluate import Comparison, Estimate, Evaluation, compare, evaluate, evaluate_predictions, tune
+    from reclens.evaluate import (
+        Comparison,
+        Estimate,
+        Evaluation,
+        compare,
+        evaluate,
+        evaluate_predictions,
+        evaluate_requests,
+        tune,
+    )
     from reclens.pipeline import Pipeline
     from reclens.schema import Recommendations
     from reclens.workspace import Workspace
@@ -54,11 +64,13 @@ __all__ = [
     "errors",
     "evaluate",
     "evaluate_predictions",
+    "evaluate_requests",
     "experiment",
     "filters",
     "metrics",
     "models",
     "read",
+    "read_mind",
     "read_movielens",
     "read_open_bandit",
     "read_recommendations",
@@ -82,11 +94,13 @@ _HOMES: Final = {
     "errors": "reclens.errors",
     "evaluate": "reclens.evaluate",  # the room itself, which can be called: see reclens._callable
     "evaluate_predictions": "reclens.evaluate:evaluate_predictions",
+    "evaluate_requests": "reclens.evaluate:evaluate_requests",
     "experiment": "reclens.experiment",
     "filters": "reclens.data.filters",
     "metrics": "reclens.metrics",
     "models": "reclens.models",
     "read": "reclens.data.tables:read",
+    "read_mind": "reclens.data.mind:read_mind",
     "read_movielens": "reclens.data.movielens:read_movielens",
     "read_open_bandit": "reclens.data.bandit:read_open_bandit",
     "read_recommendations": "reclens.data.tables:read_recommendations",

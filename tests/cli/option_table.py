@@ -100,6 +100,12 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"predictions": ABSENT, "--metric": Wrong(("rmsee", "ndcg@10")), "--name": FREE,
          "--by": Wrong(("nosuch",), {"--split": "s"}), "--workspace": Wrong(("nosuch",), {"--split": "s"})},
     ),
+    "evaluate-requests": (
+        {"candidates": "shown.csv", "--metric": ["candidate_auc"]},
+        {"candidates": ABSENT, "--metric": Wrong(("ndcgg@5", "auc@10", "ndcg@0")), "--name": FREE,
+         "--predictions": ABSENT, "--column": OWN["--column"],
+         "--by": Wrong(("nosuch",), {"--split": "s"}), "--workspace": Wrong(("nosuch",), {"--split": "s"})},
+    ),
     "tune": (
         {"--model": ["popular"], **_DATA, "--trials": "1", "--metric": "ndcg@2"},
         {**NEW, "--split": Wrong(("nosuch",), {"--data": ...}), "--trials": COUNT,

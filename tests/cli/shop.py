@@ -60,6 +60,9 @@ def fill(folder: Path) -> None:
     tables["log"] = pl.DataFrame({"user_id": [f"u{at % 50}" for at in range(300)],
                                   "item_id": np.array(["a", "b", "c"])[shown], "clicked": rng.integers(0, 2, 300),
                                   "propensity": np.array([0.5, 0.3, 0.2])[shown]})  # fmt: skip
+    tables["shown"] = pl.DataFrame({"request_id": [1, 1, 2, 2], "user_id": ["u1", "u1", "u2", "u2"],
+                                    "item_id": ["a", "b", "a", "c"], "clicked": [1, 0, 0, 1],
+                                    "score": [0.9, 0.1, 0.4, 0.3]})  # fmt: skip
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")
     (folder / "target.csv").write_text("item_id,probability\na,0.5\nb,0.5\n")

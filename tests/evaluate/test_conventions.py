@@ -82,7 +82,11 @@ def graded_world() -> tuple[pl.DataFrame, pl.DataFrame, Dataset]:
     )
 
 
-EVERY = [name if not describe(name).cut else f"{name}@10" for name in names() if describe(name).kind == "user"]
+EVERY = [
+    name if not describe(name).cut else f"{name}@10"
+    for name in names()
+    if describe(name).kind == "user" and "requests" not in describe(name).needs
+]
 
 
 @pytest.mark.parametrize("relevance", [None, "grade"])

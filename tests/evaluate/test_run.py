@@ -12,10 +12,10 @@ from polars.testing import assert_frame_equal
 
 from reclens.errors import DataError, UnknownNameError, UnmatchedIdsError, UsageError
 from reclens.evaluate import Evaluation, TaskWarning, evaluate
-from reclens.metrics import names
+from reclens.metrics import describe, names
 from reclens.schema import Recommendations
 
-EVERY = [name if name in ("r_precision", "user_coverage") else f"{name}@10" for name in names()]
+EVERY = [f"{name}@10" if describe(name).cut else name for name in names() if "requests" not in describe(name).needs]
 
 
 def run(world, name: str = "good", **options) -> Evaluation:

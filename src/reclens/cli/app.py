@@ -28,6 +28,7 @@ from reclens.cli import (
     models,
     pipeline,
     predictions,
+    requests,
     tune,
     workspace,
 )
@@ -71,6 +72,7 @@ app.command("fit")(models.fit)
 app.command("recommend")(models.recommend)
 app.command("predict")(predictions.predict)
 app.command("evaluate-predictions")(predictions.evaluate_predictions)
+app.command("evaluate-requests")(requests.evaluate_requests)
 app.command("tune")(tune.tune)
 app.command("dashboard")(dashboard.dashboard)
 app.command("doctor")(doctor.doctor)

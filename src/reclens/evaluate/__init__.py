@@ -7,6 +7,7 @@ from reclens.evaluate.compare import Comparison, Difference, compare
 from reclens.evaluate.overlap import id_problems
 from reclens.evaluate.predictions import PredictionEvaluation, evaluate_predictions
 from reclens.evaluate.protocol import EvaluationWarning, IdsWarning, TaskWarning, task_problems
+from reclens.evaluate.requests import REQUEST_METRICS, evaluate_requests
 from reclens.evaluate.results import Evaluation, Gap, MetricResult
 from reclens.evaluate.run import DEFAULT_METRICS, evaluate
 from reclens.evaluate.tune import tune
@@ -16,6 +17,7 @@ from reclens.stats.estimate import Estimate
 
 __all__ = [
     "DEFAULT_METRICS",
+    "REQUEST_METRICS",
     "Comparison",
     "Difference",
     "Estimate",
@@ -31,6 +33,7 @@ __all__ = [
     "compare",
     "evaluate",
     "evaluate_predictions",
+    "evaluate_requests",
     "id_problems",
     "task_problems",
     "tune",

@@ -61,6 +61,9 @@ def check_needs(
     """
     for spec in specs:
         needs = spec.info.needs
+        if "requests" in needs:
+            raise UsageError(f"{spec.text} is of candidates by request: measure it by evaluate_requests, on the "
+                             "command line reclens evaluate-requests.")  # fmt: skip
         if "truth" in needs and not truth:
             raise UsageError(f"{spec.text} needs truth: pass the held-out interactions as truth=…")
         if "profiles" in needs and not profiles:

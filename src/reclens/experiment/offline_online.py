@@ -31,7 +31,9 @@ _K: Final = 10
 
 def offline_metrics() -> list[str]:
     """Every metric of the library, at 10 where it is cut."""
-    return [f"{name}@{_K}" if describe(name).cut else name for name in names()]
+    return [
+        f"{name}@{_K}" if describe(name).cut else name for name in names() if "requests" not in describe(name).needs
+    ]
 
 
 def offline_online(

@@ -10,7 +10,20 @@ from reclens.metrics.conventions import Convention
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import metric
 
-__all__ = ["auc", "f1", "hit_rate", "map", "mapk", "mrr", "ndcg", "precision", "r_precision", "recall"]
+__all__ = [
+    "auc",
+    "candidate_auc",
+    "f1",
+    "hit_rate",
+    "map",
+    "mapk",
+    "mind_mrr",
+    "mrr",
+    "ndcg",
+    "precision",
+    "r_precision",
+    "recall",
+]
 
 
 @metric(title="Precision", needs=("truth",))
@@ -187,6 +200,37 @@ def auc(lists: Lists, convention: Convention) -> np.ndarray:
     tied = (lists.n_relevant - found) * (irrelevant - listed_misses) / 2
     pairs = lists.n_relevant.astype(np.float64) * irrelevant
     return _ratio(below + tied, pairs)
+
+
+@metric(title="AUC of the candidates", needs=("truth", "requests"), cut=False)
+def candidate_auc(lists: Lists, convention: Convention) -> np.ndarray:
+    """Chance that a clicked candidate of a request stands before one that was not clicked.
+
+    Formula: pairs of a clicked and an unclicked candidate of the request in the right order (half of those with equal
+    scores), divided by clicked × unclicked: the area under the ROC curve of each request.
+    Range: 0 … 1, ½ is a random order, higher is better.
+    Candidates: those that the request showed, and no others; `auc` takes the whole catalogue.
+    Averaging: over the requests of a user, and then over users. A request whose candidates were all clicked has none.
+    Users without a list do not arise: each request has its candidates. Requests without a click are left out.
+    Source: Wu et al. (2020), MIND, section 5; Mann and Whitney (1947).
+    """
+    before = np.cumsum(lists.listed & ~lists.hits, axis=1)
+    misses = lists.length - lists.n_hits
+    right = np.where(lists.hits, misses[:, None] - before, 0).sum(axis=1)
+    return _ratio(right, (lists.n_hits * misses).astype(np.float64))
+
+
+@metric(title="MRR as in MIND", needs=("truth", "requests"), cut=False)
+def mind_mrr(lists: Lists, convention: Convention) -> np.ndarray:
+    """Mean reciprocal rank of all clicked candidates of a request, where `mrr` takes the first alone.
+
+    Formula: Σ 1 / rank over the clicked candidates, divided by their number.
+    Range: 0 … 1, higher is better; it cannot reach 1 where a request has more than one click.
+    Averaging: over the requests of a user, and then over users.
+    Users without a list do not arise: each request has its candidates. Requests without a click are left out.
+    Source: Wu et al. (2020), MIND, and its evaluate.py (mrr_score).
+    """
+    return _ratio((lists.hits / np.arange(1, lists.depth + 1)).sum(axis=1), lists.n_relevant)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ class MetricInfo:
         high: Upper bound, or None when it depends on the data.
         unit: Unit of the value, such as ``"bits"``; ``"count"`` for whole numbers, "" for a plain number.
         cut: Whether the name takes a cut-off, as in ``ndcg@10``.
-        needs: What it needs beside the lists: any of ``truth, catalogue, profiles, features, distributions``.
+        needs: What it needs beside the lists: any of ``truth, catalogue, profiles, features, distributions, requests``.
     """
 
     name: str

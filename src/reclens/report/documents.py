@@ -180,6 +180,8 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     ]
     rows += [(f"Truth: {rule['rule']}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
     rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
+    if "requests" in card:
+        rows += _request_rows(card)
     rows += [("Name of a metric", said) for said in other_names(card)]
     rows += [("Ids that do not match", problem) for problem in id_problems(card)]
     rows += [("Task and lists do not fit", problem) for problem in task_problems(card)]
@@ -189,6 +191,18 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
 def _told(history: Mapping[str, Any] | None) -> str:
     """The histories that came with the question, and count as known."""
     return f"{history['rows']:,} rows of {history['users']:,} users (hash {history['hash']})" if history else "nothing"
+
+
+def _request_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is to be said of candidates by request."""
+    means = ", ".join(f"{name} {tables.format_number(value)}" for name, value in card["means_over_requests"].items())
+    return [
+        ("Requests", f"{card['requests']:,}, with {card['recommendations']:,} candidates"),
+        ("Average", "over the requests of each user, then over users"),
+        ("Requests left out: no click", f"{card['requests_without_click']:,}"),
+        ("Requests without AUC: all clicked", f"{card['requests_all_clicked']:,}"),
+        ("Plain means over requests", means),
+    ]
 
 
 def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:

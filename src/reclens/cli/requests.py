@@ -1,0 +1,93 @@
+"""``reclens evaluate-requests``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reclens.cli.reading import NOTHING, Reading, reads
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["evaluate_requests"]
+
+
+@reads(attributes=False, ids=False, candidates="candidates")
+def evaluate_requests(
+    candidates: Annotated[
+        str,
+        typer.Argument(
+            help="A row a candidate: request_id, user_id, item_id, clicked, and score or rank. Or MIND's "
+            "behaviors.tsv, with --predictions."
+        ),
+    ],
+    predictions: Annotated[
+        str | None, typer.Option("--predictions", help="MIND: the submission, lines of an impression and [3,1,2].")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@5; those of MIND by default.")
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for --by.")] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation of the split.")] = None,
+    reading: Reading = NOTHING,
+    level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the system; by default that of the file.")] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help="Keep the evaluation in the workspace.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure how a system ranks the candidates of each request: by request, then by user.
+
+    Examples:
+      reclens evaluate-requests shown.csv -c request_id=impression -m candidate_auc -m ndcg@10
+
+      reclens evaluate-requests behaviors.tsv --predictions prediction.txt
+    """
+    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.data.mind import read_mind
+    from reclens.evaluate import REQUEST_METRICS
+    from reclens.evaluate import evaluate_requests as measure
+    from reclens.report import build_report, format_number, oddities, other_names
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    if predictions is not None:
+        reading.refuse_all("the layout of MIND's files is known")
+        rows = read_mind(candidates, predictions)
+    else:
+        rows = _read(candidates, reading)
+    train = None if split is None else place.load("split", split).train
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "stats", quiet=quiet)
+        result = measure(rows, metrics=metric or list(REQUEST_METRICS), train=train, by=by or (), level=level, rng=seed,
+                         name=name or Path(predictions or candidates).name.split(".")[0] or "system")  # fmt: skip
+    if keep:
+        say(f"kept in {place.save(result, keep)}", quiet=quiet)
+    if html is not None:
+        say(f"report: {build_report({result.system: result}).save(html)}", quiet=quiet)
+    card = result.card
+    say(f"{card['requests']:,} requests of {card['n_users']:,} users: means by user of means by request", quiet=quiet)
+    for metric_name, value in card["means_over_requests"].items():
+        say(f"plain mean over requests: {metric_name} {format_number(value)}", quiet=quiet)
+    left = {"requests without a click, left out": card["requests_without_click"],
+            "requests with all candidates clicked, without AUC": card["requests_all_clicked"]}  # fmt: skip
+    for line in (*(f"{what}: {count:,}" for what, count in left.items() if count), *oddities(card), *other_names(card)):
+        say(line, quiet=quiet)
+    emit(table_of(result.system, result.to_dicts()), format=format, out=out)
+
+
+def _read(path: str, reading: Reading) -> pl.DataFrame:
+    from reclens.cli.reading import translated
+    from reclens.data.tables import read_table_and_rules
+    from reclens.schema import ITEM, USER
+
+    with translated(reading.words, reading.prefix("candidates")):
+        return read_table_and_rules(path, required=(USER, ITEM), **reading.of("candidates"))[0]
