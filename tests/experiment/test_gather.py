@@ -247,7 +247,7 @@ def test_values_are_cut_off_where_the_plan_says_so() -> None:
 
 
 def test_wrong_calls_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="Did you mean 'variant'"):
+    with pytest.raises(UnknownNameError, match=r"stand in 'variant'.*\(--arm variant\)"):
         gather(small(), plan(), arm="variants")
     with pytest.raises(DataError, match="no such file"):
         gather(tmp_path / "none.parquet", plan())

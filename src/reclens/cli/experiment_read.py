@@ -21,6 +21,10 @@ def read(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV or a DuckDB file.")],
     arm: Annotated[str, typer.Option("--arm", help="Column of the arm.")] = "variant",
+    no_ids: Annotated[bool, typer.Option("--no-ids", help="DATA has no column of ids: each row is a unit.")] = False,
+    aggregated: Annotated[
+        bool, typer.Option("--aggregated", help="DATA has counts of arms: n and successes, or n, mean and sd.")
+    ] = False,
     events: Annotated[bool, typer.Option("--events", help="DATA is a log of events, not one row a unit.")] = False,
     time: Annotated[str, typer.Option("--time", help="Column of the time of an event.")] = "timestamp",
     start: Annotated[datetime | None, typer.Option("--start", help="When it began, if the plan does not say.")] = None,
@@ -70,14 +74,20 @@ def read(
       reclens experiment read plan.toml users.parquet --day first_day --out readout
 
       reclens experiment read plan.toml events.parquet --events --start 2026-01-05
+
+      reclens experiment read plan.toml counts.csv --aggregated --arm version -c n=users
     """
     from reclens.cli.reading import rows_or_path
     from reclens.cli.shared import emit, say, working
+    from reclens.experiment.aggregated import read_aggregated
     from reclens.experiment.metrics import OF_ARM
     from reclens.experiment.plan import load_plan
     from reclens.experiment.read import read_experiment
     from reclens.report.readout import build_readout, effect_table, summary_of_readout
 
+    if aggregated:
+        refuse_unused(ctx, "with --aggregated", "no_ids", "events", "exposures", "catalogue", "counts", "triggered",
+                      "drop_two_arms")  # fmt: skip
     if not events:
         refuse_unused(ctx, "without --events", "time", "start", "event_id", "drop_duplicates")
     if out is None:
@@ -89,16 +99,20 @@ def read(
         items = None if catalogue is None else _items_of(catalogue, reading)
         rows = rows_or_path(data, reading, table="rows")
         shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
-        found = read_experiment(
-            made, rows, catalogue=items, arm=arm, events=events, time=time, start=start, day=day,
-            exposures=shown, table=table, planned_units=planned_units, days=days,
-            looks_taken=tuple(looks_taken or ()), two_arms="drop" if drop_two_arms else "error",
-            unknown_arms="drop" if drop_unknown_arms else "error", stratify=stratify, intervals=intervals,
-            counts=counts or (), event_id=event_id, triggered=triggered,
-            duplicates="drop" if drop_duplicates else "keep",
+        shared: dict[str, Any] = {
+            "arm": arm, "day": day, "table": table, "planned_units": planned_units, "days": days,
+            "looks_taken": tuple(looks_taken or ()), "unknown_arms": "drop" if drop_unknown_arms else "error",
+            "stratify": stratify, "intervals": intervals,
+        }  # fmt: skip
+        found = read_aggregated(made, rows, **shared) if aggregated else read_experiment(
+            made, rows, catalogue=items, ids=not no_ids, events=events, time=time, start=start, exposures=shown,
+            two_arms="drop" if drop_two_arms else "error", counts=counts or (), event_id=event_id, triggered=triggered,
+            duplicates="drop" if drop_duplicates else "keep", **shared,
         )  # fmt: skip
     for sentence in summary_of_readout(found):
         say(f"- {sentence}", quiet=quiet)
+    for each in found.unknown:
+        say(f"- not known ({each.code}): {each.words}", quiet=quiet)
     emit(effect_table(found), format=format, out=None)
     if out is not None:
         text, page = build_readout(found, bayes=bayes).save(out)

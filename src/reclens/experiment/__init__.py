@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reclens.experiment.aggregated import read_aggregated
 from reclens.experiment.metrics import Baseline, Metric
 from reclens.experiment.plan import Plan, Sequential, load_plan
 from reclens.experiment.read import Readout, read_experiment, read_sums
@@ -15,6 +16,7 @@ __all__ = [
     "Sequential",
     "Sums",
     "load_plan",
+    "read_aggregated",
     "read_experiment",
     "read_sums",
 ]

@@ -13,6 +13,7 @@ import polars as pl
 from reclens.data.arrow import ArrowStream
 from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
+from reclens.experiment.arm_column import arm_column, numbered
 from reclens.experiment.metrics import OF_ARM
 from reclens.experiment.plan import Plan
 from reclens.experiment.query import Window
@@ -29,7 +30,7 @@ __all__ = ["arm_differences", "quantile_differences"]
 
 def quantile_differences(
     source: Any, plan: Plan, *, arm: str = "variant", time: str | None = None, start: date | datetime | None = None,
-    two_arms: OnFault = "error", table: str | None = None, query: str | None = None,
+    two_arms: OnFault = "error", ids: bool = True, table: str | None = None, query: str | None = None,
 ) -> dict[tuple[str, str], Difference]:  # fmt: skip
     """Differences of the quantile metrics of a plan, over the rows of a table.
 
@@ -43,6 +44,7 @@ def quantile_differences(
         time: Column of the time; None where every row belongs to the experiment.
         start: When the experiment began; None takes the plan's. Rows before it are left out.
         two_arms: Whether units in two arms are an error, or dropped.
+        ids: Whether the table has the plan's unit for a column; False reads each row as a unit of its own.
         table: Table of a DuckDB file or connection.
         query: A SELECT to read instead.
 
@@ -58,8 +60,9 @@ def quantile_differences(
     asked = [metric for metric in plan.metrics if metric.kind == "quantile" and metric.value and metric.q]
     if not asked:
         return found
-    with opened(source, table=table, query=query) as rows:
+    with opened(source, table=table, query=query) as found_rows:
         unit = plan.cluster or plan.unit
+        rows = found_rows if ids else numbered(found_rows, unit)
         present(rows, [arm, unit, *(metric.value for metric in asked if metric.value)])
         for metric in asked:
             assert metric.value is not None and metric.q is not None
@@ -122,6 +125,7 @@ def arm_differences(
         return {}
     with opened(exposures, table=table, query=query) as rows:
         unit = plan.cluster or plan.unit
+        arm_column(rows, plan, arm)
         present(rows, [arm, unit, item])
         begun, at = start or plan.start, time if time in rows.columns else None
         frame = _inside(rows, plan, arm, f"CAST({quoted(item)} AS VARCHAR) AS item", time=at,

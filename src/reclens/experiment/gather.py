@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
+from reclens.experiment.arm_column import NO_IDS, arm_column, numbered, unit_column
 from reclens.experiment.gaps import COUNTED, gap_tallies, gaps_of_log, known, made_of, markers_of, with_gaps_filled
 from reclens.experiment.log_checks import coarser_ids, duplicate_tally, once
 from reclens.experiment.plan import Plan
@@ -27,7 +28,7 @@ from reclens.experiment.triggered import list_triggered, of_triggered
 from reclens.experiment.units import OnFault, bounded, named, one_arm_a_unit, sound
 from reclens.stats.moments import Moments
 
-__all__ = ["gather", "gather_events"]
+__all__ = ["flags_of", "gather", "gather_events"]
 
 _FAR = 16.0  # (mean ÷ sd)² from which on squares lose digits, and a second pass takes the mean off
 
@@ -45,6 +46,7 @@ def gather(
     unknown_arms: OnFault = "error",
     two_arms: OnFault = "error",
     check_units: bool = True,
+    ids: bool = True,
     indicators: bool = False,
     tails: bool = False,
     threads: int | None = None,
@@ -63,6 +65,8 @@ def gather(
         unknown_arms: What happens to rows whose arm the plan does not have: ``"error"``, or ``"drop"`` and count them.
         two_arms: What happens to units that stand in two arms: ``"error"``, or ``"drop"`` both rows and count them.
         check_units: Whether to look for units that stand there twice, which takes about as long as the sums.
+        ids: Whether the table has the plan's unit for a column; False reads each row as a unit of its own, and
+            ``unknown`` of the sums lists what cannot be told then.
         indicators: Whether every covariate gets the column of its missing values even where none is missing, so that
             the sums of several partitions have the same columns.
         tails: Whether to look at the largest values too, in two more passes, for the guard against outliers.
@@ -80,7 +84,13 @@ def gather(
             f"the plan randomises whole '{plan.cluster}': its units have to be grouped by that. Use gather_events, "
             "with time=None for a table with one row a unit."
         )
-    with opened(source, table=table, query=query, threads=threads) as rows:
+    if not ids and plan.triggered_by_query:
+        raise UsageError("ids=False was given, and the plan's triggered units are listed by their ids. Name a column.")
+    with opened(source, table=table, query=query, threads=threads) as found_rows:
+        arm_column(found_rows, plan, arm)
+        rows = found_rows if ids else numbered(found_rows, plan.unit)
+        unit_column(rows, plan.unit)
+        check_units = check_units and ids
         if plan.triggered:
             list_triggered(rows, plan, Window())
         parted = plan.segments if segments is None else segments
@@ -90,7 +100,7 @@ def gather(
             every_arm=not other,
         ))  # fmt: skip
         finer = coarser_ids(rows, plan, plan.unit, arm, Window()) if check_units else ()
-        return replace(found, coarser=finer)
+        return replace(found, coarser=finer, unknown=() if ids else NO_IDS)
 
 
 def gather_events(
@@ -149,6 +159,7 @@ def gather_events(
     with opened(source, table=table, query=query, threads=threads) as rows:
         window = Window(time if start or plan.start or time in rows.columns else None, start or plan.start)
         keys = [name for name in (plan.cluster, plan.unit) if name]
+        arm_column(rows, plan, arm)
         made = _grouped(rows, plan, keys, window, arm=arm, largest=largest, segments=parted, counts=counts,
                         event_id=event_id, duplicates=duplicates)  # fmt: skip
         try:
@@ -294,7 +305,7 @@ def _summed(
         if absent.get(name)
     ]  # fmt: skip
     found = tails_of(rows, plan, sums, arm=arm) if tails else None
-    return replace(sums, rules=(*rules, *sums.rules, *_flags(sums, places)), tails=found, tallies=tallies)
+    return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, places)), tails=found, tallies=tallies)
 
 
 def _missing(rows: Table, asked: Layout) -> dict[str, int]:
@@ -367,7 +378,7 @@ def _far_means(sums: Sums) -> dict[str, dict[str, float]]:
     }
 
 
-def _flags(sums: Sums, places: Mapping[str, Measure]) -> list[Rule]:
+def flags_of(sums: Sums, places: Mapping[str, Measure]) -> list[Rule]:
     """What can be summed up and not be compared."""
     found: list[Rule] = []
     for arm in sums.arms:

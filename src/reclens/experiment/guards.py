@@ -15,6 +15,7 @@ from reclens.experiment.plan import Plan
 from reclens.experiment.row_guards import LOST_SHARE, row_guards
 from reclens.experiment.rule import LEAST_POWER, SKEWED, TOO_SKEWED
 from reclens.experiment.sums import LEFT_OUT, OVERALL, Sums, effective, measures
+from reclens.experiment.unknown import with_unknown
 from reclens.experiment.words import p_in_words
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.counts import sample_ratio
@@ -31,11 +32,12 @@ def guards_of(
     plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], *, stratified: bool = False
 ) -> tuple[Guard, ...]:
     """Every guard, in the order to read them; ``stratified`` says that the effects are post-stratified."""
-    return (
+    found = (
         _sample_ratio(plan, _everyone(sums)), *_triggered(plan, sums), _clean_rows(plan, sums), *row_guards(sums),
         _balance(plan, sums), _outliers(plan, sums, look, effects, stratified), _skewness(plan, sums, effects),
         _peeking(plan, look), _power(plan, look, effects), _weeks(sums),
     )  # fmt: skip
+    return with_unknown(found, sums.unknown) if sums.unknown else found
 
 
 def _triggered(plan: Plan, sums: Sums) -> list[Guard]:

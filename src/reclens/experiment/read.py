@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
+from reclens.errors import UsageError
 from reclens.experiment.ages import gather_ages, metric_by_age
 from reclens.experiment.arm_metrics import arm_differences, quantile_differences
 from reclens.experiment.decision import Decision, decide
@@ -17,12 +18,13 @@ from reclens.experiment.guards import guards_of
 from reclens.experiment.look import Crossing, Look, look_of
 from reclens.experiment.over_time import cumulative_effects, daily_values, earlier_crossings
 from reclens.experiment.plan import Plan
+from reclens.experiment.remarks import adjusted_words, caveats_of, next_steps_of
 from reclens.experiment.rule import decision_rule
 from reclens.experiment.segments import Heterogeneity, SegmentEffect, heterogeneity_of, segment_effects, small_segments
 from reclens.experiment.sums import Rule, Sums, measures
 from reclens.experiment.trigger import Diluted, dilute
 from reclens.experiment.units import OnFault
-from reclens.experiment.words import p_in_words
+from reclens.experiment.unknown import Unknown
 from reclens.stats.bayes import normal_posterior
 
 __all__ = ["Readout", "read_experiment", "read_sums"]
@@ -54,6 +56,7 @@ class Readout:
         diluted: The effects over all units, where the plan has triggered ones.
         units: Arm -> units; of a plan with triggered units those.
         rules: What was found on the way to the sums.
+        unknown: What the table cannot tell.
     """
 
     plan: Plan
@@ -74,6 +77,7 @@ class Readout:
     diluted: tuple[Diluted, ...]
     units: Mapping[str, int]
     rules: tuple[Rule, ...]
+    unknown: tuple[Unknown, ...] = ()
 
     @property
     def rule(self) -> tuple[str, ...]:
@@ -84,14 +88,15 @@ class Readout:
         """One row an effect, with the decision on its arm and what blocks it; see :meth:`record` for everything."""
         words = {decision.arm: decision.word for decision in self.decisions}
         blocked_by = ", ".join(guard.name for guard in self.guards if guard.status == "blocks")
-        return [{**row, "decision": words.get(effect.arm), "blocked_by": blocked_by or None}
+        unknown = ", ".join(each.code for each in self.unknown)
+        return [{**row, "decision": words.get(effect.arm), "blocked_by": blocked_by or None, "unknown": unknown or None}
                 for effect in self.effects for row in effect.to_dicts()]  # fmt: skip
 
     def record(self) -> dict[str, Any]:
         """Every number, as plain values."""
         parts = {"decisions": self.decisions, "effects": self.effects, "guards": self.guards,
                  "segments": self.segments, "heterogeneity": self.heterogeneity,
-                 "diluted": self.diluted}  # fmt: skip
+                 "diluted": self.diluted, "unknown": self.unknown}  # fmt: skip
         return {
             "experiment": self.plan.name, "plan": self.plan.to_dicts()[0], "look": self.look.to_dicts()[0],
             "rule": list(self.rule), "units": dict(self.units),
@@ -111,6 +116,7 @@ def read_experiment(
     source: Any,
     *,
     arm: str = "variant",
+    ids: bool = True,
     events: bool = False,
     time: str = "timestamp",
     start: date | datetime | None = None,
@@ -136,6 +142,7 @@ def read_experiment(
         plan: The plan.
         source: A file, a frame or a DuckDB connection.
         arm: Column of the arm.
+        ids: Whether the table has the plan's unit for a column; False reads each row as a unit of its own.
         events: Whether the rows are events; else there is one a unit.
         time: Column of the time of an event.
         start: When it began; None takes the plan's.
@@ -161,6 +168,9 @@ def read_experiment(
     ages: Mapping[int, Sums] = {}
     faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True,
                               "counts": counts}  # fmt: skip
+    if not ids and (events or plan.cluster):
+        raise UsageError(f"ids=False was given with {'events' if events else 'clusters'}, which are grouped by ids. "
+                         "Name the unit in the plan.")  # fmt: skip
     if events or plan.cluster:
         at = time if events else None
         sums = gather_events(source, plan, arm=arm, time=at, start=start, event_id=event_id, duplicates=duplicates,
@@ -168,9 +178,10 @@ def read_experiment(
         if events and not plan.cluster and any(m.kind in ("mean", "proportion", "ratio") for m in plan.primary):
             ages = gather_ages(source, plan, arm=arm, time=time, start=start, table=table)
     else:
-        sums = gather(source, plan, arm=arm, day=day, **faults)
+        sums = gather(source, plan, arm=arm, day=day, ids=ids, **faults)
     inside: dict[str, Any] = {"arm": arm, "start": start, "two_arms": two_arms}
-    others = quantile_differences(source, plan, time=time if events else None, table=table, **inside)
+    others = quantile_differences(source, plan, time=time if events else None, table=table, ids=ids,
+                                  **inside)  # fmt: skip
     if exposures is not None:
         others |= arm_differences(exposures, plan, catalogue=catalogue, time=time, **inside)
     return read_sums(plan, sums, others=others, planned_units=planned_units, days=days,
@@ -227,10 +238,11 @@ def read_sums(
     return Readout(
         plan=plan, look=look, decisions=decisions, effects=effects, guards=guards, segments=segments,
         heterogeneity=differing, cumulative=cumulative, daily=daily_values(plan, sums), crossings=crossings,
-        novelty=_novelty(plan, ages or {}), adjusted=_adjusted(plan, look, effects, bool(segments)),
-        posteriors=_posteriors(effects), caveats=_caveats(plan, effects, guards, differing, small_segments(plan, sums)),
-        next_steps=_next_steps(plan, look, decisions, guards, effects), diluted=dilute(plan, sums, look, effects),
-        units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules,
+        novelty=_novelty(plan, ages or {}), adjusted=adjusted_words(plan, look, effects, bool(segments)),
+        posteriors=_posteriors(effects),
+        caveats=caveats_of(plan, effects, guards, differing, small_segments(plan, sums), sums.unknown),
+        next_steps=next_steps_of(plan, look, decisions, guards, effects), diluted=dilute(plan, sums, look, effects),
+        units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules, unknown=sums.unknown,
     )  # fmt: skip
 
 
@@ -255,142 +267,3 @@ def _posteriors(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
         for e in effects
         if e.metric.role == "primary" and e.found.relative_se > 0
     )  # fmt: skip
-
-
-def _adjusted(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bool) -> tuple[str, ...]:
-    asked = sum(e.metric.role == "primary" for e in effects)
-    together = any(e.simultaneous for e in effects)
-    how = "all of a family of questions together (Bonferroni)" if together else "each by itself"
-    said = [f"Intervals are of level {plan.level:.0%}, {how}."]
-    if plan.triggered is not None:
-        said.append("Effects and units are those of triggered units, whose experience could differ.")
-    if asked > 1:
-        said.append(f"The {asked} p-values of primary metrics are a family of their own, adjusted together "
-                    f"({plan.correction}).")  # fmt: skip
-    if any(e.metric.role == "secondary" for e in effects):
-        said.append("Secondary metrics are adjusted among themselves by Benjamini and Hochberg; they explain and do "
-                    "not "
-                    "decide.")  # fmt: skip
-    if plan.guardrails:
-        both = " (with ±, of equivalence)" if any(metric.equivalence for metric in plan.guardrails) else ""
-        said.append(
-            f"Guardrails are tests of non-inferiority{both} against their margins, not corrected: all have to hold."
-        )
-    if plan.sequential is not None:
-        said.append(f"Intervals and p-values of all metrics hold at this look: {look.words}.")
-    said += [
-        f"{e.metric.name}, {e.arm}: its interval excludes zero by itself ({p_in_words(e.p_value)}); corrected for "
-        f"the {e.family_size} questions of the {e.family} family, {p_in_words(e.p_adjusted)}. Simultaneous intervals "
-        "show it."
-        for e in effects
-        if e.disagrees(plan.alpha)
-    ]
-    said += _stops(effects)
-    strata = next((e.found.method for e in effects if "post-stratified" in e.found.method), None)
-    if strata:
-        said.append(f"Means are weighted to the strata of all arms together ({strata.split(', ')[-1]}).")
-    for effect in effects:
-        details = dict(effect.found.details)
-        removed = details.pop("variance removed", None)
-        if removed is not None:
-            thetas = ", ".join(f"{name} = {value:.4g}" for name, value in details.items())
-            said.append(f"{effect.metric.name}, {effect.arm}: adjusted by what was measured before (CUPED, {thetas}), "
-                        f"which removes {removed:.0%} of the variance.")  # fmt: skip
-        if effect.metric.cap is not None:
-            said.append(f"{effect.metric.name}: values above {effect.metric.cap:g} count as that, as planned.")
-    if segmented:
-        said.append(
-            "Segments are adjusted together by Benjamini and Hochberg; whether they differ at all is Cochran's Q"
-            + (", which is of this look alone and allows for no earlier one." if plan.sequential is not None else ".")
-        )
-    return tuple(dict.fromkeys(said))
-
-
-def _stops(effects: tuple[Effect, ...]) -> list[str]:
-    """Which lift is shown after a bound was crossed, and what the other one says."""
-    said: list[str] = []
-    for effect in effects:
-        of, plain = f"{effect.metric.name}, {effect.arm}", effect.relative
-        if effect.stopped is not None:
-            said.append(f"{of}: the lift allows for the stop at this look (median-unbiased, stage-wise ordering). "
-                        f"The plain estimate, {plain.value:+.2%}, is too large on average at a stop.")  # fmt: skip
-        elif effect.crossing is not None:
-            said.append(f"{of}: an earlier look was beyond its bound, and the test went on. Go by the plain estimate "
-                        "over all data: no stop has selected it.")  # fmt: skip
-    return said
-
-
-def _caveats(
-    plan: Plan,
-    effects: tuple[Effect, ...],
-    guards: tuple[Guard, ...],
-    differing: tuple[Heterogeneity, ...],
-    small: tuple[str, ...],
-) -> tuple[str, ...]:
-    said = [f"{guard.name[0].upper()}{guard.name[1:]}: {guard.finding}" for guard in guards if guard.status == "look"]
-    said += [f"{guard.name[0].upper()}{guard.name[1:]} was not checked: {guard.finding}"
-             for guard in guards if guard.status == "not checked"]  # fmt: skip
-    said += [f"{e.metric.name}, {e.arm}: {note}" for e in effects for note in e.found.notes]
-    said += [_crossed(e.crossing) for e in effects if e.crossing is not None]
-    said += [f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted {p_in_words(each.p_adjusted)}): "
-             "the average does not hold for everyone."
-             for each in differing if each.p_adjusted <= plan.alpha]  # fmt: skip
-    if small:
-        more = f", and {len(small) - 10:,} more" if len(small) > 10 else ""
-        said.append(f"Segments with fewer than 30 units in an arm were not tested: {', '.join(small[:10])}{more}.")
-    missing = [m.name for m in plan.metrics if m.name not in {e.metric.name for e in effects}]
-    if missing:
-        said.append(f"Not measured: {', '.join(missing)}. Coverage, Gini and diversity need what the arms showed "
-                    "(--exposures), and quantiles one row a unit.")  # fmt: skip
-    said.append("Users of one arm may have changed what the other saw (shared training data, stock, word of mouth): "
-                "such "
-                "interference is not in the intervals.")  # fmt: skip
-    return tuple(said)
-
-
-def _crossed(crossing: Crossing) -> str:
-    return (f"{crossing.metric}, {crossing.arm}: the plan would have stopped at look {crossing.look} "
-            f"({crossing.information:.0%} of the sample, {crossing.day}). With the users who had come in by then z is "
-            f"{crossing.z:+.2f}, beyond the bound of ±{crossing.bound:.2f}.")  # fmt: skip
-
-
-def _next_steps(
-    plan: Plan, look: Look, decisions: tuple[Decision, ...], guards: tuple[Guard, ...], effects: tuple[Effect, ...]
-) -> tuple[str, ...]:
-    said: list[str] = []
-    todo = {
-        "power": "Run longer, or plan a test of more units: with so few nothing can be concluded.",
-        "outliers": "Look at the users that hold most. Leave bots out of all arms by one rule, or cap the metric; then "
-        "read again.",
-        "peeking": "Wait for the planned end or look, or say how far the experiment is, then read again.",
-    }
-    said += [todo.get(guard.code, f"Explain and mend '{guard.name}', then read again.")
-             for guard in guards if guard.status == "blocks"]  # fmt: skip
-    winners = [decision.arm for decision in decisions if decision.word == "ship"]
-    for decision in decisions:
-        if decision.word == "ship":
-            arms = decision.arm if len(winners) == 1 else f"one of {', '.join(winners)}"
-            said.append(f"Roll out {arms}, and keep a holdout to see whether the effect lasts.")
-        elif decision.word == "do not ship":
-            said.append(f"Keep {plan.control}; look at the segments for where {decision.arm} does harm.")
-        elif decision.word == "no material difference":
-            said.append(f"Choose between {decision.arm} and {plan.control} by what they cost: of what was measured, "
-                        "nothing that matters tells them apart.")  # fmt: skip
-        elif decision.word == "stop without hope":
-            said.append(f"Keep {plan.control}: what {decision.arm} was hoped to do would hardly be found any more.")
-        elif decision.word == "undecided":
-            needed = [
-                f"{e.metric.name}: {(e.detectable / e.metric.effect) ** 2:.1f} times the users for an effect of "
-                f"{e.metric.effect:.2%}"
-                for e in effects
-                if e.arm == decision.arm and e.metric.role == "primary" and e.metric.effect
-                and e.detectable > e.metric.effect
-            ]  # fmt: skip
-            more = f" To find what was planned: {'; '.join(needed)}." if needed else ""
-            head = (
-                "Go on to the next look of the plan."
-                if look.early
-                else f"Keep {plan.control}: the plan has no look left."
-            )
-            said.append(head + more)
-    return tuple(dict.fromkeys(said))

@@ -28,6 +28,7 @@ import numpy as np
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.experiment.metrics import Metric
 from reclens.experiment.tally import Coarser, Tally, added
+from reclens.experiment.unknown import Unknown
 from reclens.stats.arms import Quantity
 from reclens.stats.moments import Moments
 
@@ -184,6 +185,7 @@ class Sums:
         tallies: Faulty rows, by arm.
         coarser: Ids that several units each share, which may be what was randomised.
         untriggered: Sums of the other units, where these are of triggered ones.
+        unknown: What the table that they were made from cannot tell.
         ran: First and last day of a log (ISO dates): from the start to its last event, whoever came in first then.
     """
 
@@ -198,6 +200,7 @@ class Sums:
     coarser: tuple[Coarser, ...] = ()
     untriggered: Sums | None = None
     ran: tuple[str, str] | None = None
+    unknown: tuple[Unknown, ...] = ()
 
     @classmethod
     def of_rows(
@@ -267,6 +270,7 @@ class Sums:
             ran=ran,
             tallies=added(self.tallies, other.tallies),
             coarser=(*self.coarser, *other.coarser),
+            unknown=tuple(dict.fromkeys((*self.unknown, *other.unknown))),
         )
 
     @cached_property

@@ -15,7 +15,7 @@ from reclens.report.tables import NOTHING, Table, format_number
 from reclens.report.words import between, p_value, share
 from reclens.report.written import Part, Written, appendix, write_document
 
-__all__ = ["build_readout", "effect_table", "guard_table", "segment_table", "summary_of_readout"]
+__all__ = ["build_readout", "effect_table", "guard_table", "segment_table", "summary_of_readout", "unknown_table"]
 
 
 def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = False) -> Written:
@@ -36,7 +36,7 @@ def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = Fa
         Part(title="What was adjusted, and how", points=readout.adjusted),
         Part(title="Guards", lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
              tables=(guard_table(readout), *_guard_numbers(readout))),
-        *_guardrails(readout), *_diluted(readout), *_segments(readout), _power(readout),
+        *_unknown(readout), *_guardrails(readout), *_diluted(readout), *_segments(readout), _power(readout),
         *(_bayes(readout) if bayes else []),
         Part(title="Caveats", points=readout.caveats),
         Part(title="Next steps", points=readout.next_steps, ordered=True),
@@ -126,6 +126,20 @@ def segment_table(readout: Readout) -> Table:
     )  # fmt: skip
     heads = ("by", "segment", "metric", "arm", "n", "lift", "p", "adjusted p")
     return Table("Effects by segment", heads, rows, tuple(records))
+
+
+def unknown_table(readout: Readout) -> Table:
+    """What the table of the experiment cannot tell."""
+    records = [row for each in readout.unknown for row in each.to_dicts()]
+    rows = tuple((row["not_known"],) for row in records)
+    return Table("Not known", ("not known",), rows, tuple(records))
+
+
+def _unknown(readout: Readout) -> list[Part]:
+    if not readout.unknown:
+        return []
+    return [Part(title="What the table cannot tell", lead="The guards that rest on it are not checked.",
+                 tables=(unknown_table(readout),))]  # fmt: skip
 
 
 def _figures(readout: Readout) -> tuple[Figure, ...]:

@@ -1,0 +1,345 @@
+"""Experiments without ids and from counts alone: against the readout of the units, scipy, and the published case."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from reclens.cli import main
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.experiment import Plan, Readout, Sequential, read_aggregated, read_experiment
+from reclens.experiment.aggregated import gather_aggregated
+from reclens.experiment.arm_column import UnknownArmColumnError
+from reclens.experiment.gather import gather
+from reclens.report.readout import build_readout
+
+KEPT = {"name": "kept", "kind": "proportion", "value": "kept", "effect": 0.05}
+BOUGHT = {"name": "bought", "kind": "proportion", "value": "bought", "role": "guardrail", "margin": 0.1}
+SPENT = {"name": "spent", "value": "spent", "effect": 0.05}
+NO_IDS = ["repeated_units", "crossed_units", "shared_ids"]
+
+
+def plan(*metrics: dict[str, Any], **more: Any) -> Plan:
+    return Plan(**({"name": "t", "arms": {"old": 0.5, "new": 0.5}, "metrics": metrics or (KEPT,)} | more))
+
+
+def units(n: int = 6_000, *, share: float = 0.5, seed: int = 1) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    new = rng.random(n) < share
+    return pl.DataFrame({
+        "user_id": np.arange(n), "variant": np.where(new, "new", "old"),
+        "kept": (rng.random(n) < np.where(new, 0.46, 0.42)).astype(np.int64),
+        "bought": (rng.random(n) < 0.05).astype(np.int64),
+        "spent": np.round(rng.lognormal(1, 1, n) * np.where(new, 1.05, 1.0), 2),
+        "day": pl.Series([date(2026, 1, 5) + timedelta(days=int(each)) for each in rng.integers(0, 14, n)]),
+        "country": rng.choice(["fr", "it"], n),
+    })  # fmt: skip
+
+
+def counted(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """What a warehouse would give: counts, means and standard deviations."""
+    shares = [pl.col(name).sum().alias(f"{name}_successes") for name in ("kept", "bought")]
+    spent = pl.col("spent")
+    spread = [spent.mean().alias("spent_mean"), spent.std().alias("spent_sd")]
+    return rows.group_by("variant", *by).agg(pl.len().alias("n"), *shares, *spread)
+
+
+def same(one: Any, other: Any) -> None:
+    """Everything alike, numbers to twelve digits."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            same(value, other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for mine, theirs in zip(one, other, strict=True):
+            same(mine, theirs)
+    elif isinstance(one, float):
+        assert other == pytest.approx(one, rel=1e-12, abs=1e-15, nan_ok=True)
+    else:
+        assert one == other
+
+
+def known(readout: Readout) -> dict[str, Any]:
+    """The record of a readout without what a table of counts cannot tell."""
+    record = readout.record()
+    kept = [row for row in record["guards"] if row["status"] != "not checked" and row["code"] != "rows"]
+    rows = {name: each for name, each in record["guard_rows"].items() if name != "rows"}
+    left = {name: each for name, each in record.items() if name not in ("unknown", "caveats", "guards", "guard_rows")}
+    return {**left, "guards": kept, "guard_rows": {name: each for name, each in rows.items() if each}}
+
+
+@pytest.mark.parametrize(
+    ("share", "more"),
+    [
+        (0.5, {}),
+        (0.1, {"arms": {"old": 0.9, "new": 0.1}}),
+        (0.5, {"sequential": Sequential(looks=2), "days": 28, "segments": ("country",)}),
+        (0.5, {"sequential": Sequential(method="msprt"), "days": 14, "daily_units": 430}),
+    ],
+)
+def test_counts_of_shares_read_as_their_units(share: float, more: dict[str, Any]) -> None:
+    """Score test, intervals, looks by day, segments, guards and decision are those of the table of units."""
+    rows, asked = units(share=share), plan(KEPT, BOUGHT, **more)
+    by = ("day", *asked.segments)
+    whole = read_experiment(asked, rows, day="day")
+    made = read_aggregated(asked, counted(rows, *by), day="day")
+    same(known(made), known(whole))
+    assert len(made.effects) == 2 and made.cumulative and made.look.to_dicts() == whole.look.to_dicts()
+    assert [each.code for each in made.unknown] == [*NO_IDS, "missing_values"] and whole.unknown == ()
+    rows_guard = next(each for each in made.guards if each.code == "rows")
+    assert rows_guard.status == "not checked" and "no ids" in rows_guard.finding
+
+
+@settings(max_examples=15)
+@given(st.integers(2, 400), st.integers(2, 400), st.floats(0, 1), st.floats(0, 1))
+def test_any_counts_read_as_their_units(n: int, m: int, p: float, q: float) -> None:
+    hits = [round(n * p), round(m * q)]
+    value = [1] * hits[0] + [0] * (n - hits[0]) + [1] * hits[1] + [0] * (m - hits[1])
+    rows = pl.DataFrame({"user_id": range(n + m), "variant": ["old"] * n + ["new"] * m, "kept": value})
+    counts = pl.DataFrame({"variant": ["old", "new"], "n": [n, m], "successes": hits})
+    same(known(read_aggregated(plan(), counts)), known(read_experiment(plan(), rows)))
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+def test_means_and_spreads_are_welchs_test(uneven: bool) -> None:
+    rows = units(share=0.1 if uneven else 0.5)
+    asked = plan(SPENT, **({"arms": {"old": 0.9, "new": 0.1}} if uneven else {}))
+    found = read_aggregated(asked, counted(rows, "day"), day="day")
+    old, new = (rows.filter(variant=arm)["spent"].to_numpy() for arm in ("old", "new"))
+    wanted = stats.ttest_ind_from_stats(new.mean(), new.std(ddof=1), len(new), old.mean(), old.std(ddof=1), len(old),
+                                        equal_var=False)  # fmt: skip
+    (effect,) = found.effects
+    assert effect.p_value == pytest.approx(wanted.pvalue, rel=1e-9)
+    assert effect.found.statistic == pytest.approx(wanted.statistic, rel=1e-9)
+    low, high = stats.ttest_ind(new, old, equal_var=False).confidence_interval()
+    assert (effect.absolute.low, effect.absolute.high) == pytest.approx((low, high), rel=1e-9)
+    codes = [each.code for each in found.unknown]
+    assert ("skewness" in codes) is uneven and effect.found.skew == 0.0
+    whole = read_experiment(asked, rows, day="day")
+    if uneven:
+        assert whole.effects[0].found.skew != 0 and whole.effects[0].p_value != pytest.approx(wanted.pvalue, rel=1e-6)
+        assert next(each for each in found.guards if each.code == "skewness").status == "not checked"
+    else:
+        same(found.effects[0].to_dicts(), whole.effects[0].to_dicts())
+        same(list(found.cumulative), list(whole.cumulative))
+    assert {"outliers", "extreme_units"} <= {each.code for each in found.guards if each.status == "not checked"}
+
+
+def test_the_moments_by_hand() -> None:
+    """4 and 6 units of means 2 and 5, sd 1 and 2, are 10 of mean 3.8 and Σ(x - x̄)² = 3·1 + 5·4 + 9·24/10."""
+    days = pl.DataFrame({"variant": ["old", "old", "new"], "d": ["2026-01-05", "2026-01-06", "2026-01-05"],
+                         "n": [4, 6, 1], "mean": [2.0, 5.0, 7.0], "sd": [1.0, 2.0, None]})  # fmt: skip
+    sums = gather_aggregated(days, plan(SPENT), day="d")
+    old = sums.arm("old")
+    assert (old.n, old.value("spent")) == (10, 3.8)
+    assert old.variance("spent") == pytest.approx((3 * 1 + 5 * 4 + 9 * 24 / 10) / 9)
+    assert sums.arm("old", days=["2026-01-06"]).variance("spent") == pytest.approx(4.0)
+    assert [rule["code"] for rule in sums.rules] == ["one_unit"]
+
+
+def test_what_counts_cannot_tell_is_listed() -> None:
+    asked = plan({**SPENT, "covariates": ("before",)},
+                 {"name": "long", "value": "spent", "cap": 9.0, "role": "secondary"},
+                 {"name": "ctr", "kind": "ratio", "value": "kept", "per": "views", "role": "secondary"},
+                 {"name": "p90", "kind": "quantile", "value": "spent", "q": 0.9, "role": "secondary"},
+                 segments=("country", "age"), arms={"old": 0.6, "new": 0.4})  # fmt: skip
+    found = read_aggregated(asked, counted(units(), "country"))
+    listed = {each.code: each.of for each in found.unknown}
+    means = ("spent", "long")
+    assert listed == {
+        "repeated_units": (), "crossed_units": (), "shared_ids": (), "missing_values": (), "extreme_units": means,
+        "outliers": means, "skewness": means, "covariates": ("spent",), "cap": ("long",), "segments": ("age",),
+        "unread_metrics": ("ctr", "p90"),
+    }  # fmt: skip
+    assert [each.metric.name for each in found.effects] == ["spent", "long"] and {s.by for s in found.segments} == {
+        "country"
+    }
+    unchecked = [each.code for each in found.guards if each.status == "not checked"]
+    assert {"rows", "missing_values", "extreme_units", "unit", "balance", "outliers", "skewness"} <= set(unchecked)
+    said = " ".join(found.caveats)
+    assert "cut off as planned" in said and "(age)" in said and "(ctr, p90)" in said
+    text = build_readout(found).markdown
+    assert "What the table cannot tell" in text and "not adjusted by it" in text
+    assert [row["code"] for row in found.record()["unknown"]] == list(listed)
+    assert found.to_dicts()[0]["unknown"].startswith("repeated_units, crossed_units")
+
+
+GOOD = {"variant": ["old", "new"], "n": [100, 100], "successes": [10, 20]}
+
+
+@pytest.mark.parametrize(
+    ("table", "asked", "error", "says"),
+    [
+        (GOOD | {"successes": [10, 101]}, {}, DataError, "101 successes of 100 units"),
+        (GOOD | {"successes": [0.1, 0.2]}, {}, DataError, "Give counts, not shares"),
+        (GOOD | {"n": [-1, 100]}, {}, DataError, "expected a count"),
+        (GOOD | {"n": [None, 100]}, {}, DataError, "expected a count"),
+        (GOOD | {"variant": ["old", "other"]}, {}, DataError, "'other' \\(100 units\\)"),
+        (GOOD | {"variant": ["old", "old"]}, {}, DataError, "second row of old"),
+        (GOOD | {"n": [100, 0], "successes": [10, 0]}, {}, DataError, "no units in the arm new"),
+        ({"variant": ["old", "new"], "n": [9, 9]}, {}, DataError, "'successes'.*expected 'kept_successes'"),
+        ({"variant": ["old", "new"], "successes": [9, 9]}, {}, UnknownNameError, "'n'"),
+        (GOOD, {"cluster": "school"}, UsageError, "cluster = \"school\""),
+        (GOOD, {"triggered": "seen"}, UsageError, "triggered = \"seen\""),
+        (GOOD, {"metrics": ({"name": "c", "kind": "ratio", "value": "a", "per": "b"},)}, UsageError, "is a ratio"),
+        (GOOD, {"metrics": ({"name": "g", "kind": "gini"},)}, UsageError, "expected a\\s+proportion or a mean"),
+        (GOOD, {"metrics": (SPENT,)}, DataError, "'mean'.*expected 'spent_mean'"),
+        (GOOD | {"mean": [1.0, None], "sd": [1.0, 1.0]}, {"metrics": (SPENT,)}, DataError, "is not a number"),
+        (GOOD | {"mean": [1.0, 1.0], "sd": [1.0, -1.0]}, {"metrics": (SPENT,)}, DataError, "is -1"),
+        (GOOD | {"mean": [1.0, 1.0], "sd": [1.0, None]}, {"metrics": (SPENT,)}, DataError, "is None"),
+    ],
+)  # fmt: skip
+def test_counts_that_cannot_be_are_refused(table: dict, asked: dict, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        read_aggregated(plan(**asked), pl.DataFrame(table))
+
+
+def test_names_and_strangers() -> None:
+    table = pl.DataFrame({"v": ["old", "new", "test"], "users": [100, 100, 7], "hits": [10, 20, 1]})
+    named = {"n": "users", "kept_successes": "hits"}
+    found = read_aggregated(plan(), table, arm="v", columns=named, unknown_arms="drop")
+    assert found.units == {"old": 100, "new": 100} and found.rules[0]["count"] == 7
+    rows = next(each for each in found.guards if each.code == "rows")
+    assert rows.status == "blocks" and "unknown arms" in rows.finding, "7 of 207 are more than 1 %"
+    with pytest.raises(UnknownNameError, match="Did you mean 'kept_successes'"):
+        read_aggregated(plan(), table, arm="v", columns={"kept_success": "hits"})
+
+
+# -------------------------------------------------------------------------------------------------------- without ids
+
+
+def test_a_table_without_ids_reads_as_one_with_them() -> None:
+    rows = units()
+    metrics = (KEPT, SPENT, {"name": "p50", "kind": "quantile", "value": "spent", "q": 0.5, "role": "secondary"})
+    asked = plan(*metrics, arms={"old": 0.45, "new": 0.55}, segments=("country",))
+    whole = read_experiment(asked, rows, day="day")
+    made = read_experiment(asked, rows.drop("user_id"), day="day", ids=False)
+    same(known(made), known(whole))
+    assert {each.metric.name for each in made.effects} == {"kept", "spent", "p50"}
+    assert [each.code for each in made.unknown] == NO_IDS
+    assert {each.code for each in made.guards if each.status == "not checked"} >= {"rows", "unit"}
+
+
+def test_ids_are_not_left_out_unsaid() -> None:
+    rows = units(50)
+    with pytest.raises(UnknownNameError, match=r"ids=False \(--no-ids"):
+        read_experiment(plan(), rows.drop("user_id"))
+    with pytest.raises(UsageError, match="has the plan's unit 'user_id'"):
+        read_experiment(plan(), rows, ids=False)
+    with pytest.raises(UsageError, match="events"):
+        read_experiment(plan(), rows.drop("user_id"), ids=False, events=True)
+    with pytest.raises(UsageError, match="Name a column"):
+        gather(rows.drop("user_id"), plan(triggered="SELECT user_id FROM x"), ids=False)
+
+
+def test_an_unknown_arm_column_names_the_candidates(tmp_path: Path) -> None:
+    rows = units(60).rename({"variant": "version"})
+    for call in (lambda: read_experiment(plan(), rows), lambda: read_aggregated(plan(), rows)):
+        with pytest.raises(UnknownArmColumnError, match="--arm version") as error:
+            call()
+        assert error.value.holds and error.value.candidates == {"version": ("new", "old")}
+    other = plan(arms={"a": 0.5, "b": 0.5})
+    with pytest.raises(UnknownArmColumnError, match="No column holds the arms") as error:
+        read_experiment(other, rows)
+    assert set(error.value.candidates) == {"version", "kept", "bought", "country"} and not error.value.holds
+    log = rows.with_columns(timestamp=pl.col("day").cast(pl.Datetime))
+    with pytest.raises(UnknownArmColumnError, match="--arm version"):
+        read_experiment(plan(), log, events=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- the command
+
+
+COUNTS = "version,players,retention_7_successes,rounds_mean,rounds_sd\n"
+PLAN = """name = "gate"
+unit = "userid"
+[arms]
+gate_30 = 0.5
+gate_40 = 0.5
+[[metrics]]
+name = "retention"
+kind = "proportion"
+value = "retention_7"
+[[metrics]]
+name = "rounds"
+value = "rounds"
+role = "secondary"
+"""
+
+
+@pytest.fixture
+def reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "plan.toml").write_text(PLAN)
+
+    def call(data: Path, *words: str) -> tuple[int, str, str]:
+        command = ["reclens", "experiment", "read", str(tmp_path / "plan.toml"), str(data), *words]
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return call
+
+
+def test_the_command_reads_counts_and_lists_what_they_cannot_tell(reads, tmp_path: Path) -> None:
+    """Retention of Cookie Cats after 7 days: 8,502 of 44,700 against 8,279 of 45,489 (Mobile Games A/B testing)."""
+    (tmp_path / "counts.csv").write_text(COUNTS + "gate_30,44700,8502,52.46,256.7\ngate_40,45489,8279,51.30,103.3\n")
+    words = ("--aggregated", "--arm", "version", "-c", "n=players", "-f", "json", "--out", str(tmp_path / "r"))
+    status, out, said = reads(tmp_path / "counts.csv", *words)
+    row = json.loads(out)["rows"][0]
+    p, q = 8502 / 44700, 8279 / 45489
+    pooled = (8502 + 8279) / (44700 + 45489)
+    z = (q - p) / (pooled * (1 - pooled) * (1 / 44700 + 1 / 45489)) ** 0.5
+    assert row["p_value"] == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-3) == pytest.approx(0.00155, abs=1e-5)
+    assert row["difference"] == pytest.approx(q - p) and row["unknown"].startswith("repeated_units")
+    assert status == 1, "the sample ratio (p = .009) is mentioned, and the new gate keeps fewer"
+    assert "not known (crossed_units): whether a unit stands in two arms" in said
+    assert "What the table cannot tell" in (tmp_path / "r.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--aggregated",), "--arm version"),
+        (("--aggregated", "--arm", "version"), "'n'"),
+        (("--aggregated", "--arm", "version", "-c", "n=nosuch"), "nosuch"),
+        (("--aggregated", "--arm", "version", "--no-ids", "--events"), "--no-ids, --events would not be used"),
+        (("--arm", "version"), "--no-ids"),
+    ],
+)
+def test_the_command_refuses_what_it_would_not_use(reads, tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    (tmp_path / "counts.csv").write_text(COUNTS + "gate_30,4470,850,52.4,256.7\ngate_40,4548,827,51.3,103.3\n")
+    status, out, said = reads(tmp_path / "counts.csv", *words)
+    assert status == 2 and out == "" and says in said
+
+
+def test_cookie_cats(reads, shared_data: Path) -> None:
+    """The file itself: its arm column is found, and its counts and its rows without ids read alike."""
+    file = shared_data / "abtest" / "cookie_cats.csv.gz"
+    rows = pl.read_csv(file)
+    asked = Plan(name="gate", unit="userid", arms={"gate_30": 0.5, "gate_40": 0.5}, metrics=(
+        {"name": "retention", "kind": "proportion", "value": "retention_7"},
+        {"name": "retention 1", "kind": "proportion", "value": "retention_1", "role": "secondary"},
+    ))  # fmt: skip
+    with pytest.raises(UnknownArmColumnError, match="--arm version"):
+        read_experiment(asked, file)
+    whole = read_experiment(asked, file, arm="version")
+    bare = read_experiment(asked, rows.drop("userid"), arm="version", ids=False)
+    shares = [pl.col(f"retention_{day}").sum().alias(f"retention_{day}_successes") for day in (1, 7)]
+    counts = rows.group_by("version").agg(pl.len().alias("n"), *shares)
+    made = read_aggregated(asked, counts, arm="version")
+    same(known(made), known(whole))
+    same(known(bare), known(whole))
+    assert whole.units == {"gate_30": 44700, "gate_40": 45489}
+    assert "--arm version" in reads(file)[2]
