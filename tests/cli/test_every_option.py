@@ -18,7 +18,7 @@ COMMANDS = (
     "experiment simulate", "experiment correlate", "experiment interference", "experiment holdout",
     "experiment realism", "experiment verdicts", "experiment off-policy", "metrics list", "metrics show",
     "metrics conventions", "workspace list", "workspace show", "workspace remove", "workspace restore",
-    "workspace sql", "export tableau", "export looker",
+    "workspace trash", "workspace empty-trash", "workspace clean", "workspace sql", "export tableau", "export looker",
 )  # fmt: skip
 ELSEWHERE = {
     "demo", "run", "tune", "dashboard", "data fetch", "experiment simulate", "experiment correlate",

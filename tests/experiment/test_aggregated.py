@@ -101,6 +101,16 @@ def test_counts_of_shares_read_as_their_units(share: float, more: dict[str, Any]
     assert rows_guard.status == "not checked" and "no ids" in rows_guard.finding
 
 
+def test_post_stratified_shares_and_variances_are_those_of_the_units() -> None:
+    rows, asked = units(), plan(KEPT, segments=("country",))
+    whole = read_experiment(asked, rows, stratify="country")
+    made = read_aggregated(asked, counted(rows, "country"), stratify="country")
+    assert "post-stratified" in made.effects[0].found.method
+    same(made.effects[0].to_dicts(), whole.effects[0].to_dicts())
+    old = gather_aggregated(counted(rows), asked).arm("old")
+    assert old.variance("kept") == pytest.approx(rows.filter(variant="old")["kept"].var(), rel=1e-12)
+
+
 @settings(max_examples=15)
 @given(st.integers(2, 400), st.integers(2, 400), st.floats(0, 1), st.floats(0, 1))
 def test_any_counts_read_as_their_units(n: int, m: int, p: float, q: float) -> None:
@@ -244,7 +254,7 @@ def test_ids_are_not_left_out_unsaid() -> None:
 
 
 def test_an_unknown_arm_column_names_the_candidates(tmp_path: Path) -> None:
-    rows = units(60).rename({"variant": "version"})
+    rows = units(60).rename({"variant": "version"}).with_columns(half=pl.Series(["old", "x"] * 30))
     for call in (lambda: read_experiment(plan(), rows), lambda: read_aggregated(plan(), rows)):
         with pytest.raises(UnknownArmColumnError, match="--arm version") as error:
             call()
@@ -252,7 +262,7 @@ def test_an_unknown_arm_column_names_the_candidates(tmp_path: Path) -> None:
     other = plan(arms={"a": 0.5, "b": 0.5})
     with pytest.raises(UnknownArmColumnError, match="No column holds the arms") as error:
         read_experiment(other, rows)
-    assert set(error.value.candidates) == {"version", "kept", "bought", "country"} and not error.value.holds
+    assert set(error.value.candidates) == {"version", "kept", "bought", "country", "half"} and not error.value.holds
     log = rows.with_columns(timestamp=pl.col("day").cast(pl.Datetime))
     with pytest.raises(UnknownArmColumnError, match="--arm version"):
         read_experiment(plan(), log, events=True)
