@@ -11,6 +11,7 @@ import pytest
 
 from reclens import models
 from reclens.data.dataset import Dataset
+from reclens.models import _co_occurrence, slim
 
 PENALTIES = [(0.02, 0.5), (0.1, 0.05), (0.01, 1.0), (0.0005, 0.1)]
 """scikit-learn's alpha and l1_ratio."""
@@ -46,10 +47,19 @@ def random_ones(seed: int, *, n_users: int = 60, n_items: int = 25, share: float
     return ones.astype(float)
 
 
+@pytest.fixture(params=["dense", "blocks", "lists", "as it comes"])
+def solver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each way in which SLIM holds the co-occurrence, whatever the data would choose."""
+    if request.param != "as it comes":
+        monkeypatch.setattr(_co_occurrence, "_DENSE", -1.0 if request.param == "dense" else 2.0)
+        monkeypatch.setattr(slim, "_CROWDED", -1.0 if request.param == "blocks" else 2.0)
+    return request.param
+
+
 @pytest.mark.parametrize(
     "case", range(len(PENALTIES)), ids=lambda case: "alpha={},l1_ratio={}".format(*PENALTIES[case])
 )
-def test_slim_has_the_coefficients_of_scikit_learn(case: int) -> None:
+def test_slim_has_the_coefficients_of_scikit_learn(case: int, solver: str) -> None:
     # Stored, because scikit-learn is not among the test requirements: scripts/make_elastic_net_values.py made them.
     stored = json.loads((Path(__file__).parent / "stored" / "elastic_net.json").read_text())
     expected = np.array(stored["values"][case])
@@ -60,11 +70,57 @@ def test_slim_has_the_coefficients_of_scikit_learn(case: int) -> None:
     assert model.unsettled_ == 0
     assert 0.05 < (got > 0).mean() < 0.9
     np.testing.assert_allclose(got, expected, atol=2e-6)
+    both = [objective(ones, weights, n * alpha * ratio, n * alpha * (1 - ratio)) for weights in (got, expected)]
+    np.testing.assert_allclose(both[0], both[1], rtol=1e-6)
+
+
+def objective(ones: np.ndarray, weights: np.ndarray, l1: float, l2: float) -> np.ndarray:
+    """½ |x - Xw|² + ½ l2 |w|² + l1 Σw of each item, one at a time as it is written."""
+    return 0.5 * ((ones - ones @ weights) ** 2).sum(axis=0) + 0.5 * l2 * (weights**2).sum(axis=0) + l1 * weights.sum(0)
+
+
+def shop(seed: int) -> np.ndarray:
+    """400 users of 2 to 20 of 300 items in 12 departments: most pairs of items have no common user."""
+    rng = np.random.default_rng(seed)
+    ones = np.zeros((400, 300))
+    for user, size in enumerate(rng.geometric(1 / 5, 400) + 1):
+        chance = np.where(np.arange(300) % 12 == rng.integers(12), 12.0, 1.0) / (np.arange(300) + 5)
+        ones[user, rng.choice(300, min(int(size), 20), replace=False, p=chance / chance.sum())] = 1
+    ones[np.arange(300), np.arange(300)] = 1
+    return ones
+
+
+def test_all_ways_of_holding_the_co_occurrence_give_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a shop, where the data itself would choose lists for some items and blocks for others."""
+    ones = shop(1)
+    data, expected = as_data(ones), None
+    share = ((ones.T @ ones) > 0).mean()
+    assert 0.05 < share < 0.25  # else nothing sparse would be tried
+    for dense_from, crowded_from in ((-1.0, 0.0), (2.0, -1.0), (2.0, 2.0), (0.25, 0.15)):
+        monkeypatch.setattr(_co_occurrence, "_DENSE", dense_from)
+        monkeypatch.setattr(slim, "_CROWDED", crowded_from)
+        model = models.SLIM(l1=0.5, l2=20, tolerance=1e-7, sweeps=100_000).fit(data)
+        got = dense(model)
+        expected = got if expected is None else expected
+        assert model.unsettled_ == 0 and (got > 0).sum() > 3000
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+        first, second = (objective(ones, weights, 0.5, 20) for weights in (got, expected))
+        np.testing.assert_allclose(first, second, rtol=1e-6)
+
+
+@pytest.mark.parametrize("l1", [0.5, 3.0])
+def test_the_conditions_of_the_optimum_on_a_shop(l1: float, solver: str) -> None:
+    ones = shop(2)
+    weights = dense(models.SLIM(l1=l1, l2=20, tolerance=1e-6, sweeps=100_000).fit(as_data(ones)))
+    slope = ones.T @ ones @ weights - ones.T @ ones + 20 * weights + l1
+    np.fill_diagonal(slope, 0)
+    assert (weights > 0).any() and np.abs(slope[weights > 0]).max() < 1e-3
+    assert slope.min() > -1e-3
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.5, 0.0), (0.5, 20.0), (3.0, 5.0), (8.0, 100.0)])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_slim_meets_the_conditions_of_the_optimum(seed: int, l1: float, l2: float) -> None:
+def test_slim_meets_the_conditions_of_the_optimum(seed: int, l1: float, l2: float, solver: str) -> None:
     ones = random_ones(seed)
     weights = dense(models.SLIM(l1=l1, l2=l2, tolerance=1e-7, sweeps=100_000).fit(as_data(ones)))
     assert (weights >= 0).all() and (np.diag(weights) == 0).all()
@@ -75,7 +131,7 @@ def test_slim_meets_the_conditions_of_the_optimum(seed: int, l1: float, l2: floa
     assert slope.min() > -1e-3
 
 
-def test_a_loose_tolerance_stays_within_it() -> None:
+def test_a_loose_tolerance_stays_within_it(solver: str) -> None:
     ones = random_ones(3)
     weights = dense(models.SLIM(l1=1, l2=5, tolerance=1e-2).fit(as_data(ones)))
     slope = ones.T @ ones @ weights - ones.T @ ones + 5 * weights + 1
@@ -85,7 +141,7 @@ def test_a_loose_tolerance_stays_within_it() -> None:
     assert 1e-6 < missed.max() < 5e-2
 
 
-def test_slim_counts_the_items_that_ran_out_of_sweeps() -> None:
+def test_slim_counts_the_items_that_ran_out_of_sweeps(solver: str) -> None:
     data = as_data(random_ones(4))
     assert models.SLIM(l1=0.5, l2=0.1, tolerance=1e-6, sweeps=1).fit(data).unsettled_ > 10
     assert models.SLIM(l1=0.5, l2=0.1, tolerance=1e-6, sweeps=100_000).fit(data).unsettled_ == 0

@@ -11,15 +11,17 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
-from reclens.models._co_occurrence import co_occurrence
+from reclens.models._co_occurrence import gram_of
 from reclens.models._form import Form, numbers
 from reclens.models._item_weights import ItemWeights
-from reclens.models._slim_kernels import elastic_net
+from reclens.models._slim_kernels import block_net, crowding, list_net
 from reclens.models._space import Real, Space
 
 __all__ = ["SLIM"]
 
 _ITEMS_A_TASK = 16
+_CROWDED = 0.15
+"""Share of pairs of candidates with a common user from which on dense rows are faster than lists."""
 
 
 @dataclass(kw_only=True)
@@ -28,8 +30,10 @@ class SLIM(ItemWeights):
 
     For each item j, the column w of the weights minimises ½ |x_j - Xw|² + ½ l2 |w|² + l1 Σw with w ≥ 0 and w_j = 0,
     where X is the user-item matrix of ones. Solved exactly, item by item on all threads, by coordinate descent on the
-    co-occurrence XᵀX (Friedman, Hastie and Tibshirani 2010) with a growing active set. Memory: one dense items × items
-    matrix in float32, and for each thread a square of the items that one item depends on.
+    co-occurrence XᵀX (Friedman, Hastie and Tibshirani 2010) with a growing active set that goes on from the weights it
+    had. Items that share no more than l1 users with j are screened out first, which is exact: XᵀX and w hold nothing
+    negative. Memory: the co-occurrence, without its zeros where they are most of it (8 bytes a pair of items with a
+    common user), and dense in float32 elsewhere; and for each thread the part of it that one item depends on.
 
     In scikit-learn's units, ``ElasticNet(alpha, l1_ratio, positive=True, fit_intercept=False)``, and so in RecBole's
     SLIMElastic, for n users: l1 = n × alpha × l1_ratio and l2 = n × alpha × (1 - l1_ratio). RecBole counts one user
@@ -64,29 +68,37 @@ class SLIM(ItemWeights):
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         n = len(self.items_)
-        together = co_occurrence(self.seen_, engine=engine, progress=progress, what="fit slim")
+        gram = gram_of(self.seen_, engine=engine, progress=progress, what="fit slim")
+        rows = gram.indptr, gram.near, gram.common
+        penalties = self.l1, self.l2, self.tolerance, self.sweeps
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-            dense = np.empty((len(part), n), np.float32)
-            used = [elastic_net(item, together, self.l1, self.l2, self.tolerance, self.sweeps, dense[row])
-                    for row, item in enumerate(part)]  # fmt: skip
-            rows, columns = np.nonzero(dense)
-            return (
-                np.bincount(rows, minlength=len(part)),
-                columns.astype(np.int32),
-                dense[rows, columns],
-                used.count(-1),
-            )
+            column, found = np.full(n, -1, np.int32), np.zeros(1, np.int64)
+            codes, weights = np.empty((len(part), n), np.int32), np.empty((len(part), n), np.float32)
+            lengths, unsettled = np.zeros(len(part), np.int64), 0
+            for row, place in enumerate(part):
+                room = column, codes[row], weights[row], found
+                if not len(gram.dense) and crowding(place, *rows, self.l1, column) < _CROWDED:
+                    used = list_net(place, gram.users[place], *rows, *penalties, *room)
+                else:
+                    used = block_net(place, gram.users[place], gram.dense, *rows, *penalties, *room)
+                lengths[row] = found[0]
+                unsettled += used < 0
+            filled = np.arange(n) < lengths[:, None]
+            return lengths, gram.order[codes[filled]], weights[filled], unsettled
 
+        # Where places are by popularity, what takes longest begins first.
         parts = chunk_ranges(n, _ITEMS_A_TASK)
         found: list[tuple[np.ndarray, np.ndarray, np.ndarray, int]] = []
         for result in engine.map(task, parts):
             found.append(result)
             progress("fit slim", len(found), len(parts))
         lengths, codes, weights = (np.concatenate([result[at] for result in found]) for at in range(3))
-        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        targets = np.repeat(gram.order, lengths)
+        order = np.lexsort((targets, codes))
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n))]).astype(np.int64)
         # Solved by the item that is predicted; asked for by the items of the history.
-        self.weights_ = UserItemMatrix(indptr, codes, weights, n).transposed
+        self.weights_ = UserItemMatrix(indptr, targets[order], weights[order], n)
         self.unsettled_ = sum(result[3] for result in found)
 
     def _state(self) -> dict[str, np.ndarray]:
