@@ -125,6 +125,7 @@ def table(machine: dict, rows: list[dict], every: int) -> str:
         f"{row['before_cpu']:.0f} |"
         for row in rows
     ]
+    place = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
     most = max(row["largest_difference"] for row in rows)
     lines += [
         "",
@@ -133,11 +134,8 @@ def table(machine: dict, rows: list[dict], every: int) -> str:
             f"difference between a weight of both is {most:.1e}; the tolerance is 1e-4 of an item's users."
         ),
         "",
-        (
-            f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, Python "
-            f"{machine['python']}, {machine['date']}. Other work ran on the machine meanwhile: CPU seconds are what to "
-            "compare."
-        ),
+        f"{place}, Python {machine['python']}, {machine['date']}.",
+        "Other work ran on the machine meanwhile: processor seconds are what to compare.",
         "",
     ]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.lists import run_starts
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.evaluate.told import tell
+from reclens.memory import require_memory
 from reclens.metrics.lists import Catalogue, Profiles
 from reclens.metrics.matching import count_shared
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
@@ -278,6 +279,8 @@ def _feature_matrix(
         # One label an item is a list of one; an item without any has no part in the vectors.
         pairs = (labels.explode("label") if listed else labels).drop_nulls().unique()
         words = Vocabulary(pairs["label"])
+        require_memory(24 * len(items) * len(words), f"the {len(words):,} labels of {len(items):,} items",
+                       advice="Name an item attribute with fewer values by features=….")  # fmt: skip
         matrix = np.zeros((len(items), len(words)))
         matrix[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0
     else:

@@ -23,6 +23,7 @@ from reclens.evaluate.overlap import check_kinds, check_overlap, id_problems
 from reclens.evaluate.protocol import IdsWarning, TaskWarning, make_card, task_problems
 from reclens.evaluate.results import OVERALL, Evaluation
 from reclens.evaluate.source import Source, open_lists
+from reclens.memory import require_memory
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
@@ -226,6 +227,7 @@ def _measure_chunks(
         progress(f"evaluate {source.name}", int(served.sum()), n_users)
     missing = np.flatnonzero(~served)
     if len(missing):
+        _require_places(len(missing), plan.depth)
         nothing = np.full((len(missing), plan.depth), -1, np.int32)
         parts.append(_measure_lists(plan, missing, nothing, np.zeros(len(missing), np.int32)))
     return parts
@@ -245,10 +247,16 @@ def _measure_chunk(plan: _Plan, chunk: Chunk) -> _Part:
     if rules:
         part = _measure_chunk(plan, Chunk(table, run_starts(table[USER])))
         return replace(part, rules=rules)
+    _require_places(len(length), plan.depth)
     items = np.full((len(length), plan.depth), -1, np.int32)
     items[np.arange(plan.depth) < length[:, None]] = plan.ground.items.encode(listed)
     part = _measure_lists(plan, codes[evaluated].astype(np.int64), items, length)
     return replace(part, users_without_truth=int((~evaluated).sum()))
+
+
+def _require_places(n: int, depth: int) -> None:
+    """Refuse lists that are cut so deep that their table does not fit: codes, gains and their likes."""
+    require_memory(24 * n * depth, f"{n:,} lists of {depth:,} places", advice="Measure at a smaller k.")
 
 
 def _measure_lists(plan: _Plan, users: np.ndarray, items: np.ndarray, length: np.ndarray) -> _Part:

@@ -17,6 +17,7 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import LeakError, UnknownNameError, UsageError
 from reclens.evaluate.results import OVERALL
 from reclens.evaluate.run import evaluate
+from reclens.memory import require_memory
 from reclens.metrics.registry import MetricSpec, parse
 from reclens.models import WeightedHybrid
 from reclens.models._block import Block
@@ -232,6 +233,8 @@ def _lists(
     """The best items under each point: int32 codes, shape (points, users, k); -1 fills up."""
     codes, keys = hybrid.users_.encode(users).astype(np.int64), stable_hash(users)
     k = min(k, len(hybrid.items_))
+    require_memory(4 * len(points) * len(users) * k, f"lists of {k:,} items for {len(users):,} users under "
+                   f"{len(points):,} weights", advice="Pass most_users, fewer points or a smaller k.")  # fmt: skip
     found = np.empty((len(points), len(users), k), np.int32)
     labels, seen = list(hybrid.models), hybrid.seen_
 

@@ -10,11 +10,12 @@ from typing import ClassVar, Final
 import numpy as np
 
 from reclens.errors import UsageError
+from reclens.memory import require_memory
 from reclens.models._base import Recommender
 from reclens.models._block import Block, top_of_scores
 from reclens.models._dot_kernels import dot_pairs, dot_rows
 
-__all__ = ["FactorModel", "check_whole"]
+__all__ = ["FactorModel", "check_whole", "require_factors"]
 
 _FEW: Final = 8
 """Users up to which products are taken one by one: a request is not held up by what pays off for many."""
@@ -105,6 +106,23 @@ def _room(rows: int, columns: int) -> np.ndarray:
     if getattr(_rooms, "values", np.empty(0)).size < size:
         _rooms.values = np.empty(size, np.float32)
     return _rooms.values[:size].reshape(rows, columns)
+
+
+def require_factors(name: str, factors: int, *, users: int, items: int, width: int = 8) -> None:
+    """Refuse vectors of users and items that memory does not hold.
+
+    Args:
+        name: The model.
+        factors: Length of the vectors.
+        users: How many users there are.
+        items: How many items there are.
+        width: Bytes of each number while the model is fitted: 8 are two copies in float32.
+
+    Raises:
+        NotEnoughMemoryError: If there is not enough.
+    """
+    require_memory(width * factors * (users + items), f"{name} with {factors:,} factors of {users:,} users and "
+                   f"{items:,} items", advice="Use fewer factors: 16 to 256 are usual.")  # fmt: skip
 
 
 def check_whole(name: str, value: int, least: int) -> None:

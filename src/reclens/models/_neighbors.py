@@ -9,11 +9,21 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UnknownNameError, UsageError
+from reclens.memory import require_memory
 from reclens.models._kernels import COSINE, DOT, JACCARD, neighbours
 from reclens.models._pairs import count_pairs
 from reclens.schema import RATING
 
-__all__ = ["SIMILARITIES", "WEIGHTINGS", "Neighbors", "check_neighbor_options", "find_neighbors", "weigh", "weights_of"]
+__all__ = [
+    "SIMILARITIES",
+    "WEIGHTINGS",
+    "Neighbors",
+    "check_neighbor_options",
+    "find_neighbors",
+    "require_neighbors",
+    "weigh",
+    "weights_of",
+]
 
 SIMILARITIES = {
     "cosine": "dot product ÷ (product of the norms + shrinkage)",
@@ -129,6 +139,7 @@ def find_neighbors(
     """
     n = matrix.n_rows
     kept = min(neighbors, max(n - 1, 1))
+    require_neighbors(n, kept, what)
     codes = np.zeros((n, kept), np.int32)
     weights = np.zeros((n, kept), np.float32)
     lengths = np.zeros(n, np.int64)
@@ -147,6 +158,12 @@ def find_neighbors(
     for done, _ in enumerate(engine.map(task, parts), 1):
         progress(what, done, len(parts))
     return Neighbors(codes, weights, lengths)
+
+
+def require_neighbors(rows: int, kept: int, what: str) -> None:
+    """Raise NotEnoughMemoryError where the neighbours of all rows, in codes and weights, do not fit."""
+    require_memory(8 * rows * kept, f"{what}: {kept:,} neighbors of each of {rows:,} rows",
+                   advice="Use fewer neighbors: 50 to 500 are usual.")  # fmt: skip
 
 
 def _sums_of_squares(matrix: UserItemMatrix) -> np.ndarray:

@@ -21,6 +21,7 @@ import numpy as np
 from reclens.data.dataset import UserItemMatrix, turn
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.kernels import kernel
+from reclens.memory import require_memory
 
 __all__ = ["Pairs", "common_of_row", "count_pairs", "products_of_row"]
 
@@ -77,7 +78,10 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
     words = -(-matrix.n_columns // 64)
     # What the tail shares with any row has to fit 16 bits.
     head = max(_head(ends, places, len(order), words), int((sizes > _MOST).sum())) if ones else 0
-    bits = np.zeros((-(-head // 4) * 4, words), np.uint64)  # the last rows may be empty: four are compared at once
+    square = -(-head // 4) * 4  # the last rows may be empty: four are compared at once
+    require_memory(8 * square * words + 4 * square**2, f"{what}: the pairs of the {head:,} most popular rows",
+                   advice="Use a smaller catalogue or fewer users.")  # fmt: skip
+    bits = np.zeros((square, words), np.uint64)
     tail_ends, tail = np.zeros_like(ends), np.empty(int(sizes[order[head:]].sum()) if ones else 0, np.int32)
     if ones:
         _split(ends, places, bits[:head], tail_ends, tail)

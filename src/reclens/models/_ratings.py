@@ -15,7 +15,7 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._base import Recommender
 from reclens.models._block import encode_where_possible
 from reclens.models._form import Form, numbers
-from reclens.models._neighbors import Neighbors, check_neighbor_options
+from reclens.models._neighbors import Neighbors, check_neighbor_options, require_neighbors
 from reclens.models._rating_kernels import (
     COMMON_COSINE,
     COSINE,
@@ -175,6 +175,7 @@ class RatingNeighbors(Recommender):
         matrix = self._prepared()
         n = len(matrix[-1])
         kept = min(self.neighbors, max(n - 1, 1))
+        require_neighbors(n, kept, f"fit {self.name}")
         codes, weights = np.zeros((n, kept), np.int32), np.zeros((n, kept), np.float32)
         lengths = np.zeros(n, np.int64)
         kind, shrinkage, min_support, floor = self._options()

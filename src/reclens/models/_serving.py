@@ -13,6 +13,7 @@ import polars as pl
 from reclens.data.dataset import UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import NotFittedError, UnknownNameError, UsageError
+from reclens.memory import require_memory
 from reclens.models._block import Block, encode_where_possible, popular_scores, top_of_scores
 from reclens.models._explanation import Explanation, explain_in_words
 from reclens.models._requests import (
@@ -114,7 +115,11 @@ class Serving(ABC):
         wanted = asked_users(users, self.users_.ids if told is None else told.users.ids)
         limits = Limits.of(wanted, self.items_, exclude=exclude, candidates=candidates)
         groups = self._groups(wanted, told, k=min(k, len(self.items_)), exclude_seen=exclude_seen)
-        items = np.full((len(wanted), min(k, len(self.items_))), -1, np.int32)
+        width = min(k, len(self.items_))
+        # Codes and scores, and the table that is made of them.
+        require_memory(40 * len(wanted) * width, f"lists of {width:,} items for {len(wanted):,} users",
+                       advice="Ask for a smaller k, or for some users at a time.")  # fmt: skip
+        items = np.full((len(wanted), width), -1, np.int32)
         scores = np.full(items.shape, np.nan, np.float32)
 
         def write(groups: Sequence[Group], answer: Callable[[Group], tuple[np.ndarray, np.ndarray]]) -> None:

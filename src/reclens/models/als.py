@@ -13,7 +13,7 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._als_kernels import approach_rows, solve_rows
 from reclens.models._block import Block
-from reclens.models._factors import FactorModel, check_whole
+from reclens.models._factors import FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._space import Real, Space, Whole
 
@@ -87,6 +87,7 @@ class ALS(FactorModel):
             raise UsageError(f"frequency is {self.frequency}, expected a number, 0 to 1 as a rule.")
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        require_factors(self.name, self.factors, users=len(self.users_), items=len(self.items_))
         rng = np.random.default_rng(self.seed)
         users, items = (
             rng.standard_normal((n, self.factors), np.float32) * np.float32(self.scale / np.sqrt(self.factors))

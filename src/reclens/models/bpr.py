@@ -14,7 +14,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.models._block import Block
 from reclens.models._bpr_fold_in import Others, solve_user
 from reclens.models._bpr_kernels import descend
-from reclens.models._factors import FactorModel, check_whole
+from reclens.models._factors import FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._space import Choice, Real, Space, Whole
 
@@ -95,6 +95,7 @@ class BPR(FactorModel):
             raise UnknownNameError("kind of negatives", self.negatives, NEGATIVES)
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        require_factors(self.name, self.factors, users=len(self.users_), items=len(self.items_))
         rng = np.random.default_rng(self.seed)
         users, items = (
             rng.standard_normal((n, self.factors + 1), np.float32) * np.float32(0.1 / np.sqrt(self.factors))

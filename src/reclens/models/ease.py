@@ -11,6 +11,7 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
+from reclens.memory import require_memory
 from reclens.models._base import Recommender
 from reclens.models._block import Block
 from reclens.models._co_occurrence import co_occurrence
@@ -99,6 +100,9 @@ def _inverse(products: np.ndarray, l2: float) -> tuple[np.ndarray, str, float]:
     for kind, precision in (("s", "float32"), ("d", "float64")):
         # LAPACK counts by columns: what it takes for the matrix is the transpose, which is equal, and no copy. The
         # triangle that it calls the lower one is our upper one, and in ours below the diagonal G stays as it was.
+        if kind == "d":
+            require_memory(12 * n * n, f"fit ease: {n:,} items in float64, since float32 is not enough",
+                           advice="Raise l2, or use a sparse model such as item_knn.")  # fmt: skip
         shifted = products.T if kind == "s" else np.array(products, np.float64, order="F")
         np.fill_diagonal(shifted, diagonal)
         factor, failed = getattr(lapack, kind + "potrf")(shifted, lower=True, overwrite_a=True, clean=False)

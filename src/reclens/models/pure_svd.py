@@ -12,7 +12,7 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._block import Block
-from reclens.models._factors import FactorModel, check_whole
+from reclens.models._factors import FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._kernels import sum_rows
 from reclens.models._space import Space, Whole
@@ -68,6 +68,8 @@ class PureSVD(FactorModel):
         matrix: Any = csr_array((seen.values.astype(np.float64), seen.indices, seen.indptr),
                                 shape=(seen.n_rows, seen.n_columns))  # fmt: skip
         wanted = min(self.factors, *matrix.shape)
+        # Vectors of both sides and of the search, in float64.
+        require_factors(self.name, wanted, users=seen.n_rows, items=seen.n_columns, width=24)
         # The linear algebra keeps to one thread, so that the number of threads never changes a result.
         squares, vectors = next(LocalEngine(1).map(lambda wanted: self._leading(matrix, wanted), [wanted]))
         self.unsettled_ = wanted - len(squares)

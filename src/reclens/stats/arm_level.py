@@ -33,6 +33,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
+from reclens.memory import require_memory
 from reclens.stats.difference import Difference, Relative, difference_of, untestable
 from reclens.stats.resample import thin_scheme, unit_weights
 
@@ -149,6 +150,9 @@ class ArmCounts:
                              f"{n_items:,} and {len(keys):,}.")  # fmt: skip
         if not 0 < share <= 1:
             raise UsageError(f"share is {share}, expected more than 0 and 1 at most.")
+        columns = groups + (_DRAWS if share < 1 else 1)
+        require_memory(8 * n_items * columns, f"the exposure of {n_items:,} items in {columns:,} groups of users",
+                       advice="Use fewer groups, or a catalogue of the items that were shown.")  # fmt: skip
         shown: Any = csr_array((np.ones(len(items)), (items, users)), shape=(n_items, len(keys)))
         drawn = np.ones(len(keys))
         thinned = np.asarray(shown.sum(axis=1)).reshape(n_items, 1)

@@ -13,6 +13,7 @@ import numpy as np
 
 from reclens.engine import LocalEngine, chunk_ranges
 from reclens.kernels import kernel
+from reclens.memory import require_memory
 
 __all__ = ["POISSON", "SIGN", "block_units", "thin_scheme", "unit_weights", "weighted_sums"]
 
@@ -89,6 +90,8 @@ def weighted_sums(
     Returns:
         float64 array, shape (n_targets, columns, B).
     """
+    require_memory(8 * n_targets * values.shape[1] * draws, f"{draws:,} draws of {values.shape[1]:,} sums in "
+                   f"{n_targets:,} segments", advice="Use fewer draws, metrics or segments.")  # fmt: skip
     out = np.zeros((n_targets, values.shape[1], draws))
     if not len(keys) or not draws:
         return out

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import LocalEngine, chunk_ranges
+from reclens.memory import require_memory
 from reclens.schema import ITEM, USER, stable_hash
 from reclens.world._draws import mix
 from reclens.world._kernels import KNOBS, MOODS, TRAITS, UNBORN, remember
@@ -161,10 +162,13 @@ def build_world(
     activity = np.where(cohort == 2, 0, activity)
     users = users.with_columns(pl.Series("cohort", COHORTS).gather(cohort))
     items = items.with_columns(pl.Series("topic", topics, pl.Int32), pl.Series("born", born, pl.Int32))
+    words = (items.height + 63) // 64
+    require_memory(8 * n * words, f"what {n:,} users consumed of {items.height:,} items, a bit each",
+                   advice="Simulate fewer users or items.")  # fmt: skip
     nothing = np.zeros(0, np.int32)
     world = World(
         settings, users, items, tastes, vectors, appeal.astype(np.float32), topics.astype(np.int32),
-        born.astype(np.int32), traits, np.zeros((n, (items.height + 63) // 64), np.uint64),
+        born.astype(np.int32), traits, np.zeros((n, words), np.uint64),
         (nothing, nothing, nothing), {**card, "settings": settings.model_dump(mode="json")},
     )  # fmt: skip
     _set_nothing(world, rng)

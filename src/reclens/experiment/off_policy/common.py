@@ -10,6 +10,7 @@ import polars as pl
 from reclens.data.sources import Raw
 from reclens.errors import DataError, UnknownNameError
 from reclens.experiment.off_policy.log import Decisions, Target, read_decisions
+from reclens.memory import require_memory
 from reclens.schema import CLICKED, ITEM, POSITION, PROPENSITY, REQUEST, USER
 
 __all__ = ["PROBABILITY", "read_common_policy"]
@@ -36,6 +37,8 @@ def read_common_policy(log: Raw, policy: Raw, *, reward: str = CLICKED) -> tuple
     items = pl.concat([shown[ITEM], given[ITEM]]).unique().sort()
     decisions = read_decisions(shown, items=items, reward=reward)
     places = decisions.n_places if POSITION in given.columns else 1
+    require_memory(8 * len(items) * places, f"the chances of {len(items):,} items at {places:,} places",
+                   advice="Leave out positions that hold next to no row.")  # fmt: skip
     table = np.zeros((1, len(items), places))
     code = given.select(pl.col(ITEM).replace_strict(items, pl.int_range(len(items), eager=True))).to_series().to_numpy()
     place = given[POSITION].to_numpy().astype(np.int64) - 1 if POSITION in given.columns else np.zeros(len(code), int)

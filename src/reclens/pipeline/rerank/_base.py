@@ -12,6 +12,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.errors import UnknownNameError, UsageError
+from reclens.memory import require_memory
 from reclens.models._form import Form, check_arrays
 from reclens.schema import ITEM, Vocabulary
 
@@ -159,6 +160,8 @@ def item_labels(kind: str, train: Dataset, items: Vocabulary, attribute: str | N
     pairs = pl.DataFrame({"code": items.encode(table[ITEM]), "label": labels}).explode("label").drop_nulls().unique()
     pairs = pairs.filter(pl.col("code") >= 0)
     words = Vocabulary(pairs["label"])
+    require_memory(12 * len(items) * len(words), f"{kind}: the {len(words):,} labels of {len(items):,} items",
+                   advice="Name an attribute with fewer values by attribute=….")  # fmt: skip
     found = np.zeros((len(items), len(words)), np.float32)
     found[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0
     return found
