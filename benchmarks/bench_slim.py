@@ -53,23 +53,24 @@ def draw_shop(n_users: int, n_items: int, mean: int, *, seed: int) -> tuple[np.n
     return pairs // n_items, pairs % n_items
 
 
-def former(data: Dataset, l1: float, l2: float, every: int) -> tuple[float, float, float, float, np.ndarray]:
+def former(data: Dataset, l1: float, l2: float, every: int) -> tuple[float, float, np.ndarray, np.ndarray]:
     """Wall and processor seconds of the co-occurrence and of all items, from some; and the weights of these."""
     engine = LocalEngine(None)
     wall, cpu = time.perf_counter(), time.process_time()
     gram = co_occurrence(data.matrix(), engine=engine, progress=quiet, what="before")
     counted = time.perf_counter() - wall, time.process_time() - cpu
     out = np.zeros((len(range(0, len(gram), every)), len(gram)), np.float32)
+    used = np.zeros(len(out), np.int64)
     wall, cpu = time.perf_counter(), time.process_time()
 
     def task(part: range) -> None:
         for row in part:
-            slim_before.elastic_net(row * every, gram, l1, l2, 1e-4, 1000, out[row])
+            used[row] = slim_before.elastic_net(row * every, gram, l1, l2, 1e-4, 1000, out[row])
 
     for _ in engine.map(task, chunk_ranges(len(out), 16)):
         pass
     solved = time.perf_counter() - wall, time.process_time() - cpu
-    return *(a + b * every for a, b in zip(counted, solved, strict=True)), *solved, out
+    return *(a + b * every for a, b in zip(counted, solved, strict=True)), used < 0, out
 
 
 def main() -> None:
@@ -93,7 +94,7 @@ def main() -> None:
             wall, cpu = time.perf_counter(), time.process_time()
             model.fit(data)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            before_wall, before_cpu, _, _, expected = former(data, l1, l2, every)
+            before_wall, before_cpu, failed, expected = former(data, l1, l2, every)
             weights = model.weights_
             got = np.zeros_like(expected)
             asked = weights.indices % every == 0
@@ -103,7 +104,8 @@ def main() -> None:
                 "data": name, "interactions": len(users), "users": int(users.max()) + 1, "items": model.seen_.n_columns,
                 "l1": l1, "l2": l2, "weights": len(weights.values), "wall": wall, "cpu": cpu,
                 "before_wall": before_wall, "before_cpu": before_cpu, "every": every,
-                "largest_difference": float(np.abs(got - expected).max()), "unsettled": model.unsettled_,
+                "largest_difference": float(np.abs(got - expected)[~failed].max()), "unsettled": model.unsettled_,
+                "before_unsettled": int(failed.sum()) * every,
             }  # fmt: skip
             print(json.dumps(found), flush=True)
             rows.append(found)
@@ -114,15 +116,18 @@ def main() -> None:
 
 
 def table(machine: dict, rows: list[dict], every: int) -> str:
+    columns = ["data", "interactions", "items", "l1", "l2", "weights"]
+    columns += [f"{when}{what}" for when in ("", "before: ") for what in ("wall s", "CPU s", "unsettled")]
+    heading = f"| {' | '.join(columns)} |"
     lines = [
         "# SLIM: the fit, beside its former solver", "",
-        "| data | interactions | items | l1 | l2 | weights | wall s | CPU s | before: wall s | before: CPU s |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        heading,
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
     lines += [
         f"| {row['data']} | {row['interactions']:,} | {row['items']:,} | {row['l1']:g} | {row['l2']:g} | "
-        f"{row['weights']:,} | {row['wall']:.1f} | {row['cpu']:.1f} | {row['before_wall']:.0f} | "
-        f"{row['before_cpu']:.0f} |"
+        f"{row['weights']:,} | {row['wall']:.1f} | {row['cpu']:.1f} | {row['unsettled']} | "
+        f"{row['before_wall']:.0f} | {row['before_cpu']:.0f} | {row['before_unsettled']} |"
         for row in rows
     ]
     place = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
@@ -131,7 +136,7 @@ def table(machine: dict, rows: list[dict], every: int) -> str:
         "",
         (
             f"Before: the dense solver on every {every}th item, multiplied, and its dense co-occurrence. The largest "
-            f"difference between a weight of both is {most:.1e}; the tolerance is 1e-4 of an item's users."
+            f"difference between a weight of both is {most:.1e}, where the former settled within 1,000 sweeps."
         ),
         "",
         f"{place}, Python {machine['python']}, {machine['date']}.",

@@ -61,7 +61,8 @@ class FactorModel(Recommender):
         codes, rough = top_of_scores(rows, wide, self.floor)
         scores = np.full(codes.shape, -np.inf, np.float32)
         dot_pairs(vectors, self.item_factors_, codes, scores)
-        whole, last = codes[:, -1] >= 0, rough[:, -1]
+        whole = codes[:, -1] >= 0
+        last = np.where(whole, rough[:, -1], np.float32(0))  # where a list is short, nothing was written
         order = np.lexsort((codes, -scores), axis=1)[:, : block.k]
         codes, scores = (np.take_along_axis(each, order, axis=1) for each in (codes, scores))
         # An item that BLAS left out may belong in the list only if its score is near that of the last one it brought.
