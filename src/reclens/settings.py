@@ -24,6 +24,8 @@ __all__ = [
     "PipelineSettings",
     "SegmentSettings",
     "SplitSettings",
+    "TuneSettings",
+    "WeightsSettings",
     "explain",
     "load_pipeline_settings",
     "load_settings",
@@ -101,13 +103,17 @@ class SplitSettings(_Section):
     """How the data is split, and what counts: new items, or what a user takes again too.
 
     ``given`` takes a split that was made elsewhere: ``[data] path`` is its training part, ``test`` its test part.
+    ``kept`` names a split of the workspace, which stands for the data too.
     """
 
+    kept: str | None = None
     method: Literal["last_n", "by_time", "random", "given"] = "last_n"
     test: str | None = None
     validation: str | None = None
     n: int = Field(default=10, ge=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)
+    validation_n: int = Field(default=0, ge=0)
+    validation_share: float = Field(default=0.0, ge=0, lt=1)
     ties: Literal["hash", "order"] = "hash"
     task: Literal["new_items", "with_repeats"] = "new_items"
 
@@ -146,6 +152,27 @@ class CompareSettings(_Section):
     intervals: Literal["single", "simultaneous"] = "single"
 
 
+class TuneSettings(_Section):
+    """A search over hyper-parameters before the models are fitted: all of them, or those that are named."""
+
+    models: list[str] | None = None
+    metric: str = "ndcg@10"
+    method: Literal["random", "halving"] = "random"
+    trials: int = Field(default=20, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+    ranges: dict[str, str] = Field(default_factory=dict)
+
+
+class WeightsSettings(_Section):
+    """A search over the weights of one weighted hybrid; see :func:`reclens.evaluate.tune_weights`."""
+
+    metric: str = "ndcg@10"
+    search: Literal["grid", "random"] = "grid"
+    step: float = Field(default=0.1, gt=0, le=1)
+    draws: int = Field(default=50, ge=0)
+    most_users: int | None = Field(default=20_000, ge=1)
+
+
 class PipelineSettings(_Section):
     """A pipeline: what :class:`reclens.pipeline.Pipeline` is made with."""
 
@@ -171,6 +198,8 @@ class JobSettings(_Section):
         }
     )
     pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
+    tune: TuneSettings | None = None
+    tune_weights: dict[str, WeightsSettings] = Field(default_factory=dict)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     compare: CompareSettings = Field(default_factory=CompareSettings)
 

@@ -117,14 +117,14 @@ def test_a_split_without_a_validation_part_is_refused_and_can_be_made_with_one(r
 
 
 def test_ranges_are_read_as_they_are_written() -> None:
-    from reclens.cli.tune import _spaces
+    from reclens.cli.tune import spaces_of
     from reclens.models._space import Choice, Real, Whole
 
-    assert _spaces(["ease.l2=1:1e5", "item_knn.neighbors=5:50", "item_knn.shrinkage=0:9",
-                    "item_knn.similarity=cosine,dot", "user_knn.neighbors=10,20"]) == {
+    assert spaces_of({"ease.l2": "1:1e5", "item_knn.neighbors": "5:50", "item_knn.shrinkage": "0:9",
+                      "item_knn.similarity": "cosine,dot", "user_knn.neighbors": "10,20"}) == {
         "ease": {"l2": Real(1, 1e5)},
         "item_knn": {"neighbors": Whole(5, 50), "shrinkage": Real(0, 9, log=False),
                      "similarity": Choice(("cosine", "dot"))},
         "user_knn": {"neighbors": Choice((10, 20))},
     }  # fmt: skip
-    assert _spaces(["ease.l2=1:5:linear"]) == {"ease": {"l2": Real(1, 5, log=False)}}
+    assert spaces_of({"ease.l2": "1:5:linear"}) == {"ease": {"l2": Real(1, 5, log=False)}}

@@ -111,6 +111,20 @@ class Reading:
         made._check()
         return made
 
+    def to_settings(self) -> dict[str, Any]:
+        """The same as ``[data]`` of a job has it: ``columns``, ``read``, ``lists``, ``ids``, and the paths."""
+        columns: dict[str, Any] = {}
+        read: dict[str, Any] = {}
+        for (table, what, ours), value in self.said.items():
+            where = f"{table}:" if table and table != "data" else ""
+            if what == "columns":
+                columns[where + ours] = "" if value is None else value
+            else:
+                read[where + what] = value
+        found = {"path": self.paths.get("data"), "users": self.paths.get("users"), "items": self.paths.get("items"),
+                 "columns": columns, "read": read, "lists": dict(self.lists), "ids": self.ids}  # fmt: skip
+        return {name: value for name, value in found.items() if value}
+
     def of(self, table: str) -> dict[str, Any]:
         """The arguments of the reader of a table: what is said of it, and of all tables as far as it can take that."""
         taken, how = self._taken(table), dict[str, Any]()

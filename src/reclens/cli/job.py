@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from reclens import models
+from reclens.cli.job_tune import check_searches, run_searches
 from reclens.cli.reading import Reading, load_data, load_split, reading_of
 from reclens.data import filters, segments, split
 from reclens.errors import UnknownNameError, UsageError
@@ -52,16 +53,17 @@ def run_job(
     progress: Progress,
 ) -> JobResult:
     """Run a job and keep everything in the workspace; a line for every step."""
-    started = time.monotonic()
+    started, asked = time.monotonic(), settings
 
     def step(text: str) -> None:
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     models.build_all(settings.models)  # so that a mistake in a name costs no time
+    check_searches(settings)
     systems = (*settings.models, *settings.pipelines)
     if "baseline" in settings.compare.model_fields_set and settings.compare.baseline not in systems:
         raise UnknownNameError("baseline among the systems of the job", settings.compare.baseline, systems)
-    made = _prepared(settings, reading or reading_of(settings), step)
+    made = _prepared(settings, reading or reading_of(settings), workspace, step)
     train = made.train.with_segments(**_segmenters(made.train, settings))
     made = replace(made, train=train)
     step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
@@ -70,6 +72,7 @@ def run_job(
     for note in made.card.get("notes", []) if made.card["method"] == "given" else ():
         step(f"split: {note}")
     workspace.save(made, settings.name, overwrite=True)
+    settings = run_searches(settings, made, workspace=workspace, step=step, progress=progress)
     results: dict[str, Evaluation] = {}
     for name, system in _systems(settings, train, step).items():
         results[name] = _serve_and_measure(name, system, made, settings, workspace, step, progress)
@@ -84,7 +87,7 @@ def run_job(
         step(f"not compared: no system is called '{settings.compare.baseline}'; name the baseline in [compare]")
     page = build_report(results, comparison=comparison, title=settings.title).html
     report = workspace.save_report(page, settings.name)
-    workspace.save_text(to_toml(settings), f"{settings.name}.toml")
+    workspace.save_text(to_toml(asked), f"{settings.name}.toml")
     step("report written")
     workspace.check()
     return JobResult(results, comparison, report)
@@ -110,9 +113,11 @@ def _serve_and_measure(
     return result
 
 
-def _prepared(settings: JobSettings, reading: Reading, step: Callable[[str], None]) -> Split:
-    """The split of the job: of its data, or one that was made elsewhere."""
+def _prepared(settings: JobSettings, reading: Reading, workspace: Workspace, step: Callable[[str], None]) -> Split:
+    """The split of the job: of its data, one that was made elsewhere, or one of the workspace."""
     how = settings.split
+    if how.kept is not None:
+        return _kept(settings, how.kept, workspace, step)
     if how.test is not None or how.validation is not None or how.method == "given":
         return _given(settings, reading)
     data = _read(settings, reading)
@@ -121,8 +126,18 @@ def _prepared(settings: JobSettings, reading: Reading, step: Callable[[str], Non
          f"{len(data.item_vocabulary):,} items")  # fmt: skip
     if not data.has_timestamps and "method" not in how.model_fields_set:
         step("the data has no timestamps: a share of each user's interactions is held out by lot")
-        how = how.model_copy(update={"method": "random"})
+        how = how.model_copy(update={"method": "random", "validation_share": 0.1 if how.validation_n else 0.0})
     return _split(data, how, settings.seed)
+
+
+def _kept(settings: JobSettings, name: str, workspace: Workspace, step: Callable[[str], None]) -> Split:
+    beside = [f"[data] {key}" for key in sorted(settings.data.model_fields_set)]
+    beside += [f"[split] {key}" for key in sorted(settings.split.model_fields_set - {"kept"})]
+    if beside:
+        raise UsageError(f'[split] kept = "{name}" holds data and parts: leave {", ".join(beside)} out.')
+    made = workspace.load("split", name)
+    step(f"the split '{name}' of the workspace")
+    return made
 
 
 def _given(settings: JobSettings, reading: Reading) -> Split:
@@ -146,11 +161,12 @@ def _read(settings: JobSettings, reading: Reading) -> Dataset:
 
 
 def _split(data: Dataset, how: SplitSettings, seed: int) -> Split:
+    share = how.validation_share
     if how.method == "by_time":
-        return split.by_time(data, test_share=how.test_share, task=how.task)
+        return split.by_time(data, test_share=how.test_share, validation_share=share, task=how.task)
     if how.method == "random":
-        return split.random(data, test_share=how.test_share, task=how.task, rng=seed)
-    return split.last_n(data, n=how.n, ties=how.ties, task=how.task, rng=seed)
+        return split.random(data, test_share=how.test_share, validation_share=share, task=how.task, rng=seed)
+    return split.last_n(data, n=how.n, validation_n=how.validation_n, ties=how.ties, task=how.task, rng=seed)
 
 
 def _recommend(

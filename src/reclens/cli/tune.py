@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from reclens.evaluate.search import Search
     from reclens.workspace import Workspace
 
-__all__ = ["tune"]
+__all__ = ["spaces_of", "tune"]
 
 
 @reads(data="data")
@@ -62,9 +63,10 @@ def tune(
       reclens tune --data ml-100k.zip -m item_knn -m ease --method halving --name first --out best.toml
     """
     from reclens import kernels
-    from reclens.cli.shared import emit, progress_of, say, table_of
+    from reclens.cli.shared import emit, pairs, progress_of, say, table_of
     from reclens.evaluate.tune import plan_search
     from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared before they are timed
+    from reclens.report.tuning import cautions_in_words
     from reclens.workspace import Workspace, write_text
     from reclens.workspace.store import _check_name
 
@@ -72,7 +74,7 @@ def tune(
     place = Workspace(workspace)
     made = _split(place, data, split, name, reading, seed=seed, overwrite=overwrite)
     search = plan_search(made, model, metric=metric, method=method, trials=trials, seconds=seconds,
-                         spaces=_spaces(range_ or []), rng=seed)  # fmt: skip
+                         spaces=spaces_of(pairs(range_, option="--range")), rng=seed)  # fmt: skip
     if split is None and not _keeps(place, name, made):
         place.save(made, name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
@@ -84,12 +86,13 @@ def tune(
     emit(table_of(f"{found.metric} on the validation part, {method} search", rows), format=format, out=None)
     for note in found.notes:
         say(note, quiet=quiet)
-    for caution in found.cautions:
-        say(f"- {caution}", quiet=quiet)
+    for line in cautions_in_words(found):
+        say(f"- {line}", quiet=quiet)
+    job = found.to_toml(data=reading.to_settings(), split=None if split is None else {"kept": split})
     if out is None:
-        say(f"\nfor a job, as of reclens run:\n\n{found.to_toml()}", quiet=quiet)
+        say(f"\nfor a job, as of reclens run:\n\n{job}", quiet=quiet)
     else:
-        write_text(out, found.to_toml())
+        write_text(out, job)
         say(f"best configurations: {out}", quiet=quiet)
     say(f"kept in {workspace / 'tuning' / name}", quiet=quiet)
 
@@ -134,19 +137,18 @@ def _run(place: Workspace, search: Search, name: str, *, overwrite: bool, progre
     return found
 
 
-def _spaces(ranges: list[str]) -> dict[str, dict[str, Any]]:
-    """Ranges as they are written: ``ease.l2=1:1e5``, ``…:linear``, ``item_knn.weighting=none,bm25``.
+def spaces_of(ranges: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Ranges as they are written: ``{"ease.l2": "1:1e5"}``, ``…:linear``, ``{"item_knn.weighting": "none,bm25"}``.
 
     Raises:
         UsageError: If one cannot be read.
         UnknownNameError: If there is no such model.
     """
     from reclens import models
-    from reclens.cli.shared import pairs
     from reclens.models._space import Choice, Real, Whole
 
     found: dict[str, dict[str, Any]] = {}
-    for key, text in pairs(ranges, option="--range").items():
+    for key, text in ranges.items():
         model, dot, parameter = key.partition(".")
         linear = text.endswith(":linear")
         low, colon, high = text.removesuffix(":linear").partition(":")
@@ -181,8 +183,8 @@ def _typed(text: str) -> Any:
 def _unreadable(key: str, text: str) -> Exception:
     from reclens.errors import UsageError
 
-    return UsageError(f"--range {key}={text}: expected a range such as ease.l2=1:1e5, item_knn.shrinkage=0:100:linear, "
-                      "or choices such as item_knn.weighting=none,bm25.")  # fmt: skip
+    return UsageError(f"the range {key}={text}: expected a range such as ease.l2=1:1e5, "
+                      "item_knn.shrinkage=0:100:linear, or choices such as item_knn.weighting=none,bm25.")  # fmt: skip
 
 
 def _best_in_words(row: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,9 @@ __all__ = ["app", "clean", "empty_trash", "list_artefacts", "remove", "restore",
 
 app = typer.Typer(help="What is kept in the workspace.", no_args_is_help=True)
 
-Kind = Annotated[str, typer.Argument(help="dataset, split, model, pipeline, run, evaluation, comparison, tuning")]
+Kind = Annotated[
+    str, typer.Argument(help="dataset, split, model, pipeline, run, evaluation, comparison, tuning, weights")
+]
 Name = Annotated[str, typer.Argument(help="Name of the artefact.")]
 Folder = Path("workspace")
 

@@ -76,7 +76,7 @@ def cautions_of(field: Field) -> list[Caution]:
             found += [*_edges(one, tuned), *_rising(field, tuned, mine), *_default(field, one, tuned)]
         elif one.left_alone and len(field.contestants) > 1 and any(each.space for each in field.contestants):
             found.append(_untuned(one))
-        found += [*_popular(field, one, tuned), *_failed(one, mine)]
+        found += [*_popular(field, one, tuned), *_failed(one, mine), *_warned(one, mine)]
     if len(field.contestants) == 1:
         name = field.contestants[0].name
         about = "What it will be compared with needs the same budget (Ferrari Dacrema et al. 2019): name the baselines"
@@ -228,6 +228,17 @@ def _failed(one: Contestant, mine: Sequence[Trial]) -> Iterator[Caution]:
             "failed", one.name,
             f"{len(failed)} of {len(mine)} trials of {one.name} failed, and their budget is lost. The first, "
             f"{dict(failed[0].parameters)}: {str(failed[0].error).rstrip('.')}. Narrow its ranges by spaces=.",
+        )  # fmt: skip
+
+
+def _warned(one: Contestant, mine: Sequence[Trial]) -> Iterator[Caution]:
+    warned = [trial for trial in mine if trial.warned is not None]
+    if warned:
+        kinds = ", ".join(dict.fromkeys(kind for trial in warned for kind in str(trial.warned).split(", ")))
+        yield Caution(
+            "warned", one.name,
+            f"{len(warned)} of {len(mine)} trials of {one.name} warned ({kinds}). The first, "
+            f"{dict(warned[0].parameters)}: {str(warned[0].warning).rstrip('.')}.",
         )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from reclens.evaluate.tuning import Trial
 from reclens.schema import read_arrays
 from reclens.stats.summary import Summary
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "holds_another"]
 
 
 class Journal:
@@ -132,6 +132,17 @@ class Journal:
             return Summary.of_arrays(json.loads(str(arrays.pop("header"))), arrays)
         except (OSError, ValueError, KeyError) as error:
             raise WorkspaceError(f"{path}: it cannot be read ({error}). Remove the folder and tune again.") from error
+
+
+def holds_another(folder: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a folder holds the journal of another search than the one with these settings."""
+    try:
+        there = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    return there != json.loads(json.dumps(settings, default=str))
 
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any], before: str = "") -> list[str]:

@@ -6,6 +6,7 @@ It is handed the training and the validation part, and nothing else: the test pa
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from reclens.evaluate.cautions import Field, cautions_of, optimism
 from reclens.evaluate.journal import Journal
 from reclens.evaluate.results import OVERALL
 from reclens.evaluate.run import evaluate
-from reclens.evaluate.tuning import Trial, Tuned, Tuning
+from reclens.evaluate.tuning import Trial, Tuned, Tuning, grouped
 from reclens.metrics.registry import MetricSpec, in_unit_range
 from reclens.models import Recommender, get
 from reclens.schema import USER, fingerprint, versions
@@ -101,7 +102,8 @@ class Search:
             progress("tune · all trials are made", len(done), len(done))
             popular = journal.summaries.get(("popular", 0))
             if popular is None:
-                popular = self._measure(get("popular")(), self.rungs[-1], threads, quiet)
+                with warnings.catch_warnings(record=True):
+                    popular = self._measure(get("popular")(), self.rungs[-1], threads, quiet)
             return self._conclude(done, journal.summaries, popular)
         finally:
             journal.close()
@@ -147,8 +149,11 @@ class Search:
         part, parameters = self.rungs[rung], self.drafts[one.name][number]
         started = time.perf_counter()
         trial = Trial(one.name, number, rung, part.share, parameters, None, 0.0)
+        caught: list[warnings.WarningMessage] = []
         try:
-            summary = self._measure(one.build(parameters), part, threads, progress)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")  # a search makes the same fit many times: they are counted, not shown
+                summary = self._measure(one.build(parameters), part, threads, progress)
         except (RecLensError, ArithmeticError, ValueError) as error:
             # ValueError is what NumPy's and SciPy's factorisations raise.
             if number == 0:
@@ -157,6 +162,9 @@ class Search:
                     "a model with other defaults."
                 ) from error
             return replace(trial, seconds=time.perf_counter() - started, error=str(error)), None
+        if caught:
+            kinds = ", ".join(dict.fromkeys(each.category.__name__ for each in caught))
+            trial = replace(trial, warned=kinds, warning=str(caught[0].message))
         value = float(summary.total[0, 0] / summary.n[0, 0]) if summary.n[0, 0] else None
         took = time.perf_counter() - started
         if value is None:
@@ -189,8 +197,9 @@ class Search:
         card = {**self.settings(), "rungs": users, "split": whole.train.card.get("split"),
                 "synthetic": bool(whole.train.card.get("synthetic")), "test_part": "not looked at",
                 "versions": versions()}  # fmt: skip
-        return Tuning(metric, self.about["method"], tuple(best), tuple(done), tuple(cautions_of(field)),
-                      self._notes(best), card)  # fmt: skip
+        cautions = tuple(cautions_of(field))
+        card["cautions"] = [row for group in grouped(cautions) for row in group.to_dicts()]
+        return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, self._notes(best), card)
 
     def _best(self, one: Contestant, field: Field) -> Tuned:
         mine = [trial for trial in field.done if trial.model == one.name]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.frames import read_parquet
 from reclens.data.split import task_of
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import LeakError, UnknownNameError, UsageError
+from reclens.errors import DataError, LeakError, UnknownNameError, UsageError
 from reclens.evaluate.results import OVERALL
 from reclens.evaluate.run import evaluate
 from reclens.memory import require_memory
@@ -82,6 +85,40 @@ class TunedWeights:
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a point of the curve."""
         return [row | {"chosen": tried.weights == self.weights} for tried in self.curve for row in tried.to_dicts()]
+
+    def save(self, folder: str | Path) -> None:
+        """Write the curve as Parquet, the rest as JSON, and the fitted hybrid into an existing, empty folder."""
+        path = Path(folder)
+        rows = [{"weights": json.dumps(dict(each.weights)), **asdict(each.value)} for each in self.curve]
+        pl.DataFrame(rows, infer_schema_length=None).write_parquet(path / "curve.parquet")
+        header = {"weights": self.weights, "metric": self.metric, "value": asdict(self.value), "single": self.single,
+                  "gain": asdict(self.gain), "card": self.card}  # fmt: skip
+        (path / "weights.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
+        (path / "model").mkdir()
+        self.model.save(path / "model")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TunedWeights:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: If the folder does not hold a whole outcome.
+        """
+        path = Path(folder)
+        try:
+            header = json.loads((path / "weights.json").read_text(encoding="utf-8"))
+            curve = tuple(
+                TriedWeights(json.loads(row.pop("weights")), Estimate(**row))
+                for row in read_parquet(path / "curve.parquet").to_dicts()
+            )
+            value, gain = (Estimate(**header[name]) for name in ("value", "gain"))
+            model = WeightedHybrid.load(path / "model")
+            return cls(header["weights"], header["metric"], value, header["single"], gain, curve, model, header["card"])
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"not the whole outcome of a search for weights ({error})", source=str(path),
+                fix="Tune the weights again and save them.",
+            ) from error  # fmt: skip
 
 
 def tune_weights(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import polars as pl
 
 from reclens.data.frames import read_parquet
-from reclens.errors import DataError, UnknownNameError
+from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
 
-__all__ = ["Caution", "Trial", "Tuned", "Tuning"]
+__all__ = ["Caution", "CautionGroup", "CautionKind", "Trial", "Tuned", "Tuning", "grouped", "split_settings"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Trial:
         value: The metric on the validation part of those users; None where the trial failed.
         seconds: How long it took.
         error: Why it failed, or None.
+        warned: Which kinds of warnings the fit gave, such as ``ConvergenceWarning``, or None.
+        warning: The first of them.
     """
 
     model: str
@@ -40,6 +42,17 @@ class Trial:
     value: float | None
     seconds: float
     error: str | None = None
+    warned: str | None = None
+    warning: str | None = None
+
+
+CautionKind = Literal["popular", "failed", "warned", "untuned", "fewer", "alone", "close", "edge", "rising", "default"]
+"""What stands against an outcome, the gravest first.
+
+It may be wrong altogether (``popular``, ``failed``, ``warned``), the models were not treated alike (``untuned``,
+``fewer``, ``alone``), there is no winner (``close``), a model may be better than it looks (``edge``, ``rising``,
+``default``). The documentation of tuning tells when each is given.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,13 +60,12 @@ class Caution:
     """Something that stands against taking the outcome at its word.
 
     Attributes:
-        kind: ``edge``, ``rising``, ``default``, ``popular``, ``fewer``, ``failed``, ``untuned``, ``alone`` or
-            ``close``; the documentation of tuning tells when each is given.
+        kind: What it is, one of :data:`CautionKind`.
         model: The model it is about; None for all of them.
         sentence: What was seen, and what to do.
     """
 
-    kind: str
+    kind: CautionKind
     model: str | None
     sentence: str
 
@@ -64,6 +76,35 @@ class Caution:
     def underfitted(self) -> bool:
         """Whether the model may be better than the search shows."""
         return self.kind in ("edge", "rising", "default", "fewer", "untuned")
+
+
+@dataclass(frozen=True)
+class CautionGroup:
+    """All cautions of one kind.
+
+    Attributes:
+        kind: What they are.
+        cautions: One or more, in the order of the models.
+    """
+
+    kind: CautionKind
+    cautions: tuple[Caution, ...]
+
+    @property
+    def models(self) -> list[str]:
+        """The models they are about, each once."""
+        return list(dict.fromkeys(each.model for each in self.cautions if each.model is not None))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row."""
+        sentences = [each.sentence for each in self.cautions]
+        return [{"kind": self.kind, "count": len(self.cautions), "models": self.models, "sentences": sentences}]
+
+
+def grouped(cautions: Sequence[Caution]) -> tuple[CautionGroup, ...]:
+    """Cautions by kind, the gravest first."""
+    kinds = {kind: tuple(each for each in cautions if each.kind == kind) for kind in get_args(CautionKind)}
+    return tuple(CautionGroup(kind, mine) for kind, mine in kinds.items() if mine)
 
 
 @dataclass(frozen=True)
@@ -138,6 +179,11 @@ class Tuning:
                 return each
         raise UnknownNameError("tuned model", model, [each.model for each in self.best])
 
+    @property
+    def groups(self) -> tuple[CautionGroup, ...]:
+        """The cautions by kind, the gravest first; ``card["cautions"]`` has them too."""
+        return grouped(self.cautions)
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a model, best first."""
         rows: list[dict[str, Any]] = []
@@ -157,15 +203,37 @@ class Tuning:
         """One row a trial, in the order they were made."""
         return [asdict(trial) | {"parameters": _plain(trial.parameters)} for trial in self.trials]
 
-    def to_toml(self) -> str:
-        """The best configurations as ``[models.NAME]`` tables of a job."""
-        from reclens.settings import _write_table
+    def to_models(self) -> dict[str, dict[str, Any]]:
+        """Model -> its best parameters, as ``[models]`` of a job takes them; None, which TOML lacks, is left out."""
+        return {each.model: {name: value for name, value in _plain(each.parameters).items() if value is not None}
+                for each in self.best}  # fmt: skip
 
-        lines: list[str] = []
-        for each in self.best:
-            given = {name: value for name, value in _plain(each.parameters).items() if value is not None}
-            _write_table(given, ["models", each.model], lines)
-        return "\n".join(lines).strip() + "\n"
+    def to_toml(self, *, data: Mapping[str, Any] | None = None, split: Mapping[str, Any] | None = None) -> str:
+        """A job that fits the best configurations on the training part of the search and measures the test part.
+
+        Args:
+            data: ``[data]`` of the job: where the data comes from. Without it the job is one of synthetic data.
+            split: ``[split]`` of the job; by default as the card says that the data was split.
+
+        Returns:
+            TOML that ``reclens run`` takes: the same models, fitted on the same rows.
+
+        Raises:
+            UsageError: If a job cannot split so, and ``split`` is not given.
+        """
+        from reclens.settings import write_toml
+
+        card = self.card.get("split") or {}
+        how = split_settings(card) if split is None else dict(split)
+        seed = card.get("seed")
+        k = int(self.metric.partition("@")[2] or 20)
+        content: dict[str, Any] = {"name": "tuned", "seed": self.card.get("rng", 0) if seed is None else seed}
+        content |= {"data": dict(data)} if data else {}
+        content |= {"split": how, "models": self.to_models()}
+        measured: dict[str, Any] = {"metrics": [self.metric], "k": k}
+        if self.card.get("convention", "trec") != "trec":
+            measured["convention"] = self.card["convention"]
+        return write_toml(content | {"evaluate": measured})
 
     def save(self, folder: str | Path) -> None:
         """Write the outcome as Parquet tables and JSON into an existing, empty folder."""
@@ -198,6 +266,23 @@ class Tuning:
             raise DataError(
                 f"not the whole outcome of a search ({error})", source=str(path), fix="Tune again and save it."
             ) from error
+
+
+def split_settings(card: Mapping[str, Any]) -> dict[str, Any]:
+    """``[split]`` of a job that splits as a card says.
+
+    Raises:
+        UsageError: If a job has no such split.
+    """
+    method, said = card.get("method"), dict(card.get("parameters") or {})
+    keys = {"random": ("test_share", "validation_share"), "last_n": ("n", "validation_n", "ties"),
+            "by_time": ("test_share", "validation_share")}.get(str(method))  # fmt: skip
+    if keys is None or any(key not in said for key in keys) or said.get("cold_users", "drop") != "drop":
+        raise UsageError(
+            f"a job cannot split as this search did ({method or 'no card of the split'}). Keep the split in a "
+            "workspace and name it: to_toml(split={'kept': 'NAME'})."
+        )
+    return {"method": method, **{key: said[key] for key in keys}, "task": card.get("task", "new_items")}
 
 
 def _estimate(row: Mapping[str, Any] | None) -> Any:

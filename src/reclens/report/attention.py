@@ -10,6 +10,7 @@ from reclens.evaluate import Comparison, Evaluation, Tuning
 from reclens.evaluate.ranker import ranker_problems
 from reclens.report.documents import oddities
 from reclens.report.tables import format_estimate
+from reclens.report.tuning import cautions_in_words
 
 __all__ = ["Finding", "findings"]
 
@@ -60,7 +61,7 @@ def findings(
         found += [Finding("gap", name, text) for text in _gaps(result)]
         found += [Finding("caution", name, _capital(line) + ".") for line in ranker_problems(result.card)]
     for name, tuning in (tunings or {}).items():
-        found += [Finding("caution", name, each.sentence) for each in tuning.cautions]
+        found += [Finding("caution", name, line) for line in cautions_in_words(tuning)]
     for name, comparison in (comparisons or {}).items():
         found += [Finding("verdict", name, sentence) for sentence in comparison.verdict]
     return tuple(found)

@@ -15,6 +15,7 @@ from reclens.data.kept import MANIFEST, Kept, mapping
 from reclens.data.split import Split
 from reclens.errors import DataError
 from reclens.evaluate import Comparison, Evaluation, Tuning
+from reclens.evaluate.tune_weights import TunedWeights
 from reclens.models import Recommender, get
 from reclens.models._saving import write_model
 from reclens.pipeline import Pipeline
@@ -145,7 +146,7 @@ def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
 
 def _write_tuning(tuning: Tuning, folder: Path) -> dict[str, Any]:
     tuning.save(folder)
-    return {"summary": repr(tuning)}
+    return {"summary": repr(tuning), "tuning": dict(tuning.card)}
 
 
 def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
@@ -158,6 +159,11 @@ def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
     return read
 
 
+def _write_weights(weights: TunedWeights, folder: Path) -> dict[str, Any]:
+    weights.save(folder)
+    return {"summary": repr(weights), "weights": dict(weights.card)}
+
+
 FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
     "dataset": (Dataset, _write_dataset, _load_dataset),
     "split": (Split, _write_split, _load_split),
@@ -167,5 +173,6 @@ FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callab
     "evaluation": (Evaluation, _write_evaluation, _held(Evaluation.load)),
     "comparison": (Comparison, _write_comparison, _held(Comparison.load)),
     "tuning": (Tuning, _write_tuning, _held(Tuning.load)),
+    "weights": (TunedWeights, _write_weights, _held(TunedWeights.load)),
 }
 """Kind -> the type, how one is written into a folder (gives what its card says), and how it is read."""
