@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import reclens as rl
-from reclens.cli.main import app
+from reclens.cli.app import app
 from reclens.data.synthetic import synthetic_movielens
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import UsageError
 from reclens.evaluate import evaluate, tune
 from reclens.evaluate.tune_weights import TunedWeights, tune_weights
 from reclens.evaluate.tuning import Caution, Tuning
@@ -43,10 +43,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def invoke(*arguments: str, status: int = 0):
     found = CliRunner().invoke(app, list(arguments))
-    if status == 0:
-        assert found.exit_code == 0, (found.output, found.exception)
-    else:
-        assert isinstance(found.exception, UsageError), (found.output, found.exception)
+    assert found.exit_code == status, (found.output, found.exception)
     return found
 
 
@@ -249,30 +246,27 @@ def test_a_job_searches_keeps_what_it_found_and_uses_it(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "error", "says"),
+    ("old", "new", "says"),
     [
-        ("validation_share = 0.1", "", UsageError, r"\[split\] holds none out. Add validation_share = 0.1"),
-        ("validation_share = 0.1", "validation_n = 2", UsageError, "validation_n belongs to method = \"last_n\""),
-        ('method = "random"', 'method = "last_n"', UsageError, "validation_share belongs to method"),
-        ('"narrow", "popular"', '"narow"', UnknownNameError, "Did you mean 'narrow'"),
-        ("tune_weights.blend", "tune_weights.blnd", UnknownNameError, "Did you mean 'blend'"),
-        ("tune_weights.blend", "tune_weights.narrow", UsageError, "is no weighted hybrid"),
-        ('"10:1000"', '"a:b"', UsageError, "expected a range such as"),
-        ("trials = 3", "trails = 3", UsageError, "Did you mean 'trials'"),
-        ('method = "random"', 'kept = "x"\nmethod = "random"', UsageError, "holds data and parts: leave"),
+        ("validation_share = 0.1", "", "[split] holds none out. Add validation_share = 0.1"),
+        ("validation_share = 0.1", "validation_n = 2", "validation_n belongs to method = \"last_n\""),
+        ('method = "random"', 'method = "last_n"', "validation_share belongs to method"),
+        ('"narrow", "popular"', '"narow"', "Did you mean 'narrow'"),
+        ("tune_weights.blend", "tune_weights.blnd", "Did you mean 'blend'"),
+        ("tune_weights.blend", "tune_weights.narrow", "is no weighted hybrid"),
+        ('"10:1000"', '"a:b"', "expected a range such as"),
+        ("trials = 3", "trails = 3", "Did you mean 'trials'"),
+        ('method = "random"', 'kept = "x"\nmethod = "random"', "holds data and parts: leave"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_searched_is_said_before_anything_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, error: type, says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, says: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = JOB.format(path="nowhere.csv")
     assert old in text
     Path("job.toml").write_text(text.replace(old, new))
-    found = invoke("run", "job.toml", status=2)
-    assert isinstance(found.exception, error)
-    with pytest.raises(error, match=says):
-        raise found.exception
+    assert says in invoke("run", "job.toml", status=2).stderr
 
 
 def test_one_model_under_two_names_is_tuned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +274,7 @@ def test_one_model_under_two_names_is_tuned_once(tmp_path: Path, monkeypatch: py
     text = JOB.format(path="nowhere.csv").replace('models = ["narrow", "popular"]', "")
     Path("job.toml").write_text(text.replace("[models.popular]", "[models.ease]\n[models.popular]"))
     found = invoke("run", "job.toml", status=2)
-    assert "several models of the job are of kind ease" in str(found.exception)
+    assert "several models of the job are of kind ease" in found.stderr
 
 
 def test_weights_survive_the_workspace(tmp_path: Path) -> None:
