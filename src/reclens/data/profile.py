@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.engine import LocalEngine
 from reclens.errors import DataError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
@@ -179,13 +180,18 @@ def profile(data: Dataset) -> Profile:
         raise DataError("there are no interactions", source=data.name, fix="Check the file, and the filters before.")
     merged = data.card.get("duplicates") is not None
     pairs = data.interactions.height if merged else table.select(USER, ITEM).n_unique()
+    side_by_side = LocalEngine()
+    codes = dict(side_by_side.map(lambda key: (key, _codes(data, key)), (USER, ITEM)))
     n_users, n_items = len(data.user_vocabulary), len(data.item_vocabulary)
-    times = _times(data)
+    steps: list[Callable[[], Any]] = [
+        lambda: _times(data, codes[USER]),
+        lambda: _tail(codes[USER], data.user_vocabulary.ids, data.users, USER),
+        lambda: _tail(codes[ITEM], data.item_vocabulary.ids, data.items, ITEM),
+    ]
+    times, users, items = side_by_side.map(lambda step: step(), steps)
     ratings = table[RATING].cast(pl.Float64) if data.has_ratings else pl.Series(dtype=pl.Float64)
     ratings = ratings.fill_nan(None).drop_nulls()
     finite = ratings.filter(ratings.is_finite())
-    users = _tail(data.user_vocabulary.encode(table[USER]), data.user_vocabulary.ids, data.users, USER)
-    items = _tail(data.item_vocabulary.encode(table[ITEM]), data.item_vocabulary.ids, data.items, ITEM)
     return Profile(
         name=data.name,
         synthetic=bool(data.card.get("synthetic")),
@@ -224,7 +230,13 @@ def _tail(codes: np.ndarray, ids: pl.Series, attributes: pl.DataFrame | None, ke
     )
 
 
-def _times(data: Dataset) -> dict[str, Any]:
+def _codes(data: Dataset, key: str) -> np.ndarray:
+    """The code of the user, or of the item, of each event."""
+    known = data.user_vocabulary if key == USER else data.item_vocabulary
+    return known.encode(data.events[key])
+
+
+def _times(data: Dataset, users: np.ndarray) -> dict[str, Any]:
     """The measures of time; None each where there are no times."""
     table = data.events
     if not data.has_timestamps or table[TIMESTAMP].null_count() == table.height:
@@ -236,10 +248,12 @@ def _times(data: Dataset) -> dict[str, Any]:
             column=TIMESTAMP,
             fix="Bring the table in by reclens.read, which turns seconds, milliseconds and text into times.",
         )
-    known = table.select(USER, TIMESTAMP).drop_nulls()
-    first, last = known[TIMESTAMP].min(), known[TIMESTAMP].max()
+    known = table[TIMESTAMP]
+    if known.null_count():
+        users, known = users[known.is_not_null().to_numpy()], known.drop_nulls()
+    first, last = known.min(), known.max()
     assert isinstance(first, datetime) and isinstance(last, datetime)
-    tied_rows, tied_users = _ties(data.user_vocabulary.encode(known[USER]), known[TIMESTAMP].to_physical().to_numpy())
+    tied_rows, tied_users = _ties(users, known.to_physical().to_numpy())
     return {
         "first": first,
         "last": last,
@@ -257,10 +271,11 @@ def _ties(users: np.ndarray, times: np.ndarray) -> tuple[int, int]:
         times: Times as integers, int64, shape (rows,).
     """
     times = times - times.min()
-    unit = 1_000_000 if not (times % 1_000_000).any() else 1  # whole seconds: user and time then fit into one integer
-    span = int(times.max()) // unit + 1
+    seconds = times // 1_000_000
+    times = seconds if (seconds * 1_000_000 == times).all() else times  # user and time then fit into one integer
+    span = int(times.max()) + 1
     if int(users.max() + 1) * span < 2**63:
-        key = pl.Series(users.astype(np.int64) * span + times // unit).sort().to_numpy()
+        key = pl.Series(users.astype(np.int64) * span + times).sort().to_numpy()
         ends = np.cumsum(np.bincount(users))
         ends = np.unique(ends)[1 if ends[0] == 0 else 0 :]
         alike = key[1:] == key[:-1]
@@ -277,7 +292,8 @@ def _ties(users: np.ndarray, times: np.ndarray) -> tuple[int, int]:
 
 
 def _rating_counts(ratings: pl.Series) -> dict[str, int]:
-    values, counts = np.unique(ratings.to_numpy(), return_counts=True)
+    told = ratings.alias("value").value_counts(name="rows").sort("value")
+    values, counts = told["value"].to_numpy(), told["rows"].to_numpy()
     if len(values) <= _RATINGS_SHOWN:
         return {f"{value:g}": int(count) for value, count in zip(values, counts, strict=True)}
     finite = ratings.filter(ratings.is_finite()).to_numpy()

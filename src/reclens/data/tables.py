@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 import polars as pl
 
@@ -35,6 +35,7 @@ from reclens.data.lists import normalize_recommendations
 from reclens.data.naming import columns_of, renamed
 from reclens.data.options import ReadOptions
 from reclens.data.sources import Raw, load
+from reclens.engine import LocalEngine
 from reclens.errors import DataError
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT, Recommendations
 
@@ -47,6 +48,10 @@ __all__ = [
     "read_table",
     "read_table_and_rules",
 ]
+
+
+_MANY: Final = 200_000
+"""Rows from which on columns are cleaned side by side."""
 
 
 class DroppedRowsWarning(UserWarning):
@@ -301,19 +306,27 @@ def _clean(
     raw: Raw, found: Mapping[str, str], cleaner: Cleaner, form: str | None, *, others: Sequence[str] = ()
 ) -> pl.DataFrame:
     """The columns that were found, under our names and with our types, without the rows that are left out."""
-    made: list[pl.Series] = []
-    for ours, theirs in found.items():
-        values = raw.frame[theirs]
+
+    def clean(ours: str, own: Cleaner) -> pl.Series:
+        values, theirs = raw.frame[found[ours]], found[ours]
         if ours in (USER, ITEM):
-            values = clean_ids(values, cleaner, column=theirs, text=raw.text)
+            values = clean_ids(values, own, column=theirs, text=raw.text)
         elif ours in (RATING, WEIGHT, RELEVANCE):
-            values = clean_numbers(values, cleaner, column=theirs, decimal=raw.decimal)
+            values = clean_numbers(values, own, column=theirs, decimal=raw.decimal)
         elif ours == SCORE:
             # Without ranks the order comes from the scores; with them a missing score does no harm.
-            values = clean_numbers(values, cleaner, column=theirs, missing_ok=RANK in found, decimal=raw.decimal)
+            values = clean_numbers(values, own, column=theirs, missing_ok=RANK in found, decimal=raw.decimal)
         elif ours == TIMESTAMP:
-            values = clean_timestamps(values, cleaner, column=theirs, form=form)
-        made.append(values.alias(ours))
+            values = clean_timestamps(values, own, column=theirs, form=form)
+        return values.alias(ours)
+
+    if cleaner.bad_rows == "drop" or raw.frame.height < _MANY:
+        made = [clean(ours, cleaner) for ours in found]
+    else:
+        # Side by side, where no column has to know which rows another one leaves out.
+        apart = {ours: Cleaner(raw.where) for ours in found}
+        made = list(LocalEngine().map(lambda ours: clean(ours, apart[ours]), found))
+        cleaner.rules += [rule for each in apart.values() for rule in each.rules]
     made += [infer_type(raw.frame[name], raw.decimal) if raw.text else raw.frame[name] for name in others]
     return cleaner.apply(pl.DataFrame(made))
 
