@@ -147,6 +147,17 @@ def test_every_array_is_held_against_its_form(label: str, kept) -> None:
     assert read(model, folder) is None
 
 
+def test_the_first_code_outside_the_catalogue(kept, tmp_path: Path) -> None:
+    """Codes run to one less than there are items: the next one would be read behind the end."""
+    model, source = kept("popular")
+    folder = shutil.copytree(source, tmp_path / "model")
+    seen = dict(np.load(folder / "seen.npz"))
+    seen["indices"][-1] = len(model.items_)
+    np.savez(folder / "seen.npz", **seen)
+    write_manifest(folder)
+    assert "expected codes from 0 to below items = 11" in str(read(model, folder))
+
+
 @pytest.mark.parametrize("label", ["content", "weighted_hybrid"])
 def test_damaged_files(label: str, kept, tmp_path: Path) -> None:
     """Bytes changed, files cut off, gone or mixed up: refused by the hash, and without it refused or served."""
