@@ -147,6 +147,15 @@ def test_every_array_is_held_against_its_form(label: str, kept) -> None:
     assert read(model, folder) is None
 
 
+def test_a_part_that_was_fitted_on_other_users(kept, tmp_path: Path) -> None:
+    """A hybrid tells its models the rows of users: a model of fewer users would be read behind its end."""
+    model, source = kept("weighted_hybrid")
+    folder = shutil.copytree(source, tmp_path / "model")
+    models.EASE().fit(synthetic_movielens(n_users=9, n_items=11, n_ratings=60, rng=8)).save(folder / "ease")
+    write_manifest(folder)
+    assert "its model 'ease' was fitted on other users" in str(read(model, folder))
+
+
 def test_the_first_code_outside_the_catalogue(kept, tmp_path: Path) -> None:
     """Codes run to one less than there are items: the next one would be read behind the end."""
     model, source = kept("popular")
