@@ -89,8 +89,8 @@ def test_what_a_ready_made_split_cannot_take_is_refused(call, more: str, says: s
 
 def test_options_that_would_cut_again_are_refused(call) -> None:
     for more, says in (
-        (["--n", "3"], "leave --n out"),
-        (["--method", "random", "--test-share", "0.3"], "leave --method, --test-share out"),
+        (["--n", "3"], "--n would not be used as a split that was made elsewhere is not cut again"),
+        (["--method", "random", "--test-share", "0.3"], "--method"),
         (["--k-core", "2"], "rows are not to be filtered"),
         (["-c", "tset:user_id=0"], "tset"),
     ):

@@ -46,7 +46,7 @@ def test_ids_with_blanks_need_their_separator() -> None:
 
 
 def test_columns_of_lists_are_told_by_their_type() -> None:
-    frame = pl.DataFrame({"user": [7, 8, 9], "item": [["a", "b"], [], ["c"]], "score": [0.5, 0.1, 0.2]})
+    frame = pl.DataFrame({"user": [7, 8, 9], "item": [["a", "b"], None, ["c"]], "score": [0.5, 0.1, 0.2]})
     file = io.BytesIO()
     frame.write_parquet(file)
     for source in (
