@@ -95,7 +95,7 @@ class DataSettings(_Section):
     read: dict[str, str | bool] = Field(default_factory=dict)
     lists: dict[str, str] = Field(default_factory=dict)
     ids: Literal["text", "unpadded"] | None = None
-    min_rating: float | None = None
+    min_rating: float | None = Field(default=None, allow_inf_nan=False)
     k_core: int | None = Field(default=None, ge=1)
 
 
@@ -126,6 +126,7 @@ class SegmentSettings(_Section):
     of: str | None = None
     top_value: str | None = None
     column: str | None = None
+    order: list[str] | None = None
     mainstreamness: bool = False
 
 

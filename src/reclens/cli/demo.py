@@ -77,13 +77,13 @@ def _run(
     from reclens.workspace import Workspace
 
     with progress_of(quiet=quiet) as progress:
-        prepare(progress, quiet=quiet)
         found = job.run_job(
             settings,
             reading=reading,
             workspace=Workspace(workspace),
             say=lambda text: say(text, quiet=quiet),
             progress=progress,
+            before_fit=lambda: prepare(progress, quiet=quiet),
         )
     emit(leaderboard(found.results, comparison=found.comparison), format=format, out=out)
     for sentence in found.comparison.verdict if found.comparison is not None else ():

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from reclens import models
+from reclens.cli.job_checks import check_job, check_job_data, segmenters_of, with_models
 from reclens.cli.job_tune import check_searches, run_searches
 from reclens.cli.reading import Reading, load_data, load_split, reading_of
 from reclens.data import filters, segments, split
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import UsageError
 from reclens.evaluate import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
 from reclens.evaluate.ranker import hold_ranker, judged_metrics, ranker_problems, with_ranker
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.report import build_report, other_names
-from reclens.settings import JobSettings, SegmentSettings, SplitSettings, to_toml
+from reclens.settings import JobSettings, SplitSettings, to_toml
 from reclens.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -51,28 +52,39 @@ def run_job(
     workspace: Workspace,
     say: Callable[[str], None],
     progress: Progress,
+    before_fit: Callable[[], None] = lambda: None,
 ) -> JobResult:
-    """Run a job and keep everything in the workspace; a line for every step."""
+    """Run a job and keep everything in the workspace; a line for every step.
+
+    Args:
+        settings: The job.
+        reading: How its files are read.
+        workspace: Where everything is kept.
+        say: Called with each line.
+        progress: Called as work goes on.
+        before_fit: Called when everything that was asked for is known to be possible.
+    """
     started, asked = time.monotonic(), settings
 
     def step(text: str) -> None:
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
-    models.build_all(settings.models)  # so that a mistake in a name costs no time
+    check_job(settings, workspace)
     check_searches(settings)
-    systems = (*settings.models, *settings.pipelines)
-    if "baseline" in settings.compare.model_fields_set and settings.compare.baseline not in systems:
-        raise UnknownNameError("baseline among the systems of the job", settings.compare.baseline, systems)
+    progress("read the data", 0, 0)
     made = _prepared(settings, reading or reading_of(settings), workspace, step)
     train = made.train.with_segments(**_segmenters(made.train, settings))
     made = replace(made, train=train)
+    check_job_data(settings, train, _metrics(settings, train))
+    progress("read the data", 1, 1)
+    before_fit()
     step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
     for rule in made.card["rules"]:
         step(f"split: {rule['rule']}: {rule['count']:,} ({rule['detail']})")
     for note in made.card.get("notes", []) if made.card["method"] == "given" else ():
         step(f"split: {note}")
     workspace.save(made, settings.name, overwrite=True)
-    settings = run_searches(settings, made, workspace=workspace, step=step, progress=progress)
+    settings = with_models(run_searches(settings, made, workspace=workspace, step=step, progress=progress))
     results: dict[str, Evaluation] = {}
     for name, system in _systems(settings, train, step).items():
         results[name] = _serve_and_measure(name, system, made, settings, workspace, step, progress)
@@ -221,8 +233,9 @@ def _with_ranker(
 
 
 def _segmenters(train: Dataset, settings: JobSettings) -> dict[str, Segmenter]:
-    if settings.segments is not None:
-        return {name: _segmenter(name, about) for name, about in settings.segments.items()}
+    named = segmenters_of(settings)
+    if named is not None:
+        return named
     found: dict[str, Segmenter] = {}
     if train.users is not None and "age" in train.users.columns and train.users["age"].dtype.is_numeric():
         found["age"] = segments.bins("age", [25, 45])
@@ -232,28 +245,10 @@ def _segmenters(train: Dataset, settings: JobSettings) -> dict[str, Segmenter]:
     return found
 
 
-def _segmenter(name: str, about: SegmentSettings) -> Segmenter:
-    given = [key for key in ("bins", "quantiles", "top_value", "column") if getattr(about, key) is not None]
-    given += ["mainstreamness"] if about.mainstreamness else []
-    if len(given) != 1:
-        raise UsageError(f"[segments.{name}] has {', '.join(given) or 'no kind'}: give one of bins, quantiles, "
-                         "top_value, column, mainstreamness.")  # fmt: skip
-    if about.bins is not None:
-        return segments.bins(about.of or name, about.bins)
-    if about.quantiles is not None:
-        return segments.quantiles(about.of or "n_interactions", about.quantiles)
-    if about.top_value is not None:
-        return segments.top_value(about.top_value)
-    return segments.column(about.column) if about.column is not None else segments.mainstreamness()
-
-
 def _systems(
     settings: JobSettings, train: Dataset, step: Callable[[str], None]
 ) -> dict[str, models.Recommender | Pipeline]:
     """The models and pipelines by name, not fitted yet."""
-    twice = set(settings.models) & set(settings.pipelines)
-    if twice:
-        raise UsageError(f"{', '.join(sorted(twice))}: a model and a pipeline of one name. Rename one of them.")
     found: dict[str, models.Recommender | Pipeline] = {}
     for name, parameters in settings.models.items():
         if name == "recent_popular" and not parameters and not train.has_timestamps:

@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset, Segmenter
 from reclens.errors import UnknownNameError, UsageError
 from reclens.schema import ITEM, USER
@@ -196,14 +197,17 @@ def mainstreamness(
     return segment
 
 
-def column(name: str) -> Segmenter:
-    """An attribute of the users as it is; numbers are shown in their order, text in that of the alphabet.
+def column(name: str, *, order: Sequence[str] | None = None) -> Segmenter:
+    """An attribute of the users as it is; numbers and bands of numbers are shown in their order, text by the alphabet.
 
     Args:
         name: A column of the users.
+        order: The labels in the order in which they are shown, where that is another one; those that it leaves out
+            follow.
 
     Raises:
-        UnknownNameError: When it is called, if there is no such column.
+        UnknownNameError: When it is called, if there is no such column, or no user has a label of ``order``.
+        UsageError: If a label stands twice in ``order``.
 
     Example:
         >>> from reclens.data.synthetic import synthetic_movielens
@@ -211,17 +215,25 @@ def column(name: str) -> Segmenter:
         >>> column("gender")(data)["label"].value_counts().sort("label").rows()
         [('F', 12), ('M', 38)]
     """
+    if order is not None:
+        _check_labels(order, several=False)
 
     def segment(data: Dataset) -> pl.DataFrame:
         table = _attribute(data, name)
         values = table["value"]
-        if isinstance(values.dtype, pl.Enum):
+        if isinstance(values.dtype, pl.Enum) and order is None:
             return table.rename({"value": _LABEL})
         if values.dtype.is_nested():
             raise UsageError(
                 f"'{name}' is {values.dtype}: users have one label each. Use a column with one value a user."
             )
-        known = values.drop_nulls().unique().sort().cast(pl.String).unique(maintain_order=True)
+        known = values.drop_nulls().unique().sort().cast(pl.String).unique(maintain_order=True).to_list()
+        if not values.dtype.is_numeric() and not isinstance(values.dtype, pl.Enum):
+            known = in_order(known)
+        for label in order or ():
+            if label not in known:
+                raise UnknownNameError(f"label of {name} in order", label, known)
+        known = [*(order or ()), *(label for label in known if label not in (order or ()))]
         return table.select(USER, pl.col("value").cast(pl.String).cast(pl.Enum(known)).alias(_LABEL))
 
     return segment
@@ -259,9 +271,9 @@ def product(first: Segmenter | str, second: Segmenter | str, *, sep: str = " × 
     return segment
 
 
-def _check_labels(labels: Sequence[str], wanted: int | None = None) -> None:
-    if len(labels) < 2 or len(set(labels)) < len(labels):
-        raise UsageError(f"labels are {list(labels)}, expected two or more different names.")
+def _check_labels(labels: Sequence[str], wanted: int | None = None, *, several: bool = True) -> None:
+    if (several and len(labels) < 2) or len(set(labels)) < len(labels):
+        raise UsageError(f"labels are {list(labels)}, expected {'two or more ' if several else ''}different names.")
     if wanted is not None and len(labels) != wanted:
         raise UsageError(f"there are {len(labels)} labels, expected {wanted}: one more than there are edges.")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset
 from reclens.data.lists import run_starts
 from reclens.errors import DataError, UnknownNameError, UsageError
@@ -321,7 +322,7 @@ def _labels(train: Dataset | None, users: Vocabulary, name: str) -> tuple[list[s
     if isinstance(column.dtype, pl.Enum):
         labels = column.dtype.categories.to_list()
     else:
-        labels = sorted(column.cast(pl.String).drop_nulls().unique().to_list())
+        labels = in_order(column.cast(pl.String).drop_nulls().unique().to_list())
     codes = Vocabulary(pl.Series(labels, dtype=pl.String)).encode(column.cast(pl.String))
     order = np.array([sorted(labels).index(label) for label in labels], np.int64)
     position = np.empty(len(labels) + 1, np.int64)

@@ -109,8 +109,9 @@ def _sample_ratio(plan: Plan, sums: Sums, code: GuardCode = "sample_ratio") -> G
     if worst:
         return Guard(code, "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
     if whole["p_value"] < SUSPECT:
-        return Guard(code, "look", f"{text}: more uneven than 19 of 20 experiments, not beyond chance "
-                     f"(below {BEYOND_CHANCE:g}).", tuple(rows))  # fmt: skip
+        often = max(1, round(1 / whole["p_value"]))
+        return Guard(code, "look", f"{text}: chance makes one in {often:,} experiments as uneven; only below "
+                     f"{BEYOND_CHANCE:g} is it beyond chance.", tuple(rows))  # fmt: skip
     return Guard(code, "fine", f"{text}.", tuple(rows))
 
 

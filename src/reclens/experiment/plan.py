@@ -48,6 +48,10 @@ class Sequential(Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Sequential:
+        if self.tuning is not None and self.method == "group":
+            raise ValueError("tuning is of methods without planned looks. Leave it out, or name another method")
+        if self.parameter is not None and not {self.spending, self.futility} & {"power", "hwang_shih_decani"}:
+            raise ValueError("parameter is of the spendings power and hwang_shih_decani. Leave it out, or take one")
         times = self.information
         if times is not None:
             rising = all(low < high for low, high in zip((0.0, *times), times, strict=False))

@@ -81,7 +81,7 @@ class SimulationSettings(Part):
     arms: dict[str, ArmSettings] = Field(
         default_factory=lambda: {"control": ArmSettings(), "treatment": ArmSettings(model="item_knn", changed=True)}
     )
-    days: int = Field(default=28, ge=1)
+    days: int = Field(default=28, ge=1, le=3650)
     training: Literal["shared", "diverted", "separate"] = "shared"
     retrain: int = Field(default=7, ge=0)
     clusters: int | None = Field(default=None, ge=2)

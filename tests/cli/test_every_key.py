@@ -1,0 +1,153 @@
+"""Every key of every TOML file that a command takes: a slip and a wrong value are refused by their name."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from reclens.experiment.plan import Plan
+from reclens.experiment.simulation import SimulationSettings
+from reclens.settings import JobSettings, PipelineSettings, SegmentSettings, write_toml
+
+NOSUCH = {"nosuch": "nosuch"}
+"""Of a wrong kind for a value, and with an unknown key for a section."""
+
+SEGMENT = {"data.users": "users.csv", "data.items": "items.csv"}
+BESIDE: dict[str, dict[str, Any]] = {
+    **{f"segments.x.{key}": SEGMENT for key in SegmentSettings.model_fields},
+    "segments.x.of": {**SEGMENT, "segments.x.bins": [3]},
+    "segments.x.order": {**SEGMENT, "segments.x.column": "city"},
+    "split.test": {"split": {}},
+    "split.validation": {"split": {"test": "truth.csv"}},
+    "split.test_share": {"split": {"method": "random"}},
+    "pipelines.x.rank": {"pipelines.x.retrieve": {"popular": {"budget": 5}}},
+    "pipelines.x.rerank": {"pipelines.x.retrieve": {"popular": {"budget": 5}}},
+    "pipelines.x.name": {"pipelines.x.retrieve": {"popular": {"budget": 5}}},
+    "pipelines.x.exclude_seen": {"pipelines.x.retrieve": {"popular": {"budget": 5}}},
+    "sequential.information": {"sequential.looks": 2},
+}
+"""What has to be said too, so that a key is looked at."""
+
+FREE = {
+    "title", "pipelines.x.name", "name", "hypothesis", "salt", "layer", "exclusions", "conditions", "metrics.name",
+    "metrics.unit", "data.read", "data.lists",
+}  # fmt: skip
+"""Free words."""
+
+OF_DATA = {"unit", "cluster", "segments", "triggered", "metrics.value", "metrics.per", "metrics.covariates"}
+"""Columns that a plan names: they are looked for when there are rows."""
+
+FILES: dict[str, tuple[type[BaseModel], tuple[str, ...], dict[str, Any]]] = {
+    "job": (
+        JobSettings, ("run",),
+        {"name": "j", "data": {"path": "events.csv"}, "split": {"n": 2}, "models": {"popular": {}, "random": {}},
+         "evaluate": {"metrics": ["ndcg@2"], "k": 3, "replicates": 20}},
+    ),
+    "pipeline": (PipelineSettings, ("pipeline", "fit"), {"retrieve": {"popular": {"budget": 5}}}),
+    "plan": (
+        Plan, ("experiment", "plan"),
+        {"name": "shop", "arms": {"old": 0.5, "new": 0.5},
+         "metrics": [{"name": "clicks", "value": "clicks", "effect": 0.1, "baseline": {"mean": 1.0, "sd": 1.0}}]},
+    ),
+    "simulation": (SimulationSettings, ("experiment", "simulate"), {"size": "tiny", "days": 2, "replicates": 0}),
+}  # fmt: skip
+
+
+MORE = {"pipeline": ("--data", "events.csv", "--name", "new")}
+
+
+def keys(kind: type[BaseModel], above: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every key that holds a value, and every section, with its field."""
+    for name, field in kind.model_fields.items():
+        section = section_of(field.annotation)
+        yield above + name, field
+        if section is not None:
+            between = "x." if get_origin(field.annotation) is dict or dict in map(get_origin, get_args(
+                field.annotation)) else ""  # fmt: skip
+            yield from keys(section, f"{above}{name}.{between}")
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := section_of(part)) is not None), None)
+
+
+def kinds_of(annotation: Any) -> set[Any]:
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return {Literal}
+    return {annotation} if not parts else set().union(*map(kinds_of, parts))
+
+
+def outside(field: FieldInfo) -> list[Any]:
+    """A value just beyond each bound of a field."""
+    found: list[Any] = []
+    for bound in field.metadata:
+        found += [value for name, value in (("gt", 0), ("ge", -1), ("lt", 0), ("le", 1))
+                  if (edge := getattr(bound, name, None)) is not None for value in [edge + value]]  # fmt: skip
+    return found
+
+
+def wrong_values(key: str, field: FieldInfo) -> list[Any]:
+    annotation = field.annotation
+    kinds = kinds_of(annotation)
+    values: list[Any] = [NOSUCH]
+    if kinds & {int, float}:
+        values += [math.nan, *outside(field)]
+    if kinds & {str, Literal} and key not in FREE | OF_DATA:
+        listed = get_origin(annotation) in (list, tuple) or {list, tuple} & {
+            get_origin(p) for p in get_args(annotation)
+        }
+        values.append(["nosuch"] if listed else "nosuch")
+    return values
+
+
+def put(content: dict[str, Any], key: str, value: Any) -> None:
+    *above, name = key.split(".")
+    for part in above:
+        content = content.setdefault(part, {})
+        content = content[0] if isinstance(content, list) else content
+    content[name] = value
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_wrong_value_of_any_key_is_refused_by_its_name(file: str, shop: Path, typed, tmp_path: Path) -> None:
+    kind, command, base = FILES[file]
+    skipped = []
+    for key, field in keys(kind):
+        for value in wrong_values(key, field):
+            content = deepcopy(base)
+            for other, said in BESIDE.get(key, {}).items():
+                put(content, other, said)
+            put(content, key, value)
+            path = tmp_path / "it.toml"
+            path.write_text(write_toml(content))
+            assert tomllib.loads(path.read_text()) is not None
+            said = typed(*command, str(path), *MORE.get(file, ()), cwd=shop)
+            named = "nosuch" in said.stderr or key.rpartition(".")[2] in said.stderr
+            if said.status != 2 or said.stdout or not named:
+                skipped.append(f"{key} = {value!r} -> {said.status}: {said.stderr[-250:]}")
+    assert not skipped, "\n".join(skipped)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_an_unknown_key_of_any_section_is_refused(file: str, shop: Path, typed, tmp_path: Path) -> None:
+    kind, command, base = FILES[file]
+    sections = {"", *(key.rpartition(".")[0] for key, _ in keys(kind) if "." in key)}
+    for section in sections:
+        content = deepcopy(base)
+        for other, said in BESIDE.get(f"{section}.column", {}).items():
+            put(content, other, said)
+        put(content, f"{section}.nosuch".lstrip("."), 1)
+        (tmp_path / "it.toml").write_text(write_toml(content))
+        said = typed(*command, str(tmp_path / "it.toml"), *MORE.get(file, ()), cwd=shop)
+        assert said.status == 2 and "has no key 'nosuch'" in said.stderr, (section, said)
