@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -29,11 +30,33 @@ def dashboard(
     Example:
       reclens dashboard --workspace my-workspace --port 8600
     """
-    import subprocess
-
     from reclens.cli.shared import say
     from reclens.dashboard import plan_launch
 
     plan = plan_launch(workspace, host=host, port=port, insecure=insecure, browser=browser)
     say(f"dashboard of {workspace}: {plan.url} ({plan.note}; stop with Ctrl+C)", quiet=quiet)
-    raise typer.Exit(subprocess.run(plan.command, check=False).returncode)  # noqa: S603 - made by plan_launch
+    raise typer.Exit(_serve(plan.command))
+
+
+def _serve(command: Sequence[str]) -> int:
+    """Run the server until it ends, or this process is told to end: then it ends too, and the port is free."""
+    import signal
+    import subprocess
+    from types import FrameType
+
+    with subprocess.Popen(command) as server:  # noqa: S603 - made by plan_launch
+
+        def end(number: int, frame: FrameType | None) -> None:
+            server.terminate()
+
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), end)
+        try:
+            code = server.wait()
+            return 128 - code if code < 0 else code  # as a shell names the end by a signal
+        except KeyboardInterrupt:
+            server.wait()  # Ctrl-C reached the server too
+            return 130
+        finally:
+            server.terminate()

@@ -117,9 +117,11 @@ class Workspace:
 
         Raises:
             UsageError: If the name is not a name.
-            NameTakenError: If the name is taken.
+            WorkspaceError: If the name is taken, or the workspace is a file.
         """
         _check_name(name)
+        if self.folder.is_file():
+            raise WorkspaceError(f"{self.folder} is a file, not a workspace folder. Name a folder.")
         home = self.folder / kind / name
         if home.exists() and not overwrite:
             raise NameTakenError(f"{home} exists. Choose another name, or pass overwrite=True.")
