@@ -15,11 +15,19 @@ from pydantic.fields import FieldInfo
 
 from reclens.experiment.plan import Plan
 from reclens.experiment.simulation import SimulationSettings
-from reclens.settings import JobSettings, PipelineSettings, SegmentSettings, write_toml
+from reclens.settings import (
+    JobSettings,
+    PipelineSettings,
+    SegmentSettings,
+    TuneSettings,
+    WeightsSettings,
+    write_toml,
+)
 
 NOSUCH = {"nosuch": "nosuch"}
 """Of a wrong kind for a value, and with an unknown key for a section."""
 
+HYBRID = {"model": "weighted_hybrid", "models": {"popular": {}, "random": {}}, "weights": {"popular": 1, "random": 1}}
 SEGMENT = {"data.users": "users.csv", "data.items": "items.csv"}
 BESIDE: dict[str, dict[str, Any]] = {
     **{f"segments.x.{key}": SEGMENT for key in SegmentSettings.model_fields},
@@ -33,6 +41,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     "pipelines.x.name": {"pipelines.x.retrieve": {"popular": {"budget": 5}}},
     "pipelines.x.exclude_seen": {"pipelines.x.retrieve": {"popular": {"budget": 5}}},
     "sequential.information": {"sequential.looks": 2},
+    **{f"tune.{key}": {"split.validation_n": 1} for key in TuneSettings.model_fields},
+    **{f"tune_weights.x.{key}": {"split.validation_n": 1, "models.x": HYBRID} for key in WeightsSettings.model_fields},
 }
 """What has to be said too, so that a key is looked at."""
 

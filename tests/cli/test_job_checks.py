@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reclens.cli import job, shared
-from reclens.cli.job_checks import check_job
+from reclens.cli.job_checks import check_job, with_models
 from reclens.settings import validate_settings
 from reclens.workspace import Workspace
 
@@ -43,7 +43,9 @@ def test_a_pipeline_takes_the_parameters_of_the_models_that_it_names(tmp_path: P
             "rank": {"model": "ease", "keep": 4},
         }},
     }  # fmt: skip
-    made = check_job(validate_settings(content, source="job"), Workspace(tmp_path)).pipelines["shop"]
+    asked = validate_settings(content, source="job")
+    check_job(asked, Workspace(tmp_path))
+    made = with_models(asked).pipelines["shop"]
     assert made.retrieve == {
         "near": {"model": "item_knn", "neighbors": 9, "budget": 6},
         "ease": {"model": "ease", "l2": 8.0, "budget": 5}, "popular": {"model": "popular", "budget": 3},

@@ -14,17 +14,14 @@ from reclens.pipeline import Pipeline
 from reclens.settings import JobSettings, PipelineSettings, SegmentSettings
 from reclens.workspace import Workspace
 
-__all__ = ["check_job", "check_job_data", "segmenters_of"]
+__all__ = ["check_job", "check_job_data", "segmenters_of", "with_models"]
 
 _OF_METHODS: Final = {"last_n": {"n", "ties"}, "by_time": {"test_share"}, "random": {"test_share"}}
 _CUT: Final = {"n", "ties", "test_share"}
 
 
-def check_job(settings: JobSettings, workspace: Workspace) -> JobSettings:
+def check_job(settings: JobSettings, workspace: Workspace) -> None:
     """Check every name of a job against what is known without its data.
-
-    Returns:
-        The job, in which pipelines have the parameters of the ``[models]`` that they name.
 
     Raises:
         UnknownNameError: If there is no such model, metric, convention, baseline or segmentation.
@@ -37,9 +34,7 @@ def check_job(settings: JobSettings, workspace: Workspace) -> JobSettings:
     if not systems:
         raise UsageError("the job has no system: name a model, such as [models.ease], or a pipeline.")
     models.build_all(settings.models)
-    made = settings.model_copy(update={"pipelines": {name: _with_models(about, settings.models)
-                                                     for name, about in settings.pipelines.items()}})  # fmt: skip
-    for name, about in made.pipelines.items():
+    for name, about in with_models(settings).pipelines.items():
         try:
             Pipeline(**about.model_dump())._spec()
         except UsageError as error:
@@ -59,7 +54,12 @@ def check_job(settings: JobSettings, workspace: Workspace) -> JobSettings:
         raise UsageError(f'[split] {", ".join(unused)} would not be used by method = "{how.method}". Leave it out.')
     for name in (settings.name, *(f"{settings.name}-{system}" for system in systems)):
         workspace.expect_free("run", name, overwrite=True)
-    return made
+
+
+def with_models(settings: JobSettings) -> JobSettings:
+    """A job whose pipelines have the parameters of the ``[models]`` that their stages name."""
+    found = {name: _with_models(about, settings.models) for name, about in settings.pipelines.items()}
+    return settings.model_copy(update={"pipelines": found})
 
 
 def check_job_data(settings: JobSettings, train: Dataset, metrics: list[str]) -> None:
