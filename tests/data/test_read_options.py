@@ -13,10 +13,12 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -24,6 +26,8 @@ from hypothesis import strategies as st
 
 from reclens.data.attributes import read_attributes
 from reclens.data.delimited import read_delimited
+from reclens.data.ids import as_integers
+from reclens.data.profile import _ties
 from reclens.data.recbole import read_recbole
 from reclens.data.sources import load
 from reclens.data.tables import read, read_recommendations, read_table
@@ -381,3 +385,31 @@ def test_recbole_with_another_delimiter(tmp_path: Path) -> None:
     (tmp_path / "shop.inter").write_text("user_id:token,item_id:token,rating:float\n1,é,4\n", encoding="latin-1")
     data = read_recbole(tmp_path, delimiter=",", encoding="latin-1")
     assert data.events.rows() == [(1, "é", 4.0)]
+
+
+# --------------------------------------------------------------------------------------------------- fast, and the same
+
+
+INTEGERS = st.one_of(st.from_regex(r"[+-]?0{0,2}[0-9]{1,3}", fullmatch=True), st.integers(-9, 10**19).map(str))
+
+
+@given(st.lists(INTEGERS, min_size=1))
+def test_integers_are_those_that_python_would_write_so(texts: list[str]) -> None:
+    found = as_integers(pl.Series(texts))
+
+    def canonical(text: str) -> bool:
+        return text.lstrip("+-").isdigit() and str(int(text)) == text and abs(int(text)) < 2**63
+
+    assert (found is not None) == all(map(canonical, texts))
+    assert found is None or found.to_list() == [int(text) for text in texts]
+
+
+@pytest.mark.parametrize("fine", [1_000_000, 1, 10**15 + 1])
+def test_ties_are_those_of_a_count(fine: int, rng: np.random.Generator) -> None:
+    """Whole seconds, microseconds of a short time, and microseconds so far apart that no 64 bits hold user and time."""
+    users, times = rng.integers(0, 9_000, 4_000), rng.integers(0, 3, 4_000) * fine
+    users[users == 17] = 18  # a user without events among them
+    at = Counter(zip(users.tolist(), times.tolist(), strict=True))
+    last = {user: max(time for other, time in at if other == user) for user in set(users.tolist())}
+    expected = (sum(n for n in at.values() if n > 1), sum(at[user, time] > 1 for user, time in last.items()))
+    assert _ties(users.astype(np.int32), times) == expected
