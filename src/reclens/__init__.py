@@ -13,7 +13,7 @@ The map of the package. Each name is loaded when it is first used, so that ``imp
 Bring data                ``read``, ``read_mind``, ``read_movielens``, ``read_open_bandit``,
                           ``read_recommendations``, ``synthetic_movielens``, ``Dataset``, ``Recommendations``
 Prepare it                ``filters``, ``split``, ``segments``
-Recommend                 ``models``, ``Pipeline``
+Recommend                 ``models``, ``Pipeline``, ``load_model``
 Measure                   ``metrics``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``, ``compare``,
                           ``tune``, ``Evaluation``, ``Comparison``, ``Estimate``
 Experiment                ``experiment`` (plan, assign, read, decide), ``world`` (users whose behaviour is known)
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         evaluate_requests,
         tune,
     )
+    from reclens.models._saving import load_any_model as load_model
     from reclens.pipeline import Pipeline
     from reclens.schema import Recommendations
     from reclens.workspace import Workspace
@@ -67,6 +68,7 @@ __all__ = [
     "evaluate_requests",
     "experiment",
     "filters",
+    "load_model",
     "metrics",
     "models",
     "read",
@@ -97,6 +99,7 @@ _HOMES: Final = {
     "evaluate_requests": "reclens.evaluate:evaluate_requests",
     "experiment": "reclens.experiment",
     "filters": "reclens.data.filters",
+    "load_model": "reclens.models._saving:load_any_model",
     "metrics": "reclens.metrics",
     "models": "reclens.models",
     "read": "reclens.data.tables:read",

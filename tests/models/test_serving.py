@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reclens as rl
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.errors import DataError, UnknownNameError, UsageError
@@ -256,3 +260,132 @@ def test_similar_items_of_models_without_a_geometry() -> None:
         models.ItemKNN().fit(model_data()).similar_items(["i1", "nosuch"])
     with pytest.raises(UsageError, match="k is 0"):
         models.ItemKNN().fit(model_data()).similar_items("i1", k=0)
+
+
+ADDING = [
+    models.Popular(), models.EASE(l2=20), models.ItemKNN(neighbors=3),
+    models.ItemKNN(similarity="jaccard", neighbors=2),
+    models.ItemKNN(similarity="dot", neighbors_of="history", shrinkage=3.0, neighbors=4),
+]  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=60),
+    cuts=st.lists(st.integers(1, 59), min_size=1, max_size=3), which=st.integers(0, len(ADDING) - 1),
+)  # fmt: skip
+def test_partial_fit_is_a_fit_on_all_data(rows: list, cuts: list, which: int) -> None:
+    """New users, new items, pairs that were known, in several portions: to the last bit."""
+    ends = [0, *sorted(set(cuts)), len(rows)]
+    portions = [rows[a:b] for a, b in pairwise(ends) if rows[a:b]]
+    model = replace(ADDING[which]).fit(Dataset(pairs(portions[0])))
+    for portion in portions[1:]:
+        assert model.partial_fit(Dataset(pairs(portion).unique())) is model
+    whole = replace(ADDING[which]).fit(Dataset(pairs(rows).unique()))
+    assert model.users_.ids.equals(whole.users_.ids) and model.items_.ids.equals(whole.items_.ids)
+    assert (model.seen_.indptr == whole.seen_.indptr).all() and (model.seen_.indices == whole.seen_.indices).all()
+    for options in ({}, {"exclude_seen": False}, {"history": pairs([(77, rows[0][1])])}):
+        mine, expected = (each.recommend(k=9, **options).table for each in (model, whole))
+        assert mine.equals(expected)
+
+
+def test_partial_fit_says_which_models_cannot_and_what_was_added(tmp_path: Path) -> None:
+    data = model_data()
+    for model in (models.ALS(), models.ItemKNN(weighting="bm25"), models.ItemKNN(similarity="adjusted_cosine")):
+        with pytest.raises(UsageError, match="cannot learn more without the data it was fitted on"):
+            model.fit(data).partial_fit(data)
+    model = models.Popular().fit(data)
+    before = model.train_["hash"]
+    more = Dataset(pl.DataFrame({"user_id": ["z"], "item_id": ["fresh"]}), name="today")
+    model.partial_fit(more)
+    assert model.train_["added"] == ["today"] and model.train_["hash"] != before
+    model.save(tmp_path)
+    assert models.Popular.load(tmp_path).recommend(k=3).table.equals(model.recommend(k=3).table)
+    with pytest.raises(DataError, match="none can match"):
+        model.partial_fit(Dataset(pairs([(1, 2)])))
+
+
+def test_titles_in_explanations(tmp_path: Path) -> None:
+    data = two_towns()
+    items = pl.DataFrame(
+        {"item_id": [10, 11, 12, 13, 14], "colour": ["red"] * 5, "Title": ["Ten", "Eleven", None, "x", "y"]}
+    )
+    model = models.ItemKNN().fit(replace(data, items=items))
+    why = model.explain(1, 12)
+    assert why.item_title is None and why.titles == (None, "Eleven") and [each for each, _ in why.reasons] == [15, 11]
+    assert why.sentence == "12 is close to what the user has: 15 (0.707), Eleven (0.408)."
+    assert why.to_dicts()[1]["title"] == "Eleven"
+    model.save(tmp_path)
+    assert rl.load_model(tmp_path).explain(1, 12) == why
+    assert model.explain(5, 10).sentence.startswith("Ten is close")
+    model.partial_fit(Dataset(pairs([(1, 99)]), items=pl.DataFrame({"item_id": [99, 12], "title": ["New", "Twelve"]})))
+    assert model.titles_ is not None
+    titles = dict(zip(model.items_.ids, model.titles_, strict=True))
+    assert titles == dict.fromkeys([15, 20, 30, 31]) | {
+        10: "Ten",
+        11: "Eleven",
+        12: "Twelve",
+        13: "x",
+        14: "y",
+        99: "New",
+    }
+    untitled = models.ItemKNN().fit(data)
+    assert untitled.explain(1, 12).titles == (None, None)
+
+
+def test_load_model_finds_the_class(tmp_path: Path) -> None:
+    for name in ("ease", "switching_hybrid"):
+        (tmp_path / name).mkdir()
+        model = models.build(name).fit(model_data())
+        model.save(tmp_path / name)
+        again = rl.load_model(tmp_path / name)
+        assert type(again) is type(model) and again == model
+        assert again.recommend(k=3).table.equals(model.recommend(k=3).table)
+    with pytest.raises(DataError, match="not a whole model"):
+        rl.load_model(tmp_path)
+    from tests.models.conftest import Fixed
+
+    own = tmp_path / "own"
+    own.mkdir()
+    Fixed(values=[1.0] * 9).fit(two_towns()).save(own)
+    with pytest.raises(DataError, match="it holds a 'fixed', which is none of RecLens"):
+        rl.load_model(own)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), levels=st.integers(1, 3), n_users=st.integers(9, 40), k=st.integers(1, 12))
+def test_scores_of_factors_are_the_same_for_one_user_and_for_many(seed: int, levels: int, n_users: int, k: int) -> None:
+    """Vectors on a lattice, many of them equal: BLAS brings candidates, and ties at its edge are looked at again."""
+    rng = np.random.default_rng(seed)
+    rows = [(user, item) for user in range(n_users) for item in rng.choice(90, 3, replace=False)] + [
+        (0, item) for item in range(90)]  # fmt: skip
+    model = models.ALS(factors=5, iterations=1).fit(Dataset(pairs(rows).unique()))
+    model.item_factors_ = (rng.integers(-levels, levels + 1, (90, 5)) / np.float32(3)).astype(np.float32)
+    model.user_factors_ = (rng.integers(-levels, levels + 1, (n_users, 5)) / np.float32(7)).astype(np.float32)
+    many = model.recommend(k=k).table
+    for user in range(0, n_users, 5):
+        alone = model.recommend([user], k=k).table
+        assert alone.equals(many.filter(pl.col("user_id") == user))
+
+
+def test_pure_svd_finds_the_vectors_of_a_flat_spectrum() -> None:
+    """A random matrix has no gaps: eight products with a random start left the vectors far from the exact ones."""
+    rng = np.random.default_rng(3)
+    ones = (rng.random((900, 700)) < 0.05).astype(float)
+    users, items = np.nonzero(ones)
+    model = models.PureSVD(factors=12).fit(Dataset(pl.DataFrame({"user_id": users, "item_id": items})))
+    values, right = np.linalg.svd(ones, full_matrices=False)[1:]
+    np.testing.assert_allclose(model.singular_values_, values[:12], rtol=1e-9)
+    exact = right[:12].T @ right[:12]
+    np.testing.assert_allclose(model.item_factors_ @ model.item_factors_.T, exact, atol=1e-5)
+    assert model.residual_ < 1e-6 and model.unsettled_ == 0
+
+
+def test_pure_svd_counts_what_does_not_converge() -> None:
+    rng = np.random.default_rng(3)
+    users, items = np.nonzero(rng.random((900, 700)) < 0.05)
+    data = Dataset(pl.DataFrame({"user_id": users, "item_id": items}))
+    model = models.PureSVD(factors=40, iterations=2).fit(data)
+    assert 0 < model.unsettled_ < 40 and model.item_factors_.shape == (700, 40 - model.unsettled_)
+    rules = {rule["rule"]: rule["count"] for rule in model.recommend([0], k=2).card["rules"]}
+    assert rules["singular vectors that did not converge"] == model.unsettled_

@@ -7,7 +7,8 @@ import streamlit as st
 
 from reclens.dashboard.scope import Scope
 from reclens.dashboard.show import frame
-from reclens.evaluate.drill import UserView, title_column
+from reclens.data.titles import title_column
+from reclens.evaluate.drill import UserView
 
 __all__ = ["side_by_side"]
 

@@ -11,7 +11,7 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.show import choose, choose_many, empty, plain
 from reclens.data.split import Split
-from reclens.evaluate.drill import title_column
+from reclens.data.titles import title_column
 from reclens.schema import ITEM, Recommendations
 from reclens.workspace import Workspace
 

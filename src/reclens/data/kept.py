@@ -108,6 +108,13 @@ class Kept:
             raise DataError(f"the ids of '{name}' are not sorted, or some are repeated")
         return found
 
+    def texts(self, name: str, column: str, n: int) -> pl.Series:
+        """A column of n texts, some of them null, of a Parquet file."""
+        table = read_parquet(self._path(name))
+        if table.schema != {column: pl.String()} or table.height != n:
+            raise DataError(f"'{name}' holds {table.height:,} rows of {dict(table.schema)}, expected {n:,} texts")
+        return table[column]
+
     def _path(self, name: str) -> Path:
         if (self._home / name).as_posix() not in self._files:
             raise DataError(f"the manifest does not name '{self._home / name}'")

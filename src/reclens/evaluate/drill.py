@@ -9,13 +9,14 @@ from typing import Any
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.titles import title_column
 from reclens.errors import UnknownNameError
 from reclens.evaluate.results import OVERALL
 from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, USER, Recommendations
 from reclens.stats.estimate import Estimate
 from reclens.stats.proportions import proportion
 
-__all__ = ["ItemExposure", "UserView", "item_exposure", "search_items", "title_column", "view_user"]
+__all__ = ["ItemExposure", "UserView", "item_exposure", "search_items", "view_user"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,15 +60,6 @@ class ItemExposure:
         """As one row, for tables."""
         row = {"system": self.system, "by": self.by, "segment": self.segment, "chosen": self.chosen.value}
         return [row | asdict(self.share)]
-
-
-def title_column(items: pl.DataFrame | None) -> str | None:
-    """The column of an items table that names items for people, if there is one."""
-    if items is None:
-        return None
-    texts = [name for name, kind in items.schema.items() if kind == pl.String and name != ITEM]
-    named = [name for name in texts if name.lower() in ("title", "name", "item_name", "product_name", "description")]
-    return next(iter(named or texts), None)
 
 
 def search_items(data: Dataset, text: str, *, n: int = 50) -> pl.DataFrame:

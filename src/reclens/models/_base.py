@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.data.titles import titles_of
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._block import encode_where_possible
 from reclens.models._form import Form
 from reclens.models._kernels import top_of_dense
+from reclens.models._partial import Joined
 from reclens.models._saving import load_model, save_model
 from reclens.models._serving import Serving
 from reclens.models._space import Space
@@ -73,10 +76,58 @@ class Recommender(Serving):
         odd = say_odd_weights(train)
         if odd:
             self.train_["weights"] = odd
+        self.titles_ = titles_of(train.items, self.items_)
         progress(f"fit {self.name}", 0, 1)
         self._fit(train, LocalEngine(threads), progress)
         progress(f"fit {self.name}", 1, 1)
         return self
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether :meth:`partial_fit` can learn more: everything it learned is made of counts that can be added to."""
+        return False
+
+    def partial_fit(self, more: Dataset, *, threads: int | None = None, progress: Progress = quiet) -> Self:
+        """Learn more interactions, for models that are made of counts (``adds_up``): popular, item_knn, ease.
+
+        The model is then what :meth:`fit` gives on all the data together: new users and new items join, and a pair that
+        was known counts once. What is kept of counts is made at the first call and lives in memory, not in the folder
+        of a saved model; later calls count only what changed.
+
+        Args:
+            more: More interactions; its attributes of users are not looked at.
+            threads: Threads to use; the result does not depend on it.
+            progress: Called as work goes on.
+
+        Returns:
+            The model itself. Its card names both data sets.
+
+        Raises:
+            NotFittedError: If the model was not fitted.
+            UsageError: If the model, or its configuration, is not made of counts.
+            DataError: If ids are integers on one side and text on the other.
+        """
+        self._need_fit()
+        if not self.adds_up:
+            raise UsageError(
+                f"this {self.name} cannot learn more without the data it was fitted on. Fit it on all data again. "
+                "popular and ease can, and item_knn of histories with weighting='none'."
+            )
+        joined = Joined.of(self.users_, self.items_, self.seen_, more)
+        self._learn_more(joined, LocalEngine(threads), progress)
+        titles = titles_of(more.items, joined.items)
+        if self.titles_ is not None:
+            old = pl.Series([None] * len(joined.items), dtype=pl.String).scatter(joined.old_items, self.titles_)
+            titles = old if titles is None else old.zip_with(old.is_not_null(), titles)
+        self.users_, self.items_, self.seen_, self.titles_ = joined.users, joined.items, joined.after, titles
+        both = hashlib.blake2b(f"{self.train_['hash']}+{more.fingerprint}".encode(), digest_size=8).hexdigest()
+        self.train_ = {**self.train_, "hash": both, "added": [*self.train_.get("added", []), more.name],
+                       "synthetic": self.train_["synthetic"] or bool(more.card.get("synthetic"))}  # fmt: skip
+        return self
+
+    def _learn_more(self, joined: Joined, engine: LocalEngine, progress: Progress) -> None:
+        """Bring what was learned up to date; models with ``adds_up`` write it."""
+        raise NotImplementedError
 
     def predict(
         self, pairs: pl.DataFrame, *, fallback: str = "mean", clip: bool = True, threads: int | None = None,

@@ -21,7 +21,9 @@ class Explanation:
             models that a hybrid is made of), ``"rule"`` (requirements) or ``"count"``.
         reasons: (id, contribution), the largest contribution first; at most ``n``.
         rest: Sum of the contributions that are not shown.
-        sentence: The explanation in words.
+        sentence: The explanation in words, with titles where the model knows any.
+        item_title: The title of the item, None where it is not known.
+        titles: The title of each reason, None where it is no item or its title is not known.
     """
 
     user: Any
@@ -31,11 +33,17 @@ class Explanation:
     reasons: tuple[tuple[Any, float], ...]
     rest: float
     sentence: str
+    item_title: str | None = None
+    titles: tuple[str | None, ...] = ()
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a reason."""
         shared = {"user": self.user, "item": self.item, "score": self.score, "kind": self.kind}
-        return [shared | {"reason": reason, "contribution": part} for reason, part in self.reasons]
+        titles = self.titles or (None,) * len(self.reasons)
+        return [
+            shared | {"reason": reason, "title": title, "contribution": part}
+            for (reason, part), title in zip(self.reasons, titles, strict=True)
+        ]
 
 
 def explain_in_words(kind: str, reasons: tuple[tuple[Any, float], ...], item: Any) -> str:

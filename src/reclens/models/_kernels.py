@@ -11,7 +11,8 @@ from reclens.models._pairs import common_of_row, products_of_row
 from reclens.models._top import top_of_row
 
 __all__ = [
-    "COSINE", "DOT", "JACCARD", "gram", "neighbours", "product_rows", "sum_rows", "top_of_dense", "top_of_product",
+    "COSINE", "DOT", "JACCARD", "gram", "neighbours", "neighbours_of_counts",
+    "product_rows", "sum_rows", "top_of_dense", "top_of_product",
 ]  # fmt: skip
 
 COSINE: Final = 0
@@ -54,6 +55,31 @@ def neighbours(
                 row[j] = np.float32(row[j] / (size + sizes[j] - row[j] + shrinkage))
         i = order[place]
         lengths[i] = top_of_row(row, order, np.float32(0), scores[i], codes[i], keys)
+
+
+@kernel(
+    "void(int64, int64, int64[::1], int32[::1], float32[::1], float64[::1], int64, float64, int32[:,::1], "
+    "float32[:,::1], int64[::1])"
+)
+def neighbours_of_counts(
+    first: Any, stop: Any, indptr: Any, indices: Any, counts: Any, sizes: Any, kind: Any, shrinkage: Any, codes: Any,
+    scores: Any, lengths: Any,
+) -> None:  # fmt: skip
+    """The same as :func:`neighbours` of a matrix of ones, from the products that it would find, by row."""
+    for i in range(first, stop):
+        begin, end = indptr[i], indptr[i + 1]
+        row, keys = np.zeros(end - begin, np.float32), np.empty(end - begin, np.int64)
+        for p in range(begin, end):
+            j, common = indices[p], counts[p]
+            if j == i:
+                continue
+            if kind == COSINE:
+                row[p - begin] = np.float32(common / (sizes[i] * sizes[j] + shrinkage))
+            elif kind == JACCARD:
+                row[p - begin] = np.float32(common / (sizes[i] + sizes[j] - common + shrinkage))
+            else:
+                row[p - begin] = common
+        lengths[i] = top_of_row(row, indices[begin:end], np.float32(0), scores[i], codes[i], keys)
 
 
 @kernel(

@@ -10,7 +10,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UnknownNameError, UsageError
 from reclens.memory import require_memory
-from reclens.models._kernels import COSINE, DOT, JACCARD, neighbours
+from reclens.models._kernels import COSINE, DOT, JACCARD, neighbours, neighbours_of_counts
 from reclens.models._pairs import count_pairs
 from reclens.schema import RATING
 
@@ -20,6 +20,7 @@ __all__ = [
     "Neighbors",
     "check_neighbor_options",
     "find_neighbors",
+    "neighbors_of_counts",
     "require_neighbors",
     "weigh",
     "weights_of",
@@ -164,6 +165,29 @@ def require_neighbors(rows: int, kept: int, what: str) -> None:
     """Raise NotEnoughMemoryError where the neighbours of all rows, in codes and weights, do not fit."""
     require_memory(8 * rows * kept, f"{what}: {kept:,} neighbors of each of {rows:,} rows",
                    advice="Use fewer neighbors: 50 to 500 are usual.")  # fmt: skip
+
+
+def neighbors_of_counts(
+    indptr: np.ndarray, indices: np.ndarray, counts: np.ndarray, *, neighbors: int, similarity: str, shrinkage: float,
+    engine: LocalEngine,
+) -> Neighbors:  # fmt: skip
+    """What :func:`find_neighbors` gives for a matrix of ones, from the counts of pairs, as compressed rows."""
+    n = len(indptr) - 1
+    kept = min(neighbors, max(n - 1, 1))
+    codes, weights = np.zeros((n, kept), np.int32), np.zeros((n, kept), np.float32)
+    lengths, own = np.zeros(n, np.int64), np.zeros(n)
+    rows = np.repeat(np.arange(n), np.diff(indptr))
+    own[rows[rows == indices]] = counts[rows == indices]
+    kind = {"cosine": COSINE, "jaccard": JACCARD, "dot": DOT}[similarity]
+    sizes = own if kind == JACCARD else np.sqrt(own)
+
+    def task(part: range) -> None:
+        neighbours_of_counts(part.start, part.stop, indptr, indices, counts, sizes, kind, float(shrinkage), codes,
+                             weights, lengths)  # fmt: skip
+
+    for _ in engine.map(task, chunk_ranges(n, _ROWS_A_TASK)):
+        pass
+    return Neighbors(codes, weights, lengths)
 
 
 def _sums_of_squares(matrix: UserItemMatrix) -> np.ndarray:

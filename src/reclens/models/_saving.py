@@ -26,7 +26,7 @@ from reclens.schema import ITEM, USER, Vocabulary, versions
 if TYPE_CHECKING:
     from reclens.models._base import Recommender
 
-__all__ = ["load_model", "read_matrix", "read_model", "save_model", "write_model"]
+__all__ = ["load_any_model", "load_model", "read_matrix", "read_model", "save_model", "write_model"]
 
 FORMAT = 2
 """Version of the saved form: 2 has a manifest, and every array its form."""
@@ -49,9 +49,12 @@ def write_model(model: Recommender, folder: Path) -> None:
     pl.DataFrame({USER: model.users_.ids}).write_parquet(folder / "users.parquet")
     pl.DataFrame({ITEM: model.items_.ids}).write_parquet(folder / "items.parquet")
     np.savez(folder / "seen.npz", indptr=model.seen_.indptr, indices=model.seen_.indices)
+    if model.titles_ is not None:
+        pl.DataFrame({"title": model.titles_}).write_parquet(folder / "titles.parquet")
     parts = model._parts()
     header = {"format": FORMAT, "model": model.name, "parameters": asdict(model), "train": model.train_,
-              "parts": {label: part.name for label, part in parts.items()}, "versions": versions()}  # fmt: skip
+              "parts": {label: part.name for label, part in parts.items()}, "versions": versions(),
+              "titles": model.titles_ is not None}  # fmt: skip
     (folder / "header.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
     for label, part in parts.items():
         (folder / label).mkdir(exist_ok=True)
@@ -68,6 +71,32 @@ def load_model(cls: type[Model], folder: Path) -> Model:
         return read_model(cls, Kept.open(folder))
 
 
+def load_any_model(folder: str | Path) -> Recommender:
+    """Read a model that was saved, whichever of RecLens' recommenders it is; nothing in the folder is executed.
+
+    A recommender of your own is read by its class, ``MyModel.load(folder)``, and a pipeline by ``Pipeline.load``.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The fitted model.
+
+    Raises:
+        DataError: If the folder does not hold a whole model of RecLens.
+    """
+    from reclens.models import get, names
+
+    place = Path(folder)
+    with reading(place, "model", fix=_FIX):
+        if (place / "pipeline.json").is_file():
+            raise DataError("it holds a pipeline: read it with Pipeline.load(folder)")
+        name = Kept.open(place).json("header.json")["model"]
+        if name not in names():
+            raise DataError(f"it holds a '{name}', which is none of RecLens: read it with the load of its own class")
+    return load_model(get(name), place)
+
+
 def read_model(cls: type[Model], kept: Kept) -> Model:
     """Read a model from a folder that was opened."""
     from reclens.models import get
@@ -78,6 +107,8 @@ def read_model(cls: type[Model], kept: Kept) -> Model:
     model = _made(cls, mapping(header["parameters"], "the hyper-parameters"))
     model.users_, model.items_ = kept.ids("users.parquet", USER), kept.ids("items.parquet", ITEM)
     model.seen_ = read_matrix(kept, model.users_, model.items_)
+    if header.get("titles") is True:
+        model.titles_ = kept.texts("titles.parquet", "title", len(model.items_))
     model.train_ = mapping(header["train"], "what is said of the training data")
     if not all(isinstance(model.train_.get(name), str) for name in ("name", "hash")):
         raise DataError("what is said of the training data has no name or hash")

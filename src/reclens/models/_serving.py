@@ -48,6 +48,8 @@ class Serving(ABC):
     items_: Vocabulary
     seen_: UserItemMatrix
     train_: dict[str, Any]
+    titles_: pl.Series | None = None
+    """What the items are called, by code, where the training data has a column of titles."""
 
     @property
     def personal(self) -> bool:
@@ -237,7 +239,17 @@ class Serving(ABC):
         reasons = tuple((ids[int(at)], float(parts[at])) for at in order)
         score = float(parts.sum())
         rest = score - sum(part for _, part in reasons)
-        return Explanation(user, item, score, kind, reasons, rest, explain_in_words(kind, reasons, item))
+        title, *titles = self._titles([item, *(reason for reason, _ in reasons)] if kind == "item" else [item])
+        named = tuple((shown or each[0], each[1]) for shown, each in zip(titles or (None,) * n, reasons, strict=False))
+        words = explain_in_words(kind, named, title or item)
+        return Explanation(user, item, score, kind, reasons, rest, words, title, tuple(titles))
+
+    def _titles(self, ids: Sequence[Any]) -> list[str | None]:
+        """The titles of items, None where the model knows none."""
+        if self.titles_ is None:
+            return [None] * len(ids)
+        codes = [self._code(each, self.items_) for each in ids]
+        return [self.titles_[code] if code >= 0 else None for code in codes]
 
     def _told(self, history: pl.DataFrame | None, mode: HistoryMode) -> Histories | None:
         """The histories that came with a request."""

@@ -17,6 +17,7 @@ from reclens.models._block import Block
 from reclens.models._co_occurrence import co_occurrence
 from reclens.models._form import Form, numbers, word
 from reclens.models._kernels import sum_rows
+from reclens.models._partial import Joined, Together
 from reclens.models._space import Real, Space
 
 __all__ = ["EASE"]
@@ -41,6 +42,8 @@ class EASE(Recommender):
     relates_items: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {"l2": Real(1, 10_000)}
 
+    together_ = None
+
     l2: float = 300.0
 
     @property
@@ -53,7 +56,20 @@ class EASE(Recommender):
             raise UsageError(f"l2 is {self.l2}, expected a number above 0.")
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
-        products = co_occurrence(self.seen_, engine=engine, progress=progress, what="fit ease")
+        self.together_ = None
+        self._solve(co_occurrence(self.seen_, engine=engine, progress=progress, what="fit ease"), progress)
+
+    @property
+    def adds_up(self) -> bool:
+        """Yes: it is solved from the counts of pairs."""
+        return True
+
+    def _learn_more(self, joined: Joined, engine: LocalEngine, progress: Progress) -> None:
+        self.together_ = (self.together_ or Together.of(self.seen_)).updated(joined)
+        self._solve(self.together_.counts.astype(np.float32).toarray(), progress)
+
+    def _solve(self, products: np.ndarray, progress: Progress) -> None:
+        """The weights from the counts of pairs, which are overwritten."""
         progress("fit ease: factorise", 0, 1)
         inverse, self.precision_, self.residual_ = _inverse(products, self.l2)
         inverse /= -np.diag(inverse)  # divides column j by P_jj

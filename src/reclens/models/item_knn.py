@@ -15,7 +15,8 @@ from reclens.models._block import Block
 from reclens.models._form import Form, codes, numbers, pointers
 from reclens.models._item_weights import dense_rows, top_of_weights
 from reclens.models._kernels import product_rows
-from reclens.models._neighbors import find_neighbors, weigh
+from reclens.models._neighbors import Neighbors, find_neighbors, neighbors_of_counts, weigh
+from reclens.models._partial import Joined, Together
 from reclens.models._ratings import RatingNeighbors
 from reclens.models._space import Choice, Real, Space, Whole
 
@@ -60,6 +61,8 @@ class ItemKNN(RatingNeighbors):
         "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
     }  # fmt: skip
 
+    together_ = None
+
     neighbors_of: str = "candidate"
 
     @property
@@ -81,12 +84,27 @@ class ItemKNN(RatingNeighbors):
             near = find_neighbors(matrix.transposed, neighbors=self.neighbors, similarity=self.similarity,
                                   shrinkage=self.shrinkage, engine=engine, progress=progress,
                                   what="fit item_knn")  # fmt: skip
-        found = near.as_matrix()
-        # Rows are items of the history, columns the candidates that they speak for.
-        self.neighbors_ = found.transposed if self.neighbors_of == "candidate" else found
+        self.together_ = None
+        self._keep(near)
         # Weights shape the similarities; the history itself counts with ones, or with centred ratings.
         rated = self.explicit or self.similarity == "adjusted_cosine"
         self.values_ = matrix.values if rated else self.seen_.values
+
+    def _keep(self, near: Neighbors) -> None:
+        found = near.as_matrix()
+        # Rows are items of the history, columns the candidates that they speak for.
+        self.neighbors_ = found.transposed if self.neighbors_of == "candidate" else found
+
+    @property
+    def adds_up(self) -> bool:
+        """Yes, where similarities come from counts: not from ratings, and not with weights."""
+        return not self.explicit and self.weighting == "none" and self.similarity != "adjusted_cosine"
+
+    def _learn_more(self, joined: Joined, engine: LocalEngine, progress: Progress) -> None:
+        self.together_ = (self.together_ or Together.of(self.seen_)).updated(joined)
+        self._keep(neighbors_of_counts(*self.together_.by_item(), neighbors=self.neighbors, similarity=self.similarity,
+                                       shrinkage=self.shrinkage, engine=engine))  # fmt: skip
+        self.values_ = joined.after.values
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         return top_of_weights(self, block, self.neighbors_, self._values_of(block))

@@ -11,8 +11,9 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.models._base import Recommender
-from reclens.models._block import Block
+from reclens.models._block import Block, rows_of
 from reclens.models._form import Form, numbers
+from reclens.models._partial import Joined
 
 __all__ = ["Popular"]
 
@@ -34,6 +35,19 @@ class Popular(Recommender):
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         self.counts_ = np.bincount(self.seen_.indices, minlength=len(self.items_)).astype(np.float32)
+
+    @property
+    def adds_up(self) -> bool:
+        """Yes: users are counted."""
+        return True
+
+    def _learn_more(self, joined: Joined, engine: LocalEngine, progress: Progress) -> None:
+        counts = np.zeros(len(joined.items), np.float32)
+        counts[joined.old_items] = self.counts_
+        for matrix, sign in ((joined.before, -1), (joined.after, 1)):
+            cells = rows_of(matrix, joined.changed).indices
+            counts += sign * np.bincount(cells, minlength=len(counts)).astype(np.float32)
+        self.counts_ = counts
 
     def _scores(self, block: Block) -> np.ndarray:
         return np.repeat(self.counts_[None, :], len(block.users), axis=0)

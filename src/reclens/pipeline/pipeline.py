@@ -224,8 +224,7 @@ class Pipeline:
         Raises:
             UnknownNameError: If the user is not in the training data, and no retriever serves strangers.
         """
-        # Popular items for a cold user are the choice of no retriever, and have no way to tell of.
-        found = self._run(self._wanted([user]), k, None, quiet, Request(cold_users="none"))
+        found = self._run(self._wanted([user]), k, None, quiet, Request(cold_users="none"))  # what retrievers bring
         row = int(encode_where_possible(self.users_, pl.Series([user]))[0])
         if row < 0 and not found.candidates.height:
             raise UnknownNameError("user of the pipeline", str(user), map(str, self.users_.ids.head(200)))
@@ -348,7 +347,8 @@ class Pipeline:
             picked = pick(run)
             tables.append([lists.table.filter(pl.col(RANK) <= k) for lists in picked])
             counts.append(run.counts)
-        cards = [picked[0].card | card_of(reduce(add, counts)), *(lists.card for lists in picked[1:])]
+        total = card_of(reduce(add, counts))
+        cards = [{**lists.card, **({} if at else total)} for at, lists in enumerate(picked)]
         wholes = (pl.concat(parts) for parts in zip(*tables, strict=True))
         return [
             Recommendations(whole, lists.name, card) for whole, lists, card in zip(wholes, picked, cards, strict=True)

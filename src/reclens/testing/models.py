@@ -64,9 +64,11 @@ def check_model(model: Recommender, folder: Path) -> None:
     _check_limits(model, lists.table)
     own = model.recommend(k=7, cold_users="none").table
     _check_scores(model, own)
+    _check_similar_items(model)
     _check_histories(model, lists.table, data)
     _check_predictions(model, data)
     _check_explanations(model, own)
+    _check_partial_fit(model, data)
     _check_saving(model, lists.table, folder)
     _raises(UsageError, lambda: model.recommend(k=0), "k of 0")
 
@@ -184,6 +186,36 @@ def _check_added_histories(model: Recommender, table: pl.DataFrame, data: Datase
     seen = set(alone.table.filter(pl.col(USER) == "u1")[ITEM])
     assert other not in seen, "an item of the given history is recommended"
     _raises(UnknownNameError, lambda: model.recommend(["u1"], history=one, history_mode="ad"), "an unknown mode")  # type: ignore[arg-type]
+
+
+def _check_similar_items(model: Recommender) -> None:
+    if not model.relates_items:
+        _raises(UsageError, lambda: model.similar_items("i1"), "similar items of a model that relates none")
+        return
+    found = model.similar_items(["i9", "i2", "i9"], k=4)
+    assert found.columns == ["seed_item", ITEM, RANK, SCORE]
+    assert found["seed_item"].unique(maintain_order=True).is_in(["i9", "i2"]).all(), "seeds in the order given"
+    assert (found["seed_item"] != found[ITEM]).all(), "an item is no neighbour of its own"
+    for _, mine in found.group_by("seed_item", maintain_order=True):
+        assert mine[RANK].to_list() == list(range(1, mine.height + 1)) and mine.height <= 4, "ranks count 1, 2, 3 …"
+        assert mine[SCORE].is_sorted(descending=True) and (mine[SCORE] > 0).all(), "scores fall, and are above 0"
+    alone = pl.concat([model.similar_items("i9", k=4), model.similar_items("i2", k=4)])
+    assert alone.select("seed_item", ITEM).equals(found.select("seed_item", ITEM)), "depends on the other seeds"
+    _raises(UnknownNameError, lambda: model.similar_items("no such item"), "an unknown item")
+
+
+def _check_partial_fit(model: Recommender, data: Dataset) -> None:
+    """What a fit on all data gives is what a fit on a part and the rest later gives."""
+    rows = data.interactions.with_row_index("row")
+    first, later = (rows.filter((pl.col("row") % 3 == 0) == part).drop("row") for part in (False, True))
+    parts = [replace(data, interactions=each) for each in (first, later)]
+    if not model.adds_up:
+        fitted = replace(model).fit(data)
+        _raises(UsageError, lambda: fitted.partial_fit(parts[1]), "learning more of a model that cannot")
+        return
+    model = replace(model).fit(parts[0]).partial_fit(parts[1])
+    whole = replace(model).fit(data)
+    assert model.recommend(k=7).table.equals(whole.recommend(k=7).table), "learned in parts, the lists are others"
 
 
 def _check_predictions(model: Recommender, data: Dataset) -> None:

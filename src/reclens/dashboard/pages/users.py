@@ -13,8 +13,9 @@ from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope, scope_of
 from reclens.dashboard.show import choose, empty, frame, plain
+from reclens.data.titles import title_column
 from reclens.errors import UnknownNameError
-from reclens.evaluate.drill import UserView, title_column, view_user
+from reclens.evaluate.drill import UserView, view_user
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
