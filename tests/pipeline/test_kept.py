@@ -153,6 +153,8 @@ def test_trees_are_kept_without_what_stands_behind_them() -> None:
         ("split_feature=0 3 0", "split_feature=0 3"),  # one too few
         ("left_child=1 -1 -2", "left_child=9 -1 -2"),  # a node that there is not
         ("left_child=1 -1 -2", "left_child=0 -1 -2"),  # round in circles
+        # two nodes that are each other's child, and hang on nothing
+        ("left_child=1 -1 -2\nright_child=2 -3 -4", "left_child=-1 2 1\nright_child=-2 -3 -4"),
         ("right_child=2 -3 -4", "right_child=2 -3 -5"),  # a leaf that there is not
         ("right_child=2 -3 -4", "right_child=2 -3 -3"),  # one leaf twice
         ("decision_type=2 2 2", "decision_type=2 3 2"),  # categories, whose lists are not there
