@@ -147,11 +147,10 @@ def recommend(
     if made is not None:
         wanted = wanted or made.test_users
     exclude_seen = not seen if seen is not None else made is None or made.exclude_seen
+    told = None if made is None else made.fold_in
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "models", quiet=quiet)
-        lists = fitted.recommend(
-            wanted, k=k, exclude_seen=exclude_seen, history=None if made is None else made.fold_in, progress=progress
-        )
+        lists = fitted.recommend(wanted, k=k, exclude_seen=exclude_seen, history=told, progress=progress)
     if keep:
         say(f"kept in {place.save(lists, keep)}", quiet=quiet)
     for rule in lists.card["rules"]:
@@ -161,7 +160,7 @@ def recommend(
         return
     rows = lists.to_dicts()
     if explain:
-        rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"]).sentence} for row in rows]
+        rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"], history=told).sentence} for row in rows]
     if not keep or user or out is not None:
         columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]
         emit(table_of(f"{lists.name}, top {k}", rows, columns=columns), format=format, out=out)
