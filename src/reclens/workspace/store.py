@@ -121,7 +121,7 @@ class Workspace:
         """
         _check_name(name)
         if self.folder.is_file():
-            raise WorkspaceError(f"{self.folder} is a file, not a workspace folder. Name a folder.")
+            raise WorkspaceError(f"{self.folder} cannot be written: it is a file. Name a folder.")
         home = self.folder / kind / name
         if home.exists() and not overwrite:
             raise NameTakenError(f"{home} exists. Choose another name, or pass overwrite=True.")
