@@ -22,7 +22,7 @@ def test_the_label_is_the_model_unless_the_parameters_name_it() -> None:
         ("mine", {"model": "item_kn"}, "Did you mean 'item_knn'"),
         ("mine", {"model": 3}, "model is 3, expected the name"),
         ("ease", {"l": 5}, "unknown hyper-parameter of ease 'l'. Did you mean 'l2'"),
-        ("ease", {"l2": "many"}, "l2 is 'many': expected a number, such as 300.0"),
+        ("ease", {"l2": "many"}, "l2 is 'many': expected a number, or nothing, for the value by the rule of the model"),
         ("ease", {"l2": True}, "expected a number"),
         ("ease", {"l2": -1}, "l2 is -1.0, expected a number above 0"),
         ("item_knn", {"neighbors": 5.5}, "neighbors is 5.5: expected a whole number"),

@@ -171,25 +171,29 @@ def test_slim_scores_are_the_product_with_its_weights() -> None:
         assert (expected[user][ones[user] == 0] > score + 1e-5).sum() < 5
 
 
-def walk(ones: np.ndarray, alpha: float, beta: float) -> np.ndarray:
+def walk(ones: np.ndarray, alpha: float, beta: float, shrinkage: float) -> np.ndarray:
     """Weights of item j (row) for item i (column): steps item -> user -> item, the way back to j left out."""
-    to_users = (ones.T / ones.sum(axis=0)[:, None]) ** alpha
+    users = ones.sum(axis=0) + shrinkage
+    to_users = (ones.T / users[:, None]) ** alpha
     to_items = (ones / ones.sum(axis=1)[:, None]) ** alpha
-    found = to_users @ to_items / ones.sum(axis=0) ** beta
+    found = to_users @ to_items / users**beta
     np.fill_diagonal(found, 0)
     return found
 
 
 @pytest.mark.parametrize("neighbors_of", ["candidate", "history"])
 @pytest.mark.parametrize("neighbors", [4, 100])
-@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 0.0), (0.8, 0.5), (0.37, 0.91), (1.3, 0.2)])
-def test_rp3beta_is_the_walk(alpha: float, beta: float, neighbors: int, neighbors_of: str) -> None:
+@pytest.mark.parametrize(
+    ("alpha", "beta", "shrinkage"), [(1.0, 0.0, 0.0), (0.8, 0.5, 0.0), (0.37, 0.91, 7.5), (1.3, 0.2, 20.0)]
+)
+def test_rp3beta_is_the_walk(alpha: float, beta: float, shrinkage: float, neighbors: int, neighbors_of: str) -> None:
     ones = random_ones(8)
-    expected = walk(ones, alpha, beta)
+    expected = walk(ones, alpha, beta, shrinkage)
     # The k largest of each candidate (column) or history item (row); nearly equal ones may stand either way.
     by_row = expected.T if neighbors_of == "candidate" else expected
     cut = np.sort(by_row, axis=1)[:, ::-1][:, min(neighbors, by_row.shape[1]) - 1][:, None]
-    model = models.RP3beta(alpha=alpha, beta=beta, neighbors=neighbors, neighbors_of=neighbors_of).fit(as_data(ones))
+    made = models.RP3beta(alpha=alpha, beta=beta, shrinkage=shrinkage, neighbors=neighbors, neighbors_of=neighbors_of)
+    model = made.fit(as_data(ones))
     got = dense(model).T if neighbors_of == "candidate" else dense(model)
     assert (got > 0).sum(axis=1).max() == min(neighbors, by_row.shape[1] - 1)
     kept = got > 0
@@ -204,7 +208,7 @@ def test_p3_is_the_probability_to_arrive_after_three_steps() -> None:
     graph = np.block([[np.zeros((n, n)), ones], [ones.T, np.zeros((12, 12))]])
     steps = graph / graph.sum(axis=1, keepdims=True)
     expected = np.linalg.matrix_power(steps, 3)[:n, n:]
-    model = models.RP3beta(alpha=1, beta=0, neighbors=12).fit(as_data(ones))
+    model = models.RP3beta(alpha=1, beta=0, shrinkage=0, neighbors=12).fit(as_data(ones))
     sizes = ones.sum(axis=1)
     found = model.recommend(k=12).table.rows()
     assert len(found) == (1 - ones).sum()

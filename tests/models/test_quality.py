@@ -29,7 +29,7 @@ def split(shared_data: Path):
     ("model", "expected", "band"),
     [
         (models.EASE(l2=250), 0.326, 0.015),
-        (models.ItemKNN(neighbors=100), 0.280, 0.015),
+        (models.ItemKNN(neighbors=100, shrinkage=0), 0.280, 0.015),
         (models.Popular(), 0.139, 0.010),
     ],
     ids=["ease", "item_knn", "popular"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,12 @@ def _serve_and_measure(
     step: Callable[[str], None], progress: Progress,
 ) -> Evaluation:  # fmt: skip
     """Fit one system, recommend to the test users, measure the lists, and keep all three."""
-    model = system.fit(made.train, progress=progress)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", models.FitWarning)  # the job says it in a line of its own
+        model = system.fit(made.train, progress=progress)
+    problems = () if isinstance(model, Pipeline) else model.problems_
+    for line in models.problems_in_words(name, [asdict(each) for each in problems]):
+        step(line)
     workspace.save(model, f"{settings.name}-{name}", overwrite=True)
     lists, *rest = _recommend(model, made, settings.evaluate.k, progress)
     workspace.save(lists, f"{settings.name}-{name}", overwrite=True)

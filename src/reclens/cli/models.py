@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +39,8 @@ def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) 
     from reclens.models._build import defaults_of
 
     model = models.get(name)
-    parameters = [f"  {key} = {value!r}" for key, value in defaults_of(model).items()]
+    rules = {key: f"by the data: {rule.formula}" for key, rule in model.automatic.items()}
+    parameters = [f"  {key} = {rules.get(key, repr(value))}" for key, value in defaults_of(model).items()]
     put("\n".join([inspect.getdoc(model) or "", "", "Hyper-parameters:", *parameters]))
 
 
@@ -93,7 +96,11 @@ def fit(
         train = load_training(place, data, split, reading, seed=seed)
         progress("read what to learn from", 1, 1)
         prepare(progress, "models", quiet=quiet)
-        fitted = made.fit(train, progress=progress)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", models.FitWarning)  # said below
+            fitted = made.fit(train, progress=progress)
+    for line in models.problems_in_words(fitted.name, [asdict(each) for each in fitted.problems_]):
+        say(line, quiet=quiet)
     path = place.save(fitted, name or made.name, overwrite=overwrite)
     say(f"kept in {path}", quiet=quiet)
 

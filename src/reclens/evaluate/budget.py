@@ -59,7 +59,7 @@ class Contestant:
     @property
     def default(self) -> dict[str, Any]:
         """The values that the searched parameters have by default."""
-        return {name: getattr(self.base, name) for name in self.space}
+        return {name: self.base.in_use(name) for name in self.space}
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -106,13 +106,16 @@ class Contestant:
 
 
 def contestant(
-    model: str | type[Recommender] | Recommender, spaces: Mapping[str, Mapping[str, Space | None]]
+    model: str | type[Recommender] | Recommender, spaces: Mapping[str, Mapping[str, Space | None]], train: Dataset
 ) -> Contestant:
     """A model that takes part, with its own search ranges and those that are given instead.
+
+    Defaults that follow the data are those for the training part as a whole, also on a share of the users.
 
     Args:
         model: A name, a class, or a model whose fields are the defaults to start from.
         spaces: Model -> parameter -> range, or None to leave the parameter at its default.
+        train: The training part.
 
     Raises:
         UnknownNameError: If there is no such model or parameter.
@@ -137,6 +140,7 @@ def contestant(
         space.pop(name, None)
         if given is not None:
             space[name] = given
+    base.resolve(train)
     return Contestant(base, space)
 
 

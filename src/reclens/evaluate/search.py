@@ -24,7 +24,7 @@ from reclens.evaluate.results import OVERALL
 from reclens.evaluate.run import evaluate
 from reclens.evaluate.tuning import Trial, Tuned, Tuning, grouped
 from reclens.metrics.registry import MetricSpec, in_unit_range
-from reclens.models import Recommender, get
+from reclens.models import FitWarning, Recommender, get
 from reclens.schema import USER, fingerprint, versions
 from reclens.stats.bootstrap import estimate
 from reclens.stats.summary import Summary
@@ -172,6 +172,11 @@ class Search:
         return replace(trial, value=value, seconds=took), summary if part.share >= 1 else None
 
     def _measure(self, model: Recommender, part: Part, threads: int | None, progress: Progress) -> Summary:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)  # a search tries what degenerates; the cautions judge the best
+            return self._measured(model, part, threads, progress)
+
+    def _measured(self, model: Recommender, part: Part, threads: int | None, progress: Progress) -> Summary:
         model.fit(part.train, threads=threads, progress=progress)
         k = self.spec.k or int(part.truth.group_by(USER).len()["len"].max() or 1)  # type: ignore[arg-type]
         exclude = task_of(part.train.card.get("split")) != "with_repeats"

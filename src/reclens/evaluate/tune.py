@@ -120,7 +120,7 @@ def plan_search(
     _check(spec, method=method, trials=trials, seconds=seconds, level=level, seed=rng)
     listed = [models] if isinstance(models, str | type | Recommender) else list(models)
     given = spaces or {}
-    taking_part = tuple(contestant(model, given) for model in listed)
+    taking_part = tuple(contestant(model, given, split.train) for model in listed)
     names = [each.name for each in taking_part]
     if not names:
         raise UsageError("models is empty. Name at least one, such as ease; reclens models list shows them.")

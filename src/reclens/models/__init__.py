@@ -19,6 +19,7 @@ from reclens.errors import UnknownNameError
 if TYPE_CHECKING:
     from reclens.models._base import Recommender
     from reclens.models._build import build, build_all
+    from reclens.models._degenerate import FitProblem, FitWarning, problems_in_words
     from reclens.models._explanation import Explanation
     from reclens.models.als import ALS
     from reclens.models.augmented_hybrid import AugmentedHybrid
@@ -48,6 +49,8 @@ __all__ = [
     "CascadeHybrid",
     "Content",
     "Explanation",
+    "FitProblem",
+    "FitWarning",
     "FusionHybrid",
     "ItemKNN",
     "Knowledge",
@@ -65,6 +68,7 @@ __all__ = [
     "describe",
     "get",
     "names",
+    "problems_in_words",
 ]
 
 
@@ -109,7 +113,10 @@ def describe(name: str) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    homes = {"Recommender": "_base", "Explanation": "_explanation", "build": "_build", "build_all": "_build"}
+    homes = {
+        "Recommender": "_base", "Explanation": "_explanation", "build": "_build", "build_all": "_build",
+        **dict.fromkeys(("FitProblem", "FitWarning", "problems_in_words"), "_degenerate"),
+    }  # fmt: skip
     if name in homes:
         return getattr(importlib.import_module(f"reclens.models.{homes[name]}"), name)
     for known in names() if name in __all__ else ():

@@ -17,6 +17,7 @@ from reclens.data.titles import titles_of
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._block import encode_where_possible
+from reclens.models._degenerate import FitProblem, check_fit, say
 from reclens.models._form import Form
 from reclens.models._kernels import top_of_dense
 from reclens.models._partial import Joined
@@ -65,6 +66,7 @@ class Recommender(Serving):
 
         Warns:
             WeightsWarning: If interactions have weights of zero or below: they count as one, like all others.
+            FitWarning: If the fit is of no use, or of less than it seems; ``problems_`` has the codes and the numbers.
         """
         self._check()
         if not train.interactions.height:
@@ -78,8 +80,11 @@ class Recommender(Serving):
             self.train_["weights"] = odd
         self.titles_ = titles_of(train.items, self.items_)
         progress(f"fit {self.name}", 0, 1)
+        self.resolve(train)
         self._fit(train, LocalEngine(threads), progress)
+        self.problems_ = tuple(check_fit(self, threads=threads))
         progress(f"fit {self.name}", 1, 1)
+        say(self.name, self.problems_, stacklevel=2)
         return self
 
     @property
@@ -123,6 +128,8 @@ class Recommender(Serving):
         both = hashlib.blake2b(f"{self.train_['hash']}+{more.fingerprint}".encode(), digest_size=8).hexdigest()
         self.train_ = {**self.train_, "hash": both, "added": [*self.train_.get("added", []), more.name],
                        "synthetic": self.train_["synthetic"] or bool(more.card.get("synthetic"))}  # fmt: skip
+        self.problems_ = tuple(check_fit(self, threads=threads))
+        say(self.name, self.problems_, stacklevel=2)
         return self
 
     def _learn_more(self, joined: Joined, engine: LocalEngine, progress: Progress) -> None:
@@ -205,6 +212,10 @@ class Recommender(Serving):
     def _check(self) -> None:
         """Raise UsageError for a hyper-parameter out of range; most models have none that can be."""
         return
+
+    def _problems(self) -> list[FitProblem]:
+        """What is wrong with the fit, as far as the model itself can tell."""
+        return []
 
     @abstractmethod
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None: ...

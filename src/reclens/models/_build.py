@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["build", "build_all", "defaults_of", "is_label", "is_number", "is_whole", "make"]
 
 Model = TypeVar("Model", bound="Recommender")
+_BY_RULE = {"float | None": float, "int | None": int}
+"""How the hyper-parameters are declared that are set by a rule unless they are given, and the kind of their values."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -32,8 +34,8 @@ def build(label: str, parameters: Mapping[str, Any] | None = None) -> Recommende
     Example:
         >>> build("knn50", {"model": "item_knn", "neighbors": 50}).neighbors
         50
-        >>> build("ease").l2
-        300.0
+        >>> build("ease", {"l2": 500}).l2
+        500.0
     """
     from reclens.models import get
 
@@ -86,7 +88,7 @@ def _as_mapping(value: Any, what: str) -> dict[str, Any]:
 
 
 def defaults_of(model: type[Recommender]) -> dict[str, Any]:
-    """The hyper-parameters of a model with their defaults; None where one has to be given."""
+    """The hyper-parameters of a model with their defaults; None where one has to be given, or is set by a rule."""
     return {field.name: _default(field) for field in fields(model)}
 
 
@@ -103,6 +105,10 @@ def _fitting(field: Field[Any], value: Any) -> Any:
         UsageError: If it is of another kind.
     """
     default = _default(field)
+    by_rule = default is None and field.type in _BY_RULE
+    given: Any = value
+    if given is None and by_rule:
+        return None
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list",
              list: "a list", dict: "a mapping"}  # fmt: skip
     fits = {
@@ -111,12 +117,13 @@ def _fitting(field: Field[Any], value: Any) -> Any:
         tuple: isinstance(value, list | tuple), list: isinstance(value, list | tuple),
         dict: isinstance(value, Mapping),
     }  # fmt: skip
-    kind: Any = type(default)
+    kind: Any = _BY_RULE[str(field.type)] if by_rule else type(default)
     expected = kinds.get(kind)
     if expected is None:
         return value
     if not fits[kind]:
-        raise UsageError(f"{field.name} is {value!r}: expected {expected}, such as {default!r}.")
+        example = "or nothing, for the value by the rule of the model" if by_rule else f"such as {default!r}"
+        raise UsageError(f"{field.name} is {value!r}: expected {expected}, {example}.")
     return kind(value)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,7 @@ from reclens.models._rating_kernels import (
 )
 from reclens.schema import ITEM, RATING, USER
 
-__all__ = ["CENTERS", "RATING_SIMILARITIES", "RatingNeighbors"]
+__all__ = ["CENTERS", "RATING_SIMILARITIES", "RatingNeighbors", "pseudo_count"]
 
 CENTERS: Final = ("none", "user", "item")
 
@@ -52,7 +52,7 @@ class RatingNeighbors(Recommender):
     neighbors: int = 100
     similarity: str = "cosine"
     weighting: str = "none"
-    shrinkage: float = 0.0
+    shrinkage: float | None = None
     feedback: str = "implicit"
     center: str = "item"
     min_neighbors: int = 1
@@ -80,7 +80,7 @@ class RatingNeighbors(Recommender):
             raise UsageError(f"weighting='{self.weighting}' is for histories without ratings: use weighting='none'.")
         known = "cosine" if self.explicit else self.similarity
         check_neighbor_options(neighbors=self.neighbors, similarity=known, weighting=self.weighting,
-                               shrinkage=self.shrinkage)  # fmt: skip
+                               shrinkage=self.shrinkage or 0.0)  # fmt: skip
 
     def predict(
         self,
@@ -209,7 +209,7 @@ class RatingNeighbors(Recommender):
         self.ratings_ = train.matrix(RATING).values.astype(np.float64)
 
     def _options(self) -> tuple[int, float, int, float]:
-        return RATING_SIMILARITIES[self.similarity], self.shrinkage, self.min_support, self.min_similarity
+        return RATING_SIMILARITIES[self.similarity], self.in_use("shrinkage"), self.min_support, self.min_similarity
 
     @property
     def _global_mean(self) -> float:
@@ -267,3 +267,15 @@ class RatingNeighbors(Recommender):
         """Ratings less their means: what the cells of a history count in a score."""
         values = (self.ratings_ - self._middles()).astype(np.float32)
         return UserItemMatrix(self.seen_.indptr, self.seen_.indices, values, self.seen_.n_columns)
+
+
+def pseudo_count(n: float) -> Callable[[Any, Dataset], float]:
+    """A rule for the shrinkage: what n interactions weigh in a similarity."""
+
+    def rule(model: Any, train: Dataset) -> float:
+        if model.explicit or model.similarity == "dot":
+            return 0.0
+        values = model._weighted(train).values
+        return n * float(np.square(values, dtype=np.float64).mean())
+
+    return rule

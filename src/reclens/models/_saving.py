@@ -20,6 +20,7 @@ from reclens.data.dataset import UserItemMatrix
 from reclens.data.kept import Kept, mapping, reading, start_writing, write_manifest
 from reclens.errors import DataError
 from reclens.models._build import is_label, make
+from reclens.models._degenerate import read_problems
 from reclens.models._form import check_arrays, codes, pointers
 from reclens.schema import ITEM, USER, Vocabulary, versions
 
@@ -53,6 +54,7 @@ def write_model(model: Recommender, folder: Path) -> None:
         pl.DataFrame({"title": model.titles_}).write_parquet(folder / "titles.parquet")
     parts = model._parts()
     header = {"format": FORMAT, "model": model.name, "parameters": asdict(model), "train": model.train_,
+              "resolved": model.resolved_, "problems": [asdict(each) for each in model.problems_],
               "parts": {label: part.name for label, part in parts.items()}, "versions": versions(),
               "titles": model.titles_ is not None}  # fmt: skip
     (folder / "header.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
@@ -112,6 +114,8 @@ def read_model(cls: type[Model], kept: Kept) -> Model:
     model.train_ = mapping(header["train"], "what is said of the training data")
     if not all(isinstance(model.train_.get(name), str) for name in ("name", "hash")):
         raise DataError("what is said of the training data has no name or hash")
+    model.resolved_ = _resolved(model, mapping(header["resolved"], "what the hyper-parameters became"))
+    model.problems_ = read_problems(header["problems"])
     parts: dict[str, Recommender] = {}
     for label, name in mapping(header["parts"], "the list of models that it is made of").items():
         if not is_label(label):
@@ -153,6 +157,16 @@ def _made(cls: type[Model], parameters: Mapping[str, Any]) -> Model:
     if missing:
         raise DataError(f"the hyper-parameters lack {', '.join(missing)}")
     return make(cls, parameters)
+
+
+def _resolved(model: Recommender, found: Mapping[str, Any]) -> dict[str, float]:
+    """What the hyper-parameters that were not given became in the fit; checked as those that are given."""
+    open_ = {name for name in model.automatic if getattr(model, name) is None}
+    if set(found) != open_ or None in found.values():
+        raise DataError(f"there are values by rule for {', '.join(found) or 'nothing'}, expected them for "
+                        f"{', '.join(open_) or 'nothing'}")  # fmt: skip
+    made = make(type(model), {**asdict(model), **found})
+    return {name: getattr(made, name) for name in open_}
 
 
 def _sizes(model: Recommender) -> dict[str, int]:

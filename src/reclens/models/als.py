@@ -13,6 +13,8 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._als_kernels import approach_rows, solve_rows
 from reclens.models._block import Block
+from reclens.models._defaults import Extent, Rule
+from reclens.models._degenerate import FitProblem, vanishing
 from reclens.models._factors import FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._space import Real, Space, Whole
@@ -20,6 +22,16 @@ from reclens.models._space import Real, Space, Whole
 __all__ = ["ALS"]
 
 _ROWS_A_TASK = 64
+_SETTLED = 0.1
+"""Where the last turn moved the items by a larger share of their length, more turns are needed."""
+
+
+def _half_noise(model: ALS, train: Dataset) -> float:
+    """Half of the largest singular value that chance brings, see the class."""
+    data = Extent.of(train)
+    weight = 1 + model.in_use("unobserved") / data.density
+    edge = data.per_user**0.5 + data.per_item**0.5
+    return 0.5 * edge / (weight**2 * data.per_user * data.per_item) ** (model.frequency / 2)
 
 
 @dataclass(kw_only=True)
@@ -31,16 +43,22 @@ class ALS(FactorModel):
     by ``steps`` steps of conjugate gradients from where it was (Takács et al. 2011). The last turn is the users', and
     solves exactly, by Cholesky: a user who comes later with the same history has the same list.
 
-    The optimum moves with the data: tune ``unobserved`` and ``l2`` together, and raise ``factors`` as far as time
-    allows (Rendle et al. 2021). On MovieLens 1M (ratings from 3, 64 factors) the values by default were best on a
-    validation part; NDCG@10 on the test part is 0.28. Large catalogues with many factors want less of both: the paper
-    has 0.1 and 0.003 for MovieLens 20M.
+    The optimum moves with the data, and so do ``unobserved`` and ``l2`` where they are not given. With α₀ = c ×
+    density, all unobserved pairs together weigh c times as much as the observed ones, and the penalty of a user is λ
+    (n + c n̄ᵤ)^ν: her own interactions and c times the mean. To second order around zero, the loss is that of a
+    singular value decomposition of the matrix R, whose rows and columns are divided by the roots of these sizes, with
+    every singular value lowered by λ. Where λ is above the largest one, all vectors vanish; where it is below what
+    chance alone brings, noise is learned. Chance brings R singular values up to about √n̄ᵤ + √n̄ᵢ (Marchenko and
+    Pastur 1967; n̄ᵤ and n̄ᵢ are the mean interactions of users and items), and l2 is half of that: λ = ½ (√n̄ᵤ +
+    √n̄ᵢ) ÷ ((1 + c)² n̄ᵤ n̄ᵢ)^(ν/2), which for ν = 1 is ½ (1/√n̄ᵤ + 1/√n̄ᵢ) ÷ (1 + c). For MovieLens 20M and the α₀
+    of 0.1 of Rendle et al. this is their l2 of 0.003.
 
     Attributes:
         factors: Length d of the vectors.
         iterations: Turns of items and users. Ten to twenty are enough.
-        unobserved: α₀, the weight of a pair that was not seen, against 1 for one that was.
-        l2: λ, the weight of the ridge penalty.
+        unobserved: α₀, the weight of a pair that was not seen, against 1 for one that was. None: 10 × density, at most
+            1.
+        l2: λ, the weight of the ridge penalty. None: half the noise edge, see above.
         frequency: ν: 1 penalises a vector by how much data it rests on, 0 all vectors alike.
         scale: Standard deviation of the first vectors, times √d.
         steps: Steps of conjugate gradients in a turn; 0 solves exactly in every turn, which takes about eight times as
@@ -50,21 +68,28 @@ class ALS(FactorModel):
     References:
         Hu, Koren, Volinsky (2008), Collaborative filtering for implicit feedback datasets; ICDM.
         Rendle, Krichene, Zhang, Koren (2022), Revisiting the performance of iALS on item recommendation benchmarks;
-        RecSys (arXiv 2110.14037).
+        RecSys (arXiv 2110.14037), section 4 on the scaling of the penalty by counts.
+        Marchenko, Pastur (1967), Distribution of eigenvalues for some sets of random matrices.
         Takács, Pilászy, Tikk (2011), Applications of the conjugate gradient method for implicit feedback collaborative
         filtering; RecSys.
     """
 
     name: ClassVar[str] = "als"
     space: ClassVar[Mapping[str, Space]] = {
-        "factors": Whole(16, 256), "unobserved": Real(0.01, 1), "l2": Real(1e-3, 0.1),
+        "factors": Whole(16, 256), "unobserved": Real(0.001, 1), "l2": Real(1e-3, 0.1),
         "frequency": Real(0, 1, log=False),
+    }  # fmt: skip
+
+    automatic: ClassVar[Mapping[str, Rule]] = {
+        "unobserved": Rule("10 × density, at most 1", lambda _, train: min(10 * Extent.of(train).density, 1.0)),
+        "l2": Rule("½ (√per_user + √per_item) ÷ ((1 + unobserved ÷ density)² per_user per_item)^(frequency ÷ 2)",
+                   _half_noise),
     }  # fmt: skip
 
     factors: int = 64
     iterations: int = 15
-    unobserved: float = 0.5
-    l2: float = 0.006
+    unobserved: float | None = None
+    l2: float | None = None
     frequency: float = 1.0
     scale: float = 0.1
     steps: int = 3
@@ -81,7 +106,7 @@ class ALS(FactorModel):
         check_whole("steps", self.steps, 0)
         for name in ("unobserved", "l2", "scale"):
             value = getattr(self, name)
-            if not value > 0 or not np.isfinite(value):
+            if value is not None and not (value > 0 and np.isfinite(value)):
                 raise UsageError(f"{name} is {value}, expected a number above 0.")
         if not np.isfinite(self.frequency):
             raise UsageError(f"frequency is {self.frequency}, expected a number, 0 to 1 as a rule.")
@@ -94,20 +119,30 @@ class ALS(FactorModel):
             for n in (len(self.users_), len(self.items_))
         )
         everybody, everything = np.arange(len(users)), np.arange(len(items))
+        before = items
         for turn in range(1, self.iterations + 1):
+            before = items.copy()
             self._turn(self.seen_.transposed, everything, users, items, self.steps, engine)
             self._turn(self.seen_, everybody, items, users, self.steps if turn < self.iterations else 0, engine)
             progress("fit als", turn, self.iterations)
+        self.moved_ = float(np.linalg.norm(items - before) / max(float(np.linalg.norm(items)), 1e-30))
         self.user_factors_, self.item_factors_ = users, items
+
+    def _problems(self) -> list[FitProblem]:
+        found = vanishing(self.user_factors_, self.item_factors_, self.seen_)
+        if self.moved_ > _SETTLED and not found:
+            found.append(FitProblem("not_converged", self.moved_, _SETTLED, self.iterations, self.iterations))
+        return found
 
     def _turn(
         self, matrix: UserItemMatrix, rows: np.ndarray, others: np.ndarray, out: np.ndarray, steps: int,
         engine: LocalEngine, gram: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         """Improve on the vectors of rows of a matrix, given those of its columns; without steps solve for them."""
+        unobserved, l2 = self.in_use("unobserved"), self.in_use("l2")
         gram = self._weighted_gram(others) if gram is None else gram
         counts = np.diff(matrix.indptr)[rows]
-        penalties = (self.l2 * (counts + self.unobserved * len(others)) ** self.frequency).astype(np.float32)
+        penalties = (l2 * (counts + unobserved * len(others)) ** self.frequency).astype(np.float32)
 
         def task(part: range) -> int:
             at = slice(part.start, part.stop)
@@ -118,7 +153,7 @@ class ALS(FactorModel):
 
         if sum(engine.map(task, chunk_ranges(len(rows), _ROWS_A_TASK))):
             raise UsageError(
-                f"l2={self.l2:g} is too small for float32: some users or items leave {self.factors} factors open. "
+                f"l2={l2:g} is too small for float32: some users or items leave {self.factors} factors open. "
                 "Raise l2, or use fewer factors."
             )
 
@@ -131,14 +166,15 @@ class ALS(FactorModel):
         return found
 
     def _weighted_gram(self, factors: np.ndarray) -> np.ndarray:
-        return np.float32(self.unobserved) * (factors.T @ factors)
+        return np.float32(self.in_use("unobserved")) * (factors.T @ factors)
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         # Hu et al. 2008, section 5: x is linear in the history, and so is the score.
         own = block.seen.indices[block.history()]
         items = self.item_factors_.astype(np.float64)
-        penalty = self.l2 * (len(own) + self.unobserved * len(items)) ** self.frequency
-        system = self.unobserved * items.T @ items + items[own].T @ items[own] + penalty * np.eye(items.shape[1])
+        unobserved, l2 = self.in_use("unobserved"), self.in_use("l2")
+        penalty = l2 * (len(own) + unobserved * len(items)) ** self.frequency
+        system = unobserved * items.T @ items + items[own].T @ items[own] + penalty * np.eye(items.shape[1])
         return "item", self.items_.decode(own).to_list(), items[own] @ np.linalg.solve(system, items[item])
 
     def _state(self) -> dict[str, np.ndarray]:

@@ -14,6 +14,8 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.models._block import Block
 from reclens.models._bpr_fold_in import Others, solve_user
 from reclens.models._bpr_kernels import descend
+from reclens.models._defaults import Extent, Rule
+from reclens.models._degenerate import FitProblem, vanishing
 from reclens.models._factors import FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._space import Choice, Real, Space, Whole
@@ -25,6 +27,8 @@ NEGATIVES = {
     "popular": "as often as users have it: harder, and further from what popularity alone explains",
 }
 
+_STEPS, _FEWEST, _MOST = 2_500, 30, 200
+"""Steps that a vector should get, and the fewest and most passes that are made for it."""
 _GROUPS = 8
 _ITEMS_A_GROUP = 64
 
@@ -38,15 +42,16 @@ class BPR(FactorModel):
     items are cut into up to eight groups, and cells that share neither are worked on at once (Gemulla et al. 2011). The
     groups of items are drawn anew for every pass, and j comes from the group of i.
 
-    On MovieLens 1M (ratings from 3, 64 factors) the values by default were best on a validation part: NDCG@10 on the
-    test part is 0.25, where RecBole reports 0.24. ``l2`` decides most: 0.002 costs a tenth of it.
+    How often a vector is moved decides whether it gets anywhere: on sparse data 30 passes leave most vectors near where
+    they were drawn. ``l2`` decides most of the rest: 0.002 costs a tenth of the NDCG@10 on MovieLens 1M.
 
     A history that comes with a request is folded in as Rendle and Schmidt-Thieme (2008) do it: the vector of the user
     is solved for, and those of the items stay. It is the optimum, which the stochastic steps of the fit only come near.
 
     Attributes:
         factors: Length d of the vectors.
-        epochs: Passes over the interactions.
+        epochs: Passes over the interactions. None: 2,500 × (users + items) ÷ interactions, 30 to 200: as many as give
+            each vector 2,500 steps on average.
         learning_rate: Length of the first steps.
         l2: Weight of the ridge penalty.
         negatives: ``uniform`` or ``popular``.
@@ -67,8 +72,12 @@ class BPR(FactorModel):
         "negatives": Choice(tuple(NEGATIVES)),
     }  # fmt: skip
 
+    automatic: ClassVar[Mapping[str, Rule]] = {
+        "epochs": Rule("2,500 × (users + items) ÷ interactions, 30 to 200", lambda _, train: _epochs(train))
+    }
+
     factors: int = 64
-    epochs: int = 30
+    epochs: int | None = None
     learning_rate: float = 0.15
     l2: float = 0.01
     negatives: str = "uniform"
@@ -86,7 +95,7 @@ class BPR(FactorModel):
 
     def _check(self) -> None:
         check_whole("factors", self.factors, 1)
-        check_whole("epochs", self.epochs, 1)
+        check_whole("epochs", 1 if self.epochs is None else self.epochs, 1)
         if not self.learning_rate > 0 or not np.isfinite(self.learning_rate):
             raise UsageError(f"learning_rate is {self.learning_rate}, expected a number above 0.")
         if not self.l2 >= 0 or not np.isfinite(self.l2):
@@ -102,12 +111,16 @@ class BPR(FactorModel):
             for n in (len(self.users_), len(self.items_))
         )
         users[:, -1], items[:, -1] = 1, 0
-        for epoch in range(self.epochs):
-            progress("fit bpr", epoch, self.epochs)
-            self._pass(users, items, self.learning_rate * (1 - epoch / self.epochs), rng, engine)
+        epochs = self.in_use("epochs")
+        for epoch in range(epochs):
+            progress("fit bpr", epoch, epochs)
+            self._pass(users, items, self.learning_rate * (1 - epoch / epochs), rng, engine)
         if not np.isfinite(users).all() or not np.isfinite(items).all():
             raise UsageError(f"the vectors grew without bound with learning_rate={self.learning_rate:g}. Lower it.")
         self.user_factors_, self.item_factors_ = users, items
+
+    def _problems(self) -> list[FitProblem]:
+        return vanishing(self.user_factors_[:, :-1], self.item_factors_[:, :-1], self.seen_)
 
     def _pass(
         self, users: np.ndarray, items: np.ndarray, rate: float, rng: np.random.Generator, engine: LocalEngine
@@ -162,3 +175,8 @@ class BPR(FactorModel):
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.user_factors_, self.item_factors_ = arrays["users"], arrays["items"]
+
+
+def _epochs(train: Dataset) -> int:
+    data = Extent.of(train)
+    return int(np.clip(np.ceil(_STEPS * (data.users + data.items) / data.interactions), _FEWEST, _MOST))

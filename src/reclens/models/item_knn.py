@@ -12,12 +12,13 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError
 from reclens.models._block import Block
+from reclens.models._defaults import Rule
 from reclens.models._form import Form, codes, numbers, pointers
 from reclens.models._item_weights import dense_rows, top_of_weights
 from reclens.models._kernels import product_rows
 from reclens.models._neighbors import Neighbors, find_neighbors, neighbors_of_counts, weigh
 from reclens.models._partial import Joined, Together
-from reclens.models._ratings import RatingNeighbors
+from reclens.models._ratings import RatingNeighbors, pseudo_count
 from reclens.models._space import Choice, Real, Space, Whole
 
 __all__ = ["ItemKNN"]
@@ -43,7 +44,9 @@ class ItemKNN(RatingNeighbors):
             and over common users alone ``common_cosine``, ``pearson`` or ``msd``, 1 ÷ (1 + mean squared difference),
             of the ratings themselves (Surprise).
         weighting: ``none``, ``tf_idf`` or ``bm25``, applied before the similarity.
-        shrinkage: Added to the denominator: pulls similarities that rest on few users towards 0.
+        shrinkage: Added to the denominator: pulls similarities that rest on few users towards 0. None: what 20 users
+            weigh, which is 20 without a weighting and 20 times the mean square of the weights with one; 0 for ``dot``,
+            which has no denominator, and for explicit feedback, as in Surprise and LensKit.
         neighbors_of: ``candidate`` or ``history``, see above.
         feedback: ``implicit`` (that users have an item) or ``explicit`` (their ratings).
         center: Whose mean ratings are held against: ``item``, ``user`` or ``none``.
@@ -62,6 +65,9 @@ class ItemKNN(RatingNeighbors):
     }  # fmt: skip
 
     together_ = None
+    automatic: ClassVar[Mapping[str, Rule]] = {
+        "shrinkage": Rule("20 users, times their mean squared weight; 0 for dot and ratings", pseudo_count(20))
+    }
 
     neighbors_of: str = "candidate"
 
@@ -80,9 +86,9 @@ class ItemKNN(RatingNeighbors):
             self._learn_ratings(train)
             matrix, near = self._centred(), self._find_neighbors(engine, progress)
         else:
-            matrix = weigh(train, similarity=self.similarity, weighting=self.weighting)
+            matrix = self._weighted(train)
             near = find_neighbors(matrix.transposed, neighbors=self.neighbors, similarity=self.similarity,
-                                  shrinkage=self.shrinkage, engine=engine, progress=progress,
+                                  shrinkage=self.in_use("shrinkage"), engine=engine, progress=progress,
                                   what="fit item_knn")  # fmt: skip
         self.together_ = None
         self._keep(near)
@@ -103,8 +109,12 @@ class ItemKNN(RatingNeighbors):
     def _learn_more(self, joined: Joined, engine: LocalEngine, progress: Progress) -> None:
         self.together_ = (self.together_ or Together.of(self.seen_)).updated(joined)
         self._keep(neighbors_of_counts(*self.together_.by_item(), neighbors=self.neighbors, similarity=self.similarity,
-                                       shrinkage=self.shrinkage, engine=engine))  # fmt: skip
+                                       shrinkage=self.in_use("shrinkage"), engine=engine))  # fmt: skip
         self.values_ = joined.after.values
+
+    def _weighted(self, train: Dataset) -> UserItemMatrix:
+        """The user-item matrix that similarities are computed from."""
+        return weigh(train, similarity=self.similarity, weighting=self.weighting)
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         return top_of_weights(self, block, self.neighbors_, self._values_of(block))

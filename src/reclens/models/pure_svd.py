@@ -12,6 +12,7 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._block import Block
+from reclens.models._degenerate import FitProblem
 from reclens.models._factors import FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._kernels import sum_rows
@@ -106,6 +107,10 @@ class PureSVD(FactorModel):
                 ) from stopped
         order = np.argsort(-squares, kind="stable")
         return squares[order], vectors[:, order]
+
+    def _problems(self) -> list[FitProblem]:
+        n, of = self.unsettled_, self.unsettled_ + len(self.singular_values_)
+        return [FitProblem("not_converged", n / of, 0.0, n, of)] if n else []
 
     def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
         return [("singular vectors that did not converge", self.unsettled_, "left out; raise iterations")]

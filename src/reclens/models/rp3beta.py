@@ -27,9 +27,13 @@ class RP3beta(ItemWeights):
     of i its sum over the history. The first step, (1 ÷ items of the user)^alpha, is the same for all items of a user
     and left out; so is the way back to j itself. P3alpha (Cooper et al. 2014) is beta = 0.
 
+    On sparse data the plain discounts put items first that one user had by chance. ``shrinkage`` is added to the users
+    of an item in both of them, as if it had as many users more; the papers have 0.
+
     Attributes:
         alpha: Power of the probability of each step; 1 is the plain walk, 0 counts paths.
         beta: Power of the popularity that a score is divided by; 0 is no discount.
+        shrinkage: Users added to those of every item.
         neighbors: Weights kept of each item.
         neighbors_of: Whose strongest weights are kept: ``candidate``, those that an item is reached by (better on
             MovieLens), or ``history``, those that lead on from an item.
@@ -37,12 +41,13 @@ class RP3beta(ItemWeights):
 
     name: ClassVar[str] = "rp3beta"
     space: ClassVar[Mapping[str, Space]] = {
-        "alpha": Real(0.1, 2, log=False), "beta": Real(0, 1.2, log=False), "neighbors": Whole(5, 1000),
-        "neighbors_of": Choice(("candidate", "history")),
+        "alpha": Real(0.1, 2, log=False), "beta": Real(0, 1.2, log=False), "shrinkage": Real(0.1, 1000),
+        "neighbors": Whole(5, 1000), "neighbors_of": Choice(("candidate", "history")),
     }  # fmt: skip
 
-    alpha: float = 0.8
+    alpha: float = 0.6
     beta: float = 0.5
+    shrinkage: float = 20.0
     neighbors: int = 100
     neighbors_of: str = "candidate"
 
@@ -50,6 +55,8 @@ class RP3beta(ItemWeights):
         for what, value in (("alpha", self.alpha), ("beta", self.beta)):
             if not value >= 0 or not np.isfinite(value):
                 raise UsageError(f"{what} is {value}, expected a power of 0 or more.")
+        if not self.shrinkage >= 0 or not np.isfinite(self.shrinkage):
+            raise UsageError(f"shrinkage is {self.shrinkage}, expected a number of users, 0 or more.")
         if self.neighbors < 1:
             raise UsageError(f"neighbors is {self.neighbors}, expected 1 or more.")
         if self.neighbors_of not in ("candidate", "history"):
@@ -57,7 +64,7 @@ class RP3beta(ItemWeights):
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         turned = self.seen_.transposed
-        n_users = np.diff(turned.indptr).astype(np.float64)
+        n_users = np.diff(turned.indptr) + np.float64(self.shrinkage)
         n_items = np.diff(self.seen_.indptr).astype(np.float64)
         leave, arrive = n_users**-self.alpha, n_users**-self.beta
         # A dot product is symmetric and the weights are not: the factor of the columns is in it, so that the right

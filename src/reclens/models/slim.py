@@ -12,6 +12,8 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._co_occurrence import gram_of
+from reclens.models._defaults import Extent, Rule
+from reclens.models._degenerate import FitProblem
 from reclens.models._form import Form, numbers
 from reclens.models._item_weights import ItemWeights
 from reclens.models._slim_kernels import block_net, crowding, list_net
@@ -42,8 +44,9 @@ class SLIM(ItemWeights):
     Attributes:
         l1: Penalty on the sum of the weights, in users: an item speaks for another only if more users than this have
             both, over and above what the other weights explain. Larger is sparser and faster, and items with no more
-            users than this are never recommended.
-        l2: Penalty on the squares of the weights, in users.
+            users than this are never recommended. None: √(interactions per user) ÷ 4: counts of pairs that meet by
+            accident vary with their root.
+        l2: Penalty on the squares of the weights, in users. None: 2 × interactions per user.
         tolerance: How far the conditions of the optimum may be missed, as a share of the item's users.
         sweeps: Most passes over an item's weights; ``unsettled_`` counts the items for which they were not enough.
     """
@@ -51,15 +54,20 @@ class SLIM(ItemWeights):
     name: ClassVar[str] = "slim"
     space: ClassVar[Mapping[str, Space]] = {"l1": Real(0.5, 50), "l2": Real(10, 10_000)}
 
-    l1: float = 3.0
-    l2: float = 300.0
+    automatic: ClassVar[Mapping[str, Rule]] = {
+        "l1": Rule("√(interactions per user) ÷ 4", lambda _, train: Extent.of(train).per_user ** 0.5 / 4),
+        "l2": Rule("2 × interactions per user", lambda _, train: 2 * Extent.of(train).per_user),
+    }
+
+    l1: float | None = None
+    l2: float | None = None
     tolerance: float = 1e-4
     sweeps: int = 1000
 
     def _check(self) -> None:
-        if not self.l1 > 0 or not np.isfinite(self.l1):
+        if self.l1 is not None and not (self.l1 > 0 and np.isfinite(self.l1)):
             raise UsageError(f"l1 is {self.l1}, expected a number of users above 0; without it, use ease.")
-        if not self.l2 >= 0 or not np.isfinite(self.l2):
+        if self.l2 is not None and not (self.l2 >= 0 and np.isfinite(self.l2)):
             raise UsageError(f"l2 is {self.l2}, expected a number of users, 0 or more.")
         if not 0 < self.tolerance < 1:
             raise UsageError(f"tolerance is {self.tolerance}, expected a share between 0 and 1, such as 1e-4.")
@@ -70,7 +78,8 @@ class SLIM(ItemWeights):
         n = len(self.items_)
         gram = gram_of(self.seen_, engine=engine, progress=progress, what="fit slim")
         rows = gram.indptr, gram.near, gram.common
-        penalties = self.l1, self.l2, self.tolerance, self.sweeps
+        l1 = self.in_use("l1")
+        penalties = l1, self.in_use("l2"), self.tolerance, self.sweeps
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
             column, found = np.full(n, -1, np.int32), np.zeros(1, np.int64)
@@ -78,7 +87,7 @@ class SLIM(ItemWeights):
             lengths, unsettled = np.zeros(len(part), np.int64), 0
             for row, place in enumerate(part):
                 room = column, codes[row], weights[row], found
-                if not len(gram.dense) and crowding(place, *rows, self.l1, column) < _CROWDED:
+                if not len(gram.dense) and crowding(place, *rows, l1, column) < _CROWDED:
                     used = list_net(place, gram.users[place], *rows, *penalties, *room)
                 else:
                     used = block_net(place, gram.users[place], gram.dense, *rows, *penalties, *room)
@@ -100,6 +109,10 @@ class SLIM(ItemWeights):
         # Solved by the item that is predicted; asked for by the items of the history.
         self.weights_ = UserItemMatrix(indptr, targets[order], weights[order], n)
         self.unsettled_ = sum(result[3] for result in found)
+
+    def _problems(self) -> list[FitProblem]:
+        n, of = self.unsettled_, len(self.items_)
+        return [FitProblem("not_converged", n / of, 0.0, n, of)] if n else []
 
     def _state(self) -> dict[str, np.ndarray]:
         return super()._state() | {"unsettled": np.array(self.unsettled_)}

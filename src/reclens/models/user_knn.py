@@ -8,13 +8,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from reclens.data.dataset import Dataset
+from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.models._block import Block, top_of_scores
+from reclens.models._defaults import Rule
 from reclens.models._form import Form, codes, numbers
 from reclens.models._kernels import product_rows, top_of_product
 from reclens.models._neighbors import Neighbors, find_neighbors, weigh
-from reclens.models._ratings import RatingNeighbors
+from reclens.models._ratings import RatingNeighbors, pseudo_count
 from reclens.models._space import Choice, Real, Space, Whole
 from reclens.models._user_fold_in import TrainingUsers
 
@@ -38,7 +39,8 @@ class UserKNN(RatingNeighbors):
             items alone ``common_cosine``, ``pearson`` or ``msd``, 1 ÷ (1 + mean squared difference), of the ratings
             themselves (Surprise).
         weighting: ``none``, ``tf_idf`` or ``bm25``, applied before the similarity.
-        shrinkage: Added to the denominator: pulls similarities that rest on few items towards 0.
+        shrinkage: Added to the denominator: pulls similarities that rest on few items towards 0. None: what 1 item
+            weighs, as for item-kNN; 0 for ``dot`` and for explicit feedback.
         feedback: ``implicit`` (that users have an item) or ``explicit`` (their ratings).
         center: Whose mean ratings are held against: ``user``, ``item`` or ``none``.
         min_neighbors: Neighbours that a prediction needs.
@@ -53,6 +55,10 @@ class UserKNN(RatingNeighbors):
         "neighbors": Whole(5, 1000), "shrinkage": Real(0.1, 1000),
         "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
     }  # fmt: skip
+
+    automatic: ClassVar[Mapping[str, Rule]] = {
+        "shrinkage": Rule("1 item, times its mean squared weight; 0 for dot and ratings", pseudo_count(1))
+    }
 
     center: str = "user"
 
@@ -72,20 +78,23 @@ class UserKNN(RatingNeighbors):
             self.values_ = self._centred().values
             self.neighbors_ = self._find_neighbors(engine, progress)
             return
-        if self.weighting == "none":
-            matrix = weigh(train, similarity=self.similarity, weighting="none")
-        else:
-            # For users the "documents" are users and the "terms" items: popular items tell less.
-            turned = self.seen_.transposed
-            swapped = Dataset(train.interactions.rename({"user_id": "item_id", "item_id": "user_id"}))
-            weighed = weigh(swapped, similarity=self.similarity, weighting=self.weighting)
-            assert len(weighed.values) == len(turned.values)
-            matrix = weighed.transposed
+        matrix = self._weighted(train)
         self.neighbors_ = find_neighbors(
-            matrix, neighbors=self.neighbors, similarity=self.similarity, shrinkage=self.shrinkage, engine=engine,
-            progress=progress, what="fit user_knn",
+            matrix, neighbors=self.neighbors, similarity=self.similarity, shrinkage=self.in_use("shrinkage"),
+            engine=engine, progress=progress, what="fit user_knn",
         )  # fmt: skip
         self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
+
+    def _weighted(self, train: Dataset) -> UserItemMatrix:
+        """The user-item matrix that similarities are computed from."""
+        if self.weighting == "none":
+            return weigh(train, similarity=self.similarity, weighting="none")
+        # For users the "documents" are users and the "terms" items: popular items tell less.
+        turned = train.matrix().transposed
+        swapped = Dataset(train.interactions.rename({"user_id": "item_id", "item_id": "user_id"}))
+        weighed = weigh(swapped, similarity=self.similarity, weighting=self.weighting)
+        assert len(weighed.values) == len(turned.values)
+        return weighed.transposed
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         if block.told:
@@ -113,7 +122,8 @@ class UserKNN(RatingNeighbors):
             return self.neighbors_
         others = self._kept("others", self.seen_, lambda seen: TrainingUsers.of(
             seen, similarity=self.similarity, weighting=self.weighting))  # fmt: skip
-        return others.neighbors(block, neighbors=self.neighbors, similarity=self.similarity, shrinkage=self.shrinkage)
+        return others.neighbors(block, neighbors=self.neighbors, similarity=self.similarity,
+                                shrinkage=self.in_use("shrinkage"))  # fmt: skip
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         user, near = 0 if block.told else int(block.users[0]), self._near(block)
