@@ -39,7 +39,7 @@ _FAINT: Final = 0.01
 """Where the vectors put less than this on what users have, on average, they have vanished: the target is 1."""
 _DEAD: Final = 0.01
 """A direction of the vectors with less than this share of the weight of the first one is dead."""
-MANY_SHORT: Final = 0.05
+_MANY_SHORT: Final = 0.05
 """A larger share of short lists is a problem."""
 _FEWEST: Final = 20
 """The lists of fewer users say nothing of the fit."""
@@ -114,7 +114,7 @@ def short_lists(lengths: np.ndarray, room: np.ndarray, k: int) -> list[FitProble
     """
     able = room >= k
     n, of = int((lengths[able] < k).sum()), int(able.sum())
-    return [FitProblem("short_lists", n / of, MANY_SHORT, n, of)] if of >= _FEWEST and n / of > MANY_SHORT else []
+    return [FitProblem("short_lists", n / of, _MANY_SHORT, n, of)] if of >= _FEWEST and n / of > _MANY_SHORT else []
 
 
 def check_fit(model: Recommender, *, threads: int | None) -> list[FitProblem]:
