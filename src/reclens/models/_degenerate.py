@@ -19,6 +19,7 @@ __all__ = [
     "FitCode",
     "FitProblem",
     "FitWarning",
+    "check_fit",
     "problems_in_words",
     "read_problems",
     "say",
@@ -26,13 +27,13 @@ __all__ = [
     "vanishing",
 ]
 
-FitCode = Literal["vanishing_factors", "not_converged", "short_lists", "below_popular"]
+FitCode = Literal["vanishing_factors", "not_converged", "short_lists"]
 """What is wrong with a fit.
 
 ``vanishing_factors``: the vectors of users and items have shrunk to nothing, or to one direction, the same for all.
 ``not_converged``: the iterations ended before the solution was reached. ``short_lists``: many users have fewer items
-with a score than were asked for. ``below_popular``: on the validation part the model is no better than the most
-popular items.
+with a score than were asked for. That a model does not beat popular on a validation part is a caution of a search:
+:mod:`reclens.evaluate.cautions`.
 """
 
 _FAINT: Final = 0.01
@@ -62,11 +63,10 @@ class FitProblem:
     Attributes:
         code: What it is.
         value: What was measured. ``vanishing_factors``: the mean score that the vectors give to what users have.
-            ``not_converged``: see the model. ``short_lists``: the share of the users. ``below_popular``: NDCG@10 of the
-            model less that of popular.
+            ``not_converged``: see the model. ``short_lists``: the share of the users.
         limit: The value that would still have been in order.
         n: How many are affected, or are left: directions that are alive, items that are not settled, users with a short
-            list, users of the validation part.
+            list.
         of: Out of how many.
     """
 
@@ -170,7 +170,5 @@ def problems_in_words(name: str, problems: Sequence[Mapping[str, Any]]) -> list[
         "iterations",
         "short_lists": "{n:,} of {of:,} users ({value:.1%}) have a list shorter than asked for, because too few items "
         "have a score. Lower the penalty or raise neighbors, or fill lists up by a fusion with popular",
-        "below_popular": "no better than popular on the validation part (NDCG@10 {value:+.4f}, {of:,} users). Check "
-        "the data and the hyper-parameters: a model that works beats popular",
     }
     return [f"{name}: {said[each['code']].format(**each)}" for each in problems]
