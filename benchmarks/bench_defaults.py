@@ -21,7 +21,8 @@ import harness
 
 BEFORE: dict[str, dict[str, Any]] = {
     "popular": {}, "item_knn": {"shrinkage": 0.0}, "user_knn": {"shrinkage": 0.0},
-    "rp3beta": {"alpha": 0.8, "shrinkage": 0.0}, "pure_svd": {}, "ease": {"l2": 300.0}, "slim": {"l1": 3.0, "l2": 300.0},
+    "rp3beta": {"alpha": 0.8, "shrinkage": 0.0}, "pure_svd": {}, "ease": {"l2": 300.0},
+    "slim": {"l1": 3.0, "l2": 300.0},
     "als": {"unobserved": 0.5, "l2": 0.006}, "bpr": {"epochs": 30},
 }  # fmt: skip
 SEED = 1000

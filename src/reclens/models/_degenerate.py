@@ -14,16 +14,19 @@ from reclens.errors import DataError
 
 if TYPE_CHECKING:
     from reclens.models._base import Recommender
+    from reclens.models._block import Block
 
 __all__ = [
     "FitCode",
     "FitProblem",
     "FitWarning",
     "check_fit",
+    "on_card",
     "problems_in_words",
     "read_problems",
     "say",
     "short_lists",
+    "short_of",
     "vanishing",
 ]
 
@@ -115,6 +118,24 @@ def short_lists(lengths: np.ndarray, room: np.ndarray, k: int) -> list[FitProble
     able = room >= k
     n, of = int((lengths[able] < k).sum()), int(able.sum())
     return [FitProblem("short_lists", n / of, _MANY_SHORT, n, of)] if of >= _FEWEST and n / of > _MANY_SHORT else []
+
+
+def short_of(groups: Sequence[tuple[np.ndarray, Block]], items: np.ndarray, k: int) -> list[FitProblem]:
+    """Whether many lists of a request are shorter than they could be.
+
+    Args:
+        groups: Places of users among those asked for, and their blocks.
+        items: Item codes of the lists before they are filled up, shape (users, width); -1 where there is none.
+        k: Items asked for.
+    """
+    lengths = [(items[at] >= 0).sum(axis=1) for at, _ in groups]
+    rooms = [block.seen.n_columns - (block.lengths() if block.exclude_seen else 0 * at) for at, block in groups]
+    return short_lists(np.concatenate(lengths), np.concatenate(rooms), k)
+
+
+def on_card(fit: Sequence[FitProblem], lists: Sequence[FitProblem]) -> list[dict[str, Any]]:
+    """What the card of some lists says: the problems of the fit, but of short lists those of these lists."""
+    return [asdict(each) for each in (*(each for each in fit if each.code != "short_lists"), *lists)]
 
 
 def check_fit(model: Recommender, *, threads: int | None) -> list[FitProblem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from reclens.errors import NotFittedError, UnknownNameError, UsageError
 from reclens.memory import require_memory
 from reclens.models._block import Block, encode_where_possible, popular_scores, top_of_scores
 from reclens.models._defaults import Automatic
-from reclens.models._degenerate import FitProblem, say, short_lists
+from reclens.models._degenerate import FitProblem, on_card, say, short_of
 from reclens.models._explanation import Explanation, explain_in_words
 from reclens.models._requests import (
     COLD_USERS,
@@ -52,8 +51,7 @@ class Serving(Automatic, ABC):
     train_: dict[str, Any]
     titles_: pl.Series | None = None
     """What the items are called, by code, where the training data has a column of titles."""
-    problems_: tuple[FitProblem, ...] = ()
-    """What is wrong with the fit."""
+    problems_: tuple[FitProblem, ...] = ()  # what is wrong with the fit
 
     @property
     def personal(self) -> bool:
@@ -144,12 +142,12 @@ class Serving(Automatic, ABC):
         known = [_those(group, group[1].lengths() > 0) for group in groups] if self.personal else groups
         write(known, lambda part: self._list_part(part, limits))
         n_known = sum(len(at) for at, _ in known)
-        problems = [] if limits else self._short_lists(known, items, k)
+        problems = [] if limits or np.isinf(self.floor) else short_of(known, items, k)
         silent = [_those(group, items[group[0], 0] < 0) for group in groups] if self.personal else []
         if cold_users == "popular":
             write(silent, lambda part: self._popular_part(part, limits))
         rules = self._counts(groups, known, silent, cold_users, told, limits)
-        card: dict[str, Any] = {**limits.card, "problems": [asdict(each) for each in (*self._lasting(), *problems)]}
+        card: dict[str, Any] = {**limits.card, "problems": on_card(self.problems_, problems)}
         if told is not None:
             card["history"] = {"users": len(told.users), "mode": history_mode}
         if n_known < len(wanted) or silent:
@@ -318,16 +316,6 @@ class Serving(Automatic, ABC):
             *limits.rules,
             *self._rules([block for _, block in known if len(block.users)]),
         ]
-
-    def _short_lists(self, known: Sequence[Group], items: np.ndarray, k: int) -> list[FitProblem]:
-        """Whether many of the lists are shorter than they could be; before they are filled up."""
-        lengths = [(items[at] >= 0).sum(axis=1) for at, _ in known]
-        rooms = [len(self.items_) - (block.lengths() if block.exclude_seen else 0 * at) for at, block in known]
-        return short_lists(np.concatenate(lengths), np.concatenate(rooms), k) if np.isfinite(self.floor) else []
-
-    def _lasting(self) -> list[FitProblem]:
-        """What is wrong with the fit whatever is asked for."""
-        return [each for each in self.problems_ if each.code != "short_lists"]
 
     def _kept(self, what: str, source: Source, make: Callable[[Source], Made]) -> Made:
         """What is made of something that was learned, from one request to the next, until that is another one."""
