@@ -55,3 +55,21 @@ def test_an_unknown_baseline_of_a_job_is_refused_before_anything_is_read(refused
                                 '[compare]\nbaseline = "poplar"\n')  # fmt: skip
     said = refused("run", "job.toml")
     assert "'poplar'" in said and "popular" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("experiment simulate sim.toml --days 3", "--days"),
+        ("experiment simulate --example --size tiny", "--size"),
+        ("experiment correlate --data lists.csv --size tiny", "--size"),
+        ("experiment holdout --users 500 --mean 1 --sd 1 --control random", "--control"),
+        ("experiment size --mean 0.2 --effect 0.1 --spending pocock", "--spending"),
+        ("data split truth.csv --method random --ties order", "--ties"),
+        ("fit popular --split s --data truth.csv", "--data"),
+        ("workspace sql --limit 3 -w .", "--limit"),
+        ("evaluate lists.csv -t truth.csv --train=", "--train is empty"),
+    ],
+)
+def test_what_would_not_be_used_is_refused(refused, words: str, named: str) -> None:
+    assert named in refused(*words.split())
