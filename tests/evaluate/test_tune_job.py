@@ -223,6 +223,7 @@ def test_a_job_searches_keeps_what_it_found_and_uses_it(
         (each.model, each.parameters, each.value) for each in wanted
     ]
     other = tune_weights({"ease": {"l2": 50.0}, "popular": {}}, made.train, made.validation, step=0.5, rng=5)
+    assert place.load("model", "search-blend").weights == other.weights
     assert weights.weights == other.weights and weights.curve == other.curve and weights.gain == other.gain
     # And what it measured on the test part is of those models.
     for name, model in {"narrow": rl.models.EASE(**tuning["ease"].parameters), "blend": other.model}.items():
