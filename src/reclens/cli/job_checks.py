@@ -49,7 +49,9 @@ def check_job(settings: JobSettings, workspace: Workspace) -> None:
         raise UnknownNameError("baseline among the systems of the job", settings.compare.baseline, systems)
     segmenters_of(settings)
     how = settings.split
-    unused = sorted(how.model_fields_set & {"n", "ties", "test_share"} - _OF_METHODS.get(how.method, _CUT))
+    # A file of resolved settings spells every default out, and has to run.
+    changed = {key for key in how.model_fields_set if getattr(how, key) != type(how).model_fields[key].default}
+    unused = sorted(changed & {"n", "ties", "test_share"} - _OF_METHODS.get(how.method, _CUT))
     if unused:
         raise UsageError(f'[split] {", ".join(unused)} would not be used by method = "{how.method}". Leave it out.')
     for name in (settings.name, *(f"{settings.name}-{system}" for system in systems)):
