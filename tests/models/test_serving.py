@@ -271,8 +271,8 @@ ADDING = [
 
 @settings(max_examples=25, deadline=None)
 @given(
-    rows=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=60),
-    cuts=st.lists(st.integers(1, 59), min_size=1, max_size=3), which=st.integers(0, len(ADDING) - 1),
+    rows=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=12, max_size=60),
+    cuts=st.lists(st.integers(1, 11), min_size=1, max_size=3), which=st.integers(0, len(ADDING) - 1),
 )  # fmt: skip
 def test_partial_fit_is_a_fit_on_all_data(rows: list, cuts: list, which: int) -> None:
     """New users, new items, pairs that were known, in several portions: to the last bit."""
@@ -357,10 +357,10 @@ def test_load_model_finds_the_class(tmp_path: Path) -> None:
 def test_scores_of_factors_are_the_same_for_one_user_and_for_many(seed: int, levels: int, n_users: int, k: int) -> None:
     """Vectors on a lattice, many of them equal: BLAS brings candidates, and ties at its edge are looked at again."""
     rng = np.random.default_rng(seed)
-    rows = [(user, item) for user in range(n_users) for item in rng.choice(90, 3, replace=False)] + [
-        (0, item) for item in range(90)]  # fmt: skip
+    rows = [(user, item) for user in range(n_users) for item in rng.choice(600, 3, replace=False)] + [
+        (0, item) for item in range(600)]  # fmt: skip
     model = models.ALS(factors=5, iterations=1).fit(Dataset(pairs(rows).unique()))
-    model.item_factors_ = (rng.integers(-levels, levels + 1, (90, 5)) / np.float32(3)).astype(np.float32)
+    model.item_factors_ = (rng.integers(-levels, levels + 1, (600, 5)) / np.float32(3)).astype(np.float32)
     model.user_factors_ = (rng.integers(-levels, levels + 1, (n_users, 5)) / np.float32(7)).astype(np.float32)
     many = model.recommend(k=k).table
     for user in range(0, n_users, 5):
