@@ -93,7 +93,7 @@ def test_exclude_and_candidates_hold_for_cold_users_too() -> None:
 
 
 def test_seen_items_stay_out_whatever_the_candidates_say() -> None:
-    model = models.ItemKNN().fit(two_towns())
+    model = models.ItemKNN(shrinkage=0).fit(two_towns())
     assert 11 not in model.recommend([1], k=9, candidates=[11, 12]).table["item_id"].to_list()
     assert 11 in model.recommend([1], k=9, candidates=[11, 12], exclude_seen=False).table["item_id"].to_list()
 
@@ -114,7 +114,7 @@ def test_user_knn_folds_in_what_it_would_have_learned(similarity: str, weighting
 
 def test_user_knn_finds_the_neighbours_of_a_newcomer() -> None:
     """By hand: her cosine to user 1 is 2 ÷ √(2 · 3), to 2 and 5 it is 1 ÷ √(2 · 3) and 1 ÷ √(2 · 2)."""
-    model = models.UserKNN(neighbors=2).fit(two_towns())
+    model = models.UserKNN(neighbors=2, shrinkage=0).fit(two_towns())
     found = model.recommend(history=pairs([("x", 10), ("x", 11)]), k=5).table
     near = {1: 2 / 6**0.5, 5: 1 / 4**0.5}
     assert dict(found.select("item_id", "score").iter_rows()) == pytest.approx({15: near[1], 14: near[5]})
@@ -199,7 +199,7 @@ def test_tied_neighbours_stand_by_id_at_the_cut_off(has: list, similarity: str, 
     data = Dataset(pl.DataFrame({"user_id": shuffled[:, 0], "item_id": shuffled[:, 1]}))
     for kind, expected in (("item_knn", exact_neighbours(table, 2, similarity)),
                            ("user_knn", exact_neighbours(table.T, 2, similarity))):  # fmt: skip
-        model = models.get(kind)(neighbors=2, similarity=similarity)
+        model = models.get(kind)(neighbors=2, similarity=similarity, shrinkage=0)
         near = model.fit(data, threads=1 + seed % 3).neighbors_
         if kind == "item_knn":
             got = model.similar_items(range(table.shape[1]), k=2)
@@ -215,7 +215,7 @@ def test_ties_do_not_depend_on_rounding() -> None:
         # Of n users of item 0 one has item 2, which has `smaller` users; two have item 1, which has four times as many.
         rows = [(u, 0) for u in range(n)] + [(0, 1), (1, 1), (0, 2)]
         rows += [(100 + u, 1) for u in range(larger - 2)] + [(500 + u, 2) for u in range(smaller - 1)]
-        near = models.ItemKNN(neighbors=1).fit(Dataset(pairs(rows))).similar_items(0)
+        near = models.ItemKNN(neighbors=1, shrinkage=0).fit(Dataset(pairs(rows))).similar_items(0)
         assert near["item_id"].to_list() == [1], "2 ÷ √(n · 4 m) is 1 ÷ √(n · m): the smaller id comes first"
 
 
@@ -237,7 +237,8 @@ def test_similar_items_in_the_geometry_of_each_model() -> None:
     svd = models.PureSVD(factors=6).fit(data)
     right = np.linalg.svd(ones)[2][:6].T
     expected = [
-        (models.ItemKNN().fit(data), knn), (models.ItemKNN(neighbors_of="history").fit(data), knn),
+        (models.ItemKNN(shrinkage=0).fit(data), knn),
+        (models.ItemKNN(neighbors_of="history", shrinkage=0).fit(data), knn),
         (models.EASE(l2=50).fit(data), ease), (als, cosines(als.item_factors_.astype(float))),
         (bpr, cosines(bpr.item_factors_[:, :-1].astype(float))), (svd, cosines(right)),
     ]  # fmt: skip
@@ -310,7 +311,7 @@ def test_titles_in_explanations(tmp_path: Path) -> None:
     items = pl.DataFrame(
         {"item_id": [10, 11, 12, 13, 14], "colour": ["red"] * 5, "Title": ["Ten", "Eleven", None, "x", "y"]}
     )
-    model = models.ItemKNN().fit(replace(data, items=items))
+    model = models.ItemKNN(shrinkage=0).fit(replace(data, items=items))
     why = model.explain(1, 12)
     assert why.item_title is None and why.titles == (None, "Eleven") and [each for each, _ in why.reasons] == [15, 11]
     assert why.sentence == "12 is close to what the user has: 15 (0.707), Eleven (0.408)."
