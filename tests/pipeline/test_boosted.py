@@ -94,9 +94,11 @@ def test_no_candidate_was_chosen() -> None:
         Pipeline(retrieve={"popular": {"budget": 10}}, rank=RANK).fit(Dataset(data))
 
 
-@pytest.mark.parametrize(("name", "value"), [("trees", 0), ("leaves", 1), ("learning_rate", 0.0), ("held_out", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("trees", 0), ("trees", 10_001), ("leaves", 1), ("learning_rate", 0.0), ("held_out", 0)]
+)
 def test_wrong_parameters(parts, name: str, value: float) -> None:
-    with pytest.raises(UsageError, match=f"{name} is {value}"):
+    with pytest.raises(UsageError, match=f"{name} is {value:,}"):
         Pipeline(retrieve=RETRIEVE, rank={**RANK, name: value}).fit(parts.train)
 
 

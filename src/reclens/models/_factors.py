@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from reclens.models._base import Recommender
 from reclens.models._block import Block, top_of_scores
 from reclens.models._dot_kernels import dot_pairs, dot_rows
 
-__all__ = ["FactorModel", "check_whole", "require_factors"]
+__all__ = ["MOST_PASSES", "FactorModel", "check_whole", "require_factors"]
+
+MOST_PASSES: Final = 10_000
+"""Most epochs or iterations that a fit takes: 50 times as many as any default or search space has."""
 
 _FEW: Final = 8
 """Users up to which products are taken one by one: a request is not held up by what pays off for many."""
@@ -126,7 +129,25 @@ def require_factors(name: str, factors: int, *, users: int, items: int, width: i
                    f"{items:,} items", advice="Use fewer factors: 16 to 256 are usual.")  # fmt: skip
 
 
-def check_whole(name: str, value: int, least: int) -> None:
-    """Raise UsageError unless a hyper-parameter is a whole number of at least ``least``."""
-    if value < least:
-        raise UsageError(f"{name} is {value}, expected {least} or more.")
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse a hyper-parameter that is no whole number, or out of range.
+
+    Args:
+        name: The hyper-parameter.
+        value: What was given.
+        least: The smallest value allowed.
+        most: The largest value allowed; None where memory is the limit, see :func:`require_factors`.
+
+    Raises:
+        UsageError: With the name, the value and what is allowed.
+
+    Example:
+        >>> check_whole("epochs", 10**9, 1, MOST_PASSES)
+        Traceback (most recent call last):
+        reclens.errors.UsageError: epochs is 1,000,000,000, expected a whole number, 1 to 10,000.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        seen = f"{value:,}" if whole else repr(value)
+        allowed = f"{least} or more" if most is None else f"{least} to {most:,}"
+        raise UsageError(f"{name} is {seen}, expected a whole number, {allowed}.")

@@ -15,7 +15,7 @@ from reclens.models._als_kernels import approach_rows, solve_rows
 from reclens.models._block import Block
 from reclens.models._defaults import Extent, Rule
 from reclens.models._degenerate import FitProblem, vanishing
-from reclens.models._factors import FactorModel, check_whole, require_factors
+from reclens.models._factors import MOST_PASSES, FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._space import Real, Space, Whole
 
@@ -55,7 +55,7 @@ class ALS(FactorModel):
 
     Attributes:
         factors: Length d of the vectors.
-        iterations: Turns of items and users. Ten to twenty are enough.
+        iterations: Turns of items and users, 1 to 10,000. Ten to twenty are enough.
         unobserved: α₀, the weight of a pair that was not seen, against 1 for one that was. None: 10 × density, at most
             1.
         l2: λ, the weight of the ridge penalty. None: half the noise edge, see above.
@@ -102,8 +102,8 @@ class ALS(FactorModel):
 
     def _check(self) -> None:
         check_whole("factors", self.factors, 1)
-        check_whole("iterations", self.iterations, 1)
-        check_whole("steps", self.steps, 0)
+        check_whole("iterations", self.iterations, 1, MOST_PASSES)
+        check_whole("steps", self.steps, 0, MOST_PASSES)
         for name in ("unobserved", "l2", "scale"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and np.isfinite(value)):

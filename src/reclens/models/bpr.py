@@ -16,7 +16,7 @@ from reclens.models._bpr_fold_in import Others, solve_user
 from reclens.models._bpr_kernels import descend
 from reclens.models._defaults import Extent, Rule
 from reclens.models._degenerate import FitProblem, vanishing
-from reclens.models._factors import FactorModel, check_whole, require_factors
+from reclens.models._factors import MOST_PASSES, FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._space import Choice, Real, Space, Whole
 
@@ -50,8 +50,8 @@ class BPR(FactorModel):
 
     Attributes:
         factors: Length d of the vectors.
-        epochs: Passes over the interactions. None: 2,500 × (users + items) ÷ interactions, 30 to 200: as many as give
-            each vector 2,500 steps on average.
+        epochs: Passes over the interactions, 1 to 10,000. None: 2,500 × (users + items) ÷ interactions, 30 to 200: as
+            many as give each vector 2,500 steps on average.
         learning_rate: Length of the first steps.
         l2: Weight of the ridge penalty.
         negatives: ``uniform`` or ``popular``.
@@ -95,7 +95,7 @@ class BPR(FactorModel):
 
     def _check(self) -> None:
         check_whole("factors", self.factors, 1)
-        check_whole("epochs", 1 if self.epochs is None else self.epochs, 1)
+        check_whole("epochs", 1 if self.epochs is None else self.epochs, 1, MOST_PASSES)
         if not self.learning_rate > 0 or not np.isfinite(self.learning_rate):
             raise UsageError(f"learning_rate is {self.learning_rate}, expected a number above 0.")
         if not self.l2 >= 0 or not np.isfinite(self.l2):

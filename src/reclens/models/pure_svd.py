@@ -13,7 +13,7 @@ from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._block import Block
 from reclens.models._degenerate import FitProblem
-from reclens.models._factors import FactorModel, check_whole, require_factors
+from reclens.models._factors import MOST_PASSES, FactorModel, check_whole, require_factors
 from reclens.models._form import Form, numbers
 from reclens.models._kernels import sum_rows
 from reclens.models._space import Space, Whole
@@ -22,6 +22,8 @@ __all__ = ["PureSVD"]
 
 _SMALL: Final = 500
 """Items up to which all eigenvectors are found at once."""
+_MOST_FACTORS: Final = 10_000
+"""As many as PureSVD can gain by: 20 times the largest of its search space."""
 _TOLERANCE: Final = 1e-6
 _ZERO: Final = 1e-9
 
@@ -32,13 +34,14 @@ class PureSVD(FactorModel):
 
     V comes from the implicitly restarted Lanczos iteration (ARPACK) on RᵀR, in float64 and to a relative residual of
     1e-6; a small catalogue is solved directly. ``residual_`` is the largest |RᵀR v - σ² v| ÷ σ². Vectors that are not
-    found within ``iterations`` restarts are left out, and the card of the lists counts them; so are those of a
-    singular value of 0, without saying. The sign of a vector is set so that its largest entry is positive. An item that
-    the d vectors do not reach has a vector of 0.
+    found within ``iterations`` restarts are left out, and so are those of a singular value of 0; the card of the lists
+    counts both. The sign of a vector is set so that its largest entry is positive. An item that the d vectors do not
+    reach has a vector of 0.
 
     Attributes:
-        factors: Singular vectors d, at most as many as items. On MovieLens 1M 32 are better than 48 or 64.
-        iterations: Most restarts of the iteration.
+        factors: Singular vectors d, 1 to 10,000. A matrix has no more than users, items or its rank; where that is
+            less than d, all are taken. On MovieLens 1M 32 are better than 48 or 64.
+        iterations: Most restarts of the iteration, 1 to 10,000.
         seed: Seed of the vector that it starts from.
 
     References:
@@ -59,8 +62,8 @@ class PureSVD(FactorModel):
         return True
 
     def _check(self) -> None:
-        check_whole("factors", self.factors, 1)
-        check_whole("iterations", self.iterations, 1)
+        check_whole("factors", self.factors, 1, _MOST_FACTORS)
+        check_whole("iterations", self.iterations, 1, MOST_PASSES)
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         from scipy.sparse import csr_array
@@ -113,7 +116,12 @@ class PureSVD(FactorModel):
         return [FitProblem("not_converged", n / of, 0.0, n, of)] if n else []
 
     def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
-        return [("singular vectors that did not converge", self.unsettled_, "left out; raise iterations")]
+        kept = len(self.singular_values_)
+        return [
+            ("singular vectors that did not converge", self.unsettled_, "left out; raise iterations"),
+            ("singular vectors that the data does not have", self.factors - self.unsettled_ - kept,
+             f"{len(self.users_):,} users, {len(self.items_):,} items: {kept:,} of {self.factors:,} factors"),
+        ]  # fmt: skip
 
     def _vectors(self, block: Block) -> np.ndarray:
         found = np.zeros((len(block.users), self.item_factors_.shape[1]), np.float32)

@@ -14,6 +14,7 @@ from reclens.errors import UsageError
 from reclens.models._co_occurrence import gram_of
 from reclens.models._defaults import Extent, Rule
 from reclens.models._degenerate import FitProblem
+from reclens.models._factors import check_whole
 from reclens.models._form import Form, numbers
 from reclens.models._item_weights import ItemWeights
 from reclens.models._slim_kernels import block_net, crowding, list_net
@@ -22,6 +23,8 @@ from reclens.models._space import Real, Space
 __all__ = ["SLIM"]
 
 _ITEMS_A_TASK = 16
+_MOST_SWEEPS = 1_000_000
+"""An item's weights settle within a few hundred passes; more than this is a slip of the hand."""
 _CROWDED = 0.15
 """Share of pairs of candidates with a common user from which on dense rows are faster than lists."""
 
@@ -71,8 +74,7 @@ class SLIM(ItemWeights):
             raise UsageError(f"l2 is {self.l2}, expected a number of users, 0 or more.")
         if not 0 < self.tolerance < 1:
             raise UsageError(f"tolerance is {self.tolerance}, expected a share between 0 and 1, such as 1e-4.")
-        if self.sweeps < 1:
-            raise UsageError(f"sweeps is {self.sweeps}, expected 1 or more.")
+        check_whole("sweeps", self.sweeps, 1, _MOST_SWEEPS)
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         n = len(self.items_)

@@ -18,6 +18,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.kept import Kept
 from reclens.engine import need
 from reclens.errors import DataError, UsageError
+from reclens.models._factors import MOST_PASSES, check_whole
 from reclens.pipeline._trees import check_trees
 from reclens.pipeline.features import CandidateFeatures
 from reclens.schema import ITEM, USER
@@ -33,7 +34,7 @@ class BoostedRanker:
     which candidates were among them; the retrievers are then fitted again on everything. Needs the extra ``rank``.
 
     Attributes:
-        trees: Trees.
+        trees: Trees, 1 to 10,000.
         learning_rate: Weight of each tree.
         leaves: Leaves of a tree.
         smallest_leaf: Candidates that a leaf needs.
@@ -53,8 +54,8 @@ class BoostedRanker:
     def check(self) -> None:
         """Raise UsageError for a parameter out of range, MissingExtraError without LightGBM."""
         for name in ("trees", "leaves", "smallest_leaf", "n_users", "held_out"):
-            if getattr(self, name) < (2 if name == "leaves" else 1):
-                raise UsageError(f"boosted: {name} is {getattr(self, name)}, expected a larger whole number.")
+            most = MOST_PASSES if name == "trees" else None
+            check_whole(f"boosted: {name}", getattr(self, name), 2 if name == "leaves" else 1, most)
         if not 0 < self.learning_rate <= 1:
             raise UsageError(f"boosted: learning_rate is {self.learning_rate}, expected a number in (0, 1].")
         need("lightgbm", extra="rank")
