@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from reclens.errors import DataError, UnknownNameError, UnmatchedIdsError, UsageError
+import reclens as rl
+from reclens.errors import DataError, NotEnoughMemoryError, UnknownNameError, UnmatchedIdsError, UsageError
 from reclens.evaluate import Evaluation, TaskWarning, evaluate
 from reclens.metrics import describe, names
 from reclens.schema import Recommendations
@@ -237,3 +240,53 @@ def test_the_name_of_the_system_comes_from_the_lists(world) -> None:
     result = evaluate(lists, world.truth, metrics=["ndcg@10"], replicates=0)
     assert (result.system, result.card["lists"]["model"]) == ("my system", "mine")
     assert evaluate(lists, world.truth, metrics=["ndcg@10"], name="other", replicates=0).system == "other"
+
+
+@pytest.mark.parametrize("known", ["train", "catalogue"])
+def test_a_cut_off_beyond_the_catalogue_is_refused_with_the_largest_useful_one(known: str) -> None:
+    items = [f"i{at:04}" for at in range(1_500)]
+    lists = pl.DataFrame({"user_id": "u", "item_id": items, "rank": range(1, 1_501)})
+    truth = pl.DataFrame({"user_id": ["u"], "item_id": [items[-1]]})
+
+    def measure(k: int, n_items: int) -> float:
+        log = pl.DataFrame({"user_id": "v", "item_id": items[:n_items]})
+        what: dict[str, Any] = {"train": rl.read(log)} if known == "train" else {"catalogue": items[:n_items]}
+        return evaluate(lists, truth, metrics=[f"precision@{k}"], replicates=0, **what)[f"precision@{k}"].overall.value
+
+    assert measure(1_500, 1_500) == pytest.approx(1 / 1_500)
+    with pytest.raises(UsageError, match=r"precision@1501 looks beyond the catalogue of 1,500 items: .* is 1,500; up"):
+        measure(1_501, 1_500)
+    # Up to 1,000 places are measured on any catalogue: precision divides by k, here by 1,000 and not by the 2 items.
+    assert measure(1_000, 1_500) == 0
+    truth = pl.DataFrame({"user_id": ["u"], "item_id": [items[0]]})
+    assert measure(1_000, 2) == pytest.approx(1 / 1_000)
+    with pytest.raises(UsageError, match=r"catalogue of 2 items: .* is 2; up to 1,000 are measured on any"):
+        measure(1_001, 2)
+
+
+def test_places_without_items_are_counted_before_they_are_allocated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists and truth alone: no catalogue says that a million places are too many, their 44 bytes each do."""
+    lists = pl.DataFrame({"user_id": ["a", "b"], "item_id": ["x", "y"], "rank": [1, 1]})
+    monkeypatch.setattr("reclens.memory.available_memory", lambda: 80_000_000)
+    with pytest.raises(NotEnoughMemoryError, match=r"measuring 2 lists of 1,000,000 places takes 88\.0 MB .*smaller k"):
+        evaluate(lists, lists.drop("rank"), metrics=["ndcg@1000000"], replicates=0)
+
+
+@pytest.mark.parametrize("metrics", [["ndcg"], ["map"], ["novelty"], ["aplt"], ["precision", "gini"]])
+def test_what_is_stated_for_places_is_what_they_take(metrics: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    n, k, asked = 50, 1_000, []
+    users, ranks = np.repeat(np.arange(n), 5), np.tile(np.arange(5), n)
+    lists = pl.DataFrame({"user_id": users, "item_id": ranks + users % 7, "rank": ranks + 1})
+    train = rl.read(pl.DataFrame({"user_id": users, "item_id": (ranks + users % 7 + 5) % 11}))
+    monkeypatch.setattr("reclens.evaluate.run.require_memory", lambda size, what, **_: asked.append(size))
+
+    def measure() -> None:
+        evaluate(lists, lists.drop("rank"), train=train, metrics=[f"{m}@{k}" for m in metrics], replicates=0, threads=1)
+
+    measure()
+    asked.clear()
+    tracemalloc.start()
+    measure()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(asked) / 2 < peak < sum(asked)

@@ -36,11 +36,27 @@ def test_unknown_and_malformed_names_are_explained() -> None:
         parse("ncdg@10")
     malformed = {
         "ndcg": "needs a cut-off", "r_precision@5": "takes no cut-off", "ndcg@0": "not a positive",
+        "ndcg@000": "not a positive", "ndcg@-1": "not a positive",
         "ndcg@x": "not a positive", "a b": "not a metric",
     }  # fmt: skip
     for text, complaint in malformed.items():
         with pytest.raises(UsageError, match=complaint):
             parse(text)
+
+
+@pytest.mark.parametrize("digits", ["1000001", "999999999", "1000000000", "9" * 5_000])
+def test_a_cut_off_too_large_is_not_said_to_be_no_whole_number(digits: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(f"ndcg@{digits}")
+    assert str(caught.value) == (
+        f"the cut-off of 'ndcg@{digits}' is too large: the largest is 1,000,000, and no list is longer than the "
+        "catalogue. Write ndcg@10."
+    )
+
+
+@pytest.mark.parametrize("text", ["ndcg@1000000", "ndcg@01000000", f"ndcg@{'0' * 5_000}1000000"])
+def test_the_largest_cut_off(text: str) -> None:
+    assert (parse(text).k, parse(text).text) == (1_000_000, "ndcg@1000000")
 
 
 def test_the_facts_of_a_docstring_are_labelled() -> None:

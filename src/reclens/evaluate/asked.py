@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
@@ -11,6 +12,9 @@ from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.registry import MetricSpec, parse
 
 __all__ = ["check_asked", "check_data", "check_needs"]
+
+_USUAL: Final = 1_000
+"""Cut-offs that are measured on any catalogue, so that one list of metrics serves small and large ones."""
 
 
 def check_asked(
@@ -47,17 +51,24 @@ def check_data(
         UnknownNameError: If there are no such features.
     """
     there = feature_table(features, train) is not None
-    check_needs(specs, truth=truth, profiles=train is not None, catalogue=train is not None, features=there,
+    n_items = None if train is None else len(train.item_vocabulary)
+    check_needs(specs, truth=truth, profiles=train is not None, catalogue=n_items, features=there,
                 distributions=there)  # fmt: skip
 
 
 def check_needs(
-    specs: Iterable[MetricSpec], *, truth: bool, profiles: bool, catalogue: bool, features: bool, distributions: bool
+    specs: Iterable[MetricSpec],
+    *,
+    truth: bool,
+    profiles: bool,
+    catalogue: int | None,
+    features: bool,
+    distributions: bool,
 ) -> None:
-    """Hold what metrics need against what is there.
+    """Hold what metrics need against what is there; ``catalogue`` is its number of items, None if it is not known.
 
     Raises:
-        UsageError: Naming the first metric that lacks something, and what.
+        UsageError: Naming the first metric that lacks something, and what, or that looks far beyond the catalogue.
     """
     for spec in specs:
         needs = spec.info.needs
@@ -68,8 +79,11 @@ def check_needs(
             raise UsageError(f"{spec.text} needs truth: pass the held-out interactions as truth=…")
         if "profiles" in needs and not profiles:
             raise UsageError(f"{spec.text} needs the training data: pass train=…")
-        if (spec.info.kind == "catalogue" or "catalogue" in needs) and not catalogue:
+        if (spec.info.kind == "catalogue" or "catalogue" in needs) and catalogue is None:
             raise UsageError(f"{spec.text} needs to know the catalogue: pass train=… or catalogue=…")
+        if catalogue is not None and (spec.k or 0) > max(catalogue, _USUAL):
+            raise UsageError(f"{spec.text} looks beyond the catalogue of {catalogue:,} items: the largest useful "
+                             f"cut-off is {catalogue:,}; up to {_USUAL:,} are measured on any catalogue.")  # fmt: skip
         if ("features" in needs and not features) or ("distributions" in needs and not distributions):
             raise UsageError(
                 f"{spec.text} needs item features: pass train= with an items table that has one list-valued "

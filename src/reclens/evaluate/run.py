@@ -170,7 +170,8 @@ def evaluate(
     steps: list[Callable[[], Any]] = [source.put_in_order, prepare]
     ground: Ground = list(side_by_side.map(lambda step: step(), steps))[1]
     ground.card["truth_rules"] = truth_rules
-    check_needs(specs, truth=held_out is not None, profiles=ground.profiles is not None, catalogue=ground.has_catalogue,
+    check_needs(specs, truth=held_out is not None, profiles=ground.profiles is not None,
+                catalogue=ground.catalogue.n_items if ground.has_catalogue else None,
                 features=ground.catalogue.features is not None,
                 distributions=ground.catalogue.distributions is not None)  # fmt: skip
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
@@ -256,7 +257,7 @@ def _measure_chunk(plan: _Plan, chunk: Chunk) -> _Part:
 
 def _require_places(n: int, depth: int) -> None:
     """Refuse lists that are cut so deep that their table does not fit: codes, gains and their likes."""
-    require_memory(24 * n * depth, f"{n:,} lists of {depth:,} places", advice="Measure at a smaller k.")
+    require_memory(44 * n * depth, f"measuring {n:,} lists of {depth:,} places", advice="Measure at a smaller k.")
 
 
 def _measure_lists(plan: _Plan, users: np.ndarray, items: np.ndarray, length: np.ndarray) -> _Part:

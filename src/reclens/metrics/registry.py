@@ -19,6 +19,7 @@ from reclens.metrics.lists import Lists
 
 __all__ = [
     "ALIASES",
+    "MOST_PLACES",
     "OF_PREDICTIONS",
     "MetricInfo",
     "MetricSpec",
@@ -118,6 +119,9 @@ OF_PREDICTIONS: Final[Mapping[str, str]] = {
 
 ALIASES: Final[Mapping[str, str]] = {"hit": "hit_rate", "hr": "hit_rate", "p": "precision", "r": "recall"}
 """Other names of metrics -> the names they have here. Capitals make no difference: ``HR@10``, ``NDCG@10``."""
+
+MOST_PLACES: Final = 1_000_000
+"""The largest cut-off. Every place of every list is a cell of a table, whether an item stands there or not."""
 
 _REGISTERED: dict[str, MetricInfo] = {}
 
@@ -229,7 +233,7 @@ def parse(text: str) -> MetricSpec:
 
     Raises:
         UnknownNameError: If there is no such metric.
-        UsageError: If the cut-off is missing, superfluous or not a positive integer.
+        UsageError: If the cut-off is missing, superfluous, not a positive integer, or above 1,000,000.
 
     Example:
         >>> parse("ndcg@10").k
@@ -247,6 +251,10 @@ def parse(text: str) -> MetricSpec:
         return MetricSpec(info.name, info, None)
     if not info.cut:
         raise UsageError(f"'{info.name}' takes no cut-off. Write {info.name}.")
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", match[2]):
+    if not re.fullmatch(r"[0-9]+", match[2]) or not (digits := match[2].lstrip("0")):
         raise UsageError(f"the cut-off of '{text}' is not a positive whole number. Write {info.name}@10.")
-    return MetricSpec(f"{info.name}@{int(match[2])}", info, int(match[2]))
+    # Looked at as text first: Python reads no more than 4,300 digits.
+    if len(digits) > len(str(MOST_PLACES)) or int(digits) > MOST_PLACES:
+        raise UsageError(f"the cut-off of '{text}' is too large: the largest is {MOST_PLACES:,}, and no list is longer "
+                         f"than the catalogue. Write {info.name}@10.")  # fmt: skip
+    return MetricSpec(f"{info.name}@{digits}", info, int(digits))
