@@ -22,6 +22,7 @@ Each message says what was seen, what was expected and what to do. ``str(error)`
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -178,13 +179,21 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if name in names:
         return f" There is one that reads '{name}', of another type: text where numbers are expected, or the reverse."
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    if near:
-        return f" Did you mean '{near[0]}'?"
+    folded = {each.casefold(): each for each in reversed(names)}
+    for key in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6):
+        near = folded[key]
+        if _as_seen(near) == _as_seen(name):  # "Did you mean 'x'?" of an x that reads the same helps nobody
+            return f" There is one that looks the same: it is written {near!a}, and this one {name!a}."
+        return f" Did you mean '{near}'?"
     if not names:
         return " There are none."
     shown = ", ".join(names[:30]) + (f", and {len(names) - 30} more" if len(names) > 30 else "")
     return f" Known: {shown}."
+
+
+def _as_seen(name: str) -> str:
+    """What of a name can be seen: composed letters, ordinary blanks, nothing invisible."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", name) if sign.isprintable()).rstrip()
 
 
 def first_line(error: BaseException) -> str:
