@@ -157,3 +157,20 @@ def test_an_effect_that_a_few_users_move_by_over_one_standard_error_blocks_where
     assert row["cap"] == 110 and row["moved_se"] == pytest.approx(3 * (4000 - 110) / 5000 / error)
     assert 1 < row["moved_se"] < 2 and row["held_by_one"] < 0.01 and min(row["p_value"], row["p_value_cut"]) > 0.05
     assert told.status == status
+
+
+# Of 2n units n ± d stand in the arms: z² = 4d² / 2n, so that z = 2d / √(2n); p is two-sided, from a table of the normal
+# distribution. 2 × 657 / 500 = 2.628, p = .0085889, 1 / p = 116.4; 2 × 131 / 100 = 2.62, p = .0087930, 1 / p = 113.7;
+# z = 2: p = .0455003, 1 / p = 21.98; z = 3.28: p = .0010381, 1 / p = 963.3; z = 1.96: p = .0499958, 1 / p = 20.002.
+@pytest.mark.parametrize(
+    ("n", "d", "p", "often"),
+    [(125_000, 657, "0.0086", 116), (5_000, 131, "0.0088", 114), (5_000, 100, "0.046", 22), (5_000, 164, "0.001", 963),
+     (5_000, 98, "0.05", 20)],
+)  # fmt: skip
+def test_how_often_chance_makes_such_a_ratio_is_one_over_p(n: int, d: int, p: str, often: int) -> None:
+    found = guard(Sums.of_rows(cells(n + d, n - d), arms=list(SHARES)), "sample_ratio")
+    assert found.status == "look"
+    assert found.finding == (
+        f"old {n + d:,}, new {n - d:,} units, planned 50%, 50%: p = {p}: chance makes one in {often} experiments as "
+        "uneven; only below 0.001 is it beyond chance."
+    )
