@@ -93,6 +93,12 @@ def test_a_quote_that_is_never_closed(csv) -> None:
         read(csv('user,item\n1,"2\n1,3\n'))
 
 
+@pytest.mark.parametrize("text", ["user,item, user\n1,2,3\n", " user ,user,item\n1,2,3\n", "user,user \n1,2\n"])
+def test_two_columns_of_one_name_but_for_blanks(csv, text: str) -> None:
+    with pytest.raises(DataError, match=r"two columns are named 'user'.*Rename one"):
+        read(csv(text))
+
+
 def test_two_columns_of_one_name(csv) -> None:
     with pytest.raises(DataError, match="two columns are named 'user'"):
         read(csv("user,user,item\n1,2,3\n"))

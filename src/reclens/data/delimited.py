@@ -92,10 +92,10 @@ def read_delimited(
         frame.columns = [f"column_{place}" for place in range(1, frame.width + 1)]
     if header is None:
         refuse_header_of_values(frame, source, wanted=wanted)
-    twice = next((name for name in frame.columns if re.search(r"_duplicated_\d+$", name)), None)
+    bare = [re.sub(r"_duplicated_[0-9]+$", "", name).strip() if named else name for name in frame.columns]
+    twice = next((name for place, name in enumerate(bare) if name in bare[:place]), None)
     if twice is not None:
-        raise DataError(f"two columns are named '{re.sub(r'_duplicated_[0-9]+$', '', twice)}'", source=source,
-                        fix="Rename one of them in the file.")  # fmt: skip
+        raise DataError(f"two columns are named '{twice}'", source=source, fix="Rename one of them in the file.")
     frame = frame.rename(str.strip) if named else frame
     blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     return frame.filter(~blank) if blank.any() else frame
