@@ -98,7 +98,7 @@ def test_wishes_and_popularity_make_the_score() -> None:
             "popularity (1 users)": 0.05,
         }
     )
-    assert why.sentence.startswith("b meets tags includes camping (1), the wish price low (0.3)")
+    assert why.sentence.startswith("Beta tent meets tags includes camping (1), the wish price low (0.3)")
     against = shop(require=["tags includes camping", "price <= 60", "brand = Nord"]).explain(1, "a")
     assert dict(against.reasons) == pytest.approx(
         {"tags includes camping": 1 / 3, "brand = Nord": 1 / 3, "not: price <= 60": -2 / 3}
