@@ -89,8 +89,13 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "report": ({"evaluations": ["e1", "e2"]}, {"--title": FREE}),
     "fit": ({"model": "popular", **_DATA, "--name": "new"}, {**NEW, "--split": Wrong(("nosuch",), {"--data": ...})}),
     "recommend": (
-        {"model": "m"}, {"--k": COUNT, "--seen": FREE, "--explain": FREE, "--user": NAME},
+        {"model": "m"},
+        {"--k": COUNT, "--seen": FREE, "--explain": FREE, "--user": NAME, "--exclude": ABSENT, "--candidates": ABSENT,
+         "--history-mode": Wrong(NAME.values, {"--history": "train.csv"}), "--cold-users": NAME,
+         "--column": Wrong(COLUMNS.values, {"--exclude": "train.csv"}),
+         "--read": Wrong(READ.values, {"--exclude": "train.csv"})},
     ),
+    "similar": ({"item": ["1", "2"], "--model": "m"}, {"item": NAME}),
     "predict": (
         {"model": "rated", "--pairs": "truth.csv"},
         {"--split": Wrong(("nosuch",), {"--pairs": ...}), "--pairs": ABSENT, "--fallback": NAME, "--clip": FREE},

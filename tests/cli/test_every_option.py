@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "demo", "run", "evaluate", "compare", "report", "fit", "recommend", "predict", "evaluate-predictions",
-    "evaluate-requests", "tune",
+    "demo", "run", "evaluate", "compare", "report", "fit", "recommend", "similar", "predict",
+    "evaluate-predictions", "evaluate-requests", "tune",
     "dashboard", "doctor", "data info", "data split", "data fetch", "data sql", "data convert", "models list",
     "models show", "pipeline rerankers", "pipeline fit", "pipeline recommend", "pipeline trace", "pipeline evaluate",
     "pipeline diagram", "knowledge ask", "knowledge relax", "knowledge critique", "knowledge columns",

@@ -1,20 +1,26 @@
-"""``reclens models``, ``reclens fit``, ``reclens recommend``."""
+"""``reclens models``, ``reclens fit``, ``reclens recommend``, ``reclens similar``."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, Reading, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
-from reclens.errors import UsageError
+from reclens.errors import DataError, UnknownNameError, UsageError
 
-__all__ = ["app", "fit", "list_models", "recommend", "show"]
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reclens.data.split import Split
+    from reclens.models import Recommender
+
+__all__ = ["app", "fit", "list_models", "recommend", "show", "similar"]
 
 app = typer.Typer(help="The recommenders.", no_args_is_help=True)
 
@@ -105,6 +111,7 @@ def fit(
     say(f"kept in {path}", quiet=quiet)
 
 
+@reads(attributes=False, exclude="exclude", candidates="candidates", history="history")
 def recommend(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="Name of a fitted model in the workspace.")],
@@ -121,6 +128,27 @@ def recommend(
             "task of --split asks, and not without one.",
         ),
     ] = None,
+    exclude: Annotated[
+        str | None, typer.Option("--exclude", help="Items to leave out: item_id, and user_id where they differ.")
+    ] = None,
+    candidates: Annotated[
+        str | None, typer.Option("--candidates", help="The only items that may be shown: item_id, and user_id if any.")
+    ] = None,
+    history: Annotated[
+        str | None, typer.Option("--history", help="What users did since the fit: user_id, item_id. To its users.")
+    ] = None,
+    history_mode: Annotated[
+        str, typer.Option("--history-mode", help="What --history does to the training data of a user: add or replace.")
+    ] = "add",
+    cold_users: Annotated[
+        str,
+        typer.Option(
+            "--cold-users",
+            help="What users get of whom the model knows nothing: popular, or none for "
+            "no list. Given, --user may name users who are not known.",
+        ),
+    ] = "popular",
+    reading: Reading = NOTHING,
     explain: Annotated[bool, typer.Option("--explain", help="Say why, in words, for each item.")] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -134,11 +162,11 @@ def recommend(
       reclens recommend ease --user 42 --explain
 
       reclens recommend ease -k 100 --out ease.run
+
+      reclens recommend ease --history today.csv --exclude sold-out.csv
     """
-    from reclens.cli.given import known_id
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
     from reclens.data.trec import write_run
-    from reclens.schema import USER
     from reclens.workspace import Workspace
 
     to_run = out is not None and out.suffix in (".run", ".trec")
@@ -149,28 +177,141 @@ def recommend(
         place.expect_free("run", keep)
     fitted = place.load("model", model)
     made = None if split is None else place.load("split", split)
-    known = [fitted.users_.ids, *([made.fold_in[USER]] if made is not None and made.fold_in is not None else [])]
-    wanted: Any = [known_id("user", each, *known, needed=fitted.personal) for each in user] if user else None
+    if not fitted.personal:
+        refuse_unused(ctx, f"with '{model}', which serves every user alike", "cold_users")
+    files = {"exclude": exclude, "candidates": candidates, "history": history}
+    told, limits, rules = _told_and_limits(ctx, fitted, files, made, reading)
+    strangers = not fitted.personal or (_is_typed(ctx, "cold_users") and not explain)
+    wanted = _wanted(user, fitted.users_.ids, told, strangers=strangers)
     if made is not None:
         wanted = wanted or made.test_users
     exclude_seen = not seen if seen is not None else made is None or made.exclude_seen
-    told = None if made is None else made.fold_in
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "models", quiet=quiet)
-        lists = fitted.recommend(wanted, k=k, exclude_seen=exclude_seen, history=told, progress=progress)
+        lists = fitted.recommend(wanted, k=k, exclude_seen=exclude_seen, history=told, history_mode=history_mode,
+                                 cold_users=cold_users, progress=progress, **limits)  # fmt: skip
     if keep:
         say(f"kept in {place.save(lists, keep)}", quiet=quiet)
-    for rule in lists.card["rules"]:
+    for rule in (*rules, *lists.card["rules"]):
         say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
     if out is not None and to_run:
         write_run(lists, out)
         return
     rows = lists.to_dicts()
     if explain:
-        rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"], history=told).sentence} for row in rows]
+        how = {"history": told, "history_mode": history_mode}
+        rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"], **how).sentence} for row in rows]
     if not keep or user or out is not None:
         columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]
         emit(table_of(f"{lists.name}, top {k}", rows, columns=columns), format=format, out=out)
+
+
+def similar(
+    item: Annotated[list[str], typer.Argument(help="Item ids.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="Name of a fitted model in the workspace.")],
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many for each item.")] = 10,
+    workspace: WorkspaceOption = Path("workspace"),
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Show the items that are most like given items, in what a fitted model learned.
+
+    Example:
+      reclens similar 50 172 --model ease -k 5
+    """
+    from reclens.cli.given import known_id
+    from reclens.cli.shared import emit, say, table_of
+    from reclens.workspace import Workspace
+
+    fitted = Workspace(workspace).load("model", model)
+    seeds = [known_id("item", each, fitted.items_.ids) for each in item]
+    found = fitted.similar_items(seeds, k=k)
+    alone = [str(seed) for seed in dict.fromkeys(seeds) if seed not in set(found["seed_item"])]
+    if alone:
+        say(f"items without a similar one: {', '.join(alone)}", quiet=quiet)
+    shown = table_of(f"Similar items by {model}, top {k}", found.to_dicts(), columns=found.columns)
+    emit(shown, format=format, out=out)
+
+
+def _told_and_limits(
+    ctx: typer.Context, fitted: Recommender, files: dict[str, str | None], made: Split | None, reading: Reading
+) -> tuple[pl.DataFrame | None, dict[str, pl.DataFrame], list[dict[str, Any]]]:
+    """The histories of a request, its ``exclude`` and ``candidates``, and the rules by which the files were read.
+
+    Raises:
+        UsageError: If an option would not be used.
+        UnknownNameError: If a column is named that is not read: a slip in ``user_id`` would make the items of some
+            users those of everybody.
+    """
+    from reclens.cli.reading import load_truth
+    from reclens.schema import ITEM, USER
+
+    given = {table: path for table, path in files.items() if path is not None}
+    if "history" not in given:
+        refuse_unused(ctx, "without --history", "history_mode")
+    elif made is not None and made.fold_in is not None:
+        refuse_unused(ctx, "with this --split, which holds the histories of its test users", "history")
+    if not given:
+        reading.refuse_all("no file is read without --exclude, --candidates or --history")
+    frames: dict[str, pl.DataFrame] = {}
+    rules: list[dict[str, Any]] = []
+    for table, path in given.items():
+        columns = reading.of(table).get("columns", {})
+        for name in columns:
+            if name not in (USER, ITEM):
+                raise UnknownNameError(f"column of --{table}", name, (USER, ITEM))
+        frame, applied, _ = load_truth(path, reading, table=table, by_user=table == "history")
+        frame = frame.select(
+            name for name in (USER, ITEM) if name in frame.columns and columns.get(name, name) is not None
+        )
+        frames[table] = _in_kind(frame, path, fitted, newcomers="history" in given)
+        rules += [{**rule, "rule": f"{table}: {rule['rule']}"} for rule in applied]
+    told = frames.pop("history", None)
+    return told if made is None or told is not None else made.fold_in, frames, rules
+
+
+def _in_kind(frame: pl.DataFrame, path: str, fitted: Recommender, *, newcomers: bool) -> pl.DataFrame:
+    """Ids in the type of those that the model knows: a file of some may hold whole numbers where others are text.
+
+    Args:
+        frame: The rows.
+        path: The file that they come from.
+        fitted: The model.
+        newcomers: Whether users may come from a history; these may be called as they like.
+
+    Raises:
+        DataError: If they are text where the model knows whole numbers, so that none can match.
+    """
+    from reclens.schema import ITEM, USER
+
+    for name, whole in ((ITEM, fitted.items_.is_integer), (USER, fitted.users_.is_integer)):
+        if name not in frame.columns or frame[name].dtype.is_integer() == whole:
+            continue
+        if not whole:
+            frame = frame.with_columns(frame[name].cast(str))
+        elif name == ITEM or not newcomers:
+            raise DataError("ids are text, and those of the model are whole numbers, so that none can match",
+                            source=path, column=name, fix="Fit the model with --ids text.")  # fmt: skip
+    return frame
+
+
+def _wanted(typed: list[str] | None, users: pl.Series, told: pl.DataFrame | None, *, strangers: bool) -> Any:
+    """The users who were typed, in the type of those who are known; None where nobody was."""
+    from reclens.cli.given import known_id
+    from reclens.schema import USER
+
+    if not typed:
+        return None
+    known = [users] if told is None else [users, told[USER]]
+    # A column has one type: with a history of users who are called by text, it is they who can be asked for.
+    known = known[1:] if known[-1].dtype != users.dtype else known
+    return [known_id("user", each, *known, needed=not strangers) for each in typed]
+
+
+def _is_typed(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _value(text: str) -> Any:

@@ -258,8 +258,16 @@ def load_lists(path: str, reading: Reading, *, name: str | None, place: Workspac
     return replace(found, table=ids_as(found.table, reading.ids))
 
 
-def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl.DataFrame, list[dict[str, Any]], bool]:
-    """Read held-out interactions; a file that ends in ``.qrels`` is of TREC.
+def load_truth(
+    path: str, reading: Reading, *, table: str = "truth", by_user: bool = True
+) -> tuple[pl.DataFrame, list[dict[str, Any]], bool]:
+    """Read held-out interactions, or other pairs of a user and an item; a file that ends in ``.qrels`` is of TREC.
+
+    Args:
+        path: The file.
+        reading: How it is read.
+        table: What it is called.
+        by_user: Whether it has to have users; the items may be for everybody otherwise.
 
     Returns:
         The rows, the rules that were applied to them, and whether they are graded.
@@ -267,7 +275,7 @@ def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl
     from reclens.data.ids import ids_as
     from reclens.schema import ITEM, USER
 
-    how = reading.of(table)
+    how, needed = reading.of(table), (USER, ITEM) if by_user else (ITEM,)
     with translated(reading.words, reading.prefix(table)):
         if reading.kind(table) == "trec":
             from reclens.data.trec import read_qrels
@@ -276,7 +284,7 @@ def load_truth(path: str, reading: Reading, *, table: str = "truth") -> tuple[pl
         else:
             from reclens.data.tables import read_table_and_rules
 
-            rows, rules, graded = *read_table_and_rules(path, required=(USER, ITEM), **how), False
+            rows, rules, graded = *read_table_and_rules(path, required=needed, **how), False
     return ids_as(rows, reading.ids), rules, graded
 
 
