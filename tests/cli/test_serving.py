@@ -198,6 +198,7 @@ def test_similar_items_by_hand(asked, typed, folder: Path) -> None:
     rows = asked("similar 10 20 10 --model item_knn -k 2")
     assert [(row["seed_item"], row["item_id"], row["rank"]) for row in rows] == [(10, 11, 1), (10, 15, 2)]
     assert [row["score"] for row in rows] == pytest.approx([3**-0.5, 0.5], rel=1e-6)
+    assert [row["item_id"] for row in asked("similar 10 --model item_knn -k 1")] == [11]
     said = typed("similar", "10", "20", "-m", "item_knn", cwd=folder)
     assert said.status == 0 and "items without a similar one: 20" in said.stderr
     model: Any = Workspace(folder / "workspace").load("model", "ease")
