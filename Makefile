@@ -14,16 +14,28 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test browser lint format types layers docs reference lock clean
+.PHONY: help demo test test-torch test-stores test-airflow test-spark test-all browser lint format types layers docs reference lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.core  ## install, then compare six recommenders on synthetic data: a table and an HTML report
 	$(RUN)/reclens demo $(ARGS)
 
 test: $(VENV)/.test browser  ## install, then run every test in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one)
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# The targets of what needs an environment of its own. Each says so while it has no tests.
+test-torch test-stores test-airflow test-spark:
+	@echo "make $@: no tests yet"
+
+test-torch:  ## tests of the models that need PyTorch
+test-stores:  ## tests against vector stores and PostgreSQL
+test-airflow:  ## tests of the Airflow DAGs
+test-spark:  ## tests on a JVM Spark
+
+test-all:  ## everything that has to hold before a change lands: lint, types, layers, docs, then every test
+	@bash scripts/test_all.sh
 
 browser:
 	@sh scripts/ensure_browser.sh
@@ -63,7 +75,7 @@ lock: $(VENV)/.uv  ## write requirements/*.txt anew from pyproject.toml (UPGRADE
 		echo "lock: requirements/$$name.txt"; \
 		$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
-			$$sources --output-file requirements/$$name.txt || exit 1; \
+			$$sources -c requirements/constraints.in --output-file requirements/$$name.txt || exit 1; \
 	done
 
 clean:  ## remove what make made, the environment too
