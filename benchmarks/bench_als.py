@@ -34,8 +34,8 @@ def main() -> None:
     import polars as pl
 
     from reclens.data import filters, split
-    from reclens.data.movielens import read_movielens
-    from reclens.evaluate import evaluate
+    from reclens.data.read.movielens import read_movielens
+    from reclens.evaluation import evaluate
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="a MovieLens zip")

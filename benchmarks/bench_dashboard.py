@@ -53,7 +53,7 @@ def make_workspace(folder: Path, runs: int) -> None:
     from reclens.data import segments
     from reclens.data import split as splits
     from reclens.data.synthetic import synthetic_movielens
-    from reclens.evaluate import compare, evaluate
+    from reclens.evaluation import compare, evaluate
     from reclens.workspace import Workspace
 
     data = synthetic_movielens(n_users=6_040, n_items=3_706, n_ratings=1_000_209, rng=0)

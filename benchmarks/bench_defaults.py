@@ -32,7 +32,7 @@ def splits(movielens: Path, retail: Path) -> dict[str, Any]:
     """The splits by title."""
     from reclens import read
     from reclens.data.filters import k_core, min_rating
-    from reclens.data.movielens import read_movielens
+    from reclens.data.read.movielens import read_movielens
     from reclens.data.split import by_time, last_n, random
 
     films = k_core(min_rating(read_movielens(movielens), 3), users=10, items=10)
@@ -47,7 +47,7 @@ def splits(movielens: Path, retail: Path) -> dict[str, Any]:
 
 def measured(split: Any, model: Any) -> str:
     """NDCG@10 and its interval."""
-    from reclens.evaluate import evaluate
+    from reclens.evaluation import evaluate
 
     lists = model.fit(split.train).recommend(split.test_users, k=10)
     found = evaluate(lists, split.test, train=split.train, metrics=["ndcg@10"])["ndcg@10"].overall

@@ -25,7 +25,7 @@ PEERS = ("implicit", "similaripy")
 def main() -> None:
     import numpy as np
 
-    from reclens.data.movielens import read_movielens
+    from reclens.data.read.movielens import read_movielens
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="a MovieLens zip")

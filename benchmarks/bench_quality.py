@@ -141,7 +141,7 @@ class Steps:
 def protocol(file: Path) -> tuple[str, Any]:
     """The name of the protocol of a data set, and the data set as it asks for."""
     from reclens.data.filters import k_core, min_rating
-    from reclens.data.movielens import read_movielens
+    from reclens.data.read.movielens import read_movielens
 
     data = read_movielens(file)
     if file.stem == "ml-100k":
@@ -152,7 +152,7 @@ def protocol(file: Path) -> tuple[str, Any]:
 def validated(split: Any, row: Row, setting: dict[str, Any]) -> float:
     """NDCG@10 on the validation part of a model that knows the training part alone."""
     from reclens import models
-    from reclens.evaluate import evaluate
+    from reclens.evaluation import evaluate
 
     lists = models.get(row.model)(**setting).fit(split.train).recommend(split.validation_users, k=10)
     found = evaluate(lists, split.validation, train=split.train, metrics=["ndcg@10"], replicates=0)
@@ -164,7 +164,7 @@ def tested(split: Any, row: Row, setting: dict[str, Any]) -> dict[str, Any]:
     import polars as pl
 
     from reclens import models
-    from reclens.evaluate import evaluate
+    from reclens.evaluation import evaluate
 
     keys = ["user_id", "item_id"]
     room = split.validation["user_id"].value_counts()["count"].max()

@@ -30,7 +30,7 @@ from bench_knn_large import draw
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, chunk_ranges, quiet
-from reclens.models._co_occurrence import co_occurrence
+from reclens.models._core.co_occurrence import co_occurrence
 
 PENALTIES = [(3.0, 300.0), (0.5, 20.0)]
 DEPARTMENTS = 60

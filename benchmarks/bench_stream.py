@@ -22,7 +22,7 @@ import harness
 WORKER = """
 import json, resource, sys, time
 import polars as pl
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 folder = sys.argv[1]
 truth = pl.read_parquet(folder + "/truth.parquet")
 started, worked = time.perf_counter(), time.process_time()

@@ -2,7 +2,7 @@
 
     python benchmarks/rates_arm_level.py --seeds 1000:3000
 
-``SIMULATED_COVERAGE`` in ``reclens.stats.arm_level`` holds the least coverage of each number of rows.
+``SIMULATED_COVERAGE`` in ``reclens.experiment.aggregate.arm_level`` holds the least coverage of each number of rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from rates import Cell, main
 
-from reclens.stats.arm_level import ARM_STATISTICS, ArmCounts, compare_arm_statistics
+from reclens.experiment.aggregate.arm_level import ARM_STATISTICS, ArmCounts, compare_arm_statistics
 
 ITEMS, SHOWN = 400, 4
 ROWS = (0.3, 1, 3, 10, 30)

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from rates import Cell, main
 
-from reclens.evaluate import evaluate_predictions
+from reclens.evaluation import evaluate_predictions
 
 METRICS = ("rmse", "mae", "user_rmse", "user_mae")
 

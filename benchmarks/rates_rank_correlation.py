@@ -18,7 +18,7 @@ import numpy as np
 from rates import Cell, main
 from scipy import stats
 
-from reclens.experiment.correlation import kendall, spearman
+from reclens.lab.correlation import kendall, spearman
 
 PAIRS = {"normal": (6, 14, 30, 50, 100, 300), "t of 3 degrees": (14, 50, 100, 300)}
 """Other kinds have 14."""

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import rates
 
-from reclens.experiment.tally import Counted, Tally
+from reclens.experiment.aggregate.tally import Counted, Tally
 
 
 def tested(share: np.ndarray, faulty: np.ndarray, new: np.ndarray) -> Mapping[str, float]:

@@ -13,8 +13,8 @@ import numpy as np
 from rates import Cell, main
 
 from reclens.experiment import Plan
-from reclens.experiment.read import read_sums
-from reclens.experiment.sums import Sums
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.analysis.readout import read_sums
 from reclens.stats.score import ScorePivot, pivot_of
 
 Z = 1.959964

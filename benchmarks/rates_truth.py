@@ -17,12 +17,13 @@ from functools import cache, partial
 import numpy as np
 from rates import Cell, main
 
-from reclens.experiment.strategies import ModelStrategy
+from reclens.lab.model_strategy import ModelStrategy
 from reclens.stats.estimate import Estimate
+from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import World, draw_world
 from reclens.world.settings import preset
-from reclens.world.simulate import Arm, simulate
+from reclens.world.simulate import simulate
 from reclens.world.strategies import Oracle, Popular, Random
 from reclens.world.truth import learning, lift_over_pairs
 

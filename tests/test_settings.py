@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reclens.errors import UsageError
-from reclens.settings import JobSettings, load_settings, to_toml, validate_settings
+from reclens.job.settings import JobSettings, load_settings, validate_settings
+from reclens.settings import to_toml
 
 
 def test_an_empty_file_is_the_demo(tmp_path: Path) -> None:

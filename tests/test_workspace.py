@@ -15,8 +15,9 @@ import pytest
 from reclens import models
 from reclens.data import split as splits
 from reclens.errors import DataError, UnknownNameError, UsageError, WorkspaceError
-from reclens.evaluate import compare, evaluate
-from reclens.workspace import Workspace, write_bytes, write_text
+from reclens.evaluation import compare, evaluate
+from reclens.files import write_bytes, write_text
+from reclens.workspace import Workspace
 
 
 @pytest.fixture

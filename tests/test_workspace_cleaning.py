@@ -17,14 +17,15 @@ import polars as pl
 import pytest
 
 from reclens import drafts
-from reclens.cli.job import run_job
 from reclens.cli.main import main
 from reclens.data.dataset import Dataset
 from reclens.data.synthetic import synthetic_movielens
 from reclens.drafts import Swept, draft_file, draft_folder, sweep
 from reclens.errors import NameTakenError, UnknownNameError, WorkspaceError
-from reclens.settings import validate_settings
-from reclens.workspace import Removed, Workspace, trash, write_text
+from reclens.files import write_text
+from reclens.job.run import run_job
+from reclens.job.settings import validate_settings
+from reclens.workspace import Removed, Workspace, trash
 from reclens.workspace.trash import outdated
 
 NOW = datetime(2026, 5, 20, tzinfo=UTC)

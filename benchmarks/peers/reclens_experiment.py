@@ -12,9 +12,9 @@ import polars as pl
 from harness import serve
 
 from reclens.experiment import Plan
-from reclens.experiment.effects import effects_of
-from reclens.experiment.gather import gather
-from reclens.experiment.look import look_of
+from reclens.experiment.aggregate.gather import gather
+from reclens.experiment.analysis.effects import effects_of
+from reclens.experiment.analysis.interim import look_of
 from reclens.stats.aa import aa_tests
 
 folder, metrics = Path(sys.argv[1]), int(sys.argv[2])

@@ -14,7 +14,7 @@ from harness import serve
 from reclens import models
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, quiet
-from reclens.models._pairs import count_pairs
+from reclens.models._core.co_counts import count_pairs
 
 pairs = np.load(sys.argv[1])
 frame = pl.DataFrame({"user_id": pairs["users"], "item_id": pairs["items"].astype(np.int64)})

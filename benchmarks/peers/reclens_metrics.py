@@ -12,7 +12,7 @@ import polars as pl
 from harness import serve
 
 from reclens.data.dataset import Dataset
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 
 folder = Path(sys.argv[1])
 lists, truth = (pl.read_parquet(folder / f"{name}.parquet") for name in ("lists", "truth"))

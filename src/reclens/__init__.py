@@ -11,11 +11,12 @@ The map of the package. Each name is loaded when it is first used, so that ``imp
 
 ========================  =============================================================================================
 Bring data                ``read``, ``read_mind``, ``read_movielens``, ``read_open_bandit``,
-                          ``read_recommendations``, ``synthetic_movielens``, ``Dataset``, ``Recommendations``
-Prepare it                ``filters``, ``split``, ``segments``
+                          ``read_recommendations``, ``read_table``, ``synthetic_movielens``, ``Dataset``,
+                          ``Recommendations``
+Prepare it                ``profile``, ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``Pipeline``, ``load_model``
 Measure                   ``metrics``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``, ``compare``,
-                          ``tune``, ``Evaluation``, ``Comparison``, ``Estimate``
+                          ``tune``, ``tune_weights``, ``Evaluation``, ``Comparison``, ``Estimate``
 Experiment                ``experiment`` (plan, assign, read, decide), ``world`` (users whose behaviour is known)
 Show and keep             ``report``, ``Workspace``
 When something is wrong   ``errors``
@@ -30,13 +31,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from reclens import errors, experiment, metrics, models, report, world
     from reclens.data import filters, segments, split
-    from reclens.data.bandit import read_open_bandit
     from reclens.data.dataset import Dataset
-    from reclens.data.mind import read_mind
-    from reclens.data.movielens import read_movielens
+    from reclens.data.profile import profile
+    from reclens.data.read.bandit import read_open_bandit
+    from reclens.data.read.mind import read_mind
+    from reclens.data.read.movielens import read_movielens
+    from reclens.data.read.tables import read, read_recommendations, read_table
     from reclens.data.synthetic import synthetic_movielens
-    from reclens.data.tables import read, read_recommendations
-    from reclens.evaluate import (
+    from reclens.evaluation import (
         Comparison,
         Estimate,
         Evaluation,
@@ -44,11 +46,11 @@ if TYPE_CHECKING:
         evaluate,
         evaluate_predictions,
         evaluate_requests,
-        tune,
     )
-    from reclens.models._saving import load_any_model as load_model
+    from reclens.models._core.loading import load_any_model as load_model
     from reclens.pipeline import Pipeline
     from reclens.schema import Recommendations
+    from reclens.tuning import tune, tune_weights
     from reclens.workspace import Workspace
 
 __version__ = "0.1.0"
@@ -71,47 +73,53 @@ __all__ = [
     "load_model",
     "metrics",
     "models",
+    "profile",
     "read",
     "read_mind",
     "read_movielens",
     "read_open_bandit",
     "read_recommendations",
+    "read_table",
     "report",
     "segments",
     "split",
     "synthetic_movielens",
     "tune",
+    "tune_weights",
     "world",
 ]
 
 _HOMES: Final = {
-    "Comparison": "reclens.evaluate:Comparison",
+    "Comparison": "reclens.evaluation:Comparison",
     "Dataset": "reclens.data.dataset:Dataset",
-    "Estimate": "reclens.evaluate:Estimate",
-    "Evaluation": "reclens.evaluate:Evaluation",
+    "Estimate": "reclens.evaluation:Estimate",
+    "Evaluation": "reclens.evaluation:Evaluation",
     "Pipeline": "reclens.pipeline:Pipeline",
     "Recommendations": "reclens.schema:Recommendations",
     "Workspace": "reclens.workspace:Workspace",
-    "compare": "reclens.evaluate:compare",
+    "compare": "reclens.evaluation:compare",
     "errors": "reclens.errors",
-    "evaluate": "reclens.evaluate",  # the room itself, which can be called: see reclens._callable
-    "evaluate_predictions": "reclens.evaluate:evaluate_predictions",
-    "evaluate_requests": "reclens.evaluate:evaluate_requests",
+    "evaluate": "reclens.evaluation:evaluate",
+    "evaluate_predictions": "reclens.evaluation:evaluate_predictions",
+    "evaluate_requests": "reclens.evaluation:evaluate_requests",
     "experiment": "reclens.experiment",
     "filters": "reclens.data.filters",
-    "load_model": "reclens.models._saving:load_any_model",
+    "load_model": "reclens.models._core.loading:load_any_model",
     "metrics": "reclens.metrics",
     "models": "reclens.models",
-    "read": "reclens.data.tables:read",
-    "read_mind": "reclens.data.mind:read_mind",
-    "read_movielens": "reclens.data.movielens:read_movielens",
-    "read_open_bandit": "reclens.data.bandit:read_open_bandit",
-    "read_recommendations": "reclens.data.tables:read_recommendations",
+    "profile": "reclens.data.profile:profile",
+    "read": "reclens.data.read.tables:read",
+    "read_mind": "reclens.data.read.mind:read_mind",
+    "read_movielens": "reclens.data.read.movielens:read_movielens",
+    "read_open_bandit": "reclens.data.read.bandit:read_open_bandit",
+    "read_recommendations": "reclens.data.read.tables:read_recommendations",
+    "read_table": "reclens.data.read.tables:read_table",
     "report": "reclens.report",
     "segments": "reclens.data.segments",
     "split": "reclens.data.split",
     "synthetic_movielens": "reclens.data.synthetic:synthetic_movielens",
-    "tune": "reclens.evaluate:tune",
+    "tune": "reclens.tuning:tune",
+    "tune_weights": "reclens.tuning:tune_weights",
     "world": "reclens.world",
 }
 """Where each public name lives: ``module`` or ``module:attribute``."""

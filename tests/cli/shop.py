@@ -81,8 +81,8 @@ def keep(folder: Path) -> None:
     """Fill the workspace."""
     from reclens import models
     from reclens.data import split
-    from reclens.data.tables import read
-    from reclens.evaluate import evaluate
+    from reclens.data.read.tables import read
+    from reclens.evaluation import evaluate
     from reclens.pipeline import Pipeline
     from reclens.workspace import Workspace
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from reclens.cli import ending, shared
 from reclens.errors import UsageError
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 from reclens.workspace import Workspace
 
 ODD = ["-1", "0", "nan", "inf", "1e308", "99999999999999999999", "x" * 300, "/", ".", "..", "folder", "events.csv",

@@ -13,16 +13,11 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from reclens.experiment.plan import Plan
-from reclens.experiment.simulation import SimulationSettings
-from reclens.settings import (
-    JobSettings,
-    PipelineSettings,
-    SegmentSettings,
-    TuneSettings,
-    WeightsSettings,
-    write_toml,
-)
+from reclens.experiment.plan.plan import Plan
+from reclens.job.settings import JobSettings, SegmentSettings, TuneSettings, WeightsSettings
+from reclens.lab.simulation import SimulationSettings
+from reclens.pipeline.settings import PipelineSettings
+from reclens.settings import write_toml
 
 NOSUCH = {"nosuch": "nosuch"}
 """Of a wrong kind for a value, and with an unknown key for a section."""

@@ -31,6 +31,7 @@ def test_no_command_and_no_option_is_missing_from_the_table(option_table) -> Non
     found = {path: [*arguments, *options] for path, arguments, options in option_table.commands()}
     assert set(found) == set(COMMANDS) == set(option_table.COMMANDS)
     for path, names in found.items():
+        assert len(names) == len(set(names)), f"{path} declares an option twice, of which one is never read: {names}"
         special = option_table.COMMANDS[path][1]
         missing = [name for name in names if name not in special and name not in option_table.EVERYWHERE]
         assert not missing, f"{path}: no entry for {missing}"

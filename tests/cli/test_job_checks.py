@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from reclens.cli import job, shared
-from reclens.cli.job_checks import check_job, with_models
-from reclens.settings import validate_settings
+from reclens.cli import shared
+from reclens.job import run as job
+from reclens.job.checks import check_job, with_models
+from reclens.job.settings import validate_settings
 from reclens.workspace import Workspace
 
 

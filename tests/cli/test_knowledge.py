@@ -62,6 +62,6 @@ def test_a_fitted_model_and_its_columns(run, shop, tmp_path: Path) -> None:
     kept = rows(run("knowledge", "ask", "--model", "knowledge", "-f", "json", cwd=tmp_path))
     assert [row["item_id"] for row in kept] == [1, 2]
     assert (
-        "--data, --items would not be used"
+        "--data would not be used with --model, which is fitted already"
         in run("knowledge", "ask", "-m", "knowledge", *shop, cwd=tmp_path, status=2).stderr
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,8 +23,9 @@ def rows_of(found: subprocess.CompletedProcess[str]) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def shop(run, demo) -> Path:
-    folder, _ = demo
+def shop(run, demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pipeline")  # other tests count what the demo leaves
+    shutil.copytree(demo[0], folder, dirs_exist_ok=True)
     (folder / "shop.toml").write_text(TOML)
     assert "kept in" in run("pipeline", "fit", "shop.toml", "--split", "demo", cwd=folder).stderr
     return folder

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reclens.cli import main
-from reclens.cli.asked import in_words_of
+from reclens.data.read.request import in_words_of
 
 TRUTH = "user_id,item_id\n1,8\n2,9\n"
 TRAIN = "user_id,item_id\n1,9\n2,7\n3,8\n"

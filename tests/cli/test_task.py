@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from reclens.cli.job import run_job
 from reclens.engine import quiet
 from reclens.errors import UsageError
-from reclens.settings import load_settings, to_toml, validate_settings
+from reclens.job.run import run_job
+from reclens.job.settings import load_settings, validate_settings
+from reclens.settings import to_toml
 from reclens.workspace import Workspace
 
 USERS, ITEMS = 12, 8

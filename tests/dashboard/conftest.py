@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from reclens.cli.job import run_job
 from reclens.dashboard import LaunchPlan, plan_launch
 from reclens.data.synthetic import synthetic_movielens
-from reclens.settings import validate_settings
+from reclens.job.run import run_job
+from reclens.job.settings import validate_settings
 from reclens.workspace import Workspace
 
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from reclens.data import queries
+from reclens.data.curves import part_of
 from reclens.data.profile import profile
-from reclens.data.shape import part_of
-from reclens.report.shape import profile_table
+from reclens.report.data.profile import profile_table
 from reclens.workspace import Workspace
 
 

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from reclens.experiment import load_plan
-from reclens.experiment.calculator import calculate
+from reclens.experiment.plan.calculator import calculate
 
 
 def words(app) -> str:
@@ -47,7 +47,7 @@ def test_power_and_margins_are_asked_too(open_page) -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [({"mean": "1.5"}, "mean is 1.5, expected a share between 0 and 1"),
-     ({"effect": "0"}, "no number of units finds an effect of 0"),
+     ({"effect": "0"}, "effect is 0, expected more than 0"),
      ({"effect": "9"}, "a share that stays between 0 and 1"),
      ({"kind": "gini"}, "there is no 'gini' here")],
 )  # fmt: skip

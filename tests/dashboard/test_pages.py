@@ -19,13 +19,14 @@ from reclens.dashboard.show import plain, rows_as_csv
 from reclens.dashboard.store import fits, split_of
 from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
-from reclens.evaluate import compare
-from reclens.evaluate.views import crossed
-from reclens.report import charts, gains
-from reclens.report.attention import findings
-from reclens.report.gains import movers_tables
-from reclens.report.page import figure_of
-from reclens.report.tables import leaderboard, segment_table
+from reclens.evaluation import compare
+from reclens.evaluation.views import crossed
+from reclens.report._toolkit import charts
+from reclens.report._toolkit.html import figure_of
+from reclens.report._toolkit.tables import leaderboard, segment_table
+from reclens.report.evaluation import comparison as gains
+from reclens.report.evaluation.comparison import movers_tables
+from reclens.report.evaluation.findings import findings
 from reclens.workspace import Workspace
 
 PATHS = [page.path for page in pages()]

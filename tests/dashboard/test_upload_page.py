@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from reclens.dashboard.bring import Brought, Kept, in_words_of_the_page, keep, measure, possible_metrics, take_back
-from reclens.data.uploads import guess_columns, open_upload
+from reclens.data.read.uploads import guess_columns, open_upload
 from reclens.errors import UsageError, WorkspaceError
-from reclens.evaluate import evaluate
-from reclens.report.tables import leaderboard
+from reclens.evaluation import evaluate
+from reclens.report._toolkit.tables import leaderboard
 from reclens.workspace import Workspace
 
 LISTS = b"user,item,rank\n1,a,1\n1,b,2\n2,a,1\n2,c,2\n3,b,1\n"

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reclens.data.ids import as_integers
-from reclens.data.movielens import read_movielens
-from reclens.data.tables import read
+from reclens.data.read.ids import as_integers
+from reclens.data.read.movielens import read_movielens
+from reclens.data.read.tables import read
 from reclens.errors import DataError, RecLensError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from reclens.data.bandit import read_open_bandit
+from reclens.data.read.bandit import read_open_bandit
 from reclens.errors import DataError, UnknownNameError
 from reclens.schema import TIMESTAMP_TYPE
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from reclens.data.fetch import fetch, fetchable
-from reclens.data.movielens import read_movielens
+from reclens.data.read.fetch import fetch, fetchable
+from reclens.data.read.movielens import read_movielens
 from reclens.errors import DataError, UnknownNameError, UsageError
 
 

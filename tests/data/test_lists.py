@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reclens.data.lists import normalize_recommendations, run_starts
-from reclens.data.tables import read_recommendations
+from reclens.data.read.lists import normalize_recommendations, run_starts
+from reclens.data.read.tables import read_recommendations
 from reclens.errors import DataError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from reclens.data.movielens import read_movielens
+from reclens.data.read.movielens import read_movielens
 from reclens.errors import DataError
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reclens.data.nested import adjacency, unfold
-from reclens.data.tables import read, read_recommendations, read_table
-from reclens.data.uploads import open_upload
+from reclens.data.read.nested import adjacency, unfold
+from reclens.data.read.tables import read, read_recommendations, read_table
+from reclens.data.read.uploads import open_upload
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 
 SUBMISSION = b"customer_id,prediction\n0001,0568 0751 0001\n0002,0751\n0003,\n"
 COLUMNS = {"user_id": "customer_id", "item_id": "prediction"}

@@ -127,7 +127,7 @@ def test_nothing_cannot_be_profiled() -> None:
 def test_the_rows_are_plain_and_complete(small_data: Dataset) -> None:
     from reclens.data.filters import k_core
 
-    found = k_core(small_data).profile()
+    found = profile(k_core(small_data))
     rows = found.to_dicts()
     assert all(list(row) == ["section", "measure", "value", "detail"] for row in rows)
     assert json.loads(json.dumps(rows)) == rows
@@ -142,7 +142,7 @@ def test_the_rows_are_plain_and_complete(small_data: Dataset) -> None:
 
 
 def test_a_profile_cannot_be_changed(small_data: Dataset) -> None:
-    found = small_data.profile()
+    found = profile(small_data)
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.n_users = 3
     with pytest.raises(TypeError):

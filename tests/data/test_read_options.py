@@ -24,13 +24,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reclens.data.attributes import read_attributes
-from reclens.data.delimited import read_delimited
-from reclens.data.ids import as_integers
 from reclens.data.profile import _ties
-from reclens.data.recbole import read_recbole
-from reclens.data.sources import load
-from reclens.data.tables import read, read_recommendations, read_table
+from reclens.data.read.attributes import read_attributes
+from reclens.data.read.delimited import read_delimited
+from reclens.data.read.ids import as_integers
+from reclens.data.read.recbole import read_recbole
+from reclens.data.read.sources import load
+from reclens.data.read.tables import read, read_recommendations, read_table
 from reclens.errors import DataError, UsageError
 
 TABLE = b"user,item\n1,a\n2,b\n"

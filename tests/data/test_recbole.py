@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reclens.data.dataset import Dataset
-from reclens.data.movielens import read_movielens
-from reclens.data.recbole import read_recbole, write_recbole
-from reclens.data.tables import read
+from reclens.data.read.movielens import read_movielens
+from reclens.data.read.recbole import read_recbole, write_recbole
+from reclens.data.read.tables import read
 from reclens.errors import DataError, UsageError
 
 INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n186\t302\t3\t891717742\n"

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from reclens.data.read.tables import read
 from reclens.data.split import Split, given, random
 from reclens.data.synthetic import synthetic_movielens
-from reclens.data.tables import read
 from reclens.errors import DataError, UnmatchedIdsError, UsageError
 from reclens.workspace import Workspace
 

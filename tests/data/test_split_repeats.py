@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 import reclens as rl
 from reclens.data import queries
 from reclens.data.dataset import Dataset
+from reclens.data.profile import profile
 from reclens.data.split import Split, by_time, by_user, check_leaks, last_n, random, rolling
 from reclens.errors import DataError, LeakError, UnknownNameError
-from reclens.models._weights import WeightsWarning
+from reclens.models._core.weights import WeightsWarning
 from reclens.workspace import Workspace
 
 Row = tuple[str, str, int]
@@ -320,7 +321,7 @@ def test_models_see_pairs_and_the_log_keeps_events() -> None:
 
 def test_the_profile_segments_and_sql_count_events() -> None:
     data = read_log(SHOP)
-    found = data.profile()
+    found = profile(data)
     assert (found.n_interactions, found.duplicates, found.density) == (7, 2, 5 / 8)
     assert found.users.mean == 3.5
     assert [(each.problem, each.rows) for each in found.problems if each.problem == "repeated pairs"] == [
@@ -353,7 +354,7 @@ def test_filters_leave_the_log_whole_for_what_is_kept() -> None:
 
 
 def test_recbole_files_hold_every_event(tmp_path: Path) -> None:
-    from reclens.data.recbole import read_recbole, write_recbole
+    from reclens.data.read.recbole import read_recbole, write_recbole
 
     write_recbole(read_log(SHOP), tmp_path)
     again = read_recbole(tmp_path)

@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from reclens.data.tables import read, read_recommendations, read_table
+from reclens.data.read.tables import read, read_recommendations, read_table
 from reclens.errors import DataError, UnknownNameError, UsageError
 
 ROWS = [("u1", "a", 5.0, 1_000_000_000), ("u1", "b", 3.5, 1_000_000_060), ("u2", "a", 1.0, 1_000_000_120)]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from ir_measures import AP, RR, P, nDCG
 
-from reclens.data.trec import read_qrels, read_run, write_qrels, write_run
+from reclens.data.read.trec import read_qrels, read_run, write_qrels, write_run
 from reclens.errors import DataError, UsageError
 from reclens.schema import Recommendations
 

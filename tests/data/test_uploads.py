@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from reclens.data.tables import read_recommendations, read_table
-from reclens.data.uploads import Limits, guess_columns, open_upload
+from reclens.data.read.tables import read_recommendations, read_table
+from reclens.data.read.uploads import Limits, guess_columns, open_upload
 from reclens.errors import DataError
 
 ROWS = pl.DataFrame({"user_id": ["007", "7"], "item_id": [1, 2], "rank": [1, 1]})

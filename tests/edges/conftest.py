@@ -13,7 +13,7 @@ import pytest
 from reclens import models
 from reclens.data import segments
 from reclens.data import split as splits
-from reclens.evaluate import Comparison, Evaluation, compare, evaluate
+from reclens.evaluation import Comparison, Evaluation, compare, evaluate
 from reclens.workspace import Workspace
 
 HOSTILE = """</x>"quo'te";; ${TABLE} {{ x }} @{y} | % \\ & \u2028"""

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.evaluate import Evaluation, compare, evaluate
-from reclens.report.export_rows import export_frames, health_rows
-from reclens.report.export_schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS
+from reclens.evaluation import Evaluation, compare, evaluate
+from reclens.export.rows import export_frames, health_rows
+from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS
 from reclens.workspace import Workspace
 
 TRUTH = pl.DataFrame({"user_id": list("abcdefghij"), "item_id": [1] * 10})
@@ -124,7 +124,7 @@ def test_health_comes_from_artefacts_of_that_kind(
 
     (workspace.folder / "health" / "shop").mkdir(parents=True)
     (workspace.folder / "health" / "shop" / "card.json").write_text('{"created": "2026-01-02T00:00:00+00:00"}')
-    monkeypatch.setattr("reclens.report.export_rows.KINDS", ("evaluation", "comparison", "health"))
+    monkeypatch.setattr("reclens.export.rows.KINDS", ("evaluation", "comparison", "health"))
     monkeypatch.setattr("reclens.workspace.store.KINDS", ("evaluation", "comparison", "health"))
     load = Workspace.load
     monkeypatch.setattr(

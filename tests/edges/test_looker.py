@@ -22,7 +22,7 @@ import yaml
 from reclens.edges import looker
 from reclens.edges.looker import export_looker, lookml_project
 from reclens.errors import UsageError, WorkspaceError
-from reclens.report.export_schema import DAILY_HEALTH, EXPORTS
+from reclens.export.schema import DAILY_HEALTH, EXPORTS
 
 PROJECT = ["manifest.lkml", "reclens.model.lkml", *(f"views/{table.name}.view.lkml" for table in EXPORTS),
            "dashboards/reclens.dashboard.lookml"]  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 from reclens.edges import tableau
 from reclens.edges.tableau import export_tableau, write_tds
 from reclens.errors import MissingExtraError, WorkspaceError
-from reclens.report.export_schema import EXPORTS
+from reclens.export.schema import EXPORTS
 
 WHY = "needs Tableau's Hyper API, which there is none of for this machine: pip install tableauhyperapi"
 hyper = pytest.importorskip("tableauhyperapi", reason=WHY)

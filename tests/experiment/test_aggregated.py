@@ -18,10 +18,10 @@ from scipy import stats
 from reclens.cli import main
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment import Plan, Readout, Sequential, read_aggregated, read_experiment
-from reclens.experiment.aggregated import gather_aggregated
-from reclens.experiment.arm_column import UnknownArmColumnError
-from reclens.experiment.gather import gather
-from reclens.report.readout import build_readout
+from reclens.experiment.aggregate.arm_column import UnknownArmColumnError
+from reclens.experiment.aggregate.gather import gather
+from reclens.experiment.analysis.aggregated import gather_aggregated
+from reclens.report.experiment.readout import build_readout
 
 KEPT = {"name": "kept", "kind": "proportion", "value": "kept", "effect": 0.05}
 BOUGHT = {"name": "bought", "kind": "proportion", "value": "bought", "role": "guardrail", "margin": 0.1}

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from reclens.errors import DataError, UsageError
 from reclens.experiment import Plan
-from reclens.experiment._md5 import leading_bits
-from reclens.experiment.assign import HOLDOUT, LAYER_HOLDOUT, OUTSIDE, assign, check_layers, position, sql_of
-from reclens.experiment.assignment_checks import check_assignment
+from reclens.experiment.assignment._md5 import leading_bits
+from reclens.experiment.assignment.assign import HOLDOUT, LAYER_HOLDOUT, OUTSIDE, assign, check_layers, position, sql_of
+from reclens.experiment.assignment.checks import check_assignment
 
 CLICKS = {"name": "clicks", "value": "clicks"}
 IDS = pl.Series("user_id", [f"u{number}" for number in range(60_000)])

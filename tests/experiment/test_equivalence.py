@@ -8,14 +8,14 @@ import pytest
 
 from reclens.errors import UsageError
 from reclens.experiment import Plan, load_plan
-from reclens.experiment.calculator import calculate
-from reclens.experiment.plan import EXAMPLE_PLAN
-from reclens.experiment.read import Readout, read_sums
-from reclens.experiment.rule import decision_rule
-from reclens.experiment.sizing import size_plan
-from reclens.experiment.sums import Sums
-from reclens.report.experiment_plan import build_plan_document
-from reclens.report.readout import build_readout
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.analysis.readout import Readout, read_sums
+from reclens.experiment.plan.calculator import calculate
+from reclens.experiment.plan.decision_rule import decision_rule
+from reclens.experiment.plan.plan import EXAMPLE_PLAN
+from reclens.experiment.plan.sizing import size_plan
+from reclens.report.experiment.plan import build_plan_document
+from reclens.report.experiment.readout import build_readout
 
 MATTERS = {"name": "clicks", "value": "y", "margin": 0.02}
 PRICE = {"name": "price", "value": "z", "role": "guardrail", "margin": 0.02, "equivalence": True}

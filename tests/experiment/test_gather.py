@@ -13,9 +13,10 @@ import pytest
 
 from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
 from reclens.experiment import Plan
-from reclens.experiment.gather import gather, gather_events
-from reclens.experiment.read import read_experiment
-from reclens.experiment.sums import Sums, measures
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.gather import gather, gather_events
+from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.analysis.readout import read_experiment
 from reclens.stats.arms import compare_arms
 
 N = 1_000_000

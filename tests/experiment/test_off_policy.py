@@ -117,7 +117,7 @@ def test_the_published_cases(sample, evaluated, cases) -> None:
 
 
 def test_the_men_of_the_shared_sample_by_hand(shared_data: Path) -> None:
-    from reclens.data.bandit import read_open_bandit
+    from reclens.data.read.bandit import read_open_bandit
 
     log = read_open_bandit(shared_data / "obd" / "open_bandit_sample.zip", campaign="men")
     assert log.items is not None
@@ -295,9 +295,10 @@ def test_chances_of_places_under_softmax() -> None:
 
 
 def test_a_log_of_the_world_tells_the_value_of_another_strategy(tmp_path) -> None:
+    from reclens.world.arm import Arm
     from reclens.world.population import draw_world
     from reclens.world.settings import preset
-    from reclens.world.simulate import Arm, simulate
+    from reclens.world.simulate import simulate
     from reclens.world.strategies import Consumed, Oracle, Popular
 
     still = {"drift": 0.0, "wander": 0.0, "satiation": 0.0, "repeat_cost": 0.0, "return_effect": 0.0, "births": 0.0,
@@ -413,7 +414,7 @@ def test_wrong_use() -> None:
 
 
 def test_a_policy_from_a_table() -> None:
-    from reclens.data.sources import Raw
+    from reclens.data.read.sources import Raw
     from reclens.experiment.off_policy.common import read_common_policy
 
     log = Raw(pl.DataFrame({"user_id": [1, 1], "item_id": [7, 9], "position": [1, 2], "clicked": [0, 1],

@@ -9,7 +9,7 @@ import pytest
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.experiment import Metric, Plan, Sequential, load_plan
-from reclens.experiment.plan import EXAMPLE_PLAN
+from reclens.experiment.plan.plan import EXAMPLE_PLAN
 
 ARMS = {"old": 0.5, "new": 0.5}
 CLICKS = {"name": "clicks", "value": "clicks"}

@@ -12,11 +12,12 @@ from scipy import stats
 
 from reclens.errors import DataError, IncomparableError, UsageError
 from reclens.experiment import Plan
-from reclens.experiment.gather import gather, gather_events
-from reclens.experiment.guard import Guard
-from reclens.experiment.read import Readout, read_sums
-from reclens.experiment.sums import Sums, measures
-from reclens.experiment.tally import Counted, Tally
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.gather import gather, gather_events
+from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.tally import Counted, Tally
+from reclens.experiment.analysis.readout import Readout, read_sums
+from reclens.experiment.check_result import Guard
 from reclens.stats.arms import compare_arms
 from reclens.stats.counts import mean_scores
 

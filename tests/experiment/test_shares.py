@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from reclens.experiment import Plan
-from reclens.experiment.aa import aa_of_plan
-from reclens.experiment.gather import gather
-from reclens.experiment.read import Readout, read_sums
-from reclens.report.readout import build_readout
+from reclens.experiment.aggregate.gather import gather
+from reclens.experiment.analysis.aa import aa_of_plan
+from reclens.experiment.analysis.readout import Readout, read_sums
+from reclens.report.experiment.readout import build_readout
 
 
 def plan(small: float = 0.1, **metric: Any) -> Plan:

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from reclens.experiment import Plan
-from reclens.experiment.gather import gather, gather_events
-from reclens.experiment.guards import Guard
-from reclens.experiment.read import Readout, read_sums
-from reclens.experiment.sizing import size_plan
-from reclens.experiment.sums import Sums
-from reclens.report.experiment_plan import build_plan_document
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.gather import gather, gather_events
+from reclens.experiment.analysis.readout import Readout, read_sums
+from reclens.experiment.analysis.trust_checks import Guard
+from reclens.experiment.plan.sizing import size_plan
+from reclens.report.experiment.plan import build_plan_document
 from reclens.stats.moments import Moments
 
 SPENT = {"name": "spent", "value": "spent", "covariates": ("before",), "effect": 0.05}

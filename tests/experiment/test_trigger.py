@@ -11,12 +11,12 @@ import pytest
 
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment import Plan
-from reclens.experiment.gather import gather, gather_events
-from reclens.experiment.guard import Guard
-from reclens.experiment.read import Readout, read_experiment
-from reclens.experiment.rule import guards_of
-from reclens.experiment.trigger import diluted_mean, diluted_ratio
-from reclens.report.readout import build_readout
+from reclens.experiment.aggregate.gather import gather, gather_events
+from reclens.experiment.analysis.readout import Readout, read_experiment
+from reclens.experiment.analysis.triggered_effects import diluted_mean, diluted_ratio
+from reclens.experiment.check_result import Guard
+from reclens.experiment.plan.decision_rule import guards_of
+from reclens.report.experiment.readout import build_readout
 from reclens.stats.arms import compare_arms
 from reclens.stats.moments import Moments
 

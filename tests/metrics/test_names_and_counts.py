@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reclens.errors import UnknownNameError
-from reclens.evaluate import compare, evaluate
+from reclens.evaluation import compare, evaluate
 from reclens.metrics import ALIASES, CONVENTIONS, accuracy, canonical, describe, names, parse
 from reclens.report import build_report, other_names
-from reclens.report.tables import comparison_table, leaderboard
+from reclens.report._toolkit.tables import comparison_table, leaderboard
 from reclens.testing.metrics import make_lists
 
 TREC = CONVENTIONS["trec"]

@@ -12,7 +12,7 @@ import pytest
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.models import Recommender
-from reclens.models._form import Form, numbers
+from reclens.models._core.form import Form, numbers
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ import pytest
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
-from reclens.models._space import Whole
+from reclens.models._core.search_space import Whole
 
 # Bounds, written down here a second time: what a user may rely on.
 LARGEST = {

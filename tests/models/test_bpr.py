@@ -9,7 +9,7 @@ import pytest
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
-from reclens.models._bpr_kernels import descend
+from reclens.models._core.bpr_kernels import descend
 
 
 def run(indptr, indices, users, items, *, cell=None, choice=None, popular=False, rate=0.1, l2=0.0, seed=1) -> None:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.data.filters import min_rating
-from reclens.data.movielens import read_movielens
+from reclens.data.read.movielens import read_movielens
 from reclens.data.split import random
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.evaluate import evaluate
-from reclens.models._words import words_of
+from reclens.evaluation import evaluate
+from reclens.models._content.words import words_of
 from reclens.testing.models import check_model, model_data
 
 STORED = Path(__file__).parents[1] / "reference" / "stored" / "tfidf.json"

@@ -15,7 +15,7 @@ from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.data.split import last_n
 from reclens.errors import DataError, UsageError
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 from reclens.models import FitProblem, FitWarning
 from reclens.world.population import draw_world
 from reclens.world.settings import WorldSettings
@@ -110,7 +110,7 @@ def test_rules_give_what_the_models_take(users: int, items: int, share: float, s
 def test_a_kept_value_by_rule_is_checked_like_a_given_one(name: str, nine: Dataset, tmp_path: Path) -> None:
     import json
 
-    from reclens.models._saving import _resolved
+    from reclens.models._core.saving import _resolved
 
     model = models.get(name)(**({"factors": 2} if name in ("als", "bpr") else {})).fit(nine)
     for wrong in ({}, dict.fromkeys(BY_RULE[name], -1), dict.fromkeys(BY_RULE[name]), {"nothing": 1.0}):

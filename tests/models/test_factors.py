@@ -9,7 +9,7 @@ import pytest
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
-from reclens.models._als_kernels import approach_rows, solve_rows
+from reclens.models._core.als_kernels import approach_rows, solve_rows
 
 
 def data_and_ones(seed: int, *, n_users: int = 40, n_items: int = 30, share: float = 0.3) -> tuple[Dataset, np.ndarray]:

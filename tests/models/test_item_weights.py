@@ -11,7 +11,8 @@ import pytest
 
 from reclens import models
 from reclens.data.dataset import Dataset
-from reclens.models import _co_occurrence, slim
+from reclens.models import slim
+from reclens.models._core import co_occurrence as _co_occurrence
 
 PENALTIES = [(0.02, 0.5), (0.1, 0.05), (0.01, 1.0), (0.0005, 0.1)]
 """scikit-learn's alpha and l1_ratio."""

@@ -7,10 +7,10 @@ import pytest
 
 from reclens.data.dataset import UserItemMatrix
 from reclens.engine import LocalEngine, quiet
-from reclens.models import _pairs
-from reclens.models._neighbors import find_neighbors
-from reclens.models._pairs import Pairs, common_of_row, count_pairs
-from reclens.models._top import top_of_row
+from reclens.models._core import co_counts as _pairs
+from reclens.models._core.co_counts import Pairs, common_of_row, count_pairs
+from reclens.models._core.neighbors import find_neighbors
+from reclens.models._core.topk import top_of_row
 
 
 def sparse(dense: np.ndarray) -> UserItemMatrix:

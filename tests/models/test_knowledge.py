@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from reclens import models
 from reclens.data.dataset import Dataset
-from reclens.data.movielens import read_movielens
+from reclens.data.read.movielens import read_movielens
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._relaxing import minimal_conflicts, minimal_relaxations
-from reclens.models._requirements import OPERATORS, Requirement, parse_requirement
+from reclens.models._knowledge.relaxing import minimal_conflicts, minimal_relaxations
+from reclens.models._knowledge.requirements import OPERATORS, Requirement, parse_requirement
 from reclens.testing.models import check_model, model_data
 
 SHOP = pl.DataFrame(

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from reclens import models
-from reclens.data.movielens import read_movielens
+from reclens.data.read.movielens import read_movielens
 from reclens.data.split import random
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")

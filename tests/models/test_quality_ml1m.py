@@ -16,9 +16,9 @@ import pytest
 
 from reclens import models
 from reclens.data.filters import k_core, min_rating
-from reclens.data.movielens import read_movielens
+from reclens.data.read.movielens import read_movielens
 from reclens.data.split import random
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 
 
 def ndcg(model: models.Recommender, split) -> float:

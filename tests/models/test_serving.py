@@ -153,7 +153,7 @@ def test_bpr_solves_for_the_vector_of_a_newcomer(negatives: str) -> None:
 
 def test_bpr_holds_a_newcomer_against_a_sample_of_a_large_catalogue() -> None:
     """With 1,000 of 3,000 items the vector is near the one that all of them give, whatever the seed."""
-    from reclens.models._bpr_fold_in import Others, solve_user
+    from reclens.models._core.bpr_fold_in import Others, solve_user
 
     rng = np.random.default_rng(0)
     vectors = rng.normal(0, 0.5, (3000, 9)).astype(np.float32)

@@ -13,8 +13,8 @@ from reclens import memory, models
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, quiet
 from reclens.errors import NotEnoughMemoryError
-from reclens.models._co_occurrence import co_occurrence, gram_of
-from reclens.stats.arm_level import ArmCounts
+from reclens.experiment.aggregate.arm_level import ArmCounts
+from reclens.models._core.co_occurrence import co_occurrence, gram_of
 from reclens.stats.resample import POISSON, weighted_sums
 
 
@@ -68,7 +68,7 @@ def test_slim_says_what_the_pairs_of_items_take(available, monkeypatch: pytest.M
     available(4_000_000)
     whole = gram_of(everybody_has_everything(), engine=LocalEngine(1), progress=quiet, what="fit slim").dense
     assert (whole == 2).all()  # 3.2 MB
-    monkeypatch.setattr("reclens.models._co_occurrence._DENSE", 2.0)
+    monkeypatch.setattr("reclens.models._core.co_occurrence._DENSE", 2.0)
     with pytest.raises(NotEnoughMemoryError, match=r"about 810,000 pairs of items with a common user takes 6\.5 MB"):
         gram_of(everybody_has_everything(), engine=LocalEngine(1), progress=quiet, what="fit slim")
 

@@ -6,9 +6,9 @@ import warnings
 
 import pytest
 
-from reclens.data.tables import read
+from reclens.data.read.tables import read
 from reclens.models import EASE, Popular
-from reclens.models._weights import WeightsWarning
+from reclens.models._core.weights import WeightsWarning
 
 ROWS = {"user": [1, 1, 2, 2, 3], "item": ["a", "b", "a", "c", "b"], "weight": [2.0, -1.0, 0.0, -3.0, 1.0]}
 

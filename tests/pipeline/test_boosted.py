@@ -11,7 +11,7 @@ import pytest
 
 from reclens.data.dataset import Dataset
 from reclens.errors import DataError, MissingExtraError, UsageError
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 from reclens.pipeline import Pipeline
 from reclens.pipeline.candidates import merge
 from reclens.pipeline.features import CandidateFeatures

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 
 SHARED = ("precision", "recall", "ndcg", "map", "mrr", "hit_rate")
 

@@ -10,7 +10,7 @@ import pytest
 from reclens import models
 from reclens.data import segments
 from reclens.data import split as splits
-from reclens.evaluate import Comparison, Evaluation, compare, evaluate
+from reclens.evaluation import Comparison, Evaluation, compare, evaluate
 
 HOSTILE = '<script>alert("x")</script>'
 

@@ -11,9 +11,9 @@ import pytest
 from reclens import models
 from reclens.data import split as splits
 from reclens.errors import UsageError, WorkspaceError
-from reclens.evaluate import evaluate
+from reclens.evaluation import evaluate
 from reclens.report import build_report
-from reclens.report.charts import _label_sides
+from reclens.report._toolkit.charts import _label_sides
 
 
 def _page(html: str) -> str:

@@ -9,12 +9,12 @@ import tomllib
 import pytest
 
 from reclens.experiment import Plan, load_plan
-from reclens.experiment.calculator import calculate
-from reclens.experiment.plan import EXAMPLE_PLAN
-from reclens.experiment.sizing import size_plan
-from reclens.report.experiment_plan import build_plan_document
-from reclens.report.experiment_tables import neighbour_table
-from reclens.report.written import Part, Written, write_document
+from reclens.experiment.plan.calculator import calculate
+from reclens.experiment.plan.plan import EXAMPLE_PLAN
+from reclens.experiment.plan.sizing import size_plan
+from reclens.report._toolkit.document import Part, Written, write_document
+from reclens.report.experiment.plan import build_plan_document
+from reclens.report.experiment.plan_tables import neighbour_table
 
 
 @pytest.fixture(scope="module")

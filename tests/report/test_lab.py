@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from reclens.experiment.correlation import OfflineOnline, correlate
-from reclens.experiment.family import OVERALL, Lifts
-from reclens.experiment.holdout import SurrogateStudy, holdout_power
-from reclens.experiment.interference import DesignResult, Interference
-from reclens.experiment.long_run import LongRun
-from reclens.experiment.simulation import SimulationSettings, run_simulation
-from reclens.report.lab import (
+from reclens.lab.correlation import OfflineOnline, correlate
+from reclens.lab.holdout import SurrogateStudy, holdout_power
+from reclens.lab.interference import DesignResult, Interference
+from reclens.lab.long_run import LongRun
+from reclens.lab.simulation import SimulationSettings, run_simulation
+from reclens.lab.strategy_family import OVERALL, Lifts
+from reclens.report._toolkit.document import Written
+from reclens.report.lab.charts import _spread, age_chart, correlation_chart, offline_online_chart
+from reclens.report.lab.studies import (
     build_correlation_report,
     build_holdout_report,
     build_interference_report,
@@ -25,9 +27,7 @@ from reclens.report.lab import (
     summary_of_holdout,
     summary_of_interference,
 )
-from reclens.report.lab_charts import _spread, age_chart, correlation_chart, offline_online_chart
-from reclens.report.lab_tables import correlation_table, interference_table
-from reclens.report.written import Written
+from reclens.report.lab.tables import correlation_table, interference_table
 from reclens.stats.estimate import Estimate
 
 HOSTILE = "<script>alert(1)</script>"

@@ -10,12 +10,18 @@ import pytest
 from reclens.data import segments, split
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import UsageError
-from reclens.evaluate.latency import measure_latency
-from reclens.evaluate.stages import evaluate_stages
 from reclens.pipeline import Pipeline
-from reclens.report.diagram import pipeline_mermaid, pipeline_svg
-from reclens.report.pipelines import build_pipeline_report, latency_table, loss_table, retriever_table, stage_table
-from reclens.report.tables import format_number
+from reclens.pipeline.latency import measure_latency
+from reclens.pipeline.stage_losses import evaluate_stages
+from reclens.report._toolkit.tables import format_number
+from reclens.report.pipeline.diagram import pipeline_mermaid, pipeline_svg
+from reclens.report.pipeline.report import (
+    build_pipeline_report,
+    latency_table,
+    loss_table,
+    retriever_table,
+    stage_table,
+)
 
 STEPS = [
     {"stage": "retrieve", "label": "item_knn", "users": 10, "rows_in": 1_682, "rows_out": 2_000, "seconds": 0.005},

@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from reclens.experiment import Plan
-from reclens.experiment.gather import gather
-from reclens.experiment.read import Readout, read_experiment, read_sums
-from reclens.report.readout import _guard_numbers, build_readout, effect_table
-from reclens.report.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
-from reclens.report.written import Written
+from reclens.experiment.aggregate.gather import gather
+from reclens.experiment.analysis.readout import Readout, read_experiment, read_sums
+from reclens.report._toolkit.document import Written
+from reclens.report.experiment.readout import _guard_numbers, build_readout, effect_table
+from reclens.report.experiment.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
 
 
 def experiment(name: str = "carousel", *, metrics: int = 0) -> Readout:

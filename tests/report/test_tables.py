@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from reclens.evaluate import Difference
+from reclens.evaluation import Difference
 from reclens.report import (
     Table,
     comparison_table,

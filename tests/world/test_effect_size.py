@@ -13,12 +13,12 @@ from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
 from reclens.stats.estimate import Estimate
 from reclens.world import population
+from reclens.world.arm import Arm
 from reclens.world.effect_size import auc, gap_distance, held_out_auc, told_apart, user_traits
 from reclens.world.fitting import fit_world
 from reclens.world.population import World
 from reclens.world.realism import history_of, past_test_check, realism
 from reclens.world.settings import WorldSettings
-from reclens.world.simulate import Arm
 from reclens.world.strategies import Oracle, Random
 from reclens.world.truth import true_effect
 
@@ -111,7 +111,7 @@ def test_a_world_has_the_lift_of_a_past_test_or_not(tiny) -> None:
 
 
 def test_tastes_of_another_strength_fail_on_movielens_100k(shared_data) -> None:
-    from reclens.data.movielens import read_movielens
+    from reclens.data.read.movielens import read_movielens
 
     data = read_movielens(shared_data / "movielens" / "ml-100k.zip")
     world = fit_world(data, WorldSettings(users=943, factors=16, new_share=0.0, births=0.0), seed=1)

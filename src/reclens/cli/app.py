@@ -14,14 +14,6 @@ from reclens.cli import (
     demo,
     doctor,
     evaluate,
-    experiment,
-    experiment_aa,
-    experiment_correlate,
-    experiment_holdout,
-    experiment_interference,
-    experiment_read,
-    experiment_simulate,
-    experiment_verdicts,
     export,
     knowledge,
     metrics,
@@ -33,6 +25,24 @@ from reclens.cli import (
     workspace,
 )
 from reclens.cli.ending import end
+from reclens.cli.experiment import aa as experiment_aa
+from reclens.cli.experiment import plan as experiment
+from reclens.cli.experiment import read as experiment_read
+from reclens.cli.lab import (
+    correlate as experiment_correlate,
+)
+from reclens.cli.lab import (
+    four_verdicts as experiment_verdicts,
+)
+from reclens.cli.lab import (
+    holdout as experiment_holdout,
+)
+from reclens.cli.lab import (
+    interference as experiment_interference,
+)
+from reclens.cli.lab import (
+    simulate as experiment_simulate,
+)
 
 __all__ = ["Root", "app", "root"]
 

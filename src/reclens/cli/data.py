@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from reclens.cli.given import refuse_unused
-from reclens.cli.reading import NOTHING, Reading, reads
+from reclens.cli.reading import NOTHING, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
+from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
@@ -42,12 +43,13 @@ def info(
     Example:
       reclens data info ml-100k.zip
     """
-    from reclens.cli.reading import load_data
     from reclens.cli.shared import emit, table_of, working
+    from reclens.data.profile import profile
+    from reclens.data.read.open import load_data
 
     with working("read and profile the data"):
-        profile = load_data(path, reading, seed=seed).profile()
-    emit(table_of(profile.name, profile.to_dicts()), format=format, out=out)
+        found = profile(load_data(path, reading, seed=seed))
+    emit(table_of(found.name, found.to_dicts()), format=format, out=out)
 
 
 @app.command()
@@ -92,10 +94,10 @@ def split(
 
       reclens data split shop.train.inter --validation shop.valid.inter --test shop.test.inter
     """
-    from reclens.cli.reading import load_data, load_split
     from reclens.cli.shared import say, working
     from reclens.data import filters
     from reclens.data import split as splits
+    from reclens.data.read.open import load_data, load_split
     from reclens.errors import UnknownNameError, UsageError
     from reclens.workspace import Workspace
 
@@ -145,7 +147,7 @@ def fetch(
       reclens data fetch ml-latest-small
     """
     from reclens.cli.shared import progress_of, put
-    from reclens.data.fetch import fetch as download
+    from reclens.data.read.fetch import fetch as download
 
     with progress_of(quiet=quiet) as progress:
         path = download(name, folder=folder, progress=progress)
@@ -174,9 +176,9 @@ def sql(
 
       reclens data sql interactions --data baskets.csv
     """
-    from reclens.cli.reading import load_data
     from reclens.cli.shared import emit, pairs, put, table_of, working
     from reclens.data import queries
+    from reclens.data.read.open import load_data
 
     if name is None:
         refuse_unused(ctx, "without the name of a query", "path", "param")
@@ -206,8 +208,8 @@ def convert(
     Example:
       reclens data convert ml-100k.zip recbole-ml-100k
     """
-    from reclens.cli.reading import load_data
     from reclens.cli.shared import say, working, writable
+    from reclens.data.read.open import load_data
     from reclens.errors import UsageError
 
     if target.suffix not in ("", ".csv", ".parquet", ".qrels"):
@@ -222,9 +224,9 @@ def convert(
 def _write(data: Dataset, target: Path) -> None:
     import io
 
-    from reclens.data.recbole import write_recbole
-    from reclens.data.trec import write_qrels
-    from reclens.workspace import write_bytes
+    from reclens.data.read.recbole import write_recbole
+    from reclens.data.read.trec import write_qrels
+    from reclens.files import write_bytes
 
     if target.suffix == ".qrels":
         write_qrels(data.interactions, target)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.reading import NOTHING, Reading, reading_of, reads, translated
+from reclens.cli.reading import NOTHING, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
+from reclens.data.read.open import translated
+from reclens.data.read.request import Reading
+from reclens.job.reading import reading_of
 
 if TYPE_CHECKING:
-    from reclens.settings import JobSettings
+    from reclens.job.settings import JobSettings
 
 __all__ = ["demo", "run"]
 
@@ -39,7 +42,7 @@ def demo(
 
       reclens demo --data ml-100k.zip --workspace my-workspace
     """
-    from reclens.settings import validate_settings
+    from reclens.job.settings import validate_settings
 
     content: dict[str, Any] = {"seed": seed, "split": {"task": task}}
     if data is not None:
@@ -60,7 +63,7 @@ def run(
     Example:
       reclens run job.toml --workspace my-workspace
     """
-    from reclens.settings import load_settings
+    from reclens.job.settings import load_settings
 
     settings = load_settings(config)
     with translated("toml"):
@@ -70,9 +73,9 @@ def run(
 def _run(
     settings: JobSettings, reading: Reading, *, workspace: Path, format: Format, out: Path | None, quiet: bool
 ) -> None:
-    from reclens.cli import job
     from reclens.cli.shared import emit, prepare, progress_of, say
-    from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
+    from reclens.job import run as job
+    from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
     from reclens.report import leaderboard
     from reclens.workspace import Workspace
 

@@ -24,8 +24,8 @@ def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption 
     from reclens import kernels
     from reclens.cli.shared import emit, progress_of, table_of
     from reclens.engine import LocalEngine
-    from reclens.evaluate import run as _run  # noqa: F401 # pyright: ignore[reportUnusedImport] - the kernels of the metrics
-    from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - the kernels of the models
+    from reclens.evaluation import run as _run  # noqa: F401 # pyright: ignore[reportUnusedImport] - the kernels of the metrics
+    from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - the kernels of the models
     from reclens.schema import versions
 
     if workspace.exists():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from reclens.cli.reading import NOTHING, Reading, reads
+from reclens.cli.reading import NOTHING, reads
 from reclens.cli.shared import (
     Format,
     FormatOption,
@@ -20,6 +20,7 @@ from reclens.cli.shared import (
     WorkspaceOption,
     writable,
 )
+from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -72,9 +73,9 @@ def evaluate(
     """
     from reclens.cli.reading import load_lists
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of, working
-    from reclens.evaluate import DEFAULT_METRICS, EvaluationWarning
-    from reclens.evaluate import evaluate as measure
-    from reclens.evaluate.asked import check_asked, check_data
+    from reclens.evaluation import DEFAULT_METRICS, EvaluationWarning
+    from reclens.evaluation import evaluate as measure
+    from reclens.evaluation.asked import check_asked, check_data
     from reclens.report import build_report, oddities, other_names
     from reclens.workspace import Workspace
 
@@ -115,8 +116,8 @@ def _ground(
     place: Workspace, split: str | None, truth: str | None, train: str | None, history: str | None, reading: Reading
 ) -> tuple[pl.DataFrame, Dataset | None, pl.DataFrame | None, list[dict[str, Any]], bool]:
     """Truth, training data and what the system was told; the rules that made the truth, and whether it is graded."""
-    from reclens.cli.reading import load_data, load_truth
-    from reclens.data.ids import ids_as
+    from reclens.data.read.ids import ids_as
+    from reclens.data.read.open import load_data, load_truth
     from reclens.errors import UsageError
 
     if split is not None:
@@ -191,8 +192,8 @@ def compare(
       reclens compare demo-popular demo-ease --baseline demo-popular --fail-on-loss
     """
     from reclens.cli.shared import emit, say
-    from reclens.evaluate import compare as hold
-    from reclens.evaluate import id_problems
+    from reclens.evaluation import compare as hold
+    from reclens.evaluation import id_problems
     from reclens.metrics import describe
     from reclens.report import build_report, comparison_table
     from reclens.workspace import Workspace
@@ -244,7 +245,7 @@ def report(
       reclens report demo-popular demo-ease --baseline demo-popular --out report.html
     """
     from reclens.cli.shared import say
-    from reclens.evaluate import compare as hold
+    from reclens.evaluation import compare as hold
     from reclens.report import build_report
     from reclens.workspace import Workspace
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reclens.cli.given import known_id, refuse_unused
-from reclens.cli.reading import NOTHING, Reading, reads
+from reclens.cli.reading import NOTHING, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.models import Knowledge
@@ -156,7 +157,7 @@ def columns(
 ) -> None:
     """List the attributes that requirements can be about, and the operators that each takes."""
     from reclens.cli.shared import emit, table_of
-    from reclens.models._requirements import OPERATORS
+    from reclens.models._knowledge.requirements import OPERATORS
 
     asked = _knowledge(ctx, data, reading, model, workspace, seed, None, None, quiet)
     rows = [{"column": name, "holds": kind, "operators": ", ".join(OPERATORS[kind])}
@@ -169,8 +170,8 @@ def _knowledge(
     require: list[str] | None, prefer: list[str] | None, quiet: bool,
 ) -> Knowledge:  # fmt: skip
     """A fitted model that is asked what the options say; a model's own requirements hold where they say nothing."""
-    from reclens.cli.reading import load_data
     from reclens.cli.shared import progress_of
+    from reclens.data.read.open import load_data
     from reclens.errors import UsageError
     from reclens.models import Knowledge
     from reclens.workspace import Workspace

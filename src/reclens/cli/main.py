@@ -35,7 +35,7 @@ def main() -> None:
 
 def _warn(message: Warning | str, *_: object) -> None:
     """A warning as one line: where in our code it was raised is nothing to a person at a terminal."""
-    from reclens.cli.asked import in_words_of
+    from reclens.data.read.request import in_words_of
 
     print(f"reclens: {in_words_of('options', str(message))}", file=sys.stderr)
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reclens.cli.given import refuse_unused
-from reclens.cli.reading import NOTHING, Reading, reads
+from reclens.cli.reading import NOTHING, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.data.read.request import Reading
 from reclens.errors import DataError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) 
 
     from reclens import models
     from reclens.cli.shared import put
-    from reclens.models._build import defaults_of
+    from reclens.models._core.parameters import defaults_of
 
     model = models.get(name)
     rules = {key: f"by the data: {rule.formula}" for key, rule in model.automatic.items()}
@@ -166,7 +167,7 @@ def recommend(
       reclens recommend ease --history today.csv --exclude sold-out.csv
     """
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
-    from reclens.data.trec import write_run
+    from reclens.data.read.trec import write_run
     from reclens.workspace import Workspace
 
     to_run = out is not None and out.suffix in (".run", ".trec")
@@ -244,7 +245,7 @@ def _told_and_limits(
         UnknownNameError: If a column is named that is not read: a slip in ``user_id`` would make the items of some
             users those of everybody.
     """
-    from reclens.cli.reading import load_truth
+    from reclens.data.read.open import load_truth
     from reclens.schema import ITEM, USER
 
     given = {table: path for table, path in files.items() if path is not None}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reclens.cli.given import known_id, refuse_unused
-from reclens.cli.reading import NOTHING, Reading, load_data, load_training, load_truth, reads
+from reclens.cli.reading import NOTHING, load_training, reads
 from reclens.cli.shared import (
     Format,
     FormatOption,
@@ -21,6 +21,8 @@ from reclens.cli.shared import (
     SeedOption,
     WorkspaceOption,
 )
+from reclens.data.read.open import load_data, load_truth
+from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
@@ -193,10 +195,10 @@ def evaluate(
     """
     from reclens.cli.shared import emit, progress_of, say
     from reclens.errors import UsageError
-    from reclens.evaluate.asked import check_asked
-    from reclens.evaluate.latency import measure_latency, warm_up
-    from reclens.evaluate.stages import evaluate_stages
-    from reclens.report.pipelines import build_pipeline_report, loss_table, ranker_in_words
+    from reclens.evaluation.asked import check_asked
+    from reclens.pipeline.latency import measure_latency, warm_up
+    from reclens.pipeline.stage_losses import evaluate_stages
+    from reclens.report.pipeline.report import build_pipeline_report, loss_table, ranker_in_words
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -257,8 +259,8 @@ def diagram(
       reclens pipeline diagram shop --format svg --out shop.svg
     """
     from reclens.cli.shared import progress_of, put
-    from reclens.evaluate.latency import warm_up
-    from reclens.report.diagram import pipeline_mermaid, pipeline_svg
+    from reclens.pipeline.latency import warm_up
+    from reclens.report.pipeline.diagram import pipeline_mermaid, pipeline_svg
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)

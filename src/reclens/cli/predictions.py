@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from reclens.cli.given import refuse_unused
-from reclens.cli.reading import NOTHING, Reading, reads
+from reclens.cli.reading import NOTHING, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.data.read.request import Reading
 
 __all__ = ["evaluate_predictions", "predict"]
 
@@ -37,8 +38,8 @@ def predict(
 
       reclens predict item_knn --split s --format csv --out predictions.csv
     """
-    from reclens.cli.reading import load_truth
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.data.read.open import load_truth
     from reclens.errors import UsageError
     from reclens.workspace import Workspace
 
@@ -90,10 +91,10 @@ def evaluate_predictions(
     Example:
       reclens evaluate-predictions predictions.csv --truth test.csv -m rmse -m mae
     """
-    from reclens.cli.reading import load_truth
     from reclens.cli.shared import emit, say, table_of
-    from reclens.data.ids import ids_as
-    from reclens.evaluate import evaluate_predictions as measure
+    from reclens.data.read.ids import ids_as
+    from reclens.data.read.open import load_truth
+    from reclens.evaluation import evaluate_predictions as measure
     from reclens.metrics import OF_PREDICTIONS
     from reclens.workspace import Workspace
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reclens.cli.reading import NOTHING, Reading, reads
+from reclens.cli.reading import NOTHING, reads
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,9 +53,9 @@ def evaluate_requests(
       reclens evaluate-requests behaviors.tsv --predictions prediction.txt
     """
     from reclens.cli.shared import emit, prepare, progress_of, say, table_of
-    from reclens.data.mind import read_mind
-    from reclens.evaluate import REQUEST_METRICS
-    from reclens.evaluate import evaluate_requests as measure
+    from reclens.data.read.mind import read_mind
+    from reclens.evaluation import REQUEST_METRICS
+    from reclens.evaluation import evaluate_requests as measure
     from reclens.report import build_report, format_number, oddities, other_names
     from reclens.workspace import Workspace
 
@@ -85,8 +86,8 @@ def evaluate_requests(
 
 
 def _read(path: str, reading: Reading) -> pl.DataFrame:
-    from reclens.cli.reading import translated
-    from reclens.data.tables import read_table_and_rules
+    from reclens.data.read.open import translated
+    from reclens.data.read.tables import read_table_and_rules
     from reclens.schema import ITEM, USER
 
     with translated(reading.words, reading.prefix("candidates")):

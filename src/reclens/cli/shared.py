@@ -23,7 +23,7 @@ from reclens.errors import UsageError, WorkspaceError
 if TYPE_CHECKING:
     from reclens.engine import Progress
     from reclens.report import Table
-    from reclens.report.written import Written
+    from reclens.report._toolkit.document import Written
 
 __all__ = [
     "DocumentOption",
@@ -302,7 +302,7 @@ def emit(table: Table, *, format: Format, out: Path | None) -> None:
 
 def put(text: str, out: Path | None = None, *, format: Format = Format.table) -> None:
     """Write text to a file, or to stdout: what its encoding lacks as an escape, of which JSON is the same text."""
-    from reclens.workspace import write_text
+    from reclens.files import write_text
 
     text = text if text.endswith("\n") else text + "\n"
     if out is not None:

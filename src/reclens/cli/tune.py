@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.reading import NOTHING, Reading, reads
+from reclens.cli.reading import NOTHING, reads
 from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, WorkspaceOption, writable
+from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.data.split import Split
     from reclens.engine import Progress
-    from reclens.evaluate import Tuning
-    from reclens.evaluate.search import Search
+    from reclens.tuning import Tuning
+    from reclens.tuning.search import Search
     from reclens.workspace import Workspace
 
-__all__ = ["spaces_of", "tune"]
+__all__ = ["tune"]
 
 
 @reads(data="data")
@@ -64,10 +64,12 @@ def tune(
     """
     from reclens import kernels
     from reclens.cli.shared import emit, pairs, progress_of, say, table_of
-    from reclens.evaluate.tune import plan_search
-    from reclens.models import _kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared before they are timed
-    from reclens.report.tuning import cautions_in_words
-    from reclens.workspace import Workspace, write_text
+    from reclens.files import write_text
+    from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared before they are timed
+    from reclens.report.evaluation.tuning import cautions_in_words
+    from reclens.tuning.ranges import spaces_of
+    from reclens.tuning.tune import plan_search
+    from reclens.workspace import Workspace
     from reclens.workspace.store import _check_name
 
     _check_name(name)
@@ -101,8 +103,8 @@ def _split(
     place: Workspace, data: str | None, split: str | None, name: str, reading: Reading, *, seed: int, overwrite: bool
 ) -> Split:
     """The split that was asked for, or one that is made here and will bear the name of the search."""
-    from reclens.cli.reading import load_data
     from reclens.data import split as splits
+    from reclens.data.read.open import load_data
     from reclens.errors import UsageError, WorkspaceError
 
     if data is not None and split is not None:
@@ -137,58 +139,8 @@ def _run(place: Workspace, search: Search, name: str, *, overwrite: bool, progre
     return found
 
 
-def spaces_of(ranges: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Ranges as they are written: ``{"ease.l2": "1:1e5"}``, ``…:linear``, ``{"item_knn.weighting": "none,bm25"}``.
-
-    Raises:
-        UsageError: If one cannot be read.
-        UnknownNameError: If there is no such model.
-    """
-    from reclens import models
-    from reclens.models._space import Choice, Real, Whole
-
-    found: dict[str, dict[str, Any]] = {}
-    for key, text in ranges.items():
-        model, dot, parameter = key.partition(".")
-        linear = text.endswith(":linear")
-        low, colon, high = text.removesuffix(":linear").partition(":")
-        if not dot:
-            raise _unreadable(key, text)
-        before = models.get(model).space.get(parameter)
-        if not colon:
-            space: Any = Choice(tuple(_typed(each) for each in text.split(",")))
-        else:
-            try:
-                edges = float(low), float(high)
-            except ValueError:
-                raise _unreadable(key, text) from None
-            log = not linear and edges[0] > 0
-            if not edges[0] < edges[1]:
-                raise _unreadable(key, text)
-            space = Whole(int(edges[0]), int(edges[1]), log) if isinstance(before, Whole) else Real(*edges, log)
-        found.setdefault(model, {})[parameter] = space
-    return found
-
-
-def _typed(text: str) -> Any:
-    """A choice as the number or word that it is."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text, text)
-
-
-def _unreadable(key: str, text: str) -> Exception:
-    from reclens.errors import UsageError
-
-    return UsageError(f"the range {key}={text}: expected a range such as ease.l2=1:1e5, "
-                      "item_knn.shrinkage=0:100:linear, or choices such as item_knn.weighting=none,bm25.")  # fmt: skip
-
-
 def _best_in_words(row: dict[str, Any]) -> dict[str, Any]:
-    from reclens.report.tables import format_estimate
+    from reclens.report._toolkit.tables import format_estimate
 
     gain = {"gain": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}
     return {

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from reclens.data.dataset import Dataset
-from reclens.data.ids import IdForm
-from reclens.data.sources import Raw
+from reclens.data.read.ids import IdForm
+from reclens.data.read.sources import Raw
+from reclens.data.read.tables import read, read_recommendations, read_table_and_rules
 from reclens.data.split import Split, Task, given
-from reclens.data.tables import read, read_recommendations, read_table_and_rules
 from reclens.engine import Progress, quiet
 from reclens.errors import RecLensError, UsageError, WorkspaceError
-from reclens.evaluate import Evaluation, EvaluationWarning, evaluate
+from reclens.evaluation import Evaluation, EvaluationWarning, evaluate
 from reclens.metrics import describe, names
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER
 from reclens.workspace import Workspace

@@ -11,7 +11,7 @@ from reclens.dashboard.show import empty, frame
 from reclens.data import queries
 from reclens.errors import RecLensError, UnknownNameError
 from reclens.report import to_csv
-from reclens.report.shape import frame_table
+from reclens.report.data.profile import frame_table
 from reclens.workspace import Answer, Workspace
 from reclens.workspace.query import get_ready
 

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.data.curves import by_popularity, over_time, part_of, split_problems, tail_curve
 from reclens.data.profile import Problem, Profile, profile
-from reclens.data.shape import by_popularity, over_time, part_of, split_problems, tail_curve
 from reclens.data.split import Split, Task
 from reclens.workspace import Workspace
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import streamlit as st
 
-from reclens.report.page import Figure, figure_of
+from reclens.report._toolkit.html import Figure, figure_of
 
 __all__ = ["draw"]
 

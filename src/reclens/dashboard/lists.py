@@ -8,7 +8,7 @@ import streamlit as st
 from reclens.dashboard.scope import Scope
 from reclens.dashboard.show import frame
 from reclens.data.titles import title_column
-from reclens.evaluate.drill import UserView
+from reclens.evaluation.inspect import UserView
 
 __all__ = ["side_by_side"]
 

@@ -12,9 +12,9 @@ from streamlit.delta_generator import DeltaGenerator
 from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe, names
 from reclens.report import Table, to_csv
-from reclens.report.charts import THEME
-from reclens.report.page import Figure
-from reclens.report.paint import painted, to_svg
+from reclens.report._toolkit.charts import THEME
+from reclens.report._toolkit.html import Figure
+from reclens.report._toolkit.static_theme import painted, to_svg
 
 __all__ = [
     "chart",

@@ -12,9 +12,9 @@ from typing import Any
 import streamlit as st
 
 from reclens.errors import RecLensError
-from reclens.evaluate import Comparison, Evaluation, compare
-from reclens.evaluate.compare import Intervals
-from reclens.evaluate.views import crossed as crossed_by
+from reclens.evaluation import Comparison, Evaluation, compare
+from reclens.evaluation.compare import Intervals
+from reclens.evaluation.views import crossed as crossed_by
 from reclens.schema import USER
 from reclens.workspace import Artefact, Workspace
 

@@ -13,10 +13,11 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.drawing import draw
 from reclens.dashboard.show import chart, choose, choose_many, empty, folded, grid, plain, table
-from reclens.evaluate import Comparison, Evaluation
-from reclens.evaluate.views import crossings_of
+from reclens.evaluation import Comparison, Evaluation
+from reclens.evaluation.views import crossings_of
 from reclens.metrics import direction
-from reclens.report import charts, diagnosis, tables
+from reclens.report._toolkit import charts, tables
+from reclens.report.evaluation import diagnostics as diagnosis
 from reclens.workspace import Workspace
 
 __all__ = ["VIEWS", "Shown"]

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from reclens.data._kernels import bucket, transpose
-from reclens.data.clean import merge_repeats
-from reclens.data.ids import IdForm, ids_as
+from reclens.data.read.clean import merge_repeats
+from reclens.data.read.ids import IdForm, ids_as
 from reclens.errors import UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
-
-if TYPE_CHECKING:
-    from reclens.data.profile import Profile
 
 __all__ = ["Dataset", "Segmenter", "UserItemMatrix", "turn"]
 
@@ -105,7 +102,7 @@ class Dataset:
         them out (``replace(…, segments=None)``) where they were computed from events that are gone.
 
         Example:
-            >>> from reclens.data.tables import read
+            >>> from reclens.data.read.tables import read
             >>> data = read({"user": [1, 1, 1], "item": ["tea", "jam", "tea"], "timestamp": [3, 7, 11]})
             >>> data
             Dataset('data': 2 interactions (3 events) of 1 users with 2 items)
@@ -121,7 +118,7 @@ class Dataset:
         """The data set with ids of users and items that are text, so that it can be held against others that are.
 
         Example:
-            >>> from reclens.data.tables import read
+            >>> from reclens.data.read.tables import read
             >>> read({"user": [1], "item": [7]}).with_ids("text").interactions.rows()
             [('1', '7')]
         """
@@ -224,12 +221,6 @@ class Dataset:
         if self.users is None or column not in attributes:
             raise UnknownNameError("user attribute", column, attributes)
         return self.users.select(pl.col(USER), pl.col(column).cast(pl.String))
-
-    def profile(self) -> Profile:
-        """Size, density, span, long tail, cold users and items, and problems: see :class:`Profile`."""
-        from reclens.data.profile import profile
-
-        return profile(self)
 
     @property
     def has_timestamps(self) -> bool:

@@ -2,7 +2,7 @@
 
 A folder without a manifest was not written to its end. A file that is not what the manifest says, was changed or
 damaged. And since whoever changes a file can write its hash anew, what is in the files is checked as well: by
-:func:`reclens.schema.read_arrays` and the forms of :mod:`reclens.models._form`. Nothing that is read is executed.
+:func:`reclens.schema.read_arrays` and the forms of :mod:`reclens.models._core.form`. Nothing that is read is executed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 import numpy as np
 import polars as pl
 
-from reclens.data.frames import read_parquet
+from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, MissingExtraError, NotEnoughMemoryError, first_line
 from reclens.schema import Vocabulary, read_arrays
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from reclens.data.arrow import ArrowStream
 from reclens.data.dataset import Dataset
 from reclens.data.quoting import constant, quoted
+from reclens.data.read.arrow import ArrowStream
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 

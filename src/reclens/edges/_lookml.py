@@ -13,14 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reclens.report.export_schema import (
-    DAILY_HEALTH,
-    LEADERBOARD,
-    SEGMENT_METRICS,
-    USER_METRICS,
-    ExportColumn,
-    ExportTable,
-)
+from reclens.export.schema import DAILY_HEALTH, LEADERBOARD, SEGMENT_METRICS, USER_METRICS, ExportColumn, ExportTable
 
 __all__ = ["block", "quoted", "view"]
 

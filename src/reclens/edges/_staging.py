@@ -12,7 +12,7 @@ import polars as pl
 
 from reclens.drafts import draft_folder
 from reclens.errors import WorkspaceError
-from reclens.report.export_schema import EXPORTS, ExportTable
+from reclens.export.schema import EXPORTS, ExportTable
 
 __all__ = ["OVERWRITE", "Exported", "Parts", "refuse_to_replace", "stage", "write_folder"]
 

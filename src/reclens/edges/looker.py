@@ -17,8 +17,8 @@ from reclens.edges._staging import Exported, Parts, refuse_to_replace, stage, wr
 from reclens.edges._warehouse import check_database, write_database, write_parquet
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.report.export_rows import export_frames
-from reclens.report.export_schema import EXPORTS, LEADERBOARD, SEGMENT_METRICS, USER_METRICS
+from reclens.export.rows import export_frames
+from reclens.export.schema import EXPORTS, LEADERBOARD, SEGMENT_METRICS, USER_METRICS
 from reclens.workspace import Workspace
 
 __all__ = ["export_looker", "lookml_project"]

@@ -17,8 +17,8 @@ from typing import Any, Final
 from reclens.edges._staging import Exported, Parts, refuse_to_replace, stage, write_folder
 from reclens.engine import Progress, need, quiet
 from reclens.errors import WorkspaceError
-from reclens.report.export_rows import export_frames
-from reclens.report.export_schema import EXPORTS, ExportColumn, ExportTable
+from reclens.export.rows import export_frames
+from reclens.export.schema import EXPORTS, ExportColumn, ExportTable
 from reclens.workspace import Workspace
 
 __all__ = ["export_tableau", "write_tds"]

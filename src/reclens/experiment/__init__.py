@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reclens.experiment.aggregated import read_aggregated
-from reclens.experiment.metrics import Baseline, Metric
-from reclens.experiment.plan import Plan, Sequential, load_plan
-from reclens.experiment.read import Readout, read_experiment, read_sums
-from reclens.experiment.sums import Sums
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.analysis.aggregated import read_aggregated
+from reclens.experiment.analysis.readout import Readout, read_experiment, read_sums
+from reclens.experiment.plan.metric import Baseline, Metric
+from reclens.experiment.plan.plan import Plan, Sequential, load_plan
 
 __all__ = [
     "Baseline",

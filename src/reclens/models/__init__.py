@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from reclens.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from reclens.models._base import Recommender
-    from reclens.models._build import build, build_all
-    from reclens.models._degenerate import FitProblem, FitWarning, problems_in_words
-    from reclens.models._explanation import Explanation
+    from reclens.models._core.build import build, build_all
+    from reclens.models._core.degenerate import FitProblem, FitWarning, problems_in_words
+    from reclens.models._core.explanation import Explanation
+    from reclens.models._core.recommender import Recommender
     from reclens.models.als import ALS
     from reclens.models.augmented_hybrid import AugmentedHybrid
     from reclens.models.bpr import BPR
@@ -114,11 +114,11 @@ def describe(name: str) -> str:
 
 def __getattr__(name: str) -> Any:
     homes = {
-        "Recommender": "_base", "Explanation": "_explanation", "build": "_build", "build_all": "_build",
-        **dict.fromkeys(("FitProblem", "FitWarning", "problems_in_words"), "_degenerate"),
+        "Recommender": "recommender", "Explanation": "explanation", "build": "build", "build_all": "build",
+        **dict.fromkeys(("FitProblem", "FitWarning", "problems_in_words"), "degenerate"),
     }  # fmt: skip
     if name in homes:
-        return getattr(importlib.import_module(f"reclens.models.{homes[name]}"), name)
+        return getattr(importlib.import_module(f"reclens.models._core.{homes[name]}"), name)
     for known in names() if name in __all__ else ():
         # "recent_popular" is RecentPopular, "ease" is EASE: the same letters.
         if known.replace("_", "") == name.lower():

@@ -11,13 +11,13 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
-from reclens.models._als_kernels import approach_rows, solve_rows
-from reclens.models._block import Block
-from reclens.models._defaults import Extent, Rule
-from reclens.models._degenerate import FitProblem, vanishing
-from reclens.models._factors import MOST_PASSES, FactorModel, check_whole, require_factors
-from reclens.models._form import Form, numbers
-from reclens.models._space import Real, Space, Whole
+from reclens.models._core.als_kernels import approach_rows, solve_rows
+from reclens.models._core.block import Block
+from reclens.models._core.defaults import Extent, Rule
+from reclens.models._core.degenerate import FitProblem, vanishing
+from reclens.models._core.factors import MOST_PASSES, FactorModel, check_whole, require_factors
+from reclens.models._core.form import Form, numbers
+from reclens.models._core.search_space import Real, Space, Whole
 
 __all__ = ["ALS"]
 

@@ -12,10 +12,10 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
-from reclens.models._base import Recommender
-from reclens.models._block import Block
-from reclens.models._hybrid import Hybrid, seen_cells, serves
-from reclens.models._space import Space, Whole
+from reclens.models._core.block import Block
+from reclens.models._core.recommender import Recommender
+from reclens.models._core.search_space import Space, Whole
+from reclens.models._hybrid.members import Hybrid, seen_cells, serves
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
 __all__ = ["AugmentedHybrid"]

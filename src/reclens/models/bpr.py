@@ -11,14 +11,14 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._block import Block
-from reclens.models._bpr_fold_in import Others, solve_user
-from reclens.models._bpr_kernels import descend
-from reclens.models._defaults import Extent, Rule
-from reclens.models._degenerate import FitProblem, vanishing
-from reclens.models._factors import MOST_PASSES, FactorModel, check_whole, require_factors
-from reclens.models._form import Form, numbers
-from reclens.models._space import Choice, Real, Space, Whole
+from reclens.models._core.block import Block
+from reclens.models._core.bpr_fold_in import Others, solve_user
+from reclens.models._core.bpr_kernels import descend
+from reclens.models._core.defaults import Extent, Rule
+from reclens.models._core.degenerate import FitProblem, vanishing
+from reclens.models._core.factors import MOST_PASSES, FactorModel, check_whole, require_factors
+from reclens.models._core.form import Form, numbers
+from reclens.models._core.search_space import Choice, Real, Space, Whole
 
 __all__ = ["BPR"]
 

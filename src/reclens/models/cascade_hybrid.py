@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.models._block import Block
-from reclens.models._hybrid import Hybrid, list_ranks, seen_cells
-from reclens.models._scales import to_scale
-from reclens.models._space import Space, Whole
+from reclens.models._core.block import Block
+from reclens.models._core.search_space import Space, Whole
+from reclens.models._hybrid.members import Hybrid, list_ranks, seen_cells
+from reclens.models._hybrid.score_scaling import to_scale
 
 __all__ = ["CascadeHybrid"]
 

@@ -14,11 +14,11 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.kept import mapping
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.models._base import Recommender
-from reclens.models._block import Block
-from reclens.models._features import KINDS, FeatureOptions, check_stop_words, item_features
-from reclens.models._form import Form, bytes_, codes, numbers, pointers
-from reclens.models._space import Choice, Space, Whole
+from reclens.models._content.features import KINDS, FeatureOptions, check_stop_words, item_features
+from reclens.models._core.block import Block
+from reclens.models._core.form import Form, bytes_, codes, numbers, pointers
+from reclens.models._core.recommender import Recommender
+from reclens.models._core.search_space import Choice, Space, Whole
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER
 
 __all__ = ["Content"]
@@ -36,10 +36,10 @@ class Content(Recommender):
 
     An item is a vector of features, made of the columns of the items table: tf-idf over values and words, and vectors
     that were given, such as embeddings, as a column of lists of numbers. How columns become features stands at the top
-    of ``reclens.models._features``; an item that has all columns has length 1. The user's profile is the mean of the
-    vectors of her items, brought to length 1, and the score is the product of the profile and the item: their cosine,
-    or less where the item lacks columns. Items that have no interaction can be recommended; an item without a feature
-    cannot. Only scores above 0 count, so that lists can be short.
+    of ``reclens.models._content.features``; an item that has all columns has length 1. The user's profile is
+    the mean of the vectors of her items, brought to length 1, and the score is the product of the profile and the
+    item: their cosine, or less where the item lacks columns. Items that have no interaction can be recommended; an
+    item without a feature cannot. Only scores above 0 count, so that lists can be short.
 
     Attributes:
         features: Columns of the items table, as a list of names, or as a mapping name -> kind: ``auto``, ``list``,

@@ -12,14 +12,14 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.memory import require_memory
-from reclens.models._base import Recommender
-from reclens.models._block import Block
-from reclens.models._co_occurrence import co_occurrence
-from reclens.models._defaults import Extent, Rule
-from reclens.models._form import Form, numbers, word
-from reclens.models._kernels import sum_rows
-from reclens.models._partial import Joined, Together
-from reclens.models._space import Real, Space
+from reclens.models._core.block import Block
+from reclens.models._core.co_occurrence import co_occurrence
+from reclens.models._core.defaults import Extent, Rule
+from reclens.models._core.form import Form, numbers, word
+from reclens.models._core.kernels import sum_rows
+from reclens.models._core.partial import Joined, Together
+from reclens.models._core.recommender import Recommender
+from reclens.models._core.search_space import Real, Space
 
 __all__ = ["EASE"]
 

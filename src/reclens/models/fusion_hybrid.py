@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._block import Block
-from reclens.models._hybrid import Hybrid, list_ranks
-from reclens.models._space import Space, Whole
+from reclens.models._core.block import Block
+from reclens.models._core.search_space import Space, Whole
+from reclens.models._hybrid.members import Hybrid, list_ranks
 
 __all__ = ["FusionHybrid"]
 

@@ -11,15 +11,15 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError
-from reclens.models._block import Block
-from reclens.models._defaults import Rule
-from reclens.models._form import Form, codes, numbers, pointers
-from reclens.models._item_weights import dense_rows, top_of_weights
-from reclens.models._kernels import product_rows
-from reclens.models._neighbors import Neighbors, find_neighbors, neighbors_of_counts, weigh
-from reclens.models._partial import Joined, Together
-from reclens.models._ratings import RatingNeighbors, pseudo_count
-from reclens.models._space import Choice, Real, Space, Whole
+from reclens.models._core.block import Block
+from reclens.models._core.defaults import Rule
+from reclens.models._core.form import Form, codes, numbers, pointers
+from reclens.models._core.item_weights import dense_rows, top_of_weights
+from reclens.models._core.kernels import product_rows
+from reclens.models._core.neighbors import Neighbors, find_neighbors, neighbors_of_counts, weigh
+from reclens.models._core.partial import Joined, Together
+from reclens.models._core.ratings import RatingNeighbors, pseudo_count
+from reclens.models._core.search_space import Choice, Real, Space, Whole
 
 __all__ = ["ItemKNN"]
 

@@ -13,13 +13,13 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.models._attributes import Attributes
-from reclens.models._base import Recommender
-from reclens.models._block import Block
-from reclens.models._critiquing import Critiqued, likeness, possible_critiques, requirements_of
-from reclens.models._form import Form, bytes_, numbers
-from reclens.models._relaxing import Relaxation, Relaxations, minimal_conflicts, minimal_relaxations
-from reclens.models._requirements import Requirement, parse_requirement
+from reclens.models._core.block import Block
+from reclens.models._core.form import Form, bytes_, numbers
+from reclens.models._core.recommender import Recommender
+from reclens.models._knowledge.attributes import Attributes
+from reclens.models._knowledge.critiquing import Critiqued, likeness, possible_critiques, requirements_of
+from reclens.models._knowledge.relaxing import Relaxation, Relaxations, minimal_conflicts, minimal_relaxations
+from reclens.models._knowledge.requirements import Requirement, parse_requirement
 from reclens.schema import ITEM, RANK, SCORE
 
 __all__ = ["Knowledge"]
@@ -36,8 +36,8 @@ class Knowledge(Recommender):
     The score of an item that fits is 1 + Σ weight × utility ÷ Σ weight over the preferences + ``popularity`` × users of
     the item ÷ users of the most popular item; items that fail a requirement have 0 and are not recommended. A utility
     is 1 or 0 for what is met or not, and a share for the wishes ``low``, ``high`` and ``near``. Requirements and
-    preferences are small texts, described at the top of ``reclens.models._requirements``. Items that a user has are
-    left out by ``exclude_seen`` as always.
+    preferences are small texts, described at the top of ``reclens.models._knowledge.requirements``. Items that a user
+    has are left out by ``exclude_seen`` as always.
 
     When no item meets all requirements, the first of the minimal relaxations is applied, the one that drops the fewest
     requirements, of these the one that brings the most items, and of these the one that drops what was declared last;
@@ -208,7 +208,7 @@ class Knowledge(Recommender):
 
         Args:
             item: The item; it needs no interaction.
-            critique: What is said of it, described at the top of ``reclens.models._critiquing``.
+            critique: What is said of it, described at the top of ``reclens.models._knowledge.critiquing``.
             user: Leave out the items that this user has in the training data.
             k: Items to return.
             like: Whether items that are like this one in the other columns come first; if None, where nothing was

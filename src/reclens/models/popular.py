@@ -10,10 +10,10 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.models._base import Recommender
-from reclens.models._block import Block, rows_of
-from reclens.models._form import Form, numbers
-from reclens.models._partial import Joined
+from reclens.models._core.block import Block, rows_of
+from reclens.models._core.form import Form, numbers
+from reclens.models._core.partial import Joined
+from reclens.models._core.recommender import Recommender
 
 __all__ = ["Popular"]
 

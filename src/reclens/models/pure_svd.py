@@ -11,12 +11,12 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
-from reclens.models._block import Block
-from reclens.models._degenerate import FitProblem
-from reclens.models._factors import MOST_PASSES, FactorModel, check_whole, require_factors
-from reclens.models._form import Form, numbers
-from reclens.models._kernels import sum_rows
-from reclens.models._space import Space, Whole
+from reclens.models._core.block import Block
+from reclens.models._core.degenerate import FitProblem
+from reclens.models._core.factors import MOST_PASSES, FactorModel, check_whole, require_factors
+from reclens.models._core.form import Form, numbers
+from reclens.models._core.kernels import sum_rows
+from reclens.models._core.search_space import Space, Whole
 
 __all__ = ["PureSVD"]
 

@@ -11,8 +11,8 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.models._base import Recommender
-from reclens.models._block import Block
+from reclens.models._core.block import Block
+from reclens.models._core.recommender import Recommender
 from reclens.schema import stable_hash
 
 __all__ = ["Random"]

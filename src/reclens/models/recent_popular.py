@@ -13,10 +13,10 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
-from reclens.models._base import Recommender
-from reclens.models._block import Block
-from reclens.models._form import Form, numbers
-from reclens.models._space import Real, Space
+from reclens.models._core.block import Block
+from reclens.models._core.form import Form, numbers
+from reclens.models._core.recommender import Recommender
+from reclens.models._core.search_space import Real, Space
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["RecentPopular"]

@@ -11,9 +11,9 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._item_weights import ItemWeights
-from reclens.models._neighbors import find_neighbors
-from reclens.models._space import Choice, Real, Space, Whole
+from reclens.models._core.item_weights import ItemWeights
+from reclens.models._core.neighbors import find_neighbors
+from reclens.models._core.search_space import Choice, Real, Space, Whole
 
 __all__ = ["RP3beta"]
 

@@ -11,14 +11,14 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
-from reclens.models._co_occurrence import gram_of
-from reclens.models._defaults import Extent, Rule
-from reclens.models._degenerate import FitProblem
-from reclens.models._factors import check_whole
-from reclens.models._form import Form, numbers
-from reclens.models._item_weights import ItemWeights
-from reclens.models._slim_kernels import block_net, crowding, list_net
-from reclens.models._space import Real, Space
+from reclens.models._core.co_occurrence import gram_of
+from reclens.models._core.defaults import Extent, Rule
+from reclens.models._core.degenerate import FitProblem
+from reclens.models._core.factors import check_whole
+from reclens.models._core.form import Form, numbers
+from reclens.models._core.item_weights import ItemWeights
+from reclens.models._core.search_space import Real, Space
+from reclens.models._core.slim_kernels import block_net, crowding, list_net
 
 __all__ = ["SLIM"]
 

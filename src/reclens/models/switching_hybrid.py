@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._block import Block
-from reclens.models._build import is_whole
-from reclens.models._hybrid import Hybrid, serves
+from reclens.models._core.block import Block
+from reclens.models._core.parameters import is_whole
+from reclens.models._hybrid.members import Hybrid, serves
 
 __all__ = ["SwitchingHybrid"]
 

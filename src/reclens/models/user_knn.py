@@ -10,14 +10,14 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
-from reclens.models._block import Block, top_of_scores
-from reclens.models._defaults import Rule
-from reclens.models._form import Form, codes, numbers
-from reclens.models._kernels import product_rows, top_of_product
-from reclens.models._neighbors import Neighbors, find_neighbors, weigh
-from reclens.models._ratings import RatingNeighbors, pseudo_count
-from reclens.models._space import Choice, Real, Space, Whole
-from reclens.models._user_fold_in import TrainingUsers
+from reclens.models._core.block import Block, top_of_scores
+from reclens.models._core.defaults import Rule
+from reclens.models._core.form import Form, codes, numbers
+from reclens.models._core.kernels import product_rows, top_of_product
+from reclens.models._core.neighbors import Neighbors, find_neighbors, weigh
+from reclens.models._core.ratings import RatingNeighbors, pseudo_count
+from reclens.models._core.search_space import Choice, Real, Space, Whole
+from reclens.models._core.user_fold_in import TrainingUsers
 
 __all__ = ["UserKNN"]
 

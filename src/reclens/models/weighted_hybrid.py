@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.models._base import Recommender
-from reclens.models._block import Block
-from reclens.models._build import is_number
-from reclens.models._hybrid import Hybrid, seen_cells
-from reclens.models._scales import SCALES, to_scale
-from reclens.models._space import Choice, Space
+from reclens.models._core.block import Block
+from reclens.models._core.parameters import is_number
+from reclens.models._core.recommender import Recommender
+from reclens.models._core.search_space import Choice, Space
+from reclens.models._hybrid.members import Hybrid, seen_cells
+from reclens.models._hybrid.score_scaling import SCALES, to_scale
 
 __all__ = ["WeightedHybrid", "weighted_sum"]
 
@@ -33,7 +33,7 @@ class WeightedHybrid(Hybrid):
 
     An item that a model does not score counts like the lowest one that it scores; an item that no model with a weight
     scores is not recommended. A model of weight 0 has no say at all. Choose weights on validation data:
-    ``reclens.evaluate.tune_weights``.
+    ``reclens.tuning.hybrid_weights``.
 
     Attributes:
         models: Label = hyper-parameters, see :class:`Hybrid`.

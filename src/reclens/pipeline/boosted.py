@@ -18,7 +18,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.kept import Kept
 from reclens.engine import need
 from reclens.errors import DataError, UsageError
-from reclens.models._factors import MOST_PASSES, check_whole
+from reclens.models._core.factors import MOST_PASSES, check_whole
 from reclens.pipeline._trees import check_trees
 from reclens.pipeline.features import CandidateFeatures
 from reclens.schema import ITEM, USER

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.models._form import check_arrays, numbers
+from reclens.models._core.form import check_arrays, numbers
 from reclens.pipeline.candidates import FUSED
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, Vocabulary
 

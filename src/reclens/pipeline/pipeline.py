@@ -16,8 +16,8 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import Progress, chunk_ranges, quiet
 from reclens.errors import NotFittedError, UnknownNameError, UsageError
 from reclens.models import Recommender, build
-from reclens.models._block import encode_where_possible
-from reclens.models._requests import COLD_USERS, ColdUsers, HistoryMode, Items, asked_users, check_choice
+from reclens.models._core.block import encode_where_possible
+from reclens.models._core.requests import COLD_USERS, ColdUsers, HistoryMode, Items, asked_users, check_choice
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline import saving
 from reclens.pipeline.boosted import BoostedRanker
@@ -27,10 +27,10 @@ from reclens.pipeline.learn import fit_boosted
 from reclens.pipeline.ordering import rank_candidates, rerank_lists
 from reclens.pipeline.requests import Known, Request, in_order
 from reclens.pipeline.run import PipelineRun
+from reclens.pipeline.settings import load_pipeline_settings
 from reclens.pipeline.specs import PipelineSpec, check_spec
 from reclens.pipeline.tracing import Brought, BroughtCode, Trace, make_trace
 from reclens.schema import ITEM, RANK, USER, Recommendations, Vocabulary, versions
-from reclens.settings import load_pipeline_settings
 
 __all__ = ["Pipeline"]
 

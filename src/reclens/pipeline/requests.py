@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
-from reclens.models._block import Block, encode_where_possible, popular_scores, rows_of, top_of_scores
-from reclens.models._requests import ColdUsers, Histories, HistoryMode, Items, Limits
+from reclens.models._core.block import Block, encode_where_possible, popular_scores, rows_of, top_of_scores
+from reclens.models._core.requests import ColdUsers, Histories, HistoryMode, Items, Limits
 from reclens.pipeline.candidates import FUSED, FUSION_CONSTANT
 from reclens.schema import ITEM, USER, Vocabulary
 

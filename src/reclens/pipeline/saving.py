@@ -1,45 +1,66 @@
 """How a fitted pipeline is kept: its spec as JSON, every model in a folder of its own, re-rankers as arrays.
 
-Written and checked as a model is: see :mod:`reclens.models._saving`.
+Written and checked as a model is: see :mod:`reclens.models._core.saving`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
 
+from reclens.data.dataset import UserItemMatrix
 from reclens.data.kept import Kept, mapping, reading, start_writing, write_manifest
 from reclens.errors import DataError
 from reclens.models import Recommender, get
-from reclens.models._saving import read_matrix, read_model, write_model
+from reclens.models._core.saving import read_matrix, read_model, write_model
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import merge
-from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, versions
+from reclens.pipeline.rerank._base import Reranker
+from reclens.pipeline.specs import PipelineSpec
+from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, versions
 
-if TYPE_CHECKING:
-    from reclens.pipeline.pipeline import Pipeline
-
-__all__ = ["load_pipeline", "save_pipeline", "write_pipeline"]
+__all__ = ["FittedPipeline", "load_pipeline", "save_pipeline", "write_pipeline"]
 
 FORMAT = 2
 """Version of the saved form: 2 has a manifest, and every array its form."""
 
-Kind = TypeVar("Kind", bound="Pipeline")
+
+class FittedPipeline(Protocol):
+    """What is kept of a fitted pipeline."""
+
+    retrieve: Mapping[str, Mapping[str, Any]]
+    rank: Mapping[str, Any] | None
+    rerank: Sequence[Mapping[str, Any]]
+    exclude_seen: bool
+    name: str
+    retrievers_: dict[str, Recommender]
+    ranker_: Recommender | BoostedRanker | None
+    rerankers_: list[Reranker]
+    users_: Vocabulary
+    items_: Vocabulary
+    seen_: UserItemMatrix
+    train_: dict[str, Any]
+
+    def _spec(self) -> PipelineSpec: ...
 
 
-def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
+Kind = TypeVar("Kind", bound=FittedPipeline)
+
+
+def save_pipeline(pipeline: FittedPipeline, folder: Path) -> None:
     """Write a fitted pipeline into an existing, empty folder, and last the manifest."""
     start_writing(folder)
     write_pipeline(pipeline, folder)
     write_manifest(folder)
 
 
-def write_pipeline(pipeline: Pipeline, folder: Path) -> None:
+def write_pipeline(pipeline: FittedPipeline, folder: Path) -> None:
     """Write a fitted pipeline into an existing, empty folder whose manifest somebody else writes."""
     ranker = pipeline.ranker_
     header: dict[str, Any] = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from reclens.report.documents import TASKS_IN_WORDS, build_report, oddities, other_names
-from reclens.report.page import Document
-from reclens.report.tables import (
+from reclens.report._toolkit.html import Document
+from reclens.report._toolkit.tables import (
     Table,
     comparison_table,
     format_number,
@@ -14,6 +13,7 @@ from reclens.report.tables import (
     to_json,
     to_markdown,
 )
+from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
 
 __all__ = [
     "TASKS_IN_WORDS",

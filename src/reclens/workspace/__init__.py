@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from reclens.workspace.artefact import Artefact
-    from reclens.workspace.files import write_bytes, write_text
     from reclens.workspace.query import Answer
     from reclens.workspace.store import KINDS, Workspace
     from reclens.workspace.trash import Cleaned, Removed
 
-__all__ = ["KINDS", "Answer", "Artefact", "Cleaned", "Removed", "Workspace", "write_bytes", "write_text"]
+__all__ = ["KINDS", "Answer", "Artefact", "Cleaned", "Removed", "Workspace"]
 
 # Loaded when used: the process of an SQL query shall not wait for all of RecLens.
 _HOMES: Final = {
@@ -22,8 +21,6 @@ _HOMES: Final = {
     "Cleaned": "trash",
     "Removed": "trash",
     "Workspace": "store",
-    "write_bytes": "files",
-    "write_text": "files",
 }
 
 

@@ -10,17 +10,18 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.frames import read_parquet
 from reclens.data.kept import MANIFEST, Kept, mapping
+from reclens.data.read.frames import read_parquet
 from reclens.data.split import Split
 from reclens.errors import DataError
-from reclens.evaluate import Comparison, Evaluation, Tuning
-from reclens.evaluate.tune_weights import TunedWeights
+from reclens.evaluation import Comparison, Evaluation
 from reclens.models import Recommender, get
-from reclens.models._saving import write_model
+from reclens.models._core.saving import write_model
 from reclens.pipeline import Pipeline
 from reclens.pipeline.saving import write_pipeline
 from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT, Recommendations
+from reclens.tuning import Tuning
+from reclens.tuning.hybrid_weights import TunedWeights
 
 __all__ = ["FORMS"]
 

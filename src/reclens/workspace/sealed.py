@@ -23,8 +23,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from reclens.data.arrow import ArrowStream
 from reclens.data.quoting import constant, literal_path, quoted
+from reclens.data.read.arrow import ArrowStream
 from reclens.errors import RecLensError, UsageError, WorkspaceError, first_line, suggest
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ import polars as pl
 from reclens.data.kept import reading, write_manifest
 from reclens.drafts import draft_folder, sweep
 from reclens.errors import NameTakenError, UnknownNameError, UsageError, WorkspaceError
+from reclens.files import write_text
 from reclens.schema import versions
 from reclens.workspace.artefact import (
     Artefact,
@@ -33,7 +34,6 @@ from reclens.workspace.artefact import (
     same_folder,
     stamp_of,
 )
-from reclens.workspace.files import write_text
 from reclens.workspace.forms import FORMS
 from reclens.workspace.naming import file_inside, tables_of
 from reclens.workspace.query import Answer, ask

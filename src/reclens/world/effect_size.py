@@ -17,8 +17,8 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
 from reclens.stats.estimate import Estimate
+from reclens.world.arm import Arm
 from reclens.world.population import World
-from reclens.world.simulate import Arm
 from reclens.world.truth import true_effect
 
 __all__ = ["auc", "gap_distance", "held_out_auc", "past_test", "told_apart", "user_traits"]

@@ -25,9 +25,10 @@ from reclens.engine import Progress, quiet
 from reclens.errors import DataError, UsageError
 from reclens.schema import CLICKED, ITEM, POSITION, TIMESTAMP, TIMESTAMP_TYPE, USER
 from reclens.stats.estimate import Estimate
+from reclens.world.arm import Arm
 from reclens.world.effect_size import gap_distance, held_out_auc, past_test, told_apart
 from reclens.world.population import World
-from reclens.world.simulate import Arm, gini, simulate
+from reclens.world.simulate import gini, simulate
 from reclens.world.strategies import Popular
 
 __all__ = ["Check", "Realism", "history_of", "lists_of", "order_check", "past_test_check", "realism", "singular_values"]

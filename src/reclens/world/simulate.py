@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,13 +14,13 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UsageError
 from reclens.world._draws import mix
 from reclens.world._kernels import live
+from reclens.world.arm import Arm
 from reclens.world.assignment import assign_arms, taste_clusters
 from reclens.world.log import Day, DayLog
-from reclens.world.policy import Policy
 from reclens.world.population import World, organic_table
-from reclens.world.strategies import Consumed, Strategy
+from reclens.world.strategies import Consumed
 
-__all__ = ["TOTALS", "Arm", "Run", "gini", "simulate"]
+__all__ = ["TOTALS", "Run", "gini", "simulate"]
 
 TOTALS: Final = ("visits", "lists", "impressions", "clicks", "expected_clicks")
 """What is added up for each user; expected clicks are the probabilities of clicks given what was shown."""
@@ -28,25 +28,6 @@ TOTALS: Final = ("visits", "lists", "impressions", "clicks", "expected_clicks")
 _CHUNK: Final = 4_096
 _FITTED: Final = 16_384
 """Users that a strategy is asked for at a time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """One arm of an experiment.
-
-    Attributes:
-        name: What it is called: the variant of the log.
-        strategy: What recommends.
-        policy: How lists are made of that.
-        share: Share of the users, against the shares of the other arms.
-        changed: Whether it is new to the users: novelty and primacy act in it.
-    """
-
-    name: str
-    strategy: Strategy
-    policy: Policy = field(default_factory=Policy)
-    share: float = 1.0
-    changed: bool = False
 
 
 @dataclass(frozen=True, eq=False)

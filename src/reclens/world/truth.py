@@ -13,8 +13,9 @@ import numpy as np
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.stats.estimate import Estimate, mean_estimate
+from reclens.world.arm import Arm
 from reclens.world.population import World
-from reclens.world.simulate import Arm, Run, simulate
+from reclens.world.simulate import Run, simulate
 
 __all__ = ["METRICS", "REPLICATES", "Effect", "Truth", "learning", "lift_over_pairs", "true_effect"]
 

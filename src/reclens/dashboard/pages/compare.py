@@ -13,9 +13,10 @@ from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope
 from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
-from reclens.evaluate import Comparison
-from reclens.evaluate.drill import view_user
-from reclens.report import comparison_table, gains
+from reclens.evaluation import Comparison
+from reclens.evaluation.inspect import view_user
+from reclens.report import comparison_table
+from reclens.report.evaluation import comparison as gains
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]

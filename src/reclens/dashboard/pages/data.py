@@ -10,8 +10,9 @@ from reclens.dashboard.described import Described, describe_data, table_of
 from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import chart, choose, choose_view, empty, grid, legend, plain, table
-from reclens.data.shape import WHOLE, parts_of
-from reclens.report import TASKS_IN_WORDS, shape
+from reclens.data.curves import WHOLE, parts_of
+from reclens.report import TASKS_IN_WORDS
+from reclens.report.data import profile as shape
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]

@@ -9,7 +9,7 @@ from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import choose, choose_many, choose_view, empty, explain_metrics, legend, plain
 from reclens.dashboard.views import VIEWS, Shown
 from reclens.errors import RecLensError
-from reclens.evaluate import Comparison
+from reclens.evaluation import Comparison
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]

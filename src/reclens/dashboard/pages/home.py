@@ -11,7 +11,7 @@ from reclens.dashboard.demo import draw_demo, start_demo
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import empty, frame, plain
 from reclens.errors import RecLensError
-from reclens.report.attention import Finding, findings
+from reclens.report.evaluation.findings import Finding, findings
 from reclens.workspace import Artefact, Workspace
 
 __all__ = ["PAGE", "show"]

@@ -8,8 +8,8 @@ from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import scope_of
 from reclens.dashboard.show import chart, choose, choose_many, empty, frame, legend, table
-from reclens.evaluate.drill import item_exposure, search_items
-from reclens.report.diagnosis import exposure_chart, exposure_table
+from reclens.evaluation.inspect import item_exposure, search_items
+from reclens.report.evaluation.diagnostics import exposure_chart, exposure_table
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]

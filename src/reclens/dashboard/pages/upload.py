@@ -23,12 +23,13 @@ from reclens.dashboard.bring import (
 from reclens.dashboard.files import bring_file
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import choose_many, plain, table
-from reclens.data.ids import IdForm
-from reclens.data.sources import Raw
+from reclens.data.read.ids import IdForm
+from reclens.data.read.sources import Raw
 from reclens.data.split import TASKS
 from reclens.errors import RecLensError
-from reclens.evaluate import DEFAULT_METRICS, Evaluation, id_problems
-from reclens.report import TASKS_IN_WORDS, oddities, tables
+from reclens.evaluation import DEFAULT_METRICS, Evaluation, id_problems
+from reclens.report import TASKS_IN_WORDS, oddities
+from reclens.report._toolkit import tables
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]

@@ -15,7 +15,7 @@ from reclens.dashboard.scope import Scope, scope_of
 from reclens.dashboard.show import choose, empty, frame, plain
 from reclens.data.titles import title_column
 from reclens.errors import UnknownNameError
-from reclens.evaluate.drill import UserView, view_user
+from reclens.evaluation.inspect import UserView, view_user
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]

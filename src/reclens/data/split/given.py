@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reclens.data.clean import Cleaner
 from reclens.data.dataset import Dataset
-from reclens.data.ids import same_kind
 from reclens.data.near_ids import explain_mismatch
+from reclens.data.read.clean import Cleaner
+from reclens.data.read.ids import same_kind
 from reclens.data.split.build import ColdUsers, make_split
 from reclens.data.split.result import Split, Task
 from reclens.errors import UnmatchedIdsError, UsageError
@@ -121,10 +121,10 @@ def read_part(source: Any, *, users: Any = None, items: Any = None, **how: Any) 
         return source
     path = Path(source) if isinstance(source, str | Path) else None
     if path is not None and path.suffix == ".inter" and users is None and items is None:
-        from reclens.data.recbole import read_recbole
+        from reclens.data.read.recbole import read_recbole
 
         return read_recbole(path, **how)
-    from reclens.data.tables import read
+    from reclens.data.read.tables import read
 
     if path is None:
         return read(source, users=users, items=items, **how)
@@ -145,7 +145,7 @@ def with_movielens(data: Dataset, path: str | Path) -> Dataset:
     there = all((folder / each).is_file() for each in ("u.data", "u.item", "u.user"))
     if not there or not _MOVIELENS_PART.fullmatch(name):
         return data
-    from reclens.data.movielens import read_movielens
+    from reclens.data.read.movielens import read_movielens
 
     whole = read_movielens(folder)
     return replace(data, users=whole.users, items=whole.items)

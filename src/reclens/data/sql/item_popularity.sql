@@ -2,7 +2,7 @@
 --
 -- Reads       events(user_id, item_id, rating)
 -- Gives       item_id, events, users, share, cumulative_share, item_rank, mean_rating
--- Same as     a group_by of item_id; data.profile()'s head share is a cumulative_share
+-- Same as     a group_by of item_id; rl.profile(data)'s head share is a cumulative_share
 -- Parameters
 --   $at_least = 1    fewest events an item; shares are of all events all the same
 --

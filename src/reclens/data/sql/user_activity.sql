@@ -2,7 +2,7 @@
 --
 -- Reads       events(user_id, item_id, timestamp, rating)
 -- Gives       user_id, events, items, active_days, first_at, last_at, mean_rating
--- Same as     a group_by of user_id; the counts that data.profile() draws its quantiles from
+-- Same as     a group_by of user_id; the counts that rl.profile(data) draws its quantiles from
 -- Parameters
 --   $at_least = 1    fewest events a user
 --

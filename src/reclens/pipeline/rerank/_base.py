@@ -13,7 +13,7 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.errors import UnknownNameError, UsageError
 from reclens.memory import require_memory
-from reclens.models._form import Form, check_arrays
+from reclens.models._core.form import Form, check_arrays
 from reclens.schema import ITEM, Vocabulary
 
 __all__ = ["RankedLists", "Reranker", "check_weight", "item_labels"]

@@ -8,8 +8,8 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
-from reclens.models._attributes import Attributes
-from reclens.models._requirements import WISHES, parse_requirement
+from reclens.models._knowledge.attributes import Attributes
+from reclens.models._knowledge.requirements import WISHES, parse_requirement
 from reclens.schema import Vocabulary
 
 __all__ = ["items_where"]

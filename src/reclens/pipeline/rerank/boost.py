@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
-from reclens.models._form import Form, flags
+from reclens.models._core.form import Form, flags
 from reclens.pipeline.rerank._base import RankedLists, Reranker
 from reclens.pipeline.rerank._where import items_where
 from reclens.schema import Vocabulary

@@ -1,0 +1,1 @@
+"""``reclens experiment``: plan, assign, read."""

@@ -1,0 +1,245 @@
+"""``reclens experiment``: plan, size, assign and check an experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reclens.cli.given import refuse_unused
+from reclens.cli.reading import NOTHING, reads
+from reclens.cli.shared import (
+    DocumentOption,
+    Format,
+    FormatOption,
+    OutOption,
+    QuietOption,
+    SeedOption,
+    writable,
+)
+from reclens.data.read.request import Reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reclens.experiment import Plan
+
+__all__ = ["app", "assign", "check", "plan", "size"]
+
+app = typer.Typer(help="Plan, simulate and read A/B tests of recommender changes.", no_args_is_help=True)
+
+PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")]
+UnitsArgument = Annotated[str, typer.Argument(metavar="UNITS", help="File with the ids, in the plan's column.")]
+
+
+@app.command()
+@reads(attributes=False, ids=False, history="history", exposures="exposures")
+def plan(
+    ctx: typer.Context,
+    source: Annotated[Path | None, typer.Argument(metavar="PLAN", help="The plan, as TOML.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print a plan to start from.")] = False,
+    history: Annotated[
+        str | None, typer.Option("--history", help="Units of the past: spreads, the gain of CUPED and clusters.")
+    ] = None,
+    exposures: Annotated[
+        str | None, typer.Option("--exposures", help="Items shown in the past, for coverage, Gini and diversity.")
+    ] = None,
+    reading: Reading = NOTHING,
+    out: DocumentOption = None,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    quiet: QuietOption = False,
+) -> None:
+    """Check a plan, size it, and write the whole test plan as Markdown and HTML.
+
+    Examples:
+      reclens experiment plan --example > plan.toml
+
+      reclens experiment plan plan.toml --history users.parquet --out test-plan
+    """
+    from reclens.cli.reading import load_rows
+    from reclens.cli.shared import emit, put, say, working
+    from reclens.errors import UsageError
+    from reclens.experiment.plan.metric import OF_ARM
+    from reclens.experiment.plan.plan import EXAMPLE_PLAN, load_plan
+    from reclens.experiment.plan.sizing import size_plan
+    from reclens.report.experiment.plan import build_plan_document, summary_of
+    from reclens.report.experiment.plan_tables import size_table
+
+    if (source is None) == (not example):
+        raise UsageError("say which plan, or --example for one to start from: expected one of the two.")
+    if source is None:
+        refuse_unused(ctx, "with --example", "history", "exposures", "out", "seed", "format")
+        put(EXAMPLE_PLAN)
+        return
+    made = load_plan(source)
+    if not any(metric.kind in OF_ARM for metric in made.metrics):
+        refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures")
+    if history is None and exposures is None:
+        reading.refuse_all("there is no --history and no --exposures to be read")
+    with working("read the past and size the plan", quiet=quiet):
+        past, shown = (None if path is None else load_rows(path, reading, table=table)
+                       for table, path in (("history", history), ("exposures", exposures)))  # fmt: skip
+        sizing = size_plan(made, history=past, exposures=shown, rng=seed)
+    emit(size_table(sizing), format=format, out=None)
+    for sentence in summary_of(sizing):
+        say(f"- {sentence}", quiet=quiet)
+    if out is not None:
+        text, page = build_plan_document(sizing).save(out)
+        say(f"test plan: {text}, {page}", quiet=quiet)
+
+
+@app.command()
+def size(
+    ctx: typer.Context,
+    mean: Annotated[float, typer.Option("--mean", help="Mean, share, ratio or quantile in control.")],
+    kind: Annotated[str, typer.Option("--kind", help="mean, proportion, ratio or quantile.")] = "proportion",
+    sd: Annotated[float | None, typer.Option("--sd", help="Standard deviation of a unit.")] = None,
+    effect: Annotated[float | None, typer.Option("--effect", help="Relative effect: 0.03 is 3 %.")] = None,
+    n: Annotated[float | None, typer.Option("--n", help="Units over all arms.")] = None,
+    margin: Annotated[float | None, typer.Option("--margin", help="Relative loss to exclude.")] = None,
+    equivalence: Annotated[bool, typer.Option("--equivalence", help="The margin counts either way.")] = False,
+    power: Annotated[float, typer.Option("--power", help="Power asked for.")] = 0.8,
+    level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
+    arms: Annotated[int, typer.Option("--arms", min=2, help="Arms, control included.")] = 2,
+    treated: Annotated[float | None, typer.Option("--treated", help="Share of each treatment.")] = None,
+    correction: Annotated[str, typer.Option("--correction", help="For several treatments.")] = "holm",
+    r2: Annotated[float, typer.Option("--r2", help="What CUPED takes of the variance: 0.4 is 40 %.")] = 0.0,
+    icc: Annotated[float, typer.Option("--icc", help="Intra-cluster correlation.")] = 0.0,
+    cluster_size: Annotated[float, typer.Option("--cluster-size", help="Mean units a cluster.")] = 1.0,
+    cluster_cv: Annotated[float, typer.Option("--cluster-cv", help="Variation of cluster sizes.")] = 0.0,
+    looks: Annotated[int, typer.Option("--looks", min=1, help="Looks, the last included.")] = 1,
+    spending: Annotated[str, typer.Option("--spending", help="Bounds of the looks.")] = "lan_demets_obrien_fleming",
+    daily: Annotated[float | None, typer.Option("--daily", help="New units a day.")] = None,
+    formula: Annotated[str | None, typer.Option("--formula", help="Another formula.")] = None,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Calculate what is left open: the size, without --n; the smallest effect, without --effect; with both the power.
+
+    Examples:
+      reclens experiment size --mean 0.2 --effect 0.25
+
+      reclens experiment size --kind mean --mean 4.2 --sd 6.3 --n 50000 --r2 0.4 --daily 4000
+    """
+    from reclens.cli.shared import emit, say
+    from reclens.experiment.plan.calculator import calculate
+    from reclens.report.experiment.plan_tables import neighbour_table
+
+    if looks == 1:
+        refuse_unused(ctx, "with one look", "spending")
+    if arms == 2:
+        refuse_unused(ctx, "with two arms, which make one comparison", "correction")
+    if margin is None:
+        refuse_unused(ctx, "without --margin", "equivalence")
+    if cluster_size == 1:
+        refuse_unused(ctx, "with clusters of one unit: give --cluster-size", "icc", "cluster_cv")
+    asked: dict[str, Any] = {"kind": kind, "spending": spending}
+    found = calculate(mean=mean, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence, power=power,
+                      level=level, arms=arms, treated=treated, correction=correction, r2=r2, icc=icc,
+                      cluster_size=cluster_size, cluster_cv=cluster_cv, looks=looks, daily=daily, formula=formula,
+                      **asked)  # fmt: skip
+    say(found.words)
+    for sentence in found.answer.adjustments:
+        say(f"- {sentence}")
+    emit(neighbour_table([(kind, found.answer)]), format=format, out=out)
+
+
+@app.command()
+@reads(attributes=False, ids=False, units="units")
+def assign(
+    source: PlanArgument,
+    units: UnitsArgument,
+    reading: Reading = NOTHING,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", callback=writable, help="Write the arms to this file (CSV), or the SQL."),
+    ] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that gives the same arms instead.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say which unit gets which arm; the same id gets the same arm on every machine, for ever.
+
+    Examples:
+      reclens experiment assign plan.toml users.csv --out arms.csv
+    """
+    from reclens.cli.shared import emit, put, say, table_of, working
+    from reclens.experiment.assignment.assign import assign as divide
+    from reclens.experiment.assignment.assign import sql_of
+    from reclens.experiment.plan.plan import load_plan
+
+    made = load_plan(source)
+    if sql:
+        put(sql_of(made, table=units), out)
+        return
+    with working(f"read {units} and assign", quiet=quiet):
+        assigned = divide(_ids(units, reading, made), made)
+    text = assigned.table.write_csv()
+    put(text, out)
+    if out is None:
+        return
+    emit(table_of("Arms", assigned.to_dicts()), format=Format.table, out=None)
+    say(f"arms: {out}", quiet=quiet)
+
+
+@app.command()
+@reads(attributes=False, ids=False, units="units")
+def check(
+    source: PlanArgument,
+    units: UnitsArgument,
+    reading: Reading = NOTHING,
+    other: Annotated[
+        list[Path] | None, typer.Option("--other", help="Plan that runs at the same time; repeat it.")
+    ] = None,
+    by: Annotated[
+        list[str] | None, typer.Option("--by", help="Column of UNITS that has to be alike in all arms; repeat it.")
+    ] = None,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Test an assignment before anybody is exposed: shares, uniformity, independence. Exit status 1 if one fails.
+
+    Examples:
+      reclens experiment check plan.toml users.csv --other search.toml --by country
+    """
+    from reclens.cli.reading import load_rows
+    from reclens.cli.shared import emit, say, table_of, working
+    from reclens.experiment.assignment.assign import check_layers
+    from reclens.experiment.assignment.checks import check_assignment
+    from reclens.experiment.plan.plan import load_plan
+
+    made, others = load_plan(source), [load_plan(path) for path in other or []]
+    for sentence in check_layers([made, *others]):
+        say(sentence)
+    with working(f"read {units} and check"):
+        attributes = _columns(load_rows(units, reading, table="units"), by) if by else None
+        found = check_assignment(_ids(units, reading, made), made, others=others, attributes=attributes)
+    rows = [row for each in found for row in each.to_dicts()]
+    emit(table_of("Checks", rows, columns=["check", "statistic", "df", "p", "n", "fine"]), format=format, out=out)
+    for each in found:
+        say(each.words)
+    if not all(each.fine for each in found):
+        raise typer.Exit(1)
+
+
+def _ids(path: str, reading: Reading, made: Plan) -> pl.Series:
+    """The ids of a file: the plan's column, or the only one."""
+    from reclens.cli.reading import load_raw
+    from reclens.errors import UnknownNameError
+
+    frame = load_raw(path, reading, table="units").frame
+    if made.unit in frame.columns:
+        return frame[made.unit]
+    if frame.width == 1:
+        return frame.to_series().alias(made.unit)
+    raise UnknownNameError(f"column of {path}", made.unit, frame.columns)
+
+
+def _columns(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    from reclens.errors import UnknownNameError
+
+    for name in names:
+        if name not in frame.columns:
+            raise UnknownNameError("column", name, frame.columns)
+    return frame.select(names)

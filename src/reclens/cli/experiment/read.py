@@ -1,0 +1,134 @@
+"""``reclens experiment read``: from results and a plan to the decision."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from reclens.cli.given import refuse_unused
+from reclens.cli.reading import NOTHING, reads
+from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption
+from reclens.data.read.request import Reading
+
+__all__ = ["read"]
+
+
+@reads(attributes=False, ids=False, rows="data", exposures="exposures", catalogue="catalogue")
+def read(
+    ctx: typer.Context,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV or a DuckDB file.")],
+    arm: Annotated[str, typer.Option("--arm", help="Column of the arm.")] = "variant",
+    no_ids: Annotated[bool, typer.Option("--no-ids", help="DATA has no column of ids: each row is a unit.")] = False,
+    aggregated: Annotated[
+        bool, typer.Option("--aggregated", help="DATA has counts of arms: n and successes, or n, mean and sd.")
+    ] = False,
+    events: Annotated[bool, typer.Option("--events", help="DATA is a log of events, not one row a unit.")] = False,
+    time: Annotated[str, typer.Option("--time", help="Column of the time of an event.")] = "timestamp",
+    start: Annotated[datetime | None, typer.Option("--start", help="When it began, if the plan does not say.")] = None,
+    day: Annotated[str | None, typer.Option("--day", help="Column of the day of first exposure.")] = None,
+    exposures: Annotated[
+        str | None, typer.Option("--exposures", help="Items shown: unit, arm, item_id; for coverage, Gini, diversity.")
+    ] = None,
+    catalogue: Annotated[
+        str | None, typer.Option("--catalogue", help="Table of all items (item_id), for coverage, Gini, diversity.")
+    ] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
+    reading: Reading = NOTHING,
+    counts: Annotated[
+        list[str] | None, typer.Option("--counts", help="A column that may not be negative; repeat it for more.")
+    ] = None,
+    event_id: Annotated[
+        str | None, typer.Option("--event-id", help="Column of an id of each event, to tell duplicates by.")
+    ] = None,
+    drop_duplicates: Annotated[
+        bool, typer.Option("--drop-duplicates", help="Count each event once, and say how many stood there twice.")
+    ] = False,
+    triggered: Annotated[
+        str | None, typer.Option("--triggered", help="Units that could be treated differently: a column, or a SELECT.")
+    ] = None,
+    planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
+    days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
+    looks_taken: Annotated[
+        list[float] | None, typer.Option("--looks-taken", help="Share in at a look made before, if not as planned.")
+    ] = None,
+    stratify: Annotated[str | None, typer.Option("--stratify", help="Segment to post-stratify by.")] = None,
+    intervals: Annotated[
+        Literal["each", "simultaneous"],
+        typer.Option("--intervals", help="Each by itself, or simultaneous over the metrics of a role."),
+    ] = "each",
+    bayes: Annotated[bool, typer.Option("--bayes", help="Show the Bayesian view in the document.")] = False,
+    drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave units in two arms out.")] = False,
+    drop_unknown_arms: Annotated[bool, typer.Option("--drop-unknown-arms", help="Leave other arms out.")] = False,
+    format: FormatOption = Format.table,
+    out: DocumentOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Read an experiment: guards, effects, guardrails, and the decision.
+
+    Ends with status 1 where a guard blocks a verdict or an arm is not to be shipped.
+
+    Examples:
+      reclens experiment read plan.toml users.parquet --day first_day --out readout
+
+      reclens experiment read plan.toml events.parquet --events --start 2026-01-05
+
+      reclens experiment read plan.toml counts.csv --aggregated --arm version -c n=users
+    """
+    from reclens.cli.reading import rows_or_path
+    from reclens.cli.shared import emit, say, working
+    from reclens.experiment.analysis.aggregated import read_aggregated
+    from reclens.experiment.analysis.readout import read_experiment
+    from reclens.experiment.plan.metric import OF_ARM
+    from reclens.experiment.plan.plan import load_plan
+    from reclens.report.experiment.readout import build_readout, effect_table, summary_of_readout
+
+    if aggregated:
+        refuse_unused(ctx, "with --aggregated", "no_ids", "events", "exposures", "catalogue", "counts", "triggered",
+                      "drop_two_arms")  # fmt: skip
+    if not events:
+        refuse_unused(ctx, "without --events", "time", "start", "event_id", "drop_duplicates")
+    if out is None:
+        refuse_unused(ctx, "without --out", "bayes")
+    made = load_plan(plan)
+    if not any(metric.kind in OF_ARM for metric in made.metrics):
+        refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures", "catalogue")
+    with working(f"read {data}", quiet=quiet):
+        items = None if catalogue is None else _items_of(catalogue, reading)
+        rows = rows_or_path(data, reading, table="rows")
+        shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
+        shared: dict[str, Any] = {
+            "arm": arm, "day": day, "table": table, "planned_units": planned_units, "days": days,
+            "looks_taken": tuple(looks_taken or ()), "unknown_arms": "drop" if drop_unknown_arms else "error",
+            "stratify": stratify, "intervals": intervals,
+        }  # fmt: skip
+        found = read_aggregated(made, rows, **shared) if aggregated else read_experiment(
+            made, rows, catalogue=items, ids=not no_ids, events=events, time=time, start=start, exposures=shown,
+            two_arms="drop" if drop_two_arms else "error", counts=counts or (), event_id=event_id, triggered=triggered,
+            duplicates="drop" if drop_duplicates else "keep", **shared,
+        )  # fmt: skip
+    for sentence in summary_of_readout(found):
+        say(f"- {sentence}", quiet=quiet)
+    for each in found.unknown:
+        say(f"- not known ({each.code}): {each.words}", quiet=quiet)
+    emit(effect_table(found), format=format, out=None)
+    if out is not None:
+        text, page = build_readout(found, bayes=bayes).save(out)
+        say(f"readout: {text}, {page}", quiet=quiet)
+    if any(decision.word in ("blocked", "do not ship", "stop without hope") for decision in found.decisions):
+        raise typer.Exit(1)
+
+
+def _items_of(catalogue: str, reading: Reading) -> list[Any]:
+    """The ids of the items that could have been shown."""
+    from reclens.cli.reading import load_rows
+    from reclens.errors import UnknownNameError
+    from reclens.schema import ITEM
+
+    table = load_rows(catalogue, reading, table="catalogue")
+    if ITEM not in table.columns:
+        raise UnknownNameError(f"column of {catalogue}", ITEM, table.columns)
+    return table[ITEM].to_list()

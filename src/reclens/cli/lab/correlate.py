@@ -1,0 +1,87 @@
+"""``reclens experiment correlate``: which offline metric tells who wins online, in a world where that is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from reclens.cli.given import refuse_unused
+from reclens.cli.reading import NOTHING, reads
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.data.read.request import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reclens.data.split import Split
+    from reclens.schema import Recommendations
+
+__all__ = ["correlate"]
+
+_BY: Final = "cohort"
+
+
+@reads(data="data")
+def correlate(
+    ctx: typer.Context,
+    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+    ] = None,
+    reading: Reading = NOTHING,
+    days: Annotated[int, typer.Option("--days", min=1, help="Days that everybody lives under each strategy.")] = 14,
+    truth: Annotated[
+        int, typer.Option("--truth", min=1, help="Times everybody lives under each, with other luck.")
+    ] = 4,
+    segments: Annotated[bool, typer.Option("--segments/--overall", help="By cohort of users too.")] = True,
+    report: ReportOption = None,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Rank 14 strategies by every offline metric and by their true lift over popular, and correlate the two.
+
+    Offline: on a tenth of each user's history, held out by lot. Online: everybody lives under each strategy. The regret
+    is the lift of the best strategy minus that of the one the metric puts first. A small world takes about a minute on
+    two cores.
+
+    Examples:
+      reclens experiment correlate --size tiny
+
+      reclens experiment correlate --data ml-100k.zip --format csv --out correlations.csv --report correlations
+    """
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report
+    from reclens.data.read.open import load_data
+    from reclens.lab.offline_online import offline_online
+    from reclens.report.lab.studies import build_correlation_report
+    from reclens.report.lab.tables import correlation_table
+    from reclens.world.fitting import fit_world
+    from reclens.world.population import draw_world
+    from reclens.world.settings import preset
+
+    if data is not None:
+        refuse_unused(ctx, "with --data, to which the world is fitted", "size")
+    else:
+        reading.refuse_all("there is no --data to be read")
+    keep_interrupts()
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "world", quiet=quiet)
+        if data is None:
+            world = draw_world(preset(size), seed=seed)
+        else:
+            world = fit_world(load_data(data, reading, seed=seed), seed=seed)
+        found = offline_online(world, _measure, by=_BY, days=days, replicates=truth, seed=seed,
+                               progress=progress)  # fmt: skip
+    emit(correlation_table(found, segments=segments), format=format, out=out)
+    if report is not None:
+        save_report(build_correlation_report(found, fitted=data is not None), report, quiet=quiet)
+
+
+def _measure(lists: Recommendations, made: Split, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """What the room of evaluation says about lists: the room of experiments does not know it."""
+    from reclens.evaluation import evaluate
+
+    result = evaluate(lists, made.test, train=made.train, metrics=metrics, by=[_BY], features="topic", replicates=0)
+    return result.to_dicts()

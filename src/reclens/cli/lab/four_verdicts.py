@@ -1,0 +1,135 @@
+"""``reclens experiment verdicts`` and ``off-policy``: what each way to compare two recommenders says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reclens.cli.given import refuse_unused
+from reclens.cli.reading import NOTHING, reads
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.data.read.request import Reading
+
+__all__ = ["off_policy", "verdicts"]
+
+
+@reads(attributes=False, data="data")
+def verdicts(
+    ctx: typer.Context,
+    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    control: Annotated[str, typer.Option("--control", help="Model of the control.")] = "popular",
+    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treatment, or oracle.")] = "item_knn",
+    days: Annotated[int, typer.Option("--days", min=1, help="Days of the truth and of the A/B test.")] = 14,
+    truth: Annotated[int, typer.Option("--truth", min=1, help="Times the truth is lived, with other luck.")] = 8,
+    k: Annotated[
+        int, typer.Option("--k", min=1, help="Length of the lists; optimised interleaving needs 10 or less.")
+    ] = 5,
+    lists: Annotated[int, typer.Option("--lists", min=1, help="Lists of each user, mixed and in the log.")] = 10,
+    looks: Annotated[
+        int, typer.Option("--looks", min=1, help="Planned looks at the mixed lists, by O'Brien-Fleming.")
+    ] = 1,
+    click_rate: Annotated[float, typer.Option("--click-rate", help="Share of popular lists clicked.")] = 0.1,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+    ] = None,
+    reading: Reading = NOTHING,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    report: ReportOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """One world, four verdicts: the truth, an A/B test, interleaving and off-policy estimates, side by side.
+
+    Examples:
+      reclens experiment verdicts --size tiny --days 7
+
+      reclens experiment verdicts --treatment ease --data ml-100k.zip --format csv --out verdicts.csv --report verdicts
+    """
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, say, table_of
+    from reclens.data.read.open import load_data
+    from reclens.lab.four_verdicts import four_verdicts
+    from reclens.lab.simulation import ArmSettings, make_arm
+    from reclens.report.lab.four_verdicts import build_verdicts_report
+    from reclens.settings import validate
+    from reclens.stats.sequential import group_sequential
+    from reclens.world.fitting import fit_world
+    from reclens.world.population import draw_world
+    from reclens.world.settings import WorldSettings, preset
+
+    if data is not None:
+        refuse_unused(ctx, "with --data, to which the world is fitted", "size")
+    else:
+        reading.refuse_all("there is no --data to be read")
+    keep_interrupts()
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "world", quiet=quiet)
+        if data is None:
+            world = draw_world(preset(size, click_rate=click_rate), seed=seed)
+        else:
+            real = load_data(data, reading, seed=seed)
+            like = {"users": len(real.user_vocabulary), "click_rate": click_rate}
+            world = fit_world(real, validate(WorldSettings, like, source="options"), seed=seed)
+        given = {"control": {"model": control, "k": k}, "treatment": {"model": treatment, "k": k, "changed": True}}
+        arms = {name: make_arm(name, validate(ArmSettings, one, source="options"), world, seed=seed)
+                for name, one in given.items()}  # fmt: skip
+        planned = group_sequential(looks) if looks > 1 else None
+        found = four_verdicts(world, arms["treatment"], arms["control"], days=days, replicates=truth, lists=lists,
+                              looks=planned, seed=seed, progress=progress)  # fmt: skip
+    for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
+        say(f"off-policy, {what}: {each.words}", quiet=quiet)
+    emit(table_of("One world, four verdicts", found.to_dicts()), format=format, out=out)
+    if report is not None:
+        save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=quiet)
+
+
+@reads(attributes=False, ids=False, log="log", target="target")
+def off_policy(
+    ctx: typer.Context,
+    log: Annotated[
+        str, typer.Argument(help="Impressions with propensities: CSV, Parquet, DuckDB; or the Open Bandit Dataset.")
+    ],
+    target: Annotated[str, typer.Argument(help="The policy: a table of item_id, probability, and maybe position.")],
+    reading: Reading = NOTHING,
+    behavior: Annotated[str, typer.Option("--behavior", help="Open Bandit: random or bts.")] = "random",
+    campaign: Annotated[str, typer.Option("--campaign", help="Open Bandit: all, men or women.")] = "all",
+    reward: Annotated[str, typer.Option("--reward", help="Column of what came of it.")] = "clicked",
+    level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
+    method: Annotated[
+        str, typer.Option("--method", help="Interval: hall, which holds with few clicks, or normal.")
+    ] = "hall",
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Say what a policy would have earned that did not write the log. Exit status 1 where the log cannot tell.
+
+    The target shows items with the same probabilities to everybody; for one that depends on the user, use
+    reclens.experiment.off_policy in Python.
+
+    Examples:
+      reclens experiment off-policy impressions.parquet target.csv
+
+      reclens experiment off-policy open_bandit.zip target.csv --campaign men
+    """
+    from reclens.cli.reading import load_raw
+    from reclens.cli.shared import emit, say, table_of, working
+    from reclens.data.read.bandit import read_open_bandit
+    from reclens.data.read.open import holds_open_bandit
+    from reclens.data.read.sources import Raw
+    from reclens.experiment.off_policy import evaluate_policy
+    from reclens.experiment.off_policy.common import read_common_policy
+
+    with working(f"read {log} and estimate"):
+        if holds_open_bandit(log):
+            raw = Raw(read_open_bandit(log, behavior=behavior, campaign=campaign).impressions, log, "log")
+        else:
+            refuse_unused(ctx, f"with {log}, which is not the Open Bandit Dataset", "behavior", "campaign")
+            raw = load_raw(log, reading, table="log")
+        decisions, policy = read_common_policy(raw, load_raw(target, reading, table="target"), reward=reward)
+        found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
+    emit(table_of("What the target would have earned", found.to_dicts()), format=format, out=out)
+    say(found.words)
+    if found.verdict == "none":
+        raise typer.Exit(1)

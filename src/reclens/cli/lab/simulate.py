@@ -1,0 +1,203 @@
+"""``reclens experiment simulate`` and ``realism``: experiments whose truth is known, and lifelike worlds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from reclens.cli.given import refuse_unused
+from reclens.cli.reading import NOTHING, reads
+from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.data.read.request import Reading
+
+if TYPE_CHECKING:
+    from reclens.data.dataset import Dataset
+    from reclens.engine import Progress
+    from reclens.stats.estimate import Estimate
+
+__all__ = ["realism", "simulate"]
+
+_MODELS: Final = ("random", "popular", "user_knn", "item_knn", "ease", "pure_svd")
+"""Whose order is compared."""
+
+
+@reads(data="data")
+def simulate(
+    ctx: typer.Context,
+    config: Annotated[Path | None, typer.Argument(help="The simulation, as TOML; options without it.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print a simulation to start from.")] = False,
+    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
+    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
+    days: Annotated[int, typer.Option("--days", min=1, help="Days of the experiment.")] = 28,
+    training: Annotated[str, typer.Option("--training", help="shared, diverted or separate training data.")] = "shared",
+    truth: Annotated[
+        int, typer.Option("--truth", min=0, help="Times the truth is lived; 1: no interval, 0: no truth.")
+    ] = 8,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+    ] = None,
+    reading: Reading = NOTHING,
+    logs: Annotated[Path | None, typer.Option("--logs", help="Folder to write logs to; it must not exist.")] = None,
+    report: ReportOption = None,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run an A/B test in a simulated world, and show its estimate beside the true effect.
+
+    The truth is everybody treated against nobody treated, with the same luck in both worlds, lived eight times with
+    other luck each time. With [bold]--logs[/bold]
+    the impressions (with propensities), the totals a user and day, and what was consumed are kept as Parquet.
+
+    Examples:
+      reclens experiment simulate --size tiny --days 7
+
+      reclens experiment simulate --example > simulation.toml
+
+      reclens experiment simulate simulation.toml --logs logs --report simulation
+    """
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, put, save_report, say, table_of
+    from reclens.data.read.open import load_data
+    from reclens.lab.simulation import EXAMPLE_SIMULATION, SimulationSettings, load_simulation, run_simulation
+    from reclens.report.lab.studies import build_simulation_report
+    from reclens.report.lab.tables import simulation_table
+    from reclens.settings import validate
+
+    if example:
+        refuse_unused(ctx, "with --example", besides=("example",))
+        put(EXAMPLE_SIMULATION)
+        return
+    if config is not None:
+        said = ("size", "control", "treatment", "days", "training", "truth", "seed")
+        refuse_unused(ctx, f"with {config}, which says it", *said)
+        settings = load_simulation(config)
+    else:
+        arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
+        given = {"size": size, "arms": arms, "days": days, "training": training, "replicates": truth, "seed": seed}
+        settings = validate(SimulationSettings, given, source="options")
+    if data is None:
+        reading.refuse_all("there is no --data to be read")
+    keep_interrupts()
+    like = load_data(data, reading, seed=settings.seed) if data is not None else None
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "world", quiet=quiet)
+        found = run_simulation(settings, data=like, folder=logs, progress=progress)
+    if not quiet:
+        for row in found.run.to_dicts():
+            say(f"{row['variant']}: {row['users']:,} users, {row['impressions']:,} impressions, "
+                f"{row['clicks_per_user']:.3f} clicks a user, {row['items_shown']:,} items shown")  # fmt: skip
+    compared = len(found.run.arms) > 1
+    table = simulation_table(found) if compared else table_of("What happened", found.run.to_dicts())
+    emit(table, format=format, out=out)
+    if report is not None:
+        save_report(build_simulation_report(found, fitted=like is not None), report, quiet=quiet)
+    if logs is not None:
+        say(f"logs: {logs}", quiet=quiet)
+
+
+@reads(data="data", impressions="impressions")
+def realism(
+    data: Annotated[str, typer.Argument(help="What the world should be like: MovieLens, RecBole or a table.")],
+    factors: Annotated[int, typer.Option("--factors", min=1, help="Dimensions of taste.")] = 16,
+    impressions: Annotated[
+        str | None,
+        typer.Option("--impressions", help="Lists that were shown: user_id, item_id, position (from 1), clicked."),
+    ] = None,
+    reading: Reading = NOTHING,
+    order: Annotated[bool, typer.Option("--order/--no-order", help="Whether models rank as on the data.")] = True,
+    past_test: Annotated[
+        str | None,
+        typer.Option("--past-test", help="What a real test found of clicks: treatment:control:low:high, as a lift."),
+    ] = None,
+    seed: SeedOption = 0,
+    format: FormatOption = Format.table,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit a world to data, and hold it against them, measure by measure. Exit status 1 where one is out of its band.
+
+    Two measures bind how large effects are: how well a recommender tells held-out items from others as popular, and
+    whether a classifier tells users of the world from those of the data. With [bold]--impressions[/bold] also how
+    clicks fall with the place in a list, and how often the same is clicked again, beside two weeks of lists of what is
+    popular in the world. With [bold]--past-test[/bold] whether the world has the lift that a test of yours found.
+
+    Examples:
+      reclens experiment realism ml-100k.zip
+
+      reclens experiment realism events.parquet --impressions lists.parquet
+
+      reclens experiment realism events.parquet --past-test ease:popular:0.05:0.12
+    """
+    from reclens.cli.reading import load_rows
+    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
+    from reclens.data.read.open import load_data
+    from reclens.lab.simulation import ArmSettings, make_arm
+    from reclens.world import _answers as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared
+    from reclens.world.fitting import fit_world
+    from reclens.world.realism import Realism, history_of, lists_of, order_check, past_test_check
+    from reclens.world.realism import realism as measure
+    from reclens.world.settings import WorldSettings
+
+    keep_interrupts()
+    past = _past(past_test) if past_test is not None else None
+    real = load_data(data, reading, seed=seed)
+    theirs = load_rows(impressions, reading, table="impressions") if impressions is not None else None
+    with progress_of(quiet=quiet) as progress:
+        prepare(progress, "world", quiet=quiet)
+        progress("fit the world", 0, 1)
+        users = len(real.user_vocabulary)
+        world = fit_world(real, WorldSettings(users=users, factors=factors, new_share=0, births=0), seed=seed)
+        progress("fit the world", 1, 1)
+        ours = lists_of(world, seed=seed, progress=progress)
+        found = measure(world, real, impressions=ours, reference_impressions=theirs)
+        if order:
+            ours, theirs = (_offline(each, progress) for each in (history_of(world), real))
+            found = Realism((*found.checks, order_check(ours, theirs)))
+        if past is not None:
+            treatment, control, lift = past
+            new, old = (make_arm(name, ArmSettings(model=name), world, seed=seed) for name in (treatment, control))
+            found = Realism((*found.checks, past_test_check(world, new, old, lift, seed=seed, progress=progress)))
+    emit(table_of("The world against its data", found.to_dicts()), format=format, out=out)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _past(text: str) -> tuple[str, str, Estimate]:
+    """``treatment:control:low:high`` as two models and a lift."""
+    from reclens import models
+    from reclens.errors import UnknownNameError, UsageError
+    from reclens.stats.estimate import Estimate
+
+    parts = text.split(":")
+    try:
+        low, high = (float(part) for part in parts[2:])
+        treatment, control = parts[:2]
+    except ValueError:
+        raise UsageError(
+            f"--past-test is '{text}', expected treatment:control:low:high, such as ease:popular:0.05:0.12."
+        ) from None
+    for name in (treatment, control):
+        if name != "oracle" and name not in models.names():
+            raise UnknownNameError("model of --past-test", name, [*models.names(), "oracle"])
+    if not -1 < low < high < float("inf"):
+        raise UsageError(f"--past-test is '{text}': expected a lift with its interval, low before high.")
+    return treatment, control, Estimate((low + high) / 2, low, high, 0)
+
+
+def _offline(data: Dataset, progress: Progress) -> dict[str, float]:
+    """NDCG at 10 of each model on a tenth of each user's interactions that was held out by lot."""
+    from reclens.data import split
+    from reclens.evaluation import evaluate
+    from reclens.models import build
+
+    made = split.random(data, test_share=0.1)
+    found: dict[str, float] = {}
+    for name in _MODELS:
+        lists = build(name).fit(made.train, progress=progress).recommend(made.test_users, k=10, progress=progress)
+        result = evaluate(lists, made.test, train=made.train, metrics=["ndcg@10"], replicates=0)
+        found[name] = result["ndcg@10"].overall.value
+    return found

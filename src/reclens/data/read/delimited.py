@@ -1,0 +1,265 @@
+"""Delimited text (CSV and its relatives): every value comes out as text, so that ids keep their zeros.
+
+The delimiter is found by looking: ``::``, tab, ``;``, ``|``, ``,`` or a space.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Final
+
+import polars as pl
+
+from reclens.data.read.header import refuse_header_of_values
+from reclens.data.read.options import codec_of
+from reclens.data.read.packed import unpack
+from reclens.errors import DataError, UsageError
+
+__all__ = ["as_utf8", "read_delimited", "sniff_delimiter"]
+
+_CANDIDATES: Final = ("::", "\t", ";", "|", ",", " ")
+_STAND_IN: Final = "\x1f"
+"""The unit separator stands in for delimiters of more than one character, which the fast reader does not know."""
+_SAMPLE: Final = 1 << 16
+
+
+def read_delimited(
+    data: bytes,
+    *,
+    source: str,
+    delimiter: str | None = None,
+    quote: str | None = '"',
+    escape: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = True,
+    wanted: Sequence[str] = (),
+) -> pl.DataFrame:
+    """The table in delimited text.
+
+    Args:
+        data: The bytes of the file, packed or not.
+        source: Its name, for messages.
+        delimiter: As for :class:`reclens.data.read.options.TextOptions`.
+        quote: As there.
+        escape: As there.
+        encoding: As there.
+        header: Whether the first line names the columns; if not they are ``column_1 …``. None if it should, unless all
+            of it looks like values.
+        wanted: Columns of ours that the table may hold, for the advice where its header is none.
+
+    Returns:
+        A frame of text columns; empty fields are null; blank lines are left out.
+
+    Raises:
+        DataError: If it is empty, not in that encoding, lines do not have the columns of the header, or the header is
+            none.
+        UsageError: If the options contradict each other.
+    """
+    named = header is not False
+    quote = _checked(delimiter, quote, escape)
+    data = as_utf8(unpack(data, source), source, encoding, header=named)
+    if not data[:_SAMPLE].strip() and not data.strip():
+        raise DataError("the file is empty", source=source, fix="Expected a line of column names, then rows.")
+    _refuse_binary(data, source)
+    first = data[: data.find(b"\n") if b"\n" in data else len(data)]
+    try:
+        first.decode("utf-8")  # the reader would mend the names of columns silently
+    except UnicodeDecodeError as error:
+        raise _not_in(data, error, source, "utf-8", header=named) from None
+    given = delimiter or sniff_delimiter(
+        data[:_SAMPLE].decode("utf-8", "replace"), whole=len(data) <= _SAMPLE, quote=quote
+    )
+    if len(given.encode()) > 1:
+        if quote not in (None, '"') or escape:
+            raise UsageError(f"quote= and escape= need a delimiter of one character, and it is {given!r}.")
+        if _STAND_IN.encode() in data:
+            raise DataError(
+                f"the text holds control characters, so that '{given}' cannot be its delimiter", source=source
+            )
+        data, separator, quote = data.replace(given.encode(), _STAND_IN.encode()), _STAND_IN, None
+    else:
+        separator = given
+    if escape:
+        frame = _read_escaped(data, source, separator, quote, escape, header=named)
+    else:
+        frame = _read(data, source, separator, given, quote, header=named)
+    if not named:  # Polars counts from 1 or from 0, by its version
+        frame.columns = [f"column_{place}" for place in range(1, frame.width + 1)]
+    if header is None:
+        refuse_header_of_values(frame, source, wanted=wanted)
+    bare = [re.sub(r"_duplicated_[0-9]+$", "", name).strip() if named else name for name in frame.columns]
+    twice = next((name for place, name in enumerate(bare) if name in bare[:place]), None)
+    if twice is not None:
+        raise DataError(f"two columns are named '{twice}'", source=source, fix="Rename one of them in the file.")
+    frame = frame.rename(str.strip) if named else frame
+    blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    return frame.filter(~blank) if blank.any() else frame
+
+
+def _read(data: bytes, source: str, separator: str, given: str, quote: str | None, *, header: bool) -> pl.DataFrame:
+    try:
+        return pl.read_csv(
+            data, separator=separator, quote_char=quote, has_header=header, infer_schema=False, null_values=""
+        )
+    except pl.exceptions.NoDataError:
+        raise DataError("the file is empty", source=source) from None
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        raise _explained(data, error, source, separator, given, header=header, quote=quote) from None
+
+
+def _read_escaped(
+    data: bytes, source: str, separator: str, quote: str | None, escape: str, *, header: bool
+) -> pl.DataFrame:
+    """The table in text that escapes characters, which Polars does not know, by Python's reader."""
+    try:
+        text = io.StringIO(data.decode("utf-8"), newline="")
+    except UnicodeDecodeError as error:
+        raise _not_in(data, error, source, "utf-8", header=header) from None
+    rows = csv.reader(text, delimiter=separator, quotechar=quote, escapechar=escape, strict=True,
+                      quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)  # fmt: skip
+    try:
+        found = [row for row in rows if row]
+    except csv.Error as error:
+        raise _unreadable(source, error) from None
+    width = len(found[0])
+    for number, row in enumerate(found):
+        if len(row) > width:
+            raise _ragged(source, len(row), width, separator, row=number if header else number + 1)
+    names, found = (found[0], found[1:]) if header else ([f"column_{place + 1}" for place in range(width)], found)
+    names = [name if name not in names[:place] else f"{name}_duplicated_{place}" for place, name in enumerate(names)]
+    columns = zip_longest(*found) if found else ((),) * width
+    known = {name: [value or None for value in values] for name, values in zip(names, columns, strict=False)}
+    return pl.DataFrame(known, schema=dict.fromkeys(names, pl.String))
+
+
+def _checked(delimiter: str | None, quote: str | None, escape: str | None) -> str | None:
+    """The quote, None for nothing.
+
+    Raises:
+        UsageError: If quote, escape or delimiter are not what they have to be.
+    """
+    if delimiter == "":
+        raise UsageError("delimiter is empty, expected one or more characters; leave it out to have it found.")
+    for name, value in (("quote", quote), ("escape", escape)):
+        if value and (len(value) > 1 or not value.isascii() or value in "\r\n"):
+            raise UsageError(f"{name} is {value!r}, expected one ASCII character, or nothing.")
+    given = [each for each in (delimiter, quote, escape) if each]
+    if len(given) != len(set(given)):
+        raise UsageError(f"{given[-1]!r} cannot be two of delimiter, quote and escape.")
+    return quote or None
+
+
+def _refuse_binary(data: bytes, source: str) -> None:
+    if data[257:262] == b"ustar":
+        raise DataError("this is a tar archive", source=source, fix="Unpack it, by tar -xf, and name the table in it.")
+    if data[:_SAMPLE].count(b"\0"):
+        raise DataError(
+            "this is not text", source=source, fix="Expected CSV or Parquet; for another encoding pass encoding=."
+        )
+
+
+def sniff_delimiter(sample: str, *, whole: bool = True, quote: str | None = '"') -> str:
+    r"""The delimiter of a text.
+
+    The one that splits most lines into as many fields as the first line; of equals the earlier of ``::``, tab, ``;``,
+    ``|``, ``,``, and a space only if nothing else is there.
+
+    Args:
+        sample: The beginning of the text.
+        whole: Whether that is all of it; if not, the last line may be cut and does not count.
+        quote: What encloses fields; None for nothing.
+
+    Example:
+        >>> sniff_delimiter("user::item\n1::Star Trek: First Contact\n")
+        '::'
+        >>> sniff_delimiter('a,b\n1,"x;y"\n')
+        ','
+    """
+    lines = [line for line in sample.splitlines() if line.strip()]
+    if quote:
+        enclosed = re.compile(f"{re.escape(quote)}[^{re.escape(quote)}]*{re.escape(quote)}")
+        lines = [enclosed.sub("", line) for line in lines]
+    lines = lines[:100] if whole or len(lines) < 2 else lines[:-1][:100]
+    best, share = ",", 0.0
+    for candidate in _CANDIDATES:
+        fields = lines[0].count(candidate) if lines else 0
+        alike = sum(line.count(candidate) == fields for line in lines) / max(len(lines), 1)
+        if fields and alike > share + 1e-9 and not (candidate == " " and share):
+            best, share = candidate, alike
+    return best
+
+
+def as_utf8(data: bytes, source: str, encoding: str | None, *, header: bool = False) -> bytes:
+    """The text as UTF-8 without a byte-order mark. UTF-8 itself is checked by the reader, which sees it anyway.
+
+    Raises:
+        DataError: If it is not in that encoding.
+        UsageError: If Python does not know the encoding, or it is none of text.
+    """
+    name = codec_of(encoding)
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        name = "utf-32"
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        name = "utf-16"
+    if data.startswith(codecs.BOM_UTF8):
+        return data[3:]
+    if name in ("utf-8", "ascii"):
+        return data
+    try:
+        return data.decode(name).encode()
+    except UnicodeDecodeError as error:
+        raise _not_in(data, error, source, encoding or name, header=header) from None
+    except UnicodeError as error:
+        raise DataError(f"it is not {name.upper()}: {error}", source=source,
+                        fix="Name the encoding it was written in, such as encoding='latin-1'.") from None  # fmt: skip
+
+
+def _not_in(data: bytes, error: UnicodeDecodeError, source: str, encoding: str, *, header: bool) -> DataError:
+    line = data.count(b"\n", 0, error.start) + 1
+    row = line - 1 if header else line
+    where = f"line {line:,} " if row < 1 else ""
+    return DataError(
+        f"{where}has the byte 0x{data[error.start]:02X}, which is not {encoding.upper()}", source=source,
+        row=row or None,
+        fix="Name the encoding it was written in, such as encoding='latin-1' or encoding='cp1252'.",
+    )  # fmt: skip
+
+
+def _explained(
+    data: bytes, error: Exception, source: str, separator: str, given: str, *, header: bool, quote: str | None
+) -> DataError:
+    """What is wrong with a text that the fast reader refused: the slow way, once."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as bad:
+        return _not_in(data, bad, source, "utf-8", header=header)
+    width = 0
+    try:
+        quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+        rows = csv.reader(io.StringIO(text), delimiter=separator, quoting=quoting, quotechar=quote)
+        for number, fields in enumerate(rows):
+            width = width or len(fields)
+            if len(fields) > width:
+                return _ragged(source, len(fields), width, given, row=number if header else number + 1)
+    except csv.Error as bad:
+        error = bad
+    return _unreadable(source, error)
+
+
+def _ragged(source: str, fields: int, width: int, delimiter: str, *, row: int) -> DataError:
+    return DataError(
+        f"the row has {fields} fields, the first line has {width}", source=source, row=row,
+        fix=f"A field that holds the delimiter '{delimiter}' needs quotes; delimiter= names another one.",
+    )  # fmt: skip
+
+
+def _unreadable(source: str, error: Exception) -> DataError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return DataError(f"it cannot be read as a table: {reason}", source=source,
+                     fix="Look for a quotation mark \" that is never closed; if they enclose nothing, pass quote=''."
+                     )  # fmt: skip

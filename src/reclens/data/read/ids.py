@@ -1,0 +1,222 @@
+"""Ids of users and items, as they come and as RecLens keeps them: 64-bit integers or strings.
+
+A column of text becomes integers only if every id is written as an integer would be (``0`` or ``-?[1-9][0-9]*`` within
+64 bits): leading zeros mean that the ids are names, and survive. A column that mixes numbers and text is text.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from reclens.data.near_ids import without_zeros
+from reclens.data.read.clean import Cleaner
+from reclens.errors import DataError
+from reclens.schema import ITEM, USER
+
+__all__ = ["IdForm", "as_integers", "clean_ids", "ids_as", "infer_type", "same_kind"]
+
+IdForm = Literal["text", "unpadded"]
+"""A form that the ids of all tables can be brought to; see :func:`ids_as`."""
+_EXACT: Final = 2**53
+"""From here on not every integer is a 64-bit float."""
+
+
+def as_integers(text: pl.Series) -> pl.Series | None:
+    """Text as Int64 if every value is a canonical integer and there is one, else None; null stays null.
+
+    Example:
+        >>> import polars as pl
+        >>> as_integers(pl.Series(["0", "12", "-7"])).to_list()
+        [0, 12, -7]
+        >>> as_integers(pl.Series(["012", "7"])) is None
+        True
+    """
+    if text.null_count() == len(text):
+        return None
+    # Most columns that are not integers show it at once.
+    if text.head(100).cast(pl.Int64, strict=False).null_count() > text.head(100).null_count():
+        return None
+    whole = text.cast(pl.Int64, strict=False)
+    if whole.null_count() != text.null_count():
+        return None
+    # What can be cast and begins otherwise is no canonical integer: a sign, or zeros that would be lost.
+    padded = (text.str.starts_with("0") & (text.str.len_bytes() > 1)).any()
+    return None if padded or text.str.starts_with("+").any() or text.str.starts_with("-0").any() else whole
+
+
+def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = False) -> pl.Series:
+    """Ids as Int64 or String; missing ones are bad rows.
+
+    Args:
+        ids: Integers, strings, categories, or floats and decimals that are whole numbers.
+        cleaner: Where bad rows and rules go.
+        column: Name for messages.
+        text: Whether the column came from a text file, so that its type is still to be found.
+
+    Raises:
+        DataError: If they are of another type, or not whole, or missing and bad rows are errors.
+    """
+    given = ids
+    if ids.dtype == pl.Object:
+        ids = _from_objects(ids, cleaner, column)
+    if isinstance(ids.dtype, pl.Categorical | pl.Enum | pl.Null):
+        ids = ids.cast(pl.String)
+    if ids.dtype.is_integer():
+        # Only unsigned and 128-bit integers can be too large; as text they stay exact.
+        whole = ids.cast(pl.Int64, strict=False)
+        ids = whole if whole.null_count() == ids.null_count() else ids.cast(pl.String)
+    elif ids.dtype.is_float() or ids.dtype.is_decimal():
+        ids = _from_fractions(ids, cleaner, column)
+    elif ids.dtype == pl.String:
+        ids = _from_text(ids, cleaner, column, text=text)
+    else:
+        raise DataError(
+            f"ids are {ids.dtype}, expected integers or strings", source=cleaner.source, column=column,
+            fix="Cast the column, or name another with columns=.",
+        )  # fmt: skip
+    cleaner.reject(ids.is_null(), given, column=column, problem="the id is missing", kind="a missing id")
+    return ids
+
+
+def infer_type(values: pl.Series, decimal: Literal[".", ","] | None = None) -> pl.Series:
+    """The type of a text column of attributes: integers, numbers or text; empty is null.
+
+    Leading zeros keep a column text, as for ids.
+
+    Args:
+        values: The column.
+        decimal: The decimal mark of its numbers; a point by default.
+    """
+    if values.dtype != pl.String:
+        return values
+    values = values.set(values == "", None)
+    whole = as_integers(values)
+    if whole is not None:
+        return whole
+    mark = "," if decimal == "," else r"\."
+    if values.null_count() < len(values) and values.str.contains(rf"^-?(0|[1-9]\d*)({mark}\d+)?([eE][+-]?\d+)?$").all():
+        return values.str.replace(",", ".", literal=True).cast(pl.Float64)
+    return values
+
+
+def ids_as(frame: pl.DataFrame, form: IdForm | None) -> pl.DataFrame:
+    """The frame with its ids in a form that those of other tables can be brought to; as it is if None.
+
+    Args:
+        frame: A table with ``user_id``, ``item_id`` or both; others come back as they are.
+        form: ``"text"``: integers lose nothing by it. ``"unpadded"``: text, and what is all digits without the zeros
+            before it.
+
+    Raises:
+        DataError: If two ids of the table would become one.
+
+    Example:
+        >>> import polars as pl
+        >>> ids_as(pl.DataFrame({"user_id": [7], "rank": [1]}), "text").rows()
+        [('7', 1)]
+        >>> ids_as(pl.DataFrame({"user_id": ["007", "A07"]}), "unpadded")["user_id"].to_list()
+        ['7', 'A07']
+    """
+    if form is None:
+        return frame
+    made = [frame[name].cast(pl.String) for name in (USER, ITEM) if name in frame.columns]
+    if form == "unpadded":
+        for at, ids in enumerate(made):
+            made[at] = without_zeros(ids)
+            if made[at].n_unique() < ids.n_unique():
+                raise DataError(
+                    f"ids='unpadded' would make one of two ids: {_two_of_one(ids)}", column=ids.name,
+                    fix="Write the ids of all tables alike where they are made.",
+                )  # fmt: skip
+    return frame.with_columns(made)
+
+
+def _two_of_one(ids: pl.Series) -> str:
+    """Two ids that are one without their zeros."""
+    distinct = ids.unique().sort()
+    bare = without_zeros(distinct)
+    first = bare.filter(bare.is_duplicated())[0]
+    return " and ".join(repr(each) for each in distinct.filter(bare == first).head(2))
+
+
+def same_kind(ids: pl.Series, others: pl.Series, cleaner: Cleaner, *, column: str) -> tuple[pl.Series, pl.Series]:
+    """Bring the ids of two tables to one type: if one side is text, both are."""
+    if ids.dtype == others.dtype:
+        return ids, others
+    detail = f"'{column}' is integers in one table and text in another: compared as text"
+    cleaner.note("integer ids read as text", len(ids) if ids.dtype != pl.String else len(others), detail)
+    return ids.cast(pl.String), others.cast(pl.String)
+
+
+def _from_text(ids: pl.Series, cleaner: Cleaner, column: str, *, text: bool) -> pl.Series:
+    if text:
+        whole = as_integers(ids)
+        if whole is not None:
+            return whole
+        trimmed = ids.str.strip_chars()
+        cleaner.note("blanks around ids removed", int((trimmed != ids).sum()), f"column '{column}'")
+        ids = trimmed
+    ids = ids.set(ids == "", None)
+    if not text:
+        return ids
+    if len(ids) > ids.null_count() and ids.str.contains(r"^-?(0|[1-9]\d{0,14})\.0$").all():
+        # What a float column with gaps becomes when pandas writes it.
+        cleaner.note("ids written with .0 read as integers", len(ids) - ids.null_count(), f"column '{column}'")
+        return ids.str.strip_suffix(".0").cast(pl.Int64)
+    whole = as_integers(ids)
+    return ids if whole is None else whole
+
+
+def _from_fractions(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
+    decimal = ids.dtype.is_decimal()
+    values = ids if decimal else ids.fill_nan(None)
+    whole = values.cast(pl.Int64, strict=False)
+    bad = (whole.is_null() & values.is_not_null()) | (whole.cast(values.dtype, strict=False) != values)
+    if not decimal:
+        bad |= values.abs() >= _EXACT
+    if bad.fill_null(False).any():
+        row = int(bad.fill_null(False).arg_true()[0])
+        raise DataError(
+            f"the id is {ids[row]}, expected a whole number below 2^53 or text", source=cleaner.source, column=column,
+            row=row + 1, fix="Read the column as text or integers where it is made.",
+        )  # fmt: skip
+    cleaner.note("whole decimals read as integer ids", len(whole) - whole.null_count(), f"column '{column}'")
+    return whole
+
+
+def _from_objects(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
+    """Python objects: all integers, or all text; a mixture becomes text."""
+    values: list[Any] = [_plain(value) for value in ids.to_list()]
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
+        return pl.Series(ids.name, values, pl.Int64)
+    if kinds <= {int, float}:
+        return pl.Series(ids.name, [None if value is None else float(value) for value in values], pl.Float64)
+    odd = kinds - {int, float, str}
+    if odd:
+        row = next(i for i, value in enumerate(values) if type(value) in odd)
+        raise DataError(
+            f"the id is a {type(values[row]).__name__}, expected an integer or a string", source=cleaner.source,
+            column=column, row=row + 1,
+        )  # fmt: skip
+    numbers = sum(isinstance(value, int | float) for value in values)
+    cleaner.note("mixed ids read as text", numbers, f"column '{column}': numbers among text")
+    return pl.Series(ids.name, [None if v is None else _number_text(v) for v in values], pl.String)
+
+
+def _plain(value: Any) -> Any:
+    """A Python value; None for every way to say missing."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    # NaN, NaT and pandas.NA: what does not equal itself, or cannot say whether it does.
+    try:
+        return None if value is None or value != value else value
+    except TypeError:
+        return None
+
+
+def _number_text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,60 @@
+"""The columns of rows that were read: which is which, and what those that RecLens does not know are to be called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from reclens.data.read.columns import TABLE, Columns, column_at, find_columns, knows
+from reclens.data.read.header import header_error
+from reclens.data.read.sources import Raw
+from reclens.errors import DataError
+
+__all__ = ["columns_of", "renamed"]
+
+
+def columns_of(
+    raw: Raw, wanted: Iterable[str], required: Iterable[str], columns: Columns | None, *, strict: bool = True
+) -> dict[str, str]:
+    """Which column holds what, as :func:`reclens.data.read.columns.find_columns`.
+
+    Raises:
+        DataError: As there, and if the header looks like a row, whatever its columns are called by: naming them would
+            lose that row.
+    """
+    wanted = list(wanted)
+    # A name that is known cannot stand in a row; one that the caller gives may be a value of the row.
+    if raw.doubtful and not any(knows(name) for name in raw.frame.columns):
+        raise header_error(raw.frame, raw.where, wanted=wanted)
+    return find_columns(
+        raw.frame.columns, wanted=wanted, required=required, columns=columns, source=raw.where, strict=strict
+    )
+
+
+def renamed(raw: Raw, columns: Columns | None, *, known: Sequence[str] = TABLE) -> tuple[Raw, dict[str, str | None]]:
+    """Give columns that RecLens does not know the names that a caller has for them; None leaves one out.
+
+    Args:
+        raw: The rows.
+        columns: As for :func:`reclens.data.read.tables.read_table`.
+        known: The columns that it knows, whose readers name them.
+
+    Returns:
+        The rows, and the names of the columns that it knows.
+
+    Raises:
+        DataError: If a column is not there, or a name is taken.
+    """
+    frame, present = raw.frame, raw.frame.columns
+    theirs = {ours: name if name is None else column_at(name, present, ours, raw.where)
+              for ours, name in (columns or {}).items()}  # fmt: skip
+    own = {ours: name for ours, name in theirs.items() if ours in known}
+    given = {name: ours for ours, name in theirs.items() if ours not in known and name is not None}
+    for name, ours in given.items():
+        if name not in present:
+            raise DataError(f"there is no column '{name}', which columns= names for '{ours}'", source=raw.where)
+        if ours in present and ours not in given and ours != name:
+            raise DataError(f"'{ours}' is there, but columns= gives another column that name", source=raw.where,
+                            column=ours, fix="Choose another name.")  # fmt: skip
+    unused = [ours for ours, name in theirs.items() if ours not in known and name is None and ours in present]
+    return replace(raw, frame=frame.drop(unused).rename(given)), own

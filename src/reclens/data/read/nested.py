@@ -1,0 +1,122 @@
+"""Tables of several items a row: a list in one cell, as submissions have it, or a line of a user and her items."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import polars as pl
+
+from reclens.data.read.clean import rule
+from reclens.data.read.delimited import as_utf8
+from reclens.data.read.packed import unpack
+from reclens.errors import DataError
+
+__all__ = ["PLACE", "adjacency", "unfold"]
+
+PLACE: Final = "place"
+"""The column that tells where in its cell or line an item stood, from 1."""
+
+_BETWEEN: Final = ("|", ";", ",")
+"""What may stand between the items of a cell, beside blanks."""
+
+
+def adjacency(data: bytes, *, source: str, encoding: str | None = None, between: str | None = None) -> pl.DataFrame:
+    r"""Lines of a user and her items, as LightGCN's and S3-Rec's files have them.
+
+    Args:
+        data: The bytes of the file, packed or not.
+        source: Its name, for messages.
+        encoding: Of the text.
+        between: What stands between ids; blanks and tabs by default.
+
+    Returns:
+        ``user_id``, text, and ``item_id``, a list of text: one row a line; blank lines are left out.
+
+    Raises:
+        DataError: If the file is empty, or not in that encoding.
+
+    Example:
+        >>> adjacency(b"0 7 9\n1 8\n2\n", source="train.txt").rows()
+        [('0', ['7', '9']), ('1', ['8']), ('2', [])]
+    """
+    text = as_utf8(unpack(data, source), source, encoding, header=False)
+    try:
+        lines = pl.Series(text.decode("utf-8").splitlines(), dtype=pl.String).str.strip_chars()
+    except UnicodeDecodeError:
+        raise DataError("it is not UTF-8", source=source, fix="Name its encoding by encoding=.") from None
+    lines = lines.filter(lines != "")
+    if not len(lines):
+        raise DataError("the file is empty", source=source, fix="Expected lines of a user and her items.")
+    ids = _parts(lines, between)
+    return pl.DataFrame({"user_id": ids.list.first(), "item_id": ids.list.slice(1)})
+
+
+def unfold(
+    frame: pl.DataFrame, column: str, *, source: str, place: str = PLACE, cell: bool = False, between: str | None = None
+) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """One row an item, where the column of items holds several.
+
+    Args:
+        frame: The rows as they were read.
+        column: The column of items: a list, or text.
+        source: File or table, for messages.
+        place: What to call the column that tells where an item stood, from 1.
+        cell: Whether text cells hold several items each; lists always do.
+        between: What stands between the items of a text; found out if None.
+
+    Returns:
+        The rows, and the rules that were applied, with counts; the rows as they are where each holds one item.
+
+    Raises:
+        DataError: If the cells hold something else, or there is a column of that name.
+
+    Example:
+        >>> import polars as pl
+        >>> rows = pl.DataFrame({"user": ["ann", "bob"], "items": ["tea, milk", ""]})
+        >>> found, rules = unfold(rows, "items", source="rows", cell=True)
+        >>> found.rows(), [each["count"] for each in rules]
+        ([('ann', 'tea', 1), ('ann', 'milk', 2)], [1, 1])
+    """
+    values = frame[column]
+    if isinstance(values.dtype, pl.Array):
+        values = values.arr.to_list()
+    if isinstance(values.dtype, pl.List):
+        if values.dtype.inner.is_nested():  # type: ignore[union-attr]
+            raise DataError(f"a row holds {values.dtype}, expected a list of ids", source=source, column=column)
+    elif not cell:
+        return frame, []
+    elif values.dtype == pl.String:
+        values = _parts(_bare(values.fill_null("")), between)
+    else:
+        raise DataError(f"ids are {values.dtype}, expected text with several of them", source=source, column=column,
+                        fix="Leave form= out: each row holds one item.")  # fmt: skip
+    if place in frame.columns and place != column:
+        raise DataError(f"there is a column '{place}', the name that the order of the items takes", source=source,
+                        column=place, fix="Rename it, or leave it out by query=.")  # fmt: skip
+    sizes = values.list.len().fill_null(0)
+    kept = frame.with_columns(values.alias(column)).filter(sizes > 0)
+    kept = kept.with_columns(pl.int_ranges(1, pl.col(column).list.len() + 1).alias(place)).explode(column, place)
+    several, empty = int((sizes > 1).sum()), int((sizes == 0).sum())
+    rules = [rule("rows of several items unfolded", several, f"{source}: their order is '{place}'"),
+             rule("rows without an item left out", empty, f"{source}, column '{column}'")]  # fmt: skip
+    return kept, [each for each in rules if each["count"]]
+
+
+def _bare(cells: pl.Series) -> pl.Series:
+    """Cells without the brackets and quotes that printed lists have: ``['a', 'b']`` is ``a, b``."""
+    printed = cells.str.contains(r"^\s*\[.*\]\s*$")
+    if not printed.any():
+        return cells
+    inside = cells.str.replace(r"^\s*\[(.*)\]\s*$", "${1}").str.replace_all(r"""['"]""", "")
+    return inside if printed.all() else cells.zip_with(~printed, inside)
+
+
+def _parts(cells: pl.Series, between: str | None) -> pl.Series:
+    """The ids of each cell; empty ones are none."""
+    if between is None:
+        seen = [sign for sign in _BETWEEN if cells.str.contains(sign, literal=True).any()]
+        cells = cells.str.replace_all(rf"\s*{re.escape(seen[0])}\s*|\s+" if seen else r"\s+", " ")
+        between = " "
+    parts = cells.str.split(between)
+    return parts.list.eval(pl.element().str.strip_chars()).list.eval(pl.element().filter(pl.element() != ""))

@@ -1,0 +1,362 @@
+"""What a command or a job says of how its files are read: which option is about which table, and who can take it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from reclens.data.read.streams import STANDARD_INPUT
+from reclens.errors import UnknownNameError, UsageError
+
+__all__ = ["Reading", "Words", "in_words_of"]
+
+Words = Literal["options", "toml"]
+
+_TEXT: Final = ("decimal", "delimiter", "encoding", "escape", "header", "quote")
+_OPTIONS: Final = ("bad_rows", "between", "duplicates", "form", "query", "table", "timestamp_format", *_TEXT)
+_LABELS: Final[Mapping[Words, Mapping[str, str]]] = {
+    "options": {"columns": "--column", **{name: f"--{name}" for name in ("read", "lists", "ids", "users", "items")}},
+    "toml": {name: f"[data] {name}" for name in ("columns", "read", "lists", "ids", "users", "items")},
+}
+_ID_FORMS: Final = ("text", "unpadded")
+_RAW: Final = ("between", "delimiter", "escape", "quote")
+"""Options whose blanks count."""
+_PACKED: Final = (".gz", ".bz2", ".xz", ".zst")
+_ALL: Final = frozenset({"columns", *_OPTIONS})
+_TAKEN: Final[Mapping[str, frozenset[str]]] = {
+    "text": _ALL,
+    "json": _ALL - set(_TEXT) | {"encoding"},
+    "typed": _ALL - set(_TEXT),
+    "trec": frozenset({"encoding"}),
+    "recbole": frozenset({"columns", "duplicates", "bad_rows", "delimiter", "encoding"}),
+    "movielens": frozenset(),
+}
+"""Kind of file -> what it takes."""
+_UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format", "form", "between"}
+"""What the readers of tables with columns of their own take."""
+_SIDES: Final = _ALL - {"duplicates", "timestamp_format", "form", "between"}
+_ROLES: Final[Mapping[str, frozenset[str]]] = {
+    "data": _ALL, "train": _ALL, "test": _ALL, "validation": _ALL, "lists": _ALL - {"duplicates", "timestamp_format"},
+    "users": _SIDES, "items": _SIDES,
+    "impressions": _UNITS,
+}  # fmt: skip
+"""Table -> what its reader takes; of those that are not here, all but ``duplicates``."""
+_OF_LISTS: Final = ("rank", "score")
+_OF_SIDES: Final = ("encoding", "decimal", "bad_rows")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of one command are read.
+
+    Attributes:
+        paths: Table -> its path, None where it is not given.
+        said: (table, or "" for all; ``"columns"`` or an option; our column, or "") -> what was said.
+        lists: Attributes of several values, and what is between them.
+        ids: The form that all ids are brought to, or None.
+        words: Whether advice names options or keys of TOML.
+        units: Whether the tables have columns of their own, such as those of units of an experiment.
+    """
+
+    paths: Mapping[str, str | None] = field(default_factory=dict)
+    said: Mapping[tuple[str, str, str], Any] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
+    ids: Literal["text", "unpadded"] | None = None
+    words: Words = "options"
+    units: bool = False
+
+    @classmethod
+    def from_options(
+        cls, paths: Mapping[str, str | None], *, column: list[str] | None = None, read: list[str] | None = None,
+        lists: list[str] | None = None, ids: str | None = None, units: bool = False,
+    ) -> Reading:  # fmt: skip
+        """From ``--column``, ``--read``, ``--lists`` and ``--ids``; ``-c rating=`` leaves a column out.
+
+        Raises:
+            UsageError: If one cannot be read, is given twice, or is of no use to any file.
+        """
+        columns = {name: _place(value) for name, value in _pairs(column, "--column").items()}
+        return cls.of_settings(paths, columns=columns, read=_pairs(read, "--read"),
+                               lists=_pairs(lists, "--lists"), ids=ids, words="options", units=units)  # fmt: skip
+
+    @classmethod
+    def of_settings(
+        cls, paths: Mapping[str, str | None], *, columns: Mapping[str, str | int | None], read: Mapping[str, Any],
+        lists: Mapping[str, str], ids: str | None, words: Words, units: bool = False,
+    ) -> Reading:  # fmt: skip
+        """From mappings, as a job has them; a name is ``ours`` or ``table:ours``.
+
+        Raises:
+            UsageError: As :meth:`from_options`.
+        """
+        label = _LABELS[words]
+        if ids is not None and ids not in _ID_FORMS:
+            raise UnknownNameError(f"value of {label['ids']}", ids, _ID_FORMS)
+        said: dict[tuple[str, str, str], Any] = {}
+        for name, theirs in columns.items():
+            table, ours = _table_of(name, paths, label["columns"])
+            said[table, "columns", ours] = None if theirs == "" else theirs
+        for name, value in read.items():
+            table, option = _table_of(name, paths, label["read"])
+            if option not in _OPTIONS:
+                raise UnknownNameError(f"option of {label['read']}", option, _OPTIONS)
+            said[table, option, ""] = _value(option, value, label["read"])
+        for name, between in lists.items():
+            if not between:
+                raise UsageError(f"{label['lists']}: say what is between the values of '{name}', as {name}=|.")
+        made = cls(paths, said, lists, ids, words, units)  # type: ignore[arg-type]
+        made._check()
+        return made
+
+    def to_settings(self) -> dict[str, Any]:
+        """The same as ``[data]`` of a job has it: ``columns``, ``read``, ``lists``, ``ids``, and the paths."""
+        columns: dict[str, Any] = {}
+        read: dict[str, Any] = {}
+        for (table, what, ours), value in self.said.items():
+            where = f"{table}:" if table and table != "data" else ""
+            if what == "columns":
+                columns[where + ours] = "" if value is None else value
+            else:
+                read[where + what] = value
+        found = {"path": self.paths.get("data"), "users": self.paths.get("users"), "items": self.paths.get("items"),
+                 "columns": columns, "read": read, "lists": dict(self.lists), "ids": self.ids}  # fmt: skip
+        return {name: value for name, value in found.items() if value}
+
+    def of(self, table: str) -> dict[str, Any]:
+        """The arguments of the reader of a table: what is said of it, and of all tables as far as it can take that."""
+        taken, how = self._taken(table), dict[str, Any]()
+        for (where, what, ours), value in sorted(self.said.items(), key=lambda each: each[0][0]):
+            if where not in ("", table) or (
+                not where and (what not in taken or not self._for(table, what, ours, value))
+            ):
+                continue
+            if what == "columns":
+                how.setdefault("columns", {})[ours] = value
+            else:
+                how[what] = value
+        return how
+
+    def _for(self, table: str, what: str, ours: str, value: Any) -> bool:
+        """Whether what is said of all tables is about this one."""
+        if table in ("users", "items"):
+            # They are other tables than the interactions: of those they share how text is written, and the id's name.
+            return what in _OF_SIDES or (ours == f"{table.removesuffix('s')}_id" and isinstance(value, str))
+        return ours not in _OF_LISTS or table == "lists" or "lists" not in self.paths
+
+    def own(self, table: str) -> bool:
+        """Whether anything is said of this table alone."""
+        return any(where == table for where, _, _ in self.said)
+
+    def prefix(self, table: str) -> str:
+        """What stands before an option that is about one table, where the command reads several."""
+        return f"{table}:" if sum(path is not None for path in self.paths.values()) > 1 else ""
+
+    def kind(self, table: str) -> str:
+        """What kind of file a table is: text, json, typed, trec, recbole or movielens."""
+        path = self.paths.get(table)
+        return "text" if path is None else _kind(path, table)
+
+    def refuse_all(self, reason: str) -> None:
+        """Refuse everything that was said, as nothing is read.
+
+        Raises:
+            UsageError: If anything was.
+        """
+        label = _LABELS[self.words]
+        said = [label[side] for side in ("users", "items") if self.paths.get(side) is not None]
+        said += [self._called(what) for _, what, _ in self.said]
+        said += [label["lists"]] * bool(self.lists) + [label["ids"]] * bool(self.ids)
+        if said:
+            raise UsageError(f"{', '.join(dict.fromkeys(said))} cannot be used: {reason}.")
+
+    def _called(self, what: str) -> str:
+        label = _LABELS[self.words]
+        return label["columns"] if what == "columns" else f"{label['read']} {what}"
+
+    def _taken(self, table: str) -> frozenset[str]:
+        role = _UNITS if self.units else _ROLES.get(table, _ALL - {"duplicates"})
+        return _TAKEN[self.kind(table)] & role
+
+    def _check(self) -> None:
+        """Refuse what no file can take."""
+        named = [table for table, path in self.paths.items() if path is not None]
+        piped = [table for table in named if self.paths[table] in STANDARD_INPUT]
+        if len(piped) > 1:
+            raise UsageError(f"{' and '.join(piped)} are both standard input, which can be read once: name a file.")
+        for table, what, _ in self.said:
+            option = self._called(what)
+            if table and self.paths[table] is None and what != "query":
+                raise UsageError(f"{option} is about {table}, which is not given: pass the file too.")
+            takers = [table] if table else named
+            if takers and not any(what in self._taken(each) for each in takers):
+                kinds = ", ".join(f"{self.paths[each]} ({_CALLED[self.kind(each)]})" for each in takers)
+                raise UsageError(f"{option} cannot be used for {kinds}: leave it out.")
+        if self.lists and not any(self.paths.get(side) for side in ("users", "items")):
+            label = _LABELS[self.words]
+            raise UsageError(
+                f"{label['lists']} is about attributes: name a file by {label['items']} or {label['users']}."
+            )
+
+
+_CALLED: Final = {
+    "text": "text, in this place", "json": "JSON", "typed": "whose columns have types", "trec": "a file of TREC",
+    "recbole": "files of RecBole", "movielens": "MovieLens, whose layout is known",
+}  # fmt: skip
+
+
+def in_words_of(words: Words, message: str, table: str = "") -> str:
+    """An error's advice in the words of those who read it: in Python it is ``bad_rows='drop'``.
+
+    Args:
+        words: ``"options"`` for those of the command line, ``"toml"`` for those of a job.
+        message: The error.
+        table: What stands before an option that is about one table of several.
+
+    Example:
+        >>> in_words_of("options", "Name it: columns={'user_id': 'customer', 'item_id': 1}.")
+        'Name it: --column user_id=customer --column item_id=1.'
+        >>> in_words_of("options", "or pass bad_rows='drop' to leave them out", "truth:")
+        'or pass --read truth:bad_rows=drop to leave them out'
+        >>> in_words_of("toml", "Pass header=True, or encoding='latin-1'.")
+        'Pass read = { header = true }, or read = { encoding = "latin-1" }.'
+    """
+
+    def columns(found: re.Match[str]) -> str:
+        pairs = re.findall(r"'(\w+)': (?:'([^']*)'|(\d+)|None)", found[0])
+        if words == "toml":
+            inside = ", ".join(f"{_key(table + ours)} = {place or _text(name)}" for ours, name, place in pairs)
+            return f"columns = {{ {inside} }}"
+        return " ".join(f"--column {table}{ours}={_shell(name or place)}" for ours, name, place in pairs)
+
+    def option(found: re.Match[str]) -> str:
+        name, text, word = found[1], found[2], found[3]
+        value = text if text is not None else word.lower() if word else None
+        if words == "toml":
+            shown = "…" if value is None else value if word else _text(value)
+            if name == "duplicates":
+                return f"duplicates = {shown}"
+            return f"ids = {shown}" if name == "ids" else f"read = {{ {_key(table + name)} = {shown} }}"
+        return f"--ids {value}" if name == "ids" else f"--read {table}{name}={'…' if value is None else _shell(value)}"
+
+    pair = r"'\w+': (?:'[^']*'|\d+|None)"
+    message = re.sub(rf"columns=\{{{pair}(?:, {pair})*\}}", columns, message)
+    message = re.sub(r"\bcolumns=(?:\{…\})?", "--column" if words == "options" else "columns", message)
+    names = "|".join((*_OPTIONS, "ids"))
+    return re.sub(rf"(?<![\w:-])(?<!--read )(?<!--ids )({names})=(?:'([^']*)'|(True|False))?(?![\w=])", option, message)
+
+
+def _shell(value: str) -> str:
+    import shlex
+
+    return value if re.fullmatch(r"[^\s'\"$&|;<>()*?`\\]*", value) else shlex.quote(value)
+
+
+def _text(value: str) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return f'"{name}"' if ":" in name else name
+
+
+def _pairs(values: list[str] | None, option: str) -> dict[str, str]:
+    """``name=value`` as typed, each name once.
+
+    Raises:
+        UsageError: If one has no ``=``, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for value in values or []:
+        name, equals, right = value.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(f"{option} {value!r}: expected name=value.")
+        if name in found:
+            raise UsageError(f"{option} {name}= is given twice: {found[name]!r} and {right!r}.")
+        found[name] = right if option == "--lists" or name.rpartition(":")[2] in _RAW else right.strip()
+    return found
+
+
+def _table_of(name: str, paths: Mapping[str, str | None], option: str) -> tuple[str, str]:
+    """The table that a name is about, "" for all, and the name itself."""
+    table, colon, rest = name.partition(":")
+    if not colon:
+        return "", name
+    if table not in paths:
+        raise UnknownNameError(f"table in {option} {name}", table, paths)
+    return table, rest
+
+
+def _place(value: str) -> str | int:
+    """A column by name, or by place where digits alone are typed."""
+    return int(value) if value.isascii() and value.isdigit() else value
+
+
+def _value(option: str, value: Any, label: str) -> Any:
+    """What an option says, as the readers take it.
+
+    Raises:
+        UsageError: If it is none of the values that it can have.
+    """
+    if option == "header":
+        told = {"true": True, "yes": True, "false": False, "no": False}.get(str(value).lower())
+        if told is None:
+            raise UsageError(f"{label} header={value}: expected true or false.")
+        return told
+    if not isinstance(value, str):
+        raise UsageError(f"{label} {option} is {value!r}, expected text.")
+    if option == "quote":
+        return value or None
+    if option in _RAW:
+        value = value.replace("\\t", "\t") if option in ("between", "delimiter") else value
+        if not value:
+            raise UsageError(f"{label} {option}=: expected a character; leave it out where there is none.")
+    return value
+
+
+def _kind(path: str, table: str) -> str:
+    """What a path holds, told by the names of its files and by the beginning of its content."""
+    from reclens.data.read.json_rows import json_kind
+    from reclens.data.read.streams import is_stream
+
+    if is_stream(path):
+        return "text"
+    ending = _ending(path)
+    if (table == "lists" and ending in (".run", ".trec")) or ending == ".qrels":
+        return "trec"
+    place = Path(path).expanduser()
+    if table in ("data", "train", "test", "validation"):
+        found = _layout(place)
+        if found is not None:
+            return found
+    try:
+        with place.open("rb") as file:
+            head = file.read(1 << 10)
+    except (OSError, ValueError):
+        return "text"
+    if head[:4] == b"PAR1" or head[:6] == b"ARROW1" or head[8:12] == b"DUCK":
+        return "typed"
+    return "json" if json_kind(head) is not None else "text"
+
+
+def _ending(path: str) -> str:
+    place = Path(path)
+    return Path(place.stem if place.suffix.lower() in _PACKED else place.name).suffix.lower()
+
+
+def _layout(path: Path) -> str | None:
+    """Whether a zip, a folder or a file is MovieLens or RecBole, told by the names of its files."""
+    from reclens.data.read.zips import open_members
+
+    if not path.is_dir() and path.suffix.lower() != ".zip":
+        return "recbole" if path.suffix == ".inter" else None
+    with open_members(path) as members:
+        names = {name.rpartition("/")[2] for name in members.names}
+    if names & {"u.data", "ratings.dat", "ratings.csv"}:
+        return "movielens"
+    return "recbole" if path.is_dir() and any(name.endswith(".inter") for name in names) else None

@@ -1,0 +1,386 @@
+"""Any source of rows, as one Polars frame: files, folders, DuckDB, SQL, frames of other libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal, Unpack
+
+import polars as pl
+
+from reclens.data.quoting import quoted
+from reclens.data.read.arrow import ArrowStream
+from reclens.data.read.columns import Columns, find_columns, positional
+from reclens.data.read.delimited import as_utf8, read_delimited
+from reclens.data.read.folders import PARQUET, files_of, matching
+from reclens.data.read.frames import from_frame, is_frame
+from reclens.data.read.header import refuse_names_among_rows, values_among_names
+from reclens.data.read.json_rows import json_kind, read_json
+from reclens.data.read.nested import PLACE, adjacency, unfold
+from reclens.data.read.options import FORMS, OF_TEXT, ReadOptions, codec_of, refuse_text_options
+from reclens.data.read.packed import unpack
+from reclens.data.read.streams import is_stream, spooled
+from reclens.data.read.zips import open_members
+from reclens.errors import DataError, UnknownNameError, UsageError, first_line, suggest
+from reclens.schema import ITEM, RANK, TIMESTAMP
+
+__all__ = ["Raw", "connect", "is_connection", "is_database", "load"]
+
+_DELIMITED: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".base", ".test", ".inter", ".user", ".item", ".json",
+                     ".jsonl", ".ndjson", ".gz", ".bz2", ".xz", ".zst")  # fmt: skip
+_BROKEN: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+"""Polars panics on some broken files; that is no Exception, and as much their fault."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Rows as they were found.
+
+    Attributes:
+        frame: The rows.
+        where: File or table, for messages.
+        name: A short name for it.
+        text: Whether every column is text because the file had no types.
+        decimal: The decimal mark of numbers in text; None to find it out.
+        doubtful: Names of the first line that look like values, where nobody said that they are names.
+        rules: What was done to the rows already, with counts.
+    """
+
+    frame: pl.DataFrame
+    where: str
+    name: str
+    text: bool = False
+    decimal: Literal[".", ","] | None = None
+    doubtful: tuple[str, ...] = ()
+    rules: tuple[Mapping[str, Any], ...] = ()
+
+
+def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] = (), **how: Unpack[ReadOptions]) -> Raw:
+    """Rows of any source, one item a row.
+
+    Args:
+        source: As for :func:`reclens.data.read.tables.read`.
+        columns: As for :func:`reclens.data.read.tables.read`: by place, they say that a text has no header.
+        wanted: Columns of ours that the table may hold, for the advice where its header is none.
+        **how: As for :class:`reclens.data.read.options.ReadOptions`.
+
+    Raises:
+        DataError: If it is not there, cannot be read or is of no known kind.
+        UsageError: If arguments contradict each other.
+    """
+    if how.get("decimal") not in (None, ".", ","):
+        raise UsageError(f"decimal is {how.get('decimal')!r}, expected '.' or ','.")
+    if how.get("ids") not in (None, "text", "unpadded"):
+        raise UsageError(f"ids is {how.get('ids')!r}, expected 'text' or 'unpadded'.")
+    if how.get("form") not in (None, *FORMS):
+        raise UnknownNameError("form", str(how.get("form")), FORMS)
+    if how.get("between") is not None and how.get("form") not in ("cell", "adjacency"):
+        raise UsageError(
+            "between= is what stands between the items of a cell: say form='cell' or form='adjacency' too."
+        )
+    _ = codec_of(how.get("encoding"))
+    raw = _loaded(source, columns, wanted, how)
+    if how.get("form") == "adjacency" and not raw.text:
+        raise UsageError(f"form='adjacency' is of lines of text, and {raw.where} is none: leave it out.")
+    return _unfolded(raw, columns, wanted, how)
+
+
+def _unfolded(raw: Raw, columns: Columns | None, wanted: Sequence[str], how: ReadOptions) -> Raw:
+    """One row an item; in lists the order of the items is their rank."""
+    named = {ITEM: columns[ITEM]} if columns and ITEM in columns else None
+    column = find_columns(raw.frame.columns, wanted=(ITEM,), required=(), columns=named, source=raw.where,
+                          strict=False).get(ITEM) if ITEM in wanted else None  # fmt: skip
+    if column is None:
+        return raw
+    as_lists = RANK in wanted and TIMESTAMP not in wanted and RANK not in (columns or {})
+    place = RANK if as_lists and RANK not in raw.frame.columns else PLACE
+    frame, rules = unfold(raw.frame, column, source=raw.where, place=place, cell=how.get("form") == "cell",
+                          between=how.get("between"))  # fmt: skip
+    return raw if frame is raw.frame else replace(raw, frame=frame, rules=(*raw.rules, *rules))
+
+
+def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: ReadOptions) -> Raw:
+    """Rows as they stand there."""
+    query, params, table = how.get("query"), how.get("params"), how.get("table")
+    if query is not None:
+        return _from_query(source, query, params, table, how)
+    if params is not None:
+        raise UsageError("params= are values for query=, which is not given.")
+    if isinstance(source, Raw):
+        refuse_text_options(how, "the rows were read before")
+        return source
+    form = _Form(how, columns, wanted)
+    if isinstance(source, str | Path):
+        return _from_path(str(source), table, form)
+    if is_connection(source):
+        refuse_text_options(how, "this is a connection of DuckDB")
+        return _from_database(source, "DuckDB", table)
+    if table is not None:
+        raise UsageError("table= names a table of a DuckDB file or connection, or a member of a zip; this is neither.")
+    if isinstance(source, bytes):
+        return _from_bytes(source, "bytes", "data", form)
+    refuse_text_options(how, f"this is a {type(source).__name__}")
+    if not is_frame(source):
+        raise UsageError(
+            f"cannot read a {type(source).__name__}; expected a path, a frame (Polars, pandas, PyArrow, DuckDB, or "
+            "anything with __arrow_c_stream__), a mapping of columns, or query=."
+        )
+    return Raw(from_frame(source), f"the {type(source).__name__}", "data")
+
+
+class _Form:
+    """How text is taken apart, and what is said of its header."""
+
+    def __init__(self, how: ReadOptions, columns: Columns | None, wanted: Sequence[str]) -> None:
+        by_place = positional(columns)
+        self.how, self.wanted = how, wanted
+        self.text: dict[str, Any] = {"delimiter": how.get("delimiter"), "escape": how.get("escape"),
+                                     "encoding": how.get("encoding"), "quote": how.get("quote", '"')}  # fmt: skip
+        given = how.get("header")
+        self.header = given if given is not None else False if by_place else None
+
+    def refuse(self, what: str, *, besides: str | None = None) -> None:
+        refuse_text_options(self.how, what, besides=besides)
+
+    def read(self, data: bytes, where: str) -> pl.DataFrame:
+        """Delimited text or JSON, as rows."""
+        kind = json_kind(data)
+        if kind is not None:
+            self.refuse(f"{where} is JSON", besides="encoding")
+            return read_json(as_utf8(data, where, self.text["encoding"]), kind, source=where)
+        frame = read_delimited(data, source=where, header=self.header, wanted=self.wanted, **self.text)
+        if self.header is False:
+            refuse_names_among_rows(frame, where)
+        return frame
+
+    def raw(self, frame: pl.DataFrame, where: str, name: str, *, text: bool) -> Raw:
+        doubtful = values_among_names(frame) if text and self.header is None else ()
+        return Raw(frame, where, name, text, self.how.get("decimal"), doubtful)
+
+
+def _from_bytes(data: bytes, where: str, name: str, form: _Form) -> Raw:
+    """What a file holds, told by its content."""
+    data = unpack(data, where)
+    if form.how.get("form") == "adjacency":
+        form.refuse("form='adjacency' has lines of ids, which between= is about", besides="encoding")
+        frame = adjacency(data, source=where, encoding=form.how.get("encoding"), between=form.how.get("between"))
+        return Raw(frame, where, name, text=True)
+    if data[:4] == b"PAR1":
+        form.refuse(f"{where} is Parquet")
+        return Raw(_guarded(lambda: pl.read_parquet(data), where), where, name)
+    if data[:6] == b"ARROW1":
+        form.refuse(f"{where} is an Arrow file")
+        return Raw(_guarded(lambda: pl.read_ipc(data), where), where, name)
+    return form.raw(form.read(data, where), where, name, text=json_kind(data) is None)
+
+
+def _from_path(path: str, table: str | None, form: _Form) -> Raw:
+    if is_stream(path):
+        with spooled(path) as (place, where):
+            return _from_file(place, where, "data", table, form)
+    place = Path(path).expanduser()
+    if place.is_dir():
+        return _from_many(files_of(place), path, place.name, form)
+    if not place.exists():
+        matches = matching(place) if any(sign in path for sign in "*?[") else []
+        if matches:
+            return _from_many([Path(match) for match in matches], path, Path(path).parent.name or "data", form)
+        near = suggest(place.name, [p.name for p in place.parent.iterdir()]).strip() if place.parent.is_dir() else ""
+        fix = near if near.startswith("Did you mean") else "Check the path."
+        raise DataError("there is no such file or folder", source=path, fix=fix)
+    return _from_file(place, path, place.name.split(".")[0] or place.name, table, form)
+
+
+def _from_file(place: Path, where: str, name: str, table: str | None, form: _Form) -> Raw:
+    try:
+        with place.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise DataError(f"it cannot be read: {error.strerror or error}", source=where) from None
+    if head[8:12] == b"DUCK":
+        form.refuse(f"{where} is a DuckDB file")
+        return _from_database(str(place), where, table)
+    if head[:2] == b"PK":
+        return _from_zip(place, where, table, form)
+    if table is not None:
+        raise UsageError(f"table= names a table of a DuckDB file or a member of a zip; {where} is neither.")
+    if not head:
+        raise DataError("the file is empty", source=where, fix="Expected CSV or Parquet.")
+    if head[:4] == b"PAR1":
+        form.refuse(f"{where} is Parquet")
+        return Raw(_parquet(str(place), where), where, name)
+    if place.suffix.lower() in PARQUET:
+        raise DataError("this is not a Parquet file (it does not begin with PAR1)", source=where, fix="Write it again.")
+    return _from_bytes(_bytes_of(place, where), where, name, form)
+
+
+def _from_many(files: list[Path], path: str, name: str, form: _Form) -> Raw:
+    if all(file.suffix.lower() in PARQUET for file in files):
+        form.refuse(f"{path} is Parquet")
+        folder = Path(path).expanduser()
+        # A folder may be partitioned (day=2024-01-01/…): its columns then stand in the paths.
+        hive = folder.is_dir() and any("=" in part for part in files[0].relative_to(folder).parts[:-1])
+        try:
+            return Raw(pl.read_parquet([str(file) for file in files], hive_partitioning=hive, glob=False), path, name)
+        except _BROKEN as error:
+            raise _broken_among(files, error, path) from None
+    parts: list[Raw] = []
+    for file in files:
+        part = _from_bytes(_bytes_of(file, str(file)), str(file), name, form)
+        if parts and part.frame.columns != parts[0].frame.columns:
+            raise DataError(
+                f"its columns are {', '.join(part.frame.columns)}; those of {files[0]} are "
+                f"{', '.join(parts[0].frame.columns)}",
+                source=str(file), fix="Files that are read together need equal columns.",
+            )  # fmt: skip
+        parts.append(part)
+    try:
+        frame = pl.concat([part.frame for part in parts], how="vertical_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"its files cannot be put together: {first_line(error)}", source=path,
+                        fix="Files that are read together need columns of equal types.") from None  # fmt: skip
+    return replace(parts[0], frame=frame, where=path)
+
+
+def _broken_among(files: list[Path], error: BaseException, path: str) -> DataError:
+    """The error of the file that cannot be read; or, if each can, what is wrong with them together."""
+    for file in files:
+        try:
+            pl.read_parquet(str(file), glob=False, hive_partitioning=False)
+        except _BROKEN as own:
+            return DataError(
+                f"it cannot be read: {first_line(own)}", source=str(file), fix="Was it written to the end?"
+            )
+    return DataError(f"its files cannot be put together: {first_line(error)}", source=path,
+                     fix="Files that are read together need equal columns.")  # fmt: skip
+
+
+def _from_zip(path: Path, where: str, member: str | None, form: _Form) -> Raw:
+    with open_members(path) as members:
+        tables = [name for name in members.names if name.lower().endswith((*_DELIMITED, *PARQUET))]
+        chosen = [name for name in tables if member in (name, name.rpartition("/")[2])] if member else tables
+        if len(chosen) != 1:
+            what = f"no one table '{member}'" if member else f"{len(tables)} tables"
+            raise DataError(
+                f"the zip has {what}: {', '.join(tables[:20]) or 'none'}", source=where,
+                fix="Choose one with table='name', or read MovieLens with read_movielens(path).",
+            )  # fmt: skip
+        return _from_bytes(members.read(chosen[0]), f"{where}/{chosen[0]}",
+                           chosen[0].rpartition("/")[2].split(".")[0], form)  # fmt: skip
+
+
+def _parquet(path: str, where: str) -> pl.DataFrame:
+    return _guarded(lambda: pl.read_parquet(path, glob=False, hive_partitioning=False), where)
+
+
+def _guarded(read: Any, where: str) -> pl.DataFrame:
+    try:
+        return read()
+    except _BROKEN as error:
+        raise _unreadable(error, where) from None
+
+
+def _unreadable(error: BaseException, where: str) -> DataError:
+    return DataError(f"it cannot be read: {first_line(error)}", source=where, fix="Was it written to the end?")
+
+
+def _bytes_of(path: Path, where: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"it cannot be read: {error.strerror or error}", source=where) from None
+
+
+# ------------------------------------------------------------------------------------------------------------- DuckDB
+
+
+def is_connection(source: Any) -> bool:
+    """Whether this is an open connection of DuckDB; asked without importing it."""
+    return type(source).__name__ == "DuckDBPyConnection"
+
+
+def connect(source: Any) -> Any:
+    """A cursor on a connection, or a new connection on a file (read-only) or on nothing."""
+    if is_connection(source):
+        return source.cursor()
+    import duckdb
+
+    # Without replacements, a name in the SQL is a table and never a variable of the calling program.
+    config: dict[str, Any] = {"python_enable_replacements": False}
+    return duckdb.connect(source, read_only=True, config=config) if source else duckdb.connect(config=config)
+
+
+def _from_database(source: Any, where: str, table: str | None) -> Raw:
+    import duckdb
+
+    try:
+        connection = connect(source)
+    except duckdb.Error as error:
+        raise DataError(f"it cannot be opened: {first_line(error)}", source=where,
+                        fix="Is it a DuckDB file, and not open for writing elsewhere?") from None  # fmt: skip
+    try:
+        known = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_schema NOT IN ('information_schema', 'pg_catalog') ORDER BY ALL"
+        ).fetchall()
+        matches = [pair for pair in known if table is None or table in (pair[1], f"{pair[0]}.{pair[1]}")]
+        if len(matches) != 1:
+            what = f"no one table '{table}'" if table else f"{len(known)} tables"
+            names = ", ".join(name if schema == "main" else f"{schema}.{name}" for schema, name in known)
+            raise DataError(
+                f"the database has {what}: {names or 'none'}", source=where, fix="Choose one with table='name'."
+            )
+        schema, name = matches[0]
+        frame = pl.DataFrame(ArrowStream(connection.sql(f"SELECT * FROM {quoted(schema)}.{quoted(name)}")))
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
+        raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
+    finally:
+        connection.close()
+    return Raw(frame, f"{where}, table {name}", name)
+
+
+def _from_query(source: Any, query: str, params: Any, table: str | None, how: ReadOptions) -> Raw:
+    import duckdb
+
+    if table is not None:
+        raise UsageError("query= and table= were both given: name the table in the query.")
+    database, rows, where = None, None, "the query"
+    text: Any = {name: value for name, value in how.items() if name in OF_TEXT}
+    if source is None or is_connection(source):
+        refuse_text_options(text, "the query reads no file")
+        database = source
+    elif isinstance(source, str | Path) and is_database(Path(source)):
+        refuse_text_options(text, f"{source} is a DuckDB file")
+        database, where = str(source), f"the query on {source}"
+    else:
+        raw = load(source, **text)
+        rows, where = raw.frame, f"the query on {raw.where}"
+    try:
+        connection = connect(database)
+    except duckdb.Error as error:
+        raise DataError(f"it cannot be opened: {first_line(error)}", source=where) from None
+    try:
+        if rows is not None:
+            connection.register("source", ArrowStream(rows))
+        values = None if params is None else dict(params) if isinstance(params, Mapping) else list(params)
+        relation = connection.sql(query, params=values)
+        if relation is None:
+            raise DataError("the SQL returns no rows", source=where, fix="Expected one SELECT.")
+        return Raw(pl.DataFrame(ArrowStream(relation)), where, "query")
+    except pl.exceptions.PolarsError as error:  # such as two columns of one name
+        raise DataError(f"its rows cannot be used: {first_line(error)}", source=where, fix="Mend the SQL.") from None
+    except duckdb.Error as error:
+        fix = "The rows of the given source are the table 'source'." if rows is not None else "Mend the SQL."
+        raise DataError(f"the SQL failed: {first_line(error)}", source=where, fix=fix) from None
+    finally:
+        connection.close()
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file begins as DuckDB's databases do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == b"DUCK"
+    except OSError:
+        return False

@@ -1,0 +1,344 @@
+"""Bring your own tables: interactions, attributes and recommendation lists from anything that holds rows.
+
+Sources: a CSV file (any delimiter; gz, bz2, xz, zst), JSON (lines or an array), Parquet (file, folder, glob), standard
+input or a pipe, a table of a DuckDB file or connection, a query that DuckDB runs, a member of a zip, a mapping of
+columns, and every frame with an Arrow C stream (Polars, pandas, PyArrow, DuckDB relations; Spark by ``.toArrow()``).
+
+The rules, each counted in ``card["rules"]`` when it changed something:
+
+- The first line of a text names its columns. A first line that looks like a row, or a row that looks like names where
+  columns are named by place, is an error that says what to pass.
+- Ids become 64-bit integers or stay text. Text becomes integers only if all of it is written as integers are; leading
+  zeros keep a column text. Mixed integers and strings become text; whole decimals (``17.0``) become integers.
+- Numbers of time are seconds since 1970; above 1e11 milliseconds, above 1e14 microseconds, above 1e17 nanoseconds.
+  Times without a zone are UTC.
+- A row with a missing id, a missing or infinite rating or weight, or a missing or negative time is an error that names
+  the row - or, with ``bad_rows="drop"``, left out and counted.
+- A pair of user and item that is repeated is merged as ``duplicates=`` says; the log keeps every row, and what is about
+  time (splits, above all) is made from it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Unpack
+
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.read.attributes import attributes_beside, check_lists
+from reclens.data.read.clean import BadRows, Cleaner, Duplicates, clean_numbers, clean_timestamps, merge_duplicates
+from reclens.data.read.columns import INTERACTIONS, LISTS, TABLE, Columns
+from reclens.data.read.ids import clean_ids, ids_as, infer_type, same_kind
+from reclens.data.read.lists import normalize_recommendations
+from reclens.data.read.naming import columns_of, renamed
+from reclens.data.read.options import ReadOptions
+from reclens.data.read.sources import Raw, load
+from reclens.engine import LocalEngine
+from reclens.errors import DataError
+from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT, Recommendations
+
+__all__ = [
+    "Columns",
+    "DroppedRowsWarning",
+    "make_dataset",
+    "read",
+    "read_recommendations",
+    "read_table",
+    "read_table_and_rules",
+]
+
+
+_MANY: Final = 200_000
+"""Rows from which on columns are cleaned side by side."""
+
+
+class DroppedRowsWarning(UserWarning):
+    """Rows were left out of something that has no card to count them on."""
+
+
+def read(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    users: Any = None,
+    items: Any = None,
+    name: str | None = None,
+    duplicates: Duplicates = "last",
+    bad_rows: BadRows = "error",
+    timestamp_format: str | None = None,
+    lists: Mapping[str, str] | None = None,
+    **how: Unpack[ReadOptions],
+) -> Dataset:
+    """Read interactions, with or without attributes of users and items.
+
+    The rules that are applied stand at the top of this module.
+
+    Args:
+        source: Path, glob, folder, ``"-"`` for standard input, frame, DuckDB connection or mapping of columns. With
+            ``query=`` it may be left out; a DuckDB file is then what the query runs on, and any other source is its
+            table ``source``.
+        columns: Names that are not recognised, ours to theirs, such as ``{"user_id": "CustomerID"}``; places (from 0)
+            for a file without a header; None for a column that is not to be used.
+        users: Attributes of users: any source again, with a column of user ids. A file that is written otherwise than
+            ``source`` is read by :func:`read_table` first.
+        items: Attributes of items.
+        name: What to call the data; by default the file's name.
+        duplicates: How ``interactions`` gets one row a pair: ``"last"`` keeps the latest row (of equal times the later
+            row), ``"sum"`` adds up weights (1 a row if there are none), ``"error"`` refuses. ``events`` keeps all rows,
+            and a split merges anew within each of its parts.
+        bad_rows: ``"error"``, or ``"drop"`` to leave rows out that cannot be used, and count them.
+        timestamp_format: The form of times that are not year first, as for ``strptime``.
+        lists: Attributes that hold several values in a text, and what is between them: ``{"genres": "|"}``.
+        **how: How the source is read: ``delimiter``, ``quote``, ``escape``, ``decimal``, ``encoding``, ``header``,
+            ``ids``, ``form``, ``between``, ``table``, ``query``, ``params``; see
+            :class:`reclens.data.read.options.ReadOptions`. Encoding, decimal mark and ids are those of ``users`` and
+            ``items`` too.
+
+    Returns:
+        The data set; its card tells source, columns, what was not used, and the rules that were applied.
+
+    Raises:
+        DataError: If the source cannot be read or used; it names file, column, row and what to do.
+        UsageError: If the arguments contradict each other.
+
+    Example:
+        >>> rows = {"userId": [1, 1, 2], "movieId": ["a", "b", "a"], "rating": [5, 3, 4]}
+        >>> data = read(rows)
+        >>> data
+        Dataset('data': 3 interactions of 2 users with 2 items)
+        >>> data.card["columns"]
+        {'user_id': 'userId', 'item_id': 'movieId', 'rating': 'rating'}
+    """
+    raw = load(source, columns=columns, wanted=INTERACTIONS, **how)
+    sides = {key: None if given is None else attributes_beside(
+                 given, key, columns=columns, bad_rows=bad_rows, lists=lists, how=how)
+             for key, given in ((USER, users), (ITEM, items))}  # fmt: skip
+    check_lists(lists, *(None if side is None else side[0] for side in sides.values()))
+    data = make_dataset(
+        raw, users=sides[USER], items=sides[ITEM], columns=columns, name=name, duplicates=duplicates,
+        bad_rows=bad_rows, timestamp_format=timestamp_format,
+    )  # fmt: skip
+    return data.with_ids(how.get("ids"))
+
+
+def make_dataset(
+    raw: Raw,
+    *,
+    users: tuple[pl.DataFrame, Cleaner] | None = None,
+    items: tuple[pl.DataFrame, Cleaner] | None = None,
+    columns: Columns | None = None,
+    name: str | None = None,
+    duplicates: Duplicates = "last",
+    bad_rows: BadRows = "error",
+    timestamp_format: str | None = None,
+    card: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Clean rows into a data set: the one place that every reader of interactions goes through.
+
+    Args:
+        raw: The rows.
+        users: Clean attributes of users, and what was done to them.
+        items: Clean attributes of items.
+        columns: As for :func:`read`.
+        name: As for :func:`read`.
+        duplicates: As for :func:`read`.
+        bad_rows: As for :func:`read`.
+        timestamp_format: As for :func:`read`.
+        card: Further entries of the card.
+
+    Raises:
+        DataError: As for :func:`read`.
+    """
+    cleaner = Cleaner(raw.where, bad_rows)
+    cleaner.rules.extend(map(dict, raw.rules))
+    found = columns_of(raw, INTERACTIONS, (USER, ITEM), columns)
+    _refuse_empty(raw)
+    frame = _clean(raw, found, cleaner, timestamp_format)
+    if not frame.height:
+        raise DataError("no row is left", source=raw.where, fix="Look at what bad_rows='drop' left out.")
+    tables: dict[str, pl.DataFrame | None] = {USER: None, ITEM: None}
+    without: dict[str, int] = {}
+    for key, given in ((USER, users), (ITEM, items)):
+        if given is None:
+            continue
+        attributes, own = given
+        cleaner.rules.extend(own.rules)
+        ids, others = same_kind(frame[key], attributes[key], cleaner, column=key)
+        frame, attributes = frame.with_columns(ids), attributes.with_columns(others)
+        tables[key] = attributes
+        absent = frame.select(pl.col(key).unique()).join(attributes, on=key, how="anti").height
+        if absent:
+            without[f"{key.removesuffix('_id')}s_without_attributes"] = absent
+    log, merged = merge_duplicates(frame.rechunk(), duplicates, cleaner)
+    made = {
+        "source": raw.where, "rows_read": raw.frame.height, "columns": found,
+        "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
+        "duplicates": duplicates, **without, **(card or {}), "rules": cleaner.rules,
+    }  # fmt: skip
+    return Dataset(merged, tables[USER], tables[ITEM], name or raw.name, made, log=None if merged is log else log)
+
+
+def read_recommendations(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    name: str | None = None,
+    bad_rows: BadRows = "error",
+    **how: Unpack[ReadOptions],
+) -> Recommendations:
+    """Read the lists of any system: a row a user and item, with a rank or a score.
+
+    Lists are sorted by rank, or by falling score where there is no rank (equal scores: the order of the rows); gaps in
+    the ranks are closed; an item that stands in a list twice keeps its best rank; two items at one rank are put in
+    order by their scores, and are an error without. Each rule is counted in ``card["rules"]``.
+
+    Args:
+        source: As for :func:`read`.
+        columns: As for :func:`read`; ours are ``user_id, item_id, rank, score``.
+        name: Name of the system; by default the file's.
+        bad_rows: As for :func:`read`, for missing ids and for scores that are not numbers.
+        **how: As for :func:`read`.
+
+    Returns:
+        The lists, ranks from 1.
+
+    Raises:
+        DataError: If the source cannot be read or used; it names file, column, row and what to do.
+
+    Example:
+        >>> lists = read_recommendations({"user": [1, 1], "item": ["a", "b"], "score": [0.1, 0.7]}, name="mine")
+        >>> lists.table.rows()
+        [(1, 'b', 1, 0.7), (1, 'a', 2, 0.1)]
+    """
+    raw = load(source, columns=columns, wanted=LISTS, **how)
+    cleaner = Cleaner(raw.where, bad_rows)
+    cleaner.rules.extend(map(dict, raw.rules))
+    found = columns_of(raw, LISTS, (USER, ITEM), columns)
+    if RANK not in found and SCORE not in found:
+        _refuse_cells(raw, found[ITEM])
+        _ = columns_of(raw, LISTS, (RANK,), columns)
+    _refuse_empty(raw)
+    frame, rules = normalize_recommendations(_clean(raw, found, cleaner, None), raw.where)
+    frame = ids_as(frame, how.get("ids"))
+    card = {
+        "source": raw.where, "rows_read": raw.frame.height, "columns": found,
+        "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
+        "rules": [*cleaner.rules, *rules],
+    }  # fmt: skip
+    return Recommendations(frame, name or (raw.name if raw.name != "data" else "system"), card)
+
+
+def read_table(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    bad_rows: BadRows = "error",
+    timestamp_format: str | None = None,
+    **how: Unpack[ReadOptions],
+) -> pl.DataFrame:
+    r"""Read any table: the columns that RecLens knows are renamed and cleaned, the others keep their names.
+
+    Rows are neither merged nor reordered; with ``bad_rows="drop"`` those that cannot be used are left out, with a
+    warning that counts them.
+
+    Args:
+        source: As for :func:`read`.
+        columns: As for :func:`read`; ours also include ``rank, score, relevance``. Any other name is one that a column
+            gets, such as ``{"user_id": 0, "age": 1}`` for a file without a header.
+        bad_rows: As for :func:`read`.
+        timestamp_format: As for :func:`read`.
+        **how: As for :func:`read`.
+
+    Returns:
+        The rows.
+
+    Raises:
+        DataError: If the source cannot be read or used.
+
+    Warns:
+        DroppedRowsWarning: If rows were left out.
+
+    Example:
+        >>> read_table(b"uid;iid;relevance;shelf\n007;a;1;03\n").rows(named=True)
+        [{'user_id': '007', 'item_id': 'a', 'relevance': 1.0, 'shelf': '03'}]
+    """
+    frame, rules = read_table_and_rules(
+        source, columns=columns, bad_rows=bad_rows, timestamp_format=timestamp_format, **how
+    )
+    for each in rules:
+        if each["rule"].endswith("left out"):
+            warnings.warn(f"{each['rule']}: {each['count']:,} ({each['detail']})", DroppedRowsWarning, stacklevel=2)
+    return frame
+
+
+def read_table_and_rules(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    required: Sequence[str] = (),
+    bad_rows: BadRows = "error",
+    timestamp_format: str | None = None,
+    **how: Unpack[ReadOptions],
+) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """As :func:`read_table`, and the rules that were applied, each ``{"rule", "count", "detail"}``.
+
+    Columns of ours that are ``required`` have to be there.
+    """
+    raw = load(source, columns=columns, wanted=TABLE, **how)
+    raw, known = renamed(raw, columns)
+    found = columns_of(raw, TABLE, required, known)
+    theirs = {name: ours for ours, name in found.items()}
+    others = [name for name in raw.frame.columns if name not in theirs]
+    clash = [name for name in others if name in found]
+    if clash:
+        raise DataError(f"'{clash[0]}' is there, but columns= names another for it", source=raw.where, column=clash[0],
+                        fix="Rename one of the two.")  # fmt: skip
+    cleaner = Cleaner(raw.where, bad_rows)
+    cleaner.rules.extend(map(dict, raw.rules))
+    frame = _clean(raw, found, cleaner, timestamp_format, others=others)
+    frame = frame.select(theirs.get(name, name) for name in raw.frame.columns)
+    return ids_as(frame, how.get("ids")), cleaner.rules
+
+
+def _clean(
+    raw: Raw, found: Mapping[str, str], cleaner: Cleaner, form: str | None, *, others: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The columns that were found, under our names and with our types, without the rows that are left out."""
+
+    def clean(ours: str, own: Cleaner) -> pl.Series:
+        values, theirs = raw.frame[found[ours]], found[ours]
+        if ours in (USER, ITEM):
+            values = clean_ids(values, own, column=theirs, text=raw.text)
+        elif ours in (RATING, WEIGHT, RELEVANCE):
+            values = clean_numbers(values, own, column=theirs, decimal=raw.decimal)
+        elif ours == SCORE:
+            # Without ranks the order comes from the scores; with them a missing score does no harm.
+            values = clean_numbers(values, own, column=theirs, missing_ok=RANK in found, decimal=raw.decimal)
+        elif ours == TIMESTAMP:
+            values = clean_timestamps(values, own, column=theirs, form=form)
+        return values.alias(ours)
+
+    if cleaner.bad_rows == "drop" or raw.frame.height < _MANY:
+        made = [clean(ours, cleaner) for ours in found]
+    else:
+        # Side by side, where no column has to know which rows another one leaves out.
+        apart = {ours: Cleaner(raw.where) for ours in found}
+        made = list(LocalEngine().map(lambda ours: clean(ours, apart[ours]), found))
+        cleaner.rules += [rule for each in apart.values() for rule in each.rules]
+    made += [infer_type(raw.frame[name], raw.decimal) if raw.text else raw.frame[name] for name in others]
+    return cleaner.apply(pl.DataFrame(made))
+
+
+def _refuse_cells(raw: Raw, column: str) -> None:
+    """Refuse cells that hold several ids each, as those of submissions do, where nobody said so."""
+    ids = raw.frame[column]
+    if ids.dtype == pl.String and len(ids) and ids.str.strip_chars().str.contains(r"\s|[|;,]").mean() > 0.5:  # type: ignore[operator]
+        raise DataError(f"a cell holds several ids: {ids.drop_nulls()[0][:60]!r}", source=raw.where, column=column,
+                        fix="Pass form='cell' to read them as a list in its order.")  # fmt: skip
+
+
+def _refuse_empty(raw: Raw) -> None:
+    if not raw.frame.height:
+        raise DataError("there are no rows", source=raw.where, fix="Expected at least one row below the column names.")

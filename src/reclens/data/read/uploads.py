@@ -1,0 +1,226 @@
+"""Tables that somebody uploads: bytes that are not trusted, parsed as data, never run, and no larger than the limits.
+
+Delimited text, packed by gzip, bzip2 or xz or not, and Parquet; what a file is says its content, not its name. Limits
+apply before anything is unpacked, where that can be known, and else while it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Unpack
+
+import polars as pl
+
+from reclens.data.quoting import quoted
+from reclens.data.read.columns import find_columns
+from reclens.data.read.delimited import read_delimited
+from reclens.data.read.header import refuse_names_among_rows, values_among_names
+from reclens.data.read.json_rows import json_kind
+from reclens.data.read.options import TextOptions
+from reclens.data.read.packed import is_packed, unpack
+from reclens.data.read.sources import Raw
+from reclens.errors import DataError
+from reclens.schema import ITEM, USER
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["LIMITS", "Limits", "guess_columns", "open_upload"]
+
+_FIRST_LINE: Final = 1 << 20
+_MEMORY: Final = "1GB"
+_TEXTS: Final = ("VARCHAR", "BLOB", "JSON")
+_PROGRAM: Final = "A pickle is a program and is not run: write the table as CSV or Parquet."
+_FOREIGN: Final = (
+    (b"PK\x03\x04", "a zip", "Unpack it, and bring the table that is in it."),
+    (b"\x80\x02", "a pickle", _PROGRAM),
+    (b"\x80\x03", "a pickle", _PROGRAM),
+    (b"\x80\x04", "a pickle", _PROGRAM),
+    (b"\x80\x05", "a pickle", _PROGRAM),
+    (b"\x93NUMPY", "a NumPy file", "Write the table as CSV or Parquet."),
+    (b"ARROW1", "an Arrow file", "Write the table as CSV or Parquet."),
+    (b"SQLite", "a database", "Write the table as CSV or Parquet."),
+    (b"%PDF", "a PDF", "Write the table as CSV or Parquet."),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", "Pack it by gzip, or not at all."),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file", "Save the sheet as CSV."),
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large an upload may be.
+
+    Attributes:
+        bytes: Of the file as it comes.
+        unpacked: Bytes of its values, unpacked.
+        rows: Rows.
+        columns: Columns.
+        cell: Bytes of one text.
+    """
+
+    bytes: int = 200 << 20
+    unpacked: int = 2 << 30
+    rows: int = 20_000_000
+    columns: int = 500
+    cell: int = 1 << 20
+
+
+LIMITS: Final = Limits()
+"""The limits of the dashboard."""
+
+
+def open_upload(
+    data: bytes, name: str, *, limits: Limits = LIMITS, decimal: Literal[".", ","] | None = None,
+    **form: Unpack[TextOptions],
+) -> Raw:  # fmt: skip
+    r"""The rows of an upload, as they were found; give them to the readers, such as ``read_recommendations``.
+
+    Args:
+        data: The bytes.
+        name: What the file is called; for messages only.
+        limits: How large it may be.
+        decimal: As for :func:`reclens.read`.
+        **form: How text is taken apart; see :class:`reclens.data.read.options.TextOptions`. Without a header the
+            columns are ``column_1 …``.
+
+    Raises:
+        DataError: If it is no table of a known kind, is broken, or is larger than the limits.
+
+    Example:
+        >>> open_upload(b"user,item,rank\n7,a,1\n", "lists.csv").frame.rows()
+        [('7', 'a', '1')]
+    """
+    _within(len(data), limits.bytes, "bytes", name)
+    if not data.strip():
+        raise DataError("the file is empty", source=name, fix="Expected CSV or Parquet.")
+    _refuse_foreign(data, name)
+    short = Path(name).name.split(".")[0] or "upload"
+    if data.startswith(b"PAR1"):
+        return Raw(_parquet(data, name, limits), name, short)
+    unpacked = unpack(data, name, most=lambda size: _within(size, limits.unpacked, "bytes unpacked, or more", name))
+    if unpacked is not data:
+        # The reader of CSV would unpack it again, and again, without a limit.
+        _refuse_foreign(unpacked, name)
+        if is_packed(unpacked) or unpacked.startswith(b"PAR1"):
+            raise DataError("there is another packed file in the packed file, expected CSV", source=name,
+                            fix="Unpack it, and bring the table that is in it.")  # fmt: skip
+    if json_kind(unpacked) is not None:
+        raise DataError("this is JSON, expected CSV or Parquet", source=name,
+                        fix="Write it as CSV or Parquet, for example by `reclens data convert`.")  # fmt: skip
+    frame = _delimited(unpacked, name, limits, form)
+    for column in frame.columns if frame.height else ():
+        longest = frame[column].str.len_bytes().max()
+        _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column}'", name)  # type: ignore[arg-type]
+    doubtful = values_among_names(frame) if form.get("header") is None else ()
+    return Raw(frame, name, short, text=True, decimal=decimal, doubtful=doubtful)
+
+
+def guess_columns(present: list[str], wanted: Iterable[str]) -> dict[str, str]:
+    """Which columns hold what, as far as their names tell; what two columns could be is left open.
+
+    Example:
+        >>> guess_columns(["userId", "movieId", "place"], ["user_id", "item_id", "rank"])
+        {'user_id': 'userId', 'item_id': 'movieId'}
+    """
+    found: dict[str, str] = {}
+    for ours in wanted:
+        try:
+            found |= find_columns(present, wanted=[ours], required=(), columns=None, source="")
+        except DataError:
+            continue
+    return found
+
+
+def _refuse_foreign(data: bytes, name: str) -> None:
+    for magic, what, fix in _FOREIGN:
+        if data.startswith(magic):
+            raise DataError(f"this is {what}, expected CSV or Parquet", source=name, fix=fix)
+    if data.startswith(b"x"):  # so begin zlib streams, and some tables
+        with contextlib.suppress(zlib.error):
+            zlib.decompressobj().decompress(data[:512], 64)
+            raise DataError("this is a zlib stream, expected CSV or Parquet", source=name, fix="Pack it by gzip.")
+
+
+def _within(seen: int, most: int, what: str, name: str) -> None:
+    if seen > most:
+        raise DataError(f"it has {seen:,} {what}; at most {most:,} can be uploaded", source=name,
+                        fix="Bring fewer, or use the command line, which has no such limit.")  # fmt: skip
+
+
+def _delimited(data: bytes, name: str, limits: Limits, form: TextOptions) -> pl.DataFrame:
+    end = data.find(b"\n")
+    _within(len(data) if end < 0 else end, _FIRST_LINE, "bytes in the first line", name)
+    _within(data.count(b"\n"), limits.rows, "lines", name)
+    header = form.get("header")
+    frame = read_delimited(
+        data, source=name, delimiter=form.get("delimiter"), quote=form.get("quote", '"'), escape=form.get("escape"),
+        encoding=form.get("encoding"), header=header, wanted=(USER, ITEM),
+    )  # fmt: skip
+    if header is False:
+        refuse_names_among_rows(frame, name)
+    _within(frame.width, limits.columns, "columns", name)
+    return frame
+
+
+def _parquet(data: bytes, name: str, limits: Limits) -> pl.DataFrame:
+    """A Parquet file whose values were counted and, where they are text, measured before they take any room."""
+    import duckdb
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="reclens-upload-") as folder:
+            place = Path(folder) / "upload.parquet"
+            place.write_bytes(data)
+            with duckdb.connect(":memory:", config={
+                "autoload_known_extensions": False, "temp_directory": "", "memory_limit": _MEMORY, "threads": 2,
+            }) as asked:  # fmt: skip
+                _account(asked, str(place), name, limits)
+                _measure(asked, str(place), name, limits)
+            return pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+    except duckdb.OutOfMemoryException:
+        raise DataError(f"its values need more than {_MEMORY} to be measured", source=name,
+                        fix="Bring fewer, or use the command line, which has no such limit.") from None  # fmt: skip
+    except (duckdb.Error, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(f"it cannot be read: {reason}", source=name, fix="Was it written to the end?") from None
+
+
+def _account(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -> None:
+    """Hold the file's own account of itself against the limits.
+
+    Its bytes are those of encoded pages, where a value that repeats is written once: so values count by width too.
+    """
+    counts = asked.execute(
+        "SELECT coalesce(sum(total_uncompressed_size), 0), count(DISTINCT column_id), "
+        "coalesce(sum(greatest(num_values, row_group_num_rows) * CASE type WHEN 'BOOLEAN' THEN 1 WHEN 'INT32' THEN 4 "
+        "WHEN 'FLOAT' THEN 4 WHEN 'INT64' THEN 8 WHEN 'DOUBLE' THEN 8 ELSE 16 END), 0), "
+        "(SELECT sum(num_rows) FROM parquet_file_metadata($1)) FROM parquet_metadata($1)", [place]
+    ).fetchone()  # fmt: skip
+    pages, columns, wide, rows = (int(each or 0) for each in counts or (0, 0, 0, 0))
+    _within(rows, limits.rows, "rows", name)
+    _within(columns, limits.columns, "columns", name)
+    _within(max(pages, wide), limits.unpacked, "bytes unpacked", name)
+
+
+def _measure(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -> None:
+    """Hold the text and bytes of each column against the limits, read in passing: no more than a few rows at a time.
+
+    Lists and structs are measured as the text that they would be printed as.
+    """
+    total, rows = 0, "FROM read_parquet($1, hive_partitioning = false)"
+    for column, kind, *_ in asked.execute(f"DESCRIBE {rows}", [place]).fetchall():
+        name = quoted(column)
+        nested = any(sign in kind for sign in "[(")
+        if kind not in ("VARCHAR", "BLOB", "JSON") and not (nested and any(each in kind for each in _TEXTS)):
+            continue
+        length = f"octet_length({name})" if kind == "BLOB" else f"strlen({name}::VARCHAR)"
+        found = asked.execute(f"SELECT max({length}), sum({length}) {rows}", [place]).fetchone()
+        longest, size = found or (0, 0)
+        _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column}'", name)
+        total += int(size or 0)
+    _within(total, limits.unpacked, "bytes unpacked", name)

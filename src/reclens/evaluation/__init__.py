@@ -1,0 +1,34 @@
+"""Measure lists and compare systems: ``rl.evaluate``, ``rl.compare`` and what they give back."""
+
+from __future__ import annotations
+
+from reclens.evaluation.compare import Comparison, compare
+from reclens.evaluation.differences import Difference
+from reclens.evaluation.overlap import id_problems
+from reclens.evaluation.predictions import PredictionEvaluation, evaluate_predictions
+from reclens.evaluation.protocol import EvaluationWarning, IdsWarning, TaskWarning, task_problems
+from reclens.evaluation.requests import REQUEST_METRICS, evaluate_requests
+from reclens.evaluation.results import Evaluation, Gap, MetricResult
+from reclens.evaluation.run import DEFAULT_METRICS, evaluate
+from reclens.stats.estimate import Estimate
+
+__all__ = [
+    "DEFAULT_METRICS",
+    "REQUEST_METRICS",
+    "Comparison",
+    "Difference",
+    "Estimate",
+    "Evaluation",
+    "EvaluationWarning",
+    "Gap",
+    "IdsWarning",
+    "MetricResult",
+    "PredictionEvaluation",
+    "TaskWarning",
+    "compare",
+    "evaluate",
+    "evaluate_predictions",
+    "evaluate_requests",
+    "id_problems",
+    "task_problems",
+]

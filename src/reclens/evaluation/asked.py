@@ -1,0 +1,92 @@
+"""What is asked of an evaluation, checked before anything is read, compiled or fitted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from reclens.data.dataset import Dataset
+from reclens.errors import UsageError
+from reclens.evaluation.context import Features, feature_table
+from reclens.metrics.conventions import Convention, convention_named
+from reclens.metrics.registry import MetricSpec, parse
+
+__all__ = ["check_asked", "check_data", "check_needs"]
+
+_USUAL: Final = 1_000
+"""Cut-offs that are measured on any catalogue, so that one list of metrics serves small and large ones."""
+
+
+def check_asked(
+    metrics: Sequence[str], *, convention: str | Convention = "trec", level: float = 0.95
+) -> dict[str, MetricSpec]:
+    """What was asked for -> the metric; arguments as of :func:`reclens.evaluation`.
+
+    Raises:
+        UnknownNameError: If there is no such metric or convention.
+        UsageError: If there is no metric, a cut-off is wrong, or the level is not between 0 and 1.
+    """
+    asked = {text.strip(): parse(text) for text in ([metrics] if isinstance(metrics, str) else metrics)}
+    if not asked:
+        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
+    convention_named(convention)
+    if not 0 < level < 1:
+        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+    return asked
+
+
+def check_data(
+    specs: Iterable[MetricSpec], *, train: Dataset | None, truth: bool = True, features: Features | None = None
+) -> None:
+    """Whether the data have what metrics need; nothing is computed.
+
+    Args:
+        specs: The metrics.
+        train: The training part, if there is one.
+        truth: Whether there is a truth.
+        features: As of :func:`reclens.evaluation`.
+
+    Raises:
+        UsageError: Naming the first metric that lacks something, and what.
+        UnknownNameError: If there are no such features.
+    """
+    there = feature_table(features, train) is not None
+    n_items = None if train is None else len(train.item_vocabulary)
+    check_needs(specs, truth=truth, profiles=train is not None, catalogue=n_items, features=there,
+                distributions=there)  # fmt: skip
+
+
+def check_needs(
+    specs: Iterable[MetricSpec],
+    *,
+    truth: bool,
+    profiles: bool,
+    catalogue: int | None,
+    features: bool,
+    distributions: bool,
+) -> None:
+    """Hold what metrics need against what is there; ``catalogue`` is its number of items, None if it is not known.
+
+    Raises:
+        UsageError: Naming the first metric that lacks something, and what, or that looks far beyond the catalogue.
+    """
+    for spec in specs:
+        needs = spec.info.needs
+        if "requests" in needs:
+            raise UsageError(f"{spec.text} is of candidates by request: measure it by evaluate_requests, on the "
+                             "command line reclens evaluate-requests.")  # fmt: skip
+        if "truth" in needs and not truth:
+            raise UsageError(f"{spec.text} needs truth: pass the held-out interactions as truth=…")
+        if "profiles" in needs and not profiles:
+            raise UsageError(f"{spec.text} needs the training data: pass train=…")
+        if (spec.info.kind == "catalogue" or "catalogue" in needs) and catalogue is None:
+            raise UsageError(f"{spec.text} needs to know the catalogue: pass train=… or catalogue=…")
+        if catalogue is not None and (spec.k or 0) > max(catalogue, _USUAL):
+            raise UsageError(f"{spec.text} looks beyond the catalogue of {catalogue:,} items: the largest useful "
+                             f"cut-off is {catalogue:,}; up to {_USUAL:,} are measured on any catalogue.")  # fmt: skip
+        if ("features" in needs and not features) or ("distributions" in needs and not distributions):
+            raise UsageError(
+                f"{spec.text} needs item features: pass train= with an items table that has one list-valued "
+                "attribute such as genres, name one of several with features='genres', or pass "
+                "features=(ids, matrix), without negative numbers for miscalibration."
+            )

@@ -1,0 +1,299 @@
+"""Is one system better than another? Paired differences, tests that are corrected for all the looks, and a verdict."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import polars as pl
+
+from reclens.data.read.frames import read_parquet
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.evaluation.differences import Difference, Family
+from reclens.evaluation.pairing import Pair, Pairs
+from reclens.evaluation.protocol import check_comparable
+from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation
+from reclens.evaluation.verdict import write_verdict
+from reclens.metrics.registry import canonical
+from reclens.stats.bootstrap import simultaneous_intervals
+from reclens.stats.multiplicity import adjust_families
+from reclens.stats.paired import bootstrap_p_value, smallest_detectable
+from reclens.stats.summary import Cell
+
+__all__ = ["Comparison", "Intervals", "compare"]
+
+Intervals = Literal["single", "simultaneous"]
+"""Whether an interval holds for its difference alone, or together with all of its family."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Systems held against a baseline.
+
+    Attributes:
+        baseline: The baseline.
+        differences: One row a system, metric and segment.
+        correction: How p-values were corrected.
+        level: Confidence level of the intervals; tests use 1 - level.
+        verdict: The outcome by the primary metric in plain sentences.
+        card: What was compared, with how many tests and replicates: ``primary``, the metric of the main question;
+            ``families``, family -> tests; ``intervals``, whether they hold alone or together.
+    """
+
+    baseline: str
+    differences: tuple[Difference, ...]
+    correction: str
+    level: float
+    verdict: tuple[str, ...]
+    card: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Comparison(against '{self.baseline}': {len(self.differences)} differences)\n" + "\n".join(self.verdict)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a system, metric and segment."""
+        return [dict(vars(row)) for row in self.differences]  # asdict would copy thousands of rows deeply
+
+    def verdict_on(self, metric: str) -> tuple[str, ...]:
+        """The outcome by another metric in plain sentences.
+
+        Raises:
+            UnknownNameError: If it was not compared.
+        """
+        known, metric = list(dict.fromkeys(row.metric for row in self.differences)), canonical(metric)
+        if metric not in known:
+            raise UnknownNameError("metric of the comparison", metric, known)
+        return write_verdict(self.differences, primary=metric, baseline=self.baseline, correction=self.correction,
+                             level=self.level, intervals=self.card.get("intervals", "single"))  # fmt: skip
+
+    def find(self, system: str, metric: str, *, by: str = OVERALL[0], segment: str = OVERALL[1]) -> Difference:
+        """The difference of one system by one metric in one segment.
+
+        Raises:
+            UnknownNameError: If it was not compared.
+        """
+        metric = canonical(metric)
+        for row in self.differences:
+            if (row.system, row.metric, row.by, row.segment) == (system, metric, by, segment):
+                return row
+        known = {f"{row.system}: {row.metric}, {row.by} {row.segment}" for row in self.differences}
+        raise UnknownNameError("difference", f"{system}: {metric}, {by} {segment}", known)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the comparison as a Parquet table and JSON into an existing, empty folder."""
+        path = Path(folder)
+        pl.DataFrame(self.to_dicts(), infer_schema_length=None).write_parquet(path / "differences.parquet")
+        header = {"baseline": self.baseline, "correction": self.correction, "level": self.level}
+        header |= {"verdict": self.verdict, "card": self.card}
+        (path / "comparison.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Comparison:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: If the folder does not hold a whole comparison.
+        """
+        path = Path(folder)
+        try:
+            header = json.loads((path / "comparison.json").read_text(encoding="utf-8"))
+            rows = tuple(Difference(**row) for row in read_parquet(path / "differences.parquet").to_dicts())
+            return cls(
+                header["baseline"],
+                rows,
+                header["correction"],
+                header["level"],
+                tuple(header["verdict"]),
+                header["card"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"not a whole comparison ({error})", source=str(path), fix="Compare again and save it."
+            ) from error
+
+
+def compare(
+    results: Mapping[str, Evaluation],
+    *,
+    baseline: str,
+    correction: str = "holm",
+    metrics: Sequence[str] | None = None,
+    by: Sequence[str] | None = None,
+    primary: str | None = None,
+    intervals: Intervals = "single",
+    level: float | None = None,
+    flips: int = 9999,
+    rng: int = 0,
+    threads: int | None = None,
+) -> Comparison:
+    """Hold systems against a baseline, user by user.
+
+    Every user is her own control: the difference of each user's two values is what varies, and not the users. Only
+    users with a value under both count; the rest are counted and left out. The interval is the paired Poisson
+    bootstrap, and Tango's score interval where all values are 0 or 1; the test is the paired randomisation test, with
+    a bootstrap test beside it.
+
+    The main question, all systems by the primary metric over all users, is a family of tests of its own: what else is
+    looked at does not weaken it. The other metrics over all users are a second family, all segments a third; p-values
+    are corrected within each.
+
+    Args:
+        results: Name -> evaluation; all measured alike.
+        baseline: The name to hold the others against.
+        correction: ``"holm"``, ``"bonferroni"``, ``"bh"`` or ``"none"``.
+        metrics: The metrics to compare; by default those that every evaluation has.
+        by: The segmentations to compare; by default those that every evaluation has.
+        primary: The metric of the main question; by default the first that has a value for each user.
+        intervals: ``"single"``: each holds at the level for its own difference. ``"simultaneous"``: those of a family
+            hold at the level all together, by the bootstrap max-t method, as corrected tests do.
+        level: Confidence level; by default that of the baseline's evaluation.
+        flips: Random sign vectors of the randomisation test; p-values too small for them come from an approximation.
+        rng: Seed of the signs.
+        threads: Threads to use; the result does not depend on it.
+
+    Returns:
+        The comparison, with its verdict in words.
+
+    Raises:
+        IncomparableError: If the evaluations differ in truth, training data, candidates, seen-item filter, convention.
+        UnknownNameError: If the baseline, a metric, a segmentation, the correction or the kind of intervals does not
+            exist.
+        UsageError: If there is nothing to compare.
+
+    References:
+        Romano and Wolf (2005), Stepwise multiple testing as formalized data snooping; Tango (1998) for 0 and 1.
+    """
+    if baseline not in results:
+        raise UnknownNameError("baseline", baseline, results)
+    if len(results) < 2:
+        raise UsageError("there is one evaluation only. Give the baseline and at least one more.")
+    check_comparable({name: result.card for name, result in results.items()})
+    asked = None if metrics is None else [canonical(name) for name in metrics]
+    shared = _shared(asked, {name: result.metrics for name, result in results.items()}, "metric")
+    groups = {name: [cell[0] for cell in result.summary.cells[1:]] for name, result in results.items()}
+    segmentations = _shared(by, groups, "segmentation")
+    if intervals not in (kinds := get_args(Intervals)):
+        raise UnknownNameError("kind of intervals", intervals, kinds)
+    base = results[baseline]
+    level = base.level if level is None else level
+    averaged = [name for name in shared if all(name in result.summary.columns for result in results.values())]
+    primary = canonical(primary) if primary else next(iter(averaged), shared[0])
+    if primary not in shared:
+        raise UnknownNameError("primary metric among those compared", primary, shared)
+    rows: list[Difference] = []
+    replicates: list[np.ndarray] = []
+    for name, result in results.items():
+        if name != baseline:
+            pairs = _Against(name, baseline, result, base, level, primary)
+            for row, drawn in pairs.differences(shared, averaged, segmentations, flips, rng, threads):
+                rows.append(row)
+                replicates.append(drawn)
+    rows = _corrected(rows, correction, level)
+    if intervals == "simultaneous":
+        rows = _simultaneous(rows, replicates, level)
+    families = Counter(row.family for row in rows if row.p_adjusted is not None)
+    card = {
+        "systems": list(results), "tests": families.total(), "flips": flips, "seed": rng,
+        "replicates": base.summary.replicates, "synthetic": bool(base.card.get("synthetic")), "primary": primary,
+        "families": dict(families), "intervals": intervals,
+    }  # fmt: skip
+    verdict = write_verdict(rows, primary=primary, baseline=baseline, correction=correction, level=level,
+                            intervals=intervals)  # fmt: skip
+    return Comparison(baseline, tuple(rows), correction, level, verdict, card)
+
+
+def _corrected(rows: list[Difference], correction: str, level: float) -> list[Difference]:
+    """The rows with their p-values corrected within each family."""
+    raw = np.array([np.nan if row.p_randomization is None else row.p_randomization for row in rows])
+    adjusted = adjust_families(raw, [row.family for row in rows], correction=correction)
+    sizes = Counter(row.family for row in rows if row.p_randomization is not None)
+    return [
+        row
+        if np.isnan(p)
+        else replace(row, p_adjusted=float(p), significant=bool(p < 1 - level), tests=sizes[row.family])
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _simultaneous(rows: list[Difference], replicates: list[np.ndarray], level: float) -> list[Difference]:
+    """The rows with intervals that hold for all of a family together."""
+    for family in get_args(Family):
+        at = [i for i, row in enumerate(rows) if row.family == family and row.low is not None and len(replicates[i])]
+        if not at:
+            continue
+        values, n = (np.array([getattr(rows[i], name) for i in at]) for name in ("difference", "n"))
+        low, high = simultaneous_intervals(np.stack([replicates[i] for i in at]), values, n=n, level=level)
+        for place, i in enumerate(at):
+            if not np.isnan(low[place]):
+                rows[i] = replace(rows[i], low=float(low[place]), high=float(high[place]))
+    return rows
+
+
+def _shared(wanted: Sequence[str] | None, present: Mapping[str, Sequence[str]], what: str) -> list[str]:
+    """What every result has, in the order of the first; or what was asked for, if every result has it."""
+    names = list(dict.fromkeys(next(iter(present.values()))))
+    common = [name for name in names if all(name in there for there in present.values())]
+    for name in wanted or ():
+        if name not in common:
+            raise UnknownNameError(f"{what} that every evaluation has", name, common)
+    if not common and what == "metric":
+        raise UsageError("the evaluations have no metric in common. Evaluate them with the same metrics.")
+    return common if wanted is None else list(wanted)
+
+
+@dataclass(frozen=True, eq=False)
+class _Against:
+    """One system against the baseline."""
+
+    system: str
+    baseline: str
+    ours: Evaluation
+    theirs: Evaluation
+    level: float
+    primary: str
+
+    def differences(
+        self, metrics: Sequence[str], averaged: list[str], by: Sequence[str], flips: int, rng: int, threads: int | None
+    ) -> Iterator[tuple[Difference, np.ndarray]]:
+        """Every metric in every segment, with the replicates of its difference."""
+        cells = [cell for cell in self.theirs.summary.cells if cell == OVERALL or cell[0] in by]
+        pairs = None
+        if averaged:
+            pairs = Pairs.of(self.ours, self.theirs, averaged, cells, flips=flips, rng=rng, threads=threads)
+        for metric in metrics:
+            for cell in cells:
+                if pairs is not None and metric in averaged:
+                    yield self._averaged(metric, cell, pairs.pair(metric, cell, level=self.level))
+                else:
+                    yield self._of_catalogue(metric, cell), np.zeros(0)
+
+    def _averaged(self, metric: str, cell: Cell, pair: Pair) -> tuple[Difference, np.ndarray]:
+        gap, (wins, ties, losses) = pair.gap, pair.counts
+        testable = gap.low is not None and pair.p_value is not None
+        spread = float(np.nanstd(pair.replicates, ddof=1)) if testable else None
+        family: Family = "segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics"
+        row = Difference(
+            self.system, self.baseline, metric, *cell, n=pair.n, value=pair.value, baseline_value=pair.baseline_value,
+            difference=gap.value, low=gap.low, high=gap.high,
+            relative=gap.value / pair.baseline_value if pair.baseline_value else None, p_randomization=pair.p_value,
+            p_bootstrap=bootstrap_p_value(pair.replicates, gap.value) if testable else None,
+            wins=wins, ties=ties, losses=losses,
+            smallest_detectable=None if spread is None else smallest_detectable(spread, level=self.level),
+            small=pair.n < MINIMUM_SEGMENT, note=gap.note, family=family, system_only=pair.alone[0],
+            baseline_only=pair.alone[1], coverage=gap.coverage,
+        )  # fmt: skip
+        return row, pair.replicates
+
+    def _of_catalogue(self, metric: str, cell: Cell) -> Difference:
+        after, before = self.ours.catalogue[(metric, *cell)], self.theirs.catalogue[(metric, *cell)]
+        n = min(result.summary.cell_sizes[cell] for result in (self.ours, self.theirs))
+        return Difference(
+            self.system, self.baseline, metric, *cell, n=n, value=after, baseline_value=before,
+            difference=after - before, relative=(after - before) / before if before else None,
+            small=n < MINIMUM_SEGMENT, note="a property of all lists together: no interval and no test over users",
+        )  # fmt: skip

@@ -1,0 +1,331 @@
+"""What lists are held against: truth, training history, catalogue and segments, all by code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.bands import in_order
+from reclens.data.dataset import Dataset
+from reclens.data.read.lists import run_starts
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.evaluation.told import tell
+from reclens.memory import require_memory
+from reclens.metrics.lists import Catalogue, Profiles
+from reclens.metrics.matching import count_shared
+from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
+from reclens.vocabulary import Vocabulary, number_ids
+
+__all__ = ["Features", "Ground", "feature_table", "make_ground", "make_groups"]
+
+Features = str | tuple[Sequence[Any], np.ndarray]
+"""Item features: the name of an attribute of ``items``, or (item ids, matrix of one row an item)."""
+
+UNKNOWN = "(unknown)"
+"""The segment of users that could not be placed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Everything of an evaluation that does not depend on the lists.
+
+    Attributes:
+        users: The evaluated users.
+        keys: Stable key of each user, uint64, shape (users,).
+        items: Every known item.
+        indptr: Truth of each user, compressed by rows; int64, shape (users + 1,).
+        relevant: Item codes, ascending within a user, int32.
+        gains: Relevance of each, float64.
+        profiles: Training items of each user, or None.
+        catalogue: The items.
+        has_catalogue: Whether it is known which items can be recommended.
+        groups: Segmentation -> (labels, codes by user).
+        card: What was left out and why, with counts.
+    """
+
+    users: Vocabulary
+    keys: np.ndarray
+    items: Vocabulary
+    indptr: np.ndarray
+    relevant: np.ndarray
+    gains: np.ndarray
+    profiles: Profiles | None
+    catalogue: Catalogue
+    has_catalogue: bool
+    groups: Mapping[str, tuple[list[str], np.ndarray]]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_relevant(self) -> np.ndarray:
+        """Relevant items of each user, int64, shape (users,)."""
+        return np.diff(self.indptr)
+
+    def ideal(self, users: np.ndarray, depth: int) -> np.ndarray:
+        """The ``depth`` highest relevances of some users, falling; zeros fill up; shape (len(users), depth).
+
+        The width is the same for any users: sums over wider rows differ in their last bits.
+        """
+        inside = np.arange(depth) < self.n_relevant[users][:, None]
+        if self._binary:
+            return inside.astype(np.float64)
+        places = np.arange(depth)
+        at = np.where(inside, self.indptr[users][:, None] + places, 0)
+        return np.where(inside, self._falling[at], 0.0)
+
+    @cached_property
+    def _binary(self) -> bool:
+        return bool((self.gains == 1).all())
+
+    @cached_property
+    def _falling(self) -> np.ndarray:
+        owner = np.repeat(np.arange(len(self.users)), self.n_relevant)
+        return self.gains[np.lexsort((-self.gains, owner))]
+
+
+def make_ground(
+    truth: pl.DataFrame | None,
+    *,
+    train: Dataset | None,
+    relevance: str | None,
+    catalogue: Sequence[Any] | pl.Series | None,
+    features: Features | None,
+    by: Sequence[str | tuple[str, str]],
+    history: pl.DataFrame | None = None,
+    listed_users: pl.Series | None = None,
+) -> Ground:
+    """Prepare truth, history, catalogue, features and segments; arguments as of ``evaluate``.
+
+    ``listed_users``, the users with lists, are evaluated when there is no truth.
+    """
+    card: dict[str, Any] = {}
+    rows = _relevant_rows(truth, relevance, card)
+    if truth is None and listed_users is None:
+        raise UsageError("without truth the lists have to be in memory. Pass truth=…, or read the lists first.")
+    owners, runs = _runs(rows[USER])
+    users = Vocabulary(owners if truth is not None or listed_users is None else listed_users)
+    if not len(users):
+        fix = "Check that truth holds the held-out interactions and that relevance is above 0."
+        raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
+    offered = pl.Series(ITEM, catalogue) if catalogue is not None else None
+    vectors = feature_table(features, train)
+    listed = None if train is None else train.item_vocabulary.ids
+    items, codes = _item_vocabulary(rows[ITEM], [listed, offered, None if vectors is None else vectors[0]])
+    indptr, relevant, gains = _compress(users.encode(owners), runs, codes, rows, (len(users), len(items)))
+    card["truth_duplicates"] = rows.height - len(relevant)
+    popularity, profiles, n_users = _history(train, users, items)
+    known_users = None if train is None else train.user_vocabulary
+    if history is not None:
+        told = tell(history, train, users, items, popularity, profiles)
+        popularity, profiles, known_users = told.popularity, told.profiles, told.users
+        n_users = len(known_users)
+        card["history"] = told.card
+    held = None if profiles is None else count_shared(indptr, relevant, profiles.indptr, profiles.items)
+    card["truth_pairs_in_training"] = held
+    candidates = offered if offered is not None else listed
+    in_catalogue = np.zeros(len(items), bool)
+    in_catalogue[codes if candidates is None else items.encode(candidates)] = True
+    matrix, shares = _feature_matrix(vectors, items)
+    about = Catalogue(popularity, n_users, in_catalogue, matrix, shares)
+    keys = stable_hash(users.ids)
+    card |= {
+        "n_users": len(users),
+        "n_items": about.n_items,
+        "catalogue": fingerprint(items.ids.filter(in_catalogue)),
+        "truth": {"rows": len(relevant), "hash": _pair_hash(keys, items, indptr, relevant, gains)},
+        "train": None,
+        "relevance": relevance or "binary: every row of the truth is relevant",
+    }
+    if train is not None:
+        card["train"] = {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
+    if known_users is not None:
+        card["users_without_history"] = len(users) - int((users.encode(known_users.ids) >= 0).sum())
+    groups = make_groups(train, users, by)
+    has_catalogue = train is not None or catalogue is not None
+    return Ground(users, keys, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
+
+
+def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict[str, Any]) -> pl.DataFrame:
+    """The relevant pairs, with their gain where it is not always 1; what was left out goes to the card."""
+    if truth is None:
+        return pl.DataFrame(schema={USER: pl.Int64, ITEM: pl.Int64})
+    needed = [USER, ITEM, *([relevance] if relevance else [])]
+    for column in needed:
+        if column not in truth.columns:
+            raise DataError(f"there is no column '{column}'; there are {', '.join(truth.columns)}", source="truth",
+                            fix="Rename the column, or read the file with columns={…}.")  # fmt: skip
+    gain = [pl.col(relevance).cast(pl.Float64, strict=False).alias("gain")] if relevance else []
+    rows = truth.select(USER, ITEM, *gain)
+    for column, values in zip(needed, rows, strict=True):
+        bad = values.is_null() | ~values.is_finite() if column == relevance else values.is_null()
+        if bad.any():
+            row = int(bad.arg_true()[0])
+            raise DataError(f"the value is {truth[column][row]!r}; there are {bad.sum():,} such rows", source="truth",
+                            column=column, row=row + 1, fix="Drop or fill those rows.")  # fmt: skip
+    positive = rows.filter(pl.col("gain") > 0) if relevance else rows
+    card["truth_rows_without_relevance"] = rows.height - positive.height
+    card["users_without_relevant_items"] = rows[USER].n_unique() - positive[USER].n_unique() if relevance else 0
+    return positive
+
+
+def _runs(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
+    """Each run of one id, and its length: matching runs is cheaper than matching rows where tables are grouped."""
+    starts = run_starts(ids)
+    return ids.gather(starts), np.diff(np.append(starts, len(ids)))
+
+
+def _pair_hash(keys: np.ndarray, items: Vocabulary, indptr: np.ndarray, own: np.ndarray, gains: np.ndarray) -> str:
+    """Content hash of (user, item, gain) triples: independent of order, and of integer or text ids."""
+    rows = np.repeat(keys * np.uint64(0x9E3779B97F4A7C15), np.diff(indptr))
+    rows ^= stable_hash(items.ids)[own]
+    return combine_hashes(rows if (gains == 1).all() else rows ^ gains.view(np.uint64))
+
+
+def _item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[Vocabulary, np.ndarray]:
+    """The items of all tables, and the codes of those in the truth.
+
+    Raises:
+        DataError: If some tables hold integers and others strings.
+    """
+    series = [truth, *(ids for ids in others if ids is not None)]
+    filled = [ids.cast(pl.Int64) if ids.dtype.is_integer() else ids for ids in series if len(ids)]
+    if len({ids.dtype for ids in filled}) > 1:
+        raise DataError("item ids are integers in one table and strings in another, so that none can match",
+                        column=ITEM, fix="Cast one side, for example pl.col('item_id').cast(pl.String).")  # fmt: skip
+    if not filled:
+        return Vocabulary(pl.Series(ITEM, [], pl.Int64)), np.zeros(0, np.int32)
+    places = np.zeros(0, np.int64)
+    if len(truth):
+        filled[0], places = number_ids(filled[0])
+    items = Vocabulary(pl.concat([ids.alias(ITEM) for ids in filled]))
+    return items, items.encode(filled[0])[places]
+
+
+def _compress(
+    owners: np.ndarray, runs: np.ndarray, items: np.ndarray, rows: pl.DataFrame, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth compressed by rows; a pair that stands twice keeps its higher gain."""
+    # In place wherever it can be: at millions of rows, fresh memory costs more than the arithmetic.
+    key = np.repeat(owners.astype(np.int64) * shape[1], runs)
+    key += items
+    if "gain" in rows.columns:
+        gains = rows["gain"].to_numpy()
+        order = np.lexsort((-gains, key))
+        key, gains = key[order], gains[order]
+    else:
+        key.sort()
+        gains = np.ones(len(key))
+    first = np.append(True, key[1:] != key[:-1])
+    if not first.all():
+        key, gains = key[first], gains[first]
+    owner = key // shape[1]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=shape[0]))]).astype(np.int64)
+    owner *= shape[1]
+    key -= owner
+    return indptr, key.astype(np.int32), np.ascontiguousarray(gains, np.float64)
+
+
+def _history(train: Dataset | None, users: Vocabulary, items: Vocabulary) -> tuple[np.ndarray, Profiles | None, int]:
+    """Training users of each item, training items of each evaluated user, and the number of training users."""
+    if train is None:
+        return np.zeros(len(items), np.int64), None, 0
+    matrix = train.matrix()
+    code_of = items.encode(train.item_vocabulary.ids)
+    popularity = np.zeros(len(items), np.int64)
+    popularity[code_of] = np.bincount(matrix.indices, minlength=matrix.n_columns)
+    row_of = users.encode(train.user_vocabulary.ids)
+    sizes = np.zeros(len(users), np.int64)
+    sizes[row_of[row_of >= 0]] = np.diff(matrix.indptr)[row_of >= 0]
+    kept = np.repeat(row_of >= 0, np.diff(matrix.indptr))
+    # Codes of both vocabularies follow the order of the ids, so that rows and items stay in order.
+    own = code_of[matrix.indices[kept]].astype(np.int32)
+    return popularity, Profiles(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), own), matrix.n_rows
+
+
+def feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.Series, Any] | None:
+    """Item ids, and either their lists of labels or their vectors."""
+    if isinstance(features, tuple):
+        ids, matrix = pl.Series(ITEM, features[0]), np.asarray(features[1], np.float64)
+        if matrix.ndim != 2 or len(ids) != len(matrix):
+            raise UsageError(
+                f"features has {len(ids)} ids and a matrix of shape {matrix.shape}: expected one row an id."
+            )
+        if not np.isfinite(matrix).all():
+            raise DataError("a vector holds NaN or infinity", source="features", fix="Drop or repair those items.")
+        return ids, matrix
+    table = train.items if train is not None else None
+    listed = [] if table is None else [c for c in table.columns if isinstance(table.schema[c], pl.List)]
+    if features is None:
+        return (table[ITEM], table[listed[0]]) if table is not None and len(listed) == 1 else None
+    if table is None or features not in table.columns or features == ITEM:
+        raise UnknownNameError("item attribute", features, [] if table is None else set(table.columns) - {ITEM})
+    return table[ITEM], table[features]
+
+
+def _feature_matrix(
+    table: tuple[pl.Series, Any] | None, items: Vocabulary
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Vectors by item code, and shares by item code where no vector has a negative part."""
+    if table is None:
+        return None, None
+    ids, content = table
+    code = items.encode(ids)
+    if isinstance(content, pl.Series):
+        listed = isinstance(content.dtype, pl.List)
+        labels = pl.DataFrame({"code": code, "label": content.cast(pl.List(pl.String) if listed else pl.String)})
+        # One label an item is a list of one; an item without any has no part in the vectors.
+        pairs = (labels.explode("label") if listed else labels).drop_nulls().unique()
+        words = Vocabulary(pairs["label"])
+        require_memory(24 * len(items) * len(words), f"the {len(words):,} labels of {len(items):,} items",
+                       advice="Name an item attribute with fewer values by features=….")  # fmt: skip
+        matrix = np.zeros((len(items), len(words)))
+        matrix[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0
+    else:
+        matrix = np.zeros((len(items), content.shape[1]))
+        matrix[code] = content
+    if (matrix < 0).any():
+        return matrix, None
+    sums = matrix.sum(axis=1, keepdims=True)
+    return matrix, np.divide(matrix, sums, out=np.zeros_like(matrix), where=sums > 0)
+
+
+def make_groups(
+    train: Dataset | None, users: Vocabulary, by: Sequence[str | tuple[str, str]]
+) -> dict[str, tuple[list[str], np.ndarray]]:
+    """Labels and codes of every segmentation asked for; ``"a × b"``, ``"a*b"`` and ``("a", "b")`` are products."""
+    groups: dict[str, tuple[list[str], np.ndarray]] = {}
+    for wanted in by:
+        text = "×".join(wanted) if isinstance(wanted, tuple) else wanted.replace("*", "×")
+        parts = [part.strip() for part in text.split("×")]
+        columns = [_labels(train, users, part) for part in parts]
+        labels, codes = columns[0]
+        for more, more_codes in columns[1:]:
+            labels = [f"{a} × {b}" for a in labels for b in more]
+            codes = codes * len(more) + more_codes
+        present = np.unique(codes)
+        compact = np.searchsorted(present, codes)
+        groups[" × ".join(parts)] = ([labels[code] for code in present], compact.astype(np.int64))
+    return groups
+
+
+def _labels(train: Dataset | None, users: Vocabulary, name: str) -> tuple[list[str], np.ndarray]:
+    table = train.segments if train is not None else None
+    known = [] if table is None else [column for column in table.columns if column != USER]
+    if table is None or name not in known:
+        raise UnknownNameError("segmentation of the training data (train.with_segments(…) names them)", name, known)
+    placed = users.ids.alias(USER).to_frame().join(table.select(USER, name), on=USER, how="left", maintain_order="left")
+    column = placed[name]
+    if isinstance(column.dtype, pl.Enum):
+        labels = column.dtype.categories.to_list()
+    else:
+        labels = in_order(column.cast(pl.String).drop_nulls().unique().to_list())
+    codes = Vocabulary(pl.Series(labels, dtype=pl.String)).encode(column.cast(pl.String))
+    order = np.array([sorted(labels).index(label) for label in labels], np.int64)
+    position = np.empty(len(labels) + 1, np.int64)
+    position[order] = np.arange(len(labels))
+    position[-1] = len(labels)  # a code of -1 picks the last: unknown
+    return [*labels, UNKNOWN], position[codes]

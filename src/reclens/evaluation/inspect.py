@@ -1,0 +1,165 @@
+"""One user and one item, looked at closely: what she had, what each system showed her, whom an item is shown to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.titles import title_column
+from reclens.errors import UnknownNameError
+from reclens.evaluation.results import OVERALL
+from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, USER, Recommendations
+from reclens.stats.estimate import Estimate
+from reclens.stats.proportions import proportion
+
+__all__ = ["ItemExposure", "UserView", "item_exposure", "search_items", "view_user"]
+
+
+@dataclass(frozen=True, eq=False)
+class UserView:
+    """One user.
+
+    Attributes:
+        user: Her id.
+        attributes: What is known of her, and her segments.
+        history: Her training interactions, the newest first: ``item_id``, attributes of the items, time and rating.
+        held_out: What she went on to choose, in the same form.
+        lists: System -> her list: ``rank, item_id``, attributes of the items, ``score?``, ``hit`` (held out for her).
+    """
+
+    user: Any
+    attributes: Mapping[str, Any]
+    history: pl.DataFrame
+    held_out: pl.DataFrame
+    lists: Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class ItemExposure:
+    """How often one system shows one item to one segment.
+
+    Attributes:
+        system: The system.
+        by: The segmentation; ``"overall"`` for all users.
+        segment: The segment; ``"all"`` for all users.
+        share: Share of the segment's lists that hold the item in their first k places.
+        chosen: Share of the segment's users who had it held out.
+    """
+
+    system: str
+    by: str
+    segment: str
+    share: Estimate
+    chosen: Estimate
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        row = {"system": self.system, "by": self.by, "segment": self.segment, "chosen": self.chosen.value}
+        return [row | asdict(self.share)]
+
+
+def search_items(data: Dataset, text: str, *, n: int = 50) -> pl.DataFrame:
+    """Items whose id is the text, or whose title holds it whatever the case; the most popular first.
+
+    Returns:
+        ``item_id, title, users`` (training users), at most n rows; without titles ``title`` is null.
+    """
+    counts = data.interactions.group_by(ITEM).agg(pl.col(USER).n_unique().alias("users"))
+    title = title_column(data.items)
+    if data.items is None or title is None:
+        table = counts.with_columns(pl.lit(None, pl.String).alias("title"))
+    else:
+        table = data.items.select(ITEM, pl.col(title).alias("title")).join(counts, on=ITEM, how="full", coalesce=True)
+    wanted = text.strip().lower()
+    found = table.filter(
+        (pl.col(ITEM).cast(pl.String).str.to_lowercase() == wanted)
+        | pl.col("title").str.to_lowercase().str.contains(wanted, literal=True).fill_null(False)
+    )
+    found = found.select(ITEM, "title", pl.col("users").fill_null(0))
+    return found.sort(["users", ITEM], descending=[True, False]).head(n)
+
+
+def view_user(
+    user: Any, runs: Mapping[str, Recommendations], train: Dataset, held_out: pl.DataFrame, *, k: int = 20
+) -> UserView:
+    """Look at one user.
+
+    Args:
+        user: Her id, as in the tables.
+        runs: System -> lists.
+        train: The training part.
+        held_out: The held-out interactions.
+        k: Places of the lists to show.
+
+    Raises:
+        UnknownNameError: If no table has her.
+    """
+    attributes: dict[str, Any] = {}
+    for table in (train.users, train.segments):
+        rows = [] if table is None else table.filter(pl.col(USER) == user).to_dicts()
+        attributes |= {name: value for row in rows for name, value in row.items() if name != USER}
+    history, later = (table.filter(pl.col(USER) == user) for table in (train.interactions, held_out))
+    hits = set(later[ITEM])
+    lists: dict[str, pl.DataFrame] = {}
+    for system, run in runs.items():
+        rows = run.table.filter((pl.col(USER) == user) & (pl.col(RANK) <= k)).sort(RANK)
+        rows = rows.with_columns(pl.col(ITEM).is_in(list(hits)).alias("hit"))
+        lists[system] = _described(rows, train, [RANK, ITEM], [SCORE, "hit"])
+    if not attributes and not history.height and not later.height and not any(map(len, lists.values())):
+        raise UnknownNameError("user", str(user), map(str, train.user_vocabulary.ids.head(200)))
+    if TIMESTAMP in history.columns:
+        history = history.sort(TIMESTAMP, ITEM, descending=[True, False])
+    past, future = (_described(table, train, [ITEM], [TIMESTAMP, RATING]) for table in (history, later))
+    return UserView(user, attributes, past, future, lists)
+
+
+def item_exposure(
+    item: Any, runs: Mapping[str, Recommendations], train: Dataset, held_out: pl.DataFrame, *, k: int = 10,
+    by: Sequence[str] = (), level: float = 0.95,
+) -> tuple[ItemExposure, ...]:  # fmt: skip
+    """Whom each system shows an item to.
+
+    Args:
+        item: The item.
+        runs: System -> lists; the share is over users with a list.
+        train: The training part, with its segments.
+        held_out: The held-out interactions.
+        k: Places that count as shown.
+        by: Segmentations to tell apart.
+        level: Confidence level of the intervals (Wilson's, over users).
+
+    Returns:
+        For each system the share over all users, then by segment.
+    """
+    chosen = held_out.filter(pl.col(ITEM) == item)[USER].unique()
+    found: list[ItemExposure] = []
+    for system, run in runs.items():
+        shown = run.table.filter((pl.col(ITEM) == item) & (pl.col(RANK) <= k))[USER].unique()
+        users = run.table.select(USER).unique().with_columns(pl.lit(OVERALL[1]).alias(OVERALL[0]))
+        users = users.with_columns(pl.col(USER).is_in(shown.implode()).alias("shown"),
+                                   pl.col(USER).is_in(chosen.implode()).alias("chosen"))  # fmt: skip
+        if train.segments is not None and by:
+            users = users.join(train.segments.select(USER, *by), on=USER, how="left", maintain_order="left")
+        for name in (OVERALL[0], *by):
+            cells = users.drop_nulls(name).group_by(name).agg(pl.len().alias("n"), pl.col("shown").sum(),
+                                                              pl.col("chosen").sum())  # fmt: skip
+            for row in cells.sort(name).to_dicts():
+                shares = (proportion(row[each], row["n"], level=level) for each in ("shown", "chosen"))
+                found.append(ItemExposure(system, name, str(row[name]), *shares))
+    return tuple(found)
+
+
+def _described(rows: pl.DataFrame, train: Dataset, first: list[str], last: list[str]) -> pl.DataFrame:
+    """Rows with the attributes of their items in between."""
+    kept = rows.select(*first, *(name for name in last if name in rows.columns))
+    if train.items is None:
+        return kept
+    title = title_column(train.items)
+    attributes = [name for name in train.items.columns if name != ITEM and name not in kept.columns]
+    attributes.sort(key=lambda name: name != title)
+    joined = kept.join(train.items.select(ITEM, *attributes), on=ITEM, how="left", maintain_order="left")
+    return joined.select(*first, *attributes, *(name for name in last if name in kept.columns))

@@ -1,0 +1,243 @@
+"""Whether the ids of lists, truth and training data are the same ids: none in common is an error, few are a note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.near_ids import Cause, Near, explain_mismatch
+from reclens.errors import UnmatchedIdsError
+from reclens.evaluation.context import Ground
+from reclens.evaluation.source import Source
+from reclens.schema import ITEM, USER
+
+__all__ = ["IdProblem", "check_kinds", "check_overlap", "id_problems"]
+
+IdProblem = Literal["few_shared", "near_ids"]
+"""What is odd about ids, as ``card["id_problems"]`` has it.
+
+``few_shared``: under a tenth of the ids of one table are in another. ``near_ids``: ids that do not match would, if it
+were not for what ``cause`` names.
+"""
+
+_FEW: Final = 0.1
+_TOO_FEW: Final = 10
+"""Of so few ids that none is shared says nothing."""
+_ROWS: Final = 200_000
+"""Rows of lists that are looked at for ids that nearly match."""
+_LISTS, _TRUTH, _TRAIN, _OFFERED, _TOLD = (
+    "the lists", "the truth", "the training data", "the catalogue", "the history"
+)  # fmt: skip
+
+
+def check_kinds(
+    source: Source, truth: pl.DataFrame | None, train: Dataset | None, told: pl.DataFrame | None,
+    offered: pl.Series | None,
+) -> None:  # fmt: skip
+    """Refuse tables of which one has integers for ids and another text: none can match.
+
+    Raises:
+        UnmatchedIdsError: With examples of both, and what would make them match.
+    """
+    for column in (USER, ITEM):
+        tables = {_TRUTH: truth, _TRAIN: None if train is None else train.interactions, _TOLD: told}
+        found = {side: each[column] for side, each in tables.items() if each is not None and column in each.columns}
+        if column == ITEM and offered is not None:
+            found[_OFFERED] = offered
+        integers = {side: ids.dtype.is_integer() for side, ids in found.items() if len(ids) and _is_id(ids.dtype)}
+        kind = source.kind_of(column)
+        if kind is not None and _is_id(kind):
+            integers = {_LISTS: kind.is_integer(), **integers}
+        sides = list(integers)
+        for side in sides[1:]:
+            if integers[side] != integers[sides[0]]:
+                left = source.ids(column) if sides[0] == _LISTS else found[sides[0]]
+                raise _unmatched(column, (sides[0], side), explain_mismatch(left, found[side]))
+
+
+def check_overlap(
+    ground: Ground, source: Source, length: np.ndarray, counts: Mapping[str, Any], train: Dataset | None
+) -> list[dict[str, Any]]:
+    """Hold the ids of lists, truth and training data against each other, once everything has been measured.
+
+    Args:
+        ground: What the lists were held against.
+        source: The lists.
+        length: Items in the list of each user of the ground, shape (users,).
+        counts: ``lists_of_users_without_truth``, ``recommendations`` and ``outside``: recommendations of items that
+            neither the catalogue nor, where there is none, the truth holds.
+        train: The training part.
+
+    Returns:
+        What is odd, for the card; each with a code, the two sides, counts, the likely cause and examples.
+
+    Raises:
+        UnmatchedIdsError: If no user or no item of the lists is in the truth, and no catalogue says that the items are
+            the same all the same.
+    """
+    found: list[dict[str, Any]] = []
+    has_truth = bool(ground.n_relevant.sum())
+    if has_truth:
+        found += _of_users(ground, source, length, counts["lists_of_users_without_truth"])
+        # Users whom nothing was learned of are what a split by users is made for.
+        by_user = train is not None and (train.card.get("split") or {}).get("method") == "by_user"
+        if (
+            train is not None
+            and ground.card["users_without_history"]
+            and not by_user
+            and not ground.card.get("history")
+        ):
+            found += _of_training_users(ground, train)
+    if counts["outside"]:
+        found += _of_items(ground, source, counts["recommendations"] - counts["outside"], has_truth=has_truth)
+    if has_truth and ground.has_catalogue:
+        found += _of_truth_items(ground, source)
+    return found
+
+
+def _of_users(ground: Ground, source: Source, length: np.ndarray, others: int) -> Iterator[dict[str, Any]]:
+    served = int((length > 0).sum())
+    if not served and others:
+        items = ground.items.ids.gather(_relevant(ground))
+        raise _unmatched(USER, (_LISTS, _TRUTH), explain_mismatch(source.ids(USER), ground.users.ids, crossed=items))
+    if others and served < len(ground.users):
+        listed = source.ids(USER, rows=_ROWS).unique()
+        near = explain_mismatch(_outside(listed, ground.users.ids), ground.users.ids.filter(length == 0))
+        yield from _problem(USER, (_LISTS, _TRUTH), served, min(served + others, len(ground.users)), near)
+
+
+def _of_training_users(ground: Ground, train: Dataset) -> Iterator[dict[str, Any]]:
+    users, known = ground.users.ids, train.user_vocabulary.ids
+    cold = _outside(users, known)
+    near = explain_mismatch(cold, _outside(known, users))
+    yield from _problem(USER, (_TRUTH, _TRAIN), len(users) - len(cold), min(len(users), len(known)), near)
+
+
+def _of_items(ground: Ground, source: Source, inside: int, *, has_truth: bool) -> Iterator[dict[str, Any]]:
+    side = _catalogue_of(ground) if ground.has_catalogue else _TRUTH
+    held = ground.items.ids.filter(ground.catalogue.in_catalogue)
+    # What stands deeper than any metric looks, or in lists of other users, tells that the ids are the same.
+    listed = source.ids(ITEM, rows=_ROWS if inside else None).unique()
+    strangers = _outside(listed, held)
+    if len(strangers) == len(listed) and not inside:
+        truth = ground.items.ids.gather(_relevant(ground))
+        if not has_truth:
+            raise _unmatched(ITEM, (_LISTS, side), explain_mismatch(listed, held))
+        if len(_outside(listed, truth)) == len(listed):
+            near = explain_mismatch(listed, truth, crossed=ground.users.ids)
+            raise _unmatched(ITEM, (_LISTS, _TRUTH), near)
+    near = explain_mismatch(strangers, _outside(held, listed))
+    yield from _problem(ITEM, (_LISTS, side), len(listed) - len(strangers), min(len(listed), len(held)), near)
+
+
+def _of_truth_items(ground: Ground, source: Source) -> Iterator[dict[str, Any]]:
+    relevant = _relevant(ground)
+    is_cold = ~ground.catalogue.in_catalogue[relevant]
+    if not is_cold.any():
+        return
+    cold, held = (ground.items.ids.gather(codes) for codes in (relevant[is_cold],
+                  np.flatnonzero(ground.catalogue.in_catalogue)))  # fmt: skip
+    near = explain_mismatch(cold, _outside(held, ground.items.ids.gather(relevant)))
+    sides = _TRUTH, _catalogue_of(ground)
+    # Items that nobody had before can be recommended all the same, by their content: where lists hold them and no
+    # mend brings them to the catalogue, the ids are the same.
+    if is_cold.all() and (near.mended or len(_outside(cold, source.ids(ITEM).unique())) == len(cold)):
+        raise _unmatched(ITEM, sides, near)
+    yield from _problem(ITEM, sides, int((~is_cold).sum()), min(len(relevant), len(held)), near)
+
+
+def _relevant(ground: Ground) -> np.ndarray:
+    """Codes of the items of the truth."""
+    return np.flatnonzero(np.bincount(ground.relevant, minlength=len(ground.items)))
+
+
+def _catalogue_of(ground: Ground) -> str:
+    return _TRAIN if ground.card["train"] else _OFFERED
+
+
+def _outside(ids: pl.Series, others: pl.Series) -> pl.Series:
+    """The ids, each once, that are not among the others."""
+    return ids.filter(~ids.is_in(others.implode()))
+
+
+def _is_id(kind: pl.DataType) -> bool:
+    return kind.is_integer() or kind == pl.String
+
+
+def _problem(column: str, sides: tuple[str, str], shared: int, of: int, near: Near) -> Iterator[dict[str, Any]]:
+    code: IdProblem | None = "near_ids" if near.mended else None
+    if shared < _FEW * of and (near.mended or of >= _TOO_FEW):
+        code = "few_shared"
+    if code is not None:
+        yield {
+            "code": code, "column": column, "sides": list(sides), "shared": shared, "of": of, "cause": near.cause,
+            "mended": near.mended, "mended_of": near.of, "affix": near.affix, "width": near.width,
+            "examples": [list(each) for each in near.examples],
+        }  # fmt: skip
+
+
+def _unmatched(column: str, sides: tuple[str, str], near: Near) -> UnmatchedIdsError:
+    what = f"no {column.removesuffix('_id')} of {sides[0]} is in {sides[1]}: {_examples(sides, near.examples)}"
+    why = _why(near.cause, near.mended, near.of, near.affix, sides)
+    return UnmatchedIdsError(
+        f"{what}. {why}" if why else what, column=column, sides=sides, cause=near.cause, examples=near.examples,
+        mended=near.mended, of=near.of, fix=_fix(column, sides, near.cause, near.width),
+    )  # fmt: skip
+
+
+def id_problems(card: Mapping[str, Any]) -> list[str]:
+    """What is odd about the ids of an evaluation, in words: one for each entry of ``card["id_problems"]``."""
+    said: list[str] = []
+    for each in card.get("id_problems", ()):
+        sides, kind = each["sides"], each["column"].removesuffix("_id")
+        only = "only " if each["code"] == "few_shared" else ""
+        parts = [
+            f"{sides[0]} and {sides[1]} share {only}{each['shared']:,} of {each['of']:,} {kind}s; not shared are "
+            + _examples(sides, each["examples"]),
+            _why(each["cause"], each["mended"], each["mended_of"], each["affix"], sides),
+            _fix(each["column"], sides, each["cause"], each["width"]) if each["mended"] else "",
+        ]
+        said.append(". ".join(part for part in parts if part).rstrip("."))
+    return said
+
+
+def _examples(sides: Sequence[str], examples: Sequence[Sequence[Any]]) -> str:
+    return " and ".join(
+        f"{', '.join(repr(each) for each in shown)} in {side}" for side, shown in zip(sides, examples, strict=True)
+    )
+
+
+def _why(cause: Cause, mended: int, of: int, affix: str | None, sides: Sequence[str]) -> str:
+    match = f"{mended:,} of {of:,} match"
+    said: Mapping[Cause, str] = {
+        "type": f"One side is integers, the other text; as text {match}",
+        "whitespace": f"Without the blanks around them {match}",
+        "leading_zeros": f"One side has lost its leading zeros; without them {match}",
+        "decimals": f"One side is written as decimals; without them {match}",
+        "case": f"In lower case {match}",
+        "prefix": f"Without the prefix {affix!r} {match}",
+        "suffix": f"Without the suffix {affix!r} {match}",
+        "swapped": f"{mended:,} of them are of the other kind in {sides[1]}: users and items seem to be swapped",
+        "codes": "One side counts from 0 or 1, as the codes of a library do, and not as ids",
+        "unknown": "",
+    }
+    return said[cause]
+
+
+def _fix(column: str, sides: Sequence[str], cause: Cause, width: int | None) -> str:
+    """What to do about it."""
+    said: Mapping[Cause, str] = {
+        "type": f"Read all tables with ids='text', or cast pl.col('{column}') to pl.String.",
+        "leading_zeros": "Read all tables with ids='unpadded', which takes the zeros off"
+        + (f"; or fill them up: pl.col('{column}').cast(pl.String).str.zfill({width})." if width else "."),
+        "decimals": f"Write whole numbers where {sides[0]} or {sides[1]} are made.",
+        "swapped": "Name both columns of one of the tables: columns={'user_id': 'its users', 'item_id': 'its items'}.",
+        "codes": "Turn the codes back into ids by the library's own map before the lists are written.",
+        "unknown": "If they are the same ids and none was hit, pass train= or catalogue=, which say that they are."
+        if column == ITEM and sides[1] == _TRUTH else "Do both come from the same data, with the same ids?",
+    }  # fmt: skip
+    return said.get(cause, "Write the ids alike, for example by query= with the SQL that mends them.")

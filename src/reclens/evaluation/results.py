@@ -1,0 +1,240 @@
+"""What an evaluation gives back: one metric overall and by segment, gaps between segments, and the whole run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.read.frames import read_parquet
+from reclens.errors import DataError, UnknownNameError
+from reclens.metrics.registry import canonical, in_unit_range
+from reclens.schema import read_arrays
+from reclens.stats.bootstrap import estimate, largest_gap
+from reclens.stats.estimate import Estimate
+from reclens.stats.summary import Summary
+
+__all__ = ["MINIMUM_SEGMENT", "OVERALL", "Evaluation", "Gap", "MetricResult"]
+
+OVERALL = ("overall", "all")
+"""The cell of all users: its (by, segment)."""
+
+MINIMUM_SEGMENT = 30
+"""Below so many users a segment is reported as too small to conclude from. The usual rule of thumb for means."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest difference between two segments, with an interval that allows for having looked at every pair.
+
+    Attributes:
+        metric: The metric, such as ``"ndcg@10"``.
+        by: The segmentation.
+        highest: The segment with the higher mean.
+        lowest: The segment with the lower mean.
+        value: Mean of the first minus mean of the second.
+        low: Lower end of the simultaneous interval, or None.
+        high: Upper end, or None.
+        level: Confidence level of the interval over all pairs together.
+        n_pairs: How many pairs of segments were compared.
+        conclusive: True when the interval excludes zero.
+        note: What was left out and why, or None.
+    """
+
+    metric: str
+    by: str
+    highest: str
+    lowest: str
+    value: float
+    low: float | None
+    high: float | None
+    level: float
+    n_pairs: int
+    conclusive: bool
+    note: str | None = None
+
+    def __str__(self) -> str:
+        between = "" if self.low is None or self.high is None else f" [{self.low:.4g}, {self.high:.4g}]"
+        found = "" if self.conclusive else ", not conclusive"
+        return f"{self.metric} by {self.by}: {self.highest} - {self.lowest} = {self.value:.4g}{between}{found}"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [asdict(self)]
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """One metric of one run.
+
+    Attributes:
+        name: The metric, such as ``"ndcg@10"``.
+        overall: Over all evaluated users.
+        by: Segmentation -> segment -> estimate, in display order.
+        gaps: Segmentation -> the largest gap; only where two segments could be compared.
+    """
+
+    name: str
+    overall: Estimate
+    by: Mapping[str, Mapping[str, Estimate]]
+    gaps: Mapping[str, Gap]
+
+    def gap(self, by: str) -> Gap:
+        """The largest gap between the segments of ``by``, with an interval adjusted for the looks.
+
+        Raises:
+            UnknownNameError: If the run was not evaluated by it, or it has fewer than two segments to compare.
+        """
+        if by not in self.gaps:
+            raise UnknownNameError(f"segmentation with a gap in {self.name}", by, self.gaps)
+        return self.gaps[by]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Everything measured on one system's lists. ``evaluation["ndcg@10"].overall`` is an :class:`Estimate`.
+
+    Attributes:
+        system: Name of the system.
+        metrics: The metrics, in the order asked for.
+        summary: The mergeable sums behind every user-averaged metric.
+        catalogue: (metric, by, segment) -> value of the metrics of the whole catalogue, which have no interval.
+        per_user: Polars frame ``user_id, n_relevant, list_length, one column a metric``; NaN is "not defined".
+        segments: Polars frame ``user_id, one column a segmentation``: the segment of each evaluated user.
+        exposure: Polars frame ``item_id, count, popularity``: how often each catalogue item was recommended in the
+            top ``card["depth"]``, and how many users of the training data have it.
+        level: Confidence level of the intervals.
+        card: What was measured on what, how, and under which rules, each with its count.
+    """
+
+    system: str
+    metrics: tuple[str, ...]
+    summary: Summary
+    catalogue: Mapping[tuple[str, str, str], float]
+    per_user: pl.DataFrame
+    segments: pl.DataFrame
+    exposure: pl.DataFrame
+    level: float
+    card: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {self[name].overall}" for name in self.metrics[:3])
+        return f"Evaluation('{self.system}': {shown}{', …' if len(self.metrics) > 3 else ''})"
+
+    def __iter__(self) -> Iterator[MetricResult]:
+        return (self[name] for name in self.metrics)
+
+    def __getitem__(self, metric: str) -> MetricResult:
+        metric = canonical(metric)
+        if metric not in self.metrics:
+            raise UnknownNameError("metric of this evaluation", metric, self.metrics)
+        if metric not in self._known:
+            self._known[metric] = self._result(metric)
+        return self._known[metric]
+
+    @cached_property
+    def _known(self) -> dict[str, MetricResult]:
+        """Results that were asked for: intervals take a moment, and tables and charts ask again and again."""
+        return {}
+
+    def _result(self, metric: str) -> MetricResult:
+        by: dict[str, dict[str, Estimate]] = {}
+        for name, segment in self.summary.cells[1:]:
+            by.setdefault(name, {})[segment] = self._estimate(metric, (name, segment))
+        gaps = {name: gap for name in by if (gap := self._gap(metric, name)) is not None}
+        return MetricResult(metric, self._estimate(metric, OVERALL), by, gaps)
+
+    def _estimate(self, metric: str, cell: tuple[str, str]) -> Estimate:
+        key = (metric, *cell)
+        if key in self.catalogue:
+            n = self.summary.cell_sizes.get(cell, 0)
+            note = "a property of all lists together: resampling users gives no honest interval"
+            return Estimate(self.catalogue[key], None, None, n, self.level, note)
+        return estimate(self.summary, cell, metric, level=self.level, share=in_unit_range(metric))
+
+    def _gap(self, metric: str, by: str) -> Gap | None:
+        if (metric, *OVERALL) in self.catalogue:
+            return None
+        found = largest_gap(self.summary, by, metric, level=self.level, minimum=MINIMUM_SEGMENT)
+        return None if found is None else Gap(metric=metric, by=by, level=self.level, **found)
+
+    def gaps(self) -> list[Gap]:
+        """The largest gap of every metric by every segmentation, in that order."""
+        return [gap for result in self for gap in result.gaps.values()]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a metric and segment; the row over all users has by="overall", segment="all"."""
+        return [dict(row) for row in self._rows]
+
+    @cached_property
+    def _rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for result in self:
+            cells = [(OVERALL, result.overall)]
+            cells += [
+                ((by, segment), found) for by, found_by in result.by.items() for segment, found in found_by.items()
+            ]
+            for (by, segment), found in cells:
+                row = {"system": self.system, "metric": result.name, "by": by, "segment": segment, **asdict(found)}
+                rows.append(row | {"small": found.n < MINIMUM_SEGMENT})
+        order = ("system", "metric", "by", "segment", "n", "value", "low", "high", "level", "coverage", "small", "note")
+        return [{name: row[name] for name in order} for row in rows]
+
+    def lorenz(self, column: str = "count", *, points: int = 101) -> list[dict[str, float]]:
+        """The Lorenz curve of the exposure: the share that the least shown items have together.
+
+        Args:
+            column: ``"count"`` for what was recommended, ``"popularity"`` for what users had in the training data.
+            points: Points of the curve, evenly spaced over the items.
+
+        Returns:
+            Rows ``items`` (share of the items, the least shown first) and ``share`` (of the total), from 0 to 1.
+
+        References:
+            Lorenz (1905), Methods of measuring the concentration of wealth.
+        """
+        counts = np.sort(self.exposure[column].to_numpy()).astype(np.float64)
+        shares = np.append(0.0, np.cumsum(counts) / max(counts.sum(), 1.0))
+        at = np.linspace(0, 1, points)
+        curve = np.interp(at, np.linspace(0, 1, len(shares)), shares)
+        return [{"items": float(x), "share": float(y)} for x, y in zip(at, curve, strict=True)]
+
+    def save(self, folder: str | Path) -> None:
+        """Write the evaluation as Parquet tables, arrays and JSON into an existing, empty folder."""
+        path = Path(folder)
+        self.per_user.write_parquet(path / "per_user.parquet")
+        self.segments.write_parquet(path / "segments.parquet")
+        self.exposure.write_parquet(path / "exposure.parquet")
+        pl.DataFrame(self.to_dicts(), infer_schema_length=None).write_parquet(path / "estimates.parquet")
+        np.savez(path / "summary.npz", allow_pickle=False, **self.summary.arrays())
+        catalogue = [[*key, value] for key, value in self.catalogue.items()]
+        header = {"system": self.system, "metrics": self.metrics, "level": self.level, "catalogue": catalogue}
+        header |= {"summary": self.summary.header(), "card": self.card}
+        (path / "evaluation.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Evaluation:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: If the folder does not hold a whole evaluation.
+        """
+        path = Path(folder)
+        try:
+            header = json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
+            summary = Summary.of_arrays(header["summary"], read_arrays(path / "summary.npz"))
+            names = ("per_user", "segments", "exposure")
+            per_user, segments, exposure = [read_parquet(path / f"{name}.parquet") for name in names]
+        except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"not a whole evaluation ({error})", source=str(path), fix="Evaluate again and save it."
+            ) from error
+        catalogue = {(metric, by, segment): value for metric, by, segment, value in header["catalogue"]}
+        metrics, level = tuple(header["metrics"]), header["level"]
+        return cls(header["system"], metrics, summary, catalogue, per_user, segments, exposure, level, header["card"])

@@ -1,0 +1,371 @@
+"""Measuring the lists of any system against held-out truth."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.read.lists import drop_repeated_items, run_starts
+from reclens.engine import Engine, LocalEngine, Progress, quiet
+from reclens.errors import UsageError
+from reclens.evaluation.asked import check_asked, check_needs
+from reclens.evaluation.chunks import Chunk
+from reclens.evaluation.context import Features, Ground, make_ground
+from reclens.evaluation.overlap import check_kinds, check_overlap, id_problems
+from reclens.evaluation.protocol import IdsWarning, TaskWarning, make_card, task_problems
+from reclens.evaluation.results import OVERALL, Evaluation
+from reclens.evaluation.source import Source, open_lists
+from reclens.memory import require_memory
+from reclens.metrics.conventions import Convention, convention_named
+from reclens.metrics.exposure_counts import Exposure
+from reclens.metrics.lists import Lists
+from reclens.metrics.matching import has_repeats, match
+from reclens.metrics.registry import MetricSpec
+from reclens.schema import ITEM, RANK, USER, Recommendations
+from reclens.stats.summary import Summary
+from reclens.vocabulary import id_keys
+
+__all__ = ["DEFAULT_METRICS", "evaluate"]
+
+DEFAULT_METRICS = ("ndcg@10", "precision@10", "recall@10", "map@10", "mrr@10", "hit_rate@10")
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What every chunk is measured with."""
+
+    specs: tuple[MetricSpec, ...]
+    convention: Convention
+    ground: Ground
+    depth: int
+    replicates: int
+    seed: int
+
+    @property
+    def user_metrics(self) -> list[MetricSpec]:
+        return [spec for spec in self.specs if spec.info.kind == "user"]
+
+    @property
+    def cuts(self) -> list[int]:
+        """The cut-offs at which exposure is counted."""
+        asked = {spec.k for spec in self.specs if spec.info.kind == "catalogue" and spec.k is not None}
+        return sorted(asked | {self.depth})
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What a chunk gives; parts are reduced in order."""
+
+    users: np.ndarray
+    values: np.ndarray
+    length: np.ndarray
+    summary: Summary
+    exposure: dict[tuple[int, str, str], Exposure]
+    seen: int
+    listed: int
+    outside: int
+    users_without_truth: int = 0
+    rules: list[dict[str, Any]] = field(default_factory=list)
+
+
+def evaluate(
+    recommendations: Recommendations | Any,
+    truth: pl.DataFrame | Any = None,
+    *,
+    train: Dataset | None = None,
+    history: pl.DataFrame | Any = None,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    by: Sequence[str | tuple[str, str]] = (),
+    relevance: str | None = None,
+    catalogue: Sequence[Any] | pl.Series | None = None,
+    features: Features | None = None,
+    convention: str | Convention = "trec",
+    level: float = 0.95,
+    replicates: int = 1000,
+    rng: int = 0,
+    name: str | None = None,
+    threads: int | None = None,
+    engine: Engine | None = None,
+    progress: Progress = quiet,
+) -> Evaluation:
+    """Measure the lists of any system.
+
+    The evaluated users are those with at least one relevant item in the truth. A user among them without a list counts
+    as the convention says (0 by default); lists of other users are counted and left out. Without truth, every user with
+    a list is evaluated, and only metrics that need no truth can be asked for.
+
+    Args:
+        recommendations: Lists of any system: :class:`Recommendations`, a table or file with ``user_id, item_id`` and
+            ``rank`` or ``score``, or a Polars LazyFrame, which is streamed in chunks of whole users.
+        truth: Held-out interactions ``user_id, item_id``, as a table or file.
+        train: The training part. Its items are the catalogue, its counts the popularity, its segments the segments.
+        history: What the system was told of users with the question, ``user_id, item_id``, such as the ``fold_in`` of a
+            split by users. These rows count as known like those of ``train``: items that a user was told about are not
+            new to her, and popularity counts the users of both.
+        metrics: Metrics with cut-offs, such as ``"ndcg@10"``; ``reclens.metrics.names()`` lists them. ``hr``, ``hit``,
+            ``p`` and ``r`` are other names, and ``card["metric_aliases"]`` says of what.
+        by: Segmentations of ``train.segments``; ``"age × activity"`` or ``("age", "activity")`` is a product.
+        relevance: Column of the truth with graded relevance; rows at 0 or below are not relevant. None: every row is.
+        catalogue: Ids of the items that could have been recommended; the items of the training part by default.
+        features: Item features: the name of an attribute of ``train.items`` (a label or a list of labels an item), or
+            (item ids, matrix). By default the only list-valued attribute there is, such as genres.
+        convention: ``"trec"`` or another of ``reclens.metrics.CONVENTIONS``, or a :class:`Convention`.
+        level: Confidence level of the intervals.
+        replicates: Poisson-bootstrap replicates behind the intervals.
+        rng: Seed of the replicates. Results with the same seed can be compared.
+        name: Name of the system; by default that of the recommendations.
+        threads: Threads to use; the result does not depend on it.
+        engine: Where chunks are run; threads on this machine by default.
+        progress: Called as work goes on.
+
+    Returns:
+        The evaluation, with the values of every user.
+
+    Raises:
+        DataError: If a table is not what it has to be.
+        UnmatchedIdsError: If no user or no item of the lists is in the truth; it names the likely cause.
+        UsageError: If a metric needs what was not given, or an argument is out of range.
+
+    Warns:
+        IdsWarning: If few ids of the tables are in common, or more would be if they were written alike.
+        TaskWarning: If the lists or the truth do not fit the task of the split: new items, or repeats too.
+
+    Example:
+        >>> import polars as pl
+        >>> lists = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [7, 8, 8], "rank": [1, 2, 1]})
+        >>> truth = pl.DataFrame({"user_id": [1, 2], "item_id": [8, 9]})
+        >>> evaluate(lists, truth, metrics=["mrr@10"])["mrr@10"].overall.value
+        0.25
+    """
+    asked = check_asked(metrics, convention=convention, level=level)
+    specs = tuple(dict.fromkeys(asked.values()))
+    seed: Any = rng
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
+    if train is not None and not isinstance(train, Dataset):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may
+        raise UsageError(f"train is a {type(train).__name__}, expected a data set: pass train=reclens.read(train).")
+    source = open_lists(recommendations, name=name)
+    progress("prepare truth and catalogue", 0, 0)
+    held_out, truth_rules = (None, []) if truth is None else _truth_table(truth)
+    told = None if history is None else _truth_table(history)[0]
+    check_kinds(source, held_out, train, told, None if catalogue is None else pl.Series(ITEM, catalogue))
+
+    def prepare() -> Ground:
+        return make_ground(
+            held_out, train=train, relevance=relevance, catalogue=catalogue, features=features,
+            by=[by] if isinstance(by, str) else by, history=told,
+            listed_users=source.users() if held_out is None else None,
+        )  # fmt: skip
+
+    # The lists and what they are held against are prepared side by side, unless one needs the other.
+    side_by_side = LocalEngine(1 if held_out is None else threads)
+    steps: list[Callable[[], Any]] = [source.put_in_order, prepare]
+    ground: Ground = list(side_by_side.map(lambda step: step(), steps))[1]
+    ground.card["truth_rules"] = truth_rules
+    check_needs(specs, truth=held_out is not None, profiles=ground.profiles is not None,
+                catalogue=ground.catalogue.n_items if ground.has_catalogue else None,
+                features=ground.catalogue.features is not None,
+                distributions=ground.catalogue.distributions is not None)  # fmt: skip
+    plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
+    parts = _measure(plan, source, engine or LocalEngine(threads), progress)
+    found = _collect(plan, source, parts, level, train)
+    aliases = {text: spec.text for text, spec in asked.items() if text != spec.text}
+    found = replace(found, card={**found.card, "metric_aliases": aliases})
+    for said, kind in ((id_problems, IdsWarning), (task_problems, TaskWarning)):
+        for problem in said(found.card):
+            warnings.warn(problem, kind, stacklevel=2)
+    return found
+
+
+def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """A table of held-out or told interactions, and the rules that were applied on reading it."""
+    if isinstance(truth, pl.DataFrame):
+        return truth, []
+    from reclens.data.read.tables import read_table_and_rules
+
+    return read_table_and_rules(truth, required=(USER, ITEM))
+
+
+def _depth(specs: Iterable[MetricSpec], ground: Ground) -> int:
+    """The deepest rank that any metric looks at."""
+    whole = int(ground.n_relevant.max(initial=1))
+    return max(spec.k if spec.k is not None else whole for spec in specs)
+
+
+class _SplitUserError(Exception):
+    """The rows of a user stand in more than one place of a stream."""
+
+
+def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) -> list[_Part]:
+    """A part for each chunk, and one for the users without a list."""
+    try:
+        return _measure_chunks(plan, source, source.chunks(), engine, progress)
+    except _SplitUserError:
+        progress(f"sort the lists of {source.name} by user", 0, 0)
+        return _measure_chunks(plan, source, source.sorted_by_user(), engine, progress)
+
+
+def _measure_chunks(
+    plan: _Plan, source: Source, chunks: Iterator[Chunk], engine: Engine, progress: Progress
+) -> list[_Part]:
+    n_users = len(plan.ground.users)
+    served = np.zeros(n_users, bool)
+    parts: list[_Part] = []
+    for part in engine.map(lambda chunk: _measure_chunk(plan, chunk), chunks):
+        if served[part.users].any():
+            raise _SplitUserError
+        served[part.users] = True
+        source.add(part.rules)
+        parts.append(part)
+        progress(f"evaluate {source.name}", int(served.sum()), n_users)
+    missing = np.flatnonzero(~served)
+    if len(missing):
+        _require_places(len(missing), plan.depth)
+        nothing = np.full((len(missing), plan.depth), -1, np.int32)
+        parts.append(_measure_lists(plan, missing, nothing, np.zeros(len(missing), np.int32)))
+    return parts
+
+
+def _measure_chunk(plan: _Plan, chunk: Chunk) -> _Part:
+    table, starts = chunk.table, chunk.starts
+    codes = plan.ground.users.encode(table[USER].gather(starts))
+    evaluated = codes >= 0
+    length = np.minimum(np.diff(starts, append=table.height), plan.depth).astype(np.int32)
+    listed = table[ITEM].filter(table[RANK] <= plan.depth)
+    if not evaluated.all():
+        listed, length = listed.filter(pl.Series(np.repeat(evaluated, length))), length[evaluated]
+    rules: list[dict[str, Any]] = []
+    if has_repeats(id_keys(listed), length):
+        table = drop_repeated_items(table, starts, rules)
+    if rules:
+        part = _measure_chunk(plan, Chunk(table, run_starts(table[USER])))
+        return replace(part, rules=rules)
+    _require_places(len(length), plan.depth)
+    items = np.full((len(length), plan.depth), -1, np.int32)
+    items[np.arange(plan.depth) < length[:, None]] = plan.ground.items.encode(listed)
+    part = _measure_lists(plan, codes[evaluated].astype(np.int64), items, length)
+    return replace(part, users_without_truth=int((~evaluated).sum()))
+
+
+def _require_places(n: int, depth: int) -> None:
+    """Refuse lists that are cut so deep that their table does not fit: codes, gains and their likes."""
+    require_memory(44 * n * depth, f"measuring {n:,} lists of {depth:,} places", advice="Measure at a smaller k.")
+
+
+def _measure_lists(plan: _Plan, users: np.ndarray, items: np.ndarray, length: np.ndarray) -> _Part:
+    ground = plan.ground
+    profiles = ground.profiles
+    lists = Lists(
+        items=items,
+        gains=match(items, users, ground.indptr, ground.relevant, ground.gains),
+        length=length,
+        n_relevant=ground.n_relevant[users],
+        ideal=ground.ideal(users, plan.depth),
+        catalogue=ground.catalogue,
+        profiles=None if profiles is None else profiles.part(users),
+    )
+    columns = {spec.text: _user_values(spec, lists, plan.convention) for spec in plan.user_metrics}
+    groups = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
+    # The served column makes a summary of every cell, also where only metrics of the catalogue were asked for.
+    summary = Summary.of(
+        ground.keys[users], columns or {"": np.ones(len(users))}, groups=groups,
+        replicates=plan.replicates, seed=plan.seed, threads=1,
+    )  # fmt: skip
+    seen = 0
+    if profiles is not None and len(users):
+        ones = np.ones(len(profiles.items))
+        seen = int(match(items, users, profiles.indptr, profiles.items, ones).sum())
+    values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
+    exposure = _exposures(plan, lists, groups)
+    outside = exposure[(plan.depth, *OVERALL)].outside
+    return _Part(users, values, length, summary, exposure, seen, int(length.sum()), outside)
+
+
+def _user_values(spec: MetricSpec, lists: Lists, convention: Convention) -> np.ndarray:
+    values = np.asarray(spec.info.function(lists.cut(spec.k), convention), np.float64)
+    if values.shape != lists.length.shape:
+        raise UsageError(f"the metric '{spec.text}' returned shape {values.shape}, expected {lists.length.shape}.")
+    rule = convention.missing_list_ndcg if spec.info.name == "ndcg" else convention.missing_list
+    if "truth" in spec.info.needs and rule == "drop":
+        values = np.where(lists.has_list, values, np.nan)
+    return values
+
+
+def _exposures(
+    plan: _Plan, lists: Lists, groups: dict[str, tuple[list[str], np.ndarray]]
+) -> dict[tuple[int, str, str], Exposure]:
+    """Counts of the catalogue's items in each cell, for each cut-off."""
+    n_items = plan.ground.catalogue.n_items
+    places = plan.ground.catalogue.position[lists.items]
+    found: dict[tuple[int, str, str], Exposure] = {}
+    for k in plan.cuts:
+        item, length = places[:, :k], np.minimum(lists.length, k)
+        counts = np.bincount(item.ravel(), minlength=n_items + 1)[:n_items]
+        found[(k, *OVERALL)] = Exposure(counts, int(length.sum() - counts.sum()))
+        if k == plan.depth and not any(s.k == k and s.info.kind == "catalogue" for s in plan.specs):
+            continue
+        for by, (labels, codes) in groups.items():
+            cell = codes[:, None] * (n_items + 1) + item
+            shape = len(labels), n_items + 1
+            table = np.bincount(cell.ravel(), minlength=shape[0] * shape[1]).reshape(shape)[:, :n_items]
+            listed = np.bincount(codes, weights=length, minlength=len(labels))
+            for label, shown, total in zip(labels, table, listed, strict=True):
+                found[(k, by, label)] = Exposure(shown, int(total - shown.sum()))
+    return found
+
+
+def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, train: Dataset | None) -> Evaluation:
+    ground = plan.ground
+    summary = reduce(add, (part.summary for part in parts))
+    exposure: dict[tuple[int, str, str], Exposure] = {}
+    for part in parts:
+        for key, counts in part.exposure.items():
+            exposure[key] = exposure[key] + counts if key in exposure else counts
+    catalogue = {
+        (spec.text, by, segment): float(spec.info.function(exposure[(spec.k or plan.depth, by, segment)]))
+        for spec in plan.specs
+        if spec.info.kind == "catalogue"
+        for by, segment in summary.cells
+    }
+    users = np.concatenate([part.users for part in parts])
+    order = np.argsort(users, kind="stable")
+    length = np.concatenate([part.length for part in parts])[order]
+    values = np.concatenate([part.values for part in parts])[order]
+    per_user = pl.DataFrame(
+        {USER: ground.users.ids, "n_relevant": ground.n_relevant, "list_length": length}
+        | {spec.text: values[:, i] for i, spec in enumerate(plan.user_metrics)}
+    )
+    in_catalogue = ground.catalogue.in_catalogue
+    shown = pl.DataFrame({
+        ITEM: ground.items.ids.filter(in_catalogue),
+        "count": exposure[(plan.depth, *OVERALL)].counts,
+        "popularity": ground.catalogue.popularity[in_catalogue],
+    })  # fmt: skip
+    counts = {
+        "users_without_list": int((length == 0).sum()),
+        "users_with_short_list": int(((length > 0) & (length < plan.depth)).sum()),
+        "lists_of_users_without_truth": sum(part.users_without_truth for part in parts),
+        "recommendations": sum(part.listed for part in parts),
+        "recommendations_outside_catalogue": sum(part.outside for part in parts) if ground.has_catalogue else None,
+        "recommendations_seen_in_training": sum(part.seen for part in parts) if ground.profiles is not None else None,
+    }
+    counted = {**counts, "outside": sum(part.outside for part in parts)}
+    problems = check_overlap(ground, source, length, counted, train)
+    texts = tuple(spec.text for spec in plan.specs)
+    card = make_card(
+        ground.card, counts, source_card=source.card, rules=source.rules, train=train, metrics=texts, depth=plan.depth,
+        convention=plan.convention, level=level, replicates=plan.replicates, seed=plan.seed, by=list(ground.groups),
+    )  # fmt: skip
+    card["id_problems"] = problems
+    segments = pl.DataFrame({USER: ground.users.ids} | {
+        by: pl.Series(labels, dtype=pl.String).gather(codes) for by, (labels, codes) in ground.groups.items()
+    })  # fmt: skip
+    return Evaluation(source.name, texts, summary, catalogue, per_user, segments, shown, level, card)

@@ -1,0 +1,154 @@
+"""A comparison in words."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reclens.metrics.registry import direction
+
+if TYPE_CHECKING:
+    from reclens.evaluation.differences import Difference
+
+__all__ = ["how_tested", "p_in_words", "why_not_significant", "write_verdict"]
+
+
+def write_verdict(
+    rows: Sequence[Difference], *, primary: str, baseline: str, correction: str, level: float,
+    intervals: str = "single",
+) -> tuple[str, ...]:  # fmt: skip
+    """Say what a metric concludes for each system, and in which segments it goes the other way.
+
+    Args:
+        rows: The differences, p-values corrected.
+        primary: The metric.
+        baseline: The baseline.
+        correction: The correction.
+        level: The confidence level.
+        intervals: ``"single"`` or ``"simultaneous"``.
+
+    Returns:
+        Plain sentences: one to three a system, then how to read them.
+    """
+    sentences: list[str] = []
+    better = direction(primary)
+    overall = [row for row in rows if row.metric == primary and row.by == "overall"]
+    if better is not None:
+        overall.sort(key=lambda row: (math.isnan(row.difference), row.difference * (-1 if better else 1)))
+    if better is not None and len(overall) > 1:
+        sentences.append(_ranking(overall))
+    for row in overall:
+        own = [each for each in rows if (each.system, each.metric) == (row.system, primary)]
+        sentences.append(_overall(row, level, correction))
+        sentences += _left_out(row)
+        against = [each for each in own if each.by != "overall" and each.significant and _opposed(each, row)]
+        if against:
+            named = ", ".join(f"{each.by} {each.segment} ({each.difference:+.4f})" for each in against)
+            sentences.append(f"The difference between {row.system} and {baseline} goes the other way for {named}.")
+    small: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.small and row.metric == primary:
+            small.setdefault(row.by, {})[f"{row.segment} (n = {row.n})"] = None
+    if small:
+        named = "; ".join(f"{by} {', '.join(segments)}" for by, segments in small.items())
+        sentences.append(f"Too few users to conclude anything in {named}.")
+    return (*sentences, *how_tested(rows, correction=correction, level=level, intervals=intervals))
+
+
+def how_tested(
+    rows: Sequence[Difference], *, correction: str, level: float, intervals: str = "single"
+) -> tuple[str, ...]:
+    """How many tests each family has, how they are corrected, and what intervals hold for; nothing without tests."""
+    families = Counter(row.family for row in rows if row.p_randomization is not None)
+    if not families:
+        return ()
+    main = next((row.metric for row in rows if row.family == "primary"), "")
+    titles = {"primary": f"{main} over all users (the main question)", "metrics": "the other metrics over all users",
+              "segments": "segments", None: "all of them"}  # fmt: skip
+    counts = ", ".join(f"{families[family]:,} of {title}" for family, title in titles.items() if families[family])
+    how = "without correction" if correction == "none" else f"each family corrected by itself ({correction})"
+    holds = ("the intervals of a family hold at {} all together" if intervals == "simultaneous"
+             else "each interval holds at {} for its own difference")  # fmt: skip
+    said = (
+        f"{families.total():,} paired randomisation tests were made, {how}: {counts}; {holds.format(f'{level:.0%}')}."
+    )
+    return (said,)
+
+
+def why_not_significant(row: Difference, correction: str) -> str | None:
+    """Why the interval excludes zero and the test finds no difference, or the reverse; None where they agree."""
+    if row.disagreement is None:
+        return None
+    if row.disagreement == "corrected":
+        return (f"by itself it is significant (p {p_in_words(row.p_randomization)}), and not after the correction "
+                f"({correction}) over the {row.tests:,} tests of its family")  # fmt: skip
+    return "its interval and its test, two methods, fall on two sides of the limit"
+
+
+def _left_out(row: Difference) -> list[str]:
+    """How many users have a value under one of the two alone."""
+    parts = [f"{count:,} with a value under {name} alone" for count, name in
+             ((row.system_only, row.system), (row.baseline_only, row.baseline)) if count]  # fmt: skip
+    return [f"Left out of {row.metric}, because nothing pairs with them: users {' and '.join(parts)}."] if parts else []
+
+
+def _ranking(rows: Sequence[Difference]) -> str:
+    """Who comes first, and how many systems are better and worse than the baseline; ``rows`` are the best first."""
+    first, baseline = rows[0], rows[0].baseline
+    significant = [row for row in rows if row.significant]
+    higher = bool(direction(first.metric))
+    leads = first.difference != 0 and (first.difference > 0) == higher
+    name, value = (first.system, first.value) if leads else (baseline, first.baseline_value)
+    better = sum((row.difference > 0) == higher for row in significant)
+    counts = {"better": better, "worse": len(significant) - better, "undecided": len(rows) - len(significant)}
+    against = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    if any(row.system_only or row.baseline_only or not row.n for row in rows):
+        return (f"The systems have values of {first.metric} for different users, so that they are not ranked. Against "
+                f"{baseline}: {against}.")  # fmt: skip
+    return (
+        f"{name} comes first of {len(rows) + 1} systems by {first.metric} ({value:.4f}). Against {baseline}: {against}."
+    )
+
+
+def _overall(row: Difference, level: float, correction: str) -> str:
+    if not row.n:
+        return f"Nothing can be said of {row.system} and {row.baseline} by {row.metric}: {row.note}."
+    name = f"{row.metric} ({row.value:.4f} against {row.baseline_value:.4f})"
+    if row.significant is None:
+        return f"{row.system} and {row.baseline} cannot be told apart by {name}: {row.note or 'every user ties'}."
+    interval = "" if row.low is None else f" [{row.low:+.4f}, {row.high:+.4f}]"
+    p = f"p {p_in_words(row.p_randomization)}"
+    if row.p_adjusted != row.p_randomization:
+        p += f", adjusted p {p_in_words(row.p_adjusted)}"
+    numbers = f"{row.difference:+.4f}{interval}, {p}, n = {row.n:,}"
+    reason = why_not_significant(row, correction)
+    reason = "" if reason is None else f"; {reason}"
+    if not row.significant:
+        said = f"No difference between {row.system} and {row.baseline} can be concluded by {name}: {numbers}{reason}."
+        if row.smallest_detectable is None:
+            return said
+        return f"{said} A single test of this size finds true differences from about {row.smallest_detectable:.4f} on."
+    better = direction(row.metric)
+    if better is None:
+        word = "higher" if row.difference > 0 else "lower"
+    else:
+        word = "better" if (row.difference > 0) == better else "worse"
+    than = (
+        f"{word} than {row.baseline}" if better is not None else f"{word} under {row.system} than under {row.baseline}"
+    )
+    subject = f"{row.system} is {than} by {name}" if better is not None else f"{name} is {than}"
+    gain, lose = ("gain", "lose") if better is not None else ("have a higher value", "a lower one")
+    return f"{subject}: {numbers}{reason}; {row.gained:,} users {gain}, {row.lost:,} {lose}, {row.ties:,} tie."
+
+
+def _opposed(row: Difference, overall: Difference) -> bool:
+    return row.difference * overall.difference < 0
+
+
+def p_in_words(p: float | None) -> str:
+    """A p-value as it follows the letter p: ``= 0.012``, ``< 0.001``, or a dash where there is none."""
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -1,0 +1,108 @@
+"""Effects by days since first exposure: does a novelty wear off, or does a change have to be learned?
+
+A user counts on each day since her first event in the experiment that has passed for her, with 0 where she did nothing;
+each day is summed up apart. References: Sadeghi et al. (2021), Novelty and primacy: a long-term estimator for online
+experiments; Kohavi, Tang and Xu (2020), chapter 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from reclens.data.quoting import quoted
+from reclens.errors import UsageError
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.gather import _summed
+from reclens.experiment.aggregate.query import Window
+from reclens.experiment.aggregate.source import opened, present, run
+from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
+from reclens.experiment.plan.metric import Metric
+from reclens.experiment.plan.plan import Plan
+
+__all__ = ["gather_ages", "metric_by_age"]
+
+
+def gather_ages(
+    source: Any,
+    plan: Plan,
+    *,
+    arm: str = "variant",
+    time: str = "timestamp",
+    start: date | datetime | None = None,
+    most: int = 60,
+    table: str | None = None,
+    query: str | None = None,
+) -> dict[int, Sums]:
+    """Sum a log of events up by days since first exposure, for the primary metrics of a plan.
+
+    Args:
+        source: A log of events; as in :func:`~reclens.experiment.aggregate.gather.gather_events`.
+        plan: The plan; covariates are left out.
+        arm: Column of the arm.
+        time: Column of the time.
+        start: When it began; None takes the plan's, and without one every event counts.
+        most: Days to go.
+        table: Table of a DuckDB file or connection.
+        query: A SELECT to read instead.
+
+    Returns:
+        Days since first exposure -> sums, for ``read_sums(ages=…)``. A user in two arms counts in her first one.
+
+    Raises:
+        UsageError: If no primary metric is a mean or a ratio.
+    """
+    metrics = tuple(metric_by_age(m) for m in plan.primary if m.kind in ("mean", "proportion", "ratio"))
+    if not metrics:
+        raise UsageError(
+            "effects by day since first exposure need a primary metric that is a mean, a share or a ratio."
+        )
+    daily = plan.model_copy(update={"metrics": metrics, "segments": ()})
+    begun = start or plan.start
+    found: dict[int, Sums] = {}
+    with opened(source, table=table, query=query) as rows:
+        columns = [name for name in daily.columns if name != "events"]
+        present(rows, [plan.unit, arm, time, *columns])
+        if daily.triggered:
+            list_triggered(rows, daily, Window(time, begun))
+            rows = of_triggered(rows, daily)
+            daily = daily.model_copy(update={"triggered": None})
+        unit, at = quoted(plan.unit), f"CAST({quoted(time)} AS DATE)"
+        where = f" WHERE {quoted(time)} >= $start" if begun else ""
+        top = {metric.value for metric in plan.primary if metric.kind == "proportion"}
+        sums = "".join(
+            f", {'max' if name in top else 'sum'}(CAST({quoted(name)} AS DOUBLE)) AS {quoted(name)}" for name in columns
+        )
+        run(rows, "CREATE OR REPLACE TEMP TABLE reclens_days AS "
+                  f"SELECT {unit} AS unit_, {at} AS day_, arg_min(CAST({quoted(arm)} AS VARCHAR), {quoted(time)}) AS "
+                  f"arm_, "
+                  f"count(*) AS events{sums} FROM {rows.sql}{where} GROUP BY ALL",
+            {"start": begun} if begun else None)  # fmt: skip
+        run(rows, "CREATE OR REPLACE TEMP TABLE reclens_first AS SELECT unit_, min(day_) AS first_, "
+                  "arg_min(arm_, day_) AS arm_ FROM reclens_days GROUP BY unit_")  # fmt: skip
+        last = run(
+            rows, "SELECT date_diff('day', min(first_), (SELECT max(day_) FROM reclens_days)) FROM reclens_first"
+        )
+        for age in range(min(int(last[0][0] or 0), most) + 1):
+            # Bound values cannot stand in the inner query of another call: the age is a number of ours.
+            made = "".join(f", coalesce(d.{quoted(name)}, 0) AS {quoted(name)}" for name in (*columns, "events"))
+            inner = (
+                f"SELECT f.unit_ AS {unit}, f.arm_ AS {quoted(arm)}{made} FROM reclens_first f LEFT JOIN "
+                f"reclens_days d "
+                f"ON d.unit_ = f.unit_ AND d.day_ = f.first_ + {age} "
+                f"WHERE f.first_ + {age} <= (SELECT max(day_) FROM reclens_days)"
+            )
+            present_arms = {row[0] for row in run(rows, f"SELECT DISTINCT {quoted(arm)} FROM ({inner})")}
+            if set(plan.arms) <= present_arms:
+                made_of = replace(rows, sql=f"({inner})", columns=(plan.unit, arm, *columns, "events"))
+                found[age] = _summed(made_of, daily, arm=arm, day=None, segments=(), counts=(), unknown_arms="drop",
+                                     two_arms="error", check_units=False, indicators=False, tails=False)  # fmt: skip
+        run(rows, "DROP TABLE reclens_days")
+        run(rows, "DROP TABLE reclens_first")
+    return found
+
+
+def metric_by_age(metric: Metric) -> Metric:
+    """A metric as it is on one day: without covariates, and a share as the mean of ones and zeros."""
+    return metric.model_copy(update={"covariates": (), "kind": "mean" if metric.kind == "proportion" else metric.kind})

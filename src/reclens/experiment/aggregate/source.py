@@ -1,0 +1,120 @@
+"""Rows of an experiment within DuckDB: files, tables of databases, queries and frames, as what stands after FROM."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reclens.data.quoting import quoted
+from reclens.data.read.arrow import ArrowStream
+from reclens.data.read.frames import from_frame, is_frame
+from reclens.data.read.sources import connect, is_connection, is_database
+from reclens.errors import DataError, UnknownNameError, UsageError, first_line
+
+__all__ = ["Table", "opened", "present", "run"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows within an open DuckDB: what stands after FROM, its columns, and those of them that are whole numbers."""
+
+    connection: Any
+    sql: str
+    columns: tuple[str, ...]
+    where: str
+    whole: frozenset[str] = frozenset()
+
+
+def present(rows: Table, names: Sequence[str]) -> None:
+    """Refuse columns that are not there.
+
+    Raises:
+        UnknownNameError: For the first of them.
+    """
+    for name in names:
+        if name not in rows.columns:
+            raise UnknownNameError(f"column of {rows.where}", name, rows.columns)
+
+
+def run(rows: Table, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """The answer of a query.
+
+    Raises:
+        DataError: If DuckDB refuses it.
+    """
+    import duckdb
+
+    try:
+        return rows.connection.execute(sql, dict(params) if params else None).fetchall()
+    except duckdb.Error as error:
+        raise DataError(f"it cannot be summed up: {first_line(error)}", source=rows.where,
+                        fix="Metrics and covariates need columns of numbers, days one of dates.") from None  # fmt: skip
+
+
+@contextmanager
+def opened(
+    source: Any, *, table: str | None = None, query: str | None = None, threads: int | None = None
+) -> Generator[Table]:
+    """Any source as rows within DuckDB, for as long as the block runs.
+
+    Raises:
+        DataError: If it is not there or cannot be read.
+        UsageError: If the arguments contradict each other.
+    """
+    import duckdb
+
+    file = str(source) if isinstance(source, str | Path) else None
+    database = file if file and is_database(Path(file)) else None
+    where = file or (f"the {type(source).__name__}" if source is not None else "the query")
+    if query is not None and table is not None:
+        raise UsageError("query= and table= were both given: name the table in the query.")
+    if table is not None and not (database or is_connection(source)):
+        raise UsageError("table= names a table of a DuckDB file or connection; this is neither.")
+    connection: Any = None
+    try:
+        connection = connect(source if is_connection(source) else database)
+        connection.execute("SET TimeZone = 'UTC'")  # days are those of UTC, wherever the machine stands
+        if threads is not None and not is_connection(source):
+            connection.execute(f"SET threads = {int(threads)}")
+        if not is_connection(source) and database is None and source is not None:
+            _view(connection, source, file)
+            sql = f"({query})" if query else "source"
+        elif query:
+            sql = f"({query})"
+        elif table is not None:
+            sql = ".".join(quoted(part) for part in table.split("."))
+            where = f"{where}, table {table}"
+        else:
+            raise UsageError("say which rows: table= of a database, or query=.")
+        kinds = {column[0]: str(column[1]) for column in connection.execute(f"SELECT * FROM {sql} LIMIT 0").description}
+        whole = frozenset(name for name, kind in kinds.items() if kind.endswith(("INT", "INTEGER")))
+        yield Table(connection, sql, tuple(kinds), where, whole)
+    except duckdb.Error as error:
+        raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _view(connection: Any, source: Any, file: str | None) -> None:
+    """Make a frame or a file the view ``source``."""
+    if file is None:
+        if not is_frame(source):
+            raise UsageError(
+                f"cannot read a {type(source).__name__}; expected a path, a DuckDB connection or a frame (Polars, "
+                "pandas, PyArrow, or anything with __arrow_c_stream__)."
+            )
+        connection.register("source", ArrowStream(from_frame(source)))
+        return
+    place = Path(file).expanduser()
+    if not any(sign in file for sign in "*?[") and not place.exists():
+        raise DataError("there is no such file", source=file, fix="Check the path.")
+    pattern = str(place / "**" / "*.parquet") if place.is_dir() else str(place)
+    if pattern.endswith((".parquet", ".pq")):
+        connection.read_parquet(pattern).create_view("source")
+    else:
+        # A table, and not a view: text is parsed once for all passes, and by its own types, not those of a later cast.
+        connection.read_csv(pattern).create("source")

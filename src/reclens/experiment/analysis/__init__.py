@@ -1,0 +1,1 @@
+"""From aggregates to effects, trust checks and the decision."""

@@ -1,0 +1,78 @@
+"""How the effect grew as users came in, and which bound of an earlier look it had crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.analysis.effects import compare_metric
+from reclens.experiment.analysis.interim import Crossing, Look
+from reclens.experiment.plan.plan import Plan
+from reclens.stats.arms import value_of
+
+__all__ = ["cumulative_effects", "daily_values", "earlier_crossings"]
+
+
+def cumulative_effects(plan: Plan, sums: Sums, look: Look) -> tuple[dict[str, Any], ...]:
+    """The effect on each primary metric as days of first exposure come in; see :class:`~.read.Readout`."""
+    places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
+    rows: list[dict[str, Any]] = []
+    for arm in plan.treatments:
+        for at in range(1, len(sums.days) + 1):
+            days = sums.days[:at]
+            if min(sums.arm(name, days=days).n for name in (plan.control, arm)) < 2:
+                continue
+            share = look.share_of(sums, days)
+            here = look.at(share) if plan.sequential else None
+            planned = here is not None and not here.off_plan  # bounds are made for looks: days in between have none
+            for name, place in places.items():
+                found = compare_metric(sums, place, plan.control, arm, level=plan.level, days=days)
+                valid = here.interval(found, relative=True) if here is not None and planned else None
+                at_look = here is not None and planned and here.grouped and found.testable
+                rows.append({
+                    "metric": name, "arm": arm, "day": days[-1], "information": share, "n": found.absolute.n,
+                    "value": found.relative.value, "low": found.relative.low, "high": found.relative.high,
+                    "bound_low": valid.low if valid else None, "bound_high": valid.high if valid else None,
+                    "look": len(here.times) if here is not None and at_look else None,
+                    "z": found.z if at_look else None,
+                    "bound": here.bound() if here is not None and at_look else None,
+                })  # fmt: skip
+    return tuple(rows)
+
+
+def earlier_crossings(plan: Plan, look: Look, cumulative: Sequence[dict[str, Any]]) -> tuple[Crossing, ...]:
+    """The first crossing of each metric and arm at a look of the plan before this one.
+
+    Where several days are near a look, the one nearest to it is that look.
+    """
+    if not look.grouped:
+        return ()
+    found: list[Crossing] = []
+    for metric in plan.primary:
+        for arm in plan.treatments:
+            rows = [row for row in cumulative if row["metric"] == metric.name and row["arm"] == arm and row["look"]]
+            for at, time in enumerate(look.times[:-1], 1):
+                near = [row for row in rows if row["look"] == at]
+                row = min(near, key=lambda each: abs(each["information"] - time), default=None)
+                if row is not None and abs(row["z"]) >= row["bound"]:
+                    found.append(Crossing(metric=metric.name, arm=arm, look=at, information=time, day=row["day"],
+                                          z=row["z"], bound=row["bound"], lift=row["value"]))  # fmt: skip
+                    break
+    return tuple(found)
+
+
+def daily_values(plan: Plan, sums: Sums) -> tuple[dict[str, Any], ...]:
+    """Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``."""
+    places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
+    rows: list[dict[str, Any]] = []
+    for day in sums.days:
+        for arm in sums.arms:
+            moments = sums.arm(arm, days=[day])
+            if moments.n:
+                rows += [{"metric": name, "arm": arm, "day": day, "n": moments.n,
+                          "value": value_of(moments.mean, moments.columns, place.of)}
+                         for name, place in places.items()
+                         if isinstance(place.of, str) or moments.value(place.of[1])]  # fmt: skip
+    return tuple(rows)

@@ -1,0 +1,276 @@
+"""Reading an experiment: from a plan and sums to everything that a readout shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from reclens.errors import UsageError
+from reclens.experiment.aggregate.aggregates import Rule, Sums
+from reclens.experiment.aggregate.by_age import gather_ages, metric_by_age
+from reclens.experiment.aggregate.distribution import arm_differences, quantile_differences
+from reclens.experiment.aggregate.gather import gather, gather_events
+from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.units import OnFault
+from reclens.experiment.aggregate.unknown import Unknown
+from reclens.experiment.analysis.decision import Decision, decide
+from reclens.experiment.analysis.effects import Effect, Intervals, Others, compare_metric, effects_of
+from reclens.experiment.analysis.interim import Crossing, Look, look_of
+from reclens.experiment.analysis.over_time import cumulative_effects, daily_values, earlier_crossings
+from reclens.experiment.analysis.remarks import adjusted_words, caveats_of, next_steps_of
+from reclens.experiment.analysis.segments import (
+    Heterogeneity,
+    SegmentEffect,
+    heterogeneity_of,
+    segment_effects,
+    small_segments,
+)
+from reclens.experiment.analysis.triggered_effects import Diluted, dilute
+from reclens.experiment.analysis.trust_checks import guards_of
+from reclens.experiment.check_result import Guard
+from reclens.experiment.plan.decision_rule import decision_rule
+from reclens.experiment.plan.plan import Plan
+from reclens.stats.bayes import normal_posterior
+
+__all__ = ["Readout", "read_experiment", "read_sums"]
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A read experiment.
+
+    Attributes:
+        plan: The plan.
+        look: How far the experiment is.
+        decisions: One a treated arm.
+        effects: Every metric of every treated arm.
+        guards: The guards.
+        segments: Effects by segment.
+        heterogeneity: Whether they differ between segments.
+        cumulative: Effect on the primary metrics as days of first exposure come in: rows ``metric, arm, day,
+            information, n, value, low, high, bound_low, bound_high`` (the latter by the plan's looks), relative; at a
+            look of the plan also ``look, z, bound``.
+        crossings: Bounds of looks before this one that the data had crossed, where the plan would have stopped.
+        daily: Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``.
+        novelty: Effect by days since first exposure: rows ``metric, arm, age, n, value, low, high``, if gathered.
+        adjusted: What was adjusted and how, in sentences.
+        posteriors: The Bayesian view of the primary metrics, under a flat prior: rows ``metric, arm, value, low, high,
+            p_win, loss_treatment, loss_control``, relative.
+        caveats: What to keep in mind.
+        next_steps: What to do next.
+        diluted: The effects over all units, where the plan has triggered ones.
+        units: Arm -> units; of a plan with triggered units those.
+        rules: What was found on the way to the sums.
+        unknown: What the table cannot tell.
+    """
+
+    plan: Plan
+    look: Look
+    decisions: tuple[Decision, ...]
+    effects: tuple[Effect, ...]
+    guards: tuple[Guard, ...]
+    segments: tuple[SegmentEffect, ...]
+    heterogeneity: tuple[Heterogeneity, ...]
+    cumulative: tuple[dict[str, Any], ...]
+    crossings: tuple[Crossing, ...]
+    daily: tuple[dict[str, Any], ...]
+    novelty: tuple[dict[str, Any], ...]
+    adjusted: tuple[str, ...]
+    posteriors: tuple[dict[str, Any], ...]
+    caveats: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    diluted: tuple[Diluted, ...]
+    units: Mapping[str, int]
+    rules: tuple[Rule, ...]
+    unknown: tuple[Unknown, ...] = ()
+
+    @property
+    def rule(self) -> tuple[str, ...]:
+        """The rule of decision, in words."""
+        return decision_rule(self.plan)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row an effect, with the decision on its arm and what blocks it; see :meth:`record` for everything."""
+        words = {decision.arm: decision.word for decision in self.decisions}
+        blocked_by = ", ".join(guard.name for guard in self.guards if guard.status == "blocks")
+        unknown = ", ".join(each.code for each in self.unknown)
+        return [{**row, "decision": words.get(effect.arm), "blocked_by": blocked_by or None, "unknown": unknown or None}
+                for effect in self.effects for row in effect.to_dicts()]  # fmt: skip
+
+    def record(self) -> dict[str, Any]:
+        """Every number, as plain values."""
+        parts = {"decisions": self.decisions, "effects": self.effects, "guards": self.guards,
+                 "segments": self.segments, "heterogeneity": self.heterogeneity,
+                 "diluted": self.diluted, "unknown": self.unknown}  # fmt: skip
+        return {
+            "experiment": self.plan.name, "plan": self.plan.to_dicts()[0], "look": self.look.to_dicts()[0],
+            "rule": list(self.rule), "units": dict(self.units),
+            **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
+            "guard_rows": {guard.name: list(guard.rows) for guard in self.guards},
+            "cumulative": list(self.cumulative),
+            "crossings": [row for each in self.crossings for row in each.to_dicts()],
+            "daily": list(self.daily), "novelty": list(self.novelty),
+            "posteriors": list(self.posteriors),
+            "adjusted": list(self.adjusted), "caveats": list(self.caveats), "next_steps": list(self.next_steps),
+            "rules": [dict(rule) for rule in self.rules],
+        }  # fmt: skip
+
+
+def read_experiment(
+    plan: Plan,
+    source: Any,
+    *,
+    arm: str = "variant",
+    ids: bool = True,
+    events: bool = False,
+    time: str = "timestamp",
+    start: date | datetime | None = None,
+    day: str | None = None,
+    exposures: Any = None,
+    catalogue: Sequence[Any] | None = None,
+    table: str | None = None,
+    two_arms: OnFault = "error",
+    unknown_arms: OnFault = "error",
+    counts: Sequence[str] = (),
+    event_id: str | None = None,
+    duplicates: Literal["keep", "drop"] = "keep",
+    triggered: str | None = None,
+    planned_units: float | None = None,
+    days: int | None = None,
+    looks_taken: Sequence[float] = (),
+    stratify: str | None = None,
+    intervals: Intervals = "each",
+) -> Readout:
+    """Sum an experiment up and read it.
+
+    Args:
+        plan: The plan.
+        source: A file, a frame or a DuckDB connection.
+        arm: Column of the arm.
+        ids: Whether the table has the plan's unit for a column; False reads each row as a unit of its own.
+        events: Whether the rows are events; else there is one a unit.
+        time: Column of the time of an event.
+        start: When it began; None takes the plan's.
+        day: Column of the day of first exposure, of a table with one row a unit.
+        exposures: Rows of what was shown to whom (unit, arm, ``item_id``; with events and a start the time too), for
+            coverage and Gini.
+        catalogue: Items that could have been shown; None takes those that were shown in any arm.
+        table: Table of a DuckDB file or connection.
+        two_arms: Whether units in two arms are an error, or dropped and counted.
+        unknown_arms: Likewise, rows of arms that the plan does not have.
+        counts: Columns that may not be negative; see :func:`~reclens.experiment.aggregate.gather.gather`.
+        event_id: Column of an id of the event; see :func:`~reclens.experiment.aggregate.gather.gather_events`.
+        duplicates: Whether duplicated events count as they stand there, or once; likewise.
+        triggered: A column or a SELECT that tells the triggered units; None takes the plan's.
+        planned_units: As in :func:`read_sums`.
+        days: As in :func:`read_sums`.
+        looks_taken: As in :func:`read_sums`.
+        stratify: As in :func:`read_sums`; one of the plan's segments.
+        intervals: As in :func:`read_sums`.
+    """
+    if triggered is not None:
+        plan = plan.model_copy(update={"triggered": triggered})
+    ages: Mapping[int, Sums] = {}
+    faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True,
+                              "counts": counts}  # fmt: skip
+    if not ids and (events or plan.cluster):
+        raise UsageError(f"ids=False was given with {'events' if events else 'clusters'}, which are grouped by ids. "
+                         "Name the unit in the plan.")  # fmt: skip
+    if events or plan.cluster:
+        at = time if events else None
+        sums = gather_events(source, plan, arm=arm, time=at, start=start, event_id=event_id, duplicates=duplicates,
+                             **faults)  # fmt: skip
+        if events and not plan.cluster and any(m.kind in ("mean", "proportion", "ratio") for m in plan.primary):
+            ages = gather_ages(source, plan, arm=arm, time=time, start=start, table=table)
+    else:
+        sums = gather(source, plan, arm=arm, day=day, ids=ids, **faults)
+    inside: dict[str, Any] = {"arm": arm, "start": start, "two_arms": two_arms}
+    others = quantile_differences(source, plan, time=time if events else None, table=table, ids=ids,
+                                  **inside)  # fmt: skip
+    if exposures is not None:
+        others |= arm_differences(exposures, plan, catalogue=catalogue, time=time, **inside)
+    return read_sums(plan, sums, others=others, planned_units=planned_units, days=days,
+                     looks_taken=looks_taken, ages=ages, stratify=stratify, intervals=intervals)  # fmt: skip
+
+
+def read_sums(
+    plan: Plan,
+    sums: Sums,
+    *,
+    others: Others | None = None,
+    planned_units: float | None = None,
+    days: int | None = None,
+    looks_taken: Sequence[float] = (),
+    ages: Mapping[int, Sums] | None = None,
+    stratify: str | None = None,
+    intervals: Intervals = "each",
+) -> Readout:
+    """Read an experiment.
+
+    Args:
+        plan: The plan.
+        sums: Its sums, from :func:`~reclens.experiment.aggregate.gather.gather` or any engine.
+        others: Metric and arm -> difference, of metrics that need more than sums; see
+            :mod:`reclens.experiment.aggregate.distribution`.
+        planned_units: Units that were planned over all arms.
+        days: Days that have run, where the sums do not tell.
+        looks_taken: Information at the looks before this one, where they were not those of the plan.
+        ages: Days since first exposure -> sums of those days, for the novelty curve.
+        stratify: A segmentation of the sums, known before the experiment, that effects are post-stratified by.
+        intervals: ``"each"`` holds for each metric by itself; ``"simultaneous"`` for all of a family of questions
+            together (Bonferroni), so that an interval without zero has an adjusted p-value to match.
+
+    Returns:
+        The readout.
+
+    Raises:
+        UnknownNameError: If there are no such intervals.
+    """
+    look = look_of(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
+    cumulative = cumulative_effects(plan, sums, look)
+    crossings = earlier_crossings(plan, look, cumulative)
+    effects = effects_of(plan, sums, look, others=others, stratify=stratify, intervals=intervals, crossings=crossings)
+    guards = guards_of(plan, sums, look, effects, stratified=stratify is not None)
+    segments = segment_effects(plan, sums, look)
+    differing = heterogeneity_of(segments)
+    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    decisions = decide(
+        plan, effects, guards, look,
+        between=lambda metric, arm, other: compare_metric(
+            sums, places[metric.name], arm, other, level=plan.level, stratify=stratify
+        ) if metric.name in places else None,
+    )  # fmt: skip
+    return Readout(
+        plan=plan, look=look, decisions=decisions, effects=effects, guards=guards, segments=segments,
+        heterogeneity=differing, cumulative=cumulative, daily=daily_values(plan, sums), crossings=crossings,
+        novelty=_novelty(plan, ages or {}), adjusted=adjusted_words(plan, look, effects, bool(segments)),
+        posteriors=_posteriors(effects),
+        caveats=caveats_of(plan, effects, guards, differing, small_segments(plan, sums), sums.unknown),
+        next_steps=next_steps_of(plan, look, decisions, guards, effects), diluted=dilute(plan, sums, look, effects),
+        units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules, unknown=sums.unknown,
+    )  # fmt: skip
+
+
+def _novelty(plan: Plan, ages: Mapping[int, Sums]) -> tuple[dict[str, Any], ...]:
+    rows: list[dict[str, Any]] = []
+    bare = tuple(metric_by_age(metric) for metric in plan.primary)
+    for age, sums in sorted(ages.items()):
+        for name, place in measures(bare, rows=sums.rows).items():
+            for arm in plan.treatments:
+                if min(sums.arm(each).n for each in (plan.control, arm)) < 30:
+                    continue
+                lift = compare_metric(sums, place, plan.control, arm, level=plan.level).relative
+                rows.append({"metric": name, "arm": arm, "age": age, "n": lift.n, "value": lift.value,
+                             "low": lift.low, "high": lift.high})  # fmt: skip
+    return tuple(rows)
+
+
+def _posteriors(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"metric": e.metric.name, "arm": e.arm, "better": e.metric.better,
+         **normal_posterior(e.found, relative=True, sign=e.metric.sign).to_dicts()[0]}
+        for e in effects
+        if e.metric.role == "primary" and e.found.relative_se > 0
+    )  # fmt: skip

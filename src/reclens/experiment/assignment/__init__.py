@@ -1,0 +1,1 @@
+"""Who gets which arm, and whether an assignment is as planned."""

@@ -1,0 +1,1 @@
+"""What is decided before the data are seen: metrics, size, duration, the rule."""

@@ -1,0 +1,166 @@
+"""The calculator: one metric, a handful of numbers, and the whole answer; the command line and the dashboard ask it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reclens.errors import UsageError
+from reclens.experiment.plan.history import Known
+from reclens.experiment.plan.metric import Baseline, Metric
+from reclens.experiment.plan.plan import Plan, Sequential
+from reclens.experiment.plan.sizing import effect_by_days, inflation_of, power_curve, question_of
+from reclens.experiment.plan.traffic import days_for
+from reclens.stats.power import Answer, Question
+from reclens.stats.sequential import Price, price_in_power
+
+__all__ = ["Calculation", "calculate"]
+
+_COLUMN = {"mean": "clicks", "proportion": "clicked", "ratio": "clicks", "quantile": "seconds"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calculation:
+    """A question of power, answered.
+
+    Attributes:
+        plan: The question as a plan, to go on from.
+        question: The question.
+        answer: The answer, with its formula and neighbours.
+        days: Days to collect the units; None without traffic.
+        curves: Rows ``effect, n, power`` of the power curves.
+        by_day: Rows ``days, n, effect``: the smallest effect found after each day; empty without traffic.
+        prices: What looking early costs.
+    """
+
+    plan: Plan
+    question: Question
+    answer: Answer
+    days: int | None
+    curves: list[dict[str, Any]]
+    by_day: list[dict[str, Any]]
+    prices: list[Price]
+
+    @property
+    def words(self) -> str:
+        """The answer in a sentence."""
+        answer, margin = self.answer, self.question.margin
+        shown = "" if margin is None else f"that no more than {margin:.2%} is lost"
+        shown = f"that the difference lies within ±{margin:.2%}" if self.question.equivalence else shown
+        aim = shown or f"an effect of {answer.effect:+.2%}"
+        verb = "find" if margin is None else "show"
+        days = "" if self.days is None else f" in {self.days:,} days"
+        if answer.asked == "effect" and margin is not None:
+            return (f"{answer.n:,} units over all arms{days} {verb} {aim} with a power of {answer.power:.1%} if "
+                    f"the true effect is {answer.effect:+.2%} ({answer.title}).")  # fmt: skip
+        each = "treatment" if len(self.plan.arms) == 2 else "each treatment"
+        return (f"{answer.n:,} units over all arms ({answer.n_control:,} in control, {answer.n_treatment:,} in "
+                f"{each}){days} {verb} {aim} with a power of {answer.power:.1%} ({answer.title}).")  # fmt: skip
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The answer as one row, with the days."""
+        return [{**self.answer.to_dicts()[0], "days": self.days}]
+
+
+def calculate(
+    *, kind: Literal["mean", "proportion", "ratio", "quantile"] = "proportion", mean: float, sd: float | None = None,
+    effect: float | None = None, n: float | None = None, margin: float | None = None, equivalence: bool = False,
+    power: float = 0.8, level: float = 0.95, arms: int = 2, treated: float | None = None, correction: str = "holm",
+    r2: float = 0.0, icc: float = 0.0, cluster_size: float = 1.0, cluster_cv: float = 0.0, looks: int = 1,
+    spending: str = "lan_demets_obrien_fleming", method: str = "group", daily: float | None = None,
+    formula: str | None = None, lower_is_better: bool = False, name: str = "my experiment",
+) -> Calculation:  # fmt: skip
+    """Answer what was left open: without ``n`` the size, without ``effect`` the smallest effect, with both the power.
+
+    Args:
+        kind: Kind of metric.
+        mean: Mean, share, ratio or quantile in control.
+        sd: Standard deviation of a unit; a proportion needs none.
+        effect: Relative effect (0.03 = 3 %).
+        n: Units over all arms.
+        margin: Of a non-inferiority test, relative; the effect is then the true one, 0 by default.
+        equivalence: Whether the margin counts either way.
+        power: Power asked for.
+        level: Confidence level.
+        arms: Arms, control included.
+        treated: Share of each treatment; equal shares by default.
+        correction: For several treatments.
+        r2: What CUPED takes of the variance.
+        icc: Intra-cluster correlation.
+        cluster_size: Mean units a cluster.
+        cluster_cv: Coefficient of variation of cluster sizes.
+        looks: Looks, the last included.
+        spending: Bounds of the looks.
+        method: ``group``, ``confidence_sequence`` or ``msprt``.
+        daily: New units a day.
+        formula: Formula; the default of the kind without it.
+        lower_is_better: Whether a decrease is what one hopes for.
+        name: Name of the plan.
+
+    Raises:
+        UsageError: If nothing or too little was asked, or a number is out of range.
+
+    Example:
+        >>> calculate(mean=0.2, effect=0.25).answer.n
+        2188
+    """
+    _check_asked(kind, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence)
+    if arms < 2:
+        raise UsageError(f"arms is {arms}, expected two at least: control is one of them.")
+    share = 1 / arms if treated is None else treated
+    if not 0 < share * (arms - 1) < 1:
+        raise UsageError(f"treated is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the "
+                         "units. Leave some to control.")  # fmt: skip
+    if margin is None and effect is not None and not 0 < effect < float("inf"):
+        raise UsageError(f"effect is {effect:g}, expected more than 0, such as 0.03: a change either way is found.")
+    sign = -1 if lower_is_better else 1
+    if looks < 1:
+        raise UsageError(f"looks is {looks}, expected 1 or more: the last look counts.")
+    wanted = None if effect is None else abs(effect)
+    guard: dict[str, Any] = {"role": "primary"} if margin is None else {
+        "role": "guardrail", "margin": margin, "equivalence": equivalence}  # fmt: skip
+    metric = Metric(
+        name="the metric", kind=kind, value=_COLUMN.get(kind), per="impressions" if kind == "ratio" else None,
+        q=0.9 if kind == "quantile" else None, better="lower" if lower_is_better else "higher", effect=wanted or None,
+        baseline=Baseline(mean=mean, sd=sd, r2=r2, icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv), **guard,
+    )  # fmt: skip
+    names = ["control", *(f"treatment {at}" if arms > 2 else "treatment" for at in range(1, arms))]
+    shares = dict(zip(names, [1 - share * (arms - 1), *[share] * (arms - 1)], strict=True))
+    deciding = metric if margin is None else Metric(name="what decides", value="clicks")
+    sequential = Sequential(method=method, looks=looks, spending=spending) if looks > 1 or method != "group" else None  # type: ignore[arg-type]
+    plan = Plan(name=name, arms=shares, metrics=tuple(dict.fromkeys((deciding, metric))), level=level, power=power,
+                correction=correction, daily_units=daily, sequential=sequential,
+                cluster="cluster" if icc > 0 else None)  # fmt: skip
+    known = Known(mean=mean, sd=sd if sd is not None else (mean * (1 - mean)) ** 0.5 if 0 < mean < 1 else 0.0, r2=r2,
+                  icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv)  # fmt: skip
+    question = question_of(metric, plan, known, inflation=inflation_of(plan), formula=formula)
+    true = sign * (wanted or 0.0) if margin is None else effect or 0.0
+    if n is None:
+        answer = question.size(effect=true, power=power)
+    elif effect is None:
+        answer = question.effect(n=n, power=power, sign=sign if margin is None else 1)
+    else:
+        answer = question.power_at(effect=true, n=n)
+    days = None if daily is None else days_for(answer.n, daily)
+    shown = answer.effect
+    effects = [shown / 2, shown, 1.5 * shown] if margin is None else [-margin / 2, 0.0, margin / 2]
+    if margin is not None and equivalence:
+        effects = [0.0, margin / 4, margin / 2]
+    by_day = [] if daily is None or equivalence else effect_by_days(
+        question, daily=daily, days=min(max(2 * (days or 14), 14), 90), power=power, sign=sign
+    )  # fmt: skip
+    return Calculation(plan=plan, question=question, answer=answer, days=days,
+                       curves=power_curve(question, effects=effects, around=answer.n), by_day=by_day,
+                       prices=price_in_power(max(looks, 2) if looks > 1 else 4, level=level, power=power))  # fmt: skip
+
+
+def _check_asked(
+    kind: str, *, sd: float | None, effect: float | None, n: float | None, margin: float | None, equivalence: bool
+) -> None:
+    """Refuse a question in which too little was said."""
+    if effect is None and n is None and margin is None:
+        raise UsageError("neither an effect nor a number of units is given: expected one of them, or a margin.")
+    if equivalence and margin is None:
+        raise UsageError("equivalence is asked and margin is missing: expected what does not matter, such as 0.02.")
+    if sd is None and kind != "proportion":
+        raise UsageError(f"sd is missing: a {kind} needs the standard deviation of a unit.")

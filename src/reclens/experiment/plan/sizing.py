@@ -1,0 +1,376 @@
+"""From a plan to numbers: how many units each metric needs, for how many days, and what the planned days can find.
+
+Each answer names its formula and shows its neighbours; what has no formula is simulated from the history.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.errors import UsageError
+from reclens.experiment.plan.history import Known, known_of
+from reclens.experiment.plan.metric import OF_ARM, Metric
+from reclens.experiment.plan.plan import Plan
+from reclens.experiment.plan.power_simulation import simulate_power, spread_of_arm, statistic_of
+from reclens.experiment.plan.traffic import days_for, units_by
+from reclens.stats.estimate import Estimate
+from reclens.stats.pivot import imbalance
+from reclens.stats.power import Answer, Question
+from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
+from reclens.stats.sequential.group import drift_for, fixed_drift
+
+__all__ = [
+    "MetricSize",
+    "Sizing",
+    "effect_by_days",
+    "inflation_of",
+    "look_schedule",
+    "planned_power",
+    "power_curve",
+    "question_of",
+    "sequential_of",
+    "size_plan",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSize:
+    """What one metric needs.
+
+    Attributes:
+        metric: The metric.
+        known: What it rests on; None where nothing is known.
+        question: The question of power; None where nothing is known.
+        size: Units needed for the smallest effect worth finding, or to hold the margin; None without either.
+        found: Smallest effect found by the planned sample; None without one.
+        achieved: Power with the planned sample; None without one.
+        simulated: Power by simulation, with the error of the simulation; None where a formula is enough.
+        days: Days to collect the units; None without traffic.
+        skew: Skewness of the difference that the planned sample, or else the size, will have; None where not known.
+        note: What to keep in mind.
+    """
+
+    metric: Metric
+    known: Known | None
+    question: Question | None
+    size: Answer | None
+    found: Answer | None
+    achieved: float | None
+    simulated: Estimate | None
+    days: int | None
+    skew: float | None = None
+    note: str = ""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        known, size = self.known, self.size
+        return [{
+            "metric": self.metric.name, "role": self.metric.role, "kind": self.metric.kind,
+            "effect": self.metric.effect, "margin": self.metric.margin,
+            "mean": known and known.mean, "sd": known and known.sd, "r2": known and known.r2,
+            "source": known and known.source, "units": size and size.n, "days": self.days,
+            "formula": self.question and self.question.formula_name, "power": self.achieved,
+            "detectable": self.found and self.found.effect, "simulated": self.simulated and self.simulated.value,
+            "simulated_low": self.simulated and self.simulated.low,
+            "simulated_high": self.simulated and self.simulated.high, "skew": self.skew, "note": self.note,
+        }]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizing:
+    """What a plan needs.
+
+    Attributes:
+        plan: The plan.
+        metrics: Each metric, in the order of the plan.
+        inflation: What the looks on the way multiply the size of every metric with.
+        needed: Units that satisfy every primary metric and guardrail that could be sized; None where none could.
+        planned: Units in the planned days; None without days or traffic.
+        daily: Units a day that reach the experiment; None without traffic.
+        days: Days for what is needed; None without traffic.
+        arrivals: Distinct units that reached the experiment by the end of each day of the past; None if not given.
+    """
+
+    plan: Plan
+    metrics: tuple[MetricSize, ...]
+    inflation: float
+    needed: int | None
+    planned: int | None
+    daily: float | None
+    days: int | None
+    arrivals: tuple[float, ...] | None = None
+
+    def __getitem__(self, name: str) -> MetricSize:
+        """The size of the metric of a name."""
+        self.plan.metric(name)
+        return next(each for each in self.metrics if each.metric.name == name)
+
+    @property
+    def enough(self) -> bool | None:
+        """Whether the planned sample is enough; None where that is unknown."""
+        return None if self.planned is None or self.needed is None else self.planned >= self.needed
+
+    @property
+    def unsized(self) -> tuple[str, ...]:
+        """Names of the metrics of which too little is known."""
+        return tuple(each.metric.name for each in self.metrics if each.size is None)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """A row a metric."""
+        return [row for each in self.metrics for row in each.to_dicts()]
+
+
+def size_plan(
+    plan: Plan, *, history: pl.DataFrame | None = None, exposures: pl.DataFrame | None = None,
+    arrivals: Sequence[float] | None = None, runs: int = 400, rng: int | np.random.Generator = 0,
+) -> Sizing:  # fmt: skip
+    """Size every metric of a plan.
+
+    Args:
+        plan: The plan.
+        history: Units of the past with the columns of the metrics, over as many days as the experiment will last; the
+            gain of CUPED and the intra-cluster correlation are estimated from it.
+        exposures: Items shown in the past (the unit's column, ``item_id``), for coverage, Gini and diversity.
+        arrivals: Distinct units seen by the end of each day of the past, which come back and so grow more slowly than
+            the traffic; without it ``daily_units`` new ones come every day.
+        runs: Simulated experiments, where there is no formula.
+        rng: Seed or generator of the simulation.
+
+    Raises:
+        UsageError: If nothing is known of a primary metric, or it has no effect worth finding.
+        UnknownNameError: If a column is missing.
+        DataError: If a column is not what the metric needs.
+    """
+    stream = np.random.default_rng(rng)
+    inflation = inflation_of(plan)
+    inside = _share_inside(plan)
+    seen = None if arrivals is None else [each * inside for each in arrivals]
+    daily = seen[0] if seen else None if plan.daily_units is None else plan.daily_units * inside
+    planned = None if daily is None or plan.days is None else int(units_by(plan.days, daily, arrivals=seen))
+    found: list[MetricSize] = []
+    for metric in plan.metrics:
+        sized = _size(metric, plan, history, exposures, inflation, planned, runs, stream)
+        days = None if sized.size is None or daily is None else days_for(sized.size.n, daily, arrivals=seen)
+        found.append(replace(sized, days=days))
+    deciding = [each.size for each in found if each.metric.role != "secondary"]
+    needed = max((each.n for each in deciding if each is not None), default=None)
+    days = None if needed is None or daily is None else days_for(needed, daily, arrivals=seen)
+    return Sizing(plan=plan, metrics=tuple(found), inflation=inflation, needed=needed, planned=planned, daily=daily,
+                  days=days, arrivals=None if seen is None else tuple(seen))  # fmt: skip
+
+
+def inflation_of(plan: Plan) -> float:
+    """What the looks of a plan multiply the sample with."""
+    looks = plan.sequential
+    if looks is None:
+        return 1.0
+    if looks.method == "group":
+        return sequential_of(plan).inflation
+    # Looked at every day of the plan, or at 28 moments where it has no length.
+    times = [at / (plan.days or 28) for at in range(1, (plan.days or 28) + 1)]
+    bound = always_valid_bounds(times, level=plan.level, exact=looks.method == "msprt")
+    fixed = fixed_drift(level=plan.level, power=plan.power)
+
+    def power_of(drift: float) -> float:
+        return float(sum(map(np.sum, exit_probabilities(times, bound.tolist(), (-bound).tolist(), drift=drift))))
+
+    return (drift_for(power_of, plan.power, start=fixed) / fixed) ** 2
+
+
+def sequential_of(plan: Plan) -> GroupSequential:
+    """The group-sequential bounds of a plan.
+
+    Raises:
+        UsageError: If it has none.
+    """
+    looks = plan.sequential
+    if looks is None or looks.method != "group":
+        raise UsageError(f"'{plan.name}' has no planned looks: expected [sequential] with method = \"group\".")
+    return group_sequential(looks.times, spending=looks.spending, parameter=looks.parameter, level=plan.level,
+                            power=plan.power, futility=looks.futility)  # fmt: skip
+
+
+def planned_power(plan: Plan, question: Question, *, effect: float, n: float) -> tuple[float, ...]:
+    """Power to have found an effect by each look of a plan, with n units over all arms; one number without looks.
+
+    The drift of the statistic is that of a test of the same power with one look at the end. A margin is read at the
+    last look, and a method that allows any look has no looks to add up over: both are deflated by what looks cost.
+    """
+    looks = plan.sequential
+    if looks is None or looks.method != "group" or question.margin is not None:
+        return (float(question.power(effect, n)),)
+    once = float(replace(question, inflation=1.0).power(effect, n))
+    made = group_sequential(looks.times, spending=looks.spending, parameter=looks.parameter, level=1 - question.alpha,
+                            power=plan.power, futility=looks.futility)  # fmt: skip
+    if not question.alpha < once < 1 - 1e-9:
+        return (*[math.nan] * (len(made.times) - 1), once)
+    up, down = made.crossing(
+        drift=fixed_drift(level=1 - question.alpha, power=once), futility=looks.futility is not None
+    )
+    stopped = up if looks.futility is not None else up + down
+    return tuple(np.cumsum(stopped).tolist())
+
+
+def look_schedule(sizing: Sizing) -> list[dict[str, Any]]:
+    """When the looks are: rows ``look, information, units, day, metric, power``.
+
+    The day is None where the traffic is not known. The whole sample is what is planned, or what is needed where the
+    plan has no length. The power is that to have found the planned effect on the primary metric with the least of it.
+    """
+    looks, whole = sizing.plan.sequential, sizing.planned or sizing.needed
+    if looks is None or looks.method != "group" or not whole:
+        return []
+    least = _least_power(sizing, whole)
+    metric, powers = least if least is not None else (None, [None] * len(looks.times))
+    units = [math.ceil(whole * time - 1e-9) for time in looks.times]
+    days = [None if sizing.daily is None else days_for(n, sizing.daily, arrivals=sizing.arrivals) for n in units]
+    return [{"look": at + 1, "information": looks.times[at], "units": n, "day": day, "metric": metric, "power": power}
+            for at, (n, day, power) in enumerate(zip(units, days, powers, strict=True))]  # fmt: skip
+
+
+def _least_power(sizing: Sizing, n: float) -> tuple[str, Sequence[float]] | None:
+    """The primary metric whose planned effect is found least often, and the power by each look."""
+    found = [
+        (each.metric.name, planned_power(sizing.plan, each.question, effect=each.metric.sign * each.metric.effect, n=n))
+        for each in sizing.metrics
+        if each.metric.role == "primary" and each.question is not None and each.metric.effect is not None
+    ]
+    return min(found, key=lambda pair: pair[1][-1], default=None)
+
+
+def power_curve(
+    question: Question, *, effects: Sequence[float], around: float, points: int = 60
+) -> list[dict[str, Any]]:
+    """Power against the number of units, for a few effects: rows ``effect, n, power``.
+
+    Args:
+        question: The question.
+        effects: True effects, a curve each.
+        around: Number of units in the middle of the curve.
+        points: Points a curve.
+    """
+    grid = np.unique(np.geomspace(max(around / 10, 4), around * 4, points).round())
+    return [
+        {"effect": effect, "n": int(n), "power": float(power)}
+        for effect in effects
+        for n, power in zip(grid, np.asarray(question.power(effect, grid)), strict=True)
+    ]
+
+
+def effect_by_days(
+    question: Question, *, daily: float, days: int, power: float = 0.8, sign: int = 1,
+    arrivals: Sequence[float] | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Smallest effect that is found after each day: rows ``days, n, effect``. Days without an answer are left out.
+
+    ``arrivals`` are as in :func:`days_for`.
+    """
+    rows = []
+    for day in range(1, days + 1):
+        n = units_by(day, daily, arrivals=arrivals)
+        try:
+            answer = question.effect(n=n, power=power, sign=sign)
+        except UsageError:
+            continue
+        rows.append({"days": day, "n": int(n), "effect": answer.effect})
+    return rows
+
+
+def question_of(
+    metric: Metric, plan: Plan, known: Known, *, inflation: float = 1.0, formula: str | None = None
+) -> Question:
+    """The question of power of a metric under its plan: shares, correction, margin and looks taken from the plan.
+
+    The looks widen the interval of every metric, not only of the primary ones.
+    """
+    primary = metric.role == "primary"
+    kind = "quantile" if metric.kind in OF_ARM else metric.kind
+    smallest = min(plan.arms[arm] for arm in plan.treatments)
+    margin = metric.margin
+    if metric.margin_absolute is not None and known.mean:
+        margin = metric.margin_absolute / abs(known.mean)
+    if metric.aim == "difference":
+        margin = None
+    return Question(
+        kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
+        skewness=known.skewness if metric.kind in ("mean", "ratio") and known.skewness == known.skewness else 0.0,
+        scales=metric.effect_scales and metric.kind in ("mean", "ratio", "quantile"),
+        shares=(plan.arms[plan.control], smallest), margin=margin, equivalence=metric.aim == "equivalence",
+        absolute_margin=metric.margin_absolute is not None, sign=metric.sign, r2=known.r2, icc=known.icc,
+        cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation,
+        comparisons=len(plan.treatments) * len(plan.primary) if primary and margin is None else 1,
+        correction=plan.correction, formula=formula,
+    )  # fmt: skip
+
+
+def _size(
+    metric: Metric, plan: Plan, history: pl.DataFrame | None, exposures: pl.DataFrame | None, inflation: float,
+    planned: int | None, runs: int, rng: np.random.Generator,
+) -> MetricSize:  # fmt: skip
+    of_arm = metric.kind in OF_ARM
+    statistic, units = None, 0
+    if of_arm and exposures is not None:
+        statistic, units = statistic_of(metric, plan, history, exposures=exposures)
+        mean, sd = spread_of_arm(metric, plan, exposures)
+        known = Known(mean=mean, sd=sd, units=units, source="history")
+    elif (metric.baseline is None or metric.baseline.mean is None) and (of_arm or history is None):
+        if metric.role == "primary":
+            raise UsageError(f"nothing is known of the primary metric '{metric.name}'. Give a history, or its mean and "
+                             "sd in [metrics.baseline].")  # fmt: skip
+        need = "exposures of the past" if of_arm else "a history, or a baseline"
+        return MetricSize(metric=metric, known=None, question=None, size=None, found=None, achieved=None,
+                          simulated=None, days=None, note=f"not sized: it needs {need}")  # fmt: skip
+    else:
+        known = known_of(metric, plan, None if of_arm else history)
+    if metric.kind == "quantile" and history is not None and known.units < history.height:
+        statistic, units = statistic_of(metric, plan, history)
+    question = question_of(metric, plan, known, inflation=inflation)
+    if metric.role == "primary" and metric.effect is None and not metric.loss[0]:
+        raise UsageError(f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
+                         "worth finding, such as effect = 0.02.")  # fmt: skip
+    target = None if metric.effect is None else metric.sign * metric.effect
+    true = 0.0 if question.margin is not None else target
+    size = None if true is None else question.size(effect=true, power=plan.power)
+    for _ in range(3 if of_arm and exposures is not None else 0):  # an arm of that size has a spread of its own
+        n = planned or (size.n if size is not None else 0)
+        if exposures is None or not n or n * min(question.shares) >= units:
+            break
+        known = replace(known, sd=spread_of_arm(metric, plan, exposures, users=n * min(question.shares))[1])
+        question = question_of(metric, plan, known, inflation=inflation)
+        size = None if true is None else question.size(effect=true, power=plan.power)
+    found = achieved = simulated = None
+    if planned is not None:
+        achieved = None if true is None else planned_power(plan, question, effect=true, n=planned)[-1]
+        if not question.equivalence or (achieved or 0.0) >= plan.power:  # too few units show equivalence of nothing
+            found = question.effect(n=planned, power=plan.power, sign=metric.sign if question.margin is None else 1)
+    if statistic is not None and true is not None and (planned or size):
+        n = planned if planned is not None else size.n if size is not None else 0
+        # As the formulas do: a corrected alpha for several tests, and fewer units for the looks on the way.
+        simulated = simulate_power(statistic, units=units, n=n / question.inflation, effect=true,
+                                   shares=question.shares, level=1 - question.alpha, margin=question.margin,
+                                   equivalence=question.equivalence, better=metric.sign, runs=runs,
+                                   rng=rng)  # fmt: skip
+    note = "size by the standard error of the readout's test, power by simulation" if of_arm else ""
+    return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,
+                      simulated=simulated, days=None, skew=_skew(known, question, planned or (size and size.n)),
+                      note=note)  # fmt: skip
+
+
+def _skew(known: Known, question: Question, n: int | None) -> float | None:
+    """Skewness of the difference at a sample of n units over both arms."""
+    if n is None or math.isnan(known.skewness):
+        return None
+    control, treatment = (n * share for share in question.shares)
+    return known.skewness * float(imbalance(control, treatment))
+
+
+def _share_inside(plan: Plan) -> float:
+    """Share of the units that come which reach the experiment."""
+    low, high = plan.slice
+    return (1 - plan.holdout) * (1 - plan.layer_holdout) * (high - low)

@@ -1,0 +1,1 @@
+"""The tables that leave RecLens for other tools, declared once."""

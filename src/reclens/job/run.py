@@ -1,0 +1,285 @@
+"""A whole job: data, split, segments, models, evaluations, comparison, report."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from reclens import models
+from reclens.data import filters, segments, split
+from reclens.data.read.open import load_data, load_split
+from reclens.data.read.request import Reading
+from reclens.errors import UsageError
+from reclens.evaluation import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
+from reclens.job.checks import check_job, check_job_data, segmenters_of, with_models
+from reclens.job.reading import reading_of
+from reclens.job.settings import JobSettings, SplitSettings
+from reclens.job.tune import check_searches, run_searches
+from reclens.pipeline import Pipeline, PipelineWarning
+from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, ranker_problems, with_ranker
+from reclens.report import build_report, other_names
+from reclens.settings import to_toml
+from reclens.workspace import Workspace
+
+if TYPE_CHECKING:
+    from reclens.data.dataset import Dataset, Segmenter
+    from reclens.data.split import Split
+    from reclens.engine import Progress
+    from reclens.schema import Recommendations
+
+__all__ = ["JobResult", "run_job"]
+
+ITEM_NEEDS = ("diversity", "miscalibration", "miscalibration_js")
+"""Metrics that need attributes of the items."""
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a job leaves."""
+
+    results: dict[str, Evaluation]
+    comparison: Comparison | None
+    report: Path
+
+
+def run_job(
+    settings: JobSettings,
+    *,
+    reading: Reading | None = None,
+    workspace: Workspace,
+    say: Callable[[str], None],
+    progress: Progress,
+    before_fit: Callable[[], None] = lambda: None,
+) -> JobResult:
+    """Run a job and keep everything in the workspace; a line for every step.
+
+    Args:
+        settings: The job.
+        reading: How its files are read.
+        workspace: Where everything is kept.
+        say: Called with each line.
+        progress: Called as work goes on.
+        before_fit: Called when everything that was asked for is known to be possible.
+    """
+    started, asked = time.monotonic(), settings
+
+    def step(text: str) -> None:
+        say(f"[{time.monotonic() - started:5.1f} s] {text}")
+
+    check_job(settings, workspace)
+    check_searches(settings)
+    progress("read the data", 0, 0)
+    made = _prepared(settings, reading or reading_of(settings), workspace, step)
+    train = made.train.with_segments(**_segmenters(made.train, settings))
+    made = replace(made, train=train)
+    check_job_data(settings, train, _metrics(settings, train))
+    progress("read the data", 1, 1)
+    before_fit()
+    step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
+    for rule in made.card["rules"]:
+        step(f"split: {rule['rule']}: {rule['count']:,} ({rule['detail']})")
+    for note in made.card.get("notes", []) if made.card["method"] == "given" else ():
+        step(f"split: {note}")
+    workspace.save(made, settings.name, overwrite=True)
+    settings = with_models(run_searches(settings, made, workspace=workspace, step=step, progress=progress))
+    results: dict[str, Evaluation] = {}
+    for name, system in _systems(settings, train, step).items():
+        results[name] = _serve_and_measure(name, system, made, settings, workspace, step, progress)
+    comparison = None
+    if settings.compare.baseline in results and len(results) > 1:
+        comparison = compare(results, baseline=settings.compare.baseline, correction=settings.compare.correction,
+                             primary=settings.compare.primary, intervals=settings.compare.intervals,
+                             rng=settings.seed)  # fmt: skip
+        workspace.save(comparison, settings.name, overwrite=True)
+        step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")
+    elif len(results) > 1:
+        step(f"not compared: no system is called '{settings.compare.baseline}'; name the baseline in [compare]")
+    page = build_report(results, comparison=comparison, title=settings.title).html
+    report = workspace.save_report(page, settings.name)
+    workspace.save_text(to_toml(asked), f"{settings.name}.toml")
+    step("report written")
+    workspace.check()
+    return JobResult(results, comparison, report)
+
+
+def _serve_and_measure(
+    name: str, system: models.Recommender | Pipeline, made: Split, settings: JobSettings, workspace: Workspace,
+    step: Callable[[str], None], progress: Progress,
+) -> Evaluation:  # fmt: skip
+    """Fit one system, recommend to the test users, measure the lists, and keep all three."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", models.FitWarning)  # the job says it in a line of its own
+        model = system.fit(made.train, progress=progress)
+    problems = () if isinstance(model, Pipeline) else model.problems_
+    for line in models.problems_in_words(name, [asdict(each) for each in problems]):
+        step(line)
+    workspace.save(model, f"{settings.name}-{name}", overwrite=True)
+    lists, *rest = _recommend(model, made, settings.evaluate.k, progress)
+    workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
+    result = _evaluate(lists, made, settings, name, progress)
+    if rest:
+        ranked, fused = rest
+        result = _with_ranker(result, ranked, fused, made, settings, progress)
+    workspace.save(result, f"{settings.name}-{name}", overwrite=True)
+    for said in [*_odd_of(result.card), *_cut(lists)]:
+        step(f"{name}: {said}")
+    step(f"{name}: {result.metrics[0]} {result[result.metrics[0]].overall}")
+    return result
+
+
+def _prepared(settings: JobSettings, reading: Reading, workspace: Workspace, step: Callable[[str], None]) -> Split:
+    """The split of the job: of its data, one that was made elsewhere, or one of the workspace."""
+    how = settings.split
+    if how.kept is not None:
+        return _kept(settings, how.kept, workspace, step)
+    if how.test is not None or how.validation is not None or how.method == "given":
+        return _given(settings, reading)
+    data = _read(settings, reading)
+    label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
+    step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
+         f"{len(data.item_vocabulary):,} items")  # fmt: skip
+    if not data.has_timestamps and "method" not in how.model_fields_set:
+        step("the data has no timestamps: a share of each user's interactions is held out by lot")
+        how = how.model_copy(update={"method": "random", "validation_share": 0.1 if how.validation_n else 0.0})
+    return _split(data, how, settings.seed)
+
+
+def _kept(settings: JobSettings, name: str, workspace: Workspace, step: Callable[[str], None]) -> Split:
+    beside = [f"[data] {key}" for key in sorted(settings.data.model_fields_set)]
+    beside += [f"[split] {key}" for key in sorted(settings.split.model_fields_set - {"kept"})]
+    if beside:
+        raise UsageError(f'[split] kept = "{name}" holds data and parts: leave {", ".join(beside)} out.')
+    made = workspace.load("split", name)
+    step(f"the split '{name}' of the workspace")
+    return made
+
+
+def _given(settings: JobSettings, reading: Reading) -> Split:
+    about, how = settings.data, settings.split
+    said = how.model_fields_set - {"test", "validation", "task"} - ({"method"} if how.method == "given" else set())
+    if about.path is None or how.test is None or said:
+        odd = f"leave {', '.join(sorted(said))} out" if said else "name [data] path to learn from and [split] test"
+        raise UsageError(f"[split] of a split that was made elsewhere: {odd}.")
+    filtered = about.min_rating is not None or about.k_core is not None
+    return load_split(about.path, reading, test=how.test, validation=how.validation, task=how.task, filtered=filtered)
+
+
+def _read(settings: JobSettings, reading: Reading) -> Dataset:
+    about = settings.data
+    data = load_data(about.path, reading, seed=settings.seed)
+    if about.min_rating is not None:
+        data = filters.min_rating(data, about.min_rating)
+    if about.k_core is not None:
+        data = filters.k_core(data, users=about.k_core, items=about.k_core)
+    return data
+
+
+def _split(data: Dataset, how: SplitSettings, seed: int) -> Split:
+    share = how.validation_share
+    if how.method == "by_time":
+        return split.by_time(data, test_share=how.test_share, validation_share=share, task=how.task)
+    if how.method == "random":
+        return split.random(data, test_share=how.test_share, validation_share=share, task=how.task, rng=seed)
+    return split.last_n(data, n=how.n, validation_n=how.validation_n, ties=how.ties, task=how.task, rng=seed)
+
+
+def _recommend(
+    model: models.Recommender | Pipeline, made: Split, k: int, progress: Progress
+) -> tuple[Recommendations, ...]:
+    """Lists for the test users, with the filter of seen items that belongs to the task; a pipeline has its own.
+
+    Those of a pipeline with a ranker are followed by what the ranker is held against: its own, and those of the fusion.
+    """
+    if not isinstance(model, Pipeline):
+        return (model.recommend(made.test_users, k=k, exclude_seen=made.exclude_seen, progress=progress),)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PipelineWarning)  # the job says it in a line of its own
+        if model.rank is None:
+            return (model.recommend(made.test_users, k=k, progress=progress),)
+        return model.recommend_with_fusion(made.test_users, k=k, progress=progress)
+
+
+def _cut(lists: Recommendations) -> list[str]:
+    """In words, that a pipeline cannot give lists as long as the job asks for."""
+    return [rule["detail"] for rule in lists.card["rules"] if rule.get("code") == "keep_below_k"]
+
+
+def _evaluate(
+    lists: Recommendations, made: Split, settings: JobSettings, name: str, progress: Progress,
+    metrics: list[str] | None = None,
+) -> Evaluation:  # fmt: skip
+    about, train = settings.evaluate, made.train
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EvaluationWarning)  # the job says it in a line of its own
+        return evaluate(
+            lists, made.test, train=train, metrics=metrics or _metrics(settings, train), by=_by(settings, train),
+            convention=about.convention, level=about.level, replicates=about.replicates, rng=settings.seed, name=name,
+            progress=progress,
+        )  # fmt: skip
+
+
+def _odd_of(card: Mapping[str, Any]) -> list[str]:
+    return [*id_problems(card), *task_problems(card), *other_names(card), *ranker_problems(card)]
+
+
+def _with_ranker(
+    result: Evaluation, ranked: Recommendations, fused: Recommendations, made: Split, settings: JobSettings,
+    progress: Progress,
+) -> Evaluation:  # fmt: skip
+    """The evaluation of a pipeline, with its ranker held against plain fusion of the same candidates on the card."""
+    metrics = judged_metrics(result.metrics)
+    if not metrics:
+        return result
+    ours, plain = (_evaluate(each, made, settings, each.name, progress, metrics) for each in (ranked, fused))
+    return with_ranker(result, hold_ranker(ranked.name, ours, plain, level=settings.evaluate.level))
+
+
+def _segmenters(train: Dataset, settings: JobSettings) -> dict[str, Segmenter]:
+    named = segmenters_of(settings)
+    if named is not None:
+        return named
+    found: dict[str, Segmenter] = {}
+    if train.users is not None and "age" in train.users.columns and train.users["age"].dtype.is_numeric():
+        found["age"] = segments.bins("age", [25, 45])
+    if train.items is not None and isinstance(train.items.schema.get("genres"), pl.List):
+        found["favourite genre"] = segments.top_value("genres")
+    found["activity"] = segments.quantiles("n_interactions", ["light", "medium", "heavy"])
+    return found
+
+
+def _systems(
+    settings: JobSettings, train: Dataset, step: Callable[[str], None]
+) -> dict[str, models.Recommender | Pipeline]:
+    """The models and pipelines by name, not fitted yet."""
+    found: dict[str, models.Recommender | Pipeline] = {}
+    for name, parameters in settings.models.items():
+        if name == "recent_popular" and not parameters and not train.has_timestamps:
+            step("recent_popular left out: the data has no timestamps")
+        else:
+            found[name] = models.build(name, parameters)
+    for name, about in settings.pipelines.items():
+        pipeline = found[name] = Pipeline(**about.model_dump())
+        if "exclude_seen" not in about.model_fields_set:
+            pipeline.exclude_seen = settings.split.task == "new_items"
+    return found
+
+
+def _metrics(settings: JobSettings, train: Dataset) -> list[str]:
+    """The metrics asked for; the default ones that need genres only where there are genres."""
+    asked = settings.evaluate.metrics
+    listed = train.items is not None and any(isinstance(kind, pl.List) for kind in train.items.schema.values())
+    if listed or "metrics" in settings.evaluate.model_fields_set:
+        return asked
+    return [name for name in asked if name.split("@")[0] not in ITEM_NEEDS]
+
+
+def _by(settings: JobSettings, train: Dataset) -> list[str]:
+    if settings.evaluate.by is not None:
+        return settings.evaluate.by
+    return [] if train.segments is None else [name for name in train.segments.columns if name != "user_id"]

@@ -1,0 +1,1 @@
+"""Studies in the simulated world, where the truth is known."""

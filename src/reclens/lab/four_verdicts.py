@@ -1,0 +1,290 @@
+"""One world, four verdicts: the truth about a change, and what an A/B test, interleaving and a log say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.engine import Progress, quiet
+from reclens.errors import UsageError
+from reclens.experiment.interleave.lists import Method
+from reclens.experiment.off_policy.evaluate import BY_PLACE, OffPolicy, PolicyValue, evaluate_policy
+from reclens.experiment.off_policy.log import Decisions, Target
+from reclens.experiment.off_policy.pseudo_inverse import can_invert, pseudo_inverse_weights
+from reclens.experiment.off_policy.slate import PLACE_BY_PLACE, evaluate_lists, prefix_chances
+from reclens.experiment.off_policy.weights import Limits
+from reclens.lab.interleaving import MethodSensitivity, Sensitivity, measure_sensitivity
+from reclens.lab.simulation import ab_difference
+from reclens.stats.difference import Difference
+from reclens.stats.estimate import Estimate, mean_estimate
+from reclens.stats.sequential.group import GroupSequential
+from reclens.world.arm import Arm
+from reclens.world.policy import Policy
+from reclens.world.population import World
+from reclens.world.response import respond
+from reclens.world.simulate import simulate
+from reclens.world.strategies import Consumed
+from reclens.world.truth import REPLICATES, Truth, true_effect
+
+__all__ = ["Verdicts", "explored_log", "first_day_lists", "four_verdicts"]
+
+_FEW: Final = 400
+"""Users whose lists are mixed by the linear program, which takes milliseconds for each."""
+
+
+_BIASED: Final = "balanced lists favour one ranker where clicks are at random: the verdict may be of that"
+_FEW_CREDITED: Final = "too few users gave credit"
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What is true, and what each way to find out says.
+
+    Attributes:
+        truth: Everybody treated against nobody treated, over all days.
+        list_truth: Clicks a list of the treatment minus those of the control, on the first day: what interleaving and
+            logs are about; expected clicks, over users.
+        ab: What an A/B test of the same days says, clicks a user and clicks a list.
+        sensitivity: A/B and the ways to interleave on lists of the first day: who wins, users needed.
+        off_policy: Decisions by item and place, from a log that explores; treatment against control.
+        off_policy_lists: The same by whole lists.
+        places: Length of the lists: values of decisions are a place.
+        names: Treatment and control.
+    """
+
+    truth: Truth
+    list_truth: Estimate
+    ab: Mapping[str, Difference]
+    sensitivity: Sensitivity
+    off_policy: OffPolicy
+    off_policy_lists: OffPolicy
+    places: int
+    names: tuple[str, str]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a verdict: the estimate beside the truth it is about, what it says, and whether that is right."""
+        rows: list[dict[str, Any]] = []
+        for metric, found in self.ab.items():
+            true = self.truth[metric].difference
+            rows.append(_row("truth", "everybody against nobody", metric, true, true))
+            row = _row("A/B", "Welch" if metric == "clicks" else "delta method", metric, found.absolute, true)
+            rows.append(row | {"p_value": found.p_value})
+        rows.append(_row("truth", "first day", "clicks a list", self.list_truth, self.list_truth))
+        rows += [self._mixed(each) for each in self.sensitivity.methods]
+        items = [self._from_log(each, self.off_policy, self.places) for each in self.off_policy.values]
+        lists = [self._from_log(each, self.off_policy_lists, 1) for each in self.off_policy_lists.values]
+        return rows + items + [row for row in lists if not any(_same(row, other) for other in items)]
+
+    def _mixed(self, each: MethodSensitivity) -> dict[str, Any]:
+        plain = each.method == "ab"
+        row = _row("A/B, lists alone" if plain else "interleaving", each.method,
+                   "clicks a list" if plain else "credit a list", each.effect, self.list_truth)  # fmt: skip
+        if each.preference is not None:
+            said = {"first": "treatment", "second": "control"}.get(each.preference.verdict, "undecided")
+            row["says"] = said if each.preference.enough else "none"
+            row |= {"right": _right(row["says"], self.list_truth), "p_value": each.preference.p_value}
+            row["note"] = _BIASED if each.preference.known_bias else None if each.preference.enough else _FEW_CREDITED
+        return row | {"users_needed": each.users.value, "gain": each.gain.value, "gain_low": each.gain.low,
+                      "gain_high": each.gain.high}  # fmt: skip
+
+    def _from_log(self, each: PolicyValue, found: OffPolicy, places: int) -> dict[str, Any]:
+        gap = each.difference
+        low, high = (None if end is None else places * end for end in (gap.low, gap.high))
+        scaled = Estimate(places * gap.value, low, high, gap.n, gap.level, gap.note)
+        row = _row("off-policy", each.estimator, "clicks a list", scaled, self.list_truth)
+        if found.objections or each.refused is not None:
+            row |= {"says": "none", "right": None}
+        own = found.weights.effective if each.effective is None else each.effective
+        alone = self.places > 1 and (found.unit == "decision" or each.estimator in PLACE_BY_PLACE)
+        note = " ".join(found.objections) or each.reason or (BY_PLACE if alone else None)
+        return row | {"effective": own, "note": note}
+
+
+def four_verdicts(
+    world: World, treatment: Arm, control: Arm, *, days: int = 14, retrain: int = 7, replicates: int = REPLICATES,
+    lists: int = 10, explore: Policy | None = None,
+    methods: Sequence[Method] = ("team_draft", "balanced", "probabilistic", "optimized"),
+    limits: Limits | None = None, looks: GroupSequential | None = None, level: float = 0.95, seed: int = 0,
+    threads: int | None = None, progress: Progress = quiet,
+) -> Verdicts:  # fmt: skip
+    """Find the truth about a change, and ask an A/B test, interleaving and a log.
+
+    The A/B test is about everything that happens over the days: visits, learning from each other, satiation. A mixed
+    list and a log are about one list, so that they are held against the truth of one list. The log is of the first day:
+    ``lists`` lists of each user, drawn from what both strategies would show her. Estimators that take an item at its
+    place alone are bent where items compete for a click, as they do in this world; those of whole lists are not, and
+    run out of effective sample.
+
+    Args:
+        world: Where.
+        treatment: The change; its lists are compared as its policy's greedy ones.
+        control: What it is held against.
+        days: Of truth and A/B test.
+        retrain: Days from one training to the next.
+        replicates: How many times the truth is lived, each with other luck.
+        lists: Lists of each user, in each mixture and in the log.
+        explore: How the log is drawn, epsilon or softmax over the candidates of the control and then of the treatment;
+            without, all lists of the candidates are equally likely.
+        methods: Ways to interleave; ``optimized`` is measured on 400 users at most and needs k ≤ 10.
+        limits: Where a log gives no verdict.
+        looks: A plan to look at mixed lists before the end; the verdict here is that of its last look.
+        level: Of intervals.
+        seed: Of everything that is drawn.
+        threads: Threads to use.
+        progress: Called as work goes on.
+
+    Raises:
+        UsageError: If the arms show lists of different lengths, or an argument is out of range.
+    """
+    k = control.policy.k
+    if treatment.policy.k != k:
+        raise UsageError(f"the treatment shows {treatment.policy.k} items and the control {k}: expected lists alike.")
+    truth = true_effect(world, treatment, control, days=days, retrain=retrain, replicates=replicates, level=level,
+                        seed=seed, threads=threads, progress=progress)  # fmt: skip
+    run = simulate(world, [replace(control, share=1.0), replace(treatment, share=1.0)], days=days, retrain=retrain,
+                   seed=seed, threads=threads, progress=progress)  # fmt: skip
+    ab = {metric: ab_difference(run, treatment.name, control.name, metric, level=level)
+          for metric in ("clicks", "clicks_per_list")}  # fmt: skip
+    progress("interleave", 0, 1)
+    first, second = (first_day_lists(world, arm) for arm in (treatment, control))
+    sensitivity = _interleaved(world, first, second, k, lists, methods, level, seed, looks)
+    progress("interleave", 1, 1)
+    found = _logged(world, first, second, k, lists, explore, limits, level, seed)
+    return Verdicts(truth, _list_truth(world, first, second, k, level), ab, sensitivity, *found, k,
+                    (treatment.name, control.name))  # fmt: skip
+
+
+def first_day_lists(world: World, arm: Arm) -> np.ndarray:
+    """What a strategy that has learned from the history would show each user on the first day, -1 fills up."""
+    n_users, n_items = world.users.height, world.items.height
+    arm.strategy.fit(Consumed(*world.history, n_users, n_items, 0))
+    width = min(max(arm.policy.pool, 3 * arm.policy.k), n_items)
+    lists = np.asarray(arm.strategy.recommend(np.arange(n_users), width), np.int32).copy()
+    item = np.maximum(lists, 0)
+    rows = np.arange(n_users)[:, None]
+    gone = world.appeal_on(0)[item] < -1e29
+    if arm.policy.leave_out:
+        gone |= (world.consumed[rows, item >> 6] >> (item & 63).astype(np.uint64)) & np.uint64(1) > 0
+    lists[gone] = -1
+    return np.take_along_axis(lists, np.argsort(lists < 0, axis=1, kind="stable"), axis=1)
+
+
+def explored_log(
+    world: World, candidates: np.ndarray, policy: Policy, *, lists: int, seed: int = 0
+) -> tuple[Decisions, np.ndarray]:
+    """Show each user some lists that a policy draws from her candidates, and log them.
+
+    Args:
+        world: Where.
+        candidates: Items of each user, best first, -1 fills up; shape (users, width).
+        policy: ``epsilon`` or ``softmax``.
+        lists: Lists a user.
+        seed: Of draws and luck.
+
+    Returns:
+        The log, with the marginal propensity of each item at its place; and the probability of each list down to
+        there, shape (n,).
+    """
+    n = len(candidates)
+    who = np.repeat(np.arange(n), lists)
+    rng = np.random.default_rng(seed)
+    pool = candidates[who, : policy.pool]
+    noise = rng.gumbel(size=pool.shape)
+    key = -np.arange(pool.shape[1], dtype=np.float64) + np.zeros(pool.shape)
+    if policy.kind == "softmax":
+        key = -policy.sharpness * np.log(np.arange(1.0, pool.shape[1] + 1)) + noise
+    elif policy.kind == "epsilon":
+        key = np.where((rng.random(len(who)) < policy.epsilon)[:, None], noise, key)
+    key[pool < 0] = -np.inf
+    shown = np.take_along_axis(pool, np.argsort(-key, axis=1)[:, : policy.k], axis=1)
+    number = np.tile(np.arange(lists), n)
+    clicked = respond(world, who, shown, requests=number, seed=seed).clicked
+    there = shown >= 0
+    request, place = np.nonzero(there)
+    log = Decisions.of(shown[there], clicked[there], np.ones(len(place)), places=place, users=who[request],
+                       requests=request, n_actions=world.items.height)  # fmt: skip
+    marginal = Target.of_lists(log, candidates, policy, rows=who[request]).logged(log)
+    log = replace(log, propensities=marginal)
+    return log, prefix_chances(log, candidates, policy, rows=who[request])
+
+
+def _interleaved(
+    world: World, first: np.ndarray, second: np.ndarray, k: int, lists: int, methods: Sequence[Method], level: float,
+    seed: int, looks: GroupSequential | None,
+) -> Sensitivity:  # fmt: skip
+    easy: list[Method] = [method for method in methods if method != "optimized"]
+    found = measure_sensitivity(
+        world, first, second, k=k, lists=lists, methods=easy, level=level, seed=seed, looks=looks
+    )
+    if "optimized" not in methods or k > 10:
+        return found
+    n = len(first)
+    some = np.sort(np.random.default_rng(seed).permutation(n)[:_FEW])
+    hard = measure_sensitivity(world, first[some], second[some], k=k, lists=lists, methods=["optimized"], users=some,
+                               level=level, seed=seed, looks=looks)  # fmt: skip
+    return replace(found, methods=(*found.methods, hard["optimized"]))
+
+
+def _logged(
+    world: World, first: np.ndarray, second: np.ndarray, k: int, lists: int, explore: Policy | None,
+    limits: Limits | None, level: float, seed: int,
+) -> tuple[OffPolicy, OffPolicy]:  # fmt: skip
+    """The log of an exploring control, and what it says of the treatment against the control."""
+    candidates = _joined(second[:, :k], first[:, :k])
+    policy = explore or Policy(kind="epsilon", k=k, pool=candidates.shape[1], epsilon=1.0)
+    log, down = explored_log(world, candidates, policy, lists=lists, seed=seed)
+    greedy, rows = Policy(k=k, pool=first.shape[1]), log.requests // lists
+    targets = [Target.of_lists(log, each, greedy, rows=rows) for each in (first, second)]
+    ratios = [prefix_chances(log, each, greedy, rows=rows) / down for each in (first, second)]
+    by_place = evaluate_policy(log, targets[0], against=targets[1], limits=limits, level=level, rng=seed)
+    pseudo: list[np.ndarray | None] = [None, None]
+    if all(can_invert(policy, int(n)) for n in np.unique((candidates[:, : policy.pool] >= 0).sum(axis=1))):
+        pseudo = [pseudo_inverse_weights(log, candidates, policy, each, rows=rows) for each in targets]
+    by_list = evaluate_lists(log, targets[0], prefix_ratios=ratios[0], against=targets[1], against_ratios=ratios[1],
+                             pi_weights=pseudo[0], against_pi_weights=pseudo[1], limits=limits,
+                             level=level)  # fmt: skip
+    return by_place, by_list
+
+
+def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The items of the first list, then those that only the second has; -1 fills up."""
+    held = (second[:, :, None] == first[:, None, :]).any(axis=2)
+    wide = np.concatenate([first, np.where(held, -1, second)], axis=1)
+    return np.take_along_axis(wide, np.argsort(wide < 0, axis=1, kind="stable"), axis=1)
+
+
+def _list_truth(world: World, first: np.ndarray, second: np.ndarray, k: int, level: float) -> Estimate:
+    everybody = np.arange(len(first))
+    gaps = np.subtract(*(respond(world, everybody, each[:, :k]).expected.sum(axis=1, dtype=np.float64)
+                         for each in (first, second)))  # fmt: skip
+    return mean_estimate(gaps, level=level, note="over users like these; of these users it is exact")
+
+
+def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two rows are one estimate under two names: ``ips`` and ``iips`` where lists all are of one length."""
+    names = ("effect", "low", "high", "truth")
+    return all(row[name] is not None and other[name] is not None and bool(np.isclose(row[name], other[name], rtol=1e-9))
+               for name in names)  # fmt: skip
+
+
+def _row(verdict: str, method: str, measure: str, found: Estimate, truth: Estimate) -> dict[str, Any]:
+    says = _says(found)
+    return {
+        "verdict": verdict, "method": method, "measure": measure, "effect": found.value, "low": found.low,
+        "high": found.high, "truth": truth.value, "says": says,
+        "right": None if verdict == "truth" else _right(says, truth), "p_value": None, "effective": None,
+        "users_needed": None, "gain": None, "gain_low": None, "gain_high": None, "note": found.note,
+    }  # fmt: skip
+
+
+def _says(found: Estimate) -> str:
+    if found.low is not None and found.low > 0:
+        return "treatment"
+    return "control" if found.high is not None and found.high < 0 else "undecided"
+
+
+def _right(says: str, truth: Estimate) -> bool | None:
+    return None if says not in ("treatment", "control") else (says == "treatment") == (truth.value > 0)

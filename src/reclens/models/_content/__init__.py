@@ -1,0 +1,1 @@
+"""What the content-based recommender is made of: features of items, from words and columns."""

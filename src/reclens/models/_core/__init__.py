@@ -1,0 +1,1 @@
+"""What the recommenders share: the base class, top-k, saving, kernels, the search space."""

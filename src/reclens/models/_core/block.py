@@ -1,0 +1,99 @@
+"""A block of users to be served, and the best items of a block by dense scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import UserItemMatrix
+from reclens.models._core.kernels import top_of_dense
+from reclens.schema import Vocabulary
+
+__all__ = ["Block", "encode_where_possible", "popular_scores", "rows_of", "top_of_scores"]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A block of users to be served.
+
+    Attributes:
+        users: Row of each user in ``seen``; -1 for a user of whom nothing is known; int64, shape (n,).
+        seen: Histories: of the training data, or those that came with the request.
+        told: Whether the histories came with the request; the rows of ``seen`` then are no training users.
+        keys: Stable key of each user, uint64, shape (n,).
+        k: Items wanted.
+        exclude_seen: Whether items of the history are left out.
+        trained: Code of each user in the training data, -1 for one who came later; int64, shape (n,). The same as
+            ``users`` unless ``told``.
+    """
+
+    users: np.ndarray
+    seen: UserItemMatrix
+    told: bool
+    keys: np.ndarray
+    k: int
+    exclude_seen: bool
+    trained: np.ndarray
+
+    @classmethod
+    def of_training(cls, users: np.ndarray, seen: UserItemMatrix, keys: np.ndarray, *, k: int = 1,
+                    exclude_seen: bool = False) -> Block:  # fmt: skip
+        """A block of users of the training data, or of strangers (-1), served from what was learned."""
+        return cls(users, seen, False, keys, k, exclude_seen, users)
+
+    def take(self, rows: np.ndarray | slice) -> Block:
+        """A block of some of the users: a mask, places, or a stretch."""
+        return replace(self, users=self.users[rows], keys=self.keys[rows], trained=self.trained[rows])
+
+    def lengths(self) -> np.ndarray:
+        """Items in the history of each user, int64, shape (n,); 0 for a user of whom nothing is known."""
+        if not self.seen.n_rows:
+            return np.zeros(len(self.users), np.int64)
+        return np.where(self.users >= 0, self.seen.indptr[self.users + 1] - self.seen.indptr[self.users], 0)
+
+    def history(self, row: int = 0) -> slice:
+        """Where the history of a user lies in the cells of ``seen``; empty for a user of whom nothing is known."""
+        user = int(self.users[row])
+        return slice(int(self.seen.indptr[user]), int(self.seen.indptr[user + 1])) if user >= 0 else slice(0, 0)
+
+
+def encode_where_possible(vocabulary: Vocabulary, ids: pl.Series) -> np.ndarray:
+    """Codes of ids; none are known where one side is text and the other numbers."""
+    if ids.dtype.is_integer() != vocabulary.is_integer:
+        return np.full(len(ids), -1, np.int32)
+    return vocabulary.encode(ids)
+
+
+def top_of_scores(
+    rows: np.ndarray, block: Block, floor: float, *, zeros_say_nothing: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best items of a block by its scores, which are changed; as ``Recommender._recommend`` gives them.
+
+    Where every score of a user is 0 a personal model says nothing about her, and her row has no items: the first ones
+    by id would be no recommendation.
+    """
+    codes = np.empty((len(block.users), block.k), np.int32)
+    scores = np.empty((len(block.users), block.k), np.float32)
+    top_of_dense(block.users, rows, block.seen.indptr, block.seen.indices, block.exclude_seen, np.float32(floor), codes,
+                 scores)  # fmt: skip
+    # Only where the best score is 0 can all of them be; seen items are -inf by now.
+    for row in np.flatnonzero((codes[:, 0] >= 0) & (scores[:, 0] == 0)) if zeros_say_nothing else ():
+        finite = rows[row][np.isfinite(rows[row])]
+        if not finite.any():
+            codes[row] = -1
+    return codes, scores
+
+
+def popular_scores(seen: UserItemMatrix) -> np.ndarray:
+    """The number of users of each item, float32, shape (items,): how popular it is."""
+    return np.bincount(seen.indices, minlength=seen.n_columns).astype(np.float32)
+
+
+def rows_of(matrix: UserItemMatrix, rows: np.ndarray) -> UserItemMatrix:
+    """Some rows of a matrix, -1 for an empty one; shape (n,)."""
+    lengths = np.where(rows >= 0, matrix.indptr[rows + 1] - matrix.indptr[rows], 0)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    cells = np.arange(indptr[-1]) + np.repeat(matrix.indptr[rows] - indptr[:-1], lengths)
+    return UserItemMatrix(indptr, matrix.indices[cells], matrix.values[cells], matrix.n_columns)

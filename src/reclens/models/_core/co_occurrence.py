@@ -1,0 +1,116 @@
+"""The co-occurrence of items, dense or without its zeros: what linear item-item models are learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from reclens.data.dataset import UserItemMatrix
+from reclens.engine import LocalEngine, Progress, chunk_ranges
+from reclens.memory import require_memory
+from reclens.models._core.co_counts import Pairs, count_pairs
+from reclens.models._core.kernels import gram
+from reclens.models._core.slim_kernels import sparse_gram
+
+__all__ = ["Gram", "co_occurrence", "gram_of"]
+
+_ROWS_A_TASK: Final = 64
+_DENSE: Final = 0.25
+"""Share of pairs of items with a common user from which on dense rows are faster than lists."""
+_SMALLER: Final = "Use a sparse model (item_knn, rp3beta), or a smaller catalogue: leave out items with few users."
+
+
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """The co-occurrence of items: dense, or without its zeros and by place, items in the order of popularity.
+
+    Attributes:
+        order: Item at each place, int32, shape (items,).
+        users: Users of the item at each place, float64, same shape.
+        dense: Users that have both, float32, shape (items, items); (0, 0) where the others hold it.
+        indptr: int64, shape (items + 1,).
+        near: Places of a row, ascending, int32, shape (cells,).
+        common: Users that have both, float32, shape (cells,).
+    """
+
+    order: np.ndarray
+    users: np.ndarray
+    dense: np.ndarray
+    indptr: np.ndarray
+    near: np.ndarray
+    common: np.ndarray
+
+
+def co_occurrence(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, what: str) -> np.ndarray:
+    """How many rows have both of two columns of a matrix of ones; float32, shape (columns, columns).
+
+    Raises:
+        NotEnoughMemoryError: If that is more than there is memory for.
+    """
+    n = matrix.n_columns
+    require_memory(4 * n * n, f"{what}: the dense co-occurrence of {n:,} items in float32", advice=_SMALLER)
+    pairs = count_pairs(matrix.transposed, engine=engine, progress=progress, what=what)
+    return _dense(pairs, engine, progress, what)
+
+
+def gram_of(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, what: str) -> Gram:
+    """How many rows have both of two columns of a matrix of ones, in the smaller and faster form.
+
+    Raises:
+        NotEnoughMemoryError: If that is more than there is memory for.
+    """
+    n = matrix.n_columns
+    pairs = count_pairs(matrix.transposed, engine=engine, progress=progress, what=what)
+    users = np.diff(pairs.indptr).astype(np.float64)
+    share = _share(pairs)
+    if share > _DENSE:
+        require_memory(4 * n * n, f"{what}: the dense co-occurrence of {n:,} items in float32", advice=_SMALLER)
+        none = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
+        return Gram(np.arange(n, dtype=np.int32), users, _dense(pairs, engine, progress, what), *none)
+    cells = int(share * n * n)
+    require_memory(8 * cells, f"{what}: about {cells:,} pairs of items with a common user", advice=_SMALLER)
+    parts = chunk_ranges(n, _ROWS_A_TASK)
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for result in engine.map(lambda part: _rows(pairs, part), parts):
+        found.append(result)
+        progress(f"{what}: co-occurrence", len(found), len(parts))
+    lengths = np.concatenate([each[2] for each in found])
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    near, common = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+    # A part is let go once it is copied: pages of the whole are taken when they are first written.
+    for part in reversed(parts):
+        at = slice(indptr[part.start], indptr[part.stop])
+        near[at], common[at], _ = found.pop()
+    return Gram(pairs.order, users[pairs.order], np.zeros((0, 0), np.float32), indptr, near, common)
+
+
+def _dense(pairs: Pairs, engine: LocalEngine, progress: Progress, what: str) -> np.ndarray:
+    n = len(pairs.order)
+    products = np.empty((n, n), np.float32)
+
+    def task(part: range) -> None:
+        gram(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
+             pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, products)  # fmt: skip
+
+    parts = chunk_ranges(n, 256)
+    for done, _ in enumerate(engine.map(task, parts), 1):
+        progress(f"{what}: co-occurrence", done, len(parts))
+    return products
+
+
+def _rows(pairs: Pairs, part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places, counts and lengths of some rows, without zeros."""
+    size = len(part) * len(pairs.order) + 1  # a cell is written before it is known whether it is kept
+    near, common, lengths = np.empty(size, np.int32), np.empty(size, np.float32), np.empty(len(part), np.int64)
+    cells = sparse_gram(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
+                        pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, near, common, lengths)  # fmt: skip
+    return near[:cells].copy(), common[:cells].copy(), lengths
+
+
+def _share(pairs: Pairs) -> float:
+    """The share of pairs of items with a common user, from up to 256 rows that stand evenly in the order."""
+    n = len(pairs.order)
+    places = range(0, n, max(n // 256, 1))
+    return sum(int(_rows(pairs, range(at, at + 1))[2][0]) for at in places) / (len(places) * n)

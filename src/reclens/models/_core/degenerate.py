@@ -1,0 +1,209 @@
+"""Fits that are of no use, or of less than they seem: what is looked at, the limits, and how it is said."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, get_args
+
+import numpy as np
+
+from reclens.data.dataset import UserItemMatrix
+from reclens.errors import DataError
+
+if TYPE_CHECKING:
+    from reclens.models._core.block import Block
+    from reclens.schema import Recommendations, Vocabulary
+
+__all__ = [
+    "Checkable",
+    "FitCode",
+    "FitProblem",
+    "FitWarning",
+    "check_fit",
+    "on_card",
+    "problems_in_words",
+    "read_problems",
+    "say",
+    "short_lists",
+    "short_of",
+    "vanishing",
+]
+
+FitCode = Literal["vanishing_factors", "not_converged", "short_lists"]
+"""What is wrong with a fit.
+
+``vanishing_factors``: the vectors of users and items have shrunk to nothing, or to one direction, the same for all.
+``not_converged``: the iterations ended before the solution was reached. ``short_lists``: many users have fewer items
+with a score than were asked for. That a model does not beat popular on a validation part is a caution of a search:
+:mod:`reclens.tuning.warnings`.
+"""
+
+_FAINT: Final = 0.01
+"""Where the vectors put less than this on what users have, on average, they have vanished: the target is 1."""
+_DEAD: Final = 0.01
+"""A direction of the vectors with less than this share of the weight of the first one is dead."""
+_MANY_SHORT: Final = 0.05
+"""A larger share of short lists is a problem."""
+_FEWEST: Final = 20
+"""The lists of fewer users say nothing of the fit."""
+_SAMPLE: Final = 10_000
+"""Interactions that vectors are looked at by."""
+_USERS: Final = 200
+"""Users whose lists are looked at after a fit …"""
+_LENGTH: Final = 10
+"""… and the length of those lists."""
+
+
+class FitWarning(UserWarning):
+    """A fit is of no use, or of less than it seems; ``model.problems_`` and ``card["problems"]`` have the codes."""
+
+
+@dataclass(frozen=True)
+class FitProblem:
+    """Something that is wrong with a fit.
+
+    Attributes:
+        code: What it is.
+        value: What was measured. ``vanishing_factors``: the mean score that the vectors give to what users have.
+            ``not_converged``: see the model. ``short_lists``: the share of the users.
+        limit: The value that would still have been in order.
+        n: How many are affected, or are left: directions that are alive, items that are not settled, users with a short
+            list.
+        of: Out of how many.
+    """
+
+    code: FitCode
+    value: float
+    limit: float
+    n: int
+    of: int
+
+
+def vanishing(users: np.ndarray, items: np.ndarray, seen: UserItemMatrix) -> list[FitProblem]:
+    """Whether the vectors of a factor model have vanished.
+
+    Args:
+        users: Vectors of the training users, shape (users, d).
+        items: Vectors of the items, shape (items, d).
+        seen: The training data.
+    """
+    places = np.unique(np.linspace(0, len(seen.indices) - 1, _SAMPLE).astype(np.int64))
+    rows = np.searchsorted(seen.indptr, places, side="right") - 1
+    score = float(np.einsum("nd,nd->n", users[rows], items[seen.indices[places]], dtype=np.float64).mean())
+    # The singular values of U Vᵀ are those of a small matrix.
+    left, right = (np.linalg.cholesky(_gram(vectors)) for vectors in (users, items))
+    weights = np.linalg.svd(left.T @ right, compute_uv=False)
+    alive = 0 if score < _FAINT else int((weights > _DEAD * weights[0]).sum())
+    if alive < min(2, users.shape[1], len(users), len(items)):
+        return [FitProblem("vanishing_factors", score, _FAINT, alive, users.shape[1])]
+    return []
+
+
+def _gram(vectors: np.ndarray) -> np.ndarray:
+    """VᵀV in float64, with a trace of the identity, so that it has a root where directions are missing."""
+    wide = vectors.astype(np.float64)
+    gram = wide.T @ wide
+    return gram + 1e-12 * max(np.trace(gram), 1e-300) * np.eye(len(gram))
+
+
+def short_lists(lengths: np.ndarray, room: np.ndarray, k: int) -> list[FitProblem]:
+    """Whether many lists are shorter than they could be.
+
+    Args:
+        lengths: Items that each user was given by the model, shape (users,).
+        room: Items that might have been shown to her, shape (users,).
+        k: Items asked for.
+    """
+    able = room >= k
+    n, of = int((lengths[able] < k).sum()), int(able.sum())
+    return [FitProblem("short_lists", n / of, _MANY_SHORT, n, of)] if of >= _FEWEST and n / of > _MANY_SHORT else []
+
+
+def short_of(groups: Sequence[tuple[np.ndarray, Block]], items: np.ndarray, k: int) -> list[FitProblem]:
+    """Whether many lists of a request are shorter than they could be.
+
+    Args:
+        groups: Places of users among those asked for, and their blocks.
+        items: Item codes of the lists before they are filled up, shape (users, width); -1 where there is none.
+        k: Items asked for.
+    """
+    lengths = [(items[at] >= 0).sum(axis=1) for at, _ in groups]
+    rooms = [block.seen.n_columns - (block.lengths() if block.exclude_seen else 0 * at) for at, block in groups]
+    return short_lists(np.concatenate(lengths), np.concatenate(rooms), k)
+
+
+def on_card(fit: Sequence[FitProblem], lists: Sequence[FitProblem]) -> list[dict[str, Any]]:
+    """What the card of some lists says: the problems of the fit, but of short lists those of these lists."""
+    return [asdict(each) for each in (*(each for each in fit if each.code != "short_lists"), *lists)]
+
+
+class Checkable(Protocol):
+    """What a fit is checked by."""
+
+    floor: ClassVar[float]
+    users_: Vocabulary
+
+    def _problems(self) -> Iterable[FitProblem]: ...
+
+    def recommend(self, users: Any, *, k: int, threads: int | None) -> Recommendations:
+        """The k best items of each user."""
+        ...
+
+
+def check_fit(model: Checkable, *, threads: int | None) -> list[FitProblem]:
+    """What is wrong with a fit, as far as the training data tells."""
+    found = list(model._problems())
+    if np.isfinite(model.floor) and not getattr(model, "explicit", False):  # those are for predicted ratings
+        some = model.users_.ids.gather_every(-(-len(model.users_) // _USERS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)
+            card = model.recommend(some, k=_LENGTH, threads=threads).card
+        found += [FitProblem(**each) for each in card.get("problems", ()) if each["code"] == "short_lists"]
+    return found
+
+
+def read_problems(found: Any) -> tuple[FitProblem, ...]:
+    """The problems of a kept model.
+
+    Raises:
+        DataError: If they are not what :class:`FitProblem` says.
+    """
+    kinds = {"code": str, "value": (int, float), "limit": (int, float), "n": int, "of": int}
+    for each in found if isinstance(found, list) else [found]:
+        whole = isinstance(each, dict) and each.keys() == kinds.keys()
+        if not whole or each["code"] not in get_args(FitCode) or not all(
+            isinstance(each[name], kind) and not isinstance(each[name], bool) for name, kind in kinds.items()
+        ):  # fmt: skip
+            raise DataError(f"a problem of the fit is {each!r:.80}, expected {', '.join(kinds)}")
+    return tuple(FitProblem(**each) for each in found)
+
+
+def say(name: str, problems: Sequence[FitProblem], *, stacklevel: int) -> None:
+    """Warn of the problems of a fit, or of the lists of a model.
+
+    Warns:
+        FitWarning: For each of them.
+    """
+    for line in problems_in_words(name, [asdict(each) for each in problems]):
+        warnings.warn(line, FitWarning, stacklevel=stacklevel + 1)
+
+
+def problems_in_words(name: str, problems: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each problem of a card.
+
+    Args:
+        name: Name of the model.
+        problems: As on the card: the fields of :class:`FitProblem`.
+    """
+    said: dict[FitCode, str] = {
+        "vanishing_factors": "{n} of {of} factors are alive, and the mean score of what users have is {value:.2g}: the "
+        "penalty outweighs the data, and all users get the same list. Lower l2, or leave it to the rule of the model; "
+        "bpr may need more epochs",
+        "not_converged": "not converged ({n:,} of {of:,}; {value:.2g}, expected at most {limit:.2g}). Give it more "
+        "iterations",
+        "short_lists": "{n:,} of {of:,} users ({value:.1%}) have a list shorter than asked for, because too few items "
+        "have a score. Lower the penalty or raise neighbors, or fill lists up by a fusion with popular",
+    }
+    return [f"{name}: {said[each['code']].format(**each)}" for each in problems]

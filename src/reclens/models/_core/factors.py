@@ -1,0 +1,153 @@
+"""What models of users and items as vectors share: scores are dot products, the best are picked in blocks."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from reclens.errors import UsageError
+from reclens.memory import require_memory
+from reclens.models._core.block import Block, top_of_scores
+from reclens.models._core.dot_kernels import dot_pairs, dot_rows
+from reclens.models._core.recommender import Recommender
+
+__all__ = ["MOST_PASSES", "FactorModel", "check_whole", "require_factors"]
+
+MOST_PASSES: Final = 10_000
+"""Most epochs or iterations that a fit takes: 50 times as many as any default or search space has."""
+
+_FEW: Final = 8
+"""Users up to which products are taken one by one: a request is not held up by what pays off for many."""
+_MORE: Final = 16
+"""Items that are looked at beyond the list."""
+_ROUNDING: Final = 2.0**-24
+
+
+@dataclass(kw_only=True)
+class FactorModel(Recommender):
+    """A recommender whose score is the dot product of a vector of the user and a vector of the item.
+
+    ``_fit`` leaves ``item_factors_``, float32, shape (items, d); ``_vectors`` gives the same of users.
+    """
+
+    relates_items: ClassVar[bool] = True
+
+    item_factors_ = np.empty((0, 0), np.float32)
+
+    @abstractmethod
+    def _vectors(self, block: Block) -> np.ndarray:
+        """The vectors of a block of users: float32, shape (n, d)."""
+
+    def _item_vectors(self) -> np.ndarray:
+        """The vectors that say what an item is: float32, shape (items, d)."""
+        return self.item_factors_
+
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        directions = self._kept("directions", self.item_factors_, lambda _: _of_length_one(self._item_vectors()))
+        return directions[items] @ directions.T
+
+    def _scores(self, block: Block) -> np.ndarray:
+        return self._products(self._vectors(block))
+
+    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        vectors = self._vectors(block)
+        if len(vectors) <= _FEW:
+            return top_of_scores(self._products(vectors), block, self.floor)
+        # BLAS is several times as fast, and off by rounding: it brings a few more than are wanted, and their products
+        # are then taken exactly as above. The scores are gone when the best are picked: one room for all blocks.
+        wide = replace(block, k=min(block.k + _MORE, len(self.items_)))
+        rows = np.matmul(vectors, self.item_factors_.T, out=_room(len(vectors), len(self.items_)))
+        codes, rough = top_of_scores(rows, wide, self.floor)
+        scores = np.full(codes.shape, -np.inf, np.float32)
+        dot_pairs(vectors, self.item_factors_, codes, scores)
+        whole = codes[:, -1] >= 0
+        last = np.where(whole, rough[:, -1], np.float32(0))  # where a list is short, nothing was written
+        order = np.lexsort((codes, -scores), axis=1)[:, : block.k]
+        codes, scores = (np.take_along_axis(each, order, axis=1) for each in (codes, scores))
+        # An item that BLAS left out may belong in the list only if its score is near that of the last one it brought.
+        reach = 2 * vectors.shape[1] * _ROUNDING * np.linalg.norm(vectors, axis=1) * self._longest
+        unsure = whole & (wide.k < len(self.items_)) & (last + reach >= scores[:, -1])
+        if unsure.any():
+            some = block.take(unsure)
+            codes[unsure], scores[unsure] = top_of_scores(self._products(vectors[unsure]), some, self.floor)
+        return codes, scores
+
+    def _products(self, vectors: np.ndarray) -> np.ndarray:
+        """The products of vectors with those of all items, the same to the last bit for one vector and for many."""
+        rows = np.empty((len(vectors), len(self.items_)), np.float32)
+        dot_rows(np.ascontiguousarray(vectors), self._columns, rows)
+        return rows
+
+    @property
+    def _columns(self) -> np.ndarray:
+        return self._kept("columns", self.item_factors_, lambda table: np.ascontiguousarray(table.T))
+
+    @property
+    def _longest(self) -> float:
+        """The length of the longest item vector."""
+        return self._kept("longest", self.item_factors_, lambda table: float(np.linalg.norm(table, axis=1).max()))
+
+    def _block_size(self) -> int:
+        """Enough users for BLAS to be near its best, and no more than 96 MB of scores for each thread."""
+        return int(np.clip(24_000_000 // max(len(self.items_), 1), 64, 768))
+
+
+def _of_length_one(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+
+
+_rooms = threading.local()
+
+
+def _room(rows: int, columns: int) -> np.ndarray:
+    """Room to work in for this thread, float32, at least so many rows; what was in it is lost."""
+    size = rows * columns
+    if getattr(_rooms, "values", np.empty(0)).size < size:
+        _rooms.values = np.empty(size, np.float32)
+    return _rooms.values[:size].reshape(rows, columns)
+
+
+def require_factors(name: str, factors: int, *, users: int, items: int, width: int = 8) -> None:
+    """Refuse vectors of users and items that memory does not hold.
+
+    Args:
+        name: The model.
+        factors: Length of the vectors.
+        users: How many users there are.
+        items: How many items there are.
+        width: Bytes of each number while the model is fitted: 8 are two copies in float32.
+
+    Raises:
+        NotEnoughMemoryError: If there is not enough.
+    """
+    require_memory(width * factors * (users + items), f"{name} with {factors:,} factors of {users:,} users and "
+                   f"{items:,} items", advice="Use fewer factors: 16 to 256 are usual.")  # fmt: skip
+
+
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse a hyper-parameter that is no whole number, or out of range.
+
+    Args:
+        name: The hyper-parameter.
+        value: What was given.
+        least: The smallest value allowed.
+        most: The largest value allowed; None where memory is the limit, see :func:`require_factors`.
+
+    Raises:
+        UsageError: With the name, the value and what is allowed.
+
+    Example:
+        >>> check_whole("epochs", 10**9, 1, MOST_PASSES)
+        Traceback (most recent call last):
+        reclens.errors.UsageError: epochs is 1,000,000,000, expected a whole number, 1 to 10,000.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        seen = f"{value:,}" if whole else repr(value)
+        allowed = f"{least} or more" if most is None else f"{least} to {most:,}"
+        raise UsageError(f"{name} is {seen}, expected a whole number, {allowed}.")

@@ -1,0 +1,179 @@
+"""The compiled loops of the recommenders: sparse products, neighbours and the k best."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.kernels import kernel
+from reclens.models._core.co_counts import common_of_row, products_of_row
+from reclens.models._core.topk import top_of_row
+
+__all__ = [
+    "COSINE", "DOT", "JACCARD", "gram", "neighbours", "neighbours_of_counts",
+    "product_rows", "sum_rows", "top_of_dense", "top_of_product",
+]  # fmt: skip
+
+COSINE: Final = 0
+JACCARD: Final = 1
+DOT: Final = 2
+
+
+@kernel(
+    "void(int64, int64, int32[::1], int64[::1], int32[::1], float32[::1], int64[::1], int32[::1], float32[::1], "
+    "int64[::1], int32[::1], int32[:,::1], int64, float64[::1], int64, float64, int32[:,::1], float32[:,::1], "
+    "int64[::1])"
+)
+def neighbours(
+    first: Any, stop: Any, order: Any, indptr: Any, indices: Any, values: Any, ends: Any, places: Any, cells: Any,
+    tail_ends: Any, tail: Any, counts: Any, head: Any, sizes: Any, kind: Any, shrinkage: Any, codes: Any, scores: Any,
+    lengths: Any,
+) -> None:  # fmt: skip
+    """The most similar rows of the rows at places ``first`` to ``stop`` of a sparse matrix, itself left out.
+
+    The arguments from ``order`` to ``head`` are those of :class:`reclens.models._core.co_counts.Pairs`; ``sizes`` are
+    the norms (cosine) or counts (Jaccard) of the rows by place, in float64. Only positive similarities count.
+    """
+    n = len(order)
+    row, line, keys = np.empty(n, np.float32), np.empty(n, np.uint16), np.empty(n, np.int64)
+    for place in range(first, stop):
+        if len(cells):
+            products_of_row(order[place], indptr, indices, values, ends, places, cells, row)
+        else:
+            common_of_row(
+                place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row
+            )  # fmt: skip
+        row[place] = 0
+        # Rows of zeros give NaN, which is never among the best: a test would keep the loop out of vector registers.
+        size = sizes[place]
+        if kind == COSINE:
+            for j in range(n):
+                row[j] = np.float32(row[j] / (size * sizes[j] + shrinkage))
+        elif kind == JACCARD:
+            for j in range(n):
+                row[j] = np.float32(row[j] / (size + sizes[j] - row[j] + shrinkage))
+        i = order[place]
+        lengths[i] = top_of_row(row, order, np.float32(0), scores[i], codes[i], keys)
+
+
+@kernel(
+    "void(int64, int64, int64[::1], int32[::1], float32[::1], float64[::1], int64, float64, int32[:,::1], "
+    "float32[:,::1], int64[::1])"
+)
+def neighbours_of_counts(
+    first: Any, stop: Any, indptr: Any, indices: Any, counts: Any, sizes: Any, kind: Any, shrinkage: Any, codes: Any,
+    scores: Any, lengths: Any,
+) -> None:  # fmt: skip
+    """The same as :func:`neighbours` of a matrix of ones, from the products that it would find, by row."""
+    for i in range(first, stop):
+        begin, end = indptr[i], indptr[i + 1]
+        row, keys = np.zeros(end - begin, np.float32), np.empty(end - begin, np.int64)
+        for p in range(begin, end):
+            j, common = indices[p], counts[p]
+            if j == i:
+                continue
+            if kind == COSINE:
+                row[p - begin] = np.float32(common / (sizes[i] * sizes[j] + shrinkage))
+            elif kind == JACCARD:
+                row[p - begin] = np.float32(common / (sizes[i] + sizes[j] - common + shrinkage))
+            else:
+                row[p - begin] = common
+        lengths[i] = top_of_row(row, indices[begin:end], np.float32(0), scores[i], codes[i], keys)
+
+
+@kernel(
+    "void(int64[::1], int64[::1], int32[::1], float32[::1], int64[::1], int64[::1], int32[::1], float32[::1], "
+    "int64[::1], int32[::1], boolean, float32, int32[::1], int32[:,::1], float32[:,::1])"
+)
+def top_of_product(
+    users: Any, indptr: Any, indices: Any, values: Any, begins: Any, ends: Any, other: Any, weights: Any,
+    seen_indptr: Any, seen: Any, exclude: Any, floor: Any, order: Any, codes: Any, scores: Any,
+) -> None:  # fmt: skip
+    """The best items of users by the product of two sparse matrices: her row, and the rows ``begins:ends`` of another.
+
+    ``other`` holds places in ``order``, a permutation of the items. Items without any contribution have a score of 0;
+    only scores above ``floor`` count.
+    """
+    n_items = len(order)
+    row, keys, places = np.empty(n_items, np.float32), np.empty(n_items, np.int64), np.empty(n_items, np.int32)
+    for place in range(n_items):
+        places[order[place]] = place
+    for at in range(len(users)):
+        user = users[at]
+        for item in range(n_items):
+            row[item] = 0
+        for p in range(indptr[user], indptr[user + 1]):
+            value, line = values[p], indices[p]
+            for q in range(begins[line], ends[line]):
+                # An unsigned index needs no test for a negative one.
+                row[np.uint32(other[q])] += value * weights[q]
+        if exclude:
+            for p in range(seen_indptr[user], seen_indptr[user + 1]):
+                row[places[seen[p]]] = -np.inf
+        found = top_of_row(row, order, floor, scores[at], codes[at], keys)
+        for rank in range(found, codes.shape[1]):
+            codes[at, rank] = -1
+
+
+@kernel(
+    "void(int64[::1], int64[::1], int32[::1], float32[::1], int64[::1], int64[::1], int32[::1], float32[::1], "
+    "float32[:,::1])"
+)
+def product_rows(
+    users: Any, indptr: Any, indices: Any, values: Any, begins: Any, ends: Any, other: Any, weights: Any, out: Any
+) -> None:
+    """Dense rows of the product of two sparse matrices, for some users: added to ``out``."""
+    for at in range(len(users)):
+        user = users[at]
+        for p in range(indptr[user], indptr[user + 1]):
+            value, line = values[p], indices[p]
+            for q in range(begins[line], ends[line]):
+                out[at, np.uint32(other[q])] += value * weights[q]
+
+
+@kernel("void(int64[::1], float32[:,::1], int64[::1], int32[::1], boolean, float32, int32[:,::1], float32[:,::1])")
+def top_of_dense(
+    users: Any, rows: Any, seen_indptr: Any, seen: Any, exclude: Any, floor: Any, codes: Any, scores: Any
+) -> None:
+    """The best items of users by dense scores, which are overwritten where an item was seen; -1 fills up."""
+    n_items = rows.shape[1]
+    keys, names = np.empty(n_items, np.int64), np.empty(n_items, np.int32)
+    for item in range(n_items):
+        names[item] = item
+    for at in range(len(users)):
+        user = users[at]
+        if exclude and user >= 0:
+            for p in range(seen_indptr[user], seen_indptr[user + 1]):
+                rows[at, seen[p]] = -np.inf
+        found = top_of_row(rows[at], names, floor, scores[at], codes[at], keys)
+        for rank in range(found, codes.shape[1]):
+            codes[at, rank] = -1
+
+
+@kernel(
+    "void(int64, int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], "
+    "int32[:,::1], int64, float32[:,::1])"
+)
+def gram(
+    first: Any, stop: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, tail_ends: Any, tail: Any,
+    counts: Any, head: Any, out: Any,
+) -> None:  # fmt: skip
+    """The Gram matrix of a matrix of ones, dense: the rows at places ``first`` to ``stop``, see ``Pairs``."""
+    line, row = np.empty(len(order), np.uint16), np.empty(len(order), np.float32)
+    for place in range(first, stop):
+        common_of_row(place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row)
+        target = out[order[place]]
+        for j in range(len(order)):
+            target[order[j]] = row[j]
+
+
+@kernel("void(int64[::1], int64[::1], int32[::1], float32[:,::1], float32[:,::1])")
+def sum_rows(users: Any, indptr: Any, indices: Any, table: Any, out: Any) -> None:
+    """The sum of the rows of a dense table over the items of each user."""
+    for at in range(len(users)):
+        user = users[at]
+        for p in range(indptr[user], indptr[user + 1]):
+            line = indices[p]
+            for j in range(table.shape[1]):
+                out[at, j] += table[line, j]

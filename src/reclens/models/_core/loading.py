@@ -1,0 +1,44 @@
+"""Reading a kept model without knowing its class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reclens.data.kept import Kept, reading
+from reclens.errors import DataError
+from reclens.models._core.saving import load_model
+
+if TYPE_CHECKING:
+    from reclens.models._core.recommender import Recommender
+
+__all__ = ["load_any_model"]
+
+
+_FIX = "Fit the model again and save it."
+
+
+def load_any_model(folder: str | Path) -> Recommender:
+    """Read a model that was saved, whichever of RecLens' recommenders it is; nothing in the folder is executed.
+
+    A recommender of your own is read by its class, ``MyModel.load(folder)``, and a pipeline by ``Pipeline.load``.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The fitted model.
+
+    Raises:
+        DataError: If the folder does not hold a whole model of RecLens.
+    """
+    from reclens.models import get, names
+
+    place = Path(folder)
+    with reading(place, "model", fix=_FIX):
+        if (place / "pipeline.json").is_file():
+            raise DataError("it holds a pipeline: read it with Pipeline.load(folder)")
+        name = Kept.open(place).json("header.json")["model"]
+        if name not in names():
+            raise DataError(f"it holds a '{name}', which is none of RecLens: read it with the load of its own class")
+    return load_model(get(name), place)

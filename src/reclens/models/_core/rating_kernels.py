@@ -1,0 +1,122 @@
+"""The compiled loops of explicit kNN: similarities of ratings, and weighted averages over the nearest raters."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from reclens.kernels import kernel
+from reclens.models._core.topk import top_of_row
+
+__all__ = ["COMMON_COSINE", "COSINE", "MSD", "PEARSON", "predict_groups", "rating_neighbours"]
+
+COSINE: Final = 0
+COMMON_COSINE: Final = 1
+PEARSON: Final = 2
+MSD: Final = 3
+
+_N: Final = 0
+_XY: Final = 1
+_X: Final = 2
+_Y: Final = 3
+_XX: Final = 4
+_YY: Final = 5
+
+
+@kernel(
+    "void(int64, int64, int64[::1], int32[::1], float64[::1], int64[::1], int32[::1], float64[::1], float64[:,::1])"
+)
+def _sum_common(
+    row: Any, kind: Any, indptr: Any, indices: Any, values: Any, ends: Any, rows: Any, cells: Any, sums: Any
+) -> None:
+    """Sums over the columns that a row shares with each other row: count, Σxy, Σx, Σy, Σx², Σy²."""
+    sums[:] = 0
+    for p in range(indptr[row], indptr[row + 1]):
+        x, column = values[p], indices[p]
+        for q in range(ends[column], ends[column + 1]):
+            other, y = sums[rows[q]], cells[q]
+            other[_N] += 1
+            other[_XY] += x * y
+            if kind != COSINE:
+                other[_X] += x
+                other[_Y] += y
+                other[_XX] += x * x
+                other[_YY] += y * y
+
+
+@kernel("float64(int64, float64[::1], float64, float64, float64, int64)")
+def _similarity(kind: Any, common: Any, norm: Any, other_norm: Any, shrinkage: Any, min_support: Any) -> Any:
+    """The similarity of two rows from their sums over common columns; NaN where it is not defined."""
+    n = common[_N]
+    if n < min_support or n == 0:
+        return np.nan
+    if kind == COSINE:
+        return common[_XY] / (norm * other_norm + shrinkage)
+    if kind == COMMON_COSINE:
+        return common[_XY] / (np.sqrt(common[_XX] * common[_YY]) + shrinkage)
+    if kind == PEARSON:
+        spread = (n * common[_XX] - common[_X] ** 2) * (n * common[_YY] - common[_Y] ** 2)
+        # Equal ratings have no correlation; rounding may leave them a spread below 0.
+        return (n * common[_XY] - common[_X] * common[_Y]) / (np.sqrt(spread) + n * shrinkage) if spread > 0 else np.nan
+    return 1 / ((common[_XX] + common[_YY] - 2 * common[_XY]) / n + 1 + shrinkage / n)
+
+
+@kernel(
+    "void(int64, int64, int64, float64, int64, float64, int64[::1], int32[::1], float64[::1], int64[::1], int32[::1], "
+    "float64[::1], float64[::1], int32[:,::1], float32[:,::1], int64[::1])"
+)
+def rating_neighbours(
+    first: Any, stop: Any, kind: Any, shrinkage: Any, min_support: Any, floor: Any, indptr: Any, indices: Any,
+    values: Any, ends: Any, rows: Any, cells: Any, norms: Any, codes: Any, weights: Any, lengths: Any,
+) -> None:  # fmt: skip
+    """The most similar rows of rows ``first`` to ``stop``, itself left out; only similarities above ``floor`` count."""
+    n = len(norms)
+    sums = np.empty((n, 6), np.float64)
+    row, keys, names = np.empty(n, np.float32), np.empty(n, np.int64), np.arange(n).astype(np.int32)
+    for target in range(first, stop):
+        _sum_common(target, kind, indptr, indices, values, ends, rows, cells, sums)
+        for other in range(n):
+            row[other] = _similarity(kind, sums[other], norms[target], norms[other], shrinkage, min_support)
+        row[target] = np.nan
+        lengths[target] = top_of_row(row, names, np.float32(floor), weights[target], codes[target], keys)
+
+
+@kernel(
+    "void(int64, int64, int64[::1], int64[::1], int32[::1], int64, float64, int64, float64, int64, int64[::1], "
+    "int32[::1], float64[::1], int64[::1], int32[::1], float64[::1], float64[::1], float64[::1], float64[::1], "
+    "int32[::1])"
+)
+def predict_groups(
+    first: Any, stop: Any, targets: Any, begins: Any, columns: Any, kind: Any, shrinkage: Any, min_support: Any,
+    floor: Any, neighbors: Any, indptr: Any, indices: Any, values: Any, ends: Any, rows: Any, cells: Any,
+    deviations: Any, norms: Any, found: Any, counts: Any,
+) -> None:  # fmt: skip
+    """Σ s·d ÷ Σ|s| over the nearest rows that have the column, for the questions about each target row.
+
+    ``targets[g]`` asks about ``columns[begins[g]:begins[g + 1]]``; ``deviations`` are the d of ``rows``. Of equal
+    similarities the smaller row comes first. Where no row has a similarity above ``floor`` the answer is NaN.
+    """
+    n = len(norms)
+    sums = np.empty((n, 6), np.float64)
+    near, parts = np.empty(n, np.float64), np.empty(n, np.float64)
+    for group in range(first, stop):
+        target = targets[group]
+        _sum_common(target, kind, indptr, indices, values, ends, rows, cells, sums)
+        for at in range(begins[group], begins[group + 1]):
+            column, m = columns[at], 0
+            for q in range(ends[column], ends[column + 1]):
+                other = rows[q]
+                if other != target:
+                    s = _similarity(kind, sums[other], norms[target], norms[other], shrinkage, min_support)
+                    if s > floor:
+                        near[m], parts[m] = s, deviations[q]
+                        m += 1
+            order = np.argsort(-near[:m], kind="mergesort")
+            top = min(m, neighbors)
+            total, weight = 0.0, 0.0
+            for place in range(top):
+                total += near[order[place]] * parts[order[place]]
+                weight += abs(near[order[place]])
+            counts[at] = top
+            found[at] = total / weight if weight > 0 else np.nan

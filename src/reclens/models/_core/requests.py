@@ -1,0 +1,232 @@
+"""What comes with a request: who is asked for, what they did since the fit, and which items may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import UserItemMatrix
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.models._core.block import encode_where_possible, rows_of
+from reclens.schema import ITEM, USER, Vocabulary, fingerprint
+
+__all__ = ["COLD_USERS", "HISTORY_MODES", "ColdUsers", "Histories", "HistoryMode", "Items", "Limits", "asked_users",
+           "check_choice"]  # fmt: skip
+
+ColdUsers = Literal["popular", "none"]
+HistoryMode = Literal["add", "replace"]
+Items = pl.DataFrame | pl.Series | Iterable[Any]
+"""Items for everybody, as ids, or for each user, as a frame ``user_id, item_id``."""
+
+COLD_USERS: Final = ("popular", "none")
+HISTORY_MODES: Final = ("add", "replace")
+
+
+def check_choice(what: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise UnknownNameError unless an argument is one of its values."""
+    if value not in known:
+        raise UnknownNameError(f"value of {what}", str(value), known)
+
+
+def asked_users(users: pl.Series | Iterable[Any] | None, default: pl.Series) -> pl.Series:
+    """The users asked for, each once, in the order in which they were asked for.
+
+    Raises:
+        UsageError: If one of them is null.
+    """
+    if users is None:
+        return default.alias(USER)
+    asked = users if isinstance(users, pl.Series) else pl.Series(USER, list(users))
+    if asked.null_count():
+        raise UsageError(f"{asked.null_count():,} of the users asked for are null. Drop them first.")
+    if not len(asked):
+        return default.clear().alias(USER)
+    return asked.alias(USER) if len(asked) == 1 else asked.alias(USER).unique(maintain_order=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Histories that came with a request.
+
+    Attributes:
+        users: Those who have rows in it.
+        matrix: What counts for each of them, by the items of the model: one row a user.
+        trained: Code of each user in the training data, -1 for one who came later; int64, shape (users,).
+        changed: Whether the row says more than the training data; bool, shape (users,).
+        unknown: Rows of the history about items that the model does not know.
+        mode: ``add`` or ``replace``.
+    """
+
+    users: Vocabulary
+    matrix: UserItemMatrix
+    trained: np.ndarray
+    changed: np.ndarray
+    unknown: int
+    mode: HistoryMode
+
+    @classmethod
+    def of(
+        cls, history: pl.DataFrame, *, users: Vocabulary, items: Vocabulary, seen: UserItemMatrix, mode: HistoryMode
+    ) -> Histories:
+        """Read a history against what a model was fitted on.
+
+        Args:
+            history: ``user_id, item_id``.
+            users: Users of the training data.
+            items: The catalogue.
+            seen: The training data.
+            mode: Whether the rows add to the training data of a known user, or stand in its place.
+
+        Raises:
+            DataError: If a column is absent, or ids are of another kind than those of the model.
+        """
+        absent = [column for column in (USER, ITEM) if column not in history.columns]
+        if absent:
+            raise DataError(f"the history lacks {', '.join(absent)}", source="history", fix="Rename its columns.")
+        own = Vocabulary(history[USER])
+        rows, columns = own.encode(history[USER]), items.encode(history[ITEM])
+        known, width = columns >= 0, max(len(items), 1)
+        cells = np.unique(rows[known].astype(np.int64) * width + columns[known])
+        trained = encode_where_possible(users, own.ids).astype(np.int64)
+        changed = np.ones(len(own), bool)
+        if mode == "add":
+            before = rows_of(seen, trained)
+            lengths = np.diff(before.indptr)
+            before = np.repeat(np.arange(len(own)), lengths) * width + before.indices
+            cells = np.union1d(before, cells)
+            changed = (np.bincount(cells // width, minlength=len(own)) > lengths) | (trained < 0)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(cells // width, minlength=len(own)))]).astype(np.int64)
+        matrix = UserItemMatrix(indptr, (cells % width).astype(np.int32), np.ones(len(cells), np.float32), len(items))
+        return cls(own, matrix, trained, changed, int((~known).sum()), mode)
+
+    def places(self, users: pl.Series, trained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where each user is served from.
+
+        Args:
+            users: The users asked for.
+            trained: Their codes in the training data.
+
+        Returns:
+            The row in :attr:`matrix`, -1 for who is served from the training data; and the row in the training data,
+            -1 for who is not.
+        """
+        rows = encode_where_possible(self.users, users).astype(np.int64)
+        rows[(rows >= 0) & ~self.changed[rows]] = -1
+        nothing = -np.ones_like(trained)
+        return rows, np.where(rows >= 0, nothing, trained if self.mode == "add" else nothing)
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """Which items may be shown.
+
+    Attributes:
+        shown: Whether each item may be shown to anybody; bool, shape (items,). None: all of them.
+        only: The items that each user may be shown, one row a user; None: all of them.
+        barred: The items that each user may not be shown; None: none.
+        card: What the card of the lists says of it.
+        rules: Rule, count and detail, for the card.
+    """
+
+    shown: np.ndarray | None
+    only: UserItemMatrix | None
+    barred: UserItemMatrix | None
+    card: dict[str, Any]
+    rules: list[tuple[str, int, str]]
+
+    @classmethod
+    def of(cls, users: pl.Series, items: Vocabulary, *, exclude: Items | None, candidates: Items | None) -> Limits:
+        """Read what is to be left out, and what alone may be shown.
+
+        Raises:
+            DataError: If a frame lacks a column, or no candidate is known.
+        """
+        shown, only, barred = None, None, None
+        card: dict[str, Any] = {"candidates": {"n": len(items)}}
+        rules: list[tuple[str, int, str]] = []
+        if candidates is not None:
+            ids, codes, owners = _read(candidates, "candidates", users, items)
+            unknown = int((codes < 0).sum())
+            if len(codes) and unknown == len(codes):
+                examples = ", ".join(map(str, ids.head(3)))
+                raise DataError(
+                    f"none of the {len(codes):,} candidates is known to the model, such as {examples}",
+                    source="candidates", fix=f"Its items are like {', '.join(map(str, items.ids.head(3)))}.",
+                )  # fmt: skip
+            rules.append(("candidates that the model does not know", unknown, "left out"))
+            card["candidates"] = {"n": len(np.unique(codes[codes >= 0])), "hash": _hash(candidates, ids)}
+            if owners is None:
+                shown = np.zeros(len(items), bool)
+                shown[codes[codes >= 0]] = True
+            else:
+                only = _rows(owners, codes, len(users), len(items))
+                without = int((np.diff(only.indptr) == 0).sum())
+                rules.append(("users without a known candidate", without, "no list"))
+        if exclude is not None:
+            ids, codes, owners = _read(exclude, "exclude", users, items)
+            card["exclude"] = {"n": len(np.unique(codes[codes >= 0])), "hash": _hash(exclude, ids)}
+            rules.append(("excluded items that the model does not know", int((codes < 0).sum()), "not there anyway"))
+            if owners is None:
+                shown = np.ones(len(items), bool) if shown is None else shown
+                shown[codes[codes >= 0]] = False
+            else:
+                barred = _rows(owners, codes, len(users), len(items))
+        return cls(shown, only, barred, card, rules)
+
+    def __bool__(self) -> bool:
+        return self.shown is not None or self.only is not None or self.barred is not None
+
+    def apply(self, rows: np.ndarray, users: np.ndarray) -> None:
+        """Take the score of what may not be shown away from dense scores.
+
+        Args:
+            rows: float32, shape (n, items); changed.
+            users: The place of each row among the users of the request, shape (n,).
+        """
+        if self.shown is not None:
+            rows[:, ~self.shown] = -np.inf
+        for row, user in enumerate(users):
+            if self.barred is not None:
+                rows[row, self.barred.indices[self.barred.indptr[user] : self.barred.indptr[user + 1]]] = -np.inf
+            if self.only is not None:
+                mine = self.only.indices[self.only.indptr[user] : self.only.indptr[user + 1]]
+                kept = rows[row, mine].copy()
+                rows[row] = -np.inf
+                rows[row, mine] = kept
+
+
+def _read(
+    given: Items, what: str, users: pl.Series, items: Vocabulary
+) -> tuple[pl.Series, np.ndarray, np.ndarray | None]:
+    """The ids of items, their codes, and the place of each row's user, None where they are for everybody."""
+    if not isinstance(given, pl.DataFrame):
+        ids = given if isinstance(given, pl.Series) else pl.Series(ITEM, list(given))
+        return ids, items.encode(ids), None
+    if ITEM not in given.columns:
+        raise DataError(f"'{what}' lacks {ITEM}", source=what, fix="Rename its columns.")
+    if USER not in given.columns:
+        return given[ITEM], items.encode(given[ITEM]), None
+    distinct = Vocabulary(users)
+    places = np.empty(len(distinct), np.int64)
+    places[distinct.encode(users)] = np.arange(len(users))
+    codes = encode_where_possible(distinct, given[USER])
+    mine = given.filter(pl.Series(codes >= 0, dtype=pl.Boolean))
+    return mine[ITEM], items.encode(mine[ITEM]), places[codes[codes >= 0]]
+
+
+def _rows(owners: np.ndarray, codes: np.ndarray, n_users: int, n_items: int) -> UserItemMatrix:
+    """Known items by user, each once."""
+    width = max(n_items, 1)
+    cells = np.unique(owners[codes >= 0] * width + codes[codes >= 0])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(cells // width, minlength=n_users))]).astype(np.int64)
+    return UserItemMatrix(indptr, (cells % width).astype(np.int32), np.ones(len(cells), np.float32), n_items)
+
+
+def _hash(given: Items, ids: pl.Series) -> str:
+    if isinstance(given, pl.DataFrame) and USER in given.columns:
+        return fingerprint(given.select(USER, ITEM).unique())
+    return fingerprint(ids.unique().alias(ITEM))

@@ -1,0 +1,400 @@
+"""How a fitted recommender answers: lists, scores and reasons, for who was there at the fit and who came later."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import UserItemMatrix
+from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
+from reclens.errors import NotFittedError, UnknownNameError, UsageError
+from reclens.memory import require_memory
+from reclens.models._core.block import Block, encode_where_possible, popular_scores, top_of_scores
+from reclens.models._core.defaults import Automatic
+from reclens.models._core.degenerate import FitProblem, on_card, say, short_of
+from reclens.models._core.explanation import Explanation, explain_in_words
+from reclens.models._core.requests import (
+    COLD_USERS,
+    HISTORY_MODES,
+    ColdUsers,
+    Histories,
+    HistoryMode,
+    Items,
+    Limits,
+    asked_users,
+    check_choice,
+)
+from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, fingerprint, versions
+
+__all__ = ["Serving"]
+
+Source = TypeVar("Source")
+Made = TypeVar("Made")
+Group = tuple[np.ndarray, Block]
+"""Users that are served from one matrix of histories: their places among those asked for, and a block of them."""
+
+
+class Serving(Automatic, ABC):
+    """The requests that a fitted recommender answers."""
+
+    name: ClassVar[str]
+    floor: ClassVar[float] = -np.inf
+    """Only items with a score above it are recommended."""
+
+    users_: Vocabulary
+    items_: Vocabulary
+    seen_: UserItemMatrix
+    train_: dict[str, Any]
+    titles_: pl.Series | None = None
+    """What the items are called, by code, where the training data has a column of titles."""
+    problems_: tuple[FitProblem, ...] = ()  # what is wrong with the fit
+
+    @property
+    def personal(self) -> bool:
+        """Whether a user has to be known, from the training data or from a given history, to be served."""
+        return True
+
+    @property
+    def folds_in(self) -> bool:
+        """Whether a history that comes with a request can be used: a newcomer's, or more of a known user's."""
+        return False
+
+    @property
+    def exact_fold_in(self) -> bool:
+        """Whether a newcomer gets the very scores of a training user with the same history."""
+        return True
+
+    def recommend(
+        self,
+        users: pl.Series | Iterable[Any] | None = None,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        exclude: Items | None = None,
+        candidates: Items | None = None,
+        history: pl.DataFrame | None = None,
+        history_mode: HistoryMode = "add",
+        cold_users: ColdUsers = "popular",
+        threads: int | None = None,
+        progress: Progress = quiet,
+    ) -> Recommendations:
+        """The k best items of each user, best first; equal scores by item id; users in the order asked for.
+
+        Args:
+            users: User ids; by default all users of the training data, or of ``history``.
+            k: Length of the lists. A list is shorter where fewer items have a score above nothing.
+            exclude_seen: Whether items of the user's history are left out.
+            exclude: Items to leave out: ids, for everybody, or a frame ``user_id, item_id``, for each user.
+            candidates: The only items that may be shown: ids, or a frame ``user_id, item_id``, as for ``exclude``; a
+                user without rows in the frame has no list.
+            history: What users did, ``user_id, item_id``, since the fit or before they were known (fold-in). Items that
+                the model does not know are left out and counted.
+            history_mode: ``"add"``: the history of a known user adds to her training data. ``"replace"``: the history
+                is all that is known, and a user without rows in it is a cold one.
+            cold_users: What a user gets of whom the model knows no item, or on whose items it has nothing to say (no
+                item has a score, or all have 0): ``"popular"``, the items with the most training users, whose number is
+                the score; or ``"none"``, no list. The card counts these users. A model that is not personal serves
+                everybody itself.
+            threads: Threads to use; the result does not depend on it.
+            progress: Called as work goes on.
+
+        Returns:
+            The lists. The card counts what was left out, cold users and short lists.
+
+        Raises:
+            NotFittedError: If the model was not fitted.
+            UsageError: If k is below 1, or a history is given to a model that cannot use it.
+            UnknownNameError: If ``history_mode`` or ``cold_users`` has no such value.
+            DataError: If a frame lacks a column, or no candidate is known to the model.
+        """
+        self._need_fit()
+        if k < 1:
+            raise UsageError(f"k is {k}, expected 1 or more.")
+        check_choice("cold_users", cold_users, COLD_USERS)
+        told = self._told(history, history_mode)
+        wanted = asked_users(users, self.users_.ids if told is None else told.users.ids)
+        limits = Limits.of(wanted, self.items_, exclude=exclude, candidates=candidates)
+        groups = self._groups(wanted, told, k=min(k, len(self.items_)), exclude_seen=exclude_seen)
+        width = min(k, len(self.items_))
+        # Codes and scores, and the table that is made of them.
+        require_memory(40 * len(wanted) * width, f"lists of {width:,} items for {len(wanted):,} users",
+                       advice="Ask for a smaller k, or for some users at a time.")  # fmt: skip
+        items = np.full((len(wanted), width), -1, np.int32)
+        scores = np.full(items.shape, np.nan, np.float32)
+
+        def write(groups: Sequence[Group], answer: Callable[[Group], tuple[np.ndarray, np.ndarray]]) -> None:
+            parts = [(at[part.start : part.stop], block.take(slice(part.start, part.stop)))
+                     for at, block in groups for part in chunk_ranges(len(at), self._block_size())]  # fmt: skip
+
+            def task(part: Group) -> int:
+                items[part[0]], scores[part[0]] = answer(part)
+                return len(part[0])
+
+            done = 0
+            for count in map(task, parts) if len(parts) == 1 else LocalEngine(threads).map(task, parts):
+                done += count
+                progress(f"recommend {self.name}", done, len(wanted))
+
+        known = [_those(group, group[1].lengths() > 0) for group in groups] if self.personal else groups
+        write(known, lambda part: self._list_part(part, limits))
+        n_known = sum(len(at) for at, _ in known)
+        problems = [] if limits or np.isinf(self.floor) else short_of(known, items, k)
+        silent = [_those(group, items[group[0], 0] < 0) for group in groups] if self.personal else []
+        if cold_users == "popular":
+            write(silent, lambda part: self._popular_part(part, limits))
+        rules = self._counts(groups, known, silent, cold_users, told, limits)
+        card: dict[str, Any] = {**limits.card, "problems": on_card(self.problems_, problems)}
+        if told is not None:
+            card["history"] = {"users": len(told.users), "mode": history_mode}
+        if n_known < len(wanted) or silent:
+            card["cold_users"] = cold_users
+        if not any(each.code == "short_lists" for each in self.problems_):
+            say(self.name, problems, stacklevel=2)
+        return self._pack(wanted, items, scores, k=k, exclude_seen=exclude_seen, rules=rules, said=card)
+
+    def score(
+        self,
+        pairs: pl.DataFrame,
+        *,
+        history: pl.DataFrame | None = None,
+        history_mode: HistoryMode = "add",
+        threads: int | None = None,
+        progress: Progress = quiet,
+    ) -> pl.DataFrame:
+        """The score of given items for given users, seen or not: what a ranking stage needs.
+
+        Args:
+            pairs: ``user_id, item_id``, in any order.
+            history: What users did, as in :meth:`recommend`.
+            history_mode: ``"add"`` or ``"replace"``, as in :meth:`recommend`.
+            threads: Threads to use; the result does not depend on it.
+            progress: Called as work goes on.
+
+        Returns:
+            The pairs, in their order, with ``score`` (float32); null where the model does not know the user or the
+            item, or has no score for the item.
+        """
+        self._need_fit()
+        told = self._told(history, history_mode)
+        users = Vocabulary(pairs[USER])
+        rows, columns = users.encode(pairs[USER]), encode_where_possible(self.items_, pairs[ITEM])
+        order = np.argsort(rows, kind="stable")
+        begins = np.searchsorted(rows[order], np.arange(len(users) + 1))
+        found = np.full(len(rows), np.nan, np.float32)
+
+        def task(part: Group) -> int:
+            dense = self._scores(part[1])
+            for row, user in enumerate(part[0]):
+                mine = order[begins[user] : begins[user + 1]]
+                mine = mine[columns[mine] >= 0]
+                found[mine] = dense[row, columns[mine]]
+            return len(part[0])
+
+        groups = self._groups(users.ids, told, k=1, exclude_seen=False)
+        if self.personal:
+            groups = [_those(group, group[1].lengths() > 0) for group in groups]
+        parts = [(at[part.start : part.stop], block.take(slice(part.start, part.stop)))
+                 for at, block in groups for part in chunk_ranges(len(at), self._block_size())]  # fmt: skip
+        done = 0
+        for count in LocalEngine(threads).map(task, parts):
+            done += count
+            progress(f"score {self.name}", done, len(users))
+        found[~np.isfinite(found)] = np.nan
+        return pairs.with_columns(pl.Series(SCORE, found, nan_to_null=True))
+
+    def explain(
+        self, user: Any, item: Any, *, n: int = 5, history: pl.DataFrame | None = None,
+        history_mode: HistoryMode = "add",
+    ) -> Explanation:  # fmt: skip
+        """Why the model scores an item as it does for a user: the reasons whose contributions add up to the score.
+
+        Args:
+            user: The user.
+            item: The item.
+            n: Most reasons to show.
+            history: What the user did, as in :meth:`recommend`.
+            history_mode: ``"add"`` or ``"replace"``, as in :meth:`recommend`.
+
+        Returns:
+            The explanation. A user of whom no item is known has no reasons but how popular the item is.
+
+        Raises:
+            UnknownNameError: If the item is not in the catalogue, or the user neither in the training data nor in
+                ``history``.
+        """
+        self._need_fit()
+        code = self._code(item, self.items_)
+        if code < 0:
+            raise UnknownNameError("item in the training data", str(item), map(str, self.items_.ids.head(200)))
+        told = self._told(history, history_mode)
+        asked = pl.Series(USER, [user])
+        (_, block), *_ = [group for group in self._groups(asked, told, k=1, exclude_seen=False) if len(group[0])]
+        if self.personal and not block.told and block.users[0] < 0:
+            raise UnknownNameError("user in the training data", str(user), map(str, self.users_.ids.head(200)))
+        if self.personal and not block.lengths().any():
+            kind, ids, parts = "count", ["users in the training data who have it"], self._popularity[[code]]
+        else:
+            kind, ids, parts = self._reasons(block, code)
+        parts = parts.astype(np.float64)
+        order = np.argsort(-np.abs(parts), kind="stable")[:n]
+        reasons = tuple((ids[int(at)], float(parts[at])) for at in order)
+        score = float(parts.sum())
+        rest = score - sum(part for _, part in reasons)
+        title, *titles = self._titles([item, *(reason for reason, _ in reasons)] if kind == "item" else [item])
+        named = tuple((shown or each[0], each[1]) for shown, each in zip(titles or (None,) * n, reasons, strict=False))
+        words = explain_in_words(kind, named, title or item)
+        return Explanation(user, item, score, kind, reasons, rest, words, title, tuple(titles))
+
+    def _titles(self, ids: Sequence[Any]) -> list[str | None]:
+        """The titles of items, None where the model knows none."""
+        if self.titles_ is None:
+            return [None] * len(ids)
+        codes = [self._code(each, self.items_) for each in ids]
+        return [self.titles_[code] if code >= 0 else None for code in codes]
+
+    def _told(self, history: pl.DataFrame | None, mode: HistoryMode) -> Histories | None:
+        """The histories that came with a request."""
+        check_choice("history_mode", mode, HISTORY_MODES)
+        if history is None:
+            return None
+        if self.personal and not self.folds_in:
+            raise UsageError(
+                f"this {self.name} cannot use a history that comes with the request, because it needs more of a user "
+                "than her items, such as ratings. Fit it on the history too, or use a model that folds in: reclens "
+                "models list."
+            )
+        return Histories.of(history, users=self.users_, items=self.items_, seen=self.seen_, mode=mode)
+
+    def _groups(self, users: pl.Series, told: Histories | None, *, k: int, exclude_seen: bool) -> list[Group]:
+        """Those who are served from the training data (or are strangers), and those who are served from a history."""
+        trained = encode_where_possible(self.users_, users).astype(np.int64)
+        keys = self._keys(users)
+        everybody = np.arange(len(users))
+        if told is None:
+            return [(everybody, Block.of_training(trained, self.seen_, keys, k=k, exclude_seen=exclude_seen))]
+        rows, own = told.places(users, trained)
+        block = Block(rows, told.matrix, True, keys, k, exclude_seen, trained)
+        left = Block.of_training(own, self.seen_, keys, k=k, exclude_seen=exclude_seen)
+        return [_those((everybody, left), rows < 0), _those((everybody, block), rows >= 0)]
+
+    def _list_part(self, part: Group, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
+        at, block = part
+        if not limits:
+            return self._recommend(block)
+        rows = self._scores(block)
+        limits.apply(rows, at)
+        return top_of_scores(rows, block, self.floor, zeros_say_nothing=self.personal)
+
+    def _popular_part(self, part: Group, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
+        """The most popular items, for users of whom the model has no opinion."""
+        at, block = part
+        rows = np.repeat(self._popularity[None, :], len(at), axis=0)
+        limits.apply(rows, at)
+        return top_of_scores(rows, block, 0.0)
+
+    @property
+    def _popularity(self) -> np.ndarray:
+        """The training users of each item."""
+        return self._kept("popularity", self.seen_, popular_scores)
+
+    def _counts(
+        self, groups: Sequence[Group], known: Sequence[Group], silent: Sequence[Group], cold_users: ColdUsers,
+        told: Histories | None, limits: Limits,
+    ) -> list[tuple[str, int, str]]:  # fmt: skip
+        """What the card counts: rule, count, detail."""
+        strangers = sum(int((block.lengths() == 0).sum()) for _, block in groups)
+        unheard = sum(len(at) for at, _ in silent) - strangers if self.personal else 0
+        gets = {"popular": "the most popular items", "none": "no list"}[cold_users]
+        return [
+            ("users without a known item", strangers, gets if self.personal else "served like everybody"),
+            ("users on whose items the model has nothing to say", unheard, gets),
+            ("items of the history that the model does not know", told.unknown if told else 0, "left out"),
+            *limits.rules,
+            *self._rules([block for _, block in known if len(block.users)]),
+        ]
+
+    def _kept(self, what: str, source: Source, make: Callable[[Source], Made]) -> Made:
+        """What is made of something that was learned, from one request to the next, until that is another one."""
+        kept: tuple[Any, Any] | None = vars(self).get(f"{what}_kept_")
+        if kept is None or kept[0] is not source:
+            kept = vars(self)[f"{what}_kept_"] = (source, make(source))
+        return kept[1]
+
+    def _need_fit(self) -> None:
+        if not hasattr(self, "seen_"):
+            raise NotFittedError(f"{type(self).__name__} was not fitted. Call .fit(train) first.")
+
+    def _code(self, value: Any, vocabulary: Vocabulary) -> int:
+        """The code of one id; -1 where it is not known."""
+        return int(encode_where_possible(vocabulary, pl.Series([value]))[0])
+
+    def _keys(self, users: pl.Series) -> np.ndarray:
+        """Stable keys; only models that draw at random need them."""
+        return np.zeros(len(users), np.uint64)
+
+    def _block_size(self) -> int:
+        """Users served at a time: dense scores of a block stay within 8 MB, and there are blocks for every thread."""
+        return int(np.clip(2_000_000 // max(len(self.items_), 1), 1, 4096))
+
+    @abstractmethod
+    def _scores(self, block: Block) -> np.ndarray:
+        """The score of every item, seen or not, for a block of users: float32, shape (n, items); free to be changed.
+
+        Items that are not to be recommended have a score at or below ``floor``.
+        """
+
+    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Item codes (int32, -1 fills up) and scores (float32) of a block, shape (n, k) each, best first."""
+        return top_of_scores(self._scores(block), block, self.floor, zeros_say_nothing=self.personal)
+
+    @abstractmethod
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        """Kind, ids and contributions of everything that adds up to the score of an item for a block of one user."""
+
+    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+        """More for the card of the lists of some blocks of users: what was done, to how many, and why."""
+        return []
+
+    def _pack(
+        self, users: pl.Series, items: np.ndarray, scores: np.ndarray, *, k: int, exclude_seen: bool,
+        rules: list[tuple[str, int, str]], said: Mapping[str, Any],
+    ) -> Recommendations:  # fmt: skip
+        filled = items >= 0
+        lengths = filled.sum(axis=1)
+        ranks = np.broadcast_to(np.arange(1, items.shape[1] + 1, dtype=np.int32), items.shape)
+        rows = np.broadcast_to(np.arange(len(users), dtype=np.int32)[:, None], items.shape)
+        # Whole lists, the usual case, are laid out as they stand: picking by a mask costs more than all the rest here.
+        whole = bool(filled.all())
+        picked = [each.ravel() if whole else each[filled] for each in (rows, items, ranks, scores)]
+        columns = (users.gather(picked[0]), self.items_.decode(picked[1]), picked[2], picked[3])
+        table = pl.DataFrame(dict(zip((USER, ITEM, RANK, SCORE), columns, strict=True)))
+        short = int(((lengths < k) & (lengths > 0)).sum())
+        rules = [
+            *rules,
+            ("users without a list", int((lengths == 0).sum()), "no item may be shown that has a score"),
+            ("short lists", short, f"fewer than {k} items have a score"),
+        ]
+        candidates = {"hash": self._kept("catalogue", self.items_, lambda items: fingerprint(items.ids))}
+        card = {
+            "model": self.name,
+            "parameters": self.settings(),
+            "automatic": {name: self.automatic[name].formula for name in self.resolved_},
+            "train": self.train_,
+            "k": k,
+            "exclude_seen": exclude_seen,
+            **said,
+            "candidates": candidates | said["candidates"],
+            "score_ties": "the smaller item id first",
+            "versions": versions(),
+            "rules": [{"rule": rule, "count": n, "detail": detail} for rule, n, detail in rules if n],
+        }
+        return Recommendations(table, self.name, card)
+
+
+def _those(group: Group, mask: np.ndarray) -> Group:
+    at, block = group
+    return (at[mask], block.take(mask))

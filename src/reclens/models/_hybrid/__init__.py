@@ -1,0 +1,1 @@
+"""What the hybrids share: their members, and how scores are brought to one scale."""

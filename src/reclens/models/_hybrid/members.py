@@ -1,0 +1,204 @@
+"""What hybrids share: models by label that are fitted on the same data, and their scores over one catalogue.
+
+The kinds of hybrid are those of Burke (2002), Hybrid recommender systems: survey and experiments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.engine import LocalEngine, Progress
+from reclens.errors import UsageError
+from reclens.models._core.block import Block
+from reclens.models._core.build import build_all
+from reclens.models._core.kernels import top_of_dense
+from reclens.models._core.recommender import Recommender
+from reclens.schema import Vocabulary, stable_hash
+
+__all__ = ["Hybrid", "list_ranks", "seen_cells", "serves"]
+
+
+@dataclass(kw_only=True)
+class Hybrid(Recommender):
+    """A recommender made of recommenders.
+
+    A user whom one of the models cannot serve, because it does not know her or cannot use a given history, is served
+    by the others; the card counts such users. The catalogue is that of the model that knows most items, among those
+    that have a say in what is shown.
+
+    Attributes:
+        models: Label = hyper-parameters. The label is the name of the model, unless the key ``model`` names it.
+    """
+
+    models: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def personal(self) -> bool:
+        """No, where one of the models serves anybody."""
+        return all(part.personal for part in self._components().values())
+
+    @property
+    def folds_in(self) -> bool:
+        """Yes, where every model can use a given history, or needs none."""
+        return all(part.folds_in or not part.personal for part in self._components().values())
+
+    @property
+    def exact_fold_in(self) -> bool:
+        """Yes, where every model says so."""
+        return all(part.exact_fold_in for part in self._components().values())
+
+    @property
+    def cold_items(self) -> bool:
+        """Yes, where one of the models can recommend them."""
+        return any(part.cold_items for part in self._components().values())
+
+    def _check(self) -> None:
+        if not self.models:
+            raise UsageError(f"{self.name} is made of no model. Name one or more, such as models={{'ease': {{}}}}.")
+        self.parts_ = build_all(self.models)
+
+    def _components(self) -> dict[str, Recommender]:
+        """The models that have a say, by label, whether they are fitted or not."""
+        return getattr(self, "parts_", None) or build_all(self.models)
+
+    def _block_size(self) -> int:
+        smallest = min(part._block_size() for part in self.parts_.values())
+        return max(min(smallest, super()._block_size()) // (len(self.parts_) + 3), 1)
+
+    def _keys(self, users: pl.Series) -> np.ndarray:
+        return stable_hash(users)
+
+    def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        for part in self.parts_.values():
+            part.fit(train, threads=engine.threads, progress=progress)
+        self._align()
+
+    def _align(self) -> None:
+        """Where the items of each model stand in the catalogue, -1 for nowhere; both are sorted: codes ascend."""
+        self.places_ = {label: self.items_.encode(part.items_.ids) for label, part in self.parts_.items()}
+
+    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+        parts = self._components().items()
+        silent = {label: sum(int((~serves(part, block)).sum()) for block in blocks) for label, part in parts}
+        return [(f"users whom {label} cannot serve", n, "left to the other models") for label, n in silent.items()]
+
+    def _block_of(self, label: str, block: Block) -> Block:
+        """The block as one of the models knows it: histories by its own item codes."""
+        part = self.parts_[label]
+        if not block.told:
+            return replace(block, seen=part.seen_)  # fitted on the same users, in the same order
+        if part.items_.ids.equals(self.items_.ids):
+            return block
+        return _recode(block, _inverse(self.places_[label], len(self.items_)), part.items_)
+
+    def _scores_of(self, label: str, block: Block) -> np.ndarray:
+        """The scores of one of the models over the catalogue: float32, shape (n, items).
+
+        -inf where it does not score the item (its score is not above its floor), cannot serve the user, or gives her
+        nothing but zeros.
+        """
+        part, places = self.parts_[label], self.places_[label]
+        served = serves(part, block)
+        if not served.any():
+            return np.full((len(served), len(self.items_)), -np.inf, np.float32)
+        some = block if served.all() else block.take(served)
+        rows = part._scores(self._block_of(label, some))
+        rows[~((rows > part.floor) & np.isfinite(rows))] = -np.inf
+        # Scores that are 0 throughout say nothing: in an order by id they would be a vote for the first items.
+        rows[~((rows != 0) & (rows > -np.inf)).any(axis=1)] = -np.inf
+        known = places >= 0
+        if served.all() and known.all() and len(places) == len(self.items_):
+            return rows
+        scores = np.full((len(served), len(self.items_)), -np.inf, np.float32)
+        scores[np.ix_(served, places[known])] = rows[:, known]
+        return scores
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Everything that was learned is in the parts."""
+
+    def _parts(self) -> dict[str, Recommender]:
+        return self.parts_
+
+    def _restore_parts(self, parts: dict[str, Recommender]) -> None:
+        if list(parts) != list(self.models):
+            raise ValueError(f"it is made of {', '.join(parts) or 'nothing'}, expected {', '.join(self.models)}")
+        self.parts_ = parts
+        self._align()
+
+
+def seen_cells(block: Block) -> tuple[np.ndarray, np.ndarray]:
+    """Row in the block and code of every item in the histories of its users, int64 and int32."""
+    lengths = block.lengths()
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    starts = block.seen.indptr[np.maximum(block.users, 0)]
+    at = np.arange(len(owners)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    return owners, block.seen.indices[at]
+
+
+def serves(part: Recommender, block: Block) -> np.ndarray:
+    """Which users of a block a model can serve, shape (n,)."""
+    if not part.personal:
+        return np.ones(len(block.users), bool)
+    return (block.users >= 0) & (part.folds_in or not block.told)
+
+
+def list_ranks(block: Block, scores: np.ndarray, depth: int) -> np.ndarray:
+    """The rank of each item in the lists that scores make, from 1; 0 below ``depth`` and where there is no score.
+
+    The lists are without the items of the histories; each of those has the rank that it would have in the list.
+
+    Args:
+        block: The users.
+        scores: float32, shape (n, items); -inf where an item is not scored. They are not changed.
+        depth: Length of the lists.
+
+    Returns:
+        int32, shape (n, items).
+    """
+    depth = min(depth, scores.shape[1])
+    codes, best = np.empty((len(scores), depth), np.int32), np.full((len(scores), depth), -np.inf, np.float32)
+    seen = block.seen
+    top_of_dense(block.users, scores.copy(), seen.indptr, seen.indices, True, np.float32(-np.inf), codes, best)
+    ranks = np.zeros(scores.shape, np.int32)
+    rows, at = np.nonzero(codes >= 0)
+    ranks[rows, codes[rows, at]] = at + 1
+    if block.exclude_seen:
+        return ranks
+    best[codes < 0] = -np.inf
+    owners, cells = seen_cells(block)
+    for start in range(0, len(owners), 4096):
+        row, cell = owners[start : start + 4096], cells[start : start + 4096]
+        mine = scores[row, cell][:, None]
+        above = (best[row] > mine) | ((best[row] == mine) & (codes[row] < cell[:, None]))
+        rank = above.sum(axis=1) + 1
+        ranks[row, cell] = np.where((rank <= depth) & (mine[:, 0] > -np.inf), rank, 0)
+    return ranks
+
+
+def _inverse(places: np.ndarray, n: int) -> np.ndarray:
+    """The code of each item of the catalogue in a model, -1 where it does not know it; int32, shape (n,)."""
+    codes = np.full(n, -1, np.int32)
+    known = np.flatnonzero(places >= 0)
+    codes[places[known]] = known
+    return codes
+
+
+def _recode(block: Block, codes: np.ndarray, items: Vocabulary) -> Block:
+    """A block with histories by other item codes; items that have none are left out of them."""
+    owners, cells = seen_cells(block)
+    known = codes[cells] >= 0
+    counts = np.bincount(owners[known], minlength=len(block.users))
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    ones = np.ones(int(known.sum()), np.float32)
+    users = np.where(block.users >= 0, np.arange(len(block.users)), -1)
+    seen = UserItemMatrix(indptr, codes[cells[known]], ones, len(items))
+    return replace(block, users=users, seen=seen, k=min(block.k, len(items)))

@@ -1,0 +1,1 @@
+"""What the knowledge-based recommender is made of: attributes, requirements, relaxation, critiques."""

@@ -1,0 +1,384 @@
+"""Charts of results, as Vega-Lite by Altair: the report and the dashboard show the same ones.
+
+Colours are CSS variables of the page (``--ink``, ``--line``, ``--s0`` …), so that a chart follows light and dark
+without being drawn again; ``THEME`` has values for both. The palette is Okabe and Ito's (2008), which colour-blind
+people can tell apart, shifted for contrast on each ground. Every mark tells its numbers on hover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from reclens.evaluation import Comparison, Difference, Evaluation
+from reclens.evaluation.verdict import p_in_words, why_not_significant
+from reclens.metrics import describe, names
+from reclens.report._toolkit.tables import format_estimate, format_number
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = [
+    "THEME",
+    "base_of",
+    "colour_of",
+    "difference_chart",
+    "dots",
+    "gap_chart",
+    "leaderboard_chart",
+    "lorenz_chart",
+    "loss_chart",
+    "p_values",
+    "rows_of",
+    "segment_chart",
+    "segment_count",
+    "title_of",
+    "told_colour",
+    "trade_off_chart",
+    "zero",
+]
+
+THEME: Final = {
+    "light": ("#0072b2", "#d55e00", "#007a5a", "#a4508b", "#8a6d00", "#3b5bdb", "#b02a37", "#5c636a"),
+    "dark": ("#56b4e9", "#ff9d4d", "#2fc79a", "#e29ac8", "#f0e442", "#91a7ff", "#ff8787", "#adb5bd"),
+}
+"""Colours of the systems on a light and on a dark ground; contrast with it is at least 3 : 1."""
+
+_ROW = 26
+"""Height of a row in pixels."""
+
+
+def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
+    """One metric of every system over all users: a dot with its interval."""
+    rows = _estimates(results, metric, "overall")
+    return dots(rows, y=rows_of("system", [row["system"] for row in rows]), row_height=_ROW * len(rows),
+                 systems=list(results), title=title_of(metric))  # fmt: skip
+
+
+def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str, most: int | None = None) -> Any:
+    """One metric by segment, the systems beside each other, with intervals; thin dots are of small segments.
+
+    Args:
+        results: Name -> evaluation.
+        metric: The metric.
+        by: The segmentation.
+        most: Show only so many segments: those with the most users.
+    """
+    import altair as alt
+
+    rows = _estimates(results, metric, by)
+    if most is not None:
+        sizes: dict[str, int] = {}
+        for row in rows:
+            sizes[row["segment"]] = max(row["n"], sizes.get(row["segment"], 0))
+        largest = set(sorted(sizes, key=lambda name: -sizes[name])[:most])
+        rows = [row for row in rows if row["segment"] in largest]
+    segments = list(dict.fromkeys(row["segment"] for row in rows))
+    systems = list(results)
+    offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
+    return dots(rows, y=rows_of("segment", segments), row_height=max(13 * len(systems), _ROW) * len(segments),
+                 systems=systems, title=title_of(metric), offset=offset)  # fmt: skip
+
+
+def segment_count(results: Mapping[str, Evaluation], *, metric: str, by: str) -> int:
+    """How many segments :func:`segment_chart` has to show."""
+    return len({name for result in results.values() for name in result[metric].by.get(by, {})})
+
+
+def gap_chart(results: Mapping[str, Evaluation], *, metric: str, by: Sequence[str] | None = None) -> Any:
+    """The largest gap between two segments, by segmentation and system; None where there is nothing to compare.
+
+    ``by`` names the segmentations to show; all of them by default.
+    """
+    import altair as alt
+
+    rows = []
+    for system, result in results.items():
+        for gap in result[metric].gaps.values():
+            if by is not None and gap.by not in by:
+                continue
+            numbers = format_estimate(gap.to_dicts()[0])
+            verdict = "conclusive" if gap.conclusive else "cannot be concluded"
+            tip = f"{system}, {gap.by}: {gap.highest} over {gap.lowest} by {numbers}; {verdict} ({gap.n_pairs} pairs)"
+            rows.append({**gap.to_dicts()[0], "system": system, "small": not gap.conclusive, "tip": tip})
+    if not rows:
+        return None
+    segmentations = list(dict.fromkeys(row["by"] for row in rows))
+    offset = alt.YOffset("system:N", sort=list(results), scale=alt.Scale(paddingOuter=0.4))
+    chart = dots(rows, y=rows_of("by", segmentations), row_height=max(13 * len(results), _ROW) * len(segmentations),
+                  systems=list(results), title=f"gap in {metric}", offset=offset)  # fmt: skip
+    return alt.layer(zero(), chart)
+
+
+def difference_chart(comparison: Comparison, *, metric: str) -> Any:
+    """Every system against the baseline by one metric: the difference with its interval, and zero."""
+    import altair as alt
+
+    rows = []
+    for found in comparison.differences:
+        if (found.metric, found.by) != (metric, "overall"):
+            continue
+        row = dict(vars(found))
+        numbers = format_estimate(row, value="difference", signed=True)
+        tip = f"{found.system}: {numbers}, {p_values(found, comparison)}, n = {found.n:,}"
+        rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
+    systems = list(comparison.card["systems"])
+    order = rows_of("system", [row["system"] for row in rows])
+    chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=systems,
+                 title=f"{metric}, difference from {comparison.baseline}")  # fmt: skip
+    return alt.layer(zero(), chart)
+
+
+def p_values(row: Difference, comparison: Comparison) -> str:
+    """The p-value and the adjusted one, and why they differ from what the interval says."""
+    if row.p_adjusted is None:
+        return "not tested"
+    reason = why_not_significant(row, comparison.correction)
+    said = f"p {p_in_words(row.p_randomization)}, adjusted p {p_in_words(row.p_adjusted)}"
+    return said if reason is None else f"{said}: {reason}"
+
+
+def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any:
+    """Two metrics of every system against each other, with both intervals; each dot is labelled."""
+    import altair as alt
+
+    rows = []
+    for system, result in results.items():
+        across, up = result[x].overall, result[y].overall
+        rows.append({
+            "system": system, "x": across.value, "x_low": across.low, "x_high": across.high, "y": up.value,
+            "y_low": up.low, "y_high": up.high, "tip": f"{system}: {x} {across}, {y} {up}",
+        })  # fmt: skip
+    sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
+    rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
+    base = base_of(rows, height=300)
+    colour = colour_of(list(results))
+    scale = alt.Scale(zero=False, padding=24)
+    x_axis = alt.X("x:Q", title=title_of(x), scale=scale)
+    y_axis = alt.Y("y:Q", title=title_of(y), scale=scale)
+    return alt.layer(
+        base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x="x_low:Q", x2="x_high:Q", y=y_axis, color=colour),
+        base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=x_axis, y="y_low:Q", y2="y_high:Q", color=colour),
+        base.mark_circle(size=90, opacity=1).encode(x=x_axis, y=y_axis, color=colour, tooltip="tip:N"),
+        *(
+            base.transform_filter(alt.datum.side == side)
+            .mark_text(fontSize=12, **place)
+            .encode(x=x_axis, y=y_axis, text="system:N", color=alt.value("var(--ink)"))
+            for side, place in _SIDES.items()
+            if side in set(sides)
+        ),
+    )
+
+
+_SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "right": {"align": "left", "dx": 9, "dy": -9},
+    "left": {"align": "right", "dx": -9, "dy": -9},
+    "above": {"align": "center", "dx": 0, "dy": -14},
+    "below": {"align": "center", "dx": 0, "dy": 15},
+    "below right": {"align": "left", "dx": 9, "dy": 13},
+    "below left": {"align": "right", "dx": -9, "dy": 13},
+}
+"""Where a label may stand beside its dot, by preference."""
+
+
+def _label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str]:
+    """A side for the label of each dot (label, x, y) that covers as little as possible of the other labels and dots.
+
+    Pixels are those of a phone, where room is scarce: 250 across, 240 up, some 7 for a letter.
+    """
+    scales = [(250, [dot[1] for dot in dots]), (240, [dot[2] for dot in dots])]
+    across, up = ([size * (v - min(vs)) / ((max(vs) - min(vs)) or 1) for v in vs] for size, vs in scales)
+    taken = [(x - 5, x + 5, y - 5, y + 5) for x, y in zip(across, up, strict=True)]
+    sides: list[str] = []
+    for (label, _, _), x, y in zip(dots, across, up, strict=True):
+        costs: dict[str, tuple[float, tuple[float, float, float, float]]] = {}
+        for side, place in _SIDES.items():
+            width = 7 * len(label)
+            left = x + place["dx"] - {"left": 0, "center": width / 2, "right": width}[place["align"]]
+            box = (left, left + width, y - place["dy"] - 7, y - place["dy"] + 7)
+            beyond = max(0, -24 - box[0]) + max(0, box[1] - 274)
+            costs[side] = (14 * beyond + sum(_overlap(box, other) for other in taken), box)
+        side = min(costs, key=lambda name: costs[name][0])
+        taken.append(costs[side][1])
+        sides.append(side)
+    return sides
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """Area that two boxes (left, right, bottom, top) share."""
+    return max(0, min(one[1], other[1]) - max(one[0], other[0])) * max(0, min(one[3], other[3]) - max(one[2], other[2]))
+
+
+def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> Any:
+    """Share of exposure against share of items, the least shown first, beside what users consumed in training.
+
+    Args:
+        results: Name -> evaluation.
+        consumed: Points ``items, share`` of the consumption curve, as of ``Evaluation.lorenz("popularity")``.
+    """
+    import altair as alt
+
+    rows = [{**point, "system": name} for name, result in results.items() for point in result.lorenz("count")]
+    rows += [{**point, "system": "consumed"} for point in consumed]
+    for row in rows:
+        row["tip"] = f"{row['system']}: the {row['items']:.0%} least shown items have {row['share']:.1%}"
+    names = [*results, "consumed"]
+    dash = alt.StrokeDash(
+        "system:N", scale=alt.Scale(domain=names, range=[[1, 0]] * len(results) + [[5, 4]]), legend=None
+    )
+    axes: dict[str, Any] = {
+        "x": alt.X("items:Q", title="share of items, the least shown first", axis=alt.Axis(format="%")),
+        "y": alt.Y("share:Q", title="share of exposure", axis=alt.Axis(format="%")),
+    }
+    base = base_of(rows, height=300)
+    colour = colour_of(list(results), extra={"consumed": "var(--ink)"})
+    even = alt.Chart(alt.Data(values=[{"items": 0, "share": 0}, {"items": 1, "share": 1}]))  # type: ignore[arg-type]
+    return alt.layer(
+        even.mark_line(strokeWidth=1, color="var(--line)").encode(**axes),
+        base.mark_line(strokeWidth=2).encode(**axes, color=colour, strokeDash=dash),
+        base.mark_point(opacity=0, size=120).encode(**axes, tooltip="tip:N"),
+    )
+
+
+def loss_chart(losses: Sequence[Mapping[str, Any]], *, metric: str, by: str) -> Any:
+    """What each stage of a pipeline loses by one metric: a waterfall over all users, dots with intervals by segment.
+
+    Args:
+        losses: Rows of a stage evaluation.
+        metric: The metric.
+        by: ``"overall"``, or a segmentation.
+    """
+    import altair as alt
+
+    rows: list[dict[str, Any]] = []
+    for row in losses:
+        if row["metric"] == metric and row["by"] == by:
+            who = "" if by == "overall" else f" · {row['segment']}"
+            ends = (
+                {"from": row["before"] - row["low"], "to": row["before"] - row["high"]}
+                if row["low"] is not None
+                else {}
+            )
+            tip = f"{row['stage']}{who}: loss {format_estimate(row, signed=True)}, n = {row['n']:,}"
+            rows.append(
+                {**row, **ends, "label": row["stage"] + who, "system": row["stage"], "small": False, "tip": tip}
+            )
+    order = [row["label"] for row in rows]
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    if by != "overall":
+        points = dots(
+            rows, y=rows_of("label", order), row_height=_ROW * len(rows), systems=stages, title=f"loss of {metric}"
+        )
+        return alt.layer(zero(), points)
+    last = rows[-1]["after"]
+    rows.append({"label": "final lists", "before": last, "after": 0, "system": "final lists",
+                 "tip": f"final lists: {metric} {format_number(last)}"})  # fmt: skip
+    base = base_of(rows, height=(_ROW + 8) * len(rows))
+    y = rows_of("label", [*order, "final lists"])
+    colour = colour_of(stages, extra={"final lists": "var(--muted)"})
+    x = alt.X("after:Q", title=metric, scale=alt.Scale(zero=True))
+    bars = base.mark_bar(height=16, opacity=0.85).encode(x=x, x2="before:Q", y=y, color=colour, tooltip="tip:N")
+    if not any("from" in row for row in rows):
+        return alt.layer(bars)
+    known = base.transform_filter("isValid(datum.from)")
+    return alt.layer(bars, known.mark_rule(strokeWidth=2, color="var(--ink)").encode(x="to:Q", x2="from:Q", y=y))
+
+
+def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[dict[str, Any]]:
+    rows = []
+    for system, result in results.items():
+        for row in result.to_dicts():
+            if row["metric"] == metric and row["by"] == by:
+                note = f"; {row['note']}" if row["note"] else ""
+                few = "; too few users to conclude from" if row["small"] else ""
+                place = "" if by == "overall" else f", {row['segment']}"
+                tip = f"{system}{place}: {metric} {format_estimate(row)}, n = {row['n']:,}{few}{note}"
+                rows.append({**row, "system": system, "tip": tip})
+    return rows
+
+
+def dots(
+    rows: Sequence[Mapping[str, Any]], *, y: Any, row_height: int, systems: list[str], title: str, offset: Any = None,
+    form: str | None = None, domain: tuple[float, float] | None = None, told: bool = False,
+) -> Any:  # fmt: skip
+    """A dot with its interval in each row.
+
+    Args:
+        rows: ``system, value, low, high, small, tip`` of each.
+        y: The rows.
+        row_height: Height of the chart.
+        systems: What is told apart by colour.
+        title: Of the axis.
+        offset: Within a row.
+        form: Format of the axis, such as ``%``.
+        domain: Its ends, where it is not to follow the rows; what lies beyond is cut off.
+        told: Whether a legend says which colour is which.
+    """
+    import altair as alt
+
+    base = base_of(rows, height=row_height)
+    intervals = any(row["low"] is not None for row in rows)
+
+    channels: dict[str, Any] = {"y": y, "color": told_colour(systems, symbol="circle") if told else colour_of(systems)}
+    if offset is not None:
+        channels["yOffset"] = offset
+    scale = alt.Scale(zero=False, nice=True) if domain is None else alt.Scale(domain=list(domain), nice=True)
+    axis = alt.Axis() if form is None else alt.Axis(format=form)
+    cut = {"clip": True} if domain is not None else {}
+    x = alt.X("value:Q", title=title, scale=scale, axis=axis)
+    faded = alt.condition("datum.small", alt.value(0.45), alt.value(1))
+    points = base.mark_circle(size=70, **cut).encode(x=x, opacity=faded, tooltip="tip:N", **channels)
+    if not intervals:  # a rule without ends would leave the scale without an extent
+        return alt.layer(points)
+    bars = base.mark_rule(strokeWidth=2, **cut).encode(
+        x=alt.X("low:Q", title=title, axis=axis), x2="high:Q", opacity=faded, **channels
+    )
+    return alt.layer(bars, points)
+
+
+def base_of(rows: Sequence[Mapping[str, Any]], *, height: int) -> Any:
+    """What every chart starts from: its rows, as wide as its place."""
+    import altair as alt
+
+    data = alt.Data(values=[dict(row) for row in rows])  # type: ignore[arg-type]
+    return alt.Chart(data, height=height, width="container")
+
+
+def rows_of(field: str, order: Sequence[str], *, widest: int = 150) -> alt.Y:
+    """A row for each value of a field, in the order given; labels are cut at ``widest`` pixels."""
+    import altair as alt
+
+    return alt.Y(f"{field}:N", sort=list(dict.fromkeys(order)), title=None, axis=alt.Axis(labelLimit=widest))
+
+
+def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None) -> alt.Color:
+    """The colour of each system, in the order of the systems, the same in every chart of a page."""
+    import altair as alt
+
+    colours = [f"var(--s{at % len(THEME['light'])})" for at in range(len(systems))]
+    more = extra or {}
+    scale = alt.Scale(domain=[*systems, *more], range=[*colours, *more.values()])
+    return alt.Color("system:N", scale=scale, legend=None)
+
+
+def told_colour(names: Sequence[str], *, title: str | None = None, symbol: str = "stroke") -> Any:
+    """The colours of a few curves, told above the chart: beside them there is no room on a phone."""
+    return colour_of(names).legend(title=title, titleOrient="left", titleColor="var(--muted)", orient="top",
+                                   columns=3 if title else 2, labelColor="var(--ink)", labelFontSize=12,
+                                   symbolType=symbol, symbolStrokeWidth=3, labelLimit=200)  # fmt: skip
+
+
+def zero() -> Any:
+    """A line at zero."""
+    import altair as alt
+
+    return alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeWidth=1, color="var(--muted)").encode(x="zero:Q")  # type: ignore[arg-type]
+
+
+def title_of(metric: str) -> str:
+    """A metric as the title of an axis: its unit, and which direction is better."""
+    if metric.split("@")[0] not in names():  # of a metric that is not registered here the name is all there is
+        return metric
+    info = describe(metric)
+    arrow = {True: " (higher is better)", False: " (lower is better)", None: ""}[info.higher_is_better]
+    return f"{metric}{f' in {info.unit}' if info.unit else ''}{arrow}"

@@ -1,0 +1,137 @@
+"""Documents in words: parts with sentences, lists, tables, charts and code, as Markdown and as one HTML page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reclens.report._toolkit.html import Document, Figure, render
+from reclens.report._toolkit.tables import Table, to_markdown
+
+__all__ = ["Part", "Written", "appendix", "write_document"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of a document.
+
+    Attributes:
+        title: Its heading.
+        lead: What it says, in a sentence or two.
+        points: Sentences of a list.
+        ordered: Whether the list is numbered: its order matters.
+        figures: Charts; the Markdown names them.
+        tables: Tables.
+        code: Commands or code, shown as they are.
+        language: Of the code, for the Markdown.
+    """
+
+    title: str
+    lead: str = ""
+    points: tuple[str, ...] = ()
+    ordered: bool = False
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    code: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A finished document in both forms.
+
+    Attributes:
+        html: The page.
+        markdown: The same as Markdown, without the charts.
+    """
+
+    html: Document
+    markdown: str
+
+    def save(self, stem: str | Path) -> tuple[Path, Path]:
+        """Write ``STEM.md`` and ``STEM.html``, each whole or not at all; returns both.
+
+        Raises:
+            WorkspaceError: If one cannot be written.
+        """
+        from reclens.files import write_text
+
+        name = str(stem).removesuffix(".html").removesuffix(".md")
+        page, text = Path(f"{name}.html"), Path(f"{name}.md")
+        write_text(text, self.markdown)
+        return text, self.html.save(page)
+
+
+def write_document(
+    *, title: str, subject: str, heading: str, summary: Sequence[str], parts: Sequence[Part], synthetic: bool = False,
+    scoped: bool = False,
+) -> Written:  # fmt: skip
+    """Lay out a document.
+
+    Args:
+        title: Its title.
+        subject: What it is about, a line.
+        heading: Heading of the summary, such as "Decision".
+        summary: What matters, first; a sentence each.
+        parts: The rest.
+        synthetic: Whether the data behind it is made up, which the page then says.
+        scoped: Whether the last sentence of the summary says how far the others reach; the page sets it small.
+    """
+    page = {
+        "title": title, "subject": subject, "verdict_heading": heading, "verdict": list(summary), "parts": list(parts),
+        "sections": [], "synthetic": synthetic, "scoped": scoped,
+    }  # fmt: skip
+    return Written(render("written.html.j2", page), _markdown(title, subject, heading, summary, parts, synthetic))
+
+
+def appendix(record: Mapping[str, Any]) -> Part:
+    """A part with every number as JSON, a line a row; NaN and infinities, which JSON does not have, are null."""
+    lines: list[str] = []
+    for name, value in _json_of(record).items():
+        rows = ",\n  ".join(json.dumps(each, ensure_ascii=False) for each in value) if isinstance(value, list) else ""
+        text = f"[\n  {rows}\n ]" if rows else json.dumps(value, ensure_ascii=False)
+        lines.append(f" {json.dumps(name, ensure_ascii=False)}: {text}")
+    return Part(title="Appendix: every number", code="{\n" + ",\n".join(lines) + "\n}", language="json")
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json_of(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_of(each) for each in value]
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    return value if isinstance(value, str | int | bool) or value is None else str(value)
+
+
+def _markdown(
+    title: str, subject: str, heading: str, summary: Sequence[str], parts: Sequence[Part], synthetic: bool
+) -> str:
+    lines = [f"# {_plain(title)}", "", _plain(subject), ""]
+    if synthetic:
+        lines += ["**Synthetic data.** The numbers say nothing about real people.", ""]
+    lines += [f"## {_plain(heading)}", "", *(f"- {_plain(each)}" for each in summary), ""]
+    for part in parts:
+        lines += [f"## {_plain(part.title)}", ""]
+        if part.lead:
+            lines += [_plain(part.lead), ""]
+        if part.points:
+            marks = [f"{at}." if part.ordered else "-" for at in range(1, len(part.points) + 1)]
+            lines += [*(f"{mark} {_plain(each)}" for mark, each in zip(marks, part.points, strict=True)), ""]
+        for figure in part.figures:
+            lines += [f"*Chart in the HTML: {_plain(figure.caption)}*", ""]
+        for table in part.tables:
+            lines += [*([f"**{_plain(table.title)}**", ""] if table.title != part.title else []), to_markdown(table)]
+        if part.code:
+            fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", part.code)), default=0))
+            lines += [f"{fence}{part.language}", part.code.rstrip("\n"), fence, ""]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: names are data."""
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", text.replace("\n", " "))

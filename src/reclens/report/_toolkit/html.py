@@ -1,0 +1,143 @@
+"""What every HTML document is made of: one self-contained file that needs no network.
+
+A document is put together from tables and charts; the template lays it out and computes nothing. The page carries Vega,
+Vega-Lite and Vega-Embed (BSD-3) inside, and a content security policy that allows no connection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reclens.metrics import describe
+from reclens.report._toolkit import charts, tables
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = ["Document", "Figure", "Section", "definition_of", "environment", "figure_of", "render"]
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+"""The font of page and charts: Vega measures its labels in the font it is told."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its caption; a tall one takes the height of two."""
+
+    caption: str
+    spec: Mapping[str, Any]
+    tall: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: text, then figures, then tables; the last may be folded away."""
+
+    title: str
+    lead: str = ""
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[tables.Table, ...] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A finished report.
+
+    Attributes:
+        title: Its title.
+        html: The whole page.
+    """
+
+    title: str
+    html: str = field(repr=False)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page whole or not at all; returns the file.
+
+        Raises:
+            WorkspaceError: If it cannot be written.
+        """
+        from reclens.files import write_text
+
+        write_text(Path(path), self.html)
+        return Path(path)
+
+
+def render(template: str, page: Mapping[str, Any]) -> Document:
+    """Fill a template of the folder ``templates``; ``page`` holds its ``title`` and what it shows."""
+    shared = {"created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), "theme": charts.THEME, "font": FONT}
+    html = environment().get_template(template).render(**shared, **page, bundle=_bundle())
+    return Document(page["title"], html)
+
+
+def figure_of(chart: alt.TopLevelMixin, caption: str, *, tall: bool = False) -> Figure:
+    """A chart in the colours and the font of the page."""
+    # Its parts were checked against the schema when they were made; to check the whole again takes seconds.
+    spec = chart.to_dict(validate=False)
+    spec["config"] = _config()
+    spec["background"] = "transparent"
+    return Figure(caption, spec, tall)
+
+
+def definition_of(name: str) -> dict[str, Any]:
+    """What a metric means, for the template."""
+    info = describe(name)
+    return {"name": name, "title": info.title, "summary": info.summary, "facts": info.facts}
+
+
+def _config() -> dict[str, Any]:
+    axis = {
+        "domainColor": "var(--line)", "gridColor": "var(--grid)", "tickColor": "var(--line)",
+        "labelColor": "var(--muted)", "titleColor": "var(--muted)", "labelFontSize": 12, "titleFontSize": 12,
+        "titleFontWeight": "normal", "labelFont": FONT, "titleFont": FONT, "labelOverlap": "greedy",
+    }  # fmt: skip
+    return {
+        "axis": axis,
+        "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False, "labelPadding": 9},
+        "axisX": {"tickCount": 4},
+        "axisYQuantitative": {"tickCount": 5, "labelColor": "var(--muted)"},
+        "text": {"font": FONT},
+        "view": {"stroke": None},
+        "customFormatTypes": False,
+    }
+
+
+@cache
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    import vl_convert
+
+    return vl_convert.javascript_bundle().replace("</script", "<\\/script")  # pyright: ignore[reportCallIssue]
+
+
+@cache
+def environment() -> Any:
+    """Jinja with escaping on, and an undefined name an error."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reclens.report._toolkit"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    # NaN is not JSON: it would break every chart of the page.
+    environment.policies["json.dumps_function"] = _dumps
+    return environment
+
+
+def _dumps(value: Any, **options: Any) -> str:
+    return json.dumps(_finite(value), **options)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,1 @@
+"""Data sets and splits as charts and tables."""

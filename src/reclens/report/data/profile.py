@@ -1,0 +1,158 @@
+"""Charts and tables of data sets and splits: their profile, long tails, times and problems; answers of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from reclens.data.profile import Problem, Profile
+from reclens.report._toolkit.charts import base_of, colour_of
+from reclens.report._toolkit.tables import Table, format_number
+
+__all__ = [
+    "frame_table",
+    "popularity_curve_chart",
+    "problems_table",
+    "profile_table",
+    "rules_table",
+    "tail_chart",
+    "time_chart",
+    "time_share_chart",
+]
+
+
+def profile_table(profile: Profile) -> Table:
+    """Every measure of a profile but its problems and rules, with what it means."""
+    records = [row for row in profile.to_dicts() if row["section"] not in ("problems", "rules applied")]
+    rows = tuple((row["section"], row["measure"], _cell(row["value"]), row["detail"]) for row in records)
+    heads = ("of", "measure", "value", "what it is")
+    return Table(f"Profile of {profile.name}", heads, rows, tuple(records))
+
+
+def problems_table(problems: Iterable[Problem]) -> Table:
+    """What is wrong or odd, with row counts and what it leads to."""
+    records = tuple({"problem": each.problem, "rows": each.rows, "detail": each.detail} for each in problems)
+    rows = tuple((str(each["problem"]), f"{each['rows']:,}", str(each["detail"])) for each in records)
+    return Table("Problems", ("problem", "rows", "what it leads to"), rows, records)
+
+
+def rules_table(rules: Iterable[Mapping[str, Any]]) -> Table:
+    """The rules that were applied to rows, with their counts."""
+    records = tuple({"rule": each["rule"], "rows": each["count"], "detail": each.get("detail", "")} for each in rules)
+    rows = tuple((str(each["rule"]), _cell(each["rows"]), str(each["detail"])) for each in records)
+    return Table("Rules applied", ("rule", "rows", "what it does"), rows, records)
+
+
+def frame_table(title: str, frame: pl.DataFrame) -> Table:
+    """Any rows, as text and as numbers."""
+    records = tuple(frame.to_dicts())
+    rows = tuple(tuple(_cell(value) for value in row) for row in frame.iter_rows())
+    return Table(title, tuple(frame.columns), rows, records)
+
+
+def tail_chart(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Any:
+    """Lorenz curves of interactions, of items and of users: the further from the diagonal, the longer the tail.
+
+    Args:
+        curves: What -> rows ``across, share`` of ``reclens.data.curves.tail_curve``.
+    """
+    import altair as alt
+
+    rows = [{**row, "system": what, "tip": f"the {row['across']:.0%} {what} with the fewest have {row['share']:.1%} of "
+             "the interactions"} for what, curve in curves.items() for row in curve]  # fmt: skip
+    axes: dict[str, Any] = {
+        "x": alt.X("across:Q", title="share of items, or of users, the fewest interactions first",
+                   axis=alt.Axis(format="%")),
+        "y": alt.Y("share:Q", title="share of interactions", axis=alt.Axis(format="%")),
+    }  # fmt: skip
+    base, colour = base_of(rows, height=300), colour_of(list(curves))
+    even = alt.Chart(alt.Data(values=[{"across": 0, "share": 0}, {"across": 1, "share": 1}]))  # type: ignore[arg-type]
+    return alt.layer(
+        base.mark_line(strokeWidth=2).encode(**axes, color=colour),
+        base.mark_point(opacity=0, size=120).encode(**axes, tooltip="tip:N"),
+        even.mark_line(strokeWidth=1, color="var(--line)").encode(**axes),
+    )
+
+
+def popularity_curve_chart(curves: Mapping[str, Sequence[Mapping[str, int]]]) -> Any:
+    """Interactions of the item and of the user at each place, both axes logarithmic.
+
+    Args:
+        curves: What -> rows ``place, interactions`` of ``reclens.data.curves.by_popularity``.
+    """
+    import altair as alt
+
+    rows = [{**row, "system": what, "tip": f"{what}, place {row['place']:,}: {row['interactions']:,} interactions"}
+            for what, curve in curves.items() for row in curve]  # fmt: skip
+    if not rows:
+        return None
+    log = alt.Scale(type="log", nice=False)
+    axes: dict[str, Any] = {"x": alt.X("place:Q", title="place, the most interactions first", scale=log),
+                            "y": alt.Y("interactions:Q", title="interactions", scale=log)}  # fmt: skip
+    base, colour = base_of(rows, height=300), colour_of(list(curves))
+    return alt.layer(
+        base.mark_line(strokeWidth=2).encode(**axes, color=colour),
+        base.mark_point(opacity=0, size=90).encode(**axes, tooltip="tip:N"),
+    )
+
+
+def time_chart(rows: Sequence[Mapping[str, Any]], *, step: str) -> Any:
+    """Interactions a step of time, the parts of a split on top of each other; None without times.
+
+    Args:
+        rows: Rows of ``reclens.data.curves.over_time``.
+        step: What a step is.
+    """
+    import altair as alt
+
+    if not rows:
+        return None
+    shown = [{**_dated(row), "top": row["below"] + row["interactions"], "tip": _tip(row, step)} for row in rows]
+    base = base_of(shown, height=260)
+    colour = colour_of(list(dict.fromkeys(row["part"] for row in rows)))
+    # Bars that have a place of their own in time are thinner than a hair where there are many: hence the stroke.
+    return alt.layer(base.mark_bar(strokeWidth=0.5).encode(
+        x=alt.X("start:T", title=None), x2="end:T",
+        y=alt.Y("below:Q", title=f"interactions a {step}"), y2="top:Q", color=colour, tooltip="tip:N",
+    ))  # fmt: skip
+
+
+def time_share_chart(rows: Sequence[Mapping[str, Any]], *, step: str) -> Any:
+    """Share of each part's interactions a step of time: where the parts lie beside each other. None for a single part.
+
+    Args:
+        rows: Rows of ``reclens.data.curves.over_time``.
+        step: What a step is.
+    """
+    import altair as alt
+
+    parts = list(dict.fromkeys(row["part"] for row in rows))
+    if len(parts) < 2:
+        return None
+    shown = [{**_dated(row), "tip": _tip(row, step)} for row in rows]
+    base, colour = base_of(shown, height=220), colour_of(parts)
+    axes: dict[str, Any] = {"x": alt.X("start:T", title=None),
+                            "y": alt.Y("share:Q", title="share of the part", axis=alt.Axis(format="%"))}  # fmt: skip
+    return alt.layer(
+        base.mark_line(strokeWidth=2, interpolate="step-after").encode(**axes, color=colour),
+        base.mark_point(opacity=0, size=90).encode(**axes, tooltip="tip:N"),
+    )
+
+
+def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "start": f"{row['start']:%Y-%m-%d}", "end": f"{row['end']:%Y-%m-%d}", "system": row["part"]}
+
+
+def _tip(row: Mapping[str, Any], step: str) -> str:
+    return (f"{row['part']}, {step} from {row['start']:%Y-%m-%d}: {row['interactions']:,} interactions, "
+            f"{row['share']:.1%} of the part")  # fmt: skip
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else format_number(value)

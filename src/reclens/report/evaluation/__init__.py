@@ -1,0 +1,1 @@
+"""Evaluations, comparisons and findings as tables, charts and one HTML report."""

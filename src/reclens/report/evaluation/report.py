@@ -1,0 +1,274 @@
+"""The report on evaluations: the verdict first, then every number, how it was measured and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from reclens.errors import UsageError
+from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
+from reclens.metrics import describe
+from reclens.pipeline.ranker_check import ranker_problems
+from reclens.report._toolkit import charts, tables
+from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
+from reclens.schema import versions
+
+__all__ = ["TASKS_IN_WORDS", "build_report", "oddities", "other_names"]
+
+
+def build_report(
+    results: Mapping[str, Evaluation], *, comparison: Comparison | None = None, title: str = "Offline evaluation"
+) -> Document:
+    """Write a report on some evaluations.
+
+    Args:
+        results: Name -> evaluation; the first metric is the primary one.
+        comparison: Their comparison with a baseline, for the verdict and the marks.
+        title: Title of the page.
+
+    Returns:
+        The document.
+
+    Raises:
+        UsageError: If there is nothing to report.
+    """
+    if not results:
+        raise UsageError("there is no evaluation to report on.")
+    first = next(iter(results.values()))
+    synthetic = any(result.card.get("synthetic") for result in results.values())
+    heading = f"{title} (synthetic data)" if synthetic else title
+    page: dict[str, Any] = {
+        "title": heading,
+        "synthetic": synthetic,
+        "verdict": list(comparison.verdict) if comparison else [_without_comparison(first, len(results))],
+        "scoped": comparison is not None,  # the last sentence counts the tests
+        "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
+        "systems": list(results),
+        "sections": [section for section in _sections(results, comparison) if section is not None],
+        "card": _card_rows(first),
+        "lists": _list_rows(results),
+        "definitions": [definition_of(name) for name in first.metrics],
+    }
+    return render("report.html.j2", page)
+
+
+def _without_comparison(result: Evaluation, systems: int) -> str:
+    what = "One system was" if systems == 1 else f"{systems} systems were"
+    return f"{what} measured on {result.card['n_users']:,} users; no comparison with a baseline was asked for."
+
+
+def _sections(results: Mapping[str, Evaluation], comparison: Comparison | None) -> list[Section | None]:
+    first = next(iter(results.values()))
+    averaged = [name for name in first.metrics if describe(name).kind == "user"]
+    primary = averaged[:2]
+    return [
+        Section("All users", "Means over users, each with its interval.",
+                tuple(figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
+                      for name in averaged[:6]),
+                (tables.leaderboard(results, comparison=comparison),)),
+        _against_baseline(comparison, primary),
+        _by_segment(results, first, primary, comparison),
+        _gaps(results, first, primary),
+        _long_tail(results, first),
+        _trade_off(results, averaged),
+    ]  # fmt: skip
+
+
+def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Section | None:
+    if comparison is None:
+        return None
+    shown = [name for name in primary if any(row.metric == name for row in comparison.differences)]
+    figures = tuple(
+        figure_of(charts.difference_chart(comparison, metric=name), f"{name}: difference from {comparison.baseline}")
+        for name in shown
+    )
+    lead = (
+        "Each user is her own control: the difference of her two values is what is averaged, over the users with a "
+        "value under both. Faded dots are not significant after the correction."
+    )
+    return Section(f"Against {comparison.baseline}", lead, figures, (tables.comparison_table(comparison),), folded=True)
+
+
+def _by_segment(
+    results: Mapping[str, Evaluation], first: Evaluation, primary: list[str], comparison: Comparison | None
+) -> Section | None:
+    segmentations = list(first[primary[0]].by) if primary else []
+    if not segmentations:
+        return None
+    figures = tuple(
+        figure_of(charts.segment_chart(results, metric=name, by=by), f"{name} by {by}")
+        for by in segmentations
+        for name in primary
+    )
+    places = [(name, by) for name in primary for by in segmentations]
+    found = [tables.segment_table(results, metric=name, by=by) for name, by in places]
+    if comparison is not None:
+        compared = {(row.metric, row.by) for row in comparison.differences}
+        against = [
+            replace(tables.comparison_table(comparison, by=by, metric=name),
+                    title=f"{name} by {by}, against {comparison.baseline}")
+            for name, by in places if (name, by) in compared
+        ]  # fmt: skip
+        found += [replace(each, notes=()) for each in against[:-1]] + against[-1:]  # how to read them stands once
+    lead = "Faded dots are of segments with too few users to conclude from."
+    return Section("By segment", lead, figures, tuple(found), folded=True)
+
+
+def _gaps(results: Mapping[str, Evaluation], first: Evaluation, primary: list[str]) -> Section | None:
+    drawn = [(name, charts.gap_chart(results, metric=name)) for name in primary]
+    figures = tuple(figure_of(chart, f"Largest gap in {name}") for name, chart in drawn if chart is not None)
+    if not figures:
+        return None
+    lead = (
+        "The largest difference between two segments, with an interval that allows for having looked at every pair. "
+        "Faded dots: the interval includes zero, so that no gap can be concluded."
+    )
+    return Section("Gaps between segments", lead, figures)
+
+
+def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section | None:
+    known = first.card.get("recommendations_outside_catalogue") is not None
+    if not known:
+        return None
+    names = [name for name in first.metrics if name.split("@")[0] in ("coverage", "gini", "entropy", "arp", "aplt")]
+    chart = charts.lorenz_chart(results, consumed=first.lorenz("popularity"))
+    lead = (
+        "How exposure is spread over the catalogue, beside what users consumed in the training data. The thin diagonal "
+        "is equal exposure; the further a curve sags, the fewer items get it."
+    )
+    figures = [figure_of(chart, "Lorenz curve of exposure", tall=True)]
+    figures += [figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system") for name in names]
+    return Section("Long tail and coverage", lead, tuple(figures))
+
+
+def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Section | None:
+    others = [name for name in averaged if name.split("@")[0] in ("diversity", "novelty", "serendipity")]
+    if not others or not averaged:
+        return None
+    figures = tuple(
+        figure_of(charts.trade_off_chart(results, x=averaged[0], y=other), f"{averaged[0]} against {other}")
+        for other in others
+    )
+    return Section("Accuracy against diversity and novelty", "Bars are intervals in both directions.", figures)
+
+
+def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
+    card = result.card
+    split = card.get("split") or {}
+    train = card.get("train") or {}
+    rows = [
+        ("Users measured", f"{card['n_users']:,}"),
+        ("Held-out rows", f"{card['truth']['rows']:,} (hash {card['truth']['hash']})"),
+        ("Training data", f"{train['name']}: {train['rows']:,} rows (hash {train['hash']})" if train else "not given"),
+        ("Catalogue", f"{card['n_items']:,} items (hash {card['catalogue']})"),
+        ("Split", str(split.get("rule") or split.get("method") or "not known: the lists and the truth were given")),
+        ("Task", _task(card)),
+        ("Rule for ties in time", _ties(split.get("ties"))),
+        ("Relevance", str(card["relevance"])),
+        ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
+        ("Items seen in training", str(card["seen_items"])),
+        (
+            "Intervals",
+            f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
+        ),
+        ("Users without history", f"{card.get('users_without_history', 0):,}"),
+        ("Told with the question", _told(card.get("history"))),
+        ("Users left out: no relevant item", f"{card['users_without_relevant_items']:,}"),
+        ("Duplicates in the truth", f"{card['truth_duplicates']:,}"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
+    ]
+    rows += [(f"Truth: {rule['rule']}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
+    rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
+    if "requests" in card:
+        rows += _request_rows(card)
+    rows += [("Name of a metric", said) for said in other_names(card)]
+    rows += [("Ids that do not match", problem) for problem in id_problems(card)]
+    rows += [("Task and lists do not fit", problem) for problem in task_problems(card)]
+    return [*rows, *((f"Note {number}", note) for number, note in enumerate(split.get("notes", []), 1))]
+
+
+def _told(history: Mapping[str, Any] | None) -> str:
+    """The histories that came with the question, and count as known."""
+    return f"{history['rows']:,} rows of {history['users']:,} users (hash {history['hash']})" if history else "nothing"
+
+
+def _request_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is to be said of candidates by request."""
+    means = ", ".join(f"{name} {tables.format_number(value)}" for name, value in card["means_over_requests"].items())
+    return [
+        ("Requests", f"{card['requests']:,}, with {card['recommendations']:,} candidates"),
+        ("Average", "over the requests of each user, then over users"),
+        ("Requests left out: no click", f"{card['requests_without_click']:,}"),
+        ("Requests without AUC: all clicked", f"{card['requests_all_clicked']:,}"),
+        ("Plain means over requests", means),
+    ]
+
+
+def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
+    """What is to be said of each system's lists."""
+    rows = []
+    for system, result in results.items():
+        card = result.card
+        lists = card["lists"]
+        parameters = ", ".join(f"{name}={value}" for name, value in (lists.get("parameters") or {}).items())
+        counted = [*_of_lists(card), *ranker_problems(card)]
+        model = f"{lists['model']}({parameters})" if "model" in lists else "lists from elsewhere"
+        rows.append({"system": system, "model": model, "counts": counted or ["nothing odd"]})
+    return rows
+
+
+def oddities(card: Mapping[str, Any]) -> list[str]:
+    """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count."""
+    return [*id_problems(card), *task_problems(card), *_of_lists(card), *_of_truth(card)]
+
+
+def other_names(card: Mapping[str, Any]) -> list[str]:
+    """What metrics that were asked for by another name are called here, a line each."""
+    return [f"{asked} is {name} here" for asked, name in card.get("metric_aliases", {}).items()]
+
+
+def _of_lists(card: Mapping[str, Any]) -> list[str]:
+    said = [
+        ("users without a list", card["users_without_list"]),
+        ("users with a list shorter than asked", card["users_with_short_list"]),
+        ("lists of users without truth, left out", card["lists_of_users_without_truth"]),
+        ("recommendations outside the catalogue", card["recommendations_outside_catalogue"]),
+        ("recommendations of items seen in training", card["recommendations_seen_in_training"]),
+        *((rule["rule"], rule["count"]) for rule in card["rules"]),
+    ]
+    return [f"{what}: {count:,}" for what, count in said if count]
+
+
+def _of_truth(card: Mapping[str, Any]) -> list[str]:
+    said = [
+        ("repeated pairs in the truth, counted once", card["truth_duplicates"]),
+        ("rows of the truth that are not relevant", card["truth_rows_without_relevance"]),
+        ("users without a relevant item, left out", card["users_without_relevant_items"]),
+        *((f"truth: {rule['rule']}", rule["count"]) for rule in card.get("truth_rules", ())),
+    ]
+    return [f"{what}: {count:,}" for what, count in said if count]
+
+
+def _task(card: Mapping[str, Any]) -> str:
+    """What counts as relevant of what a user had before."""
+    held = card.get("truth_pairs_in_training")
+    said = TASKS_IN_WORDS[card.get("task")]
+    return said if held is None else f"{said}; {held:,} pairs of the truth stand in the training data"
+
+
+TASKS_IN_WORDS: Final[Mapping[str | None, str]] = {
+    "new_items": "new_items: only items that the user had not had count",
+    "with_repeats": "with_repeats: what the user took again counts too",
+    None: "not known: the truth was given",
+}
+"""The tasks of splits, in words."""
+
+
+def _ties(ties: Mapping[str, Any] | None) -> str:
+    """The rule for ties in time, and how many users it decides for."""
+    if not ties:
+        return "not known"
+    touched = ties.get("users_with_a_tie_at_their_cut")
+    of_all = f" of {ties['users']:,}" if "users" in ties else ""
+    return ties["rule"] if touched is None else f"{ties['rule']}; it decides for {touched:,}{of_all} users"

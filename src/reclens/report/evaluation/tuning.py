@@ -1,0 +1,32 @@
+"""What stands against the outcome of a search, in a few lines: the gravest kinds first, the rest counted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reclens.tuning import Tuning
+
+__all__ = ["MOST", "cautions_in_words"]
+
+MOST: Final = 3
+"""Kinds of cautions that are shown."""
+
+
+def cautions_in_words(tuning: Tuning, *, most: int = MOST) -> list[str]:
+    """One line a kind, the gravest first; then one line that counts the rest, which is on the card.
+
+    Args:
+        tuning: The outcome.
+        most: Kinds to show.
+    """
+    shown, rest = tuning.groups[:most], tuning.groups[most:]
+    lines: list[str] = []
+    for group in shown:
+        first, *others = group.cautions
+        of = f" of {', '.join(dict.fromkeys(str(each.model) for each in others))}" if others else ""
+        lines.append(first.sentence + (f" The same kind ({group.kind}) is said{of} too." if others else ""))
+    if rest:
+        n = sum(len(group.cautions) for group in rest)
+        kinds = ", ".join(f"{len(group.cautions)} {group.kind}" for group in rest)
+        lines.append(f"{n} more {'caution is' if n == 1 else 'cautions are'} on the card: {kinds}.")
+    return lines

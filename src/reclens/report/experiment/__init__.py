@@ -1,0 +1,1 @@
+"""Plans and readouts of experiments as tables, charts and documents."""

@@ -1,0 +1,165 @@
+"""Tables of experiment plans: sizes with their formula, neighbours, bounds, the price of looking, arms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reclens.experiment.plan.plan import Plan
+from reclens.experiment.plan.sizing import Sizing
+from reclens.report._toolkit.format import p_value
+from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.stats.power import Answer
+from reclens.stats.sequential import SPENDINGS, GroupSequential, Price
+from reclens.stats.sequential.spending import CLASSICAL
+
+__all__ = ["arm_table", "bounds_table", "metric_table", "neighbour_table", "price_table", "size_table"]
+
+
+def arm_table(plan: Plan) -> Table:
+    """The arms with their shares, and whether each is control."""
+    records: list[dict[str, Any]] = [
+        {"arm": arm, "share": share, "control": arm == plan.control} for arm, share in plan.arms.items()
+    ]
+    rows = tuple((row["arm"], f"{row['share']:.2%}", "control" if row["control"] else "treatment") for row in records)
+    return Table("Arms", ("arm", "share", "role"), rows, tuple(records))
+
+
+def metric_table(plan: Plan) -> Table:
+    """What is measured, what for, and what counts as an effect or a loss."""
+    records, rows = [], []
+    for metric in plan.metrics:
+        made = f"{metric.value} / {metric.per}" if metric.per else metric.value or "exposure of the arm"
+        made = f"{metric.q:.0%} quantile of {made}" if metric.q is not None else made
+        made += f", capped at {metric.cap:g}" if metric.cap is not None else ""
+        records.append({**metric.to_dicts()[0], "made_from": made})
+        lost = metric.margin_in_words or NOTHING
+        rows.append((metric.name, metric.role, metric.kind, made, metric.better, _percent(metric.effect),
+                     lost, ", ".join(metric.covariates) or NOTHING))  # fmt: skip
+    heads = ("metric", "role", "kind", "made from", "better", "worth finding", "margin", "covariates")
+    note = "Effects and margins in percent are relative to control; a margin is what a guardrail may lose, with ± what "
+    note += "it may move, or what does not matter of another metric; covariates were measured before (CUPED)."
+    return Table("Metrics", heads, tuple(rows), tuple(records), (note,))
+
+
+def size_table(sizing: Sizing) -> Table:
+    """Units and days each metric needs, and what the planned sample can find."""
+    rows = []
+    for each in sizing.metrics:
+        size, known = each.size, each.known
+        power = NOTHING if each.achieved is None else f"{each.achieved:.1%}"
+        if each.simulated is not None and each.simulated.low is not None and each.simulated.high is not None:
+            found = each.simulated
+            power = f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}] simulated"
+        rows.append((
+            each.metric.name, each.metric.role, format_number(known.mean) if known else NOTHING,
+            format_number(known.sd) if known else NOTHING, f"{known.r2:.0%}" if known and known.r2 else NOTHING,
+            f"{size.n:,}" if size else NOTHING, f"{each.days:,}" if each.days is not None else NOTHING, power,
+            _percent(each.found.effect if each.found else None, signed=True),
+            size.title if size else each.note or NOTHING,
+        ))  # fmt: skip
+    heads = ("metric", "role", "mean", "sd of a unit", "removed by CUPED", "units needed", "days", "power as planned",
+             "detectable as planned", "formula")  # fmt: skip
+    notes = [f"Units over all arms, for a power of {sizing.plan.power:.0%} at a level of {sizing.plan.level:.0%}."]
+    if sizing.planned is not None:
+        notes.append(f"As planned: {sizing.planned:,} units in {sizing.plan.days} days. Detectable of a guardrail is "
+                     "the true loss that would still be confirmed to be within its margin.")  # fmt: skip
+    return Table("Sizes", heads, tuple(rows), tuple(sizing.to_dicts()), tuple(notes))
+
+
+def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
+    """The same question by every formula, the one that is used first."""
+    records: list[dict[str, Any]] = [
+        {"metric": name, "formula": title, "value": value, "used": title == answer.title}
+        for name, answer in answers
+        # Units of the formula that is used are those of the plan: each arm rounded up.
+        for title, value in ((answer.title, answer.n if answer.asked == "size" else answer.value), *answer.neighbours)
+    ]
+    asked = answers[0][1].asked if answers else "size"
+    several = len(answers) > 1
+    show = {"size": lambda value: f"{math.ceil(value):,}", "effect": lambda value: f"{value:+.3%}",
+            "power": lambda value: f"{value:.2%}"}[asked]  # fmt: skip
+    rows = tuple(
+        (*([row["metric"]] if several else []), row["formula"] + (" (used)" if row["used"] else ""),
+         show(row["value"]) if math.isfinite(row["value"]) else NOTHING)
+        for row in records
+    )  # fmt: skip
+    sources = dict.fromkeys(f"{answer.title}: {answer.source}." for _, answer in answers)
+    heads = (
+        *(["metric"] if several else []),
+        "formula",
+        {"size": "units", "effect": "effect", "power": "power"}[asked],
+    )
+    return Table("The same question by other formulas", heads, rows, tuple(records), tuple(sources))
+
+
+def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]] = ()) -> Table:
+    """The bound of each look, and the chance to have stopped by then.
+
+    Args:
+        plan: The bounds.
+        schedule: Units, day and power of each look, of :func:`reclens.experiment.plan.sizing.look_schedule`; without it
+            the power is that of the size which the plan asks for.
+    """
+    records: list[dict[str, Any]] = [{**row, "units": None, "day": None} for row in plan.to_dicts()]
+    for row, at in zip(records, schedule, strict=False):
+        power = row["power_so_far"] if at["power"] is None else at["power"]
+        row |= {"units": at["units"], "day": at["day"], "power_so_far": power}
+    rows = tuple(
+        (str(row["look"]), f"{row['information']:.0%}", _count(row["units"]), _count(row["day"]),
+         f"{row['upper']:.3f}", p_value(row["nominal_p"]),
+         NOTHING if row["futility"] is None else f"{row['futility']:.3f}", f"{row['error_spent']:.4f}",
+         NOTHING if math.isnan(row["power_so_far"]) else f"{row['power_so_far']:.1%}")
+        for row in records
+    )  # fmt: skip
+    heads = (
+        "look",
+        "of the sample",
+        "units",
+        "day",
+        "stop beyond z",
+        "nominal p",
+        "futile below z",
+        "error spent",
+        "power by then",
+    )
+    notes = [
+        f"Bounds: {SPENDINGS.get(plan.spending) or CLASSICAL[plan.spending]}.",
+        f"The sample is {plan.inflation:.4g} times that of one look.",
+    ]
+    of = next((at["metric"] for at in schedule if at["metric"] is not None), None)
+    if of is not None:
+        notes.append(
+            f"Power: to have found the planned effect on {of} by then; at the last look it is that as planned."
+        )
+    return Table("Looks", heads, rows, tuple(records), tuple(notes))
+
+
+def price_table(prices: Sequence[Price]) -> Table:
+    """What each way to look early costs, beside one look at the end and beside peeking."""
+    records = [row for each in prices for row in each.to_dicts()]
+    rows = tuple(
+        (each.plan, str(each.looks), f"{each.false_positives:.1%}", f"{each.power:.1%}", _times(each.inflation),
+         _times(each.expected_size), _times(each.expected_size_null))
+        for each in prices
+    )  # fmt: skip
+    heads = ("plan", "looks", "false positives", "power", "sample for full power", "mean sample with the effect",
+             "mean sample without")  # fmt: skip
+    notes = (
+        "Power: with the sample that one look needs. The other columns are multiples of that sample.",
+        "Peeking without a plan is held to no level, so that its power means nothing.",
+    )
+    return Table("What looking early costs", heads, rows, tuple(records), notes)
+
+
+def _count(value: int | None) -> str:
+    return NOTHING if value is None else f"{value:,}"
+
+
+def _percent(value: float | None, *, signed: bool = False) -> str:
+    return NOTHING if value is None else f"{value:+.2%}" if signed else f"{value:.2%}"
+
+
+def _times(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3f}"

@@ -1,0 +1,272 @@
+"""The readout of an experiment as a document: the decision first, then the effects, what was adjusted, and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from reclens.experiment.analysis.effects import Effect
+from reclens.experiment.analysis.readout import Readout
+from reclens.experiment.analysis.words import p_in_words
+from reclens.report._toolkit.document import Part, Written, appendix, write_document
+from reclens.report._toolkit.format import between, p_value, share
+from reclens.report._toolkit.html import Figure, figure_of
+from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report.experiment import readout_charts
+from reclens.report.experiment.plan_tables import metric_table
+
+__all__ = ["build_readout", "effect_table", "guard_table", "segment_table", "summary_of_readout", "unknown_table"]
+
+
+def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = False) -> Written:
+    """Write the readout of an experiment.
+
+    Args:
+        readout: What was read.
+        synthetic: Whether the data is made up, which the page then says.
+        bayes: Whether to show the Bayesian view beside the decision, which does not rest on it.
+
+    Returns:
+        The document as HTML and Markdown.
+    """
+    plan = readout.plan
+    parts = [
+        Part(title="Effects", lead=f"Against {plan.control}. {_level(readout)}", figures=_figures(readout),
+             tables=(effect_table(readout),)),
+        Part(title="What was adjusted, and how", points=readout.adjusted),
+        Part(title="Guards", lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
+             tables=(guard_table(readout), *_guard_numbers(readout))),
+        *_unknown(readout), *_guardrails(readout), *_diluted(readout), *_segments(readout), _power(readout),
+        *(_bayes(readout) if bayes else []),
+        Part(title="Caveats", points=readout.caveats),
+        Part(title="Next steps", points=readout.next_steps, ordered=True),
+        Part(title="How it was decided", lead="Written in the plan, before the data. The first that applies is the "
+             "decision.", points=readout.rule, ordered=True, tables=(metric_table(plan),)),
+        appendix(readout.record()),
+    ]  # fmt: skip
+    units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
+    return write_document(
+        title=f"Readout: {plan.name}", subject=f"{units} · unit {plan.unit} · {readout.look.words}", heading="Decision",
+        summary=summary_of_readout(readout), parts=parts, synthetic=synthetic,
+    )  # fmt: skip
+
+
+def summary_of_readout(readout: Readout) -> list[str]:
+    """The decision on each arm and why, in sentences; the decision first."""
+    said = [decision.sentences[0] for decision in readout.decisions]
+    several = len(readout.decisions) > 1
+    for decision in readout.decisions:
+        said += [f"{decision.arm}: {text}" if several else text for text in decision.sentences[1:]]
+    return said
+
+
+def effect_table(readout: Readout) -> Table:
+    """Every metric of every arm: values, difference and lift with intervals, p-values, and what may be said."""
+    rows = []
+    blocked_by = ", ".join(guard.name for guard in readout.guards if guard.status == "blocks")
+    decided = {
+        each.arm: f"blocked: {blocked_by}" if each.word == "blocked" else each.word for each in readout.decisions
+    }
+    for effect in readout.effects:
+        found = effect.found
+        rows.append((
+            effect.metric.name, effect.metric.role, effect.arm, format_number(found.control),
+            format_number(found.treatment), between(effect.absolute), share(effect.lift),
+            p_value(effect.p_value), p_value(effect.p_adjusted), effect.verdict, decided[effect.arm],
+        ))  # fmt: skip
+    heads = (
+        "metric",
+        "role",
+        "arm",
+        readout.plan.control,
+        "treated",
+        "difference",
+        "lift",
+        "p",
+        "adjusted p",
+        "verdict",
+        "decision",
+    )
+    ways: dict[str, dict[str, None]] = {}
+    for effect in readout.effects:
+        ways.setdefault(effect.found.method, {})[effect.metric.name] = None
+    methods = [f"{', '.join(names)}: {method}." for method, names in ways.items()]
+    notes = [
+        f"p-values are adjusted within a family: primary metrics ({readout.plan.correction}), secondary ones (bh).",
+        "Adjusted p of a guardrail: one-sided, of a loss of its margin or more, or of a move beyond it.",
+    ]
+    notes += [
+        f"{e.metric.name}, {e.arm}: p = {p_value(e.p_equivalence)} of a difference beyond {e.metric.margin_in_words}."
+        for e in readout.effects
+        if e.metric.role != "guardrail" and e.p_equivalence == e.p_equivalence
+    ]
+    notes += [
+        f"{e.metric.name}, {e.arm}: the lift is the median-unbiased one of a stop at this look; difference ÷ "
+        f"{readout.plan.control} would be {e.relative.value:+.2%}."
+        for e in readout.effects
+        if e.stopped is not None
+    ]
+    return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), (*methods, *notes))
+
+
+def guard_table(readout: Readout) -> Table:
+    """The guards and what was seen."""
+    records = [row for guard in readout.guards for row in guard.to_dicts()]
+    rows = tuple((row["guard"], row["status"], row["finding"]) for row in records)
+    return Table("Guards", ("guard", "status", "finding"), rows, tuple(records))
+
+
+def segment_table(readout: Readout) -> Table:
+    """Effects of primary metrics by segment."""
+    records = [row for each in readout.segments for row in each.to_dicts()]
+    rows = tuple(
+        (each.by, each.segment, each.metric, each.arm, f"{each.found.absolute.n:,}", share(each.relative),
+         p_value(each.p_value), p_value(each.p_adjusted))
+        for each in readout.segments
+    )  # fmt: skip
+    heads = ("by", "segment", "metric", "arm", "n", "lift", "p", "adjusted p")
+    return Table("Effects by segment", heads, rows, tuple(records))
+
+
+def unknown_table(readout: Readout) -> Table:
+    """What the table of the experiment cannot tell."""
+    records = [row for each in readout.unknown for row in each.to_dicts()]
+    rows = tuple((row["not_known"],) for row in records)
+    return Table("Not known", ("not known",), rows, tuple(records))
+
+
+def _unknown(readout: Readout) -> list[Part]:
+    if not readout.unknown:
+        return []
+    return [Part(title="What the table cannot tell", lead="The guards that rest on it are not checked.",
+                 tables=(unknown_table(readout),))]  # fmt: skip
+
+
+def _figures(readout: Readout) -> tuple[Figure, ...]:
+    """The forest, then for each primary metric the effect as it grew, the days, and novelty."""
+    drawn: list[tuple[Any, str]] = [(readout_charts.forest_chart(readout), "Lift of every metric over control")]
+    for metric in readout.plan.primary:
+        for arm in readout.plan.treatments:
+            drawn.append((readout_charts.cumulative_chart(readout, metric=metric.name, arm=arm),
+                          f"{metric.name}, {arm}: lift as users came in"))  # fmt: skip
+            drawn.append((readout_charts.novelty_chart(readout, metric=metric.name, arm=arm),
+                          f"{metric.name}, {arm}: lift by days since first exposure"))  # fmt: skip
+        drawn.append((readout_charts.daily_chart(readout, metric=metric.name), f"{metric.name} of each arm by day"))
+    return tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
+
+
+def _level(readout: Readout) -> str:
+    return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {readout.look.words}."
+
+
+def _guard_numbers(readout: Readout) -> list[Table]:
+    """The numbers of guards that have something to show."""
+    found = []
+    for guard in readout.guards:
+        if guard.status in ("look", "blocks") and guard.rows:
+            keys = list(dict.fromkeys(key for row in guard.rows for key in row))
+            rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in guard.rows[:40])
+            heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
+            more = (f"{len(guard.rows) - 40:,} further rows stand in the appendix.",) if len(guard.rows) > 40 else ()
+            found.append(Table(f"Numbers of the guard: {guard.name}", heads, rows,
+                               guard.rows, more))  # fmt: skip
+    return found
+
+
+def _guardrails(readout: Readout) -> list[Part]:
+    rails = [effect for effect in readout.effects if effect.metric.role == "guardrail"]
+    if not rails:
+        return []
+    rows = tuple(
+        (e.metric.name, e.arm, share(e.relative), e.metric.margin_in_words if e.metric.equivalence else
+         e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True), p_value(e.p_adjusted), e.verdict)
+        for e in rails
+    )  # fmt: skip
+    lead = "Tests of non-inferiority: a guardrail holds when its interval excludes a loss beyond the margin."
+    if any(e.metric.equivalence for e in rails):
+        lead += " With ±, of equivalence: it holds when its interval lies within the margin."
+    table = Table("Guardrails", ("metric", "arm", "lift", "margin", "p", "verdict"), rows, tuple(_records(rails)))
+    return [Part(title="Guardrails", lead=lead, tables=(table,))]
+
+
+def _diluted(readout: Readout) -> list[Part]:
+    if not readout.diluted:
+        return []
+    inside = {(effect.metric.name, effect.arm): effect for effect in readout.effects}
+    rows = tuple(
+        (each.metric, each.arm, f"{each.share:.1%}", share(inside[each.metric, each.arm].relative),
+         format_number(each.control), between(each.absolute), share(each.relative))
+        for each in readout.diluted
+    )  # fmt: skip
+    lead = ("Effects and decision are of the units whose experience could differ. Over all units the effect is diluted "
+            "by the others, who are the same in both arms (Deng and Hu 2015); ratios without covariates.")  # fmt: skip
+    heads = ("metric", "arm", "triggered", "lift of triggered", f"{readout.plan.control}, all", "difference, all",
+             "lift, all")  # fmt: skip
+    records = tuple(row for each in readout.diluted for row in each.to_dicts())
+    return [Part(title="Triggered units and all units", lead=lead,
+                 tables=(Table("Diluted effects", heads, rows, records),))]  # fmt: skip
+
+
+def _segments(readout: Readout) -> list[Part]:
+    if not readout.segments:
+        return []
+    segmentations = list(dict.fromkeys(each.by for each in readout.segments))
+    drawn = [(readout_charts.segment_forest_chart(readout, by=by), f"{readout.plan.primary[0].name} by {by}")
+             for by in segmentations]  # fmt: skip
+    points = tuple(
+        f"{each.metric}, {each.arm}, by {each.by}: "
+        + ("the effect differs" if each.p_adjusted <= readout.plan.alpha else "no difference between segments is shown")
+        + f" (Cochran's Q = {each.q:.2f} on {each.df}, adjusted {p_in_words(each.p_adjusted)})."
+        for each in readout.heterogeneity
+    )
+    lead = "The false discovery rate is controlled over all segments together. Faded dots are not significant."
+    figures = tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
+    return [Part(title="Segments", lead=lead, points=points, tables=(segment_table(readout),), figures=figures)]
+
+
+def _power(readout: Readout) -> Part:
+    rows = tuple(
+        (e.metric.name, e.arm, NOTHING if e.metric.effect is None else f"{e.metric.effect:.2%}",
+         NOTHING if e.power != e.power else f"{e.power:.0%}",
+         NOTHING if e.detectable != e.detectable else f"{e.detectable:.2%}")
+        for e in readout.effects
+    )  # fmt: skip
+    lead = ("By the standard errors that were seen, at the planned sample, with the correction and the looks of the "
+            "plan: the chance that the effect worth finding is found, and the smallest effect that is found with a "
+            f"power of {readout.plan.power:.0%}.")  # fmt: skip
+    heads = ("metric", "arm", "worth finding", "power", "detectable")
+    return Part(title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),))
+
+
+def _bayes(readout: Readout) -> list[Part]:
+    rows = tuple(
+        (row["metric"], row["arm"], f"{row['value']:+.2%} [{row['low']:+.2%}, {row['high']:+.2%}]",
+         f"{row['p_win']:.1%}", f"{row['loss_treatment']:.3%}", f"{row['loss_control']:.3%}")
+        for row in readout.posteriors
+    )  # fmt: skip
+    heads = ("metric", "arm", "lift", "better than control", "expected loss if shipped", "expected loss if not")
+    lead = ("Posterior of the lift under a flat prior, normal. Losses are of the metric getting worse; the decision "
+            "does not "
+            "rest on this, and reading it every day until it pleases is peeking too.")  # fmt: skip
+    table = Table("Posterior", heads, rows, readout.posteriors)
+    return [Part(title="Bayesian view", lead=lead, tables=(table,))]
+
+
+def _records(effects: Sequence[Effect]) -> list[dict[str, Any]]:
+    return [row for effect in effects for row in effect.to_dicts()]
+
+
+_CODES: Final = ("code", "handled")
+"""Columns of words that programs tell apart: people read them without underscores."""
+
+
+def _cell(value: Any, *, code: bool = False) -> str:
+    if isinstance(value, bool) or value is None:
+        return NOTHING if value is None else "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float) and value.is_integer():  # a count that was summed up
+        return f"{value:,.0f}"
+    if isinstance(value, float):
+        return format_number(value) if abs(value) >= 1 else f"{value:.4g}"
+    return str(value).replace("_", " ") if code else str(value)

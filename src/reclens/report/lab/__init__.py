@@ -1,0 +1,1 @@
+"""Studies in the simulated world as tables, charts and documents."""

@@ -1,0 +1,1 @@
+"""Pipelines as a diagram and as a document."""

@@ -1,0 +1,244 @@
+"""The report on a pipeline: what every stage brings, what it loses, for whom, and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from reclens.pipeline.latency import Latency
+from reclens.pipeline.ranker_check import RankerVerdict
+from reclens.pipeline.stage_losses import StageEvaluation, StageLoss
+from reclens.report._toolkit import charts
+from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
+from reclens.report._toolkit.tables import Table, format_estimate, format_number
+from reclens.report.pipeline.diagram import pipeline_svg
+
+__all__ = [
+    "build_pipeline_report",
+    "latency_table",
+    "loss_table",
+    "ranker_in_words",
+    "ranker_table",
+    "retriever_table",
+    "stage_counts",
+    "stage_table",
+]
+
+_VERDICTS: Final[Mapping[RankerVerdict, str]] = {
+    "better": "gains",
+    "worse": "loses",
+    "undecided": "cannot be told apart",
+}
+
+
+def loss_table(found: StageEvaluation, *, metric: str, by: str | None = "overall") -> Table:
+    """What each stage loses by one metric; ``by=None`` shows every segment."""
+    rows = [each for each in found.losses if each.metric == metric and (by is None or each.by == by)]
+    cells = tuple(
+        (each.stage, *([] if by == "overall" else [f"{each.by}: {each.segment}"]), format_number(each.before),
+         format_number(each.after), format_estimate(each.to_dicts()[0], signed=True), f"{each.loss.n:,}")
+        for each in rows
+    )  # fmt: skip
+    heads = ("stage", *([] if by == "overall" else ["users"]), "before", "after", "loss", "n")
+    note = "A loss is before less after, user by user, with its interval; a negative loss is a gain. Losses add up."
+    return Table(f"What each stage loses: {metric}", heads, cells, tuple(each.to_dicts()[0] for each in rows), (note,))
+
+
+def stage_table(found: StageEvaluation) -> Table:
+    """Every metric after every stage, over all users."""
+    metrics = next(iter(found.stages.values())).metrics
+    records = [row for each in found.stages.values() for row in each.to_dicts() if row["by"] == "overall"]
+    by_cell = {(row["system"], row["metric"]): row for row in records}
+    cells = tuple((stage, *(format_estimate(by_cell[stage, metric]) for metric in metrics)) for stage in found.stages)
+    note = (
+        "perfect: the held-out items themselves. retrieval ceiling: the candidates with the relevant ones first, what "
+        "a perfect ranker would reach."
+    )
+    return Table("After every stage", ("stage", *metrics), cells, tuple(records), (note,))
+
+
+def retriever_table(found: StageEvaluation) -> Table:
+    """How much of what users went on to choose each retriever brings."""
+    records = [row for each in found.retrievers.values() for row in each.to_dicts() if row["by"] == "overall"]
+    steps = {step["label"]: step for step in found.steps if step["stage"] in ("retrieve", "merge")}
+    cells = tuple(
+        (row["system"], format_estimate(row),
+         f"{steps[row['system']]['rows_out'] / max(steps[row['system']]['users'], 1):,.1f}")
+        for row in records
+    )  # fmt: skip
+    note = "Recall of the whole list that a retriever brings: a ranker can only order what is there."
+    return Table("Retrieval", ("retriever", "recall", "items a user"), cells, tuple(records), (note,))
+
+
+def ranker_table(found: StageEvaluation, *, by: str | None = "overall") -> Table:
+    """The ranker against plain fusion of the same candidates; ``by=None`` shows every segment."""
+    rows = [each for each in found.gains if by is None or each.by == by]
+    cells = tuple(
+        (each.metric, *([] if by == "overall" else [f"{each.by}: {each.segment}"]), format_number(each.fusion),
+         format_number(each.ranked), format_estimate(each.to_dicts()[0], signed=True), _VERDICTS[each.verdict],
+         f"{each.gain.n:,}")
+        for each in rows
+    )  # fmt: skip
+    heads = ("metric", *([] if by == "overall" else ["users"]), "fusion", "ranker", "gain", "the ranker", "n")
+    note = (
+        "Reciprocal-rank fusion of the same candidates for the same users, cut at the same keep. A gain is ranker less "
+        "fusion, user by user, with its interval."
+    )
+    name = found.gains[0].ranker if found.gains else "none"
+    return Table(
+        f"The ranker {name} against plain fusion", heads, cells, tuple(each.to_dicts()[0] for each in rows), (note,)
+    )
+
+
+def stage_counts(found: StageEvaluation) -> Table:
+    """What went into every stage and came out, and what each filter left out."""
+    card = found.final.card["lists"]
+    rows = [
+        (row["label"], f"{row['rows_in']:,}", f"{row['rows_out']:,}", f"{row['without']:,}", f"{row['short']:,}")
+        for row in card["stages"]
+    ]
+    notes = tuple(f"{row['label']}: {row['count']:,} {row['detail']}." for row in card["filters"] if row["count"])
+    heads = ("stage", "places in", "places out", "users with nothing", "users with less than asked")
+    return Table("What went in and out", heads, tuple(rows), tuple(card["stages"]), notes)
+
+
+def latency_table(rows: Sequence[Latency]) -> Table:
+    """Median, 95 % and 99 % quantile of every stage, in milliseconds, one user at a time."""
+    records = [row for each in rows for row in each.to_dicts()]
+    segmented = any(each.by != "overall" for each in rows)
+    cells = tuple(
+        (each.label, *([f"{each.by}: {each.segment}" if each.by != "overall" else "all"] if segmented else []),
+         *map(_milliseconds, (each.median, each.p95, each.p99)), f"{each.median.n:,}")
+        for each in rows
+    )  # fmt: skip
+    heads = ("stage", *(["users"] if segmented else []), "median ms", "95 % ms", "99 % ms", "n")
+    note = (
+        "One request at a time with one thread on the machine that wrote this, warm, by the wall clock; the whole "
+        "request holds what lies between the stages too. Intervals between order statistics."
+    )
+    return Table("Time to serve one user", heads, cells, tuple(records), (note,))
+
+
+def build_pipeline_report(
+    found: StageEvaluation, *, latency: Sequence[Latency] = (), title: str | None = None
+) -> Document:
+    """Write a report on a pipeline.
+
+    Args:
+        found: The pipeline, measured stage by stage; its first metric is the primary one.
+        latency: Times of the stages, one user at a time.
+        title: Title of the page.
+
+    Returns:
+        The document.
+    """
+    metric = found.losses[0].metric
+    final = found.final
+    heading = title or f"Pipeline {found.name}"
+    segmentations = list(dict.fromkeys(each.by for each in found.losses if each.by != "overall"))
+    sections = [
+        Section("What each stage loses", "Loss of every stage, with its interval. The longest bar is where to work.",
+                (figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by="overall"), f"{metric}, all users"),),
+                (loss_table(found, metric=metric),)),
+        Section("After every stage", "", (), (stage_table(found), retriever_table(found), stage_counts(found))),
+    ]  # fmt: skip
+    if found.gains:
+        sections.insert(1, Section("Is the ranker worth its place?", "", (), (ranker_table(found),)))
+    if segmentations:
+        figures = [figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by=by), f"{metric} by {by}")
+                   for by in segmentations]  # fmt: skip
+        sections.append(Section("For whom", "The same losses by segment.", tuple(figures),
+                                (loss_table(found, metric=metric, by=None),
+                                 *((ranker_table(found, by=None),) if found.gains else ())), folded=True))  # fmt: skip
+    if latency:
+        sections.append(Section("How long it takes", "", (), (latency_table(latency),)))
+    synthetic = bool(final.card.get("synthetic"))
+    page: dict[str, Any] = {
+        "title": f"{heading} (synthetic data)" if synthetic else heading,
+        "synthetic": synthetic,
+        "subject": f"{final.card['n_users']:,} users",
+        "verdict": _verdict(found, metric),
+        "diagram": pipeline_svg(found.steps, k=found.k, title=heading),
+        "sections": sections,
+        "card": _card_rows(final, found),
+        "definitions": [definition_of(name) for name in final.metrics],
+    }  # fmt: skip
+    return render("pipeline.html.j2", page)
+
+
+def _verdict(found: StageEvaluation, metric: str) -> list[str]:
+    """What is lost where, in words."""
+    rows = [each for each in found.losses if each.metric == metric and each.by == "overall"]
+    first, last = rows[0], rows[-1]
+    reached = f"{format_number(last.after)} of the {format_number(first.before)}"
+    largest = max(rows, key=lambda each: each.loss.value)
+    said = [
+        f"By {metric} the final lists reach {reached} that lists of the held-out items themselves would get.",
+        f"Most is lost at {_named(largest)}: {_loss(largest)}.",
+    ]
+    said += [f"{_named(each)[0].upper()}{_named(each)[1:]} {_effect(each)}." for each in rows if each is not largest]
+    if first.stage == "retrieve":
+        said.append(
+            f"With these candidates no ranker can reach more than {format_number(first.after)}: better retrieval is "
+            "the only way past it."
+        )
+    return [*said, *ranker_in_words(found)]
+
+
+def ranker_in_words(found: StageEvaluation) -> list[str]:
+    """What follows for the ranker by the first metric, and in which segments it loses; nothing without a ranker."""
+    rows = [each for each in found.gains if each.metric == found.gains[0].metric]
+    overall = next((each for each in rows if each.by == "overall"), None)
+    if overall is None:
+        return []
+    gain = f"by {overall.metric}: {format_estimate(overall.to_dicts()[0], signed=True)}"
+    fusion = "plain fusion of the same candidates"
+    said = {
+        "better": f"The ranker {overall.ranker} beats {fusion} {gain}.",
+        "worse": f"The ranker {overall.ranker} loses to {fusion} {gain}. Without it the lists would be better.",
+        "undecided": f"The ranker {overall.ranker} cannot be told apart from {fusion} {gain}.",
+    }
+    lost = [f"{each.by} {each.segment}" for each in rows if each.by != "overall" and each.verdict == "worse"]
+    return [said[overall.verdict], *([f"It loses among {', '.join(lost)}."] if lost else [])]
+
+
+def _named(each: StageLoss) -> str:
+    return {"retrieve": "retrieval", "rank": "ranking"}.get(each.stage, f"re-ranking ({each.stage})")
+
+
+def _effect(each: StageLoss) -> str:
+    low, high = each.loss.low, each.loss.high
+    if low is None or high is None:
+        return "changes nothing" if each.loss.value == 0 else f"changes {_loss(each)}, without an interval"
+    if low > 0:
+        return f"costs {_loss(each)}"
+    if high < 0:
+        gain = {**each.to_dicts()[0], "value": -each.loss.value, "low": -high, "high": -low}
+        return f"gains {format_estimate(gain)}"
+    return f"neither gains nor loses for certain: loss {_loss(each)}"
+
+
+def _loss(each: StageLoss) -> str:
+    return format_estimate(each.to_dicts()[0])
+
+
+def _milliseconds(estimate: Any) -> str:
+    return format_estimate({"value": estimate.value, "low": estimate.low, "high": estimate.high})
+
+
+def _card_rows(final: Any, found: StageEvaluation) -> list[tuple[str, str]]:
+    card = final.card
+    train, split = card.get("train") or {}, card.get("split") or {}
+    return [
+        ("Users measured", f"{card['n_users']:,}"),
+        ("Held-out rows", f"{card['truth']['rows']:,} (hash {card['truth']['hash']})"),
+        ("Training data", f"{train['name']}: {train['rows']:,} rows (hash {train['hash']})" if train else "not given"),
+        ("Split", str(split.get("rule") or split.get("method") or "not known: the truth was given")),
+        ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
+        (
+            "Intervals",
+            f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
+        ),
+        ("Length of the lists", str(found.k)),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
+    ]

@@ -1,0 +1,184 @@
+"""The journal of a search: every trial is written down when it is done, so that a killed search goes on where it was.
+
+``search.json`` says what is searched, ``trials.jsonl`` has a line a trial, ``summaries/`` what whole fits need to be
+compared user by user. A line that was torn by a kill is dropped, and its trial made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reclens.errors import WorkspaceError
+from reclens.schema import read_arrays
+from reclens.stats.summary import Summary
+from reclens.tuning.results import Trial
+
+__all__ = ["Journal", "holds_another"]
+
+
+class Journal:
+    """What was tried so far, in memory and, if there is a folder, on disk.
+
+    Args:
+        folder: Where to keep it, or None.
+        settings: What is searched, fit for JSON. Another search cannot go on in the same folder.
+
+    Raises:
+        WorkspaceError: If the folder holds another search, is broken, in use, or cannot be written.
+    """
+
+    def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
+        self.trials: list[Trial] = []
+        self.summaries: dict[tuple[str, int], Summary] = {}
+        self.folder = folder
+        self._file: Any = None
+        if folder is None:
+            return
+        try:
+            (folder / "summaries").mkdir(parents=True, exist_ok=True)
+            self._claim(folder / "search.json", json.loads(json.dumps(settings, default=str)))
+            self._file = (folder / "trials.jsonl").open("a+b")
+            _lock(self._file, folder)
+            self._read()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise _cannot(folder, error) from error
+            raise
+
+    def add(self, trial: Trial, summary: Summary | None) -> None:
+        """Write a trial down; with its summary if it was a whole fit."""
+        if self.folder is not None:
+            try:
+                if summary is not None:
+                    self._write_summary(trial, summary)
+                line = json.dumps(asdict(trial), default=str).encode() + b"\n"
+                self._file.write(line)
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                raise _cannot(self.folder, error) from error
+        self.trials.append(trial)
+        if summary is not None:
+            self.summaries[trial.model, trial.number] = summary
+
+    def close(self) -> None:
+        """Let another process go on."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _claim(self, path: Path, settings: dict[str, Any]) -> None:
+        """Say what is searched here, or see that it is the same."""
+        if not path.exists():
+            _write_whole(path, json.dumps(settings, indent=1).encode())
+            return
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+            assert isinstance(there, dict)
+        except (ValueError, AssertionError) as error:
+            raise WorkspaceError(f"{path}: it cannot be read. Remove the folder and tune again.") from error
+        if there != settings:
+            raise WorkspaceError(
+                f"{path.parent} holds another search, which cannot go on as this one. They differ in "
+                + "; ".join(_differences(there, settings))
+                + ". Choose another name, or remove the folder (on the command line: --overwrite) to start anew."
+            )
+
+    def _read(self) -> None:
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            self._file.truncate(len(whole))
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                trial = Trial(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise WorkspaceError(
+                    f"{self.folder}/trials.jsonl, line {number}: it is no trial ({error}). Remove the folder and tune "
+                    "again."
+                ) from error
+            self.trials.append(trial)
+            if trial.share >= 1 and trial.value is not None:
+                self.summaries[trial.model, trial.number] = self._read_summary(trial)
+
+    def _summary_path(self, trial: Trial) -> Path:
+        assert self.folder is not None
+        return self.folder / "summaries" / f"{re.sub(r'[^A-Za-z0-9_]', '-', trial.model)}-{trial.number:05d}.npz"
+
+    def _write_summary(self, trial: Trial, summary: Summary) -> None:
+        path = self._summary_path(trial)
+        temporary = path.with_suffix(".writing")
+        header = np.array(json.dumps(summary.header()))
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, header=header, **summary.arrays())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+    def _read_summary(self, trial: Trial) -> Summary:
+        path = self._summary_path(trial)
+        try:
+            arrays = read_arrays(path)
+            return Summary.of_arrays(json.loads(str(arrays.pop("header"))), arrays)
+        except (OSError, ValueError, KeyError) as error:
+            raise WorkspaceError(f"{path}: it cannot be read ({error}). Remove the folder and tune again.") from error
+
+
+def holds_another(folder: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a folder holds the journal of another search than the one with these settings."""
+    try:
+        there = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    return there != json.loads(json.dumps(settings, default=str))
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any], before: str = "") -> list[str]:
+    """Where two settings differ, with both values."""
+    found: list[str] = []
+    for key in dict.fromkeys([*there, *here]):
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{before}{key}.")
+        elif old != new:
+            found.append(f"{before}{key}: {json.dumps(old)} there, {json.dumps(new)} here")
+    return found
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    temporary = path.with_suffix(".writing")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _lock(file: Any, folder: Path) -> None:
+    """Refuse a second process; the lock goes with the process, however it ends."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # no such locks on this system
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WorkspaceError(
+            f"{folder}: another process is searching here. Wait for it, or choose another name."
+        ) from None
+
+
+def _cannot(folder: Path, error: OSError) -> WorkspaceError:
+    return WorkspaceError(f"{folder} cannot be written: {error.strerror or error}. Choose another place.")

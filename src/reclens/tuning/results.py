@@ -1,0 +1,294 @@
+"""What a search over hyper-parameters gives back: trials, the best of each model, cautions, and all of it together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import polars as pl
+
+from reclens.data.read.frames import read_parquet
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.stats.estimate import Estimate
+
+__all__ = ["Caution", "CautionGroup", "CautionKind", "Trial", "Tuned", "Tuning", "grouped", "split_settings"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration, fitted on a share of the training users and measured on the validation part.
+
+    Attributes:
+        model: The model.
+        number: Number of the configuration; 0 is the default one.
+        rung: Number of the rung, from 0.
+        share: Share of the users it was fitted on: what it costs, in full fits.
+        parameters: The values of the parameters that are searched.
+        value: The metric on the validation part of those users; None where the trial failed.
+        seconds: How long it took.
+        error: Why it failed, or None.
+        warned: Which kinds of warnings the fit gave, such as ``ConvergenceWarning``, or None.
+        warning: The first of them.
+    """
+
+    model: str
+    number: int
+    rung: int
+    share: float
+    parameters: Mapping[str, Any]
+    value: float | None
+    seconds: float
+    error: str | None = None
+    warned: str | None = None
+    warning: str | None = None
+
+
+CautionKind = Literal["popular", "failed", "warned", "untuned", "fewer", "alone", "close", "edge", "rising", "default"]
+"""What stands against an outcome, the gravest first.
+
+It may be wrong altogether (``popular``, ``failed``, ``warned``), the models were not treated alike (``untuned``,
+``fewer``, ``alone``), there is no winner (``close``), a model may be better than it looks (``edge``, ``rising``,
+``default``). The documentation of tuning tells when each is given.
+"""
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Something that stands against taking the outcome at its word.
+
+    Attributes:
+        kind: What it is, one of :data:`CautionKind`.
+        model: The model it is about; None for all of them.
+        sentence: What was seen, and what to do.
+    """
+
+    kind: CautionKind
+    model: str | None
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    @property
+    def underfitted(self) -> bool:
+        """Whether the model may be better than the search shows."""
+        return self.kind in ("edge", "rising", "default", "fewer", "untuned")
+
+
+@dataclass(frozen=True)
+class CautionGroup:
+    """All cautions of one kind.
+
+    Attributes:
+        kind: What they are.
+        cautions: One or more, in the order of the models.
+    """
+
+    kind: CautionKind
+    cautions: tuple[Caution, ...]
+
+    @property
+    def models(self) -> list[str]:
+        """The models they are about, each once."""
+        return list(dict.fromkeys(each.model for each in self.cautions if each.model is not None))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row."""
+        sentences = [each.sentence for each in self.cautions]
+        return [{"kind": self.kind, "count": len(self.cautions), "models": self.models, "sentences": sentences}]
+
+
+def grouped(cautions: Sequence[Caution]) -> tuple[CautionGroup, ...]:
+    """Cautions by kind, the gravest first."""
+    kinds = {kind: tuple(each for each in cautions if each.kind == kind) for kind in get_args(CautionKind)}
+    return tuple(CautionGroup(kind, mine) for kind, mine in kinds.items() if mine)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best configuration of one model, fitted on the whole training part.
+
+    Attributes:
+        model: The model.
+        parameters: What differs from the defaults of its class or was searched; enough to build it again.
+        number: Number of the configuration; 0 if the default was the best.
+        value: The metric on the validation part. It is the best of many, and therefore too good: see ``optimism``.
+        default: The same of the default configuration.
+        gain: Best less default, paired by user; None if the default was the best.
+        ahead: Best less second best, paired by user; None if there was no second.
+        optimism: By how much the best of so many is too good, by bootstrap; None where it was the only one.
+        configurations: How many different configurations were tried.
+        trials: How many fits were made, on whatever share of the users.
+        spent: What they cost, in full fits.
+        seconds: How long they took together.
+        exhausted: Whether every configuration there is was tried.
+        stopped: Whether the limit of seconds ended its search early.
+    """
+
+    model: str
+    parameters: Mapping[str, Any]
+    number: int
+    value: Estimate
+    default: Estimate
+    gain: Estimate | None
+    ahead: Estimate | None
+    optimism: float | None
+    configurations: int
+    trials: int
+    spent: float
+    seconds: float
+    exhausted: bool
+    stopped: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """The outcome of a search, best model first. ``tuning["ease"].parameters`` are those to fit with.
+
+    Attributes:
+        metric: What was searched for.
+        method: ``"random"`` or ``"halving"``.
+        best: One a model.
+        trials: All trials, in the order they were made.
+        cautions: What stands against the outcome, with what to do.
+        notes: How to read it.
+        card: What was searched on what data, with which budget and seed.
+    """
+
+    metric: str
+    method: str
+    best: tuple[Tuned, ...]
+    trials: tuple[Trial, ...]
+    cautions: tuple[Caution, ...]
+    notes: tuple[str, ...]
+    card: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{each.model} {each.value}" for each in self.best)
+        return f"Tuning({self.metric} by {self.method}: {shown}; {len(self.cautions)} cautions)"
+
+    def __iter__(self) -> Iterator[Tuned]:
+        return iter(self.best)
+
+    def __getitem__(self, model: str) -> Tuned:
+        for each in self.best:
+            if each.model == model:
+                return each
+        raise UnknownNameError("tuned model", model, [each.model for each in self.best])
+
+    @property
+    def groups(self) -> tuple[CautionGroup, ...]:
+        """The cautions by kind, the gravest first; ``card["cautions"]`` has them too."""
+        return grouped(self.cautions)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a model, best first."""
+        rows: list[dict[str, Any]] = []
+        for each in self.best:
+            row = {"model": each.model, "metric": self.metric, "n": each.value.n, "value": each.value.value,
+                   "low": each.value.low, "high": each.value.high, "default": each.default.value}  # fmt: skip
+            for name, found in (("gain", each.gain), ("ahead", each.ahead)):
+                row |= {name: found.value if found else None, f"{name}_low": found.low if found else None,
+                        f"{name}_high": found.high if found else None}  # fmt: skip
+            row |= {"level": each.value.level, "optimism": each.optimism, "configurations": each.configurations}
+            row |= {"trials": each.trials, "spent": each.spent, "seconds": each.seconds}
+            row |= {"exhausted": each.exhausted, "stopped": each.stopped, "parameters": _plain(each.parameters)}
+            rows.append(row | {"cautions": sum(caution.model == each.model for caution in self.cautions)})
+        return rows
+
+    def trial_dicts(self) -> list[dict[str, Any]]:
+        """One row a trial, in the order they were made."""
+        return [asdict(trial) | {"parameters": _plain(trial.parameters)} for trial in self.trials]
+
+    def to_models(self) -> dict[str, dict[str, Any]]:
+        """Model -> its best parameters, as ``[models]`` of a job takes them; None, which TOML lacks, is left out."""
+        return {each.model: {name: value for name, value in _plain(each.parameters).items() if value is not None}
+                for each in self.best}  # fmt: skip
+
+    def to_toml(self, *, data: Mapping[str, Any] | None = None, split: Mapping[str, Any] | None = None) -> str:
+        """A job that fits the best configurations on the training part of the search and measures the test part.
+
+        Args:
+            data: ``[data]`` of the job: where the data comes from. Without it the job is one of synthetic data.
+            split: ``[split]`` of the job; by default as the card says that the data was split.
+
+        Returns:
+            TOML that ``reclens run`` takes: the same models, fitted on the same rows.
+
+        Raises:
+            UsageError: If a job cannot split so, and ``split`` is not given.
+        """
+        from reclens.settings import write_toml
+
+        card = self.card.get("split") or {}
+        how = split_settings(card) if split is None else dict(split)
+        seed = card.get("seed")
+        k = int(self.metric.partition("@")[2] or 20)
+        content: dict[str, Any] = {"name": "tuned", "seed": self.card.get("rng", 0) if seed is None else seed}
+        content |= {"data": dict(data)} if data else {}
+        content |= {"split": how, "models": self.to_models()}
+        measured: dict[str, Any] = {"metrics": [self.metric], "k": k}
+        if self.card.get("convention", "trec") != "trec":
+            measured["convention"] = self.card["convention"]
+        return write_toml(content | {"evaluate": measured})
+
+    def save(self, folder: str | Path) -> None:
+        """Write the outcome as Parquet tables and JSON into an existing, empty folder."""
+        path = Path(folder)
+        for name, rows in (("best", self.to_dicts()), ("trials", self.trial_dicts())):
+            texts = [row | {"parameters": json.dumps(row["parameters"])} for row in rows]
+            pl.DataFrame(texts, infer_schema_length=None).write_parquet(path / f"{name}.parquet")
+        header = {"metric": self.metric, "method": self.method, "notes": self.notes, "card": self.card}
+        header |= {"best": [asdict(each) for each in self.best], "cautions": [asdict(each) for each in self.cautions]}
+        (path / "tuning.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Tuning:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: If the folder does not hold a whole outcome.
+        """
+        path = Path(folder)
+        try:
+            header = json.loads((path / "tuning.json").read_text(encoding="utf-8"))
+            rows = read_parquet(path / "trials.parquet").to_dicts()
+            trials = tuple(Trial(**row | {"parameters": json.loads(row["parameters"])}) for row in rows)
+            best = tuple(Tuned(**each | {name: _estimate(each[name]) for name in ("value", "default", "gain", "ahead")})
+                         for each in header["best"])  # fmt: skip
+            cautions = tuple(Caution(**each) for each in header["cautions"])
+            return cls(header["metric"], header["method"], best, trials, cautions, tuple(header["notes"]),
+                       header["card"])  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"not the whole outcome of a search ({error})", source=str(path), fix="Tune again and save it."
+            ) from error
+
+
+def split_settings(card: Mapping[str, Any]) -> dict[str, Any]:
+    """``[split]`` of a job that splits as a card says.
+
+    Raises:
+        UsageError: If a job has no such split.
+    """
+    method, said = card.get("method"), dict(card.get("parameters") or {})
+    keys = {"random": ("test_share", "validation_share"), "last_n": ("n", "validation_n", "ties"),
+            "by_time": ("test_share", "validation_share")}.get(str(method))  # fmt: skip
+    if keys is None or any(key not in said for key in keys) or said.get("cold_users", "drop") != "drop":
+        raise UsageError(
+            f"a job cannot split as this search did ({method or 'no card of the split'}). Keep the split in a "
+            "workspace and name it: to_toml(split={'kept': 'NAME'})."
+        )
+    return {"method": method, **{key: said[key] for key in keys}, "task": card.get("task", "new_items")}
+
+
+def _estimate(row: Mapping[str, Any] | None) -> Any:
+    return None if row is None else Estimate(**row)
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON and TOML can hold them; tuples become lists."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}

@@ -1,0 +1,242 @@
+"""What a search draws and how it spends its budget: configurations, rungs of users, promotion, time left.
+
+Nothing here knows how a model is fitted; all of it depends on the seed and the names alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.data.split.build import draw_lots
+from reclens.errors import UnknownNameError, UsageError
+from reclens.models import Recommender, get
+from reclens.models._core.search_space import Space
+from reclens.schema import USER, stable_hash
+from reclens.tuning.results import Trial
+
+__all__ = [
+    "FEWEST_USERS",
+    "Contestant",
+    "Part",
+    "contestant",
+    "cut_part",
+    "in_words",
+    "promote",
+    "rank",
+    "rung_sizes",
+    "seconds_left",
+]
+
+FEWEST_USERS: Final = 50
+"""With fewer validation users than this a rung cannot tell configurations apart."""
+_GIVE_UP: Final = 200
+"""After so many draws in a row that bring nothing new, there is nothing new."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """A model and what is searched of it.
+
+    Attributes:
+        base: The model as it stands, not fitted; its fields are the default configuration.
+        space: What is searched; empty if nothing is.
+    """
+
+    base: Recommender
+    space: Mapping[str, Space]
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.base.name
+
+    @property
+    def default(self) -> dict[str, Any]:
+        """The values that the searched parameters have by default."""
+        return {name: self.base.in_use(name) for name in self.space}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """Parameters that are not searched and not as the class has them."""
+        others = [field.name for field in fields(self.base) if field.name not in self.space]
+        plain = type(self.base)()
+        # Compared as text, because a value may be an array or hold some.
+        return {name: value for name in others if repr(value := getattr(self.base, name)) != repr(getattr(plain, name))}
+
+    @property
+    def left_alone(self) -> list[str]:
+        """The hyper-parameters of a model that has some, of which none is searched; a seed is none."""
+        return [field.name for field in fields(self.base) if field.name != "seed"] if not self.space else []
+
+    def build(self, parameters: Mapping[str, Any]) -> Recommender:
+        """A new model of that configuration."""
+        return replace(self.base, **parameters)
+
+    def draw(self, n: int, seed: int) -> list[dict[str, Any]]:
+        """Up to n different configurations that the model accepts, the default first; fewer if there are no more.
+
+        The stream depends on the seed and the model's name, so that it is the same whatever else is searched, and the
+        first of many are those of few.
+        """
+        found = [self.default]
+        known = {repr(found[0])}
+        rng = np.random.default_rng([seed, int(stable_hash(pl.Series([self.name]))[0])])
+        misses = 0
+        while self.space and len(found) < n and misses < _GIVE_UP:
+            drawn = {name: space.draw(rng) for name, space in self.space.items()}
+            misses += 1
+            if repr(drawn) not in known and self._accepts(drawn):
+                known.add(repr(drawn))
+                found.append(drawn)
+                misses = 0
+        return found
+
+    def _accepts(self, parameters: Mapping[str, Any]) -> bool:
+        try:
+            self.build(parameters)._check()
+        except UsageError:
+            return False
+        return True
+
+
+def contestant(
+    model: str | type[Recommender] | Recommender, spaces: Mapping[str, Mapping[str, Space | None]], train: Dataset
+) -> Contestant:
+    """A model that takes part, with its own search ranges and those that are given instead.
+
+    Defaults that follow the data are those for the training part as a whole, also on a share of the users.
+
+    Args:
+        model: A name, a class, or a model whose fields are the defaults to start from.
+        spaces: Model -> parameter -> range, or None to leave the parameter at its default.
+        train: The training part.
+
+    Raises:
+        UnknownNameError: If there is no such model or parameter.
+        UsageError: If the model cannot be built without arguments.
+    """
+    if isinstance(model, Recommender):
+        base = replace(model)
+    else:
+        kind = get(model) if isinstance(model, str) else model
+        try:
+            base = kind()
+        except TypeError as error:
+            raise UsageError(
+                f"{kind.__name__} cannot be built without arguments ({error}). Give a model that is built, such as "
+                f"{kind.__name__}(…)."
+            ) from None
+    space: dict[str, Space] = dict(type(base).space)
+    known = [field.name for field in fields(base)]
+    for name, given in spaces.get(base.name, {}).items():
+        if name not in known:
+            raise UnknownNameError(f"hyper-parameter of {base.name}", name, known)
+        space.pop(name, None)
+        if given is not None:
+            space[name] = given
+    base.resolve(train)
+    return Contestant(base, space)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of the users: what is learned from them, and what is held out of them.
+
+    Attributes:
+        share: The share of the users that was asked for.
+        train: Their training rows.
+        truth: Their validation rows.
+    """
+
+    share: float
+    train: Dataset
+    truth: pl.DataFrame
+
+    @property
+    def users(self) -> pl.Series:
+        """Those with a validation row."""
+        return self.truth[USER].unique().sort()
+
+
+def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) -> Part:
+    """The users whose lot, a hash of (seed, id), lies below a share: a larger share contains a smaller one.
+
+    Raises:
+        UsageError: If too few of them have a validation row.
+    """
+    if share >= 1:
+        return Part(1.0, train, validation)
+    below = np.uint64(share * 2.0**64)
+    chosen = draw_lots(seed, train.user_vocabulary.ids).to_numpy() < below
+    rows = chosen[train.user_vocabulary.encode(train.events[USER])]
+    held = draw_lots(seed, validation[USER]).to_numpy() < below
+    part = Part(share, replace(train.with_events(train.events.filter(pl.Series(rows))), segments=None),
+                validation.filter(pl.Series(held)))  # fmt: skip
+    if len(part.users) < FEWEST_USERS or not rows.any():
+        raise UsageError(
+            f"a share of {share:.3g} of the users has {len(part.users):,} with a validation row, expected "
+            f"{FEWEST_USERS} or more to tell configurations apart. Give larger shares, or use method='random'."
+        )
+    return part
+
+
+def rung_sizes(trials: int, shares: Sequence[float]) -> list[int]:
+    """How many configurations each rung takes, when every rung may spend the same and all of them ``trials`` full fits.
+
+    >>> rung_sizes(20, [1 / 9, 1 / 3, 1])
+    [60, 20, 6]
+    """
+    return [int(trials / len(shares) / share + 1e-9) for share in shares]
+
+
+def promote(trials: Sequence[Trial], n: int, *, sign: int) -> list[int]:
+    """The numbers of the best n configurations, best first; equal ones by number.
+
+    Each counts by the highest rung it reached; one that failed is out. The default is always among them, at the end if
+    it would have been left out: it is what the others are held against.
+    """
+    latest = {trial.number: trial for trial in sorted(trials, key=lambda trial: trial.rung)}
+    order = sorted(latest.values(), key=lambda trial: (-trial.rung, *rank(trial, sign)))
+    best = [trial.number for trial in order if trial.value is not None]
+    return best[:n] if 0 in best[:n] else [*best[: max(n - 1, 0)], 0]
+
+
+def rank(trial: Trial, sign: int) -> tuple[bool, float, int]:
+    """What trials of one rung are sorted by: failed ones last."""
+    return (trial.value is None, -sign * (trial.value or 0.0), trial.number)
+
+
+def seconds_left(done: Sequence[Trial], planned: Mapping[str, float], limit: float | None) -> float | None:
+    """How long the rest will take, if every model goes on as fast as so far; None until each of them has a trial.
+
+    Args:
+        done: The trials so far.
+        planned: Model -> what its whole search costs, in full fits.
+        limit: The limit of seconds of each model, or None.
+    """
+    paid = {name: sum(trial.share for trial in done if trial.model == name) for name in planned}
+    took = {name: sum(trial.seconds for trial in done if trial.model == name) for name in planned}
+    if not all(paid.values()):
+        return None
+    left = 0.0
+    for name, cost in planned.items():
+        mine = took[name] / paid[name] * max(cost - paid[name], 0.0)
+        left += mine if limit is None else min(mine, max(limit - took[name], 0.0))
+    return left
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> in_words(42), in_words(170), in_words(7300)
+    ('42 s', '3 min', '2.0 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,274 @@
+"""What stands against taking the outcome of a search at its word, each with what to do.
+
+Most published gains over baselines vanished once the baselines were tuned as carefully as what was to beat them
+(Ferrari Dacrema, Cremonesi, Jannach 2019, Are we really making much progress?; Rendle, Zhang, Koren 2019, On the
+difficulty of evaluating baselines). So the first question of every search is which model may still be better than it
+looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import Final
+
+import numpy as np
+
+from reclens.evaluation.results import OVERALL
+from reclens.models._core.search_space import Choice, Real, Whole
+from reclens.stats.bootstrap import difference, replicate_means
+from reclens.stats.estimate import Estimate
+from reclens.stats.summary import Summary
+from reclens.tuning.results import Caution, Trial, Tuned
+from reclens.tuning.schedule import Contestant
+
+__all__ = ["Field", "cautions_of", "expected_best", "optimism"]
+
+RISING: Final = 0.01
+"""A best value that half of the configurations would miss by more than this share of it was still rising."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Everything that the cautions look at.
+
+    Attributes:
+        metric: The metric.
+        sign: 1 if higher is better, else -1.
+        level: Confidence level of the intervals.
+        trials: Full fits that each model may spend.
+        rungs: Number of rungs; 1 if every fit was on all users.
+        seconds: Seconds that each model may take, or None.
+        contestants: The models.
+        best: The best configuration of each, best model first.
+        done: All trials.
+        summaries: (model, number) -> summary of a whole fit.
+        popular: Summary of popular, fitted on the same data.
+    """
+
+    metric: str
+    sign: int
+    level: float
+    trials: int
+    rungs: int
+    seconds: float | None
+    contestants: Sequence[Contestant]
+    best: Sequence[Tuned]
+    done: Sequence[Trial]
+    summaries: Mapping[tuple[str, int], Summary]
+    popular: Summary
+
+    def gap(self, ours: Summary, theirs: Summary) -> Estimate:
+        """The paired difference of two whole fits; above 0 if ours is better."""
+        left, right = (ours, theirs) if self.sign > 0 else (theirs, ours)
+        return difference(left, right, OVERALL, self.metric, level=self.level)[0]
+
+
+def cautions_of(field: Field) -> list[Caution]:
+    """All cautions: those of each model in the order of the models, then those of all of them."""
+    found: list[Caution] = []
+    for one in field.contestants:
+        tuned = next(each for each in field.best if each.model == one.name)
+        mine = [trial for trial in field.done if trial.model == one.name]
+        found += _fewer(field, tuned)
+        if tuned.configurations > 1:
+            found += [*_edges(one, tuned), *_rising(field, tuned, mine), *_default(field, one, tuned)]
+        elif one.left_alone and len(field.contestants) > 1 and any(each.space for each in field.contestants):
+            found.append(_untuned(one))
+        found += [*_popular(field, one, tuned), *_failed(one, mine), *_warned(one, mine)]
+    if len(field.contestants) == 1:
+        name = field.contestants[0].name
+        about = "What it will be compared with needs the same budget (Ferrari Dacrema et al. 2019): name the baselines"
+        found.append(Caution("alone", name, f"{name} alone was tuned. {about} in the same search."))
+    return [*found, *_close(field)]
+
+
+def expected_best(values: Sequence[float], m: int) -> float:
+    """The best of m values, drawn from these without replacement, on average; higher is better.
+
+    Dodge et al. (2019), Show your work: improved reporting of experimental results, draw with replacement; without,
+    the best of all of them is the best that was found.
+
+    >>> expected_best([1.0, 2.0, 3.0], 2)
+    2.6666666666666665
+    """
+    ordered, n = sorted(values), len(values)
+    return sum(value * comb(place, m - 1) for place, value in enumerate(ordered)) / comb(n, m)
+
+
+def optimism(summaries: Sequence[Summary], metric: str, *, sign: int) -> float | None:
+    """By how much the best of several is too good because it is the best: the winner's curse, by bootstrap.
+
+    In each replicate of the users the best is chosen anew; what it has there above what it has on the users as they
+    are is the luck of being chosen. The mean of that is the answer. Where all are equally good it is about 0.7 of the
+    truth, because the users as they are have lucky ones too.
+
+    Args:
+        summaries: One a configuration, of the same users.
+        metric: The column.
+        sign: 1 if higher is better, else -1.
+
+    References:
+        Efron and Tibshirani (1993), An introduction to the bootstrap, chapter 17; Tibshirani and Tibshirani (2009), A
+        bias correction for the minimum error rate in cross-validation.
+    """
+    if len(summaries) < 2:
+        return None
+    drawn = sign * np.stack([replicate_means(each, OVERALL, metric) for each in summaries])
+    drawn = drawn[:, ~np.isnan(drawn).any(axis=0)]
+    if not drawn.size:
+        return None
+    at = [each.index(OVERALL, metric) for each in summaries]
+    means = sign * np.array([each.total[i, j] / each.n[i, j] for each, (i, j) in zip(summaries, at, strict=True)])
+    winner = drawn.argmax(axis=0)
+    return float((drawn.max(axis=0) - means[winner]).mean())
+
+
+def _edges(one: Contestant, tuned: Tuned) -> Iterator[Caution]:
+    for name, space in one.space.items():
+        value = tuned.parameters[name]
+        if isinstance(space, Choice) or not isinstance(value, int | float):
+            continue
+        side = space.edge(value)
+        if side is None:
+            continue
+        wider = _wider(space, side, value)
+        if space.low <= value <= space.high:
+            end = "upper" if side == "high" else "lower"
+            place = f"({value:g}) lies in the outer tenth of the range {space.low:g} … {space.high:g}, at its {end} end"
+        else:
+            place = f"is the default, {value:g}, which the range {space.low:g} … {space.high:g} leaves out"
+        yield Caution(
+            "edge", one.name,
+            f"{one.name} looks underfitted: its best {name} {place}. Search further: "
+            f"spaces={{'{one.name}': {{'{name}': {wider!r}}}}}, or on the command line --range "
+            f"{one.name}.{name}={wider.low:g}:{wider.high:g}{'' if wider.log else ':linear'}. If the parameter itself "
+            "ends there, let it stand.",
+        )  # fmt: skip
+
+
+def _wider(space: Real | Whole, side: str, value: float) -> Real | Whole:
+    """The range, as far again beyond the end that the best value is at; ten times as far on the logarithmic scale."""
+    low, high = space.low, space.high
+    log = space.log and value > 0  # a default of 0 has no place on the logarithmic scale
+    if log:
+        low, high = (min(low / 10, value), high) if side == "low" else (low, max(high * 10, value))
+    elif space.log:
+        low = value
+    else:
+        low, high = (min(2 * low - high, value), high) if side == "low" else (low, max(2 * high - low, value))
+    if isinstance(space, Whole):
+        return Whole(max(int(low), 1 if log else 0), int(high), log)
+    return Real(float(f"{low:.4g}"), float(f"{high:.4g}"), log)
+
+
+def _rising(field: Field, tuned: Tuned, mine: Sequence[Trial]) -> Iterator[Caution]:
+    first = min(trial.rung for trial in mine)
+    values = [field.sign * trial.value for trial in mine if trial.rung == first and trial.value is not None]
+    if tuned.exhausted or len(values) < 4:
+        return
+    best, half = max(values), expected_best(values, len(values) // 2)
+    if best - half > RISING * abs(best):
+        yield Caution(
+            "rising", tuned.model,
+            f"{tuned.model} looks underfitted: {field.metric} was still rising, from {field.sign * half:.4f} expected "
+            f"of half of its {len(values)} configurations to {field.sign * best:.4f} of all. Give every model more: "
+            f"trials={2 * field.trials}.",
+        )  # fmt: skip
+
+
+def _default(field: Field, one: Contestant, tuned: Tuned) -> Iterator[Caution]:
+    if tuned.gain is None:
+        yield Caution(
+            "default", one.name,
+            f"{one.name} may be underfitted: none of {tuned.configurations - 1} other configurations beat its default. "
+            f"Look at its ranges, {'try method=random, ' if field.rungs > 1 else ''}or give every model more: "
+            f"trials={2 * field.trials}."
+            + (" What is best for few users need not be best for all." if field.rungs > 1 else ""),
+        )  # fmt: skip
+    elif not _above_zero(tuned.gain):
+        yield Caution(
+            "default", one.name,
+            f"what tuning {one.name} gained cannot be told from luck: {_signed(tuned.gain)}. Keep its default, or "
+            f"give every model more: trials={2 * field.trials}.",
+        )  # fmt: skip
+
+
+def _popular(field: Field, one: Contestant, tuned: Tuned) -> Iterator[Caution]:
+    if not one.space:
+        return
+    gap = field.gap(field.summaries[one.name, tuned.number], field.popular)
+    if not _above_zero(gap):
+        yield Caution(
+            "popular", one.name,
+            f"{one.name} at its best is not better than popular: {_signed(gap)}. Check the data and the split before "
+            "anything is concluded from it; a model that works beats popular.",
+        )  # fmt: skip
+
+
+def _fewer(field: Field, tuned: Tuned) -> Iterator[Caution]:
+    if tuned.stopped:
+        yield Caution(
+            "fewer", tuned.model,
+            f"{tuned.model} got {tuned.spent:.1f} of {field.trials} full fits before its {field.seconds:g} s ran out. "
+            f"Equal budgets need seconds={_more(field, tuned)} or more, or fewer trials for every model.",
+        )  # fmt: skip
+
+
+def _more(field: Field, tuned: Tuned) -> str:
+    needed = tuned.seconds / tuned.spent * field.trials
+    return f"{float(f'{1.1 * needed:.2g}'):g}"
+
+
+def _failed(one: Contestant, mine: Sequence[Trial]) -> Iterator[Caution]:
+    failed = [trial for trial in mine if trial.error is not None]
+    if failed:
+        yield Caution(
+            "failed", one.name,
+            f"{len(failed)} of {len(mine)} trials of {one.name} failed, and their budget is lost. The first, "
+            f"{dict(failed[0].parameters)}: {str(failed[0].error).rstrip('.')}. Narrow its ranges by spaces=.",
+        )  # fmt: skip
+
+
+def _warned(one: Contestant, mine: Sequence[Trial]) -> Iterator[Caution]:
+    warned = [trial for trial in mine if trial.warned is not None]
+    if warned:
+        kinds = ", ".join(dict.fromkeys(kind for trial in warned for kind in str(trial.warned).split(", ")))
+        yield Caution(
+            "warned", one.name,
+            f"{len(warned)} of {len(mine)} trials of {one.name} warned ({kinds}). The first, "
+            f"{dict(warned[0].parameters)}: {str(warned[0].warning).rstrip('.')}.",
+        )  # fmt: skip
+
+
+def _untuned(one: Contestant) -> Caution:
+    return Caution(
+        "untuned", one.name,
+        f"{one.name} stands at its defaults while others were tuned, although it has hyper-parameters "
+        f"({', '.join(one.left_alone)}). It must not be called beaten (Rendle, Zhang, Koren 2019): give it ranges by "
+        "spaces=.",
+    )  # fmt: skip
+
+
+def _close(field: Field) -> Iterator[Caution]:
+    if len(field.best) < 2:
+        return
+    first, second = field.best[:2]
+    gap = field.gap(field.summaries[first.model, first.number], field.summaries[second.model, second.number])
+    if not _above_zero(gap):
+        yield Caution(
+            "close", None,
+            f"{first.model} and {second.model} cannot be told apart on the validation part: {_signed(gap)}. Do not "
+            "name a winner by it; compare both once on the test part.",
+        )  # fmt: skip
+
+
+def _above_zero(gap: Estimate) -> bool:
+    # Where every user gains the same there is no interval, and no doubt either.
+    return gap.value > 0 if gap.low is None else gap.low > 0
+
+
+def _signed(gap: Estimate) -> str:
+    ends = "" if gap.low is None else f" [{gap.low:+.4f}, {gap.high:+.4f}]"
+    return f"{gap.value:+.4f}{ends}"

@@ -1,0 +1,531 @@
+"""Reading an experiment: intervals that say what the test says, looks on the way, and what each of them allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import optimize, stats
+
+from reclens.errors import UsageError
+from reclens.experiment import Plan
+from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.gather import gather
+from reclens.experiment.analysis.readout import Readout, read_sums
+from reclens.experiment.plan.decision_rule import decision_rule, guards_of
+from reclens.stats.arms import compare_arms
+from reclens.stats.moments import Moments
+from reclens.stats.sequential import group_sequential
+
+CLICKS = {"name": "clicks", "value": "y"}
+
+
+def plan(*, arms: tuple[str, ...] = ("a", "b"), **more: Any) -> Plan:
+    shares = {arm: 1 / len(arms) for arm in arms}
+    return Plan(**({"name": "t", "arms": shares, "metrics": ({**CLICKS, "effect": 0.05},)} | more))
+
+
+def sums(*, n: int = 1000, mean: float = 100.0, sd: float = 100.0, **gaps: float) -> Sums:
+    """Arms of n units with exact means and standard deviations: a has the mean, each other one a gap to it."""
+    arms = {"a": 0.0, **gaps}
+    return Sums.of_rows(
+        [{"arm": arm, "n": n, "sum:y": 0.0, "shift:y": mean + gap, "product:y:y": sd**2 * (n - 1)}
+         for arm, gap in arms.items()],
+        arms=list(arms),
+    )  # fmt: skip
+
+
+def test_the_interval_of_the_lift_says_what_the_test_says() -> None:
+    # A gap of 8.9 at a standard error of √20 = 4.47 is z = 1.99. By the delta method the lift would reach below zero.
+    effect = read_sums(plan(), sums(b=8.9)).effects[0]
+    assert effect.p_value == pytest.approx(2 * stats.t.sf(8.9 / 20**0.5, 1998)) and effect.p_value < 0.05
+    delta = 0.089 - 1.96 * (10 + 1.089**2 * 10) ** 0.5 / 100
+    assert delta < 0 < effect.relative.low and effect.verdict == "better"
+    # The ends are the lifts r at which Welch's test of b - (1 + r) a just rejects.
+    q = stats.t.ppf(0.975, 1998)
+    for end, side in ((effect.relative.low, 1), (effect.relative.high, -1)):
+        assert end == pytest.approx(optimize.brentq(
+            lambda r, side=side: (8.9 - 100 * r) / (10 + 10 * (1 + r) ** 2) ** 0.5 - side * q, -0.5, 0.5
+        ))  # fmt: skip
+
+
+@pytest.mark.parametrize("gap", np.linspace(-12, 0, 25))
+def test_a_guardrail_holds_just_where_its_interval_excludes_the_margin(gap: float) -> None:
+    guarded = plan(metrics=({**CLICKS, "name": "primary", "effect": 0.05},
+                            {**CLICKS, "role": "guardrail", "margin": 0.1}))  # fmt: skip
+    rail = read_sums(guarded, sums(b=float(gap))).effects[1]
+    # Welch's test of b - 0.9 a, its degrees of freedom apart from rounding those of the difference.
+    z = (10 + gap) / (10 + 0.9**2 * 10) ** 0.5
+    assert (rail.verdict == "holds") == (rail.relative.low > -0.1) == (z > stats.t.ppf(0.975, 1998))
+
+
+def shares(found: Readout) -> tuple[float, float]:
+    effect = found.effects[0]
+    return effect.p_value, effect.absolute.low
+
+
+@pytest.mark.parametrize("hits", range(100, 140))
+def test_shares_are_tested_by_their_score_which_their_interval_inverts(hits: int) -> None:
+    counted = Sums.of_rows(
+        [{"arm": arm, "n": n, "sum:y": float(x), "product:y:y": float(x)}
+         for arm, n, x in (("a", 9000, 800), ("b", 1000, hits))],
+        arms=["a", "b"],
+    )  # fmt: skip
+    asked = plan(arms=("a", "b"), metrics=({**CLICKS, "kind": "proportion"},))
+    p, low = shares(read_sums(asked.model_copy(update={"arms": {"a": 0.9, "b": 0.1}}), counted))
+    # Gart and Nam (1990) at zero: t = z + g (z² - 1), g a sixth of the skewness; N/(N - 1) as Miettinen and Nurminen.
+    s = (800 + hits) / 10_000
+    variance = s * (1 - s) * (1 / 1000 + 1 / 9000) * 10_000 / 9_999
+    g = s * (1 - s) * (1 - 2 * s) * (1 / 1000**2 - 1 / 9000**2) / (6 * variance**1.5)
+    z = max(np.roots([g, 1, -g - (hits / 1000 - 800 / 9000) / variance**0.5]))
+    assert p == pytest.approx(2 * stats.norm.sf(z)) and (p < 0.05) == (low > 0)
+
+
+OBF = {"sequential": {"looks": 4}, "days": 28}
+BOUNDS = (4.3326, 2.9631, 2.3590, 2.0141)  # Lan and DeMets' O'Brien-Fleming at four looks, R's gsDesign::sfLDOF
+
+
+def as_t(z: float, df: float) -> float:
+    """The t statistic of the same tail probability: what a bound of normal statistics is for t statistics."""
+    return float(stats.t.isf(stats.norm.sf(z), df))
+
+
+def guard(found: Readout, name: str) -> Any:
+    return next(each for each in found.guards if each.name == name)
+
+
+def test_an_early_win_under_planned_looks_ships() -> None:
+    # z = 5 after a quarter: far beyond the bound of 4.33. The power for 3 % is small now and as planned at the end.
+    found = read_sums(plan(metrics=({**CLICKS, "effect": 0.065},), **OBF), sums(n=2000, b=16.0), days=7)
+    assert found.look.early and found.effects[0].found.statistic == pytest.approx(16 / 10**0.5)
+    assert found.decisions[0].word == "ship" and found.decisions[0].sentences[0].startswith("Ship b")
+    # At the planned sample the standard error is half as large: 6.5 % is z = 4.11, and the looks cost 1.7 %.
+    power = stats.norm.sf(1.96 - 0.065 / (10**0.5 / 100 / 2 * 1.0165**0.5))
+    assert guard(found, "power").status == "fine" and found.effects[0].power == pytest.approx(power, abs=2e-3)
+    # Too small a sample was planned: something to keep in mind, and no reason not to believe a crossed bound.
+    small = read_sums(plan(metrics=({**CLICKS, "effect": 0.02},), **OBF), sums(n=2000, b=16.0), days=7)
+    assert guard(small, "power").status == "look" and small.decisions[0].word == "ship"
+    late = read_sums(plan(metrics=({**CLICKS, "effect": 0.02},), **OBF), sums(n=2000, b=16.0), days=28)
+    assert guard(late, "power").status == "blocks" and late.decisions[0].word == "blocked"
+
+
+@pytest.mark.parametrize("gap", [13.6, 13.8, 16.0])
+def test_a_stop_is_told_just_where_the_verdict_stands(gap: float) -> None:
+    # The first bound of 4.33 is 4.34 by t, crossed at 13.72; the lift over the delta method's error would cross it
+    # much later.
+    effect = (found := read_sums(plan(**OBF), sums(n=2000, b=gap), days=7)).effects[0]
+    stopped = found.look.stopped(effect.found)
+    assert (stopped is not None) == (effect.verdict == "better") == (gap > as_t(BOUNDS[0], 3998) * 10**0.5)
+    if stopped is not None:  # at the first look it is the plain interval: the lifts that a z of 1.96 does not reject
+        for end, t in ((stopped.low, as_t(1.959964, 3998)), (stopped.high, -as_t(1.959964, 3998))):
+            assert end == pytest.approx(optimize.brentq(
+                lambda r, t=t: (gap - 100 * r) / (5 + 5 * (1 + r) ** 2) ** 0.5 - t, -0.5, 0.9
+            ), abs=1e-5)  # fmt: skip
+        assert stopped.median_unbiased == pytest.approx(gap / 100, abs=1e-6)
+
+
+def test_early_harm_is_not_shipped_under_an_always_valid_method() -> None:
+    looked = plan(sequential={"method": "msprt"}, days=28, daily_units=16_000 / 28)
+    found = read_sums(looked, sums(n=2000, b=-14.0), days=7)
+    assert found.decisions[0].word == "do not ship"
+
+
+@pytest.mark.parametrize("progress", [{}, {"days": 7}, {"planned_units": 2000}])
+def test_progress_that_is_not_known_is_never_fine(progress: dict[str, float]) -> None:
+    simple, fixed, looks = plan(), plan(days=28), plan(**OBF)
+    unknown = not progress
+    assert guard(read_sums(simple, sums(b=15.0), **progress), "peeking").status == (
+        "fine" if "planned_units" in progress else "not checked"
+    )
+    one = read_sums(fixed, sums(b=15.0), **progress)
+    assert guard(one, "peeking").status == ("not checked" if unknown else "blocks" if "days" in progress else "fine")
+    several = read_sums(looks, sums(b=15.0), **progress)
+    assert guard(several, "peeking").status == ("blocks" if unknown else "fine")
+    if unknown:
+        assert "--days" in guard(one, "peeking").finding and "--planned-units" in guard(several, "peeking").finding
+        assert several.decisions[0].word == "blocked"
+    # Where nothing tells which look it is, there is no stop to allow for: lift = difference ÷ control.
+    effect = several.effects[0]
+    assert (effect.stopped is not None) == ("planned_units" in progress)
+    if unknown:
+        assert effect.lift.value == pytest.approx(effect.absolute.value / effect.found.control)
+        assert not any("allows for the stop" in text for text in several.adjusted)
+
+
+@pytest.mark.parametrize(("days", "said"), [(7, "Go on to the next look"), (28, "the plan has no look left")])
+def test_what_comes_next_depends_on_the_looks_that_are_left(days: int, said: str) -> None:
+    found = read_sums(plan(**OBF), sums(n=40_000, b=0.0), days=days)
+    assert found.decisions[0].word == "undecided"
+    assert [said in step for step in found.next_steps] == [True]
+
+
+@pytest.mark.parametrize(("day", "look"), [(7, 0), (14, 1), (20.7, 2), (21, 2), (21.3, 2), (28, 3)])
+def test_a_look_near_a_planned_one_has_its_bound(day: float, look: int) -> None:
+    found = read_sums(plan(**OBF), sums(b=1.0), planned_units=2000 * 28 / day)
+    assert found.look.bound() == pytest.approx(BOUNDS[look], abs=2e-3)
+    assert guard(found, "peeking").status == "fine" and found.look.early == (day < 28)
+
+
+def test_the_whole_day_nearest_to_a_look_is_that_look() -> None:
+    # Four looks in 14 days fall on days 3.5, 7, 10.5 and 14.
+    looked = plan(days=14, sequential={"looks": 4})
+    reads = {day: guard(read_sums(looked, sums(b=1.0), days=day), "peeking").status for day in range(1, 15)}
+    assert [day for day, status in reads.items() if status == "fine"] == [3, 4, 7, 10, 11, 14]
+
+
+def test_reading_every_day_finds_little_more_than_reading_at_the_looks() -> None:
+    # 100 days of a plan of four looks, read every day; days that the guard blocks decide nothing.
+    looked, rng = plan(days=100, sequential={"looks": 4}), np.random.default_rng(3)
+    reads = [read_sums(looked, sums(b=1.0), days=day) for day in range(1, 101)]
+    bound = np.array([each.look.bound() if guard(each, "peeking").status == "fine" else np.inf for each in reads])
+    z = np.cumsum(rng.normal(size=(40_000, 100)), axis=1) / np.sqrt(np.arange(1, 101))
+    assert 0.045 < (np.abs(z) > bound).any(axis=1).mean() < 0.06
+
+
+def test_a_look_between_the_planned_ones_blocks_and_looks_really_taken_do_not() -> None:
+    found = read_sums(plan(**OBF), sums(b=30.0), days=17)
+    assert guard(found, "peeking").status == "blocks" and found.decisions[0].word == "blocked"
+    assert "61% of the planned sample is in, and the plan has looks at 25%, 50%, 75%, 100%" in guard(
+        found, "peeking"
+    ).finding  # fmt: skip
+    taken = read_sums(plan(**OBF), sums(n=2000, b=30.0), days=14, looks_taken=[0.2, 0.3, 0.4])
+    assert taken.decisions[0].word == "ship" and guard(taken, "peeking").status == "fine"
+    # The error that is spent up to half of the sample does not depend on how many looks it was spent at: simulated.
+    rng = np.random.default_rng(0)
+    times = np.array([0.2, 0.3, 0.4, 0.5])
+    z = np.cumsum(rng.normal(size=(400_000, 4)) * np.sqrt(np.diff(times, prepend=0)), axis=1) / np.sqrt(times)
+    crossed = (np.abs(z) > np.array(taken.look.bounds())).any(axis=1).mean()
+    spent = 4 * stats.norm.sf(stats.norm.isf(0.0125) / 0.5**0.5)
+    assert abs(crossed - spent) < 4 * (spent / 400_000) ** 0.5
+    with pytest.raises(UsageError, match=r"rise from above 0 to below 0\.5"):
+        read_sums(plan(**OBF), sums(b=30.0), days=14, looks_taken=[0.4, 0.3])
+    with pytest.raises(UsageError, match="planned looks alone"):
+        read_sums(plan(days=28, sequential={"spending": "pocock"}), sums(b=1.0), days=14, looks_taken=[0.3])
+
+
+def test_power_is_that_of_the_corrected_test() -> None:
+    # Six metrics share the alpha: 0.05 / 6 each, as the planner has it.
+    six = plan(metrics=tuple({**CLICKS, "name": f"m{i}", "effect": 0.12} for i in range(6)))
+    effect = read_sums(six, sums(b=0.0)).effects[0]
+    assert effect.power == pytest.approx(stats.norm.sf(stats.norm.isf(0.05 / 12) - 12 / 20**0.5), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("effect", "status", "word"),
+    [(0.087, "blocks", "blocked"), (0.089, "look", "undecided"), (0.126, "fine", "undecided")],
+)
+def test_power_blocks_where_the_rule_says(effect: float, status: str, word: str) -> None:
+    # z of 8.7 % is 1.945, a power of 49 %; of 8.9 % it is 1.99, 51 %; of 12.6 % it is 2.82, 80 %.
+    asked = plan(metrics=({**CLICKS, "effect": effect},))
+    found = read_sums(asked, sums(b=1.0))
+    assert found.effects[0].power == pytest.approx(stats.norm.sf(1.96 - 100 * effect / 20**0.5), abs=1e-3)
+    assert guard(found, "power").status == status and found.decisions[0].word == word
+    said = next(text for text in guards_of(asked) if text.startswith("Power"))
+    assert "at least 50% for the smallest effect" in said and "less than the planned 80% is a caveat" in said
+
+
+def test_the_rule_of_several_questions_names_their_correction() -> None:
+    said = " ".join(decision_rule(plan(arms=("a", "b", "c"))))
+    assert (
+        "Ship an arm if the whole 95% interval of clicks lies above zero with a p-value of at most 0.05 after" in said
+    )
+    assert "after correction over all primary metrics and arms (holm)" in said
+    assert "correction" not in " ".join(decision_rule(plan()))
+
+
+def test_a_hopeless_look_stops() -> None:
+    # 75 % in and z = -1.08: gsDesign's non-binding futility bound of this spending is near +1.
+    looks = {"looks": 4, "futility": "lan_demets_obrien_fleming"}
+    looked = plan(metrics=({**CLICKS, "effect": 0.15},), sequential=looks, days=28)
+    gap = -1.08 * 20**0.5
+    found = read_sums(looked, sums(b=gap), days=21)
+    assert found.decisions[0].word == "stop without hope" and "z of clicks -1.08" in found.decisions[0].sentences[0]
+    assert read_sums(looked, sums(b=2 * 20**0.5), days=21).decisions[0].word == "undecided"
+    lower = plan(metrics=({**CLICKS, "effect": 0.15, "better": "lower"},), days=28, sequential=looked.sequential)
+    assert read_sums(lower, sums(b=gap), days=21).decisions[0].word == "stop without hope"
+    assert read_sums(lower, sums(b=-2 * 20**0.5), days=21).decisions[0].word == "undecided"
+    assert read_sums(looked, sums(b=gap), days=28).decisions[0].word == "undecided"
+
+
+@pytest.mark.parametrize("method", ["confidence_sequence", "msprt"])
+def test_what_is_always_valid_is_tuned_before_the_data(method: str) -> None:
+    looked = plan(sequential={"method": method})
+    with pytest.raises(UsageError, match="planned_units"):
+        read_sums(looked, sums(b=1.0))
+    # Tuned for 1,000 of 2,000 planned units, whatever has come: the bound of both is tightest there.
+    reach = {n: read_sums(looked, sums(n=n, b=1.0), planned_units=2000).effects[0] for n in (250, 500, 1000)}
+    width = {n: (e.absolute.high - e.absolute.value) / e.found.se for n, e in reach.items()}
+    assert width[500] < min(width[250], width[1000])
+    assert width[500] == pytest.approx(as_t(3.035, 998), abs=2e-3)
+    # Of three arms, two thirds of the units are in a comparison.
+    three = plan(arms=("a", "b", "c"), sequential={"method": method})
+    effect = read_sums(three, sums(n=500, b=1.0, c=1.0), planned_units=3000).effects[0]
+    assert (effect.absolute.high - effect.absolute.value) / effect.found.se == pytest.approx(as_t(3.035, 998), abs=2e-3)
+
+
+def drawn(n: int, *, z: float, heavy: float = 0.0) -> pl.DataFrame:
+    """Units of two arms with exact means and spreads, so that Welch's z is as asked; some are heavy."""
+    rng = np.random.default_rng(4)
+    frames = []
+    for at, arm in enumerate("ab"):
+        y = rng.normal(size=n)
+        y = (y - y.mean()) / y.std(ddof=1) + 100 + at * z * (2 / n) ** 0.5
+        # The treated arm got a few more heavy users by chance.
+        part = np.where(np.arange(n) < n * (0.5 + 0.04 * at), "heavy", "light")
+        frames.append(pl.DataFrame({"user_id": np.arange(n) + at * n, "variant": arm, "part": part,
+                                    "y": y + heavy * (part == "heavy")}))  # fmt: skip
+    return pl.concat(frames)
+
+
+def test_outliers_are_judged_by_the_p_value_of_the_look() -> None:
+    # z = 3 after a quarter: nothing is shown by the bound of 4.33, cut off or not, though the plain p is 0.003.
+    looked = plan(metrics=({**CLICKS, "effect": 0.001},), **OBF)
+    found = read_sums(looked, gather(drawn(4000, z=3.0), looked, tails=True), days=7)
+    outliers = guard(found, "outliers")
+    assert outliers.status == "fine" and outliers.rows[0]["p_value"] > 0.05
+    assert outliers.rows[0]["p_value_cut"] == pytest.approx(outliers.rows[0]["p_value"], rel=0.5)
+
+
+def test_strata_are_not_taken_for_outliers() -> None:
+    # 4 points more heavy users of 3 more each make up 3 standard errors, which strata take out and a cap does not.
+    asked = plan(metrics=({**CLICKS, "effect": 0.001},), segments=("part",))
+    rows = gather(drawn(4000, z=0.0, heavy=3.0), asked, tails=True)
+    found = read_sums(asked, rows, stratify="part")
+    plain = read_sums(asked, rows)
+    assert abs(found.effects[0].found.statistic) < 0.5 and plain.effects[0].found.statistic > 2.7
+    assert guard(found, "outliers").status == "fine"
+
+
+def test_of_several_better_arms_one_is_shipped() -> None:
+    three = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "effect": 0.15},))
+    found = read_sums(three, sums(b=20.0, c=26.0))
+    assert [each.word for each in found.decisions] == ["ship", "ship"]
+    for each, other in zip(found.decisions, "cb", strict=True):
+        assert each.sentences[0].startswith(f"Ship {each.arm} or {other}, one of them: it improves clicks")
+        assert "By clicks, c is ahead." in each.sentences[1]
+        # 26 - 20 over a standard error of √20, relative to 120.
+        assert each.sentences[2].startswith("c against b: clicks +5.00% [") and each.sentences[2].endswith("p = 0.18.")
+    assert any(step.startswith("Roll out one of b, c") for step in found.next_steps)
+
+
+def test_where_lower_is_better_the_lowest_of_several_better_arms_is_ahead() -> None:
+    three = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "better": "lower", "effect": 0.15},))
+    found = read_sums(three, sums(b=-26.0, c=-20.0))
+    assert [each.word for each in found.decisions] == ["ship", "ship"]
+    assert all("By clicks, b is ahead." in each.sentences[1] for each in found.decisions)
+
+
+def test_words_are_of_the_plan_that_was_made() -> None:
+    bare = read_sums(plan(metrics=({**CLICKS, "effect": 0.15},)), sums(b=20.0)).decisions[0]
+    assert bare.sentences == (
+        "Ship b: it improves clicks, and the plan has no guardrail.",
+        bare.sentences[1],
+    )
+    assert bare.sentences[1].endswith("better, p < 0.0001.") and "correction" not in bare.sentences[1]
+    rail = {**CLICKS, "name": "kept", "role": "guardrail", "margin": 0.05}
+    railed = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "effect": 0.15}, rail))
+    safe = read_sums(railed, sums(b=20.0, c=0.0)).decisions[0]
+    assert safe.sentences[0].endswith("every guardrail holds.") and "after correction" in safe.sentences[1]
+
+
+def test_segments_hold_at_the_look() -> None:
+    # z = 3 in a segment after a quarter: by the bound of 4.33 nothing is shown.
+    looked = plan(metrics=({**CLICKS, "effect": 0.001},), segments=("part",), **OBF)
+    small = drawn(40, z=0.0).with_columns(
+        part=pl.when(pl.col("user_id") % 2 == 0).then(pl.lit("rare")).otherwise("part")
+    )
+    frame = pl.concat([drawn(4000, z=4.0), small.with_columns(pl.col("user_id") + 10_000)])
+    found = read_sums(looked, gather(frame, looked), days=7)
+    for each in found.segments:
+        reach = (each.absolute.high - each.absolute.low) / 2 / each.found.se
+        assert reach == pytest.approx(as_t(BOUNDS[0], each.found.df), abs=2e-3)
+        assert (each.p_value < 0.05) == (each.relative.low > 0)
+        assert each.p_adjusted >= each.p_value > each.found.p_value
+    assert {each.segment for each in found.segments} == {"heavy", "light"}
+    assert any("fewer than 30 units in an arm were not tested: part rare." in text for text in found.caveats)
+    assert any("Cochran's Q, which is of this look alone" in text for text in found.adjusted)
+
+
+def test_what_blocks_says_what_to_do() -> None:
+    weak = read_sums(plan(metrics=({**CLICKS, "effect": 0.01},)), sums(b=1.0))
+    assert weak.next_steps[0].startswith("Run longer, or plan a test of more units")
+    early = read_sums(plan(days=28), sums(b=15.0), days=7)
+    assert "--days" in guard(early, "peeking").finding and early.next_steps[0].startswith("Wait for the planned end")
+
+
+@pytest.mark.parametrize("looks", [1, 4])
+def test_nothing_is_found_in_an_a_a_test_but_by_chance(looks: int) -> None:
+    """2,000 experiments without an effect, read at every planned look until one is decided: 5 % are."""
+    rng = np.random.default_rng(7)
+    y = rng.normal(10, 3, (2000, 2, looks, 1000 // looks))
+    n = 1000 // looks * np.arange(1, looks + 1)
+    total, squares = y.sum(axis=3).cumsum(axis=2), (y**2).sum(axis=3).cumsum(axis=2)
+    variance = (squares - total**2 / n) / (n - 1)
+    z = np.diff(total / n, axis=1)[:, 0] / np.sqrt(variance.sum(axis=1) / n)
+    more = {"sequential": {"looks": looks}, "days": 7 * looks} if looks > 1 else {}
+    asked = plan(metrics=({**CLICKS, "effect": 0.04},), **more)
+
+    def decision(at: int, means: list[float], sds: list[float]) -> str:
+        rows = [{"arm": arm, "n": int(n[at]), "sum:y": 0.0, "shift:y": mean, "product:y:y": sd**2 * (n[at] - 1)}
+                for arm, mean, sd in zip("ab", means, sds, strict=True)]  # fmt: skip
+        made = Sums.of_rows(rows, arms=["a", "b"])
+        return read_sums(asked, made, days=7 * (at + 1)).decisions[0].word
+
+    # No bound is below 1.9, so that only experiments beyond that need to be read.
+    assert {
+        decision(at, [10, 10 + s * 1.9 * 3 * (2 / n[at]) ** 0.5], [3, 3]) for at in range(looks) for s in (-1, 1)
+    } == {"undecided"}
+    decided = 0
+    for run in np.flatnonzero((np.abs(z) > 1.9).any(axis=1)):
+        for at in np.flatnonzero(np.abs(z[run]) > 1.9):
+            word = decision(at, *((each[run, :, at]).tolist() for each in (total / n, np.sqrt(variance))))
+            assert word in ("undecided", "ship", "do not ship")
+            if word != "undecided":
+                decided += 1
+                break
+    assert abs(decided / 2000 - 0.05) < 3 * (0.05 * 0.95 / 2000) ** 0.5
+
+
+# ---------------------------------------------------------------------------------- bounds crossed before, and families
+
+
+def by_day(gaps: dict[str, float], *, n: int = 500, days: int = 28, **arms: float) -> Sums:
+    """As :func:`sums`, with as many users on each of some days, and a gap of b that changes with the day."""
+    rows = []
+    for day in range(days):
+        date = str(np.datetime64("2026-01-05") + day)
+        gap = gaps["early"] if day < 7 else gaps["late"]
+        for arm, extra in (("a", 0.0), ("b", gap), *arms.items()):
+            rows.append({"arm": arm, "day": date, "n": n, "sum:y": 0.0, "shift:y": 100 + extra,
+                         "product:y:y": 100.0**2 * (n - 1)})  # fmt: skip
+    return Sums.of_rows(rows, arms=["a", "b", *arms])
+
+
+def test_a_late_look_says_where_the_plan_would_have_stopped() -> None:
+    # 7 of 28 days at 3,500 users an arm: a gap of 12 at a standard error of 2.39 is z = 5.02, beyond 4.33.
+    found = read_sums(plan(**OBF), by_day({"early": 12.0, "late": 12.0}))
+    (crossing,) = found.crossings
+    z = 12 / (2 * 100**2 / 3500) ** 0.5
+    assert (crossing.look, crossing.information, crossing.day) == (1, 0.25, "2026-01-11")
+    assert crossing.z == pytest.approx(z, rel=1e-3) and crossing.bound == pytest.approx(BOUNDS[0], abs=1e-3)
+    assert crossing.lift == pytest.approx(0.12)
+    assert any("would have stopped at look 1" in text and "2026-01-11" in text for text in found.caveats)
+    # Nobody stopped: one lift, the plain one over all data. That of a stop at the last look would be far off.
+    effect = found.effects[0]
+    assert effect.stopped is None and effect.lift == effect.relative and effect.lift.value == pytest.approx(0.12)
+    assert effect.to_dicts()[0]["lift_basis"] == "plain" and found.look.stopped(effect.found) is not None
+    assert any("no stop has selected" in text for text in found.adjusted)
+    record = found.record()["crossings"]
+    assert [row["look"] for row in record] == [1]
+
+
+def test_a_bound_that_is_first_crossed_now_is_a_stop() -> None:
+    # At 9.6 z is 4.02 after a week, below 4.33, and 8.03 at the end; no week says 5.67 after two, beyond 2.96.
+    late = read_sums(plan(**OBF), by_day({"early": 9.6, "late": 9.6}))
+    assert [each.look for each in late.crossings] == [2] and late.crossings[0].day == "2026-01-18"
+    # Nothing before the last look: z is .84, 1.18, 1.45 and then 2.2 or so.
+    last = read_sums(plan(sequential={"looks": 2}, days=28), by_day({"early": 0.0, "late": 3.6}))
+    effect = last.effects[0]
+    assert not last.crossings and effect.verdict == "better" and effect.stopped is not None
+    assert effect.lift.value == effect.stopped.median_unbiased < effect.relative.value
+    # Without planned looks, or at the first one, nothing was crossed before.
+    assert not read_sums(plan(days=28), by_day({"early": 12.0, "late": 12.0})).crossings
+    first = read_sums(plan(**OBF), by_day({"early": 12.0, "late": 12.0}, days=7))
+    assert not first.crossings and first.effects[0].stopped is not None
+
+
+def test_the_ends_after_a_stop_leave_as_much_in_the_tail_of_each_side() -> None:
+    # Of a stop at the second of two looks, in the order of stages (Tsiatis, Rosner and Mehta 1984): as extreme upwards
+    # is to cross the first bound, or to come to the second look and reach as far. Each end puts 2.5 % in its tail.
+    found = read_sums(plan(sequential={"looks": 2, "spending": "pocock"}, days=28),
+                      by_day({"early": 1.0, "late": 3.6}))  # fmt: skip
+    effect, first = found.effects[0], found.look.bounds()[0]
+    assert effect.stopped is not None and found.look.times == (0.5, 1.0)
+    z = effect.found.z
+
+    def upwards(drift: float) -> float:
+        half = 0.5**0.5
+        x = np.linspace(-first, first, 4001)
+        come = stats.norm.pdf(x - drift * half) * stats.norm.sf((z - drift - half * (x - drift * half)) / half)
+        return float(stats.norm.sf(first - drift * half) + np.trapezoid(come, x))
+
+    for end, tail in ((effect.stopped.low, 0.025), (effect.stopped.median_unbiased, 0.5), (effect.stopped.high, 0.975)):
+        drift = optimize.brentq(lambda at, tail=tail: upwards(at) - tail, -8, 12)
+        assert effect.found.z_at(end, relative=True) == pytest.approx(z - drift, abs=2e-3)
+
+
+def test_the_look_of_a_day_is_measured_as_that_of_the_readout() -> None:
+    # Two thirds of the users came in the first week: a quarter of the days, not two thirds of the sample.
+    many = by_day({"early": 12.0, "late": 12.0}, n=3000, days=7)
+    few = by_day({"early": 12.0, "late": 12.0}, n=500)
+    rows = [row for row in few.to_rows() if row["day"] > "2026-01-11"]
+    uneven = Sums.of_rows([*many.to_rows(), *rows], arms=["a", "b"])
+    by_days = read_sums(plan(**OBF), uneven)
+    assert [row["information"] for row in by_days.cumulative][6] == 0.25 and by_days.crossings[0].day == "2026-01-11"
+    by_units = read_sums(plan(**OBF), uneven, planned_units=63_000)
+    assert [row["information"] for row in by_units.cumulative][6] == pytest.approx(42 / 63)
+    # No day is near a half of the users; three quarters (within 1.5 points) were in on the twelfth.
+    assert (by_units.crossings[0].look, by_units.crossings[0].day) == (3, "2026-01-16")
+
+
+def test_primary_and_secondary_metrics_are_families_of_their_own() -> None:
+    metrics = ({**CLICKS, "effect": 0.05}, *({**CLICKS, "name": f"s{i}", "role": "secondary"} for i in range(4)))
+    found = read_sums(plan(metrics=metrics), sums(b=10.0))
+    p = 2 * stats.t.sf(10 / 20**0.5, 1998)
+    first, *others = found.effects
+    assert (first.family, first.family_size) == ("primary", 1) and first.p_value == pytest.approx(p)
+    assert first.p_adjusted == first.p_value  # the main question does not pay for what explains it
+    assert all((each.family, each.family_size) == ("secondary", 4) for each in others)
+    # BH of four equal p-values changes none of them.
+    assert all(each.p_adjusted == pytest.approx(p) for each in others)
+
+
+def test_simultaneous_intervals_share_the_alpha_of_their_own_family() -> None:
+    # One primary metric, four secondary ones: 5 % for the one, a quarter of it for each of the four (Bonferroni).
+    metrics = ({**CLICKS, "effect": 0.05}, *({**CLICKS, "name": f"s{i}", "role": "secondary"} for i in range(4)))
+    first, *others = read_sums(plan(metrics=metrics), sums(b=10.0), intervals="simultaneous").effects
+    for each, alpha in ((first, 0.05), *((other, 0.05 / 4) for other in others)):
+        half = stats.t.ppf(1 - alpha / 2, 1998) * 20**0.5
+        assert (each.absolute.low, each.absolute.high) == pytest.approx((10 - half, 10 + half))
+
+
+def test_an_adjusted_p_beside_an_interval_without_zero_has_its_reason() -> None:
+    # p = .038 in either of two primary metrics; after Bonferroni .076, and the interval by itself excludes zero.
+    two = plan(metrics=tuple({**CLICKS, "name": f"m{i}", "effect": 0.05} for i in range(2)), correction="bonferroni")
+    found = read_sums(two, sums(b=9.3))
+    effect = found.effects[0]
+    p = 2 * stats.t.sf(9.3 / 20**0.5, 1998)
+    assert effect.p_adjusted == pytest.approx(2 * p) and effect.p_adjusted > 0.05 and effect.absolute.low > 0
+    assert effect.disagrees(0.05) and sum("by itself (p = 0.038)" in text for text in found.adjusted) == 2
+    together = read_sums(two, sums(b=9.3), intervals="simultaneous")
+    effect = together.effects[0]
+    q = stats.t.ppf(1 - 0.0125, 1998)
+    assert effect.simultaneous and not effect.disagrees(0.05)
+    assert effect.absolute.low == pytest.approx(9.3 - q * 20**0.5) and effect.absolute.low < 0
+    assert (effect.absolute.level, effect.relative.level) == (pytest.approx(0.975), pytest.approx(0.975))
+    assert any("all of a family of questions together" in text for text in together.adjusted)
+    with pytest.raises(UsageError, match="intervals"):
+        read_sums(two, sums(b=9.3), intervals="both")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("a_look", [4, 10])
+def test_few_units_a_look_keep_to_the_level(a_look: int, rate_error) -> None:
+    # Pocock's bounds of normal statistics find .09 to .11 with four units a look where the statistic is t.
+    rng, runs, stopped, naive = np.random.default_rng(8), 1500, 0, 0
+    bounds = group_sequential(5, spending="pocock").upper
+    for _ in range(runs):
+        y = rng.normal(0, 1, (2, 5 * a_look))
+        found = [compare_arms(*[Moments.of({"y": arm[: k * a_look]}) for arm in y], "y") for k in range(1, 6)]
+        stopped += any(abs(each.z) >= bound for each, bound in zip(found, bounds, strict=True))
+        naive += any(abs(each.statistic) >= bound for each, bound in zip(found, bounds, strict=True))
+    assert abs(stopped / runs - 0.05) < rate_error(0.05, runs)
+    assert a_look > 4 or naive / runs > 0.05 + rate_error(0.05, runs)
+
+
+@pytest.mark.parametrize("wrong", [{"days": 0}, {"days": -3}, {"planned_units": 0.0}, {"planned_units": np.nan},
+                                   {"planned_units": np.inf}])  # fmt: skip
+def test_progress_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"^{next(iter(wrong))} is .* expected"):
+        read_sums(plan(days=28), sums(b=1.0), **wrong)

@@ -1,0 +1,36 @@
+"""The page of four verdicts: each estimate can be told apart, and what is said of several is said once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reclens.report.lab.four_verdicts import verdict_chart, verdict_table
+
+
+def row(verdict: str, method: str, effect: float, half: float, says: str, note: str | None = None) -> dict[str, Any]:
+    return {"verdict": verdict, "method": method, "measure": "clicks a list", "effect": effect, "low": effect - half,
+            "high": effect + half, "truth": 0.01, "says": says, "right": None, "note": note}  # fmt: skip
+
+
+ROWS = [
+    row("truth", "first day", 0.01, 0.005, "treatment"),
+    row("interleaving", "team_draft", 0.02, 0.03, "undecided", "runs high"),
+    row("off-policy", "ips", 0.015, 0.035, "undecided", "runs high"),
+    row("off-policy", "sn_rips", 0.0, 0.9, "none", "too few lists"),
+]
+
+
+def test_the_scale_is_that_of_the_estimates_with_a_verdict() -> None:
+    spec = verdict_chart(ROWS, measure="clicks a list").to_dict()
+    layers = [deep for layer in spec["layer"] for deep in layer.get("layer", [])]
+    scale = next(layer["encoding"]["x"]["scale"] for layer in layers if "scale" in layer["encoding"]["x"])
+    # From -0.020 (ips) to 0.050 (both), and a tenth of that range on each side.
+    assert [round(end, 4) for end in scale["domain"]] == [-0.027, 0.057]
+    assert all(layer["mark"]["clip"] for layer in layers)
+
+
+def test_a_note_of_several_estimates_stands_once_below_the_table() -> None:
+    table = verdict_table(ROWS)
+    assert table.notes == ("1: runs high.", "2: too few lists.")
+    assert [cells[-1] for cells in table.rows] == ["–", "1", "1", "2"]
+    assert [cells[1] for cells in table.rows] == ["first day", "team draft", "ips", "sn_rips"]
