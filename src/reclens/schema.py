@@ -2,7 +2,8 @@
 
 ``interactions(user_id, item_id, timestamp?, rating?, weight?)``, ``users(user_id, …attributes)``,
 ``items(item_id, …attributes)``, ``recommendations(user_id, item_id, rank, score?)``; and the log of what was shown,
-``impressions(timestamp, user_id, item_id, position, clicked, propensity?, model?, variant?, surface?, request_id?)``.
+``impressions(timestamp, user_id, item_id, position, clicked, converted?, score?, propensity?, model?, model_version?,
+variant?, surface?, request_id?, received_at?, latency_ms?, retriever?, feature.*?)``.
 
 Ids are external (strings or 64-bit integers) at every public boundary and int32 codes inside; a
 :class:`Vocabulary` is the bridge. Times are UTC with microseconds.
@@ -29,20 +30,26 @@ __all__ = [
     "CLICKED",
     "CODE_MISSING",
     "CONDITIONAL",
+    "CONVERTED",
+    "FEATURE",
     "ITEM",
+    "LATENCY",
     "MODEL",
     "POSITION",
     "PROPENSITY",
     "RANK",
     "RATING",
+    "RECEIVED",
     "RELEVANCE",
     "REQUEST",
+    "RETRIEVER",
     "SCORE",
     "SURFACE",
     "TIMESTAMP",
     "TIMESTAMP_TYPE",
     "USER",
     "VARIANT",
+    "VERSION",
     "WEIGHT",
     "Recommendations",
     "Vocabulary",
@@ -68,9 +75,20 @@ PROPENSITY: Final = "propensity"
 CONDITIONAL: Final = "conditional_propensity"
 """The same given the places above: the product over a list is the probability of the list."""
 MODEL: Final = "model"
+VERSION: Final = "model_version"
 VARIANT: Final = "variant"
 SURFACE: Final = "surface"
 REQUEST: Final = "request_id"
+CONVERTED: Final = "converted"
+"""Whether the click led to what the click is for: a purchase, a film watched to its end."""
+RECEIVED: Final = "received_at"
+"""When the row arrived in the log: later than it happened, now and then by hours."""
+LATENCY: Final = "latency_ms"
+"""Milliseconds from the request to the list."""
+RETRIEVER: Final = "retriever"
+"""What brought the item among the candidates."""
+FEATURE: Final = "feature."
+"""Prefix of the columns that hold inputs of the model."""
 
 TIMESTAMP_TYPE: Final = pl.Datetime("us", "UTC")
 

@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from reclens.errors import NameTakenError, UnknownNameError, UsageError, WorkspaceError
+from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import draw_world
 from reclens.world.settings import WorldSettings, load_world_settings, preset
-from reclens.world.simulate import Arm, simulate
+from reclens.world.simulate import simulate
 from reclens.world.strategies import Consumed, Oracle, Popular, Random
 
 
@@ -51,8 +52,10 @@ def test_the_log_has_the_table_of_the_schema_and_adds_up(tiny, tmp_path) -> None
     run = simulate(tiny, two_arms(tiny, kind="epsilon", epsilon=0.3, k=5), days=5, folder=tmp_path / "log")
     log = read(run.folder, "impressions")
     assert log.columns == [
-        "timestamp", "user_id", "item_id", "position", "clicked", "propensity", "conditional_propensity", "model",
-        "variant", "surface", "request_id", "examined", "expected",
+        "timestamp", "user_id", "item_id", "position", "clicked", "converted", "score", "propensity",
+        "conditional_propensity", "model", "model_version", "variant", "surface", "request_id", "retriever",
+        "latency_ms", "received_at", "feature.device", "feature.history", "feature.item_age", "feature.item_appeal",
+        "examined", "expected",
     ]  # fmt: skip
     assert len(list((run.folder / "impressions").iterdir())) == 5
     assert log["position"].min() == 1 and log["position"].max() == 5

@@ -18,22 +18,27 @@ from reclens.errors import WorkspaceError
 from reclens.schema import (
     CLICKED,
     CONDITIONAL,
+    CONVERTED,
     ITEM,
     MODEL,
     POSITION,
     PROPENSITY,
     REQUEST,
+    RETRIEVER,
+    SCORE,
     SURFACE,
     TIMESTAMP,
     TIMESTAMP_TYPE,
     USER,
+    VERSION,
     versions,
 )  # fmt: skip
 from reclens.schema import VARIANT as ARM
 from reclens.world.population import World
+from reclens.world.served import served_columns
 
 if TYPE_CHECKING:
-    from reclens.world.simulate import Arm
+    from reclens.world.arm import Arm
 
 __all__ = ["Day", "DayLog"]
 
@@ -52,7 +57,8 @@ class Day:
 class DayLog:
     """Writes days; the folder appears when all of them are written.
 
-    ``impressions/DAY.parquet``: the table of the schema, with ``conditional_propensity``, the probability of the item
+    ``impressions/DAY.parquet``: the table of the schema (a score is 1 ÷ rank among the candidates, a version counts the
+    trainings), with ``conditional_propensity``, the probability of the item
     given the places above, and with ``examined`` and ``expected``, the true probabilities that the place was looked at
     and that it was clicked. ``user_days/DAY.parquet``: the totals of each user who
     visited. ``interactions/DAY.parquet``: what was consumed, recommended or found. ``users.parquet``,
@@ -73,7 +79,8 @@ class DayLog:
         self.world, self.card = world, card
         self.arms, self.models = _names([arm.name for arm in arms]), _names([arm.strategy.name for arm in arms])
         self.policies = [arm.policy for arm in arms]
-        self.surface = _names(["home"])
+        retrained = range(0, card["days"], card["retrain"] or card["days"])
+        self.versions = _names([f"v{number}" for number, _ in enumerate(retrained, 1)])
         self.origins = _names(["recommended", "found"])
         self.start = datetime(
             world.settings.start.year, world.settings.start.month, world.settings.start.day, tzinfo=UTC
@@ -139,18 +146,26 @@ class DayLog:
         arm = arm_of[users]
         marginal, conditional = self._propensities(arm, place & 255, rank, pool, day.chances[0])
         request = (np.int64(day.day) * len(self.user_ids) + users) * self.world.settings.most_lists + (place >> 8)
+        times = self._times(np.full(1, day.day), second)
+        served = served_columns(self.world, day.day, times, users, items, request, clicked, seed=self.card["seed"])
+        version = day.day // (self.card["retrain"] or self.card["days"])
         return pl.DataFrame({
-            TIMESTAMP: self._times(np.full(1, day.day), second),
+            TIMESTAMP: times,
             USER: self.user_ids.gather(users),
             ITEM: self.item_ids.gather(items),
             POSITION: (place & 255).astype(np.uint8) + np.uint8(1),
             CLICKED: clicked.astype(np.int8),
+            CONVERTED: served.pop(CONVERTED),
+            SCORE: (1 / (rank + 1)).astype(np.float32),
             PROPENSITY: marginal,
             CONDITIONAL: conditional,
             MODEL: self.models.gather(arm),
+            VERSION: self.versions.new_from_index(version, len(users)),
             ARM: self.arms.gather(arm),
-            SURFACE: self.surface.new_from_index(0, len(users)),
+            SURFACE: served.pop(SURFACE),
             REQUEST: request,
+            RETRIEVER: self.models.gather(arm),
+            **served,
             "examined": day.chances[1],
             "expected": day.chances[2],
         })  # fmt: skip

@@ -68,6 +68,9 @@ class WorldSettings(BaseModel, metaclass=Checked):
         history: Mean number of items a user found by herself before the first day.
         history_spread: Standard deviation of the log of that number.
         history_days: Days over which that happened.
+        conversion: Probability that a click leads to what it is for, such as a purchase.
+        latency: Median milliseconds from a request to its list; lognormal, with 0.5 as the deviation of its logarithm.
+        late_share: Share of requests whose rows arrive in the log 1 to 24 hours late; the others within seconds.
         start: The first day.
     """
 
@@ -114,6 +117,9 @@ class WorldSettings(BaseModel, metaclass=Checked):
     history: float = Field(default=15.0, ge=0)
     history_spread: float = Field(default=0.8, ge=0)
     history_days: int = Field(default=90, ge=1)
+    conversion: float = Field(default=0.1, ge=0, le=1)
+    latency: float = Field(default=60.0, gt=0)
+    late_share: float = Field(default=0.01, ge=0, le=1)
     start: date = date(2026, 1, 5)
 
     @model_validator(mode="after")
