@@ -139,8 +139,10 @@ def to_toml(settings: BaseModel) -> str:
     """Settings as TOML, everything spelled out; reading it again gives the same ones.
 
     Example:
-        >>> print(to_toml(JobSettings(name="mine")).splitlines()[0])
-        name = "mine"
+        >>> class Job(Section):
+        ...     name: str = "mine"
+        >>> to_toml(Job()).strip()
+        'name = "mine"'
     """
     return write_toml(settings.model_dump(exclude_none=True))
 

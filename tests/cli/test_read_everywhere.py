@@ -99,12 +99,14 @@ def test_every_command_that_reads_takes_the_same_options() -> None:
         assert {"--column", "--read"} <= options, words
         units = words[0] == "experiment" and "--data" not in options and words[1] != "realism"
         assert units or "--ids" in options, words
-        # Pairs and predictions have no attributes; where --users is a number, --data has none either.
+        # Pairs, predictions and requests have no attributes; where --users or --lists is a number, data has none.
         bare = units or words in (
             ("predict",),
             ("evaluate-predictions",),
             ("pipeline", "diagram"),
             ("experiment", "holdout"),
+            ("experiment", "verdicts"),
+            ("recommend",),
         )
         assert bare or {"--users", "--items", "--lists"} <= options, words
     assert seen >= 25

@@ -153,6 +153,7 @@ def test_files_are_uploaded_measured_kept_and_taken_back(
     files = browser_page.locator("input[type=file]")
     files.nth(0).set_input_files(bad)
     browser_page.get_by_text("the row has 4 fields").wait_for()
+    settled(browser_page)  # a reload would end the fetching of what the options of reading need
     browser_page.reload()
     settled(browser_page)
     files.nth(0).set_input_files(good)

@@ -161,7 +161,7 @@ def test_a_file_without_a_header(open_page, tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", ["clean", "columns", "delimited", "header", "ids", "lists", "tables"])
 def test_no_advice_names_what_the_page_does_not_have(source: str) -> None:
     """Every text in the readers that names an argument is told in the words of the page."""
-    module = importlib.import_module(f"reclens.data.{source}")
+    module = importlib.import_module(f"reclens.data.read.{source}")
     texts = [node.value for node in ast.walk(ast.parse(inspect.getsource(module)))
              if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value]  # fmt: skip
     for text in texts:
