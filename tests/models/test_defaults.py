@@ -17,6 +17,7 @@ from reclens.data.split import last_n
 from reclens.errors import DataError, UsageError
 from reclens.evaluation import evaluate
 from reclens.models import FitProblem, FitWarning
+from reclens.models._core.degenerate import short_lists
 from reclens.world.population import draw_world
 from reclens.world.settings import WorldSettings
 
@@ -151,6 +152,12 @@ def test_a_fit_that_was_cut_off_says_so(nine: Dataset) -> None:
     assert [(each.code, each.n, each.of) for each in model.problems_] == [("not_converged", model.unsettled_, 40)]
     with pytest.warns(FitWarning, match="als: not converged"):
         models.ALS(factors=8, iterations=1, l2=0.01).fit(data)
+
+
+def test_a_user_with_room_for_exactly_k_items_can_have_a_short_list() -> None:
+    # 30 users could be shown 10 items each, 3 of whom got 9; 10 more users have room for 9, and cannot be short.
+    lengths, room = np.array([9] * 3 + [10] * 27 + [5] * 10), np.array([10] * 30 + [9] * 10)
+    assert short_lists(lengths, room, 10) == [FitProblem("short_lists", 0.1, 0.05, 3, 30)]
 
 
 def test_short_lists_are_counted_at_the_fit_and_in_the_lists(tmp_path: Path) -> None:
