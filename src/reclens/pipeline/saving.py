@@ -17,7 +17,7 @@ from reclens.data.dataset import UserItemMatrix
 from reclens.data.kept import Kept, mapping, reading, start_writing, write_manifest
 from reclens.errors import DataError
 from reclens.models import Recommender, get
-from reclens.models._core.saving import read_matrix, read_model, write_model
+from reclens.models._core.saving import read_matrix, read_model, write_histories, write_model
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import merge
@@ -74,9 +74,7 @@ def write_pipeline(pipeline: FittedPipeline, folder: Path) -> None:
         "versions": versions(),
     }  # fmt: skip
     (folder / "pipeline.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
-    pl.DataFrame({USER: pipeline.users_.ids}).write_parquet(folder / "users.parquet")
-    pl.DataFrame({ITEM: pipeline.items_.ids}).write_parquet(folder / "items.parquet")
-    np.savez(folder / "seen.npz", indptr=pipeline.seen_.indptr, indices=pipeline.seen_.indices)
+    write_histories(pipeline.users_, pipeline.items_, pipeline.seen_, folder)
     for label, model in pipeline.retrievers_.items():
         write_model(model, _made(folder / "retrieve" / label))
     if isinstance(ranker, Recommender):

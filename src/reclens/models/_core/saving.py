@@ -25,7 +25,7 @@ from reclens.models._core.form import Form, check_arrays, codes, pointers
 from reclens.models._core.parameters import Described, is_label, make
 from reclens.schema import ITEM, USER, Vocabulary, versions
 
-__all__ = ["Saveable", "load_model", "read_matrix", "read_model", "save_model", "write_model"]
+__all__ = ["Saveable", "load_model", "read_matrix", "read_model", "save_model", "write_histories", "write_model"]
 
 FORMAT = 2
 """Version of the saved form: 2 has a manifest, and every array its form."""
@@ -70,9 +70,7 @@ def write_model(model: Saveable, folder: Path) -> None:
     """Write a fitted model into an existing folder whose manifest somebody else writes."""
     arrays = check_arrays(model._state(), model._form(), _sizes(model))
     np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
-    pl.DataFrame({USER: model.users_.ids}).write_parquet(folder / "users.parquet")
-    pl.DataFrame({ITEM: model.items_.ids}).write_parquet(folder / "items.parquet")
-    np.savez(folder / "seen.npz", indptr=model.seen_.indptr, indices=model.seen_.indices)
+    write_histories(model.users_, model.items_, model.seen_, folder)
     if model.titles_ is not None:
         pl.DataFrame({"title": model.titles_}).write_parquet(folder / "titles.parquet")
     parts = model._parts()
@@ -84,6 +82,13 @@ def write_model(model: Saveable, folder: Path) -> None:
     for label, part in parts.items():
         (folder / label).mkdir(exist_ok=True)
         write_model(part, folder / label)
+
+
+def write_histories(users: Vocabulary, items: Vocabulary, seen: UserItemMatrix, folder: Path) -> None:
+    """Write the ids and who had what, as models and pipelines keep them; :func:`read_matrix` reads the latter."""
+    pl.DataFrame({USER: users.ids}).write_parquet(folder / "users.parquet")
+    pl.DataFrame({ITEM: items.ids}).write_parquet(folder / "items.parquet")
+    np.savez(folder / "seen.npz", indptr=seen.indptr, indices=seen.indices)
 
 
 def load_model(cls: type[Model], folder: Path) -> Model:
