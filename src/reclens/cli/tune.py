@@ -70,10 +70,9 @@ def tune(
     from reclens.tuning.ranges import spaces_of
     from reclens.tuning.tune import plan_search
     from reclens.workspace import Workspace
-    from reclens.workspace.store import _check_name
 
-    _check_name(name)
     place = Workspace(workspace)
+    place.expect_free("tuning", name, overwrite=True)  # a search of that name goes on
     made = _split(place, data, split, name, reading, seed=seed, overwrite=overwrite)
     search = plan_search(made, model, metric=metric, method=method, trials=trials, seconds=seconds,
                          spaces=spaces_of(pairs(range_, option="--range")), rng=seed)  # fmt: skip
