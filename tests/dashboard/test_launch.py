@@ -54,6 +54,11 @@ def test_a_login_opens_it(tmp_path: Path) -> None:
         plan_launch(tmp_path, secrets=[secrets])
 
 
+def test_the_first_start_asks_for_nothing(tmp_path: Path) -> None:
+    # Streamlit asks who starts it for the first time for an address of mail, and waits: the port stays closed.
+    assert option(plan_launch(tmp_path, browser=True, secrets=[]).command, "server.showEmailPrompt") == "false"
+
+
 def test_secrets_that_are_moved_away_open_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that was started with a login asks for it as long as it runs, and for the list of who is let in."""
     secrets = at_home(tmp_path, monkeypatch, LOGIN + "[reclens]\nallowed = ['ann@example.org']\n")

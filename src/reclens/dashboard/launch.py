@@ -89,6 +89,7 @@ def plan_launch(
     options = {
         "server.address": host, "server.port": str(port), "server.headless": str(not browser).lower(),
         "server.fileWatcherType": "none", "server.maxUploadSize": str(UPLOAD_MB),
+        "server.showEmailPrompt": "false",
         "browser.gatherUsageStats": "false", "browser.serverAddress": host if _is_loopback(host) else "localhost",
         "client.toolbarMode": "minimal", "client.showErrorDetails": "none", **LOOK,
     }  # fmt: skip
