@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -105,6 +106,9 @@ def test_a_stream_that_is_closed_or_full_is_said(repository: Path, tmp_path: Pat
         assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
 
 
+SLOW = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3"
+
+
 def started(*words: str, repository: Path, cwd: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
     return subprocess.Popen([sys.executable, "-m", "reclens", *words], cwd=cwd, env=environment, text=True,
@@ -113,8 +117,7 @@ def started(*words: str, repository: Path, cwd: Path) -> subprocess.Popen[str]:
 
 def test_an_interrupt_stops_a_query_at_once(repository: Path, tmp_path: Path) -> None:
     Workspace(tmp_path / "workspace").check(make=True)
-    slow = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3"
-    process = started("workspace", "sql", slow, repository=repository, cwd=tmp_path)
+    process = started("workspace", "sql", SLOW, repository=repository, cwd=tmp_path)
     assert process.stderr is not None
     assert "run the query" in process.stderr.readline()  # said after two seconds: it is under way
     began = time.monotonic()
@@ -122,6 +125,21 @@ def test_an_interrupt_stops_a_query_at_once(repository: Path, tmp_path: Path) ->
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 130 and said == "reclens: interrupted; nothing half-written was left.\n"
     assert time.monotonic() - began < 20  # and not the sixty seconds of its deadline
+
+
+def test_an_interrupt_that_does_not_end_the_read_stops_a_query_too(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    signal.siginterrupt(signal.SIGINT, False)  # the system goes on with the read, as where another thread took it
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            place.sql(SLOW, seconds=60)
+        assert time.monotonic() - began < 30  # and not at its deadline
+    finally:
+        timer.join()
+        signal.siginterrupt(signal.SIGINT, True)
 
 
 def test_the_server_of_the_dashboard_ends_with_it(repository: Path, tmp_path: Path) -> None:

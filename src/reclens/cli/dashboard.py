@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reclens.cli.shared import QuietOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["dashboard"]
 
@@ -53,10 +57,19 @@ def _serve(command: Sequence[str]) -> int:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), end)
         try:
-            code = server.wait()
+            code = _ended(server)
             return 128 - code if code < 0 else code  # as a shell names the end by a signal
         except KeyboardInterrupt:
-            server.wait()  # Ctrl-C reached the server too
+            _ended(server)  # Ctrl-C reached the server too
             return 130
         finally:
             server.terminate()
+
+
+def _ended(server: subprocess.Popen[bytes]) -> int:
+    """Its status once it has ended. A wait without an end would keep a signal that another thread took from its effect."""
+    import subprocess
+
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return server.wait(timeout=0.5)

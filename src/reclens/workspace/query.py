@@ -2,7 +2,8 @@
 
 DuckDB heeds no interrupt while it plans a query or within one call of a function, so that a stopwatch beside it would
 stop little. The process is started when it is needed (about 0.3 s), kept for the next query, and started anew
-once it was killed; :mod:`reclens.workspace.sealed` is what it runs.
+once it was killed; :mod:`reclens.workspace.sealed` is what it runs. A pool of ``multiprocessing`` (pebble's too) would
+import the user's script again in the new process, and run it where it has no ``if __name__ == "__main__"``.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import polars as pl
 
@@ -28,6 +30,8 @@ from reclens.workspace.sealed import LESS, receive, send
 __all__ = ["Answer", "ask", "end_all", "get_ready"]
 
 _LENGTH: Final = 100_000
+_MOMENT: Final = 0.2
+"""Most seconds between Ctrl-C and its effect."""
 _START: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from reclens.workspace.sealed import main; main()"
 )
@@ -109,7 +113,7 @@ class _Asked:
             with contextlib.suppress(BrokenPipeError, OSError):
                 send(process.stdin, self.asked)
                 heard = True
-            found = receive(process.stdout)
+            found = _received(process.stdout)
         except EOFError:
             _end(process)
             if self.late.is_set():
@@ -134,6 +138,23 @@ class _Asked:
             self.late.set()
             if self.process is not None:
                 self.process.kill()
+
+
+def _received(source: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    """What :func:`receive` gives, read in a thread of its own.
+
+    Python raises KeyboardInterrupt between two steps of the main thread, and a read that waits is one step. A signal
+    does not always end it: another thread may take the signal, and a library may have asked the system to go on with
+    the read (``SA_RESTART``). So the main thread waits a moment at a time.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="answer")
+    try:
+        pending = pool.submit(receive, source)
+        while not wait([pending], timeout=_MOMENT).done:
+            pass
+        return pending.result()
+    finally:
+        pool.shutdown(wait=False)
 
 
 _waiting: list[subprocess.Popen[bytes]] = []
