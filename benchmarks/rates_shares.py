@@ -13,7 +13,7 @@ import numpy as np
 from rates import Cell, main
 
 from reclens.experiment import Plan
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.analysis.readout import read_sums
 from reclens.stats.score import ScorePivot, pivot_of
 
@@ -44,7 +44,7 @@ def readout(seed: int, *, n: int, m: int, rate: float) -> Mapping[str, float]:
     for arm, size in (("old", n), ("new", m)):
         hits = float(rng.binomial(size, rate))
         rows.append({"arm": arm, "n": size, "sum:y": hits, "product:y:y": hits})
-    word = read_sums(plan, Sums.of_rows(rows, arms=["old", "new"])).decisions[0].word
+    word = read_sums(plan, Aggregates.of_rows(rows, arms=["old", "new"])).decisions[0].word
     return {"ship": float(word == "ship"), "do not ship": float(word == "do not ship")}
 
 

@@ -14,7 +14,7 @@ from harness import serve
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.effects import effects_of
-from reclens.experiment.analysis.interim import look_of
+from reclens.experiment.analysis.interim import interim_analysis
 from reclens.stats.aa import aa_tests
 
 folder, metrics = Path(sys.argv[1]), int(sys.argv[2])
@@ -28,7 +28,7 @@ values = pl.read_parquet(folder / "small.parquet")["y0"].to_numpy()
 
 def read(source: object, *, check: bool = False, **options: object) -> list[float]:
     sums = gather(source, plan, check_units=check, threads=2, **options)
-    return [effect.found.statistic for effect in effects_of(plan, sums, look_of(plan, sums))]
+    return [effect.found.statistic for effect in effects_of(plan, sums, interim_analysis(plan, sums))]
 
 
 def splits() -> list[float]:

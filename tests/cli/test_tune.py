@@ -117,14 +117,14 @@ def test_a_split_without_a_validation_part_is_refused_and_can_be_made_with_one(r
 
 
 def test_ranges_are_read_as_they_are_written() -> None:
-    from reclens.models._core.search_space import Choice, Real, Whole
+    from reclens.models._core.search_space import Choice, Float, Whole
     from reclens.tuning.ranges import spaces_of
 
     assert spaces_of({"ease.l2": "1:1e5", "item_knn.neighbors": "5:50", "item_knn.shrinkage": "0:9",
                       "item_knn.similarity": "cosine,dot", "user_knn.neighbors": "10,20"}) == {
-        "ease": {"l2": Real(1, 1e5)},
-        "item_knn": {"neighbors": Whole(5, 50), "shrinkage": Real(0, 9, log=False),
+        "ease": {"l2": Float(1, 1e5)},
+        "item_knn": {"neighbors": Whole(5, 50), "shrinkage": Float(0, 9, log=False),
                      "similarity": Choice(("cosine", "dot"))},
         "user_knn": {"neighbors": Choice((10, 20))},
     }  # fmt: skip
-    assert spaces_of({"ease.l2": "1:5:linear"}) == {"ease": {"l2": Real(1, 5, log=False)}}
+    assert spaces_of({"ease.l2": "1:5:linear"}) == {"ease": {"l2": Float(1, 5, log=False)}}

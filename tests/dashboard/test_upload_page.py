@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from reclens.dashboard.bring import Brought, Kept, in_words_of_the_page, keep, measure, possible_metrics, take_back
+from reclens.dashboard.bring import Brought, Kept, in_words_of_the_page, keep, measure, possible_metrics, undo_upload
 from reclens.data.read.uploads import guess_columns, open_upload
 from reclens.errors import UsageError, WorkspaceError
 from reclens.evaluation import evaluate
@@ -207,7 +207,7 @@ def test_a_replaced_one_comes_back(tmp_path: Path) -> None:
         keep(workspace, two, "mine")
     kept = keep(workspace, two, "mine", replace=True)
     assert kept.before == first.written and workspace.load("evaluation", "mine").metrics == two.metrics
-    take_back(workspace, kept)
+    undo_upload(workspace, kept)
     assert workspace.load("evaluation", "mine").metrics == one.metrics
 
 
@@ -218,14 +218,14 @@ def test_what_somebody_else_has_replaced_is_not_undone(tmp_path: Path) -> None:
     keep(workspace, one, "mine")
     of_a, of_b = (keep(workspace, result, "mine", replace=True) for result in (two, three))
     with pytest.raises(WorkspaceError, match="nothing was undone"):
-        take_back(workspace, of_a)
+        undo_upload(workspace, of_a)
     assert workspace.load("evaluation", "mine").metrics == three.metrics
-    take_back(workspace, of_b)
+    undo_upload(workspace, of_b)
     assert workspace.load("evaluation", "mine").metrics == two.metrics
-    take_back(workspace, of_a)
+    undo_upload(workspace, of_a)
     assert workspace.load("evaluation", "mine").metrics == one.metrics
     with pytest.raises(WorkspaceError, match="nothing was undone"):
-        take_back(workspace, of_b)
+        undo_upload(workspace, of_b)
 
 
 def test_undo_brings_back_the_one_that_was_replaced_and_no_other(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_undo_brings_back_the_one_that_was_replaced_and_no_other(tmp_path: Path)
     keep(workspace, three, "mine")
     workspace.remove("evaluation", "mine")
     workspace.restore("evaluation", "mine", created=kept.written)
-    take_back(workspace, kept)
+    undo_upload(workspace, kept)
     assert workspace.load("evaluation", "mine").metrics == one.metrics
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reclens.errors import UnknownNameError
 from reclens.evaluation import Evaluation, compare, evaluate
-from reclens.evaluation.winners import change_curve, movers, paired_values
+from reclens.evaluation.winners import change_curve, largest_changes, paired_values
 
 
 def lists_of(rows: dict[str, list[str]]) -> pl.DataFrame:
@@ -34,7 +34,7 @@ def test_differences_user_by_user(pair) -> None:
 
 
 def test_movers_are_those_whose_value_changes(pair) -> None:
-    gained, lost = movers(*pair, "precision@2")
+    gained, lost = largest_changes(*pair, "precision@2")
     assert gained.select("user_id", "before", "after", "change").rows() == [("a", 0.5, 1.0, 0.5)]
     assert lost.select("user_id", "before", "after", "change").rows() == [("c", 1.0, 0.5, -0.5)]
     assert gained["n_relevant"].to_list() == [2]
@@ -60,10 +60,10 @@ def test_where_lower_is_better_who_gains_is_whose_value_falls(pair) -> None:
         )
         for each in pair
     ]  # fmt: skip
-    gained, lost = movers(*lower, "miscalibration@2")
+    gained, lost = largest_changes(*lower, "miscalibration@2")
     assert gained["user_id"].to_list() == ["c"] and lost["user_id"].to_list() == ["a"]
 
 
 def test_a_metric_of_the_catalogue_has_no_movers(pair) -> None:
     with pytest.raises(UnknownNameError, match="coverage@2"):
-        movers(*pair, "coverage@2")
+        largest_changes(*pair, "coverage@2")

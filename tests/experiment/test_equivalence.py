@@ -8,7 +8,7 @@ import pytest
 
 from reclens.errors import UsageError
 from reclens.experiment import Plan, load_plan
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.analysis.readout import Readout, read_sums
 from reclens.experiment.plan.calculator import calculate
 from reclens.experiment.plan.decision_rule import decision_rule
@@ -34,7 +34,7 @@ def read(of: Plan, n: int = 10_000, sd: float = 50.0, **lifts: float) -> Readout
             mean = 100 * (1 + (lift if arm == "b" else 0.0))
             row |= {f"sum:{column}": n * mean, f"product:{column}:{column}": (n - 1) * sd**2 + n * mean**2}
         rows.append(row)
-    return read_sums(of, Sums.of_rows(rows, arms=["a", "b"]))
+    return read_sums(of, Aggregates.of_rows(rows, arms=["a", "b"]))
 
 
 # The standard error of a lift is 0.71 %, so that its interval is about ±1.39 points wide.
@@ -93,7 +93,7 @@ def test_an_open_guardrail_leaves_no_material_difference_undecided() -> None:
 def test_looks_on_the_way_widen_what_has_to_lie_within() -> None:
     # At the first of four looks the bound is 4.33 and not 1.96: what is shown at the end is not shown there.
     asked = plan(MATTERS, days=28, sequential={"looks": 4})
-    sums = Sums.of_rows(
+    sums = Aggregates.of_rows(
         [{"arm": arm, "n": 10_000, "sum:y": 1e6, "product:y:y": 9_999 * 2500.0 + 1e8} for arm in ("a", "b")],
         arms=["a", "b"],
     )

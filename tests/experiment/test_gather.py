@@ -13,7 +13,7 @@ import pytest
 
 from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
 from reclens.experiment import Plan
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.analysis.readout import read_experiment
@@ -50,7 +50,7 @@ COLUMNS = ["clicks", "clicks_before", "views", "far", "before", "weight"]
 PAIRS = [("clicks", "clicks_before"), ("far", "before"), ("before", "weight"), ("clicks", "views")]
 
 
-def assert_numpy(found: Sums, users: pl.DataFrame, **where: Any) -> None:
+def assert_numpy(found: Aggregates, users: pl.DataFrame, **where: Any) -> None:
     """Means, variances and covariances to nine digits of NumPy's."""
     for arm in ("old", "new"):
         rows = users.filter(variant=arm)
@@ -126,7 +126,7 @@ def test_partitions_add_up_to_the_whole(users) -> None:
 
 def test_rows_of_sums_come_back_whole(users) -> None:
     found = gather(users[:5000], plan(), day="day", segments=["activity"])
-    again = Sums.of_rows(found.to_rows(), arms=found.arms)
+    again = Aggregates.of_rows(found.to_rows(), arms=found.arms)
     assert again.cells.keys() == found.cells.keys()
     for cell, moments in found.cells.items():
         np.testing.assert_allclose(again.cells[cell].mean, moments.mean, rtol=1e-15)
@@ -145,7 +145,7 @@ def test_another_engine_can_make_the_sums(users) -> None:
         **{f"product:{a}:{b}": (at[a] * at[b]).sum() for a, b in pairs},
         **{f"shift:{name}": pl.lit(value) for name, value in shift.items()},
     )
-    assert_numpy(Sums.of_rows(rows.to_dicts(), arms=["old", "new"]), users)
+    assert_numpy(Aggregates.of_rows(rows.to_dicts(), arms=["old", "new"]), users)
 
 
 def small(**columns: Any) -> pl.DataFrame:
@@ -394,7 +394,7 @@ def test_a_thousand_segments_are_walked_once() -> None:
     # 1,000 segments × 2 arms × 3 days: reading every segment may walk the cells a few times, not a thousand times.
     rows = [{"arm": arm, "day": f"2026-01-0{day}", "by": "place", "segment": str(i), "n": 2, "sum:y": float(i + day),
              "product:y:y": 1e4} for arm in ("old", "new") for day in (5, 6, 7) for i in range(1000)]  # fmt: skip
-    read = Sums.of_rows(rows, arms=["old", "new"])
+    read = Aggregates.of_rows(rows, arms=["old", "new"])
     cells = Counted(read.cells)
     sums = replace(read, cells=cells)
     assert len(sums.segments("place")) == 1000

@@ -11,7 +11,7 @@ from scipy import optimize, stats
 
 from reclens.errors import UsageError
 from reclens.experiment import Plan
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import Readout, read_sums
 from reclens.experiment.plan.decision_rule import decision_rule, guards_of
@@ -27,10 +27,10 @@ def plan(*, arms: tuple[str, ...] = ("a", "b"), **more: Any) -> Plan:
     return Plan(**({"name": "t", "arms": shares, "metrics": ({**CLICKS, "effect": 0.05},)} | more))
 
 
-def sums(*, n: int = 1000, mean: float = 100.0, sd: float = 100.0, **gaps: float) -> Sums:
+def sums(*, n: int = 1000, mean: float = 100.0, sd: float = 100.0, **gaps: float) -> Aggregates:
     """Arms of n units with exact means and standard deviations: a has the mean, each other one a gap to it."""
     arms = {"a": 0.0, **gaps}
-    return Sums.of_rows(
+    return Aggregates.of_rows(
         [{"arm": arm, "n": n, "sum:y": 0.0, "shift:y": mean + gap, "product:y:y": sd**2 * (n - 1)}
          for arm, gap in arms.items()],
         arms=list(arms),
@@ -68,7 +68,7 @@ def shares(found: Readout) -> tuple[float, float]:
 
 @pytest.mark.parametrize("hits", range(100, 140))
 def test_shares_are_tested_by_their_score_which_their_interval_inverts(hits: int) -> None:
-    counted = Sums.of_rows(
+    counted = Aggregates.of_rows(
         [{"arm": arm, "n": n, "sum:y": float(x), "product:y:y": float(x)}
          for arm, n, x in (("a", 9000, 800), ("b", 1000, hits))],
         arms=["a", "b"],
@@ -370,7 +370,7 @@ def test_nothing_is_found_in_an_a_a_test_but_by_chance(looks: int) -> None:
     def decision(at: int, means: list[float], sds: list[float]) -> str:
         rows = [{"arm": arm, "n": int(n[at]), "sum:y": 0.0, "shift:y": mean, "product:y:y": sd**2 * (n[at] - 1)}
                 for arm, mean, sd in zip("ab", means, sds, strict=True)]  # fmt: skip
-        made = Sums.of_rows(rows, arms=["a", "b"])
+        made = Aggregates.of_rows(rows, arms=["a", "b"])
         return read_sums(asked, made, days=7 * (at + 1)).decisions[0].word
 
     # No bound is below 1.9, so that only experiments beyond that need to be read.
@@ -391,7 +391,7 @@ def test_nothing_is_found_in_an_a_a_test_but_by_chance(looks: int) -> None:
 # ---------------------------------------------------------------------------------- bounds crossed before, and families
 
 
-def by_day(gaps: dict[str, float], *, n: int = 500, days: int = 28, **arms: float) -> Sums:
+def by_day(gaps: dict[str, float], *, n: int = 500, days: int = 28, **arms: float) -> Aggregates:
     """As :func:`sums`, with as many users on each of some days, and a gap of b that changes with the day."""
     rows = []
     for day in range(days):
@@ -400,7 +400,7 @@ def by_day(gaps: dict[str, float], *, n: int = 500, days: int = 28, **arms: floa
         for arm, extra in (("a", 0.0), ("b", gap), *arms.items()):
             rows.append({"arm": arm, "day": date, "n": n, "sum:y": 0.0, "shift:y": 100 + extra,
                          "product:y:y": 100.0**2 * (n - 1)})  # fmt: skip
-    return Sums.of_rows(rows, arms=["a", "b", *arms])
+    return Aggregates.of_rows(rows, arms=["a", "b", *arms])
 
 
 def test_a_late_look_says_where_the_plan_would_have_stopped() -> None:
@@ -461,7 +461,7 @@ def test_the_look_of_a_day_is_measured_as_that_of_the_readout() -> None:
     many = by_day({"early": 12.0, "late": 12.0}, n=3000, days=7)
     few = by_day({"early": 12.0, "late": 12.0}, n=500)
     rows = [row for row in few.to_rows() if row["day"] > "2026-01-11"]
-    uneven = Sums.of_rows([*many.to_rows(), *rows], arms=["a", "b"])
+    uneven = Aggregates.of_rows([*many.to_rows(), *rows], arms=["a", "b"])
     by_days = read_sums(plan(**OBF), uneven)
     assert [row["information"] for row in by_days.cumulative][6] == 0.25 and by_days.crossings[0].day == "2026-01-11"
     by_units = read_sums(plan(**OBF), uneven, planned_units=63_000)

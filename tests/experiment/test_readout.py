@@ -13,7 +13,7 @@ import pytest
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import Readout, read_sums
-from reclens.experiment.check_result import Guard
+from reclens.experiment.check_result import TrustCheck
 from reclens.report.experiment.readout import build_readout
 
 COOKIE_CATS = Plan(
@@ -49,7 +49,7 @@ def read(frame: pl.DataFrame, of: Plan | None = None, **more: Any) -> Readout:
     return read_sums(of or plan(), sums, **more)
 
 
-def guard(found: Readout, name: str) -> Guard:
+def guard(found: Readout, name: str) -> TrustCheck:
     return next(each for each in found.guards if each.name == name)
 
 

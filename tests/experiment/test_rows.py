@@ -12,12 +12,12 @@ from scipy import stats
 
 from reclens.errors import DataError, IncomparableError, UsageError
 from reclens.experiment import Plan
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.aggregate.tally import Counted, Tally
 from reclens.experiment.analysis.readout import Readout, read_sums
-from reclens.experiment.check_result import Guard
+from reclens.experiment.check_result import TrustCheck
 from reclens.stats.arms import compare_arms
 from reclens.stats.counts import mean_scores
 
@@ -51,7 +51,7 @@ def means(found: Readout) -> tuple[float, float, float]:
     return effect.control, effect.treatment, effect.se
 
 
-def guard(found: Readout, code: str) -> Guard:
+def guard(found: Readout, code: str) -> TrustCheck:
     return next(each for each in found.guards if each.code == code)
 
 
@@ -170,7 +170,7 @@ def test_units_without_any_value_are_left_out_of_the_mean_alone() -> None:
     assert found.arm("old").n == 3
     places = measures(bare.metrics, indicators=found.indicators)
 
-    def both(sums: Sums, places: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    def both(sums: Aggregates, places: dict[str, Any]) -> dict[str, tuple[float, float]]:
         gaps = {name: compare_arms(sums.arm("old"), sums.arm("new"), place.of) for name, place in places.items()}
         return {name: (gap.control, gap.treatment) for name, gap in gaps.items()}
 

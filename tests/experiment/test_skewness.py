@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from reclens.experiment import Plan
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.analysis.readout import Readout, read_sums
-from reclens.experiment.analysis.trust_checks import Guard
+from reclens.experiment.analysis.trust_checks import TrustCheck
 from reclens.experiment.plan.sizing import size_plan
 from reclens.report.experiment.plan import build_plan_document
 from reclens.stats.moments import Moments
@@ -33,7 +33,7 @@ def users(n: int, *, sigma: float = 1.0, share: float = 0.1, seed: int = 0) -> p
     })  # fmt: skip
 
 
-def guard(found: Readout) -> Guard:
+def guard(found: Readout) -> TrustCheck:
     return next(each for each in found.guards if each.name == "skewness")
 
 
@@ -47,7 +47,7 @@ def test_sql_gathers_the_products_of_three() -> None:
         assert own is not None and found is not None
         np.testing.assert_allclose(found, own, rtol=1e-9)
     # They travel in rows, and add up over parts.
-    again = Sums.of_rows(sums.to_rows(), arms=["old", "new"])
+    again = Aggregates.of_rows(sums.to_rows(), arms=["old", "new"])
     parts = gather(frame[:2000], plan()) + gather(frame[2000:], plan())
     for other in (again, parts):
         third, own = other.arm("old").third, sums.arm("old").third
@@ -63,7 +63,7 @@ def test_events_and_names_with_colons() -> None:
     per_unit, events = gather(frame, odd), gather_events(pl.concat([frame, frame]), odd, time=None)
     once, twice = per_unit.arm("old").third, events.arm("old").third
     assert once is not None and twice is not None and twice[0, 0, 0] == pytest.approx(8 * once[0, 0, 0])
-    again = Sums.of_rows(per_unit.to_rows(), arms=["old", "new"]).arm("old").third
+    again = Aggregates.of_rows(per_unit.to_rows(), arms=["old", "new"]).arm("old").third
     assert again is not None and again[0, 0, 0] == pytest.approx(once[0, 0, 0])
 
 
@@ -87,7 +87,7 @@ def test_the_readout_allows_for_skewness_and_refuses_too_much_of_it() -> None:
     assert guard(read_sums(plan(share=0.5), gather(users(1000, share=0.5), plan(share=0.5)))).status == "fine"
     rows = [{key: value for key, value in row.items() if key.count(":") < 3}
             for row in gather(users(1000), plan()).to_rows()]  # fmt: skip
-    assert guard(read_sums(plan(), Sums.of_rows(rows, arms=["old", "new"]))).status == "not checked"
+    assert guard(read_sums(plan(), Aggregates.of_rows(rows, arms=["old", "new"]))).status == "not checked"
 
 
 def test_the_thresholds_are_where_they_are_said() -> None:
@@ -98,7 +98,7 @@ def test_the_thresholds_are_where_they_are_said() -> None:
         rows = [{"arm": arm, "n": size, "sum:spent": 0.0, "shift:spent": 10.0, "product:spent:spent": size - 1.0,
                  "product:spent:spent:spent": gamma * size} for arm, size in n.items()]  # fmt: skip
         asked = plan(metrics=({"name": "spent", "value": "spent", "effect": 0.05},))
-        found = read_sums(asked, Sums.of_rows(rows, arms=list(n)))
+        found = read_sums(asked, Aggregates.of_rows(rows, arms=list(n)))
         assert found.effects[0].found.skew == pytest.approx(skew, rel=1e-3) and guard(found).status == status
 
 

@@ -14,7 +14,7 @@ from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.analysis.readout import Readout, read_experiment
 from reclens.experiment.analysis.triggered_effects import diluted_mean, diluted_ratio
-from reclens.experiment.check_result import Guard
+from reclens.experiment.check_result import TrustCheck
 from reclens.experiment.plan.decision_rule import guards_of
 from reclens.report.experiment.readout import build_readout
 from reclens.stats.arms import compare_arms
@@ -41,7 +41,7 @@ def users(rng: np.random.Generator, n: int = 8000, *, lift: float = 0.1, share: 
     })  # fmt: skip
 
 
-def guard(found: Readout, code: str) -> Guard:
+def guard(found: Readout, code: str) -> TrustCheck:
     return next(each for each in found.guards if each.code == code)
 
 

@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 from reclens.experiment import Plan
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import read_sums
-from reclens.experiment.check_result import Guard
+from reclens.experiment.check_result import TrustCheck
 
 SHARES = {"old": 0.5, "new": 0.5}
 
@@ -27,11 +27,11 @@ def cells(old: int, new: int, **where: str) -> list[dict[str, Any]]:
             for arm, n in (("old", old), ("new", new))]  # fmt: skip
 
 
-def guard(sums: Sums, code: str, of: Plan | None = None, **more: Any) -> Guard:
+def guard(sums: Aggregates, code: str, of: Plan | None = None, **more: Any) -> TrustCheck:
     return next(each for each in read_sums(of or plan(), sums, **more).guards if each.code == code)
 
 
-def lost(n: int, lost_units: int, code: str) -> Guard:
+def lost(n: int, lost_units: int, code: str) -> TrustCheck:
     """n rows, of which some name an arm that the plan does not have, or some units stand in two arms."""
     arm, user = np.array(["old", "new"] * (n // 2), dtype=object), np.arange(n)
     if code == "unknown_arms":
@@ -76,17 +76,17 @@ def split(p: float, n: int = 100_000) -> tuple[int, int]:
 def test_the_sample_ratio_has_two_thresholds(p: float, above: str, below: str) -> None:
     old, new = split(p)
     assert stats.chisquare([old, new]).pvalue > p > stats.chisquare([old + 1, new - 1]).pvalue
-    assert guard(Sums.of_rows(cells(old, new), arms=list(SHARES)), "sample_ratio").status == above
-    assert guard(Sums.of_rows(cells(old + 1, new - 1), arms=list(SHARES)), "sample_ratio").status == below
+    assert guard(Aggregates.of_rows(cells(old, new), arms=list(SHARES)), "sample_ratio").status == above
+    assert guard(Aggregates.of_rows(cells(old + 1, new - 1), arms=list(SHARES)), "sample_ratio").status == below
 
 
 def test_days_and_segments_of_the_sample_ratio_are_adjusted_together() -> None:
     # Ten days: the most uneven one has ten times its p-value, and the whole stays even.
-    def found(more: int) -> Guard:
+    def found(more: int) -> TrustCheck:
         rows = [row for day in range(10) for row in cells(*(split(1e-4) if day == 3 else (50_000, 50_000)),
                                                           day=f"2026-01-{day + 10}")]  # fmt: skip
         rows[6]["n"], rows[7]["n"] = rows[6]["n"] + more, rows[7]["n"] - more
-        return guard(Sums.of_rows(rows, arms=list(SHARES)), "sample_ratio")
+        return guard(Aggregates.of_rows(rows, arms=list(SHARES)), "sample_ratio")
 
     assert found(0).status != "blocks" and found(1).status == "blocks" and "day 2026-01-13" in found(1).finding
 
@@ -98,7 +98,7 @@ def test_arms_that_differed_before_block_below_one_in_a_thousand(gap: float, sta
     alike = {"n": 1000, "sum:y": 0.0, "product:y:y": 999.0, "sum:x": 0.0, "product:x:x": 999.0, "product:y:x": 0.0}
     rows = [{"arm": arm, "shift:x": shift, **alike} for arm, shift in (("old", 5.0), ("new", 5.0 + far))]  # fmt: skip
     asked = plan(metrics=({"name": "clicks", "value": "y", "covariates": ("x",)},))
-    assert guard(Sums.of_rows(rows, arms=list(SHARES)), "balance", asked).status == status
+    assert guard(Aggregates.of_rows(rows, arms=list(SHARES)), "balance", asked).status == status
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.0099, "fine"), (0.0101, "look")])
@@ -137,7 +137,7 @@ def test_both_sums_of_a_ratio_are_cut_off() -> None:
 def test_whole_weeks_are_counted_from_the_first_to_the_last_day(days: int, status: str) -> None:
     first, last = np.datetime64("2026-01-05"), np.datetime64("2026-01-05") + days - 1
     rows = [row for day in (first, last) for row in cells(500, 500, day=str(day))]
-    found = Sums.of_rows(rows, arms=list(SHARES))
+    found = Aggregates.of_rows(rows, arms=list(SHARES))
     assert found.length == days and guard(found, "weeks").status == status
 
 
@@ -168,7 +168,7 @@ def test_an_effect_that_a_few_users_move_by_over_one_standard_error_blocks_where
      (5_000, 98, "0.05", 20)],
 )  # fmt: skip
 def test_how_often_chance_makes_such_a_ratio_is_one_over_p(n: int, d: int, p: str, often: int) -> None:
-    found = guard(Sums.of_rows(cells(n + d, n - d), arms=list(SHARES)), "sample_ratio")
+    found = guard(Aggregates.of_rows(cells(n + d, n - d), arms=list(SHARES)), "sample_ratio")
     assert found.status == "look"
     assert found.finding == (
         f"old {n + d:,}, new {n - d:,} units, planned 50%, 50%: p = {p}: chance makes one in {often} experiments as "

@@ -10,7 +10,7 @@ from scipy import stats
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.lab.correlation import correlate, kendall, spearman
-from reclens.lab.strategy_family import FAMILY, OVERALL, Lifts, true_lifts
+from reclens.lab.strategy_family import FAMILY, OVERALL, StrategyEffects, true_lifts
 from reclens.stats.estimate import Estimate
 from reclens.stats.rank_correlation import _laws, rank_interval
 from reclens.world.arm import Arm
@@ -136,9 +136,9 @@ def test_many_pairs_that_agree_wholly_have_a_lower_end(rng) -> None:
     assert rank_interval("kendall", 1.0, 40)[0] < 0.995
 
 
-def lifts(values: dict[str, float]) -> Lifts:
+def lifts(values: dict[str, float]) -> StrategyEffects:
     cells = {name: {OVERALL: Estimate(value, value - 0.01, value + 0.01, 100)} for name, value in values.items()}
-    return Lifts("a", "clicks", cells)
+    return StrategyEffects("a", "clicks", cells)
 
 
 def test_regret_is_what_the_choice_of_a_metric_costs() -> None:

@@ -27,11 +27,11 @@ class Fixed(Recommender):
     cold: bool = False
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         return not self.anybody
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         return self.folding
 
     @property

@@ -136,11 +136,11 @@ class TestSwitching:
         counts = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
         assert counts["users served by pop"] == 2
         assert counts["users served by a"] == counts["users served by b"] == 1
-        assert not model.personal and model.explain(2, 3).score == 3
+        assert not model.is_personalized and model.explain(2, 3).score == 3
 
     def test_nobody_serves_a_stranger_where_all_are_personal(self, seven: Dataset) -> None:
         model = SwitchingHybrid(models=TWO, min_history={"a": 0, "b": 2}).fit(seven)
-        assert model.personal and not model.recommend([99], cold_users="none").table.height
+        assert model.is_personalized and not model.recommend([99], cold_users="none").table.height
 
     def test_a_model_that_cannot_use_a_history_passes_the_user_on(self, seven: Dataset) -> None:
         made = self.MODELS | {"a": TWO["a"] | {"folding": False}}
@@ -162,7 +162,7 @@ class TestAugmented:
         assert model.filled_ == 3
         assert shown(model, 99) == counts
         assert shown(model, 1) == {item: n for item, n in counts.items() if item != 0}, "only what is real is left out"
-        assert not model.personal
+        assert not model.is_personalized
 
     def test_the_target_learns_from_what_was_filled_in(self) -> None:
         data = model_data()

@@ -15,7 +15,7 @@ from reclens.lab.holdout import SurrogateStudy, holdout_power
 from reclens.lab.interference import DesignResult, Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import SimulationSettings, run_simulation
-from reclens.lab.strategy_family import OVERALL, Lifts
+from reclens.lab.strategy_family import OVERALL, StrategyEffects
 from reclens.report._toolkit.document import Written
 from reclens.report.lab.charts import _spread, age_chart, correlation_chart, offline_online_chart
 from reclens.report.lab.studies import (
@@ -46,7 +46,7 @@ def offline() -> OfflineOnline:
     values = {name: {OVERALL: {"ndcg@10": good[at] / 10, "miscalibration@10": 0.01 * at - 0.9,
                                "novelty@10": nothing[at] + 1.0, "arp@10": -float(good[at])}}
               for at, name in enumerate(names)}  # fmt: skip
-    return correlate(values, Lifts("a", "expected_clicks", lifts))
+    return correlate(values, StrategyEffects("a", "expected_clicks", lifts))
 
 
 def made(design: str, *, bias: Estimate, wrong: float = 0.0) -> DesignResult:

@@ -24,7 +24,7 @@ from reclens.errors import UsageError
 from reclens.evaluation import evaluate
 from reclens.job.settings import validate_settings
 from reclens.models import build_all
-from reclens.models._core.search_space import Real
+from reclens.models._core.search_space import Float
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.tuning import cautions_in_words
 from reclens.settings import write_toml
@@ -220,7 +220,7 @@ def test_a_job_searches_keeps_what_it_found_and_uses_it(
     )
     # What the job did is what the functions do.
     wanted = tune(made, [rl.models.EASE(l2=30.0), "popular"], trials=3, rng=5,
-                  spaces={"ease": {"l2": Real(10, 1000)}})  # fmt: skip
+                  spaces={"ease": {"l2": Float(10, 1000)}})  # fmt: skip
     assert [(each.model, each.parameters, each.value) for each in tuning] == [
         (each.model, each.parameters, each.value) for each in wanted
     ]

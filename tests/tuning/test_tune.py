@@ -15,7 +15,7 @@ from reclens.data import split as splits
 from reclens.data.split import Split
 from reclens.errors import UnknownNameError, UsageError
 from reclens.job.settings import validate_settings
-from reclens.models._core.search_space import Choice, Real, Whole
+from reclens.models._core.search_space import Choice, Float, Whole
 from reclens.tuning import Tuning, tune
 from reclens.tuning.results import Trial
 from reclens.tuning.schedule import promote, rung_sizes, seconds_left
@@ -109,7 +109,7 @@ def test_refused_configurations_are_drawn_again_and_broken_ones_counted(dial_wor
 
 
 def test_a_model_that_is_given_is_the_default(dial_world: ModuleType, split: Split) -> None:
-    tuning = tune(split, [dial_world.Dial(dial=0.31, sleep=0.0001)], trials=3, spaces={"dial": {"dial": Real(0.6, 1)}})
+    tuning = tune(split, [dial_world.Dial(dial=0.31, sleep=0.0001)], trials=3, spaces={"dial": {"dial": Float(0.6, 1)}})
     assert tuning.trials[0].parameters == {"dial": 0.31}
     assert tuning["dial"].number == 0 and tuning["dial"].parameters == {"sleep": 0.0001, "dial": 0.31}
     fixed = tune(split, [dial_world.Dial(dial=0.31)], trials=3, spaces={"dial": {"dial": None}})
@@ -179,7 +179,7 @@ def test_without_a_validation_part_it_says_how_to_make_one(split: Split) -> None
         ({"level": 1.0}, "level is 1.0"),
         ({"rng": None}, "rng is None"),
         ({"spaces": {"item_knn": {}}}, "unknown model in this search 'item_knn'"),
-        ({"spaces": {"ease": {"l": Real(1, 2)}}}, "Did you mean 'l2'"),
+        ({"spaces": {"ease": {"l": Float(1, 2)}}}, "Did you mean 'l2'"),
         ({"shares": [0.5, 1]}, "method='random' fits on all users"),
         ({"method": "halving", "shares": [0.5, 0.9]}, "rise to 1"),
         ({"method": "halving", "shares": [1.0]}, "rise to 1"),
@@ -278,7 +278,7 @@ def test_a_lower_value_can_be_better(real: Split) -> None:
 
 
 def test_drawn_values_stay_in_their_ranges(dial_world: ModuleType, split: Split) -> None:
-    space = {"dial": {"dial": Real(0.01, 1), "sleep": Choice((0.0, 1e-6))}}
+    space = {"dial": {"dial": Float(0.01, 1), "sleep": Choice((0.0, 1e-6))}}
     tuning = tune(split, [dial_world.Dial], trials=30, spaces=space)
     drawn = pl.Series([trial.parameters["dial"] for trial in tuning.trials[1:]])
     assert drawn.is_between(0.01, 1).all()

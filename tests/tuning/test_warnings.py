@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reclens.data.split import Split
-from reclens.models._core.search_space import Choice, Real, Whole
+from reclens.models._core.search_space import Choice, Float, Whole
 from reclens.stats.summary import Summary
 from reclens.tuning import Tuning, tune
 from reclens.tuning.warnings import expected_best, optimism
@@ -30,7 +30,7 @@ def said(tuning: Tuning, kind: str) -> str:
 
 def test_nothing_is_said_where_nothing_stands_against_it(dial_world: ModuleType, split: Split) -> None:
     # A quarter of these dials are as good as the best one is, so that half of the trials would have found it too.
-    spaces = {"dial": {"dial": Real(0.2, 0.4, log=False)}, "other": {"dial": Choice((0.8, 0.45, 0.9))}}
+    spaces = {"dial": {"dial": Float(0.2, 0.4, log=False)}, "other": {"dial": Choice((0.8, 0.45, 0.9))}}
     tuning = tune(split, [dial_world.Dial, dial_world.Other], trials=30, spaces=spaces)
     assert tuning.cautions == () and [each.model for each in tuning] == ["dial", "other"]
 
@@ -38,13 +38,13 @@ def test_nothing_is_said_where_nothing_stands_against_it(dial_world: ModuleType,
 @pytest.mark.parametrize(
     ("space", "side", "wider"),
     [
-        (Real(0.35, 0.95, log=False), "lower", Real(-0.25, 0.95, log=False)),
-        (Real(0.05, 0.29, log=False), "upper", Real(0.05, 0.53, log=False)),
-        (Real(0.29, 1), "lower", Real(0.029, 1.0)),
-        (Real(0.01, 0.32), "upper", Real(0.01, 3.2)),
+        (Float(0.35, 0.95, log=False), "lower", Float(-0.25, 0.95, log=False)),
+        (Float(0.05, 0.29, log=False), "upper", Float(0.05, 0.53, log=False)),
+        (Float(0.29, 1), "lower", Float(0.029, 1.0)),
+        (Float(0.01, 0.32), "upper", Float(0.01, 3.2)),
     ],
 )
-def test_a_best_value_near_an_end(dial_world: ModuleType, split: Split, space: Real, side: str, wider: Real) -> None:
+def test_a_best_value_near_an_end(dial_world: ModuleType, split: Split, space: Float, side: str, wider: Float) -> None:
     tuning = tune(split, [dial_world.Dial, "popular"], trials=30, spaces={"dial": {"dial": space}})
     assert ("edge", "dial") in kinds(tuning)
     assert f"at its {side} end" in said(tuning, "edge") and repr(wider) in said(tuning, "edge")
@@ -52,16 +52,16 @@ def test_a_best_value_near_an_end(dial_world: ModuleType, split: Split, space: R
 
 
 def test_a_best_default_outside_the_range(dial_world: ModuleType, split: Split) -> None:
-    space = {"dial": {"dial": Real(0.6, 1), "sleep": Real(0.001, 0.002)}}
+    space = {"dial": {"dial": Float(0.6, 1), "sleep": Float(0.001, 0.002)}}
     tuning = tune(split, [dial_world.Dial(dial=0.3)], trials=4, spaces=space)
     edges = [caution.sentence for caution in tuning.cautions if caution.kind == "edge"]
     assert "best dial is the default, 0.3, which the range 0.6 … 1 leaves out" in edges[0]
-    assert repr(Real(0.06, 1.0)) in edges[0]
-    assert "best sleep is the default, 0, which" in edges[1] and repr(Real(0.0, 0.002, log=False)) in edges[1]
+    assert repr(Float(0.06, 1.0)) in edges[0]
+    assert "best sleep is the default, 0, which" in edges[1] and repr(Float(0.0, 0.002, log=False)) in edges[1]
 
 
 def test_a_value_in_the_middle_or_without_an_order_has_no_edge(dial_world: ModuleType, split: Split) -> None:
-    for space in (Real(0, 0.6, log=False), Real(0.03, 3), Choice((0.8, 0.31, 0.3))):
+    for space in (Float(0, 0.6, log=False), Float(0.03, 3), Choice((0.8, 0.31, 0.3))):
         tuning = tune(split, [dial_world.Dial, "popular"], trials=40, spaces={"dial": {"dial": space}})
         assert "edge" not in {kind for kind, _ in kinds(tuning)}
     assert [Whole(1, 1000).edge(value) for value in (0, 1, 2, 31, 502, 1000, 2000)] == [
@@ -148,7 +148,7 @@ def test_trials_that_failed(dial_world: ModuleType, split: Split) -> None:
     assert f"{failed} of 20 trials of picky failed" in said(tuning, "failed") and "the dial broke" in said(
         tuning, "failed"
     )
-    fine = tune(split, [dial_world.Picky, "popular"], trials=20, spaces={"picky": {"dial": Real(0.25, 0.65)}})
+    fine = tune(split, [dial_world.Picky, "popular"], trials=20, spaces={"picky": {"dial": Float(0.25, 0.65)}})
     assert not any(kind == "failed" for kind, _ in kinds(fine))
 
 

@@ -19,7 +19,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.split import Split
 from reclens.models import Recommender
-from reclens.models._core.search_space import Real, Space
+from reclens.models._core.search_space import Float, Space
 
 ASKERS, HOLDERS, ITEMS = 600, 120, 30
 
@@ -36,7 +36,7 @@ def make_split() -> Split:
 @dataclass(kw_only=True)
 class Dial(Recommender):
     name: ClassVar[str] = "dial"
-    space: ClassVar[Mapping[str, Space]] = {"dial": Real(0, 1, log=False)}
+    space: ClassVar[Mapping[str, Space]] = {"dial": Float(0, 1, log=False)}
     fits: ClassVar[list[tuple[str, float, frozenset]]] = []
     """What was fitted: model, dial, users."""
 

@@ -178,11 +178,11 @@ def recommend(
         place.expect_free("run", keep)
     fitted = place.load("model", model)
     made = None if split is None else place.load("split", split)
-    if not fitted.personal:
+    if not fitted.is_personalized:
         refuse_unused(ctx, f"with '{model}', which serves every user alike", "cold_users")
     files = {"exclude": exclude, "candidates": candidates, "history": history}
     told, limits, rules = _told_and_limits(ctx, fitted, files, made, reading)
-    strangers = not fitted.personal or (_is_typed(ctx, "cold_users") and not explain)
+    strangers = not fitted.is_personalized or (_is_typed(ctx, "cold_users") and not explain)
     wanted = _wanted(user, fitted.users_.ids, told, strangers=strangers)
     if made is not None:
         wanted = wanted or made.test_users

@@ -32,7 +32,7 @@ __all__ = [
     "measure",
     "possible_metrics",
     "ready_split",
-    "take_back",
+    "undo_upload",
 ]
 
 
@@ -226,7 +226,7 @@ def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool =
     return Kept(name, written, before)
 
 
-def take_back(workspace: Workspace, kept: Kept) -> None:
+def undo_upload(workspace: Workspace, kept: Kept) -> None:
     """Undo :func:`keep`: what was kept goes to the trash, and what it replaced comes back.
 
     Raises:

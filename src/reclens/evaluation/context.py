@@ -21,7 +21,7 @@ from reclens.metrics.matching import count_shared
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
 from reclens.vocabulary import Vocabulary, number_ids
 
-__all__ = ["Features", "Ground", "feature_table", "make_ground", "make_groups"]
+__all__ = ["EvaluationContext", "Features", "feature_table", "make_ground", "make_groups"]
 
 Features = str | tuple[Sequence[Any], np.ndarray]
 """Item features: the name of an attribute of ``items``, or (item ids, matrix of one row an item)."""
@@ -31,7 +31,7 @@ UNKNOWN = "(unknown)"
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class EvaluationContext:
     """Everything of an evaluation that does not depend on the lists.
 
     Attributes:
@@ -97,7 +97,7 @@ def make_ground(
     by: Sequence[str | tuple[str, str]],
     history: pl.DataFrame | None = None,
     listed_users: pl.Series | None = None,
-) -> Ground:
+) -> EvaluationContext:
     """Prepare truth, history, catalogue, features and segments; arguments as of ``evaluate``.
 
     ``listed_users``, the users with lists, are evaluated when there is no truth.
@@ -146,7 +146,7 @@ def make_ground(
         card["users_without_history"] = len(users) - int((users.encode(known_users.ids) >= 0).sum())
     groups = make_groups(train, users, by)
     has_catalogue = train is not None or catalogue is not None
-    return Ground(users, keys, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
+    return EvaluationContext(users, keys, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
 
 
 def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict[str, Any]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.near_ids import Cause, Near, explain_mismatch
 from reclens.errors import UnmatchedIdsError
-from reclens.evaluation.context import Ground
+from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.source import Source
 from reclens.schema import ITEM, USER
 
@@ -60,7 +60,7 @@ def check_kinds(
 
 
 def check_overlap(
-    ground: Ground, source: Source, length: np.ndarray, counts: Mapping[str, Any], train: Dataset | None
+    ground: EvaluationContext, source: Source, length: np.ndarray, counts: Mapping[str, Any], train: Dataset | None
 ) -> list[dict[str, Any]]:
     """Hold the ids of lists, truth and training data against each other, once everything has been measured.
 
@@ -99,7 +99,7 @@ def check_overlap(
     return found
 
 
-def _of_users(ground: Ground, source: Source, length: np.ndarray, others: int) -> Iterator[dict[str, Any]]:
+def _of_users(ground: EvaluationContext, source: Source, length: np.ndarray, others: int) -> Iterator[dict[str, Any]]:
     served = int((length > 0).sum())
     if not served and others:
         items = ground.items.ids.gather(_relevant(ground))
@@ -110,14 +110,14 @@ def _of_users(ground: Ground, source: Source, length: np.ndarray, others: int) -
         yield from _problem(USER, (_LISTS, _TRUTH), served, min(served + others, len(ground.users)), near)
 
 
-def _of_training_users(ground: Ground, train: Dataset) -> Iterator[dict[str, Any]]:
+def _of_training_users(ground: EvaluationContext, train: Dataset) -> Iterator[dict[str, Any]]:
     users, known = ground.users.ids, train.user_vocabulary.ids
     cold = _outside(users, known)
     near = explain_mismatch(cold, _outside(known, users))
     yield from _problem(USER, (_TRUTH, _TRAIN), len(users) - len(cold), min(len(users), len(known)), near)
 
 
-def _of_items(ground: Ground, source: Source, inside: int, *, has_truth: bool) -> Iterator[dict[str, Any]]:
+def _of_items(ground: EvaluationContext, source: Source, inside: int, *, has_truth: bool) -> Iterator[dict[str, Any]]:
     side = _catalogue_of(ground) if ground.has_catalogue else _TRUTH
     held = ground.items.ids.filter(ground.catalogue.in_catalogue)
     # What stands deeper than any metric looks, or in lists of other users, tells that the ids are the same.
@@ -134,7 +134,7 @@ def _of_items(ground: Ground, source: Source, inside: int, *, has_truth: bool) -
     yield from _problem(ITEM, (_LISTS, side), len(listed) - len(strangers), min(len(listed), len(held)), near)
 
 
-def _of_truth_items(ground: Ground, source: Source) -> Iterator[dict[str, Any]]:
+def _of_truth_items(ground: EvaluationContext, source: Source) -> Iterator[dict[str, Any]]:
     relevant = _relevant(ground)
     is_cold = ~ground.catalogue.in_catalogue[relevant]
     if not is_cold.any():
@@ -150,12 +150,12 @@ def _of_truth_items(ground: Ground, source: Source) -> Iterator[dict[str, Any]]:
     yield from _problem(ITEM, sides, int((~is_cold).sum()), min(len(relevant), len(held)), near)
 
 
-def _relevant(ground: Ground) -> np.ndarray:
+def _relevant(ground: EvaluationContext) -> np.ndarray:
     """Codes of the items of the truth."""
     return np.flatnonzero(np.bincount(ground.relevant, minlength=len(ground.items)))
 
 
-def _catalogue_of(ground: Ground) -> str:
+def _catalogue_of(ground: EvaluationContext) -> str:
     return _TRAIN if ground.card["train"] else _OFFERED
 
 

@@ -18,7 +18,7 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.asked import check_asked, check_needs
 from reclens.evaluation.chunks import Chunk
-from reclens.evaluation.context import Features, Ground, make_ground
+from reclens.evaluation.context import EvaluationContext, Features, make_ground
 from reclens.evaluation.overlap import check_kinds, check_overlap, id_problems
 from reclens.evaluation.protocol import IdsWarning, TaskWarning, make_card, task_problems
 from reclens.evaluation.results import OVERALL, Evaluation
@@ -44,7 +44,7 @@ class _Plan:
 
     specs: tuple[MetricSpec, ...]
     convention: Convention
-    ground: Ground
+    ground: EvaluationContext
     depth: int
     replicates: int
     seed: int
@@ -158,7 +158,7 @@ def evaluate(
     told = None if history is None else _truth_table(history)[0]
     check_kinds(source, held_out, train, told, None if catalogue is None else pl.Series(ITEM, catalogue))
 
-    def prepare() -> Ground:
+    def prepare() -> EvaluationContext:
         return make_ground(
             held_out, train=train, relevance=relevance, catalogue=catalogue, features=features,
             by=[by] if isinstance(by, str) else by, history=told,
@@ -168,7 +168,7 @@ def evaluate(
     # The lists and what they are held against are prepared side by side, unless one needs the other.
     side_by_side = LocalEngine(1 if held_out is None else threads)
     steps: list[Callable[[], Any]] = [source.put_in_order, prepare]
-    ground: Ground = list(side_by_side.map(lambda step: step(), steps))[1]
+    ground: EvaluationContext = list(side_by_side.map(lambda step: step(), steps))[1]
     ground.card["truth_rules"] = truth_rules
     check_needs(specs, truth=held_out is not None, profiles=ground.profiles is not None,
                 catalogue=ground.catalogue.n_items if ground.has_catalogue else None,
@@ -194,7 +194,7 @@ def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     return read_table_and_rules(truth, required=(USER, ITEM))
 
 
-def _depth(specs: Iterable[MetricSpec], ground: Ground) -> int:
+def _depth(specs: Iterable[MetricSpec], ground: EvaluationContext) -> int:
     """The deepest rank that any metric looks at."""
     whole = int(ground.n_relevant.max(initial=1))
     return max(spec.k if spec.k is not None else whole for spec in specs)

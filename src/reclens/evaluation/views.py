@@ -15,10 +15,18 @@ from reclens.evaluation.results import Evaluation
 from reclens.schema import USER, stable_hash
 from reclens.stats.summary import Summary
 
-__all__ = ["crossed", "crossings_of", "empirical_quantiles", "exposure_by_popularity", "per_k", "spread", "worst_users"]
+__all__ = [
+    "crossed",
+    "crossings_of",
+    "empirical_quantiles",
+    "exposure_by_popularity",
+    "metric_by_cutoff",
+    "spread",
+    "worst_users",
+]
 
 
-def per_k(result: Evaluation, family: str) -> list[dict[str, Any]]:
+def metric_by_cutoff(result: Evaluation, family: str) -> list[dict[str, Any]]:
     """One metric at each cut-off it was measured at, the smallest first.
 
     Args:

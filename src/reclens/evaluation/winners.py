@@ -13,7 +13,7 @@ from reclens.evaluation.views import empirical_quantiles
 from reclens.metrics import direction
 from reclens.schema import USER
 
-__all__ = ["change_curve", "movers", "paired_values"]
+__all__ = ["change_curve", "largest_changes", "paired_values"]
 
 
 def paired_values(ours: Evaluation, theirs: Evaluation, metrics: list[str]) -> tuple[pl.Series, np.ndarray, np.ndarray]:
@@ -35,7 +35,9 @@ def paired_values(ours: Evaluation, theirs: Evaluation, metrics: list[str]) -> t
     return both[USER], a, gaps
 
 
-def movers(ours: Evaluation, theirs: Evaluation, metric: str, *, n: int = 10) -> tuple[pl.DataFrame, pl.DataFrame]:
+def largest_changes(
+    ours: Evaluation, theirs: Evaluation, metric: str, *, n: int = 10
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The users who gain the most, and those who lose the most.
 
     Where lower values are better, a user gains whose value falls; where neither direction is better, the first are

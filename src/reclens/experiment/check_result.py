@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-__all__ = ["BEYOND_CHANCE", "SUSPECT", "Guard", "GuardCode", "GuardStatus"]
+__all__ = ["BEYOND_CHANCE", "SUSPECT", "GuardCode", "GuardStatus", "TrustCheck"]
 
 GuardCode = Literal[
     "sample_ratio", "triggered_ratio", "untriggered", "rows", "missing_values", "duplicates", "extreme_units", "unit",
@@ -32,7 +32,7 @@ SUSPECT: Final = 0.05
 
 
 @dataclass(frozen=True)
-class Guard:
+class TrustCheck:
     """One guard.
 
     Attributes:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.lab.strategy_family import OVERALL, Lifts
+from reclens.lab.strategy_family import OVERALL, StrategyEffects
 from reclens.stats.estimate import Estimate
 from reclens.stats.rank_correlation import rank_interval
 
@@ -55,7 +55,7 @@ class OfflineOnline:
 
     correlations: tuple[Correlation, ...]
     points: tuple[Mapping[str, Any], ...]
-    lifts: Lifts
+    lifts: StrategyEffects
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a metric and segment."""
@@ -72,7 +72,7 @@ class OfflineOnline:
 
 
 def correlate(
-    offline: Mapping[str, Mapping[tuple[str, str], Mapping[str, float]]], lifts: Lifts, *, level: float = 0.95
+    offline: Mapping[str, Mapping[tuple[str, str], Mapping[str, float]]], lifts: StrategyEffects, *, level: float = 0.95
 ) -> OfflineOnline:
     """Hold offline metrics against true lifts.
 

@@ -18,7 +18,7 @@ from reclens.world.simulate import simulate
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
 
-__all__ = ["LongRun", "live_long"]
+__all__ = ["LongRun", "simulate_holdout"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class LongRun:
         return {**asdict(self), "power": [dict(row) for row in self.power], "ages": [dict(row) for row in self.ages]}
 
 
-def live_long(
+def simulate_holdout(
     settings: SimulationSettings, *, short: int = 14, long: int = 56, metric: str = "clicks",
     surrogates: Sequence[str] = ("clicks", "visits", "lists"), data: Dataset | None = None, threads: int | None = None,
     progress: Progress = quiet,

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from reclens.data.split import Split
     from reclens.schema import Recommendations
 
-__all__ = ["Measure", "offline_metrics", "offline_online"]
+__all__ = ["MetricColumns", "offline_metrics", "offline_online"]
 
-Measure = Callable[["Recommendations", "Split", Sequence[str]], Sequence[Mapping[str, Any]]]
+MetricColumns = Callable[["Recommendations", "Split", Sequence[str]], Sequence[Mapping[str, Any]]]
 """From the lists of a model, a split and metrics to rows ``metric, by, segment, value``, as of an evaluation."""
 
 _K: Final = 10
@@ -37,7 +37,7 @@ def offline_metrics() -> list[str]:
 
 
 def offline_online(
-    world: World, measure: Measure, *, family: Mapping[str, Mapping[str, Any]] = FAMILY, control: str = "popular",
+    world: World, measure: MetricColumns, *, family: Mapping[str, Mapping[str, Any]] = FAMILY, control: str = "popular",
     by: str = "cohort", days: int = 14, replicates: int = 4, level: float = 0.95, seed: int = 0,
     threads: int | None = None, progress: Progress = quiet,
 ) -> OfflineOnline:  # fmt: skip

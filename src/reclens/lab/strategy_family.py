@@ -16,7 +16,7 @@ from reclens.world.population import World
 from reclens.world.simulate import simulate
 from reclens.world.truth import METRICS, learning, lift_over_pairs
 
-__all__ = ["FAMILY", "OVERALL", "Lifts", "true_lifts"]
+__all__ = ["FAMILY", "OVERALL", "StrategyEffects", "true_lifts"]
 
 OVERALL: Final = ("all", "all")
 """The segment that is everybody."""
@@ -41,7 +41,7 @@ FAMILY: Final[dict[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Lifts:
+class StrategyEffects:
     """True lifts over one control, by strategy and segment.
 
     Attributes:
@@ -77,7 +77,7 @@ def true_lifts(
     seed: int = 0,
     threads: int | None = None,
     progress: Progress = quiet,
-) -> Lifts:
+) -> StrategyEffects:
     """Let everybody live under each strategy, on the same random numbers, and compare with the control.
 
     Intervals are over the replicates, each with luck of its own: Student's, and wider where the strategy or the control
@@ -129,7 +129,7 @@ def true_lifts(
     values = {name: {cell: _lift(mine[:, rows], totals[control][:, rows], level, learned[name])
                      for cell, rows in segments.items()}
               for name, mine in totals.items()}  # fmt: skip
-    return Lifts(control, metric, values)
+    return StrategyEffects(control, metric, values)
 
 
 def _lift(treated: np.ndarray, control: np.ndarray, level: float, learned: bool) -> Estimate:

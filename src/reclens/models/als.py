@@ -17,7 +17,7 @@ from reclens.models._core.defaults import Extent, Rule
 from reclens.models._core.degenerate import FitProblem, vanishing
 from reclens.models._core.factors import MOST_PASSES, FactorModel, check_whole, require_factors
 from reclens.models._core.form import Form, numbers
-from reclens.models._core.search_space import Real, Space, Whole
+from reclens.models._core.search_space import Float, Space, Whole
 
 __all__ = ["ALS"]
 
@@ -76,8 +76,8 @@ class ALS(FactorModel):
 
     name: ClassVar[str] = "als"
     space: ClassVar[Mapping[str, Space]] = {
-        "factors": Whole(16, 256), "unobserved": Real(0.001, 1), "l2": Real(1e-3, 0.1),
-        "frequency": Real(0, 1, log=False),
+        "factors": Whole(16, 256), "unobserved": Float(0.001, 1), "l2": Float(1e-3, 0.1),
+        "frequency": Float(0, 1, log=False),
     }  # fmt: skip
 
     automatic: ClassVar[Mapping[str, Rule]] = {
@@ -96,7 +96,7 @@ class ALS(FactorModel):
     seed: int = 0
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes: the vector of a user is the solution of her own least squares problem."""
         return True
 

@@ -42,15 +42,15 @@ class AugmentedHybrid(Hybrid):
     fill_to: int = 30
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         """As the target model says."""
-        return self._two()[1].personal
+        return self._two()[1].is_personalized
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes, where both models can use a given history, or need none."""
         source, target = self._two()
-        return target.folds_in and (source.folds_in or not source.personal)
+        return target.supports_fold_in and (source.supports_fold_in or not source.is_personalized)
 
     def _check(self) -> None:
         super()._check()

@@ -18,7 +18,7 @@ from reclens.models._core.defaults import Extent, Rule
 from reclens.models._core.degenerate import FitProblem, vanishing
 from reclens.models._core.factors import MOST_PASSES, FactorModel, check_whole, require_factors
 from reclens.models._core.form import Form, numbers
-from reclens.models._core.search_space import Choice, Real, Space, Whole
+from reclens.models._core.search_space import Choice, Float, Space, Whole
 
 __all__ = ["BPR"]
 
@@ -68,7 +68,7 @@ class BPR(FactorModel):
 
     name: ClassVar[str] = "bpr"
     space: ClassVar[Mapping[str, Space]] = {
-        "factors": Whole(16, 256), "epochs": Whole(20, 200), "learning_rate": Real(0.005, 0.2), "l2": Real(1e-4, 0.1),
+        "factors": Whole(16, 256), "epochs": Whole(20, 200), "learning_rate": Float(0.005, 0.2), "l2": Float(1e-4, 0.1),
         "negatives": Choice(tuple(NEGATIVES)),
     }  # fmt: skip
 
@@ -84,7 +84,7 @@ class BPR(FactorModel):
     seed: int = 0
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes: her vector is the optimum of the same criterion, with the vectors of the items as they are."""
         return True
 

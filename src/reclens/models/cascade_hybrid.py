@@ -45,9 +45,9 @@ class CascadeHybrid(Hybrid):
     bands: int = 10
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         """As the first model says: without candidates there is nothing to refine."""
-        return next(iter(self._components().values())).personal
+        return next(iter(self._components().values())).is_personalized
 
     @property
     def cold_items(self) -> bool:

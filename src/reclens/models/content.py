@@ -62,7 +62,7 @@ class Content(Recommender):
     """
 
     name: ClassVar[str] = "content"
-    floor: ClassVar[float] = 0.0
+    min_score: ClassVar[float] = 0.0
     relates_items: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
         "min_items": Whole(1, 20), "bins": Whole(3, 30), "sublinear": Choice((True, False)),
@@ -85,7 +85,7 @@ class Content(Recommender):
             self.stop_words = sorted(self.stop_words)
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes, but for ratings and times: a given history has none."""
         return self.profile == "mean" and not self.half_life
 

@@ -19,7 +19,7 @@ from reclens.models._core.form import Form, numbers, word
 from reclens.models._core.kernels import sum_rows
 from reclens.models._core.partial import Joined, Together
 from reclens.models._core.recommender import Recommender
-from reclens.models._core.search_space import Real, Space
+from reclens.models._core.search_space import Float, Space
 
 __all__ = ["EASE"]
 
@@ -43,7 +43,7 @@ class EASE(Recommender):
 
     name: ClassVar[str] = "ease"
     relates_items: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, Space]] = {"l2": Real(1, 10_000)}
+    space: ClassVar[Mapping[str, Space]] = {"l2": Float(1, 10_000)}
 
     together_ = None
 
@@ -54,7 +54,7 @@ class EASE(Recommender):
     l2: float | None = None
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes: a user is the sum of the rows of her items."""
         return True
 

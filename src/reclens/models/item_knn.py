@@ -19,7 +19,7 @@ from reclens.models._core.kernels import product_rows
 from reclens.models._core.neighbors import Neighbors, find_neighbors, neighbors_of_counts, weigh
 from reclens.models._core.partial import Joined, Together
 from reclens.models._core.ratings import RatingNeighbors, pseudo_count
-from reclens.models._core.search_space import Choice, Real, Space, Whole
+from reclens.models._core.search_space import Choice, Float, Space, Whole
 
 __all__ = ["ItemKNN"]
 
@@ -57,10 +57,10 @@ class ItemKNN(RatingNeighbors):
 
     name: ClassVar[str] = "item_knn"
     rows_are: ClassVar[Literal["user", "item"]] = "item"
-    floor: ClassVar[float] = 0.0
+    min_score: ClassVar[float] = 0.0
     relates_items: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
-        "neighbors": Whole(5, 1000), "shrinkage": Real(0.1, 1000),
+        "neighbors": Whole(5, 1000), "shrinkage": Float(0.1, 1000),
         "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
     }  # fmt: skip
 
@@ -72,7 +72,7 @@ class ItemKNN(RatingNeighbors):
     neighbors_of: str = "candidate"
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes, but for ratings: a given history has none."""
         return self.similarity != "adjusted_cosine" and not self.explicit
 

@@ -57,7 +57,7 @@ class Knowledge(Recommender):
     """
 
     name: ClassVar[str] = "knowledge"
-    floor: ClassVar[float] = 0.0
+    min_score: ClassVar[float] = 0.0
 
     require: Sequence[str | Mapping[str, Any]] = ()
     prefer: Mapping[str, float] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Knowledge(Recommender):
             self.require = tuple(str(parse_requirement(each)) for each in self.require)
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         """No: whoever asks is served."""
         return False
 

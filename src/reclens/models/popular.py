@@ -26,10 +26,10 @@ class Popular(Recommender):
     """
 
     name: ClassVar[str] = "popular"
-    floor: ClassVar[float] = 0.0
+    min_score: ClassVar[float] = 0.0
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         """No: everybody gets the same."""
         return False
 

@@ -57,7 +57,7 @@ class PureSVD(FactorModel):
     seed: int = 0
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes: a user is the sum of the vectors of her items."""
         return True
 

@@ -31,7 +31,7 @@ class Random(Recommender):
     seed: int = 0
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         """No: a draw needs nothing but the id."""
         return False
 

@@ -16,7 +16,7 @@ from reclens.errors import UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.form import Form, numbers
 from reclens.models._core.recommender import Recommender
-from reclens.models._core.search_space import Real, Space
+from reclens.models._core.search_space import Float, Space
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["RecentPopular"]
@@ -34,13 +34,13 @@ class RecentPopular(Recommender):
     """
 
     name: ClassVar[str] = "recent_popular"
-    floor: ClassVar[float] = 0.0
-    space: ClassVar[Mapping[str, Space]] = {"days": Real(1, 365)}
+    min_score: ClassVar[float] = 0.0
+    space: ClassVar[Mapping[str, Space]] = {"days": Float(1, 365)}
 
     days: float = 7.0
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         """No: everybody gets the same."""
         return False
 

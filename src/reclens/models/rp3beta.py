@@ -13,7 +13,7 @@ from reclens.engine import LocalEngine, Progress
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._core.item_weights import ItemWeights
 from reclens.models._core.neighbors import find_neighbors
-from reclens.models._core.search_space import Choice, Real, Space, Whole
+from reclens.models._core.search_space import Choice, Float, Space, Whole
 
 __all__ = ["RP3beta"]
 
@@ -41,7 +41,7 @@ class RP3beta(ItemWeights):
 
     name: ClassVar[str] = "rp3beta"
     space: ClassVar[Mapping[str, Space]] = {
-        "alpha": Real(0.1, 2, log=False), "beta": Real(0, 1.2, log=False), "shrinkage": Real(0.1, 1000),
+        "alpha": Float(0.1, 2, log=False), "beta": Float(0, 1.2, log=False), "shrinkage": Float(0.1, 1000),
         "neighbors": Whole(5, 1000), "neighbors_of": Choice(("candidate", "history")),
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ from reclens.models._core.degenerate import FitProblem
 from reclens.models._core.factors import check_whole
 from reclens.models._core.form import Form, numbers
 from reclens.models._core.item_weights import ItemWeights
-from reclens.models._core.search_space import Real, Space
+from reclens.models._core.search_space import Float, Space
 from reclens.models._core.slim_kernels import block_net, crowding, list_net
 
 __all__ = ["SLIM"]
@@ -55,7 +55,7 @@ class SLIM(ItemWeights):
     """
 
     name: ClassVar[str] = "slim"
-    space: ClassVar[Mapping[str, Space]] = {"l1": Real(0.5, 50), "l2": Real(10, 10_000)}
+    space: ClassVar[Mapping[str, Space]] = {"l1": Float(0.5, 50), "l2": Float(10, 10_000)}
 
     automatic: ClassVar[Mapping[str, Rule]] = {
         "l1": Rule("√(interactions per user) ÷ 4", lambda _, train: Extent.of(train).per_user ** 0.5 / 4),

@@ -16,7 +16,7 @@ from reclens.models._core.form import Form, codes, numbers
 from reclens.models._core.kernels import product_rows, top_of_product
 from reclens.models._core.neighbors import Neighbors, find_neighbors, weigh
 from reclens.models._core.ratings import RatingNeighbors, pseudo_count
-from reclens.models._core.search_space import Choice, Real, Space, Whole
+from reclens.models._core.search_space import Choice, Float, Space, Whole
 from reclens.models._core.user_fold_in import TrainingUsers
 
 __all__ = ["UserKNN"]
@@ -50,9 +50,9 @@ class UserKNN(RatingNeighbors):
 
     name: ClassVar[str] = "user_knn"
     rows_are: ClassVar[Literal["user", "item"]] = "user"
-    floor: ClassVar[float] = 0.0
+    min_score: ClassVar[float] = 0.0
     space: ClassVar[Mapping[str, Space]] = {
-        "neighbors": Whole(5, 1000), "shrinkage": Real(0.1, 1000),
+        "neighbors": Whole(5, 1000), "shrinkage": Float(0.1, 1000),
         "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
     }  # fmt: skip
 
@@ -63,7 +63,7 @@ class UserKNN(RatingNeighbors):
     center: str = "user"
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes, but for ratings: a given history has none. Her neighbours are looked for among the training users."""
         return self.similarity != "adjusted_cosine" and not self.explicit
 
@@ -98,7 +98,7 @@ class UserKNN(RatingNeighbors):
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         if block.told:
-            return top_of_scores(self._scores(block), block, self.floor)
+            return top_of_scores(self._scores(block), block, self.min_score)
         seen = self.seen_
         codes = np.empty((len(block.users), block.k), np.int32)
         scores = np.empty((len(block.users), block.k), np.float32)

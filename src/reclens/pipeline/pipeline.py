@@ -355,13 +355,13 @@ class Pipeline:
         ]
 
     def _anybody(self) -> tuple[str, ...]:
-        return tuple(label for label, model in self.retrievers_.items() if not model.personal)
+        return tuple(label for label, model in self.retrievers_.items() if not model.is_personalized)
 
     def _brought(self, label: str, user: Any, run: PipelineRun, whole: int) -> Brought:
         """What one retriever has for a user, and if that is nothing, why."""
         model, n = self.retrievers_[label], run.retrieved[label].table.height
         code: BroughtCode = "served"
-        if not n and model.personal and encode_where_possible(model.users_, pl.Series([user]))[0] < 0:
+        if not n and model.is_personalized and encode_where_possible(model.users_, pl.Series([user]))[0] < 0:
             code = "unknown_user"
         elif not n:
             seen_too = model.recommend([user], k=1, exclude_seen=False, cold_users="none").table.height

@@ -97,7 +97,7 @@ def _check_strangers(model: Recommender, data: Dataset) -> None:
     assert rules["users without a known item"] == 1, "users without a known item are counted"
     without = model.recommend(["u1", "nobody"], k=3, cold_users="none").table
     known = lists.table.filter(pl.col(USER) == "u1")
-    if not model.personal:
+    if not model.is_personalized:
         assert without.filter(pl.col(USER) == "nobody").height == 3, "a model that is not personal serves anybody"
         return
     assert without.equals(known), "cold_users='none' gives a stranger no list, and leaves the others alone"
@@ -135,18 +135,18 @@ def _check_scores(model: Recommender, table: pl.DataFrame) -> None:
     assert np.allclose(scored[SCORE], shuffled[SCORE], rtol=1e-4, atol=1e-6), "score and recommend give one score"
     strange = model.score(pl.DataFrame({USER: ["u1", "nobody"], ITEM: ["no such item", table[ITEM][0]]}))
     assert strange[SCORE][0] is None, "an unknown item has no score"
-    assert (strange[SCORE][1] is None) == model.personal, "only models that are not personal score for anybody"
+    assert (strange[SCORE][1] is None) == model.is_personalized, "only models that are not personal score for anybody"
 
 
 def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
     """Histories that come with a request: of newcomers, and of users who are known."""
     renamed = data.interactions.select(pl.format("new-{}", USER).alias(USER), ITEM)
-    if model.personal and not model.folds_in:
+    if model.is_personalized and not model.supports_fold_in:
         _raises(UsageError, lambda: model.recommend(history=renamed), "a history that cannot be used")
         return
     found = model.recommend(history=renamed, k=7).table
     assert found[USER].str.starts_with("new-").all(), "the users of the history are served"
-    if model.personal and model.exact_fold_in:
+    if model.is_personalized and model.exact_fold_in:
         same = found.with_columns(pl.col(USER).str.strip_prefix("new-")).join(table, on=[USER, RANK], how="full")
         assert np.allclose(same[SCORE], same[f"{SCORE}_right"], rtol=1e-3, atol=1e-5), "equal histories, equal scores"
     seen = found.join(renamed, on=[USER, ITEM], how="semi").height
@@ -181,7 +181,7 @@ def _check_added_histories(model: Recommender, table: pl.DataFrame, data: Datase
     again = model.recommend(["u1"], history=mine.head(3), k=7).table
     assert again.equals(table.filter(pl.col(USER) == "u1")), "a history that is known already changes nothing"
     alone = model.recommend(["u1", "u2"], history=one, history_mode="replace", k=60, cold_users="none")
-    if model.personal:
+    if model.is_personalized:
         assert "u2" not in alone.table[USER].to_list(), "with 'replace' a user without a history is a cold one"
     seen = set(alone.table.filter(pl.col(USER) == "u1")[ITEM])
     assert other not in seen, "an item of the given history is recommended"

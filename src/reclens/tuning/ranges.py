@@ -16,7 +16,7 @@ def spaces_of(ranges: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         UnknownNameError: If there is no such model.
     """
     from reclens import models
-    from reclens.models._core.search_space import Choice, Real, Whole
+    from reclens.models._core.search_space import Choice, Float, Whole
 
     found: dict[str, dict[str, Any]] = {}
     for key, text in ranges.items():
@@ -36,7 +36,7 @@ def spaces_of(ranges: Mapping[str, str]) -> dict[str, dict[str, Any]]:
             log = not linear and edges[0] > 0
             if not edges[0] < edges[1]:
                 raise _unreadable(key, text)
-            space = Whole(int(edges[0]), int(edges[1]), log) if isinstance(before, Whole) else Real(*edges, log)
+            space = Whole(int(edges[0]), int(edges[1]), log) if isinstance(before, Whole) else Float(*edges, log)
         found.setdefault(model, {})[parameter] = space
     return found
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.split.build import draw_lots
+from reclens.data.split.build import random_order
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models import Recommender, get
 from reclens.models._core.search_space import Space
@@ -22,7 +22,7 @@ from reclens.tuning.results import Trial
 
 __all__ = [
     "FEWEST_USERS",
-    "Contestant",
+    "Candidate",
     "Part",
     "contestant",
     "cut_part",
@@ -40,7 +40,7 @@ _GIVE_UP: Final = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Contestant:
+class Candidate:
     """A model and what is searched of it.
 
     Attributes:
@@ -107,7 +107,7 @@ class Contestant:
 
 def contestant(
     model: str | type[Recommender] | Recommender, spaces: Mapping[str, Mapping[str, Space | None]], train: Dataset
-) -> Contestant:
+) -> Candidate:
     """A model that takes part, with its own search ranges and those that are given instead.
 
     Defaults that follow the data are those for the training part as a whole, also on a share of the users.
@@ -141,7 +141,7 @@ def contestant(
         if given is not None:
             space[name] = given
     base.resolve(train)
-    return Contestant(base, space)
+    return Candidate(base, space)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +173,9 @@ def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) 
     if share >= 1:
         return Part(1.0, train, validation)
     below = np.uint64(share * 2.0**64)
-    chosen = draw_lots(seed, train.user_vocabulary.ids).to_numpy() < below
+    chosen = random_order(seed, train.user_vocabulary.ids).to_numpy() < below
     rows = chosen[train.user_vocabulary.encode(train.events[USER])]
-    held = draw_lots(seed, validation[USER]).to_numpy() < below
+    held = random_order(seed, validation[USER]).to_numpy() < below
     part = Part(share, replace(train.with_events(train.events.filter(pl.Series(rows))), segments=None),
                 validation.filter(pl.Series(held)))  # fmt: skip
     if len(part.users) < FEWEST_USERS or not rows.any():

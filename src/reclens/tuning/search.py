@@ -26,7 +26,7 @@ from reclens.stats.bootstrap import estimate
 from reclens.stats.summary import Summary
 from reclens.tuning.journal import Journal
 from reclens.tuning.results import Trial, Tuned, Tuning, grouped
-from reclens.tuning.schedule import Contestant, Part, in_words, promote, rank, rung_sizes, seconds_left
+from reclens.tuning.schedule import Candidate, Part, in_words, promote, rank, rung_sizes, seconds_left
 from reclens.tuning.warnings import Field, cautions_of, optimism
 
 __all__ = ["Search"]
@@ -49,7 +49,7 @@ class Search:
     """
 
     spec: MetricSpec
-    contestants: tuple[Contestant, ...]
+    contestants: tuple[Candidate, ...]
     rungs: tuple[Part, ...]
     drafts: Mapping[str, list[dict[str, Any]]]
     about: Mapping[str, Any]
@@ -108,7 +108,7 @@ class Search:
         finally:
             journal.close()
 
-    def _agenda(self, done: list[Trial]) -> Iterator[tuple[Contestant, int, int]]:
+    def _agenda(self, done: list[Trial]) -> Iterator[tuple[Candidate, int, int]]:
         """The trials to make, one model after the other, rung by rung; what is next depends on ``done`` alone."""
         for rung in range(len(self.rungs)):
             queues = {one.name: self._queue(one.name, rung, done) for one in self.contestants}
@@ -131,7 +131,7 @@ class Search:
         took = sum(trial.seconds for trial in done if trial.model == name)
         return limit is not None and took >= limit * (rung + 1) / len(self.rungs)
 
-    def _telling(self, done: list[Trial], one: Contestant, progress: Progress) -> Progress:
+    def _telling(self, done: list[Trial], one: Candidate, progress: Progress) -> Progress:
         """Progress of a trial, as part of the whole search."""
         costs = {
             each.name: sum(part.share * size for part, size in zip(self.rungs, self.sizes(each.name), strict=True))
@@ -144,7 +144,7 @@ class Search:
         return lambda what, at, of, /: progress(f"{what} · {about}", at, of)
 
     def _try(
-        self, one: Contestant, number: int, rung: int, threads: int | None, progress: Progress
+        self, one: Candidate, number: int, rung: int, threads: int | None, progress: Progress
     ) -> tuple[Trial, Summary | None]:
         part, parameters = self.rungs[rung], self.drafts[one.name][number]
         started = time.perf_counter()
@@ -206,7 +206,7 @@ class Search:
         card["cautions"] = [row for group in grouped(cautions) for row in group.to_dicts()]
         return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, self._notes(best), card)
 
-    def _best(self, one: Contestant, field: Field) -> Tuned:
+    def _best(self, one: Candidate, field: Field) -> Tuned:
         mine = [trial for trial in field.done if trial.model == one.name]
         last = sorted((trial for trial in mine if trial.share >= 1), key=lambda trial: rank(trial, self.sign))
         finalists = [trial for trial in last if trial.value is not None]

@@ -16,12 +16,12 @@ from typing import Final
 import numpy as np
 
 from reclens.evaluation.results import OVERALL
-from reclens.models._core.search_space import Choice, Real, Whole
+from reclens.models._core.search_space import Choice, Float, Whole
 from reclens.stats.bootstrap import difference, replicate_means
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Summary
 from reclens.tuning.results import Caution, Trial, Tuned
-from reclens.tuning.schedule import Contestant
+from reclens.tuning.schedule import Candidate
 
 __all__ = ["Field", "cautions_of", "expected_best", "optimism"]
 
@@ -53,7 +53,7 @@ class Field:
     trials: int
     rungs: int
     seconds: float | None
-    contestants: Sequence[Contestant]
+    contestants: Sequence[Candidate]
     best: Sequence[Tuned]
     done: Sequence[Trial]
     summaries: Mapping[tuple[str, int], Summary]
@@ -125,7 +125,7 @@ def optimism(summaries: Sequence[Summary], metric: str, *, sign: int) -> float |
     return float((drawn.max(axis=0) - means[winner]).mean())
 
 
-def _edges(one: Contestant, tuned: Tuned) -> Iterator[Caution]:
+def _edges(one: Candidate, tuned: Tuned) -> Iterator[Caution]:
     for name, space in one.space.items():
         value = tuned.parameters[name]
         if isinstance(space, Choice) or not isinstance(value, int | float):
@@ -148,7 +148,7 @@ def _edges(one: Contestant, tuned: Tuned) -> Iterator[Caution]:
         )  # fmt: skip
 
 
-def _wider(space: Real | Whole, side: str, value: float) -> Real | Whole:
+def _wider(space: Float | Whole, side: str, value: float) -> Float | Whole:
     """The range, as far again beyond the end that the best value is at; ten times as far on the logarithmic scale."""
     low, high = space.low, space.high
     log = space.log and value > 0  # a default of 0 has no place on the logarithmic scale
@@ -160,7 +160,7 @@ def _wider(space: Real | Whole, side: str, value: float) -> Real | Whole:
         low, high = (min(2 * low - high, value), high) if side == "low" else (low, max(2 * high - low, value))
     if isinstance(space, Whole):
         return Whole(max(int(low), 1 if log else 0), int(high), log)
-    return Real(float(f"{low:.4g}"), float(f"{high:.4g}"), log)
+    return Float(float(f"{low:.4g}"), float(f"{high:.4g}"), log)
 
 
 def _rising(field: Field, tuned: Tuned, mine: Sequence[Trial]) -> Iterator[Caution]:
@@ -178,7 +178,7 @@ def _rising(field: Field, tuned: Tuned, mine: Sequence[Trial]) -> Iterator[Cauti
         )  # fmt: skip
 
 
-def _default(field: Field, one: Contestant, tuned: Tuned) -> Iterator[Caution]:
+def _default(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
     if tuned.gain is None:
         yield Caution(
             "default", one.name,
@@ -195,7 +195,7 @@ def _default(field: Field, one: Contestant, tuned: Tuned) -> Iterator[Caution]:
         )  # fmt: skip
 
 
-def _popular(field: Field, one: Contestant, tuned: Tuned) -> Iterator[Caution]:
+def _popular(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
     if not one.space:
         return
     gap = field.gap(field.summaries[one.name, tuned.number], field.popular)
@@ -221,7 +221,7 @@ def _more(field: Field, tuned: Tuned) -> str:
     return f"{float(f'{1.1 * needed:.2g}'):g}"
 
 
-def _failed(one: Contestant, mine: Sequence[Trial]) -> Iterator[Caution]:
+def _failed(one: Candidate, mine: Sequence[Trial]) -> Iterator[Caution]:
     failed = [trial for trial in mine if trial.error is not None]
     if failed:
         yield Caution(
@@ -231,7 +231,7 @@ def _failed(one: Contestant, mine: Sequence[Trial]) -> Iterator[Caution]:
         )  # fmt: skip
 
 
-def _warned(one: Contestant, mine: Sequence[Trial]) -> Iterator[Caution]:
+def _warned(one: Candidate, mine: Sequence[Trial]) -> Iterator[Caution]:
     warned = [trial for trial in mine if trial.warned is not None]
     if warned:
         kinds = ", ".join(dict.fromkeys(kind for trial in warned for kind in str(trial.warned).split(", ")))
@@ -242,7 +242,7 @@ def _warned(one: Contestant, mine: Sequence[Trial]) -> Iterator[Caution]:
         )  # fmt: skip
 
 
-def _untuned(one: Contestant) -> Caution:
+def _untuned(one: Candidate) -> Caution:
     return Caution(
         "untuned", one.name,
         f"{one.name} stands at its defaults while others were tuned, although it has hyper-parameters "

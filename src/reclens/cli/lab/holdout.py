@@ -63,7 +63,7 @@ def holdout(
     from reclens.data.read.open import load_data
     from reclens.errors import UsageError
     from reclens.lab.holdout import holdout_power
-    from reclens.lab.long_run import LongRun, live_long
+    from reclens.lab.long_run import LongRun, simulate_holdout
     from reclens.lab.simulation import SimulationSettings, load_simulation
     from reclens.report.lab.studies import build_holdout_report
     from reclens.report.lab.tables import long_run_tables
@@ -95,7 +95,9 @@ def holdout(
         like = load_data(data, reading, seed=settings.seed) if data is not None else None
         with progress_of(quiet=quiet) as progress:
             prepare(progress, "world", quiet=quiet)
-            study, ages = live_long(settings, short=short, long=long, metric=metric, data=like, progress=progress)
+            study, ages = simulate_holdout(
+                settings, short=short, long=long, metric=metric, data=like, progress=progress
+            )
         parts |= {"surrogate": study, "ages": tuple(ages), "fitted": like is not None}
     found = LongRun(**parts, metric=metric, short=short, long=long)
     if format is not Format.table or out is not None:

@@ -18,7 +18,7 @@ from reclens.dashboard.bring import (
     measure,
     possible_metrics,
     ready_split,
-    take_back,
+    undo_upload,
 )
 from reclens.dashboard.files import bring_file
 from reclens.dashboard.navigation import Page
@@ -180,7 +180,7 @@ def _is_kept(workspace: Workspace, kept: Kept) -> None:
                        icon=":material/monitoring:")  # fmt: skip
     with right:
         if st.button("Undo", icon=":material/undo:"):
-            take_back(workspace, kept)
+            undo_upload(workspace, kept)
             del st.session_state["kept"]
             st.rerun()
 

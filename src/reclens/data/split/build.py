@@ -21,11 +21,11 @@ __all__ = [
     "check_shares",
     "check_task",
     "check_times",
-    "draw_lots",
     "draw_units",
     "make_split",
     "part_of_events",
     "part_size",
+    "random_order",
     "seed_of",
 ]
 
@@ -53,7 +53,7 @@ def seed_of(rng: int | np.random.Generator | None) -> int:
     return int(np.random.default_rng(rng).integers(2**32))
 
 
-def draw_lots(seed: int, *ids: pl.Series) -> pl.Series:
+def random_order(seed: int, *ids: pl.Series) -> pl.Series:
     """One lot a row, drawn by (seed, ids): the same wherever the row stands, and unrelated to the order of the ids.
 
     A hash of the seed and the ids is a random number that needs no state; so neither the order of the rows nor the
@@ -72,16 +72,16 @@ def draw_units(data: Dataset, seed: int, task: Task) -> pl.DataFrame:
     events = data.events
     rows = events.select(USER, ITEM).with_row_index("row")
     if data.is_merged:
-        return rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM]))
+        return rows.with_columns(random_order(seed, rows[USER], rows[ITEM]))
     if task == "new_items":
         rows = rows.unique([USER, ITEM], keep="first", maintain_order=True)
-        return rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM]))
+        return rows.with_columns(random_order(seed, rows[USER], rows[ITEM]))
     if TIMESTAMP in events.columns:
         rows = rows.with_columns(events[TIMESTAMP]).sort(TIMESTAMP, maintain_order=True).drop(TIMESTAMP)
     rows = rows.with_columns(nth=pl.int_range(pl.len()).over(USER, ITEM))
     first, again = rows.filter(pl.col("nth") == 0), rows.filter(pl.col("nth") > 0)
-    first = first.with_columns(draw_lots(seed, first[USER], first[ITEM]))
-    again = again.with_columns(draw_lots(seed, again[USER], again[ITEM], again["nth"]))
+    first = first.with_columns(random_order(seed, first[USER], first[ITEM]))
+    again = again.with_columns(random_order(seed, again[USER], again[ITEM], again["nth"]))
     return pl.concat([first, again]).drop("nth").sort("row")
 
 

@@ -12,11 +12,11 @@ from reclens.data.split.build import (
     check_shares,
     check_task,
     check_times,
-    draw_lots,
     draw_units,
     make_split,
     part_of_events,
     part_size,
+    random_order,
     seed_of,
 )
 from reclens.data.split.result import Split, Task
@@ -87,7 +87,7 @@ def last_n(
     if data.has_timestamps:
         keys.append(TIMESTAMP)
     if seed is not None:
-        rows = rows.with_columns(draw_lots(seed, rows[USER], rows[ITEM]))
+        rows = rows.with_columns(random_order(seed, rows[USER], rows[ITEM]))
         keys.append("lot")
     order = rows.select(*keys).with_row_index("row").sort(keys, maintain_order=True)
     order = order.with_columns(left=pl.len().over(USER) - pl.int_range(pl.len()).over(USER), count=pl.len().over(USER))

@@ -9,11 +9,11 @@ from reclens.data.dataset import Dataset
 from reclens.data.split.build import (
     check_shares,
     check_task,
-    draw_lots,
     draw_units,
     make_split,
     part_of_events,
     part_size,
+    random_order,
     seed_of,
 )
 from reclens.data.split.result import Split, Task
@@ -85,7 +85,7 @@ def by_user(
             f"{wanted:,} test users are asked for; there are {counts.height:,} users, {fit.height:,} of them with the "
             "two rows that fold-in and test need, and one at least has to stay to learn from."
         )
-    chosen = fit.with_columns(draw_lots(seed, fit[USER])).sort("lot", USER)[USER].head(wanted)
+    chosen = fit.with_columns(random_order(seed, fit[USER])).sort("lot", USER)[USER].head(wanted)
     rows = units.filter(pl.col(USER).is_in(chosen.implode())).sort(USER, "lot", "row")
     rows = rows.with_columns(place=pl.int_range(pl.len()).over(USER), count=pl.len().over(USER))
     count = rows["count"].to_numpy().astype(np.int64)

@@ -11,7 +11,7 @@ The shape is plain enough for any engine that can group and add. One row a cell:
   stands in ``shift:c``. Products are needed for pairs of columns of one metric; where arms differ in size, those of
   three columns let the tests allow for skewed values.
 
-:meth:`Sums.of_rows` reads such rows, whoever made them; :func:`reclens.experiment.aggregate.gather.gather` makes them
+:meth:`Aggregates.of_rows` reads such rows, whoever made them; :func:`reclens.experiment.aggregate.gather.gather` makes them
 by DuckDB.
 """
 
@@ -27,12 +27,12 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 import numpy as np
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
-from reclens.experiment.aggregate.metric_columns import Measure
+from reclens.experiment.aggregate.metric_columns import MetricColumns
 from reclens.experiment.aggregate.tally import Coarser, Tally, added
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.stats.moments import Moments
 
-__all__ = ["LEFT_OUT", "OVERALL", "Cell", "Rule", "RuleCode", "Sums", "Tails"]
+__all__ = ["LEFT_OUT", "OVERALL", "Aggregates", "Cell", "OutlierSummary", "Rule", "RuleCode"]
 
 Cell = tuple[str, str | None, str, str]
 """Arm, day (ISO date, or None), segmentation and segment."""
@@ -58,7 +58,7 @@ class Rule(TypedDict):
 
 
 @dataclass(frozen=True, eq=False)
-class Tails:
+class OutlierSummary:
     """The largest values of metrics that are sums or amounts.
 
     Attributes:
@@ -75,14 +75,14 @@ class Tails:
     caps: Mapping[str, float]
     largest: Mapping[tuple[str, str], float]
     ten: Mapping[tuple[str, str], float]
-    places: Mapping[str, Measure]
+    places: Mapping[str, MetricColumns]
     arms: Mapping[str, Moments]
     below: Mapping[str, float]
     extremes: tuple[Tally, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Sums:
+class Aggregates:
     """Moments by arm, day and segment. Add two of disjoint units with ``+``.
 
     Attributes:
@@ -106,10 +106,10 @@ class Sums:
     rules: tuple[Rule, ...] = ()
     indicators: tuple[str, ...] = ()
     rows: str | None = None
-    tails: Tails | None = None
+    tails: OutlierSummary | None = None
     tallies: tuple[Tally, ...] = ()
     coarser: tuple[Coarser, ...] = ()
-    untriggered: Sums | None = None
+    untriggered: Aggregates | None = None
     ran: tuple[str, str] | None = None
     unknown: tuple[Unknown, ...] = ()
 
@@ -117,7 +117,7 @@ class Sums:
     def of_rows(
         cls, rows: Iterable[Mapping[str, Any]], *, arms: Sequence[str], indicators: Sequence[str] = (),
         counts_rows: str | None = None,
-    ) -> Sums:  # fmt: skip
+    ) -> Aggregates:  # fmt: skip
         """Read sums from rows of the shape that the module describes, from any engine.
 
         Raises:
@@ -126,7 +126,7 @@ class Sums:
         Example:
             >>> rows = [{"arm": "old", "n": 2, "sum:y": 3.0, "product:y:y": 5.0},
             ...         {"arm": "new", "n": 2, "sum:y": 4.0, "product:y:y": 10.0}]
-            >>> Sums.of_rows(rows, arms=["old", "new"]).arm("new").value("y")
+            >>> Aggregates.of_rows(rows, arms=["old", "new"]).arm("new").value("y")
             2.0
         """
         cells: dict[Cell, Moments] = {}
@@ -152,7 +152,7 @@ class Sums:
             raise UsageError("there are no rows of sums; expected one an arm at least.")
         return cls(tuple(arms), columns, cells, (), tuple(indicators), counts_rows)
 
-    def __add__(self, other: Sums) -> Sums:
+    def __add__(self, other: Aggregates) -> Aggregates:
         """The sums over both sets of units; the caller sees to it that no unit stands in both.
 
         Raises:

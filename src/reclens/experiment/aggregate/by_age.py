@@ -13,7 +13,7 @@ from typing import Any
 
 from reclens.data.quoting import quoted
 from reclens.errors import UsageError
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import _summed
 from reclens.experiment.aggregate.query import Window
 from reclens.experiment.aggregate.source import opened, present, run
@@ -34,7 +34,7 @@ def gather_ages(
     most: int = 60,
     table: str | None = None,
     query: str | None = None,
-) -> dict[int, Sums]:
+) -> dict[int, Aggregates]:
     """Sum a log of events up by days since first exposure, for the primary metrics of a plan.
 
     Args:
@@ -60,7 +60,7 @@ def gather_ages(
         )
     daily = plan.model_copy(update={"metrics": metrics, "segments": ()})
     begun = start or plan.start
-    found: dict[int, Sums] = {}
+    found: dict[int, Aggregates] = {}
     with opened(source, table=table, query=query) as rows:
         columns = [name for name in daily.columns if name != "events"]
         present(rows, [plan.unit, arm, time, *columns])

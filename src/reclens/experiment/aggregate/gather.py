@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
-from reclens.experiment.aggregate.aggregates import Rule, Sums
+from reclens.experiment.aggregate.aggregates import Aggregates, Rule
 from reclens.experiment.aggregate.arm_column import NO_IDS, arm_column, numbered, unit_column
 from reclens.experiment.aggregate.log_checks import coarser_ids, duplicate_tally, once
-from reclens.experiment.aggregate.metric_columns import Measure, measures
+from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
 from reclens.experiment.aggregate.missing_values import (
     COUNTED,
     gap_tallies,
@@ -27,7 +27,7 @@ from reclens.experiment.aggregate.missing_values import (
     markers_of,
     with_gaps_filled,
 )
-from reclens.experiment.aggregate.outliers import tails_of
+from reclens.experiment.aggregate.outliers import outlier_summary
 from reclens.experiment.aggregate.query import Layout, Window, layout, missing_query, per_unit, sums_query
 from reclens.experiment.aggregate.source import Table, opened, present, run
 from reclens.experiment.aggregate.tally import Tally, added
@@ -58,7 +58,7 @@ def gather(
     indicators: bool = False,
     tails: bool = False,
     threads: int | None = None,
-) -> Sums:
+) -> Aggregates:
     """Sum up a table with one row a unit.
 
     Args:
@@ -128,7 +128,7 @@ def gather_events(
     indicators: bool = False,
     tails: bool = False,
     threads: int | None = None,
-) -> Sums:
+) -> Aggregates:
     """Sum up a log of events: grouped by unit first, then as :func:`gather`.
 
     A unit's column is the sum over its events; ``events`` counts them. Where the plan randomises clusters, units are
@@ -233,7 +233,7 @@ def _ran(rows: Table, window: Window) -> tuple[str, str] | None:
     return None if first is None else (f"{window.start:%Y-%m-%d}" if window.start else first, last)
 
 
-def _split(rows: Table, plan: Plan, summed: Callable[[Table, bool], Sums]) -> Sums:
+def _split(rows: Table, plan: Plan, summed: Callable[[Table, bool], Aggregates]) -> Aggregates:
     """The sums; of a plan with triggered units those of these, with the sums of the others beside them.
 
     ``summed`` sums a table up; told whether it is of the other units, of which only metrics are needed.
@@ -268,7 +268,7 @@ def _summed(
     rows_name: str | None = None,
     markers: tuple[str, ...] = (),
     every_arm: bool = True,
-) -> Sums:
+) -> Aggregates:
     """The pass, and a second one where covariates are missing or means stand far from zero."""
     for name, value in (("unknown_arms", unknown_arms), ("two_arms", two_arms)):
         if value not in ("error", "drop"):
@@ -283,7 +283,7 @@ def _summed(
     lacking: tuple[str, ...] = ()
     shifts: dict[str, dict[str, float]] = {}
     absent: dict[str, int] = {}
-    places: dict[str, Measure] = {}
+    places: dict[str, MetricColumns] = {}
     for _ in range(3):
         marked = (*markers, *lacking)
         places = measures(plan.metrics, rows=rows_name, indicators=marked)
@@ -310,7 +310,7 @@ def _summed(
         for name in lacking
         if absent.get(name)
     ]  # fmt: skip
-    found = tails_of(rows, plan, sums, arm=arm) if tails else None
+    found = outlier_summary(rows, plan, sums, arm=arm) if tails else None
     return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, places)), tails=found, tallies=tallies)
 
 
@@ -336,7 +336,7 @@ def _read(
     lacking: tuple[str, ...],
     rows_name: str | None,
     every_arm: bool,
-) -> Sums:
+) -> Aggregates:
     """The rows of the query as sums."""
     columns = tuple(asked.expressions)
     cells: dict[tuple[str, str | None, str, str], Moments] = {}
@@ -370,10 +370,10 @@ def _read(
     if empty and every_arm:
         raise DataError(f"there are no units in the arm {', '.join(empty)}; expected some in every arm of the plan",
                         source=where, fix="Check the names of the arms in the plan and in the column.")  # fmt: skip
-    return Sums(tuple(plan.arms), columns, cells, rules, lacking, rows_name)
+    return Aggregates(tuple(plan.arms), columns, cells, rules, lacking, rows_name)
 
 
-def _far_means(sums: Sums) -> dict[str, dict[str, float]]:
+def _far_means(sums: Aggregates) -> dict[str, dict[str, float]]:
     """Column -> arm -> mean, of columns whose mean stands so far from 0 that their squares have lost digits."""
     arms = {name: moments for name in sums.arms if (moments := sums.arm(name)).n}
     return {
@@ -384,7 +384,7 @@ def _far_means(sums: Sums) -> dict[str, dict[str, float]]:
     }
 
 
-def flags_of(sums: Sums, places: Mapping[str, Measure]) -> list[Rule]:
+def flags_of(sums: Aggregates, places: Mapping[str, MetricColumns]) -> list[Rule]:
     """What can be summed up and not be compared."""
     found: list[Rule] = []
     for arm in sums.arms:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from reclens.experiment.plan.metric import Metric
 from reclens.stats.arms import Quantity
 
-__all__ = ["Measure", "capped", "complete", "effective", "measures", "missing", "there"]
+__all__ = ["MetricColumns", "capped", "complete", "effective", "measures", "missing", "there"]
 
 
 @dataclass(frozen=True)
-class Measure:
+class MetricColumns:
     """Where a metric stands in the sums.
 
     Attributes:
@@ -39,7 +39,7 @@ class Measure:
 
 def measures(
     metrics: Iterable[Metric], *, rows: str | None = None, indicators: Sequence[str] = ()
-) -> dict[str, Measure]:
+) -> dict[str, MetricColumns]:
     """Where each metric stands in the sums; those of kinds that need more than sums are left out.
 
     Args:
@@ -49,7 +49,7 @@ def measures(
             missing becomes a covariate of its own (``"COLUMN is missing"``), so that the adjustment stays unbiased.
             And columns of :func:`there` and :func:`complete`, of metrics whose own values are missing for some.
     """
-    found: dict[str, Measure] = {}
+    found: dict[str, MetricColumns] = {}
     for metric in metrics:
         read = effective(metric, indicators)
         if read.value is None or read.kind not in ("mean", "proportion", "ratio"):
@@ -64,7 +64,7 @@ def measures(
             adjusting.append((top, under) if under else top)
             lacking = [missing(part) for part in (top, bottom) if part in indicators]
             adjusting += [(part, rows) if rows else part for part in lacking]
-        found[metric.name] = Measure(metric, of, tuple(dict.fromkeys(adjusting)))
+        found[metric.name] = MetricColumns(metric, of, tuple(dict.fromkeys(adjusting)))
     return found
 
 

@@ -104,7 +104,7 @@ def _possible(metrics: Sequence[Metric]) -> tuple[Gap, ...]:
 
 
 def markers_of(gaps: Sequence[Gap]) -> tuple[str, ...]:
-    """Names for ``Sums.indicators``: the metrics that are summed up over what has a value."""
+    """Names for ``Aggregates.indicators``: the metrics that are summed up over what has a value."""
     names = [
         complete(metric.per, metric.name) if metric.per else there(metric.value)
         for gap in gaps

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from reclens.data.quoting import quoted
-from reclens.experiment.aggregate.aggregates import Sums, Tails
+from reclens.experiment.aggregate.aggregates import Aggregates, OutlierSummary
 from reclens.experiment.aggregate.metric_columns import capped, effective, measures
 from reclens.experiment.aggregate.missing_values import known, tally_of
 from reclens.experiment.aggregate.query import layout, sums_query
@@ -18,7 +18,7 @@ from reclens.experiment.plan.metric import Metric
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.moments import Moments
 
-__all__ = ["CUT", "tails_of"]
+__all__ = ["CUT", "outlier_summary"]
 
 CUT = 0.999
 """Quantile over all arms at which values are cut off (winsorised) for comparison, unless the fence is below it."""
@@ -27,7 +27,7 @@ _FENCE = 3.0  # Tukey's factor of what is "far out"
 _LEAST_SPREAD = math.log(2)  # of the quartiles, so that a unit is never extreme below eight times the upper one
 
 
-def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
+def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> OutlierSummary | None:
     """Look at the tails, in two more passes; None where no metric has any (shares have none)."""
     looked = [m for m in plan.metrics if m.kind in ("mean", "ratio") and m.value and m.cap is None]
     if not looked:
@@ -74,7 +74,7 @@ def tails_of(rows: Table, plan: Plan, sums: Sums, *, arm: str) -> Tails | None:
         added = dict(zip(asked.expressions, numbers[:width], strict=True))
         products = dict(zip(asked.products, numbers[width:], strict=True))
         arms[str(row[0])] = Moments.of_sums(int(row[4]), added, products, shifts=shifts)
-    return Tails(caps, largest, ten, places, arms, below, _extremes(rows, plan, limits, arm=arm))
+    return OutlierSummary(caps, largest, ten, places, arms, below, _extremes(rows, plan, limits, arm=arm))
 
 
 def _limits_below(rows: Table, ratios: Mapping[str, Metric]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 from reclens.data.quoting import constant, quoted
-from reclens.experiment.aggregate.metric_columns import Measure, capped, effective, missing
+from reclens.experiment.aggregate.metric_columns import MetricColumns, capped, effective, missing
 from reclens.experiment.plan.metric import Metric
 
 __all__ = ["Layout", "Window", "layout", "missing_query", "per_unit", "sums_query"]
@@ -54,7 +54,7 @@ class Layout:
 
 def layout(
     metrics: Sequence[Metric],
-    found: Mapping[str, Measure],
+    found: Mapping[str, MetricColumns],
     *,
     counts: Sequence[str] = (),
     indicators: Sequence[str] = (),

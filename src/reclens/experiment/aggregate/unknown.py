@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from reclens.experiment.check_result import Guard, GuardCode
+from reclens.experiment.check_result import GuardCode, TrustCheck
 
 __all__ = ["GUARDED", "Unknown", "UnknownCode", "with_unknown"]
 
@@ -68,7 +68,7 @@ class Unknown:
         return [{"code": self.code, "of": ", ".join(self.of), "not_known": self.words}]
 
 
-def with_unknown(guards: Sequence[Guard], unknown: Sequence[Unknown]) -> tuple[Guard, ...]:
+def with_unknown(guards: Sequence[TrustCheck], unknown: Sequence[Unknown]) -> tuple[TrustCheck, ...]:
     """The guards, where those that cannot be checked say so; what was found stays found.
 
     Without rules "every unit stands in one arm" is no finding where nobody knows the units.
@@ -81,6 +81,6 @@ def with_unknown(guards: Sequence[Guard], unknown: Sequence[Unknown]) -> tuple[G
     for code, words in untold.items():
         guard = found.get(code)
         if guard is None or guard.status == "not checked" or (code == "rows" and guard.status == "fine"):
-            found[code] = Guard(code, "not checked", f"It is not known {'; nor '.join(words)}.")
+            found[code] = TrustCheck(code, "not checked", f"It is not known {'; nor '.join(words)}.")
     order: tuple[GuardCode, ...] = get_args(GuardCode)
     return tuple(sorted(found.values(), key=lambda guard: order.index(guard.code)))

@@ -21,7 +21,7 @@ from typing import Any
 
 from reclens.data.quoting import quoted
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment.aggregate.aggregates import OVERALL, Cell, Rule, Sums
+from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates, Cell, Rule
 from reclens.experiment.aggregate.arm_column import arm_column
 from reclens.experiment.aggregate.gather import flags_of
 from reclens.experiment.aggregate.metric_columns import capped, measures
@@ -99,7 +99,7 @@ def gather_aggregated(
     columns: Mapping[str, str] | None = None,
     table: str | None = None,
     unknown_arms: OnFault = "error",
-) -> Sums:
+) -> Aggregates:
     """The sums of a table of aggregated counts, whose columns the module names.
 
     Args:
@@ -139,7 +139,7 @@ def gather_aggregated(
         answer = run(rows, f"SELECT {typed} FROM {rows.sql}")
         cells, rules = _cells(rows, plan, names, [dict(zip(listed, row, strict=True)) for row in answer],
                               arm=arm, day=day, segments=segments, unknown_arms=unknown_arms)  # fmt: skip
-    found = Sums(tuple(plan.arms), names.sums, cells, rules, unknown=_unknown(plan, names, segments))
+    found = Aggregates(tuple(plan.arms), names.sums, cells, rules, unknown=_unknown(plan, names, segments))
     return _flagged(found, plan)
 
 
@@ -294,5 +294,5 @@ def _unknown(plan: Plan, names: _Names, segments: Sequence[str]) -> tuple[Unknow
     return (*said, *(Unknown(code, of) for code, of in lists if of))
 
 
-def _flagged(sums: Sums, plan: Plan) -> Sums:
+def _flagged(sums: Aggregates, plan: Plan) -> Aggregates:
     return replace(sums, rules=(*sums.rules, *flags_of(sums, measures(_readable(plan).metrics))))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reclens.experiment.analysis.effects import Effect
-from reclens.experiment.analysis.interim import Look
+from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.analysis.words import p_in_words
-from reclens.experiment.check_result import Guard
+from reclens.experiment.check_result import TrustCheck
 from reclens.experiment.plan.metric import Metric
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.difference import Difference
@@ -45,8 +45,8 @@ class Decision:
 def decide(
     plan: Plan,
     effects: Sequence[Effect],
-    guards: Sequence[Guard],
-    look: Look,
+    guards: Sequence[TrustCheck],
+    look: InterimAnalysis,
     *,
     between: Callable[[Metric, str, str], Difference | None] | None = None,
 ) -> tuple[Decision, ...]:
@@ -83,7 +83,9 @@ def _one_of(decision: Decision, winners: Sequence[str]) -> str:
     return decision.sentences[0].replace(f"Ship {decision.arm}:", f"Ship {decision.arm} or {others}, one of them:", 1)
 
 
-def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Guard], look: Look) -> Decision:
+def _decide(
+    plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[TrustCheck], look: InterimAnalysis
+) -> Decision:
     blocking = [guard for guard in guards if guard.status == "blocks"]
     better, worse = ([e for e in effects if e.metric.role == "primary" and e.verdict == v] for v in ("better", "worse"))
     rails = {v: [e for e in effects if e.metric.role == "guardrail" and e.verdict == v]
@@ -108,7 +110,7 @@ def _decide(plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[Gu
         safe = ", and every guardrail holds" if plan.guardrails else ""
         head = f"No material difference of {arm} from {plan.control}: {names} within the margin{safe}."
         return Decision(arm, "no material difference", (head, *facts))
-    hopeless = look.hopeless_below
+    hopeless = look.futility_bound
     if hopeless is not None and asked and all(e.metric.sign * e.found.z < hopeless for e in asked):
         seen = ", ".join(f"{e.metric.name} {e.metric.sign * e.found.z:+.2f}" for e in asked)
         head = f"Stop {arm} without hope: z of {seen} is below the futility bound of this look, {hopeless:+.2f}."

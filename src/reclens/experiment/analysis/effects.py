@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from reclens.errors import UnknownNameError
-from reclens.experiment.aggregate.aggregates import OVERALL, Sums
-from reclens.experiment.aggregate.metric_columns import Measure, measures
-from reclens.experiment.analysis.interim import Crossing, Look
+from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates
+from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
+from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
 from reclens.experiment.plan.metric import Metric
 from reclens.experiment.plan.plan import Plan
 from reclens.experiment.plan.sizing import inflation_of
@@ -116,8 +116,8 @@ class Effect:
 
 
 def compare_metric(
-    sums: Sums,
-    place: Measure,
+    sums: Aggregates,
+    place: MetricColumns,
     control: str,
     arm: str,
     *,
@@ -147,7 +147,7 @@ def compare_metric(
 
 
 def effects_of(
-    plan: Plan, sums: Sums, look: Look, *, others: Others | None = None, stratify: str | None = None,
+    plan: Plan, sums: Aggregates, look: InterimAnalysis, *, others: Others | None = None, stratify: str | None = None,
     intervals: Intervals = "each", crossings: Sequence[Crossing] = (),
 ) -> tuple[Effect, ...]:  # fmt: skip
     """The effects, in the order of the plan: primary metrics corrected by the plan, secondary ones by BH.
@@ -187,7 +187,7 @@ def effects_of(
 
 
 def _effect(
-    plan: Plan, look: Look, metric: Metric, arm: str, found: Difference, p: float, p_adjusted: float,
+    plan: Plan, look: InterimAnalysis, metric: Metric, arm: str, found: Difference, p: float, p_adjusted: float,
     inflation: float, asked: int, intervals: Intervals, crossing: Crossing | None,
 ) -> Effect:  # fmt: skip
     loss, relative = metric.loss
@@ -209,7 +209,7 @@ def _effect(
     )  # fmt: skip
 
 
-def _verdict(plan: Plan, look: Look, metric: Metric, found: Difference, p_adjusted: float) -> Verdict:
+def _verdict(plan: Plan, look: InterimAnalysis, metric: Metric, found: Difference, p_adjusted: float) -> Verdict:
     """What may be said, by the critical value of this look, as its interval says."""
     if not found.testable:
         return "not testable"
@@ -228,7 +228,9 @@ def _verdict(plan: Plan, look: Look, metric: Metric, found: Difference, p_adjust
     return "holds" if min(inside) >= reach else "broken" if min(inside) <= -reach else "not shown to hold"
 
 
-def _power(plan: Plan, look: Look, metric: Metric, found: Difference, inflation: float) -> tuple[float, float]:
+def _power(
+    plan: Plan, look: InterimAnalysis, metric: Metric, found: Difference, inflation: float
+) -> tuple[float, float]:
     """Power for the planned effect, and the smallest effect with the planned power, at the standard error observed.
 
     As the plan was sized: at the planned sample, where less is in so far; with the alpha that the correction leaves

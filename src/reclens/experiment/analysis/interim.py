@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from reclens.errors import UsageError
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.difference import Difference, normal_quantile
 from reclens.stats.estimate import Estimate
@@ -18,7 +18,7 @@ from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, 
 from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending, group_sequential
 from reclens.stats.sequential.spending import CLASSICAL, TITLES
 
-__all__ = ["Crossing", "Look", "look_of"]
+__all__ = ["Crossing", "InterimAnalysis", "interim_analysis"]
 
 _END = 0.999  # from this share of the planned sample on, the look is the last one
 _NEAR = 0.015  # information so near to a planned look is that look: nobody stops at the very unit
@@ -56,7 +56,7 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Look:
+class InterimAnalysis:
     """One look at an experiment.
 
     Attributes:
@@ -92,7 +92,7 @@ class Look:
         """Whether the plan has group-sequential looks."""
         return self.plan.sequential is not None and self.plan.sequential.method == "group"
 
-    def share_of(self, sums: Sums, days: Sequence[str]) -> float:
+    def share_of(self, sums: Aggregates, days: Sequence[str]) -> float:
         """Information when the users of some first days had come in, measured as that of this look."""
         if self.by_days and self.plan.days:
             first = date.fromisoformat(sums.ran[0] if sums.ran else sums.days[0])
@@ -100,7 +100,7 @@ class Look:
         so_far, whole = (sum(sums.arm(arm, days=some).n for arm in sums.arms) for some in (days, None))
         return so_far / max(whole, 1) * self.information
 
-    def at(self, information: float) -> Look:
+    def at(self, information: float) -> InterimAnalysis:
         """The look that an earlier moment was, when so much of the planned sample was in."""
         share = 1.0 if information >= _END else information
         times, off_plan = _timed(self.schedule, share, self.near)
@@ -118,7 +118,7 @@ class Look:
         return _bounds(self.times, later, looks.spending, looks.parameter, (1 - (level or self.plan.level)) / 2)
 
     @property
-    def hopeless_below(self) -> float | None:
+    def futility_bound(self) -> float | None:
         """The futility bound at this look: z, upwards the better, below which the plan stops without hope; or None."""
         looks = self.plan.sequential
         if looks is None or looks.method != "group" or looks.futility is None or self.off_plan or not self.early:
@@ -202,14 +202,14 @@ class Look:
                  "off_plan": self.off_plan, "words": self.words}]  # fmt: skip
 
 
-def look_of(
+def interim_analysis(
     plan: Plan,
-    sums: Sums,
+    sums: Aggregates,
     *,
     planned_units: float | None = None,
     days: int | None = None,
     looks_taken: Sequence[float] = (),
-) -> Look:
+) -> InterimAnalysis:
     """How far an experiment is.
 
     Args:
@@ -258,7 +258,7 @@ def look_of(
         words = f"{looks.method.replace('_', ' ')}: valid at any look"
         words += f"; {information:.0%} of the sample is in" if known else ""
     early = times[-1] < 1
-    return Look(plan=plan, information=information, known=known, schedule=schedule, times=times, near=near,
+    return InterimAnalysis(plan=plan, information=information, known=known, schedule=schedule, times=times, near=near,
                 off_plan=off_plan, early=early, peeking=early and looks is None, planned_units=whole,
                 by_days=known and planned_units is None and bool(plan.days), words=words)  # fmt: skip
 

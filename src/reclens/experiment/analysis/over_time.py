@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.analysis.effects import compare_metric
-from reclens.experiment.analysis.interim import Crossing, Look
+from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.arms import value_of
 
 __all__ = ["cumulative_effects", "daily_values", "earlier_crossings"]
 
 
-def cumulative_effects(plan: Plan, sums: Sums, look: Look) -> tuple[dict[str, Any], ...]:
+def cumulative_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tuple[dict[str, Any], ...]:
     """The effect on each primary metric as days of first exposure come in; see :class:`~.read.Readout`."""
     places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
     rows: list[dict[str, Any]] = []
@@ -42,7 +42,7 @@ def cumulative_effects(plan: Plan, sums: Sums, look: Look) -> tuple[dict[str, An
     return tuple(rows)
 
 
-def earlier_crossings(plan: Plan, look: Look, cumulative: Sequence[dict[str, Any]]) -> tuple[Crossing, ...]:
+def earlier_crossings(plan: Plan, look: InterimAnalysis, cumulative: Sequence[dict[str, Any]]) -> tuple[Crossing, ...]:
     """The first crossing of each metric and arm at a look of the plan before this one.
 
     Where several days are near a look, the one nearest to it is that look.
@@ -63,7 +63,7 @@ def earlier_crossings(plan: Plan, look: Look, cumulative: Sequence[dict[str, Any
     return tuple(found)
 
 
-def daily_values(plan: Plan, sums: Sums) -> tuple[dict[str, Any], ...]:
+def daily_values(plan: Plan, sums: Aggregates) -> tuple[dict[str, Any], ...]:
     """Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``."""
     places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
     rows: list[dict[str, Any]] = []

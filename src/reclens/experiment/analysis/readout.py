@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from reclens.errors import UsageError
-from reclens.experiment.aggregate.aggregates import Rule, Sums
+from reclens.experiment.aggregate.aggregates import Aggregates, Rule
 from reclens.experiment.aggregate.by_age import gather_ages, metric_by_age
 from reclens.experiment.aggregate.distribution import arm_differences, quantile_differences
 from reclens.experiment.aggregate.gather import gather, gather_events
@@ -17,7 +17,7 @@ from reclens.experiment.aggregate.units import OnFault
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.decision import Decision, decide
 from reclens.experiment.analysis.effects import Effect, Intervals, Others, compare_metric, effects_of
-from reclens.experiment.analysis.interim import Crossing, Look, look_of
+from reclens.experiment.analysis.interim import Crossing, InterimAnalysis, interim_analysis
 from reclens.experiment.analysis.over_time import cumulative_effects, daily_values, earlier_crossings
 from reclens.experiment.analysis.remarks import adjusted_words, caveats_of, next_steps_of
 from reclens.experiment.analysis.segments import (
@@ -29,7 +29,7 @@ from reclens.experiment.analysis.segments import (
 )
 from reclens.experiment.analysis.triggered_effects import Diluted, dilute
 from reclens.experiment.analysis.trust_checks import guards_of
-from reclens.experiment.check_result import Guard
+from reclens.experiment.check_result import TrustCheck
 from reclens.experiment.plan.decision_rule import decision_rule
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.bayes import normal_posterior
@@ -67,10 +67,10 @@ class Readout:
     """
 
     plan: Plan
-    look: Look
+    look: InterimAnalysis
     decisions: tuple[Decision, ...]
     effects: tuple[Effect, ...]
-    guards: tuple[Guard, ...]
+    guards: tuple[TrustCheck, ...]
     segments: tuple[SegmentEffect, ...]
     heterogeneity: tuple[Heterogeneity, ...]
     cumulative: tuple[dict[str, Any], ...]
@@ -172,7 +172,7 @@ def read_experiment(
     """
     if triggered is not None:
         plan = plan.model_copy(update={"triggered": triggered})
-    ages: Mapping[int, Sums] = {}
+    ages: Mapping[int, Aggregates] = {}
     faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True,
                               "counts": counts}  # fmt: skip
     if not ids and (events or plan.cluster):
@@ -197,13 +197,13 @@ def read_experiment(
 
 def read_sums(
     plan: Plan,
-    sums: Sums,
+    sums: Aggregates,
     *,
     others: Others | None = None,
     planned_units: float | None = None,
     days: int | None = None,
     looks_taken: Sequence[float] = (),
-    ages: Mapping[int, Sums] | None = None,
+    ages: Mapping[int, Aggregates] | None = None,
     stratify: str | None = None,
     intervals: Intervals = "each",
 ) -> Readout:
@@ -228,7 +228,7 @@ def read_sums(
     Raises:
         UnknownNameError: If there are no such intervals.
     """
-    look = look_of(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
+    look = interim_analysis(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
     cumulative = cumulative_effects(plan, sums, look)
     crossings = earlier_crossings(plan, look, cumulative)
     effects = effects_of(plan, sums, look, others=others, stratify=stratify, intervals=intervals, crossings=crossings)
@@ -253,7 +253,7 @@ def read_sums(
     )  # fmt: skip
 
 
-def _novelty(plan: Plan, ages: Mapping[int, Sums]) -> tuple[dict[str, Any], ...]:
+def _novelty(plan: Plan, ages: Mapping[int, Aggregates]) -> tuple[dict[str, Any], ...]:
     rows: list[dict[str, Any]] = []
     bare = tuple(metric_by_age(metric) for metric in plan.primary)
     for age, sums in sorted(ages.items()):

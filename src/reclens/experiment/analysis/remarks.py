@@ -5,16 +5,16 @@ from __future__ import annotations
 from reclens.experiment.aggregate.unknown import GUARDED, Unknown
 from reclens.experiment.analysis.decision import Decision
 from reclens.experiment.analysis.effects import Effect
-from reclens.experiment.analysis.interim import Crossing, Look
+from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
 from reclens.experiment.analysis.segments import Heterogeneity
 from reclens.experiment.analysis.words import p_in_words
-from reclens.experiment.check_result import Guard
+from reclens.experiment.check_result import TrustCheck
 from reclens.experiment.plan.plan import Plan
 
 __all__ = ["adjusted_words", "caveats_of", "next_steps_of"]
 
 
-def adjusted_words(plan: Plan, look: Look, effects: tuple[Effect, ...], segmented: bool) -> tuple[str, ...]:
+def adjusted_words(plan: Plan, look: InterimAnalysis, effects: tuple[Effect, ...], segmented: bool) -> tuple[str, ...]:
     """What was adjusted and how."""
     asked = sum(e.metric.role == "primary" for e in effects)
     together = any(e.simultaneous for e in effects)
@@ -81,7 +81,7 @@ def _stops(effects: tuple[Effect, ...]) -> list[str]:
 def caveats_of(
     plan: Plan,
     effects: tuple[Effect, ...],
-    guards: tuple[Guard, ...],
+    guards: tuple[TrustCheck, ...],
     differing: tuple[Heterogeneity, ...],
     small: tuple[str, ...],
     unknown: tuple[Unknown, ...] = (),
@@ -116,7 +116,11 @@ def _crossed(crossing: Crossing) -> str:
 
 
 def next_steps_of(
-    plan: Plan, look: Look, decisions: tuple[Decision, ...], guards: tuple[Guard, ...], effects: tuple[Effect, ...]
+    plan: Plan,
+    look: InterimAnalysis,
+    decisions: tuple[Decision, ...],
+    guards: tuple[TrustCheck, ...],
+    effects: tuple[Effect, ...],
 ) -> tuple[str, ...]:
     """What to do next."""
     said: list[str] = []

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.tally import Coarser, Tally
 from reclens.experiment.analysis.words import p_in_words
-from reclens.experiment.check_result import BEYOND_CHANCE, Guard, GuardCode, GuardStatus
+from reclens.experiment.check_result import BEYOND_CHANCE, GuardCode, GuardStatus, TrustCheck
 from reclens.stats.multiplicity import adjust
 
 __all__ = ["LOST_SHARE", "row_guards"]
@@ -18,7 +18,7 @@ LOST_SHARE = 0.01
 """Share of the units that may be left out without the plan's word for it."""
 
 
-def row_guards(sums: Sums) -> list[Guard]:
+def row_guards(sums: Aggregates) -> list[TrustCheck]:
     """The guards on rows that were looked at; of sums that another engine made nothing is known."""
     tallies = [*sums.tallies, *(sums.tails.extremes if sums.tails is not None else ())]
 
@@ -36,7 +36,7 @@ def row_guards(sums: Sums) -> list[Guard]:
 
 def _guard(
     code: GuardCode, tallies: Sequence[Tally], judged: Callable[[Tally, float], tuple[GuardStatus, str]], clean: str
-) -> Guard | None:
+) -> TrustCheck | None:
     """The worst of several tallies, with the p-values of all of them adjusted together (Holm)."""
     if not tallies:
         return None
@@ -47,8 +47,8 @@ def _guard(
     for status in ("blocks", "look", "not checked"):
         said = [text for _, how, text in found if how == status]
         if said:
-            return Guard(code, status, " ".join(said), rows)
-    return Guard(code, "fine", clean, rows)
+            return TrustCheck(code, status, " ".join(said), rows)
+    return TrustCheck(code, "fine", clean, rows)
 
 
 def _missing(tally: Tally, p: float) -> tuple[GuardStatus, str]:
@@ -95,16 +95,16 @@ def _extreme(tally: Tally, p: float) -> tuple[GuardStatus, str]:
     return "look", seen
 
 
-def _unit(found: Sequence[Coarser]) -> Guard | None:
+def _unit(found: Sequence[Coarser]) -> TrustCheck | None:
     if not found:
         return None
     rows = tuple(row for each in found for row in each.to_dicts())
     wrong = [each for each in found if each.p_value < BEYOND_CHANCE]
     if not wrong:
         names = ", ".join(each.column for each in found)
-        return Guard("unit", "fine", f"Units of one {names} fall into the arms one by one.", rows)
+        return TrustCheck("unit", "fine", f"Units of one {names} fall into the arms one by one.", rows)
     worst = min(wrong, key=lambda each: each.expected / each.groups)
-    return Guard("unit", "blocks", f"{worst.one_arm:,} of the {worst.groups:,} values of {worst.column} with several "
+    return TrustCheck("unit", "blocks", f"{worst.one_arm:,} of the {worst.groups:,} values of {worst.column} with several "
                  f"units have all of them in one arm; randomised one by one it would be {worst.expected:,.0f} of them "
                  f"({p_in_words(worst.p_value)}). If {worst.column} was randomised, say cluster = \"{worst.column}\" "
                  "in the plan: units that share it are not independent.", rows)  # fmt: skip

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.analysis.effects import compare_metric
-from reclens.experiment.analysis.interim import Look
+from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
@@ -82,7 +82,7 @@ class Heterogeneity:
         return [dict(vars(self))]
 
 
-def small_segments(plan: Plan, sums: Sums) -> tuple[str, ...]:
+def small_segments(plan: Plan, sums: Aggregates) -> tuple[str, ...]:
     """The segments that :func:`segment_effects` leaves out, as ``"country AT"``."""
     return tuple(
         f"{by} {segment}"
@@ -92,7 +92,7 @@ def small_segments(plan: Plan, sums: Sums) -> tuple[str, ...]:
     )
 
 
-def segment_effects(plan: Plan, sums: Sums, look: Look) -> tuple[SegmentEffect, ...]:
+def segment_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tuple[SegmentEffect, ...]:
     """Effects on the primary metrics within every segment that was gathered, as they hold at a look.
 
     Segments with fewer than 30 units in an arm are left out: they could show nothing but chance.

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from reclens.experiment.aggregate.aggregates import Sums
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.analysis.effects import Effect
-from reclens.experiment.analysis.interim import Look
+from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.estimate import Estimate
 from reclens.stats.moments import Moments
@@ -59,7 +59,7 @@ class Diluted:
                  "lift_high": self.relative.high}]  # fmt: skip
 
 
-def dilute(plan: Plan, sums: Sums, look: Look, effects: tuple[Effect, ...]) -> tuple[Diluted, ...]:
+def dilute(plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: tuple[Effect, ...]) -> tuple[Diluted, ...]:
     """The effects over all units, of metrics that sums tell; empty where nothing was triggered or all were.
 
     Args:

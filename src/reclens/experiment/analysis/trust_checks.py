@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from reclens.experiment.aggregate.aggregates import LEFT_OUT, OVERALL, Sums
+from reclens.experiment.aggregate.aggregates import LEFT_OUT, OVERALL, Aggregates
 from reclens.experiment.aggregate.metric_columns import effective, measures
 from reclens.experiment.aggregate.unknown import with_unknown
 from reclens.experiment.analysis.effects import Effect, compare_metric
-from reclens.experiment.analysis.interim import Look
+from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.analysis.row_checks import LOST_SHARE, row_guards
 from reclens.experiment.analysis.words import p_in_words
-from reclens.experiment.check_result import BEYOND_CHANCE, SUSPECT, Guard, GuardCode, GuardStatus
+from reclens.experiment.check_result import BEYOND_CHANCE, SUSPECT, GuardCode, GuardStatus, TrustCheck
 from reclens.experiment.plan.decision_rule import LEAST_POWER, SKEWED, TOO_SKEWED
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.arms import Quantity, compare_arms
@@ -30,8 +30,8 @@ _TOP_SHARE = 0.01  # of a metric's sum in one user's hands
 
 
 def guards_of(
-    plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], *, stratified: bool = False
-) -> tuple[Guard, ...]:
+    plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: Sequence[Effect], *, stratified: bool = False
+) -> tuple[TrustCheck, ...]:
     """Every guard, in the order to read them; ``stratified`` says that the effects are post-stratified."""
     found = (
         _sample_ratio(plan, _everyone(sums)), *_triggered(plan, sums), _clean_rows(plan, sums), *row_guards(sums),
@@ -41,13 +41,13 @@ def guards_of(
     return with_unknown(found, sums.unknown) if sums.unknown else found
 
 
-def _triggered(plan: Plan, sums: Sums) -> list[Guard]:
+def _triggered(plan: Plan, sums: Aggregates) -> list[TrustCheck]:
     """Of triggered units: their sample ratio, and that the others, whom nothing could have changed, are alike."""
     if plan.triggered is None:
         return []
     ratio, rest = _sample_ratio(plan, sums, "triggered_ratio"), sums.untriggered
     if rest is None:
-        return [ratio, Guard("untriggered", "not checked", "No unit in the table was not triggered.")]
+        return [ratio, TrustCheck("untriggered", "not checked", "No unit in the table was not triggered.")]
     rows = []
     for name, place in measures(plan.metrics, rows=rest.rows, indicators=rest.indicators).items():
         for arm in plan.treatments:
@@ -58,20 +58,20 @@ def _triggered(plan: Plan, sums: Sums) -> list[Guard]:
     rows = [{**row, "p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
     tested = [row for row in rows if row["p_adjusted"] == row["p_adjusted"]]
     if not tested:
-        return [ratio, Guard("untriggered", "not checked", "No metric varies among the others.", tuple(rows))]
+        return [ratio, TrustCheck("untriggered", "not checked", "No metric varies among the others.", tuple(rows))]
     worst = min(tested, key=lambda row: row["p_adjusted"])
     text = (
         f"{worst['metric']} of {worst['arm']} differs by {worst['difference']:+.4g}, {p_in_words(worst['p_adjusted'])}"
     )
     if worst["p_adjusted"] < BEYOND_CHANCE:
-        return [ratio, Guard("untriggered", "blocks", f"The units that were not triggered differ: {text}. Their "
+        return [ratio, TrustCheck("untriggered", "blocks", f"The units that were not triggered differ: {text}. Their "
                              "experience was not the same, or the trigger depends on the arm.",
                              tuple(rows))]  # fmt: skip
     status: GuardStatus = "look" if worst["p_adjusted"] < SUSPECT else "fine"
-    return [ratio, Guard("untriggered", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))]
+    return [ratio, TrustCheck("untriggered", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))]
 
 
-def _everyone(sums: Sums) -> Sums:
+def _everyone(sums: Aggregates) -> Aggregates:
     """Triggered units and the others together, as counts alone."""
     if sums.untriggered is None:
         return sums
@@ -83,7 +83,7 @@ def _everyone(sums: Sums) -> Sums:
     return replace(sums, columns=(), cells=bare)
 
 
-def _sample_ratio(plan: Plan, sums: Sums, code: GuardCode = "sample_ratio") -> Guard:
+def _sample_ratio(plan: Plan, sums: Aggregates, code: GuardCode = "sample_ratio") -> TrustCheck:
     """Units of each arm against the planned shares: overall, by day, by segment."""
     shares = [plan.arms[arm] for arm in sums.arms]
 
@@ -106,20 +106,20 @@ def _sample_ratio(plan: Plan, sums: Sums, code: GuardCode = "sample_ratio") -> G
     if whole["p_value"] < BEYOND_CHANCE:
         where = f" It is seen in {places}." if worst else " No single day or segment stands out." if parts else ""
         fix = "Units were lost or added on the way to an arm: find out before reading any effect."
-        return Guard(code, "blocks", f"Mismatch: {text}.{where} {fix}", tuple(rows))
+        return TrustCheck(code, "blocks", f"Mismatch: {text}.{where} {fix}", tuple(rows))
     if worst:
-        return Guard(code, "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
+        return TrustCheck(code, "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
     if whole["p_value"] < SUSPECT:
         often = max(1, round(1 / whole["p_value"]))
-        return Guard(code, "look", f"{text}: chance makes one in {often:,} experiments as uneven; only below "
+        return TrustCheck(code, "look", f"{text}: chance makes one in {often:,} experiments as uneven; only below "
                      f"{BEYOND_CHANCE:g} is it beyond chance.", tuple(rows))  # fmt: skip
-    return Guard(code, "fine", f"{text}.", tuple(rows))
+    return TrustCheck(code, "fine", f"{text}.", tuple(rows))
 
 
-def _clean_rows(plan: Plan, sums: Sums) -> Guard:
+def _clean_rows(plan: Plan, sums: Aggregates) -> TrustCheck:
     """What was found on the way to the sums."""
     if not sums.rules:
-        return Guard("rows", "fine", "Every unit stands in one arm of the plan.")
+        return TrustCheck("rows", "fine", "Every unit stands in one arm of the plan.")
     text = "; ".join(f"{rule['rule']}: {rule['detail']} ({rule['count']:,})" for rule in sums.rules)
     kept = sum(sums.arm(arm).n for arm in sums.arms)
     lost = sum(rule["count"] for rule in sums.rules if rule["code"] in LEFT_OUT)
@@ -129,15 +129,15 @@ def _clean_rows(plan: Plan, sums: Sums) -> Guard:
         for rule in sums.rules
     )
     grave = untested or lost > LOST_SHARE * (kept + lost)
-    return Guard("rows", "blocks" if grave else "look", f"{text}.", tuple(dict(rule) for rule in sums.rules))
+    return TrustCheck("rows", "blocks" if grave else "look", f"{text}.", tuple(dict(rule) for rule in sums.rules))
 
 
-def _balance(plan: Plan, sums: Sums) -> Guard:
+def _balance(plan: Plan, sums: Aggregates) -> TrustCheck:
     """A/A test on what was measured before: treatment cannot have changed it."""
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     before = dict.fromkeys(x for place in places.values() for x in place.covariates)
     if not before:
-        return Guard("balance", "not checked", "The plan has no covariate measured before the experiment.")
+        return TrustCheck("balance", "not checked", "The plan has no covariate measured before the experiment.")
     rows = []
     for x in before:
         for arm in plan.treatments:
@@ -148,16 +148,16 @@ def _balance(plan: Plan, sums: Sums) -> Guard:
     rows = [{**row, "p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
     tested = [row for row in rows if row["p_adjusted"] == row["p_adjusted"]]
     if not tested:
-        return Guard("balance", "not checked", "No covariate varies.", tuple(rows))
+        return TrustCheck("balance", "not checked", "No covariate varies.", tuple(rows))
     worst = min(tested, key=lambda row: row["p_adjusted"])
     text = (f"{worst['covariate']} differs by {worst['standardised']:+.3f} standard deviations in {worst['arm']} "
             f"before "
             f"the experiment, adjusted {p_in_words(worst['p_adjusted'])}")  # fmt: skip
     if worst["p_adjusted"] < BEYOND_CHANCE:
-        return Guard("balance", "blocks", f"The arms were not alike: {text}. Look for a carry-over, or a "
+        return TrustCheck("balance", "blocks", f"The arms were not alike: {text}. Look for a carry-over, or a "
                      "randomisation that is off.", tuple(rows))  # fmt: skip
     status: GuardStatus = "look" if worst["p_adjusted"] < SUSPECT else "fine"
-    return Guard("balance", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))
+    return TrustCheck("balance", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))
 
 
 def _standardised(found: Difference) -> float:
@@ -166,14 +166,16 @@ def _standardised(found: Difference) -> float:
     return float(found.absolute.value / spread)
 
 
-def _outliers(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], stratified: bool) -> Guard:
+def _outliers(
+    plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: Sequence[Effect], stratified: bool
+) -> TrustCheck:
     """What the largest users hold, and what the effect is when values are cut off at the 99.9 % quantile.
 
     Like is held against like: both p-values are those of this look, and neither effect is post-stratified.
     """
     tails = sums.tails
     if tails is None:
-        return Guard("outliers", "not checked", "The largest values were not looked at (tails=True does).")
+        return TrustCheck("outliers", "not checked", "The largest values were not looked at (tails=True does).")
     rows, words, blocks = [], [], False
     for effect in effects:
         name = effect.metric.name
@@ -205,19 +207,19 @@ def _outliers(plan: Plan, sums: Sums, look: Look, effects: Sequence[Effect], str
                          f"{cut.absolute.value:+.4g} ({p_in_words(p_cut)})")  # fmt: skip
             blocks |= effect.metric.role == "primary" and (flips or abs(moved) > 1)
     if not words:
-        return Guard("outliers", "fine", "No user holds 1 % of a metric, and cutting off values changes no conclusion.",
+        return TrustCheck("outliers", "fine", "No user holds 1 % of a metric, and cutting off values changes no conclusion.",
                      tuple(rows))  # fmt: skip
-    return Guard("outliers", "blocks" if blocks else "look", f"{'; '.join(words)}.", tuple(rows))
+    return TrustCheck("outliers", "blocks" if blocks else "look", f"{'; '.join(words)}.", tuple(rows))
 
 
-def _skewness(plan: Plan, sums: Sums, effects: Sequence[Effect]) -> Guard:
+def _skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> TrustCheck:
     """Skewness of the values × imbalance of the arms ÷ √n: what the test allows for, and how much is too much."""
     if not plan.uneven:
-        return Guard("skewness", "fine", "The arms are of one size, so that skewed values cancel.")
+        return TrustCheck("skewness", "fine", "The arms are of one size, so that skewed values cancel.")
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     if any(sums.arm(arm).third is None for arm in sums.arms):
         why = "the products of three columns, which tell how skewed values are, were not summed up"
-        return Guard("skewness", "not checked", f"The arms differ in size, and {why}: with skewed values a test of the "
+        return TrustCheck("skewness", "not checked", f"The arms differ in size, and {why}: with skewed values a test of the "
                      "plain sums is wrong too often.")  # fmt: skip
     rows: list[dict[str, Any]] = [
         {"metric": e.metric.name, "arm": e.arm, "role": e.metric.role, "skewness": e.found.skew,
@@ -226,34 +228,34 @@ def _skewness(plan: Plan, sums: Sums, effects: Sequence[Effect]) -> Guard:
         if e.metric.name in places and e.found.testable
     ]  # fmt: skip
     if not rows:
-        return Guard("skewness", "not checked", "No metric is a mean or a ratio that varies.")
+        return TrustCheck("skewness", "not checked", "No metric is a mean or a ratio that varies.")
     worst = max(rows, key=lambda row: abs(row["skewness"]))
     text = (f"{worst['metric']} in {worst['arm']}: the skewness of the difference (that of the values × imbalance of "
             f"the arms ÷ √n) is {worst['skewness']:+.2f}")  # fmt: skip
     deciding = [row for row in rows if row["role"] != "secondary" and abs(row["skewness"]) > TOO_SKEWED]
     if deciding:
-        return Guard("skewness", "blocks", f"{text}, beyond ±{TOO_SKEWED:g}, up to which the test allows for it. "
+        return TrustCheck("skewness", "blocks", f"{text}, beyond ±{TOO_SKEWED:g}, up to which the test allows for it. "
                      "The smaller arm has too few units for values that are so skewed: cap the metric, or take in "
                      "more units.", tuple(rows))  # fmt: skip
     status: GuardStatus = "look" if abs(worst["skewness"]) > SKEWED else "fine"
-    return Guard("skewness", status, f"{text}; up to ±{TOO_SKEWED:g} the test allows for it.", tuple(rows))
+    return TrustCheck("skewness", status, f"{text}; up to ±{TOO_SKEWED:g} the test allows for it.", tuple(rows))
 
 
-def _peeking(plan: Plan, look: Look) -> Guard:
+def _peeking(plan: Plan, look: InterimAnalysis) -> TrustCheck:
     """Whether the experiment is looked at when the plan says; without an answer it is never fine."""
     looks = plan.sequential
     if look.peeking:
-        return Guard("peeking", "blocks", f"Only {look.information:.0%} of the planned sample is in and the plan has "
+        return TrustCheck("peeking", "blocks", f"Only {look.information:.0%} of the planned sample is in and the plan has "
                      "no looks before the end: a p-value read on the way is significant too often. Wait, or plan looks "
                      "([sequential]) before the next experiment. If users came in on fewer days than it ran, say how "
                      "many those were (--days).")  # fmt: skip
     if looks is not None and looks.method == "group":
         times = ", ".join(f"{time:.0%}" for time in looks.times)
         if not look.known:
-            return Guard("peeking", "blocks", f"The plan has looks at {times} of the sample, and nothing tells which "
+            return TrustCheck("peeking", "blocks", f"The plan has looks at {times} of the sample, and nothing tells which "
                          "this is. Say how far it is: --days (with days in the plan) or --planned-units.")  # fmt: skip
         if look.off_plan:
-            return Guard("peeking", "blocks", f"{look.information:.0%} of the planned sample is in, and the plan has "
+            return TrustCheck("peeking", "blocks", f"{look.information:.0%} of the planned sample is in, and the plan has "
                          f"looks at {times}: looks in between find too much. Wait for the next one; or, where looks "
                          "were made at other times for reasons that have nothing to do with the results, say which "
                          "(--looks-taken), so that the bounds are made for those.")  # fmt: skip
@@ -266,11 +268,11 @@ def _peeking(plan: Plan, look: Look) -> Guard:
         told = (f"The plan is for {said}, and nothing tells how many have passed" if said
                 else "The plan names no length and no looks")  # fmt: skip
         tell = "--days or --planned-units tell" if plan.days else "--planned-units tells"
-        return Guard("peeking", "not checked", f"{told}: that this is the end is taken on trust. {tell}.")
-    return Guard("peeking", "fine", f"{look.words[0].upper()}{look.words[1:]}.")
+        return TrustCheck("peeking", "not checked", f"{told}: that this is the end is taken on trust. {tell}.")
+    return TrustCheck("peeking", "fine", f"{look.words[0].upper()}{look.words[1:]}.")
 
 
-def _power(plan: Plan, look: Look, effects: Sequence[Effect]) -> Guard:
+def _power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) -> TrustCheck:
     """Whether the planned effect could have been seen; on the way, whether it can be at the end."""
     rows: list[dict[str, Any]] = [
         {"metric": e.metric.name, "arm": e.arm, "planned_effect": e.metric.effect, "power": e.power,
@@ -282,28 +284,30 @@ def _power(plan: Plan, look: Look, effects: Sequence[Effect]) -> Guard:
     if not known:
         seen = [row for row in rows if row["detectable"] == row["detectable"]]
         least = f" Effects from {max(row['detectable'] for row in seen):.2%} on are found." if seen else ""
-        return Guard("power", "not checked", f"The plan names no smallest effect worth finding.{least}", tuple(rows))
+        return TrustCheck(
+            "power", "not checked", f"The plan names no smallest effect worth finding.{least}", tuple(rows)
+        )
     low = min(known, key=lambda row: row["power"])
     when = " at the planned sample" if look.early else ""
     text = (f"{low['metric']}: an effect of {low['planned_effect']:.2%} is found with power {low['power']:.0%}{when} "
             f"(planned {plan.power:.0%}); the smallest one found with that is {low['detectable']:.2%}")  # fmt: skip
     if low["power"] >= LEAST_POWER:
         status: GuardStatus = "look" if low["power"] < plan.power - 0.05 else "fine"
-        return Guard("power", status, f"{text}.", tuple(rows))
+        return TrustCheck("power", status, f"{text}.", tuple(rows))
     if plan.sequential is not None and (look.early or not look.known):  # a crossed bound is evidence at any look
-        return Guard("power", "look", f"{text}: plan for more units.", tuple(rows))
-    return Guard("power", "blocks", f"{text}. An effect that is significant at too little power is exaggerated (Gelman "
+        return TrustCheck("power", "look", f"{text}: plan for more units.", tuple(rows))
+    return TrustCheck("power", "blocks", f"{text}. An effect that is significant at too little power is exaggerated (Gelman "
                  "and Carlin 2014), and one that is not significant shows nothing.", tuple(rows))  # fmt: skip
 
 
-def _weeks(sums: Sums) -> Guard:
+def _weeks(sums: Aggregates) -> TrustCheck:
     days = sums.length
     if not days:
-        return Guard("weeks", "not checked", "The days were not gathered.")
+        return TrustCheck("weeks", "not checked", "The days were not gathered.")
     seen = f"The log covers {days} days" if sums.ran is not None else f"Users came in over {days} days"
     if days % 7:
-        return Guard("weeks", "look", f"{seen}: days of the week do not count alike.")
-    return Guard("weeks", "fine", f"{seen}, whole weeks.")
+        return TrustCheck("weeks", "look", f"{seen}: days of the week do not count alike.")
+    return TrustCheck("weeks", "fine", f"{seen}, whole weeks.")
 
 
 def _word(x: Quantity) -> str:

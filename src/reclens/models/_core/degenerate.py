@@ -142,7 +142,7 @@ def on_card(fit: Sequence[FitProblem], lists: Sequence[FitProblem]) -> list[dict
 class Checkable(Protocol):
     """What a fit is checked by."""
 
-    floor: ClassVar[float]
+    min_score: ClassVar[float]
     users_: Vocabulary
 
     def _problems(self) -> Iterable[FitProblem]: ...
@@ -155,7 +155,7 @@ class Checkable(Protocol):
 def check_fit(model: Checkable, *, threads: int | None) -> list[FitProblem]:
     """What is wrong with a fit, as far as the training data tells."""
     found = list(model._problems())
-    if np.isfinite(model.floor) and not getattr(model, "explicit", False):  # those are for predicted ratings
+    if np.isfinite(model.min_score) and not getattr(model, "explicit", False):  # those are for predicted ratings
         some = model.users_.ids.gather_every(-(-len(model.users_) // _USERS))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)

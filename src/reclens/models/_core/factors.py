@@ -56,12 +56,12 @@ class FactorModel(Recommender):
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         vectors = self._vectors(block)
         if len(vectors) <= _FEW:
-            return top_of_scores(self._products(vectors), block, self.floor)
+            return top_of_scores(self._products(vectors), block, self.min_score)
         # BLAS is several times as fast, and off by rounding: it brings a few more than are wanted, and their products
         # are then taken exactly as above. The scores are gone when the best are picked: one room for all blocks.
         wide = replace(block, k=min(block.k + _MORE, len(self.items_)))
         rows = np.matmul(vectors, self.item_factors_.T, out=_room(len(vectors), len(self.items_)))
-        codes, rough = top_of_scores(rows, wide, self.floor)
+        codes, rough = top_of_scores(rows, wide, self.min_score)
         scores = np.full(codes.shape, -np.inf, np.float32)
         dot_pairs(vectors, self.item_factors_, codes, scores)
         whole = codes[:, -1] >= 0
@@ -73,7 +73,7 @@ class FactorModel(Recommender):
         unsure = whole & (wide.k < len(self.items_)) & (last + reach >= scores[:, -1])
         if unsure.any():
             some = block.take(unsure)
-            codes[unsure], scores[unsure] = top_of_scores(self._products(vectors[unsure]), some, self.floor)
+            codes[unsure], scores[unsure] = top_of_scores(self._products(vectors[unsure]), some, self.min_score)
         return codes, scores
 
     def _products(self, vectors: np.ndarray) -> np.ndarray:

@@ -82,11 +82,11 @@ class ItemWeights(Recommender):
     for, values are positive. Items without any weight have a score of 0 and are not recommended.
     """
 
-    floor: ClassVar[float] = 0.0
+    min_score: ClassVar[float] = 0.0
     relates_items: ClassVar[bool] = True
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes: a user is the sum of the rows of her items."""
         return True
 

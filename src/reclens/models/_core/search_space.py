@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Choice", "Real", "Space", "Whole"]
+__all__ = ["Choice", "Float", "Space", "Whole"]
 
 
 @dataclass(frozen=True)
-class Real:
+class Float:
     """A real number between two ends, drawn evenly, or evenly on the logarithmic scale.
 
     Attributes:
@@ -64,7 +64,7 @@ class Whole:
 
     def edge(self, value: Any) -> str | None:
         """``"low"`` or ``"high"`` where a value lies in the outer tenth of the range, else None."""
-        return Real(self.low, self.high, self.log).edge(value)
+        return Float(self.low, self.high, self.log).edge(value)
 
 
 @dataclass(frozen=True)
@@ -86,4 +86,4 @@ class Choice:
         return
 
 
-Space = Real | Whole | Choice
+Space = Float | Whole | Choice

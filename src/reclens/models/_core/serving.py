@@ -42,7 +42,7 @@ class Serving(Automatic, ABC):
     """The requests that a fitted recommender answers."""
 
     name: ClassVar[str]
-    floor: ClassVar[float] = -np.inf
+    min_score: ClassVar[float] = -np.inf
     """Only items with a score above it are recommended."""
 
     users_: Vocabulary
@@ -54,12 +54,12 @@ class Serving(Automatic, ABC):
     problems_: tuple[FitProblem, ...] = ()  # what is wrong with the fit
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         """Whether a user has to be known, from the training data or from a given history, to be served."""
         return True
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Whether a history that comes with a request can be used: a newcomer's, or more of a known user's."""
         return False
 
@@ -139,11 +139,11 @@ class Serving(Automatic, ABC):
                 done += count
                 progress(f"recommend {self.name}", done, len(wanted))
 
-        known = [_those(group, group[1].lengths() > 0) for group in groups] if self.personal else groups
+        known = [_those(group, group[1].lengths() > 0) for group in groups] if self.is_personalized else groups
         write(known, lambda part: self._list_part(part, limits))
         n_known = sum(len(at) for at, _ in known)
-        problems = [] if limits or np.isinf(self.floor) else short_of(known, items, k)
-        silent = [_those(group, items[group[0], 0] < 0) for group in groups] if self.personal else []
+        problems = [] if limits or np.isinf(self.min_score) else short_of(known, items, k)
+        silent = [_those(group, items[group[0], 0] < 0) for group in groups] if self.is_personalized else []
         if cold_users == "popular":
             write(silent, lambda part: self._popular_part(part, limits))
         rules = self._counts(groups, known, silent, cold_users, told, limits)
@@ -195,7 +195,7 @@ class Serving(Automatic, ABC):
             return len(part[0])
 
         groups = self._groups(users.ids, told, k=1, exclude_seen=False)
-        if self.personal:
+        if self.is_personalized:
             groups = [_those(group, group[1].lengths() > 0) for group in groups]
         parts = [(at[part.start : part.stop], block.take(slice(part.start, part.stop)))
                  for at, block in groups for part in chunk_ranges(len(at), self._block_size())]  # fmt: skip
@@ -233,9 +233,9 @@ class Serving(Automatic, ABC):
         told = self._told(history, history_mode)
         asked = pl.Series(USER, [user])
         (_, block), *_ = [group for group in self._groups(asked, told, k=1, exclude_seen=False) if len(group[0])]
-        if self.personal and not block.told and block.users[0] < 0:
+        if self.is_personalized and not block.told and block.users[0] < 0:
             raise UnknownNameError("user in the training data", str(user), map(str, self.users_.ids.head(200)))
-        if self.personal and not block.lengths().any():
+        if self.is_personalized and not block.lengths().any():
             kind, ids, parts = "count", ["users in the training data who have it"], self._popularity[[code]]
         else:
             kind, ids, parts = self._reasons(block, code)
@@ -261,7 +261,7 @@ class Serving(Automatic, ABC):
         check_choice("history_mode", mode, HISTORY_MODES)
         if history is None:
             return None
-        if self.personal and not self.folds_in:
+        if self.is_personalized and not self.supports_fold_in:
             raise UsageError(
                 f"this {self.name} cannot use a history that comes with the request, because it needs more of a user "
                 "than her items, such as ratings. Fit it on the history too, or use a model that folds in: reclens "
@@ -287,7 +287,7 @@ class Serving(Automatic, ABC):
             return self._recommend(block)
         rows = self._scores(block)
         limits.apply(rows, at)
-        return top_of_scores(rows, block, self.floor, zeros_say_nothing=self.personal)
+        return top_of_scores(rows, block, self.min_score, zeros_say_nothing=self.is_personalized)
 
     def _popular_part(self, part: Group, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
         """The most popular items, for users of whom the model has no opinion."""
@@ -307,10 +307,10 @@ class Serving(Automatic, ABC):
     ) -> list[tuple[str, int, str]]:  # fmt: skip
         """What the card counts: rule, count, detail."""
         strangers = sum(int((block.lengths() == 0).sum()) for _, block in groups)
-        unheard = sum(len(at) for at, _ in silent) - strangers if self.personal else 0
+        unheard = sum(len(at) for at, _ in silent) - strangers if self.is_personalized else 0
         gets = {"popular": "the most popular items", "none": "no list"}[cold_users]
         return [
-            ("users without a known item", strangers, gets if self.personal else "served like everybody"),
+            ("users without a known item", strangers, gets if self.is_personalized else "served like everybody"),
             ("users on whose items the model has nothing to say", unheard, gets),
             ("items of the history that the model does not know", told.unknown if told else 0, "left out"),
             *limits.rules,
@@ -349,7 +349,7 @@ class Serving(Automatic, ABC):
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Item codes (int32, -1 fills up) and scores (float32) of a block, shape (n, k) each, best first."""
-        return top_of_scores(self._scores(block), block, self.floor, zeros_say_nothing=self.personal)
+        return top_of_scores(self._scores(block), block, self.min_score, zeros_say_nothing=self.is_personalized)
 
     @abstractmethod
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:

@@ -39,14 +39,14 @@ class Hybrid(Recommender):
     models: Mapping[str, Mapping[str, Any]]
 
     @property
-    def personal(self) -> bool:
+    def is_personalized(self) -> bool:
         """No, where one of the models serves anybody."""
-        return all(part.personal for part in self._components().values())
+        return all(part.is_personalized for part in self._components().values())
 
     @property
-    def folds_in(self) -> bool:
+    def supports_fold_in(self) -> bool:
         """Yes, where every model can use a given history, or needs none."""
-        return all(part.folds_in or not part.personal for part in self._components().values())
+        return all(part.supports_fold_in or not part.is_personalized for part in self._components().values())
 
     @property
     def exact_fold_in(self) -> bool:
@@ -109,7 +109,7 @@ class Hybrid(Recommender):
             return np.full((len(served), len(self.items_)), -np.inf, np.float32)
         some = block if served.all() else block.take(served)
         rows = part._scores(self._block_of(label, some))
-        rows[~((rows > part.floor) & np.isfinite(rows))] = -np.inf
+        rows[~((rows > part.min_score) & np.isfinite(rows))] = -np.inf
         # Scores that are 0 throughout say nothing: in an order by id they would be a vote for the first items.
         rows[~((rows != 0) & (rows > -np.inf)).any(axis=1)] = -np.inf
         known = places >= 0
@@ -146,9 +146,9 @@ def seen_cells(block: Block) -> tuple[np.ndarray, np.ndarray]:
 
 def serves(part: Recommender, block: Block) -> np.ndarray:
     """Which users of a block a model can serve, shape (n,)."""
-    if not part.personal:
+    if not part.is_personalized:
         return np.ones(len(block.users), bool)
-    return (block.users >= 0) & (part.folds_in or not block.told)
+    return (block.users >= 0) & (part.supports_fold_in or not block.told)
 
 
 def list_ranks(block: Block, scores: np.ndarray, depth: int) -> np.ndarray:

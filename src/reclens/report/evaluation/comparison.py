@@ -6,7 +6,7 @@ from typing import Any
 
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.differences import Difference
-from reclens.evaluation.winners import change_curve, movers
+from reclens.evaluation.winners import change_curve, largest_changes
 from reclens.report._toolkit.charts import base_of, dots, p_values, rows_of, title_of, zero
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 from reclens.stats.proportions import proportion
@@ -84,7 +84,7 @@ def change_chart(ours: Evaluation, theirs: Evaluation, *, metric: str) -> Any:
 
 def movers_tables(ours: Evaluation, theirs: Evaluation, *, metric: str, n: int = 10) -> tuple[Table, Table]:
     """The users who gain the most and those who lose the most, with their segments."""
-    gained, lost = movers(ours, theirs, metric, n=n)
+    gained, lost = largest_changes(ours, theirs, metric, n=n)
     found = []
     for title, frame in (("Users who gain the most", gained), ("Users who lose the most", lost)):
         records = frame.to_dicts()

@@ -7,7 +7,7 @@ from typing import Any
 
 from reclens.evaluation import Evaluation
 from reclens.evaluation.results import MINIMUM_SEGMENT
-from reclens.evaluation.views import exposure_by_popularity, per_k, spread, worst_users
+from reclens.evaluation.views import exposure_by_popularity, metric_by_cutoff, spread, worst_users
 from reclens.metrics import direction
 from reclens.report._toolkit.charts import base_of, colour_of, dots, rows_of, title_of
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
@@ -28,7 +28,7 @@ def per_k_chart(results: Mapping[str, Evaluation], *, family: str) -> Any:
 
     rows: list[dict[str, Any]] = []
     for system, result in results.items():
-        curve = per_k(result, family)
+        curve = metric_by_cutoff(result, family)
         rows += [{**row, "system": system, "tip": f"{system}: {row['metric']} {format_estimate(row)}"} for row in curve]
     ks = sorted({row["k"] for row in rows})
     if len(ks) < 2:
