@@ -59,10 +59,12 @@ def main() -> None:
         ].overall
 
     def of_codes(codes: np.ndarray) -> pl.DataFrame:
-        return pl.DataFrame({
-            "user_id": user_ids.gather(np.repeat(np.arange(len(codes)), codes.shape[1])),
-            "item_id": item_ids.gather(codes.ravel().astype(np.int64)),
-        })  # fmt: skip
+        return pl.DataFrame(
+            {
+                "user_id": user_ids.gather(np.repeat(np.arange(len(codes)), codes.shape[1])),
+                "item_id": item_ids.gather(codes.ravel().astype(np.int64)),
+            }
+        )
 
     with tempfile.TemporaryDirectory() as name:
         folder, peers = Path(name), harness.FOLDER / "peers"

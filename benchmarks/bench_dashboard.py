@@ -40,8 +40,13 @@ SEEN = """() => document.querySelector("h1")
   && document.querySelector("[data-testid=stVegaLiteChart] svg, [data-testid=stDataFrame] canvas")"""
 """A chart or a table is there to be read."""
 
-VIEWS = {"Segments": "Largest gap", "Trade-off": "Across", "Long tail": "Lorenz curve", "Users": "serves worst",
-         "Leaderboard": "All users"}  # fmt: skip
+VIEWS = {
+    "Segments": "Largest gap",
+    "Trade-off": "Across",
+    "Long tail": "Lorenz curve",
+    "Users": "serves worst",
+    "Leaderboard": "All users",
+}
 """Each view, and what only it says."""
 
 
@@ -59,11 +64,23 @@ def make_workspace(folder: Path, runs: int) -> None:
     data = synthetic_movielens(n_users=6_040, n_items=3_706, n_ratings=1_000_209, rng=0)
     split = splits.random(data, rng=1)
     train = split.train.with_segments(
-        age=segments.bins("age", [25, 45]), activity=segments.quantiles("n_interactions", ["light", "medium", "heavy"]),
+        age=segments.bins("age", [25, 45]),
+        activity=segments.quantiles("n_interactions", ["light", "medium", "heavy"]),
         taste=segments.top_value("genres"),
-    )  # fmt: skip
-    metrics = ["ndcg@5", "ndcg@10", "ndcg@20", "recall@10", "map@10", "mrr@10", "diversity@10", "novelty@10",
-               "serendipity@10", "coverage@10", "gini@10"]  # fmt: skip
+    )
+    metrics = [
+        "ndcg@5",
+        "ndcg@10",
+        "ndcg@20",
+        "recall@10",
+        "map@10",
+        "mrr@10",
+        "diversity@10",
+        "novelty@10",
+        "serendipity@10",
+        "coverage@10",
+        "gini@10",
+    ]
     place = Workspace(folder)
     place.save(split, "big")
     kinds = {"popular": models.Popular(), "random": models.Random(), "recent": models.RecentPopular()}
@@ -125,8 +142,9 @@ def main() -> None:
     with Path(folder.parent / "log").open("wb") as log, sync_playwright() as playwright:
         server, url = serve(folder, log)
         try:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"),
-                                                 args=["--no-sandbox", "--disable-gpu"])  # fmt: skip
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            )
             # One context: a browser keeps Streamlit's scripts once it has them, as that of a reader does.
             context = browser.new_context(viewport={"width": 1280, "height": 800})
             for turn in range(options.turns + 1):
@@ -160,8 +178,14 @@ def report(runs: int, rows: dict[str, list[float]], load: float) -> None:
     """Print the seconds, and write them beside the machine that they came from."""
     machine = harness.machine()
     about = f"A workspace of {runs} runs × 6,040 users. Seconds until a chart or a table is seen, and until all of the "
-    lines = ["# The dashboard in the browser", "", about + "page stands still: median and range.", "",
-             "| | median s | min s | max s |", "|---|--:|--:|--:|"]  # fmt: skip
+    lines = [
+        "# The dashboard in the browser",
+        "",
+        about + "page stands still: median and range.",
+        "",
+        "| | median s | min s | max s |",
+        "|---|--:|--:|--:|",
+    ]
     for name, each in rows.items():
         lines.append(f"| {name} | {statistics.median(each):.2f} | {min(each):.2f} | {max(each):.2f} |")
     where = f"{machine['processor']}, {machine['cores']} cores, headless Chromium without a GPU, {machine['date']}"

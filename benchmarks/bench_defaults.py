@@ -20,11 +20,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import harness
 
 BEFORE: dict[str, dict[str, Any]] = {
-    "popular": {}, "item_knn": {"shrinkage": 0.0}, "user_knn": {"shrinkage": 0.0},
-    "rp3beta": {"alpha": 0.8, "shrinkage": 0.0}, "pure_svd": {}, "ease": {"l2": 300.0},
+    "popular": {},
+    "item_knn": {"shrinkage": 0.0},
+    "user_knn": {"shrinkage": 0.0},
+    "rp3beta": {"alpha": 0.8, "shrinkage": 0.0},
+    "pure_svd": {},
+    "ease": {"l2": 300.0},
     "slim": {"l1": 3.0, "l2": 300.0},
-    "als": {"unobserved": 0.5, "l2": 0.006}, "bpr": {"epochs": 30},
-}  # fmt: skip
+    "als": {"unobserved": 0.5, "l2": 0.006},
+    "bpr": {"epochs": 30},
+}
 SEED = 1000
 
 
@@ -63,13 +68,25 @@ def main() -> None:
 
     warnings.simplefilter("ignore", models.FitWarning)
     about = harness.machine()
-    lines = ["# Defaults", "", f"Computed on {harness.describe(about)}.", "",
-             *__doc__.split("\n\n")[2].replace("\n", " ").split("\n"), ""]  # fmt: skip
+    lines = [
+        "# Defaults",
+        "",
+        f"Computed on {harness.describe(about)}.",
+        "",
+        *__doc__.split("\n\n")[2].replace("\n", " ").split("\n"),
+        "",
+    ]
     found: dict[str, Any] = {}
     for title, split in splits(options.movielens, options.retail).items():
         rows = len(split.train.interactions)
-        lines += [f"## {title}", "", f"{rows:,} interactions to learn from, {len(split.test_users):,} test users.", "",
-                  "| | before | now | values by rule | problems |", "|---|--:|--:|---|---|"]  # fmt: skip
+        lines += [
+            f"## {title}",
+            "",
+            f"{rows:,} interactions to learn from, {len(split.test_users):,} test users.",
+            "",
+            "| | before | now | values by rule | problems |",
+            "|---|--:|--:|---|---|",
+        ]
         for name, old in BEFORE.items():
             before, model = measured(split, models.get(name)(**old)), models.get(name)()
             now = measured(split, model)

@@ -29,9 +29,12 @@ def main() -> None:
     worker.turns = [worker.turn("fit") for _ in range(options.runs)]
     times = sorted(turn["seconds"] for turn in worker.turns)
     row = {
-        "median_s": times[len(times) // 2], "min_s": times[0], "max_s": times[-1],
-        "cpu_s": worker.turns[-1]["cpu"], "peak_gib": worker.turns[-1]["peak_gib"],
-    }  # fmt: skip
+        "median_s": times[len(times) // 2],
+        "min_s": times[0],
+        "max_s": times[-1],
+        "cpu_s": worker.turns[-1]["cpu"],
+        "peak_gib": worker.turns[-1]["peak_gib"],
+    }
     answer = worker.turns[-1]["answer"]
     worker.close()
     floor = options.items**3 / rate / 1e9

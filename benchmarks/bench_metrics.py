@@ -40,10 +40,13 @@ def make_files(folder: Path, *, users: int, items: int, k: int, strings: bool) -
             rng.shuffle(drawn)
         listed[user] = drawn[:k]
         liked[user] = np.concatenate([drawn[rng.choice(k, 6, replace=False)], drawn[k : k + 14]])
-    lists = pl.DataFrame({
-        "user_id": np.repeat(np.arange(users), k), "item_id": listed.ravel(),
-        "rank": np.tile(np.arange(1, k + 1), users),
-    }).with_columns(score=1.0 / pl.col("rank"))  # fmt: skip
+    lists = pl.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(users), k),
+            "item_id": listed.ravel(),
+            "rank": np.tile(np.arange(1, k + 1), users),
+        }
+    ).with_columns(score=1.0 / pl.col("rank"))
     truth = pl.DataFrame({"user_id": np.repeat(np.arange(users), 20), "item_id": liked.ravel()})
     if strings:
         to_text = [pl.format("user-{}", "user_id").alias("user_id"), pl.format("item-{}", "item_id").alias("item_id")]

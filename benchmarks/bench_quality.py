@@ -47,21 +47,44 @@ class Row:
 ROWS = {
     "random": Row("random", [{}]),
     "popular": Row("popular", [{}]),
-    "item_knn": Row("item_knn", grid(neighbors=(100, 250, 50, 100, 100, 250),
-                                     shrinkage=(0.0, 1.2, 0.0, 10.0, 0.0, 0.0),
-                                     weighting=("none", "none", "none", "none", "bm25", "tf_idf"))),
-    "user_knn": Row("user_knn", grid(neighbors=(100, 250, 50, 100, 100, 250),
-                                     shrinkage=(0.0, 0.0, 0.0, 10.0, 0.0, 0.0),
-                                     weighting=("none", "none", "none", "none", "tf_idf", "tf_idf"))),
-    "rp3beta": Row("rp3beta", grid(alpha=(0.8, 0.6, 0.8, 1.0, 0.6, 0.7), beta=(0.5, 0.5, 0.3, 0.3, 0.7, 0.6),
-                                   neighbors=(100, 100, 200, 200, 200, 200))),
+    "item_knn": Row(
+        "item_knn",
+        grid(
+            neighbors=(100, 250, 50, 100, 100, 250),
+            shrinkage=(0.0, 1.2, 0.0, 10.0, 0.0, 0.0),
+            weighting=("none", "none", "none", "none", "bm25", "tf_idf"),
+        ),
+    ),
+    "user_knn": Row(
+        "user_knn",
+        grid(
+            neighbors=(100, 250, 50, 100, 100, 250),
+            shrinkage=(0.0, 0.0, 0.0, 10.0, 0.0, 0.0),
+            weighting=("none", "none", "none", "none", "tf_idf", "tf_idf"),
+        ),
+    ),
+    "rp3beta": Row(
+        "rp3beta",
+        grid(
+            alpha=(0.8, 0.6, 0.8, 1.0, 0.6, 0.7),
+            beta=(0.5, 0.5, 0.3, 0.3, 0.7, 0.6),
+            neighbors=(100, 100, 200, 200, 200, 200),
+        ),
+    ),
     "pure_svd": Row("pure_svd", grid(factors=(12, 16, 24, 32, 48, 64))),
-    "bpr": Row("bpr", grid(learning_rate=(0.15, 0.1, 0.05, 0.15, 0.2, 0.15), l2=(0.01, 0.01, 0.01, 0.005, 0.01, 0.01),
-                           epochs=(30, 60, 60, 30, 30, 30), negatives=("uniform",) * 5 + ("popular",))),
+    "bpr": Row(
+        "bpr",
+        grid(
+            learning_rate=(0.15, 0.1, 0.05, 0.15, 0.2, 0.15),
+            l2=(0.01, 0.01, 0.01, 0.005, 0.01, 0.01),
+            epochs=(30, 60, 60, 30, 30, 30),
+            negatives=("uniform",) * 5 + ("popular",),
+        ),
+    ),
     "als": Row("als", grid(unobserved=(0.5, 0.1, 0.2, 0.1, 0.25, 1.0), l2=(0.006, 0.01, 0.01, 0.02, 0.01, 0.004))),
     "ease": Row("ease", grid(l2=(100.0, 250.0, 350.0, 500.0, 700.0, 1000.0))),
     "slim": Row("slim", grid(l1=(1.0, 1.0, 3.0, 3.0, 2.0, 6.0), l2=(100.0, 300.0, 300.0, 500.0, 200.0, 1200.0))),
-}  # fmt: skip
+}
 
 RECBOLE = "RecBole's tables"
 RECBOLE_RUN = "RecBole 1.2.1, 5 seeds"
@@ -91,10 +114,13 @@ PUBLISHED: dict[str, dict[str, tuple[str, tuple[float, ...], str]]] = {
 
 # Rows that stand with the setting of the published one, beside ours with the setting that validation chose.
 AS_PUBLISHED = {
-    "ml-1m": {"item_knn": {"neighbors": 250, "shrinkage": 1.2}, "ease": {"l2": 1000.0},
-              "slim": {"l1": 6.0, "l2": 1200.0}},
+    "ml-1m": {
+        "item_knn": {"neighbors": 250, "shrinkage": 1.2},
+        "ease": {"l2": 1000.0},
+        "slim": {"l1": 6.0, "l2": 1200.0},
+    },
     "ml-100k": {"item_knn": {"neighbors": 100}, "ease": {"l2": 250.0}},
-}  # fmt: skip
+}
 
 NOTES = """
 - The split is drawn anew for each seed; ± is the standard deviation over splits. RecBole drew other splits: a
@@ -184,15 +210,19 @@ def measure(file: Path, seeds: int, rows: list[str], steps: Steps) -> dict[str, 
     found: dict[str, Any] = {}
     for label in rows:
         row = ROWS[label]
-        scores = [steps.do([stem, label, setting, "validation"], lambda s=setting, r=row: validated(splits[0], r, s))
-                  for setting in row.settings]  # fmt: skip
+        scores = [
+            steps.do([stem, label, setting, "validation"], lambda s=setting, r=row: validated(splits[0], r, s))
+            for setting in row.settings
+        ]
         chosen = row.settings[scores.index(max(scores))]
         entries = {label: chosen}
         if label in AS_PUBLISHED[stem] and AS_PUBLISHED[stem][label] != chosen:
             entries[f"{label}, as published"] = AS_PUBLISHED[stem][label]
         for name, setting in entries.items():
-            tests = [steps.do([stem, label, setting, "test", seed], lambda p=split, r=row, s=setting: tested(p, r, s))
-                     for seed, split in enumerate(splits, 1)]  # fmt: skip
+            tests = [
+                steps.do([stem, label, setting, "test", seed], lambda p=split, r=row, s=setting: tested(p, r, s))
+                for seed, split in enumerate(splits, 1)
+            ]
             found[name] = {"model": label, "setting": setting, "settings_tried": len(row.settings), "tests": tests}
             if name == label:
                 found[name]["validation"] = max(scores)
@@ -208,9 +238,14 @@ def section(stem: str, found: dict[str, Any]) -> list[str]:
     """The tables of one data set: ours with their noise, the best first, and ours beside what was published."""
     rows, seeds = found["rows"], found["seeds"]
     order = sorted(rows, key=lambda name: -mean_and_sd(rows[name]["tests"], "ndcg@10")[0])
-    lines = [f"## {stem}", "", f"{found['data']}; {seeds} splits.", "",
-             "| | setting | NDCG@10, mean ± sd of splits | 95 % over users, split 1 | published | difference |",
-             "|---|---|--:|--:|--:|--:|"]  # fmt: skip
+    lines = [
+        f"## {stem}",
+        "",
+        f"{found['data']}; {seeds} splits.",
+        "",
+        "| | setting | NDCG@10, mean ± sd of splits | 95 % over users, split 1 | published | difference |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
     for name in order:
         mean, sd = mean_and_sd(rows[name]["tests"], "ndcg@10")
         _, low, high = rows[name]["tests"][0]["ndcg@10"]
@@ -244,8 +279,14 @@ def main() -> None:
     steps, about = Steps(), harness.machine()
     found = {file.stem: measure(file, options.seeds, options.rows, steps) for file in options.data}
     took = f"in {steps.seconds / 60:.0f} minutes"
-    lines = ["# Quality", "", f"Computed {took} on {harness.describe(about)}.", "",
-             *__doc__.split("\n\n")[2].replace("\n", " ").split("\n"), ""]  # fmt: skip
+    lines = [
+        "# Quality",
+        "",
+        f"Computed {took} on {harness.describe(about)}.",
+        "",
+        *__doc__.split("\n\n")[2].replace("\n", " ").split("\n"),
+        "",
+    ]
     for stem, one in found.items():
         lines += section(stem, one)
     lines += NOTES

@@ -89,11 +89,18 @@ def main() -> None:
     seen = f"{file}; {where}. At most {memory:.1f} GiB of memory."
     text = "\n".join(
         [
-            "# Reading a table", "", seen, "",
-            "| | s | × floor | s of the processor | × floor |", "|---|--:|--:|--:|--:|", *rows, "",
-            "Made by `python benchmarks/bench_read.py`.", "",
+            "# Reading a table",
+            "",
+            seen,
+            "",
+            "| | s | × floor | s of the processor | × floor |",
+            "|---|--:|--:|--:|--:|",
+            *rows,
+            "",
+            "Made by `python benchmarks/bench_read.py`.",
+            "",
         ]
-    )  # fmt: skip
+    )
     print(text)
     asked.out.with_suffix(".md").write_text(text, encoding="utf-8")
     kept = {"rows": asked.rows, "bytes": size, "machine": about, "load": load, "seconds": found, "memory_gib": memory}

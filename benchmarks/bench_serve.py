@@ -47,8 +47,13 @@ def learned(
 ) -> Iterator[tuple[str, rl.models.Recommender, pl.Series]]:
     """The models, with what they would have learned, and their items."""
     users = Vocabulary(pl.Series([f"customer-{at:08d}" for at in range(options.users)]))
-    for name, n_items in (("item_knn", options.items), ("als", options.items), ("bpr", options.items),
-                          ("ease", options.ease_items), ("popular", options.items)):  # fmt: skip
+    for name, n_items in (
+        ("item_knn", options.items),
+        ("als", options.items),
+        ("bpr", options.items),
+        ("ease", options.ease_items),
+        ("popular", options.items),
+    ):
         items = Vocabulary(pl.Series([f"sku-{at:07d}" for at in range(n_items)]))
         model: Any = rl.models.build(name)
         model.users_, model.items_, model.train_ = users, items, {"name": "random"}
@@ -107,8 +112,13 @@ def measure(request: Callable[[], Any], n: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    for name, default in (("users", 1_000_000), ("items", 100_000), ("ease-items", 20_000), ("history", 20),
-                          ("requests", 300)):  # fmt: skip
+    for name, default in (
+        ("users", 1_000_000),
+        ("items", 100_000),
+        ("ease-items", 20_000),
+        ("history", 20),
+        ("requests", 300),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     rng, rows, loads = np.random.default_rng(0), [], [os.getloadavg()[0]]

@@ -101,12 +101,22 @@ def main() -> None:
             row = np.repeat(np.arange(weights.n_rows), np.diff(weights.indptr))[asked]
             got[weights.indices[asked] // every, row] = weights.values[asked]
             found = {
-                "data": name, "interactions": len(users), "users": int(users.max()) + 1, "items": model.seen_.n_columns,
-                "l1": l1, "l2": l2, "weights": len(weights.values), "wall": wall, "cpu": cpu,
-                "before_wall": before_wall, "before_cpu": before_cpu, "every": every,
-                "largest_difference": float(np.abs(got - expected)[~failed].max()), "unsettled": model.unsettled_,
+                "data": name,
+                "interactions": len(users),
+                "users": int(users.max()) + 1,
+                "items": model.seen_.n_columns,
+                "l1": l1,
+                "l2": l2,
+                "weights": len(weights.values),
+                "wall": wall,
+                "cpu": cpu,
+                "before_wall": before_wall,
+                "before_cpu": before_cpu,
+                "every": every,
+                "largest_difference": float(np.abs(got - expected)[~failed].max()),
+                "unsettled": model.unsettled_,
                 "before_unsettled": int(failed.sum()) * every,
-            }  # fmt: skip
+            }
             print(json.dumps(found), flush=True)
             rows.append(found)
     folder = harness.FOLDER / "results"
@@ -120,10 +130,11 @@ def table(machine: dict, rows: list[dict], every: int) -> str:
     columns += [f"{when}{what}" for when in ("", "before: ") for what in ("wall s", "CPU s", "unsettled")]
     heading = f"| {' | '.join(columns)} |"
     lines = [
-        "# SLIM: the fit, beside its former solver", "",
+        "# SLIM: the fit, beside its former solver",
+        "",
         heading,
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]  # fmt: skip
+    ]
     lines += [
         f"| {row['data']} | {row['interactions']:,} | {row['items']:,} | {row['l1']:g} | {row['l2']:g} | "
         f"{row['weights']:,} | {row['wall']:.1f} | {row['cpu']:.1f} | {row['unsettled']} | "

@@ -46,8 +46,9 @@ def make(folder: Path, users: int) -> None:
         ids = np.arange(start, min(start + 50_000, users))
         first = rng.integers(0, 27_000, len(ids))[:, None]
         items = (first + np.arange(100) * 257) % 27_000  # 257 and 27,000 share no factor: no item twice
-        lists = pl.DataFrame({"user_id": ids.repeat(100), "item_id": items.ravel(),
-                              "rank": np.tile(np.arange(1, 101), len(ids))})  # fmt: skip
+        lists = pl.DataFrame(
+            {"user_id": ids.repeat(100), "item_id": items.ravel(), "rank": np.tile(np.arange(1, 101), len(ids))}
+        )
         lists.write_parquet(folder / "lists" / f"{number:04}.parquet", row_group_size=500_000)
         liked = np.hstack([items[:, [0, 6]], (first + 1 + np.arange(8) * 257) % 27_000])
         truth.append(pl.DataFrame({"user_id": ids.repeat(10), "item_id": liked.ravel()}))
@@ -69,8 +70,14 @@ def main() -> None:
         rows[f"{millions:,} million rows"] = found
         print(millions, found, file=sys.stderr)
     about = harness.machine()
-    lines = ["# Lists larger than memory", "", f"Measured on {harness.describe(about)}.", "",
-             "| lists | s | CPU s | peak GiB |", "|---|--:|--:|--:|"]  # fmt: skip
+    lines = [
+        "# Lists larger than memory",
+        "",
+        f"Measured on {harness.describe(about)}.",
+        "",
+        "| lists | s | CPU s | peak GiB |",
+        "|---|--:|--:|--:|",
+    ]
     lines += [f"| {name} | {row['seconds']:.1f} | {row['cpu']:.1f} | {row['peak']:.2f} |" for name, row in rows.items()]
     harness.write("stream", lines, {"machine": about, "results": rows})
 

@@ -68,13 +68,21 @@ def main() -> None:
     about = harness.machine()
     words = {"logs": "with all logs written", "none": "nothing written"}
     n = rows["logs"]["impressions"]
-    lines = ["# A simulated A/B test", "",
-             f"Measured on {harness.describe(about)}; the median of {asked.runs} runs.", "",
-             f"{asked.users:,} users in 2 arms, {asked.days} days, lists of 10: {n / 1e6:.0f} million impressions.", "",
-             "| | s | CPU s | ns CPU an impression | peak GiB | GiB written |",
-             "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
-    lines += [f"| {words[name]} | {row['seconds']:.1f} | {row['cpu']:.1f} | {row['cpu'] / n * 1e9:.0f} | "
-              f"{row['peak']:.2f} | {row['gib_written']:.2f} |" for name, row in rows.items()]  # fmt: skip
+    lines = [
+        "# A simulated A/B test",
+        "",
+        f"Measured on {harness.describe(about)}; the median of {asked.runs} runs.",
+        "",
+        f"{asked.users:,} users in 2 arms, {asked.days} days, lists of 10: {n / 1e6:.0f} million impressions.",
+        "",
+        "| | s | CPU s | ns CPU an impression | peak GiB | GiB written |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {words[name]} | {row['seconds']:.1f} | {row['cpu']:.1f} | {row['cpu'] / n * 1e9:.0f} | "
+        f"{row['peak']:.2f} | {row['gib_written']:.2f} |"
+        for name, row in rows.items()
+    ]
     lines += ["", f"- drawing the world takes another {rows['none']['make_s']:.1f} s"]
     # Not "results": README shows those, beside peers, and this has none.
     harness.write("world", lines, {"machine": about, "measured": rows})

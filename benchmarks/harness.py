@@ -31,9 +31,13 @@ def machine() -> dict[str, Any]:
         )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
-        "processor": model, "cores": os.cpu_count(), "memory_gib": round(memory), "system": platform.system(),
-        "python": platform.python_version(), "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
 
 
 def environment(peer: str) -> Path:
@@ -64,9 +68,11 @@ class Worker:
         }
         self.process = subprocess.Popen(
             [str(python), str(script), *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             env={**shared, **limit, "PYTHONPATH": str(ROOT / "src") if name == "reclens" else ""},
-        )  # fmt: skip
+        )
         self.turns: list[dict[str, Any]] = []
 
     def turn(self, task: str = "run") -> dict[str, Any]:

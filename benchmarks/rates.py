@@ -101,8 +101,7 @@ def _block(cell: Cell, start: int, stop: int, deadline: float) -> dict[str, Any]
                 held[1] += float(value)
                 held[2] += float(value) ** 2
     cpu = time.process_time() - before
-    return {"cell": cell.name, "start": start, "stop": stop, "sums": sums, "cpu_s": round(cpu, 2),
-            "machine": machine()}  # fmt: skip
+    return {"cell": cell.name, "start": start, "stop": stop, "sums": sums, "cpu_s": round(cpu, 2), "machine": machine()}
 
 
 def table(lines: Sequence[Mapping[str, Any]], cells: Sequence[Cell], about: str) -> str:
@@ -124,11 +123,15 @@ def table(lines: Sequence[Mapping[str, Any]], cells: Sequence[Cell], about: str)
             promised = f"{cell.nominal[outcome]:.4g}" if outcome in cell.nominal else "–"
             rows.append(f"| {name} | {outcome} | {n:,} | {mean:.4f} ± {error:.4f} | {promised} |")
     cpu = sum(line["cpu_s"] for line in blocks.values())
-    where = {f"{m['processor']}, {m['cores']} cores, Python {m['python']}, {m['date']}" for m in
-             (line["machine"] for line in blocks.values())}  # fmt: skip
+    where = {
+        f"{m['processor']}, {m['cores']} cores, Python {m['python']}, {m['date']}"
+        for m in (line["machine"] for line in blocks.values())
+    }
     head = ["| cell | outcome | runs | simulated | nominal |", "|---|---|--:|--:|--:|"]
-    note = (f"{cpu:,.0f} CPU seconds; {'; '.join(sorted(where))}. ± is 1.96 Monte-Carlo errors. Seeds from 1,000 up; "
-            "settings were chosen on other seeds.")  # fmt: skip
+    note = (
+        f"{cpu:,.0f} CPU seconds; {'; '.join(sorted(where))}. ± is 1.96 Monte-Carlo errors. Seeds from 1,000 up; "
+        "settings were chosen on other seeds."
+    )
     return "\n".join([about, "", *head, *rows, "", note]) + "\n"
 
 

@@ -47,12 +47,25 @@ def alike(rows: float, policy: str, ratio: int, seed: int) -> Mapping[str, float
 
 def cells() -> list[Cell]:
     promised = {f"{name} covered": 0.95 for name in ARM_STATISTICS}
-    found = [Cell(f"{rows:g} rows an item, {policy}", partial(alike, rows, policy, 1), promised)
-             for rows in ROWS for policy in POLICIES]  # fmt: skip
-    return found + [Cell(f"{rows:g} rows an item, moderate, with tastes, 80/20",
-                         partial(alike, rows, "moderate, with tastes", 4), promised) for rows in ROWS[:-1]]  # fmt: skip
+    found = [
+        Cell(f"{rows:g} rows an item, {policy}", partial(alike, rows, policy, 1), promised)
+        for rows in ROWS
+        for policy in POLICIES
+    ]
+    return found + [
+        Cell(
+            f"{rows:g} rows an item, moderate, with tastes, 80/20",
+            partial(alike, rows, "moderate, with tastes", 4),
+            promised,
+        )
+        for rows in ROWS[:-1]
+    ]
 
 
 if __name__ == "__main__":
-    main("arm_level", cells(), about="Tests of coverage, Gini and diversity between arms of one policy, "
-         f"{ITEMS} items, {SHOWN} shown to a user. Rows for each item are those of the smaller arm.")  # fmt: skip
+    main(
+        "arm_level",
+        cells(),
+        about="Tests of coverage, Gini and diversity between arms of one policy, "
+        f"{ITEMS} items, {SHOWN} shown to a user. Rows for each item are those of the smaller arm.",
+    )

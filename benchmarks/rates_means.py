@@ -33,18 +33,22 @@ def single(values: str, sizes: tuple[int, int], adjusted: bool, seed: int) -> di
     if adjusted:
         x = rng.gamma(2, 1, n)
         columns = {"y": y + x, "x": x}
-    sides = [Moments.of({name: column[part] for name, column in columns.items()})
-             for part in (slice(0, sizes[0]), slice(sizes[0], n))]  # fmt: skip
+    sides = [
+        Moments.of({name: column[part] for name, column in columns.items()})
+        for part in (slice(0, sizes[0]), slice(sizes[0], n))
+    ]
     found = compare_arms(*sides, "y", covariates=["x"] if adjusted else (), relative="fieller")
     if not found.testable:
         return {"rejected": float("nan")}
     low, high = found.relative.low, found.relative.high
     return {
-        "rejected": abs(found.z) > 1.959964, "treatment higher": found.z > 1.959964,
-        "treatment lower": found.z < -1.959964, "too skewed to decide": abs(found.skew) > 0.6,
+        "rejected": abs(found.z) > 1.959964,
+        "treatment higher": found.z > 1.959964,
+        "treatment lower": found.z < -1.959964,
+        "too skewed to decide": abs(found.skew) > 0.6,
         "rejected and decided": abs(found.z) > 1.959964 and abs(found.skew) <= 0.6,
         "lift covers 0": float("nan") if low is None or high is None else low <= 0 <= high,
-    }  # fmt: skip
+    }
 
 
 def looks(values: str, a_look: int, seed: int) -> dict[str, float]:
@@ -59,8 +63,11 @@ def looks(values: str, a_look: int, seed: int) -> dict[str, float]:
 
 
 CELLS = [
-    rates.Cell(f"{name}, {n}/{m}{', CUPED' if adjusted else ''}", partial(single, name, (n, m), adjusted),
-               {"rejected": 0.05, "treatment higher": 0.025, "treatment lower": 0.025, "lift covers 0": 0.95})
+    rates.Cell(
+        f"{name}, {n}/{m}{', CUPED' if adjusted else ''}",
+        partial(single, name, (n, m), adjusted),
+        {"rejected": 0.05, "treatment higher": 0.025, "treatment lower": 0.025, "lift covers 0": 0.95},
+    )
     for adjusted in (False, True)
     for n, m in (SIZES if not adjusted else ((900, 100), (2700, 300)))
     for name in VALUES
@@ -68,7 +75,7 @@ CELLS = [
     rates.Cell(f"{name}, 5 looks of {a_look} an arm", partial(looks, name, a_look), {"stopped": 0.05})
     for a_look in (3, 5, 10, 30)
     for name in ("normal", "exponential")
-]  # fmt: skip
+]
 
 if __name__ == "__main__":
     rates.main("means", CELLS, about="A/A tests of means by Welch's test with Hall's correction for skewness.")

@@ -60,8 +60,14 @@ def users(rng: np.random.Generator, rate: float, how_many: int, activity: float,
     return log, target, logging, rate, 0.0
 
 
-def one(seed: int, *, draw: Callable[[np.random.Generator], Drawn], method: Method, categories: bool = False,
-        personal: bool = False) -> Mapping[str, float]:  # fmt: skip
+def one(
+    seed: int,
+    *,
+    draw: Callable[[np.random.Generator], Drawn],
+    method: Method,
+    categories: bool = False,
+    personal: bool = False,
+) -> Mapping[str, float]:
     """Misses on either side of each estimator's intervals, and verdicts on the wrong side of the truth."""
     rng = np.random.default_rng(seed)
     while True:
@@ -91,21 +97,42 @@ def one(seed: int, *, draw: Callable[[np.random.Generator], Drawn], method: Meth
 PROMISED = {f"{name} {what} held": 0.95 for name in ("ips", "snips", "dr", "mips") for what in ("value", "difference")}
 N = 5_000
 LOGS: dict[str, tuple[Callable[[np.random.Generator], Drawn], dict[str, bool]]] = {
-    **{f"items alike, {clicks} clicks": (partial(items, rate=clicks / N, spread=0.0, n=N, actions=4),
-                                         {"categories": True}) for clicks in (5, 10, 20, 40, 100, 400)},
-    **{f"items differ, {clicks} clicks": (partial(items, rate=clicks / N, spread=0.7, n=N, actions=4),
-                                          {"categories": True}) for clicks in (20, 100, 400)},
+    **{
+        f"items alike, {clicks} clicks": (
+            partial(items, rate=clicks / N, spread=0.0, n=N, actions=4),
+            {"categories": True},
+        )
+        for clicks in (5, 10, 20, 40, 100, 400)
+    },
+    **{
+        f"items differ, {clicks} clicks": (
+            partial(items, rate=clicks / N, spread=0.7, n=N, actions=4),
+            {"categories": True},
+        )
+        for clicks in (20, 100, 400)
+    },
     "20 items differ, 100 clicks": (partial(items, rate=100 / N, spread=1.0, n=N, actions=20), {"categories": True}),
-    "items differ, 100 clicks, personal model": (partial(items, rate=100 / N, spread=0.7, n=N, actions=4),
-                                                 {"personal": True}),
-    **{f"target shows each kind the {side}, {clicks} clicks": (
-        partial(kinds, rate=clicks / N, best=side == "best", n=N), {})
-       for side in ("best", "worst") for clicks in (20, 100, 400)},
+    "items differ, 100 clicks, personal model": (
+        partial(items, rate=100 / N, spread=0.7, n=N, actions=4),
+        {"personal": True},
+    ),
+    **{
+        f"target shows each kind the {side}, {clicks} clicks": (
+            partial(kinds, rate=clicks / N, best=side == "best", n=N),
+            {},
+        )
+        for side in ("best", "worst")
+        for clicks in (20, 100, 400)
+    },
     "revenue, 100 buyers": (partial(kinds, rate=100 / N, best=True, n=N, revenue=True), {}),
-    **{f"{how_many} users, activity sd {activity}": (
-        partial(users, rate=0.1, how_many=how_many, activity=activity, n=N), {})
-       for how_many, activity in ((4, 0.0), (4, 1.0), (8, 1.0), (12, 1.0), (30, 1.5), (100, 1.5))},
-}  # fmt: skip
+    **{
+        f"{how_many} users, activity sd {activity}": (
+            partial(users, rate=0.1, how_many=how_many, activity=activity, n=N),
+            {},
+        )
+        for how_many, activity in ((4, 0.0), (4, 1.0), (8, 1.0), (12, 1.0), (30, 1.5), (100, 1.5))
+    },
+}
 CELLS = [
     Cell(f"{name}, {method}", partial(one, draw=draw, method=method, **options), PROMISED)
     for name, (draw, options) in LOGS.items()

@@ -51,8 +51,9 @@ def under_the_null(draw: Draw, n: int, seed: int) -> dict[str, float]:
     baseline = draw(rng, n)
     gaps = np.stack([draw(rng, n) - baseline for _ in range(SYSTEMS)], axis=1)
     keys = rng.integers(0, 2**63, n).astype(np.uint64)
-    p = randomization_p_values(keys, gaps, np.array([0, n]), np.array([[0]]), n_targets=1, flips=9999, seed=seed,
-                               threads=1)[0]  # fmt: skip
+    p = randomization_p_values(
+        keys, gaps, np.array([0, n]), np.array([[0]]), n_targets=1, flips=9999, seed=seed, threads=1
+    )[0]
     return {
         "rejected at 5 %": float(np.mean(p <= 0.05)),
         "rejected at 1 %": float(np.mean(p <= 0.01)),
@@ -61,14 +62,26 @@ def under_the_null(draw: Draw, n: int, seed: int) -> dict[str, float]:
 
 
 CELLS = [
-    Cell(f"{name}, n = {n:,}", partial(under_the_null, draw, n),
-         {"rejected at 5 %": 0.05, "rejected at 1 %": 0.01, "any of ten after Holm": 0.05})
-    for name, draw in (("hit rate .3", hit_rate), ("hit rate .02", rare_hit_rate), ("precision@5", precision),
-                       ("MRR@10", reciprocal_rank), ("NDCG", ndcg))
+    Cell(
+        f"{name}, n = {n:,}",
+        partial(under_the_null, draw, n),
+        {"rejected at 5 %": 0.05, "rejected at 1 %": 0.01, "any of ten after Holm": 0.05},
+    )
+    for name, draw in (
+        ("hit rate .3", hit_rate),
+        ("hit rate .02", rare_hit_rate),
+        ("precision@5", precision),
+        ("MRR@10", reciprocal_rank),
+        ("NDCG", ndcg),
+    )
     for n in (30, 100, 1000)
-]  # fmt: skip
+]
 
 if __name__ == "__main__":
-    main("paired", CELLS, about="The paired randomisation test where no system differs from the baseline. The rates of "
-         "metrics with few values stay below the promise, because a p-value of a lattice jumps over 5 %; the systems "
-         "share a baseline, so that Holm errs less often than 5 %.")  # fmt: skip
+    main(
+        "paired",
+        CELLS,
+        about="The paired randomisation test where no system differs from the baseline. The rates of "
+        "metrics with few values stay below the promise, because a p-value of a lattice jumps over 5 %; the systems "
+        "share a baseline, so that Holm errs less often than 5 %.",
+    )

@@ -76,15 +76,16 @@ def effect(kind: str, lift: float, share: float, seed: int) -> dict[str, float]:
 
 
 CELLS = [
-    rates.Cell(f"guardrail, {kind}, margin {margin:.0%}, {better} is better, share {share:.0%}",
-               partial(guardrail, kind, margin, sign, share), {"holds": 0.8})
-    for kind, margin, (better, sign), share in product(
-        KINDS, (0.05, 0.2), (("higher", 1), ("lower", -1)), (0.1, 0.5)
+    rates.Cell(
+        f"guardrail, {kind}, margin {margin:.0%}, {better} is better, share {share:.0%}",
+        partial(guardrail, kind, margin, sign, share),
+        {"holds": 0.8},
     )
+    for kind, margin, (better, sign), share in product(KINDS, (0.05, 0.2), (("higher", 1), ("lower", -1)), (0.1, 0.5))
 ] + [
     rates.Cell(f"effect, {kind}, {lift:+.0%}, share {share:.0%}", partial(effect, kind, lift, share), {"found": 0.8})
     for kind, lift, share in product(KINDS, (0.1, 0.3, -0.2), (0.1, 0.5))
-]  # fmt: skip
+]
 
 if __name__ == "__main__":
     rates.main("power", CELLS, about="Power of the readout's tests at the size that the planner gives for 80 %.")

@@ -24,10 +24,14 @@ def draw(rng: np.random.Generator, n: int, unequal: bool) -> pl.DataFrame:
     spread = (np.exp(rng.normal(0, 0.4, n)) * size**-0.15)[user]
     error = rng.normal(size=len(user)) * spread + (0.5 * rng.normal(size=n))[user]
     first = int(rng.integers(1 << 40))  # ids are the keys of the resampling weights
-    return pl.DataFrame({
-        "user_id": first + user, "item_id": np.arange(len(user)), "prediction": 3 + np.round(2 * error) / 2,
-        "rating": 3.0,
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": first + user,
+            "item_id": np.arange(len(user)),
+            "prediction": 3 + np.round(2 * error) / 2,
+            "rating": 3.0,
+        }
+    )
 
 
 @cache
@@ -48,10 +52,14 @@ def run(seed: int, *, n: int, unequal: bool) -> dict[str, float]:
 
 
 CELLS = [
-    Cell(f"{n} users, {'1 to 200' if unequal else '8'} ratings each", partial(run, n=n, unequal=unequal),
-         dict.fromkeys(METRICS, 0.95))
-    for unequal in (False, True) for n in (30, 100, 400)
-]  # fmt: skip
+    Cell(
+        f"{n} users, {'1 to 200' if unequal else '8'} ratings each",
+        partial(run, n=n, unequal=unequal),
+        dict.fromkeys(METRICS, 0.95),
+    )
+    for unequal in (False, True)
+    for n in (30, 100, 400)
+]
 
 if __name__ == "__main__":
     main("predictions", CELLS, about="Coverage of the 95 % intervals of predicted ratings' errors")

@@ -70,8 +70,12 @@ def shifted(means: tuple[float, float], q: float, sizes: tuple[int, int], seed: 
     pivot = QuantilePivot(arms[0], arms[1], (arms[0].spread(), arms[1].spread()))
     z = pivot.z_at(truth[1] - truth[0])
     lift = pivot.z_at(truth[1] / truth[0] - 1, relative=True)
-    return {"difference covered": abs(z) <= Z, "lift covered": abs(lift) <= Z, "margin held in error": lift > Z,
-            "margin broken in error": lift < -Z}  # fmt: skip
+    return {
+        "difference covered": abs(z) <= Z,
+        "lift covered": abs(lift) <= Z,
+        "margin held in error": lift > Z,
+        "margin broken in error": lift < -Z,
+    }
 
 
 def _outcome(rows: list[np.ndarray], q: float, clusters: list[np.ndarray] | None) -> Mapping[str, float]:
@@ -84,19 +88,38 @@ def _outcome(rows: list[np.ndarray], q: float, clusters: list[np.ndarray] | None
 
 def cells() -> list[Cell]:
     promised = {"rejected": 0.05, "up": 0.025}
-    found = [Cell(f"{kind}, {sizes[0]:,}/{sizes[1]:,}", partial(alike, kind, sizes), promised)
-             for kind in DRAWS for sizes in SIZES]  # fmt: skip
-    found += [Cell(f"clustered counts, median, {a:,}/{b:,} users", partial(clustered, (a, b)), promised)
-              for a, b in ((200, 200), (360, 40), (1000, 1000), (1800, 200))]  # fmt: skip
-    covered = {"difference covered": 0.95, "lift covered": 0.95, "margin held in error": 0.025,
-               "margin broken in error": 0.025}  # fmt: skip
-    found += [Cell(f"Poisson {means[0]} to {means[1]}, {q:g} quantile, {a:,}/{b:,}",
-                   partial(shifted, means, q, (a, b)), covered)
-              for means, q in (((3.67, 4.2), 0.5), ((10.3, 12.0), 0.9)) for a, b in SIZES]  # fmt: skip
+    found = [
+        Cell(f"{kind}, {sizes[0]:,}/{sizes[1]:,}", partial(alike, kind, sizes), promised)
+        for kind in DRAWS
+        for sizes in SIZES
+    ]
+    found += [
+        Cell(f"clustered counts, median, {a:,}/{b:,} users", partial(clustered, (a, b)), promised)
+        for a, b in ((200, 200), (360, 40), (1000, 1000), (1800, 200))
+    ]
+    covered = {
+        "difference covered": 0.95,
+        "lift covered": 0.95,
+        "margin held in error": 0.025,
+        "margin broken in error": 0.025,
+    }
+    found += [
+        Cell(
+            f"Poisson {means[0]} to {means[1]}, {q:g} quantile, {a:,}/{b:,}",
+            partial(shifted, means, q, (a, b)),
+            covered,
+        )
+        for means, q in (((3.67, 4.2), 0.5), ((10.3, 12.0), 0.9))
+        for a, b in SIZES
+    ]
     return found
 
 
 if __name__ == "__main__":
-    main("quantiles", cells(), about="Tests of mid-quantiles. A/A: between arms of one distribution; otherwise between "
-         "two Poisson distributions, at the difference of their mid-quantiles. A quantile within the zeros is not "
-         "tested, and counts as not rejected.")  # fmt: skip
+    main(
+        "quantiles",
+        cells(),
+        about="Tests of mid-quantiles. A/A: between arms of one distribution; otherwise between "
+        "two Poisson distributions, at the difference of their mid-quantiles. A quantile within the zeros is not "
+        "tested, and counts as not rejected.",
+    )

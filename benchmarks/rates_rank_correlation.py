@@ -46,8 +46,10 @@ def truth(kind: str, r: float) -> tuple[float, float]:
     """Both correlations of the population."""
     rng = np.random.default_rng([7, KINDS.index(kind)])
     tests: Any = stats  # half-typed
-    found = [(tests.spearmanr(*pair).statistic, tests.kendalltau(*pair).statistic)
-             for pair in (sample(kind, r, 20_000, rng) for _ in range(10))]  # fmt: skip
+    found = [
+        (tests.spearmanr(*pair).statistic, tests.kendalltau(*pair).statistic)
+        for pair in (sample(kind, r, 20_000, rng) for _ in range(10))
+    ]
     rho, tau = np.mean(found, axis=0)
     return float(rho), float(tau)
 
@@ -58,18 +60,28 @@ def covers(kind: str, r: float, n: int, seed: int) -> Mapping[str, float]:
     rho, tau = truth(kind, r)
     found, other = spearman(*pair), kendall(*pair)
     errors = math.sqrt((1 + found.value**2 / 2) / (n - 3)), math.sqrt(0.437 / (n - 4))
-    fisher = [abs(math.atanh(max(min(each.value, 1 - 1e-12), 1e-12 - 1)) - math.atanh(true)) <= 1.96 * error
-              for each, true, error in zip((found, other), (rho, tau), errors, strict=True)]  # fmt: skip
-    inside = [float(each.low is not None and each.high is not None and each.low <= true <= each.high)
-              for each, true in ((found, rho), (other, tau))]  # fmt: skip
-    return {"Spearman": inside[0], "Kendall": inside[1], "Spearman by Fisher's z": fisher[0],
-            "Kendall by Fisher's z": fisher[1]}  # fmt: skip
+    fisher = [
+        abs(math.atanh(max(min(each.value, 1 - 1e-12), 1e-12 - 1)) - math.atanh(true)) <= 1.96 * error
+        for each, true, error in zip((found, other), (rho, tau), errors, strict=True)
+    ]
+    inside = [
+        float(each.low is not None and each.high is not None and each.low <= true <= each.high)
+        for each, true in ((found, rho), (other, tau))
+    ]
+    return {
+        "Spearman": inside[0],
+        "Kendall": inside[1],
+        "Spearman by Fisher's z": fisher[0],
+        "Kendall by Fisher's z": fisher[1],
+    }
 
 
 CELLS = [
     Cell(f"{kind}, r {r}, {n} pairs", partial(covers, kind, r, n), {"Spearman": 0.95, "Kendall": 0.95})
-    for kind in KINDS for r in (0.5, 0.9, 0.97, 0.99) for n in PAIRS.get(kind, (14,))
-]  # fmt: skip
+    for kind in KINDS
+    for r in (0.5, 0.9, 0.97, 0.99)
+    for n in PAIRS.get(kind, (14,))
+]
 
 if __name__ == "__main__":
     main("rank_correlation", CELLS, about="Coverage of intervals of rank correlations.")

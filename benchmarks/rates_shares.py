@@ -27,8 +27,13 @@ def tails(seed: int, *, n: int, m: int, rate: float, bound: float, relative: boo
     x, y = int(rng.binomial(n, rate)), int(rng.binomial(m, truth))
     z = pivot_of((x, n), (y, m)).z_at(bound, relative=relative)
     plain = ScorePivot((x, n), (y, m), skewness=False).z_at(bound, relative=relative)
-    found = {"above": z >= Z, "below": z <= -Z, "either": abs(z) >= Z, "Miettinen-Nurminen, above": plain >= Z,
-             "Miettinen-Nurminen, below": plain <= -Z}  # fmt: skip
+    found = {
+        "above": z >= Z,
+        "below": z <= -Z,
+        "either": abs(z) >= Z,
+        "Miettinen-Nurminen, above": plain >= Z,
+        "Miettinen-Nurminen, below": plain <= -Z,
+    }
     if not relative:
         se = math.sqrt(x * (n - x) / n**3 + y * (m - y) / m**3)
         found["unpooled z, either"] = se > 0 and abs(y / m - x / n - bound) >= Z * se
@@ -38,8 +43,11 @@ def tails(seed: int, *, n: int, m: int, rate: float, bound: float, relative: boo
 def readout(seed: int, *, n: int, m: int, rate: float) -> Mapping[str, float]:
     """One A/A test from its sums to the decision."""
     rng = np.random.default_rng(seed)
-    plan = Plan(name="A/A", arms={"old": n / (n + m), "new": m / (n + m)},
-                metrics=({"name": "bought", "kind": "proportion", "value": "y"},))  # fmt: skip
+    plan = Plan(
+        name="A/A",
+        arms={"old": n / (n + m), "new": m / (n + m)},
+        metrics=({"name": "bought", "kind": "proportion", "value": "y"},),
+    )
     rows = []
     for arm, size in (("old", n), ("new", m)):
         hits = float(rng.binomial(size, rate))
@@ -55,15 +63,28 @@ def _cells() -> list[Cell]:
         for rate in (0.005, 0.01, 0.02, 0.05, 0.1):
             for bound, relative in ((0.0, False), (-0.2, True), (-rate / 2, False)):
                 what = "no difference" if not bound else f"{bound:+.0%} lift" if relative else f"{bound:+.4g}"
-                cells.append(Cell(f"{n:,}/{m:,}, {rate:.1%}, {what}",
-                                  partial(tails, n=n, m=m, rate=rate, bound=bound, relative=relative),
-                                  {"above": 0.025, "below": 0.025, "either": 0.05}))  # fmt: skip
+                cells.append(
+                    Cell(
+                        f"{n:,}/{m:,}, {rate:.1%}, {what}",
+                        partial(tails, n=n, m=m, rate=rate, bound=bound, relative=relative),
+                        {"above": 0.025, "below": 0.025, "either": 0.05},
+                    )
+                )
     for n, m, rate in ((1800, 200, 0.01), (900, 100, 0.02), (90, 10, 0.02), (50, 50, 0.05)):
-        cells.append(Cell(f"readout of {n:,}/{m:,}, {rate:.0%}", partial(readout, n=n, m=m, rate=rate),
-                          {"ship": 0.025, "do not ship": 0.025}))  # fmt: skip
+        cells.append(
+            Cell(
+                f"readout of {n:,}/{m:,}, {rate:.0%}",
+                partial(readout, n=n, m=m, rate=rate),
+                {"ship": 0.025, "do not ship": 0.025},
+            )
+        )
     return cells
 
 
 if __name__ == "__main__":
-    main("shares", _cells(), about="Tests of two shares where the true difference is the bound that is tested: control "
-         "and treatment units, rate of control.")  # fmt: skip
+    main(
+        "shares",
+        _cells(),
+        about="Tests of two shares where the true difference is the bound that is tested: control "
+        "and treatment units, rate of control.",
+    )

@@ -31,10 +31,22 @@ PAIRS = 600
 FIRST = 10_000_000
 """Seeds of the pairs begin here."""
 LEARNING = {
-    "users": 300, "items": 150, "history": 0.0, "organic": 0.0, "births": 0.0, "newness": 0.0, "taste_spread": 0.3,
-    "appeal_spread": 1.5, "click_rate": 0.2, "repeat_cost": 0.0, "satiation": 0.0, "return_effect": 0.0,
-    "new_share": 0.0, "light_visits": 0.8, "heavy_visits": 0.8,
-}  # fmt: skip
+    "users": 300,
+    "items": 150,
+    "history": 0.0,
+    "organic": 0.0,
+    "births": 0.0,
+    "newness": 0.0,
+    "taste_spread": 0.3,
+    "appeal_spread": 1.5,
+    "click_rate": 0.2,
+    "repeat_cost": 0.0,
+    "satiation": 0.0,
+    "return_effect": 0.0,
+    "new_share": 0.0,
+    "light_visits": 0.8,
+    "heavy_visits": 0.8,
+}
 
 
 @cache
@@ -51,8 +63,13 @@ def setting(name: str) -> tuple[World, Arm, Arm, int, int]:
     world = draw_world(preset("tiny", **LEARNING | {"users": users} | more), seed=3)
     rules = {"k": 5, "pool": 150, "leave_out": False}
     explores = Policy(kind="epsilon", epsilon=epsilon, **rules)  # type: ignore[arg-type]
-    return (world, Arm(name="t", strategy=Popular(), policy=explores),
-            Arm(name="c", strategy=Popular(), policy=Policy(**rules)), days, 1)  # type: ignore[arg-type]  # fmt: skip
+    return (
+        world,
+        Arm(name="t", strategy=Popular(), policy=explores),
+        Arm(name="c", strategy=Popular(), policy=Policy(**rules)),
+        days,
+        1,
+    )  # type: ignore[arg-type]
 
 
 @cache
@@ -61,8 +78,10 @@ def lives(name: str) -> np.ndarray:
     world, treatment, control, days, retrain = setting(name)
     found: list[tuple[float, float, float]] = []
     for seed in range(FIRST, FIRST + PAIRS):
-        c, t = (simulate(world, [arm], days=days, retrain=retrain, seed=seed).users["expected_clicks"].to_numpy()
-                for arm in (control, treatment))  # fmt: skip
+        c, t = (
+            simulate(world, [arm], days=days, retrain=retrain, seed=seed).users["expected_clicks"].to_numpy()
+            for arm in (control, treatment)
+        )
         linear = t - t.mean() / c.mean() * c
         found.append((float(c.mean()), float(t.mean()), float(linear.std(ddof=1) / c.mean() / np.sqrt(len(c)))))
     return np.array(found)
@@ -76,9 +95,12 @@ def covers(name: str, replicates: int, seed: int) -> Mapping[str, float]:
     true = known[:, 1].mean() / known[:, 0].mean() - 1
     learned = learning([control, treatment], days=days, retrain=retrain)
     found, student = (lift_over_pairs(c, t, learned=each) for each in (learned, False))
-    return {"holds the truth": _holds(found, true), "Student's": _holds(student, true),
-            "over the users of one pair": float(abs(t[0] / c[0] - 1 - true) <= 1.96 * error[0]),
-            "half-width": (_end(found.high) - _end(found.low)) / 2}  # fmt: skip
+    return {
+        "holds the truth": _holds(found, true),
+        "Student's": _holds(student, true),
+        "over the users of one pair": float(abs(t[0] / c[0] - 1 - true) <= 1.96 * error[0]),
+        "half-width": (_end(found.high) - _end(found.low)) / 2,
+    }
 
 
 def _holds(found: Estimate, true: float) -> float:
@@ -92,8 +114,9 @@ def _end(value: float | None) -> float:
 
 CELLS = [
     Cell(f"{name} world, {replicates} replicates", partial(covers, name, replicates), {"holds the truth": 0.95})
-    for name in ("still", "learning", "rare", "models") for replicates in (2, 3, 4, 5, 6, 8, 12, 16)
-]  # fmt: skip
+    for name in ("still", "learning", "rare", "models")
+    for replicates in (2, 3, 4, 5, 6, 8, 12, 16)
+]
 
 if __name__ == "__main__":
     main("truth", CELLS, about="Intervals of the true lift, over pairs of lives drawn from 600 of each world.")

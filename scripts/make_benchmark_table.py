@@ -16,8 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "README.md"
 BEGIN, END = "<!-- benchmarks: written by `make reference` -->", "<!-- /benchmarks -->"
 
-PEERS = {"rectools": "RecTools", "ranx": "ranx", "implicit": "implicit", "similaripy": "similaripy",
-         "tea_tasting": "tea-tasting"}  # fmt: skip
+PEERS = {
+    "rectools": "RecTools",
+    "ranx": "ranx",
+    "implicit": "implicit",
+    "similaripy": "similaripy",
+    "tea_tasting": "tea-tasting",
+}
 TASKS = {
     "138,000 users × 100, integer ids": "P, R, NDCG, MAP, MRR at 10 of 138,000 lists of 100, integer ids",
     "138,000 users × 100, string ids": "the same, text ids",

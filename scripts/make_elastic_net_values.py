@@ -30,8 +30,9 @@ def main() -> None:
         for item in range(ones.shape[1]):
             others = ones.copy()
             others[:, item] = 0
-            net = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, positive=True, fit_intercept=False, tol=1e-14,
-                             max_iter=1_000_000)  # fmt: skip
+            net = ElasticNet(
+                alpha=alpha, l1_ratio=l1_ratio, positive=True, fit_intercept=False, tol=1e-14, max_iter=1_000_000
+            )
             weights[:, item] = net.fit(others, ones[:, item]).coef_
         values.append(np.round(weights, 8).tolist())
     versions = {package: version(package) for package in ("scikit-learn", "numpy")}

@@ -76,8 +76,9 @@ def folds(path: str) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     with zipfile.ZipFile(path) as archive:
 
         def part(name: str) -> pd.DataFrame:
-            return pd.read_csv(io.BytesIO(archive.read(f"ml-100k/{name}")), sep="\t", header=None,
-                               usecols=[0, 1, 2], names=COLUMNS)  # fmt: skip
+            return pd.read_csv(
+                io.BytesIO(archive.read(f"ml-100k/{name}")), sep="\t", header=None, usecols=[0, 1, 2], names=COLUMNS
+            )
 
         return [(part(f"u{fold}.base"), part(f"u{fold}.test")) for fold in range(1, 6)]
 
@@ -86,28 +87,58 @@ def main(path: str) -> None:
     """Compute the values and write the file."""
     ratings, pairs = synthetic()
     surprise = [
-        {"algorithm": algorithm, "similarity": similarity, "user_based": by_user, "k": k, "min_k": min_k,
-         "min_support": support}
+        {
+            "algorithm": algorithm,
+            "similarity": similarity,
+            "user_based": by_user,
+            "k": k,
+            "min_k": min_k,
+            "min_support": support,
+        }
         for algorithm, similarity, by_user in itertools.product(
-            ("KNNBasic", "KNNWithMeans"), ("cosine", "pearson", "msd"), (True, False))
+            ("KNNBasic", "KNNWithMeans"), ("cosine", "pearson", "msd"), (True, False)
+        )
         for k, min_k, support in ((40, 1, 1), (4, 3, 2))
-    ]  # fmt: skip
-    lenskit = [{"algorithm": algorithm, "k": k, "min_k": min_k}
-               for algorithm in ("ItemKNN", "UserKNN") for k, min_k in ((20, 1), (3, 2))]  # fmt: skip
+    ]
+    lenskit = [
+        {"algorithm": algorithm, "k": k, "min_k": min_k}
+        for algorithm in ("ItemKNN", "UserKNN")
+        for k, min_k in ((20, 1), (3, 2))
+    ]
     values = {
         "surprise": [case | {"values": surprise_values(ratings, pairs, case)} for case in surprise],
         "lenskit": [case | {"values": lenskit_values(ratings, pairs, case)} for case in lenskit],
     }
     wanted = [
-        ("surprise", {"algorithm": "KNNBasic", "similarity": "msd", "user_based": True, "k": 40, "min_k": 1,
-                      "min_support": 1}),
-        ("surprise", {"algorithm": "KNNWithMeans", "similarity": "msd", "user_based": True, "k": 40, "min_k": 1,
-                      "min_support": 1}),
-        ("surprise", {"algorithm": "KNNWithMeans", "similarity": "pearson", "user_based": False, "k": 40, "min_k": 1,
-                      "min_support": 1}),
+        (
+            "surprise",
+            {"algorithm": "KNNBasic", "similarity": "msd", "user_based": True, "k": 40, "min_k": 1, "min_support": 1},
+        ),
+        (
+            "surprise",
+            {
+                "algorithm": "KNNWithMeans",
+                "similarity": "msd",
+                "user_based": True,
+                "k": 40,
+                "min_k": 1,
+                "min_support": 1,
+            },
+        ),
+        (
+            "surprise",
+            {
+                "algorithm": "KNNWithMeans",
+                "similarity": "pearson",
+                "user_based": False,
+                "k": 40,
+                "min_k": 1,
+                "min_support": 1,
+            },
+        ),
         ("lenskit", {"algorithm": "ItemKNN", "k": 20, "min_k": 2}),
         ("lenskit", {"algorithm": "UserKNN", "k": 30, "min_k": 2}),
-    ]  # fmt: skip
+    ]
     aggregates = []
     for library, case in wanted:
         compute = {"surprise": surprise_values, "lenskit": lenskit_values}[library]
@@ -119,8 +150,13 @@ def main(path: str) -> None:
             print(library, case, errors[-1], flush=True)
         aggregates.append({"library": library} | case | {"folds": errors})
     versions = {package: version(package) for package in ("scikit-surprise", "lenskit", "numpy")}
-    stored = {"versions": versions, "ratings": ratings.to_numpy().tolist(), "pairs": pairs.to_numpy().tolist(),
-              "values": values, "ml-100k": aggregates}  # fmt: skip
+    stored = {
+        "versions": versions,
+        "ratings": ratings.to_numpy().tolist(),
+        "pairs": pairs.to_numpy().tolist(),
+        "values": values,
+        "ml-100k": aggregates,
+    }
     OUT.write_text(json.dumps(stored) + "\n", encoding="utf-8")
 
 

@@ -19,8 +19,11 @@ def main() -> None:
 
     # The texts are read from the test without importing it: where scikit-learn is, RecLens need not be.
     tree = ast.parse((TESTS / "models" / "test_content.py").read_text(encoding="utf-8"))
-    texts = next(ast.literal_eval(node.value) for node in tree.body
-                 if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TEXTS")  # fmt: skip
+    texts = next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TEXTS"
+    )
     values = {}
     for sublinear in (False, True):
         for least in (1, 2):

@@ -19,8 +19,9 @@ import pytest
         ("ml-1m", 6040, {"age", "favourite genre", "activity"}),
     ],
 )
-def test_movielens_from_zip_to_verdict(shared_data: Path, repository: Path, tmp_path: Path, name: str, users: int,
-                                       by: set[str]) -> None:  # fmt: skip
+def test_movielens_from_zip_to_verdict(
+    shared_data: Path, repository: Path, tmp_path: Path, name: str, users: int, by: set[str]
+) -> None:
     archive = shared_data / "movielens" / f"{name}.zip"
     if not archive.exists():
         pytest.skip(f"needs {archive.name} in {archive.parent}")

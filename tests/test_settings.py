@@ -19,12 +19,21 @@ def test_an_empty_file_is_the_demo(tmp_path: Path) -> None:
 
 def test_settings_survive_being_written() -> None:
     content = {
-        "name": "x", "title": 'quotes " and \\ and\nlines and ünïcode', "seed": 3,
-        "data": {"path": "a b.csv", "columns": {"user_id": "my user"}}, "segments": {"home town": {"column": "town"}},
-        "models": {"ease": {"l2": 5.5}, "both": {"model": "weighted_hybrid", "weights": {"ease": 2.0},
-                                                 "models": {"ease": {"l2": 5}, "popular": {}}}},
+        "name": "x",
+        "title": 'quotes " and \\ and\nlines and ünïcode',
+        "seed": 3,
+        "data": {"path": "a b.csv", "columns": {"user_id": "my user"}},
+        "segments": {"home town": {"column": "town"}},
+        "models": {
+            "ease": {"l2": 5.5},
+            "both": {
+                "model": "weighted_hybrid",
+                "weights": {"ease": 2.0},
+                "models": {"ease": {"l2": 5}, "popular": {}},
+            },
+        },
         "evaluate": {"by": ["home town"], "level": 0.9},
-    }  # fmt: skip
+    }
     settings = validate_settings(content, source="test")
     assert JobSettings.model_validate(tomllib.loads(to_toml(settings))) == settings
 

@@ -19,17 +19,29 @@ from reclens.errors import UnknownNameError, suggest
         ("STRASSE", ["straße"], " Did you mean 'straße'?"),
         ("zzz", ["map", "ndcg"], " Known: map, ndcg."),
         ("zzz", [], " There are none."),
-        ("7", ["7", "8"],
-         " There is one that reads '7', of another type: text where numbers are expected, or the reverse."),
-        ("ndcg\u200b", ["ndcg"],
-         " There is one that looks the same: it is written 'ndcg', and this one 'ndcg\\u200b'."),
-        ("user id", ["user\u00a0id"],
-         " There is one that looks the same: it is written 'user\\xa0id', and this one 'user id'."),
-        ("caf\u00e9", ["cafe\u0301"],
-         " There is one that looks the same: it is written 'cafe\\u0301', and this one 'caf\\xe9'."),
+        (
+            "7",
+            ["7", "8"],
+            " There is one that reads '7', of another type: text where numbers are expected, or the reverse.",
+        ),
+        (
+            "ndcg\u200b",
+            ["ndcg"],
+            " There is one that looks the same: it is written 'ndcg', and this one 'ndcg\\u200b'.",
+        ),
+        (
+            "user id",
+            ["user\u00a0id"],
+            " There is one that looks the same: it is written 'user\\xa0id', and this one 'user id'.",
+        ),
+        (
+            "caf\u00e9",
+            ["cafe\u0301"],
+            " There is one that looks the same: it is written 'cafe\\u0301', and this one 'caf\\xe9'.",
+        ),
         ("ndcg ", ["ndcg"], " There is one that looks the same: it is written 'ndcg', and this one 'ndcg '."),
     ],
-)  # fmt: skip
+)
 def test_what_is_suggested(name: str, known: list[str], said: str) -> None:
     assert suggest(name, known) == said
 

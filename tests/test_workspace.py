@@ -32,9 +32,13 @@ def artefacts(small_data) -> dict:
     runs = {name: model.recommend(k=10) for name, model in fitted.items()}
     results = {name: evaluate(run, split.test, train=split.train, replicates=100) for name, run in runs.items()}
     return {
-        "dataset": small_data, "split": split, "model": fitted["item_knn"], "run": runs["item_knn"],
-        "evaluation": results["item_knn"], "comparison": compare(results, baseline="popular"),
-    }  # fmt: skip
+        "dataset": small_data,
+        "split": split,
+        "model": fitted["item_knn"],
+        "run": runs["item_knn"],
+        "evaluation": results["item_knn"],
+        "comparison": compare(results, baseline="popular"),
+    }
 
 
 def test_every_kind_survives(workspace: Workspace, artefacts: dict) -> None:

@@ -231,9 +231,17 @@ def test_the_trash_is_listed_and_emptied(workspace: Workspace, reclens) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("list",), ("show", "run", "x"), ("remove", "run", "x"), ("restore", "run", "x"), ("sql",), ("trash",),
-     ("empty-trash",), ("clean",)],
-)  # fmt: skip
+    [
+        ("list",),
+        ("show", "run", "x"),
+        ("remove", "run", "x"),
+        ("restore", "run", "x"),
+        ("sql",),
+        ("trash",),
+        ("empty-trash",),
+        ("clean",),
+    ],
+)
 def test_no_workspace_is_said(reclens, tmp_path: Path, words: tuple[str, ...]) -> None:
     status, out, said = reclens("workspace", *words, "-w", tmp_path / "typo")
     assert status == 2 and out == "" and "typo is no workspace: there is no such folder" in said
@@ -246,8 +254,12 @@ def test_no_workspace_is_said(reclens, tmp_path: Path, words: tuple[str, ...]) -
 def test_a_workspace_that_disappears_is_an_error(workspace: Workspace) -> None:
     other = workspace.folder.with_name("moved")
     workspace.folder.rename(other)
-    attempts = (lambda: workspace.save(generation(2), "new"), lambda: workspace.save_report("x", "new"),
-                lambda: workspace.load("dataset", "mine"), lambda: workspace.remove("dataset", "mine"))  # fmt: skip
+    attempts = (
+        lambda: workspace.save(generation(2), "new"),
+        lambda: workspace.save_report("x", "new"),
+        lambda: workspace.load("dataset", "mine"),
+        lambda: workspace.remove("dataset", "mine"),
+    )
     for attempt in attempts:
         with pytest.raises(WorkspaceError, match="has disappeared"):
             attempt()
@@ -263,10 +275,17 @@ def test_a_run_whose_workspace_disappears_is_refused(tmp_path: Path, when: str) 
     place = Workspace(tmp_path / "work")
     data = synthetic_movielens(n_users=30, n_items=30, n_ratings=600)
     data.interactions.write_parquet(tmp_path / "rows.parquet")
-    settings = validate_settings({
-        "name": "j", "data": {"path": str(tmp_path / "rows.parquet")}, "models": {"popular": {}, "random": {}},
-        "compare": {}, "evaluate": {"metrics": ["ndcg@5"], "replicates": 100}, "split": {"n": 2},
-    }, source="test")  # fmt: skip
+    settings = validate_settings(
+        {
+            "name": "j",
+            "data": {"path": str(tmp_path / "rows.parquet")},
+            "models": {"popular": {}, "random": {}},
+            "compare": {},
+            "evaluate": {"metrics": ["ndcg@5"], "replicates": 100},
+            "split": {"n": 2},
+        },
+        source="test",
+    )
 
     def say(text: str) -> None:
         if when in text:
@@ -282,8 +301,11 @@ def test_a_disk_that_may_not_be_written_is_an_error(workspace: Workspace, monkey
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Path, "rename", refused)
-    for attempt in (lambda: workspace.remove("dataset", "mine"), lambda: workspace.save(generation(2), "new"),
-                    lambda: workspace.save(generation(2), "mine", overwrite=True)):  # fmt: skip
+    for attempt in (
+        lambda: workspace.remove("dataset", "mine"),
+        lambda: workspace.save(generation(2), "new"),
+        lambda: workspace.save(generation(2), "mine", overwrite=True),
+    ):
         with pytest.raises(WorkspaceError, match="Read-only file system"):
             attempt()
 

@@ -296,9 +296,12 @@ def test_settings_do_not_tell_where_the_home_folder_is(place: Workspace) -> None
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize(
     "bomb",
-    ["SELECT list(range) FROM range(10000000000)", "SELECT string_agg(range::VARCHAR, ',') FROM range(10000000000)",
-     "SELECT repeat('x', 10000000000)"],
-)  # fmt: skip
+    [
+        "SELECT list(range) FROM range(10000000000)",
+        "SELECT string_agg(range::VARCHAR, ',') FROM range(10000000000)",
+        "SELECT repeat('x', 10000000000)",
+    ],
+)
 def test_what_needs_too_much_memory_fails_and_spills_nothing(place: Workspace, bomb: str) -> None:
     with pytest.raises(UsageError, match=r"needs more than|stopped|Cannot create a string"):
         place.query(bomb, seconds=30)
@@ -315,8 +318,13 @@ def test_rows_beyond_the_limit_are_said_to_be_missing(place: Workspace) -> None:
 
 
 def test_names_are_found_wherever_they_stand(place: Workspace) -> None:
-    for place_of in (TABLE.upper(), f"query('FROM {TABLE}')", f'memory.main."{TABLE}"', f"query_table('{TABLE}')",
-                     f"(WITH a AS (TABLE {TABLE}) FROM a)"):  # fmt: skip
+    for place_of in (
+        TABLE.upper(),
+        f"query('FROM {TABLE}')",
+        f'memory.main."{TABLE}"',
+        f"query_table('{TABLE}')",
+        f"(WITH a AS (TABLE {TABLE}) FROM a)",
+    ):
         assert place.sql(f"SELECT count(*) AS n FROM {place_of}")["n"].to_list() == [6000], place_of
     with pytest.raises(UsageError, match=f"Did you mean '{TABLE}'"):
         place.sql("SELECT * FROM dataset_mine_interaction")
@@ -396,10 +404,17 @@ def test_the_door_is_shut_also_without_the_parser(place: Workspace) -> None:
 
     outside = place.folder.parent / "outside"
     with open_tables({}) as connection:
-        for attack in (f"COPY (SELECT 1) TO '{outside}/new.csv'", f"ATTACH '{outside}/new.db'", "LOAD httpfs",
-                       "SET enable_external_access = true", "SET lock_configuration = false",
-                       "SET allowed_directories = ['/']", "RESET lock_configuration", "INSTALL httpfs",
-                       f"SET temp_directory = '{outside}'"):  # fmt: skip
+        for attack in (
+            f"COPY (SELECT 1) TO '{outside}/new.csv'",
+            f"ATTACH '{outside}/new.db'",
+            "LOAD httpfs",
+            "SET enable_external_access = true",
+            "SET lock_configuration = false",
+            "SET allowed_directories = ['/']",
+            "RESET lock_configuration",
+            "INSTALL httpfs",
+            f"SET temp_directory = '{outside}'",
+        ):
             with pytest.raises(duckdb.Error):
                 connection.execute(attack)
     assert not (outside / "new.csv").exists() and not (outside / "new.db").exists()

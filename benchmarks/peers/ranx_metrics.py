@@ -12,8 +12,13 @@ from ranx import Qrels, Run, evaluate
 folder = Path(sys.argv[1])
 lists = pd.read_parquet(folder / "lists.parquet")
 truth = pd.read_parquet(folder / "truth.parquet")
-NAMES = {"precision@10": "precision@10", "recall@10": "recall@10", "ndcg@10": "ndcg@10", "map@10": "map@10",
-         "mrr@10": "mrr@10"}  # fmt: skip
+NAMES = {
+    "precision@10": "precision@10",
+    "recall@10": "recall@10",
+    "ndcg@10": "ndcg@10",
+    "map@10": "map@10",
+    "mrr@10": "mrr@10",
+}
 
 
 def run():

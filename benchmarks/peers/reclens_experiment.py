@@ -19,9 +19,11 @@ from reclens.stats.aa import aa_tests
 
 folder, metrics = Path(sys.argv[1]), int(sys.argv[2])
 plan = Plan(
-    name="benchmark", arms={"control": 0.5, "treatment": 0.5}, unit="user",
+    name="benchmark",
+    arms={"control": 0.5, "treatment": 0.5},
+    unit="user",
     metrics=tuple({"name": f"m{i}", "value": f"y{i}", "covariates": (f"x{i}",)} for i in range(metrics)),
-)  # fmt: skip
+)
 frame = pl.read_parquet(folder / "users.parquet")
 values = pl.read_parquet(folder / "small.parquet")["y0"].to_numpy()
 
@@ -36,10 +38,12 @@ def splits() -> list[float]:
     return [found.false_positives("y0").value]
 
 
-serve({
-    "Parquet": lambda: read(folder / "users.parquet"),
-    "Parquet, units checked": lambda: read(folder / "users.parquet", check=True),
-    "DuckDB": lambda: read(folder / "users.duckdb", table="users"),
-    "Polars": lambda: read(frame),
-    "splits": splits,
-})  # fmt: skip
+serve(
+    {
+        "Parquet": lambda: read(folder / "users.parquet"),
+        "Parquet, units checked": lambda: read(folder / "users.parquet", check=True),
+        "DuckDB": lambda: read(folder / "users.duckdb", table="users"),
+        "Polars": lambda: read(frame),
+        "splits": splits,
+    }
+)

@@ -108,8 +108,7 @@ def sweep(folders: Iterable[Path]) -> Swept:
     count, size = 0, 0
     for folder in folders:
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(folder) as entries:
-            drafts = [Path(entry.path) for entry in entries
-                      if entry.name.startswith(PREFIX) and not entry.is_symlink()]  # fmt: skip
+            drafts = [Path(entry.path) for entry in entries if entry.name.startswith(PREFIX) and not entry.is_symlink()]
             for draft in drafts:
                 bytes_ = _size(draft)
                 if _sweep(draft):
@@ -194,8 +193,9 @@ def _named(parent: Path, name: str) -> Path:
         except FileExistsError:
             if not _sweep(folder):
                 break
-    raise NameTakenError(f"{parent / name} is being written by another process, into {folder}. Choose another name, or "
-                         "wait for its end.")  # fmt: skip
+    raise NameTakenError(
+        f"{parent / name} is being written by another process, into {folder}. Choose another name, or wait for its end."
+    )
 
 
 # ------------------------------------------------------------------------------------------------- ends of the process

@@ -99,9 +99,17 @@ class UnmatchedIdsError(DataError):
     """
 
     def __init__(
-        self, problem: str, *, column: str, sides: tuple[str, str], cause: str,
-        examples: tuple[Sequence[Any], Sequence[Any]], mended: int, of: int, fix: str,
-    ) -> None:  # fmt: skip
+        self,
+        problem: str,
+        *,
+        column: str,
+        sides: tuple[str, str],
+        cause: str,
+        examples: tuple[Sequence[Any], Sequence[Any]],
+        mended: int,
+        of: int,
+        fix: str,
+    ) -> None:
         super().__init__(problem, column=column, fix=fix)
         self.sides, self.cause, self.examples, self.mended, self.of = sides, cause, examples, mended, of
 

@@ -19,10 +19,14 @@ __all__ = ["Checked", "Section", "explain", "read_toml", "seen_and_expected", "t
 
 
 _EXPECTED: Final = {
-    "greater_than": "expected more than {gt}", "greater_than_equal": "expected {ge} or more",
-    "less_than": "expected less than {lt}", "less_than_equal": "expected {le} or less",
-    "literal_error": "expected {expected}", "finite_number": "expected a finite number",
-    "too_short": "expected {min_length} or more entries", "too_long": "expected {max_length} entries at most",
+    "greater_than": "expected more than {gt}",
+    "greater_than_equal": "expected {ge} or more",
+    "less_than": "expected less than {lt}",
+    "less_than_equal": "expected {le} or less",
+    "literal_error": "expected {expected}",
+    "finite_number": "expected a finite number",
+    "too_short": "expected {min_length} or more entries",
+    "too_long": "expected {max_length} entries at most",
     "string_too_short": "expected a text that is not empty",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "expected a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "expected a number"),
@@ -30,11 +34,15 @@ _EXPECTED: Final = {
     **dict.fromkeys(("bool_type", "bool_parsing"), "expected true or false"),
     **dict.fromkeys(("list_type", "tuple_type"), "expected a list"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "expected a section of keys and values"),
-    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
-                    "expected a date such as 2026-01-05"),
-    **dict.fromkeys(("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
-                    "expected a day or a time such as 2026-01-05"),
-}  # fmt: skip
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        "expected a date such as 2026-01-05",
+    ),
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
+        "expected a day or a time such as 2026-01-05",
+    ),
+}
 """What is said of a finding of pydantic: its own words speak of types of Python."""
 
 

@@ -39,30 +39,58 @@ def fill(folder: Path) -> None:
     rng = np.random.default_rng(0)
     own = [rng.permutation(ITEMS)[:EACH] + 1 for _ in range(USERS)]
     users = np.repeat(np.arange(1, USERS + 1), EACH)
-    events = pl.DataFrame({"user_id": users, "item_id": np.concatenate(own),
-                           "timestamp": np.tile(np.arange(EACH) * 86_400, USERS),
-                           "rating": rng.integers(1, 6, USERS * EACH)})  # fmt: skip
+    events = pl.DataFrame(
+        {
+            "user_id": users,
+            "item_id": np.concatenate(own),
+            "timestamp": np.tile(np.arange(EACH) * 86_400, USERS),
+            "rating": rng.integers(1, 6, USERS * EACH),
+        }
+    )
     tables = {
-        "events": events, "train": events.select("user_id", "item_id").head(200),
+        "events": events,
+        "train": events.select("user_id", "item_id").head(200),
         "users": pl.DataFrame({"user_id": range(1, USERS + 1), "city": ["a", "b"] * (USERS // 2)}),
-        "items": pl.DataFrame({"item_id": range(1, ITEMS + 1), "title": [f"T{at}" for at in range(ITEMS)],
-                               "price": rng.integers(1, 50, ITEMS)}),
-    }  # fmt: skip
+        "items": pl.DataFrame(
+            {
+                "item_id": range(1, ITEMS + 1),
+                "title": [f"T{at}" for at in range(ITEMS)],
+                "price": rng.integers(1, 50, ITEMS),
+            }
+        ),
+    }
     pairs = events.group_by("user_id", maintain_order=True).tail(3)
     tables["lists"] = pairs.with_columns(rank=pl.int_range(1, pl.len() + 1).over("user_id")).select(
         "user_id", "item_id", "rank"
     )
     tables["truth"] = pairs.select("user_id", "item_id")
     tables["predicted"] = pairs.select("user_id", "item_id", "rating", prediction=pl.lit(3.0))
-    tables["units"] = pl.DataFrame({"user_id": [f"u{at}" for at in range(400)], "variant": ["old", "new"] * 200,
-                                    "clicks": rng.poisson(1.0, 400), "timestamp": ["2026-01-05"] * 400})  # fmt: skip
+    tables["units"] = pl.DataFrame(
+        {
+            "user_id": [f"u{at}" for at in range(400)],
+            "variant": ["old", "new"] * 200,
+            "clicks": rng.poisson(1.0, 400),
+            "timestamp": ["2026-01-05"] * 400,
+        }
+    )
     shown = rng.choice(3, 300, p=[0.5, 0.3, 0.2])
-    tables["log"] = pl.DataFrame({"user_id": [f"u{at % 50}" for at in range(300)],
-                                  "item_id": np.array(["a", "b", "c"])[shown], "clicked": rng.integers(0, 2, 300),
-                                  "propensity": np.array([0.5, 0.3, 0.2])[shown]})  # fmt: skip
-    tables["shown"] = pl.DataFrame({"request_id": [1, 1, 2, 2], "user_id": ["u1", "u1", "u2", "u2"],
-                                    "item_id": ["a", "b", "a", "c"], "clicked": [1, 0, 0, 1],
-                                    "score": [0.9, 0.1, 0.4, 0.3]})  # fmt: skip
+    tables["log"] = pl.DataFrame(
+        {
+            "user_id": [f"u{at % 50}" for at in range(300)],
+            "item_id": np.array(["a", "b", "c"])[shown],
+            "clicked": rng.integers(0, 2, 300),
+            "propensity": np.array([0.5, 0.3, 0.2])[shown],
+        }
+    )
+    tables["shown"] = pl.DataFrame(
+        {
+            "request_id": [1, 1, 2, 2],
+            "user_id": ["u1", "u1", "u2", "u2"],
+            "item_id": ["a", "b", "a", "c"],
+            "clicked": [1, 0, 0, 1],
+            "score": [0.9, 0.1, 0.4, 0.3],
+        }
+    )
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")
     (folder / "target.csv").write_text("item_id,probability\na,0.5\nb,0.5\n")
@@ -92,9 +120,11 @@ def keep(folder: Path) -> None:
     fitted = models.build("item_knn").fit(made.train)
     place.save(made, "s")
     for name, model in {
-        "m": fitted, "gone": fitted, "k": models.build("knowledge").fit(data),
+        "m": fitted,
+        "gone": fitted,
+        "k": models.build("knowledge").fit(data),
         "rated": models.build("user_knn", {"feedback": "explicit"}).fit(made.train),
-    }.items():  # fmt: skip
+    }.items():
         place.save(model, name)
     place.remove("model", "gone")
     place.save(Pipeline.from_toml(folder / "pipeline.toml").fit(made.train), "p")

@@ -26,8 +26,23 @@ def files(tmp_path: Path) -> Path:
 
 
 def test_lists_of_any_system_are_measured(run, files: Path) -> None:
-    said = run("evaluate", "lists.csv", "--truth", "truth.csv", "--train", "train.csv", "-m", "mrr@10", "-m",
-               "coverage@10", "--format", "json", "--html", "report.html", cwd=files)  # fmt: skip
+    said = run(
+        "evaluate",
+        "lists.csv",
+        "--truth",
+        "truth.csv",
+        "--train",
+        "train.csv",
+        "-m",
+        "mrr@10",
+        "-m",
+        "coverage@10",
+        "--format",
+        "json",
+        "--html",
+        "report.html",
+        cwd=files,
+    )
     rows = {row["metric"]: row["value"] for row in json.loads(said.stdout)["rows"]}
     assert rows == {"mrr@10": 0.25, "coverage@10": pytest.approx(2 / 3)}
     assert "<h1>Offline evaluation</h1>" in (files / "report.html").read_text()
@@ -206,8 +221,19 @@ def test_ratings_are_predicted_and_measured(run, tmp_path: Path) -> None:
     assert table.columns == ["user_id", "item_id", "rating", "prediction", "neighbors", "fallback"]
     few = table.filter(pl.col("fallback") == "few_neighbors").height
     assert (f"few_neighbors: {few:,} of {table.height:,} pairs" in said) == bool(few)
-    measured = run("evaluate-predictions", "predictions.csv", "--split", "s", "--by", "gender", "-m", "rmse", "-f",
-                   "json", cwd=tmp_path).stdout  # fmt: skip
+    measured = run(
+        "evaluate-predictions",
+        "predictions.csv",
+        "--split",
+        "s",
+        "--by",
+        "gender",
+        "-m",
+        "rmse",
+        "-f",
+        "json",
+        cwd=tmp_path,
+    ).stdout
     rows = json.loads(measured)["rows"]
     error = table["prediction"] - table["rating"]
     assert rows[0]["system"] == "predictions" and len(rows) > 2
@@ -220,11 +246,31 @@ def test_ratings_are_predicted_and_measured(run, tmp_path: Path) -> None:
 
 
 def test_every_command_has_help_and_an_unknown_one_status_2(run, tmp_path: Path) -> None:
-    for command in ("demo", "run", "evaluate", "compare", "report", "fit", "recommend", "predict",
-                    "evaluate-predictions", "doctor", "data info",
-                    "data split", "data fetch", "data sql", "data convert", "models list", "metrics list",
-                    "workspace list", "workspace sql", "experiment plan", "experiment size", "experiment assign",
-                    "experiment check"):  # fmt: skip
+    for command in (
+        "demo",
+        "run",
+        "evaluate",
+        "compare",
+        "report",
+        "fit",
+        "recommend",
+        "predict",
+        "evaluate-predictions",
+        "doctor",
+        "data info",
+        "data split",
+        "data fetch",
+        "data sql",
+        "data convert",
+        "models list",
+        "metrics list",
+        "workspace list",
+        "workspace sql",
+        "experiment plan",
+        "experiment size",
+        "experiment assign",
+        "experiment check",
+    ):
         assert "Usage:" in run(*command.split(), "--help", cwd=tmp_path).stdout
     run("evalate", cwd=tmp_path, status=2)
     assert run("--version", cwd=tmp_path).stdout.startswith("reclens 0.")
@@ -235,6 +281,7 @@ def test_a_reader_that_goes_away_is_no_error(demo) -> None:
     command = (
         f"{sys.executable} -m reclens workspace sql 'SELECT * FROM run_demo_ease_lists' --limit 20000 -f csv | head -1"
     )
-    found = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True,
-                           check=False)  # fmt: skip
+    found = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert found.stdout.startswith("user_id,") and found.stderr == ""

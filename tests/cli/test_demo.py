@@ -23,8 +23,12 @@ def test_the_demo_says_every_step(demo) -> None:
     _, said = demo
     steps = [line.split("] ", 1)[1] for line in said.stderr.splitlines() if line.startswith("[")]
     assert [step.split(":")[0] for step in steps] == [
-        "synthetic data (nobody in it exists)", "split", *MODELS, "compared with popular", "report written",
-    ]  # fmt: skip
+        "synthetic data (nobody in it exists)",
+        "split",
+        *MODELS,
+        "compared with popular",
+        "report written",
+    ]
 
 
 def test_the_demo_keeps_everything(demo, run) -> None:
@@ -32,8 +36,12 @@ def test_the_demo_keeps_everything(demo, run) -> None:
     listed = json.loads(run("workspace", "list", "--format", "json", cwd=folder).stdout)["rows"]
     kinds = [row["kind"] for row in listed]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
-        "split": 1, "model": 6, "run": 6, "evaluation": 6, "comparison": 1,
-    }  # fmt: skip
+        "split": 1,
+        "model": 6,
+        "run": 6,
+        "evaluation": 6,
+        "comparison": 1,
+    }
 
 
 def test_the_demo_gives_the_same_numbers_again(demo, run, tmp_path: Path) -> None:
@@ -46,8 +54,11 @@ def test_the_demo_gives_the_same_numbers_again(demo, run, tmp_path: Path) -> Non
 
 def test_a_job_of_ones_own(run, tmp_path: Path) -> None:
     rows = ["uid,iid,stars,when"]
-    rows += [f"u{user},i{(user * 7 + step * step) % 60},{1 + (user + step) % 5},{1_600_000_000 + 1000 * step + user}"
-             for user in range(80) for step in range(15)]  # fmt: skip
+    rows += [
+        f"u{user},i{(user * 7 + step * step) % 60},{1 + (user + step) % 5},{1_600_000_000 + 1000 * step + user}"
+        for user in range(80)
+        for step in range(15)
+    ]
     (tmp_path / "events.csv").write_text("\n".join(rows))
     (tmp_path / "people.csv").write_text("uid,town\n" + "\n".join(f"u{u},{'ab'[u % 2]}" for u in range(80)))
     (tmp_path / "job.toml").write_text(

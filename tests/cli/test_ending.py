@@ -24,16 +24,71 @@ from reclens.errors import UsageError
 from reclens.evaluation import evaluate
 from reclens.workspace import Workspace
 
-ODD = ["-1", "0", "nan", "inf", "1e308", "99999999999999999999", "x" * 300, "/", ".", "..", "folder", "events.csv",
-       "nosuch", "=", "a=b", "'", '"', "é\udcff", "--", "-", "*", "%", "{}", "[", "1,2", "true", "None", "user_id",
-       "../../x", "~", "C:\\x", "1:2", "ndcg@1000000000", "/proc/self/mem", "/etc/shadow"]  # fmt: skip
+ODD = [
+    "-1",
+    "0",
+    "nan",
+    "inf",
+    "1e308",
+    "99999999999999999999",
+    "x" * 300,
+    "/",
+    ".",
+    "..",
+    "folder",
+    "events.csv",
+    "nosuch",
+    "=",
+    "a=b",
+    "'",
+    '"',
+    "é\udcff",
+    "--",
+    "-",
+    "*",
+    "%",
+    "{}",
+    "[",
+    "1,2",
+    "true",
+    "None",
+    "user_id",
+    "../../x",
+    "~",
+    "C:\\x",
+    "1:2",
+    "ndcg@1000000000",
+    "/proc/self/mem",
+    "/etc/shadow",
+]
 """What might be typed anywhere."""
 QUICK = [
-    "run", "evaluate", "compare", "report", "fit", "recommend", "predict", "evaluate-predictions", "data info",
-    "data split", "data sql", "models show", "pipeline recommend", "pipeline trace", "knowledge relax",
-    "experiment plan", "experiment size", "experiment assign", "experiment check", "experiment off-policy",
-    "metrics show", "workspace list", "workspace show", "workspace restore", "export looker",
-]  # fmt: skip
+    "run",
+    "evaluate",
+    "compare",
+    "report",
+    "fit",
+    "recommend",
+    "predict",
+    "evaluate-predictions",
+    "data info",
+    "data split",
+    "data sql",
+    "models show",
+    "pipeline recommend",
+    "pipeline trace",
+    "knowledge relax",
+    "experiment plan",
+    "experiment size",
+    "experiment assign",
+    "experiment check",
+    "experiment off-policy",
+    "metrics show",
+    "workspace list",
+    "workspace show",
+    "workspace restore",
+    "export looker",
+]
 
 
 @pytest.mark.usefixtures("built")
@@ -101,8 +156,9 @@ def test_a_stream_that_is_closed_or_full_is_said(repository: Path, tmp_path: Pat
     environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
     command = f"{sys.executable} -m reclens metrics conventions"
     for end, says in ((">&-", "it is closed"), (">/dev/full", "No space left")):
-        done = subprocess.run(["bash", "-c", f"{command} {end}"], cwd=tmp_path, env=environment, capture_output=True,
-                              text=True)  # fmt: skip
+        done = subprocess.run(
+            ["bash", "-c", f"{command} {end}"], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
 
 
@@ -111,8 +167,14 @@ SLOW = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * 
 
 def started(*words: str, repository: Path, cwd: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
-    return subprocess.Popen([sys.executable, "-m", "reclens", *words], cwd=cwd, env=environment, text=True,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "reclens", *words],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def test_an_interrupt_stops_a_query_at_once(repository: Path, tmp_path: Path) -> None:

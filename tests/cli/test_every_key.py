@@ -42,9 +42,19 @@ BESIDE: dict[str, dict[str, Any]] = {
 """What has to be said too, so that a key is looked at."""
 
 FREE = {
-    "title", "pipelines.x.name", "name", "hypothesis", "salt", "layer", "exclusions", "conditions", "metrics.name",
-    "metrics.unit", "data.read", "data.lists",
-}  # fmt: skip
+    "title",
+    "pipelines.x.name",
+    "name",
+    "hypothesis",
+    "salt",
+    "layer",
+    "exclusions",
+    "conditions",
+    "metrics.name",
+    "metrics.unit",
+    "data.read",
+    "data.lists",
+}
 """Free words."""
 
 OF_DATA = {"unit", "cluster", "segments", "triggered", "metrics.value", "metrics.per", "metrics.covariates"}
@@ -52,18 +62,28 @@ OF_DATA = {"unit", "cluster", "segments", "triggered", "metrics.value", "metrics
 
 FILES: dict[str, tuple[type[BaseModel], tuple[str, ...], dict[str, Any]]] = {
     "job": (
-        JobSettings, ("run",),
-        {"name": "j", "data": {"path": "events.csv"}, "split": {"n": 2}, "models": {"popular": {}, "random": {}},
-         "evaluate": {"metrics": ["ndcg@2"], "k": 3, "replicates": 20}},
+        JobSettings,
+        ("run",),
+        {
+            "name": "j",
+            "data": {"path": "events.csv"},
+            "split": {"n": 2},
+            "models": {"popular": {}, "random": {}},
+            "evaluate": {"metrics": ["ndcg@2"], "k": 3, "replicates": 20},
+        },
     ),
     "pipeline": (PipelineSettings, ("pipeline", "fit"), {"retrieve": {"popular": {"budget": 5}}}),
     "plan": (
-        Plan, ("experiment", "plan"),
-        {"name": "shop", "arms": {"old": 0.5, "new": 0.5},
-         "metrics": [{"name": "clicks", "value": "clicks", "effect": 0.1, "baseline": {"mean": 1.0, "sd": 1.0}}]},
+        Plan,
+        ("experiment", "plan"),
+        {
+            "name": "shop",
+            "arms": {"old": 0.5, "new": 0.5},
+            "metrics": [{"name": "clicks", "value": "clicks", "effect": 0.1, "baseline": {"mean": 1.0, "sd": 1.0}}],
+        },
     ),
     "simulation": (SimulationSettings, ("experiment", "simulate"), {"size": "tiny", "days": 2, "replicates": 0}),
-}  # fmt: skip
+}
 
 
 MORE = {"pipeline": ("--data", "events.csv", "--name", "new")}
@@ -75,8 +95,11 @@ def keys(kind: type[BaseModel], above: str = "") -> Iterator[tuple[str, FieldInf
         section = section_of(field.annotation)
         yield above + name, field
         if section is not None:
-            between = "x." if get_origin(field.annotation) is dict or dict in map(get_origin, get_args(
-                field.annotation)) else ""  # fmt: skip
+            between = (
+                "x."
+                if get_origin(field.annotation) is dict or dict in map(get_origin, get_args(field.annotation))
+                else ""
+            )
             yield from keys(section, f"{above}{name}.{between}")
 
 
@@ -97,8 +120,12 @@ def outside(field: FieldInfo) -> list[Any]:
     """A value just beyond each bound of a field."""
     found: list[Any] = []
     for bound in field.metadata:
-        found += [value for name, value in (("gt", 0), ("ge", -1), ("lt", 0), ("le", 1))
-                  if (edge := getattr(bound, name, None)) is not None for value in [edge + value]]  # fmt: skip
+        found += [
+            value
+            for name, value in (("gt", 0), ("ge", -1), ("lt", 0), ("le", 1))
+            if (edge := getattr(bound, name, None)) is not None
+            for value in [edge + value]
+        ]
     return found
 
 

@@ -16,13 +16,19 @@ def test_from_the_example_to_a_test_plan_arms_and_checks(run, tmp_path: Path) ->
     rng = np.random.default_rng(3)
     before = rng.gamma(0.5, 8, 3000)
     clicks = before * rng.uniform(0.5, 1.5, 3000)
-    pl.DataFrame({
-        "user_id": [f"u{at}" for at in range(3000)], "clicks": clicks, "clicks_before": before,
-        "impressions": rng.poisson(100, 3000) + 1, "retained_7": rng.integers(0, 2, 3000),
-        "country": rng.choice(["at", "ch", "de"], 3000),
-    }).write_csv(tmp_path / "users.csv")  # fmt: skip
-    made = run("experiment", "plan", plan, "--history", "users.csv", "--out", "test-plan", "--format", "json",
-               cwd=tmp_path)  # fmt: skip
+    pl.DataFrame(
+        {
+            "user_id": [f"u{at}" for at in range(3000)],
+            "clicks": clicks,
+            "clicks_before": before,
+            "impressions": rng.poisson(100, 3000) + 1,
+            "retained_7": rng.integers(0, 2, 3000),
+            "country": rng.choice(["at", "ch", "de"], 3000),
+        }
+    ).write_csv(tmp_path / "users.csv")
+    made = run(
+        "experiment", "plan", plan, "--history", "users.csv", "--out", "test-plan", "--format", "json", cwd=tmp_path
+    )
     rows = {row["metric"]: row for row in json.loads(made.stdout)["rows"]}
     expected = np.corrcoef(before, clicks)[0, 1] ** 2
     assert abs(rows["clicks per user"]["r2"] - expected) < 1e-3 and rows["clicks per user"]["source"] == "history"
@@ -51,8 +57,9 @@ def test_the_calculator_answers_what_is_left_open(run, tmp_path: Path) -> None:
 
 
 def test_mistakes_are_named_with_what_to_do(run, tmp_path: Path) -> None:
-    assert "expected one of them, or a margin" in run("experiment", "size", "--mean", "0.2", cwd=tmp_path,
-                                                      status=2).stderr  # fmt: skip
+    assert (
+        "expected one of them, or a margin" in run("experiment", "size", "--mean", "0.2", cwd=tmp_path, status=2).stderr
+    )
     (tmp_path / "bad.toml").write_text('nam = "x"', encoding="utf-8")
     found = run("experiment", "plan", "bad.toml", cwd=tmp_path, status=2).stderr
     assert "has no key 'nam'. Did you mean 'name'?" in found and "arms is missing" in found

@@ -36,18 +36,33 @@ def log(path: Path, *, lift: float) -> None:
     new = rng.random(3000) < 0.5
     day = np.tile([0, 2, 4, 6, 7, 9, 11, 13], 3000)
     chance = rate[users] + lift * new[users] * (day >= 7)
-    pl.DataFrame({
-        "user_id": users, "variant": np.where(new[users], "new", "old"),
-        "clicked": (rng.random(len(users)) < chance) * 1,
-        "timestamp": np.datetime64("2026-01-05", "us") + day * np.timedelta64(1, "D"),
-    }).write_parquet(path)  # fmt: skip
+    pl.DataFrame(
+        {
+            "user_id": users,
+            "variant": np.where(new[users], "new", "old"),
+            "clicked": (rng.random(len(users)) < chance) * 1,
+            "timestamp": np.datetime64("2026-01-05", "us") + day * np.timedelta64(1, "D"),
+        }
+    ).write_parquet(path)
 
 
 def test_from_a_log_and_a_plan_to_a_readout(run, tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(PLAN, encoding="utf-8")
     log(tmp_path / "log.parquet", lift=0.05)
-    found = run("experiment", "read", "plan.toml", "log.parquet", "--events", "--start", "2026-01-12", "--format",
-                "json", "--out", "readout", cwd=tmp_path)  # fmt: skip
+    found = run(
+        "experiment",
+        "read",
+        "plan.toml",
+        "log.parquet",
+        "--events",
+        "--start",
+        "2026-01-12",
+        "--format",
+        "json",
+        "--out",
+        "readout",
+        cwd=tmp_path,
+    )
     assert "- Ship new: it improves clicks" in found.stderr
     rows = json.loads(found.stdout)["rows"]
     assert (rows[0]["verdict"], rows[0]["decision"], rows[0]["blocked_by"]) == ("better", "ship", None)
@@ -64,8 +79,9 @@ def test_a_blocked_verdict_ends_with_status_1_and_bad_input_with_2(run, tmp_path
     blocked = run("experiment", "read", "plan.toml", "lost.parquet", "--events", cwd=tmp_path, status=1)
     assert "No verdict on new: 1 guard blocks first." in blocked.stderr and "Sample ratio: Mismatch" in blocked.stderr
     assert "blocked: sample ratio" in " ".join(blocked.stdout.split())
-    blocked = run("experiment", "read", "plan.toml", "lost.parquet", "--events", "--format", "json", cwd=tmp_path,
-                  status=1)  # fmt: skip
+    blocked = run(
+        "experiment", "read", "plan.toml", "lost.parquet", "--events", "--format", "json", cwd=tmp_path, status=1
+    )
     row = json.loads(blocked.stdout)["rows"][0]
     assert (row["decision"], row["blocked_by"]) == ("blocked", "sample ratio")
     crossed = frame.with_columns(variant=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("new")).otherwise("variant"))
@@ -96,8 +112,14 @@ def test_looks_of_the_plan_and_looks_really_taken(run, tmp_path: Path) -> None:
 def test_a_a_tests_of_the_past(run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     before = rng.gamma(2, 1, 4000)
-    frame = pl.DataFrame({"user_id": range(4000), "clicked_before": before, "clicked": rng.poisson(before),
-                          "events": rng.integers(1, 9, 4000)})  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "user_id": range(4000),
+            "clicked_before": before,
+            "clicked": rng.poisson(before),
+            "events": rng.integers(1, 9, 4000),
+        }
+    )
     frame.write_parquet(tmp_path / "users.parquet")
     (tmp_path / "plan.toml").write_text(PLAN, encoding="utf-8")
     found = run("experiment", "aa", "plan.toml", "users.parquet", "--format", "json", cwd=tmp_path)
@@ -135,8 +157,23 @@ def test_triggered_users_and_duplicates_are_options(run, tmp_path: Path) -> None
     pl.concat([frame, frame.filter((pl.col("variant") == "new") & (pl.col("event") % 30 == 0))]).write_parquet(
         tmp_path / "twice.parquet"
     )
-    common = ("experiment", "read", "plan.toml", "twice.parquet", "--events", "--start", "2026-01-12", "--triggered",
-              "met", "--event-id", "event", "--out", "readout", "--format", "json")  # fmt: skip
+    common = (
+        "experiment",
+        "read",
+        "plan.toml",
+        "twice.parquet",
+        "--events",
+        "--start",
+        "2026-01-12",
+        "--triggered",
+        "met",
+        "--event-id",
+        "event",
+        "--out",
+        "readout",
+        "--format",
+        "json",
+    )
     kept = run(*common, cwd=tmp_path, status=1)
     assert "Duplicates: Not alike" in kept.stderr and "--drop-duplicates" in kept.stderr
     found = run(*common, "--drop-duplicates", cwd=tmp_path)

@@ -51,8 +51,14 @@ def test_an_interrupted_simulation_leaves_nothing(repository, tmp_path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
     words = ["experiment", "simulate", "--size", "small", "--days", "3000", "--logs", "logs", "--truth", "0"]
     code = "import sys; from reclens.cli import main; sys.argv = ['reclens', *sys.argv[1:]]; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=tmp_path, env=environment,
-                               stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     draft = tmp_path / ".writing-logs" / "impressions"
     for _ in range(600):
         if draft.exists() and len(list(draft.iterdir())) > 2:

@@ -10,8 +10,27 @@ import polars as pl
 
 
 def test_verdicts_side_by_side(run, tmp_path) -> None:
-    done = run("experiment", "verdicts", "--size", "tiny", "--days", "3", "--truth", "4", "--k", "3", "--lists",
-               "3", "--treatment", "oracle", "--format", "json", "--report", "told", cwd=tmp_path)  # fmt: skip
+    done = run(
+        "experiment",
+        "verdicts",
+        "--size",
+        "tiny",
+        "--days",
+        "3",
+        "--truth",
+        "4",
+        "--k",
+        "3",
+        "--lists",
+        "3",
+        "--treatment",
+        "oracle",
+        "--format",
+        "json",
+        "--report",
+        "told",
+        cwd=tmp_path,
+    )
     rows = json.loads(done.stdout)["rows"]
     assert {row["verdict"] for row in rows} == {"truth", "A/B", "A/B, lists alone", "interleaving", "off-policy"}
     assert all(row["truth"] > 0 for row in rows if row["verdict"] == "interleaving")
@@ -31,8 +50,14 @@ def test_verdicts_side_by_side(run, tmp_path) -> None:
     ]
     measures = {row["measure"] for row in rows}
     assert len(drawn) == len(measures), "a chart for each measure"
-    values = [row["value"] for chart in drawn for layer in chart["layer"] for each in [layer, *layer.get("layer", [])]
-              for row in each.get("data", {}).get("values", []) if "method" in row]  # fmt: skip
+    values = [
+        row["value"]
+        for chart in drawn
+        for layer in chart["layer"]
+        for each in [layer, *layer.get("layer", [])]
+        for row in each.get("data", {}).get("values", [])
+        if "method" in row
+    ]
     assert {row["effect"] for row in rows} <= set(values)
 
 
@@ -43,8 +68,19 @@ def test_the_open_bandit_dataset(run, tmp_path) -> None:
     (folder / "men.csv").write_text("\n".join(["timestamp,item_id,position,click,propensity_score", *rows]) + "\n")
     (folder / "item_context.csv").write_text("item_id,item_feature_0\n0,1\n1,2\n")
     (tmp_path / "target.csv").write_text("item_id,probability\n1,1\n")
-    done = run("experiment", "off-policy", "obd", "target.csv", "--campaign", "men", "--method", "normal", "--format",
-               "json", cwd=tmp_path)  # fmt: skip
+    done = run(
+        "experiment",
+        "off-policy",
+        "obd",
+        "target.csv",
+        "--campaign",
+        "men",
+        "--method",
+        "normal",
+        "--format",
+        "json",
+        cwd=tmp_path,
+    )
     assert json.loads(done.stdout)["rows"][1]["value"] == 0.5
     assert "rl.read_open_bandit(path)" in run("data", "info", "obd", cwd=tmp_path, status=2).stderr
 
@@ -52,11 +88,14 @@ def test_the_open_bandit_dataset(run, tmp_path) -> None:
 def test_off_policy_of_files(run, tmp_path) -> None:
     rng = np.random.default_rng(1)
     shown = rng.choice(3, 4_000, p=[0.5, 0.3, 0.2])
-    log = pl.DataFrame({
-        "user_id": [f"u{at % 500}" for at in range(4_000)], "item_id": np.array(["a", "b", "c"])[shown],
-        "clicked": (rng.random(4_000) < np.array([0.1, 0.1, 0.5])[shown]).astype(int),
-        "propensity": np.array([0.5, 0.3, 0.2])[shown],
-    })  # fmt: skip
+    log = pl.DataFrame(
+        {
+            "user_id": [f"u{at % 500}" for at in range(4_000)],
+            "item_id": np.array(["a", "b", "c"])[shown],
+            "clicked": (rng.random(4_000) < np.array([0.1, 0.1, 0.5])[shown]).astype(int),
+            "propensity": np.array([0.5, 0.3, 0.2])[shown],
+        }
+    )
     log.write_csv(tmp_path / "log.csv")
     (tmp_path / "target.csv").write_text("item_id,probability\nc,0.8\nb,0.2\n")
     done = run(

@@ -81,8 +81,9 @@ def test_a_job_runs_on_a_ready_made_split(call) -> None:
     ],
 )
 def test_what_a_ready_made_split_cannot_take_is_refused(call, more: str, says: str) -> None:
-    text = JOB.format(more="" if "min" in more else more).replace('path = "u1.base"', f'path = "u1.base"\n{more}' if
-                                                                  "min" in more else 'path = "u1.base"')  # fmt: skip
+    text = JOB.format(more="" if "min" in more else more).replace(
+        'path = "u1.base"', f'path = "u1.base"\n{more}' if "min" in more else 'path = "u1.base"'
+    )
     Path("job.toml").write_text(text)
     assert says in call("run", "job.toml", status=2)[1]
 
@@ -101,8 +102,19 @@ def test_options_that_would_cut_again_are_refused(call) -> None:
 def test_parts_in_csv_with_columns_of_their_own(call) -> None:
     Path("learn.csv").write_text("customer,item\n1,a\n2,b\n1,b\n")
     Path("held.csv").write_text("buyer;item\n2;a\n")
-    _ = call("data", "split", "learn.csv", "--test", "held.csv", "-c", "data:user_id=customer", "-c",
-             "test:user_id=buyer", "--name", "own")  # fmt: skip
+    _ = call(
+        "data",
+        "split",
+        "learn.csv",
+        "--test",
+        "held.csv",
+        "-c",
+        "data:user_id=customer",
+        "-c",
+        "test:user_id=buyer",
+        "--name",
+        "own",
+    )
     assert Workspace("workspace").load("split", "own").test.rows() == [(2, "a")]
 
 
@@ -151,9 +163,23 @@ def test_submissions_and_lines_of_items_from_the_shell(call) -> None:
     said = call("evaluate", "plain.csv", "--truth", "test.txt", "--read", "truth:form=adjacency", status=2)[1]
     (advice,) = re.findall(r"Pass (--read \S+)", said)
     assert advice == "--read lists:form=cell"
-    out, said = call("evaluate", "submission.csv", "--truth", "test.txt", *shlex.split(advice), "--read",
-                     "truth:form=adjacency", "-c", "lists:user_id=customer_id", "-c", "lists:item_id=prediction", "-m",
-                     "mapk@2", "-f", "json")  # fmt: skip
+    out, said = call(
+        "evaluate",
+        "submission.csv",
+        "--truth",
+        "test.txt",
+        *shlex.split(advice),
+        "--read",
+        "truth:form=adjacency",
+        "-c",
+        "lists:user_id=customer_id",
+        "-c",
+        "lists:item_id=prediction",
+        "-m",
+        "mapk@2",
+        "-f",
+        "json",
+    )
     (row,) = json.loads(out)["rows"]
     # 1/2 of one, 1 of min(2, 2) = 2, no list.
     assert (row["n"], row["value"]) == (3, pytest.approx((1 / 2 + 1 / 2 + 0) / 3))

@@ -38,17 +38,23 @@ def test_metrics_are_checked_before_anything_is_compiled(
 def test_a_pipeline_takes_the_parameters_of_the_models_that_it_names(tmp_path: Path) -> None:
     content = {
         "models": {"ease": {"l2": 7.0}, "wide": {"model": "item_knn", "neighbors": 9}, "popular": {}},
-        "pipelines": {"shop": {
-            "retrieve": {"near": {"model": "wide", "budget": 6}, "ease": {"budget": 5, "l2": 8.0}, "popular": {
-                "budget": 3}},
-            "rank": {"model": "ease", "keep": 4},
-        }},
-    }  # fmt: skip
+        "pipelines": {
+            "shop": {
+                "retrieve": {
+                    "near": {"model": "wide", "budget": 6},
+                    "ease": {"budget": 5, "l2": 8.0},
+                    "popular": {"budget": 3},
+                },
+                "rank": {"model": "ease", "keep": 4},
+            }
+        },
+    }
     asked = validate_settings(content, source="job")
     check_job(asked, Workspace(tmp_path))
     made = with_models(asked).pipelines["shop"]
     assert made.retrieve == {
         "near": {"model": "item_knn", "neighbors": 9, "budget": 6},
-        "ease": {"model": "ease", "l2": 8.0, "budget": 5}, "popular": {"model": "popular", "budget": 3},
-    }  # fmt: skip
+        "ease": {"model": "ease", "l2": 8.0, "budget": 5},
+        "popular": {"model": "popular", "budget": 3},
+    }
     assert made.rank == {"model": "ease", "l2": 7.0, "keep": 4}

@@ -50,8 +50,10 @@ def test_critique(run, shop, tmp_path: Path) -> None:
     assert [row["item_id"] for row in rows(done)] == [2] and "1 items meet: brand = Nord; price < 100" in done.stderr
     possible = rows(run("knowledge", "critique", "1", *shop, "-f", "json", cwd=tmp_path))
     assert {row["critique"]: row["items"] for row in possible if row["size"] == 1} == {
-        "cheaper": 3, "same brand": 1, "other brand": 2,
-    }  # fmt: skip
+        "cheaper": 3,
+        "same brand": 1,
+        "other brand": 2,
+    }
     assert "Did you mean 'cheaper'" in run("knowledge", "critique", "1", "chaper", *shop, cwd=tmp_path, status=2).stderr
 
 

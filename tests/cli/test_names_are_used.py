@@ -51,8 +51,9 @@ def test_a_plan_has_one_look_at_least(refused, looks: str) -> None:
 
 
 def test_an_unknown_baseline_of_a_job_is_refused_before_anything_is_read(refused) -> None:
-    Path("job.toml").write_text('[data]\npath = "nosuch.csv"\n[models.popular]\n[models.ease]\n'
-                                '[compare]\nbaseline = "poplar"\n')  # fmt: skip
+    Path("job.toml").write_text(
+        '[data]\npath = "nosuch.csv"\n[models.popular]\n[models.ease]\n[compare]\nbaseline = "poplar"\n'
+    )
     said = refused("run", "job.toml")
     assert "'poplar'" in said and "popular" in said
 

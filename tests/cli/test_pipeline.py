@@ -46,8 +46,22 @@ def test_trace_what_a_user_chose(run, shop: Path) -> None:
 
 
 def test_evaluate_by_segment_with_a_report(run, shop: Path) -> None:
-    found = run("pipeline", "evaluate", "shop", "--split", "demo", "--by", "activity", "--requests", "5", "--html",
-                "shop.html", "-f", "json", cwd=shop)  # fmt: skip
+    found = run(
+        "pipeline",
+        "evaluate",
+        "shop",
+        "--split",
+        "demo",
+        "--by",
+        "activity",
+        "--requests",
+        "5",
+        "--html",
+        "shop.html",
+        "-f",
+        "json",
+        cwd=shop,
+    )
     rows = rows_of(found)
     assert {row["segment"] for row in rows} == {"all", "light", "medium", "heavy"}
     overall = [row for row in rows if row["by"] == "overall"]

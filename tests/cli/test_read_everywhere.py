@@ -83,9 +83,19 @@ def commands() -> Iterator[tuple[tuple[str, ...], set[str], set[str]]]:
 
 INTERACTIONS = {"--data", "--truth", "--train", "--pairs", "--impressions"}
 UNITS = {"--history", "--exposures", "--catalogue"}
-ARGUMENTS = {("data", "info"), ("data", "split"), ("data", "convert"), ("evaluate",), ("evaluate-predictions",),
-             ("experiment", "realism"), ("experiment", "read"), ("experiment", "aa"), ("experiment", "assign"),
-             ("experiment", "check"), ("experiment", "off-policy")}  # fmt: skip
+ARGUMENTS = {
+    ("data", "info"),
+    ("data", "split"),
+    ("data", "convert"),
+    ("evaluate",),
+    ("evaluate-predictions",),
+    ("experiment", "realism"),
+    ("experiment", "read"),
+    ("experiment", "aa"),
+    ("experiment", "assign"),
+    ("experiment", "check"),
+    ("experiment", "off-policy"),
+}
 NOT_FILES = {("experiment", "verdicts"): {"--truth"}}
 
 
@@ -134,12 +144,26 @@ GOOD = b"user,item,rank\n1,2,1\n"
 
 @pytest.mark.parametrize(
     "command",
-    ["data info FILE", "data split FILE", "data sql item_popularity -d FILE", "data convert FILE out", "demo -d FILE",
-     "fit popular -d FILE", "tune -m popular -d FILE", "knowledge columns -d FILE", "evaluate FILE -t good.csv",
-     "evaluate good.csv -t FILE", "evaluate good.csv -t good.csv --train FILE", "experiment realism FILE",
-     "evaluate-predictions FILE", "experiment aa plan.toml FILE", "experiment assign plan.toml FILE",
-     "experiment off-policy FILE good.csv", "run job.toml"],
-)  # fmt: skip
+    [
+        "data info FILE",
+        "data split FILE",
+        "data sql item_popularity -d FILE",
+        "data convert FILE out",
+        "demo -d FILE",
+        "fit popular -d FILE",
+        "tune -m popular -d FILE",
+        "knowledge columns -d FILE",
+        "evaluate FILE -t good.csv",
+        "evaluate good.csv -t FILE",
+        "evaluate good.csv -t good.csv --train FILE",
+        "experiment realism FILE",
+        "evaluate-predictions FILE",
+        "experiment aa plan.toml FILE",
+        "experiment assign plan.toml FILE",
+        "experiment off-policy FILE good.csv",
+        "run job.toml",
+    ],
+)
 def test_options_that_errors_name_are_there(call: Call, command: str) -> None:
     own = next(options for words, options, _ in commands() if tuple(command.split()[: len(words)]) == words)
     Path("good.csv").write_bytes(GOOD)
@@ -214,11 +238,46 @@ def test_each_table_has_its_own_names_and_options(call: Call) -> None:
     Path("train.csv").write_text("uid,iid\n1,b\n2,Ä\n1,c\n")
     Path("people.txt").write_text("1|24\n2|53\n")
     Path("goods.csv").write_text("iid,tags\nÄ,x+y\nb,x\nc,z\n")
-    command = ("evaluate", "lists.csv", "-t", "truth.tsv", "--train", "train.csv", "--users", "people.txt", "--items",
-               "goods.csv", "-c", "lists:user_id=customer", "-c", "lists:item_id=sku", "-c", "lists:rank=place",
-               "--read", "lists:encoding=latin-1", "-c", "truth:user_id=0", "-c", "truth:item_id=1",
-               "-c", "users:user_id=0", "-c", "users:age=1", "--read", "users:header=false", "--lists", "tags=+",
-               "--by", "age", "-m", "mrr@1", "-m", "diversity@1", "-f", "json")  # fmt: skip
+    command = (
+        "evaluate",
+        "lists.csv",
+        "-t",
+        "truth.tsv",
+        "--train",
+        "train.csv",
+        "--users",
+        "people.txt",
+        "--items",
+        "goods.csv",
+        "-c",
+        "lists:user_id=customer",
+        "-c",
+        "lists:item_id=sku",
+        "-c",
+        "lists:rank=place",
+        "--read",
+        "lists:encoding=latin-1",
+        "-c",
+        "truth:user_id=0",
+        "-c",
+        "truth:item_id=1",
+        "-c",
+        "users:user_id=0",
+        "-c",
+        "users:age=1",
+        "--read",
+        "users:header=false",
+        "--lists",
+        "tags=+",
+        "--by",
+        "age",
+        "-m",
+        "mrr@1",
+        "-m",
+        "diversity@1",
+        "-f",
+        "json",
+    )
     rows = call(*command).rows
     first = [row for row in rows if row["metric"] == "mrr@1"]
     assert {row["segment"]: row["value"] for row in first} == {"all": 0.5, "24": 1.0, "53": 0.0}

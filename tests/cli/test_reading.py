@@ -95,10 +95,14 @@ def test_truth_that_cannot_be_used(evaluate, truth: str, says: str) -> None:
         ("user_id,item_id,rank\n1,8,1\n77,8,1\n", TRUTH, "lists of users without truth, left out: 1", 0.5),
         ("user_id,item_id,rank\n1,555,1\n2,9,1\n", TRUTH, "recommendations outside the catalogue: 1", 0.5),
         (LISTS, "user_id,item_id\n1,8\n1,8\n2,9\n", "repeated pairs in the truth, counted once: 1", 1.0),
-        (LISTS, "user_id,item_id,timestamp\n1,8,978300760000\n2,9,978300761000\n",
-         "truth: times in milliseconds converted: 2", 1.0),
+        (
+            LISTS,
+            "user_id,item_id,timestamp\n1,8,978300760000\n2,9,978300761000\n",
+            "truth: times in milliseconds converted: 2",
+            1.0,
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_mended_is_said(evaluate, lists: str, truth: str, says: str, expected: float) -> None:
     said = evaluate(lists, truth)
     assert says in said.stderr and value(said) == expected
@@ -112,8 +116,14 @@ def test_ids_of_two_kinds_are_text_and_leading_zeros_stay(evaluate) -> None:
 
 
 def test_rows_are_left_out_when_asked_for_and_counted_on_the_card(evaluate, tmp_path: Path) -> None:
-    said = evaluate("user_id,item_id,rank\n1,8,1\n,8,2\n", "user_id,item_id\n1,8\n2,\n2,9\n", "--read", "bad_rows=drop",
-                    "--keep", "mine")  # fmt: skip
+    said = evaluate(
+        "user_id,item_id,rank\n1,8,1\n,8,2\n",
+        "user_id,item_id\n1,8\n2,\n2,9\n",
+        "--read",
+        "bad_rows=drop",
+        "--keep",
+        "mine",
+    )
     assert "rows with a missing id left out: 1" in said.stderr
     assert "truth: rows with a missing id left out: 1" in said.stderr and value(said) == 0.5
     card = json.loads((tmp_path / "workspace" / "evaluation" / "mine" / "evaluation.json").read_text())["card"]
@@ -123,9 +133,26 @@ def test_rows_are_left_out_when_asked_for_and_counted_on_the_card(evaluate, tmp_
 
 def test_options_of_the_readers(run, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("Kunde~Film~when\nJürgen~1~31/12/2020\n".encode("latin-1"))
-    said = run("data", "info", "a.csv", "-c", "user_id=Kunde", "-c", "item_id=Film", "-c", "timestamp=when", "--read",
-               "delimiter=~", "--read", "encoding=latin-1", "--read", "timestamp_format=%d/%m/%Y", "-f", "json",
-               cwd=tmp_path)  # fmt: skip
+    said = run(
+        "data",
+        "info",
+        "a.csv",
+        "-c",
+        "user_id=Kunde",
+        "-c",
+        "item_id=Film",
+        "-c",
+        "timestamp=when",
+        "--read",
+        "delimiter=~",
+        "--read",
+        "encoding=latin-1",
+        "--read",
+        "timestamp_format=%d/%m/%Y",
+        "-f",
+        "json",
+        cwd=tmp_path,
+    )
     measures = {row["measure"]: row["value"] for row in json.loads(said.stdout)["rows"]}
     assert measures["interactions"] == 1 and measures["first"].startswith("2020-12-31")
     query = "query=SELECT 1 AS user_id, i AS item_id FROM range(3) t(i)"
@@ -167,15 +194,22 @@ def test_advice_in_the_words_of_the_command_line() -> None:
         ("columns={'user_id': 0, 'item_id': 4}.", "--column user_id=0 --column item_id=4."),
         ("pass header=True.", "pass --read header=true."),
         ("Name it: columns={'item_id': 'the film'}.", "Name it: --column item_id='the film'."),
-    ):  # fmt: skip
+    ):
         assert in_words_of("options", said) == here
         assert in_words_of("options", here) == here
 
 
 def test_item_to_item_lists_name_their_seed_and_metrics_their_other_names(evaluate) -> None:
     lists = "seed_item,item,rank\ntea,milk,1\ntea,jam,2\njam,bread,1\n"
-    said = evaluate(lists, "seed_item,item\ntea,jam\njam,bread\nrice,salt\n", "-c", "user_id=seed_item", "-m", "HR@2",
-                    train="seed_item,item\ntea,salt\nrice,milk\n")  # fmt: skip
+    said = evaluate(
+        lists,
+        "seed_item,item\ntea,jam\njam,bread\nrice,salt\n",
+        "-c",
+        "user_id=seed_item",
+        "-m",
+        "HR@2",
+        train="seed_item,item\ntea,salt\nrice,milk\n",
+    )
     rows = {row["metric"]: row for row in json.loads(said.stdout)["rows"]}
     # Of three seeds two have a hit in the first two places, one in the first.
     assert (rows["hit_rate@2"]["n"], rows["hit_rate@2"]["value"]) == (3, pytest.approx(2 / 3))

@@ -16,8 +16,24 @@ from reclens.data import split
 from reclens.data.dataset import Dataset
 from reclens.workspace import Workspace
 
-PAIRS = [(1, 10), (1, 11), (1, 15), (2, 11), (2, 12), (2, 15), (3, 12), (3, 13), (3, 15), (4, 14), (4, 15), (5, 11),
-         (5, 14), (8, 20), (9, 30), (9, 31)]  # fmt: skip
+PAIRS = [
+    (1, 10),
+    (1, 11),
+    (1, 15),
+    (2, 11),
+    (2, 12),
+    (2, 15),
+    (3, 12),
+    (3, 13),
+    (3, 15),
+    (4, 14),
+    (4, 15),
+    (5, 11),
+    (5, 14),
+    (8, 20),
+    (9, 30),
+    (9, 31),
+]
 POPULAR = [15, 11, 12, 14, 10, 13, 20, 30, 31]
 """The items by their users, 4, 3, 2, 2 and then 1 each; equal ones by id."""
 FILES = {
@@ -43,11 +59,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place, data = Workspace(folder / "workspace"), Dataset(frame(PAIRS))
     for model in (models.ItemKNN(shrinkage=0), models.Popular(), models.EASE()):
         place.save(model.fit(data), model.name)
-    text = frame([*PAIRS, (9, 32)]).with_columns(pl.all().cast(str)).with_columns(
-        pl.col("item_id").replace({"32": "new-1"}))  # fmt: skip
+    text = (
+        frame([*PAIRS, (9, 32)])
+        .with_columns(pl.all().cast(str))
+        .with_columns(pl.col("item_id").replace({"32": "new-1"}))
+    )
     place.save(models.Popular().fit(Dataset(text)), "named")
     rated = frame([(user, item) for user in range(1, 6) for item in (10, 11, 12)]).with_columns(
-        rating=pl.Series([float(1 + at % 5) for at in range(15)]))  # fmt: skip
+        rating=pl.Series([float(1 + at % 5) for at in range(15)])
+    )
     place.save(models.UserKNN(feedback="explicit").fit(Dataset(rated)), "rated")
     made = split.by_user(data, test_share=0.3, rng=0)
     place.save(made, "by_users")
@@ -85,8 +105,10 @@ def items_by_user(rows: list[dict[str, Any]]) -> dict[Any, list[Any]]:
         ("-u 1 -u 2", {1: [12, 14, 13], 2: [14, 10, 13]}),
         ("-u 1 --seen --exclude some.csv", {1: [12, 14, 10]}),
         ("-u 1 -u 2 --seen --exclude own.csv", {1: [15, 11, 14], 2: [11, 12, 14]}),
-        ("-u 1 -u 2 --seen --exclude own_uid.csv -c user_id=customer -c item_id=sku",
-         {1: [15, 11, 14], 2: [11, 12, 14]}),
+        (
+            "-u 1 -u 2 --seen --exclude own_uid.csv -c user_id=customer -c item_id=sku",
+            {1: [15, 11, 14], 2: [11, 12, 14]},
+        ),
         ("-u 1 -u 2 --seen --exclude own.csv -c user_id=", {1: [11, 14, 13], 2: [11, 14, 13]}),
         ("-u 1 -u 4 --candidates some.csv", {4: [11]}),
         ("-u 1 -u 2 -u 3 --seen --candidates own.csv", {1: [12], 2: [15]}),
@@ -96,7 +118,7 @@ def items_by_user(rows: list[dict[str, Any]]) -> dict[Any, list[Any]]:
         ("--history new.csv --history-mode replace", {901: [15, 11, 14], 1: [15, 11, 14]}),
         ("-u 1 --history new.csv --history-mode replace --exclude some.csv", {1: [14, 10, 13]}),
     ],
-)  # fmt: skip
+)
 def test_a_request_by_hand(asked, words: str, expected: dict[int, list[int]]) -> None:
     assert items_by_user(asked(f"recommend popular -k 3 {words}")) == expected
 
@@ -107,14 +129,17 @@ def test_a_request_by_hand(asked, words: str, expected: dict[int, list[int]]) ->
         ("", {}),
         ("--history new.csv", {"history": "new.csv"}),
         ("--history new.csv --history-mode replace", {"history": "new.csv", "history_mode": "replace"}),
-        ("--history new.csv --candidates own.csv --seen",
-         {"history": "new.csv", "candidates": "own.csv", "exclude_seen": False}),
+        (
+            "--history new.csv --candidates own.csv --seen",
+            {"history": "new.csv", "candidates": "own.csv", "exclude_seen": False},
+        ),
         ("--exclude own.csv --cold-users none", {"exclude": "own.csv", "cold_users": "none"}),
     ],
-)  # fmt: skip
+)
 def test_a_personal_model_answers_as_in_python(asked, folder: Path, words: str, request_: dict[str, Any]) -> None:
-    given = {name: pl.read_csv(folder / value) if str(value).endswith(".csv") else value
-             for name, value in request_.items()}  # fmt: skip
+    given = {
+        name: pl.read_csv(folder / value) if str(value).endswith(".csv") else value for name, value in request_.items()
+    }
     model: Any = Workspace(folder / "workspace").load("model", "ease")
     expected = model.recommend(k=4, **given).table
     got = pl.DataFrame(asked(f"recommend ease -k 4 {words}"))

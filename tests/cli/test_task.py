@@ -30,8 +30,20 @@ def baskets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_split_and_recommend_follow_the_task(run, baskets: Path) -> None:
-    said = run("data", "split", "baskets.csv", "--method", "by_time", "--test-share", "0.3333", "--name", "again",
-               "--task", "with_repeats", cwd=baskets).stderr  # fmt: skip
+    said = run(
+        "data",
+        "split",
+        "baskets.csv",
+        "--method",
+        "by_time",
+        "--test-share",
+        "0.3333",
+        "--name",
+        "again",
+        "--task",
+        "with_repeats",
+        cwd=baskets,
+    ).stderr
     assert f"train {4 * USERS}, test {2 * USERS}" in said
     assert f"{USERS} (50.0% of {2 * USERS} pairs; 0 users have no other)" in said
     assert "50.0% of the test pairs stand in training too" in said
@@ -64,11 +76,13 @@ def test_a_job_recommends_what_its_task_asks_for(task: str, baskets: Path, tmp_p
         "data": {"path": str(baskets / "baskets.csv")},
         "split": {"method": "by_time", "test_share": 0.3333, "task": task},
         "models": {"usual": {"model": "popular"}},  # no system is the baseline: nothing is compared
-        "pipelines": {"shop": {"retrieve": {"popular": {"budget": 8}}},
-                      "own": {"retrieve": {"popular": {"budget": 8}}, "exclude_seen": task == "with_repeats"}},
+        "pipelines": {
+            "shop": {"retrieve": {"popular": {"budget": 8}}},
+            "own": {"retrieve": {"popular": {"budget": 8}}, "exclude_seen": task == "with_repeats"},
+        },
         "evaluate": {"metrics": ["recall@8"], "k": 8, "replicates": 20},
         "segments": {},
-    }  # fmt: skip
+    }
     settings = validate_settings(content, source="job")
     (tmp_path / "job.toml").write_text(to_toml(settings), encoding="utf-8")
     assert load_settings(tmp_path / "job.toml").split.task == task

@@ -13,8 +13,20 @@ import pytest
 def tuned(run, tmp_path_factory: pytest.TempPathFactory):
     """A folder with a finished search, and what it said."""
     folder = tmp_path_factory.mktemp("tune")
-    said = run("tune", "-m", "popular", "-m", "ease", "--trials", "3", "--name", "first", "--range", "ease.l2=100:1e4",
-               cwd=folder)  # fmt: skip
+    said = run(
+        "tune",
+        "-m",
+        "popular",
+        "-m",
+        "ease",
+        "--trials",
+        "3",
+        "--name",
+        "first",
+        "--range",
+        "ease.l2=100:1e4",
+        cwd=folder,
+    )
     return folder, said
 
 
@@ -40,8 +52,22 @@ def test_a_second_call_makes_no_trial_and_says_the_same(tuned, run) -> None:
     folder, first = tuned
     journal = folder / "workspace" / "tuning" / ".first" / "trials.jsonl"
     before = journal.stat().st_mtime_ns, len(list((folder / "workspace").rglob("card.json")))
-    again = run("tune", "-m", "popular", "-m", "ease", "--trials", "3", "--name", "first", "--range", "ease.l2=100:1e4",
-                "--out", "best.toml", cwd=folder)  # fmt: skip
+    again = run(
+        "tune",
+        "-m",
+        "popular",
+        "-m",
+        "ease",
+        "--trials",
+        "3",
+        "--name",
+        "first",
+        "--range",
+        "ease.l2=100:1e4",
+        "--out",
+        "best.toml",
+        cwd=folder,
+    )
     assert again.stdout == first.stdout
     assert (journal.stat().st_mtime_ns, len(list((folder / "workspace").rglob("card.json")))) == before
     models = tomllib.loads((folder / "best.toml").read_text())["models"]
@@ -50,8 +76,23 @@ def test_a_second_call_makes_no_trial_and_says_the_same(tuned, run) -> None:
 
 def test_the_best_configurations_are_a_job(tuned, run) -> None:
     folder, _ = tuned
-    run("tune", "-m", "popular", "-m", "ease", "--trials", "3", "--name", "first", "--range", "ease.l2=100:1e4",
-        "--out", "job.toml", "--quiet", cwd=folder)  # fmt: skip
+    run(
+        "tune",
+        "-m",
+        "popular",
+        "-m",
+        "ease",
+        "--trials",
+        "3",
+        "--name",
+        "first",
+        "--range",
+        "ease.l2=100:1e4",
+        "--out",
+        "job.toml",
+        "--quiet",
+        cwd=folder,
+    )
     said = run("run", "job.toml", "--workspace", "other", "--quiet", cwd=folder)
     assert "ease" in said.stdout and "popular" in said.stdout
 
@@ -66,8 +107,11 @@ def test_rows_for_programs(tuned, run) -> None:
     said = run(*call, "--show-trials", "--format", "json", cwd=folder)
     trials = json.loads(said.stdout)["rows"]
     assert [(row["model"], row["number"]) for row in trials] == [
-        ("popular", 0), ("ease", 0), ("ease", 1), ("ease", 2),
-    ]  # fmt: skip
+        ("popular", 0),
+        ("ease", 0),
+        ("ease", 1),
+        ("ease", 2),
+    ]
     assert max(row["value"] for row in trials) == rows["ease"]["value"]
 
 
@@ -120,11 +164,21 @@ def test_ranges_are_read_as_they_are_written() -> None:
     from reclens.models._core.search_space import Choice, Float, Whole
     from reclens.tuning.ranges import spaces_of
 
-    assert spaces_of({"ease.l2": "1:1e5", "item_knn.neighbors": "5:50", "item_knn.shrinkage": "0:9",
-                      "item_knn.similarity": "cosine,dot", "user_knn.neighbors": "10,20"}) == {
+    assert spaces_of(
+        {
+            "ease.l2": "1:1e5",
+            "item_knn.neighbors": "5:50",
+            "item_knn.shrinkage": "0:9",
+            "item_knn.similarity": "cosine,dot",
+            "user_knn.neighbors": "10,20",
+        }
+    ) == {
         "ease": {"l2": Float(1, 1e5)},
-        "item_knn": {"neighbors": Whole(5, 50), "shrinkage": Float(0, 9, log=False),
-                     "similarity": Choice(("cosine", "dot"))},
+        "item_knn": {
+            "neighbors": Whole(5, 50),
+            "shrinkage": Float(0, 9, log=False),
+            "similarity": Choice(("cosine", "dot")),
+        },
         "user_knn": {"neighbors": Choice((10, 20))},
-    }  # fmt: skip
+    }
     assert spaces_of({"ease.l2": "1:5:linear"}) == {"ease": {"l2": Float(1, 5, log=False)}}

@@ -31,15 +31,21 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         assert table is not None
         table.write_parquet(source / f"{name}.parquet")
     metrics = ["ndcg@5", "ndcg@10", "diversity@10", "novelty@10", "coverage@10"]
-    settings = validate_settings({
-        "name": "small",
-        "data": {"path": str(source / "ratings.parquet"), "users": str(source / "users.parquet"),
-                 "items": str(source / "items.parquet")},
-        "split": {"n": 4},
-        "models": {"popular": {}, "item_knn": {}, "ease": {"l2": 50.0}},
-        "segments": {"activity": {"quantiles": ["light", "heavy"]}, "taste": {"top_value": "genres"}},
-        "evaluate": {"metrics": metrics, "replicates": 200},
-    }, source="test")  # fmt: skip
+    settings = validate_settings(
+        {
+            "name": "small",
+            "data": {
+                "path": str(source / "ratings.parquet"),
+                "users": str(source / "users.parquet"),
+                "items": str(source / "items.parquet"),
+            },
+            "split": {"n": 4},
+            "models": {"popular": {}, "item_knn": {}, "ease": {"l2": 50.0}},
+            "segments": {"activity": {"quantiles": ["light", "heavy"]}, "taste": {"top_value": "genres"}},
+            "evaluate": {"metrics": metrics, "replicates": 200},
+        },
+        source="test",
+    )
     place = Workspace(folder / "workspace")
     run_job(settings, workspace=place, say=lambda text: None, progress=lambda *_: None)
     return place

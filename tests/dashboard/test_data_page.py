@@ -84,7 +84,7 @@ def test_a_shipped_query_to_start_from(open_page, workspace: Workspace) -> None:
         ("DROP TABLE split_small_train", "one SELECT"),
         ("SELECT * FROM split_small_trian", "Did you mean 'split\\_small\\_train'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_is_said_in_place(open_page, query: str, says: str) -> None:
     app = open_page("data", view="SQL", sql=query)
     app.button[0].click().run()

@@ -28,8 +28,17 @@ def test_a_size_with_its_formula_neighbours_price_and_curves(open_page) -> None:
 
 
 def test_a_link_reproduces_the_question(open_page) -> None:
-    asked = {"view": "Which effect?", "kind": "mean", "mean": "4.2", "sd": "6.3", "n": "50000", "r2": "0.4",
-             "arms": "3", "looks": "4", "spending": "pocock"}  # fmt: skip
+    asked = {
+        "view": "Which effect?",
+        "kind": "mean",
+        "mean": "4.2",
+        "sd": "6.3",
+        "n": "50000",
+        "r2": "0.4",
+        "arms": "3",
+        "looks": "4",
+        "spending": "pocock",
+    }
     app = open_page("experiments", **asked)
     expected = calculate(kind="mean", mean=4.2, sd=6.3, n=50_000, r2=0.4, arms=3, looks=4, spending="pocock")
     assert expected.words in words(app)
@@ -46,11 +55,13 @@ def test_power_and_margins_are_asked_too(open_page) -> None:
 
 @pytest.mark.parametrize(
     ("query", "says"),
-    [({"mean": "1.5"}, "mean is 1.5, expected a share between 0 and 1"),
-     ({"effect": "0"}, "effect is 0, expected more than 0"),
-     ({"effect": "9"}, "a share that stays between 0 and 1"),
-     ({"kind": "gini"}, "there is no 'gini' here")],
-)  # fmt: skip
+    [
+        ({"mean": "1.5"}, "mean is 1.5, expected a share between 0 and 1"),
+        ({"effect": "0"}, "effect is 0, expected more than 0"),
+        ({"effect": "9"}, "a share that stays between 0 and 1"),
+        ({"kind": "gini"}, "there is no 'gini' here"),
+    ],
+)
 def test_what_cannot_be_asked_is_said(open_page, query, says) -> None:
     app = open_page("experiments", **query)
     assert says in words(app) + "\n".join(each.value for each in app.warning).replace("\\", "")

@@ -90,9 +90,14 @@ def test_each_provider_has_its_button(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("user", "sees"),
-    [({"email": "Ann@example.org"}, True), ({"email": "bob@example.org"}, False), ({"email": "bob@team.org"}, True),
-     ({"email": "ann@example.org", "email_verified": False}, False), ({"name": "ann@example.org"}, False)],
-)  # fmt: skip
+    [
+        ({"email": "Ann@example.org"}, True),
+        ({"email": "bob@example.org"}, False),
+        ({"email": "bob@team.org"}, True),
+        ({"email": "ann@example.org", "email_verified": False}, False),
+        ({"name": "ann@example.org"}, False),
+    ],
+)
 def test_who_is_on_the_list_is_let_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: dict[str, object], sees: bool
 ) -> None:

@@ -73,8 +73,9 @@ def test_the_leaderboard_is_that_of_the_library(open_page, workspace: Workspace)
 
 
 def test_a_link_reproduces_the_view(open_page) -> None:
-    app = open_page("diagnostics", runs=["small-ease", "small-popular"], view="Users", metric="ndcg@10",
-                    system="small-popular")  # fmt: skip
+    app = open_page(
+        "diagnostics", runs=["small-ease", "small-popular"], view="Users", metric="ndcg@10", system="small-popular"
+    )
     assert app.multiselect(key="runs").value == ["small-ease", "small-popular"]
     assert plain("The users whom small-popular serves worst") in words(app)
 
@@ -248,9 +249,15 @@ def test_the_csv_of_a_chart_holds_its_rows(workspace: Workspace) -> None:
         "segments": charts.segment_chart(results, **chosen),
         "trade": charts.trade_off_chart(results, x="ndcg@10", y="novelty@10"),
     }
-    columns = {"gap": {"by", "value", "low", "high"}, "lorenz": {"items", "share"}, "difference": {"segment", "value"},
-               "gain": {"segment", "users", "share"}, "change": {"users", "change"}, "segments": {"segment", "value"},
-               "trade": {"x", "y", "system"}}  # fmt: skip
+    columns = {
+        "gap": {"by", "value", "low", "high"},
+        "lorenz": {"items", "share"},
+        "difference": {"segment", "value"},
+        "gain": {"segment", "users", "share"},
+        "change": {"users", "change"},
+        "segments": {"segment", "value"},
+        "trade": {"x", "y", "system"},
+    }
     for name, chart in drawn.items():
         rows = pl.read_csv(io.StringIO(rows_as_csv(figure_of(chart, name).spec)))
         assert columns[name] <= set(rows.columns) and rows.height > 1, name
@@ -283,8 +290,12 @@ def test_a_metric_that_is_not_registered_here_is_shown_by_its_name(open_page, wo
         result = workspace.load("evaluation", name)
         columns = tuple("mine@5" if each == "ndcg@5" else each for each in result.summary.columns)
         summary = replace(result.summary, columns=columns)
-        mine = replace(result, metrics=("mine@5", *result.metrics[1:]), summary=summary,
-                       per_user=result.per_user.rename({"ndcg@5": "mine@5"}))  # fmt: skip
+        mine = replace(
+            result,
+            metrics=("mine@5", *result.metrics[1:]),
+            summary=summary,
+            per_user=result.per_user.rename({"ndcg@5": "mine@5"}),
+        )
         place.save(mine, name)
     for view in ("Leaderboard", "Segments", "Users"):
         app = open_page("diagnostics", folder=tmp_path, view=view)

@@ -25,13 +25,27 @@ TRAIN = b"user,item,rating\n1,c,5\n2,b,4\n3,a,1\n4,a,2\n"
 ITEMS = io.BytesIO()
 pl.DataFrame({"item": ["a", "b", "c"], "genres": [["x"], ["x", "y"], ["z"]]}).write_parquet(ITEMS)
 USERS = b"user,age\n1,young\n2,old\n3,old\n4,young\n"
-FILES = {"lists": ("lists.csv", LISTS), "truth": ("truth.csv", TRUTH), "train": ("train.csv", TRAIN),
-         "items": ("items.parquet", ITEMS.getvalue()), "users": ("users.csv", USERS)}  # fmt: skip
+FILES = {
+    "lists": ("lists.csv", LISTS),
+    "truth": ("truth.csv", TRUTH),
+    "train": ("train.csv", TRAIN),
+    "items": ("items.parquet", ITEMS.getvalue()),
+    "users": ("users.csv", USERS),
+}
 
 
 def words(app) -> str:
-    shown = [*app.markdown, *app.text, *app.caption, *app.title, *app.subheader, *app.warning, *app.error, *app.success,
-             *app.info]  # fmt: skip
+    shown = [
+        *app.markdown,
+        *app.text,
+        *app.caption,
+        *app.title,
+        *app.subheader,
+        *app.warning,
+        *app.error,
+        *app.success,
+        *app.info,
+    ]
     return "\n".join(str(each.value) for each in shown).replace("\\", "")
 
 
@@ -140,8 +154,12 @@ def test_one_column_for_two_things(open_page, tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_header(open_page, tmp_path: Path) -> None:
-    app = upload(open_page("upload", folder=tmp_path), kinds=("lists", "truth"), lists=b"1;8;1\n1;7;2\n2;9;1\n",
-                 truth="1|8|Ä\n2|7|é\n".encode("latin-1"))  # fmt: skip
+    app = upload(
+        open_page("upload", folder=tmp_path),
+        kinds=("lists", "truth"),
+        lists=b"1;8;1\n1;7;2\n2;9;1\n",
+        truth="1|8|Ä\n2|7|é\n".encode("latin-1"),
+    )
     assert "choose that it is a row under" in words(app)
     for kind in ("lists", "truth"):
         app.selectbox(key=f"First line-{kind}").set_value("is a row")
@@ -162,8 +180,11 @@ def test_a_file_without_a_header(open_page, tmp_path: Path) -> None:
 def test_no_advice_names_what_the_page_does_not_have(source: str) -> None:
     """Every text in the readers that names an argument is told in the words of the page."""
     module = importlib.import_module(f"reclens.data.read.{source}")
-    texts = [node.value for node in ast.walk(ast.parse(inspect.getsource(module)))
-             if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value]  # fmt: skip
+    texts = [
+        node.value
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value
+    ]
     for text in texts:
         said = in_words_of_the_page(text)
         assert not re.search(r"\b(columns|delimiter|encoding|timestamp_format|quote|escape|header|decimal)=", said), (

@@ -20,8 +20,9 @@ ROWS = ("2019-11-24 00:00:02.5+00:00,1,3,1,0.25,ab,2.0", "2019-11-24 00:00:01+00
 def written(folder: Path, *rows: str, head: str = HEAD) -> Path:
     (folder / "random" / "men").mkdir(parents=True)
     (folder / "random" / "men" / "men.csv").write_text("\n".join([head, *rows]) + "\n")
-    (folder / "random" / "men" / "item_context.csv").write_text(",item_id,item_feature_0,item_feature_1\n0,0,-0.5,xy\n"
-                                                                "1,1,0.5,zz\n")  # fmt: skip
+    (folder / "random" / "men" / "item_context.csv").write_text(
+        ",item_id,item_feature_0,item_feature_1\n0,0,-0.5,xy\n1,1,0.5,zz\n"
+    )
     return folder
 
 
@@ -46,10 +47,18 @@ def test_published_sample(shared_data: Path, behavior: str, campaign: str, items
 def test_columns_order_and_types(tmp_path: Path) -> None:
     log = read_open_bandit(written(tmp_path, *ROWS), campaign="men", affinities=True)
     assert log.impressions.schema == {
-        "timestamp": TIMESTAMP_TYPE, "user_id": pl.Int64, "item_id": pl.Int64, "position": pl.UInt8,
-        "clicked": pl.Int8, "propensity": pl.Float64, "model": pl.String, "surface": pl.String,
-        "request_id": pl.Int64, "user_feature_0": pl.String, "user_item_affinity_0": pl.Float64,
-    }  # fmt: skip
+        "timestamp": TIMESTAMP_TYPE,
+        "user_id": pl.Int64,
+        "item_id": pl.Int64,
+        "position": pl.UInt8,
+        "clicked": pl.Int8,
+        "propensity": pl.Float64,
+        "model": pl.String,
+        "surface": pl.String,
+        "request_id": pl.Int64,
+        "user_feature_0": pl.String,
+        "user_item_affinity_0": pl.Float64,
+    }
     first = log.impressions.row(0)
     assert first[0] == datetime(2019, 11, 24, 0, 0, 1, tzinfo=UTC), "sorted by time"
     assert first[1:] == (0, 0, 1, 0, 0.5, "random", "men", 0, "cd", 0.0)

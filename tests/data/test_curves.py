@@ -38,8 +38,11 @@ def test_the_curve_has_the_gini_of_the_profile(small_data) -> None:
 
 
 def test_places_by_popularity(small_data) -> None:
-    assert by_popularity(Dataset(ROWS)) == [{"place": 1, "interactions": 4}, {"place": 2, "interactions": 2},
-                                            {"place": 3, "interactions": 2}]  # fmt: skip
+    assert by_popularity(Dataset(ROWS)) == [
+        {"place": 1, "interactions": 4},
+        {"place": 2, "interactions": 2},
+        {"place": 3, "interactions": 2},
+    ]
     counts = sorted(small_data.interactions["user_id"].value_counts()["count"].to_list(), reverse=True)
     found = by_popularity(small_data, of="users", points=20)
     assert len(found) <= 20 and all(row["interactions"] == counts[row["place"] - 1] for row in found)
@@ -51,13 +54,20 @@ def test_the_parts_of_a_split_over_time() -> None:
     test = ROWS.tail(2).with_columns(at((2020, 1, 3), (2020, 1, 5)).alias("timestamp"))
     step, rows = over_time(Split(Dataset(train), test))
     assert step == "day"
-    assert [(row["part"], row["start"].day, row["end"].day, row["interactions"], row["share"], row["below"])
-            for row in rows] == [("train", 1, 2, 2, 0.5, 0), ("train", 2, 3, 1, 0.25, 0), ("train", 3, 4, 1, 0.25, 0),
-                                 ("test", 3, 4, 1, 0.5, 1), ("test", 5, 6, 1, 0.5, 0)]  # fmt: skip
+    assert [
+        (row["part"], row["start"].day, row["end"].day, row["interactions"], row["share"], row["below"]) for row in rows
+    ] == [
+        ("train", 1, 2, 2, 0.5, 0),
+        ("train", 2, 3, 1, 0.25, 0),
+        ("train", 3, 4, 1, 0.25, 0),
+        ("test", 3, 4, 1, 0.5, 1),
+        ("test", 5, 6, 1, 0.5, 0),
+    ]
 
 
-@pytest.mark.parametrize(("last", "step"), [((2020, 3, 1), "day"), ((2022, 1, 1), "week"), ((2040, 1, 1), "month"),
-                                            ((2090, 1, 1), "year")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("last", "step"), [((2020, 3, 1), "day"), ((2022, 1, 1), "week"), ((2040, 1, 1), "month"), ((2090, 1, 1), "year")]
+)
 def test_the_step_fits_the_span(last: tuple[int, int, int], step: str) -> None:
     rows = ROWS.head(2).with_columns(at((2020, 1, 1), last).alias("timestamp"))
     assert over_time(Dataset(rows))[0] == step
@@ -85,8 +95,9 @@ def test_parts_add_up(small_data) -> None:
 
 def test_what_a_model_cannot_place() -> None:
     test = pl.DataFrame({"user_id": [1, 9, 9], "item_id": [10, 7, 10]})
-    found = {each.problem: (each.rows, each.detail.split(" that")[0]) for each in
-             split_problems(Split(Dataset(ROWS), test))}  # fmt: skip
+    found = {
+        each.problem: (each.rows, each.detail.split(" that")[0]) for each in split_problems(Split(Dataset(ROWS), test))
+    }
     assert found == {"test: unknown users": (2, "rows of 1 users"), "test: unknown items": (2, "rows of 1 items")}
     assert split_problems(Split(Dataset(ROWS), ROWS.head(1).with_columns(item_id=pl.lit(7)))) == ()
 

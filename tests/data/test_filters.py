@@ -90,9 +90,7 @@ def test_filters_add_to_the_rules_and_drop_segments_of_other_rows(small_data: Da
     filtered = k_core(min_rating(segmented, 3), users=3, items=3)
     assert filtered.segments is None
     names = [rule["rule"] for rule in filtered.card["rules"]]
-    assert names == [
-        "rating at least 3", "segments dropped", "k-core: at least 3 interactions a user and 3 an item"
-    ]  # fmt: skip
+    assert names == ["rating at least 3", "segments dropped", "k-core: at least 3 interactions a user and 3 an item"]
     assert small_data.card["rules"] == []
 
 

@@ -143,9 +143,13 @@ def test_runs_are_found_across_the_pieces_of_a_column(words: bool, pieces: int) 
 def test_one_rank_out_of_place_is_found_anywhere(at: int) -> None:
     """Ranks are looked at in pieces of 50,000 rows."""
     depth, rows = 60_000, 180_000
-    frame = pl.DataFrame({
-        "user_id": np.repeat(np.arange(3), depth), "item_id": np.arange(rows), "rank": np.tile(np.arange(depth) + 1, 3),
-    })  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(3), depth),
+            "item_id": np.arange(rows),
+            "rank": np.tile(np.arange(depth) + 1, 3),
+        }
+    )
     assert normalize_recommendations(frame, "lists")[1] == []
     later = frame.with_columns(rank=pl.col("rank") + ((pl.int_range(rows) >= at) & (pl.col("user_id") == at // depth)))
     moved = depth - at % depth

@@ -24,7 +24,9 @@ def test_a_submission_is_lists_in_the_order_of_their_cells() -> None:
     lists = read_recommendations(SUBMISSION, columns=COLUMNS, form="cell")
     assert lists.table.rows() == [("0001", "0568", 1), ("0001", "0751", 2), ("0001", "0001", 3), ("0002", "0751", 1)]
     assert [(rule["rule"], rule["count"]) for rule in lists.card["rules"]] == [
-        ("rows of several items unfolded", 1), ("rows without an item left out", 1)]  # fmt: skip
+        ("rows of several items unfolded", 1),
+        ("rows without an item left out", 1),
+    ]
     # MAP@12 of the submission by hand: hits at 2 and 3 of two relevant, none, no list.
     truth = pl.DataFrame({"user_id": ["0001", "0001", "0002", "0003"], "item_id": ["0751", "0001", "0568", "0568"]})
     found = evaluate(lists, truth, metrics=["mapk@12"], replicates=0)["mapk@12"].overall
@@ -55,7 +57,10 @@ def test_columns_of_lists_are_told_by_their_type() -> None:
         open_upload(file.getvalue(), "x.parquet"),
     ):
         assert read_recommendations(source).table.select("user_id", "item_id", "rank").rows() == [
-            (7, "a", 1), (7, "b", 2), (9, "c", 1)]  # fmt: skip
+            (7, "a", 1),
+            (7, "b", 2),
+            (9, "c", 1),
+        ]
     fixed = pl.DataFrame({"user": [7], "item": pl.Series([[1, 2]], dtype=pl.Array(pl.Int64, 2))})
     assert read_table(fixed).select("user_id", "item_id").rows() == [(7, 1), (7, 2)]
     with pytest.raises(DataError, match="expected a list of ids"):
@@ -67,8 +72,11 @@ def test_lines_of_a_user_and_her_items() -> None:
     for data in (lines, gzip.compress(lines), lines.replace(b" ", b"\t"), lines.replace(b"\n", b" \r\n")):
         found = read(data, form="adjacency")
         assert found.interactions.rows() == [(0, 7), (0, 9), (1, 8), (10, 7)]
-        assert found.card["rules"][-1] == {"rule": "rows without an item left out", "count": 1,
-                                           "detail": "bytes, column 'item_id'"}  # fmt: skip
+        assert found.card["rules"][-1] == {
+            "rule": "rows without an item left out",
+            "count": 1,
+            "detail": "bytes, column 'item_id'",
+        }
     ordered = read(b"ann tea milk jam\n", form="adjacency", columns={"timestamp": "place"})
     assert ordered.events.sort("timestamp")["item_id"].to_list() == ["tea", "milk", "jam"]
     lists = read_recommendations(b"0,7,9\n", form="adjacency", between=",")

@@ -94,8 +94,11 @@ def test_times_that_cannot_be() -> None:
     stamps = [datetime(1970, 1, 1), datetime(1970, 1, 1), datetime(9024, 1, 1), None]
     found = profile(make([(1, 1), (2, 2), (3, 3), (4, 4)], timestamp=stamps))
     assert problems(found) == {
-        "no timestamp": 1, "times before 1990": 2, "times in the future": 1, "times without a time of day": 4
-    }  # fmt: skip
+        "no timestamp": 1,
+        "times before 1990": 2,
+        "times in the future": 1,
+        "times without a time of day": 4,
+    }
     none = make([(1, 1)], timestamp=[None])
     assert profile(none).first is None and problems(profile(none)) == {"no timestamp": 1}
     with pytest.raises(DataError, match="column 'timestamp': timestamps are Int64, expected Datetime"):
@@ -106,9 +109,7 @@ def test_numbers_that_cannot_be() -> None:
     rows = [(1, item) for item in range(6)]
     ratings = [1.0, 2.5, None, float("nan"), float("inf"), 2.5]
     found = profile(make(rows, rating=ratings, weight=[1.0, 0.0, -1.0, 1.0, None, 1.0]))
-    assert problems(found) == {
-        "no rating": 1, "rating not finite": 2, "no weight": 1, "weight not positive": 2
-    }  # fmt: skip
+    assert problems(found) == {"no rating": 1, "rating not finite": 2, "no weight": 1, "weight not positive": 2}
     assert dict(found.ratings) == {"1": 1, "2.5": 2, "inf": 1}
     assert found.mean_rating == 2.0
     assert problems(profile(make(rows, rating=[5.0] * 6))) == {"one rating only": 6}
@@ -137,8 +138,14 @@ def test_the_rows_are_plain_and_complete(small_data: Dataset) -> None:
     assert by_name["rules applied", "k-core: at least 5 interactions a user and 5 an item"] >= 0
     assert next(row for row in rows if row["measure"] == "name")["detail"] == "synthetic: drawn, not observed"
     assert list(dict.fromkeys(row["section"] for row in rows)) == [
-        "size", "time", "users", "items", "ratings", "problems", "rules applied"
-    ]  # fmt: skip
+        "size",
+        "time",
+        "users",
+        "items",
+        "ratings",
+        "problems",
+        "rules applied",
+    ]
 
 
 def test_a_profile_cannot_be_changed(small_data: Dataset) -> None:

@@ -228,9 +228,15 @@ def test_threads_change_no_count(data: Dataset) -> None:
 def test_each_query_says_what_it_is_for() -> None:
     found = queries.names()
     assert list(found) == [
-        "co_occurrence", "interactions", "item_popularity", "segment_activity", "segment_favourite",
-        "segment_mainstreamness", "user_activity", "user_item_matrix",
-    ]  # fmt: skip
+        "co_occurrence",
+        "interactions",
+        "item_popularity",
+        "segment_activity",
+        "segment_favourite",
+        "segment_mainstreamness",
+        "user_activity",
+        "user_item_matrix",
+    ]
     for name, what in found.items():
         sql = queries.text(name)
         assert sql.startswith(f"-- {what}\n--\n") and what.endswith(".") and len(what) > 30
@@ -247,8 +253,9 @@ def test_each_query_gives_the_columns_it_says(name: str, data: Dataset) -> None:
 def test_parameters_have_the_defaults_of_the_comments() -> None:
     assert queries.parameters("segment_activity") == {"labels": ["light", "medium", "heavy"]}
     assert queries.parameters("segment_mainstreamness") == {
-        "labels": ["niche", "balanced", "mainstream"], "head_share": 0.2
-    }  # fmt: skip
+        "labels": ["niche", "balanced", "mainstream"],
+        "head_share": 0.2,
+    }
     assert queries.parameters("segment_favourite") == {"column": "genres"}
     assert queries.parameters("interactions") == {}
 
@@ -317,9 +324,12 @@ def test_a_query_written_for_a_workspace_gives_the_same(name: str, small_data, t
     workspace.save(small_data, "mine")
     tables = workspace.tables()
     written = queries.written_for(
-        name, "dataset_mine_interactions", columns=tables["dataset_mine_interactions"], items="dataset_mine_items",
+        name,
+        "dataset_mine_interactions",
+        columns=tables["dataset_mine_interactions"],
+        items="dataset_mine_items",
         item_columns=tables["dataset_mine_items"],
-    )  # fmt: skip
+    )
     assert not [line for line in written.splitlines() if "$" in line and not line.startswith("--")]
     expected = queries.run(name, small_data)
     found = workspace.sql(written).with_columns(pl.selectors.datetime().dt.replace_time_zone("UTC"))

@@ -57,16 +57,28 @@ GOWALLA = (
 )
 FILM_TRUST = b"1 1 2\n1 2 4\n2 1 3.5\n"
 PUBLISHED: dict[str, tuple[bytes, dict[str, int], list[tuple[Any, ...]]]] = {
-    "u.data": (U_DATA, {"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3},
-               [(196, 242, 3.0), (186, 302, 3.0), (22, 377, 1.0)]),
-    "ratings_only.csv": (AMAZON, {"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3},
-                         [("A39HTATAQ9V7YF", "0205616461", 5.0), ("A3JM6GV9MNOF9X", "0558925278", 3.0),
-                          ("A1Z513UWSAAO0F", "0558925278", 5.0)]),
-    "plays.tsv": (LAST_FM, {"user_id": 0, "item_id": 1, "weight": 3},
-                  [(b[:40].decode(), b[41:77].decode(), float(b.split(b"\t")[3])) for b in LAST_FM.splitlines()]),
+    "u.data": (
+        U_DATA,
+        {"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3},
+        [(196, 242, 3.0), (186, 302, 3.0), (22, 377, 1.0)],
+    ),
+    "ratings_only.csv": (
+        AMAZON,
+        {"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3},
+        [
+            ("A39HTATAQ9V7YF", "0205616461", 5.0),
+            ("A3JM6GV9MNOF9X", "0558925278", 3.0),
+            ("A1Z513UWSAAO0F", "0558925278", 5.0),
+        ],
+    ),
+    "plays.tsv": (
+        LAST_FM,
+        {"user_id": 0, "item_id": 1, "weight": 3},
+        [(b[:40].decode(), b[41:77].decode(), float(b.split(b"\t")[3])) for b in LAST_FM.splitlines()],
+    ),
     "checkins.txt": (GOWALLA, {"user_id": 0, "item_id": 4, "timestamp": 1}, [(0, 22847), (0, 420315), (1, 316637)]),
     "ratings.txt": (FILM_TRUST, {"user_id": 0, "item_id": 1, "rating": 2}, [(1, 1, 2.0), (1, 2, 4.0), (2, 1, 3.5)]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -304,8 +316,13 @@ def test_pipes_are_read(tmp_path: Path, content: bytes) -> None:
 
 def test_standard_input_is_read(repository: Path) -> None:
     code = "import reclens as rl; print(rl.read('-').events.rows())"
-    said = subprocess.run([sys.executable, "-c", code], input=TABLE, capture_output=True, check=True,
-                          env={**os.environ, "PYTHONPATH": str(repository / "src")})  # fmt: skip
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        input=TABLE,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(repository / "src")},
+    )
     assert said.stdout.decode().strip() == str(ROWS)
 
 
@@ -313,9 +330,15 @@ def test_standard_input_is_read(repository: Path) -> None:
 
 YELP = [
     {"review_id": "r1", "user_id": "u1", "business_id": "b1", "stars": 4.0, "date": "2016-03-09 00:00:00"},
-    {"review_id": "r2", "user_id": "u2", "business_id": "b1", "stars": 1.0, "date": "2017-01-14 21:30:33",
-     "text": 'a "b"'},
-]  # fmt: skip
+    {
+        "review_id": "r2",
+        "user_id": "u2",
+        "business_id": "b1",
+        "stars": 1.0,
+        "date": "2017-01-14 21:30:33",
+        "text": 'a "b"',
+    },
+]
 NAMES = {"item_id": "business_id", "rating": "stars", "timestamp": "date"}
 
 

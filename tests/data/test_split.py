@@ -354,8 +354,10 @@ def test_a_split_comes_back_from_its_tables(small_data: Dataset, method: str, tm
 
 events = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(0, 5)),
-    min_size=8, max_size=60, unique_by=lambda row: row[:2],
-)  # fmt: skip
+    min_size=8,
+    max_size=60,
+    unique_by=lambda row: row[:2],
+)
 
 
 @given(events, st.sampled_from(sorted(ways)), st.randoms(use_true_random=False))

@@ -15,10 +15,16 @@ from reclens.errors import DataError, UnmatchedIdsError, UsageError
 from reclens.workspace import Workspace
 
 DAY = 86_400
-TRAIN = {"user": [1, 1, 2, 2, 3], "item": ["a", "b", "a", "c", "b"], "timestamp": [1 * DAY, 5 * DAY, 2 * DAY, 3 * DAY,
-                                                                                   4 * DAY]}  # fmt: skip
-TEST = {"user": [1, 2, 2, 4, 3], "item": ["c", "b", "a", "a", "z"], "timestamp": [4 * DAY, 6 * DAY, 7 * DAY, 3 * DAY,
-                                                                                  8 * DAY]}  # fmt: skip
+TRAIN = {
+    "user": [1, 1, 2, 2, 3],
+    "item": ["a", "b", "a", "c", "b"],
+    "timestamp": [1 * DAY, 5 * DAY, 2 * DAY, 3 * DAY, 4 * DAY],
+}
+TEST = {
+    "user": [1, 2, 2, 4, 3],
+    "item": ["c", "b", "a", "a", "z"],
+    "timestamp": [4 * DAY, 6 * DAY, 7 * DAY, 3 * DAY, 8 * DAY],
+}
 
 
 def test_the_card_says_that_it_was_given_and_what_is_odd() -> None:
@@ -35,15 +41,18 @@ def test_the_card_says_that_it_was_given_and_what_is_odd() -> None:
     assert split.test.select("user_id", "item_id").rows() == [(1, "c"), (2, "b"), (4, "a"), (3, "z")]
     assert split.train.interactions.height == 5
     said = "\n".join(split.card["notes"])
-    for part in ("1 items of the test part (1 rows) are not in the training part", "1 users of the test part (1 rows)",
-                 "1 of 5 rows of the test part are earlier than a training row of the same user",
-                 "2 of 5 rows of the test part are earlier than the last training row",
-                 "Users come back to items: 20.0% of the test pairs"):  # fmt: skip
+    for part in (
+        "1 items of the test part (1 rows) are not in the training part",
+        "1 users of the test part (1 rows)",
+        "1 of 5 rows of the test part are earlier than a training row of the same user",
+        "2 of 5 rows of the test part are earlier than the last training row",
+        "Users come back to items: 20.0% of the test pairs",
+    ):
         assert part in said, part
     assert {rule["rule"] for rule in split.card["rules"]} == {
         "test rows of users without training data kept",
         "test pairs that training holds left out, for only new items count",
-    }  # fmt: skip
+    }
 
 
 def test_repeats_and_cold_users_by_choice() -> None:
@@ -88,8 +97,11 @@ def test_the_parts_of_movielens_and_recbole_are_known_by_their_names(tmp_path: P
     ):
         (tmp_path / f"shop.{part}.inter").write_text(head + rows)
     (tmp_path / "shop.item").write_text("item_id:token\tgenre:token_seq\na\tx y\nb\tz\nc\tx\n")
-    split = given(*(tmp_path / f"shop.{part}.inter" for part in ("train", "test")),
-                  validation=tmp_path / "shop.valid.inter", task="with_repeats")  # fmt: skip
+    split = given(
+        *(tmp_path / f"shop.{part}.inter" for part in ("train", "test")),
+        validation=tmp_path / "shop.valid.inter",
+        task="with_repeats",
+    )
     assert split.validation is not None and split.validation.rows() == [(8, "b", 2.0)]
     assert split.train.items is not None and split.train.items["genre"].to_list() == [["x", "y"], ["z"], ["x"]]
     assert split.test.select("user_id", "item_id").rows() == [(8, "c"), (7, "a")]

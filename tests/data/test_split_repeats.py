@@ -51,9 +51,14 @@ def days(table: pl.DataFrame) -> list[tuple[str, str, int]]:
 # Tea is bought in March (days 62 and 70) and again in November (day 310) by ann; bob takes something new in November.
 MARCH, LATER_IN_MARCH, OCTOBER, NOVEMBER = 62, 70, 280, 310
 SHOP: list[Row] = [
-    ("ann", "tea", MARCH), ("ann", "milk", MARCH + 1), ("ann", "tea", LATER_IN_MARCH), ("bob", "tea", MARCH),
-    ("bob", "jam", LATER_IN_MARCH), ("ann", "tea", NOVEMBER), ("bob", "rice", NOVEMBER + 1),
-]  # fmt: skip
+    ("ann", "tea", MARCH),
+    ("ann", "milk", MARCH + 1),
+    ("ann", "tea", LATER_IN_MARCH),
+    ("bob", "tea", MARCH),
+    ("bob", "jam", LATER_IN_MARCH),
+    ("ann", "tea", NOVEMBER),
+    ("bob", "rice", NOVEMBER + 1),
+]
 CUT = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=OCTOBER)
 
 
@@ -67,8 +72,11 @@ def test_what_was_bought_in_march_stays_in_training(task: str, by_hand: bool) ->
     data = Dataset(data.events, name="shop") if by_hand else data
     split = by_time(data, at=CUT, task=task)  # type: ignore[arg-type]
     assert days(split.train.interactions) == [
-        ("ann", "milk", 63), ("ann", "tea", 70), ("bob", "jam", 70), ("bob", "tea", 62),
-    ]  # fmt: skip
+        ("ann", "milk", 63),
+        ("ann", "tea", 70),
+        ("bob", "jam", 70),
+        ("bob", "tea", 62),
+    ]
     assert split.train.events.height == 5
     held = {("bob", "rice")} | ({("ann", "tea")} if task == "with_repeats" else set())
     assert pairs(split.test) == held
@@ -104,8 +112,14 @@ def test_few_repeats_are_counted_and_more_than_one_in_a_hundred_are_said() -> No
 
 
 def test_repeats_are_merged_within_each_part_as_the_data_says() -> None:
-    rows = [("ann", "tea", MARCH), ("ann", "tea", MARCH), ("ann", "tea", LATER_IN_MARCH), ("ann", "jam", MARCH),
-            ("ann", "tea", NOVEMBER), ("ann", "tea", NOVEMBER + 2)]  # fmt: skip
+    rows = [
+        ("ann", "tea", MARCH),
+        ("ann", "tea", MARCH),
+        ("ann", "tea", LATER_IN_MARCH),
+        ("ann", "jam", MARCH),
+        ("ann", "tea", NOVEMBER),
+        ("ann", "tea", NOVEMBER + 2),
+    ]
     summed = by_time(read_log(rows, duplicates="sum"), at=CUT, task="with_repeats")
     train = dict(summed.train.interactions.select("item_id", "weight").rows())
     assert train == {"tea": 3.0, "jam": 1.0}  # and not 5: two were bought later
@@ -331,24 +345,41 @@ def test_the_profile_segments_and_sql_count_events() -> None:
     assert dict(labels.rows()) == {"ann": "heavy", "bob": "light"}  # 4 events and 3; of pairs bob has more
     counts = queries.run("interactions", data)
     assert {(u, i): n for u, i, n in counts.select("user_id", "item_id", "events").rows()} == {
-        ("ann", "tea"): 3, ("ann", "milk"): 1, ("bob", "tea"): 1, ("bob", "jam"): 1, ("bob", "rice"): 1,
-    }  # fmt: skip
+        ("ann", "tea"): 3,
+        ("ann", "milk"): 1,
+        ("bob", "tea"): 1,
+        ("bob", "jam"): 1,
+        ("bob", "rice"): 1,
+    }
     activity = queries.run("segment_activity", data, labels=["light", "heavy"])
     assert dict(activity.select("user_id", "label").rows()) == dict(labels.rows())
     assert dict(activity.select("user_id", "n_interactions").rows()) == {"ann": 4, "bob": 3}
 
 
 def test_filters_leave_the_log_whole_for_what_is_kept() -> None:
-    rows = [("ann", "tea", 2), ("ann", "tea", 9), ("ann", "jam", 3), ("bob", "tea", 4), ("bob", "jam", 5),
-            ("cat", "rice", 6), ("cat", "rice", 7)]  # fmt: skip
+    rows = [
+        ("ann", "tea", 2),
+        ("ann", "tea", 9),
+        ("ann", "jam", 3),
+        ("bob", "tea", 4),
+        ("bob", "jam", 5),
+        ("cat", "rice", 6),
+        ("cat", "rice", 7),
+    ]
     core = rl.filters.k_core(read_log(rows), users=2, items=2)  # cat has two events, but one pair
     assert days(core.events) == sorted(row for row in rows if row[0] != "cat")
     assert pairs(core.interactions) == {("ann", "tea"), ("ann", "jam"), ("bob", "tea"), ("bob", "jam")}
     rated = rl.filters.min_rating(read_log([("ann", "tea", 9), ("ann", "jam", 3), ("bob", "tea", 4)]), 4)
     assert days(rated.events) == [("ann", "tea", 9), ("bob", "tea", 4)]
     # She liked it on day 9, and no longer on day 20 (rated 1): what came later takes nothing from the past.
-    table = pl.DataFrame({"user_id": ["ann", "ann"], "item_id": ["tea", "tea"], "rating": [5.0, 1.0],
-                          "timestamp": [datetime(2024, 1, 9), datetime(2024, 1, 20)]})  # fmt: skip
+    table = pl.DataFrame(
+        {
+            "user_id": ["ann", "ann"],
+            "item_id": ["tea", "tea"],
+            "rating": [5.0, 1.0],
+            "timestamp": [datetime(2024, 1, 9), datetime(2024, 1, 20)],
+        }
+    )
     liked = rl.filters.min_rating(rl.read(table), 4)
     assert liked.interactions["rating"].to_list() == [5.0]
 
@@ -366,8 +397,12 @@ def test_recbole_files_hold_every_event(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def journey(shared_data: Path) -> Dataset:
-    columns = {"user_id": "household_id", "item_id": "product_id", "weight": "quantity",
-               "timestamp": "transaction_timestamp"}  # fmt: skip
+    columns = {
+        "user_id": "household_id",
+        "item_id": "product_id",
+        "weight": "quantity",
+        "timestamp": "transaction_timestamp",
+    }
     path = shared_data / "ecommerce" / "complete_journey.zip"
     return rl.filters.k_core(rl.read(path, table="transactions_sample.csv", columns=columns), users=5, items=5)
 

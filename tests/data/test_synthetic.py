@@ -16,9 +16,25 @@ from reclens.errors import UsageError
 from reclens.schema import TIMESTAMP_TYPE
 
 GENRES = {
-    "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir",
-    "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
-}  # fmt: skip
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +82,11 @@ def test_the_size_is_that_of_movielens_100k(data: Dataset) -> None:
 
 def test_the_columns_are_those_of_the_reader(data: Dataset) -> None:
     assert data.interactions.schema == {
-        "user_id": pl.Int64, "item_id": pl.Int64, "timestamp": TIMESTAMP_TYPE, "rating": pl.Float64
-    }  # fmt: skip
+        "user_id": pl.Int64,
+        "item_id": pl.Int64,
+        "timestamp": TIMESTAMP_TYPE,
+        "rating": pl.Float64,
+    }
     assert data.users.schema == {"user_id": pl.Int64, "age": pl.Int64, "gender": pl.String, "occupation": pl.String}
     assert data.items.schema == {
         "item_id": pl.Int64,

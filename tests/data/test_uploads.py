@@ -48,11 +48,14 @@ def zipped(data: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "data",
-    [b"user_id,item_id,rank\n007,1,1\n7,2,1\n", b"user_id\titem_id\trank\n007\t1\t1\n7\t2\t1\n",
-     "\ufeffuser_id;item_id;rank\r\n007;1;1\r\n7;2;1\r\n".encode(),
-     gzip.compress(b"user_id,item_id,rank\n007,1,1\n7,2,1\n", mtime=0),
-     parquet(ROWS)],
-)  # fmt: skip
+    [
+        b"user_id,item_id,rank\n007,1,1\n7,2,1\n",
+        b"user_id\titem_id\trank\n007\t1\t1\n7\t2\t1\n",
+        "\ufeffuser_id;item_id;rank\r\n007;1;1\r\n7;2;1\r\n".encode(),
+        gzip.compress(b"user_id,item_id,rank\n007,1,1\n7,2,1\n", mtime=0),
+        parquet(ROWS),
+    ],
+)
 def test_what_a_file_is_says_its_content(data: bytes) -> None:
     for name in ("lists.csv", "lists.parquet", "lists"):
         lists = read_recommendations(open_upload(data, name))
@@ -81,7 +84,7 @@ def test_the_same_rows_as_from_a_file(tmp_path: Path) -> None:
         (b'user,item,rank\n1,"2,3\n', "never closed"),
         (b"user,user,rank\n1,2,3\n", "two columns are named 'user'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_table_is_said(data: bytes, says: str) -> None:
     with pytest.raises(DataError, match=says) as refused:
         open_upload(data, "lists.csv")
@@ -117,7 +120,7 @@ def test_yaml_and_formulas_are_text(tmp_path: Path) -> None:
         (Limits(), b"x" * (2 << 20), "bytes in the first line"),
         (Limits(), b"," * 600 + b"\n", "columns"),
     ],
-)  # fmt: skip
+)
 def test_what_is_too_large_is_refused(limits: Limits, data: bytes, says: str) -> None:
     with pytest.raises(DataError, match=says):
         open_upload(data, "lists.csv", limits=limits)
@@ -201,7 +204,9 @@ def test_nested_columns_are_no_ids_and_do_no_harm_elsewhere() -> None:
 
 def test_columns_are_guessed_where_that_is_sure() -> None:
     assert guess_columns(["userId", "user_id", "movieId"], ["user_id", "item_id"]) == {
-        "user_id": "user_id", "item_id": "movieId"}  # fmt: skip
+        "user_id": "user_id",
+        "item_id": "movieId",
+    }
     assert guess_columns(["userId", "uid"], ["user_id"]) == {}
 
 

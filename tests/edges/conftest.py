@@ -42,11 +42,20 @@ def kept(small_data, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     )
     workspace, results = Workspace(tmp_path_factory.mktemp("edges") / "work"), {}
     for name, system, model in (
-        ("popular", "popular", models.Popular()), ("knn", HOSTILE, models.ItemKNN()), ("random", "r", models.Random())
-    ):  # fmt: skip
+        ("popular", "popular", models.Popular()),
+        ("knn", HOSTILE, models.ItemKNN()),
+        ("random", "r", models.Random()),
+    ):
         lists = model.fit(train).recommend(split.test_users)
-        results[name] = evaluate(lists, split.test, train=train, metrics=METRICS, name=system, replicates=200,
-                                 by=["age", "activity|n", "town"])  # fmt: skip
+        results[name] = evaluate(
+            lists,
+            split.test,
+            train=train,
+            metrics=METRICS,
+            name=system,
+            replicates=200,
+            by=["age", "activity|n", "town"],
+        )
         workspace.save(results[name], name)
     comparison = compare(results, baseline="popular", flips=999)
     workspace.save(comparison, "c")
@@ -71,5 +80,14 @@ def health() -> Callable[..., dict]:
 def _health(day: date, value: float, status: str, **more) -> dict:
     """A row of daily health."""
     row = {"day": day, "system": "shop", "indicator": "ctr", "segmentation": "overall", "segment": "all"}
-    return {**row, "value": value, "low": value - 1, "high": value + 1, "n": 10, "level": 0.95, "expected": 2.0,
-            "status": status, **more}  # fmt: skip
+    return {
+        **row,
+        "value": value,
+        "low": value - 1,
+        "high": value + 1,
+        "n": 10,
+        "level": 0.95,
+        "expected": 2.0,
+        "status": status,
+        **more,
+    }

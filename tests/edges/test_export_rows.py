@@ -31,8 +31,7 @@ def measured(hits: str, name: str) -> Evaluation:
     """Ten users with one place each, a hit where ``hits`` has a 1."""
     shown = [1 if hit == "1" else 9 for hit in hits]
     lists = pl.DataFrame({"user_id": TRUTH["user_id"], "item_id": shown, "rank": [1] * 10})
-    return evaluate(lists, TRUTH, metrics=["precision@1", "coverage@1"], name=name, replicates=200,
-                    catalogue=[1, 9])  # fmt: skip
+    return evaluate(lists, TRUTH, metrics=["precision@1", "coverage@1"], name=name, replicates=200, catalogue=[1, 9])
 
 
 @pytest.fixture
@@ -44,8 +43,12 @@ def workspace(tmp_path) -> Workspace:
 
 
 def verdicts(workspace: Workspace, **options) -> dict[tuple[str, str], str]:
-    return {(run, metric): verdict for run, metric, verdict in tables(workspace, **options)["leaderboard"]
-            .select("run", "metric", "verdict").rows()}  # fmt: skip
+    return {
+        (run, metric): verdict
+        for run, metric, verdict in tables(workspace, **options)["leaderboard"]
+        .select("run", "metric", "verdict")
+        .rows()
+    }
 
 
 def test_by_hand(workspace: Workspace) -> None:

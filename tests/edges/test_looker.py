@@ -24,10 +24,24 @@ from reclens.edges.looker import export_looker, lookml_project
 from reclens.errors import UsageError, WorkspaceError
 from reclens.export.schema import DAILY_HEALTH, EXPORTS
 
-PROJECT = ["manifest.lkml", "reclens.model.lkml", *(f"views/{table.name}.view.lkml" for table in EXPORTS),
-           "dashboards/reclens.dashboard.lookml"]  # fmt: skip
-NUMBERS = ["value", "low", "high", "n", "difference", "difference_low", "difference_high", "p_value",
-           "p_adjusted", "tests"]  # fmt: skip
+PROJECT = [
+    "manifest.lkml",
+    "reclens.model.lkml",
+    *(f"views/{table.name}.view.lkml" for table in EXPORTS),
+    "dashboards/reclens.dashboard.lookml",
+]
+NUMBERS = [
+    "value",
+    "low",
+    "high",
+    "n",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_adjusted",
+    "tests",
+]
 COUNTS = ["wins", "ties", "losses", "smallest_detectable"]
 
 
@@ -176,8 +190,18 @@ def test_a_mean_over_segments_weighs_each_user_alike(kept, bi: Looker) -> None:
 
 
 def test_single_users(kept, bi: Looker) -> None:
-    found = ask(bi, "user_metrics", "run metric", "mean_over_users", "users_measured", "users", "count",
-                "share_at_zero", "mean_list_length", "mean_relevant")  # fmt: skip
+    found = ask(
+        bi,
+        "user_metrics",
+        "run metric",
+        "mean_over_users",
+        "users_measured",
+        "users",
+        "count",
+        "share_at_zero",
+        "mean_list_length",
+        "mean_relevant",
+    )
     assert len(found) == 3 * 5
     for (run, metric), (mean, measured, users, count, zero, length, relevant) in found.items():
         result = kept.results[run]
@@ -196,8 +220,17 @@ def test_single_users(kept, bi: Looker) -> None:
 
 
 def test_a_join_repeats_rows_and_changes_no_number(kept, bi: Looker) -> None:
-    rows = bi.ask("user_metrics", ["user_metrics.run", "user_metrics.metric", "user_metrics.mean_over_users",
-                                   "leaderboard.value", "leaderboard.n", "leaderboard.verdict"])  # fmt: skip
+    rows = bi.ask(
+        "user_metrics",
+        [
+            "user_metrics.run",
+            "user_metrics.metric",
+            "user_metrics.mean_over_users",
+            "leaderboard.value",
+            "leaderboard.n",
+            "leaderboard.verdict",
+        ],
+    )
     assert len(rows) == 3 * 5
     for row in rows:
         overall = kept.results[row["user_metrics.run"]][row["user_metrics.metric"]].overall
@@ -225,12 +258,16 @@ def test_a_primary_key_names_one_row(bi: Looker) -> None:
 
 
 def test_daily_health(bi: Looker, health) -> None:
-    rows = [health(date(2026, 1, 1), 2.0, "ok"), health(date(2026, 1, 2), 3.0, "alert"),
-            health(date(2026, 1, 2), 4.0, "warning", indicator="coverage")]  # fmt: skip
+    rows = [
+        health(date(2026, 1, 1), 2.0, "ok"),
+        health(date(2026, 1, 2), 3.0, "alert"),
+        health(date(2026, 1, 2), 4.0, "warning", indicator="coverage"),
+    ]
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA recs")
-        columns = ", ".join(f"{name} {kind}" for name, kind, *_ in bi.connection.execute("DESCRIBE recs.daily_health")
-                            .fetchall())  # fmt: skip
+        columns = ", ".join(
+            f"{name} {kind}" for name, kind, *_ in bi.connection.execute("DESCRIBE recs.daily_health").fetchall()
+        )
         connection.execute(f"CREATE TABLE recs.daily_health ({columns})")
         for row in DAILY_HEALTH.frame(rows).rows():
             connection.execute(f"INSERT INTO recs.daily_health VALUES ({', '.join('?' * len(row))})", row)
@@ -245,10 +282,20 @@ def test_every_column_is_a_field_and_every_measure_is_tested(bi: Looker) -> None
     tested = {
         "leaderboard": {*NUMBERS, *COUNTS, "count", "runs", "runs_better", "runs_worse"},
         "segment_metrics": {*NUMBERS, "mean_over_users", "users", "count"},
-        "user_metrics": {"value", "n_relevant", "list_length", "mean_over_users", "users_measured", "users", "count",
-                         "share_at_zero", "mean_list_length", "mean_relevant"},
+        "user_metrics": {
+            "value",
+            "n_relevant",
+            "list_length",
+            "mean_over_users",
+            "users_measured",
+            "users",
+            "count",
+            "share_at_zero",
+            "mean_list_length",
+            "mean_relevant",
+        },
         "daily_health": {"value", "low", "high", "n", "expected", "count", "alerts", "warnings", "days"},
-    }  # fmt: skip
+    }
     for table in EXPORTS:
         assert set(bi.fields(table.name, "measures")) == tested[table.name]
         kinds = ("dimensions", "dimension_groups", "measures")
@@ -372,8 +419,9 @@ def test_a_database_keeps_what_else_it_holds(kept, place: Path, monkeypatch: pyt
     export_looker(kept.workspace, place, database=file, overwrite=True)
     assert tables()["mine"] == 1 and tables()["leaderboard"] == 3 * 7
     with duckdb.connect(str(file), read_only=True) as connection:
-        (comment,) = connection.execute("SELECT comment FROM duckdb_columns() WHERE table_name = 'leaderboard' AND "
-                                        "column_name = 'p_adjusted'").fetchone()  # fmt: skip
+        (comment,) = connection.execute(
+            "SELECT comment FROM duckdb_columns() WHERE table_name = 'leaderboard' AND column_name = 'p_adjusted'"
+        ).fetchone()
     assert "paired randomisation test" in comment
 
 

@@ -83,14 +83,23 @@ def test_segments_are_the_evaluations(kept, out: Path) -> None:
     assert len(rows) == len(expected) > 100
     for row in rows:
         estimate = expected[row["run"], row["metric"], row["segmentation"], row["segment"]]
-        assert all(same(row[name], getattr(estimate, name)) for name in ("value", "low", "high", "n", "note", "level")
-                   if name != "note") and row["note"] == estimate.note  # fmt: skip
+        assert (
+            all(
+                same(row[name], getattr(estimate, name))
+                for name in ("value", "low", "high", "n", "note", "level")
+                if name != "note"
+            )
+            and row["note"] == estimate.note
+        )
         assert row["small"] is (estimate.n < 30)
         if row["run"] != "popular":
             held = kept.comparison.find(row["run"], row["metric"], by=row["segmentation"], segment=row["segment"])
             assert same(row["difference"], held.difference) and same(row["p_adjusted"], held.p_adjusted)
-    ages = [row["segment"] for row in sorted(rows, key=lambda row: row["place"])
-            if (row["run"], row["metric"], row["segmentation"]) == ("knn", "ndcg@10", "age")]  # fmt: skip
+    ages = [
+        row["segment"]
+        for row in sorted(rows, key=lambda row: row["place"])
+        if (row["run"], row["metric"], row["segmentation"]) == ("knn", "ndcg@10", "age")
+    ]
     assert ages == list(kept.results["knn"]["ndcg@10"].by["age"])
 
 
@@ -116,8 +125,14 @@ def test_hostile_names_are_data(kept, out: Path, hostile: str) -> None:
         assert (out / f"{table.name}.tds").read_bytes() == write_tds(table), "a data source holds no name of a run"
 
 
-TYPES = {"string": "TEXT", "integer": "BIG_INT", "real": "DOUBLE", "boolean": "BOOL", "date": "DATE",
-         "datetime": "TIMESTAMP"}  # fmt: skip
+TYPES = {
+    "string": "TEXT",
+    "integer": "BIG_INT",
+    "real": "DOUBLE",
+    "boolean": "BOOL",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+}
 
 
 @pytest.mark.parametrize("table", EXPORTS, ids=lambda table: table.name)

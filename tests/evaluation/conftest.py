@@ -37,24 +37,33 @@ def world() -> World:
                 lists[name] += [(f"u{user}", f"i{item}", rank, score[item]) for rank, item in enumerate(best, 1)]
     train = Dataset(
         pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row"),
-        users=pl.DataFrame({
-            "user_id": [f"u{u}" for u in range(n_users)],
-            "age": rng.integers(15, 60, n_users),
-        }),
-        items=pl.DataFrame({
-            "item_id": [f"i{i}" for i in range(n_items)],
-            "genres": [rng.choice(["drama", "comedy", "crime", "war"], rng.integers(1, 3), replace=False).tolist()
-                       for _ in range(n_items)],
-        }),
-        segments=pl.DataFrame({
-            "user_id": [f"u{u}" for u in range(n_users)],
-            "age": pl.Series([["young", "old", None][u % 12 // 5] for u in range(n_users)],
-                             dtype=pl.Enum(["young", "old"])),
-            "half": ["left" if u < 120 else "right" for u in range(n_users)],
-            "tiny": ["few" if u < 5 else "many" for u in range(n_users)],
-        }),
+        users=pl.DataFrame(
+            {
+                "user_id": [f"u{u}" for u in range(n_users)],
+                "age": rng.integers(15, 60, n_users),
+            }
+        ),
+        items=pl.DataFrame(
+            {
+                "item_id": [f"i{i}" for i in range(n_items)],
+                "genres": [
+                    rng.choice(["drama", "comedy", "crime", "war"], rng.integers(1, 3), replace=False).tolist()
+                    for _ in range(n_items)
+                ],
+            }
+        ),
+        segments=pl.DataFrame(
+            {
+                "user_id": [f"u{u}" for u in range(n_users)],
+                "age": pl.Series(
+                    [["young", "old", None][u % 12 // 5] for u in range(n_users)], dtype=pl.Enum(["young", "old"])
+                ),
+                "half": ["left" if u < 120 else "right" for u in range(n_users)],
+                "tiny": ["few" if u < 5 else "many" for u in range(n_users)],
+            }
+        ),
         name="world",
-    )  # fmt: skip
+    )
     frames = {
         name: pl.DataFrame(listed, schema=["user_id", "item_id", "rank", "score"], orient="row")
         for name, listed in lists.items()

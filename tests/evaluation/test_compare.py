@@ -48,8 +48,16 @@ def raw_of(rows: Iterable[Difference]) -> np.ndarray:
 
 
 def test_the_main_question_is_a_family_of_its_own(world, results) -> None:
-    runs = results | {"half": evaluate(world.lists["good"].filter(pl.col("rank") < 4), world.truth, train=world.train,
-                                       metrics=METRICS, by=["age", "tiny"], name="half")}  # fmt: skip
+    runs = results | {
+        "half": evaluate(
+            world.lists["good"].filter(pl.col("rank") < 4),
+            world.truth,
+            train=world.train,
+            metrics=METRICS,
+            by=["age", "tiny"],
+            name="half",
+        )
+    }
     for correction in ("holm", "bh", "none"):
         comparison = compare(runs, baseline="poor", correction=correction, primary="recall@10")
         tested = [r for r in comparison.differences if r.metric != "coverage@10"]
@@ -57,7 +65,7 @@ def test_the_main_question_is_a_family_of_its_own(world, results) -> None:
             "primary": [r for r in tested if (r.by, r.metric) == ("overall", "recall@10")],
             "metrics": [r for r in tested if r.by == "overall" and r.metric != "recall@10"],
             "segments": [r for r in tested if r.by != "overall"],
-        }  # fmt: skip
+        }
         for family, rows in families.items():
             assert {row.family for row in rows} == {family} and {row.tests for row in rows} == {len(rows)}
             got = [row.p_adjusted for row in rows]
@@ -141,8 +149,9 @@ def test_equal_numbers_of_different_users_are_no_pairing(theirs: range, n: int) 
 
 
 def test_systems_with_values_of_different_users_are_not_ranked() -> None:
-    runs = conventional({"a": range(100), "b": range(20, 120), "c": range(100)},
-                        {"a": range(50), "b": range(90), "c": range(40)})  # fmt: skip
+    runs = conventional(
+        {"a": range(100), "b": range(20, 120), "c": range(100)}, {"a": range(50), "b": range(90), "c": range(40)}
+    )
     verdict = compare(runs, baseline="a").verdict
     assert verdict[0].startswith(
         "The systems have values of hit_rate@1 for different users, so that they are not ranked."
@@ -189,8 +198,10 @@ def test_nothing_is_concluded_from_noise(world) -> None:
     rng = np.random.default_rng(0)
     shuffled = lists.with_columns(pl.Series("score", rng.random(lists.height))).drop("rank")
     again = lists.with_columns(pl.Series("score", rng.random(lists.height))).drop("rank")
-    runs = {name: evaluate(table, world.truth, metrics=["ndcg@10"], name=name)
-            for name, table in (("one", shuffled), ("two", again))}  # fmt: skip
+    runs = {
+        name: evaluate(table, world.truth, metrics=["ndcg@10"], name=name)
+        for name, table in (("one", shuffled), ("two", again))
+    }
     comparison = compare(runs, baseline="one")
     assert not comparison.differences[0].significant
     assert comparison.verdict[0].startswith("No difference between two and one can be concluded")
@@ -198,30 +209,53 @@ def test_nothing_is_concluded_from_noise(world) -> None:
 
 
 def difference_of(p: float, adjusted: float, low: float, high: float) -> Difference:
-    return Difference("new", "old", "ndcg@10", "age", "young", 100, 0.5, 0.4, 0.1, low, high, p_randomization=p,
-                      p_adjusted=adjusted, significant=adjusted < 0.05, wins=60, ties=10, losses=30, tests=54,
-                      family="segments", smallest_detectable=0.2)  # fmt: skip
+    return Difference(
+        "new",
+        "old",
+        "ndcg@10",
+        "age",
+        "young",
+        100,
+        0.5,
+        0.4,
+        0.1,
+        low,
+        high,
+        p_randomization=p,
+        p_adjusted=adjusted,
+        significant=adjusted < 0.05,
+        wins=60,
+        ties=10,
+        losses=30,
+        tests=54,
+        family="segments",
+        smallest_detectable=0.2,
+    )
 
 
 @pytest.mark.parametrize(
     ("row", "reason", "says"),
     [
-        (difference_of(0.012, 1.0, 0.02, 0.18), "corrected",
-         "(p = 0.012), and not after the correction (holm) over the 54 tests of its family"),
+        (
+            difference_of(0.012, 1.0, 0.02, 0.18),
+            "corrected",
+            "(p = 0.012), and not after the correction (holm) over the 54 tests of its family",
+        ),
         (difference_of(0.052, 0.052, 0.001, 0.18), "borderline", "two methods, fall on two sides of the limit"),
         (difference_of(0.049, 0.049, -0.001, 0.18), "borderline", "two methods, fall on two sides of the limit"),
         (difference_of(0.3, 1.0, -0.1, 0.18), None, None),
         (difference_of(0.001, 0.004, 0.02, 0.18), None, None),
     ],
-)  # fmt: skip
+)
 def test_an_interval_without_zero_beside_an_adjusted_p_of_one_has_its_reason(
     row: Difference, reason: str | None, says: str | None
 ) -> None:
     assert row.disagreement == reason
     said = why_not_significant(row, "holm")
     assert (said is None) == (says is None) and (says or "") in (said or "")
-    verdict = write_verdict([replace(row, by="overall", segment="all")], primary="ndcg@10", baseline="old",
-                            correction="holm", level=0.95)  # fmt: skip
+    verdict = write_verdict(
+        [replace(row, by="overall", segment="all")], primary="ndcg@10", baseline="old", correction="holm", level=0.95
+    )
     assert f"p = {row.p_randomization:.3f}" in verdict[0] and (says or "") in verdict[0]
 
 
@@ -263,12 +297,14 @@ def test_runs_that_were_not_measured_alike_are_refused(world, results, change, s
 
 
 def test_another_filter_of_seen_items_is_refused(world, results) -> None:
-    seen = pl.concat([
-        world.lists["good"].select("user_id", "item_id", pl.col("rank").cast(pl.Int64) + 1),
-        world.train.interactions.unique("user_id", keep="first", maintain_order=True).with_columns(
-            rank=pl.lit(1, pl.Int64)
-        ),
-    ])  # fmt: skip
+    seen = pl.concat(
+        [
+            world.lists["good"].select("user_id", "item_id", pl.col("rank").cast(pl.Int64) + 1),
+            world.train.interactions.unique("user_id", keep="first", maintain_order=True).with_columns(
+                rank=pl.lit(1, pl.Int64)
+            ),
+        ]
+    )
     other = evaluate(seen, world.truth, train=world.train, metrics=METRICS, name="other")
     with pytest.raises(IncomparableError, match="already seen"):
         compare({"poor": results["poor"], "other": other}, baseline="poor")
@@ -327,10 +363,17 @@ def test_who_gains_by_a_metric_whose_lower_values_are_better(small_data) -> None
     split = random(small_data, rng=1)
     train = split.train
     results = {
-        name: evaluate(model.fit(train).recommend(split.test_users), split.test, train=train, features="genres",
-                       metrics=["miscalibration@10", "ndcg@10"], replicates=200, name=name)
+        name: evaluate(
+            model.fit(train).recommend(split.test_users),
+            split.test,
+            train=train,
+            features="genres",
+            metrics=["miscalibration@10", "ndcg@10"],
+            replicates=200,
+            name=name,
+        )
         for name, model in {"popular": models.Popular(), "ease": models.EASE(l2=50)}.items()
-    }  # fmt: skip
+    }
     found = compare(results, baseline="popular").find("ease", "miscalibration@10")
     both = results["popular"].per_user.join(results["ease"].per_user, on="user_id", suffix=" of ease")
     change = (both["miscalibration@10 of ease"] - both["miscalibration@10"]).drop_nans()

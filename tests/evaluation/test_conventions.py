@@ -71,9 +71,12 @@ def graded_world() -> tuple[pl.DataFrame, pl.DataFrame, Dataset]:
         liked = rng.choice(order[3:], rng.integers(1, 8), replace=False)
         truth += [(user, int(item), int(rng.integers(1, top + 1))) for item in liked]
     train += [(99, item) for item in range(13)]
-    items = pl.DataFrame({
-        "item_id": range(18), "genres": [["abcd"[item % 4], "abcd"[item % 3]] for item in range(18)],
-    })  # fmt: skip
+    items = pl.DataFrame(
+        {
+            "item_id": range(18),
+            "genres": [["abcd"[item % 4], "abcd"[item % 3]] for item in range(18)],
+        }
+    )
     pairs = ["user_id", "item_id"]
     return (
         pl.DataFrame(lists, [*pairs, "rank"], orient="row"),

@@ -52,8 +52,11 @@ def test_no_id_in_common_is_an_error_with_the_likely_cause(
     if integers:  # the plain side as a frame has it
         left, right = (NUMBERS if form == "{}" else ids for form, ids in ((theirs, left), (ours, right)))
     same = [f"x{each}" for each in NUMBERS]
-    lists, truth = (lists_of(left, same), truth_of(right, same)) if column == "user_id" else (
-        lists_of(same, left), truth_of(same, right))  # fmt: skip
+    lists, truth = (
+        (lists_of(left, same), truth_of(right, same))
+        if column == "user_id"
+        else (lists_of(same, left), truth_of(same, right))
+    )
     with pytest.raises(UnmatchedIdsError) as caught:
         measured(lists, truth)
     error = caught.value
@@ -186,7 +189,14 @@ def test_the_advice_about_lost_zeros_brings_every_id_back(numbers: list[int], wi
 
 def test_names_with_digits_keep_their_zeros() -> None:
     assert without_zeros(pl.Series(["007", "0", "000", "A07", "07A", "-07", ""])).to_list() == [
-        "7", "0", "0", "A07", "07A", "-07", ""]  # fmt: skip
+        "7",
+        "0",
+        "0",
+        "A07",
+        "07A",
+        "-07",
+        "",
+    ]
 
 
 def test_an_error_of_ids_is_an_error_of_data() -> None:

@@ -14,10 +14,14 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.evaluation import evaluate_predictions
 
 # Errors: ann 1, -1, 2; bob 3. Over ratings Σe² is 15 and Σ|e| 7 of 4; over users the means of 2, 3² and of 4/3, 3.
-TABLE = pl.DataFrame({
-    "user_id": ["ann", "ann", "ann", "bob"], "item_id": [1, 2, 3, 1], "prediction": [4.0, 2.0, 5.0, 5.0],
-    "rating": [3.0, 3.0, 3.0, 2.0],
-})  # fmt: skip
+TABLE = pl.DataFrame(
+    {
+        "user_id": ["ann", "ann", "ann", "bob"],
+        "item_id": [1, 2, 3, 1],
+        "prediction": [4.0, 2.0, 5.0, 5.0],
+        "rating": [3.0, 3.0, 3.0, 2.0],
+    }
+)
 BY_HAND = {"rmse": (15 / 4) ** 0.5, "mae": 7 / 4, "user_rmse": (2**0.5 + 3) / 2, "user_mae": (4 / 3 + 3) / 2}
 
 
@@ -40,9 +44,10 @@ def test_truth_from_elsewhere_is_joined_and_what_is_missing_counted() -> None:
     assert {name: found[name].overall.value for name in BY_HAND} == pytest.approx(BY_HAND)
     counts = {key: found.card[key] for key in ("ratings_without_prediction", "predictions_without_rating", "fallbacks")}
     assert counts == {
-        "ratings_without_prediction": 2, "predictions_without_rating": 1,
+        "ratings_without_prediction": 2,
+        "predictions_without_rating": 1,
         "fallbacks": {"few_neighbors": 1, "unknown_item": 1},
-    }  # fmt: skip
+    }
 
 
 def test_segments_by_hand_and_together() -> None:
@@ -59,10 +64,14 @@ def test_segments_by_hand_and_together() -> None:
 
 def test_sums_of_parts_are_the_sums_of_all() -> None:
     rng = np.random.default_rng(0)
-    table = pl.DataFrame({
-        "user_id": rng.integers(0, 60, 500), "item_id": range(500), "prediction": rng.normal(3, 1, 500),
-        "rating": [3.0] * 500,
-    })  # fmt: skip
+    table = pl.DataFrame(
+        {
+            "user_id": rng.integers(0, 60, 500),
+            "item_id": range(500),
+            "prediction": rng.normal(3, 1, 500),
+            "rating": [3.0] * 500,
+        }
+    )
     left = pl.col("user_id") < 20
     parts = [evaluate_predictions(table.filter(part)).summary for part in (left, ~left)]
     whole, added = evaluate_predictions(table).summary, parts[0] + parts[1]
@@ -77,10 +86,14 @@ def draw(rng: np.random.Generator, n: int) -> pl.DataFrame:
     spread = (np.exp(rng.normal(0, 0.4, n)) * size**-0.15)[user]
     error = rng.normal(size=len(user)) * spread + (0.5 * rng.normal(size=n))[user]
     first = int(rng.integers(1 << 40))  # ids are the keys of the resampling weights
-    return pl.DataFrame({
-        "user_id": first + user, "item_id": np.arange(len(user)), "prediction": 3 + np.round(2 * error) / 2,
-        "rating": 3.0,
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": first + user,
+            "item_id": np.arange(len(user)),
+            "prediction": 3 + np.round(2 * error) / 2,
+            "rating": 3.0,
+        }
+    )
 
 
 def test_intervals_over_ratings_cover_although_users_are_unequal(rate_error) -> None:

@@ -51,8 +51,10 @@ def shown() -> pl.DataFrame:
         n = int(rng.integers(2, 41))
         clicked = rng.random(n) < rng.choice([0.0, 0.1, 0.5, 1.0], p=[0.1, 0.6, 0.25, 0.05])
         scores = rng.permutation(n) + 0.5 * clicked
-        rows += [(request, f"u{request % 60 // (1 + request % 3)}", f"n{item}", int(click), float(score))
-                 for item, click, score in zip(rng.permutation(90)[:n], clicked, scores, strict=True)]  # fmt: skip
+        rows += [
+            (request, f"u{request % 60 // (1 + request % 3)}", f"n{item}", int(click), float(score))
+            for item, click, score in zip(rng.permutation(90)[:n], clicked, scores, strict=True)
+        ]
     names = ["request_id", "user_id", "item_id", "clicked", "score"]
     return pl.DataFrame(rows, schema=names, orient="row").sample(fraction=1, shuffle=True, seed=1)
 
@@ -91,9 +93,17 @@ def test_against_other_implementations(shown: pl.DataFrame, metric: str, referen
 
 def test_who_comes_often_does_not_count_for_more() -> None:
     # Ann has three requests with AUC 1, 1 and 0, Bob one with 1/2: (2/3 + 1/2) / 2, and 5/8 over requests.
-    rows = [(1, "ann", "a", 1, 2.0), (1, "ann", "b", 0, 1.0), (2, "ann", "a", 1, 2.0), (2, "ann", "b", 0, 1.0),
-            (3, "ann", "a", 1, 1.0), (3, "ann", "b", 0, 2.0),
-            (4, "bob", "a", 0, 3.0), (4, "bob", "b", 1, 2.0), (4, "bob", "c", 0, 1.0)]  # fmt: skip
+    rows = [
+        (1, "ann", "a", 1, 2.0),
+        (1, "ann", "b", 0, 1.0),
+        (2, "ann", "a", 1, 2.0),
+        (2, "ann", "b", 0, 1.0),
+        (3, "ann", "a", 1, 1.0),
+        (3, "ann", "b", 0, 2.0),
+        (4, "bob", "a", 0, 3.0),
+        (4, "bob", "b", 1, 2.0),
+        (4, "bob", "c", 0, 1.0),
+    ]
     table = pl.DataFrame(rows, schema=["request_id", "user_id", "item_id", "clicked", "score"], orient="row")
     found = evaluate_requests(table, metrics=["candidate_auc", "mind_mrr", "mrr@2"], replicates=0)
     assert found["candidate_auc"].overall.value == pytest.approx((2 / 3 + 1 / 2) / 2)
@@ -103,8 +113,15 @@ def test_who_comes_often_does_not_count_for_more() -> None:
 
 
 def test_two_clicks_tell_the_two_mrr_apart_and_ties_count_half() -> None:
-    table = pl.DataFrame({"request_id": [1] * 4, "user_id": ["u"] * 4, "item_id": list("abcd"),
-                          "clicked": [0, 1, 0, 1], "score": [0.5, 0.9, 0.5, 0.5]})  # fmt: skip
+    table = pl.DataFrame(
+        {
+            "request_id": [1] * 4,
+            "user_id": ["u"] * 4,
+            "item_id": list("abcd"),
+            "clicked": [0, 1, 0, 1],
+            "score": [0.5, 0.9, 0.5, 0.5],
+        }
+    )
     found = evaluate_requests(table, metrics=["candidate_auc", "mind_mrr", "mrr@4"], replicates=0)
     # b first; d ties with a and c, and stands behind them by the order of the rows.
     assert found["candidate_auc"].overall.value == 0.75
@@ -132,9 +149,12 @@ def test_chunks_change_nothing(shown: pl.DataFrame, monkeypatch: pytest.MonkeyPa
 
 def test_it_compares_reports_and_is_kept_like_any_other(shown: pl.DataFrame, tmp_path: Path) -> None:
     users = shown["user_id"].unique().sort()
-    train = Dataset(pl.DataFrame({"user_id": users, "item_id": "x"}),
-                    segments=pl.DataFrame({"user_id": users, "half": ["left", "right"] * (len(users) // 2)
-                                           + ["left"] * (len(users) % 2)}))  # fmt: skip
+    train = Dataset(
+        pl.DataFrame({"user_id": users, "item_id": "x"}),
+        segments=pl.DataFrame(
+            {"user_id": users, "half": ["left", "right"] * (len(users) // 2) + ["left"] * (len(users) % 2)}
+        ),
+    )
     options = {"train": train, "by": ["half"], "replicates": 100}
     good = evaluate_requests(shown.with_columns(score=pl.col("score") + 30 * pl.col("clicked")), name="good", **options)
     poor = evaluate_requests(shown.with_columns(score=-pl.col("score")), name="poor", **options)
@@ -159,8 +179,13 @@ def test_it_compares_reports_and_is_kept_like_any_other(shown: pl.DataFrame, tmp
     ],
 )
 def test_what_cannot_be_measured(change: dict, error: type[Exception], says: str) -> None:
-    table = {"request_id": [1] * 3, "user_id": ["u"] * 3, "item_id": list("abc"), "clicked": [0, 1, 0],
-             "score": [3, 2, 1]} | change  # fmt: skip
+    table = {
+        "request_id": [1] * 3,
+        "user_id": ["u"] * 3,
+        "item_id": list("abc"),
+        "clicked": [0, 1, 0],
+        "score": [3, 2, 1],
+    } | change
     with pytest.raises(error, match=says):
         evaluate_requests(pl.DataFrame({name: column for name, column in table.items() if column is not None}))
 
@@ -169,8 +194,11 @@ def test_metrics_of_lists_and_of_requests_are_told_apart(shown: pl.DataFrame) ->
     with pytest.raises(UsageError, match="needs more than what was clicked"):
         evaluate_requests(shown, metrics=["auc@10"])
     with pytest.raises(UsageError, match="measure it by evaluate_requests"):
-        evaluate(pl.DataFrame({"user_id": [1], "item_id": [2], "rank": [1]}),
-                 pl.DataFrame({"user_id": [1], "item_id": [2]}), metrics=["candidate_auc"])  # fmt: skip
+        evaluate(
+            pl.DataFrame({"user_id": [1], "item_id": [2], "rank": [1]}),
+            pl.DataFrame({"user_id": [1], "item_id": [2]}),
+            metrics=["candidate_auc"],
+        )
 
 
 BEHAVIORS = (
@@ -183,7 +211,10 @@ SUBMISSION = "1 [3,1,2]\n3 [1,4,2,3]\n2 [2,1]\n"
 def test_the_files_of_mind_by_hand() -> None:
     rows = read_mind(BEHAVIORS.encode(), SUBMISSION.encode())
     assert rows.select("request_id", "user_id", "item_id", "clicked", "rank").rows()[:3] == [
-        (1, "U13", "N1", 0, 3), (1, "U13", "N2", 1, 1), (1, "U13", "N9", 0, 2)]  # fmt: skip
+        (1, "U13", "N1", 0, 3),
+        (1, "U13", "N2", 1, 1),
+        (1, "U13", "N9", 0, 2),
+    ]
     assert str(rows["timestamp"][3]) == "2019-11-15 20:00:00+00:00"
     found = evaluate_requests(rows, replicates=0)
     # Impression 1: N2 first. 2: N2 second of two. 3: clicks at ranks 2 and 3 of four, misses at 1 and 4.
@@ -227,8 +258,10 @@ def test_from_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     mind, said = call("behaviors.tsv", "--predictions", "prediction.txt", "-f", "json", "--html", "page.html")
     assert "3 requests of 2 users" in said and "plain mean over requests: candidate_auc 0.5000" in said
     assert "AUC of the candidates" in Path("page.html").read_text()
-    columns = [f"--column={ours}={theirs}" for ours, theirs in (("request_id", "impression"), ("clicked", "label"),
-                                                            ("score", "points"))]  # fmt: skip
+    columns = [
+        f"--column={ours}={theirs}"
+        for ours, theirs in (("request_id", "impression"), ("clicked", "label"), ("score", "points"))
+    ]
     table, _ = call("shown.csv", *columns, "-f", "json")
     assert [row["value"] for row in json.loads(table)["rows"]] == [row["value"] for row in json.loads(mind)["rows"]]
     assert "cannot be used" in call("behaviors.tsv", "--predictions", "prediction.txt", *columns, status=2)[1]

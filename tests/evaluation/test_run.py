@@ -31,8 +31,13 @@ def test_every_metric_comes_out_by_segment(world) -> None:
     rows = result.to_dicts()
     assert {row["metric"] for row in rows} == set(EVERY)
     assert [row["segment"] for row in rows if row["metric"] == "ndcg@10"] == [
-        "all", "young", "old", "(unknown)", "left", "right",
-    ]  # fmt: skip
+        "all",
+        "young",
+        "old",
+        "(unknown)",
+        "left",
+        "right",
+    ]
 
 
 def test_segments_are_means_over_their_users(world) -> None:
@@ -54,8 +59,10 @@ def test_products_of_segments(world) -> None:
 def test_small_segments_are_shown_and_marked(world) -> None:
     rows = [row for row in run(world, by=["tiny"]).to_dicts() if row["metric"] == "ndcg@10"]
     assert [(row["segment"], row["n"], row["small"]) for row in rows] == [
-        ("all", 240, False), ("few", 5, True), ("many", 235, False),
-    ]  # fmt: skip
+        ("all", 240, False),
+        ("few", 5, True),
+        ("many", 235, False),
+    ]
 
 
 def test_catalogue_metrics_have_no_interval_and_say_why(world) -> None:
@@ -94,8 +101,14 @@ def test_a_stream_gives_the_numbers_of_the_frame(world, tmp_path: Path, monkeypa
     whole = run(world, by=["age"])
     monkeypatch.setattr("reclens.evaluation.chunks.ROWS_A_CHUNK", 150)
     monkeypatch.setattr("reclens.evaluation.source.ROWS_A_BATCH", 70)
-    stream = evaluate(pl.scan_parquet(tmp_path / "lists.parquet"), world.truth, train=world.train, metrics=EVERY,
-                      by=["age"], replicates=200)  # fmt: skip
+    stream = evaluate(
+        pl.scan_parquet(tmp_path / "lists.parquet"),
+        world.truth,
+        train=world.train,
+        metrics=EVERY,
+        by=["age"],
+        replicates=200,
+    )
     np.testing.assert_allclose(stream.summary.sums, whole.summary.sums, rtol=1e-12, atol=1e-12)
     assert stream.per_user.equals(whole.per_user, null_equal=True)
 
@@ -122,9 +135,13 @@ def test_lists_by_score_are_lists_by_rank(world) -> None:
 
 
 def test_what_was_odd_about_the_lists_is_counted() -> None:
-    lists = pl.DataFrame({
-        "user_id": [1, 1, 1, 1, 2, 9], "item_id": [10, 11, 10, 77, 10, 10], "rank": [1, 3, 4, 6, 1, 1],
-    })  # fmt: skip
+    lists = pl.DataFrame(
+        {
+            "user_id": [1, 1, 1, 1, 2, 9],
+            "item_id": [10, 11, 10, 77, 10, 10],
+            "rank": [1, 3, 4, 6, 1, 1],
+        }
+    )
     truth = pl.DataFrame({"user_id": [1, 1, 2, 3, 3], "item_id": [11, 12, 12, 10, 10]})
     train = pl.DataFrame({"user_id": [1, 2, 3], "item_id": [12, 10, 11]})
     from reclens.data.dataset import Dataset
@@ -134,18 +151,34 @@ def test_what_was_odd_about_the_lists_is_counted() -> None:
     # User 1 has 10, 11, 77 once ranks are closed and the second 10 is gone; 11 is relevant: 1/2.
     assert dict(zip(result.per_user["user_id"], result.per_user["mrr@3"], strict=True)) == {1: 0.5, 2: 0.0, 3: 0.0}
     assert {rule["rule"]: rule["count"] for rule in result.card["rules"]} == {
-        "gaps in ranks closed": 3, "repeated items dropped": 1,
-    }  # fmt: skip
-    found = {key: result.card[key] for key in (
-        "users_without_list", "lists_of_users_without_truth", "recommendations_outside_catalogue",
-        "recommendations_seen_in_training", "truth_duplicates", "truth_pairs_in_training", "seen_items",
-        "task", "task_problems",
-    )}  # fmt: skip
+        "gaps in ranks closed": 3,
+        "repeated items dropped": 1,
+    }
+    found = {
+        key: result.card[key]
+        for key in (
+            "users_without_list",
+            "lists_of_users_without_truth",
+            "recommendations_outside_catalogue",
+            "recommendations_seen_in_training",
+            "truth_duplicates",
+            "truth_pairs_in_training",
+            "seen_items",
+            "task",
+            "task_problems",
+        )
+    }
     assert found == {
-        "users_without_list": 1, "lists_of_users_without_truth": 1, "recommendations_outside_catalogue": 1,
-        "recommendations_seen_in_training": 1, "truth_duplicates": 1, "truth_pairs_in_training": 1,
-        "seen_items": "included", "task": None, "task_problems": ["truth_in_training"],
-    }  # fmt: skip
+        "users_without_list": 1,
+        "lists_of_users_without_truth": 1,
+        "recommendations_outside_catalogue": 1,
+        "recommendations_seen_in_training": 1,
+        "truth_duplicates": 1,
+        "truth_pairs_in_training": 1,
+        "seen_items": "included",
+        "task": None,
+        "task_problems": ["truth_in_training"],
+    }
 
 
 def test_graded_relevance_is_used_when_asked_for() -> None:
@@ -168,8 +201,17 @@ def test_an_attribute_of_one_label_counts_as_a_list_of_one(world) -> None:
     items = world.train.items.with_columns(pl.col("genres").list.first().alias("genre"))
     listed = items.with_columns(pl.concat_list("genre"))
     metrics = ["diversity@10", "coverage@10"]
-    found = [evaluate(world.lists["poor"], world.truth, train=replace(world.train, items=table), metrics=metrics,
-                      features="genre", replicates=100).per_user for table in (items, listed)]  # fmt: skip
+    found = [
+        evaluate(
+            world.lists["poor"],
+            world.truth,
+            train=replace(world.train, items=table),
+            metrics=metrics,
+            features="genre",
+            replicates=100,
+        ).per_user
+        for table in (items, listed)
+    ]
     assert found[0].equals(found[1], null_equal=True) and found[0]["diversity@10"].n_unique() > 3
 
 

@@ -28,8 +28,9 @@ def run(task: str | None, listed: list[str], *, truth: list[str], declared: bool
     held_out = pl.DataFrame({"user_id": 1, "item_id": truth})
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        result = evaluate(Recommendations(table, "lists", card), held_out, train=train_of(task), metrics=["recall@3"],
-                          replicates=20)  # fmt: skip
+        result = evaluate(
+            Recommendations(table, "lists", card), held_out, train=train_of(task), metrics=["recall@3"], replicates=20
+        )
     assert [str(each.message) for each in said if each.category is TaskWarning] == task_problems(result.card)
     return result
 

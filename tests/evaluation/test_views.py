@@ -29,10 +29,17 @@ def train_test(small_data):
 def measured(train_test):
     split, train = train_test
     return {
-        name: evaluate(model.fit(train).recommend(split.test_users), split.test, train=train, metrics=METRICS,
-                       by=["age", "gender", "both"], replicates=200, name=name)
+        name: evaluate(
+            model.fit(train).recommend(split.test_users),
+            split.test,
+            train=train,
+            metrics=METRICS,
+            by=["age", "gender", "both"],
+            replicates=200,
+            name=name,
+        )
         for name, model in {"popular": models.Popular(), "ease": models.EASE(l2=50)}.items()
-    }  # fmt: skip
+    }
 
 
 def test_crossing_equals_evaluating_by_the_product(measured) -> None:

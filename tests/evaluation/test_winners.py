@@ -55,11 +55,12 @@ def test_the_curve_of_changes(pair) -> None:
 def test_where_lower_is_better_who_gains_is_whose_value_falls(pair) -> None:
     lower = [
         replace(
-            each, per_user=each.per_user.rename({"precision@2": "miscalibration@2"}),
+            each,
+            per_user=each.per_user.rename({"precision@2": "miscalibration@2"}),
             summary=replace(each.summary, columns=("miscalibration@2",)),
         )
         for each in pair
-    ]  # fmt: skip
+    ]
     gained, lost = largest_changes(*lower, "miscalibration@2")
     assert gained["user_id"].to_list() == ["c"] and lost["user_id"].to_list() == ["a"]
 

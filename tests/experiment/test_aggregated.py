@@ -36,14 +36,17 @@ def plan(*metrics: dict[str, Any], **more: Any) -> Plan:
 def units(n: int = 6_000, *, share: float = 0.5, seed: int = 1) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     new = rng.random(n) < share
-    return pl.DataFrame({
-        "user_id": np.arange(n), "variant": np.where(new, "new", "old"),
-        "kept": (rng.random(n) < np.where(new, 0.46, 0.42)).astype(np.int64),
-        "bought": (rng.random(n) < 0.05).astype(np.int64),
-        "spent": np.round(rng.lognormal(1, 1, n) * np.where(new, 1.05, 1.0), 2),
-        "day": pl.Series([date(2026, 1, 5) + timedelta(days=int(each)) for each in rng.integers(0, 14, n)]),
-        "country": rng.choice(["fr", "it"], n),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "variant": np.where(new, "new", "old"),
+            "kept": (rng.random(n) < np.where(new, 0.46, 0.42)).astype(np.int64),
+            "bought": (rng.random(n) < 0.05).astype(np.int64),
+            "spent": np.round(rng.lognormal(1, 1, n) * np.where(new, 1.05, 1.0), 2),
+            "day": pl.Series([date(2026, 1, 5) + timedelta(days=int(each)) for each in rng.integers(0, 14, n)]),
+            "country": rng.choice(["fr", "it"], n),
+        }
+    )
 
 
 def counted(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
@@ -127,8 +130,9 @@ def test_means_and_spreads_are_welchs_test(uneven: bool) -> None:
     asked = plan(SPENT, **({"arms": {"old": 0.9, "new": 0.1}} if uneven else {}))
     found = read_aggregated(asked, counted(rows, "day"), day="day")
     old, new = (rows.filter(variant=arm)["spent"].to_numpy() for arm in ("old", "new"))
-    wanted = stats.ttest_ind_from_stats(new.mean(), new.std(ddof=1), len(new), old.mean(), old.std(ddof=1), len(old),
-                                        equal_var=False)  # fmt: skip
+    wanted = stats.ttest_ind_from_stats(
+        new.mean(), new.std(ddof=1), len(new), old.mean(), old.std(ddof=1), len(old), equal_var=False
+    )
     (effect,) = found.effects
     assert effect.p_value == pytest.approx(wanted.pvalue, rel=1e-9)
     assert effect.found.statistic == pytest.approx(wanted.statistic, rel=1e-9)
@@ -148,8 +152,15 @@ def test_means_and_spreads_are_welchs_test(uneven: bool) -> None:
 
 def test_the_moments_by_hand() -> None:
     """4 and 6 units of means 2 and 5, sd 1 and 2, are 10 of mean 3.8 and Σ(x - x̄)² = 3·1 + 5·4 + 9·24/10."""
-    days = pl.DataFrame({"variant": ["old", "old", "new"], "d": ["2026-01-05", "2026-01-06", "2026-01-05"],
-                         "n": [4, 6, 1], "mean": [2.0, 5.0, 7.0], "sd": [1.0, 2.0, None]})  # fmt: skip
+    days = pl.DataFrame(
+        {
+            "variant": ["old", "old", "new"],
+            "d": ["2026-01-05", "2026-01-06", "2026-01-05"],
+            "n": [4, 6, 1],
+            "mean": [2.0, 5.0, 7.0],
+            "sd": [1.0, 2.0, None],
+        }
+    )
     sums = gather_aggregated(days, plan(SPENT), day="d")
     old = sums.arm("old")
     assert (old.n, old.value("spent")) == (10, 3.8)
@@ -159,19 +170,30 @@ def test_the_moments_by_hand() -> None:
 
 
 def test_what_counts_cannot_tell_is_listed() -> None:
-    asked = plan({**SPENT, "covariates": ("before",)},
-                 {"name": "long", "value": "spent", "cap": 9.0, "role": "secondary"},
-                 {"name": "ctr", "kind": "ratio", "value": "kept", "per": "views", "role": "secondary"},
-                 {"name": "p90", "kind": "quantile", "value": "spent", "q": 0.9, "role": "secondary"},
-                 segments=("country", "age"), arms={"old": 0.6, "new": 0.4})  # fmt: skip
+    asked = plan(
+        {**SPENT, "covariates": ("before",)},
+        {"name": "long", "value": "spent", "cap": 9.0, "role": "secondary"},
+        {"name": "ctr", "kind": "ratio", "value": "kept", "per": "views", "role": "secondary"},
+        {"name": "p90", "kind": "quantile", "value": "spent", "q": 0.9, "role": "secondary"},
+        segments=("country", "age"),
+        arms={"old": 0.6, "new": 0.4},
+    )
     found = read_aggregated(asked, counted(units(), "country"))
     listed = {each.code: each.of for each in found.unknown}
     means = ("spent", "long")
     assert listed == {
-        "repeated_units": (), "crossed_units": (), "shared_ids": (), "missing_values": (), "extreme_units": means,
-        "outliers": means, "skewness": means, "covariates": ("spent",), "cap": ("long",), "segments": ("age",),
+        "repeated_units": (),
+        "crossed_units": (),
+        "shared_ids": (),
+        "missing_values": (),
+        "extreme_units": means,
+        "outliers": means,
+        "skewness": means,
+        "covariates": ("spent",),
+        "cap": ("long",),
+        "segments": ("age",),
         "unread_metrics": ("ctr", "p90"),
-    }  # fmt: skip
+    }
     assert [each.metric.name for each in found.effects] == ["spent", "long"] and {s.by for s in found.segments} == {
         "country"
     }
@@ -200,8 +222,8 @@ GOOD = {"variant": ["old", "new"], "n": [100, 100], "successes": [10, 20]}
         (GOOD | {"n": [100, 0], "successes": [10, 0]}, {}, DataError, "no units in the arm new"),
         ({"variant": ["old", "new"], "n": [9, 9]}, {}, DataError, "'successes'.*expected 'kept_successes'"),
         ({"variant": ["old", "new"], "successes": [9, 9]}, {}, UnknownNameError, "'n'"),
-        (GOOD, {"cluster": "school"}, UsageError, "cluster = \"school\""),
-        (GOOD, {"triggered": "seen"}, UsageError, "triggered = \"seen\""),
+        (GOOD, {"cluster": "school"}, UsageError, 'cluster = "school"'),
+        (GOOD, {"triggered": "seen"}, UsageError, 'triggered = "seen"'),
         (GOOD, {"metrics": ({"name": "c", "kind": "ratio", "value": "a", "per": "b"},)}, UsageError, "is a ratio"),
         (GOOD, {"metrics": ({"name": "g", "kind": "gini"},)}, UsageError, "expected a\\s+proportion or a mean"),
         (GOOD, {"metrics": (SPENT,)}, DataError, "'mean'.*expected 'spent_mean'"),
@@ -209,7 +231,7 @@ GOOD = {"variant": ["old", "new"], "n": [100, 100], "successes": [10, 20]}
         (GOOD | {"mean": [1.0, 1.0], "sd": [1.0, -1.0]}, {"metrics": (SPENT,)}, DataError, "is -1"),
         (GOOD | {"mean": [1.0, 1.0], "sd": [1.0, None]}, {"metrics": (SPENT,)}, DataError, "is None"),
     ],
-)  # fmt: skip
+)
 def test_counts_that_cannot_be_are_refused(table: dict, asked: dict, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         read_aggregated(plan(**asked), pl.DataFrame(table))
@@ -338,10 +360,15 @@ def test_cookie_cats(reads, shared_data: Path) -> None:
     """The file itself: its arm column is found, and its counts and its rows without ids read alike."""
     file = shared_data / "abtest" / "cookie_cats.csv.gz"
     rows = pl.read_csv(file)
-    asked = Plan(name="gate", unit="userid", arms={"gate_30": 0.5, "gate_40": 0.5}, metrics=(
-        {"name": "retention", "kind": "proportion", "value": "retention_7"},
-        {"name": "retention 1", "kind": "proportion", "value": "retention_1", "role": "secondary"},
-    ))  # fmt: skip
+    asked = Plan(
+        name="gate",
+        unit="userid",
+        arms={"gate_30": 0.5, "gate_40": 0.5},
+        metrics=(
+            {"name": "retention", "kind": "proportion", "value": "retention_7"},
+            {"name": "retention 1", "kind": "proportion", "value": "retention_1", "role": "secondary"},
+        ),
+    )
     with pytest.raises(UnknownArmColumnError, match="--arm version"):
         read_experiment(asked, file)
     whole = read_experiment(asked, file, arm="version")

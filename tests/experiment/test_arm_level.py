@@ -32,8 +32,9 @@ def keys(n: int, *, first: int = 0) -> np.ndarray:
 
 def test_weights_are_those_of_the_compiled_loop(rng: np.random.Generator) -> None:
     unit, values = keys(50), rng.normal(0, 1, (50, 1))
-    compiled = weighted_sums(unit, values, np.array([0, 50]), np.array([[0]]), n_targets=1, draws=30, seed=7,
-                             scheme=POISSON)[0, 0]  # fmt: skip
+    compiled = weighted_sums(
+        unit, values, np.array([0, 50]), np.array([[0]]), n_targets=1, draws=30, seed=7, scheme=POISSON
+    )[0, 0]
     drawn = np.hstack([unit_weights(unit, part, seed=7, scheme=POISSON) for part in (range(16), range(16, 30))])
     np.testing.assert_allclose(values[:, 0] @ drawn, compiled)
 
@@ -82,9 +83,11 @@ def test_a_share_of_the_users_covers_what_rarefaction_expects(rng: np.random.Gen
     expected = 1 - np.mean([hypergeom(1000, int(k), 100).pmf(0) for k in seen])
     arm = ArmCounts.of(users, items, keys(1000), n_items=400, groups=64, share=0.1)
     found, se = arm_statistic(arm, "coverage")
-    assert found == pytest.approx(expected, rel=0.015) and arm_statistic(
-        ArmCounts.of(users, items, keys(1000), n_items=400, groups=64), "coverage"
-    )[0] > 1.5 * expected  # fmt: skip
+    assert (
+        found == pytest.approx(expected, rel=0.015)
+        and arm_statistic(ArmCounts.of(users, items, keys(1000), n_items=400, groups=64), "coverage")[0]
+        > 1.5 * expected
+    )
     # One draw of 100 users has the spread of the draws; ten times as many users bring it down by √10 at least.
     assert 0 < se < float(np.std((arm.thinned > 0).mean(axis=0))) / np.sqrt(9)
 
@@ -94,10 +97,12 @@ def test_arms_of_unequal_size_do_not_differ_by_their_size(statistic: str) -> Non
     # A/A at 83 / 17: two-sided tests at 5 % find a difference in 5 % of 80, give or take four standard errors.
     rng, hits, gaps = np.random.default_rng(6), 0, []
     for i in range(80):
-        large = ArmCounts.of(*log(rng, 1000, 200, 10, slope=1.2), keys(1000, first=2000 * i), n_items=200,
-                             groups=64, share=0.2)  # fmt: skip
-        small = ArmCounts.of(*log(rng, 200, 200, 10, slope=1.2), keys(200, first=2000 * i + 1000), n_items=200,
-                             groups=64)  # fmt: skip
+        large = ArmCounts.of(
+            *log(rng, 1000, 200, 10, slope=1.2), keys(1000, first=2000 * i), n_items=200, groups=64, share=0.2
+        )
+        small = ArmCounts.of(
+            *log(rng, 200, 200, 10, slope=1.2), keys(200, first=2000 * i + 1000), n_items=200, groups=64
+        )
         found = compare_arm_statistics(large, small, statistic)
         hits, gaps = hits + (found.p_value <= 0.05), [*gaps, found.relative.value]
     assert hits / 80 <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 80)
@@ -194,8 +199,9 @@ def test_where_everything_is_shown_coverage_still_has_an_interval() -> None:
 
 def test_degrees_of_freedom_are_of_the_groups_less_a_mean_and_a_slope(rng: np.random.Generator) -> None:
     # The jackknife takes the mean and the slope on the size of the groups off 60 values: 58 are left.
-    sides = [ArmCounts.of(*log(rng, 2000, 30, 3), keys(2000, first=first), n_items=30, groups=60)
-             for first in (0, 2000)]  # fmt: skip
+    sides = [
+        ArmCounts.of(*log(rng, 2000, 30, 3), keys(2000, first=first), n_items=30, groups=60) for first in (0, 2000)
+    ]
     assert all((side.users > 0).all() for side in sides)
     found = compare_arm_statistics(sides[0], sides[1], "gini")
     assert found.df == 58 and found.p_value == pytest.approx(2 * t.sf(abs(found.statistic), 58))

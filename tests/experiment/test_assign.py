@@ -28,9 +28,13 @@ def plan(name: str = "home page", **more) -> Plan:
 def test_the_hash_is_that_of_the_standard() -> None:
     # The test suite of RFC 1321, first 16 digits; the last needs two blocks.
     known = {
-        "": "d41d8cd98f00b204", "a": "0cc175b9c0f1b6a8", "abc": "900150983cd24fb0", "message digest":
-        "f96b697d7cb7938d", "abcdefghijklmnopqrstuvwxyz": "c3fcd3d76192e400", "1234567890" * 8: "57edf4a22be3c955",
-    }  # fmt: skip
+        "": "d41d8cd98f00b204",
+        "a": "0cc175b9c0f1b6a8",
+        "abc": "900150983cd24fb0",
+        "message digest": "f96b697d7cb7938d",
+        "abcdefghijklmnopqrstuvwxyz": "c3fcd3d76192e400",
+        "1234567890" * 8: "57edf4a22be3c955",
+    }
     short = [text for text in known if len(text) < 56]
     assert [f"{int(each):016x}" for each in leading_bits(pl.Series(short))] == [known[text] for text in short]
     assert [f"{int(each):016x}" for each in leading_bits(pl.Series([*known]))] == [*known.values()]
@@ -53,9 +57,13 @@ def test_numbers_and_their_text_are_the_same_unit() -> None:
 
 def test_sql_gives_the_same_arms() -> None:
     made = plan(
-        arms={"it's": 0.1, "b": 0.25, "c": 0.65}, layer="home 'page'", slice=[0.2, 0.9], holdout=0.05,
-        layer_holdout=0.1, salt="salt \"1\" ü",
-    )  # fmt: skip
+        arms={"it's": 0.1, "b": 0.25, "c": 0.65},
+        layer="home 'page'",
+        slice=[0.2, 0.9],
+        holdout=0.05,
+        layer_holdout=0.1,
+        salt='salt "1" ü',
+    )
     numbers = pl.Series("user_id", np.arange(20_000))
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE units AS SELECT range AS user_id FROM range(20000)")

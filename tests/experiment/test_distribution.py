@@ -16,16 +16,24 @@ from reclens.experiment.aggregate.distribution import arm_differences, quantile_
 from reclens.experiment.analysis.readout import read_experiment
 
 PLAN = Plan(
-    name="t", arms={"old": 0.5, "new": 0.5},
+    name="t",
+    arms={"old": 0.5, "new": 0.5},
     metrics=(
         {"name": "clicks", "value": "clicked"},
-        {"name": "slow loads", "kind": "quantile", "value": "seconds", "q": 0.9, "role": "guardrail", "better": "lower",
-         "margin": 0.3},
+        {
+            "name": "slow loads",
+            "kind": "quantile",
+            "value": "seconds",
+            "q": 0.9,
+            "role": "guardrail",
+            "better": "lower",
+            "margin": 0.3,
+        },
         {"name": "coverage", "kind": "coverage", "role": "guardrail", "margin": 0.2},
         {"name": "Gini", "kind": "gini", "role": "guardrail", "better": "lower", "margin": 0.2},
         {"name": "diversity", "kind": "diversity", "role": "guardrail", "margin": 0.2},
     ),
-)  # fmt: skip
+)
 
 
 def log(users: int = 600, *, novelty: float = 0.0) -> pl.DataFrame:
@@ -37,11 +45,16 @@ def log(users: int = 600, *, novelty: float = 0.0) -> pl.DataFrame:
     age = np.tile(np.repeat(np.arange(5), 4), users)
     chance = 0.2 + novelty * new[who] * (age == 0)
     items = np.where(new[who], rng.integers(0, 80, len(who)), rng.integers(0, 80, len(who)) ** 2 // 80)
-    return pl.DataFrame({
-        "user_id": who, "variant": np.where(new[who], "new", "old"), "clicked": (rng.random(len(who)) < chance) * 1,
-        "timestamp": np.datetime64("2026-01-05T08:00", "us") + (first[who] + age) * np.timedelta64(1, "D"),
-        "seconds": rng.lognormal(0, 0.5, len(who)) * np.where(new[who], 1.1, 1.0), "item_id": items,
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": who,
+            "variant": np.where(new[who], "new", "old"),
+            "clicked": (rng.random(len(who)) < chance) * 1,
+            "timestamp": np.datetime64("2026-01-05T08:00", "us") + (first[who] + age) * np.timedelta64(1, "D"),
+            "seconds": rng.lognormal(0, 0.5, len(who)) * np.where(new[who], 1.1, 1.0),
+            "item_id": items,
+        }
+    )
 
 
 def mid_quantile(frame: pl.DataFrame, arm: str, q: float = 0.9) -> float:
@@ -104,8 +117,10 @@ def test_a_novelty_shows_on_the_first_day_alone() -> None:
         assert ages[0].arm(arm).value("clicked") == pytest.approx(first.filter(variant=arm)["clicked"].sum() / 300)
         assert ages[5].arm(arm).value("clicked") == 0.0
         # On the last day of the log only those who came first have lived long enough.
-        assert ages[8].arm(arm).n == first.filter((pl.col("variant") == arm) & (pl.col("day") == pl.date(2026, 1, 5)))[
-            "user_id"].n_unique()  # fmt: skip
+        assert (
+            ages[8].arm(arm).n
+            == first.filter((pl.col("variant") == arm) & (pl.col("day") == pl.date(2026, 1, 5)))["user_id"].n_unique()
+        )
     curve = {row["age"]: row for row in read_experiment(PLAN, frame, events=True).novelty}
     assert curve[0]["low"] > 0.3 and curve[2]["low"] < 0.1
     with pytest.raises(UsageError, match="need a primary metric that is a mean"):
@@ -117,11 +132,15 @@ def test_a_small_arm_that_shows_the_same_covers_as_much() -> None:
     rng = np.random.default_rng(9)
     who, items = np.repeat(np.arange(3000), 10), rng.zipf(1.3, 30_000) % 3000
     shown = pl.DataFrame({"user_id": who, "variant": np.where(who % 10 == 0, "new", "old"), "item_id": items})
-    plan = Plan(name="t", arms={"old": 0.9, "new": 0.1}, metrics=(
-        {"name": "clicks", "value": "clicked"},
-        {"name": "coverage", "kind": "coverage", "role": "guardrail", "margin": 0.2},
-        {"name": "Gini", "kind": "gini", "role": "guardrail", "better": "lower", "margin": 0.2},
-    ))  # fmt: skip
+    plan = Plan(
+        name="t",
+        arms={"old": 0.9, "new": 0.1},
+        metrics=(
+            {"name": "clicks", "value": "clicked"},
+            {"name": "coverage", "kind": "coverage", "role": "guardrail", "margin": 0.2},
+            {"name": "Gini", "kind": "gini", "role": "guardrail", "better": "lower", "margin": 0.2},
+        ),
+    )
     apart = shown.group_by("variant").agg(pl.col("item_id").n_unique()).sort("variant")["item_id"].to_list()
     assert apart[1] > 3 * apart[0]  # by counting alone, new would have lost two thirds of its coverage
     for (name, _), found in arm_differences(shown, plan, catalogue=range(3000)).items():
@@ -136,18 +155,23 @@ def test_rows_before_the_start_are_not_in_the_experiment() -> None:
     rng = np.random.default_rng(5)
     who = rng.integers(0, 2000, 20_000)
     new, early = who % 2 == 1, rng.random(20_000) < 0.7
-    frame = pl.DataFrame({
-        "user_id": who, "variant": np.where(new, "new", "old"), "clicked": rng.integers(0, 2, 20_000),
-        "timestamp": np.datetime64("2026-01-12", "us") + np.where(early, -1, 1) * np.timedelta64(1, "D"),
-        "seconds": rng.exponential(1, 20_000) * np.where(new & ~early, 1.5, 1.0),
-        # Before the start both arms saw everything; since then new sees half as many items.
-        "item_id": np.where(early, rng.integers(0, 400, 20_000), rng.integers(0, np.where(new, 100, 200))),
-    })  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "user_id": who,
+            "variant": np.where(new, "new", "old"),
+            "clicked": rng.integers(0, 2, 20_000),
+            "timestamp": np.datetime64("2026-01-12", "us") + np.where(early, -1, 1) * np.timedelta64(1, "D"),
+            "seconds": rng.exponential(1, 20_000) * np.where(new & ~early, 1.5, 1.0),
+            # Before the start both arms saw everything; since then new sees half as many items.
+            "item_id": np.where(early, rng.integers(0, 400, 20_000), rng.integers(0, np.where(new, 100, 200))),
+        }
+    )
     frame = frame.with_columns(seconds=pl.when(pl.int_range(pl.len()) < 50).then(None).otherwise("seconds"))
     begun = PLAN.model_copy(update={"start": date(2026, 1, 12)})
-    found = {effect.metric.name: effect.found
-             for effect in read_experiment(begun, frame, events=True, exposures=frame, catalogue=range(400)).effects
-             }  # fmt: skip
+    found = {
+        effect.metric.name: effect.found
+        for effect in read_experiment(begun, frame, events=True, exposures=frame, catalogue=range(400)).effects
+    }
     inside = frame.filter(pl.col("timestamp") >= begun.start)
     for arm, side in (("old", "control"), ("new", "treatment")):
         part = inside.filter(variant=arm)
@@ -181,9 +205,14 @@ def test_few_users_and_few_rows_an_item_are_refused() -> None:
     assert (few.testable, few.reason) == (False, "too_few") and "15 users" in few.notes[0]
     thin = arm_differences(log(), PLAN, catalogue=range(30_000))["coverage", "new"]
     assert (thin.testable, thin.reason) == (False, "too_few_rows")
-    plan = Plan(name="t", arms={"old": 0.5, "new": 0.5}, metrics=(
-        {"name": "clicks", "value": "clicked"}, {"name": "Gini", "kind": "gini", "role": "guardrail", "margin": 0.2},
-    ))  # fmt: skip
+    plan = Plan(
+        name="t",
+        arms={"old": 0.5, "new": 0.5},
+        metrics=(
+            {"name": "clicks", "value": "clicked"},
+            {"name": "Gini", "kind": "gini", "role": "guardrail", "margin": 0.2},
+        ),
+    )
     found = read_experiment(plan, log(30), events=True, exposures=log(30), catalogue=range(100))
     assert {effect.metric.name: effect.verdict for effect in found.effects}["Gini"] == "not testable"
     assert found.decisions[0].word == "undecided" or found.decisions[0].word == "blocked"
@@ -196,10 +225,14 @@ def test_a_quantile_in_the_zeros_gives_no_verdict() -> None:
     new = np.arange(4000) % 2 == 1
     spent = (rng.random(4000) < 0.3) * rng.lognormal(0, 1, 4000) * np.where(new, 3, 1)
     frame = pl.DataFrame({"user_id": np.arange(4000), "variant": np.where(new, "new", "old"), "spent": spent})
-    plan = Plan(name="t", arms={"old": 0.5, "new": 0.5}, metrics=(
-        {"name": "median", "kind": "quantile", "value": "spent", "q": 0.5},
-        {"name": "p90", "kind": "quantile", "value": "spent", "q": 0.9, "role": "secondary"},
-    ))  # fmt: skip
+    plan = Plan(
+        name="t",
+        arms={"old": 0.5, "new": 0.5},
+        metrics=(
+            {"name": "median", "kind": "quantile", "value": "spent", "q": 0.5},
+            {"name": "p90", "kind": "quantile", "value": "spent", "q": 0.9, "role": "secondary"},
+        ),
+    )
     found = read_experiment(plan, frame)
     effects = {effect.metric.name: effect for effect in found.effects}
     assert effects["median"].verdict == "not testable" and effects["median"].found.reason == "one_value"

@@ -40,10 +40,15 @@ def read(of: Plan, n: int = 10_000, sd: float = 50.0, **lifts: float) -> Readout
 # The standard error of a lift is 0.71 %, so that its interval is about ±1.39 points wide.
 @pytest.mark.parametrize(
     ("lift", "verdict", "word"),
-    [(0.0, "no material difference", "no material difference"), (0.005, "no material difference",
-     "no material difference"), (0.008, "no difference shown", "undecided"),
-     (-0.008, "no difference shown", "undecided"), (0.018, "better", "ship"), (-0.018, "worse", "do not ship")],
-)  # fmt: skip
+    [
+        (0.0, "no material difference", "no material difference"),
+        (0.005, "no material difference", "no material difference"),
+        (0.008, "no difference shown", "undecided"),
+        (-0.008, "no difference shown", "undecided"),
+        (0.018, "better", "ship"),
+        (-0.018, "worse", "do not ship"),
+    ],
+)
 def test_a_primary_metric_within_its_margin_has_no_material_difference(lift: float, verdict: str, word: str) -> None:
     found = read(plan(MATTERS), y=lift)
     effect = found.effects[0]
@@ -67,9 +72,14 @@ def test_a_difference_that_is_significant_and_immaterial_does_not_matter() -> No
 
 @pytest.mark.parametrize(
     ("lift", "verdict", "word"),
-    [(0.0, "holds", "ship"), (0.008, "not shown to hold", "undecided"), (-0.008, "not shown to hold", "undecided"),
-     (0.04, "broken", "do not ship"), (-0.04, "broken", "do not ship")],
-)  # fmt: skip
+    [
+        (0.0, "holds", "ship"),
+        (0.008, "not shown to hold", "undecided"),
+        (-0.008, "not shown to hold", "undecided"),
+        (0.04, "broken", "do not ship"),
+        (-0.04, "broken", "do not ship"),
+    ],
+)
 def test_a_guardrail_of_equivalence_must_not_move_either_way(lift: float, verdict: str, word: str) -> None:
     asked = plan({"name": "clicks", "value": "y"}, PRICE)
     found = read(asked, y=0.05, z=lift)
@@ -152,10 +162,12 @@ def test_a_spread_is_never_guessed(kind: Any) -> None:
 
 @pytest.mark.parametrize(
     ("metric", "says"),
-    [(MATTERS | {"equivalence": True}, "equivalence is given for 'clicks', which is primary"),
-     (MATTERS | {"effect": 0.02}, "whose effect worth finding is 0.02"),
-     (PRICE | {"margin": None}, "margin is missing for the guardrail 'price'")],
-)  # fmt: skip
+    [
+        (MATTERS | {"equivalence": True}, "equivalence is given for 'clicks', which is primary"),
+        (MATTERS | {"effect": 0.02}, "whose effect worth finding is 0.02"),
+        (PRICE | {"margin": None}, "margin is missing for the guardrail 'price'"),
+    ],
+)
 def test_margins_that_cannot_be_meant(metric: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         plan({"name": "x", "value": "x"}, metric)

@@ -37,13 +37,20 @@ def users() -> pl.DataFrame:
     rng = np.random.default_rng(3)
     arm = rng.integers(0, 2, N)
     before = rng.gamma(1, 1, N)
-    return pl.DataFrame({
-        "user_id": rng.permutation(N), "variant": np.array(["old", "new"])[arm], "clicks_before": before,
-        "clicks": rng.poisson(1 + before), "views": rng.poisson(20, N) + 1, "before": rng.normal(0, 1, N),
-        "far": 1e6 + 10.0 * arm + rng.normal(0, 1, N), "weight": rng.random(N) + 1,
-        "day": pl.Series(np.datetime64("2026-01-05") + rng.integers(0, 7, N)),
-        "activity": rng.choice(["a", "b", "c"], N),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": rng.permutation(N),
+            "variant": np.array(["old", "new"])[arm],
+            "clicks_before": before,
+            "clicks": rng.poisson(1 + before),
+            "views": rng.poisson(20, N) + 1,
+            "before": rng.normal(0, 1, N),
+            "far": 1e6 + 10.0 * arm + rng.normal(0, 1, N),
+            "weight": rng.random(N) + 1,
+            "day": pl.Series(np.datetime64("2026-01-05") + rng.integers(0, 7, N)),
+            "activity": rng.choice(["a", "b", "c"], N),
+        }
+    )
 
 
 COLUMNS = ["clicks", "clicks_before", "views", "far", "before", "weight"]
@@ -150,10 +157,15 @@ def test_another_engine_can_make_the_sums(users) -> None:
 
 def small(**columns: Any) -> pl.DataFrame:
     base = {
-        "user_id": [1, 2, 3, 4, 5, 6], "variant": ["old", "new"] * 3, "clicks": [1, 2, 3, 4, 5, 7],
-        "clicks_before": [1.0, 2.0, 2.0, 3.0, 1.0, 2.0], "far": [1, 2, 3, 4, 5, 6], "before": [1, 0, 1, 0, 2, 1],
-        "weight": [1, 2, 1, 2, 1, 1], "views": [9] * 6,
-    }  # fmt: skip
+        "user_id": [1, 2, 3, 4, 5, 6],
+        "variant": ["old", "new"] * 3,
+        "clicks": [1, 2, 3, 4, 5, 7],
+        "clicks_before": [1.0, 2.0, 2.0, 3.0, 1.0, 2.0],
+        "far": [1, 2, 3, 4, 5, 6],
+        "before": [1, 0, 1, 0, 2, 1],
+        "weight": [1, 2, 1, 2, 1, 1],
+        "views": [9] * 6,
+    }
     return pl.DataFrame(base | columns)
 
 
@@ -236,10 +248,12 @@ def test_arms_of_one_unit_and_flat_metrics_are_flagged() -> None:
     lone = gather(small(variant=["old"] * 5 + ["new"]), plan())
     assert [rule["detail"] for rule in lone.rules] == ["arm 'new'"]
     flat = gather(small(clicks=[1] * 6), plan())
-    assert [rule["detail"] for rule in flat.rules] == ["'clicks' has one value in arm 'old'",
-                                                       "'ratio' has one value in arm 'old'",
-                                                       "'clicks' has one value in arm 'new'",
-                                                       "'ratio' has one value in arm 'new'"]  # fmt: skip
+    assert [rule["detail"] for rule in flat.rules] == [
+        "'clicks' has one value in arm 'old'",
+        "'ratio' has one value in arm 'old'",
+        "'clicks' has one value in arm 'new'",
+        "'ratio' has one value in arm 'new'",
+    ]
 
 
 def test_values_are_cut_off_where_the_plan_says_so() -> None:
@@ -272,13 +286,15 @@ def test_names_are_data() -> None:
     assert found.arm("old").value('a"; DROP TABLE source; --') == 3.0
 
 
-LOG = pl.DataFrame({
-    "user_id": ["u1", "u1", "u1", "u2", "u2", "u3", "u4", "u5"],
-    "variant": [None, "old", "old", "new", "new", "old", "new", None],
-    "timestamp": [f"2026-01-0{d} 10:00:00" for d in (1, 5, 6, 5, 7, 6, 9, 2)],
-    "clicked": [1, 0, 1, 1, 1, 0, 0, 1],
-    "returned": [0, 0, 1, 0, 0, 0, 1, 0],
-}).with_columns(pl.col("timestamp").str.to_datetime())  # fmt: skip
+LOG = pl.DataFrame(
+    {
+        "user_id": ["u1", "u1", "u1", "u2", "u2", "u3", "u4", "u5"],
+        "variant": [None, "old", "old", "new", "new", "old", "new", None],
+        "timestamp": [f"2026-01-0{d} 10:00:00" for d in (1, 5, 6, 5, 7, 6, 9, 2)],
+        "clicked": [1, 0, 1, 1, 1, 0, 0, 1],
+        "returned": [0, 0, 1, 0, 0, 0, 1, 0],
+    }
+).with_columns(pl.col("timestamp").str.to_datetime())
 
 
 def events(**more: Any) -> Plan:
@@ -318,10 +334,14 @@ def test_a_user_in_two_arms_of_a_log_is_an_error_or_left_out() -> None:
 
 def test_clusters_are_the_unit_where_the_plan_says_so() -> None:
     # Two households in an arm; the mean over users is a ratio of sums over households.
-    rows = pl.DataFrame({
-        "user_id": range(8), "home": [1, 1, 2, 2, 2, 3, 3, 4], "variant": ["old"] * 5 + ["new"] * 3,
-        "clicks": [1, 2, 3, 4, 5, 6, 7, 8],
-    })  # fmt: skip
+    rows = pl.DataFrame(
+        {
+            "user_id": range(8),
+            "home": [1, 1, 2, 2, 2, 3, 3, 4],
+            "variant": ["old"] * 5 + ["new"] * 3,
+            "clicks": [1, 2, 3, 4, 5, 6, 7, 8],
+        }
+    )
     clustered = plan(metrics=({"name": "clicks", "value": "clicks"},), cluster="home")
     found = gather_events(rows, clustered, time=None)
     assert found.rows == "units" and found.arm("old").n == 2
@@ -332,11 +352,15 @@ def test_clusters_are_the_unit_where_the_plan_says_so() -> None:
 
 def test_clusters_of_a_log_are_counted_in_units_and_not_in_events() -> None:
     # Home 1: users a (3 events, 2 clicks, came back) and b (1 event, 1 click); home 2: user c (2 events, none).
-    rows = pl.DataFrame({
-        "user_id": ["a", "a", "a", "b", "c", "c", "d", "e", "e"], "home": [1, 1, 1, 1, 2, 2, 3, 4, 4],
-        "variant": ["old"] * 6 + ["new"] * 3, "clicks": [1, 0, 1, 1, 0, 0, 4, 1, 1],
-        "returned": [0, 1, 1, 0, 0, 0, 0, 1, 1],
-    })  # fmt: skip
+    rows = pl.DataFrame(
+        {
+            "user_id": ["a", "a", "a", "b", "c", "c", "d", "e", "e"],
+            "home": [1, 1, 1, 1, 2, 2, 3, 4, 4],
+            "variant": ["old"] * 6 + ["new"] * 3,
+            "clicks": [1, 0, 1, 1, 0, 0, 4, 1, 1],
+            "returned": [0, 1, 1, 0, 0, 0, 0, 1, 1],
+        }
+    )
     metrics = (
         {"name": "clicks", "value": "clicks"},
         {"name": "returned", "kind": "proportion", "value": "returned", "role": "secondary"},
@@ -392,8 +416,20 @@ class Counted(dict[Any, Any]):
 
 def test_a_thousand_segments_are_walked_once() -> None:
     # 1,000 segments × 2 arms × 3 days: reading every segment may walk the cells a few times, not a thousand times.
-    rows = [{"arm": arm, "day": f"2026-01-0{day}", "by": "place", "segment": str(i), "n": 2, "sum:y": float(i + day),
-             "product:y:y": 1e4} for arm in ("old", "new") for day in (5, 6, 7) for i in range(1000)]  # fmt: skip
+    rows = [
+        {
+            "arm": arm,
+            "day": f"2026-01-0{day}",
+            "by": "place",
+            "segment": str(i),
+            "n": 2,
+            "sum:y": float(i + day),
+            "product:y:y": 1e4,
+        }
+        for arm in ("old", "new")
+        for day in (5, 6, 7)
+        for i in range(1000)
+    ]
     read = Aggregates.of_rows(rows, arms=["old", "new"])
     cells = Counted(read.cells)
     sums = replace(read, cells=cells)

@@ -31,10 +31,12 @@ def sums(*, n: int = 1000, mean: float = 100.0, sd: float = 100.0, **gaps: float
     """Arms of n units with exact means and standard deviations: a has the mean, each other one a gap to it."""
     arms = {"a": 0.0, **gaps}
     return Aggregates.of_rows(
-        [{"arm": arm, "n": n, "sum:y": 0.0, "shift:y": mean + gap, "product:y:y": sd**2 * (n - 1)}
-         for arm, gap in arms.items()],
+        [
+            {"arm": arm, "n": n, "sum:y": 0.0, "shift:y": mean + gap, "product:y:y": sd**2 * (n - 1)}
+            for arm, gap in arms.items()
+        ],
         arms=list(arms),
-    )  # fmt: skip
+    )
 
 
 def test_the_interval_of_the_lift_says_what_the_test_says() -> None:
@@ -46,15 +48,18 @@ def test_the_interval_of_the_lift_says_what_the_test_says() -> None:
     # The ends are the lifts r at which Welch's test of b - (1 + r) a just rejects.
     q = stats.t.ppf(0.975, 1998)
     for end, side in ((effect.relative.low, 1), (effect.relative.high, -1)):
-        assert end == pytest.approx(optimize.brentq(
-            lambda r, side=side: (8.9 - 100 * r) / (10 + 10 * (1 + r) ** 2) ** 0.5 - side * q, -0.5, 0.5
-        ))  # fmt: skip
+        assert end == pytest.approx(
+            optimize.brentq(
+                lambda r, side=side: (8.9 - 100 * r) / (10 + 10 * (1 + r) ** 2) ** 0.5 - side * q, -0.5, 0.5
+            )
+        )
 
 
 @pytest.mark.parametrize("gap", np.linspace(-12, 0, 25))
 def test_a_guardrail_holds_just_where_its_interval_excludes_the_margin(gap: float) -> None:
-    guarded = plan(metrics=({**CLICKS, "name": "primary", "effect": 0.05},
-                            {**CLICKS, "role": "guardrail", "margin": 0.1}))  # fmt: skip
+    guarded = plan(
+        metrics=({**CLICKS, "name": "primary", "effect": 0.05}, {**CLICKS, "role": "guardrail", "margin": 0.1})
+    )
     rail = read_sums(guarded, sums(b=float(gap))).effects[1]
     # Welch's test of b - 0.9 a, its degrees of freedom apart from rounding those of the difference.
     z = (10 + gap) / (10 + 0.9**2 * 10) ** 0.5
@@ -69,10 +74,12 @@ def shares(found: Readout) -> tuple[float, float]:
 @pytest.mark.parametrize("hits", range(100, 140))
 def test_shares_are_tested_by_their_score_which_their_interval_inverts(hits: int) -> None:
     counted = Aggregates.of_rows(
-        [{"arm": arm, "n": n, "sum:y": float(x), "product:y:y": float(x)}
-         for arm, n, x in (("a", 9000, 800), ("b", 1000, hits))],
+        [
+            {"arm": arm, "n": n, "sum:y": float(x), "product:y:y": float(x)}
+            for arm, n, x in (("a", 9000, 800), ("b", 1000, hits))
+        ],
         arms=["a", "b"],
-    )  # fmt: skip
+    )
     asked = plan(arms=("a", "b"), metrics=({**CLICKS, "kind": "proportion"},))
     p, low = shares(read_sums(asked.model_copy(update={"arms": {"a": 0.9, "b": 0.1}}), counted))
     # Gart and Nam (1990) at zero: t = z + g (z² - 1), g a sixth of the skewness; N/(N - 1) as Miettinen and Nurminen.
@@ -120,9 +127,9 @@ def test_a_stop_is_told_just_where_the_verdict_stands(gap: float) -> None:
     assert (stopped is not None) == (effect.verdict == "better") == (gap > as_t(BOUNDS[0], 3998) * 10**0.5)
     if stopped is not None:  # at the first look it is the plain interval: the lifts that a z of 1.96 does not reject
         for end, t in ((stopped.low, as_t(1.959964, 3998)), (stopped.high, -as_t(1.959964, 3998))):
-            assert end == pytest.approx(optimize.brentq(
-                lambda r, t=t: (gap - 100 * r) / (5 + 5 * (1 + r) ** 2) ** 0.5 - t, -0.5, 0.9
-            ), abs=1e-5)  # fmt: skip
+            assert end == pytest.approx(
+                optimize.brentq(lambda r, t=t: (gap - 100 * r) / (5 + 5 * (1 + r) ** 2) ** 0.5 - t, -0.5, 0.9), abs=1e-5
+            )
         assert stopped.median_unbiased == pytest.approx(gap / 100, abs=1e-6)
 
 
@@ -187,9 +194,10 @@ def test_reading_every_day_finds_little_more_than_reading_at_the_looks() -> None
 def test_a_look_between_the_planned_ones_blocks_and_looks_really_taken_do_not() -> None:
     found = read_sums(plan(**OBF), sums(b=30.0), days=17)
     assert guard(found, "peeking").status == "blocks" and found.decisions[0].word == "blocked"
-    assert "61% of the planned sample is in, and the plan has looks at 25%, 50%, 75%, 100%" in guard(
-        found, "peeking"
-    ).finding  # fmt: skip
+    assert (
+        "61% of the planned sample is in, and the plan has looks at 25%, 50%, 75%, 100%"
+        in guard(found, "peeking").finding
+    )
     taken = read_sums(plan(**OBF), sums(n=2000, b=30.0), days=14, looks_taken=[0.2, 0.3, 0.4])
     assert taken.decisions[0].word == "ship" and guard(taken, "peeking").status == "fine"
     # The error that is spent up to half of the sample does not depend on how many looks it was spent at: simulated.
@@ -274,8 +282,11 @@ def drawn(n: int, *, z: float, heavy: float = 0.0) -> pl.DataFrame:
         y = (y - y.mean()) / y.std(ddof=1) + 100 + at * z * (2 / n) ** 0.5
         # The treated arm got a few more heavy users by chance.
         part = np.where(np.arange(n) < n * (0.5 + 0.04 * at), "heavy", "light")
-        frames.append(pl.DataFrame({"user_id": np.arange(n) + at * n, "variant": arm, "part": part,
-                                    "y": y + heavy * (part == "heavy")}))  # fmt: skip
+        frames.append(
+            pl.DataFrame(
+                {"user_id": np.arange(n) + at * n, "variant": arm, "part": part, "y": y + heavy * (part == "heavy")}
+            )
+        )
     return pl.concat(frames)
 
 
@@ -368,8 +379,10 @@ def test_nothing_is_found_in_an_a_a_test_but_by_chance(looks: int) -> None:
     asked = plan(metrics=({**CLICKS, "effect": 0.04},), **more)
 
     def decision(at: int, means: list[float], sds: list[float]) -> str:
-        rows = [{"arm": arm, "n": int(n[at]), "sum:y": 0.0, "shift:y": mean, "product:y:y": sd**2 * (n[at] - 1)}
-                for arm, mean, sd in zip("ab", means, sds, strict=True)]  # fmt: skip
+        rows = [
+            {"arm": arm, "n": int(n[at]), "sum:y": 0.0, "shift:y": mean, "product:y:y": sd**2 * (n[at] - 1)}
+            for arm, mean, sd in zip("ab", means, sds, strict=True)
+        ]
         made = Aggregates.of_rows(rows, arms=["a", "b"])
         return read_sums(asked, made, days=7 * (at + 1)).decisions[0].word
 
@@ -398,8 +411,16 @@ def by_day(gaps: dict[str, float], *, n: int = 500, days: int = 28, **arms: floa
         date = str(np.datetime64("2026-01-05") + day)
         gap = gaps["early"] if day < 7 else gaps["late"]
         for arm, extra in (("a", 0.0), ("b", gap), *arms.items()):
-            rows.append({"arm": arm, "day": date, "n": n, "sum:y": 0.0, "shift:y": 100 + extra,
-                         "product:y:y": 100.0**2 * (n - 1)})  # fmt: skip
+            rows.append(
+                {
+                    "arm": arm,
+                    "day": date,
+                    "n": n,
+                    "sum:y": 0.0,
+                    "shift:y": 100 + extra,
+                    "product:y:y": 100.0**2 * (n - 1),
+                }
+            )
     return Aggregates.of_rows(rows, arms=["a", "b", *arms])
 
 
@@ -439,8 +460,7 @@ def test_a_bound_that_is_first_crossed_now_is_a_stop() -> None:
 def test_the_ends_after_a_stop_leave_as_much_in_the_tail_of_each_side() -> None:
     # Of a stop at the second of two looks, in the order of stages (Tsiatis, Rosner and Mehta 1984): as extreme upwards
     # is to cross the first bound, or to come to the second look and reach as far. Each end puts 2.5 % in its tail.
-    found = read_sums(plan(sequential={"looks": 2, "spending": "pocock"}, days=28),
-                      by_day({"early": 1.0, "late": 3.6}))  # fmt: skip
+    found = read_sums(plan(sequential={"looks": 2, "spending": "pocock"}, days=28), by_day({"early": 1.0, "late": 3.6}))
     effect, first = found.effects[0], found.look.bounds()[0]
     assert effect.stopped is not None and found.look.times == (0.5, 1.0)
     z = effect.found.z
@@ -524,8 +544,9 @@ def test_few_units_a_look_keep_to_the_level(a_look: int, rate_error) -> None:
     assert a_look > 4 or naive / runs > 0.05 + rate_error(0.05, runs)
 
 
-@pytest.mark.parametrize("wrong", [{"days": 0}, {"days": -3}, {"planned_units": 0.0}, {"planned_units": np.nan},
-                                   {"planned_units": np.inf}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong", [{"days": 0}, {"days": -3}, {"planned_units": 0.0}, {"planned_units": np.nan}, {"planned_units": np.inf}]
+)
 def test_progress_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"^{next(iter(wrong))} is .* expected"):
         read_sums(plan(days=28), sums(b=1.0), **wrong)

@@ -65,8 +65,10 @@ def test_probabilistic_by_hand() -> None:
 
 def test_optimised_by_hand() -> None:
     lists, chances, given = mixture((1, 2), (2, 1), 2)
-    assert dict(zip(map(tuple, lists.tolist()), chances, strict=True)) == {(1, 2): pytest.approx(0.5),
-                                                                           (2, 1): pytest.approx(0.5)}  # fmt: skip
+    assert dict(zip(map(tuple, lists.tolist()), chances, strict=True)) == {
+        (1, 2): pytest.approx(0.5),
+        (2, 1): pytest.approx(0.5),
+    }
     np.testing.assert_allclose(given[lists == 1], 0.5)
     np.testing.assert_allclose(given[lists == 2], -0.5)
 
@@ -141,8 +143,12 @@ def test_few_units_with_credit_decide_nothing() -> None:
     alone = voted(np.r_[1.0, np.zeros(20)])
     assert alone.p_value == 1 and alone.score.low is None and "1 units have credit" in alone.score.note
     # Where one method's credits may be skewed it waits for 50 of them.
-    for method, count, verdict in (("optimized", 49, "undecided"), ("optimized", 50, "first"),
-                                   ("probabilistic", 49, "undecided"), ("team_draft", 49, "first")):  # fmt: skip
+    for method, count, verdict in (
+        ("optimized", 49, "undecided"),
+        ("optimized", 50, "first"),
+        ("probabilistic", 49, "undecided"),
+        ("team_draft", 49, "first"),
+    ):
         said = voted(np.r_[np.full(count, 0.2), np.zeros(500)], method)
         assert said.verdict == verdict and said.enough == (verdict == "first"), method
 
@@ -158,8 +164,11 @@ def test_planned_looks_have_their_bounds() -> None:
     assert 0.0183 < early.p_value < 0.05 and early.p_value == whole.p_value
     assert early.verdict == "undecided" and whole.verdict == "first" and early.level == whole.level == 0.95
     assert early.score.low < 0 < whole.score.low
-    for wrong, says in (({"looks": plan, "look": 5}, "expected 1 … 4"), ({"look": 1}, "no looks are planned"),
-                        ({"looks": plan, "level": 0.9}, "alpha 0.05")):  # fmt: skip
+    for wrong, says in (
+        ({"looks": plan, "look": 5}, "expected 1 … 4"),
+        ({"look": 1}, "no looks are planned"),
+        ({"looks": plan, "level": 0.9}, "alpha 0.05"),
+    ):
         with pytest.raises(UsageError, match=says):
             preference(made, clicked, **wrong)
 

@@ -106,11 +106,13 @@ def test_open_bandit_sample(sample, thompson, evaluated) -> None:
 def test_the_published_cases(sample, evaluated, cases) -> None:
     earned, weights = float(sample["bts_click"].mean()), evaluated.weights
     values = {
-        "obd_ipw": evaluated["ips"].value.value, "obd_snipw": evaluated["snips"].value.value,
-        "obd_dr": evaluated["dr"].value.value, "obd_onpolicy": earned,
+        "obd_ipw": evaluated["ips"].value.value,
+        "obd_snipw": evaluated["snips"].value.value,
+        "obd_dr": evaluated["dr"].value.value,
+        "obd_onpolicy": earned,
         "obd_ree_ipw": abs(evaluated["ips"].value.value - earned) / earned,
         "obd_ess": [weights.effective, weights.largest, weights.mean],
-    }  # fmt: skip
+    }
     assert set(values) == {name for name in cases if name.startswith("obd_")}
     for name, value in values.items():
         assert value == pytest.approx(cases[name]["expected"], abs=cases[name]["tolerance"]), name
@@ -204,8 +206,10 @@ def test_users_are_resampled_whole() -> None:
     single = Decisions.of(action, reward, np.full(500, 0.5))
     actions, rewards, users = (np.tile(column, 10) for column in (action, reward, np.arange(500)))
     tenfold = Decisions.of(actions, rewards, np.full(5_000, 0.5), users=users)
-    one, ten = (evaluate_policy(log, np.array([0.9, 0.1]), estimators=["ips"], method="normal")["ips"].value
-                for log in (single, tenfold))  # fmt: skip
+    one, ten = (
+        evaluate_policy(log, np.array([0.9, 0.1]), estimators=["ips"], method="normal")["ips"].value
+        for log in (single, tenfold)
+    )
     assert (ten.value, ten.low, ten.high) == pytest.approx((one.value, one.low, one.high), rel=1e-9)
     assert ten.n == 500
     one, ten = (
@@ -222,10 +226,13 @@ def test_hand_computed() -> None:
         np.array([0.3, 0.3, 0.6]),
     )
     expected = {
-        "ips": (2 + 0 + 4) / 3, "snips": 6 / 6.5, "dm": 1.2 / 3, "dr": (0.3 + 1 + 0.3 - 0.1 + 0.6 + 2.4) / 3,
+        "ips": (2 + 0 + 4) / 3,
+        "snips": 6 / 6.5,
+        "dm": 1.2 / 3,
+        "dr": (0.3 + 1 + 0.3 - 0.1 + 0.6 + 2.4) / 3,
         "switch_dr": (0.3 + 1 + 0.3 - 0.1 + 0.6) / 3,
         "dr_os": (0.3 + 2 * 2 / 6 * 0.5 + 0.3 - 2 * 0.5 / 2.25 * 0.2 + 0.6 + 2 * 4 / 18 * 0.6) / 3,
-    }  # fmt: skip
+    }
     for name, value in expected.items():
         parameter = {"switch_dr": 3.0, "dr_os": 2.0}.get(name)
         part = linear_parts(name, weights=w, rewards=r, logged=q, expected=v, parameter=parameter)
@@ -301,8 +308,17 @@ def test_a_log_of_the_world_tells_the_value_of_another_strategy(tmp_path) -> Non
     from reclens.world.simulate import simulate
     from reclens.world.strategies import Consumed, Oracle, Popular
 
-    still = {"drift": 0.0, "wander": 0.0, "satiation": 0.0, "repeat_cost": 0.0, "return_effect": 0.0, "births": 0.0,
-             "newness": 0.0, "new_share": 0.0, "organic": 0.0}  # fmt: skip
+    still = {
+        "drift": 0.0,
+        "wander": 0.0,
+        "satiation": 0.0,
+        "repeat_cost": 0.0,
+        "return_effect": 0.0,
+        "births": 0.0,
+        "newness": 0.0,
+        "new_share": 0.0,
+        "organic": 0.0,
+    }
     world = draw_world(preset("tiny", click_rate=0.3, **still), seed=2)
     explore = Policy(kind="epsilon", k=1, pool=12, epsilon=0.9, leave_out=False)
     run = simulate(
@@ -417,8 +433,20 @@ def test_a_policy_from_a_table() -> None:
     from reclens.data.read.sources import Raw
     from reclens.experiment.off_policy.common import read_common_policy
 
-    log = Raw(pl.DataFrame({"user_id": [1, 1], "item_id": [7, 9], "position": [1, 2], "clicked": [0, 1],
-                            "propensity": [0.5, 0.5], "request_id": [4, 4]}), "log", "log")  # fmt: skip
+    log = Raw(
+        pl.DataFrame(
+            {
+                "user_id": [1, 1],
+                "item_id": [7, 9],
+                "position": [1, 2],
+                "clicked": [0, 1],
+                "propensity": [0.5, 0.5],
+                "request_id": [4, 4],
+            }
+        ),
+        "log",
+        "log",
+    )
 
     def policy(**columns) -> Raw:
         return Raw(pl.DataFrame(columns), "the policy", "policy")

@@ -67,8 +67,11 @@ def evaluated(model, seed: int):
 )
 def test_right_where_users_read_as_assumed(model, right, wrong) -> None:
     found, truth = evaluated(model, seed=3)
-    error = {v.estimator: abs(v.value.value - truth) / ((v.value.high - v.value.low) / 3.92) for v in found.values
-             if v.refused != "repeats"}  # fmt: skip
+    error = {
+        v.estimator: abs(v.value.value - truth) / ((v.value.high - v.value.low) / 3.92)
+        for v in found.values
+        if v.refused != "repeats"
+    }
     assert all(error[name] < 4 for name in right), error
     assert all(error[name] > 6 for name in wrong), error
     assert found.unit == "list" and found.logged.n == LISTS // 2
@@ -87,8 +90,13 @@ def test_pseudo_inverse_where_places_are_independent() -> None:
     reward = np.zeros((LISTS, PLACES))
     reward[:, 0] = rng.random(LISTS) < worth[np.arange(PLACES), lists].sum(axis=1)
     place = np.tile(np.arange(PLACES), LISTS)
-    log = Decisions.of(lists.ravel(), reward.ravel(), logging[place, lists.ravel()], places=place,
-                       requests=np.repeat(np.arange(LISTS), PLACES))  # fmt: skip
+    log = Decisions.of(
+        lists.ravel(),
+        reward.ravel(),
+        logging[place, lists.ravel()],
+        places=place,
+        requests=np.repeat(np.arange(LISTS), PLACES),
+    )
     found = evaluate_lists(log, Target.of_probabilities(log, target.T[None]), method="normal")
     truth = (target * worth).sum()
     value, other = found["pi"].value, found["iips"].value
@@ -97,8 +105,9 @@ def test_pseudo_inverse_where_places_are_independent() -> None:
 
 
 def test_chances_of_beginnings_by_hand() -> None:
-    log = Decisions.of([7, 2, 9, 2, 7, 9], np.zeros(6), np.ones(6), places=[0, 1, 2] * 2, requests=[0] * 3 + [1] * 3,
-                       n_actions=10)  # fmt: skip
+    log = Decisions.of(
+        [7, 2, 9, 2, 7, 9], np.zeros(6), np.ones(6), places=[0, 1, 2] * 2, requests=[0] * 3 + [1] * 3, n_actions=10
+    )
     lists, rows = np.array([[7, 2, 9, 1, -1]]), np.zeros(6, int)
     greedy = prefix_chances(log, lists, Policy(k=3, pool=5), rows=rows)
     assert greedy.tolist() == [1, 1, 1, 0, 0, 0]
@@ -108,8 +117,13 @@ def test_chances_of_beginnings_by_hand() -> None:
     soft = prefix_chances(log, lists, Policy(kind="softmax", k=3, pool=5, sharpness=1.0), rows=rows)
     one, two, three, four = 1, 1 / 2, 1 / 3, 1 / 4
     every = one + two + three + four
-    np.testing.assert_allclose(soft[[2, 5]], [one / every * two / (every - one) * three / (three + four),
-                                              two / every * one / (every - two) * three / (three + four)])  # fmt: skip
+    np.testing.assert_allclose(
+        soft[[2, 5]],
+        [
+            one / every * two / (every - one) * three / (three + four),
+            two / every * one / (every - two) * three / (three + four),
+        ],
+    )
 
 
 def test_too_few_whole_lists_say_nothing_and_wrong_use() -> None:
@@ -134,9 +148,13 @@ def test_too_few_whole_lists_say_nothing_and_wrong_use() -> None:
 
 @pytest.mark.parametrize(
     "policy",
-    [Policy(kind="epsilon", k=2, pool=4, epsilon=1.0), Policy(kind="epsilon", k=3, pool=5, epsilon=0.3),
-     Policy(kind="softmax", k=2, pool=4, sharpness=1.0), Policy(kind="softmax", k=3, pool=4, sharpness=0.5)],
-)  # fmt: skip
+    [
+        Policy(kind="epsilon", k=2, pool=4, epsilon=1.0),
+        Policy(kind="epsilon", k=3, pool=5, epsilon=0.3),
+        Policy(kind="softmax", k=2, pool=4, sharpness=1.0),
+        Policy(kind="softmax", k=3, pool=4, sharpness=0.5),
+    ],
+)
 def test_pseudo_inverse_of_lists_without_replacement(policy) -> None:
     """Over every list there is: the mean of weight × reward is what the target earns, where places add up."""
     n, k = policy.pool, policy.k
@@ -202,13 +220,24 @@ def test_every_interval_of_lists_holds_the_truth_of_300_logs(rate, rate_error) -
         lists = every[rng.integers(len(every), size=n)]
         place, request = np.tile(np.arange(2), n), np.repeat(np.arange(n), 2)
         clicked = rng.random(2 * n) < worth[place, lists.ravel()]
-        log = Decisions.of(lists.ravel(), clicked, np.full(2 * n, 0.25), places=place, users=request // 2,
-                           requests=request, n_actions=4)  # fmt: skip
+        log = Decisions.of(
+            lists.ravel(),
+            clicked,
+            np.full(2 * n, 0.25),
+            places=place,
+            users=request // 2,
+            requests=request,
+            n_actions=4,
+        )
         rows, towards = np.zeros(2 * n, int), Policy(kind="epsilon", k=2, pool=4, epsilon=0.4)
         target = Target.of_lists(log, best, towards, rows=rows)
         ratios = prefix_chances(log, best, towards, rows=rows) * np.where(place == 0, 4, 12)
-        found = evaluate_lists(log, target, prefix_ratios=ratios,
-                               pi_weights=pseudo_inverse_weights(log, ranking, policy, target, rows=rows))  # fmt: skip
+        found = evaluate_lists(
+            log,
+            target,
+            prefix_ratios=ratios,
+            pi_weights=pseudo_inverse_weights(log, ranking, policy, target, rows=rows),
+        )
         truth = sum(0.6 * worth[at, best[0, at]] + 0.4 * worth[at].mean() for at in range(2))
         for each in found.values:
             if each.refused is None:

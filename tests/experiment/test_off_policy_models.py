@@ -46,8 +46,10 @@ def test_what_is_expected_is_the_mean_over_all_actions() -> None:
     rng = np.random.default_rng(3)
     model, target = personal_rates(log, features), rng.dirichlet(np.ones(6), 400)
     found = model.expected(log, Target.of_probabilities(log, target))
-    every = np.stack([model.logged(Decisions.of(np.full(400, a), log.rewards, log.propensities, n_actions=6))
-                      for a in range(6)], axis=1)  # fmt: skip
+    every = np.stack(
+        [model.logged(Decisions.of(np.full(400, a), log.rewards, log.propensities, n_actions=6)) for a in range(6)],
+        axis=1,
+    )
     np.testing.assert_allclose(found, (target * every).sum(axis=1), rtol=1e-12)
 
 
@@ -55,8 +57,9 @@ def test_nobody_helps_to_predict_herself() -> None:
     log, features, _ = tastes(3_000, 4, users=300)
     model = personal_rates(log, features)
     mine = model.base.group == 2
-    other = Decisions.of(log.actions, np.where(mine, 1 - log.rewards, log.rewards), log.propensities, users=log.units,
-                         n_actions=6)  # fmt: skip
+    other = Decisions.of(
+        log.actions, np.where(mine, 1 - log.rewards, log.rewards), log.propensities, users=log.units, n_actions=6
+    )
     again = personal_rates(other, features)
     np.testing.assert_array_equal(again.vectors[2], model.vectors[2])
     np.testing.assert_array_equal(again.logged(other)[mine], model.logged(log)[mine])
@@ -107,8 +110,9 @@ def test_an_interval_with_a_personal_model_holds_the_truth(rate_error) -> None:
         model = personal_rates(log, kind[:, None])
         found = evaluate_policy(log, target[kind], predictions=model, estimators=["dr"])["dr"]
         truths = (target * rates).sum(axis=1).mean(), ((target - [0.4, 0.3, 0.2, 0.1]) * rates).sum(axis=1).mean()
-        held[seed] = [one.low <= truth <= one.high for one, truth in zip((found.value, found.difference), truths,
-                                                                        strict=True)]  # fmt: skip
+        held[seed] = [
+            one.low <= truth <= one.high for one, truth in zip((found.value, found.difference), truths, strict=True)
+        ]
     assert (held.mean(axis=0) >= 0.95 - rate_error(0.05, runs)).all(), held.mean(axis=0)
 
 
@@ -161,8 +165,9 @@ def test_categories_are_steadier_where_their_items_are_alike() -> None:
         log, target, given, truth = many_items(seed)
         found = evaluate_policy(log, target, estimators=["ips", "mips"], **given)
         held.append(found["mips"].value.low <= truth <= found["mips"].value.high)
-        narrower.append((found["mips"].value.high - found["mips"].value.low)
-                        / (found["ips"].value.high - found["ips"].value.low))  # fmt: skip
+        narrower.append(
+            (found["mips"].value.high - found["mips"].value.low) / (found["ips"].value.high - found["ips"].value.low)
+        )
     assert np.mean(held) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 50)
     assert np.median(narrower) < 0.5
 

@@ -42,8 +42,9 @@ def test_every_interval_holds_the_truth_of_300_logs(rate: float, rate_error) -> 
     for seed in range(RUNS):
         log, logging, target, rates = drawn_log(np.random.default_rng(seed), rate)
         truths = target @ rates, (target - logging) @ rates
-        found = evaluate_policy(log, target, categories=np.array([0, 0, 1, 1]),
-                                logging=Target.of_probabilities(log, logging))  # fmt: skip
+        found = evaluate_policy(
+            log, target, categories=np.array([0, 0, 1, 1]), logging=Target.of_probabilities(log, logging)
+        )
         for at, (name, each) in enumerate(held.items()):
             for side, (estimate, truth) in enumerate(
                 zip((found[name].value, found[name].difference), truths, strict=True)
@@ -243,8 +244,11 @@ def test_limits_hold_at_their_edges() -> None:
     assert found.mean_se == pytest.approx(of_user.std(ddof=1) * np.sqrt(100) / 400)
     assert found.p_value == pytest.approx(2 * stats.norm.sf(abs(found.mean - 1) / found.mean_se))
     free: dict[str, Any] = {"units": 0, "effective": 0.0, "share": 0.0, "largest": 1.0, "unseen": 1.0, "alpha": 0.0}
-    for name, value, over in (("units", found.units, 1), ("effective", found.effective, 1e-9),
-                              ("share", found.effective / found.n, 1e-9)):  # fmt: skip
+    for name, value, over in (
+        ("units", found.units, 1),
+        ("effective", found.effective, 1e-9),
+        ("share", found.effective / found.n, 1e-9),
+    ):
         assert not objections(found, limits=Limits(**free | {name: value})), name
         assert len(objections(found, limits=Limits(**free | {name: value + over}))) == 1, name
     assert not objections(found, limits=Limits(**free | {"largest": found.largest_share}))
@@ -259,8 +263,11 @@ def test_limits_hold_at_their_edges() -> None:
 
 def test_the_floor_of_rewarded_decisions_at_its_edge() -> None:
     log = Decisions.of([0, 1] * 100, np.repeat([1.0, 0.0], [8, 192]), np.full(200, 0.5))
-    own = effective_rewarded(linear_parts("ips", weights=np.tile([1.5, 0.5], 100), rewards=log.rewards)
-                             - Linear(np.ones(200), np.zeros(200)), log.rewards)  # fmt: skip
+    own = effective_rewarded(
+        linear_parts("ips", weights=np.tile([1.5, 0.5], 100), rewards=log.rewards)
+        - Linear(np.ones(200), np.zeros(200)),
+        log.rewards,
+    )
     assert own == pytest.approx(8.0), "four of +.5 and four of -.5"
     for floor, refused in ((own, None), (own + 1e-9, "rewarded")):
         found = evaluate_policy(

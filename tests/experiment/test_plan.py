@@ -64,7 +64,7 @@ def test_defaults_are_spelled_out() -> None:
         ({"slice": [0.5, 0.5]}, "slice is [0.5, 0.5]"),
         ({"level": 95}, "level is 95"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_named_with_what_to_do(change, says) -> None:
     with pytest.raises(UsageError) as caught:
         load_plan({"name": "a", "arms": ARMS, "metrics": [CLICKS], **change})

@@ -17,14 +17,21 @@ from reclens.experiment.check_result import TrustCheck
 from reclens.report.experiment.readout import build_readout
 
 COOKIE_CATS = Plan(
-    name="gate at level 40", arms={"gate_30": 0.5, "gate_40": 0.5}, unit="userid",
+    name="gate at level 40",
+    arms={"gate_30": 0.5, "gate_40": 0.5},
+    unit="userid",
     metrics=(
         {"name": "retention after 7 days", "kind": "proportion", "value": "retention_7", "effect": 0.05},
-        {"name": "retention after 1 day", "kind": "proportion", "value": "retention_1", "role": "guardrail",
-         "margin": 0.03},
+        {
+            "name": "retention after 1 day",
+            "kind": "proportion",
+            "value": "retention_1",
+            "role": "guardrail",
+            "margin": 0.03,
+        },
         {"name": "game rounds", "value": "sum_gamerounds", "role": "secondary"},
     ),
-)  # fmt: skip
+)
 
 
 def plan(**more: Any) -> Plan:
@@ -36,12 +43,18 @@ def users(n: int = 20_000, *, lift: float = 0.0, seed: int = 0, arms: tuple[str,
     rng = np.random.default_rng(seed)
     arm = rng.integers(0, len(arms), n)
     before = rng.gamma(2, 1, n)
-    return pl.DataFrame({
-        "user_id": np.arange(n), "variant": np.array(arms)[arm], "before": before,
-        "clicks": before + rng.gamma(2, 1, n) + lift * 4 * (arm == len(arms) - 1),
-        "latency": 100 + rng.normal(0, 10, n), "day": np.datetime64("2026-01-05") + rng.integers(0, 14, n),
-        "activity": rng.choice(["light", "heavy"], n), "age": rng.choice(["young", "old"], n),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "variant": np.array(arms)[arm],
+            "before": before,
+            "clicks": before + rng.gamma(2, 1, n) + lift * 4 * (arm == len(arms) - 1),
+            "latency": 100 + rng.normal(0, 10, n),
+            "day": np.datetime64("2026-01-05") + rng.integers(0, 14, n),
+            "activity": rng.choice(["light", "heavy"], n),
+            "age": rng.choice(["young", "old"], n),
+        }
+    )
 
 
 def read(frame: pl.DataFrame, of: Plan | None = None, **more: Any) -> Readout:
@@ -111,8 +124,9 @@ def test_no_effect_is_undecided_and_harm_is_not_shipped() -> None:
 
 def test_a_sample_ratio_mismatch_blocks_and_names_the_day() -> None:
     frame = users(lift=0.05)
-    lost = frame.filter(~((pl.col("variant") == "new") & (pl.col("day") == pl.date(2026, 1, 9))
-                          & (pl.col("user_id") % 2 == 0)))  # fmt: skip
+    lost = frame.filter(
+        ~((pl.col("variant") == "new") & (pl.col("day") == pl.date(2026, 1, 9)) & (pl.col("user_id") % 2 == 0))
+    )
     found = read(lost)
     ratio = guard(found, "sample ratio")
     assert ratio.status == "blocks" and "day 2026-01-09" in ratio.finding
@@ -263,8 +277,13 @@ def test_a_guardrail_that_control_has_none_of_is_read_in_its_own_unit() -> None:
     frame = frame.with_columns(complaints=complaints)
     rate = 20 / len(new)
     se = np.sqrt(rate * (1 - rate) / len(new))
-    guardrail = {"name": "complaints", "kind": "proportion", "value": "complaints", "role": "guardrail",
-                 "better": "lower"}  # fmt: skip
+    guardrail = {
+        "name": "complaints",
+        "kind": "proportion",
+        "value": "complaints",
+        "role": "guardrail",
+        "better": "lower",
+    }
     for margin, verdict in ((rate + 2.5 * se, "holds"), (rate + se, "not shown to hold"), (rate - 2.5 * se, "broken")):
         guarded = plan(metrics=(plan().metrics[0].model_dump(), guardrail | {"margin_absolute": margin}))
         found = read(frame, guarded)

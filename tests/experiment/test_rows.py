@@ -26,8 +26,12 @@ ARMS = np.array(["old", "new"])
 
 def plan(**more: Any) -> Plan:
     metrics = ({"name": "clicks", "value": "clicks"},)
-    return Plan(**({"name": "t", "arms": {"old": 0.5, "new": 0.5}, "metrics": metrics, "days": 28,
-                    "start": "2026-01-05"} | more))  # fmt: skip
+    return Plan(
+        **(
+            {"name": "t", "arms": {"old": 0.5, "new": 0.5}, "metrics": metrics, "days": 28, "start": "2026-01-05"}
+            | more
+        )
+    )
 
 
 def log(rng: np.random.Generator, *, users: int = 600, days: int = 28, arrive: int = 20) -> pl.DataFrame:
@@ -36,10 +40,14 @@ def log(rng: np.random.Generator, *, users: int = 600, days: int = 28, arrive: i
     user = np.repeat(np.arange(users), 1 + rng.poisson(rng.gamma(2, 2.5, users)))
     at = first[user] + rng.random(len(user)) * (days - first[user]) * (np.diff(user, prepend=-1) == 0)
     at[-1] = days - 1e-3
-    return pl.DataFrame({
-        "user_id": user, "variant": ARMS[arm[user]], "clicks": (rng.random(len(user)) < 0.3).astype(float),
-        "timestamp": np.datetime64("2026-01-05", "us") + (at * 86_400e6).astype("timedelta64[us]"),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": user,
+            "variant": ARMS[arm[user]],
+            "clicks": (rng.random(len(user)) < 0.3).astype(float),
+            "timestamp": np.datetime64("2026-01-05", "us") + (at * 86_400e6).astype("timedelta64[us]"),
+        }
+    )
 
 
 def read(frame: pl.DataFrame, of: Plan | None = None, **more: Any) -> Readout:
@@ -143,18 +151,26 @@ def test_values_missing_in_one_arm_block_and_in_both_are_said(rng: np.random.Gen
 @pytest.mark.parametrize(("lost", "status"), [(4, "look"), (5, "blocks")])
 def test_over_one_percent_of_units_without_a_value_block(lost: int, status: str) -> None:
     # 200 users in an arm and two events of each; 2 of 400 and 2 more are 1 %, one more is over it.
-    frame = pl.DataFrame({
-        "user_id": np.repeat(np.arange(400), 2), "variant": np.tile(np.repeat(ARMS, 2), 200),
-        "clicks": pl.Series([None] * 2 * lost + [1.0, 2.0] * (400 - lost), dtype=pl.Float64),
-    })  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(400), 2),
+            "variant": np.tile(np.repeat(ARMS, 2), 200),
+            "clicks": pl.Series([None] * 2 * lost + [1.0, 2.0] * (400 - lost), dtype=pl.Float64),
+        }
+    )
     found = gather_events(frame, plan(start=None, days=None), time=None)
     assert guard(read_sums(plan(), found), "missing_values").status == status
 
 
-ROWS = pl.DataFrame({
-    "user_id": [1, 1, 2, 3, 3, 4, 5], "home": [1, 1, 1, 2, 2, 3, 4], "variant": ["old"] * 5 + ["new"] * 2,
-    "clicks": [1, None, None, 2, 3, 4, 6], "views": [2, 9, 5, None, 4, 8, 10],
-})  # fmt: skip
+ROWS = pl.DataFrame(
+    {
+        "user_id": [1, 1, 2, 3, 3, 4, 5],
+        "home": [1, 1, 1, 2, 2, 3, 4],
+        "variant": ["old"] * 5 + ["new"] * 2,
+        "clicks": [1, None, None, 2, 3, 4, 6],
+        "views": [2, 9, 5, None, 4, 8, 10],
+    }
+)
 
 
 def test_units_without_any_value_are_left_out_of_the_mean_alone() -> None:
@@ -321,8 +337,14 @@ def test_a_log_ends_with_its_last_event(rng: np.random.Generator) -> None:
 def sessions(rng: np.random.Generator, users: int, *, by_user: bool) -> pl.DataFrame:
     user = np.repeat(np.arange(users), 1 + rng.poisson(2, users))
     arm = rng.integers(0, 2, users)[user] if by_user else rng.integers(0, 2, len(user))
-    return pl.DataFrame({"session_id": np.arange(len(user)), "user_id": user, "variant": ARMS[arm],
-                         "clicks": rng.poisson(rng.gamma(1, 2, users)[user])})  # fmt: skip
+    return pl.DataFrame(
+        {
+            "session_id": np.arange(len(user)),
+            "user_id": user,
+            "variant": ARMS[arm],
+            "clicks": rng.poisson(rng.gamma(1, 2, users)[user]),
+        }
+    )
 
 
 def test_units_finer_than_what_was_randomised_are_noticed(rng: np.random.Generator) -> None:
@@ -356,8 +378,14 @@ def test_ten_ids_of_two_units_in_one_arm_each_happen_once_in_a_thousand_times() 
     # Each of ten pairs falls into one arm of two by one half: all of them by 2^-10, nine or more by 11 times that.
     for apart, p in ((0, 1 / 1024), (1, 11 / 1024), (10, 1.0)):
         arm = [ARMS[pair % 2 if at == 0 or pair >= apart else 1 - pair % 2] for pair in range(10) for at in (0, 1)]
-        frame = pl.DataFrame({"session_id": range(20), "user_id": np.repeat(np.arange(10), 2), "variant": arm,
-                              "clicks": [float(at % 3) for at in range(20)]})  # fmt: skip
+        frame = pl.DataFrame(
+            {
+                "session_id": range(20),
+                "user_id": np.repeat(np.arange(10), 2),
+                "variant": arm,
+                "clicks": [float(at % 3) for at in range(20)],
+            }
+        )
         (found,) = gather(frame, plan(unit="session_id", start=None, days=None)).coarser
         assert (found.groups, found.one_arm, found.expected) == (10, 10 - apart, 5.0)
         assert found.p_value == pytest.approx(p)

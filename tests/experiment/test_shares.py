@@ -54,11 +54,21 @@ def test_a_small_arm_without_successes_is_not_held_against_the_change() -> None:
 
 
 def test_absolute_margins_of_rare_harm_hold_only_where_the_interval_says_so() -> None:
-    guarded = Plan(name="t", arms={"old": 0.9, "new": 0.1}, metrics=(
-        {"name": "seen", "kind": "proportion", "value": "bought"},
-        {"name": "complaints", "kind": "proportion", "value": "bought", "role": "guardrail", "better": "lower",
-         "margin_absolute": 0.02},
-    ))  # fmt: skip
+    guarded = Plan(
+        name="t",
+        arms={"old": 0.9, "new": 0.1},
+        metrics=(
+            {"name": "seen", "kind": "proportion", "value": "bought"},
+            {
+                "name": "complaints",
+                "kind": "proportion",
+                "value": "bought",
+                "role": "guardrail",
+                "better": "lower",
+                "margin_absolute": 0.02,
+            },
+        ),
+    )
     for hits in range(4):
         rail = read((4, 1800), (hits, 200), guarded).effects[1]
         assert rail.absolute.high is not None

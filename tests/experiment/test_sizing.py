@@ -38,11 +38,19 @@ def history() -> pl.DataFrame:
     clicks = 10 + 0.8 * (before - 10) + 3 * 0.6 * rng.standard_normal(n)
     views = rng.poisson(100, n) + 1.0
     lively = rng.normal(0, 1, 400)[city] + 3 * rng.standard_normal(n)
-    return pl.DataFrame({
-        "user_id": np.arange(n), "city": city, "clicks": clicks, "before": before, "views": views, "lively": lively + 9,
-        "hits": rng.binomial(views.astype(int), 0.1), "kept": rng.random(n) < 0.4,
-        "waited": rng.exponential(2, n),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "city": city,
+            "clicks": clicks,
+            "before": before,
+            "views": views,
+            "lively": lively + 9,
+            "hits": rng.binomial(views.astype(int), 0.1),
+            "kept": rng.random(n) < 0.4,
+            "waited": rng.exponential(2, n),
+        }
+    )
 
 
 def test_cuped_is_estimated_from_history_and_takes_its_part_of_the_size(history) -> None:
@@ -65,11 +73,18 @@ def test_every_kind_of_metric_is_sized_from_history(history) -> None:
             CLICKS,
             {"name": "ctr", "kind": "ratio", "value": "hits", "per": "views", "effect": 0.02, "role": "secondary"},
             {"name": "kept", "kind": "proportion", "value": "kept", "margin": 0.05, "role": "guardrail"},
-            {"name": "waiting", "kind": "quantile", "q": 0.9, "value": "waited", "margin": 0.05, "role": "guardrail",
-             "better": "lower"},
+            {
+                "name": "waiting",
+                "kind": "quantile",
+                "q": 0.9,
+                "value": "waited",
+                "margin": 0.05,
+                "role": "guardrail",
+                "better": "lower",
+            },
         ),
         history=history,
-    )  # fmt: skip
+    )
     by_name = {row["metric"]: row for row in found.to_dicts()}
     assert by_name["ctr"]["mean"] == pytest.approx(0.1, abs=0.002)
     # Binomial hits: the linearised variance is p q / views, so sd ≈ √(0.09 / 101).
@@ -128,11 +143,16 @@ def test_simulated_power_agrees_with_the_formula_for_a_mean(history) -> None:
 
 
 def test_gini_and_coverage_of_an_arm_are_simulated_from_exposures(rng) -> None:
-    shown = pl.DataFrame({
-        "user_id": np.repeat(np.arange(800), 10), "item_id": (rng.pareto(1.2, 8000) * 5).astype(int) % 300,
-    })  # fmt: skip
-    guards = [{"name": kind, "kind": kind, "margin": 0.03, "role": "guardrail", "better": better}
-              for kind, better in (("gini", "lower"), ("coverage", "higher"), ("diversity", "higher"))]  # fmt: skip
+    shown = pl.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(800), 10),
+            "item_id": (rng.pareto(1.2, 8000) * 5).astype(int) % 300,
+        }
+    )
+    guards = [
+        {"name": kind, "kind": kind, "margin": 0.03, "role": "guardrail", "better": better}
+        for kind, better in (("gini", "lower"), ("coverage", "higher"), ("diversity", "higher"))
+    ]
     made = plan(CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}, *guards)
     found = size_plan(made, exposures=shown, runs=300, rng=2)
     counts = np.bincount(shown["item_id"].rank("dense").to_numpy() - 1)
@@ -195,8 +215,10 @@ def test_looks_come_when_the_units_have_come() -> None:
     sized = size_plan(looked, arrivals=arrivals)
     rows = look_schedule(sized)
     assert sized.needed is not None and sized.needed > 8700  # more than come in four weeks
-    by_hand = [next(day for day in range(1, 400) if (arrivals[day - 1] if day <= 7 else 6600 + 100 * (day - 7)) >= n)
-               for n in (row["units"] for row in rows)]  # fmt: skip
+    by_hand = [
+        next(day for day in range(1, 400) if (arrivals[day - 1] if day <= 7 else 6600 + 100 * (day - 7)) >= n)
+        for n in (row["units"] for row in rows)
+    ]
     assert [row["day"] for row in rows] == by_hand and rows[-1]["day"] == 28
     question = Question(mean=10, sd=10)
     slow = effect_by_days(question, daily=3000, days=28, arrivals=arrivals)
@@ -210,8 +232,9 @@ def test_the_power_by_the_last_look_is_the_power_as_planned(daily: int, rng, rat
     base = CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}, "effect_scales": False}
     other = {**base, "name": "weak", "value": "w", "effect": 0.04}
     times = (0.25, 0.5, 0.75, 1.0)
-    sized = size_plan(plan(base, other, days=28, daily_units=daily, correction="none", sequential={
-        "looks": 4, "spending": "pocock"}))  # fmt: skip
+    sized = size_plan(
+        plan(base, other, days=28, daily_units=daily, correction="none", sequential={"looks": 4, "spending": "pocock"})
+    )
     schedule = look_schedule(sized)
     assert {row["metric"] for row in schedule} == {"weak"}
     assert schedule[-1]["power"] == sized["weak"].achieved
@@ -248,8 +271,15 @@ def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
 
 def test_an_absolute_margin_is_sized_as_its_share_of_control() -> None:
     # 2 % complain, 0.5 points more are allowed: Farrington and Manning's n = (z₀.₉₇₅ √V₀ + z₀.₈ √V₁)² ÷ 0.005² an arm.
-    guard = {"name": "complaints", "kind": "proportion", "value": "c", "role": "guardrail", "better": "lower",
-             "margin_absolute": 0.005, "baseline": {"mean": 0.02}}  # fmt: skip
+    guard = {
+        "name": "complaints",
+        "kind": "proportion",
+        "value": "c",
+        "role": "guardrail",
+        "better": "lower",
+        "margin_absolute": 0.005,
+        "baseline": {"mean": 0.02},
+    }
     found = size_plan(plan(CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}, guard))["complaints"]
     assert found.size is not None
     steps = np.linspace(1e-6, 0.05, 500_000)  # the most likely shares whose difference is 0.005

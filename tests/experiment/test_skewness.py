@@ -27,10 +27,15 @@ def plan(*, share: float = 0.1, **more: Any) -> Plan:
 def users(n: int, *, sigma: float = 1.0, share: float = 0.1, seed: int = 0) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     before = rng.gamma(2, 1, n)
-    return pl.DataFrame({
-        "user_id": np.arange(n), "variant": np.where(np.arange(n) < share * n, "new", "old"), "before": before,
-        "spent": before + rng.lognormal(0, sigma, n), "rows": rng.integers(1, 4, n),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "variant": np.where(np.arange(n) < share * n, "new", "old"),
+            "before": before,
+            "spent": before + rng.lognormal(0, sigma, n),
+            "rows": rng.integers(1, 4, n),
+        }
+    )
 
 
 def guard(found: Readout) -> TrustCheck:
@@ -85,8 +90,10 @@ def test_the_readout_allows_for_skewness_and_refuses_too_much_of_it() -> None:
     assert guard(read_sums(extra, gather(users(1000, sigma=1.5, seed=1), extra))).status == "look"
     # Equal arms: nothing to allow for. Sums of an engine that has no products of three: said.
     assert guard(read_sums(plan(share=0.5), gather(users(1000, share=0.5), plan(share=0.5)))).status == "fine"
-    rows = [{key: value for key, value in row.items() if key.count(":") < 3}
-            for row in gather(users(1000), plan()).to_rows()]  # fmt: skip
+    rows = [
+        {key: value for key, value in row.items() if key.count(":") < 3}
+        for row in gather(users(1000), plan()).to_rows()
+    ]
     assert guard(read_sums(plan(), Aggregates.of_rows(rows, arms=["old", "new"]))).status == "not checked"
 
 
@@ -95,8 +102,17 @@ def test_the_thresholds_are_where_they_are_said() -> None:
         # Two columns of moments alone: the products of three make the skewness that is asked for.
         n = {"old": 900, "new": 100}
         gamma = skew / ((1 / 100**2 - 1 / 900**2) / (1 / 100 + 1 / 900) ** 1.5)
-        rows = [{"arm": arm, "n": size, "sum:spent": 0.0, "shift:spent": 10.0, "product:spent:spent": size - 1.0,
-                 "product:spent:spent:spent": gamma * size} for arm, size in n.items()]  # fmt: skip
+        rows = [
+            {
+                "arm": arm,
+                "n": size,
+                "sum:spent": 0.0,
+                "shift:spent": 10.0,
+                "product:spent:spent": size - 1.0,
+                "product:spent:spent:spent": gamma * size,
+            }
+            for arm, size in n.items()
+        ]
         asked = plan(metrics=({"name": "spent", "value": "spent", "effect": 0.05},))
         found = read_sums(asked, Aggregates.of_rows(rows, arms=list(n)))
         assert found.effects[0].found.skew == pytest.approx(skew, rel=1e-3) and guard(found).status == status

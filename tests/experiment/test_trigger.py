@@ -35,10 +35,16 @@ def users(rng: np.random.Generator, n: int = 8000, *, lift: float = 0.1, share: 
     """Triggered users have three clicks and six views, others one and ten; the lift is of the triggered alone."""
     new, met = rng.random(n) < 0.5, rng.random(n) < share
     clicks = rng.poisson(np.where(met, 3.0 * (1 + lift * new), 1.0))
-    return pl.DataFrame({
-        "user_id": np.arange(n), "variant": ARMS[new.astype(int)], "met": met, "clicks": clicks,
-        "views": clicks + rng.poisson(np.where(met, 6, 10), n), "before": clicks + rng.normal(0, 1, n),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "variant": ARMS[new.astype(int)],
+            "met": met,
+            "clicks": clicks,
+            "views": clicks + rng.poisson(np.where(met, 6, 10), n),
+            "before": clicks + rng.normal(0, 1, n),
+        }
+    )
 
 
 def guard(found: Readout, code: str) -> TrustCheck:
@@ -118,8 +124,9 @@ def test_the_error_of_the_share_and_of_the_others_count() -> None:
     arms = [Moments.of({"y": np.repeat([1.0 + gap, 3.0 + gap], 5)}) for gap in (0.0, 4.0)]
     rest = Moments.of({"y": np.repeat([0.0, 4.0], 10)})
     gap = compare_arms(arms[0], arms[1], "y", relative="fieller")
-    everyone, found, lift = diluted_mean((gap.absolute, gap.relative), arms[0], rest, ("y", "y"), share=0.5, reach=2.0,
-                                         units=40)  # fmt: skip
+    everyone, found, lift = diluted_mean(
+        (gap.absolute, gap.relative), arms[0], rest, ("y", "y"), share=0.5, reach=2.0, units=40
+    )
     assert everyone == 2.0 and found.value == 2.0 and lift.value == 1.0
     far = np.hypot(0.5 * (gap.absolute.value - gap.absolute.low), 2.0 * 4.0 * (0.25 / 40) ** 0.5)
     assert (found.low, found.high) == pytest.approx((2.0 - far, 2.0 + far))
@@ -160,8 +167,9 @@ def test_a_trigger_that_depends_on_the_arm_blocks(rng: np.random.Generator) -> N
     n = {arm: frame.filter(variant=arm).height for arm in ARMS}
     assert {arm: guard(uneven, "sample_ratio").rows[0][arm] for arm in ARMS} == n
     # The others are changed too.
-    told = frame.with_columns(clicks=pl.when(~pl.col("met") & (pl.col("variant") == "new")).then(pl.col("clicks") + 1)
-                              .otherwise("clicks"))  # fmt: skip
+    told = frame.with_columns(
+        clicks=pl.when(~pl.col("met") & (pl.col("variant") == "new")).then(pl.col("clicks") + 1).otherwise("clicks")
+    )
     differ = read_experiment(plan(), told)
     assert guard(differ, "untriggered").status == "blocks" and differ.decisions[0].word == "blocked"
     alone = read_experiment(plan(), frame.filter("met"))
@@ -184,16 +192,23 @@ def test_a_query_lists_them_as_well(rng: np.random.Generator, tmp_path: Any) -> 
         gather(frame, plan(triggered="mets"))
     for odd in (pl.lit(None, pl.Int64), pl.lit(2)):
         with pytest.raises(DataError, match="column 'met': 1 rows do not say 0 or 1"):
-            gather(frame.with_columns(met=pl.when(pl.col("user_id") == 7).then(odd).otherwise(pl.col("met").cast(int))),
-                   plan())  # fmt: skip
+            gather(
+                frame.with_columns(met=pl.when(pl.col("user_id") == 7).then(odd).otherwise(pl.col("met").cast(int))),
+                plan(),
+            )
 
 
-LOG = pl.DataFrame({
-    "user_id": [1, 1, 2, 2, 3, 3, 4, 4, 5], "home": [1, 1, 1, 1, 2, 2, 3, 3, 4],
-    "variant": ["old"] * 4 + ["new"] * 4 + ["old"], "met": [0, 1, 0, 0, 1, 1, 0, 0, 1],
-    "clicks": [1, 2, 3, 4, 5, 6, 7, 8, 9], "views": [10] * 9,
-    "timestamp": [f"2026-01-0{d} 10:00:00" for d in (5, 6, 5, 6, 5, 6, 5, 6, 1)],
-}).with_columns(pl.col("timestamp").str.to_datetime())  # fmt: skip
+LOG = pl.DataFrame(
+    {
+        "user_id": [1, 1, 2, 2, 3, 3, 4, 4, 5],
+        "home": [1, 1, 1, 1, 2, 2, 3, 3, 4],
+        "variant": ["old"] * 4 + ["new"] * 4 + ["old"],
+        "met": [0, 1, 0, 0, 1, 1, 0, 0, 1],
+        "clicks": [1, 2, 3, 4, 5, 6, 7, 8, 9],
+        "views": [10] * 9,
+        "timestamp": [f"2026-01-0{d} 10:00:00" for d in (5, 6, 5, 6, 5, 6, 5, 6, 1)],
+    }
+).with_columns(pl.col("timestamp").str.to_datetime())
 
 
 def test_a_user_of_a_log_is_triggered_by_any_event_of_the_experiment() -> None:
@@ -220,8 +235,12 @@ def test_quantiles_are_those_of_triggered_users(rng: np.random.Generator) -> Non
 
 def shown(met: dict[str, float], rest: float, *, n: int = 400) -> pl.DataFrame:
     """Users of both arms, half of them triggered: of those a share of each arm buys, and a share of all others."""
-    rows = [(arm, is_met, float(at < n * (met[arm] if is_met else rest)))
-            for arm in ARMS for is_met in (True, False) for at in range(n)]  # fmt: skip
+    rows = [
+        (arm, is_met, float(at < n * (met[arm] if is_met else rest)))
+        for arm in ARMS
+        for is_met in (True, False)
+        for at in range(n)
+    ]
     table = pl.DataFrame(rows, schema=["variant", "met", "bought"], orient="row")
     return table.with_columns(user_id=pl.int_range(pl.len()), views=1 + pl.int_range(pl.len()) % 3)
 

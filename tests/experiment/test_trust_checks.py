@@ -23,8 +23,10 @@ def plan(**more: Any) -> Plan:
 
 
 def cells(old: int, new: int, **where: str) -> list[dict[str, Any]]:
-    return [{"arm": arm, "n": n, "sum:y": 2.0 * n, "product:y:y": 5.0 * n, **where}
-            for arm, n in (("old", old), ("new", new))]  # fmt: skip
+    return [
+        {"arm": arm, "n": n, "sum:y": 2.0 * n, "product:y:y": 5.0 * n, **where}
+        for arm, n in (("old", old), ("new", new))
+    ]
 
 
 def guard(sums: Aggregates, code: str, of: Plan | None = None, **more: Any) -> TrustCheck:
@@ -83,8 +85,11 @@ def test_the_sample_ratio_has_two_thresholds(p: float, above: str, below: str) -
 def test_days_and_segments_of_the_sample_ratio_are_adjusted_together() -> None:
     # Ten days: the most uneven one has ten times its p-value, and the whole stays even.
     def found(more: int) -> TrustCheck:
-        rows = [row for day in range(10) for row in cells(*(split(1e-4) if day == 3 else (50_000, 50_000)),
-                                                          day=f"2026-01-{day + 10}")]  # fmt: skip
+        rows = [
+            row
+            for day in range(10)
+            for row in cells(*(split(1e-4) if day == 3 else (50_000, 50_000)), day=f"2026-01-{day + 10}")
+        ]
         rows[6]["n"], rows[7]["n"] = rows[6]["n"] + more, rows[7]["n"] - more
         return guard(Aggregates.of_rows(rows, arms=list(SHARES)), "sample_ratio")
 
@@ -96,7 +101,7 @@ def test_arms_that_differed_before_block_below_one_in_a_thousand(gap: float, sta
     # Two arms of 1,000 with a spread of 1: Welch's t of 1,998 degrees of freedom.
     far = stats.t.isf(0.0005, 1998) * (2 / 1000) ** 0.5 + gap
     alike = {"n": 1000, "sum:y": 0.0, "product:y:y": 999.0, "sum:x": 0.0, "product:x:x": 999.0, "product:y:x": 0.0}
-    rows = [{"arm": arm, "shift:x": shift, **alike} for arm, shift in (("old", 5.0), ("new", 5.0 + far))]  # fmt: skip
+    rows = [{"arm": arm, "shift:x": shift, **alike} for arm, shift in (("old", 5.0), ("new", 5.0 + far))]
     asked = plan(metrics=({"name": "clicks", "value": "y", "covariates": ("x",)},))
     assert guard(Aggregates.of_rows(rows, arms=list(SHARES)), "balance", asked).status == status
 
@@ -164,9 +169,14 @@ def test_an_effect_that_a_few_users_move_by_over_one_standard_error_blocks_where
 # z = 2: p = .0455003, 1 / p = 21.98; z = 3.28: p = .0010381, 1 / p = 963.3; z = 1.96: p = .0499958, 1 / p = 20.002.
 @pytest.mark.parametrize(
     ("n", "d", "p", "often"),
-    [(125_000, 657, "0.0086", 116), (5_000, 131, "0.0088", 114), (5_000, 100, "0.046", 22), (5_000, 164, "0.001", 963),
-     (5_000, 98, "0.05", 20)],
-)  # fmt: skip
+    [
+        (125_000, 657, "0.0086", 116),
+        (5_000, 131, "0.0088", 114),
+        (5_000, 100, "0.046", 22),
+        (5_000, 164, "0.001", 963),
+        (5_000, 98, "0.05", 20),
+    ],
+)
 def test_how_often_chance_makes_such_a_ratio_is_one_over_p(n: int, d: int, p: str, often: int) -> None:
     found = guard(Aggregates.of_rows(cells(n + d, n - d), arms=list(SHARES)), "sample_ratio")
     assert found.status == "look"

@@ -27,3 +27,8 @@ def test_functions_are_short(sources) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (n := body_lines(node)) > MOST_LINES_A_BODY
     ]
     assert not long, f"bodies of more than {MOST_LINES_A_BODY} lines: {long}"
+
+
+def test_the_formatter_decides_the_layout(sources) -> None:
+    kept = [str(s.path) for s in sources if "# fmt: " in s.text]
+    assert not kept, f"a directive keeps the formatter from these files: {kept}"

@@ -50,9 +50,20 @@ def samples(rng, r: float, n: int, runs: int, *, heavy: bool) -> tuple[np.ndarra
     return first * scale, second * scale
 
 
-@pytest.mark.parametrize(("r", "n", "heavy"), [(0.0, 14, False), (0.9, 14, False), (0.99, 14, False), (0.5, 14, True),
-                                               (0.97, 14, True), (0.99, 50, False), (0.9, 50, True), (0.99, 90, True),
-                                               (0.99, 90, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("r", "n", "heavy"),
+    [
+        (0.0, 14, False),
+        (0.9, 14, False),
+        (0.99, 14, False),
+        (0.5, 14, True),
+        (0.97, 14, True),
+        (0.99, 50, False),
+        (0.9, 50, True),
+        (0.99, 90, True),
+        (0.99, 90, False),
+    ],
+)
 def test_intervals_of_rank_correlations_cover_up_to_one(rng, r, n, heavy, rate_error) -> None:
     # Normal pairs with correlation r have a rank correlation of 6/π asin(r/2), and all of these a τ of 2/π asin(r).
     # Fisher's z covers .85 at .99 with 14 normal pairs, .87 with 50.
@@ -60,9 +71,9 @@ def test_intervals_of_rank_correlations_cover_up_to_one(rng, r, n, heavy, rate_e
     ranks = 6 / np.pi * np.arcsin(r / 2)
     if heavy:
         ranks = float(stats.spearmanr(*(side[0] for side in samples(rng, r, 400_000, 1, heavy=True))).statistic)
-    for true, (statistic, values) in zip((ranks, 2 / np.pi * np.arcsin(r)),
-                                         rho_and_tau(*samples(rng, r, n, runs, heavy=heavy)).items(),
-                                         strict=True):  # fmt: skip
+    for true, (statistic, values) in zip(
+        (ranks, 2 / np.pi * np.arcsin(r)), rho_and_tau(*samples(rng, r, n, runs, heavy=heavy)).items(), strict=True
+    ):
         found = {value: rank_interval(statistic, value, n) for value in set(values.tolist())}
         held = np.mean([found[value][0] <= true <= found[value][1] for value in values.tolist()])
         # Normal pairs need less than those with heavy tails, and a lattice holds more than it promises.
@@ -83,9 +94,12 @@ def test_the_ends_of_an_interval_are_correlations_that_are_just_rejected() -> No
                     r = 2 * np.sin(np.pi * end / 6)
                 if statistic == "spearman" and heavy:
                     grid = np.linspace(r - 0.05, min(r + 0.1, 0.9999), 13)
-                    known = [stats.spearmanr(*(each[0] for each in samples(np.random.default_rng(5), at, 100_000, 1,
-                                                                           heavy=True))).statistic
-                             for at in grid]  # fmt: skip
+                    known = [
+                        stats.spearmanr(
+                            *(each[0] for each in samples(np.random.default_rng(5), at, 100_000, 1, heavy=True))
+                        ).statistic
+                        for at in grid
+                    ]
                     r = np.interp(end, known, grid)
                 drawn = rho_and_tau(*samples(rng, r, 10, 20_000, heavy=heavy))[statistic]
                 tails.append((side * (drawn - value) > -1e-9).mean())
@@ -157,14 +171,19 @@ def test_regret_is_what_the_choice_of_a_metric_costs() -> None:
 
 def test_lifts_are_the_ratios_of_runs_by_segment() -> None:
     world = draw_world(preset("tiny"), seed=1)
-    arms = {"a": Arm(name="a", strategy=Popular()), "b": Arm(name="b", strategy=Oracle(world)),
-            "c": Arm(name="c", strategy=Random())}  # fmt: skip
+    arms = {
+        "a": Arm(name="a", strategy=Popular()),
+        "b": Arm(name="b", strategy=Oracle(world)),
+        "c": Arm(name="c", strategy=Random()),
+    }
     found = true_lifts(world, arms, control="a", days=7, by="gender", replicates=3, seed=5)
     runs = {name: [simulate(world, [arm], days=7, seed=seed).users for seed in (5, 6, 7)] for name, arm in arms.items()}
     for name in "abc":
         for gender in ("female", "male"):
-            sides = [np.array([run.filter(run["gender"] == gender)["expected_clicks"].sum() for run in runs[each]])
-                     for each in (name, "a")]  # fmt: skip
+            sides = [
+                np.array([run.filter(run["gender"] == gender)["expected_clicks"].sum() for run in runs[each]])
+                for each in (name, "a")
+            ]
             lift = found.values[name]["gender", gender]
             ratio = sides[0].sum() / sides[1].sum()
             assert lift.value == pytest.approx(ratio - 1)
@@ -183,8 +202,11 @@ def test_lifts_are_the_ratios_of_runs_by_segment() -> None:
 
 def test_lifts_of_strategies_that_learn_have_the_interval_of_the_truth() -> None:
     world = draw_world(preset("tiny"), seed=1)
-    arms = {"a": Arm(name="a", strategy=Random()), "b": Arm(name="b", strategy=Oracle(world)),
-            "c": Arm(name="c", strategy=Popular())}  # fmt: skip
+    arms = {
+        "a": Arm(name="a", strategy=Random()),
+        "b": Arm(name="b", strategy=Oracle(world)),
+        "c": Arm(name="c", strategy=Popular()),
+    }
     found = true_lifts(world, arms, control="a", days=3, retrain=2, by=None, replicates=3)
     assert found.values["b"][OVERALL].coverage is None
     truth = true_effect(world, arms["c"], arms["a"], days=3, retrain=2, replicates=3)["expected_clicks"].lift

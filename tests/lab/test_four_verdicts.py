@@ -23,8 +23,10 @@ def world() -> World:
 
 
 def arms(world: World, k: int) -> tuple[Arm, Arm]:
-    return (Arm(name="treatment", strategy=Oracle(world), policy=Policy(k=k)),
-            Arm(name="control", strategy=Popular(), policy=Policy(k=k)))  # fmt: skip
+    return (
+        Arm(name="treatment", strategy=Oracle(world), policy=Policy(k=k)),
+        Arm(name="control", strategy=Popular(), policy=Policy(k=k)),
+    )
 
 
 def test_four_verdicts_beside_their_truths(world) -> None:

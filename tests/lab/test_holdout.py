@@ -53,8 +53,9 @@ def world():
 
 def test_a_surrogate_index_is_held_against_the_truth(world) -> None:
     treatment, control = Arm(name="t", strategy=Oracle(world)), Arm(name="c", strategy=Random())
-    found = surrogate_study(world, treatment, control, short=7, long=28, outcome="expected_clicks",
-                            surrogates=("expected_clicks", "visits"))  # fmt: skip
+    found = surrogate_study(
+        world, treatment, control, short=7, long=28, outcome="expected_clicks", surrogates=("expected_clicks", "visits")
+    )
     # It has the sign and not the size: what differs between users in a week is mostly luck, which does not last.
     assert found.truth.low > 0 and found.index.low > 0 and found.index.high < found.truth.value and found.r2 > 0.4
     assert not found.covers and found.residual.low > 0
@@ -104,8 +105,21 @@ def test_effects_by_age_by_hand() -> None:
 
 
 def test_a_novelty_that_was_put_in_wears_off(tmp_path) -> None:
-    world = draw_world(preset("tiny", users=3_000, novelty=1.5, novelty_days=3.0, click_rate=0.2, new_share=0.0,
-                              light_visits=0.7, heavy_visits=0.7, satiation=0.0, repeat_cost=0.0), seed=2)  # fmt: skip
+    world = draw_world(
+        preset(
+            "tiny",
+            users=3_000,
+            novelty=1.5,
+            novelty_days=3.0,
+            click_rate=0.2,
+            new_share=0.0,
+            light_visits=0.7,
+            heavy_visits=0.7,
+            satiation=0.0,
+            repeat_cost=0.0,
+        ),
+        seed=2,
+    )
     arms = [Arm(name="c", strategy=Popular()), Arm(name="t", strategy=Popular(), changed=True)]
     run = simulate(world, arms, days=21, retrain=0, folder=tmp_path / "log")
     log = pl.read_parquet(run.folder / "user_days" / "*.parquet")

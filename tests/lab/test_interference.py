@@ -15,10 +15,22 @@ from reclens.world.simulate import simulate
 from reclens.world.strategies import Popular
 
 UNKNOWN = {
-    "users": 400, "items": 150, "history": 0.0, "organic": 0.0, "births": 0.0, "newness": 0.0, "taste_spread": 0.3,
-    "appeal_spread": 1.5, "click_rate": 0.2, "repeat_cost": 0.0, "satiation": 0.0, "return_effect": 0.0,
-    "new_share": 0.0, "light_visits": 0.8, "heavy_visits": 0.8,
-}  # fmt: skip
+    "users": 400,
+    "items": 150,
+    "history": 0.0,
+    "organic": 0.0,
+    "births": 0.0,
+    "newness": 0.0,
+    "taste_spread": 0.3,
+    "appeal_spread": 1.5,
+    "click_rate": 0.2,
+    "repeat_cost": 0.0,
+    "satiation": 0.0,
+    "return_effect": 0.0,
+    "new_share": 0.0,
+    "light_visits": 0.8,
+    "heavy_visits": 0.8,
+}
 """A world in which nobody knows yet what is good."""
 
 
@@ -30,8 +42,9 @@ def exploring_against_not(seed: int):
 
 
 def test_shared_training_hides_what_exploration_is_worth() -> None:
-    found = interference(exploring_against_not, designs=("shared", "diverted"), seeds=6, days=14, retrain=1,
-                         replicates=2)  # fmt: skip
+    found = interference(
+        exploring_against_not, designs=("shared", "diverted"), seeds=6, days=14, retrain=1, replicates=2
+    )
     shared, diverted = found["shared"], found["diverted"]
     assert shared.truth.value > 0, "who explores finds what everybody likes"
     assert shared.bias.value < -0.3 * shared.truth.value, "the greedy arm harvests it"
@@ -59,8 +72,13 @@ def test_the_truth_of_a_world_is_the_mean_over_replicates_with_luck_of_their_own
     found = interference(exploring_against_not, designs=("diverted",), seeds=2, days=2, retrain=1, replicates=3, seed=4)
     for at, row in enumerate(found.effects):
         world, *arms = exploring_against_not(4 + at)
-        lives = [[simulate(world, [arm], days=2, retrain=1, seed=6 + 3 * at + each).users["expected_clicks"].mean()
-                  for arm in arms] for each in range(3)]  # fmt: skip
+        lives = [
+            [
+                simulate(world, [arm], days=2, retrain=1, seed=6 + 3 * at + each).users["expected_clicks"].mean()
+                for arm in arms
+            ]
+            for each in range(3)
+        ]
         treated, control = np.mean(lives, axis=0)
         assert row["truth"] == pytest.approx(treated - control)
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from reclens.errors import UnknownNameError, UsageError, WorkspaceError
-from reclens.lab.simulation import (  # fmt: skip
+from reclens.lab.simulation import (
     EXAMPLE_SIMULATION,
     SimulationSettings,
     ab_difference,

@@ -61,15 +61,18 @@ def test_long_tail_starts_behind_four_fifths_of_the_interactions() -> None:
     assert novelty.aplt(lists, TREC)[0] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("popularity", "tail"), [
-    ([50, 25, 15, 10], [False, False, False, True]),  # 75 of 100 do not reach 80 %: the third item is head, at 90
-    ([10, 15, 25, 50], [True, False, False, False]),  # in whatever order
-    ([40, 40, 10, 10], [False, False, True, True]),  # 80 of 100 are just enough
-    ([100, 1, 1], [False, True, True]),  # the item that crosses 80 % is head
-    ([7, 7, 7, 7], [False, False, False, False]),  # 21 of 28 are 75 %: the fourth is needed
-    ([28, 7], [False, True]),  # 28 of 35 are 80 %
-    ([1, 1, 1, 1, 1, 0], [False] * 4 + [True, True]),  # ties by code; what nobody has is tail
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("popularity", "tail"),
+    [
+        ([50, 25, 15, 10], [False, False, False, True]),  # 75 of 100 do not reach 80 %: the third item is head, at 90
+        ([10, 15, 25, 50], [True, False, False, False]),  # in whatever order
+        ([40, 40, 10, 10], [False, False, True, True]),  # 80 of 100 are just enough
+        ([100, 1, 1], [False, True, True]),  # the item that crosses 80 % is head
+        ([7, 7, 7, 7], [False, False, False, False]),  # 21 of 28 are 75 %: the fourth is needed
+        ([28, 7], [False, True]),  # 28 of 35 are 80 %
+        ([1, 1, 1, 1, 1, 0], [False] * 4 + [True, True]),  # ties by code; what nobody has is tail
+    ],
+)
 def test_the_head_is_the_smallest_set_that_holds_four_fifths(popularity: list[int], tail: list[bool]) -> None:
     lists = make_lists([[0]], [[0]], popularity=popularity, history=[[]])
     assert lists.catalogue.long_tail.tolist() == tail
@@ -102,8 +105,13 @@ def test_serendipity_at_the_last_place_of_the_popularity_list() -> None:
 def test_serendipity_by_hand() -> None:
     # Items by popularity: 0, 1, 2, 3, …; k = 2. User 1 has none of them: 0 and 1 are what a popularity list shows.
     # User 2 has 0 and 1: a popularity list would show her 2 and 3.
-    lists = make_lists([[0, 4], [2, 4], [3, 2]], [[0, 4]] * 2 + [[2, 3]], depth=2, popularity=[9, 8, 7, 6, 5],
-                       history=[[], [0, 1], [0, 1]])  # fmt: skip
+    lists = make_lists(
+        [[0, 4], [2, 4], [3, 2]],
+        [[0, 4]] * 2 + [[2, 3]],
+        depth=2,
+        popularity=[9, 8, 7, 6, 5],
+        history=[[], [0, 1], [0, 1]],
+    )
     assert novelty.serendipity(lists, TREC).tolist() == [0.5, 0.5, 0.0]
 
 

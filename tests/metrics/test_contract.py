@@ -35,10 +35,14 @@ def test_unknown_and_malformed_names_are_explained() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'ndcg'"):
         parse("ncdg@10")
     malformed = {
-        "ndcg": "needs a cut-off", "r_precision@5": "takes no cut-off", "ndcg@0": "not a positive",
-        "ndcg@000": "not a positive", "ndcg@-1": "not a positive",
-        "ndcg@x": "not a positive", "a b": "not a metric",
-    }  # fmt: skip
+        "ndcg": "needs a cut-off",
+        "r_precision@5": "takes no cut-off",
+        "ndcg@0": "not a positive",
+        "ndcg@000": "not a positive",
+        "ndcg@-1": "not a positive",
+        "ndcg@x": "not a positive",
+        "a b": "not a metric",
+    }
     for text, complaint in malformed.items():
         with pytest.raises(UsageError, match=complaint):
             parse(text)

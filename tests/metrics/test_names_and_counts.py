@@ -45,8 +45,12 @@ def test_mapk_is_kaggles(data: st.DataObject) -> None:
     listed = data.draw(st.lists(st.permutations(range(20)), min_size=1, max_size=4))
     lengths = data.draw(st.lists(st.integers(0, 20), min_size=len(listed), max_size=len(listed)))
     lists = [list(each[:n]) for each, n in zip(listed, lengths, strict=True)]
-    relevant = [sorted(each) for each in data.draw(
-        st.lists(st.sets(st.integers(0, 19), min_size=1), min_size=len(listed), max_size=len(listed)))]  # fmt: skip
+    relevant = [
+        sorted(each)
+        for each in data.draw(
+            st.lists(st.sets(st.integers(0, 19), min_size=1), min_size=len(listed), max_size=len(listed))
+        )
+    ]
     found = accuracy.mapk(make_lists(lists, relevant, depth=20).cut(k), TREC)
     assert found == pytest.approx([apk(own, each, k) for own, each in zip(relevant, lists, strict=True)])
 
@@ -74,8 +78,12 @@ def test_other_names_are_measured_under_the_name_here(tables) -> None:
     assert result["hr@2"] == result["hit_rate@2"] and result["hr@2"].overall.value == pytest.approx(2 / 3)
     assert result["p@2"].overall.value == pytest.approx(1 / 3)
     assert result.card["metric_aliases"] == {
-        "HR@2": "hit_rate@2", "hit@2": "hit_rate@2", "p@2": "precision@2", "R@2": "recall@2", "NDCG@2": "ndcg@2",
-    }  # fmt: skip
+        "HR@2": "hit_rate@2",
+        "hit@2": "hit_rate@2",
+        "p@2": "precision@2",
+        "R@2": "recall@2",
+        "NDCG@2": "ndcg@2",
+    }
     assert other_names(result.card)[0] == "HR@2 is hit_rate@2 here"
     assert "HR@2 is hit_rate@2 here" in build_report({"mine": result}).html
     other = evaluate(*tables, metrics=["hr@2", "recall@2"], replicates=50, name="other")
@@ -99,7 +107,8 @@ def test_unique_items_are_a_count(tables) -> None:
     assert [result[f"unique_items@{k}"].overall.value for k in (1, 2)] == [2.0, 4.0]
     assert result["coverage@2"].overall.value == 0.8 and result["unique_items@2"].overall.low is None
     assert leaderboard({"mine": result}).rows == (("mine", "2", "4", "0.8000"),)
-    fewer = evaluate(lists.filter(pl.col("rank") == 1), truth, catalogue=list("abcde"),
-                     metrics=["unique_items@2", "coverage@2"])  # fmt: skip
+    fewer = evaluate(
+        lists.filter(pl.col("rank") == 1), truth, catalogue=list("abcde"), metrics=["unique_items@2", "coverage@2"]
+    )
     rows = comparison_table(compare({"mine": result, "fewer": fewer}, baseline="mine"), metric="unique_items@2").rows
     assert "-2 (few)" in rows[0]

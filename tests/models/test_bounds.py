@@ -14,9 +14,13 @@ from reclens.models._core.search_space import Whole
 
 # Bounds, written down here a second time: what a user may rely on.
 LARGEST = {
-    ("als", "iterations"): 10_000, ("als", "steps"): 10_000, ("bpr", "epochs"): 10_000, ("pure_svd", "factors"): 10_000,
-    ("pure_svd", "iterations"): 10_000, ("slim", "sweeps"): 1_000_000,
-}  # fmt: skip
+    ("als", "iterations"): 10_000,
+    ("als", "steps"): 10_000,
+    ("bpr", "epochs"): 10_000,
+    ("pure_svd", "factors"): 10_000,
+    ("pure_svd", "iterations"): 10_000,
+    ("slim", "sweeps"): 1_000_000,
+}
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,10 @@ def vectors(model: models.Content) -> list[dict[str, float]]:
     """The vector of each item, without the names of the columns."""
     near = model.vectors_
     names = [name.partition(": ")[2] for name in model.feature_names_]
-    return [{names[near.indices[at]]: float(near.values[at]) for at in range(a, b)}
-            for a, b in zip(near.indptr, near.indptr[1:], strict=False)]  # fmt: skip
+    return [
+        {names[near.indices[at]]: float(near.values[at]) for at in range(a, b)}
+        for a, b in zip(near.indptr, near.indptr[1:], strict=False)
+    ]
 
 
 @pytest.mark.parametrize("min_items", [1, 2])
@@ -85,8 +87,12 @@ def test_scores_by_hand() -> None:
     both = np.hypot(comedy, war)
     half = np.sqrt(0.5)  # each of the two columns has this length
     first = {"Comedy": half, "A": half}
-    others = {1: {"Comedy": half * comedy / both, "War": half * war / both, "B": half}, 2: {"War": half, "A": half},
-              3: {"B": half}, 4: {"Comedy": half}}  # fmt: skip
+    others = {
+        1: {"Comedy": half * comedy / both, "War": half * war / both, "B": half},
+        2: {"War": half, "A": half},
+        3: {"B": half},
+        4: {"Comedy": half},
+    }
     expected = {item: sum(first.get(name, 0) * value for name, value in row.items()) for item, row in others.items()}
     table = model.recommend([1], k=5).table
     got = dict(table.select("item_id", "score").iter_rows())
@@ -107,8 +113,11 @@ def test_weights_make_a_mean_of_the_columns_cosines() -> None:
 
 
 def test_likes_and_dislikes() -> None:
-    data = catalogue({"genre": ["x", "y", "x", "y", "x", "y"]}, schema=["user_id", "item_id", "rating"],
-                     seen=[(1, 0, 5.0), (1, 1, 1.0), (2, 0, 3.0), (2, 1, 3.0), (3, 4, 1.0), (3, 5, 2.0)])  # fmt: skip
+    data = catalogue(
+        {"genre": ["x", "y", "x", "y", "x", "y"]},
+        schema=["user_id", "item_id", "rating"],
+        seen=[(1, 0, 5.0), (1, 1, 1.0), (2, 0, 3.0), (2, 1, 3.0), (3, 4, 1.0), (3, 5, 2.0)],
+    )
     model = models.Content(features={"genre": "category"}, profile="rating").fit(data)
     got = {user: rows["item_id"].to_list() for (user,), rows in model.recommend([1, 2]).table.group_by("user_id")}
     assert got == {1: [2, 4], 2: [2, 3, 4, 5]}, "user 1 dislikes y; user 2 likes both alike"
@@ -118,8 +127,11 @@ def test_likes_and_dislikes() -> None:
 
 def test_what_was_done_long_ago_counts_less() -> None:
     now = datetime(2024, 1, 31, tzinfo=UTC)
-    data = catalogue({"genre": ["x", "y", "x", "y"]}, schema=["user_id", "item_id", "timestamp"],
-                     seen=[(1, 0, now), (1, 1, now - timedelta(days=60)), (2, 2, now)])  # fmt: skip
+    data = catalogue(
+        {"genre": ["x", "y", "x", "y"]},
+        schema=["user_id", "item_id", "timestamp"],
+        seen=[(1, 0, now), (1, 1, now - timedelta(days=60)), (2, 2, now)],
+    )
     model = models.Content(features={"genre": "category"}, half_life=30).fit(data)
     scores = model.recommend([1]).table["score"].to_list()
     np.testing.assert_allclose(scores, np.array([1, 1 / 4]) / np.hypot(1, 1 / 4), rtol=1e-6)
@@ -152,13 +164,20 @@ def test_numbers_are_cut_into_ranges_of_equally_many_items() -> None:
     data = catalogue({"year": [1990, 1991, 1992, 2001, 2002, 2003, None], "day": days}, seen=[(1, 0)])
     model = models.Content(features=["year", "day"], bins=2).fit(data)
     assert model.feature_names_ == [
-        "year: 1990 to 1992", "year: 2001 to 2003", "day: 2024-01-01 to 2024-01-04", "day: 2024-01-05 to 2024-01-07",
-    ]  # fmt: skip
+        "year: 1990 to 1992",
+        "year: 2001 to 2003",
+        "day: 2024-01-01 to 2024-01-04",
+        "day: 2024-01-05 to 2024-01-07",
+    ]
 
 
 def test_stop_words_and_kinds() -> None:
-    items = {"title": ["The Ring of Fire", "The Fire", "A Ring"], "genre": ["x", "x", "x"], "parent_id": [1, 1, 1],
-             "size": [1.5, 2.5, None]}  # fmt: skip
+    items = {
+        "title": ["The Ring of Fire", "The Fire", "A Ring"],
+        "genre": ["x", "x", "x"],
+        "parent_id": [1, 1, 1],
+        "size": [1.5, 2.5, None],
+    }
     data = catalogue(items, seen=[(1, 0)])
     model = models.Content(stop_words="english", min_items=1, bins=1).fit(data)
     assert model.feature_names_ == ["title: fire", "title: ring", "genre: x", "size: 1.5 to 2.5"]
@@ -211,9 +230,14 @@ def test_data_that_cannot_be_used_is_explained() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"profile": "rating"}, {"half_life": 30.0}, {"features": ["genres"]}, {"stop_words": ["movie"], "bins": 3},
-     {"features": {"title": "text", "year": "number"}, "weights": {"year": 2.0}}],
-)  # fmt: skip
+    [
+        {"profile": "rating"},
+        {"half_life": 30.0},
+        {"features": ["genres"]},
+        {"stop_words": ["movie"], "bins": 3},
+        {"features": {"title": "text", "year": "number"}, "weights": {"year": 2.0}},
+    ],
+)
 def test_the_contract_of_every_kind(options: dict, tmp_path: Path) -> None:
     check_model(models.build("content", options), tmp_path)
 

@@ -17,9 +17,16 @@ def test_the_contract(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["item_knn", "user_knn"])
-@pytest.mark.parametrize("options", [{"similarity": "adjusted_cosine"}, {"similarity": "jaccard"},
-                                     {"weighting": "tf_idf"}, {"weighting": "bm25", "similarity": "dot"},
-                                     {"shrinkage": 10.0, "neighbors": 5}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"similarity": "adjusted_cosine"},
+        {"similarity": "jaccard"},
+        {"weighting": "tf_idf"},
+        {"weighting": "bm25", "similarity": "dot"},
+        {"shrinkage": 10.0, "neighbors": 5},
+    ],
+)
 def test_the_contract_of_every_kind_of_neighbour(name: str, options: dict, tmp_path: Path) -> None:
     check_model(models.get(name)(**options), tmp_path)
 

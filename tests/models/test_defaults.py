@@ -22,9 +22,13 @@ from reclens.world.population import draw_world
 from reclens.world.settings import WorldSettings
 
 BY_RULE = {
-    "als": ("unobserved", "l2"), "bpr": ("epochs",), "ease": ("l2",), "slim": ("l1", "l2"),
-    "item_knn": ("shrinkage",), "user_knn": ("shrinkage",),
-}  # fmt: skip
+    "als": ("unobserved", "l2"),
+    "bpr": ("epochs",),
+    "ease": ("l2",),
+    "slim": ("l1", "l2"),
+    "item_knn": ("shrinkage",),
+    "user_knn": ("shrinkage",),
+}
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +186,18 @@ def test_short_lists_are_counted_at_the_fit_and_in_the_lists(tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def shop():
     """A sparse shop, of the shape in which old defaults failed: about nine events a user, many rare items."""
-    settings = WorldSettings(users=4_500, items=3_000, history=9.5, browse=100, factors=24, topics=100,
-                             taste_spread=2.0, appeal_spread=1.0, new_share=0, births=0)  # fmt: skip
+    settings = WorldSettings(
+        users=4_500,
+        items=3_000,
+        history=9.5,
+        browse=100,
+        factors=24,
+        topics=100,
+        taste_spread=2.0,
+        appeal_spread=1.0,
+        new_share=0,
+        births=0,
+    )
     users, items, _ = draw_world(settings, seed=1).history
     data = Dataset(pl.DataFrame({"user_id": users, "item_id": items}).unique(maintain_order=True))
     return last_n(data, n=1, ties="order")

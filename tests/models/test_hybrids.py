@@ -234,13 +234,15 @@ def test_a_cascade_that_a_constant_refines_is_its_first_model(fixed, name: str, 
         FusionHybrid(models={"ease": {}, "item_knn": {}}, depth=5),
         CascadeHybrid(models={"popular": {}, "ease": {}}, bands=3),
         AugmentedHybrid(models={"popular": {}, "item_knn": {"neighbors": 10}}, fill_to=40),
-        CascadeHybrid(models={
-            "both": {"model": "weighted_hybrid", "models": {"ease": {}, "popular": {}}, "weights": {"ease": 1}},
-            "knn5": {"model": "item_knn", "neighbors": 5},
-        }),
+        CascadeHybrid(
+            models={
+                "both": {"model": "weighted_hybrid", "models": {"ease": {}, "popular": {}}, "weights": {"ease": 1}},
+                "knn5": {"model": "item_knn", "neighbors": 5},
+            }
+        ),
     ],
     ids=lambda model: f"{model.name}: {', '.join(model.models)}",
-)  # fmt: skip
+)
 def test_the_contract_of_other_hybrids(model: Recommender, tmp_path: Path) -> None:
     check_model(model, tmp_path)
 

@@ -305,9 +305,12 @@ def test_ids_are_sorted_and_each_stands_once(kept, tmp_path: Path) -> None:
     model, source = kept("popular")
     folder = shutil.copytree(source, tmp_path / "model")
     ids = model.items_.ids
-    for wrong, says in ((ids.reverse(), "not sorted"), (ids[[0, 0, *range(2, len(ids))]], "not sorted"),
-                        (ids.cast(pl.Float64), "expected integers or strings"),
-                        (ids.extend_constant(None, 1), "ids are null")):  # fmt: skip
+    for wrong, says in (
+        (ids.reverse(), "not sorted"),
+        (ids[[0, 0, *range(2, len(ids))]], "not sorted"),
+        (ids.cast(pl.Float64), "expected integers or strings"),
+        (ids.extend_constant(None, 1), "ids are null"),
+    ):
         wrong.alias(ITEM).to_frame().write_parquet(folder / "items.parquet")
         write_manifest(folder)
         with pytest.raises(DataError, match=says):

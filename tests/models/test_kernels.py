@@ -71,9 +71,7 @@ def test_top_of_row_is_a_sort(n: int, k: int, floor: float, kind: str) -> None:
 # 9,000 columns are more words than are compared at a time, and 70,000 are more than 16 bits count; a part of the rows,
 # none or all may be in the head.
 @pytest.mark.parametrize("limit", [0, 1, 6, 10_000])
-@pytest.mark.parametrize(
-    ("rows", "columns"), [(1, 1), (70, 63), (70, 65), (50, 9000), (130, 300), (8, 140_000)]
-)  # fmt: skip
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (70, 63), (70, 65), (50, 9000), (130, 300), (8, 140_000)])
 def test_common_columns_are_those_of_the_dense_product(
     rows: int, columns: int, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,8 +83,20 @@ def test_common_columns_are_those_of_the_dense_product(
     line, found = np.full(rows, 7, np.uint16), np.full(rows, np.nan, np.float32)
     expected = (dense @ dense.T)[np.ix_(pairs.order, pairs.order)]
     for place in range(rows):
-        common_of_row(place, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
-                      pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, line, found)  # fmt: skip
+        common_of_row(
+            place,
+            pairs.order,
+            pairs.indptr,
+            pairs.indices,
+            pairs.ends,
+            pairs.places,
+            pairs.tail_ends,
+            pairs.tail,
+            pairs.counts,
+            pairs.head,
+            line,
+            found,
+        )
         assert found.tolist() == expected[place].tolist()
 
 
@@ -104,9 +114,15 @@ def test_popular_rows_come_first_and_the_cheapest_head_is_taken() -> None:
 
 @pytest.mark.parametrize(
     ("similarity", "weights"),
-    [("cosine", "ones"), ("cosine", "signed"), ("cosine", "row of zeros"), ("jaccard", "ones"), ("dot", "ones"),
-     ("dot", "signed")],
-)  # fmt: skip
+    [
+        ("cosine", "ones"),
+        ("cosine", "signed"),
+        ("cosine", "row of zeros"),
+        ("jaccard", "ones"),
+        ("dot", "ones"),
+        ("dot", "signed"),
+    ],
+)
 @pytest.mark.parametrize("shrinkage", [0.0, 7.0])
 @pytest.mark.parametrize("neighbors", [1, 20, 2000])
 def test_neighbours_are_those_of_dense_similarities(
@@ -130,10 +146,24 @@ def test_neighbours_are_those_of_dense_similarities(
         values[matrix.indptr[row] : matrix.indptr[row + 1]] = 0
         expected[row], expected[:, row] = 0, 0
         matrix = UserItemMatrix(matrix.indptr, matrix.indices, values, matrix.n_columns)
-    found = find_neighbors(matrix, neighbors=neighbors, similarity=similarity, shrinkage=shrinkage,
-                           engine=LocalEngine(2), progress=quiet, what="find")  # fmt: skip
-    alone = find_neighbors(matrix, neighbors=neighbors, similarity=similarity, shrinkage=shrinkage,
-                           engine=LocalEngine(1), progress=quiet, what="find")  # fmt: skip
+    found = find_neighbors(
+        matrix,
+        neighbors=neighbors,
+        similarity=similarity,
+        shrinkage=shrinkage,
+        engine=LocalEngine(2),
+        progress=quiet,
+        what="find",
+    )
+    alone = find_neighbors(
+        matrix,
+        neighbors=neighbors,
+        similarity=similarity,
+        shrinkage=shrinkage,
+        engine=LocalEngine(1),
+        progress=quiet,
+        what="find",
+    )
     assert (found.codes == alone.codes).all() and (found.weights == alone.weights).all()
     for row, length in enumerate(found.lengths):
         codes, values = found.codes[row, :length], found.weights[row, :length]

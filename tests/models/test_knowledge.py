@@ -180,13 +180,29 @@ def test_critiques() -> None:
 def test_possible_critiques_say_how_many_items_they_leave() -> None:
     units = {row["critique"]: row["items"] for row in shop().possible("c", size=1).to_dicts()}
     # c costs 40, is of Sud and of 2020; it has no date and no word on stock, and its title is its own.
-    assert units == {"cheaper": 1, "dearer": 3, "older": 1, "newer": 3, "same brand": 1, "other brand": 3,
-                     "like tags": 2, "other tags": 2}  # fmt: skip
+    assert units == {
+        "cheaper": 1,
+        "dearer": 3,
+        "older": 1,
+        "newer": 3,
+        "same brand": 1,
+        "other brand": 3,
+        "like tags": 2,
+        "other tags": 2,
+    }
     pairs = {row["critique"]: row["items"] for row in shop().possible("c", size=2).to_dicts() if row["size"] == 2}
     assert pairs["dearer, newer"] == 2, "b and f"
     assert "cheaper, like tags" not in pairs, "it leaves nothing"
-    masks = {"cheaper": "e", "dearer": "abf", "older": "a", "newer": "bdf", "same brand": "d", "other brand": "abf",
-             "like tags": "ab", "other tags": "de"}  # fmt: skip
+    masks = {
+        "cheaper": "e",
+        "dearer": "abf",
+        "older": "a",
+        "newer": "bdf",
+        "same brand": "d",
+        "other brand": "abf",
+        "like tags": "ab",
+        "other tags": "de",
+    }
     for said, count in pairs.items():
         one, two = (set(masks[part]) for part in said.split(", "))
         assert count == len(one & two) < min(len(one), len(two)), said
@@ -287,9 +303,11 @@ def test_attributes_are_needed_only_by_requirements() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"require": ["genres includes comedy", "year >= 1970"], "prefer": {"year high": 2.0, "title contains 00": 1.0}},
-     {"require": ["year > 2070", {"column": "genres", "operator": "excludes", "value": ["Drama", "War"]}]}],
-)  # fmt: skip
+    [
+        {"require": ["genres includes comedy", "year >= 1970"], "prefer": {"year high": 2.0, "title contains 00": 1.0}},
+        {"require": ["year > 2070", {"column": "genres", "operator": "excludes", "value": ["Drama", "War"]}]},
+    ],
+)
 def test_the_contract_of_every_kind(options: dict, tmp_path: Path) -> None:
     check_model(models.build("knowledge", options), tmp_path)
 
@@ -306,18 +324,23 @@ def test_a_requirement_is_read_as_it_is_written(column: str, operator: str, valu
 
 
 rows = st.lists(
-    st.tuples(st.none() | st.integers(0, 4), st.none() | st.sampled_from(["x", "y", "Z"]),
-              st.none() | st.lists(st.sampled_from("pqr"), max_size=3, unique=True)),
-    min_size=1, max_size=12,
-)  # fmt: skip
+    st.tuples(
+        st.none() | st.integers(0, 4),
+        st.none() | st.sampled_from(["x", "y", "Z"]),
+        st.none() | st.lists(st.sampled_from("pqr"), max_size=3, unique=True),
+    ),
+    min_size=1,
+    max_size=12,
+)
 wanted = st.lists(
     st.one_of(
         st.tuples(st.just("n"), st.sampled_from(["<", "<=", ">", ">=", "=", "!="]), st.integers(0, 4)),
         st.tuples(st.just("t"), st.sampled_from(["=", "!="]), st.sampled_from("xyz")),
         st.tuples(st.just("l"), st.sampled_from(["includes", "excludes"]), st.sampled_from("pqrs")),
     ),
-    min_size=1, max_size=5,
-)  # fmt: skip
+    min_size=1,
+    max_size=5,
+)
 
 
 def meets(row: tuple, column: str, operator: str, value) -> bool:
@@ -389,8 +412,9 @@ def test_ml_100k(shared_data: Path) -> None:
     sizes = {genre: data.items.filter(pl.col("genres").list.contains(genre)).height for genre in ("War", "Horror")}
     assert sizes["Horror"] > sizes["War"], "so that keeping Horror comes first"
     assert [(each.dropped, each.n_items) for each in found] == [
-        (("genres includes War",), sizes["Horror"]), (("genres includes Horror",), sizes["War"]),
-    ]  # fmt: skip
+        (("genres includes War",), sizes["Horror"]),
+        (("genres includes Horror",), sizes["War"]),
+    ]
     newer = model.asked(require=[]).critique(50, "newer, like genres")  # Star Wars (1977)
     titles = dict(data.items.select("item_id", "year").iter_rows())
     assert newer.n_items > 100 and all(titles[item] > 1977 for item in newer.table["item_id"])
@@ -406,7 +430,9 @@ def test_a_catalogue_of_series_and_films(shared_data: Path) -> None:
     require = ["type = Movie", "listed_in includes Dramas", "release_year >= 2020", "description contains war"]
     asked = model.asked(require=require, prefer={"release_year high": 1.0})
     expected = table.filter(
-        (pl.col("type") == "Movie") & pl.col("listed_in").list.contains("Dramas") & (pl.col("release_year") >= 2020)
+        (pl.col("type") == "Movie")
+        & pl.col("listed_in").list.contains("Dramas")
+        & (pl.col("release_year") >= 2020)
         & pl.col("description").str.to_lowercase().str.contains("war", literal=True)
-    )  # fmt: skip
+    )
     assert set(asked.best(k=1000)["item_id"]) == set(expected["item_id"]) and expected.height > 5

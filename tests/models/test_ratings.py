@@ -27,8 +27,10 @@ def asked(*pairs: tuple[str, str]) -> pl.DataFrame:
 
 # ann and bob agree on a and b up to a shift, eve likes what they dislike; all three rated c, d or both.
 SMALL = {
-    "ann": {"a": 1, "b": 3, "c": 5}, "bob": {"a": 2, "b": 4, "d": 3}, "eve": {"a": 4, "b": 2, "c": 1, "d": 5},
-}  # fmt: skip
+    "ann": {"a": 1, "b": 3, "c": 5},
+    "bob": {"a": 2, "b": 4, "d": 3},
+    "eve": {"a": 4, "b": 2, "c": 1, "d": 5},
+}
 
 
 def test_a_prediction_by_hand() -> None:
@@ -71,8 +73,10 @@ def test_centred_by_the_other_side() -> None:
 @pytest.mark.parametrize(("option", "least"), [("min_neighbors", 3), ("min_support", 2)])
 def test_the_boundaries_of_minima(option: str, least: int) -> None:
     # d has three neighbours of ann; a and b share two users with d, and c one.
-    made = [ItemKNN(feedback="explicit", similarity="msd", **{option: value}).fit(as_data(SMALL))
-            for value in (least, least + 1)]  # fmt: skip
+    made = [
+        ItemKNN(feedback="explicit", similarity="msd", **{option: value}).fit(as_data(SMALL))
+        for value in (least, least + 1)
+    ]
     enough, short = (model.predict(asked(("ann", "d"))) for model in made)
     assert enough["fallback"][0] is None and enough["neighbors"][0] == {"min_neighbors": 3, "min_support": 2}[option]
     assert (short["fallback"][0], short["prediction"][0]) == ("few_neighbors", 4.0)
@@ -142,8 +146,9 @@ def dense_prediction(
     near = []
     for other in range(len(by)):
         if other != target and not np.isnan(centred_rows[other, column]):
-            s = dense_similarity(by[target], by[other], options["similarity"], options["shrinkage"],
-                                 options["min_support"])  # fmt: skip
+            s = dense_similarity(
+                by[target], by[other], options["similarity"], options["shrinkage"], options["min_support"]
+            )
             if s > options["min_similarity"]:
                 near.append((-s, other, centred_rows[other, column]))
     best = sorted(near)[: options["neighbors"]]
@@ -154,16 +159,24 @@ def dense_prediction(
 
 @pytest.mark.parametrize("rows", KINDS)
 @pytest.mark.parametrize("similarity", ["cosine", "adjusted_cosine", "common_cosine", "pearson", "msd"])
-@pytest.mark.parametrize(("center", "shrinkage", "min_support", "min_similarity"),
-                         [("item", 0.0, 1, 0.0), ("user", 2.0, 3, 0.05), ("none", 0.0, 2, -2.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("center", "shrinkage", "min_support", "min_similarity"),
+    [("item", 0.0, 1, 0.0), ("user", 2.0, 3, 0.05), ("none", 0.0, 2, -2.0)],
+)
 def test_predictions_are_those_of_the_definition(
     rows: str, similarity: str, center: str, shrinkage: float, min_support: int, min_similarity: float
 ) -> None:
     ratings = random_ratings(len(similarity) + len(center))
     if similarity == "pearson":
         min_support = 3  # over two ratings it is 1 or -1: which neighbours are nearest is up to rounding
-    options = {"similarity": similarity, "center": center, "shrinkage": shrinkage, "min_support": min_support,
-               "min_similarity": min_similarity, "neighbors": 4}  # fmt: skip
+    options = {
+        "similarity": similarity,
+        "center": center,
+        "shrinkage": shrinkage,
+        "min_support": min_support,
+        "min_similarity": min_similarity,
+        "neighbors": 4,
+    }
     users, items = np.nonzero(~np.isnan(ratings))
     train = pl.DataFrame({"user_id": users, "item_id": items, "rating": ratings[users, items]})
     model = KINDS[rows](feedback="explicit", **options).fit(Dataset(train.sample(fraction=1, shuffle=True, seed=2)))
@@ -196,13 +209,15 @@ def test_wrong_use_is_explained() -> None:
     data = as_data(SMALL)
     rows = data.interactions
     wrong = {
-        r"Did you mean 'explicit'": {"feedback": "explict"}, "Did you mean 'user'": {"center": "users"},
-        "min_neighbors is 0": {"min_neighbors": 0}, "min_support is 0": {"min_support": 0},
+        r"Did you mean 'explicit'": {"feedback": "explict"},
+        "Did you mean 'user'": {"center": "users"},
+        "min_neighbors is 0": {"min_neighbors": 0},
+        "min_support is 0": {"min_support": 0},
         "min_similarity is nan": {"min_similarity": float("nan")},
         "similarity of ratings 'jaccard'": {"feedback": "explicit", "similarity": "jaccard"},
         "weighting='bm25' is for": {"feedback": "explicit", "weighting": "bm25"},
         "unknown similarity 'pearson'": {"similarity": "pearson"},
-    }  # fmt: skip
+    }
     for complaint, options in wrong.items():
         with pytest.raises(UsageError, match=complaint):
             ItemKNN(**options).fit(data)

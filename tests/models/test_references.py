@@ -72,10 +72,17 @@ def centred(ratings: np.ndarray) -> np.ndarray:
 
 
 KINDS = [
-    ("cosine", "none", 0.0), ("cosine", "none", 3.0), ("cosine", "tf_idf", 0.0), ("cosine", "bm25", 0.5),
-    ("adjusted_cosine", "none", 0.0), ("adjusted_cosine", "none", 2.0), ("jaccard", "none", 0.0),
-    ("jaccard", "none", 1.5), ("dot", "bm25", 0.0), ("dot", "none", 0.0),
-]  # fmt: skip
+    ("cosine", "none", 0.0),
+    ("cosine", "none", 3.0),
+    ("cosine", "tf_idf", 0.0),
+    ("cosine", "bm25", 0.5),
+    ("adjusted_cosine", "none", 0.0),
+    ("adjusted_cosine", "none", 2.0),
+    ("jaccard", "none", 0.0),
+    ("jaccard", "none", 1.5),
+    ("dot", "bm25", 0.0),
+    ("dot", "none", 0.0),
+]
 
 
 @pytest.mark.parametrize("neighbors_of", ["candidate", "history"])
@@ -84,10 +91,13 @@ KINDS = [
 def test_item_knn(similarity: str, weighting: str, shrinkage: float, neighbors: int, neighbors_of: str) -> None:
     data, ratings = random_data(1)
     values = centred(ratings) if similarity == "adjusted_cosine" else (ratings != 0).astype(float)
-    near = keep_best(similarities((values if similarity == "adjusted_cosine" else ratings).T, similarity, weighting,
-                                  shrinkage), neighbors)  # fmt: skip
-    model = models.ItemKNN(neighbors=neighbors, similarity=similarity, weighting=weighting, shrinkage=shrinkage,
-                           neighbors_of=neighbors_of)  # fmt: skip
+    near = keep_best(
+        similarities((values if similarity == "adjusted_cosine" else ratings).T, similarity, weighting, shrinkage),
+        neighbors,
+    )
+    model = models.ItemKNN(
+        neighbors=neighbors, similarity=similarity, weighting=weighting, shrinkage=shrinkage, neighbors_of=neighbors_of
+    )
     expected = np.maximum(values @ (near.T if neighbors_of == "candidate" else near), 0)
     got = as_table(model.fit(data), ratings.shape)
     # A float32 sum of cancelling parts may come out as a tiny positive number, and is then listed last.
@@ -99,8 +109,10 @@ def test_item_knn(similarity: str, weighting: str, shrinkage: float, neighbors: 
 def test_user_knn(similarity: str, weighting: str, shrinkage: float, neighbors: int) -> None:
     data, ratings = random_data(2)
     values = centred(ratings) if similarity == "adjusted_cosine" else (ratings != 0).astype(float)
-    near = keep_best(similarities(values if similarity == "adjusted_cosine" else ratings, similarity, weighting,
-                                  shrinkage), neighbors)  # fmt: skip
+    near = keep_best(
+        similarities(values if similarity == "adjusted_cosine" else ratings, similarity, weighting, shrinkage),
+        neighbors,
+    )
     model = models.UserKNN(neighbors=neighbors, similarity=similarity, weighting=weighting, shrinkage=shrinkage)
     expected = np.maximum(near @ values, 0)
     np.testing.assert_allclose(as_table(model.fit(data), ratings.shape), expected, rtol=2e-5, atol=2e-6)

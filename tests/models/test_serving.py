@@ -26,16 +26,38 @@ def pairs(rows: list[tuple]) -> pl.DataFrame:
 
 def two_towns() -> Dataset:
     """Users 1 to 5 have some of the items 10 to 15; user 8 has 20 alone, which nobody else has; 9 has 30 and 31."""
-    rows = [(1, 10), (1, 11), (1, 15), (2, 11), (2, 12), (2, 15), (3, 12), (3, 13), (3, 15), (4, 14), (4, 15), (5, 11),
-            (5, 14), (8, 20), (9, 30), (9, 31)]  # fmt: skip
+    rows = [
+        (1, 10),
+        (1, 11),
+        (1, 15),
+        (2, 11),
+        (2, 12),
+        (2, 15),
+        (3, 12),
+        (3, 13),
+        (3, 15),
+        (4, 14),
+        (4, 15),
+        (5, 11),
+        (5, 14),
+        (8, 20),
+        (9, 30),
+        (9, 31),
+    ]
     return Dataset(pairs(rows))
 
 
 POPULAR = [15, 11, 12, 14, 10, 13, 20, 30, 31]
 """By users, and by id where they are alike."""
 
-LINEAR = [models.EASE(), models.PureSVD(factors=2), models.ItemKNN(), models.UserKNN(), models.RP3beta(),
-          models.SLIM(l1=0.1, l2=1.0)]  # fmt: skip
+LINEAR = [
+    models.EASE(),
+    models.PureSVD(factors=2),
+    models.ItemKNN(),
+    models.UserKNN(),
+    models.RP3beta(),
+    models.SLIM(l1=0.1, l2=1.0),
+]
 
 
 @pytest.mark.parametrize("model", LINEAR, ids=lambda model: model.name)
@@ -52,8 +74,9 @@ def test_no_opinion_is_popularity_and_not_the_first_items(model: models.Recommen
     assert set(model.recommend([8, 9, 1], k=3, cold_users="none").table["user_id"]) == {1}
 
 
-@pytest.mark.parametrize("model", [*LINEAR, models.ALS(factors=2), models.BPR(factors=2, epochs=1)],
-                         ids=lambda model: model.name)  # fmt: skip
+@pytest.mark.parametrize(
+    "model", [*LINEAR, models.ALS(factors=2), models.BPR(factors=2, epochs=1)], ids=lambda model: model.name
+)
 def test_a_history_of_unknown_items_alone_is_a_cold_user(model: models.Recommender) -> None:
     lists = model.fit(two_towns()).recommend(history=pairs([("x", 999), ("y", 15)]), k=2)
     cold = lists.table.filter(pl.col("user_id") == "x")
@@ -183,11 +206,12 @@ def exact_neighbours(has: np.ndarray, kept: int, similarity: str) -> dict[int, l
 
 @settings(max_examples=60, deadline=None)
 @given(
-    has=st.integers(4, 9).flatmap(lambda n: st.lists(
-        st.lists(st.booleans(), min_size=n, max_size=n), min_size=3, max_size=12)),
+    has=st.integers(4, 9).flatmap(
+        lambda n: st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=3, max_size=12)
+    ),
     similarity=st.sampled_from(["cosine", "jaccard", "dot"]),
     seed=st.integers(0, 1000),
-)  # fmt: skip
+)
 def test_tied_neighbours_stand_by_id_at_the_cut_off(has: list, similarity: str, seed: int) -> None:
     """On lattices nearly all similarities are tied; 1 ÷ √(1 · 6) is 1 ÷ √(2 · 3), whatever the rounding."""
     table = np.array(has, int)
@@ -197,8 +221,10 @@ def test_tied_neighbours_stand_by_id_at_the_cut_off(has: list, similarity: str, 
     table = table[np.ix_(np.unique(rows[:, 0]), np.unique(rows[:, 1]))]
     shuffled = np.random.default_rng(seed).permutation(np.argwhere(table))
     data = Dataset(pl.DataFrame({"user_id": shuffled[:, 0], "item_id": shuffled[:, 1]}))
-    for kind, expected in (("item_knn", exact_neighbours(table, 2, similarity)),
-                           ("user_knn", exact_neighbours(table.T, 2, similarity))):  # fmt: skip
+    for kind, expected in (
+        ("item_knn", exact_neighbours(table, 2, similarity)),
+        ("user_knn", exact_neighbours(table.T, 2, similarity)),
+    ):
         model = models.get(kind)(neighbors=2, similarity=similarity, shrinkage=0)
         near = model.fit(data, threads=1 + seed % 3).neighbors_
         if kind == "item_knn":
@@ -227,8 +253,10 @@ def cosines(vectors: np.ndarray) -> np.ndarray:
 def test_similar_items_in_the_geometry_of_each_model() -> None:
     data = model_data()
     ones = np.zeros((80, 60))
-    ones[data.user_vocabulary.encode(data.interactions["user_id"]),
-         data.item_vocabulary.encode(data.interactions["item_id"])] = 1  # fmt: skip
+    ones[
+        data.user_vocabulary.encode(data.interactions["user_id"]),
+        data.item_vocabulary.encode(data.interactions["item_id"]),
+    ] = 1
     together = ones.T @ ones
     inverse = np.linalg.inv(together + 50 * np.eye(60))
     knn, ease = cosines(ones.T), -inverse / np.diag(inverse)
@@ -239,9 +267,11 @@ def test_similar_items_in_the_geometry_of_each_model() -> None:
     expected = [
         (models.ItemKNN(shrinkage=0).fit(data), knn),
         (models.ItemKNN(neighbors_of="history", shrinkage=0).fit(data), knn),
-        (models.EASE(l2=50).fit(data), ease), (als, cosines(als.item_factors_.astype(float))),
-        (bpr, cosines(bpr.item_factors_[:, :-1].astype(float))), (svd, cosines(right)),
-    ]  # fmt: skip
+        (models.EASE(l2=50).fit(data), ease),
+        (als, cosines(als.item_factors_.astype(float))),
+        (bpr, cosines(bpr.item_factors_[:, :-1].astype(float))),
+        (svd, cosines(right)),
+    ]
     for model, table in expected:
         table = table.copy()
         np.fill_diagonal(table, 0)
@@ -264,17 +294,20 @@ def test_similar_items_of_models_without_a_geometry() -> None:
 
 
 ADDING = [
-    models.Popular(), models.EASE(l2=20), models.ItemKNN(neighbors=3),
+    models.Popular(),
+    models.EASE(l2=20),
+    models.ItemKNN(neighbors=3),
     models.ItemKNN(similarity="jaccard", neighbors=2),
     models.ItemKNN(similarity="dot", neighbors_of="history", shrinkage=3.0, neighbors=4),
-]  # fmt: skip
+]
 
 
 @settings(max_examples=25, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=12, max_size=60),
-    cuts=st.lists(st.integers(1, 11), min_size=1, max_size=3), which=st.integers(0, len(ADDING) - 1),
-)  # fmt: skip
+    cuts=st.lists(st.integers(1, 11), min_size=1, max_size=3),
+    which=st.integers(0, len(ADDING) - 1),
+)
 def test_partial_fit_is_a_fit_on_all_data(rows: list, cuts: list, which: int) -> None:
     """New users, new items, pairs that were known, in several portions: to the last bit."""
     ends = [0, *sorted(set(cuts)), len(rows)]
@@ -359,7 +392,8 @@ def test_scores_of_factors_are_the_same_for_one_user_and_for_many(seed: int, lev
     """Vectors on a lattice, many of them equal: BLAS brings candidates, and ties at its edge are looked at again."""
     rng = np.random.default_rng(seed)
     rows = [(user, item) for user in range(n_users) for item in rng.choice(600, 3, replace=False)] + [
-        (0, item) for item in range(600)]  # fmt: skip
+        (0, item) for item in range(600)
+    ]
     model = models.ALS(factors=5, iterations=1).fit(Dataset(pairs(rows).unique()))
     model.item_factors_ = (rng.integers(-levels, levels + 1, (600, 5)) / np.float32(3)).astype(np.float32)
     model.user_factors_ = (rng.integers(-levels, levels + 1, (n_users, 5)) / np.float32(7)).astype(np.float32)

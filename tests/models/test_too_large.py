@@ -76,8 +76,11 @@ def test_slim_says_what_the_pairs_of_items_take(available, monkeypatch: pytest.M
 @pytest.mark.parametrize("name", ["als", "bpr"])
 def test_absurdly_many_factors(name: str, data: Dataset) -> None:
     """On any machine: 8 bytes × 99,999,999,999 × 500 users and items are 400 TB."""
-    with pytest.raises(NotEnoughMemoryError, match=r"with 99,999,999,999 factors of 300 users and 200 items takes "
-                       r"400\.0 TB of memory, and .* is available\. Use fewer factors"):  # fmt: skip
+    with pytest.raises(
+        NotEnoughMemoryError,
+        match=r"with 99,999,999,999 factors of 300 users and 200 items takes "
+        r"400\.0 TB of memory, and .* is available\. Use fewer factors",
+    ):
         models.get(name)(factors=99_999_999_999).fit(data)
 
 
@@ -127,8 +130,16 @@ def test_exposure_tables_and_draws(available) -> None:
     with pytest.raises(NotEnoughMemoryError, match="10,000 items in 201 groups of users takes"):
         ArmCounts.of(none, none, keys, n_items=10_000, groups=200)
     with pytest.raises(NotEnoughMemoryError, match=r"2,000 draws of 3 sums in 50 segments takes 2\.4 MB"):
-        weighted_sums(keys, np.zeros((4, 3)), np.array([0, 4]), np.zeros((1, 1), np.int64), n_targets=50, draws=2000,
-                      seed=0, scheme=POISSON)  # fmt: skip
+        weighted_sums(
+            keys,
+            np.zeros((4, 3)),
+            np.array([0, 4]),
+            np.zeros((1, 1), np.int64),
+            n_targets=50,
+            draws=2000,
+            seed=0,
+            scheme=POISSON,
+        )
 
 
 def test_a_world_knows_what_everybody_consumed(available) -> None:

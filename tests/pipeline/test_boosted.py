@@ -55,10 +55,14 @@ def test_what_the_trees_split_by(boosted) -> None:
 
 
 def test_features_by_hand() -> None:
-    interactions = pl.DataFrame({
-        "user_id": ["u", "u", "v"], "item_id": ["a", "b", "b"], "rating": [4.0, 2.0, 5.0],
-        "timestamp": pl.Series([0, 5 * 86_400_000_000, 10 * 86_400_000_000]).cast(pl.Datetime("us", "UTC")),
-    })  # fmt: skip
+    interactions = pl.DataFrame(
+        {
+            "user_id": ["u", "u", "v"],
+            "item_id": ["a", "b", "b"],
+            "rating": [4.0, 2.0, 5.0],
+            "timestamp": pl.Series([0, 5 * 86_400_000_000, 10 * 86_400_000_000]).cast(pl.Datetime("us", "UTC")),
+        }
+    )
     items = pl.DataFrame({"item_id": ["a", "b"], "genres": [["x"], ["x", "y"]]})
     features = CandidateFeatures.learn(Dataset(interactions, items=items))
     lists = pl.DataFrame({"user_id": ["v", "w"], "item_id": ["a", "a"], "rank": [2, 1], "score": [0.5, 0.7]})

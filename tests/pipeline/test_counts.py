@@ -40,8 +40,10 @@ def test_rules_of_the_lists(made) -> None:
 
 def test_every_stage_and_every_filter_is_counted(made) -> None:
     card = made.recommend(EVERYBODY, k=1).card
-    rows = [{name: row[name] for name in ("stage", "label", "rows_out", "asked", "without", "short")}
-            for row in card["stages"]]  # fmt: skip
+    rows = [
+        {name: row[name] for name in ("stage", "label", "rows_out", "asked", "without", "short")}
+        for row in card["stages"]
+    ]
     assert rows == [
         {"stage": "retrieve", "label": "popular", "rows_out": 15, "asked": 3, "without": 1, "short": 2},
         {"stage": "merge", "label": "candidates", "rows_out": 15, "asked": 1, "without": 1, "short": 0},
@@ -56,13 +58,18 @@ def test_filters_that_drop_items_are_counted(tiny) -> None:
     made = Pipeline(**spec, rerank=[{"kind": "available", "exclude": ["e"]}, {"kind": "seen"}]).fit(tiny)
     card = made.recommend(EVERYBODY, k=2).card
     assert [(row["filter"], row["label"], row["count"]) for row in card["filters"]][2:4] == [
-        ("available", "1 available", 2), ("seen", "2 seen", 0),
-    ]  # fmt: skip
+        ("available", "1 available", 2),
+        ("seen", "2 seen", 0),
+    ]
     assert coded(card)["dropped"] == 2 and coded(card)["no_list"] == 2  # v had e alone
     assert coded(card)["short_list"] == 1  # w has d
     open_ = Pipeline(**spec, exclude_seen=False).fit(tiny).recommend(EVERYBODY, k=2).card
-    assert open_["filters"][0] == {"filter": "seen", "label": "retrieve", "count": 0,
-                                   "detail": "items of the users' histories that no retriever brings"}  # fmt: skip
+    assert open_["filters"][0] == {
+        "filter": "seen",
+        "label": "retrieve",
+        "count": 0,
+        "detail": "items of the users' histories that no retriever brings",
+    }
 
 
 def test_candidates_that_the_ranker_cannot_score_are_counted(tiny) -> None:
@@ -137,5 +144,6 @@ def test_a_trace_says_which_retriever_does_not_know_the_user(tiny) -> None:
     trace = made.trace("stranger", ["a"])
     assert trace["a"]["code"] == "recommended"
     assert [(each.code, each.candidates, each.items) for each in trace.retrievers] == [
-        ("unknown_user", 0, 0), ("served", 2, 5),
-    ]  # fmt: skip
+        ("unknown_user", 0, 0),
+        ("served", 2, 5),
+    ]

@@ -14,8 +14,14 @@ from reclens.errors import DataError
 from reclens.pipeline import Pipeline
 from reclens.pipeline._trees import check_trees
 
-RERANK = [{"kind": "mmr"}, {"kind": "xquad"}, {"kind": "calibrated"}, {"kind": "boost", "where": "genres includes War"},
-          {"kind": "available", "exclude": [3]}, {"kind": "seen"}]  # fmt: skip
+RERANK = [
+    {"kind": "mmr"},
+    {"kind": "xquad"},
+    {"kind": "calibrated"},
+    {"kind": "boost", "where": "genres includes War"},
+    {"kind": "available", "exclude": [3]},
+    {"kind": "seen"},
+]
 
 
 @pytest.fixture(scope="module")

@@ -45,8 +45,12 @@ def test_the_gain_is_the_paired_difference_of_the_two_orders(parts, losing) -> N
     """By the users' own values and Student's t over users."""
     train, test, users = parts
     run = Pipeline(retrieve={"ease": {"budget": 40, "l2": 50.0}}, rank={"model": "random"}).fit(train).run(users)
-    orders = {"ranked": run.ranked.table, "fusion": run.candidates.select("user_id", "item_id").with_columns(
-        rank=pl.int_range(1, pl.len() + 1).over("user_id"))}  # fmt: skip
+    orders = {
+        "ranked": run.ranked.table,
+        "fusion": run.candidates.select("user_id", "item_id").with_columns(
+            rank=pl.int_range(1, pl.len() + 1).over("user_id")
+        ),
+    }
     ours, plain = (
         evaluate(orders[name], test, train=train, metrics=["ndcg@10"]).per_user.sort("user_id")["ndcg@10"].to_numpy()
         for name in ("ranked", "fusion")

@@ -74,8 +74,15 @@ def test_mmr(world, weight: float) -> None:
     expected = []
     for items, scores in zip(plain(world), lists.scores, strict=True):
         relevance = dict(zip(items, scaled(scores), strict=True))
-        expected.append(greedy(items, lambda item, chosen, relevance=relevance: (1 - weight) * relevance[item]
-                               - weight * max((cosine(item, other) for other in chosen), default=0.0)))  # fmt: skip
+        expected.append(
+            greedy(
+                items,
+                lambda item, chosen, relevance=relevance: (
+                    (1 - weight) * relevance[item]
+                    - weight * max((cosine(item, other) for other in chosen), default=0.0)
+                ),
+            )
+        )
     assert run("mmr", world, weight=weight) == expected
 
 
@@ -85,8 +92,10 @@ def test_calibrated(world, weight: float) -> None:
 
     def mix(items: list[int]) -> dict[str, float]:
         known = [item for item in items if labels[item]]
-        return {label: sum((label in labels[item]) / len(labels[item]) for item in known) / max(len(known), 1)
-                for label in LABELS}  # fmt: skip
+        return {
+            label: sum((label in labels[item]) / len(labels[item]) for item in known) / max(len(known), 1)
+            for label in LABELS
+        }
 
     def divergence(p: dict[str, float], items: list[int]) -> float:
         q = mix(items)
@@ -95,8 +104,14 @@ def test_calibrated(world, weight: float) -> None:
     expected = []
     for items, scores, own in zip(plain(world), lists.scores, histories, strict=True):
         relevance, p = dict(zip(items, scaled(scores), strict=True)), mix(own)
-        expected.append(greedy(items, lambda item, chosen, relevance=relevance, p=p: (1 - weight) * relevance[item]
-                               - weight * divergence(p, [*chosen, item])))  # fmt: skip
+        expected.append(
+            greedy(
+                items,
+                lambda item, chosen, relevance=relevance, p=p: (
+                    (1 - weight) * relevance[item] - weight * divergence(p, [*chosen, item])
+                ),
+            )
+        )
     assert run("calibrated", world, weight=weight) == expected
 
 
@@ -201,10 +216,13 @@ def test_one_item_and_none() -> None:
 @pytest.fixture(scope="module")
 def priced():
     """Six items, best first a … f, with a price and a brand; e has no price."""
-    items = pl.DataFrame({
-        "item_id": list("abcdef"), "price": [30, 10, 25, 5, None, 12],
-        "brand": ["Acme", "Bolt", "Acme", "Bolt", "Acme", "Acme"],
-    })  # fmt: skip
+    items = pl.DataFrame(
+        {
+            "item_id": list("abcdef"),
+            "price": [30, 10, 25, 5, None, 12],
+            "brand": ["Acme", "Bolt", "Acme", "Bolt", "Acme", "Acme"],
+        }
+    )
     train = Dataset(pl.DataFrame({"user_id": ["u"] * 6, "item_id": list("abcdef")}), items=items)
     scores = np.array([[1.0, 0.8, 0.6, 0.4, 0.2, 0.0]], np.float32)
     lists = RankedLists(np.array([0]), np.arange(6, dtype=np.int32)[None], scores, train.matrix(), 3)

@@ -65,8 +65,9 @@ def test_graded_relevance_orders_the_ideal(parts) -> None:
 
 def test_losses_add_up_in_every_segment(found, pipeline, parts) -> None:
     train, test, users = parts
-    final = evaluate(pipeline.recommend(users, k=10), test, train=train, metrics=["ndcg@10", "recall@10"],
-                     by=["activity"])  # fmt: skip
+    final = evaluate(
+        pipeline.recommend(users, k=10), test, train=train, metrics=["ndcg@10", "recall@10"], by=["activity"]
+    )
     for metric in ("ndcg@10", "recall@10"):
         for by, segment in (("overall", "all"), ("activity", "light"), ("activity", "heavy")):
             rows = [each for each in found.losses if (each.metric, each.by, each.segment) == (metric, by, segment)]
@@ -91,8 +92,9 @@ def test_the_ceiling_is_what_a_perfect_ranker_reaches(found, pipeline, parts) ->
 def test_intervals_pair_user_by_user(found) -> None:
     """A paired interval is about as wide as that of the mean of the differences: Student's t over users."""
     loss = found.loss("rank", "ndcg@10").loss
-    before, after = (found.stages[name].per_user.sort("user_id")["ndcg@10"].to_numpy()
-                     for name in ("retrieval ceiling", "ranked"))  # fmt: skip
+    before, after = (
+        found.stages[name].per_user.sort("user_id")["ndcg@10"].to_numpy() for name in ("retrieval ceiling", "ranked")
+    )
     half = 1.976 * (before - after).std(ddof=1) / np.sqrt(len(before))
     assert loss.high - loss.low == pytest.approx(2 * half, rel=0.12)
 

@@ -25,8 +25,10 @@ def random_run(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         for rank, (item, score) in enumerate(zip(order[:length], -np.sort(-rng.random(length)), strict=True), 1):
             lists.append((f"u{user}", f"i{item}", rank, float(score)))
         liked = rng.choice(40, rng.integers(1, 13), replace=False)
-        truth += [(f"u{user}", f"i{item}", int(grade)) for item, grade in zip(liked, rng.integers(1, 5, len(liked)),
-                                                                             strict=True)]  # fmt: skip
+        truth += [
+            (f"u{user}", f"i{item}", int(grade))
+            for item, grade in zip(liked, rng.integers(1, 5, len(liked)), strict=True)
+        ]
     schema = ["user_id", "item_id", "rank", "score"]
     return pl.DataFrame(lists, schema, orient="row"), pl.DataFrame(truth, ["user_id", "item_id", "grade"], orient="row")
 
@@ -39,8 +41,10 @@ def test_trec_eval_by_ir_measures(seed: int, graded: bool, k: int) -> None:
     lists, truth = random_run(seed)
     metrics = [*(f"{name}@{k}" for name in SHARED), "r_precision"]
     ours = evaluate(lists, truth, metrics=metrics, relevance="grade" if graded else None, replicates=0)
-    theirs = [ir_measures.parse_measure(text) for text in (f"P@{k}", f"R@{k}", f"nDCG@{k}", f"AP@{k}", f"RR@{k}",
-                                                           f"Success@{k}", "Rprec")]  # fmt: skip
+    theirs = [
+        ir_measures.parse_measure(text)
+        for text in (f"P@{k}", f"R@{k}", f"nDCG@{k}", f"AP@{k}", f"RR@{k}", f"Success@{k}", "Rprec")
+    ]
     grades = truth["grade"] if graded else [1] * truth.height
     qrels = [ir_measures.Qrel(u, i, g) for u, i, g in zip(truth["user_id"], truth["item_id"], grades, strict=True)]
     run = [ir_measures.ScoredDoc(u, i, s) for u, i, _, s in lists.rows()]

@@ -24,9 +24,17 @@ def _page(html: str) -> str:
 def test_the_verdict_comes_first_and_everything_follows(measured) -> None:
     html = build_report(measured.results, comparison=measured.comparison, title="T").html
     heads = re.findall(r"<h2[^>]*>([^<]*)</h2>", _page(html))
-    assert heads == ["Verdict", "All users", "Against popular", "By segment", "Gaps between segments",
-                     "Long tail and coverage", "Accuracy against diversity and novelty", "How it was measured",
-                     "What the metrics mean"]  # fmt: skip
+    assert heads == [
+        "Verdict",
+        "All users",
+        "Against popular",
+        "By segment",
+        "Gaps between segments",
+        "Long tail and coverage",
+        "Accuracy against diversity and novelty",
+        "How it was measured",
+        "What the metrics mean",
+    ]
     assert "Synthetic data." in html and "<title>T (synthetic data)</title>" in html
     for said in ("hash ", "Rule for ties in time", "seed 0", "Versions", "<dt>Formula</dt><dd>ndcg@k"):
         assert said in html
@@ -61,8 +69,14 @@ def test_every_charted_segment_has_its_numbers(measured) -> None:
 
 def test_labels_of_dots_that_are_close_stand_apart() -> None:
     # Three dots in a corner, as of alike systems beside a random one: no two labels touch, and none leaves the chart.
-    dots = [("random", 0.0, 5.5), ("recent_popular", 0.16, 1.6), ("popular", 0.22, 1.5), ("item_knn", 0.31, 1.9),
-            ("user_knn", 0.30, 1.6), ("ease", 0.41, 1.9)]  # fmt: skip
+    dots = [
+        ("random", 0.0, 5.5),
+        ("recent_popular", 0.16, 1.6),
+        ("popular", 0.22, 1.5),
+        ("item_knn", 0.31, 1.9),
+        ("user_knn", 0.30, 1.6),
+        ("ease", 0.41, 1.9),
+    ]
     sides = _label_sides(dots)
     assert sides[-1] == "left" and sides[1] == "left"
     assert len({side for (_, x, _), side in zip(dots, sides, strict=True) if 0.29 < x < 0.32}) == 2

@@ -25,9 +25,18 @@ def written() -> Written:
 def test_every_part_of_a_test_plan_is_there(written: Written) -> None:
     heads = re.findall(r"^## (.+)$", written.markdown, re.M)
     assert heads == [
-        "In short", "Hypothesis", "Randomisation", "Metrics", "Sizes", "Looks", "Guards before any verdict",
-        "Decision rule", "Analysis", "Risks", "The plan as a file",
-    ]  # fmt: skip
+        "In short",
+        "Hypothesis",
+        "Randomisation",
+        "Metrics",
+        "Sizes",
+        "Looks",
+        "Guards before any verdict",
+        "Decision rule",
+        "Analysis",
+        "Risks",
+        "The plan as a file",
+    ]
     assert all(f">{head}</h2>" in written.html.html for head in heads)
 
 
@@ -69,9 +78,11 @@ def test_the_decision_rule_names_every_guardrail_with_its_margin_and_direction(w
 
 def test_names_are_data_in_both_forms() -> None:
     plan = Plan(
-        name="<script>alert(1)</script> **x** |", hypothesis="a `b` | c", arms={"old": 0.5, "n|ew": 0.5},
+        name="<script>alert(1)</script> **x** |",
+        hypothesis="a `b` | c",
+        arms={"old": 0.5, "n|ew": 0.5},
         metrics=({"name": "c|l_i_cks", "value": "clicks", "effect": 0.1, "baseline": {"mean": 1.0, "sd": 1.0}},),
-    )  # fmt: skip
+    )
     made = build_plan_document(size_plan(plan))
     assert "<script>alert(1)" not in made.html.html
     assert "\\<script\\>alert(1)\\</script\\> \\*\\*x\\*\\*" in made.markdown
@@ -79,8 +90,9 @@ def test_names_are_data_in_both_forms() -> None:
 
 
 def test_code_with_fences_stays_whole() -> None:
-    made = write_document(title="t", subject="s", heading="h", summary=["a"],
-                          parts=[Part(title="p", code="x ```` y", language="text")])  # fmt: skip
+    made = write_document(
+        title="t", subject="s", heading="h", summary=["a"], parts=[Part(title="p", code="x ```` y", language="text")]
+    )
     assert "`````text\nx ```` y\n`````" in made.markdown
 
 

@@ -8,8 +8,18 @@ from reclens.report.lab.four_verdicts import verdict_chart, verdict_table
 
 
 def row(verdict: str, method: str, effect: float, half: float, says: str, note: str | None = None) -> dict[str, Any]:
-    return {"verdict": verdict, "method": method, "measure": "clicks a list", "effect": effect, "low": effect - half,
-            "high": effect + half, "truth": 0.01, "says": says, "right": None, "note": note}  # fmt: skip
+    return {
+        "verdict": verdict,
+        "method": method,
+        "measure": "clicks a list",
+        "effect": effect,
+        "low": effect - half,
+        "high": effect + half,
+        "truth": 0.01,
+        "says": says,
+        "right": None,
+        "note": note,
+    }
 
 
 ROWS = [

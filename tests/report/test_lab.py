@@ -43,32 +43,63 @@ def offline() -> OfflineOnline:
     names = [*"abcdefg", HOSTILE]
     lifts = {name: {OVERALL: about(0.1 * at, 0.01)} for at, name in enumerate(names)}
     good, nothing = (0, 1, 2, 3, 4, 5, 7, 6), (3, 6, 1, 4, 7, 0, 5, 2)
-    values = {name: {OVERALL: {"ndcg@10": good[at] / 10, "miscalibration@10": 0.01 * at - 0.9,
-                               "novelty@10": nothing[at] + 1.0, "arp@10": -float(good[at])}}
-              for at, name in enumerate(names)}  # fmt: skip
+    values = {
+        name: {
+            OVERALL: {
+                "ndcg@10": good[at] / 10,
+                "miscalibration@10": 0.01 * at - 0.9,
+                "novelty@10": nothing[at] + 1.0,
+                "arp@10": -float(good[at]),
+            }
+        }
+        for at, name in enumerate(names)
+    }
     return correlate(values, StrategyEffects("a", "expected_clicks", lifts))
 
 
 def made(design: str, *, bias: Estimate, wrong: float = 0.0) -> DesignResult:
     truth = about(0.5, 0.1, 8)
-    return DesignResult(design, truth, about(truth.value + bias.value, 0.1), bias, 0.1, Estimate(wrong, 0.0, 0.32, 8),
-                        Estimate(0.0, 0.0, 0.32, 8), Estimate(0.75, 0.4, 0.9, 8))  # fmt: skip
+    return DesignResult(
+        design,
+        truth,
+        about(truth.value + bias.value, 0.1),
+        bias,
+        0.1,
+        Estimate(wrong, 0.0, 0.32, 8),
+        Estimate(0.0, 0.0, 0.32, 8),
+        Estimate(0.75, 0.4, 0.9, 8),
+    )
 
 
 @pytest.fixture(scope="module")
 def bent() -> Interference:
-    designs = (made("shared", bias=about(-0.4, 0.1), wrong=0.25), made("diverted", bias=about(-0.02, 0.1)),
-               made("clusters", bias=about(0.3, 0.1)))  # fmt: skip
+    designs = (
+        made("shared", bias=about(-0.4, 0.1), wrong=0.25),
+        made("diverted", bias=about(-0.02, 0.1)),
+        made("clusters", bias=about(0.3, 0.1)),
+    )
     return Interference("expected_clicks", 8, designs, ({"truth": 0.5, "shared": 0.1},))
 
 
 @pytest.fixture(scope="module")
 def long_run() -> LongRun:
     power = holdout_power(users=200_000, share=0.05, mean=10, sd=20, correlation=0.4, lift=0.05, months=4)
-    study = SurrogateStudy(about(0.5, 0.1), about(1.4, 0.2), about(1.5, 0.1), about(0.7, 0.1), 0.46, {"clicks": 1.2},
-                           covers=False)  # fmt: skip
-    ages = tuple({"age": at, "users": 100, "control": 1.0, "treatment": 2.0 - at / 10, "difference": 1 - at / 10,
-                  "low": 0.9 - at / 10, "high": 1.1 - at / 10, "lift": 1.0} for at in range(10))  # fmt: skip
+    study = SurrogateStudy(
+        about(0.5, 0.1), about(1.4, 0.2), about(1.5, 0.1), about(0.7, 0.1), 0.46, {"clicks": 1.2}, covers=False
+    )
+    ages = tuple(
+        {
+            "age": at,
+            "users": 100,
+            "control": 1.0,
+            "treatment": 2.0 - at / 10,
+            "difference": 1 - at / 10,
+            "low": 0.9 - at / 10,
+            "high": 1.1 - at / 10,
+            "lift": 1.0,
+        }
+        for at in range(10)
+    )
     return LongRun(power=tuple(power), lift=0.05, surrogate=study, ages=ages)
 
 
@@ -167,8 +198,10 @@ def documents(offline, bent, long_run) -> dict[str, Written]:
 
 def test_the_coverage_of_few_lives_is_said_beside_their_intervals(offline, documents) -> None:
     # The lifts of `offline` keep their level; here two do not, and the least is said.
-    values = {name: {OVERALL: replace(cells[OVERALL], coverage={"b": 0.85, "c": 0.9}.get(name))}
-              for name, cells in offline.lifts.values.items()}  # fmt: skip
+    values = {
+        name: {OVERALL: replace(cells[OVERALL], coverage={"b": 0.85, "c": 0.9}.get(name))}
+        for name, cells in offline.lifts.values.items()
+    }
     stated = build_correlation_report(replace(offline, lifts=replace(offline.lifts, values=values)))
     assert "such 95% intervals held the truth in 85% of simulations or more" in stated.markdown
     assert "of simulations" not in documents["correlation"].markdown
@@ -209,6 +242,11 @@ def test_metrics_of_the_world_are_words_in_its_tables(bent, documents) -> None:
     table = interference_table(bent)
     assert "expected_clicks" not in " ".join(table.notes)
     pages = [made.markdown.split("## Appendix")[0] for made in documents.values()]
-    cells = [cell.strip() for page in pages for line in page.splitlines() if line.startswith("| ")
-             for cell in line.split("|")]  # fmt: skip
+    cells = [
+        cell.strip()
+        for page in pages
+        for line in page.splitlines()
+        if line.startswith("| ")
+        for cell in line.split("|")
+    ]
     assert "expected_clicks" not in cells and "clicks_per_list" not in cells

@@ -24,33 +24,48 @@ def experiment(name: str = "carousel", *, metrics: int = 0) -> Readout:
     n = 8000
     arm = rng.integers(0, 2, n)
     before = rng.gamma(2, 1, n)
-    frame = pl.DataFrame({
-        "user_id": np.arange(n), "variant": np.array(["old", "new"])[arm], "before": before,
-        "clicks": before + rng.gamma(2, 1, n) + 0.2 * arm, "latency": 100 + rng.normal(0, 10, n),
-        "day": np.datetime64("2026-01-05") + rng.integers(0, 14, n), "activity": rng.choice(["light", "heavy"], n),
-    })  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "variant": np.array(["old", "new"])[arm],
+            "before": before,
+            "clicks": before + rng.gamma(2, 1, n) + 0.2 * arm,
+            "latency": 100 + rng.normal(0, 10, n),
+            "day": np.datetime64("2026-01-05") + rng.integers(0, 14, n),
+            "activity": rng.choice(["light", "heavy"], n),
+        }
+    )
     plan = Plan(
-        name=name, hypothesis="It helps.", arms={"old": 0.5, "new": 0.5}, days=28, sequential={"looks": 4},
+        name=name,
+        hypothesis="It helps.",
+        arms={"old": 0.5, "new": 0.5},
+        days=28,
+        sequential={"looks": 4},
         segments=("activity",),
         metrics=(
             {"name": "clicks", "value": "clicks", "covariates": ("before",), "effect": 0.05},
             {"name": "latency", "value": "latency", "role": "guardrail", "better": "lower", "margin": 0.02},
             *({"name": f"extra {at}", "value": "latency", "role": "secondary"} for at in range(metrics)),
         ),
-    )  # fmt: skip
+    )
     return read_sums(plan, gather(frame, plan, day="day", tails=True))
 
 
 def repeated() -> Readout:
     """A log of 2,000 events in which every fourth of one arm stands twice, 200 users an arm."""
     at = np.arange(2000)
-    log = pl.DataFrame({
-        "user_id": at % 400, "variant": np.array(["old", "new"])[at % 2], "clicks": at % 3,
-        "timestamp": np.datetime64("2026-01-05T00:00:00", "us") + at,
-    })  # fmt: skip
+    log = pl.DataFrame(
+        {
+            "user_id": at % 400,
+            "variant": np.array(["old", "new"])[at % 2],
+            "clicks": at % 3,
+            "timestamp": np.datetime64("2026-01-05T00:00:00", "us") + at,
+        }
+    )
     log = pl.concat([log, log.filter((pl.col("variant") == "new") & (pl.int_range(pl.len()) < 800))])
-    plan = Plan(name="log", arms={"old": 0.5, "new": 0.5}, start="2026-01-05",
-                metrics=({"name": "clicks", "value": "clicks"},))  # fmt: skip
+    plan = Plan(
+        name="log", arms={"old": 0.5, "new": 0.5}, start="2026-01-05", metrics=({"name": "clicks", "value": "clicks"},)
+    )
     return read_experiment(plan, log, events=True)
 
 
@@ -66,9 +81,19 @@ def written(readout: Readout) -> Written:
 
 def test_every_part_stands_in_both_forms_the_decision_first(written: Written) -> None:
     heads = re.findall(r"^## (.+)$", written.markdown, re.M)
-    assert heads == ["Decision", "Effects", "What was adjusted, and how", "Guards", "Guardrails", "Segments",
-                     "Power achieved", "Caveats", "Next steps", "How it was decided",
-                     "Appendix: every number"]  # fmt: skip
+    assert heads == [
+        "Decision",
+        "Effects",
+        "What was adjusted, and how",
+        "Guards",
+        "Guardrails",
+        "Segments",
+        "Power achieved",
+        "Caveats",
+        "Next steps",
+        "How it was decided",
+        "Appendix: every number",
+    ]
     assert all(f">{head}</h2>" in written.html.html for head in heads)
     assert written.markdown.split("## Decision")[1].lstrip().startswith("- Ship new: it improves clicks")
 
@@ -89,8 +114,14 @@ def test_a_lift_that_is_not_the_difference_over_control_says_so(readout: Readout
     # The same numbers at the second look, where nobody knows what the first one had.
     rng = np.random.default_rng(0)
     arm = np.arange(4000) % 2
-    frame = pl.DataFrame({"user_id": np.arange(4000), "variant": np.array(["old", "new"])[arm],
-                          "before": rng.gamma(2, 1, 4000), "latency": 100 + rng.normal(0, 10, 4000)})  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "user_id": np.arange(4000),
+            "variant": np.array(["old", "new"])[arm],
+            "before": rng.gamma(2, 1, 4000),
+            "latency": 100 + rng.normal(0, 10, 4000),
+        }
+    )
     frame = frame.with_columns(clicks=pl.col("before") + rng.gamma(2, 1, 4000) + 0.2 * arm, activity=pl.lit("all"))
     stopped = read_sums(readout.plan, gather(frame, readout.plan), planned_units=8000)
     effect = stopped.effects[0]

@@ -24,9 +24,18 @@ from reclens.report import (
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.123456, "0.1235"), (0.0, "0.0000"), (1.23456, "1.235"), (12.3456, "12.35"), (123.456, "123.5"),
-     (12345.6, "12,346"), (-0.5, "-0.5000"), (None, "–"), (float("nan"), "–")],
-)  # fmt: skip
+    [
+        (0.123456, "0.1235"),
+        (0.0, "0.0000"),
+        (1.23456, "1.235"),
+        (12.3456, "12.35"),
+        (123.456, "123.5"),
+        (12345.6, "12,346"),
+        (-0.5, "-0.5000"),
+        (None, "–"),
+        (float("nan"), "–"),
+    ],
+)
 def test_digits(value: float | None, text: str) -> None:
     assert format_number(value) == text
 
@@ -81,12 +90,32 @@ def test_the_raw_p_stands_beside_the_adjusted_one_with_its_reason(measured) -> N
     rows = {
         "alone": {"p_randomization": 0.012, "p_adjusted": 1.0, "significant": False, "low": 0.02, "high": 0.18},
         "edge": {"p_randomization": 0.052, "p_adjusted": 0.052, "significant": False, "low": 0.001, "high": 0.18},
-        "agree": {"p_randomization": 0.3, "p_adjusted": 0.6, "significant": False, "low": -0.1, "high": 0.3,
-                  "system_only": 7, "baseline_only": 4, "coverage": 0.91},
-    }  # fmt: skip
+        "agree": {
+            "p_randomization": 0.3,
+            "p_adjusted": 0.6,
+            "significant": False,
+            "low": -0.1,
+            "high": 0.3,
+            "system_only": 7,
+            "baseline_only": 4,
+            "coverage": 0.91,
+        },
+    }
     whole = measured.comparison
-    shared = {"metric": "ndcg@10", "by": "overall", "segment": "all", "n": 100, "value": 0.5, "baseline_value": 0.4,
-              "difference": 0.1, "wins": 60, "ties": 10, "losses": 30, "tests": 54, "family": "primary"}  # fmt: skip
+    shared = {
+        "metric": "ndcg@10",
+        "by": "overall",
+        "segment": "all",
+        "n": 100,
+        "value": 0.5,
+        "baseline_value": 0.4,
+        "difference": 0.1,
+        "wins": 60,
+        "ties": 10,
+        "losses": 30,
+        "tests": 54,
+        "family": "primary",
+    }
     differences = tuple(Difference(name, "popular", **shared, **own) for name, own in rows.items())
     table = comparison_table(replace(whole, differences=differences))
     cells = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
@@ -95,15 +124,22 @@ def test_the_raw_p_stands_beside_the_adjusted_one_with_its_reason(measured) -> N
     assert (cells["agree"]["n"], cells["agree"]["adjusted p"]) == ("100 (of 111)", "0.600")
     assert cells["agree"]["difference"].endswith("]†") and not cells["alone"]["difference"].endswith("†")
     notes = " ".join(table.notes)
-    for said in ("° significant by itself", "¹ the interval and the test", "n (of …)", "in 91% of simulations",
-                 "3 of ndcg@10 over all users (the main question)"):  # fmt: skip
+    for said in (
+        "° significant by itself",
+        "¹ the interval and the test",
+        "n (of …)",
+        "in 91% of simulations",
+        "3 of ndcg@10 over all users (the main question)",
+    ):
         assert said in notes
     assert comparison_table(replace(whole, differences=differences[2:])).notes[2][0] != "°"
 
 
 def test_numbers_are_read_from_the_right_and_words_from_the_left() -> None:
-    rows = (("a", "< 0.001 *", "+0.1 [-0.2, +0.4]", "±3.00%", "–", "holds", "200 (of 220)"),
-            ("b", "0.020", "–", "−1", "yes", "–", "7"))  # fmt: skip
+    rows = (
+        ("a", "< 0.001 *", "+0.1 [-0.2, +0.4]", "±3.00%", "–", "holds", "200 (of 220)"),
+        ("b", "0.020", "–", "−1", "yes", "–", "7"),
+    )
     table = Table("t", tuple("abcdefg"), rows, ())
     assert table.numeric == (False, True, True, True, False, False, True)
     assert to_markdown(table).splitlines()[1] == "| --- | --: | --: | --: | --- | --- | --: |"

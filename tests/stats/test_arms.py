@@ -156,8 +156,9 @@ def test_a_lift_over_a_control_near_zero_is_flagged() -> None:
 
 
 def test_margins() -> None:
-    found = difference_of(100.0, -1.0, variance=1.0, control_variance=0.5, covariance=-0.5, df=math.inf, n=(9, 9),
-                          method="m")  # fmt: skip
+    found = difference_of(
+        100.0, -1.0, variance=1.0, control_variance=0.5, covariance=-0.5, df=math.inf, n=(9, 9), method="m"
+    )
     assert found.p_above(-2.0) == pytest.approx(stats.norm.sf(1.0)) and found.p_below(-2.0) == pytest.approx(
         stats.norm.cdf(1.0)
     )
@@ -171,8 +172,9 @@ def test_arms_that_say_nothing_say_so() -> None:
     flat = compare_arms(Moments.of({"y": [1.0, 1.0]}), Moments.of({"y": [1.0, 1.0]}), "y")
     assert np.isnan(flat.p_value) and "nothing varies" in str(flat.absolute.note)
     with pytest.raises(UsageError, match="the mean of 'd' is 0"):
-        compare_arms(Moments.of({"y": [1.0, 2.0], "d": [0.0, 0.0]}), Moments.of({"y": [1.0, 2.0], "d": [1.0, 2.0]}),
-                     ("y", "d"))  # fmt: skip
+        compare_arms(
+            Moments.of({"y": [1.0, 2.0], "d": [0.0, 0.0]}), Moments.of({"y": [1.0, 2.0], "d": [1.0, 2.0]}), ("y", "d")
+        )
     with pytest.raises(UsageError, match="no units"):
         compare_arms(Moments.nothing(["y"]), Moments.of({"y": [1.0, 2.0]}), "y")
     with pytest.raises(UnknownNameError, match="way to a relative interval"):
@@ -242,8 +244,9 @@ def test_beta_binomial_against_the_closed_form_and_draws(rng: np.random.Generato
 
 
 def test_a_prior_pulls() -> None:
-    found = difference_of(10.0, 2.0, variance=1.0, control_variance=0.5, covariance=-0.5, df=math.inf, n=(9, 9),
-                          method="m")  # fmt: skip
+    found = difference_of(
+        10.0, 2.0, variance=1.0, control_variance=0.5, covariance=-0.5, df=math.inf, n=(9, 9), method="m"
+    )
     pulled = normal_posterior(found, prior=(0.0, 1.0))
     assert [pulled.value.value, pulled.se] == pytest.approx([1.0, np.sqrt(0.5)])
     with pytest.raises(UsageError, match="standard deviation 0"):
@@ -340,8 +343,10 @@ def test_strata_add_up_to_the_skewness_of_their_weighted_difference(rng: np.rand
     for s, (values, (n, m)) in enumerate(zip(shapes, sizes, strict=True)):
         control[str(s)], treatment[str(s)] = (Moments.of({"y": np.tile(values, size // 50)}) for size in (n, m))
         weight = (n + m) / 1200
-        cumulants += [weight**2 * values.var() * (1 / n + 1 / m),
-                      weight**3 * stats.moment(values, 3) * (1 / m**2 - 1 / n**2)]  # fmt: skip
+        cumulants += [
+            weight**2 * values.var() * (1 / n + 1 / m),
+            weight**3 * stats.moment(values, 3) * (1 / m**2 - 1 / n**2),
+        ]
     found = post_stratified(control, treatment, "y")
     assert found.skew == pytest.approx(cumulants[1] / cumulants[0] ** 1.5, rel=0.02) and found.skew > 0.1
 

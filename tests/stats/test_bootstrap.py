@@ -87,8 +87,12 @@ def test_bca_equals_scipy_on_the_same_replicates(draw: str, rng: np.random.Gener
     from scipy.stats import bootstrap, norm, skew, t
 
     n = 60
-    x = {"exponential": rng.exponential(1, n), "lognormal": rng.lognormal(0, 1, n), "pareto": rng.pareto(3, n),
-         "negative": -rng.lognormal(0, 1, n)}[draw]  # fmt: skip
+    x = {
+        "exponential": rng.exponential(1, n),
+        "lognormal": rng.lognormal(0, 1, n),
+        "pareto": rng.pareto(3, n),
+        "negative": -rng.lognormal(0, 1, n),
+    }[draw]
     theirs = bootstrap((x,), np.mean, n_resamples=4000, method="BCa", confidence_level=0.9, rng=1)
     # Ours is widened: at this level it reaches as far as theirs at 90 %.
     level = 1 - 2 * t.sf(norm.ppf(0.95) * np.sqrt((n - 1) / n), n - 1)

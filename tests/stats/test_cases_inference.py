@@ -162,9 +162,16 @@ def test_quantiles(cases) -> None:
     x = case["inputs"]
     a, b = (((x[f"q{arm}_hi"] - x[f"q{arm}_lo"]) / (2 * 1.959963984540054)) ** 2 for arm in "CT")
     for scale, tolerance in (((1.0, 1.0), 1e-5), (tuple(1 - 1 / x[f"n{arm}"] for arm in "CT"), case["tolerance"])):
-        found = difference_of(x["qC"], x["qT"] - x["qC"], variance=a * scale[0] + b * scale[1],
-                              control_variance=a * scale[0], covariance=-a * scale[0], df=np.inf, n=(x["nC"], x["nT"]),
-                              method="given")  # fmt: skip
+        found = difference_of(
+            x["qC"],
+            x["qT"] - x["qC"],
+            variance=a * scale[0] + b * scale[1],
+            control_variance=a * scale[0],
+            covariance=-a * scale[0],
+            df=np.inf,
+            n=(x["nC"], x["nT"]),
+            method="given",
+        )
         assert row(found.absolute) == pytest.approx(case["expected"], abs=tolerance)
 
 
@@ -172,8 +179,16 @@ def test_variance_of_a_difference(cases) -> None:
     case = cases["gb_delta_var"]
     x = case["inputs"]
     a, b = x["varA"] / x["nA"], x["varB"] / x["nB"]
-    found = difference_of(x["meanA"], x["meanB"] - x["meanA"], variance=a + b, control_variance=a, covariance=-a,
-                          df=np.inf, n=(x["nA"], x["nB"]), method="given")  # fmt: skip
+    found = difference_of(
+        x["meanA"],
+        x["meanB"] - x["meanA"],
+        variance=a + b,
+        control_variance=a,
+        covariance=-a,
+        df=np.inf,
+        n=(x["nA"], x["nB"]),
+        method="given",
+    )
     # The relative variance is that of B/A with B's mean as it is: 0.005886.
     expected = pytest.approx(case["expected"], abs=case["tolerance"])
     assert [found.se**2, found.relative_se**2] == expected
@@ -207,18 +222,60 @@ def test_the_user_guide_of_tea_tasting(cases) -> None:
 @pytest.mark.parametrize(
     ("arms", "of", "covariates", "expected"),
     [
-        (TEA, ("orders", "sessions"), (),
-         [0.2657256067360079, 0.28903061224489796, 0.02330500550889003, -0.0024594336679094955, 0.04906944468568956,
-          0.0877032732944063, -0.008944184133335975, 0.19377576095526305, 0.0762375997816836, 1.7734062668340305]),
-        (TEA_BEFORE, "orders", ("orders_before",),
-         [0.5226833010781679, 0.5809871936868317, 0.058303892608663865, 0.015696510168619296, 0.10091127504870843,
-          0.11154726483206412, 0.02880682688997549, 0.20094199383435463, 0.007330409808686719, 2.6828271683604403]),
-        (TEA_BEFORE, ("orders", "sessions"), (("orders_before", "sessions_before"),),
-         [0.2615585590795329, 0.293292822116314, 0.03173426303678112, 0.011344477017760871, 0.05212404905580137,
-          0.121327564842302, 0.04164883252897922, 0.20710115387201378, 0.002292943842523004, 3.0513753226861113]),
+        (
+            TEA,
+            ("orders", "sessions"),
+            (),
+            [
+                0.2657256067360079,
+                0.28903061224489796,
+                0.02330500550889003,
+                -0.0024594336679094955,
+                0.04906944468568956,
+                0.0877032732944063,
+                -0.008944184133335975,
+                0.19377576095526305,
+                0.0762375997816836,
+                1.7734062668340305,
+            ],
+        ),
+        (
+            TEA_BEFORE,
+            "orders",
+            ("orders_before",),
+            [
+                0.5226833010781679,
+                0.5809871936868317,
+                0.058303892608663865,
+                0.015696510168619296,
+                0.10091127504870843,
+                0.11154726483206412,
+                0.02880682688997549,
+                0.20094199383435463,
+                0.007330409808686719,
+                2.6828271683604403,
+            ],
+        ),
+        (
+            TEA_BEFORE,
+            ("orders", "sessions"),
+            (("orders_before", "sessions_before"),),
+            [
+                0.2615585590795329,
+                0.293292822116314,
+                0.03173426303678112,
+                0.011344477017760871,
+                0.05212404905580137,
+                0.121327564842302,
+                0.04164883252897922,
+                0.20710115387201378,
+                0.002292943842523004,
+                3.0513753226861113,
+            ],
+        ),
     ],
     ids=["ratio", "CUPED", "CUPED of a ratio"],
-)  # fmt: skip
+)
 def test_tea_tasting(arms, of, covariates, expected: list[float]) -> None:
     found = tea_row(compare_arms(*arms, of, covariates=covariates, relative="log"))
     assert found[:6] + found[8:] == pytest.approx(expected[:6] + expected[8:], rel=1e-9)

@@ -99,10 +99,12 @@ def test_equivalence_is_shown_wrongly_no_more_often_than_alpha(rng, rate_error) 
     wrong = sum(
         equivalence_p(
             compare_arms(Moments.of({"y": rng.normal(0, 1, 80)}), Moments.of({"y": rng.normal(0.5, 1, 20)}), "y"),
-            -0.5, 0.5,
-        ) <= 0.05
+            -0.5,
+            0.5,
+        )
+        <= 0.05
         for _ in range(runs)
-    )  # fmt: skip
+    )
     assert wrong / runs <= 0.05 + rate_error(0.05, runs)
 
 

@@ -132,8 +132,13 @@ def test_intervals_cover_the_truth_on_heavy_tails() -> None:
     # E y = 0.3 exp(σ²/2) with σ² = 1.2² + 0.9²; treatment is 1.1 times that. The ratio's denominators have the mean
     # exp((0.5² + 0.5²)/2) in both arms.
     mean, minutes = 0.3 * np.exp((1.2**2 + 0.9**2) / 2), np.exp(0.25)
-    truth = {"mean": 0.1 * mean, "CUPED": 0.1 * mean, "two covariates": 0.1 * mean, "ratio": 0.1 * mean / minutes,
-             "CUPED of a ratio": 0.1 * mean / minutes}  # fmt: skip
+    truth = {
+        "mean": 0.1 * mean,
+        "CUPED": 0.1 * mean,
+        "two covariates": 0.1 * mean,
+        "ratio": 0.1 * mean / minutes,
+        "CUPED of a ratio": 0.1 * mean / minutes,
+    }
     inside: dict[str, list[bool]] = {}
 
     def note(name: str, found: Difference) -> None:

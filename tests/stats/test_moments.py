@@ -79,8 +79,11 @@ def test_sums_give_the_same_as_rows(rng: np.random.Generator) -> None:
     x, y = rng.normal(1e6, 1, 1000), rng.pareto(3, 1000)
     shifts = {"x": 1e6, "y": 0.5}
     sums = {"x": (x - 1e6).sum(), "y": (y - 0.5).sum()}
-    products = {("x", "x"): ((x - 1e6) ** 2).sum(), ("y", "y"): ((y - 0.5) ** 2).sum(),
-                ("x", "y"): ((x - 1e6) * (y - 0.5)).sum()}  # fmt: skip
+    products = {
+        ("x", "x"): ((x - 1e6) ** 2).sum(),
+        ("y", "y"): ((y - 0.5) ** 2).sum(),
+        ("x", "y"): ((x - 1e6) * (y - 0.5)).sum(),
+    }
     found = Moments.of_sums(1000, sums, products, shifts=shifts)
     np.testing.assert_allclose(found.covariances(), np.cov(x, y), rtol=1e-10)
     np.testing.assert_allclose(found.mean, [x.mean(), y.mean()], rtol=1e-14)
@@ -141,8 +144,15 @@ def test_products_of_three_are_those_of_numpy_and_add_up(rng: np.random.Generato
 def test_products_of_three_from_plain_sums(shift: float, rng: np.random.Generator) -> None:
     x, y = rng.poisson(3, 500) + 40.0, rng.exponential(2, 500)
     a = x - shift
-    products = {("x", "x"): a @ a, ("x", "y"): a @ y, ("y", "y"): y @ y, ("x", "x", "x"): (a**3).sum(),
-                ("x", "x", "y"): (a**2) @ y, ("x", "y", "y"): a @ y**2, ("y", "y", "y"): (y**3).sum()}  # fmt: skip
+    products = {
+        ("x", "x"): a @ a,
+        ("x", "y"): a @ y,
+        ("y", "y"): y @ y,
+        ("x", "x", "x"): (a**3).sum(),
+        ("x", "x", "y"): (a**2) @ y,
+        ("x", "y", "y"): a @ y**2,
+        ("y", "y", "y"): (y**3).sum(),
+    }
     found = Moments.of_sums(500, {"x": a.sum(), "y": y.sum()}, products, shifts={"x": shift})
     assert found.third is not None
     np.testing.assert_allclose(found.third, thirds(np.stack([x, y], axis=1)), rtol=1e-8, atol=1e-4)

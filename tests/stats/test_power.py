@@ -372,8 +372,15 @@ def test_a_guardrail_holds_as_often_as_planned(
         views = rng.poisson(5, 400_000) + 1.0
         left = views * (rng.gamma(0.5, 2, 400_000) - 1) / views.mean()
         sd, skewness = float(left.std()), float((left**3).mean() / left.std() ** 3)
-    question = Question(kind="mean" if kind == "normal" else kind, mean=mean, sd=sd, margin=margin, sign=sign,
-                        shares=(1 - share, share), skewness=skewness)  # fmt: skip
+    question = Question(
+        kind="mean" if kind == "normal" else kind,
+        mean=mean,
+        sd=sd,
+        margin=margin,
+        sign=sign,
+        shares=(1 - share, share),
+        skewness=skewness,
+    )
     answer = question.size(power=0.8)
     n = (answer.n_control, answer.n_treatment)
     held = sum(sign * read(kind, rng, n).z_at(-sign * margin, relative=True) > 1.959964 for _ in range(runs))
@@ -401,8 +408,22 @@ def test_an_effect_that_multiplies_is_found_as_often_as_planned(rate_error) -> N
 @pytest.mark.parametrize("formula", ["student", "normal"])
 def test_a_relative_margin_is_a_difference_from_the_control_times_its_ratio(formula: str, side: int) -> None:
     # The test of t - φ c is that of a difference whose control has φ times the spread, its skewness as before.
-    given = Inputs(mean=10.0, var_c=100.0, var_t=144.0, delta=0.0, null=-3.0, n_c=900.0, n_t=100.0, factor=1.0,
-                   df=998.0, alpha=0.025, tails=1, skewness=4.0, relative=True, side=side)  # fmt: skip
+    given = Inputs(
+        mean=10.0,
+        var_c=100.0,
+        var_t=144.0,
+        delta=0.0,
+        null=-3.0,
+        n_c=900.0,
+        n_t=100.0,
+        factor=1.0,
+        df=998.0,
+        alpha=0.025,
+        tails=1,
+        skewness=4.0,
+        relative=True,
+        side=side,
+    )
     scaled = replace(given, var_c=(1 - side * 0.3) ** 2 * 100.0, relative=False)
     power = FORMULAS[formula].power
     assert 0.05 < power(given) < 0.95 and power(given) == pytest.approx(power(scaled), rel=1e-9)

@@ -83,9 +83,13 @@ def test_the_mid_median_of_zeros_and_ones_is_their_share(rng: np.random.Generato
 
 
 @given(
-    seed=st.integers(0, 10_000), mean=st.floats(2.5, 12), q=st.floats(0.3, 0.9), z=st.floats(0.5, 3),
-    relative=st.booleans(), sign=st.sampled_from([1.0, -1.0]),
-)  # fmt: skip
+    seed=st.integers(0, 10_000),
+    mean=st.floats(2.5, 12),
+    q=st.floats(0.3, 0.9),
+    z=st.floats(0.5, 3),
+    relative=st.booleans(),
+    sign=st.sampled_from([1.0, -1.0]),
+)
 def test_the_ends_are_where_the_test_just_rejects(
     seed: int, mean: float, q: float, z: float, relative: bool, sign: float
 ) -> None:
@@ -153,11 +157,15 @@ def test_intervals_cover_the_true_difference_and_margins_hold(
 ) -> None:
     before, after = (true_mid_quantile(mean, q) for mean in means)
     rng, runs = np.random.default_rng(12), 800
-    found = np.array([
-        [deviate(arms, after - before), deviate(arms, after / before - 1, relative=True)]
-        for arms in (mid_quantiles([poisson(mean)(rng, n) for mean, n in zip(means, sizes, strict=True)], q)
-                     for _ in range(runs))
-    ])  # fmt: skip
+    found = np.array(
+        [
+            [deviate(arms, after - before), deviate(arms, after / before - 1, relative=True)]
+            for arms in (
+                mid_quantiles([poisson(mean)(rng, n) for mean, n in zip(means, sizes, strict=True)], q)
+                for _ in range(runs)
+            )
+        ]
+    )
     # One-sided at the truth is what a guardrail does at its margin.
     for side in (found > 1.96, found < -1.96):
         assert np.all(np.abs(side.mean(axis=0) - 0.025) <= rate_error(0.025, runs))

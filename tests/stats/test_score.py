@@ -147,10 +147,16 @@ def test_arms_of_no_successes_have_a_test_and_an_interval() -> None:
 
 # Units, the rate of control, what is tested, and whether of a lift.
 CELLS = [
-    ((10, 90), 0.02, 0.0, False), ((90, 10), 0.1, 0.0, False), ((10, 90), 0.02, -0.01, False),
-    ((20, 180), 0.05, -0.2, True), ((50, 50), 0.1, 0.5, True), ((100, 900), 0.05, 0.0, False),
-    ((200, 1800), 0.01, 0.0, False), ((200, 1800), 0.01, -0.005, False), ((1800, 200), 0.02, -0.2, True),
-]  # fmt: skip
+    ((10, 90), 0.02, 0.0, False),
+    ((90, 10), 0.1, 0.0, False),
+    ((10, 90), 0.02, -0.01, False),
+    ((20, 180), 0.05, -0.2, True),
+    ((50, 50), 0.1, 0.5, True),
+    ((100, 900), 0.05, 0.0, False),
+    ((200, 1800), 0.01, 0.0, False),
+    ((200, 1800), 0.01, -0.005, False),
+    ((1800, 200), 0.02, -0.2, True),
+]
 
 
 @pytest.mark.parametrize(("sizes", "rate", "bound", "relative"), CELLS)
@@ -158,8 +164,9 @@ def test_each_tail_is_held_at_small_rates_and_in_unequal_arms(sizes, rate: float
     # The true size, over all outcomes that matter. One tail of Miettinen and Nurminen's has up to 0.084 here, and the
     # unpooled z test up to 0.4.
     n, m = sizes
-    chances = [binom.pmf(np.arange(k + 1), k, p)
-               for k, p in ((n, rate), (m, rate * (1 + bound) if relative else rate + bound))]  # fmt: skip
+    chances = [
+        binom.pmf(np.arange(k + 1), k, p) for k, p in ((n, rate), (m, rate * (1 + bound) if relative else rate + bound))
+    ]
     higher = lower = 0.0
     for x in np.flatnonzero(chances[0] > 1e-5).tolist():
         for y in np.flatnonzero(chances[1] > 1e-5).tolist():

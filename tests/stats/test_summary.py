@@ -23,8 +23,11 @@ def make(n: int, rng: np.random.Generator, *, replicates: int = 200) -> tuple[np
 
 def test_sums_are_those_of_numpy(rng: np.random.Generator) -> None:
     _, values, groups, summary = make(500, rng)
-    for cell, mask in [(ALL, np.full(500, True)), (("age", "old"), groups["age"][1] == 1),
-                       (("sex", "m"), groups["sex"][1] == 1)]:  # fmt: skip
+    for cell, mask in [
+        (ALL, np.full(500, True)),
+        (("age", "old"), groups["age"][1] == 1),
+        (("sex", "m"), groups["sex"][1] == 1),
+    ]:
         for name, column in values.items():
             at, x = summary.index(cell, name), column[mask]
             assert summary.n[at] == np.sum(~np.isnan(x))
@@ -37,8 +40,9 @@ def test_replicates_are_weighted_sums_of_one_set_of_weights(rng: np.random.Gener
     # The weights themselves come out as the sums of a unit matrix.
     n = 40
     keys, values, groups, summary = make(n, rng)
-    weights = weighted_sums(keys, np.eye(n), np.array([0, n]), np.array([[0]]), n_targets=1, draws=200, seed=0,
-                            scheme=POISSON)[0]  # fmt: skip
+    weights = weighted_sums(
+        keys, np.eye(n), np.array([0, n]), np.array([[0]]), n_targets=1, draws=200, seed=0, scheme=POISSON
+    )[0]
     for cell, mask in [(ALL, np.full(n, True)), (("age", "young"), groups["age"][1] == 0)]:
         for name, column in values.items():
             at, use = summary.index(cell, name), mask & ~np.isnan(column)
@@ -89,9 +93,12 @@ def test_threads_and_order_do_not_matter(rng: np.random.Generator) -> None:
     for name, array in one.arrays().items():
         np.testing.assert_array_equal(two.arrays()[name], array)
     turn = rng.permutation(300)
-    turned = Summary.of(keys[turn], {n: v[turn] for n, v in values.items()},
-                        groups={by: (labels, codes[turn]) for by, (labels, codes) in groups.items()},
-                        replicates=1500)  # fmt: skip
+    turned = Summary.of(
+        keys[turn],
+        {n: v[turn] for n, v in values.items()},
+        groups={by: (labels, codes[turn]) for by, (labels, codes) in groups.items()},
+        replicates=1500,
+    )
     np.testing.assert_allclose(turned.sums, one.sums, rtol=1e-10, atol=1e-10)
 
 
@@ -100,8 +107,9 @@ def test_the_weights_follow_the_poisson_distribution() -> None:
 
     n, draws = 300, 1000
     keys = np.arange(n, dtype=np.uint64)
-    weights = weighted_sums(keys, np.eye(n), np.array([0, n]), np.array([[0]]), n_targets=1, draws=draws, seed=3,
-                            scheme=POISSON)[0]  # fmt: skip
+    weights = weighted_sums(
+        keys, np.eye(n), np.array([0, n]), np.array([[0]]), n_targets=1, draws=draws, seed=3, scheme=POISSON
+    )[0]
     counts = np.bincount(np.minimum(weights.astype(int).ravel(), 6), minlength=7)
     expected = np.append(poisson.pmf(range(6), 1), poisson.sf(5, 1)) * n * draws
     assert chisquare(counts, expected).pvalue > 0.001

@@ -24,15 +24,33 @@ from reclens.stats.paired import (
 )
 
 # Benjamini and Hochberg (1995), table of 15 p-values of the thrombolysis trial.
-THROMBOLYSIS = np.array([.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528,
-                         .7590, 1.0])  # fmt: skip
+THROMBOLYSIS = np.array(
+    [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.3240,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.7590,
+        1.0,
+    ]
+)
 
 
 def p_value(differences: np.ndarray, *, flips: int = 9999, seed: int = 0) -> float:
     n = len(differences)
     keys = np.random.default_rng(seed).integers(0, 2**63, n).astype(np.uint64)
-    found = randomization_p_values(keys, differences[:, None], np.array([0, n]), np.array([[0]]), n_targets=1,
-                                   flips=flips, seed=seed)  # fmt: skip
+    found = randomization_p_values(
+        keys, differences[:, None], np.array([0, n]), np.array([[0]]), n_targets=1, flips=flips, seed=seed
+    )
     return float(found[0, 0])
 
 
@@ -170,8 +188,16 @@ def test_threads_and_other_columns_do_not_change_a_p_value(rng: np.random.Genera
     many, few = rng.normal(0.05, 1, n), rng.choice([-1.0, 0.0, 1.0], n)
 
     def test(*columns: np.ndarray, threads: int = 1) -> list[float]:
-        return randomization_p_values(keys, np.stack(columns, axis=1), np.array([0, n]), np.array([[0]]), n_targets=1,
-                                      flips=999, seed=3, threads=threads)[0].tolist()  # fmt: skip
+        return randomization_p_values(
+            keys,
+            np.stack(columns, axis=1),
+            np.array([0, n]),
+            np.array([[0]]),
+            n_targets=1,
+            flips=999,
+            seed=3,
+            threads=threads,
+        )[0].tolist()
 
     assert test(few, many) == test(few) + test(many) == test(few, many, threads=2)
     assert min(test(many)) >= 100 / 1000 and sign_flip_p_value(many) is None

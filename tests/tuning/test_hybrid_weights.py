@@ -59,8 +59,11 @@ def test_the_best_point_is_chosen_and_held_against_the_best_single_model(split, 
 
 def test_nothing_but_training_and_validation_data_can_reach_it(split, tuned) -> None:
     """There is no argument for a test part, a split or a whole data set; and the training part holds no test row."""
-    data = {name for name, argument in inspect.signature(tune_weights).parameters.items()
-            if argument.kind is argument.POSITIONAL_OR_KEYWORD}  # fmt: skip
+    data = {
+        name
+        for name, argument in inspect.signature(tune_weights).parameters.items()
+        if argument.kind is argument.POSITIONAL_OR_KEYWORD
+    }
     assert data == {"models", "train", "validation"}
     keys = ["user_id", "item_id"]
     assert not split.train.interactions.join(split.test, on=keys, how="semi").height
@@ -94,8 +97,9 @@ def test_threads_change_nothing_and_a_sample_of_users_is_drawn_by_the_seed(split
 
 
 def test_a_metric_that_is_better_low_is_minimised(split) -> None:
-    found = tune_weights({"ease": {}, "popular": {}}, split.train, split.validation, step=0.5, replicates=100,
-                         metric="miscalibration@10")  # fmt: skip
+    found = tune_weights(
+        {"ease": {}, "popular": {}}, split.train, split.validation, step=0.5, replicates=100, metric="miscalibration@10"
+    )
     assert found.value.value == min(each.value.value for each in found.curve)
 
 

@@ -60,17 +60,22 @@ def told(*kinds: str) -> Tuning:
 def test_cautions_are_grouped_and_the_gravest_come_first() -> None:
     tuning = told("default", "edge", "edge", "close", "popular", "edge", "rising")
     assert [(group.kind, len(group.cautions), group.models) for group in tuning.groups] == [
-        ("popular", 1, ["m4"]), ("close", 1, ["m3"]), ("edge", 3, ["m1", "m2", "m5"]), ("rising", 1, ["m6"]),
+        ("popular", 1, ["m4"]),
+        ("close", 1, ["m3"]),
+        ("edge", 3, ["m1", "m2", "m5"]),
+        ("rising", 1, ["m6"]),
         ("default", 1, ["m0"]),
-    ]  # fmt: skip
+    ]
 
 
 def test_three_kinds_are_on_screen_and_the_rest_is_counted() -> None:
     lines = cautions_in_words(told("default", "edge", "edge", "close", "popular", "edge", "rising", "default"))
     assert lines == [
-        "Sentence 4.", "Sentence 3.", "Sentence 1. The same kind (edge) is said of m2, m5 too.",
+        "Sentence 4.",
+        "Sentence 3.",
+        "Sentence 1. The same kind (edge) is said of m2, m5 too.",
         "3 more cautions are on the card: 1 rising, 2 default.",
-    ]  # fmt: skip
+    ]
     assert len(cautions_in_words(told("edge", "close", "popular"))) == 3
     assert (
         cautions_in_words(told("edge", "close", "popular", "default"))[-1]
@@ -109,8 +114,10 @@ def test_warnings_of_the_fits_are_counted_and_not_shown(dial_world: ModuleType, 
     assert 1 <= len(hums) < 6 and all(trial.warned == "RuntimeWarning, UserWarning" for trial in hums)
     assert sum(trial.warned is not None for trial in tuning.trials) == len(hums)
     caution = next(each for each in tuning.cautions if each.kind == "warned")
-    assert caution.sentence == (f"{len(hums)} of 6 trials of loud warned (RuntimeWarning, UserWarning). The first, "
-                                "{'dial': 0.8}: dial 0.8 hums.")  # fmt: skip
+    assert caution.sentence == (
+        f"{len(hums)} of 6 trials of loud warned (RuntimeWarning, UserWarning). The first, "
+        "{'dial': 0.8}: dial 0.8 hums."
+    )
     assert again.trials == tuning.trials and again.cautions == tuning.cautions
     Workspace(tmp_path / "w").save(tuning, "loud")
     card = json.loads(Workspace(tmp_path / "w").card("tuning", "loud"))
@@ -136,8 +143,29 @@ def test_a_file_of_a_search_gives_the_same_models_and_numbers(
     events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    call = ["tune", "-m", "popular", "-m", "ease", "-m", "item_knn", "--trials", "3", "--seed", "5", "--name", "first",
-            "--data", str(events), "-c", "user_id=customer", "-c", "item_id=sku", "--out", "best.toml"]  # fmt: skip
+    call = [
+        "tune",
+        "-m",
+        "popular",
+        "-m",
+        "ease",
+        "-m",
+        "item_knn",
+        "--trials",
+        "3",
+        "--seed",
+        "5",
+        "--name",
+        "first",
+        "--data",
+        str(events),
+        "-c",
+        "user_id=customer",
+        "-c",
+        "item_id=sku",
+        "--out",
+        "best.toml",
+    ]
     invoke(*call)
     tuning, made = (Workspace("workspace").load(kind, "first") for kind in ("tuning", "split"))
     job = validate_settings(tomllib.loads(Path("best.toml").read_text()), source="best.toml")
@@ -219,8 +247,7 @@ def test_a_job_searches_keeps_what_it_found_and_uses_it(
         place.load("weights", "search-blend"),
     )
     # What the job did is what the functions do.
-    wanted = tune(made, [rl.models.EASE(l2=30.0), "popular"], trials=3, rng=5,
-                  spaces={"ease": {"l2": Float(10, 1000)}})  # fmt: skip
+    wanted = tune(made, [rl.models.EASE(l2=30.0), "popular"], trials=3, rng=5, spaces={"ease": {"l2": Float(10, 1000)}})
     assert [(each.model, each.parameters, each.value) for each in tuning] == [
         (each.model, each.parameters, each.value) for each in wanted
     ]
@@ -252,7 +279,7 @@ def test_a_job_searches_keeps_what_it_found_and_uses_it(
     ("old", "new", "says"),
     [
         ("validation_share = 0.1", "", "[split] holds none out. Add validation_share = 0.1"),
-        ("validation_share = 0.1", "validation_n = 2", "validation_n belongs to method = \"last_n\""),
+        ("validation_share = 0.1", "validation_n = 2", 'validation_n belongs to method = "last_n"'),
         ('method = "random"', 'method = "last_n"', "validation_share belongs to method"),
         ('"narrow", "popular"', '"narow"', "Did you mean 'narrow'"),
         ("tune_weights.blend", "tune_weights.blnd", "Did you mean 'blend'"),
@@ -261,7 +288,7 @@ def test_a_job_searches_keeps_what_it_found_and_uses_it(
         ("trials = 3", "trails = 3", "Did you mean 'trials'"),
         ('method = "random"', 'kept = "x"\nmethod = "random"', "holds data and parts: leave"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_searched_is_said_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, says: str
 ) -> None:

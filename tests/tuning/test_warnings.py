@@ -65,8 +65,14 @@ def test_a_value_in_the_middle_or_without_an_order_has_no_edge(dial_world: Modul
         tuning = tune(split, [dial_world.Dial, "popular"], trials=40, spaces={"dial": {"dial": space}})
         assert "edge" not in {kind for kind, _ in kinds(tuning)}
     assert [Whole(1, 1000).edge(value) for value in (0, 1, 2, 31, 502, 1000, 2000)] == [
-        "low", "low", None, None, "high", "high", "high",
-    ]  # fmt: skip
+        "low",
+        "low",
+        None,
+        None,
+        "high",
+        "high",
+        "high",
+    ]
 
 
 def test_still_rising(dial_world: ModuleType, split: Split) -> None:

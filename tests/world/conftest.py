@@ -19,8 +19,17 @@ def still() -> World:
     """A world in which nothing changes users: what is shown and chosen is all there is."""
     return draw_world(
         preset(
-            "tiny", drift=0.0, wander=0.0, satiation=0.0, repeat_cost=0.0, return_effect=0.0, births=0.0, newness=0.0,
-            new_share=0.0, organic=0.0, click_rate=0.3,
+            "tiny",
+            drift=0.0,
+            wander=0.0,
+            satiation=0.0,
+            repeat_cost=0.0,
+            return_effect=0.0,
+            births=0.0,
+            newness=0.0,
+            new_share=0.0,
+            organic=0.0,
+            click_rate=0.3,
         ),
         seed=2,
-    )  # fmt: skip
+    )

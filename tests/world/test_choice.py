@@ -92,8 +92,10 @@ def test_propensities_of_softmax_multiply_to_the_frequencies_of_lists() -> None:
     n, k, sharpness = 4, 2, 1.5
     shown, propensity = lists(SOFTMAX, n, k, sharpness=sharpness)
     weights = np.arange(1, n + 1) ** -sharpness
-    expected = {(a, b): weights[a] / weights.sum() * weights[b] / (weights.sum() - weights[a])
-                for a, b in itertools.permutations(range(n), 2)}  # fmt: skip
+    expected = {
+        (a, b): weights[a] / weights.sum() * weights[b] / (weights.sum() - weights[a])
+        for a, b in itertools.permutations(range(n), 2)
+    }
     assert sum(expected.values()) == pytest.approx(1)
     seen = dict.fromkeys(expected, 0)
     for pair, stated in zip(map(tuple, shown.tolist()), propensity.prod(axis=1), strict=True):

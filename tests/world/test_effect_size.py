@@ -100,12 +100,18 @@ def test_gaps_between_visits_by_hand() -> None:
 def test_a_world_has_the_lift_of_a_past_test_or_not(tiny) -> None:
     arms = Arm(name="oracle", strategy=Oracle(tiny)), Arm(name="random", strategy=Random())
     truth = true_effect(tiny, *arms, days=5, replicates=3)["clicks"].lift
-    for low, high, passed in ((truth.high - 0.01, truth.high + 1, True), (truth.high + 0.01, truth.high + 1, False),
-                              (-1.0, truth.low + 0.01, True), (-1.0, truth.low - 0.01, False)):  # fmt: skip
+    for low, high, passed in (
+        (truth.high - 0.01, truth.high + 1, True),
+        (truth.high + 0.01, truth.high + 1, False),
+        (-1.0, truth.low + 0.01, True),
+        (-1.0, truth.low - 0.01, False),
+    ):
         check = past_test_check(tiny, *arms, Estimate((low + high) / 2, low, high, 0), days=5, replicates=3)
         assert check.passed is passed and check.simulated == pytest.approx(truth.value), (low, high)
-    for lift, replicates, says in ((Estimate(0.1, None, None, 0), 3, "an interval"),
-                                   (Estimate(0.1, 0.0, 0.2, 0), 1, "two or more")):  # fmt: skip
+    for lift, replicates, says in (
+        (Estimate(0.1, None, None, 0), 3, "an interval"),
+        (Estimate(0.1, 0.0, 0.2, 0), 1, "two or more"),
+    ):
         with pytest.raises(UsageError, match=says):
             past_test_check(tiny, *arms, lift, replicates=replicates)
 

@@ -32,8 +32,7 @@ def test_marginal_and_conditional_chances_by_hand() -> None:
     policy = Policy(kind="epsilon", k=3, pool=5, epsilon=0.4)
     # The greedy list, one that departs at its second place, and the greedy list of a pool of four.
     place, rank, pool = np.tile([0, 1, 2], 3), np.array([0, 1, 2, 0, 2, 1, 0, 1, 2]), np.repeat([5, 5, 4], 3)
-    np.testing.assert_allclose(policy.marginal(place, rank, pool),
-                               [0.68, 0.68, 0.68, 0.68, 0.08, 0.08, 0.7, 0.7, 0.7])  # fmt: skip
+    np.testing.assert_allclose(policy.marginal(place, rank, pool), [0.68, 0.68, 0.68, 0.68, 0.08, 0.08, 0.7, 0.7, 0.7])
     whole = policy.conditional(place, rank, pool).reshape(3, 3).prod(axis=1)
     np.testing.assert_allclose(whole, [0.6 + 0.4 / 60, 0.4 / 60, 0.6 + 0.4 / 24])
     assert (Policy(k=3).conditional(place[:3], rank[:3], pool[:3]) == 1).all()

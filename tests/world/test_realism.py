@@ -25,8 +25,10 @@ def test_a_fitted_world_keeps_users_items_and_activity(small_data, fitted) -> No
     history = history_of(fitted)
     lived, real = np.diff(history.matrix().indptr), np.diff(small_data.matrix().indptr)
     assert np.corrcoef(lived, real)[0, 1] > 0.95
-    counts = [np.bincount(small_data.item_vocabulary.encode(each.interactions["item_id"]), minlength=150)
-              for each in (history, small_data)]  # fmt: skip
+    counts = [
+        np.bincount(small_data.item_vocabulary.encode(each.interactions["item_id"]), minlength=150)
+        for each in (history, small_data)
+    ]
     assert np.corrcoef(np.log1p(counts[0]), np.log1p(counts[1]))[0, 1] > 0.9
 
 
@@ -98,8 +100,11 @@ def test_lists_of_the_reference_are_held_against_those_of_the_world(small_data, 
         for check in realism(fitted, small_data, impressions=ours, reference_impressions=flat).checks
     }
     assert found["clicks at place 10"].reference == 1 and found["clicks at place 10"].passed is False
-    for bad, says in ((flat.drop("position"), "no column position"), (flat.with_columns(clicked=pl.lit("yes")), "text"),
-                      (flat.with_columns(pl.col("position") + 1), "nothing was clicked at position 1")):  # fmt: skip
+    for bad, says in (
+        (flat.drop("position"), "no column position"),
+        (flat.with_columns(clicked=pl.lit("yes")), "text"),
+        (flat.with_columns(pl.col("position") + 1), "nothing was clicked at position 1"),
+    ):
         with pytest.raises(DataError, match=says):
             held(bad)
 

@@ -34,8 +34,11 @@ def log(eager: World, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
 def requests(log: pl.DataFrame) -> pl.DataFrame:
     """One row a request; what belongs to a request has to be one value in all its rows."""
     once = ["surface", "latency_ms", "received_at", "timestamp", "user_id", "feature.device"]
-    found = log.group_by("request_id").agg(pl.len(), *(pl.col(name).n_unique().alias(f"n_{name}") for name in once),
-                                           *(pl.col(name).first() for name in once))  # fmt: skip
+    found = log.group_by("request_id").agg(
+        pl.len(),
+        *(pl.col(name).n_unique().alias(f"n_{name}") for name in once),
+        *(pl.col(name).first() for name in once),
+    )
     assert found.select(pl.max_horizontal(pl.col("^n_.*$"))).to_series().max() == 1
     return found
 

@@ -52,17 +52,39 @@ def test_the_log_has_the_table_of_the_schema_and_adds_up(tiny, tmp_path) -> None
     run = simulate(tiny, two_arms(tiny, kind="epsilon", epsilon=0.3, k=5), days=5, folder=tmp_path / "log")
     log = read(run.folder, "impressions")
     assert log.columns == [
-        "timestamp", "user_id", "item_id", "position", "clicked", "converted", "score", "propensity",
-        "conditional_propensity", "model", "model_version", "variant", "surface", "request_id", "retriever",
-        "latency_ms", "received_at", "feature.device", "feature.history", "feature.item_age", "feature.item_appeal",
-        "examined", "expected",
-    ]  # fmt: skip
+        "timestamp",
+        "user_id",
+        "item_id",
+        "position",
+        "clicked",
+        "converted",
+        "score",
+        "propensity",
+        "conditional_propensity",
+        "model",
+        "model_version",
+        "variant",
+        "surface",
+        "request_id",
+        "retriever",
+        "latency_ms",
+        "received_at",
+        "feature.device",
+        "feature.history",
+        "feature.item_age",
+        "feature.item_appeal",
+        "examined",
+        "expected",
+    ]
     assert len(list((run.folder / "impressions").iterdir())) == 5
     assert log["position"].min() == 1 and log["position"].max() == 5
     requests = log.group_by("request_id").agg(
-        pl.col("position").sort().alias("positions"), pl.col("item_id").n_unique().alias("items"), pl.len(),
-        pl.col("clicked").sum(), pl.col("user_id").n_unique().alias("users"),
-    )  # fmt: skip
+        pl.col("position").sort().alias("positions"),
+        pl.col("item_id").n_unique().alias("items"),
+        pl.len(),
+        pl.col("clicked").sum(),
+        pl.col("user_id").n_unique().alias("users"),
+    )
     assert requests["positions"].to_list() == [list(range(1, n + 1)) for n in requests["len"]]
     assert (requests["items"] == requests["len"]).all(), "an item stands once in a list"
     assert (requests["clicked"] <= 1).all() and (requests["users"] == 1).all()
@@ -72,7 +94,9 @@ def test_the_log_has_the_table_of_the_schema_and_adds_up(tiny, tmp_path) -> None
     days = read(run.folder, "user_days")
     assert days["clicks"].sum() == log["clicked"].sum() and days["lists"].sum() == requests.height
     assert dict(log.group_by("variant").agg(pl.col("model").first()).rows()) == {
-        "control": "popular", "treatment": "oracle"}  # fmt: skip
+        "control": "popular",
+        "treatment": "oracle",
+    }
     consumed = read(run.folder, "interactions")
     assert (consumed["origin"] == "recommended").sum() == log["clicked"].sum()
     card = json.loads((run.folder / "card.json").read_text())
@@ -181,8 +205,10 @@ def test_novelty_fades_and_primacy_grows_away() -> None:
     }
     for change, sign in (({"novelty": 1.0}, 1), ({"primacy": 1.0}, -1)):
         world = draw_world(preset("tiny", **base, **change))
-        arms = {old: simulate(world, [Arm(name="a", strategy=Popular(), changed=new)], days=28, retrain=0)
-                for old, new in (("old", False), ("new", True))}  # fmt: skip
+        arms = {
+            old: simulate(world, [Arm(name="a", strategy=Popular(), changed=new)], days=28, retrain=0)
+            for old, new in (("old", False), ("new", True))
+        }
         rates = {name: run.days["expected_clicks"] / run.days["lists"] for name, run in arms.items()}
         early = float(rates["new"][:3].mean() - rates["old"][:3].mean())
         late = float(rates["new"][-7:].mean() - rates["old"][-7:].mean())
@@ -349,8 +375,9 @@ def test_logged_propensities_of_items_and_of_lists(still, tmp_path, kind) -> Non
     ranking = popular.recommend(np.arange(still.users.height), 6)
     known = {user: at for at, user in enumerate(still.users["user_id"])}
     rows = np.array([known[user] for user in log["user_id"]])
-    np.testing.assert_allclose(decisions.propensities, Target.of_lists(decisions, ranking, policy, rows=rows).logged(
-        decisions), rtol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        decisions.propensities, Target.of_lists(decisions, ranking, policy, rows=rows).logged(decisions), rtol=1e-5
+    )
     whole = log.group_by("request_id", maintain_order=True).agg(pl.col("conditional_propensity").product())
     chances = prefix_chances(decisions, ranking, policy, rows=rows)[decisions.places == 2]
     np.testing.assert_allclose(whole["conditional_propensity"].to_numpy(), chances, rtol=1e-5)

@@ -29,8 +29,12 @@ def test_a_strategy_against_itself_has_no_effect_at_all(tiny) -> None:
 
 def pairs(world, treatment: Arm, control: Arm, *, seeds, **how) -> np.ndarray:
     """Expected clicks a user of both lives of each pair; shape (pairs, 2)."""
-    return np.array([[simulate(world, [arm], seed=seed, **how).users["expected_clicks"].mean()
-                      for arm in (control, treatment)] for seed in seeds])  # fmt: skip
+    return np.array(
+        [
+            [simulate(world, [arm], seed=seed, **how).users["expected_clicks"].mean() for arm in (control, treatment)]
+            for seed in seeds
+        ]
+    )
 
 
 def test_common_luck_makes_the_error_of_a_difference_smaller(tiny) -> None:
@@ -79,9 +83,22 @@ def test_one_pair_of_lives_is_a_draw_without_an_interval(tiny) -> None:
 
 def explorers():
     """A world in which nobody knows yet what is good, who explores there, and who does not; it is learned daily."""
-    unknown = {"users": 120, "items": 150, "history": 0.0, "organic": 0.0, "births": 0.0, "newness": 0.0,
-               "taste_spread": 0.3, "appeal_spread": 1.5, "click_rate": 0.2, "repeat_cost": 0.0, "satiation": 0.0,
-               "new_share": 0.0, "light_visits": 0.8, "heavy_visits": 0.8}  # fmt: skip
+    unknown = {
+        "users": 120,
+        "items": 150,
+        "history": 0.0,
+        "organic": 0.0,
+        "births": 0.0,
+        "newness": 0.0,
+        "taste_spread": 0.3,
+        "appeal_spread": 1.5,
+        "click_rate": 0.2,
+        "repeat_cost": 0.0,
+        "satiation": 0.0,
+        "new_share": 0.0,
+        "light_visits": 0.8,
+        "heavy_visits": 0.8,
+    }
     world, rules = draw_world(preset("tiny", **unknown), seed=3), {"k": 5, "pool": 150, "leave_out": False}
     explores = Arm(name="t", strategy=Popular(), policy=Policy(kind="epsilon", epsilon=0.2, **rules))
     return world, explores, Arm(name="c", strategy=Popular(), policy=Policy(**rules))
@@ -105,8 +122,9 @@ def test_the_interval_holds_the_truth_as_often_as_it_says_where_strategies_learn
             if learned:
                 assert held[each, learned] >= (promised.pop() or 0.95) - rate_error(0.95, runs)
     assert held[4, False] < 0.86 and held[16, False] < 0.95
-    lives = [simulate(world, [arm], days=4, retrain=1).users["expected_clicks"].to_numpy()
-             for arm in (greedy, explores)]  # fmt: skip
+    lives = [
+        simulate(world, [arm], days=4, retrain=1).users["expected_clicks"].to_numpy() for arm in (greedy, explores)
+    ]
     over_users = (lives[1] - lives[1].mean() / lives[0].mean() * lives[0]).std() / lives[0].mean() / np.sqrt(120)
     assert over_users < 0.4 * (found[:, 1] / found[:, 0]).std()
 

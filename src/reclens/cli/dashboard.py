@@ -67,7 +67,7 @@ def _serve(command: Sequence[str]) -> int:
 
 
 def _ended(server: subprocess.Popen[bytes]) -> int:
-    """Its status once it has ended. A wait without an end would keep a signal that another thread took from its effect."""
+    """Its status once it has ended. A wait without an end may leave a signal without effect."""
     import subprocess
 
     while True:

@@ -20,13 +20,19 @@ __all__ = ["app", "convert", "fetch", "info", "split", "sql"]
 app = typer.Typer(help="Fetch, look at, split, query and convert data.", no_args_is_help=True)
 
 _METHODS: Final = {
-    "last_n": ("n", "ties", "validation_n"), "by_time": ("test_share", "validation_share"),
-    "random": ("test_share", "validation_share"), "by_user": ("test_share",),
-}  # fmt: skip
+    "last_n": ("n", "ties", "validation_n"),
+    "by_time": ("test_share", "validation_share"),
+    "random": ("test_share", "validation_share"),
+    "by_user": ("test_share",),
+}
 """Ways to split, each with the options that it takes."""
 
-Path_ = Annotated[str | None, typer.Argument(help="MovieLens zip or folder, RecBole folder, CSV, Parquet, DuckDB file; "
-                                             "synthetic data without it.")]  # fmt: skip
+Path_ = Annotated[
+    str | None,
+    typer.Argument(
+        help="MovieLens zip or folder, RecBole folder, CSV, Parquet, DuckDB file; synthetic data without it."
+    ),
+]
 
 
 @app.command()
@@ -114,13 +120,24 @@ def split(
     refuse_unused(ctx, f"by --method {method}", *others)
     place = Workspace(workspace)
     place.expect_free("split", name, overwrite=overwrite)
-    given: dict[str, Any] = {"n": n, "ties": ties, "validation_n": validation_n, "test_share": test_share,
-                             "validation_share": validation_share}  # fmt: skip
+    given: dict[str, Any] = {
+        "n": n,
+        "ties": ties,
+        "validation_n": validation_n,
+        "test_share": test_share,
+        "validation_share": validation_share,
+    }
     options = {each: given[each] for each in _METHODS[method]} | ({} if method == "by_time" else {"rng": seed})
     with working("read and split the data", quiet=quiet):
         if ready:
-            made = load_split(str(path), reading, test=str(test), validation=validation, task=task,
-                              filtered=min_rating is not None or k_core is not None)  # fmt: skip
+            made = load_split(
+                str(path),
+                reading,
+                test=str(test),
+                validation=validation,
+                task=task,
+                filtered=min_rating is not None or k_core is not None,
+            )
         else:
             data = load_data(path, reading, seed=seed)
             data = data if min_rating is None else filters.min_rating(data, min_rating)

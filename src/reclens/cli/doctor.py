@@ -41,8 +41,9 @@ def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption 
     rows.append({"check": "threads", "result": str(LocalEngine().threads), "well": True})
     place = workspace if workspace.exists() else workspace.absolute().parent
     writable = os.access(place, os.W_OK)
-    rows.append({"check": "workspace", "result": f"{workspace} {'can' if writable else 'cannot'} be written",
-                 "well": writable})  # fmt: skip
+    rows.append(
+        {"check": "workspace", "result": f"{workspace} {'can' if writable else 'cannot'} be written", "well": writable}
+    )
     if workspace.exists():
         rows += _tidied(workspace)
     emit(table_of("Doctor", rows), format=format, out=None)

@@ -72,8 +72,10 @@ def out_of_memory(error: MemoryError, step: str) -> str:
     else:
         held = _bytes_held()
         what = f"{step} ran out of memory" + (f" when it held {show_bytes(held)}" if held else "")
-    return (f"{what}. Take smaller numbers (factors, neighbors, replicates, k), less data (--k-core of reclens data "
-            "split, or a part of the users), or a machine with more memory.")  # fmt: skip
+    return (
+        f"{what}. Take smaller numbers (factors, neighbors, replicates, k), less data (--k-core of reclens data "
+        "split, or a part of the users), or a machine with more memory."
+    )
 
 
 def _bytes_held() -> int | None:
@@ -91,9 +93,14 @@ def _of_the_system(error: OSError) -> str:
     names = [str(each) for each in (error.filename, error.filename2) if each is not None]
     what = " -> ".join(_short(name) for name in names) or "standard output"
     why = error.strerror or first_line(error)
-    mends = {errno.ENOSPC: "Free some space, or choose another place.", errno.EROFS: "Choose another place.",
-             errno.EACCES: "Ask for the right to it, or choose another place.", errno.EISDIR: "Name a file in it.",
-             errno.ENAMETOOLONG: "Choose a shorter name.", errno.EBADF: "Write to a file by --out."}  # fmt: skip
+    mends = {
+        errno.ENOSPC: "Free some space, or choose another place.",
+        errno.EROFS: "Choose another place.",
+        errno.EACCES: "Ask for the right to it, or choose another place.",
+        errno.EISDIR: "Name a file in it.",
+        errno.ENAMETOOLONG: "Choose a shorter name.",
+        errno.EBADF: "Write to a file by --out.",
+    }
     return f"{what}: {why}. {mends.get(error.errno or 0, 'Check the path.')}"
 
 
@@ -105,8 +112,10 @@ def _fault(error: BaseException) -> str:
     """What is said of an error that nobody foresaw: where it happened, and how to see more."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "reclens" in frame.filename]
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
-    return (f"a fault of RecLens: {type(error).__name__}{where}: {first_line(error)}. Please report it, with what "
-            "RECLENS_TRACEBACK=1 shows.")  # fmt: skip
+    return (
+        f"a fault of RecLens: {type(error).__name__}{where}: {first_line(error)}. Please report it, with what "
+        "RECLENS_TRACEBACK=1 shows."
+    )
 
 
 def _say(text: str) -> None:

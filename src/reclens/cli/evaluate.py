@@ -99,9 +99,19 @@ def evaluate(
         prepare(progress, "data", "metrics", "stats", quiet=quiet)
         warnings.simplefilter("ignore", EvaluationWarning)  # oddities, below, say the same
         result = measure(
-            found, held_out, train=learned, history=told, metrics=metrics, by=by or (),
-            relevance=relevance, convention=convention, level=level, rng=seed, name=name, progress=progress,
-        )  # fmt: skip
+            found,
+            held_out,
+            train=learned,
+            history=told,
+            metrics=metrics,
+            by=by or (),
+            relevance=relevance,
+            convention=convention,
+            level=level,
+            rng=seed,
+            name=name,
+            progress=progress,
+        )
     result = dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
     if keep:
         say(f"kept in {place.save(result, keep)}", quiet=quiet)

@@ -45,8 +45,14 @@ def tableau(
     from reclens.workspace import Workspace
 
     with progress_of(quiet=quiet) as progress:
-        found = export_tableau(Workspace(workspace), out, evaluations=evaluations, comparison=comparison,
-                               overwrite=force, progress=progress)  # fmt: skip
+        found = export_tableau(
+            Workspace(workspace),
+            out,
+            evaluations=evaluations,
+            comparison=comparison,
+            overwrite=force,
+            progress=progress,
+        )
     _say(found, quiet=quiet)
 
 
@@ -75,9 +81,17 @@ def looker(
     from reclens.workspace import Workspace
 
     with progress_of(quiet=quiet) as progress:
-        found = export_looker(Workspace(workspace), out, evaluations=evaluations, comparison=comparison,
-                              connection=connection, schema=schema, database=database, overwrite=force,
-                              progress=progress)  # fmt: skip
+        found = export_looker(
+            Workspace(workspace),
+            out,
+            evaluations=evaluations,
+            comparison=comparison,
+            connection=connection,
+            schema=schema,
+            database=database,
+            overwrite=force,
+            progress=progress,
+        )
     _say(found, quiet=quiet)
 
 

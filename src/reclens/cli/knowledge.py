@@ -160,15 +160,24 @@ def columns(
     from reclens.models._knowledge.requirements import OPERATORS
 
     asked = _knowledge(ctx, data, reading, model, workspace, seed, None, None, quiet)
-    rows = [{"column": name, "holds": kind, "operators": ", ".join(OPERATORS[kind])}
-            for name, kind in asked.attributes_.kinds.items()]  # fmt: skip
+    rows = [
+        {"column": name, "holds": kind, "operators": ", ".join(OPERATORS[kind])}
+        for name, kind in asked.attributes_.kinds.items()
+    ]
     emit(table_of("Attributes of the items", rows, columns=["column", "holds", "operators"]), format=format, out=out)
 
 
 def _knowledge(
-    ctx: typer.Context, data: str | None, reading: Reading, model: str | None, workspace: Path, seed: int,
-    require: list[str] | None, prefer: list[str] | None, quiet: bool,
-) -> Knowledge:  # fmt: skip
+    ctx: typer.Context,
+    data: str | None,
+    reading: Reading,
+    model: str | None,
+    workspace: Path,
+    seed: int,
+    require: list[str] | None,
+    prefer: list[str] | None,
+    quiet: bool,
+) -> Knowledge:
     """A fitted model that is asked what the options say; a model's own requirements hold where they say nothing."""
     from reclens.cli.shared import progress_of
     from reclens.data.read.open import load_data

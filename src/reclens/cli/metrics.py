@@ -21,8 +21,16 @@ def list_metrics(format: FormatOption = Format.table, out: OutOption = None) -> 
 
     found = [metrics.describe(name) for name in metrics.names()]
     also = {name: ", ".join(other for other, of in metrics.ALIASES.items() if of == name) for name in metrics.names()}
-    rows = [{"metric": f"{info.name}@k" if info.cut else info.name, "also": also[info.name], "title": info.title,
-             "kind": info.kind, "what it says": info.summary} for info in found]  # fmt: skip
+    rows = [
+        {
+            "metric": f"{info.name}@k" if info.cut else info.name,
+            "also": also[info.name],
+            "title": info.title,
+            "kind": info.kind,
+            "what it says": info.summary,
+        }
+        for info in found
+    ]
     emit(table_of("Metrics", rows), format=format, out=out)
 
 

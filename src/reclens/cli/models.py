@@ -189,8 +189,16 @@ def recommend(
     exclude_seen = not seen if seen is not None else made is None or made.exclude_seen
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "models", quiet=quiet)
-        lists = fitted.recommend(wanted, k=k, exclude_seen=exclude_seen, history=told, history_mode=history_mode,
-                                 cold_users=cold_users, progress=progress, **limits)  # fmt: skip
+        lists = fitted.recommend(
+            wanted,
+            k=k,
+            exclude_seen=exclude_seen,
+            history=told,
+            history_mode=history_mode,
+            cold_users=cold_users,
+            progress=progress,
+            **limits,
+        )
     if keep:
         say(f"kept in {place.save(lists, keep)}", quiet=quiet)
     for rule in (*rules, *lists.card["rules"]):
@@ -292,8 +300,12 @@ def _in_kind(frame: pl.DataFrame, path: str, fitted: Recommender, *, newcomers: 
         if not whole:
             frame = frame.with_columns(frame[name].cast(str))
         elif name == ITEM or not newcomers:
-            raise DataError("ids are text, and those of the model are whole numbers, so that none can match",
-                            source=path, column=name, fix="Fit the model with --ids text.")  # fmt: skip
+            raise DataError(
+                "ids are text, and those of the model are whole numbers, so that none can match",
+                source=path,
+                column=name,
+                fix="Fit the model with --ids text.",
+            )
     return frame
 
 

@@ -222,9 +222,13 @@ def evaluate(
         warm_up(fitted, users, k=k)
         run = fitted.run(users, k=k, progress=progress)
         found = evaluate_stages(run, held_out, train=learned, metrics=metric, by=by or (), rng=seed, progress=progress)
-        latency = () if requests < 1 else measure_latency(
-            fitted, users, k=k, n=requests, segments=learned.segments, by=by or (), rng=seed, progress=progress
-        )  # fmt: skip
+        latency = (
+            ()
+            if requests < 1
+            else measure_latency(
+                fitted, users, k=k, n=requests, segments=learned.segments, by=by or (), rng=seed, progress=progress
+            )
+        )
     _say_rules(run.final.card, quiet=quiet)
     for sentence in ranker_in_words(found):
         say(sentence, quiet=quiet)

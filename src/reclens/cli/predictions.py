@@ -111,8 +111,16 @@ def evaluate_predictions(
         train = train.with_segments(**{each: each for each in absent if not {"×", "*"} & set(each)})
     if truth is not None:
         held_out = load_truth(truth, reading)[0]
-    found = measure(rows, held_out, train=train, metrics=metric or list(OF_PREDICTIONS), by=by or (), level=level,
-                    rng=seed, name=name or Path(predictions).stem)  # fmt: skip
+    found = measure(
+        rows,
+        held_out,
+        train=train,
+        metrics=metric or list(OF_PREDICTIONS),
+        by=by or (),
+        level=level,
+        rng=seed,
+        name=name or Path(predictions).stem,
+    )
     left_out = found.card["ratings_without_prediction"]
     if left_out:
         say(f"ratings without a prediction, left out: {left_out:,}", quiet=quiet)

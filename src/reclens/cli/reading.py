@@ -33,21 +33,32 @@ _BUNDLE: Final[dict[str, Any]] = {
     "items": Annotated[str | None, typer.Option("--items", help="Attributes of the items: a file with item ids.")],
     "column": Annotated[
         list[str] | None,
-        typer.Option("--column", "-c", help="Name a column, as user_id=uid, or its place, as user_id=0; of one file, "
-                                            "as TABLE:user_id=uid. Repeat it."),
+        typer.Option(
+            "--column",
+            "-c",
+            help="Name a column, as user_id=uid, or its place, as user_id=0; of one file, "
+            "as TABLE:user_id=uid. Repeat it.",
+        ),
     ],
     "read": Annotated[
         list[str] | None,
-        typer.Option("--read", help="How to read files, as encoding=latin-1, header=false or bad_rows=drop; of one "
-                                    "file, as TABLE:encoding=latin-1. Repeat it."),
+        typer.Option(
+            "--read",
+            help="How to read files, as encoding=latin-1, header=false or bad_rows=drop; of one "
+            "file, as TABLE:encoding=latin-1. Repeat it.",
+        ),
     ],
     "lists": Annotated[
         list[str] | None,
         typer.Option("--lists", help="An attribute of several values, and what is between them, as 'genres=|'."),
     ],
-    "ids": Annotated[str | None, typer.Option("--ids", help="text: take all ids as text, on every side. unpadded: "
-                                          "and without leading zeros, 007 as 7.")],
-}  # fmt: skip
+    "ids": Annotated[
+        str | None,
+        typer.Option(
+            "--ids", help="text: take all ids as text, on every side. unpadded: and without leading zeros, 007 as 7."
+        ),
+    ],
+}
 NOTHING: Final = Reading()
 """The default of the parameter that :func:`reads` replaces."""
 
@@ -64,13 +75,17 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
             their own.
         **tables: What the command reads: name of the table = name of the parameter that has its path.
     """
-    off = ((() if attributes else ("users", "items", "lists")) + (() if ids else ("ids",)))  # fmt: skip
+    off = (() if attributes else ("users", "items", "lists")) + (() if ids else ("ids",))
     options = {name: kind for name, kind in _BUNDLE.items() if name not in off}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
-        bundle = [inspect.Parameter(_NAMES.get(name, name), inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None,
-                                    annotation=kind) for name, kind in options.items()]  # fmt: skip
+        bundle = [
+            inspect.Parameter(
+                _NAMES.get(name, name), inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=kind
+            )
+            for name, kind in options.items()
+        ]
         parameters: list[inspect.Parameter] = []
         for each in own.parameters.values():
             parameters += bundle if each.name == "reading" else [each]

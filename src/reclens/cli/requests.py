@@ -68,8 +68,15 @@ def evaluate_requests(
     train = None if split is None else place.load("split", split).train
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "stats", quiet=quiet)
-        result = measure(rows, metrics=metric or list(REQUEST_METRICS), train=train, by=by or (), level=level, rng=seed,
-                         name=name or Path(predictions or candidates).name.split(".")[0] or "system")  # fmt: skip
+        result = measure(
+            rows,
+            metrics=metric or list(REQUEST_METRICS),
+            train=train,
+            by=by or (),
+            level=level,
+            rng=seed,
+            name=name or Path(predictions or candidates).name.split(".")[0] or "system",
+        )
     if keep:
         say(f"kept in {place.save(result, keep)}", quiet=quiet)
     if html is not None:
@@ -78,8 +85,10 @@ def evaluate_requests(
     say(f"{card['requests']:,} requests of {card['n_users']:,} users: means by user of means by request", quiet=quiet)
     for metric_name, value in card["means_over_requests"].items():
         say(f"plain mean over requests: {metric_name} {format_number(value)}", quiet=quiet)
-    left = {"requests without a click, left out": card["requests_without_click"],
-            "requests with all candidates clicked, without AUC": card["requests_all_clicked"]}  # fmt: skip
+    left = {
+        "requests without a click, left out": card["requests_without_click"],
+        "requests with all candidates clicked, without AUC": card["requests_all_clicked"],
+    }
     for line in (*(f"{what}: {count:,}" for what, count in left.items() if count), *oddities(card), *other_names(card)):
         say(line, quiet=quiet)
     emit(table_of(result.system, result.to_dicts()), format=format, out=out)

@@ -120,9 +120,12 @@ ReportOption = Annotated[
 ]
 TaskOption = Annotated[
     str,
-    typer.Option("--task", help="new_items: what a user had before does not count, and lists leave it out. "
-                                "with_repeats: it counts, and lists may hold it."),
-]  # fmt: skip
+    typer.Option(
+        "--task",
+        help="new_items: what a user had before does not count, and lists leave it out. "
+        "with_repeats: it counts, and lists may hold it.",
+    ),
+]
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of artefacts.")]
 
 
@@ -315,8 +318,10 @@ def put(text: str, out: Path | None = None, *, format: Format = Format.table) ->
         if format is Format.json:
             text = re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
         else:
-            say(f"standard output is {encoding}, which lacks some characters: they are written as escapes such as "
-                "\\u2026. Set PYTHONIOENCODING=utf-8 to have them.")  # fmt: skip
+            say(
+                f"standard output is {encoding}, which lacks some characters: they are written as escapes such as "
+                "\\u2026. Set PYTHONIOENCODING=utf-8 to have them."
+            )
     sys.stdout.write(text)
     sys.stdout.flush()
 

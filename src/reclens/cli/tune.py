@@ -74,8 +74,16 @@ def tune(
     place = Workspace(workspace)
     place.expect_free("tuning", name, overwrite=True)  # a search of that name goes on
     made = _split(place, data, split, name, reading, seed=seed, overwrite=overwrite)
-    search = plan_search(made, model, metric=metric, method=method, trials=trials, seconds=seconds,
-                         spaces=spaces_of(pairs(range_, option="--range")), rng=seed)  # fmt: skip
+    search = plan_search(
+        made,
+        model,
+        metric=metric,
+        method=method,
+        trials=trials,
+        seconds=seconds,
+        spaces=spaces_of(pairs(range_, option="--range")),
+        rng=seed,
+    )
     if split is None and not _keeps(place, name, made):
         place.save(made, name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
@@ -113,8 +121,10 @@ def _split(
         return place.load("split", split)
     made = splits.random(load_data(data, reading, seed=seed), test_share=0.1, validation_share=0.1, rng=seed)
     if not overwrite and name in [each.name for each in place.list("split")] and not _keeps(place, name, made):
-        raise WorkspaceError(f"the workspace holds another split named '{name}'. Choose another --name, search on it "
-                             "by --split, or say --overwrite.")  # fmt: skip
+        raise WorkspaceError(
+            f"the workspace holds another split named '{name}'. Choose another --name, search on it "
+            "by --split, or say --overwrite."
+        )
     return made
 
 
@@ -143,11 +153,17 @@ def _best_in_words(row: dict[str, Any]) -> dict[str, Any]:
 
     gain = {"gain": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}
     return {
-        "model": row["model"], row["metric"]: format_estimate(row), "default": row["default"],
+        "model": row["model"],
+        row["metric"]: format_estimate(row),
+        "default": row["default"],
         "gain": None if row["gain"] is None else format_estimate(gain, value="gain", signed=True),
-        "optimism": row["optimism"], "configurations": row["configurations"], "full fits": row["spent"],
-        "seconds": row["seconds"], "cautions": row["cautions"], "parameters": _in_words(row["parameters"]),
-    }  # fmt: skip
+        "optimism": row["optimism"],
+        "configurations": row["configurations"],
+        "full fits": row["spent"],
+        "seconds": row["seconds"],
+        "cautions": row["cautions"],
+        "parameters": _in_words(row["parameters"]),
+    }
 
 
 def _trial_in_words(row: dict[str, Any]) -> dict[str, Any]:
@@ -155,5 +171,9 @@ def _trial_in_words(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_words(parameters: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-                     for name, value in parameters.items()) or "–"  # fmt: skip
+    return (
+        ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in parameters.items()
+        )
+        or "–"
+    )

@@ -49,8 +49,10 @@ def list_artefacts(
     )
     lying = place.trash()
     if lying:
-        say(f"and in the trash {len(lying):,} copies of {sum(each.bytes for each in lying):,} bytes: reclens workspace "
-            "trash")  # fmt: skip
+        say(
+            f"and in the trash {len(lying):,} copies of {sum(each.bytes for each in lying):,} bytes: reclens workspace "
+            "trash"
+        )
 
 
 @app.command()
@@ -87,8 +89,10 @@ def trash(workspace: WorkspaceOption = Folder, format: FormatOption = Format.tab
     lying = _there(workspace).trash()
     rows = [row for each in lying for row in each.to_dicts()]
     emit(table_of("Trash", rows, columns=["kind", "name", "removed", "bytes"]), format=format, out=out)
-    say(f"{len(lying):,} copies of {sum(each.bytes for each in lying):,} bytes. Of each name the {COPIES} that were "
-        f"removed last are kept, for {DAYS} days; 'reclens workspace empty-trash' deletes them now.")  # fmt: skip
+    say(
+        f"{len(lying):,} copies of {sum(each.bytes for each in lying):,} bytes. Of each name the {COPIES} that were "
+        f"removed last are kept, for {DAYS} days; 'reclens workspace empty-trash' deletes them now."
+    )
 
 
 @app.command("empty-trash")

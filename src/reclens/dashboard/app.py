@@ -35,8 +35,9 @@ def main(folder: str | None = None) -> None:
         return
     sections: dict[str, list[st.Page]] = {}
     for each in pages():
-        place = st.Page(_drawer(each, workspace), title=each.title, icon=each.icon, url_path=each.path,
-                        default=each.path == "home")  # fmt: skip
+        place = st.Page(
+            _drawer(each, workspace), title=each.title, icon=each.icon, url_path=each.path, default=each.path == "home"
+        )
         sections.setdefault(each.section, []).append(place)
     chosen = st.navigation(sections)
     with st.sidebar:
@@ -73,8 +74,11 @@ def _let_in(asked: argparse.Namespace) -> bool:
         st.error(str(error), icon=":material/error:")
         return False
     if (asked.require_login and login is None) or (asked.require_list and (login is None or login.allowed is None)):
-        st.error("This dashboard was started with a login, whose configuration is gone: put .streamlit/secrets.toml "
-                 "back, or start it anew.", icon=":material/lock:")  # fmt: skip
+        st.error(
+            "This dashboard was started with a login, whose configuration is gone: put .streamlit/secrets.toml "
+            "back, or start it anew.",
+            icon=":material/lock:",
+        )
         return False
     if login is None:
         return True
@@ -84,8 +88,10 @@ def _let_in(asked: argparse.Namespace) -> bool:
     with st.sidebar:
         st.button("Log out", on_click=st.logout, icon=":material/logout:")
     if not is_allowed(login, st.user.to_dict()):
-        st.error("You are logged in, and not on the list of those who may see this workspace. Ask whoever runs it.",
-                 icon=":material/lock:")  # fmt: skip
+        st.error(
+            "You are logged in, and not on the list of those who may see this workspace. Ask whoever runs it.",
+            icon=":material/lock:",
+        )
         return False
     return True
 
@@ -94,8 +100,13 @@ def _ask_who(login: Login) -> None:
     st.title("RecLens")
     st.write("This workspace asks who you are.")
     for name in login.providers:
-        st.button(f"Log in with {name}" if name else "Log in", on_click=st.login, args=(name,) if name else (),
-                  type="primary", key=f"login-{name}")  # fmt: skip
+        st.button(
+            f"Log in with {name}" if name else "Log in",
+            on_click=st.login,
+            args=(name,) if name else (),
+            type="primary",
+            key=f"login-{name}",
+        )
 
 
 def _asked() -> argparse.Namespace:

@@ -54,14 +54,19 @@ class File:
 
 
 FILES: Final[Mapping[str, File]] = {
-    "lists": File("Recommendation lists", "One row a user and item, with a rank or a score.", (USER, ITEM),
-                  (RANK, SCORE)),
+    "lists": File(
+        "Recommendation lists", "One row a user and item, with a rank or a score.", (USER, ITEM), (RANK, SCORE)
+    ),
     "truth": File("Truth", "What the users went on to choose: held-out interactions.", (USER, ITEM), (RELEVANCE,)),
-    "train": File("Training interactions", "What the system learned from: for novelty, coverage, popularity.",
-                  (USER, ITEM), (RATING, TIMESTAMP)),
+    "train": File(
+        "Training interactions",
+        "What the system learned from: for novelty, coverage, popularity.",
+        (USER, ITEM),
+        (RATING, TIMESTAMP),
+    ),
     "items": File("Item attributes", "One row an item; a column of lists, such as genres, for diversity.", (ITEM,)),
     "users": File("User attributes", "One row a user; each column can be a segment.", (USER,)),
-}  # fmt: skip
+}
 """The files, in the order of the page; the first two are needed."""
 
 _HOW: Final = "under “How it is written”"
@@ -142,9 +147,16 @@ def possible_metrics(brought: Brought) -> list[str]:
 
 
 def measure(
-    brought: Brought, *, metrics: Sequence[str], k: int, by: Sequence[str] = (), name: str = "system",
-    bad_rows: Literal["error", "drop"] = "error", ids: IdForm | None = None, progress: Progress = quiet,
-) -> Evaluation:  # fmt: skip
+    brought: Brought,
+    *,
+    metrics: Sequence[str],
+    k: int,
+    by: Sequence[str] = (),
+    name: str = "system",
+    bad_rows: Literal["error", "drop"] = "error",
+    ids: IdForm | None = None,
+    progress: Progress = quiet,
+) -> Evaluation:
     """Evaluate what was brought.
 
     Args:
@@ -166,8 +178,7 @@ def measure(
         if kind not in tables:
             raise UsageError(f"{FILES[kind].title}: bring a file.")
     progress("read the lists", 0, 0)
-    lists = read_recommendations(tables["lists"], columns=brought.named("lists"), name=name, bad_rows=bad_rows,
-                                 ids=ids)  # fmt: skip
+    lists = read_recommendations(tables["lists"], columns=brought.named("lists"), name=name, bad_rows=bad_rows, ids=ids)
     progress("read the truth", 0, 0)
     named = brought.named("truth")
     truth, rules = read_table_and_rules(tables["truth"], columns=named, bad_rows=bad_rows, ids=ids)
@@ -181,18 +192,31 @@ def measure(
     graded = named.get(RELEVANCE) is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EvaluationWarning)  # the page says it among what was odd
-        result = evaluate(lists, truth, train=train, metrics=asked, by=by, relevance=RELEVANCE if graded else None,
-                          name=name, progress=progress)  # fmt: skip
+        result = evaluate(
+            lists,
+            truth,
+            train=train,
+            metrics=asked,
+            by=by,
+            relevance=RELEVANCE if graded else None,
+            name=name,
+            progress=progress,
+        )
     return dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
 
 
 def _training(brought: Brought, bad_rows: Literal["error", "drop"]) -> Dataset:
     """The training interactions, with the attributes that were brought."""
     tables = brought.tables
-    ids = {USER: brought.named("users")[USER] if "users" in tables else None,
-           ITEM: brought.named("items")[ITEM] if "items" in tables else None}  # fmt: skip
-    sides: dict[str, Any] = {kind: _renamed(tables[kind], key, ids[key]) for kind, key in
-                             (("users", USER), ("items", ITEM)) if kind in tables}  # fmt: skip
+    ids = {
+        USER: brought.named("users")[USER] if "users" in tables else None,
+        ITEM: brought.named("items")[ITEM] if "items" in tables else None,
+    }
+    sides: dict[str, Any] = {
+        kind: _renamed(tables[kind], key, ids[key])
+        for kind, key in (("users", USER), ("items", ITEM))
+        if kind in tables
+    }
     return read(tables["train"], columns=brought.named("train"), bad_rows=bad_rows, **sides)
 
 

@@ -38,8 +38,10 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
     if not tables:
         empty("No tables yet", "What is kept in the workspace can be asked by SQL: `reclens run job.toml` fills it.")
         return
-    st.caption(f"One SELECT on DuckDB, read-only: it sees the tables below and nothing else. At most {SECONDS:g} s and "
-               f"{ROWS:,} rows.")  # fmt: skip
+    st.caption(
+        f"One SELECT on DuckDB, read-only: it sees the tables below and nothing else. At most {SECONDS:g} s and "
+        f"{ROWS:,} rows."
+    )
     get_ready()
     _starter(tables, log, items)
     first = log if log in tables else next(iter(tables))
@@ -48,8 +50,10 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
         _run(workspace, query)
     _answer(workspace)
     with st.expander(f"The {len(tables):,} tables", icon=":material/table:"):
-        rows = [{"table": name, "columns": ", ".join(f"{column} {kind}" for column, kind in columns.items())}
-                for name, columns in tables.items()]  # fmt: skip
+        rows = [
+            {"table": name, "columns": ", ".join(f"{column} {kind}" for column, kind in columns.items())}
+            for name, columns in tables.items()
+        ]
         wide = {"columns": st.column_config.TextColumn("columns", width="large")}
         frame(rows, key="tables", columns=wide)
 
@@ -61,8 +65,9 @@ def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | No
     written: dict[str, str] = {}
     for name in queries.names():
         try:
-            written[name] = queries.written_for(name, log, columns=tables[log], items=items,
-                                                item_columns=tables.get(items or "", {}))  # fmt: skip
+            written[name] = queries.written_for(
+                name, log, columns=tables[log], items=items, item_columns=tables.get(items or "", {})
+            )
         except UnknownNameError:
             continue  # this data has not what the query reads
 
@@ -72,9 +77,14 @@ def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | No
             st.session_state["sql"] = written[chosen]
 
     about = queries.names()
-    st.selectbox("Start from", [_OWN, *written], key="starter", on_change=start,
-                 format_func=lambda name: f"{name}: {about[name]}" if name in about else name,
-                 help="The queries that RecLens brings, written for the data chosen in the sidebar.")  # fmt: skip
+    st.selectbox(
+        "Start from",
+        [_OWN, *written],
+        key="starter",
+        on_change=start,
+        format_func=lambda name: f"{name}: {about[name]}" if name in about else name,
+        help="The queries that RecLens brings, written for the data chosen in the sidebar.",
+    )
 
 
 def _run(workspace: Workspace, query: str) -> None:
@@ -101,8 +111,16 @@ def _answer(workspace: Workspace) -> None:
     frame(found.table, key="answer-table")
     left, right = st.columns([1, 4], vertical_alignment="center")
     with left:
-        st.download_button("CSV", lambda: to_csv(frame_table("Result", found.table)), "result.csv", "text/csv",
-                           key="csv-answer", type="tertiary", icon=":material/download:", on_click="ignore",
-                           help="What a spreadsheet would run gets a quote.")  # fmt: skip
+        st.download_button(
+            "CSV",
+            lambda: to_csv(frame_table("Result", found.table)),
+            "result.csv",
+            "text/csv",
+            key="csv-answer",
+            type="tertiary",
+            icon=":material/download:",
+            on_click="ignore",
+            help="What a spreadsheet would run gets a quote.",
+        )
     with right:
         st.caption(f"{found.table.height:,} rows, {found.table.width:,} columns")

@@ -18,8 +18,11 @@ __all__ = ["bring_file"]
 
 _NONE = "– none –"
 _KINDS = ["csv", "tsv", "txt", "dat", "data", "base", "test", "gz", "bz2", "xz", "parquet"]
-_FIRST_LINES: Final[dict[str, bool | None]] = {"names the columns, as it seems": None, "names the columns": True,
-                                               "is a row": False}  # fmt: skip
+_FIRST_LINES: Final[dict[str, bool | None]] = {
+    "names the columns, as it seems": None,
+    "names the columns": True,
+    "is a row": False,
+}
 _DELIMITERS: Final = {"found": None, ",": ",", ";": ";", "tab": "\t", "|": "|", "::": "::", "blank": " "}
 _QUOTES: Final = {'"': '"', "'": "'", "none": None}
 _ESCAPES: Final = {"none": None, "\\": "\\"}
@@ -42,9 +45,12 @@ def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, st
     """Draw the place of one file, and put what was brought and how its columns are named into the two dictionaries."""
     file = FILES[kind]
     brought = st.file_uploader(
-        file.title, _KINDS, key=f"file-{kind}", max_upload_size=UPLOAD_MB,
+        file.title,
+        _KINDS,
+        key=f"file-{kind}",
+        max_upload_size=UPLOAD_MB,
         help=f"{file.help} At most {UPLOAD_MB} MB, {LIMITS.rows:,} rows and {LIMITS.columns} columns.",
-    )  # fmt: skip
+    )
     if brought is None:
         st.caption(file.help)
         return
@@ -82,8 +88,11 @@ def _form(kind: str) -> dict[str, Any]:
     with st.expander("How it is written", icon=":material/tune:"):
         left, right = st.columns(2)
         with left:
-            form = {"header": one("First line", _FIRST_LINES), "delimiter": one("Delimiter", _DELIMITERS),
-                    "decimal": one("Decimal mark", _DECIMALS)}  # fmt: skip
+            form = {
+                "header": one("First line", _FIRST_LINES),
+                "delimiter": one("Delimiter", _DELIMITERS),
+                "decimal": one("Decimal mark", _DECIMALS),
+            }
         with right:
             encoding = one("Encoding", dict(zip(_ENCODINGS, _ENCODINGS, strict=True)))
             form |= {"encoding": encoding, "quote": one("Quotation mark", _QUOTES), "escape": one("Escape", _ESCAPES)}

@@ -55,9 +55,14 @@ class LaunchPlan:
 
 
 def plan_launch(
-    workspace: str | Path, *, host: str = "127.0.0.1", port: int = 8501, insecure: bool = False, browser: bool = True,
+    workspace: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    insecure: bool = False,
+    browser: bool = True,
     secrets: Sequence[Path] | None = None,
-) -> LaunchPlan:  # fmt: skip
+) -> LaunchPlan:
     """Decide how the dashboard is started.
 
     Args:
@@ -87,12 +92,18 @@ def plan_launch(
             "listen on 127.0.0.1 and tunnel to it (ssh -L), or pass --insecure if the network is trusted."
         )
     options = {
-        "server.address": host, "server.port": str(port), "server.headless": str(not browser).lower(),
-        "server.fileWatcherType": "none", "server.maxUploadSize": str(UPLOAD_MB),
+        "server.address": host,
+        "server.port": str(port),
+        "server.headless": str(not browser).lower(),
+        "server.fileWatcherType": "none",
+        "server.maxUploadSize": str(UPLOAD_MB),
         "server.showEmailPrompt": "false",
-        "browser.gatherUsageStats": "false", "browser.serverAddress": host if _is_loopback(host) else "localhost",
-        "client.toolbarMode": "minimal", "client.showErrorDetails": "none", **LOOK,
-    }  # fmt: skip
+        "browser.gatherUsageStats": "false",
+        "browser.serverAddress": host if _is_loopback(host) else "localhost",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        **LOOK,
+    }
     app = Path(__file__).parent / "entry" / "app.py"
     command = [sys.executable, "-m", "reclens.dashboard.serve", "run", str(app)]
     command += [f"--{name}={value}" for name, value in options.items()]
@@ -107,7 +118,7 @@ def plan_launch(
         else "who has logged in can reach it"
         if login is not None
         else "EVERYBODY who can reach this address sees the workspace"
-    )  # fmt: skip
+    )
     shown = f"[{host}]" if ":" in host else host
     return LaunchPlan(tuple(command), f"http://{shown}:{port}", note)
 

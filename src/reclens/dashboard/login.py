@@ -60,8 +60,10 @@ def read_login(secrets: Sequence[Path] | None = None) -> Login | None:
         return None
     allowed = ours.get("allowed") if isinstance(ours, Mapping) else None
     if allowed is not None and not (isinstance(allowed, list) and all(isinstance(each, str) for each in allowed)):
-        raise UsageError(f"allowed in [reclens] of the secrets is {allowed!r}, expected a list such as "
-                         "['ann@example.org', '@example.org'].")  # fmt: skip
+        raise UsageError(
+            f"allowed in [reclens] of the secrets is {allowed!r}, expected a list such as "
+            "['ann@example.org', '@example.org']."
+        )
     host = urlparse(str(auth["redirect_uri"])).hostname
     return Login(tuple(providers), host, None if allowed is None else tuple(allowed))
 

@@ -47,8 +47,11 @@ def scope_of(workspace: Workspace) -> Scope | None:
     """Let the reader choose a split and lists, in the sidebar; None, with a word, where there are none."""
     splits, runs = store.names(workspace, "split"), store.names(workspace, "run")
     if not splits or not runs:
-        empty("No lists yet", "A user is looked at through a split and lists: `reclens run job.toml` makes both, and "
-              "the demo on **Home** does too.")  # fmt: skip
+        empty(
+            "No lists yet",
+            "A user is looked at through a split and lists: `reclens run job.toml` makes both, and "
+            "the demo on **Home** does too.",
+        )
         return None
     with st.sidebar:
         asked = [name for name in st.query_params.get_all("runs") if name in runs]
@@ -58,8 +61,11 @@ def scope_of(workspace: Workspace) -> Scope | None:
         chosen = choose_many("Lists", runs, key="runs", default=near[:_MOST])
     unlike = [name for name in chosen if name not in near]
     if unlike:
-        st.warning(f"{plain(', '.join(unlike))}: learned from other data than the split {plain(split)}. Hits would be "
-                   "wrong, so these lists are left out; choose their split.", icon=":material/warning:")  # fmt: skip
+        st.warning(
+            f"{plain(', '.join(unlike))}: learned from other data than the split {plain(split)}. Hits would be "
+            "wrong, so these lists are left out; choose their split.",
+            icon=":material/warning:",
+        )
         chosen = [name for name in chosen if name in near]
     if not chosen:
         empty("No lists chosen", "Choose the lists of one or more systems in the sidebar.", ":material/checklist:")

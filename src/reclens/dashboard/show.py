@@ -63,8 +63,13 @@ def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = 
         st.vega_lite_chart(_ready(spec), theme=None, width="stretch", height=height, key=f"chart-{key}", alt=caption)
         with st.container(horizontal=True, gap="small"):
             _download("CSV", lambda: rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
-            _download("SVG", lambda: to_svg(drawn), f"{key}.svg", "image/svg+xml",
-                      f"The picture of “{caption}”, for print; its menu saves a PNG.")  # fmt: skip
+            _download(
+                "SVG",
+                lambda: to_svg(drawn),
+                f"{key}.svg",
+                "image/svg+xml",
+                f"The picture of “{caption}”, for print; its menu saves a PNG.",
+            )
 
 
 def table(shown: Table, *, key: str) -> None:
@@ -118,8 +123,9 @@ def choose_view(views: Sequence[str]) -> str:
     """One of the views of a page; the choice stands in the URL."""
     names = list(views)
     _say_unknown("View", names, "view")
-    chosen = st.segmented_control("View", names, default=names[0], key="view", bind="query-params",
-                                  label_visibility="collapsed")  # fmt: skip
+    chosen = st.segmented_control(
+        "View", names, default=names[0], key="view", bind="query-params", label_visibility="collapsed"
+    )
     return chosen or names[0]
 
 
@@ -160,8 +166,17 @@ def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
 
 def _download(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:
     """A button that makes a file when it is pressed, and not before."""
-    st.download_button(label, data, name, mime, key=f"download-{name}", icon=":material/download:", type="tertiary",
-                       help=text, on_click="ignore")  # fmt: skip
+    st.download_button(
+        label,
+        data,
+        name,
+        mime,
+        key=f"download-{name}",
+        icon=":material/download:",
+        type="tertiary",
+        help=text,
+        on_click="ignore",
+    )
 
 
 def _say_unknown(label: str, options: list[str], key: str) -> None:

@@ -93,17 +93,24 @@ def evaluations(workspace: Workspace, chosen: Sequence[str]) -> dict[str, Evalua
 
 
 def compared(
-    workspace: Workspace, chosen: Sequence[str], *, baseline: str, correction: str, metrics: Sequence[str],
-    by: Sequence[str], intervals: Intervals = "single",
-) -> Comparison:  # fmt: skip
+    workspace: Workspace,
+    chosen: Sequence[str],
+    *,
+    baseline: str,
+    correction: str,
+    metrics: Sequence[str],
+    by: Sequence[str],
+    intervals: Intervals = "single",
+) -> Comparison:
     """Evaluations held against a baseline; computed once for each choice. The first metric is the primary one.
 
     Raises:
         IncomparableError: If they were not measured alike.
     """
     stamps = tuple(each.created.isoformat() for each in listing(workspace, "evaluation") if each.name in chosen)
-    return _compared(str(workspace.folder), tuple(chosen), stamps, baseline, correction, tuple(metrics), tuple(by),
-                     intervals)  # fmt: skip
+    return _compared(
+        str(workspace.folder), tuple(chosen), stamps, baseline, correction, tuple(metrics), tuple(by), intervals
+    )
 
 
 def crossed(workspace: Workspace, chosen: Sequence[str], first: str, second: str) -> dict[str, Evaluation]:
@@ -180,13 +187,20 @@ def _load(folder: str, kind: str, name: str, stamp: str) -> Any:
 
 @st.cache_resource(show_spinner="Comparing user by user …", max_entries=64)
 def _compared(
-    folder: str, chosen: tuple[str, ...], stamps: tuple[str, ...], baseline: str, correction: str,
-    metrics: tuple[str, ...], by: tuple[str, ...], intervals: Intervals,
-) -> Comparison:  # fmt: skip
+    folder: str,
+    chosen: tuple[str, ...],
+    stamps: tuple[str, ...],
+    baseline: str,
+    correction: str,
+    metrics: tuple[str, ...],
+    by: tuple[str, ...],
+    intervals: Intervals,
+) -> Comparison:
     del stamps
     found: Mapping[str, Evaluation] = evaluations(Workspace(folder), chosen)
-    return compare(found, baseline=baseline, correction=correction, metrics=list(metrics), by=list(by),
-                   intervals=intervals)  # fmt: skip
+    return compare(
+        found, baseline=baseline, correction=correction, metrics=list(metrics), by=list(by), intervals=intervals
+    )
 
 
 @st.cache_resource(show_spinner="Crossing segments …", max_entries=128)

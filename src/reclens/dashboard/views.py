@@ -80,13 +80,19 @@ def _segments(shown: Shown) -> None:
     with left:
         metric = choose("Metric", shown.averaged, key="metric") or shown.averaged[0]
     with right:
-        groups = choose_many("Segmentations", [*shown.by, *crossings], key="by", default=shown.by,
-                             help="Two names joined by × are the product of both, offered up to "
-                             f"{_MOST_CELLS} segments.")  # fmt: skip
+        groups = choose_many(
+            "Segmentations",
+            [*shown.by, *crossings],
+            key="by",
+            default=shown.by,
+            help=f"Two names joined by × are the product of both, offered up to {_MOST_CELLS} segments.",
+        )
     sources = {
-        name: store.crossed(shown.workspace, list(shown.results), *crossings[name]) if name in crossings
-        else shown.results for name in groups
-    }  # fmt: skip
+        name: store.crossed(shown.workspace, list(shown.results), *crossings[name])
+        if name in crossings
+        else shown.results
+        for name in groups
+    }
     for name, place in grid(groups):
         with place:
             drawn = draw(charts.segment_chart, sources[name], metric=metric, by=name, most=_MOST_ROWS)
@@ -94,8 +100,10 @@ def _segments(shown: Shown) -> None:
             if (count := charts.segment_count(sources[name], metric=metric, by=name)) > _MOST_ROWS:
                 st.caption(f"The {_MOST_ROWS} segments with the most users, of {count}: the numbers below have all.")
     st.subheader("Gaps")
-    st.caption("The largest difference between two segments, with an interval that allows for having looked at every "
-               "pair. Faded: the interval includes zero.")  # fmt: skip
+    st.caption(
+        "The largest difference between two segments, with an interval that allows for having looked at every "
+        "pair. Faded: the interval includes zero."
+    )
     gaps = draw(charts.gap_chart, shown.results, metric=metric, by=groups)
     chart(gaps, f"Largest gap in {metric}", key="gaps", metric=metric)
     for name in groups:
@@ -140,8 +148,11 @@ def _per_k(shown: Shown) -> None:
     drawn = {name: draw(diagnosis.per_k_chart, shown.results, family=name) for name in sorted(families)}
     known = [name for name, each in drawn.items() if each is not None]
     if not known:
-        empty("One cut-off has no curve", "Evaluate by a metric at several cut-offs, such as "
-              "`-m ndcg@5 -m ndcg@10 -m ndcg@20`.", ":material/show_chart:")  # fmt: skip
+        empty(
+            "One cut-off has no curve",
+            "Evaluate by a metric at several cut-offs, such as `-m ndcg@5 -m ndcg@10 -m ndcg@20`.",
+            ":material/show_chart:",
+        )
         return
     for name, place in grid(known):
         with place:
@@ -160,8 +171,11 @@ def _users(shown: Shown) -> None:
     drawn = draw(diagnosis.distribution_chart, shown.results, metric=metric)
     chart(drawn, f"Share of users by their {metric}", key="distribution", metric=metric)
     better = direction(metric)
-    st.subheader(f"The users whom {plain(system)} serves worst" if better is not None
-                 else f"The users with the lowest {plain(metric)} under {plain(system)}")  # fmt: skip
+    st.subheader(
+        f"The users whom {plain(system)} serves worst"
+        if better is not None
+        else f"The users with the lowest {plain(metric)} under {plain(system)}"
+    )
     worst = diagnosis.worst_users_table(shown.results[system], metric=metric)
     table(worst, key="worst")
     users = [str(row["user_id"]) for row in worst.records]

@@ -19,9 +19,7 @@ def bucket(keys: Any, payload: Any, cursor: Any, out: Any) -> None:
 
 
 @kernel("void(int64[::1], int32[::1], float32[::1], int64[::1], int64[::1], int32[::1], float32[::1])")
-def transpose(
-    indptr: Any, indices: Any, values: Any, order: Any, cursor: Any, rows: Any, cells: Any
-) -> None:  # fmt: skip
+def transpose(indptr: Any, indices: Any, values: Any, order: Any, cursor: Any, rows: Any, cells: Any) -> None:
     """The lists of a sparse matrix by column: ``rows[p]`` is the place in ``order`` of the row of a cell.
 
     Rows are taken in the given order, so that the lists ascend. ``cursor`` holds where the list of each column begins,

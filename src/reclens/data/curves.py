@@ -31,8 +31,7 @@ def parts_of(data: Dataset | Split) -> dict[str, pl.DataFrame]:
     """
     if isinstance(data, Dataset):
         return {WHOLE: data.events}
-    parts = {"train": data.train.events, "validation": data.validation, "fold-in": data.fold_in,
-             "test": data.test}  # fmt: skip
+    parts = {"train": data.train.events, "validation": data.validation, "fold-in": data.fold_in, "test": data.test}
     return {name: table for name, table in parts.items() if table is not None}
 
 
@@ -133,15 +132,18 @@ def over_time(data: Dataset | Split) -> tuple[str, list[dict[str, Any]]]:
 
 def split_problems(split: Split) -> tuple[Problem, ...]:
     """What to know of a split beside its notes: held-out rows that no model can place, users who cannot be measured."""
-    learned = pl.concat([table.select(USER, ITEM) for name, table in parts_of(split).items() if name in
-                         ("train", "fold-in")])  # fmt: skip
+    learned = pl.concat(
+        [table.select(USER, ITEM) for name, table in parts_of(split).items() if name in ("train", "fold-in")]
+    )
     found: list[Problem] = []
     counts = split.card.get("counts", {})
     for part, table in (("validation", split.validation), ("test", split.test)):
         if table is None:
             continue
-        for key, what, leads in ((USER, "users", "most models can only give them what is popular"),
-                                 (ITEM, "items", "most models cannot recommend them")):  # fmt: skip
+        for key, what, leads in (
+            (USER, "users", "most models can only give them what is popular"),
+            (ITEM, "items", "most models cannot recommend them"),
+        ):
             cold = table.join(learned, on=key, how="anti")
             detail = f"rows of {cold[key].n_unique():,} {what} that the training part does not have; {leads}"
             found.append(Problem(f"{part}: unknown {what}", cold.height, detail))

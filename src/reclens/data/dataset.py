@@ -249,9 +249,14 @@ _NOTHING = np.zeros(0, np.float32)
 
 
 def turn(
-    indptr: np.ndarray, indices: np.ndarray, n_columns: int, *, order: np.ndarray | None = None,
-    values: np.ndarray = _NOTHING, cells: np.ndarray = _NOTHING,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    n_columns: int,
+    *,
+    order: np.ndarray | None = None,
+    values: np.ndarray = _NOTHING,
+    cells: np.ndarray = _NOTHING,
+) -> tuple[np.ndarray, np.ndarray]:
     """A sparse matrix by column: where the list of each column begins and ends, and the rows in it, ascending.
 
     Args:

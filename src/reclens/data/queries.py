@@ -120,9 +120,13 @@ def run(name: str, data: Dataset | pl.DataFrame, *, threads: int = 1, **values: 
 
 
 def written_for(
-    name: str, events: str, *, columns: Collection[str], items: str | None = None,
+    name: str,
+    events: str,
+    *,
+    columns: Collection[str],
+    items: str | None = None,
     item_columns: Mapping[str, str] | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """The SQL of a query that stands alone, to be run where the log has another name, such as in a workspace.
 
     The log comes in as a first ``WITH``; the parameters are written out with their defaults, to be changed by hand.
@@ -144,8 +148,10 @@ def written_for(
     lines, known = text(name).splitlines(), item_columns or {}
     begin = next(at for at, line in enumerate(lines) if line and not line.startswith("--"))
     body = "\n".join(lines[begin:])
-    read = [f"{as_read if column in columns else 'CAST(NULL AS ' + kind + ')'} AS {column}"
-            for column, kind, as_read in _OPTIONAL]  # fmt: skip
+    read = [
+        f"{as_read if column in columns else 'CAST(NULL AS ' + kind + ')'} AS {column}"
+        for column, kind, as_read in _OPTIONAL
+    ]
     rows = ",\n        ".join(["user_id", "item_id", *read])
     parts = [f"events AS (\n    SELECT\n        {rows}\n    FROM {quoted(events)}\n)"]
     for parameter, value in parameters(name).items():
@@ -195,17 +201,20 @@ def _events(data: Dataset | pl.DataFrame) -> pl.DataFrame:
     for column in (USER, ITEM):
         if column not in frame.columns:
             raise DataError(
-                f"there is no column '{column}'", source=source,
+                f"there is no column '{column}'",
+                source=source,
                 fix=f"The columns are {', '.join(frame.columns)}; rename the one that holds the ids.",
-            )  # fmt: skip
+            )
     optional = {TIMESTAMP: pl.Datetime("us"), RATING: pl.Float64(), WEIGHT: pl.Float64()}
     if TIMESTAMP in frame.columns:
         times = frame[TIMESTAMP]
         if not isinstance(times.dtype, pl.Datetime):
             raise DataError(
-                f"times are {times.dtype}, expected Datetime", source=source, column=TIMESTAMP,
+                f"times are {times.dtype}, expected Datetime",
+                source=source,
+                column=TIMESTAMP,
                 fix="Bring the table in by reclens.read, which turns seconds, milliseconds and text into times.",
-            )  # fmt: skip
+            )
         if times.dtype.time_zone is not None:
             frame = frame.with_columns(times.dt.convert_time_zone("UTC").dt.replace_time_zone(None))
     return frame.select(

@@ -25,38 +25,105 @@ from reclens.schema import ITEM, RATING, TIMESTAMP, TIMESTAMP_TYPE, USER
 __all__ = ["synthetic_movielens"]
 
 _GENRES: Final = {
-    "Action": 251, "Adventure": 135, "Animation": 42, "Children's": 122, "Comedy": 505, "Crime": 109,
-    "Documentary": 50, "Drama": 725, "Fantasy": 22, "Film-Noir": 24, "Horror": 92, "Musical": 56, "Mystery": 61,
-    "Romance": 247, "Sci-Fi": 101, "Thriller": 251, "War": 71, "Western": 27,
-}  # fmt: skip
+    "Action": 251,
+    "Adventure": 135,
+    "Animation": 42,
+    "Children's": 122,
+    "Comedy": 505,
+    "Crime": 109,
+    "Documentary": 50,
+    "Drama": 725,
+    "Fantasy": 22,
+    "Film-Noir": 24,
+    "Horror": 92,
+    "Musical": 56,
+    "Mystery": 61,
+    "Romance": 247,
+    "Sci-Fi": 101,
+    "Thriller": 251,
+    "War": 71,
+    "Western": 27,
+}
 """How often each genre is given in MovieLens 100K."""
 
 _PAIRED: Final = (
-    ("Action", "Adventure", 6), ("Action", "Sci-Fi", 6), ("Action", "Thriller", 3), ("Action", "War", 3),
-    ("Adventure", "Children's", 3), ("Adventure", "Fantasy", 4), ("Adventure", "Sci-Fi", 4),
-    ("Animation", "Children's", 30), ("Animation", "Musical", 15), ("Children's", "Comedy", 2),
-    ("Children's", "Fantasy", 8), ("Children's", "Musical", 8), ("Comedy", "Romance", 3), ("Crime", "Thriller", 5),
-    ("Crime", "Film-Noir", 5), ("Drama", "Romance", 2), ("Drama", "War", 3), ("Film-Noir", "Mystery", 10),
-    ("Horror", "Thriller", 4), ("Mystery", "Thriller", 5), ("Sci-Fi", "Thriller", 3), ("Romance", "War", 2),
-)  # fmt: skip
+    ("Action", "Adventure", 6),
+    ("Action", "Sci-Fi", 6),
+    ("Action", "Thriller", 3),
+    ("Action", "War", 3),
+    ("Adventure", "Children's", 3),
+    ("Adventure", "Fantasy", 4),
+    ("Adventure", "Sci-Fi", 4),
+    ("Animation", "Children's", 30),
+    ("Animation", "Musical", 15),
+    ("Children's", "Comedy", 2),
+    ("Children's", "Fantasy", 8),
+    ("Children's", "Musical", 8),
+    ("Comedy", "Romance", 3),
+    ("Crime", "Thriller", 5),
+    ("Crime", "Film-Noir", 5),
+    ("Drama", "Romance", 2),
+    ("Drama", "War", 3),
+    ("Film-Noir", "Mystery", 10),
+    ("Horror", "Thriller", 4),
+    ("Mystery", "Thriller", 5),
+    ("Sci-Fi", "Thriller", 3),
+    ("Romance", "War", 2),
+)
 """Genres that go together, and how many times more often than by chance."""
 
 _WOMEN: Final = {
-    "Romance": 0.9, "Children's": 0.6, "Musical": 0.6, "Drama": 0.5, "Animation": 0.3, "Action": -0.6, "Sci-Fi": -0.6,
-    "War": -0.4, "Western": -0.4, "Horror": -0.4, "Crime": -0.3,
-}  # fmt: skip
+    "Romance": 0.9,
+    "Children's": 0.6,
+    "Musical": 0.6,
+    "Drama": 0.5,
+    "Animation": 0.3,
+    "Action": -0.6,
+    "Sci-Fi": -0.6,
+    "War": -0.4,
+    "Western": -0.4,
+    "Horror": -0.4,
+    "Crime": -0.3,
+}
 _PER_DECADE: Final = {
-    "Drama": 0.30, "War": 0.30, "Western": 0.25, "Film-Noir": 0.30, "Mystery": 0.25, "Musical": 0.15, "Horror": -0.35,
-    "Action": -0.25, "Animation": -0.25, "Comedy": -0.20, "Fantasy": -0.20, "Sci-Fi": -0.15,
-}  # fmt: skip
+    "Drama": 0.30,
+    "War": 0.30,
+    "Western": 0.25,
+    "Film-Noir": 0.30,
+    "Mystery": 0.25,
+    "Musical": 0.15,
+    "Horror": -0.35,
+    "Action": -0.25,
+    "Animation": -0.25,
+    "Comedy": -0.20,
+    "Fantasy": -0.20,
+    "Sci-Fi": -0.15,
+}
 """How taste shifts with gender and age, in standard deviations of taste; chosen here, and mild."""
 
 _OCCUPATIONS: Final = {
-    "administrator": 79, "artist": 28, "doctor": 7, "educator": 95, "engineer": 67, "entertainment": 18,
-    "executive": 32, "healthcare": 16, "homemaker": 7, "lawyer": 12, "librarian": 51, "marketing": 26, "none": 9,
-    "other": 105, "programmer": 66, "retired": 14, "salesman": 12, "scientist": 31, "student": 196, "technician": 27,
+    "administrator": 79,
+    "artist": 28,
+    "doctor": 7,
+    "educator": 95,
+    "engineer": 67,
+    "entertainment": 18,
+    "executive": 32,
+    "healthcare": 16,
+    "homemaker": 7,
+    "lawyer": 12,
+    "librarian": 51,
+    "marketing": 26,
+    "none": 9,
+    "other": 105,
+    "programmer": 66,
+    "retired": 14,
+    "salesman": 12,
+    "scientist": 31,
+    "student": 196,
+    "technician": 27,
     "writer": 45,
-}  # fmt: skip
+}
 _AGES: Final = (
     (0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0),
     (7.0, 14.0, 20.5, 25.5, 31.5, 43.5, 51.5, 65.0, 73.99),

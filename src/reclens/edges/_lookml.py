@@ -17,8 +17,13 @@ from reclens.export.schema import DAILY_HEALTH, LEADERBOARD, SEGMENT_METRICS, US
 
 __all__ = ["block", "quoted", "view"]
 
-_FORMATS: Final = {"count": "#,##0", "value": "0.0000", "signed": "+0.0000;-0.0000;0.0000", "share": "0%",
-                   "p": "0.0000"}  # fmt: skip
+_FORMATS: Final = {
+    "count": "#,##0",
+    "value": "0.0000",
+    "signed": "+0.0000;-0.0000;0.0000",
+    "share": "0%",
+    "p": "0.0000",
+}
 
 _DIMENSIONS: Final = {"text": "string", "whole": "number", "real": "number", "truth": "yesno"}
 
@@ -46,39 +51,88 @@ _MORE: Final[Mapping[str, tuple[_Measure, ...]]] = {
     LEADERBOARD.name: (
         _COUNT,
         _Measure("runs", "Runs", "Distinct runs.", type="count_distinct", sql="${run}"),
-        _Measure("runs_better", "Runs that are better", "Distinct runs that are significantly better than their "
-                 "baseline by at least one metric in view.", type="count_distinct", sql="${run}",
-                 filters={"verdict": "better"}),
-        _Measure("runs_worse", "Runs that are worse", "Distinct runs that are significantly worse than their baseline "
-                 "by at least one metric in view.", type="count_distinct", sql="${run}", filters={"verdict": "worse"}),
+        _Measure(
+            "runs_better",
+            "Runs that are better",
+            "Distinct runs that are significantly better than their baseline by at least one metric in view.",
+            type="count_distinct",
+            sql="${run}",
+            filters={"verdict": "better"},
+        ),
+        _Measure(
+            "runs_worse",
+            "Runs that are worse",
+            "Distinct runs that are significantly worse than their baseline by at least one metric in view.",
+            type="count_distinct",
+            sql="${run}",
+            filters={"verdict": "worse"},
+        ),
     ),
     SEGMENT_METRICS.name: (
         _COUNT,
-        _Measure("users", "Users in the segments", "Users behind the value, added over segments of one segmentation, "
-                 "run and metric; empty where several are in view.", sql="SUM(${TABLE}.n)",
-                 within=("run", "metric", "segmentation")),
-        _Measure("mean_over_users", "Mean over users", "Mean over the users of the segments in view: each segment "
-                 "counts by its users. Empty where several runs, metrics or segmentations are in view, and for metrics "
-                 "of the whole catalogue, which are no means.",
-                 sql="CASE WHEN MAX(${TABLE}.kind) = 'user' THEN SUM(${TABLE}.value * ${TABLE}.n) / "
-                     "NULLIF(SUM(${TABLE}.n), 0) END",
-                 within=("run", "metric", "segmentation"), shown="value"),
+        _Measure(
+            "users",
+            "Users in the segments",
+            "Users behind the value, added over segments of one segmentation, "
+            "run and metric; empty where several are in view.",
+            sql="SUM(${TABLE}.n)",
+            within=("run", "metric", "segmentation"),
+        ),
+        _Measure(
+            "mean_over_users",
+            "Mean over users",
+            "Mean over the users of the segments in view: each segment "
+            "counts by its users. Empty where several runs, metrics or segmentations are in view, and for metrics "
+            "of the whole catalogue, which are no means.",
+            sql="CASE WHEN MAX(${TABLE}.kind) = 'user' THEN SUM(${TABLE}.value * ${TABLE}.n) / "
+            "NULLIF(SUM(${TABLE}.n), 0) END",
+            within=("run", "metric", "segmentation"),
+            shown="value",
+        ),
     ),
     USER_METRICS.name: (
         _COUNT,
         _Measure("users", "Users", "Distinct users.", type="count_distinct", sql="${user_id}"),
-        _Measure("users_measured", "Users with a value", "Users for whom the metric is defined; of one run and metric.",
-                 sql="COUNT(${TABLE}.value)", within=("run", "metric")),
-        _Measure("mean_over_users", "Mean over users", "Mean over the users in view for whom the metric is defined: "
-                 "over all users it is the value of the leaderboard. Of one run and metric.",
-                 sql="AVG(${TABLE}.value)", within=("run", "metric"), shown="value"),
-        _Measure("share_at_zero", "Share of users at 0", "Users whose value is 0, of those who have one. Of one run "
-                 "and metric.", sql="AVG(CASE WHEN ${TABLE}.value = 0 THEN 1.0 WHEN ${TABLE}.value IS NOT NULL THEN "
-                 "0.0 END)", within=("run", "metric"), shown="share"),
-        _Measure("mean_list_length", "Mean list length", "Mean over the users in view. Of one run and metric.",
-                 sql="AVG(${TABLE}.list_length)", within=("run", "metric"), shown="value"),
-        _Measure("mean_relevant", "Mean relevant items", "Mean over the users in view. Of one run and metric.",
-                 sql="AVG(${TABLE}.n_relevant)", within=("run", "metric"), shown="value"),
+        _Measure(
+            "users_measured",
+            "Users with a value",
+            "Users for whom the metric is defined; of one run and metric.",
+            sql="COUNT(${TABLE}.value)",
+            within=("run", "metric"),
+        ),
+        _Measure(
+            "mean_over_users",
+            "Mean over users",
+            "Mean over the users in view for whom the metric is defined: "
+            "over all users it is the value of the leaderboard. Of one run and metric.",
+            sql="AVG(${TABLE}.value)",
+            within=("run", "metric"),
+            shown="value",
+        ),
+        _Measure(
+            "share_at_zero",
+            "Share of users at 0",
+            "Users whose value is 0, of those who have one. Of one run and metric.",
+            sql="AVG(CASE WHEN ${TABLE}.value = 0 THEN 1.0 WHEN ${TABLE}.value IS NOT NULL THEN 0.0 END)",
+            within=("run", "metric"),
+            shown="share",
+        ),
+        _Measure(
+            "mean_list_length",
+            "Mean list length",
+            "Mean over the users in view. Of one run and metric.",
+            sql="AVG(${TABLE}.list_length)",
+            within=("run", "metric"),
+            shown="value",
+        ),
+        _Measure(
+            "mean_relevant",
+            "Mean relevant items",
+            "Mean over the users in view. Of one run and metric.",
+            sql="AVG(${TABLE}.n_relevant)",
+            within=("run", "metric"),
+            shown="value",
+        ),
     ),
     DAILY_HEALTH.name: (
         _COUNT,
@@ -86,7 +140,7 @@ _MORE: Final[Mapping[str, tuple[_Measure, ...]]] = {
         _Measure("warnings", "Warnings", "Rows whose status is warning.", type="count", filters={"status": "warning"}),
         _Measure("days", "Days", "Distinct days.", type="count_distinct", sql="${TABLE}.day"),
     ),
-}  # fmt: skip
+}
 
 
 def view(table: ExportTable, *, schema: str) -> str:
@@ -134,8 +188,11 @@ def _key(table: ExportTable) -> list[str]:
 def _column(table: ExportTable, column: ExportColumn) -> list[str]:
     if column.measure:
         said = f"{column.description} Empty where rows of several {_listed(table.key)} are in view."
-        return _measure(_Measure(column.name, column.caption, said, sql=f"MAX({_of(column.name)})", within=table.key,
-                                 shown=column.shown))  # fmt: skip
+        return _measure(
+            _Measure(
+                column.name, column.caption, said, sql=f"MAX({_of(column.name)})", within=table.key, shown=column.shown
+            )
+        )
     about = [f"label: {quoted(column.caption)}", f"description: {quoted(column.description)}"]
     if column.type in ("day", "moment"):
         frames = "date, week, month" if column.type == "day" else "time, date, week, month"

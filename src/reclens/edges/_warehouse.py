@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["check_database", "write_database", "write_parquet"]
 
 _DUCKDB: Final = {
-    "text": "VARCHAR", "whole": "BIGINT", "real": "DOUBLE", "truth": "BOOLEAN", "day": "DATE", "moment": "TIMESTAMP",
-}  # fmt: skip
+    "text": "VARCHAR",
+    "whole": "BIGINT",
+    "real": "DOUBLE",
+    "truth": "BOOLEAN",
+    "day": "DATE",
+    "moment": "TIMESTAMP",
+}
 
 
 def write_parquet(parts: Parts, folder: Path) -> None:

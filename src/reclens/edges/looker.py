@@ -112,8 +112,12 @@ def _manifest(connection: str, schema: str) -> str:
 
 
 def _model() -> str:
-    lines = ['connection: "@{RECLENS_CONNECTION}"', "", 'include: "/views/*.view.lkml"',
-             'include: "/dashboards/*.dashboard.lookml"']  # fmt: skip
+    lines = [
+        'connection: "@{RECLENS_CONNECTION}"',
+        "",
+        'include: "/views/*.view.lkml"',
+        'include: "/dashboards/*.dashboard.lookml"',
+    ]
     for table in EXPORTS:
         body = [f"label: {quoted(table.caption)}", f"description: {quoted(table.description)}"]
         if table in (SEGMENT_METRICS, USER_METRICS):
@@ -130,12 +134,24 @@ def _join(name: str) -> list[str]:
 
 def _dashboard() -> str:
     """The dashboard, in YAML; every string is quoted as in JSON, which YAML reads alike."""
-    lines = ["- dashboard: reclens", '  title: "Recommendation diagnostics"', "  layout: newspaper",
-             "  preferred_viewer: dashboards-next", "  filters:"]  # fmt: skip
+    lines = [
+        "- dashboard: reclens",
+        '  title: "Recommendation diagnostics"',
+        "  layout: newspaper",
+        "  preferred_viewer: dashboards-next",
+        "  filters:",
+    ]
     for name, field in (("Metric", "metric"), ("Run", "run")):
-        about = {"name": name, "title": name, "type": "field_filter", "default_value": "",
-                 "allow_multiple_values": True, "model": "reclens", "explore": LEADERBOARD.name,
-                 "field": f"{LEADERBOARD.name}.{field}"}  # fmt: skip
+        about = {
+            "name": name,
+            "title": name,
+            "type": "field_filter",
+            "default_value": "",
+            "allow_multiple_values": True,
+            "model": "reclens",
+            "explore": LEADERBOARD.name,
+            "field": f"{LEADERBOARD.name}.{field}",
+        }
         lines += _item(about)
     lines.append("  elements:")
     for tile in _TILES:
@@ -149,37 +165,98 @@ def _item(about: Mapping[str, Any]) -> list[str]:
 
 
 def _tile(
-    name: str, title: str, kind: str, table: str, fields: str, *, row: int, half: int | None = None, note: str,
+    name: str,
+    title: str,
+    kind: str,
+    table: str,
+    fields: str,
+    *,
+    row: int,
+    half: int | None = None,
+    note: str,
     **more: Any,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """A tile of the dashboard, over the whole width or one half of it (0 or 1)."""
     width = _WIDTH if half is None else _WIDTH // 2
     listen = {} if table == "daily_health" else {"Metric": f"{table}.metric", "Run": f"{table}.run"}
     return {
-        "name": name, "title": title, "model": "reclens", "explore": table, "type": kind,
-        "fields": [f"{table}.{field}" for field in fields.split()], "listen": listen, "limit": 500,
-        "note_text": note, "note_state": "collapsed", "note_display": "hover",
-        "row": row, "col": (half or 0) * width, "width": width, "height": 8, **more,
-    }  # fmt: skip
+        "name": name,
+        "title": title,
+        "model": "reclens",
+        "explore": table,
+        "type": kind,
+        "fields": [f"{table}.{field}" for field in fields.split()],
+        "listen": listen,
+        "limit": 500,
+        "note_text": note,
+        "note_state": "collapsed",
+        "note_display": "hover",
+        "row": row,
+        "col": (half or 0) * width,
+        "width": width,
+        "height": 8,
+        **more,
+    }
 
 
 _TILES: Final = (
-    _tile("leaderboard", "All users", "looker_grid", "leaderboard",
-          "run metric value low high n difference difference_low difference_high p_value p_adjusted verdict", row=0,
-          sorts=["leaderboard.metric", "leaderboard.value desc"],
-          note="Each value with its interval; the verdict is against the baseline, corrected for the number of tests."),
-    _tile("by_run", "Value by run", "looker_bar", "leaderboard", "run metric value", row=8, half=0,
-          pivots=["leaderboard.metric"], sorts=["leaderboard.run"], note="Metrics differ in scale: choose one."),
-    _tile("by_segment", "By segment", "looker_column", "segment_metrics", "segmentation segment place run metric value",
-          row=8, half=1, pivots=["segment_metrics.run", "segment_metrics.metric"],
-          sorts=["segment_metrics.segmentation", "segment_metrics.place"], note="Segments may have few users: see n."),
-    _tile("users", "Single users", "looker_grid", "user_metrics",
-          "run metric mean_over_users users_measured share_at_zero", row=16, half=0,
-          sorts=["user_metrics.metric", "user_metrics.mean_over_users desc"],
-          note="Means over users; the mean over all of them is the value of the leaderboard."),
-    _tile("health", "Daily health", "looker_line", "daily_health", "day_date system indicator value", row=16, half=1,
-          pivots=["daily_health.system", "daily_health.indicator"],
-          filters={"daily_health.segmentation": "overall"}, sorts=["daily_health.day_date"],
-          note="Empty until a system is watched day by day."),
-)  # fmt: skip
+    _tile(
+        "leaderboard",
+        "All users",
+        "looker_grid",
+        "leaderboard",
+        "run metric value low high n difference difference_low difference_high p_value p_adjusted verdict",
+        row=0,
+        sorts=["leaderboard.metric", "leaderboard.value desc"],
+        note="Each value with its interval; the verdict is against the baseline, corrected for the number of tests.",
+    ),
+    _tile(
+        "by_run",
+        "Value by run",
+        "looker_bar",
+        "leaderboard",
+        "run metric value",
+        row=8,
+        half=0,
+        pivots=["leaderboard.metric"],
+        sorts=["leaderboard.run"],
+        note="Metrics differ in scale: choose one.",
+    ),
+    _tile(
+        "by_segment",
+        "By segment",
+        "looker_column",
+        "segment_metrics",
+        "segmentation segment place run metric value",
+        row=8,
+        half=1,
+        pivots=["segment_metrics.run", "segment_metrics.metric"],
+        sorts=["segment_metrics.segmentation", "segment_metrics.place"],
+        note="Segments may have few users: see n.",
+    ),
+    _tile(
+        "users",
+        "Single users",
+        "looker_grid",
+        "user_metrics",
+        "run metric mean_over_users users_measured share_at_zero",
+        row=16,
+        half=0,
+        sorts=["user_metrics.metric", "user_metrics.mean_over_users desc"],
+        note="Means over users; the mean over all of them is the value of the leaderboard.",
+    ),
+    _tile(
+        "health",
+        "Daily health",
+        "looker_line",
+        "daily_health",
+        "day_date system indicator value",
+        row=16,
+        half=1,
+        pivots=["daily_health.system", "daily_health.indicator"],
+        filters={"daily_health.segmentation": "overall"},
+        sorts=["daily_health.day_date"],
+        note="Empty until a system is watched day by day.",
+    ),
+)
 """The tiles. Each shows a value only beside everything that names it."""

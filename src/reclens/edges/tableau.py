@@ -24,20 +24,33 @@ from reclens.workspace import Workspace
 __all__ = ["export_tableau", "write_tds"]
 
 _HYPER: Final = {
-    "text": "text", "whole": "big_int", "real": "double", "truth": "bool", "day": "date", "moment": "timestamp",
-}  # fmt: skip
+    "text": "text",
+    "whole": "big_int",
+    "real": "double",
+    "truth": "bool",
+    "day": "date",
+    "moment": "timestamp",
+}
 
 _TABLEAU: Final = {
-    "text": "string", "whole": "integer", "real": "real", "truth": "boolean", "day": "date", "moment": "datetime",
-}  # fmt: skip
+    "text": "string",
+    "whole": "integer",
+    "real": "real",
+    "truth": "boolean",
+    "day": "date",
+    "moment": "datetime",
+}
 
 _REMOTE: Final = {"text": "129", "whole": "20", "real": "5", "truth": "11", "day": "133", "moment": "135"}
 """What OLE DB calls the types: Tableau uses its numbers for those of the extract."""
 
 _FORMATS: Final = {
-    "count": "n#,##0;-#,##0", "value": "n0.0000;-0.0000", "signed": "*+0.0000;-0.0000;0.0000", "share": "p0%",
+    "count": "n#,##0;-#,##0",
+    "value": "n0.0000;-0.0000",
+    "signed": "*+0.0000;-0.0000;0.0000",
+    "share": "p0%",
     "p": "n0.0000",
-}  # fmt: skip
+}
 
 
 def export_tableau(
@@ -110,17 +123,31 @@ def _fill(hyper: Any, connection: Any, table: ExportTable, parts: Sequence[Path]
 def write_tds(table: ExportTable) -> bytes:
     """The data source of one table: which extract it reads, and what each column is."""
     name = f"hyper.{table.name}"
-    source = ET.Element("datasource", {"formatted-name": f"RecLens {table.caption}", "inline": "true",
-                                       "source-platform": "win", "version": "18.1"})  # fmt: skip
+    source = ET.Element(
+        "datasource",
+        {"formatted-name": f"RecLens {table.caption}", "inline": "true", "source-platform": "win", "version": "18.1"},
+    )
     outer = ET.SubElement(source, "connection", {"class": "federated"})
-    named = ET.SubElement(ET.SubElement(outer, "named-connections"), "named-connection",
-                          {"caption": table.caption, "name": name})  # fmt: skip
-    ET.SubElement(named, "connection", {
-        "authentication": "auth-none", "class": "hyper", "dbname": f"{table.name}.hyper", "default-settings": "yes",
-        "schema": "Extract", "sslmode": "", "tablename": "Extract", "username": "tableau_internal_user",
-    })  # fmt: skip
-    ET.SubElement(outer, "relation", {"connection": name, "name": "Extract", "table": "[Extract].[Extract]",
-                                      "type": "table"})  # fmt: skip
+    named = ET.SubElement(
+        ET.SubElement(outer, "named-connections"), "named-connection", {"caption": table.caption, "name": name}
+    )
+    ET.SubElement(
+        named,
+        "connection",
+        {
+            "authentication": "auth-none",
+            "class": "hyper",
+            "dbname": f"{table.name}.hyper",
+            "default-settings": "yes",
+            "schema": "Extract",
+            "sslmode": "",
+            "tablename": "Extract",
+            "username": "tableau_internal_user",
+        },
+    )
+    ET.SubElement(
+        outer, "relation", {"connection": name, "name": "Extract", "table": "[Extract].[Extract]", "type": "table"}
+    )
     columns = ET.SubElement(outer, "cols")
     for column in table.columns:
         ET.SubElement(columns, "map", {"key": f"[{column.name}]", "value": f"[Extract].[{column.name}]"})
@@ -138,10 +165,16 @@ def _record(records: ET.Element, column: ExportColumn, ordinal: int) -> None:
     """What Tableau would find in the extract itself."""
     record = ET.SubElement(records, "metadata-record", {"class": "column"})
     about = {
-        "remote-name": column.name, "remote-type": _REMOTE[column.type], "local-name": f"[{column.name}]",
-        "parent-name": "[Extract]", "remote-alias": column.name, "ordinal": str(ordinal),
-        "local-type": _TABLEAU[column.type], "aggregation": _aggregation(column) or "Count", "contains-null": "true",
-    }  # fmt: skip
+        "remote-name": column.name,
+        "remote-type": _REMOTE[column.type],
+        "local-name": f"[{column.name}]",
+        "parent-name": "[Extract]",
+        "remote-alias": column.name,
+        "ordinal": str(ordinal),
+        "local-type": _TABLEAU[column.type],
+        "aggregation": _aggregation(column) or "Count",
+        "contains-null": "true",
+    }
     for name, value in about.items():
         ET.SubElement(record, name).text = value
 

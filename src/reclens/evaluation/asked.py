@@ -52,8 +52,7 @@ def check_data(
     """
     there = feature_table(features, train) is not None
     n_items = None if train is None else len(train.item_vocabulary)
-    check_needs(specs, truth=truth, profiles=train is not None, catalogue=n_items, features=there,
-                distributions=there)  # fmt: skip
+    check_needs(specs, truth=truth, profiles=train is not None, catalogue=n_items, features=there, distributions=there)
 
 
 def check_needs(
@@ -73,8 +72,10 @@ def check_needs(
     for spec in specs:
         needs = spec.info.needs
         if "requests" in needs:
-            raise UsageError(f"{spec.text} is of candidates by request: measure it by evaluate_requests, on the "
-                             "command line reclens evaluate-requests.")  # fmt: skip
+            raise UsageError(
+                f"{spec.text} is of candidates by request: measure it by evaluate_requests, on the "
+                "command line reclens evaluate-requests."
+            )
         if "truth" in needs and not truth:
             raise UsageError(f"{spec.text} needs truth: pass the held-out interactions as truth=…")
         if "profiles" in needs and not profiles:
@@ -82,8 +83,10 @@ def check_needs(
         if (spec.info.kind == "catalogue" or "catalogue" in needs) and catalogue is None:
             raise UsageError(f"{spec.text} needs to know the catalogue: pass train=… or catalogue=…")
         if catalogue is not None and (spec.k or 0) > max(catalogue, _USUAL):
-            raise UsageError(f"{spec.text} looks beyond the catalogue of {catalogue:,} items: the largest useful "
-                             f"cut-off is {catalogue:,}; up to {_USUAL:,} are measured on any catalogue.")  # fmt: skip
+            raise UsageError(
+                f"{spec.text} looks beyond the catalogue of {catalogue:,} items: the largest useful "
+                f"cut-off is {catalogue:,}; up to {_USUAL:,} are measured on any catalogue."
+            )
         if ("features" in needs and not features) or ("distributions" in needs and not distributions):
             raise UsageError(
                 f"{spec.text} needs item features: pass train= with an items table that has one list-valued "

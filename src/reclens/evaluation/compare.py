@@ -68,8 +68,14 @@ class Comparison:
         known, metric = list(dict.fromkeys(row.metric for row in self.differences)), canonical(metric)
         if metric not in known:
             raise UnknownNameError("metric of the comparison", metric, known)
-        return write_verdict(self.differences, primary=metric, baseline=self.baseline, correction=self.correction,
-                             level=self.level, intervals=self.card.get("intervals", "single"))  # fmt: skip
+        return write_verdict(
+            self.differences,
+            primary=metric,
+            baseline=self.baseline,
+            correction=self.correction,
+            level=self.level,
+            intervals=self.card.get("intervals", "single"),
+        )
 
     def find(self, system: str, metric: str, *, by: str = OVERALL[0], segment: str = OVERALL[1]) -> Difference:
         """The difference of one system by one metric in one segment.
@@ -198,12 +204,19 @@ def compare(
         rows = _simultaneous(rows, replicates, level)
     families = Counter(row.family for row in rows if row.p_adjusted is not None)
     card = {
-        "systems": list(results), "tests": families.total(), "flips": flips, "seed": rng,
-        "replicates": base.summary.replicates, "synthetic": bool(base.card.get("synthetic")), "primary": primary,
-        "families": dict(families), "intervals": intervals,
-    }  # fmt: skip
-    verdict = write_verdict(rows, primary=primary, baseline=baseline, correction=correction, level=level,
-                            intervals=intervals)  # fmt: skip
+        "systems": list(results),
+        "tests": families.total(),
+        "flips": flips,
+        "seed": rng,
+        "replicates": base.summary.replicates,
+        "synthetic": bool(base.card.get("synthetic")),
+        "primary": primary,
+        "families": dict(families),
+        "intervals": intervals,
+    }
+    verdict = write_verdict(
+        rows, primary=primary, baseline=baseline, correction=correction, level=level, intervals=intervals
+    )
     return Comparison(baseline, tuple(rows), correction, level, verdict, card)
 
 
@@ -278,22 +291,45 @@ class _Against:
         spread = float(np.nanstd(pair.replicates, ddof=1)) if testable else None
         family: Family = "segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics"
         row = Difference(
-            self.system, self.baseline, metric, *cell, n=pair.n, value=pair.value, baseline_value=pair.baseline_value,
-            difference=gap.value, low=gap.low, high=gap.high,
-            relative=gap.value / pair.baseline_value if pair.baseline_value else None, p_randomization=pair.p_value,
+            self.system,
+            self.baseline,
+            metric,
+            *cell,
+            n=pair.n,
+            value=pair.value,
+            baseline_value=pair.baseline_value,
+            difference=gap.value,
+            low=gap.low,
+            high=gap.high,
+            relative=gap.value / pair.baseline_value if pair.baseline_value else None,
+            p_randomization=pair.p_value,
             p_bootstrap=bootstrap_p_value(pair.replicates, gap.value) if testable else None,
-            wins=wins, ties=ties, losses=losses,
+            wins=wins,
+            ties=ties,
+            losses=losses,
             smallest_detectable=None if spread is None else smallest_detectable(spread, level=self.level),
-            small=pair.n < MINIMUM_SEGMENT, note=gap.note, family=family, system_only=pair.alone[0],
-            baseline_only=pair.alone[1], coverage=gap.coverage,
-        )  # fmt: skip
+            small=pair.n < MINIMUM_SEGMENT,
+            note=gap.note,
+            family=family,
+            system_only=pair.alone[0],
+            baseline_only=pair.alone[1],
+            coverage=gap.coverage,
+        )
         return row, pair.replicates
 
     def _of_catalogue(self, metric: str, cell: Cell) -> Difference:
         after, before = self.ours.catalogue[(metric, *cell)], self.theirs.catalogue[(metric, *cell)]
         n = min(result.summary.cell_sizes[cell] for result in (self.ours, self.theirs))
         return Difference(
-            self.system, self.baseline, metric, *cell, n=n, value=after, baseline_value=before,
-            difference=after - before, relative=(after - before) / before if before else None,
-            small=n < MINIMUM_SEGMENT, note="a property of all lists together: no interval and no test over users",
-        )  # fmt: skip
+            self.system,
+            self.baseline,
+            metric,
+            *cell,
+            n=n,
+            value=after,
+            baseline_value=before,
+            difference=after - before,
+            relative=(after - before) / before if before else None,
+            small=n < MINIMUM_SEGMENT,
+            note="a property of all lists together: no interval and no test over users",
+        )

@@ -156,16 +156,24 @@ def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict
     needed = [USER, ITEM, *([relevance] if relevance else [])]
     for column in needed:
         if column not in truth.columns:
-            raise DataError(f"there is no column '{column}'; there are {', '.join(truth.columns)}", source="truth",
-                            fix="Rename the column, or read the file with columns={…}.")  # fmt: skip
+            raise DataError(
+                f"there is no column '{column}'; there are {', '.join(truth.columns)}",
+                source="truth",
+                fix="Rename the column, or read the file with columns={…}.",
+            )
     gain = [pl.col(relevance).cast(pl.Float64, strict=False).alias("gain")] if relevance else []
     rows = truth.select(USER, ITEM, *gain)
     for column, values in zip(needed, rows, strict=True):
         bad = values.is_null() | ~values.is_finite() if column == relevance else values.is_null()
         if bad.any():
             row = int(bad.arg_true()[0])
-            raise DataError(f"the value is {truth[column][row]!r}; there are {bad.sum():,} such rows", source="truth",
-                            column=column, row=row + 1, fix="Drop or fill those rows.")  # fmt: skip
+            raise DataError(
+                f"the value is {truth[column][row]!r}; there are {bad.sum():,} such rows",
+                source="truth",
+                column=column,
+                row=row + 1,
+                fix="Drop or fill those rows.",
+            )
     positive = rows.filter(pl.col("gain") > 0) if relevance else rows
     card["truth_rows_without_relevance"] = rows.height - positive.height
     card["users_without_relevant_items"] = rows[USER].n_unique() - positive[USER].n_unique() if relevance else 0
@@ -194,8 +202,11 @@ def _item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[
     series = [truth, *(ids for ids in others if ids is not None)]
     filled = [ids.cast(pl.Int64) if ids.dtype.is_integer() else ids for ids in series if len(ids)]
     if len({ids.dtype for ids in filled}) > 1:
-        raise DataError("item ids are integers in one table and strings in another, so that none can match",
-                        column=ITEM, fix="Cast one side, for example pl.col('item_id').cast(pl.String).")  # fmt: skip
+        raise DataError(
+            "item ids are integers in one table and strings in another, so that none can match",
+            column=ITEM,
+            fix="Cast one side, for example pl.col('item_id').cast(pl.String).",
+        )
     if not filled:
         return Vocabulary(pl.Series(ITEM, [], pl.Int64)), np.zeros(0, np.int32)
     places = np.zeros(0, np.int64)
@@ -280,8 +291,11 @@ def _feature_matrix(
         # One label an item is a list of one; an item without any has no part in the vectors.
         pairs = (labels.explode("label") if listed else labels).drop_nulls().unique()
         words = Vocabulary(pairs["label"])
-        require_memory(24 * len(items) * len(words), f"the {len(words):,} labels of {len(items):,} items",
-                       advice="Name an item attribute with fewer values by features=….")  # fmt: skip
+        require_memory(
+            24 * len(items) * len(words),
+            f"the {len(words):,} labels of {len(items):,} items",
+            advice="Name an item attribute with fewer values by features=….",
+        )
         matrix = np.zeros((len(items), len(words)))
         matrix[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0
     else:

@@ -118,9 +118,15 @@ def view_user(
 
 
 def item_exposure(
-    item: Any, runs: Mapping[str, Recommendations], train: Dataset, held_out: pl.DataFrame, *, k: int = 10,
-    by: Sequence[str] = (), level: float = 0.95,
-) -> tuple[ItemExposure, ...]:  # fmt: skip
+    item: Any,
+    runs: Mapping[str, Recommendations],
+    train: Dataset,
+    held_out: pl.DataFrame,
+    *,
+    k: int = 10,
+    by: Sequence[str] = (),
+    level: float = 0.95,
+) -> tuple[ItemExposure, ...]:
     """Whom each system shows an item to.
 
     Args:
@@ -140,13 +146,17 @@ def item_exposure(
     for system, run in runs.items():
         shown = run.table.filter((pl.col(ITEM) == item) & (pl.col(RANK) <= k))[USER].unique()
         users = run.table.select(USER).unique().with_columns(pl.lit(OVERALL[1]).alias(OVERALL[0]))
-        users = users.with_columns(pl.col(USER).is_in(shown.implode()).alias("shown"),
-                                   pl.col(USER).is_in(chosen.implode()).alias("chosen"))  # fmt: skip
+        users = users.with_columns(
+            pl.col(USER).is_in(shown.implode()).alias("shown"), pl.col(USER).is_in(chosen.implode()).alias("chosen")
+        )
         if train.segments is not None and by:
             users = users.join(train.segments.select(USER, *by), on=USER, how="left", maintain_order="left")
         for name in (OVERALL[0], *by):
-            cells = users.drop_nulls(name).group_by(name).agg(pl.len().alias("n"), pl.col("shown").sum(),
-                                                              pl.col("chosen").sum())  # fmt: skip
+            cells = (
+                users.drop_nulls(name)
+                .group_by(name)
+                .agg(pl.len().alias("n"), pl.col("shown").sum(), pl.col("chosen").sum())
+            )
             for row in cells.sort(name).to_dicts():
                 shares = (proportion(row[each], row["n"], level=level) for each in ("shown", "chosen"))
                 found.append(ItemExposure(system, name, str(row[name]), *shares))

@@ -30,14 +30,21 @@ _TOO_FEW: Final = 10
 _ROWS: Final = 200_000
 """Rows of lists that are looked at for ids that nearly match."""
 _LISTS, _TRUTH, _TRAIN, _OFFERED, _TOLD = (
-    "the lists", "the truth", "the training data", "the catalogue", "the history"
-)  # fmt: skip
+    "the lists",
+    "the truth",
+    "the training data",
+    "the catalogue",
+    "the history",
+)
 
 
 def check_kinds(
-    source: Source, truth: pl.DataFrame | None, train: Dataset | None, told: pl.DataFrame | None,
+    source: Source,
+    truth: pl.DataFrame | None,
+    train: Dataset | None,
+    told: pl.DataFrame | None,
     offered: pl.Series | None,
-) -> None:  # fmt: skip
+) -> None:
     """Refuse tables of which one has integers for ids and another text: none can match.
 
     Raises:
@@ -139,8 +146,9 @@ def _of_truth_items(ground: EvaluationContext, source: Source) -> Iterator[dict[
     is_cold = ~ground.catalogue.in_catalogue[relevant]
     if not is_cold.any():
         return
-    cold, held = (ground.items.ids.gather(codes) for codes in (relevant[is_cold],
-                  np.flatnonzero(ground.catalogue.in_catalogue)))  # fmt: skip
+    cold, held = (
+        ground.items.ids.gather(codes) for codes in (relevant[is_cold], np.flatnonzero(ground.catalogue.in_catalogue))
+    )
     near = explain_mismatch(cold, _outside(held, ground.items.ids.gather(relevant)))
     sides = _TRUTH, _catalogue_of(ground)
     # Items that nobody had before can be recommended all the same, by their content: where lists hold them and no
@@ -174,19 +182,33 @@ def _problem(column: str, sides: tuple[str, str], shared: int, of: int, near: Ne
         code = "few_shared"
     if code is not None:
         yield {
-            "code": code, "column": column, "sides": list(sides), "shared": shared, "of": of, "cause": near.cause,
-            "mended": near.mended, "mended_of": near.of, "affix": near.affix, "width": near.width,
+            "code": code,
+            "column": column,
+            "sides": list(sides),
+            "shared": shared,
+            "of": of,
+            "cause": near.cause,
+            "mended": near.mended,
+            "mended_of": near.of,
+            "affix": near.affix,
+            "width": near.width,
             "examples": [list(each) for each in near.examples],
-        }  # fmt: skip
+        }
 
 
 def _unmatched(column: str, sides: tuple[str, str], near: Near) -> UnmatchedIdsError:
     what = f"no {column.removesuffix('_id')} of {sides[0]} is in {sides[1]}: {_examples(sides, near.examples)}"
     why = _why(near.cause, near.mended, near.of, near.affix, sides)
     return UnmatchedIdsError(
-        f"{what}. {why}" if why else what, column=column, sides=sides, cause=near.cause, examples=near.examples,
-        mended=near.mended, of=near.of, fix=_fix(column, sides, near.cause, near.width),
-    )  # fmt: skip
+        f"{what}. {why}" if why else what,
+        column=column,
+        sides=sides,
+        cause=near.cause,
+        examples=near.examples,
+        mended=near.mended,
+        of=near.of,
+        fix=_fix(column, sides, near.cause, near.width),
+    )
 
 
 def id_problems(card: Mapping[str, Any]) -> list[str]:
@@ -238,6 +260,7 @@ def _fix(column: str, sides: Sequence[str], cause: Cause, width: int | None) -> 
         "swapped": "Name both columns of one of the tables: columns={'user_id': 'its users', 'item_id': 'its items'}.",
         "codes": "Turn the codes back into ids by the library's own map before the lists are written.",
         "unknown": "If they are the same ids and none was hit, pass train= or catalogue=, which say that they are."
-        if column == ITEM and sides[1] == _TRUTH else "Do both come from the same data, with the same ids?",
-    }  # fmt: skip
+        if column == ITEM and sides[1] == _TRUTH
+        else "Do both come from the same data, with the same ids?",
+    }
     return said.get(cause, "Write the ids alike, for example by query= with the SQL that mends them.")

@@ -67,9 +67,16 @@ class Pairs:
 
     @classmethod
     def of(
-        cls, ours: Evaluation, theirs: Evaluation, metrics: list[str], cells: list[Cell], *, flips: int, rng: int,
+        cls,
+        ours: Evaluation,
+        theirs: Evaluation,
+        metrics: list[str],
+        cells: list[Cell],
+        *,
+        flips: int,
+        rng: int,
         threads: int | None,
-    ) -> Pairs:  # fmt: skip
+    ) -> Pairs:
         """Pair two evaluations that were measured alike."""
         users, after, gaps = paired_values(ours, theirs, metrics)
         keys, targets = stable_hash(users), _targets(theirs, users, cells)
@@ -79,9 +86,13 @@ class Pairs:
             codes = targets[:, column]
             groups[by] = ([cells[at][1] for at in labels], np.where(codes < 0, -1, codes - labels[0]))
         summary = Summary.of(
-            keys, dict(zip(metrics, gaps.T, strict=True)), groups=groups, replicates=theirs.summary.replicates,
-            seed=theirs.summary.seed, threads=threads,
-        )  # fmt: skip
+            keys,
+            dict(zip(metrics, gaps.T, strict=True)),
+            groups=groups,
+            replicates=theirs.summary.replicates,
+            seed=theirs.summary.seed,
+            threads=threads,
+        )
         order, starts, blocks = block_units(targets)
         paired = ~np.isnan(gaps[order])
         filled = np.where(paired, gaps[order], 0.0)
@@ -89,8 +100,9 @@ class Pairs:
         sums = np.zeros((len(cells), len(metrics), 4))
         for block, (start, stop) in zip(blocks, itertools.pairwise(starts), strict=True):
             sums[block[block >= 0]] += table[start:stop].sum(axis=0)
-        p_values = randomization_p_values(keys[order], filled, starts, blocks, n_targets=len(cells), flips=flips,
-                                          seed=rng, threads=threads)  # fmt: skip
+        p_values = randomization_p_values(
+            keys[order], filled, starts, blocks, n_targets=len(cells), flips=flips, seed=rng, threads=threads
+        )
         defined = np.stack([_defined(each.summary, cells, metrics) for each in (ours, theirs)])
         return cls(summary, sums[:, :, 3], defined, sums[:, :, :3].astype(np.int64), p_values)
 

@@ -153,16 +153,27 @@ def evaluate_predictions(
             else:
                 found = estimate(summary, cell, metric, level=level)
             estimates[(metric, *cell)] = found
-    per_user = pl.DataFrame({
-        USER: users.ids, "ratings": columns["ratings"].astype(np.int64), "rmse": columns["user_rmse"],
-        "mae": columns["user_mae"],
-    })  # fmt: skip
+    per_user = pl.DataFrame(
+        {
+            USER: users.ids,
+            "ratings": columns["ratings"].astype(np.int64),
+            "rmse": columns["user_rmse"],
+            "mae": columns["user_mae"],
+        }
+    )
     card = {
-        "n_users": len(users), "n_ratings": rows.height, **counts,
-        "truth": fingerprint(rows.select(USER, ITEM, RATING)), "metrics": list(asked), "by": list(groups),
-        "level": level, "replicates": replicates, "seed": rng,
-        "interval": "BCa of the Poisson bootstrap over users", "versions": versions(),
-    }  # fmt: skip
+        "n_users": len(users),
+        "n_ratings": rows.height,
+        **counts,
+        "truth": fingerprint(rows.select(USER, ITEM, RATING)),
+        "metrics": list(asked),
+        "by": list(groups),
+        "level": level,
+        "replicates": replicates,
+        "seed": rng,
+        "interval": "BCa of the Poisson bootstrap over users",
+        "versions": versions(),
+    }
     return PredictionEvaluation(name, asked, estimates, summary, per_user, level, card)
 
 
@@ -173,8 +184,13 @@ def _by_user(rows: pl.DataFrame) -> tuple[Vocabulary, dict[str, np.ndarray]]:
     owner = users.encode(rows[USER])
     ratings = np.bincount(owner).astype(np.float64)
     squared, absolute = np.bincount(owner, errors**2), np.bincount(owner, np.abs(errors))
-    return users, {"squared": squared, "absolute": absolute, "ratings": ratings,
-                   "user_rmse": np.sqrt(squared / ratings), "user_mae": absolute / ratings}  # fmt: skip
+    return users, {
+        "squared": squared,
+        "absolute": absolute,
+        "ratings": ratings,
+        "user_rmse": np.sqrt(squared / ratings),
+        "user_mae": absolute / ratings,
+    }
 
 
 def _over_ratings(
@@ -235,14 +251,20 @@ def _pair(predictions: pl.DataFrame, truth: pl.DataFrame | None) -> tuple[pl.Dat
     rows = rows.with_columns(pl.col(PREDICTION, RATING).cast(pl.Float64))
     bad = rows.height - int(rows[RATING].is_finite().sum())
     if bad:
-        raise DataError(f"{bad:,} ratings are missing or not finite", source="truth", column=RATING,
-                        fix="Drop those rows.")  # fmt: skip
+        raise DataError(
+            f"{bad:,} ratings are missing or not finite", source="truth", column=RATING, fix="Drop those rows."
+        )
     measured = rows.filter(pl.col(PREDICTION).is_finite().fill_null(value=False))
     if not measured.height:
-        raise DataError("no rating has a prediction, so that nothing can be measured", source="predictions",
-                        fix="Check that both tables hold the same pairs.")  # fmt: skip
-    counts: dict[str, Any] = {"ratings_without_prediction": rows.height - measured.height,
-                              "predictions_without_rating": unasked}  # fmt: skip
+        raise DataError(
+            "no rating has a prediction, so that nothing can be measured",
+            source="predictions",
+            fix="Check that both tables hold the same pairs.",
+        )
+    counts: dict[str, Any] = {
+        "ratings_without_prediction": rows.height - measured.height,
+        "predictions_without_rating": unasked,
+    }
     if "fallback" in measured.columns:
         reasons = measured["fallback"].cast(pl.String).drop_nulls().value_counts(sort=True)
         counts["fallbacks"] = dict(reasons.iter_rows())
@@ -252,5 +274,8 @@ def _pair(predictions: pl.DataFrame, truth: pl.DataFrame | None) -> tuple[pl.Dat
 def _need(table: pl.DataFrame, source: str, columns: Sequence[str]) -> None:
     absent = [column for column in columns if column not in table.columns]
     if absent:
-        raise DataError(f"there is no column {', '.join(absent)}; there are {', '.join(table.columns)}", source=source,
-                        fix="Rename its columns.")  # fmt: skip
+        raise DataError(
+            f"there is no column {', '.join(absent)}; there are {', '.join(table.columns)}",
+            source=source,
+            fix="Rename its columns.",
+        )

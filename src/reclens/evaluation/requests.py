@@ -91,8 +91,12 @@ def evaluate_requests(
     starts = run_starts(rows[REQUEST])
     clicks = np.add.reduceat(rows[CLICKED].to_numpy(), starts)
     if not clicks.any():
-        raise DataError("no request has a click, so that nothing can be measured", source="candidates", column=CLICKED,
-                        fix="Name the column that says what was chosen, 1 for yes.")  # fmt: skip
+        raise DataError(
+            "no request has a click, so that nothing can be measured",
+            source="candidates",
+            column=CLICKED,
+            fix="Name the column that says what was chosen, 1 for yes.",
+        )
     values = _by_request(rows, starts, specs)
     owner = rows[USER].gather(starts)
     kept = clicks > 0
@@ -102,20 +106,30 @@ def evaluate_requests(
     groups = make_groups(train, users, [by] if isinstance(by, str) else by)
     summary = Summary.of(stable_hash(users.ids), columns, groups=groups, replicates=replicates, seed=rng)
     sizes = np.diff(starts, append=rows.height)
-    per_user = pl.DataFrame({
-        USER: users.ids, "n_relevant": np.bincount(codes, clicks[kept], len(users)).astype(np.int64),
-        "list_length": np.bincount(codes, sizes[kept], len(users)).astype(np.int64), **columns,
-    })  # fmt: skip
-    segments = pl.DataFrame({USER: users.ids} | {
-        each: pl.Series(labels, dtype=pl.String).gather(places) for each, (labels, places) in groups.items()
-    })  # fmt: skip
+    per_user = pl.DataFrame(
+        {
+            USER: users.ids,
+            "n_relevant": np.bincount(codes, clicks[kept], len(users)).astype(np.int64),
+            "list_length": np.bincount(codes, sizes[kept], len(users)).astype(np.int64),
+            **columns,
+        }
+    )
+    segments = pl.DataFrame(
+        {USER: users.ids}
+        | {each: pl.Series(labels, dtype=pl.String).gather(places) for each, (labels, places) in groups.items()}
+    )
     means = {spec.text: float(np.nanmean(values[spec.text][kept])) for spec in specs}
     card = _card(rows, clicks, sizes, train, rules) | {
-        "n_users": len(users), "metrics": [spec.text for spec in specs], "by": list(groups), "level": level,
-        "replicates": replicates, "seed": rng, "means_over_requests": means,
+        "n_users": len(users),
+        "metrics": [spec.text for spec in specs],
+        "by": list(groups),
+        "level": level,
+        "replicates": replicates,
+        "seed": rng,
+        "means_over_requests": means,
         "metric_aliases": {text: spec.text for text, spec in asked.items() if text != spec.text},
         "depth": max(spec.k or int(sizes.max()) for spec in specs),
-    }  # fmt: skip
+    }
     nothing = pl.DataFrame(schema={ITEM: rows.schema[ITEM], "count": pl.Int64, "popularity": pl.Int64})
     return Evaluation(name, tuple(columns), summary, {}, per_user, segments, nothing, level, card)
 
@@ -133,27 +147,39 @@ def _ordered(table: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     order = RANK if RANK in table.columns else SCORE
     for column in (REQUEST, USER, ITEM, CLICKED, order):
         if column not in table.columns:
-            raise DataError(f"there is no column '{column}'; there are {', '.join(table.columns)}", source="candidates",
-                            fix=f"Name it with columns={{'{column}': 'your name'}}.")  # fmt: skip
+            raise DataError(
+                f"there is no column '{column}'; there are {', '.join(table.columns)}",
+                source="candidates",
+                fix=f"Name it with columns={{'{column}': 'your name'}}.",
+            )
     clicked = table[CLICKED].cast(pl.Float64, strict=False)
-    for column, bad in ((CLICKED, clicked.is_null() | ~clicked.is_in([0.0, 1.0])), *(
-                        (each, table[each].is_null()) for each in (REQUEST, USER, ITEM))):  # fmt: skip
+    for column, bad in (
+        (CLICKED, clicked.is_null() | ~clicked.is_in([0.0, 1.0])),
+        *((each, table[each].is_null()) for each in (REQUEST, USER, ITEM)),
+    ):
         if bad.any():
             row = int(bad.arg_true()[0])
             expected = "expected 0 or 1" if column == CLICKED else "expected an id"
-            raise DataError(f"the value is {table[column][row]!r}, {expected}", source="candidates", column=column,
-                            row=row + 1)  # fmt: skip
+            raise DataError(
+                f"the value is {table[column][row]!r}, {expected}", source="candidates", column=column, row=row + 1
+            )
     ordering = table[order].cast(pl.Float64, strict=False).fill_nan(None)
     falling = (-ordering if order == RANK else ordering).fill_null(-np.inf)  # what has no score stands last
     rows = table.select(REQUEST, USER, ITEM).with_columns(clicked.cast(pl.Int64).alias(CLICKED), falling.alias("by"))
     several = rows.group_by(REQUEST).agg(pl.col(USER).n_unique()).filter(pl.col(USER) > 1)
     if several.height:
-        raise DataError(f"{several.height:,} requests have more than one user, such as {several[REQUEST].min()!r}",
-                        source="candidates", column=REQUEST, fix="Give each request an id of its own.")  # fmt: skip
-    rows = rows.with_row_index("row").sort(pl.col("row").min().over(REQUEST), pl.col("by"), pl.col("row"),
-                                           descending=[False, True, False])  # fmt: skip
-    once = rows.with_columns(pl.col(CLICKED).max().over(REQUEST, ITEM)).unique([REQUEST, ITEM], keep="first",
-                                                                                 maintain_order=True)  # fmt: skip
+        raise DataError(
+            f"{several.height:,} requests have more than one user, such as {several[REQUEST].min()!r}",
+            source="candidates",
+            column=REQUEST,
+            fix="Give each request an id of its own.",
+        )
+    rows = rows.with_row_index("row").sort(
+        pl.col("row").min().over(REQUEST), pl.col("by"), pl.col("row"), descending=[False, True, False]
+    )
+    once = rows.with_columns(pl.col(CLICKED).max().over(REQUEST, ITEM)).unique(
+        [REQUEST, ITEM], keep="first", maintain_order=True
+    )
     tied = int((once["by"].is_duplicated() & once.select(pl.struct(REQUEST, "by").is_duplicated()).to_series()).sum())
     said = [
         rule("repeated candidates of a request dropped", rows.height - once.height, "the best place is kept"),
@@ -182,9 +208,13 @@ def _by_request(rows: pl.DataFrame, starts: np.ndarray, specs: Sequence[MetricSp
         gains = np.where(inside, clicked[at], 0).astype(np.float64)
         hits = gains.sum(axis=1).astype(np.int32)
         lists = Lists(
-            items=np.where(inside, 0, -1).astype(np.int32), gains=gains, length=sizes[chunk].astype(np.int32),
-            n_relevant=hits, ideal=(np.arange(width) < hits[:, None]).astype(np.float64), catalogue=nothing,
-        )  # fmt: skip
+            items=np.where(inside, 0, -1).astype(np.int32),
+            gains=gains,
+            length=sizes[chunk].astype(np.int32),
+            n_relevant=hits,
+            ideal=(np.arange(width) < hits[:, None]).astype(np.float64),
+            catalogue=nothing,
+        )
         for spec in specs:
             if spec.text in found:
                 deep = lists if spec.k is None or spec.k <= width else _wider(lists, spec.k)
@@ -203,9 +233,13 @@ def _wider(lists: Lists, k: int) -> Lists:
     """The same lists as a rectangle of k ranks: what is missing there hits nothing."""
     more = ((0, 0), (0, k - lists.depth))
     return Lists(
-        items=np.pad(lists.items, more, constant_values=-1), gains=np.pad(lists.gains, more), length=lists.length,
-        n_relevant=lists.n_relevant, ideal=np.pad(lists.ideal, more), catalogue=lists.catalogue,
-    )  # fmt: skip
+        items=np.pad(lists.items, more, constant_values=-1),
+        gains=np.pad(lists.gains, more),
+        length=lists.length,
+        n_relevant=lists.n_relevant,
+        ideal=np.pad(lists.ideal, more),
+        catalogue=lists.catalogue,
+    )
 
 
 def _auc(rows: pl.DataFrame, starts: np.ndarray) -> np.ndarray:
@@ -234,20 +268,42 @@ def _card(
     keys = stable_hash(rows[REQUEST].cast(pl.String)) * np.uint64(0x9E3779B97F4A7C15) ^ stable_hash(rows[ITEM])
     clicked = rows[CLICKED].to_numpy() > 0
     split = None if train is None else train.card.get("split")
-    learned = None if train is None else {"name": train.name, "rows": train.interactions.height,
-                                          "hash": train.fingerprint}  # fmt: skip
-    left: Mapping[str, int] = {"requests": len(sizes), "requests_without_click": int((clicks == 0).sum()),
-                               "requests_all_clicked": int((clicks == sizes).sum())}  # fmt: skip
+    learned = (
+        None if train is None else {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
+    )
+    left: Mapping[str, int] = {
+        "requests": len(sizes),
+        "requests_without_click": int((clicks == 0).sum()),
+        "requests_all_clicked": int((clicks == sizes).sum()),
+    }
     return {
-        **left, "unit": "users: the mean over each user's requests", "n_items": rows[ITEM].n_unique(),
-        "catalogue": combine_hashes(keys), "truth": {"rows": int(clicked.sum()), "hash": combine_hashes(keys[clicked])},
-        "train": learned, "relevance": "binary: what was clicked of the candidates of a request",
-        "convention": asdict(convention_named("trec")), "seen_items": "unknown", "split": split, "task": task_of(split),
+        **left,
+        "unit": "users: the mean over each user's requests",
+        "n_items": rows[ITEM].n_unique(),
+        "catalogue": combine_hashes(keys),
+        "truth": {"rows": int(clicked.sum()), "hash": combine_hashes(keys[clicked])},
+        "train": learned,
+        "relevance": "binary: what was clicked of the candidates of a request",
+        "convention": asdict(convention_named("trec")),
+        "seen_items": "unknown",
+        "split": split,
+        "task": task_of(split),
         "synthetic": bool(train is not None and train.card.get("synthetic")),
         "interval": "BCa of the Poisson bootstrap over users, widened for small samples; Wilson of values of 0 and 1",
-        "recommendations": rows.height, "lists": {}, "rules": rules, "truth_rules": [], "task_problems": [],
-        "id_problems": [], "versions": versions(), "truth_duplicates": 0, "truth_rows_without_relevance": 0,
-        "truth_pairs_in_training": None, "users_without_relevant_items": 0, "users_without_list": 0,
-        "users_with_short_list": 0, "lists_of_users_without_truth": 0, "recommendations_outside_catalogue": None,
+        "recommendations": rows.height,
+        "lists": {},
+        "rules": rules,
+        "truth_rules": [],
+        "task_problems": [],
+        "id_problems": [],
+        "versions": versions(),
+        "truth_duplicates": 0,
+        "truth_rows_without_relevance": 0,
+        "truth_pairs_in_training": None,
+        "users_without_relevant_items": 0,
+        "users_without_list": 0,
+        "users_with_short_list": 0,
+        "lists_of_users_without_truth": 0,
+        "recommendations_outside_catalogue": None,
         "recommendations_seen_in_training": None,
-    }  # fmt: skip
+    }

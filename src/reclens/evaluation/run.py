@@ -160,20 +160,29 @@ def evaluate(
 
     def prepare() -> EvaluationContext:
         return make_ground(
-            held_out, train=train, relevance=relevance, catalogue=catalogue, features=features,
-            by=[by] if isinstance(by, str) else by, history=told,
+            held_out,
+            train=train,
+            relevance=relevance,
+            catalogue=catalogue,
+            features=features,
+            by=[by] if isinstance(by, str) else by,
+            history=told,
             listed_users=source.users() if held_out is None else None,
-        )  # fmt: skip
+        )
 
     # The lists and what they are held against are prepared side by side, unless one needs the other.
     side_by_side = LocalEngine(1 if held_out is None else threads)
     steps: list[Callable[[], Any]] = [source.put_in_order, prepare]
     ground: EvaluationContext = list(side_by_side.map(lambda step: step(), steps))[1]
     ground.card["truth_rules"] = truth_rules
-    check_needs(specs, truth=held_out is not None, profiles=ground.profiles is not None,
-                catalogue=ground.catalogue.n_items if ground.has_catalogue else None,
-                features=ground.catalogue.features is not None,
-                distributions=ground.catalogue.distributions is not None)  # fmt: skip
+    check_needs(
+        specs,
+        truth=held_out is not None,
+        profiles=ground.profiles is not None,
+        catalogue=ground.catalogue.n_items if ground.has_catalogue else None,
+        features=ground.catalogue.features is not None,
+        distributions=ground.catalogue.distributions is not None,
+    )
     plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
     parts = _measure(plan, source, engine or LocalEngine(threads), progress)
     found = _collect(plan, source, parts, level, train)
@@ -276,9 +285,13 @@ def _measure_lists(plan: _Plan, users: np.ndarray, items: np.ndarray, length: np
     groups = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
     # The served column makes a summary of every cell, also where only metrics of the catalogue were asked for.
     summary = Summary.of(
-        ground.keys[users], columns or {"": np.ones(len(users))}, groups=groups,
-        replicates=plan.replicates, seed=plan.seed, threads=1,
-    )  # fmt: skip
+        ground.keys[users],
+        columns or {"": np.ones(len(users))},
+        groups=groups,
+        replicates=plan.replicates,
+        seed=plan.seed,
+        threads=1,
+    )
     seen = 0
     if profiles is not None and len(users):
         ones = np.ones(len(profiles.items))
@@ -344,11 +357,13 @@ def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, trai
         | {spec.text: values[:, i] for i, spec in enumerate(plan.user_metrics)}
     )
     in_catalogue = ground.catalogue.in_catalogue
-    shown = pl.DataFrame({
-        ITEM: ground.items.ids.filter(in_catalogue),
-        "count": exposure[(plan.depth, *OVERALL)].counts,
-        "popularity": ground.catalogue.popularity[in_catalogue],
-    })  # fmt: skip
+    shown = pl.DataFrame(
+        {
+            ITEM: ground.items.ids.filter(in_catalogue),
+            "count": exposure[(plan.depth, *OVERALL)].counts,
+            "popularity": ground.catalogue.popularity[in_catalogue],
+        }
+    )
     counts = {
         "users_without_list": int((length == 0).sum()),
         "users_with_short_list": int(((length > 0) & (length < plan.depth)).sum()),
@@ -361,11 +376,22 @@ def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, trai
     problems = check_overlap(ground, source, length, counted, train)
     texts = tuple(spec.text for spec in plan.specs)
     card = make_card(
-        ground.card, counts, source_card=source.card, rules=source.rules, train=train, metrics=texts, depth=plan.depth,
-        convention=plan.convention, level=level, replicates=plan.replicates, seed=plan.seed, by=list(ground.groups),
-    )  # fmt: skip
+        ground.card,
+        counts,
+        source_card=source.card,
+        rules=source.rules,
+        train=train,
+        metrics=texts,
+        depth=plan.depth,
+        convention=plan.convention,
+        level=level,
+        replicates=plan.replicates,
+        seed=plan.seed,
+        by=list(ground.groups),
+    )
     card["id_problems"] = problems
-    segments = pl.DataFrame({USER: ground.users.ids} | {
-        by: pl.Series(labels, dtype=pl.String).gather(codes) for by, (labels, codes) in ground.groups.items()
-    })  # fmt: skip
+    segments = pl.DataFrame(
+        {USER: ground.users.ids}
+        | {by: pl.Series(labels, dtype=pl.String).gather(codes) for by, (labels, codes) in ground.groups.items()}
+    )
     return Evaluation(source.name, texts, summary, catalogue, per_user, segments, shown, level, card)

@@ -35,9 +35,13 @@ class Told:
 
 
 def tell(
-    history: pl.DataFrame, train: Dataset | None, users: Vocabulary, items: Vocabulary, popularity: np.ndarray,
+    history: pl.DataFrame,
+    train: Dataset | None,
+    users: Vocabulary,
+    items: Vocabulary,
+    popularity: np.ndarray,
     profiles: Profiles | None,
-) -> Told:  # fmt: skip
+) -> Told:
     """Add told rows to what the training data says.
 
     A pair that stands in both, or twice in the history, counts once.
@@ -58,14 +62,21 @@ def tell(
         raise UsageError("history= adds to the training data, and there is none. Pass train= too.")
     absent = [column for column in (USER, ITEM) if column not in history.columns]
     if absent:
-        raise DataError(f"the history lacks {', '.join(absent)}; it has {', '.join(history.columns)}", source="history",
-                        fix="Rename its columns.")  # fmt: skip
+        raise DataError(
+            f"the history lacks {', '.join(absent)}; it has {', '.join(history.columns)}",
+            source="history",
+            fix="Rename its columns.",
+        )
     pairs = history.select(USER, ITEM).unique(maintain_order=True)
     everybody = Vocabulary(pl.concat([train.user_vocabulary.ids, _like(train.user_vocabulary, pairs[USER])]))
     code = items.encode(pairs[ITEM])
     known = code >= 0
-    card = {"rows": history.height, "users": pairs[USER].n_unique(), "hash": fingerprint(pairs.sort(USER, ITEM)),
-            "rows_of_unknown_items": int((~known).sum())}  # fmt: skip
+    card = {
+        "rows": history.height,
+        "users": pairs[USER].n_unique(),
+        "hash": fingerprint(pairs.sort(USER, ITEM)),
+        "rows_of_unknown_items": int((~known).sum()),
+    }
     code, owner = code[known].astype(np.int64), pairs[USER].filter(pl.Series(known))
     # A pair that training holds is no news for the popularity.
     matrix, width = train.matrix(), len(items)

@@ -16,9 +16,14 @@ __all__ = ["how_tested", "p_in_words", "why_not_significant", "write_verdict"]
 
 
 def write_verdict(
-    rows: Sequence[Difference], *, primary: str, baseline: str, correction: str, level: float,
+    rows: Sequence[Difference],
+    *,
+    primary: str,
+    baseline: str,
+    correction: str,
+    level: float,
     intervals: str = "single",
-) -> tuple[str, ...]:  # fmt: skip
+) -> tuple[str, ...]:
     """Say what a metric concludes for each system, and in which segments it goes the other way.
 
     Args:
@@ -65,12 +70,19 @@ def how_tested(
     if not families:
         return ()
     main = next((row.metric for row in rows if row.family == "primary"), "")
-    titles = {"primary": f"{main} over all users (the main question)", "metrics": "the other metrics over all users",
-              "segments": "segments", None: "all of them"}  # fmt: skip
+    titles = {
+        "primary": f"{main} over all users (the main question)",
+        "metrics": "the other metrics over all users",
+        "segments": "segments",
+        None: "all of them",
+    }
     counts = ", ".join(f"{families[family]:,} of {title}" for family, title in titles.items() if families[family])
     how = "without correction" if correction == "none" else f"each family corrected by itself ({correction})"
-    holds = ("the intervals of a family hold at {} all together" if intervals == "simultaneous"
-             else "each interval holds at {} for its own difference")  # fmt: skip
+    holds = (
+        "the intervals of a family hold at {} all together"
+        if intervals == "simultaneous"
+        else "each interval holds at {} for its own difference"
+    )
     said = (
         f"{families.total():,} paired randomisation tests were made, {how}: {counts}; {holds.format(f'{level:.0%}')}."
     )
@@ -82,15 +94,20 @@ def why_not_significant(row: Difference, correction: str) -> str | None:
     if row.disagreement is None:
         return None
     if row.disagreement == "corrected":
-        return (f"by itself it is significant (p {p_in_words(row.p_randomization)}), and not after the correction "
-                f"({correction}) over the {row.tests:,} tests of its family")  # fmt: skip
+        return (
+            f"by itself it is significant (p {p_in_words(row.p_randomization)}), and not after the correction "
+            f"({correction}) over the {row.tests:,} tests of its family"
+        )
     return "its interval and its test, two methods, fall on two sides of the limit"
 
 
 def _left_out(row: Difference) -> list[str]:
     """How many users have a value under one of the two alone."""
-    parts = [f"{count:,} with a value under {name} alone" for count, name in
-             ((row.system_only, row.system), (row.baseline_only, row.baseline)) if count]  # fmt: skip
+    parts = [
+        f"{count:,} with a value under {name} alone"
+        for count, name in ((row.system_only, row.system), (row.baseline_only, row.baseline))
+        if count
+    ]
     return [f"Left out of {row.metric}, because nothing pairs with them: users {' and '.join(parts)}."] if parts else []
 
 
@@ -105,8 +122,10 @@ def _ranking(rows: Sequence[Difference]) -> str:
     counts = {"better": better, "worse": len(significant) - better, "undecided": len(rows) - len(significant)}
     against = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     if any(row.system_only or row.baseline_only or not row.n for row in rows):
-        return (f"The systems have values of {first.metric} for different users, so that they are not ranked. Against "
-                f"{baseline}: {against}.")  # fmt: skip
+        return (
+            f"The systems have values of {first.metric} for different users, so that they are not ranked. Against "
+            f"{baseline}: {against}."
+        )
     return (
         f"{name} comes first of {len(rows) + 1} systems by {first.metric} ({value:.4f}). Against {baseline}: {against}."
     )

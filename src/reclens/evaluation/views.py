@@ -92,10 +92,14 @@ def exposure_by_popularity(result: Evaluation, *, tiers: int = 10) -> list[dict[
     parts = np.array_split(np.arange(table.height), min(tiers, max(table.height, 1)))
     shown, had = (table[name].to_numpy().astype(np.float64) for name in ("count", "popularity"))
     return [
-        {"tier": number, "items": len(part), "exposure": float(shown[part].sum() / max(shown.sum(), 1.0)),
-         "consumption": float(had[part].sum() / max(had.sum(), 1.0))}
+        {
+            "tier": number,
+            "items": len(part),
+            "exposure": float(shown[part].sum() / max(shown.sum(), 1.0)),
+            "consumption": float(had[part].sum() / max(had.sum(), 1.0)),
+        }
         for number, part in enumerate(parts, 1)
-    ]  # fmt: skip
+    ]
 
 
 def empirical_quantiles(values: np.ndarray, points: int) -> list[tuple[float, float]]:
@@ -141,8 +145,13 @@ def crossed(result: Evaluation, first: str, second: str) -> Evaluation:
     codes = {label: code for code, label in enumerate(used)}
     groups = {name: (used, np.array([codes.get(label, -1) for label in own.to_list()], np.int32))}
     values = {metric: result.per_user[metric].to_numpy() for metric in result.summary.columns}
-    summary = Summary.of(stable_hash(result.per_user[USER]), values, groups=groups,
-                         replicates=result.summary.replicates, seed=result.summary.seed)  # fmt: skip
+    summary = Summary.of(
+        stable_hash(result.per_user[USER]),
+        values,
+        groups=groups,
+        replicates=result.summary.replicates,
+        seed=result.summary.seed,
+    )
     averaged = tuple(metric for metric in result.metrics if metric in values)
     return replace(result, metrics=averaged, summary=summary, catalogue={}, segments=table.select(USER, name))
 
@@ -150,8 +159,11 @@ def crossed(result: Evaluation, first: str, second: str) -> Evaluation:
 def crossings_of(result: Evaluation, by: Sequence[str], *, most: int) -> dict[str, tuple[str, str]]:
     """The products of two segmentations that have at most so many segments: name -> both, for :func:`crossed`."""
     sizes = {name: sum(cell[0] == name for cell in result.summary.cells) for name in by}
-    return {f"{one} × {other}": (one, other) for one, other in itertools.combinations(by, 2)
-            if sizes[one] * sizes[other] <= most}  # fmt: skip
+    return {
+        f"{one} × {other}": (one, other)
+        for one, other in itertools.combinations(by, 2)
+        if sizes[one] * sizes[other] <= most
+    }
 
 
 def _values(result: Evaluation, metric: str) -> pl.Series:

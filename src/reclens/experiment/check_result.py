@@ -8,21 +8,41 @@ from typing import Any, Final, Literal
 __all__ = ["BEYOND_CHANCE", "SUSPECT", "GuardCode", "GuardStatus", "TrustCheck"]
 
 GuardCode = Literal[
-    "sample_ratio", "triggered_ratio", "untriggered", "rows", "missing_values", "duplicates", "extreme_units", "unit",
-    "balance", "outliers", "skewness", "peeking", "power", "weeks",
-]  # fmt: skip
+    "sample_ratio",
+    "triggered_ratio",
+    "untriggered",
+    "rows",
+    "missing_values",
+    "duplicates",
+    "extreme_units",
+    "unit",
+    "balance",
+    "outliers",
+    "skewness",
+    "peeking",
+    "power",
+    "weeks",
+]
 """The guards, in the order to read them."""
 
 GuardStatus = Literal["fine", "look", "blocks", "not checked"]
 
 _NAMES: Final[dict[GuardCode, str]] = {
-    "sample_ratio": "sample ratio", "triggered_ratio": "sample ratio of triggered units",
-    "rows": "rows", "missing_values": "missing values", "duplicates": "duplicates",
-    "extreme_units": "extreme units", "unit": "unit", "untriggered": "untriggered units",
-    "balance": "A/A on the past", "outliers": "outliers", "skewness": "skewness",
-    "peeking": "peeking", "power": "power",
+    "sample_ratio": "sample ratio",
+    "triggered_ratio": "sample ratio of triggered units",
+    "rows": "rows",
+    "missing_values": "missing values",
+    "duplicates": "duplicates",
+    "extreme_units": "extreme units",
+    "unit": "unit",
+    "untriggered": "untriggered units",
+    "balance": "A/A on the past",
+    "outliers": "outliers",
+    "skewness": "skewness",
+    "peeking": "peeking",
+    "power": "power",
     "weeks": "whole weeks",
-}  # fmt: skip
+}
 
 BEYOND_CHANCE: Final = 0.001
 """p-value below which arms differ beyond chance: many experiments are checked, most days."""

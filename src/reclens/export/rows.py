@@ -126,20 +126,23 @@ def _of_metric(result: Evaluation, metric: str) -> dict[str, Any]:
     higher = None if info is None else info.higher_is_better
     facts = [] if info is None else [("", info.summary), *info.facts]
     return {
-        "metric_name": name, "k": int(k) if k.isdigit() else None,
+        "metric_name": name,
+        "k": int(k) if k.isdigit() else None,
         "kind": "catalogue" if (metric, *OVERALL) in result.catalogue else "user",
         "better": "neither" if higher is None else "higher" if higher else "lower",
         "title": metric if info is None else info.title,
         "definition": " ".join(f"{label}: {text}" if label else text for label, text in facts) or None,
-    }  # fmt: skip
+    }
 
 
 def _of_card(result: Evaluation, measured_at: datetime) -> dict[str, Any]:
     card = result.card
     return {
-        "truth": (card.get("truth") or {}).get("hash"), "convention": (card.get("convention") or {}).get("name"),
-        "synthetic": bool(card.get("synthetic")), "measured_at": measured_at.astimezone(UTC).replace(tzinfo=None),
-    }  # fmt: skip
+        "truth": (card.get("truth") or {}).get("hash"),
+        "convention": (card.get("convention") or {}).get("name"),
+        "synthetic": bool(card.get("synthetic")),
+        "measured_at": measured_at.astimezone(UTC).replace(tzinfo=None),
+    }
 
 
 @dataclass(frozen=True)
@@ -203,11 +206,16 @@ class _Verdicts:
         if found is None:
             return {"verdict": "not compared"}
         return about | {
-            "difference": found["difference"], "difference_low": found["low"], "difference_high": found["high"],
-            "p_value": found["p_randomization"], "p_adjusted": found["p_adjusted"],
-            "family": found["family"] if found["p_adjusted"] is not None else None, "tests": found["tests"],
-            "significant": found["significant"], "verdict": _verdict(found),
-        }  # fmt: skip
+            "difference": found["difference"],
+            "difference_low": found["low"],
+            "difference_high": found["high"],
+            "p_value": found["p_randomization"],
+            "p_adjusted": found["p_adjusted"],
+            "family": found["family"] if found["p_adjusted"] is not None else None,
+            "tests": found["tests"],
+            "significant": found["significant"],
+            "verdict": _verdict(found),
+        }
 
     def counts(self, metric: str) -> dict[str, Any]:
         """Who gains and loses over all users, and what could have been found."""

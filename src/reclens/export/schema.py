@@ -16,9 +16,13 @@ Type = Literal["text", "whole", "real", "truth", "day", "moment"]
 Shown = Literal["", "count", "value", "signed", "share", "p"]
 
 _POLARS: Final = {
-    "text": pl.String(), "whole": pl.Int64(), "real": pl.Float64(), "truth": pl.Boolean(), "day": pl.Date(),
+    "text": pl.String(),
+    "whole": pl.Int64(),
+    "real": pl.Float64(),
+    "truth": pl.Boolean(),
+    "day": pl.Date(),
     "moment": pl.Datetime("us"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -104,49 +108,107 @@ _RUN: Final = (
     ExportColumn("system", "text", "System", "Name that the system gave itself; two runs may share it."),
 )
 _METRIC: Final = (
-    ExportColumn("metric", "text", "Metric", "The metric with its cut-off, such as ndcg@10. Numbers of different "
-                 "metrics are never added or averaged."),
+    ExportColumn(
+        "metric",
+        "text",
+        "Metric",
+        "The metric with its cut-off, such as ndcg@10. Numbers of different metrics are never added or averaged.",
+    ),
     ExportColumn("metric_name", "text", "Metric without cut-off", "The metric without its cut-off, such as ndcg."),
     ExportColumn("k", "whole", "Cut-off", "The first k places of a list that count; empty for the whole list."),
-    ExportColumn("kind", "text", "Kind of metric", "user: one value a user, averaged. catalogue: one value for all "
-                 "lists together, which is no mean of anything."),
+    ExportColumn(
+        "kind",
+        "text",
+        "Kind of metric",
+        "user: one value a user, averaged. catalogue: one value for all lists together, which is no mean of anything.",
+    ),
     ExportColumn("better", "text", "Better is", "higher, lower, or neither where no direction is better by itself."),
-)  # fmt: skip
+)
 _ESTIMATE: Final = (
-    ExportColumn("value", "real", "Value", "The metric. It stands for one row alone: it is not added, and averaged "
-                 "only over users of one run by one metric.", True, "value"),
+    ExportColumn(
+        "value",
+        "real",
+        "Value",
+        "The metric. It stands for one row alone: it is not added, and averaged "
+        "only over users of one run by one metric.",
+        True,
+        "value",
+    ),
     ExportColumn("low", "real", "Low", "Lower end of the interval; empty where no honest one exists.", True, "value"),
     ExportColumn("high", "real", "High", "Upper end of the interval; empty where no honest one exists.", True, "value"),
     ExportColumn("n", "whole", "Users", "Users behind the value.", True, "count"),
     ExportColumn("level", "real", "Level", "Confidence level of the interval.", False, "share"),
-    ExportColumn("coverage", "real", "Coverage", "How often such intervals held the truth in simulations, where that "
-                 "is less than their level; empty where they keep it.", False, "share"),
+    ExportColumn(
+        "coverage",
+        "real",
+        "Coverage",
+        "How often such intervals held the truth in simulations, where that "
+        "is less than their level; empty where they keep it.",
+        False,
+        "share",
+    ),
     ExportColumn("small", "truth", "Few users", "Whether there are too few users to conclude from."),
     ExportColumn("note", "text", "Note", "Why there is no interval, or what to keep in mind."),
-)  # fmt: skip
+)
 _VERDICT: Final = (
-    ExportColumn("comparison", "text", "Comparison", "Name of the comparison in the workspace that the verdict is of; "
-                 "empty when this run was not compared."),
+    ExportColumn(
+        "comparison",
+        "text",
+        "Comparison",
+        "Name of the comparison in the workspace that the verdict is of; empty when this run was not compared.",
+    ),
     ExportColumn("baseline", "text", "Baseline", "The system that this one was held against."),
-    ExportColumn("difference", "real", "Difference", "Mean difference from the baseline, over the users with a value "
-                 "under both.", True,
-                 "signed"),
-    ExportColumn("difference_low", "real", "Difference low", "Lower end of the interval of the difference, for this "
-                 "difference alone.", True, "signed"),
-    ExportColumn("difference_high", "real", "Difference high", "Upper end of the interval of the difference.", True,
-                 "signed"),
+    ExportColumn(
+        "difference",
+        "real",
+        "Difference",
+        "Mean difference from the baseline, over the users with a value under both.",
+        True,
+        "signed",
+    ),
+    ExportColumn(
+        "difference_low",
+        "real",
+        "Difference low",
+        "Lower end of the interval of the difference, for this difference alone.",
+        True,
+        "signed",
+    ),
+    ExportColumn(
+        "difference_high", "real", "Difference high", "Upper end of the interval of the difference.", True, "signed"
+    ),
     ExportColumn("p_value", "real", "p", "p-value of the paired randomisation test by itself.", True, "p"),
-    ExportColumn("p_adjusted", "real", "Adjusted p", "p-value of the paired randomisation test, corrected over the "
-                 "tests of its family.", True, "p"),
-    ExportColumn("family", "text", "Family", "Tests that are corrected together: primary (the main question), metrics "
-                 "(the others over all users) or segments; empty where there is no test."),
+    ExportColumn(
+        "p_adjusted",
+        "real",
+        "Adjusted p",
+        "p-value of the paired randomisation test, corrected over the tests of its family.",
+        True,
+        "p",
+    ),
+    ExportColumn(
+        "family",
+        "text",
+        "Family",
+        "Tests that are corrected together: primary (the main question), metrics "
+        "(the others over all users) or segments; empty where there is no test.",
+    ),
     ExportColumn("tests", "whole", "Tests", "Tests of that family.", True, "count"),
-    ExportColumn("significant", "truth", "Significant", "Whether the difference is significant after the correction; "
-                 "empty where there is no test."),
-    ExportColumn("verdict", "text", "Verdict", "better, worse, different (where neither direction is better), "
-                 "undecided, not tested, baseline, or not compared."),
+    ExportColumn(
+        "significant",
+        "truth",
+        "Significant",
+        "Whether the difference is significant after the correction; empty where there is no test.",
+    ),
+    ExportColumn(
+        "verdict",
+        "text",
+        "Verdict",
+        "better, worse, different (where neither direction is better), "
+        "undecided, not tested, baseline, or not compared.",
+    ),
     ExportColumn("correction", "text", "Correction", "How p-values were corrected for the number of tests."),
-)  # fmt: skip
+)
 
 LEADERBOARD: Final = ExportTable(
     "leaderboard",
@@ -159,21 +221,38 @@ LEADERBOARD: Final = ExportTable(
         ExportColumn("definition", "text", "Definition", "What the metric is: formula, range, rules."),
         *_ESTIMATE,
         *_VERDICT,
-        ExportColumn("wins", "whole", "Users with a higher value", "Users for whom this run has the higher value.",
-                     True, "count"),
+        ExportColumn(
+            "wins", "whole", "Users with a higher value", "Users for whom this run has the higher value.", True, "count"
+        ),
         ExportColumn("ties", "whole", "Users with equal values", "Users with equal values.", True, "count"),
-        ExportColumn("losses", "whole", "Users with a lower value", "Users for whom the baseline has the higher value.",
-                     True, "count"),
-        ExportColumn("smallest_detectable", "real", "Smallest detectable", "The true difference that a single test of "
-                     "this size finds with 80 % power.", True, "value"),
-        ExportColumn("truth", "text", "Held-out data", "Hash of the held-out data. Runs with different ones were not "
-                     "measured alike and must not be compared."),
+        ExportColumn(
+            "losses",
+            "whole",
+            "Users with a lower value",
+            "Users for whom the baseline has the higher value.",
+            True,
+            "count",
+        ),
+        ExportColumn(
+            "smallest_detectable",
+            "real",
+            "Smallest detectable",
+            "The true difference that a single test of this size finds with 80 % power.",
+            True,
+            "value",
+        ),
+        ExportColumn(
+            "truth",
+            "text",
+            "Held-out data",
+            "Hash of the held-out data. Runs with different ones were not measured alike and must not be compared.",
+        ),
         ExportColumn("convention", "text", "Convention", "The conventions of the metrics, such as trec."),
         ExportColumn("synthetic", "truth", "Synthetic", "Whether the data is synthetic."),
         ExportColumn("measured_at", "moment", "Measured at (UTC)", "When the evaluation was written."),
     ),
     ("run", "metric"),
-)  # fmt: skip
+)
 """Runs × metrics over all users, with the verdict of a comparison."""
 
 SEGMENT_METRICS: Final = ExportTable(
@@ -183,8 +262,13 @@ SEGMENT_METRICS: Final = ExportTable(
     (
         *_RUN,
         *_METRIC,
-        ExportColumn("segmentation", "text", "Segmentation", "What users are grouped by. Each user is in one segment "
-                     "of each segmentation at most; different segmentations are never added."),
+        ExportColumn(
+            "segmentation",
+            "text",
+            "Segmentation",
+            "What users are grouped by. Each user is in one segment "
+            "of each segmentation at most; different segmentations are never added.",
+        ),
         ExportColumn("segment", "text", "Segment", "The group of users."),
         ExportColumn("place", "whole", "Place of the segment", "Display order of the segment, from 1."),
         *_ESTIMATE,
@@ -192,7 +276,7 @@ SEGMENT_METRICS: Final = ExportTable(
     ),
     ("run", "metric", "segmentation", "segment"),
     "the evaluations are by no segment",
-)  # fmt: skip
+)
 """Runs × metrics × segments."""
 
 USER_METRICS: Final = ExportTable(
@@ -203,16 +287,35 @@ USER_METRICS: Final = ExportTable(
         _RUN[0],
         _METRIC[0],
         ExportColumn("user_id", "text", "User", "Id of the user, as text."),
-        ExportColumn("value", "real", "Value", "The metric for this user; empty where it is not defined. Averaged over "
-                     "the users of one run by one metric it is the value of the leaderboard.", True, "value"),
-        ExportColumn("n_relevant", "whole", "Relevant items", "Held-out relevant items of the user; the same in every "
-                     "row of the user in a run.", True, "count"),
-        ExportColumn("list_length", "whole", "List length", "Items in the user's list; the same in every row of the "
-                     "user in a run.", True, "count"),
+        ExportColumn(
+            "value",
+            "real",
+            "Value",
+            "The metric for this user; empty where it is not defined. Averaged over "
+            "the users of one run by one metric it is the value of the leaderboard.",
+            True,
+            "value",
+        ),
+        ExportColumn(
+            "n_relevant",
+            "whole",
+            "Relevant items",
+            "Held-out relevant items of the user; the same in every row of the user in a run.",
+            True,
+            "count",
+        ),
+        ExportColumn(
+            "list_length",
+            "whole",
+            "List length",
+            "Items in the user's list; the same in every row of the user in a run.",
+            True,
+            "count",
+        ),
     ),
     ("run", "metric", "user_id"),
     "the evaluations have no metric of single users",
-)  # fmt: skip
+)
 """Runs × metrics × users, in long form."""
 
 DAILY_HEALTH: Final = ExportTable(
@@ -222,8 +325,12 @@ DAILY_HEALTH: Final = ExportTable(
     (
         ExportColumn("day", "day", "Day", "The day, UTC."),
         ExportColumn("system", "text", "System", "The system that is watched."),
-        ExportColumn("indicator", "text", "Indicator", "What is watched. Numbers of different indicators are never "
-                     "added or averaged."),
+        ExportColumn(
+            "indicator",
+            "text",
+            "Indicator",
+            "What is watched. Numbers of different indicators are never added or averaged.",
+        ),
         ExportColumn("segmentation", "text", "Segmentation", "What users are grouped by; overall for all users."),
         ExportColumn("segment", "text", "Segment", "The group of users; all for all users."),
         *_ESTIMATE[:5],
@@ -233,7 +340,7 @@ DAILY_HEALTH: Final = ExportTable(
     ),
     ("day", "system", "indicator", "segmentation", "segment"),
     "nothing in this workspace watches a system day by day; the columns are declared",
-)  # fmt: skip
+)
 """Days × indicators. The monitor supplies the rows."""
 
 EXPORTS: Final = (LEADERBOARD, SEGMENT_METRICS, USER_METRICS, DAILY_HEALTH)

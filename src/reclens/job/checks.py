@@ -95,8 +95,10 @@ def _segmenter(name: str, about: SegmentSettings) -> Segmenter:
     given = [key for key in ("bins", "quantiles", "top_value", "column") if getattr(about, key) is not None]
     given += ["mainstreamness"] if about.mainstreamness else []
     if len(given) != 1:
-        raise UsageError(f"[segments.{name}] has {', '.join(given) or 'no kind'}: give one of bins, quantiles, "
-                         "top_value, column, mainstreamness.")  # fmt: skip
+        raise UsageError(
+            f"[segments.{name}] has {', '.join(given) or 'no kind'}: give one of bins, quantiles, "
+            "top_value, column, mainstreamness."
+        )
     if about.order is not None and about.column is None:
         raise UsageError(f"[segments.{name}] has order, which is of column: {given[0]} is in its own order.")
     if about.of is not None and about.bins is None and about.quantiles is None:

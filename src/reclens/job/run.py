@@ -93,9 +93,14 @@ def run_job(
         results[name] = _serve_and_measure(name, system, made, settings, workspace, step, progress)
     comparison = None
     if settings.compare.baseline in results and len(results) > 1:
-        comparison = compare(results, baseline=settings.compare.baseline, correction=settings.compare.correction,
-                             primary=settings.compare.primary, intervals=settings.compare.intervals,
-                             rng=settings.seed)  # fmt: skip
+        comparison = compare(
+            results,
+            baseline=settings.compare.baseline,
+            correction=settings.compare.correction,
+            primary=settings.compare.primary,
+            intervals=settings.compare.intervals,
+            rng=settings.seed,
+        )
         workspace.save(comparison, settings.name, overwrite=True)
         step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")
     elif len(results) > 1:
@@ -109,9 +114,14 @@ def run_job(
 
 
 def _serve_and_measure(
-    name: str, system: models.Recommender | Pipeline, made: Split, settings: JobSettings, workspace: Workspace,
-    step: Callable[[str], None], progress: Progress,
-) -> Evaluation:  # fmt: skip
+    name: str,
+    system: models.Recommender | Pipeline,
+    made: Split,
+    settings: JobSettings,
+    workspace: Workspace,
+    step: Callable[[str], None],
+    progress: Progress,
+) -> Evaluation:
     """Fit one system, recommend to the test users, measure the lists, and keep all three."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", models.FitWarning)  # the job says it in a line of its own
@@ -142,8 +152,10 @@ def _prepared(settings: JobSettings, reading: Reading, workspace: Workspace, ste
         return _given(settings, reading)
     data = _read(settings, reading)
     label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
-    step(f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
-         f"{len(data.item_vocabulary):,} items")  # fmt: skip
+    step(
+        f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
+        f"{len(data.item_vocabulary):,} items"
+    )
     if not data.has_timestamps and "method" not in how.model_fields_set:
         step("the data has no timestamps: a share of each user's interactions is held out by lot")
         how = how.model_copy(update={"method": "random", "validation_share": 0.1 if how.validation_n else 0.0})
@@ -211,17 +223,29 @@ def _cut(lists: Recommendations) -> list[str]:
 
 
 def _evaluate(
-    lists: Recommendations, made: Split, settings: JobSettings, name: str, progress: Progress,
+    lists: Recommendations,
+    made: Split,
+    settings: JobSettings,
+    name: str,
+    progress: Progress,
     metrics: list[str] | None = None,
-) -> Evaluation:  # fmt: skip
+) -> Evaluation:
     about, train = settings.evaluate, made.train
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EvaluationWarning)  # the job says it in a line of its own
         return evaluate(
-            lists, made.test, train=train, metrics=metrics or _metrics(settings, train), by=_by(settings, train),
-            convention=about.convention, level=about.level, replicates=about.replicates, rng=settings.seed, name=name,
+            lists,
+            made.test,
+            train=train,
+            metrics=metrics or _metrics(settings, train),
+            by=_by(settings, train),
+            convention=about.convention,
+            level=about.level,
+            replicates=about.replicates,
+            rng=settings.seed,
+            name=name,
             progress=progress,
-        )  # fmt: skip
+        )
 
 
 def _odd_of(card: Mapping[str, Any]) -> list[str]:
@@ -229,9 +253,13 @@ def _odd_of(card: Mapping[str, Any]) -> list[str]:
 
 
 def _with_ranker(
-    result: Evaluation, ranked: Recommendations, fused: Recommendations, made: Split, settings: JobSettings,
+    result: Evaluation,
+    ranked: Recommendations,
+    fused: Recommendations,
+    made: Split,
+    settings: JobSettings,
     progress: Progress,
-) -> Evaluation:  # fmt: skip
+) -> Evaluation:
     """The evaluation of a pipeline, with its ranker held against plain fusion of the same candidates on the card."""
     metrics = judged_metrics(result.metrics)
     if not metrics:

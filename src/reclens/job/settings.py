@@ -77,9 +77,19 @@ class EvaluateSettings(Section):
     """What is measured."""
 
     metrics: list[str] = Field(
-        default=["ndcg@10", "recall@20", "map@10", "mrr@10", "serendipity@10", "diversity@10", "novelty@10",
-                 "miscalibration@10", "coverage@10", "gini@10"]
-    )  # fmt: skip
+        default=[
+            "ndcg@10",
+            "recall@20",
+            "map@10",
+            "mrr@10",
+            "serendipity@10",
+            "diversity@10",
+            "novelty@10",
+            "miscalibration@10",
+            "coverage@10",
+            "gini@10",
+        ]
+    )
     by: list[str] | None = None
     k: int = Field(default=20, ge=1)
     convention: str = "trec"

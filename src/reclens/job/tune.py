@@ -41,8 +41,9 @@ def check_searches(settings: JobSettings) -> None:
             f'[split] validation_n belongs to method = "last_n"; with "{how.method}" say validation_share.'
         )
     if how.validation_share and how.method == "last_n":
-        raise UsageError('[split] validation_share belongs to method = "random" or "by_time"; with "last_n" say '
-                         "validation_n.")  # fmt: skip
+        raise UsageError(
+            '[split] validation_share belongs to method = "random" or "by_time"; with "last_n" say validation_n.'
+        )
     searched = ["[tune]"] if settings.tune is not None else []
     searched += [f"[tune_weights.{label}]" for label in settings.tune_weights]
     if not searched:
@@ -56,8 +57,10 @@ def check_searches(settings: JobSettings) -> None:
         if label not in settings.models:
             raise UnknownNameError("model of the job to weigh", label, settings.models)
         if not isinstance(models.build(label, settings.models[label]), WeightedHybrid):
-            raise UsageError(f'[tune_weights.{label}]: [models.{label}] is no weighted hybrid. Give it model = '
-                             '"weighted_hybrid" and its models, or leave the weights alone.')  # fmt: skip
+            raise UsageError(
+                f"[tune_weights.{label}]: [models.{label}] is no weighted hybrid. Give it model = "
+                '"weighted_hybrid" and its models, or leave the weights alone.'
+            )
 
 
 def run_searches(
@@ -82,14 +85,21 @@ def run_searches(
         parameters = models.build(label, found[label])
         assert isinstance(parameters, WeightedHybrid) and made.validation is not None
         weights = tune_weights(
-            parameters.models, made.train, made.validation, scale=parameters.scale, rng=settings.seed,
-            progress=progress, **about.model_dump(),
-        )  # fmt: skip
+            parameters.models,
+            made.train,
+            made.validation,
+            scale=parameters.scale,
+            rng=settings.seed,
+            progress=progress,
+            **about.model_dump(),
+        )
         workspace.save(weights, f"{settings.name}-{label}", overwrite=True)
         found[label]["weights"] = dict(weights.weights)
         shares = ", ".join(f"{part} {share:g}" for part, share in weights.weights.items())
-        step(f"tune_weights {label}: {shares}; {weights.metric} {weights.value} on the validation part, "
-             f"{weights.gain} over {weights.single} alone")  # fmt: skip
+        step(
+            f"tune_weights {label}: {shares}; {weights.metric} {weights.value} on the validation part, "
+            f"{weights.gain} over {weights.single} alone"
+        )
     if settings.tune is None and not settings.tune_weights:
         return settings
     tuned = settings.model_copy(update={"models": found, "tune": None, "tune_weights": {}})
@@ -108,22 +118,35 @@ def _contestants(settings: JobSettings, about: TuneSettings) -> dict[str, Recomm
     names = [model.name for model in built.values()]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UsageError(f"[tune]: several models of the job are of kind {twice[0]}, and a search tunes each kind "
-                         "once. Name those to tune in models = [...].")  # fmt: skip
+        raise UsageError(
+            f"[tune]: several models of the job are of kind {twice[0]}, and a search tunes each kind "
+            "once. Name those to tune in models = [...]."
+        )
     spaces_of(about.ranges)
     return built
 
 
 def _search(
-    settings: JobSettings, about: TuneSettings, made: Split, workspace: Workspace, step: Callable[[str], None],
+    settings: JobSettings,
+    about: TuneSettings,
+    made: Split,
+    workspace: Workspace,
+    step: Callable[[str], None],
     progress: Progress,
-) -> Tuning:  # fmt: skip
+) -> Tuning:
     taking_part = list(_contestants(settings, about).values())
     search = plan_search(
-        made, taking_part, metric=about.metric, method=about.method, trials=about.trials, seconds=about.seconds,
-        spaces=spaces_of(about.ranges), convention=settings.evaluate.convention, level=settings.evaluate.level,
+        made,
+        taking_part,
+        metric=about.metric,
+        method=about.method,
+        trials=about.trials,
+        seconds=about.seconds,
+        spaces=spaces_of(about.ranges),
+        convention=settings.evaluate.convention,
+        level=settings.evaluate.level,
         rng=settings.seed,
-    )  # fmt: skip
+    )
     journal = workspace.folder / "tuning" / f".{settings.name}"
     if holds_another(journal, search.settings()):  # a job starts anew when it was changed, and goes on when it was not
         shutil.rmtree(journal)

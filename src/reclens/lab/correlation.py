@@ -62,12 +62,22 @@ class OfflineOnline:
         rows: list[dict[str, Any]] = []
         for each in self.correlations:
             rho, tau = asdict(each.spearman), asdict(each.kendall)
-            rows.append({
-                "metric": each.metric, "by": each.segment[0], "segment": each.segment[1], "n": rho["n"],
-                "spearman": rho["value"], "low": rho["low"], "high": rho["high"],
-                "kendall": tau["value"], "kendall_low": tau["low"], "kendall_high": tau["high"],
-                "chosen": each.chosen, "regret": each.regret,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "metric": each.metric,
+                    "by": each.segment[0],
+                    "segment": each.segment[1],
+                    "n": rho["n"],
+                    "spearman": rho["value"],
+                    "low": rho["low"],
+                    "high": rho["high"],
+                    "kendall": tau["value"],
+                    "kendall_low": tau["low"],
+                    "kendall_high": tau["high"],
+                    "chosen": each.chosen,
+                    "regret": each.regret,
+                }
+            )
         return rows
 
 
@@ -99,17 +109,33 @@ def correlate(
         rows: list[Correlation] = []
         for metric in offline[names[0]][cell]:
             values = np.array([offline[name][cell].get(metric, np.nan) for name in names])
-            points += [{"metric": metric, "by": cell[0], "segment": cell[1], "strategy": name, "offline": value,
-                        "lift": lift, "low": lifts.values[name][cell].low, "high": lifts.values[name][cell].high}
-                       for name, value, lift in zip(names, values.tolist(), online.tolist(), strict=True)]  # fmt: skip
+            points += [
+                {
+                    "metric": metric,
+                    "by": cell[0],
+                    "segment": cell[1],
+                    "strategy": name,
+                    "offline": value,
+                    "lift": lift,
+                    "low": lifts.values[name][cell].low,
+                    "high": lifts.values[name][cell].high,
+                }
+                for name, value, lift in zip(names, values.tolist(), online.tolist(), strict=True)
+            ]
             usable = ~np.isnan(values)
             if usable.sum() < _FEWEST:
                 continue
             first = int(np.flatnonzero(usable)[np.argmax(values[usable])])
-            rows.append(Correlation(
-                metric, cell, spearman(values[usable], online[usable], level=level),
-                kendall(values[usable], online[usable], level=level), names[first], float(online.max() - online[first]),
-            ))  # fmt: skip
+            rows.append(
+                Correlation(
+                    metric,
+                    cell,
+                    spearman(values[usable], online[usable], level=level),
+                    kendall(values[usable], online[usable], level=level),
+                    names[first],
+                    float(online.max() - online[first]),
+                )
+            )
         found += sorted(rows, key=lambda row: -np.nan_to_num(row.spearman.value, nan=-2.0))
     return OfflineOnline(tuple(found), tuple(points), lifts)
 

@@ -80,15 +80,24 @@ class Verdicts:
 
     def _mixed(self, each: MethodSensitivity) -> dict[str, Any]:
         plain = each.method == "ab"
-        row = _row("A/B, lists alone" if plain else "interleaving", each.method,
-                   "clicks a list" if plain else "credit a list", each.effect, self.list_truth)  # fmt: skip
+        row = _row(
+            "A/B, lists alone" if plain else "interleaving",
+            each.method,
+            "clicks a list" if plain else "credit a list",
+            each.effect,
+            self.list_truth,
+        )
         if each.preference is not None:
             said = {"first": "treatment", "second": "control"}.get(each.preference.verdict, "undecided")
             row["says"] = said if each.preference.enough else "none"
             row |= {"right": _right(row["says"], self.list_truth), "p_value": each.preference.p_value}
             row["note"] = _BIASED if each.preference.known_bias else None if each.preference.enough else _FEW_CREDITED
-        return row | {"users_needed": each.users.value, "gain": each.gain.value, "gain_low": each.gain.low,
-                      "gain_high": each.gain.high}  # fmt: skip
+        return row | {
+            "users_needed": each.users.value,
+            "gain": each.gain.value,
+            "gain_low": each.gain.low,
+            "gain_high": each.gain.high,
+        }
 
     def _from_log(self, each: PolicyValue, found: OffPolicy, places: int) -> dict[str, Any]:
         gap = each.difference
@@ -104,12 +113,23 @@ class Verdicts:
 
 
 def four_verdicts(
-    world: World, treatment: Arm, control: Arm, *, days: int = 14, retrain: int = 7, replicates: int = REPLICATES,
-    lists: int = 10, explore: Policy | None = None,
+    world: World,
+    treatment: Arm,
+    control: Arm,
+    *,
+    days: int = 14,
+    retrain: int = 7,
+    replicates: int = REPLICATES,
+    lists: int = 10,
+    explore: Policy | None = None,
     methods: Sequence[Method] = ("team_draft", "balanced", "probabilistic", "optimized"),
-    limits: Limits | None = None, looks: GroupSequential | None = None, level: float = 0.95, seed: int = 0,
-    threads: int | None = None, progress: Progress = quiet,
-) -> Verdicts:  # fmt: skip
+    limits: Limits | None = None,
+    looks: GroupSequential | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = quiet,
+) -> Verdicts:
     """Find the truth about a change, and ask an A/B test, interleaving and a log.
 
     The A/B test is about everything that happens over the days: visits, learning from each other, satiation. A mixed
@@ -142,19 +162,39 @@ def four_verdicts(
     k = control.policy.k
     if treatment.policy.k != k:
         raise UsageError(f"the treatment shows {treatment.policy.k} items and the control {k}: expected lists alike.")
-    truth = true_effect(world, treatment, control, days=days, retrain=retrain, replicates=replicates, level=level,
-                        seed=seed, threads=threads, progress=progress)  # fmt: skip
-    run = simulate(world, [replace(control, share=1.0), replace(treatment, share=1.0)], days=days, retrain=retrain,
-                   seed=seed, threads=threads, progress=progress)  # fmt: skip
-    ab = {metric: ab_difference(run, treatment.name, control.name, metric, level=level)
-          for metric in ("clicks", "clicks_per_list")}  # fmt: skip
+    truth = true_effect(
+        world,
+        treatment,
+        control,
+        days=days,
+        retrain=retrain,
+        replicates=replicates,
+        level=level,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+    )
+    run = simulate(
+        world,
+        [replace(control, share=1.0), replace(treatment, share=1.0)],
+        days=days,
+        retrain=retrain,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+    )
+    ab = {
+        metric: ab_difference(run, treatment.name, control.name, metric, level=level)
+        for metric in ("clicks", "clicks_per_list")
+    }
     progress("interleave", 0, 1)
     first, second = (first_day_lists(world, arm) for arm in (treatment, control))
     sensitivity = _interleaved(world, first, second, k, lists, methods, level, seed, looks)
     progress("interleave", 1, 1)
     found = _logged(world, first, second, k, lists, explore, limits, level, seed)
-    return Verdicts(truth, _list_truth(world, first, second, k, level), ab, sensitivity, *found, k,
-                    (treatment.name, control.name))  # fmt: skip
+    return Verdicts(
+        truth, _list_truth(world, first, second, k, level), ab, sensitivity, *found, k, (treatment.name, control.name)
+    )
 
 
 def first_day_lists(world: World, arm: Arm) -> np.ndarray:
@@ -204,17 +244,31 @@ def explored_log(
     clicked = respond(world, who, shown, requests=number, seed=seed).clicked
     there = shown >= 0
     request, place = np.nonzero(there)
-    log = Decisions.of(shown[there], clicked[there], np.ones(len(place)), places=place, users=who[request],
-                       requests=request, n_actions=world.items.height)  # fmt: skip
+    log = Decisions.of(
+        shown[there],
+        clicked[there],
+        np.ones(len(place)),
+        places=place,
+        users=who[request],
+        requests=request,
+        n_actions=world.items.height,
+    )
     marginal = Target.of_lists(log, candidates, policy, rows=who[request]).logged(log)
     log = replace(log, propensities=marginal)
     return log, prefix_chances(log, candidates, policy, rows=who[request])
 
 
 def _interleaved(
-    world: World, first: np.ndarray, second: np.ndarray, k: int, lists: int, methods: Sequence[Method], level: float,
-    seed: int, looks: GroupSequential | None,
-) -> Sensitivity:  # fmt: skip
+    world: World,
+    first: np.ndarray,
+    second: np.ndarray,
+    k: int,
+    lists: int,
+    methods: Sequence[Method],
+    level: float,
+    seed: int,
+    looks: GroupSequential | None,
+) -> Sensitivity:
     easy: list[Method] = [method for method in methods if method != "optimized"]
     found = measure_sensitivity(
         world, first, second, k=k, lists=lists, methods=easy, level=level, seed=seed, looks=looks
@@ -223,15 +277,32 @@ def _interleaved(
         return found
     n = len(first)
     some = np.sort(np.random.default_rng(seed).permutation(n)[:_FEW])
-    hard = measure_sensitivity(world, first[some], second[some], k=k, lists=lists, methods=["optimized"], users=some,
-                               level=level, seed=seed, looks=looks)  # fmt: skip
+    hard = measure_sensitivity(
+        world,
+        first[some],
+        second[some],
+        k=k,
+        lists=lists,
+        methods=["optimized"],
+        users=some,
+        level=level,
+        seed=seed,
+        looks=looks,
+    )
     return replace(found, methods=(*found.methods, hard["optimized"]))
 
 
 def _logged(
-    world: World, first: np.ndarray, second: np.ndarray, k: int, lists: int, explore: Policy | None,
-    limits: Limits | None, level: float, seed: int,
-) -> tuple[OffPolicy, OffPolicy]:  # fmt: skip
+    world: World,
+    first: np.ndarray,
+    second: np.ndarray,
+    k: int,
+    lists: int,
+    explore: Policy | None,
+    limits: Limits | None,
+    level: float,
+    seed: int,
+) -> tuple[OffPolicy, OffPolicy]:
     """The log of an exploring control, and what it says of the treatment against the control."""
     candidates = _joined(second[:, :k], first[:, :k])
     policy = explore or Policy(kind="epsilon", k=k, pool=candidates.shape[1], epsilon=1.0)
@@ -243,9 +314,17 @@ def _logged(
     pseudo: list[np.ndarray | None] = [None, None]
     if all(can_invert(policy, int(n)) for n in np.unique((candidates[:, : policy.pool] >= 0).sum(axis=1))):
         pseudo = [pseudo_inverse_weights(log, candidates, policy, each, rows=rows) for each in targets]
-    by_list = evaluate_lists(log, targets[0], prefix_ratios=ratios[0], against=targets[1], against_ratios=ratios[1],
-                             pi_weights=pseudo[0], against_pi_weights=pseudo[1], limits=limits,
-                             level=level)  # fmt: skip
+    by_list = evaluate_lists(
+        log,
+        targets[0],
+        prefix_ratios=ratios[0],
+        against=targets[1],
+        against_ratios=ratios[1],
+        pi_weights=pseudo[0],
+        against_pi_weights=pseudo[1],
+        limits=limits,
+        level=level,
+    )
     return by_place, by_list
 
 
@@ -258,26 +337,41 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _list_truth(world: World, first: np.ndarray, second: np.ndarray, k: int, level: float) -> Estimate:
     everybody = np.arange(len(first))
-    gaps = np.subtract(*(respond(world, everybody, each[:, :k]).expected.sum(axis=1, dtype=np.float64)
-                         for each in (first, second)))  # fmt: skip
+    gaps = np.subtract(
+        *(respond(world, everybody, each[:, :k]).expected.sum(axis=1, dtype=np.float64) for each in (first, second))
+    )
     return mean_estimate(gaps, level=level, note="over users like these; of these users it is exact")
 
 
 def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two rows are one estimate under two names: ``ips`` and ``iips`` where lists all are of one length."""
     names = ("effect", "low", "high", "truth")
-    return all(row[name] is not None and other[name] is not None and bool(np.isclose(row[name], other[name], rtol=1e-9))
-               for name in names)  # fmt: skip
+    return all(
+        row[name] is not None and other[name] is not None and bool(np.isclose(row[name], other[name], rtol=1e-9))
+        for name in names
+    )
 
 
 def _row(verdict: str, method: str, measure: str, found: Estimate, truth: Estimate) -> dict[str, Any]:
     says = _says(found)
     return {
-        "verdict": verdict, "method": method, "measure": measure, "effect": found.value, "low": found.low,
-        "high": found.high, "truth": truth.value, "says": says,
-        "right": None if verdict == "truth" else _right(says, truth), "p_value": None, "effective": None,
-        "users_needed": None, "gain": None, "gain_low": None, "gain_high": None, "note": found.note,
-    }  # fmt: skip
+        "verdict": verdict,
+        "method": method,
+        "measure": measure,
+        "effect": found.value,
+        "low": found.low,
+        "high": found.high,
+        "truth": truth.value,
+        "says": says,
+        "right": None if verdict == "truth" else _right(says, truth),
+        "p_value": None,
+        "effective": None,
+        "users_needed": None,
+        "gain": None,
+        "gain_low": None,
+        "gain_high": None,
+        "note": found.note,
+    }
 
 
 def _says(found: Estimate) -> str:

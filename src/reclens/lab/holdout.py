@@ -34,9 +34,18 @@ _MOST_MONTHS: Final = 1200
 
 
 def holdout_power(
-    *, users: int, share: float, mean: float, sd: float, correlation: float, lift: float, months: int = 12,
-    attrition: float = 0.0, level: float = 0.95, power: float = 0.8,
-) -> list[dict[str, float]]:  # fmt: skip
+    *,
+    users: int,
+    share: float,
+    mean: float,
+    sd: float,
+    correlation: float,
+    lift: float,
+    months: int = 12,
+    attrition: float = 0.0,
+    level: float = 0.95,
+    power: float = 0.8,
+) -> list[dict[str, float]]:
     """How likely a holdout finds an effect after each month, and how small a lift it can find.
 
     After m months a user's mean has the variance sd² (1 + (m - 1) ρ) / m, with the correlation ρ of her months: a
@@ -69,12 +78,18 @@ def holdout_power(
     from scipy.special import ndtr, ndtri
 
     most = float("inf")
-    ranges = (("share", share, 0 < share < 1), ("mean", mean, 0 < mean < most), ("sd", sd, 0 < sd < most),
-              ("lift", lift, -1 < lift < most),
-              ("correlation", correlation, 0 <= correlation <= 1), ("attrition", attrition, 0 <= attrition < 1),
-              ("level", level, 0 < level < 1), ("power", power, 0 < power < 1),
-              ("months", months, 1 <= months <= _MOST_MONTHS),
-              ("users", users, users * min(share, 1 - share) >= 2))  # fmt: skip
+    ranges = (
+        ("share", share, 0 < share < 1),
+        ("mean", mean, 0 < mean < most),
+        ("sd", sd, 0 < sd < most),
+        ("lift", lift, -1 < lift < most),
+        ("correlation", correlation, 0 <= correlation <= 1),
+        ("attrition", attrition, 0 <= attrition < 1),
+        ("level", level, 0 < level < 1),
+        ("power", power, 0 < power < 1),
+        ("months", months, 1 <= months <= _MOST_MONTHS),
+        ("users", users, users * min(share, 1 - share) >= 2),
+    )
     for name, value, fine in ranges:
         if not fine:
             raise UsageError(f"{name} is {value}, which is out of range: shares lie between 0 and 1, sizes above 0.")
@@ -85,8 +100,15 @@ def holdout_power(
         variance = sd**2 * (1 + (month - 1) * correlation) / month
         error = float(np.sqrt(variance * (1 / (left * share) + 1 / (left * (1 - share)))) / mean)
         found = float(ndtr(lift / error - z) + ndtr(-lift / error - z))
-        rows.append({"month": month, "users": left, "error": error, "power": found,
-                     "detectable_lift": (z + float(ndtri(power))) * error})  # fmt: skip
+        rows.append(
+            {
+                "month": month,
+                "users": left,
+                "error": error,
+                "power": found,
+                "detectable_lift": (z + float(ndtri(power))) * error,
+            }
+        )
     return rows
 
 
@@ -114,17 +136,34 @@ class SurrogateStudy:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an estimate."""
-        rows = (("surrogate index, short test", self.index), ("long test", self.long), ("truth", self.truth),
-                ("residual effect given the surrogates", self.residual))  # fmt: skip
-        return [{"what": name, "value": each.value, "low": each.low, "high": each.high, "note": each.note}
-                for name, each in rows]  # fmt: skip
+        rows = (
+            ("surrogate index, short test", self.index),
+            ("long test", self.long),
+            ("truth", self.truth),
+            ("residual effect given the surrogates", self.residual),
+        )
+        return [
+            {"what": name, "value": each.value, "low": each.low, "high": each.high, "note": each.note}
+            for name, each in rows
+        ]
 
 
 def surrogate_study(
-    world: World, treatment: Arm, control: Arm, *, short: int = 14, long: int = 56, outcome: str = "clicks",
-    surrogates: Sequence[str] = ("clicks", "visits", "lists"), retrain: int = 7, replicates: int = REPLICATES,
-    level: float = 0.95, seed: int = 0, threads: int | None = None, progress: Progress = quiet,
-) -> SurrogateStudy:  # fmt: skip
+    world: World,
+    treatment: Arm,
+    control: Arm,
+    *,
+    short: int = 14,
+    long: int = 56,
+    outcome: str = "clicks",
+    surrogates: Sequence[str] = ("clicks", "visits", "lists"),
+    retrain: int = 7,
+    replicates: int = REPLICATES,
+    level: float = 0.95,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = quiet,
+) -> SurrogateStudy:
     """Predict the effect of ``long`` days from a test of ``short`` days, and hold it against the truth.
 
     The regression of the outcome on the surrogates is made on a life of the world under the control alone, before the
@@ -155,15 +194,28 @@ def surrogate_study(
         if name not in TOTALS:
             raise UnknownNameError("total of the world", name, TOTALS)
     lives: list[Run] = []
-    for at, (arms, days, luck) in enumerate((
-        ([control], short, seed + 1_000_003), ([control], long, seed + 1_000_003),
-        ([control, treatment], short, seed), ([control, treatment], long, seed),
-    )):  # fmt: skip
+    for at, (arms, days, luck) in enumerate(
+        (
+            ([control], short, seed + 1_000_003),
+            ([control], long, seed + 1_000_003),
+            ([control, treatment], short, seed),
+            ([control, treatment], long, seed),
+        )
+    ):
         progress("surrogate study", at, 5)
         lives.append(simulate(world, arms, days=days, retrain=retrain, seed=luck, threads=threads))
     progress("surrogate study", 4, 5)
-    truth = true_effect(world, treatment, control, days=long, retrain=retrain, replicates=replicates, level=level,
-                        seed=seed, threads=threads)  # fmt: skip
+    truth = true_effect(
+        world,
+        treatment,
+        control,
+        days=long,
+        retrain=retrain,
+        replicates=replicates,
+        level=level,
+        seed=seed,
+        threads=threads,
+    )
     progress("surrogate study", 5, 5)
     # A short life is the beginning of a long one with the same seed: surrogates and outcome are of the same people.
     history, known = _columns(lives[0], surrogates), lives[1].users[outcome].to_numpy().astype(np.float64)
@@ -177,14 +229,26 @@ def surrogate_study(
     residual = normal_estimate(float(both[-1]), float(np.sqrt(errors[-1, -1])), n=len(final), level=level)
     true = truth[outcome].difference
     covers = index.low is not None and index.high is not None and index.low <= true.value <= index.high
-    return SurrogateStudy(index, _by_arm(final, treated, level), true, residual, r2,
-                          dict(zip(surrogates, weights[1:].tolist(), strict=True)), bool(covers))  # fmt: skip
+    return SurrogateStudy(
+        index,
+        _by_arm(final, treated, level),
+        true,
+        residual,
+        r2,
+        dict(zip(surrogates, weights[1:].tolist(), strict=True)),
+        bool(covers),
+    )
 
 
 def effect_by_age(
-    user_days: pl.DataFrame, *, treatment: str, control: str, metric: str = "clicks", most: int = 60,
+    user_days: pl.DataFrame,
+    *,
+    treatment: str,
+    control: str,
+    metric: str = "clicks",
+    most: int = 60,
     level: float = 0.95,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """The effect on each day since a user was first seen: a novelty wears off, a change is learned.
 
     A user counts on each such day that has passed for her, with 0 where she did not come (Sadeghi et al. 2021, arXiv
@@ -211,23 +275,37 @@ def effect_by_age(
     firsts = user_days.group_by(USER, maintain_order=True).agg(
         pl.col("date").min().alias("first"), pl.col(VARIANT).first()
     )
-    aged = user_days.select(USER, "date", metric).join(firsts.select(USER, "first"), on=USER).with_columns(
-        (pl.col("date") - pl.col("first")).dt.total_days().alias("age")
-    )  # fmt: skip
+    aged = (
+        user_days.select(USER, "date", metric)
+        .join(firsts.select(USER, "first"), on=USER)
+        .with_columns((pl.col("date") - pl.col("first")).dt.total_days().alias("age"))
+    )
     firsts = firsts.with_columns((pl.lit(last) - pl.col("first")).dt.total_days().alias("watched"))
     rows: list[dict[str, Any]] = []
     for age in range(most):
         there = firsts.filter(pl.col("watched") >= age)
-        values = there.join(aged.filter(pl.col("age") == age).select(USER, metric), on=USER, how="left",
-                            maintain_order="left")  # fmt: skip
-        sides = [values.filter(pl.col(VARIANT) == name)[metric].fill_null(0).to_numpy().astype(np.float64)
-                 for name in (control, treatment)]  # fmt: skip
+        values = there.join(
+            aged.filter(pl.col("age") == age).select(USER, metric), on=USER, how="left", maintain_order="left"
+        )
+        sides = [
+            values.filter(pl.col(VARIANT) == name)[metric].fill_null(0).to_numpy().astype(np.float64)
+            for name in (control, treatment)
+        ]
         if min(len(side) for side in sides) < _FEWEST:
             break
         found = compare_arms(Moments.of({metric: sides[0]}), Moments.of({metric: sides[1]}), metric, level=level)
-        rows.append({"age": age, "users": there.height, "control": found.control, "treatment": found.treatment,
-                     "difference": found.absolute.value, "low": found.absolute.low, "high": found.absolute.high,
-                     "lift": found.relative.value})  # fmt: skip
+        rows.append(
+            {
+                "age": age,
+                "users": there.height,
+                "control": found.control,
+                "treatment": found.treatment,
+                "difference": found.absolute.value,
+                "low": found.absolute.low,
+                "high": found.absolute.high,
+                "lift": found.relative.value,
+            }
+        )
     return rows
 
 

@@ -140,8 +140,16 @@ def interference(
     for at in range(seeds):
         progress("interference · worlds", at, seeds)
         world, treatment, control = make(seed + at)
-        truth = true_effect(world, treatment, control, days=days, retrain=retrain, replicates=replicates,
-                            seed=seed + seeds + at * replicates, threads=threads)  # fmt: skip
+        truth = true_effect(
+            world,
+            treatment,
+            control,
+            days=days,
+            retrain=retrain,
+            replicates=replicates,
+            seed=seed + seeds + at * replicates,
+            threads=threads,
+        )
         row = {"truth": truth[metric].difference.value}
         for name, how in chosen.items():
             run = simulate(
@@ -176,7 +184,12 @@ def _summary(
     n = len(effects)
     true, mean, bias = (mean_estimate(each, level=level, note="over worlds") for each in (truth, found, found - truth))
     return DesignResult(
-        design, true, mean, bias, float(found.std(ddof=1)),
-        proportion(int(wrong.sum()), n, level=level), proportion(int((wrong & significant).sum()), n, level=level),
+        design,
+        true,
+        mean,
+        bias,
+        float(found.std(ddof=1)),
+        proportion(int(wrong.sum()), n, level=level),
+        proportion(int((wrong & significant).sum()), n, level=level),
         proportion(int(covers.sum()), n, level=level),
-    )  # fmt: skip
+    )

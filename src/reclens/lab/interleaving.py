@@ -68,19 +68,34 @@ class Sensitivity:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a method."""
-        return [{
-            "method": each.method, "effect": each.effect.value, "effect_low": each.effect.low,
-            "effect_high": each.effect.high, "users_needed": each.users.value, "users_low": each.users.low,
-            "users_high": each.users.high, "gain": each.gain.value, "gain_low": each.gain.low,
-            "gain_high": each.gain.high, "p_value": each.preference.p_value if each.preference else None,
-            "verdict": each.preference.verdict if each.preference else None,
-        } for each in self.methods]  # fmt: skip
+        return [
+            {
+                "method": each.method,
+                "effect": each.effect.value,
+                "effect_low": each.effect.low,
+                "effect_high": each.effect.high,
+                "users_needed": each.users.value,
+                "users_low": each.users.low,
+                "users_high": each.users.high,
+                "gain": each.gain.value,
+                "gain_low": each.gain.low,
+                "gain_high": each.gain.high,
+                "p_value": each.preference.p_value if each.preference else None,
+                "verdict": each.preference.verdict if each.preference else None,
+            }
+            for each in self.methods
+        ]
 
 
 def units_needed(
-    effect: float, noise: float, *, power: float = 0.8, level: float = 0.95, credited: float = 1.0,
+    effect: float,
+    noise: float,
+    *,
+    power: float = 0.8,
+    level: float = 0.95,
+    credited: float = 1.0,
     looks: GroupSequential | None = None,
-) -> float:  # fmt: skip
+) -> float:
     """Units at which the test of the mean credit finds an effect: the test that :func:`preference` makes.
 
     n = (c + z_power)² (noise ÷ effect)², where c = q √(n ÷ (n - q²)) and q is Student's quantile at n · credited - 1
@@ -125,11 +140,19 @@ def _sizes(ratio: np.ndarray, credited: np.ndarray | None, power: float, level: 
 
 
 def measure_sensitivity(
-    world: World, first: np.ndarray, second: np.ndarray, *, k: int = 10, lists: int = 5,
+    world: World,
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    k: int = 10,
+    lists: int = 5,
     methods: Sequence[Method] = ("team_draft", "balanced", "probabilistic", "optimized"),
-    users: np.ndarray | None = None, power: float = 0.8, level: float = 0.95, seed: int = 0,
+    users: np.ndarray | None = None,
+    power: float = 0.8,
+    level: float = 0.95,
+    seed: int = 0,
     looks: GroupSequential | None = None,
-) -> Sensitivity:  # fmt: skip
+) -> Sensitivity:
     """Show users of a world both rankings, and mixtures of them, and see how clearly each way tells them apart.
 
     Each user sees ``lists`` lists of each kind, with new luck each time. Users needed are for one list a user. A user
@@ -180,10 +203,16 @@ def measure_sensitivity(
         with np.errstate(invalid="ignore", divide="ignore"):
             gain, gains = np.divide(base[0], value) * planned, base[1] / drawn * planned
         say = None if method == "ab" else preference_of(method, sums[method][0], level, looks=looks)
-        found.append(MethodSensitivity(
-            method, seen, noise, _span(value, drawn, n, level, clear=clear),
-            _span(float(gain), gains, n, level, clear=clear and sure), say,
-        ))  # fmt: skip
+        found.append(
+            MethodSensitivity(
+                method,
+                seen,
+                noise,
+                _span(value, drawn, n, level, clear=clear),
+                _span(float(gain), gains, n, level, clear=clear and sure),
+                say,
+            )
+        )
     return Sensitivity(tuple(found), power, level, lists)
 
 

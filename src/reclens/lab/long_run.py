@@ -56,10 +56,14 @@ class LongRun:
             rows.append(("power", month, "power", row["power"], None, None, users))
             rows.append(("power", month, "detectable lift", row["detectable_lift"], None, None, users))
         if self.surrogate is not None:
-            rows += [("surrogate", None, row["what"], row["value"], row["low"], row["high"], None)
-                     for row in self.surrogate.to_dicts()]  # fmt: skip
-        rows += [("age", row["age"], "difference", row["difference"], row["low"], row["high"], row["users"])
-                 for row in self.ages]  # fmt: skip
+            rows += [
+                ("surrogate", None, row["what"], row["value"], row["low"], row["high"], None)
+                for row in self.surrogate.to_dicts()
+            ]
+        rows += [
+            ("age", row["age"], "difference", row["difference"], row["low"], row["high"], row["users"])
+            for row in self.ages
+        ]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def record(self) -> dict[str, Any]:
@@ -68,10 +72,16 @@ class LongRun:
 
 
 def simulate_holdout(
-    settings: SimulationSettings, *, short: int = 14, long: int = 56, metric: str = "clicks",
-    surrogates: Sequence[str] = ("clicks", "visits", "lists"), data: Dataset | None = None, threads: int | None = None,
+    settings: SimulationSettings,
+    *,
+    short: int = 14,
+    long: int = 56,
+    metric: str = "clicks",
+    surrogates: Sequence[str] = ("clicks", "visits", "lists"),
+    data: Dataset | None = None,
+    threads: int | None = None,
     progress: Progress = quiet,
-) -> tuple[SurrogateStudy, list[dict[str, Any]]]:  # fmt: skip
+) -> tuple[SurrogateStudy, list[dict[str, Any]]]:
     """A surrogate study and the effect by days since first exposure, of two arms that train on shared data.
 
     Args:
@@ -90,13 +100,23 @@ def simulate_holdout(
     """
     world, treatment, control = make_pair(settings, settings.seed, data=data, threads=threads)
     common: dict[str, Any] = {"retrain": settings.retrain, "seed": settings.seed, "threads": threads}
-    study = surrogate_study(world, treatment, control, short=short, long=long, outcome=metric, surrogates=surrogates,
-                            replicates=max(settings.replicates, 1), level=settings.level, progress=progress,
-                            **common)  # fmt: skip
+    study = surrogate_study(
+        world,
+        treatment,
+        control,
+        short=short,
+        long=long,
+        outcome=metric,
+        surrogates=surrogates,
+        replicates=max(settings.replicates, 1),
+        level=settings.level,
+        progress=progress,
+        **common,
+    )
     with tempfile.TemporaryDirectory() as place:
-        run = simulate(world, [control, treatment], days=long, folder=Path(place) / "log",
-                       progress=progress, **common)  # fmt: skip
+        run = simulate(world, [control, treatment], days=long, folder=Path(place) / "log", progress=progress, **common)
         files = sorted((Path(str(run.folder)) / "user_days").glob("*.parquet"))
         log = pl.read_parquet(files, glob=False, hive_partitioning=False)
-    return study, effect_by_age(log, treatment=treatment.name, control=control.name, metric=metric, most=long,
-                                level=settings.level)  # fmt: skip
+    return study, effect_by_age(
+        log, treatment=treatment.name, control=control.name, metric=metric, most=long, level=settings.level
+    )

@@ -40,9 +40,13 @@ class ModelStrategy:
     """
 
     def __init__(
-        self, label: str, parameters: Mapping[str, Any] | None = None, *, world: World | None = None,
+        self,
+        label: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        world: World | None = None,
         threads: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name, self.parameters, self.world, self.threads = label, dict(parameters or {}), world, threads
         self.model = build(label, self.parameters)
         self._popular = np.zeros(0, np.int32)
@@ -70,10 +74,13 @@ class ModelStrategy:
         micro = int(zero.timestamp() * 1e6) + consumed.days.astype(np.int64) * int(
             timedelta(days=1).total_seconds() * 1e6
         )
-        interactions = pl.DataFrame({
-            USER: consumed.users.astype(np.int64), ITEM: consumed.items.astype(np.int64),
-            TIMESTAMP: pl.Series(micro).cast(TIMESTAMP_TYPE),
-        })  # fmt: skip
+        interactions = pl.DataFrame(
+            {
+                USER: consumed.users.astype(np.int64),
+                ITEM: consumed.items.astype(np.int64),
+                TIMESTAMP: pl.Series(micro).cast(TIMESTAMP_TYPE),
+            }
+        )
         if self.world is None:
             return Dataset(interactions.unique([USER, ITEM], keep="last", maintain_order=True), name="world")
         users, items = self.world.users, self.world.items

@@ -37,10 +37,19 @@ def offline_metrics() -> list[str]:
 
 
 def offline_online(
-    world: World, measure: MetricColumns, *, family: Mapping[str, Mapping[str, Any]] = FAMILY, control: str = "popular",
-    by: str = "cohort", days: int = 14, replicates: int = 4, level: float = 0.95, seed: int = 0,
-    threads: int | None = None, progress: Progress = quiet,
-) -> OfflineOnline:  # fmt: skip
+    world: World,
+    measure: MetricColumns,
+    *,
+    family: Mapping[str, Mapping[str, Any]] = FAMILY,
+    control: str = "popular",
+    by: str = "cohort",
+    days: int = 14,
+    replicates: int = 4,
+    level: float = 0.95,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = quiet,
+) -> OfflineOnline:
     """Measure a family of models on a tenth of the history of a world, let everybody live under each, and correlate.
 
     Args:
@@ -68,11 +77,24 @@ def offline_online(
         lists = build(name, parameters).fit(made.train, threads=threads).recommend(made.test_users, k=_K)
         offline[name] = _cells(measure(lists, made, offline_metrics()), by)
     progress("offline", len(family), len(family))
-    arms = {name: Arm(name=name, strategy=ModelStrategy(name, parameters, world=world, threads=threads),
-                      changed=name != control)
-            for name, parameters in family.items()}  # fmt: skip
-    lifts = true_lifts(world, arms, control=control, by=by, days=days, replicates=replicates, level=level,
-                       seed=seed, threads=threads, progress=progress)  # fmt: skip
+    arms = {
+        name: Arm(
+            name=name, strategy=ModelStrategy(name, parameters, world=world, threads=threads), changed=name != control
+        )
+        for name, parameters in family.items()
+    }
+    lifts = true_lifts(
+        world,
+        arms,
+        control=control,
+        by=by,
+        days=days,
+        replicates=replicates,
+        level=level,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+    )
     return correlate(offline, lifts, level=level)
 
 

@@ -28,9 +28,18 @@ from reclens.world.strategies import Oracle, Popular, Random, Strategy
 from reclens.world.truth import METRICS, REPLICATES, Truth, true_effect
 
 __all__ = [
-    "EXAMPLE_INTERFERENCE", "EXAMPLE_SIMULATION", "ArmSettings", "Simulation", "SimulationSettings", "ab_difference",
-    "load_simulation", "make_arm", "make_pair", "make_world", "run_simulation",
-]  # fmt: skip
+    "EXAMPLE_INTERFERENCE",
+    "EXAMPLE_SIMULATION",
+    "ArmSettings",
+    "Simulation",
+    "SimulationSettings",
+    "ab_difference",
+    "load_simulation",
+    "make_arm",
+    "make_pair",
+    "make_world",
+    "run_simulation",
+]
 
 
 class ArmSettings(Part):
@@ -196,12 +205,22 @@ class Simulation:
             covers = None
             if truth is not None and lift.low is not None and lift.high is not None:
                 covers = bool(lift.low <= truth.lift.value <= lift.high)
-            rows.append({
-                "arm": arm, "metric": metric, "control": found.control, "treatment": found.treatment,
-                "lift": lift.value, "low": lift.low, "high": lift.high, "p_value": found.p_value,
-                "true_lift": truth.lift.value if truth else None, "true_low": truth.lift.low if truth else None,
-                "true_high": truth.lift.high if truth else None, "covers": covers,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "arm": arm,
+                    "metric": metric,
+                    "control": found.control,
+                    "treatment": found.treatment,
+                    "lift": lift.value,
+                    "low": lift.low,
+                    "high": lift.high,
+                    "p_value": found.p_value,
+                    "true_lift": truth.lift.value if truth else None,
+                    "true_low": truth.lift.low if truth else None,
+                    "true_high": truth.lift.high if truth else None,
+                    "covers": covers,
+                }
+            )
         return rows
 
 
@@ -255,8 +274,14 @@ def make_arm(name: str, settings: ArmSettings, world: World, *, seed: int = 0, t
         UnknownNameError: If there is no such model or hyper-parameter.
         UsageError: If the policy is wrong.
     """
-    policy = Policy(kind=settings.policy, k=settings.k, pool=settings.pool, epsilon=settings.epsilon,
-                    sharpness=settings.sharpness, leave_out=settings.leave_out)  # fmt: skip
+    policy = Policy(
+        kind=settings.policy,
+        k=settings.k,
+        pool=settings.pool,
+        epsilon=settings.epsilon,
+        sharpness=settings.sharpness,
+        leave_out=settings.leave_out,
+    )
     strategy = _strategy(settings, world, seed, threads)
     return Arm(name=name, strategy=strategy, policy=policy, share=settings.share, changed=settings.changed)
 
@@ -276,9 +301,13 @@ def _strategy(settings: ArmSettings, world: World, seed: int, threads: int | Non
 
 
 def run_simulation(
-    settings: SimulationSettings, *, data: Dataset | None = None, folder: str | Path | None = None,
-    threads: int | None = None, progress: Progress = quiet,
-) -> Simulation:  # fmt: skip
+    settings: SimulationSettings,
+    *,
+    data: Dataset | None = None,
+    folder: str | Path | None = None,
+    threads: int | None = None,
+    progress: Progress = quiet,
+) -> Simulation:
     """Run a simulated experiment, and find the truth of each arm against the first.
 
     Args:
@@ -297,16 +326,37 @@ def run_simulation(
     world = make_world(settings, data=data)
     progress("make the world", 1, 1)
     arms = [make_arm(name, arm, world, seed=settings.seed, threads=threads) for name, arm in settings.arms.items()]
-    run = simulate(world, arms, days=settings.days, training=settings.training, retrain=settings.retrain,
-                   clusters=settings.clusters, seed=settings.seed, folder=folder, threads=threads,
-                   progress=progress)  # fmt: skip
-    differences = {(arm.name, metric): ab_difference(run, arm.name, arms[0].name, metric, level=settings.level)
-                   for arm in arms[1:] for metric in METRICS}  # fmt: skip
+    run = simulate(
+        world,
+        arms,
+        days=settings.days,
+        training=settings.training,
+        retrain=settings.retrain,
+        clusters=settings.clusters,
+        seed=settings.seed,
+        folder=folder,
+        threads=threads,
+        progress=progress,
+    )
+    differences = {
+        (arm.name, metric): ab_difference(run, arm.name, arms[0].name, metric, level=settings.level)
+        for arm in arms[1:]
+        for metric in METRICS
+    }
     truths: dict[str, Truth] = {}
     for arm in arms[1:] if settings.replicates else []:
-        truths[arm.name] = true_effect(world, arm, arms[0], days=settings.days, retrain=settings.retrain,
-                                       replicates=settings.replicates, level=settings.level, seed=settings.seed,
-                                       threads=threads, progress=progress)  # fmt: skip
+        truths[arm.name] = true_effect(
+            world,
+            arm,
+            arms[0],
+            days=settings.days,
+            retrain=settings.retrain,
+            replicates=settings.replicates,
+            level=settings.level,
+            seed=settings.seed,
+            threads=threads,
+            progress=progress,
+        )
     return Simulation(settings, world, run, differences, truths)
 
 

@@ -57,10 +57,18 @@ class StrategyEffects:
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a strategy and segment."""
         return [
-            {"strategy": name, "by": by, "segment": segment, "lift": lift.value, "low": lift.low, "high": lift.high,
-             "coverage": lift.coverage}
-            for name, cells in self.values.items() for (by, segment), lift in cells.items()
-        ]  # fmt: skip
+            {
+                "strategy": name,
+                "by": by,
+                "segment": segment,
+                "lift": lift.value,
+                "low": lift.low,
+                "high": lift.high,
+                "coverage": lift.coverage,
+            }
+            for name, cells in self.values.items()
+            for (by, segment), lift in cells.items()
+        ]
 
 
 def true_lifts(
@@ -110,8 +118,10 @@ def true_lifts(
     segments: dict[tuple[str, str], np.ndarray] = {OVERALL: np.ones(world.users.height, bool)}
     if by is not None:
         column = world.users[by].cast(str)
-        segments |= {(by, name): (column == name).fill_null(value=False).to_numpy()
-                     for name in column.drop_nulls().unique().sort().to_list()}  # fmt: skip
+        segments |= {
+            (by, name): (column == name).fill_null(value=False).to_numpy()
+            for name in column.drop_nulls().unique().sort().to_list()
+        }
     if replicates < 1:
         raise UsageError(f"replicates is {replicates}, expected 1 or more.")
     lived: dict[str, list[np.ndarray]] = {name: [] for name in arms}
@@ -123,12 +133,19 @@ def true_lifts(
     progress("true lifts", replicates * len(arms), replicates * len(arms))
     totals = {name: np.stack(each) for name, each in lived.items()}
     # A few users who did nothing in control must not cost the lifts of all others.
-    segments = {cell: rows for cell, rows in segments.items()
-                if cell == OVERALL or (rows.any() and totals[control][:, rows].sum() > 0)}  # fmt: skip
+    segments = {
+        cell: rows
+        for cell, rows in segments.items()
+        if cell == OVERALL or (rows.any() and totals[control][:, rows].sum() > 0)
+    }
     learned = {name: learning([arms[control], arm], days=days, retrain=retrain) for name, arm in arms.items()}
-    values = {name: {cell: _lift(mine[:, rows], totals[control][:, rows], level, learned[name])
-                     for cell, rows in segments.items()}
-              for name, mine in totals.items()}  # fmt: skip
+    values = {
+        name: {
+            cell: _lift(mine[:, rows], totals[control][:, rows], level, learned[name])
+            for cell, rows in segments.items()
+        }
+        for name, mine in totals.items()
+    }
     return StrategyEffects(control, metric, values)
 
 
@@ -136,6 +153,7 @@ def _lift(treated: np.ndarray, control: np.ndarray, level: float, learned: bool)
     """Lift of totals, shape (replicates, users), over those of control."""
     base = float(control.mean()) if control.size else 0.0
     if base <= 0:
-        raise UsageError(f"{control.shape[1]} users have {base:g} in control: no lift can be taken. Simulate more "
-                         "users or days.")  # fmt: skip
+        raise UsageError(
+            f"{control.shape[1]} users have {base:g} in control: no lift can be taken. Simulate more users or days."
+        )
     return lift_over_pairs(control.mean(axis=1), treated.mean(axis=1), level, learned=learned)

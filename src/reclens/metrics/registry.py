@@ -255,6 +255,8 @@ def parse(text: str) -> MetricSpec:
         raise UsageError(f"the cut-off of '{text}' is not a positive whole number. Write {info.name}@10.")
     # Looked at as text first: Python reads no more than 4,300 digits.
     if len(digits) > len(str(MOST_PLACES)) or int(digits) > MOST_PLACES:
-        raise UsageError(f"the cut-off of '{text}' is too large: the largest is {MOST_PLACES:,}, and no list is longer "
-                         f"than the catalogue. Write {info.name}@10.")  # fmt: skip
+        raise UsageError(
+            f"the cut-off of '{text}' is too large: the largest is {MOST_PLACES:,}, and no list is longer "
+            f"than the catalogue. Write {info.name}@10."
+        )
     return MetricSpec(f"{info.name}@{digits}", info, int(digits))

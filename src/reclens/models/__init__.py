@@ -114,9 +114,12 @@ def describe(name: str) -> str:
 
 def __getattr__(name: str) -> Any:
     homes = {
-        "Recommender": "recommender", "Explanation": "explanation", "build": "build", "build_all": "build",
+        "Recommender": "recommender",
+        "Explanation": "explanation",
+        "build": "build",
+        "build_all": "build",
         **dict.fromkeys(("FitProblem", "FitWarning", "problems_in_words"), "degenerate"),
-    }  # fmt: skip
+    }
     if name in homes:
         return getattr(importlib.import_module(f"reclens.models._core.{homes[name]}"), name)
     for known in names() if name in __all__ else ():

@@ -76,15 +76,18 @@ class ALS(FactorModel):
 
     name: ClassVar[str] = "als"
     space: ClassVar[Mapping[str, Space]] = {
-        "factors": Whole(16, 256), "unobserved": Float(0.001, 1), "l2": Float(1e-3, 0.1),
+        "factors": Whole(16, 256),
+        "unobserved": Float(0.001, 1),
+        "l2": Float(1e-3, 0.1),
         "frequency": Float(0, 1, log=False),
-    }  # fmt: skip
+    }
 
     automatic: ClassVar[Mapping[str, Rule]] = {
         "unobserved": Rule("10 × density, at most 1", lambda _, train: min(10 * Extent.of(train).density, 1.0)),
-        "l2": Rule("½ (√per_user + √per_item) ÷ ((1 + unobserved ÷ density)² per_user per_item)^(frequency ÷ 2)",
-                   _half_noise),
-    }  # fmt: skip
+        "l2": Rule(
+            "½ (√per_user + √per_item) ÷ ((1 + unobserved ÷ density)² per_user per_item)^(frequency ÷ 2)", _half_noise
+        ),
+    }
 
     factors: int = 64
     iterations: int = 15
@@ -135,9 +138,15 @@ class ALS(FactorModel):
         return found
 
     def _turn(
-        self, matrix: UserItemMatrix, rows: np.ndarray, others: np.ndarray, out: np.ndarray, steps: int,
-        engine: LocalEngine, gram: np.ndarray | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        matrix: UserItemMatrix,
+        rows: np.ndarray,
+        others: np.ndarray,
+        out: np.ndarray,
+        steps: int,
+        engine: LocalEngine,
+        gram: np.ndarray | None = None,
+    ) -> None:
         """Improve on the vectors of rows of a matrix, given those of its columns; without steps solve for them."""
         unobserved, l2 = self.in_use("unobserved"), self.in_use("l2")
         gram = self._weighted_gram(others) if gram is None else gram

@@ -86,9 +86,9 @@ class AugmentedHybrid(Hybrid):
             progress(f"fit {self.name}: fill histories", done, len(parts))
         rows = np.concatenate([np.zeros(0, np.int64), *owners])
         self.filled_ = len(rows)
-        added = pl.DataFrame({
-            USER: self.users_.decode(rows), ITEM: self.items_.decode(np.concatenate([np.zeros(0, np.int32), *items]))
-        })  # fmt: skip
+        added = pl.DataFrame(
+            {USER: self.users_.decode(rows), ITEM: self.items_.decode(np.concatenate([np.zeros(0, np.int32), *items]))}
+        )
         self.target_.fit(_with_rows(train, added), threads=engine.threads, progress=progress)
         self._align()
 
@@ -149,6 +149,8 @@ def _with_rows(train: Dataset, added: pl.DataFrame) -> Dataset:
     fill = {RATING: pl.col(RATING).mean(), WEIGHT: pl.col(WEIGHT).mean(), TIMESTAMP: pl.col(TIMESTAMP).max()}
     typical = rows.group_by(USER).agg(fill[column] for column in fill if column in rows.columns)
     more = added.join(typical, on=USER, how="left", maintain_order="left")
-    wanted = [pl.col(c).cast(rows.schema[c]) if c in more.columns else pl.lit(None, rows.schema[c]).alias(c)
-              for c in rows.columns]  # fmt: skip
+    wanted = [
+        pl.col(c).cast(rows.schema[c]) if c in more.columns else pl.lit(None, rows.schema[c]).alias(c)
+        for c in rows.columns
+    ]
     return replace(train, interactions=pl.concat([rows, more.select(wanted)]), log=None)

@@ -68,9 +68,12 @@ class BPR(FactorModel):
 
     name: ClassVar[str] = "bpr"
     space: ClassVar[Mapping[str, Space]] = {
-        "factors": Whole(16, 256), "epochs": Whole(20, 200), "learning_rate": Float(0.005, 0.2), "l2": Float(1e-4, 0.1),
+        "factors": Whole(16, 256),
+        "epochs": Whole(20, 200),
+        "learning_rate": Float(0.005, 0.2),
+        "l2": Float(1e-4, 0.1),
         "negatives": Choice(tuple(NEGATIVES)),
-    }  # fmt: skip
+    }
 
     automatic: ClassVar[Mapping[str, Rule]] = {
         "epochs": Rule("2,500 × (users + items) ÷ interactions, 30 to 200", lambda _, train: _epochs(train))
@@ -141,8 +144,19 @@ class BPR(FactorModel):
 
         def task(cell: int) -> None:
             places = order[ends[cell - 1] if cell else 0 : ends[cell]]
-            descend(places, rows, seen.indptr, seen.indices, choices[cell % groups], self.negatives == "popular",
-                    users, items, np.float32(rate), np.float32(self.l2), seeds[cell])  # fmt: skip
+            descend(
+                places,
+                rows,
+                seen.indptr,
+                seen.indices,
+                choices[cell % groups],
+                self.negatives == "popular",
+                users,
+                items,
+                np.float32(rate),
+                np.float32(self.l2),
+                seeds[cell],
+            )
 
         for shift in range(groups):
             for _ in engine.map(task, [group * groups + (group + shift) % groups for group in range(groups)]):
@@ -151,8 +165,11 @@ class BPR(FactorModel):
     def _vectors(self, block: Block) -> np.ndarray:
         if not block.told:
             return self.user_factors_[block.users]
-        others = self._kept("others", self.seen_, lambda _: Others.of(
-            self._popularity, popular=self.negatives == "popular", seed=self.seed))  # fmt: skip
+        others = self._kept(
+            "others",
+            self.seen_,
+            lambda _: Others.of(self._popularity, popular=self.negatives == "popular", seed=self.seed),
+        )
 
         def solve(row: int) -> np.ndarray:
             return solve_user(block.seen.indices[block.history(row)], others, self.item_factors_, l2=self.l2)

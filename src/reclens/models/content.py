@@ -65,8 +65,10 @@ class Content(Recommender):
     min_score: ClassVar[float] = 0.0
     relates_items: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
-        "min_items": Whole(1, 20), "bins": Whole(3, 30), "sublinear": Choice((True, False)),
-    }  # fmt: skip
+        "min_items": Whole(1, 20),
+        "bins": Whole(3, 30),
+        "sublinear": Choice((True, False)),
+    }
 
     features: Mapping[str, str] | Sequence[str] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -125,8 +127,9 @@ class Content(Recommender):
             raise UsageError(
                 f"content needs attributes of the items, and '{train.name}' has none. Read them too: read(…, items=…)."
             )
-        options = FeatureOptions(self._asked(), self.weights, self.bins, self.min_items, self.sublinear,
-                                 check_stop_words(self.stop_words))  # fmt: skip
+        options = FeatureOptions(
+            self._asked(), self.weights, self.bins, self.min_items, self.sublinear, check_stop_words(self.stop_words)
+        )
         table = item_features(train.items, self.items_, options, progress)
         self.vectors_, self.feature_names_ = table.vectors, table.names
         self.values_ = self._values(train)
@@ -209,13 +212,24 @@ class Content(Recommender):
         near = self.vectors_
         texts = [name.encode() for name in self.feature_names_]
         ends = np.cumsum([0, *map(len, texts)])
-        return {"indptr": near.indptr, "features": near.indices, "weights": near.values, "values": self.values_,
-                "names": np.frombuffer(b"".join(texts), np.uint8), "name_ends": ends}  # fmt: skip
+        return {
+            "indptr": near.indptr,
+            "features": near.indices,
+            "weights": near.values,
+            "values": self.values_,
+            "names": np.frombuffer(b"".join(texts), np.uint8),
+            "name_ends": ends,
+        }
 
     def _form(self) -> Mapping[str, Form]:
-        return {"indptr": pointers("items", cells="near"), "features": codes("near", of="names"),
-                "weights": numbers("near"), "values": numbers("cells"), "names": bytes_("letters"),
-                "name_ends": pointers("names", cells="letters")}  # fmt: skip
+        return {
+            "indptr": pointers("items", cells="near"),
+            "features": codes("near", of="names"),
+            "weights": numbers("near"),
+            "values": numbers("cells"),
+            "names": bytes_("letters"),
+            "name_ends": pointers("names", cells="letters"),
+        }
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         names, ends = arrays["names"].tobytes(), arrays["name_ends"].tolist()

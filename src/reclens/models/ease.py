@@ -105,8 +105,11 @@ class EASE(Recommender):
         return {"weights": self.weights_, "residual": check, "precision": np.array(self.precision_)}
 
     def _form(self) -> Mapping[str, Form]:
-        return {"weights": numbers("items", "items"), "residual": numbers("1", dtype="float64", low=0),
-                "precision": word("float32", "float64")}  # fmt: skip
+        return {
+            "weights": numbers("items", "items"),
+            "residual": numbers("1", dtype="float64", low=0),
+            "precision": word("float32", "float64"),
+        }
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.weights_ = arrays["weights"]
@@ -126,8 +129,11 @@ def _inverse(products: np.ndarray, l2: float) -> tuple[np.ndarray, str, float]:
         # LAPACK counts by columns: what it takes for the matrix is the transpose, which is equal, and no copy. The
         # triangle that it calls the lower one is our upper one, and in ours below the diagonal G stays as it was.
         if kind == "d":
-            require_memory(12 * n * n, f"fit ease: {n:,} items in float64, since float32 is not enough",
-                           advice="Raise l2, or use a sparse model such as item_knn.")  # fmt: skip
+            require_memory(
+                12 * n * n,
+                f"fit ease: {n:,} items in float64, since float32 is not enough",
+                advice="Raise l2, or use a sparse model such as item_knn.",
+            )
         shifted = products.T if kind == "s" else np.array(products, np.float64, order="F")
         np.fill_diagonal(shifted, diagonal)
         factor, failed = getattr(lapack, kind + "potrf")(shifted, lower=True, overwrite_a=True, clean=False)

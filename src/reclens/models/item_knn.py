@@ -60,9 +60,11 @@ class ItemKNN(RatingNeighbors):
     min_score: ClassVar[float] = 0.0
     relates_items: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
-        "neighbors": Whole(5, 1000), "shrinkage": Float(0.1, 1000),
-        "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
-    }  # fmt: skip
+        "neighbors": Whole(5, 1000),
+        "shrinkage": Float(0.1, 1000),
+        "similarity": Choice(("cosine", "dot")),
+        "weighting": Choice(("none", "tf_idf", "bm25")),
+    }
 
     together_ = None
     automatic: ClassVar[Mapping[str, Rule]] = {
@@ -87,9 +89,15 @@ class ItemKNN(RatingNeighbors):
             matrix, near = self._centred(), self._find_neighbors(engine, progress)
         else:
             matrix = self._weighted(train)
-            near = find_neighbors(matrix.transposed, neighbors=self.neighbors, similarity=self.similarity,
-                                  shrinkage=self.in_use("shrinkage"), engine=engine, progress=progress,
-                                  what="fit item_knn")  # fmt: skip
+            near = find_neighbors(
+                matrix.transposed,
+                neighbors=self.neighbors,
+                similarity=self.similarity,
+                shrinkage=self.in_use("shrinkage"),
+                engine=engine,
+                progress=progress,
+                what="fit item_knn",
+            )
         self.together_ = None
         self._keep(near)
         # Weights shape the similarities; the history itself counts with ones, or with centred ratings.
@@ -108,8 +116,15 @@ class ItemKNN(RatingNeighbors):
 
     def _learn_more(self, joined: Joined, engine: LocalEngine, progress: Progress) -> None:
         self.together_ = (self.together_ or Together.of(self.seen_)).updated(joined)
-        self._keep(neighbors_of_counts(*self.together_.by_item(), neighbors=self.neighbors, similarity=self.similarity,
-                                       shrinkage=self.in_use("shrinkage"), engine=engine))  # fmt: skip
+        self._keep(
+            neighbors_of_counts(
+                *self.together_.by_item(),
+                neighbors=self.neighbors,
+                similarity=self.similarity,
+                shrinkage=self.in_use("shrinkage"),
+                engine=engine,
+            )
+        )
         self.values_ = joined.after.values
 
     def _weighted(self, train: Dataset) -> UserItemMatrix:
@@ -122,8 +137,17 @@ class ItemKNN(RatingNeighbors):
     def _scores(self, block: Block) -> np.ndarray:
         near, seen = self.neighbors_, block.seen
         rows = np.zeros((len(block.users), seen.n_columns), np.float32)
-        product_rows(block.users, seen.indptr, seen.indices, self._values_of(block), near.indptr[:-1], near.indptr[1:],
-                     near.indices, near.values, rows)  # fmt: skip
+        product_rows(
+            block.users,
+            seen.indptr,
+            seen.indices,
+            self._values_of(block),
+            near.indptr[:-1],
+            near.indptr[1:],
+            near.indices,
+            near.values,
+            rows,
+        )
         return rows
 
     def _similarities(self, items: np.ndarray) -> np.ndarray:
@@ -150,12 +174,22 @@ class ItemKNN(RatingNeighbors):
 
     def _state(self) -> dict[str, np.ndarray]:
         near = self.neighbors_
-        return {"indptr": near.indptr, "codes": near.indices, "weights": near.values, "values": self.values_,
-                **self._rating_state()}  # fmt: skip
+        return {
+            "indptr": near.indptr,
+            "codes": near.indices,
+            "weights": near.values,
+            "values": self.values_,
+            **self._rating_state(),
+        }
 
     def _form(self) -> Mapping[str, Form]:
-        return {"indptr": pointers("items", cells="near"), "codes": codes("near", of="items"),
-                "weights": numbers("near", low=0), "values": numbers("cells"), **self._rating_form()}  # fmt: skip
+        return {
+            "indptr": pointers("items", cells="near"),
+            "codes": codes("near", of="items"),
+            "weights": numbers("near", low=0),
+            "values": numbers("cells"),
+            **self._rating_form(),
+        }
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         n = len(self.items_)

@@ -325,12 +325,18 @@ class Knowledge(Recommender):
         return [
             ("requirements dropped, because no item meets them all", len(dropped), "; ".join(dropped)),
             ("requirements that no item meets", len(unmet), said),
-            ("users without a list, because no item meets all requirements", n_users if not fits.any() else 0,
-             "ask for relaxations"),
-            ("users who have every item that fits", n_everything if fits.any() else 0,
-             "no list, unless seen items are recommended"),
+            (
+                "users without a list, because no item meets all requirements",
+                n_users if not fits.any() else 0,
+                "ask for relaxations",
+            ),
+            (
+                "users who have every item that fits",
+                n_everything if fits.any() else 0,
+                "no list, unless seen items are recommended",
+            ),
             ("items that the items table lacks", self.absent_, "they meet no requirement"),
-        ]  # fmt: skip
+        ]
 
     def notes(self) -> tuple[str, ...]:
         """What there is to say of the requirements: which were dropped, and which no item meets."""
@@ -343,8 +349,11 @@ class Knowledge(Recommender):
         return {"counts": self.counts_, "absent": absent, "attributes": self.attributes_.to_bytes()}
 
     def _form(self) -> Mapping[str, Form]:
-        return {"counts": numbers("items", low=0), "absent": numbers("1", dtype="int64", low=0, high="items"),
-                "attributes": bytes_("size")}  # fmt: skip
+        return {
+            "counts": numbers("items", low=0),
+            "absent": numbers("1", dtype="int64", low=0, high="items"),
+            "attributes": bytes_("size"),
+        }
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.counts_, self.absent_ = arrays["counts"], int(arrays["absent"][0])

@@ -69,8 +69,9 @@ class PureSVD(FactorModel):
         from scipy.sparse import csr_array
 
         seen = self.seen_
-        matrix: Any = csr_array((seen.values.astype(np.float64), seen.indices, seen.indptr),
-                                shape=(seen.n_rows, seen.n_columns))  # fmt: skip
+        matrix: Any = csr_array(
+            (seen.values.astype(np.float64), seen.indices, seen.indptr), shape=(seen.n_rows, seen.n_columns)
+        )
         wanted = min(self.factors, *matrix.shape)
         # Vectors of both sides and of the search, in float64.
         require_factors(self.name, wanted, users=seen.n_rows, items=seen.n_columns, width=24)
@@ -119,9 +120,12 @@ class PureSVD(FactorModel):
         kept = len(self.singular_values_)
         return [
             ("singular vectors that did not converge", self.unsettled_, "left out; raise iterations"),
-            ("singular vectors that the data does not have", self.factors - self.unsettled_ - kept,
-             f"{len(self.users_):,} users, {len(self.items_):,} items: {kept:,} of {self.factors:,} factors"),
-        ]  # fmt: skip
+            (
+                "singular vectors that the data does not have",
+                self.factors - self.unsettled_ - kept,
+                f"{len(self.users_):,} users, {len(self.items_):,} items: {kept:,} of {self.factors:,} factors",
+            ),
+        ]
 
     def _vectors(self, block: Block) -> np.ndarray:
         found = np.zeros((len(block.users), self.item_factors_.shape[1]), np.float32)

@@ -41,9 +41,12 @@ class RP3beta(ItemWeights):
 
     name: ClassVar[str] = "rp3beta"
     space: ClassVar[Mapping[str, Space]] = {
-        "alpha": Float(0.1, 2, log=False), "beta": Float(0, 1.2, log=False), "shrinkage": Float(0.1, 1000),
-        "neighbors": Whole(5, 1000), "neighbors_of": Choice(("candidate", "history")),
-    }  # fmt: skip
+        "alpha": Float(0.1, 2, log=False),
+        "beta": Float(0, 1.2, log=False),
+        "shrinkage": Float(0.1, 1000),
+        "neighbors": Whole(5, 1000),
+        "neighbors_of": Choice(("candidate", "history")),
+    }
 
     alpha: float = 0.6
     beta: float = 0.5
@@ -72,8 +75,15 @@ class RP3beta(ItemWeights):
         column, row = (arrive, leave) if self.neighbors_of == "history" else (leave, arrive)
         steps = np.sqrt(n_items**-self.alpha)[turned.indices] * np.repeat(column, np.diff(turned.indptr))
         walks = UserItemMatrix(turned.indptr, turned.indices, steps.astype(np.float32), turned.n_columns)
-        kept = find_neighbors(walks, neighbors=self.neighbors, similarity="dot", shrinkage=0.0, engine=engine,
-                              progress=progress, what="fit rp3beta").as_matrix()  # fmt: skip
+        kept = find_neighbors(
+            walks,
+            neighbors=self.neighbors,
+            similarity="dot",
+            shrinkage=0.0,
+            engine=engine,
+            progress=progress,
+            what="fit rp3beta",
+        ).as_matrix()
         values = kept.values * np.repeat(row / column, np.diff(kept.indptr))
         found = UserItemMatrix(kept.indptr, kept.indices, values.astype(np.float32), kept.n_columns)
         self.weights_ = found if self.neighbors_of == "history" else found.transposed

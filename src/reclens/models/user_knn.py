@@ -52,9 +52,11 @@ class UserKNN(RatingNeighbors):
     rows_are: ClassVar[Literal["user", "item"]] = "user"
     min_score: ClassVar[float] = 0.0
     space: ClassVar[Mapping[str, Space]] = {
-        "neighbors": Whole(5, 1000), "shrinkage": Float(0.1, 1000),
-        "similarity": Choice(("cosine", "dot")), "weighting": Choice(("none", "tf_idf", "bm25")),
-    }  # fmt: skip
+        "neighbors": Whole(5, 1000),
+        "shrinkage": Float(0.1, 1000),
+        "similarity": Choice(("cosine", "dot")),
+        "weighting": Choice(("none", "tf_idf", "bm25")),
+    }
 
     automatic: ClassVar[Mapping[str, Rule]] = {
         "shrinkage": Rule("1 item, times its mean squared weight; 0 for dot and ratings", pseudo_count(1))
@@ -80,9 +82,14 @@ class UserKNN(RatingNeighbors):
             return
         matrix = self._weighted(train)
         self.neighbors_ = find_neighbors(
-            matrix, neighbors=self.neighbors, similarity=self.similarity, shrinkage=self.in_use("shrinkage"),
-            engine=engine, progress=progress, what="fit user_knn",
-        )  # fmt: skip
+            matrix,
+            neighbors=self.neighbors,
+            similarity=self.similarity,
+            shrinkage=self.in_use("shrinkage"),
+            engine=engine,
+            progress=progress,
+            what="fit user_knn",
+        )
         self.values_ = matrix.values if self.similarity == "adjusted_cosine" else self.seen_.values
 
     def _weighted(self, train: Dataset) -> UserItemMatrix:
@@ -104,26 +111,44 @@ class UserKNN(RatingNeighbors):
         scores = np.empty((len(block.users), block.k), np.float32)
         as_coded = np.arange(seen.n_columns, dtype=np.int32)
         near = _as_rows(self.neighbors_)
-        top_of_product(block.users, *near, seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_, seen.indptr,
-                       seen.indices, block.exclude_seen, np.float32(0), as_coded, codes, scores)  # fmt: skip
+        top_of_product(
+            block.users,
+            *near,
+            seen.indptr[:-1],
+            seen.indptr[1:],
+            seen.indices,
+            self.values_,
+            seen.indptr,
+            seen.indices,
+            block.exclude_seen,
+            np.float32(0),
+            as_coded,
+            codes,
+            scores,
+        )
         return codes, scores
 
     def _scores(self, block: Block) -> np.ndarray:
         seen = self.seen_
         rows = np.zeros((len(block.users), seen.n_columns), np.float32)
         users = np.arange(len(rows)) if block.told else block.users
-        product_rows(users, *_as_rows(self._near(block)), seen.indptr[:-1], seen.indptr[1:], seen.indices,
-                     self.values_, rows)  # fmt: skip
+        product_rows(
+            users, *_as_rows(self._near(block)), seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_, rows
+        )
         return rows
 
     def _near(self, block: Block) -> Neighbors:
         """The neighbours of the training users, or those of the users of a block with histories that came with it."""
         if not block.told:
             return self.neighbors_
-        others = self._kept("others", self.seen_, lambda seen: TrainingUsers.of(
-            seen, similarity=self.similarity, weighting=self.weighting))  # fmt: skip
-        return others.neighbors(block, neighbors=self.neighbors, similarity=self.similarity,
-                                shrinkage=self.in_use("shrinkage"))  # fmt: skip
+        others = self._kept(
+            "others",
+            self.seen_,
+            lambda seen: TrainingUsers.of(seen, similarity=self.similarity, weighting=self.weighting),
+        )
+        return others.neighbors(
+            block, neighbors=self.neighbors, similarity=self.similarity, shrinkage=self.in_use("shrinkage")
+        )
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         user, near = 0 if block.told else int(block.users[0]), self._near(block)
@@ -139,13 +164,22 @@ class UserKNN(RatingNeighbors):
 
     def _state(self) -> dict[str, np.ndarray]:
         near = self.neighbors_
-        return {"codes": near.codes, "weights": near.weights, "lengths": near.lengths, "values": self.values_,
-                **self._rating_state()}  # fmt: skip
+        return {
+            "codes": near.codes,
+            "weights": near.weights,
+            "lengths": near.lengths,
+            "values": self.values_,
+            **self._rating_state(),
+        }
 
     def _form(self) -> Mapping[str, Form]:
-        return {"codes": codes("users", "kept", of="users"), "weights": numbers("users", "kept", low=0),
-                "lengths": numbers("users", dtype="int64", low=0, high="kept"), "values": numbers("cells"),
-                **self._rating_form()}  # fmt: skip
+        return {
+            "codes": codes("users", "kept", of="users"),
+            "weights": numbers("users", "kept", low=0),
+            "lengths": numbers("users", dtype="int64", low=0, high="kept"),
+            "values": numbers("cells"),
+            **self._rating_form(),
+        }
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.neighbors_ = Neighbors(arrays["codes"], arrays["weights"], arrays["lengths"])

@@ -11,10 +11,29 @@ from reclens.errors import DataError
 
 __all__ = ["check_trees"]
 
-_HEAD: Final = ("tree", "version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective",
-                "feature_names", "feature_infos", "tree_sizes")  # fmt: skip
-_OF_NODES: Final = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child",
-                    "internal_value", "internal_weight", "internal_count")  # fmt: skip
+_HEAD: Final = (
+    "tree",
+    "version",
+    "num_class",
+    "num_tree_per_iteration",
+    "label_index",
+    "max_feature_idx",
+    "objective",
+    "feature_names",
+    "feature_infos",
+    "tree_sizes",
+)
+_OF_NODES: Final = (
+    "split_feature",
+    "split_gain",
+    "threshold",
+    "decision_type",
+    "left_child",
+    "right_child",
+    "internal_value",
+    "internal_weight",
+    "internal_count",
+)
 _OF_LEAVES: Final = ("leaf_value", "leaf_weight", "leaf_count")
 _ONES: Final = ("Tree", "num_leaves", "num_cat", "is_linear", "shrinkage")
 _NUMBER: Final = re.compile(r"-?(?:\d+(?:\.\d*)?(?:e[+-]?\d+)?|inf)")
@@ -38,12 +57,14 @@ def check_trees(text: str, n_features: int) -> str:
     trees = re.findall(r"Tree=\d+\n.*?\n\n\n", rest, re.DOTALL)
     lists = {name: lines.get(name, "").split() for name in ("feature_names", "feature_infos", "tree_sizes")}
     whole = (
-        bool(end) and tuple(lines) == _HEAD and "".join(trees) == rest
+        bool(end)
+        and tuple(lines) == _HEAD
+        and "".join(trees) == rest
         and (lines["num_class"], lines["num_tree_per_iteration"]) == ("1", "1")
         and lines["max_feature_idx"] == str(n_features - 1)
         and len(lists["feature_names"]) == len(lists["feature_infos"]) == n_features
         and lists["tree_sizes"] == [str(len(tree.encode())) for tree in trees]
-    )  # fmt: skip
+    )
     if not whole:
         raise DataError("the text of the trees is not as LightGBM writes it for this ranker")
     for number, tree in enumerate(trees):

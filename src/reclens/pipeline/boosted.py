@@ -73,8 +73,9 @@ class BoostedRanker:
             UsageError: If no candidate was chosen.
         """
         lightgbm = need("lightgbm", extra="rank")
-        marked = candidates.join(chosen.select(USER, ITEM, chosen=pl.lit(1)), on=[USER, ITEM], how="left",
-                                 maintain_order="left")  # fmt: skip
+        marked = candidates.join(
+            chosen.select(USER, ITEM, chosen=pl.lit(1)), on=[USER, ITEM], how="left", maintain_order="left"
+        )
         marked = marked.filter(pl.col("chosen").sum().over(USER) > 0)  # the others teach no order
         if not marked.height:
             raise UsageError(
@@ -83,13 +84,23 @@ class BoostedRanker:
             )
         values, self.names_ = features.table(marked)
         sizes = marked.group_by(USER, maintain_order=True).len()["len"].to_numpy()
-        data = lightgbm.Dataset(values, marked["chosen"].fill_null(0).to_numpy(), group=sizes,
-                                feature_name=[f"f{at}" for at in range(len(self.names_))])  # fmt: skip
+        data = lightgbm.Dataset(
+            values,
+            marked["chosen"].fill_null(0).to_numpy(),
+            group=sizes,
+            feature_name=[f"f{at}" for at in range(len(self.names_))],
+        )
         settings: dict[str, Any] = {
-            "objective": "lambdarank", "learning_rate": self.learning_rate, "num_leaves": self.leaves,
-            "min_data_in_leaf": self.smallest_leaf, "seed": self.seed, "deterministic": True, "force_row_wise": True,
-            "num_threads": threads, "verbosity": -1,
-        }  # fmt: skip
+            "objective": "lambdarank",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": self.smallest_leaf,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": threads,
+            "verbosity": -1,
+        }
         self.learned_: dict[str, int] | None = {
             "users": len(sizes),
             "candidates": marked.height,

@@ -38,8 +38,10 @@ def merge(retrieved: Mapping[str, Recommendations]) -> pl.DataFrame:
     columns = [pl.col(RANK).pipe(lambda rank: 1 / (FUSION_CONSTANT + rank)).sum().alias(FUSED)]
     for label in retrieved:
         mine = pl.col("label") == label
-        columns += [pl.col(RANK).filter(mine).first().alias(f"rank:{label}"),
-                    pl.col(SCORE).filter(mine).first().alias(f"score:{label}")]  # fmt: skip
+        columns += [
+            pl.col(RANK).filter(mine).first().alias(f"rank:{label}"),
+            pl.col(SCORE).filter(mine).first().alias(f"score:{label}"),
+        ]
     found = rows.group_by(USER, ITEM).agg(columns)
     return found.sort([USER, FUSED, ITEM], descending=[False, True, False])
 

@@ -68,9 +68,17 @@ class Step:
     def __add__(self, other: Step) -> Step:
         """The same stage over more users."""
         rows_in = self.rows_in if self.stage == "retrieve" else self.rows_in + other.rows_in
-        return Step(self.stage, self.label, self.users + other.users, rows_in, self.rows_out + other.rows_out,
-                    self.seconds + other.seconds, self.asked, self.without + other.without,
-                    self.short + other.short)  # fmt: skip
+        return Step(
+            self.stage,
+            self.label,
+            self.users + other.users,
+            rows_in,
+            self.rows_out + other.rows_out,
+            self.seconds + other.seconds,
+            self.asked,
+            self.without + other.without,
+            self.short + other.short,
+        )
 
 
 def list_lengths(table: pl.DataFrame, n_users: int) -> np.ndarray:
@@ -143,10 +151,19 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         """The counts of both groups of users."""
         steps = tuple(ours + theirs for ours, theirs in zip(self.steps, other.steps, strict=True))
-        return Counts(self.k, self.keep, steps, self.anybody, self.unknown + other.unknown,
-                      self.withheld + other.withheld, self.unscored + other.unscored, self.capped + other.capped,
-                      self.cold + other.cold, self.unheard + other.unheard,
-                      self.shown + other.shown)  # fmt: skip
+        return Counts(
+            self.k,
+            self.keep,
+            steps,
+            self.anybody,
+            self.unknown + other.unknown,
+            self.withheld + other.withheld,
+            self.unscored + other.unscored,
+            self.capped + other.capped,
+            self.cold + other.cold,
+            self.unheard + other.unheard,
+            self.shown + other.shown,
+        )
 
     @property
     def problems(self) -> list[PipelineProblem]:
@@ -208,8 +225,13 @@ class Counts:
 
 def card_of(counts: Counts) -> dict[str, Any]:
     """What the card of lists says of the counts."""
-    return {"keep": counts.keep, "problems": counts.problems, "stages": counts.stages(), "filters": counts.filters(),
-            "rules": counts.rules()}  # fmt: skip
+    return {
+        "keep": counts.keep,
+        "problems": counts.problems,
+        "stages": counts.stages(),
+        "filters": counts.filters(),
+        "rules": counts.rules(),
+    }
 
 
 def _kind(step: Step) -> str:

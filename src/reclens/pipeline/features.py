@@ -106,8 +106,9 @@ class CandidateFeatures:
         forms = {name: numbers(f"{name[:4]}s") for name in arrays if name.startswith(("user/user: ", "item/item: "))}
         forms |= {"profiles": numbers("users", "labels"), "labels": numbers("items", "labels", low=0, high=1)}
         arrays = check_arrays(arrays, forms, {"users": len(users), "items": len(items)})
-        by_user, by_item = ({name[5:]: arrays[name] for name in arrays if name.startswith(kind)}
-                            for kind in ("user/", "item/"))  # fmt: skip
+        by_user, by_item = (
+            {name[5:]: arrays[name] for name in arrays if name.startswith(kind)} for kind in ("user/", "item/")
+        )
         return cls(users, items, by_user, by_item, arrays["profiles"], arrays["labels"])
 
 

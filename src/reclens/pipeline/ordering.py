@@ -18,9 +18,13 @@ __all__ = ["rank_candidates", "rerank_lists"]
 
 
 def rank_candidates(
-    ranker: Recommender | BoostedRanker | None, candidates: pl.DataFrame, keep: int, threads: int | None,
-    unscored: list[int], request: Request,
-) -> pl.DataFrame:  # fmt: skip
+    ranker: Recommender | BoostedRanker | None,
+    candidates: pl.DataFrame,
+    keep: int,
+    threads: int | None,
+    unscored: list[int],
+    request: Request,
+) -> pl.DataFrame:
     """The best candidates of each user: ``user_id, item_id, rank, score``; those without a score come last.
 
     How many are without a score goes to ``unscored``.
@@ -40,9 +44,14 @@ def rank_candidates(
 
 
 def rerank_lists(
-    reranker: rerankers.Reranker, table: pl.DataFrame, k: int, *, users: Vocabulary, items: Vocabulary,
+    reranker: rerankers.Reranker,
+    table: pl.DataFrame,
+    k: int,
+    *,
+    users: Vocabulary,
+    items: Vocabulary,
     seen: UserItemMatrix,
-) -> pl.DataFrame:  # fmt: skip
+) -> pl.DataFrame:
     """The lists in the order of a re-ranker; ``seen`` has the histories by the codes of ``users`` and ``items``."""
     listed = table[USER].unique(maintain_order=True)
     row = Vocabulary(listed).encode(table[USER])
@@ -62,12 +71,16 @@ def rerank_lists(
         lists = rerankers.RankedLists(owners[at], codes[at], scores[at], seen, k)
         found = reranker.rerank(lists)
         filled = found.items >= 0
-        parts.append(pl.DataFrame({
-            USER: listed[part.start : part.stop].gather(np.nonzero(filled)[0]),
-            ITEM: items.decode(found.items[filled]),
-            RANK: (np.cumsum(filled, axis=1)[filled]).astype(np.int32),
-            SCORE: found.scores[filled],
-        }))  # fmt: skip
+        parts.append(
+            pl.DataFrame(
+                {
+                    USER: listed[part.start : part.stop].gather(np.nonzero(filled)[0]),
+                    ITEM: items.decode(found.items[filled]),
+                    RANK: (np.cumsum(filled, axis=1)[filled]).astype(np.int32),
+                    SCORE: found.scores[filled],
+                }
+            )
+        )
     return pl.concat(parts) if parts else table
 
 

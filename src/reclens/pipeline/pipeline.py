@@ -100,8 +100,10 @@ class Pipeline:
             UsageError: If a stage is not what it has to be, or the data lacks what it needs.
         """
         spec = self._spec()
-        self.retrievers_ = {label: build(label, about).fit(train, threads=threads, progress=progress)
-                            for label, about in spec.retrievers.items()}  # fmt: skip
+        self.retrievers_ = {
+            label: build(label, about).fit(train, threads=threads, progress=progress)
+            for label, about in spec.retrievers.items()
+        }
         self.ranker_ = self._fit_ranker(spec, train, threads, progress)
         self.rerankers_ = [rerankers.build(about) for about in spec.rerankers]
         models = [*self.retrievers_.values(), *([self.ranker_] if isinstance(self.ranker_, Recommender) else [])]
@@ -235,8 +237,15 @@ class Pipeline:
         }
         own = self.seen_.indices[self.seen_.indptr[row] : self.seen_.indptr[row + 1]] if row >= 0 else []
         brought = tuple(self._brought(label, user, found, whole[label].height) for label in self.retrievers_)
-        return make_trace(user, found, asked.unique(maintain_order=True), ceilings=whole,
-                          seen=self.items_.decode(own), known=self.items_.ids, retrievers=brought)  # fmt: skip
+        return make_trace(
+            user,
+            found,
+            asked.unique(maintain_order=True),
+            ceilings=whole,
+            seen=self.items_.decode(own),
+            known=self.items_.ids,
+            retrievers=brought,
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted pipeline into an existing, empty folder: every model in a folder of its own, no pickle."""
@@ -267,8 +276,9 @@ class Pipeline:
         twin = next((model for model in self.retrievers_.values() if model == ranker), None)
         return twin or ranker.fit(train, threads=threads, progress=progress)
 
-    def _run(self, users: pl.Series, k: int, threads: int | None, progress: Progress,
-             request: Request = _NOTHING) -> PipelineRun:  # fmt: skip
+    def _run(
+        self, users: pl.Series, k: int, threads: int | None, progress: Progress, request: Request = _NOTHING
+    ) -> PipelineRun:
         self._need_fit()
         if k < 1:
             raise UsageError(f"k is {k}, expected 1 or more.")
@@ -282,8 +292,14 @@ class Pipeline:
         cold: list[int] = []
 
         def join() -> pl.DataFrame:
-            found, n = known.with_popular(merge(retrieved), request, self.seen_, self.items_,
-                                          n=max(spec.budgets.values()), exclude_seen=self.exclude_seen)  # fmt: skip
+            found, n = known.with_popular(
+                merge(retrieved),
+                request,
+                self.seen_,
+                self.items_,
+                n=max(spec.budgets.values()),
+                exclude_seen=self.exclude_seen,
+            )
             cold.append(n)
             return in_order(found, users)
 
@@ -309,14 +325,30 @@ class Pipeline:
         progress(f"{self.name}: done", total, total)
         capped = int((list_lengths(candidates, len(users)) > keep).sum()) if keep < k else 0
         unheard = len(users) if request.history is not None and isinstance(self.ranker_, BoostedRanker) else 0
-        counts = Counts(k, keep, tuple(recorder.steps), self._anybody(), known.n_strangers,
-                        known.n_items if self.exclude_seen else 0, unscored[0], capped, cold[0], unheard,
-                        final.height)  # fmt: skip
+        counts = Counts(
+            k,
+            keep,
+            tuple(recorder.steps),
+            self._anybody(),
+            known.n_strangers,
+            known.n_items if self.exclude_seen else 0,
+            unscored[0],
+            capped,
+            cold[0],
+            unheard,
+            final.height,
+        )
         return PipelineRun(
-            self.name, k, retrieved, candidates,
-            Recommendations(ranked, spec.rank_label, about | {"k": keep, "stage": "rank"}), reranked,
-            Recommendations(final, self.name, about | card_of(counts)), counts.steps, counts,
-        )  # fmt: skip
+            self.name,
+            k,
+            retrieved,
+            candidates,
+            Recommendations(ranked, spec.rank_label, about | {"k": keep, "stage": "rank"}),
+            reranked,
+            Recommendations(final, self.name, about | card_of(counts)),
+            counts.steps,
+            counts,
+        )
 
     def _retrieve(
         self, users: pl.Series, spec: PipelineSpec, threads: int | None, recorder: Recorder, request: Request

@@ -59,9 +59,10 @@ def judged_metrics(metrics: Sequence[str]) -> list[str]:
     """The metrics by which a ranker can be better or worse: those of users that need truth and have a direction."""
     found = [(metric, describe(metric)) for metric in metrics]
     return [
-        metric for metric, info in found
+        metric
+        for metric, info in found
         if info.kind == "user" and "truth" in info.needs and info.higher_is_better is not None
-    ]  # fmt: skip
+    ]
 
 
 def hold_ranker(ranker: str, ranked: Evaluation, fused: Evaluation, *, level: float) -> tuple[RankerGain, ...]:

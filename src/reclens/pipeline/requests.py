@@ -65,8 +65,9 @@ class Known:
     seen: UserItemMatrix
 
     @classmethod
-    def of(cls, users: pl.Series, request: Request, *, known: Vocabulary, items: Vocabulary,
-           seen: UserItemMatrix) -> Known:  # fmt: skip
+    def of(
+        cls, users: pl.Series, request: Request, *, known: Vocabulary, items: Vocabulary, seen: UserItemMatrix
+    ) -> Known:
         """Put together what the training data and the request say."""
         places = Vocabulary(users)
         trained = encode_where_possible(known, places.ids).astype(np.int64)
@@ -92,9 +93,15 @@ class Known:
         return len(self.seen.indices)
 
     def with_popular(
-        self, candidates: pl.DataFrame, request: Request, popularity: UserItemMatrix, items: Vocabulary, *, n: int,
+        self,
+        candidates: pl.DataFrame,
+        request: Request,
+        popularity: UserItemMatrix,
+        items: Vocabulary,
+        *,
+        n: int,
         exclude_seen: bool,
-    ) -> tuple[pl.DataFrame, int]:  # fmt: skip
+    ) -> tuple[pl.DataFrame, int]:
         """The candidates, and the n most popular items for users to whom no retriever brought one.
 
         Returns:
@@ -108,13 +115,18 @@ class Known:
         limits = Limits.of(cold, items, exclude=request.exclude, candidates=request.candidates)
         limits.apply(rows, np.arange(len(cold)))
         own = self.places.encode(cold).astype(np.int64)
-        block = Block.of_training(own, self.seen, np.zeros(len(cold), np.uint64), k=min(n, len(items)),
-                                  exclude_seen=exclude_seen)  # fmt: skip
+        block = Block.of_training(
+            own, self.seen, np.zeros(len(cold), np.uint64), k=min(n, len(items)), exclude_seen=exclude_seen
+        )
         codes, _ = top_of_scores(rows, block, 0.0)
         user, place = np.nonzero(codes >= 0)
-        added = pl.DataFrame({
-            USER: cold.gather(user), ITEM: items.decode(codes[user, place]), FUSED: 1 / (FUSION_CONSTANT + 1.0 + place),
-        })  # fmt: skip
+        added = pl.DataFrame(
+            {
+                USER: cold.gather(user),
+                ITEM: items.decode(codes[user, place]),
+                FUSED: 1 / (FUSION_CONSTANT + 1.0 + place),
+            }
+        )
         return pl.concat([candidates, added], how="diagonal_relaxed"), added[USER].n_unique()
 
 

@@ -49,9 +49,11 @@ class PipelineRun:
     def fused(self) -> Recommendations:
         """The first ``keep`` candidates by plain reciprocal-rank fusion: what the ranker is held against."""
         table = self.candidates.select(
-            USER, ITEM, pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(USER).alias(RANK),
+            USER,
+            ITEM,
+            pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(USER).alias(RANK),
             pl.col(FUSED).cast(pl.Float32).alias(SCORE),
-        )  # fmt: skip
+        )
         kept = table.filter(pl.col(RANK) <= self.counts.keep)
         return Recommendations(kept, FUSION, {**self.ranked.card, "stage": FUSION})
 

@@ -65,14 +65,19 @@ def write_pipeline(pipeline: FittedPipeline, folder: Path) -> None:
     ranker = pipeline.ranker_
     header: dict[str, Any] = {
         "format": FORMAT,
-        "spec": {"retrieve": dict(pipeline.retrieve), "rank": pipeline.rank, "rerank": list(pipeline.rerank),
-                 "exclude_seen": pipeline.exclude_seen, "name": pipeline.name},
+        "spec": {
+            "retrieve": dict(pipeline.retrieve),
+            "rank": pipeline.rank,
+            "rerank": list(pipeline.rerank),
+            "exclude_seen": pipeline.exclude_seen,
+            "name": pipeline.name,
+        },
         "retrievers": {label: model.name for label, model in pipeline.retrievers_.items()},
         "learned": ranker.learned_ if isinstance(ranker, BoostedRanker) else None,
         "ranker": ranker.name if isinstance(ranker, Recommender) else None,
         "train": pipeline.train_,
         "versions": versions(),
-    }  # fmt: skip
+    }
     (folder / "pipeline.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
     write_histories(pipeline.users_, pipeline.items_, pipeline.seen_, folder)
     for label, model in pipeline.retrievers_.items():
@@ -130,8 +135,14 @@ def _read(cls: type[Kind], kept: Kept) -> Kind:
 
 def _check_names(ranker: BoostedRanker, labels: list[str]) -> None:
     """Raise DataError unless the trees are about the features that candidates of these retrievers have."""
-    nothing = pl.DataFrame(schema={USER: ranker.features_.users.ids.dtype, ITEM: ranker.features_.items.ids.dtype,
-                                   RANK: pl.Int32(), SCORE: pl.Float32()})  # fmt: skip
+    nothing = pl.DataFrame(
+        schema={
+            USER: ranker.features_.users.ids.dtype,
+            ITEM: ranker.features_.items.ids.dtype,
+            RANK: pl.Int32(),
+            SCORE: pl.Float32(),
+        }
+    )
     _, names = ranker.features_.table(merge({label: Recommendations(nothing, label, {}) for label in labels}))
     if names != ranker.names_:
         raise DataError("the trees were grown on other features than the pipeline has")

@@ -143,11 +143,27 @@ def evaluate_stages(
         raise UsageError(f"of {', '.join(asked)} nothing can be lost: name a metric that needs truth, such as ndcg@10.")
 
     def measure(lists: Recommendations | pl.DataFrame, name: str, measured: Sequence[str]) -> Evaluation:
-        return evaluate(lists, truth, train=train, metrics=measured, by=by, relevance=relevance, level=level,
-                        replicates=replicates, rng=rng, name=name, threads=threads, progress=progress)  # fmt: skip
+        return evaluate(
+            lists,
+            truth,
+            train=train,
+            metrics=measured,
+            by=by,
+            relevance=relevance,
+            level=level,
+            replicates=replicates,
+            rng=rng,
+            name=name,
+            threads=threads,
+            progress=progress,
+        )
 
-    stages = {PERFECT: _perfect(truth, relevance), CEILING: _ceiling(run.candidates, truth, relevance),
-              RANKED: run.ranked, **run.reranked}  # fmt: skip
+    stages = {
+        PERFECT: _perfect(truth, relevance),
+        CEILING: _ceiling(run.candidates, truth, relevance),
+        RANKED: run.ranked,
+        **run.reranked,
+    }
     evaluations = {name: measure(lists, name, asked) for name, lists in stages.items()}
     width = int(run.candidates.group_by(USER).len()["len"].max() or 1)  # type: ignore[arg-type]
     brought = {**run.retrieved, "candidates": dict(run.lists())["candidates"]}

@@ -18,9 +18,17 @@ __all__ = ["Brought", "BroughtCode", "LossCode", "Trace", "make_trace"]
 
 
 LossCode = Literal[
-    "recommended", "not_in_catalogue", "seen", "no_candidates", "below_budget", "no_score", "cut_by_keep", "dropped",
-    "below_k", "moved_down",
-]  # fmt: skip
+    "recommended",
+    "not_in_catalogue",
+    "seen",
+    "no_candidates",
+    "below_budget",
+    "no_score",
+    "cut_by_keep",
+    "dropped",
+    "below_k",
+    "moved_down",
+]
 """What became of an item: see the documentation of pipelines."""
 
 BroughtCode = Literal["served", "unknown_user", "all_seen", "no_score"]
@@ -92,8 +100,16 @@ class Trace:
         return self.table.to_dicts()
 
 
-def make_trace(user: Any, run: PipelineRun, items: pl.Series, *, ceilings: Mapping[str, pl.DataFrame], seen: pl.Series,
-               known: pl.Series, retrievers: tuple[Brought, ...]) -> Trace:  # fmt: skip
+def make_trace(
+    user: Any,
+    run: PipelineRun,
+    items: pl.Series,
+    *,
+    ceilings: Mapping[str, pl.DataFrame],
+    seen: pl.Series,
+    known: pl.Series,
+    retrievers: tuple[Brought, ...],
+) -> Trace:
     """The way of some items of a run with a single user.
 
     Args:
@@ -161,6 +177,9 @@ def _not_found(row: Mapping[str, Any], run: PipelineRun, seen: bool, nothing: st
         return "seen", "the user has it already"
     if nothing is not None:
         return "no_candidates", f"the user has no candidates: {nothing}"
-    places = [f"{label} has it at place {row[f'whole: {label}']:,} of its list" for label in run.retrieved
-              if row[f"whole: {label}"] is not None]  # fmt: skip
+    places = [
+        f"{label} has it at place {row[f'whole: {label}']:,} of its list"
+        for label in run.retrieved
+        if row[f"whole: {label}"] is not None
+    ]
     return ("below_budget", "; ".join(places)) if places else ("no_score", "no retriever has a score for it")

@@ -68,10 +68,17 @@ class SplitTests:
         rows = []
         for metric, p in self.p_values.items():
             rate = self.false_positives(metric)
-            rows.append({
-                "metric": metric, "splits": len(p), "false_positives": rate.value, "low": rate.low, "high": rate.high,
-                "uniformity_p_value": self.uniformity(metric), "sd_of_difference": float(np.std(self.lifts[metric])),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "metric": metric,
+                    "splits": len(p),
+                    "false_positives": rate.value,
+                    "low": rate.low,
+                    "high": rate.high,
+                    "uniformity_p_value": self.uniformity(metric),
+                    "sd_of_difference": float(np.std(self.lifts[metric])),
+                }
+            )
         return rows
 
 
@@ -177,9 +184,16 @@ class _Job:
             slope = slope - weight * gradient(moments.mean, names, each)
         linear = centred @ slope
         spread = float((linear**2).mean())
-        return cls(name, of, tuple(covariates), names, moments.mean, theta,
-                   np.hstack([centred, centred[:, i] * centred[:, j]]),
-                   float((linear**3).mean()) / spread**1.5 if spread > 0 else 0.0)  # fmt: skip
+        return cls(
+            name,
+            of,
+            tuple(covariates),
+            names,
+            moments.mean,
+            theta,
+            np.hstack([centred, centred[:, i] * centred[:, j]]),
+            float((linear**3).mean()) / spread**1.5 if spread > 0 else 0.0,
+        )
 
     def tested(
         self, first: np.ndarray, sizes: np.ndarray, second: np.ndarray, others: np.ndarray

@@ -78,8 +78,9 @@ def compare_arms(
         >>> round(found.absolute.value, 3), round(found.se, 4), round(found.df, 2)
         (2.0, 1.291, 2.94)
     """
-    return compare_strata([(1.0, control, treatment)], of, covariates=covariates, theta=theta, base=base,
-                          relative=relative, level=level)  # fmt: skip
+    return compare_strata(
+        [(1.0, control, treatment)], of, covariates=covariates, theta=theta, base=base, relative=relative, level=level
+    )
 
 
 def compare_strata(
@@ -124,12 +125,20 @@ def compare_strata(
         details.append(("variance removed", 1 - variance / before if before > 0 else math.nan))
     skew = _skew(control, treatment, full)
     return difference_of(
-        of_control, gap, variance=variance,
+        of_control,
+        gap,
+        variance=variance,
         control_variance=control.variance(leans[0]) + treatment.variance(leans[1]),
         covariance=treatment.covariance(full[1], leans[1]) - control.covariance(full[0], leans[0]),
-        df=_degrees(arms, full), n=(control.n, treatment.n), method=_method(of, covariates, len(parts), skew != 0),
-        level=level, relative=relative, relative_df=relative_df, details=tuple(details), skew=skew,
-    )  # fmt: skip
+        df=_degrees(arms, full),
+        n=(control.n, treatment.n),
+        method=_method(of, covariates, len(parts), skew != 0),
+        level=level,
+        relative=relative,
+        relative_df=relative_df,
+        details=tuple(details),
+        skew=skew,
+    )
 
 
 def value_of(mean: np.ndarray, names: Sequence[str], of: Quantity) -> float:
@@ -203,8 +212,14 @@ class _Arm:
             [part.covariances() if part.n > 1 else np.full_like(part.cross, np.nan) for part in parts]
         )
         thirds = [part.third for part in parts if part.third is not None]
-        return cls(int(sizes.sum()), weights @ np.stack([part.mean for part in parts]), weights, sizes, covariances,
-                   np.stack(thirds) if len(thirds) == len(parts) else None)  # fmt: skip
+        return cls(
+            int(sizes.sum()),
+            weights @ np.stack([part.mean for part in parts]),
+            weights,
+            sizes,
+            covariances,
+            np.stack(thirds) if len(thirds) == len(parts) else None,
+        )
 
     def pieces(self, g: np.ndarray) -> np.ndarray:
         """Variance of each stratum's part of the weighted mean of g'x, shape (strata,)."""

@@ -81,8 +81,13 @@ def normal_posterior(
     gain = mean * chance + density
     win, losses = (chance, (gain - mean, gain)) if sign > 0 else (1 - chance, (gain, gain - mean))
     what = "relative lift" if relative else "difference"
-    return Posterior(Estimate(mean, mean - z * sd, mean + z * sd, estimate.n, estimate.level), win, *losses, sd,
-                     f"normal posterior of the {what} under {words}")  # fmt: skip
+    return Posterior(
+        Estimate(mean, mean - z * sd, mean + z * sd, estimate.n, estimate.level),
+        win,
+        *losses,
+        sd,
+        f"normal posterior of the {what} under {words}",
+    )
 
 
 def beta_binomial(
@@ -145,9 +150,14 @@ def beta_binomial(
     ends = (q.min() / p.max() - 1, q.max() / p.min() - 1) if relative else (-1.0, 1.0)
     low, high = (_root(below, tail, ends) for tail in ((1 - level) / 2, (1 + level) / 2))
     what = "relative lift" if relative else "difference"
-    return Posterior(Estimate(mean, low, high, control[1] + treatment[1], level), 1 - below(0.0), loss, loss + mean,
-                     math.sqrt(max(square - mean**2, 0.0)),
-                     f"beta({prior[0]:g}, {prior[1]:g}) priors, {what} of shares")  # fmt: skip
+    return Posterior(
+        Estimate(mean, low, high, control[1] + treatment[1], level),
+        1 - below(0.0),
+        loss,
+        loss + mean,
+        math.sqrt(max(square - mean**2, 0.0)),
+        f"beta({prior[0]:g}, {prior[1]:g}) priors, {what} of shares",
+    )
 
 
 def _root(rising: Callable[[float], float], level: float, ends: tuple[float, float]) -> float:

@@ -11,8 +11,15 @@ from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import Pivot, TPivot, hall, t_quantile
 
 __all__ = [
-    "RELATIVE", "Difference", "Relative", "Untestable", "difference_of", "normal_quantile", "two_sided", "untestable",
-]  # fmt: skip
+    "RELATIVE",
+    "Difference",
+    "Relative",
+    "Untestable",
+    "difference_of",
+    "normal_quantile",
+    "two_sided",
+    "untestable",
+]
 
 Relative = Literal["delta", "log", "fieller"]
 RELATIVE: Final = {
@@ -135,10 +142,17 @@ class Difference:
         for name, estimate in (("difference", self.absolute), ("lift", self.relative)):
             row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         row |= {
-            "level": self.absolute.level, "se": self.se, "statistic": self.statistic, "df": self.df,
-            "p_value": self.p_value, "n_control": self.n_control, "n_treatment": self.n_treatment,
-            "method": self.method, "reason": self.reason, "notes": " ".join(self.notes),
-        }  # fmt: skip
+            "level": self.absolute.level,
+            "se": self.se,
+            "statistic": self.statistic,
+            "df": self.df,
+            "p_value": self.p_value,
+            "n_control": self.n_control,
+            "n_treatment": self.n_treatment,
+            "method": self.method,
+            "reason": self.reason,
+            "notes": " ".join(self.notes),
+        }
         return [row]
 
 
@@ -193,9 +207,10 @@ def difference_of(
     units = n[0] + n[1]
     if pivot is None and not variance > 0:
         reason, why = (
-            ("too_few", "an arm has fewer than two units") if min(n) < 2
+            ("too_few", "an arm has fewer than two units")
+            if min(n) < 2
             else ("no_variation", "nothing varies within the arms")
-        )  # fmt: skip
+        )
         made = untestable(control, gap, n=n, level=level, method=method, reason=reason, words=why, notes=notes)
         return replace(made, df=df, details=details)
     variances, z = (variance, control_variance, covariance), normal_quantile(level)
@@ -214,14 +229,36 @@ def difference_of(
         lift = replace(lift, low=low, high=high, note=_UNBOUNDED if low is None or high is None else None)
     ends = pivot.within(z, z)
     extra = (f"Relative lift: {lift.note}.",) if lift.note else ()
-    return Difference(control, control + gap, Estimate(gap, *ends, units, level), lift, se, lift_se, statistic, df,
-                      p_value, *n, method, (*notes, *extra), pivot, details, skew)  # fmt: skip
+    return Difference(
+        control,
+        control + gap,
+        Estimate(gap, *ends, units, level),
+        lift,
+        se,
+        lift_se,
+        statistic,
+        df,
+        p_value,
+        *n,
+        method,
+        (*notes, *extra),
+        pivot,
+        details,
+        skew,
+    )
 
 
 def untestable(
-    control: float, gap: float, *, n: tuple[int, int], method: str, reason: Untestable, words: str,
-    level: float = 0.95, notes: tuple[str, ...] = (),
-) -> Difference:  # fmt: skip
+    control: float,
+    gap: float,
+    *,
+    n: tuple[int, int],
+    method: str,
+    reason: Untestable,
+    words: str,
+    level: float = 0.95,
+    notes: tuple[str, ...] = (),
+) -> Difference:
     """A difference without interval and test.
 
     Args:
@@ -238,8 +275,21 @@ def untestable(
     missing = Estimate(gap, None, None, sum(n), level, note)
     lift = replace(missing, value=gap / abs(control) if control else math.nan)
     nan = math.nan
-    return Difference(control, control + gap, missing, lift, nan, nan, nan, math.inf, nan, *n, method,
-                      (*notes, f"{note}."), reason=reason)  # fmt: skip
+    return Difference(
+        control,
+        control + gap,
+        missing,
+        lift,
+        nan,
+        nan,
+        nan,
+        math.inf,
+        nan,
+        *n,
+        method,
+        (*notes, f"{note}."),
+        reason=reason,
+    )
 
 
 def two_sided(statistic: float, df: float = math.inf) -> float:

@@ -116,8 +116,9 @@ def _p_values(successes: np.ndarray, n: int, low: float, high: float, test: Test
         return np.maximum(binom.sf(successes - 1, n, low), binom.cdf(successes, n, high))
     if test != "normal":
         raise UsageError(f"test is '{test}', expected 'exact' or 'normal'.")
-    above, below = (sign * (successes / n - limit) / math.sqrt(limit * (1 - limit) / n)
-                    for sign, limit in ((1, low), (-1, high)))  # fmt: skip
+    above, below = (
+        sign * (successes / n - limit) / math.sqrt(limit * (1 - limit) / n) for sign, limit in ((1, low), (-1, high))
+    )
     return np.maximum(ndtr(-above), ndtr(-below))
 
 

@@ -70,9 +70,11 @@ class Moments:
             bad = ~np.isfinite(array)
             if bad.any():
                 raise DataError(
-                    "a value is missing or infinite", column=name, row=int(bad.argmax()) + 1,
+                    "a value is missing or infinite",
+                    column=name,
+                    row=int(bad.argmax()) + 1,
                     fix="Leave such units out, or fill the value in, before summing up.",
-                )  # fmt: skip
+                )
         return cls.of_matrix(np.stack(arrays, axis=1), columns=tuple(values))
 
     @classmethod

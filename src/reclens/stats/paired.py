@@ -69,9 +69,16 @@ def randomization_p_values(
     if not len(columns):
         return p_values
     drawn = weighted_sums(
-        keys, differences[:, columns], starts, targets, n_targets=n_targets, draws=flips, seed=seed, scheme=SIGN,
+        keys,
+        differences[:, columns],
+        starts,
+        targets,
+        n_targets=n_targets,
+        draws=flips,
+        seed=seed,
+        scheme=SIGN,
         threads=threads,
-    )  # fmt: skip
+    )
     for at, column in enumerate(columns):
         for cell in np.flatnonzero(np.isnan(p_values[:, column])):
             own = differences[members[cell], column]

@@ -211,8 +211,14 @@ def t_quantile(z: float, df: float = math.inf) -> float:
     return math.copysign(-float(stdtrit(df, ndtr(-min(abs(z), _FARTHEST)))), z)
 
 
-def invert(z_at: Callable[[float], float], z: float, *, start: float, step: float,
-           limits: tuple[float, float] = (-math.inf, math.inf)) -> End:  # fmt: skip
+def invert(
+    z_at: Callable[[float], float],
+    z: float,
+    *,
+    start: float,
+    step: float,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> End:
     """The bound at which a falling family of tests has a given deviate, for pivots without a closed form.
 
     Args:

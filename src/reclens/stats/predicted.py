@@ -82,9 +82,11 @@ def predicted_covariate(
     """
     X, y = np.asarray(features, np.float64), np.asarray(outcome, np.float64)
     if X.ndim != 2 or len(X) != len(y) or len(X) != len(keys):
-        raise UsageError(f"features are {X.shape}, outcome {y.shape} and keys {np.shape(keys)}; expected (n, "
-                         f"features), "
-                         "(n,) and (n,).")  # fmt: skip
+        raise UsageError(
+            f"features are {X.shape}, outcome {y.shape} and keys {np.shape(keys)}; expected (n, "
+            f"features), "
+            "(n,) and (n,)."
+        )
     if not (np.isfinite(X).all() and np.isfinite(y).all()):
         raise DataError("a feature or outcome is missing or infinite", fix="Fill it in, or leave the unit out.")
     fold = (np.asarray(keys, np.uint64) >> np.uint64(32)).astype(np.int64) % max(folds, 1)

@@ -120,7 +120,17 @@ def proportion_difference(
         test_variance = both * (1 - both) * (1 / n + 1 / m) if pooled else None
         method = f"{'pooled' if pooled else 'unpooled'} {'z' if math.isinf(df) else 't'} test"
     return difference_of(
-        p, q - p, variance=sum(own), control_variance=own[0], covariance=-own[0], df=df, n=(n, m), level=level,
-        relative=relative, test_variance=test_variance, pivot=pivot, notes=notes,
+        p,
+        q - p,
+        variance=sum(own),
+        control_variance=own[0],
+        covariance=-own[0],
+        df=df,
+        n=(n, m),
+        level=level,
+        relative=relative,
+        test_variance=test_variance,
+        pivot=pivot,
+        notes=notes,
         method=f"difference of shares, {method}",
-    )  # fmt: skip
+    )

@@ -180,8 +180,9 @@ def mid_quantiles(
     if len(support) < 2:  # a single value, or none: nothing to test
         value = float(support[0]) if len(support) else math.nan
         return [MidQuantile(q, value, support, np.full(len(support), 0.5), 0.0, len(each)) for each in rows]
-    sides = [[np.searchsorted(each, support, side) / max(len(each), 1) for side in ("left", "right")]
-             for each in ordered]  # fmt: skip
+    sides = [
+        [np.searchsorted(each, support, side) / max(len(each), 1) for side in ("left", "right")] for each in ordered
+    ]
     atoms = np.mean([high - low for low, high in sides], axis=0)
     return [
         _mid_quantile(each, who, q, support, (low + high) / 2, atoms)
@@ -319,10 +320,18 @@ def quantile_difference(
             return untestable(control.value, gap, n=n, level=level, method=method, reason=reason, words=words)
     spreads = control.spread(level), treatment.spread(level)
     return difference_of(
-        control.value, gap, variance=spreads[0] ** 2 + spreads[1] ** 2, control_variance=spreads[0] ** 2,
-        covariance=-(spreads[0] ** 2), df=math.inf, n=n, level=level, relative=relative, method=method,
+        control.value,
+        gap,
+        variance=spreads[0] ** 2 + spreads[1] ** 2,
+        control_variance=spreads[0] ** 2,
+        covariance=-(spreads[0] ** 2),
+        df=math.inf,
+        n=n,
+        level=level,
+        relative=relative,
+        method=method,
         pivot=QuantilePivot(control, treatment, spreads),
-    )  # fmt: skip
+    )
 
 
 def _check(**shares: float) -> None:

@@ -72,11 +72,15 @@ def rank_interval(
         (0.77, 1.0)
     """
     if n < 4 or not -1 - 1e-9 <= value <= 1 + 1e-9 or not 0 < level < 1:
-        raise UsageError(f"n is {n}, value {value} and level {level}: expected 4 or more pairs, a correlation, and a "
-                         "level between 0 and 1.")  # fmt: skip
+        raise UsageError(
+            f"n is {n}, value {value} and level {level}: expected 4 or more pairs, a correlation, and a "
+            "level between 0 and 1."
+        )
     # An upper end is the lower end of the pairs turned round.
-    low, high = (min(_lower(law, side * value, n, (1 - level) / 2) for law in _laws(statistic, min(n, _MOST)))
-                 for side in (1, -1))  # fmt: skip
+    low, high = (
+        min(_lower(law, side * value, n, (1 - level) / 2) for law in _laws(statistic, min(n, _MOST)))
+        for side in (1, -1)
+    )
     return min(low, value), max(-high, value)
 
 
@@ -95,8 +99,10 @@ def _lower(law: _Law, value: float, n: int, target: float) -> float:
     upper = [
         _DRAWS - row.searchsorted(np.float32(at - _SAME)) for row, at in zip(law.drawn, reached[zero:], strict=True)
     ]
-    turned = [row.searchsorted(np.float32(_SAME - at), side="right")
-              for row, at in zip(law.drawn[:0:-1], reached[:zero], strict=True)]  # fmt: skip
+    turned = [
+        row.searchsorted(np.float32(_SAME - at), side="right")
+        for row, at in zip(law.drawn[:0:-1], reached[:zero], strict=True)
+    ]
     return _crossing(truth, np.array([*turned, *upper]) / _DRAWS, target)
 
 

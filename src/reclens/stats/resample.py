@@ -90,8 +90,11 @@ def weighted_sums(
     Returns:
         float64 array, shape (n_targets, columns, B).
     """
-    require_memory(8 * n_targets * values.shape[1] * draws, f"{draws:,} draws of {values.shape[1]:,} sums in "
-                   f"{n_targets:,} segments", advice="Use fewer draws, metrics or segments.")  # fmt: skip
+    require_memory(
+        8 * n_targets * values.shape[1] * draws,
+        f"{draws:,} draws of {values.shape[1]:,} sums in {n_targets:,} segments",
+        advice="Use fewer draws, metrics or segments.",
+    )
     out = np.zeros((n_targets, values.shape[1], draws))
     if not len(keys) or not draws:
         return out

@@ -137,9 +137,16 @@ class Summary:
             plain[hit] += powers[start:stop].sum(axis=0)
             units[hit] += stop - start
         drawn = weighted_sums(
-            keys[order], matrix, starts, blocks, n_targets=len(cells), draws=replicates, seed=seed, scheme=POISSON,
+            keys[order],
+            matrix,
+            starts,
+            blocks,
+            n_targets=len(cells),
+            draws=replicates,
+            seed=seed,
+            scheme=POISSON,
             threads=threads,
-        )  # fmt: skip
+        )
         n, total, squares, cubes = np.split(plain, 4, axis=1)
         weights = drawn[:, mask_of, :]
         sums = drawn[:, masks.shape[1] :, :]

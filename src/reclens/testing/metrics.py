@@ -84,8 +84,10 @@ def random_lists(*, n: int = 60, n_items: int = 40, depth: int = 10, rng: int = 
     lengths = [draw.integers(0, depth + 1) for _ in orders]
     relevant = [draw.choice(n_items, draw.integers(1, 15), replace=False).tolist() for _ in orders]
     best = draw.integers(1, 5, n)
-    grades = [dict(zip(own, draw.integers(1, top + 1, len(own)).astype(float), strict=True))
-              for own, top in zip(relevant, best, strict=True)]  # fmt: skip
+    grades = [
+        dict(zip(own, draw.integers(1, top + 1, len(own)).astype(float), strict=True))
+        for own, top in zip(relevant, best, strict=True)
+    ]
     return make_lists(
         [order[:length].tolist() for order, length in zip(orders, lengths, strict=True)],
         relevant,
@@ -132,9 +134,15 @@ def _users_of(lists: Lists, some: np.ndarray) -> Lists:
     """The lists of some users alone."""
     profiles = None if lists.profiles is None else lists.profiles.part(some)
     return replace(
-        lists, items=lists.items[some], gains=lists.gains[some], length=lists.length[some],
-        n_relevant=lists.n_relevant[some], ideal=lists.ideal[some], profiles=profiles, cuts={},
-    )  # fmt: skip
+        lists,
+        items=lists.items[some],
+        gains=lists.gains[some],
+        length=lists.length[some],
+        n_relevant=lists.n_relevant[some],
+        ideal=lists.ideal[some],
+        profiles=profiles,
+        cuts={},
+    )
 
 
 def _check_range(name: str, values: np.ndarray) -> None:

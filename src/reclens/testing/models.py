@@ -30,8 +30,12 @@ def model_data() -> Dataset:
     data = synthetic_movielens(n_users=80, n_items=60, n_ratings=2000, rng=5)
     assert data.users is not None and data.items is not None
     user, item = pl.format("u{}", USER).alias(USER), pl.format("i{}", ITEM).alias(ITEM)
-    return replace(data, interactions=data.interactions.with_columns(user, item),
-                   users=data.users.with_columns(user), items=data.items.with_columns(item))  # fmt: skip
+    return replace(
+        data,
+        interactions=data.interactions.with_columns(user, item),
+        users=data.users.with_columns(user),
+        items=data.items.with_columns(item),
+    )
 
 
 def check_model(model: Recommender, folder: Path) -> None:

@@ -91,8 +91,14 @@ class TunedWeights:
         path = Path(folder)
         rows = [{"weights": json.dumps(dict(each.weights)), **asdict(each.value)} for each in self.curve]
         pl.DataFrame(rows, infer_schema_length=None).write_parquet(path / "curve.parquet")
-        header = {"weights": self.weights, "metric": self.metric, "value": asdict(self.value), "single": self.single,
-                  "gain": asdict(self.gain), "card": self.card}  # fmt: skip
+        header = {
+            "weights": self.weights,
+            "metric": self.metric,
+            "value": asdict(self.value),
+            "single": self.single,
+            "gain": asdict(self.gain),
+            "card": self.card,
+        }
         (path / "weights.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
         (path / "model").mkdir()
         self.model.save(path / "model")
@@ -116,9 +122,10 @@ class TunedWeights:
             return cls(header["weights"], header["metric"], value, header["single"], gain, curve, model, header["card"])
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(
-                f"not the whole outcome of a search for weights ({error})", source=str(path),
+                f"not the whole outcome of a search for weights ({error})",
+                source=str(path),
                 fix="Tune the weights again and save them.",
-            ) from error  # fmt: skip
+            ) from error
 
 
 def tune_weights(
@@ -179,8 +186,17 @@ def tune_weights(
     codes = _lists(hybrid, users, points, spec.k or len(hybrid.items_), threads, progress, exclude_seen=not repeats)
     found: list[tuple[Estimate, Summary]] = []
     for listed in codes:
-        result = evaluate(_table(hybrid, users, listed), truth, train=train, metrics=[metric], convention=convention,
-                          level=level, replicates=replicates, rng=rng, threads=threads)  # fmt: skip
+        result = evaluate(
+            _table(hybrid, users, listed),
+            truth,
+            train=train,
+            metrics=[metric],
+            convention=convention,
+            level=level,
+            replicates=replicates,
+            rng=rng,
+            threads=threads,
+        )
         found.append((result[metric].overall, result.summary))  # and not the rest, which is large
         progress("evaluate weights", len(found), len(points))
     values = np.array([value.value for value, _ in found])
@@ -199,9 +215,13 @@ def tune_weights(
         "train": {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint},
         "validation": {"rows": truth.height, "users": len(users), "hash": fingerprint(truth)},
         "models": {label: dict(about) for label, about in models.items()},
-        "metric": metric, "scale": scale, "search": search, "points": len(points), "seed": rng,
+        "metric": metric,
+        "scale": scale,
+        "search": search,
+        "points": len(points),
+        "seed": rng,
         "synthetic": bool(train.card.get("synthetic")),
-    }  # fmt: skip
+    }
     label = list(models)[int(np.argmax(points[single]))]
     gain = replace(gain, note="; ".join(filter(None, (gain.note, note))))
     return TunedWeights(curve[best].weights, metric, curve[best].value, label, gain, curve, hybrid, card)
@@ -210,8 +230,10 @@ def tune_weights(
 def _metric_of(metric: str) -> MetricSpec:
     spec = parse(metric)
     if spec.info.kind != "user" or spec.info.higher_is_better is None:
-        raise UsageError(f"{metric} cannot choose weights: it has no direction that is better for each user. Use one "
-                         "such as ndcg@10.")  # fmt: skip
+        raise UsageError(
+            f"{metric} cannot choose weights: it has no direction that is better for each user. Use one "
+            "such as ndcg@10."
+        )
     return spec
 
 
@@ -232,8 +254,10 @@ def _points(labels: Sequence[str], search: str, step: float, draws: int, rng: in
         raise UsageError(f"step is {step}, expected a number such as 0.1 or 0.25, of which a whole number makes 1.")
     size = math.comb(parts + n - 1, n - 1)
     if size > _MOST:
-        raise UsageError(f"a grid of step {step:g} over {n} models has {size:,} points, more than {_MOST:,}. Take a "
-                         "larger step, or search='random'.")  # fmt: skip
+        raise UsageError(
+            f"a grid of step {step:g} over {n} models has {size:,} points, more than {_MOST:,}. Take a "
+            "larger step, or search='random'."
+        )
     # Bars between stars: every way to share the parts among the models.
     cuts = itertools.combinations(range(parts + n - 1), n - 1)
     ends = ((-1, *cut, parts + n - 1) for cut in cuts)
@@ -250,8 +274,10 @@ def _validation_of(
     known = validation.join(train.interactions.select(USER).unique(), on=USER, how="semi")
     shared = known.join(train.interactions, on=[USER, ITEM], how="semi")
     if shared.height and not repeats:
-        raise LeakError(f"{shared.height:,} rows of the validation data also stand in the training data. Weights "
-                        "have to be chosen on what the models have not seen.")  # fmt: skip
+        raise LeakError(
+            f"{shared.height:,} rows of the validation data also stand in the training data. Weights "
+            "have to be chosen on what the models have not seen."
+        )
     users = known[USER].unique().sort()
     if not len(users):
         raise UsageError("no user of the validation data is in the training data, so that no weights can be chosen.")
@@ -264,14 +290,23 @@ def _validation_of(
 
 
 def _lists(
-    hybrid: WeightedHybrid, users: pl.Series, points: Sequence[tuple[float, ...]], k: int, threads: int | None,
-    progress: Progress, *, exclude_seen: bool,
-) -> np.ndarray:  # fmt: skip
+    hybrid: WeightedHybrid,
+    users: pl.Series,
+    points: Sequence[tuple[float, ...]],
+    k: int,
+    threads: int | None,
+    progress: Progress,
+    *,
+    exclude_seen: bool,
+) -> np.ndarray:
     """The best items under each point: int32 codes, shape (points, users, k); -1 fills up."""
     codes, keys = hybrid.users_.encode(users).astype(np.int64), stable_hash(users)
     k = min(k, len(hybrid.items_))
-    require_memory(4 * len(points) * len(users) * k, f"lists of {k:,} items for {len(users):,} users under "
-                   f"{len(points):,} weights", advice="Pass most_users, fewer points or a smaller k.")  # fmt: skip
+    require_memory(
+        4 * len(points) * len(users) * k,
+        f"lists of {k:,} items for {len(users):,} users under {len(points):,} weights",
+        advice="Pass most_users, fewer points or a smaller k.",
+    )
     found = np.empty((len(points), len(users), k), np.int32)
     labels, seen = list(hybrid.models), hybrid.seen_
 
@@ -295,7 +330,11 @@ def _lists(
 
 def _table(hybrid: WeightedHybrid, users: pl.Series, codes: np.ndarray) -> pl.DataFrame:
     rows, places = np.nonzero(codes >= 0)
-    return pl.DataFrame({
-        USER: users.gather(rows), ITEM: hybrid.items_.decode(codes[rows, places]), RANK: (places + 1).astype(np.int32),
-        SCORE: (-places).astype(np.float32),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            USER: users.gather(rows),
+            ITEM: hybrid.items_.decode(codes[rows, places]),
+            RANK: (places + 1).astype(np.int32),
+            SCORE: (-places).astype(np.float32),
+        }
+    )

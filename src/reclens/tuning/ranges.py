@@ -54,5 +54,7 @@ def _typed(text: str) -> Any:
 def _unreadable(key: str, text: str) -> Exception:
     from reclens.errors import UsageError
 
-    return UsageError(f"the range {key}={text}: expected a range such as ease.l2=1:1e5, "
-                      "item_knn.shrinkage=0:100:linear, or choices such as item_knn.weighting=none,bm25.")  # fmt: skip
+    return UsageError(
+        f"the range {key}={text}: expected a range such as ease.l2=1:1e5, "
+        "item_knn.shrinkage=0:100:linear, or choices such as item_knn.weighting=none,bm25."
+    )

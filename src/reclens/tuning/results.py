@@ -188,11 +188,21 @@ class Tuning:
         """One row a model, best first."""
         rows: list[dict[str, Any]] = []
         for each in self.best:
-            row = {"model": each.model, "metric": self.metric, "n": each.value.n, "value": each.value.value,
-                   "low": each.value.low, "high": each.value.high, "default": each.default.value}  # fmt: skip
+            row = {
+                "model": each.model,
+                "metric": self.metric,
+                "n": each.value.n,
+                "value": each.value.value,
+                "low": each.value.low,
+                "high": each.value.high,
+                "default": each.default.value,
+            }
             for name, found in (("gain", each.gain), ("ahead", each.ahead)):
-                row |= {name: found.value if found else None, f"{name}_low": found.low if found else None,
-                        f"{name}_high": found.high if found else None}  # fmt: skip
+                row |= {
+                    name: found.value if found else None,
+                    f"{name}_low": found.low if found else None,
+                    f"{name}_high": found.high if found else None,
+                }
             row |= {"level": each.value.level, "optimism": each.optimism, "configurations": each.configurations}
             row |= {"trials": each.trials, "spent": each.spent, "seconds": each.seconds}
             row |= {"exhausted": each.exhausted, "stopped": each.stopped, "parameters": _plain(each.parameters)}
@@ -205,8 +215,10 @@ class Tuning:
 
     def to_models(self) -> dict[str, dict[str, Any]]:
         """Model -> its best parameters, as ``[models]`` of a job takes them; None, which TOML lacks, is left out."""
-        return {each.model: {name: value for name, value in _plain(each.parameters).items() if value is not None}
-                for each in self.best}  # fmt: skip
+        return {
+            each.model: {name: value for name, value in _plain(each.parameters).items() if value is not None}
+            for each in self.best
+        }
 
     def to_toml(self, *, data: Mapping[str, Any] | None = None, split: Mapping[str, Any] | None = None) -> str:
         """A job that fits the best configurations on the training part of the search and measures the test part.
@@ -257,11 +269,14 @@ class Tuning:
             header = json.loads((path / "tuning.json").read_text(encoding="utf-8"))
             rows = read_parquet(path / "trials.parquet").to_dicts()
             trials = tuple(Trial(**row | {"parameters": json.loads(row["parameters"])}) for row in rows)
-            best = tuple(Tuned(**each | {name: _estimate(each[name]) for name in ("value", "default", "gain", "ahead")})
-                         for each in header["best"])  # fmt: skip
+            best = tuple(
+                Tuned(**each | {name: _estimate(each[name]) for name in ("value", "default", "gain", "ahead")})
+                for each in header["best"]
+            )
             cautions = tuple(Caution(**each) for each in header["cautions"])
-            return cls(header["metric"], header["method"], best, trials, cautions, tuple(header["notes"]),
-                       header["card"])  # fmt: skip
+            return cls(
+                header["metric"], header["method"], best, trials, cautions, tuple(header["notes"]), header["card"]
+            )
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"not the whole outcome of a search ({error})", source=str(path), fix="Tune again and save it."
@@ -275,8 +290,11 @@ def split_settings(card: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: If a job has no such split.
     """
     method, said = card.get("method"), dict(card.get("parameters") or {})
-    keys = {"random": ("test_share", "validation_share"), "last_n": ("n", "validation_n", "ties"),
-            "by_time": ("test_share", "validation_share")}.get(str(method))  # fmt: skip
+    keys = {
+        "random": ("test_share", "validation_share"),
+        "last_n": ("n", "validation_n", "ties"),
+        "by_time": ("test_share", "validation_share"),
+    }.get(str(method))
     if keys is None or any(key not in said for key in keys) or said.get("cold_users", "drop") != "drop":
         raise UsageError(
             f"a job cannot split as this search did ({method or 'no card of the split'}). Keep the split in a "

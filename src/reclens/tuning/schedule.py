@@ -176,8 +176,11 @@ def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) 
     chosen = random_order(seed, train.user_vocabulary.ids).to_numpy() < below
     rows = chosen[train.user_vocabulary.encode(train.events[USER])]
     held = random_order(seed, validation[USER]).to_numpy() < below
-    part = Part(share, replace(train.with_events(train.events.filter(pl.Series(rows))), segments=None),
-                validation.filter(pl.Series(held)))  # fmt: skip
+    part = Part(
+        share,
+        replace(train.with_events(train.events.filter(pl.Series(rows))), segments=None),
+        validation.filter(pl.Series(held)),
+    )
     if len(part.users) < FEWEST_USERS or not rows.any():
         raise UsageError(
             f"a share of {share:.3g} of the users has {len(part.users):,} with a validation row, expected "

@@ -184,24 +184,55 @@ class Search:
         # Intervals and pairs are needed of whole fits only.
         replicates = _REPLICATES if part.share >= 1 else 0
         return evaluate(
-            lists, part.truth, train=part.train, metrics=[self.spec.text], relevance=self.about["relevance"],
-            convention=self.about["convention"], level=self.about["level"], replicates=replicates,
-            rng=self.about["rng"], threads=threads, progress=progress,
-        ).summary  # fmt: skip
+            lists,
+            part.truth,
+            train=part.train,
+            metrics=[self.spec.text],
+            relevance=self.about["relevance"],
+            convention=self.about["convention"],
+            level=self.about["level"],
+            replicates=replicates,
+            rng=self.about["rng"],
+            threads=threads,
+            progress=progress,
+        ).summary
 
     def _conclude(self, done: list[Trial], summaries: Mapping[tuple[str, int], Summary], popular: Summary) -> Tuning:
         level, metric = self.about["level"], self.spec.text
-        field = Field(metric, self.sign, level, self.about["trials"], len(self.rungs), self.about["seconds"],
-                      self.contestants, (), done, summaries, popular)  # fmt: skip
+        field = Field(
+            metric,
+            self.sign,
+            level,
+            self.about["trials"],
+            len(self.rungs),
+            self.about["seconds"],
+            self.contestants,
+            (),
+            done,
+            summaries,
+            popular,
+        )
         best = [self._best(one, field) for one in self.contestants]
         best.sort(key=lambda each: -self.sign * each.value.value)
         field = replace(field, best=tuple(best))
         whole = self.rungs[-1]
-        users = [{"share": part.share, "users": len(part.train.user_vocabulary), "validation_users": len(part.users),
-                  "rows": part.train.interactions.height} for part in self.rungs]  # fmt: skip
-        card = {**self.settings(), "rungs": users, "split": whole.train.card.get("split"),
-                "synthetic": bool(whole.train.card.get("synthetic")), "test_part": "not looked at",
-                "versions": versions()}  # fmt: skip
+        users = [
+            {
+                "share": part.share,
+                "users": len(part.train.user_vocabulary),
+                "validation_users": len(part.users),
+                "rows": part.train.interactions.height,
+            }
+            for part in self.rungs
+        ]
+        card = {
+            **self.settings(),
+            "rungs": users,
+            "split": whole.train.card.get("split"),
+            "synthetic": bool(whole.train.card.get("synthetic")),
+            "test_part": "not looked at",
+            "versions": versions(),
+        }
         cautions = tuple(cautions_of(field))
         card["cautions"] = [row for group in grouped(cautions) for row in group.to_dicts()]
         return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, self._notes(best), card)
@@ -219,14 +250,21 @@ class Search:
         tried = len({trial.number for trial in mine})
         share = in_unit_range(field.metric)
         return Tuned(
-            one.name, {**one.fixed, **drafts[winner]}, winner,
+            one.name,
+            {**one.fixed, **drafts[winner]},
+            winner,
             estimate(found[winner], OVERALL, field.metric, level=field.level, share=share),
-            estimate(found[0], OVERALL, field.metric, level=field.level, share=share), gain, ahead,
-            optimism(list(found.values()), field.metric, sign=self.sign), tried, len(mine),
-            sum(trial.share for trial in mine), sum(trial.seconds for trial in mine),
+            estimate(found[0], OVERALL, field.metric, level=field.level, share=share),
+            gain,
+            ahead,
+            optimism(list(found.values()), field.metric, sign=self.sign),
+            tried,
+            len(mine),
+            sum(trial.share for trial in mine),
+            sum(trial.seconds for trial in mine),
             exhausted=len(drafts) < planned and tried == len(drafts),
             stopped=len(mine) < sum(self.sizes(one.name)),
-        )  # fmt: skip
+        )
 
     def _notes(self, best: Sequence[Tuned]) -> tuple[str, ...]:
         most = max(each.configurations for each in best)
@@ -238,7 +276,8 @@ class Search:
             "The test part was not looked at. Fit the configurations above, and report the test part once, by evaluate."
         )
         budget = f"Each model had {self.about['trials']} full fits" + (
-            "; a fit on a share of the users costs that share." if len(self.rungs) > 1 else ".")  # fmt: skip
+            "; a fit on a share of the users costs that share." if len(self.rungs) > 1 else "."
+        )
         return (budget, *((curse,) if most > 1 else ()), test)
 
 

@@ -96,18 +96,37 @@ def tune(
         [('ease', 5, 5.0), ('popular', 1, 1.0)]
     """
     search = plan_search(
-        split, models, metric=metric, method=method, trials=trials, seconds=seconds, shares=shares, spaces=spaces,
-        relevance=relevance, convention=convention, level=level, rng=rng,
-    )  # fmt: skip
+        split,
+        models,
+        metric=metric,
+        method=method,
+        trials=trials,
+        seconds=seconds,
+        shares=shares,
+        spaces=spaces,
+        relevance=relevance,
+        convention=convention,
+        level=level,
+        rng=rng,
+    )
     return search.run(folder=folder, threads=threads, progress=progress)
 
 
 def plan_search(
-    split: Split, models: Sequence[str | type[Recommender] | Recommender], *, metric: str = "ndcg@10",
-    method: str = "random", trials: int = 20, seconds: float | None = None, shares: Sequence[float] | None = None,
-    spaces: Mapping[str, Mapping[str, Space | None]] | None = None, relevance: str | None = None,
-    convention: str = "trec", level: float = 0.95, rng: int = 0,
-) -> Search:  # fmt: skip
+    split: Split,
+    models: Sequence[str | type[Recommender] | Recommender],
+    *,
+    metric: str = "ndcg@10",
+    method: str = "random",
+    trials: int = 20,
+    seconds: float | None = None,
+    shares: Sequence[float] | None = None,
+    spaces: Mapping[str, Mapping[str, Space | None]] | None = None,
+    relevance: str | None = None,
+    convention: str = "trec",
+    level: float = 0.95,
+    rng: int = 0,
+) -> Search:
     """Everything of :func:`tune` that can be said before the first fit: see there."""
     if split.validation is None or not split.validation.height:
         raise UsageError(
@@ -132,8 +151,17 @@ def plan_search(
     rungs = _rungs(split.train, split.validation, method, trials, shares, rng)
     drawn = rung_sizes(trials, [part.share for part in rungs])[0]
     drafts = {each.name: each.draw(drawn, rng) for each in taking_part}
-    about = {"metric": spec.text, "method": method, "trials": trials, "seconds": seconds, "rng": rng, "level": level,
-             "shares": [part.share for part in rungs], "relevance": relevance, "convention": convention}  # fmt: skip
+    about = {
+        "metric": spec.text,
+        "method": method,
+        "trials": trials,
+        "seconds": seconds,
+        "rng": rng,
+        "level": level,
+        "shares": [part.share for part in rungs],
+        "relevance": relevance,
+        "convention": convention,
+    }
     return Search(spec, taking_part, rungs, drafts, about)
 
 

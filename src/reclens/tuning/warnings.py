@@ -140,12 +140,13 @@ def _edges(one: Candidate, tuned: Tuned) -> Iterator[Caution]:
         else:
             place = f"is the default, {value:g}, which the range {space.low:g} … {space.high:g} leaves out"
         yield Caution(
-            "edge", one.name,
+            "edge",
+            one.name,
             f"{one.name} looks underfitted: its best {name} {place}. Search further: "
             f"spaces={{'{one.name}': {{'{name}': {wider!r}}}}}, or on the command line --range "
             f"{one.name}.{name}={wider.low:g}:{wider.high:g}{'' if wider.log else ':linear'}. If the parameter itself "
             "ends there, let it stand.",
-        )  # fmt: skip
+        )
 
 
 def _wider(space: Float | Whole, side: str, value: float) -> Float | Whole:
@@ -171,28 +172,31 @@ def _rising(field: Field, tuned: Tuned, mine: Sequence[Trial]) -> Iterator[Cauti
     best, half = max(values), expected_best(values, len(values) // 2)
     if best - half > RISING * abs(best):
         yield Caution(
-            "rising", tuned.model,
+            "rising",
+            tuned.model,
             f"{tuned.model} looks underfitted: {field.metric} was still rising, from {field.sign * half:.4f} expected "
             f"of half of its {len(values)} configurations to {field.sign * best:.4f} of all. Give every model more: "
             f"trials={2 * field.trials}.",
-        )  # fmt: skip
+        )
 
 
 def _default(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
     if tuned.gain is None:
         yield Caution(
-            "default", one.name,
+            "default",
+            one.name,
             f"{one.name} may be underfitted: none of {tuned.configurations - 1} other configurations beat its default. "
             f"Look at its ranges, {'try method=random, ' if field.rungs > 1 else ''}or give every model more: "
             f"trials={2 * field.trials}."
             + (" What is best for few users need not be best for all." if field.rungs > 1 else ""),
-        )  # fmt: skip
+        )
     elif not _above_zero(tuned.gain):
         yield Caution(
-            "default", one.name,
+            "default",
+            one.name,
             f"what tuning {one.name} gained cannot be told from luck: {_signed(tuned.gain)}. Keep its default, or "
             f"give every model more: trials={2 * field.trials}.",
-        )  # fmt: skip
+        )
 
 
 def _popular(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
@@ -201,19 +205,21 @@ def _popular(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
     gap = field.gap(field.summaries[one.name, tuned.number], field.popular)
     if not _above_zero(gap):
         yield Caution(
-            "popular", one.name,
+            "popular",
+            one.name,
             f"{one.name} at its best is not better than popular: {_signed(gap)}. Check the data and the split before "
             "anything is concluded from it; a model that works beats popular.",
-        )  # fmt: skip
+        )
 
 
 def _fewer(field: Field, tuned: Tuned) -> Iterator[Caution]:
     if tuned.stopped:
         yield Caution(
-            "fewer", tuned.model,
+            "fewer",
+            tuned.model,
             f"{tuned.model} got {tuned.spent:.1f} of {field.trials} full fits before its {field.seconds:g} s ran out. "
             f"Equal budgets need seconds={_more(field, tuned)} or more, or fewer trials for every model.",
-        )  # fmt: skip
+        )
 
 
 def _more(field: Field, tuned: Tuned) -> str:
@@ -225,10 +231,11 @@ def _failed(one: Candidate, mine: Sequence[Trial]) -> Iterator[Caution]:
     failed = [trial for trial in mine if trial.error is not None]
     if failed:
         yield Caution(
-            "failed", one.name,
+            "failed",
+            one.name,
             f"{len(failed)} of {len(mine)} trials of {one.name} failed, and their budget is lost. The first, "
             f"{dict(failed[0].parameters)}: {str(failed[0].error).rstrip('.')}. Narrow its ranges by spaces=.",
-        )  # fmt: skip
+        )
 
 
 def _warned(one: Candidate, mine: Sequence[Trial]) -> Iterator[Caution]:
@@ -236,19 +243,21 @@ def _warned(one: Candidate, mine: Sequence[Trial]) -> Iterator[Caution]:
     if warned:
         kinds = ", ".join(dict.fromkeys(kind for trial in warned for kind in str(trial.warned).split(", ")))
         yield Caution(
-            "warned", one.name,
+            "warned",
+            one.name,
             f"{len(warned)} of {len(mine)} trials of {one.name} warned ({kinds}). The first, "
             f"{dict(warned[0].parameters)}: {str(warned[0].warning).rstrip('.')}.",
-        )  # fmt: skip
+        )
 
 
 def _untuned(one: Candidate) -> Caution:
     return Caution(
-        "untuned", one.name,
+        "untuned",
+        one.name,
         f"{one.name} stands at its defaults while others were tuned, although it has hyper-parameters "
         f"({', '.join(one.left_alone)}). It must not be called beaten (Rendle, Zhang, Koren 2019): give it ranges by "
         "spaces=.",
-    )  # fmt: skip
+    )
 
 
 def _close(field: Field) -> Iterator[Caution]:
@@ -258,10 +267,11 @@ def _close(field: Field) -> Iterator[Caution]:
     gap = field.gap(field.summaries[first.model, first.number], field.summaries[second.model, second.number])
     if not _above_zero(gap):
         yield Caution(
-            "close", None,
+            "close",
+            None,
             f"{first.model} and {second.model} cannot be told apart on the validation part: {_signed(gap)}. Do not "
             "name a winner by it; compare both once on the test part.",
-        )  # fmt: skip
+        )
 
 
 def _above_zero(gap: Estimate) -> bool:

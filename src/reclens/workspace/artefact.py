@@ -79,15 +79,20 @@ def stamp_of(folder: Path) -> Stamp | None:
 def entries(folder: Path, *, suffix: str | None = None) -> list[Path]:
     """The folders in a folder, or its files of one suffix, without hidden ones; none where there is no such folder."""
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
-        return sorted(Path(each.path) for each in found if not each.name.startswith(".")
-                      and (each.is_dir() if suffix is None else each.name.endswith(suffix)))  # fmt: skip
+        return sorted(
+            Path(each.path)
+            for each in found
+            if not each.name.startswith(".") and (each.is_dir() if suffix is None else each.name.endswith(suffix))
+        )
     return []
 
 
 def cannot(place: Path, what: str, error: OSError) -> WorkspaceError:
     """The error that says what the system refused."""
-    return WorkspaceError(f"{place} cannot be {what}: {error.strerror or error}. Choose another place, or see to the "
-                          "rights and the space that it needs.")  # fmt: skip
+    return WorkspaceError(
+        f"{place} cannot be {what}: {error.strerror or error}. Choose another place, or see to the "
+        "rights and the space that it needs."
+    )
 
 
 def identity_of(folder: Path) -> tuple[int, int] | None:
@@ -135,9 +140,13 @@ def same_folder(folder: Path, opened: tuple[int, int] | None, *, make: bool = Fa
             raise cannot(folder, "written", error) from error
         found = identity_of(folder)
     if opened is not None and found != opened:
-        raise WorkspaceError(f"{folder} has disappeared: it was there when the work began, and was removed or replaced "
-                             "since. What was kept in it is gone; open the workspace anew.")  # fmt: skip
+        raise WorkspaceError(
+            f"{folder} has disappeared: it was there when the work began, and was removed or replaced "
+            "since. What was kept in it is gone; open the workspace anew."
+        )
     if found is None:
-        raise WorkspaceError(f"there is no workspace at {folder}. Check the path; one is made when something is first "
-                             "saved, as by 'reclens demo'.")  # fmt: skip
+        raise WorkspaceError(
+            f"there is no workspace at {folder}. Check the path; one is made when something is first "
+            "saved, as by 'reclens demo'."
+        )
     return found

@@ -85,8 +85,13 @@ def _card(folder: Path) -> dict[str, Any]:
 
 
 def _write_dataset(data: Dataset, folder: Path) -> dict[str, Any]:
-    tables = {"interactions": data.interactions, "log": data.log, "users": data.users, "items": data.items,
-              "segments": data.segments}  # fmt: skip
+    tables = {
+        "interactions": data.interactions,
+        "log": data.log,
+        "users": data.users,
+        "items": data.items,
+        "segments": data.segments,
+    }
     _write_tables(tables, folder)
     return {"summary": repr(data), "title": data.name, "data": dict(data.card)}
 

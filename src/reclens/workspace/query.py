@@ -188,8 +188,10 @@ def _start() -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603 - nothing of the command comes from outside
             [sys.executable, "-I", "-c", _START, path],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
     except (OSError, ValueError, TypeError) as error:
         raise WorkspaceError(
             f"SQL runs in a process of its own, and none can be started here ({error}): without one a query could not "

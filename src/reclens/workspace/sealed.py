@@ -99,13 +99,20 @@ def open_tables(files: Mapping[str, Path], *, empty: bool = False) -> Generator[
     """
     import duckdb
 
-    connection = duckdb.connect(":memory:", config={
-        "autoinstall_known_extensions": False, "autoload_known_extensions": False, "allow_community_extensions": False,
-        "python_enable_replacements": False, "allow_persistent_secrets": False, "memory_limit": MEMORY,
-        "temp_directory": "",
-        # The default would tell where the home folder is.
-        "secret_directory": "none",
-    })  # fmt: skip
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "python_enable_replacements": False,
+            "allow_persistent_secrets": False,
+            "memory_limit": MEMORY,
+            "temp_directory": "",
+            # The default would tell where the home folder is.
+            "secret_directory": "none",
+        },
+    )
     try:
         for name, path in files.items():
             rows = f"FROM read_parquet({constant(literal_path(path))}, hive_partitioning = false)"
@@ -214,8 +221,10 @@ def _fetch(
         # The answer is a table first: so what it takes is bounded and counted. A listing would show this table.
         kept.create(_ANSWER)
         kept = connection.table(_ANSWER)
-    columns = (f"{quoted(name)}::VARCHAR AS {quoted(name)}" if _ODD.search(str(kind)) else quoted(name)
-               for name, kind in zip(kept.columns, kept.types, strict=True))  # fmt: skip
+    columns = (
+        f"{quoted(name)}::VARCHAR AS {quoted(name)}" if _ODD.search(str(kind)) else quoted(name)
+        for name, kind in zip(kept.columns, kept.types, strict=True)
+    )
     frame = _plain(pl.DataFrame(ArrowStream(kept.select(", ".join(columns)))))
     if limit is not None and frame.height > limit:
         frame, cut = frame.head(limit), f"Only the first {limit:,} rows are shown: there are more."

@@ -169,8 +169,12 @@ class Workspace:
 
     def card(self, kind: str, name: str) -> str:
         """The card of an artefact, as JSON text: what it was made from and how."""
-        return read_whole(self.folder, [(kind, name)], self._find,
-                          lambda places: (places[kind, name] / "card.json").read_text(encoding="utf-8"))  # fmt: skip
+        return read_whole(
+            self.folder,
+            [(kind, name)],
+            self._find,
+            lambda places: (places[kind, name] / "card.json").read_text(encoding="utf-8"),
+        )
 
     def remove(self, kind: str, name: str) -> Path:
         """Move an artefact to the trash; :meth:`restore` brings it back. Returns where it lies.

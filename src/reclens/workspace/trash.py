@@ -50,8 +50,14 @@ class Removed:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{"kind": self.kind, "name": self.name, "removed": self.removed.isoformat(timespec="seconds"),
-                 "bytes": self.bytes}]  # fmt: skip
+        return [
+            {
+                "kind": self.kind,
+                "name": self.name,
+                "removed": self.removed.isoformat(timespec="seconds"),
+                "bytes": self.bytes,
+            }
+        ]
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,12 @@ class Cleaned:
         """One row for what was removed of each sort, for tables."""
         return [
             {"removed": "temporary folders of killed runs", "count": self.drafts.count, "bytes": self.drafts.bytes},
-            {"removed": "old copies in the trash", "count": len(self.copies),
-             "bytes": sum(each.bytes for each in self.copies)},
-        ]  # fmt: skip
+            {
+                "removed": "old copies in the trash",
+                "count": len(self.copies),
+                "bytes": sum(each.bytes for each in self.copies),
+            },
+        ]
 
 
 def new_place(trash: Path, kind: str, name: str) -> Path:

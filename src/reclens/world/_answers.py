@@ -19,9 +19,23 @@ __all__ = ["answer"]
     "float32[:,::1])"
 )
 def answer(
-    users: Any, lists: Any, requests: Any, seed: Any, day: Any, keys: Any, logs: Any, traits: Any, knobs: Any,
-    tastes: Any, items: Any, appeal: Any, topics: Any, places: Any, examined: Any, clicked: Any,
-) -> None:  # fmt: skip
+    users: Any,
+    lists: Any,
+    requests: Any,
+    seed: Any,
+    day: Any,
+    keys: Any,
+    logs: Any,
+    traits: Any,
+    knobs: Any,
+    tastes: Any,
+    items: Any,
+    appeal: Any,
+    topics: Any,
+    places: Any,
+    examined: Any,
+    clicked: Any,
+) -> None:
     """What users choose from lists on a day, in their state of the first day: see ``reclens.world._kernels.choose``.
 
     Args:

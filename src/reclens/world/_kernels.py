@@ -14,9 +14,21 @@ from reclens.kernels import kernel
 from reclens.world._draws import mix, uniform
 
 __all__ = [
-    "GREEDY", "KNOBS", "MOODS", "POLICY", "SOFTMAX", "TRAITS", "UNBORN", "UNIFORM", "choose", "has", "live", "meet",
-    "place", "remember",
-]  # fmt: skip
+    "GREEDY",
+    "KNOBS",
+    "MOODS",
+    "POLICY",
+    "SOFTMAX",
+    "TRAITS",
+    "UNBORN",
+    "UNIFORM",
+    "choose",
+    "has",
+    "live",
+    "meet",
+    "place",
+    "remember",
+]
 
 GREEDY: Final = 0
 UNIFORM: Final = 1
@@ -30,8 +42,23 @@ TRAITS: Final = ("visit", "none", "examination", "norm", "arrival")
 vector, day of arrival."""
 MOODS: Final = ("satisfaction", "last", "first")
 """What changes: satisfaction, day of the last visit, day of the first sight of a changed recommender (-1: not yet)."""
-KNOBS: Final = ("weekday", "return", "calm", "memory", "more", "satiation", "recovery", "repeat", "drift", "wander",
-                "novelty", "novelty_days", "primacy", "primacy_days", "organic")  # fmt: skip
+KNOBS: Final = (
+    "weekday",
+    "return",
+    "calm",
+    "memory",
+    "more",
+    "satiation",
+    "recovery",
+    "repeat",
+    "drift",
+    "wander",
+    "novelty",
+    "novelty_days",
+    "primacy",
+    "primacy_days",
+    "organic",
+)
 """Settings of the day, by place."""
 POLICY: Final = ("kind", "epsilon", "sharpness", "changed", "leave_out", "k")
 """How an arm shows its lists: a kind of :func:`place` and its numbers, whether it changes what users are used to,
@@ -56,9 +83,17 @@ _TAU: Final = 6.283185307179586
     "int64(int32[::1], int64, int64, float64, float64[::1], uint64, int64[::1], float64[::1], int32[::1], float32[::1])"
 )
 def place(
-    pool: Any, n: Any, kind: Any, epsilon: Any, weights: Any, state: Any, order: Any, race: Any, shown: Any,
+    pool: Any,
+    n: Any,
+    kind: Any,
+    epsilon: Any,
+    weights: Any,
+    state: Any,
+    order: Any,
+    race: Any,
+    shown: Any,
     propensity: Any,
-) -> Any:  # fmt: skip
+) -> Any:
     """Fill a list from a pool that is sorted best first, and say with what probability each place got its item.
 
     ``GREEDY`` shows the first ones. ``UNIFORM`` does so too, but with probability ``epsilon`` draws the whole list from
@@ -116,7 +151,7 @@ def place(
 @kernel("int64(int32[::1], float64[::1], int64, float64, float64, float64[::1], uint64, float32[::1], float32[::1])")
 def choose(
     shown: Any, weights: Any, n: Any, none: Any, exponent: Any, logs: Any, state: Any, examined: Any, clicked: Any
-) -> Any:  # fmt: skip
+) -> Any:
     """Look at a list down to some place, and choose at most one of what was seen.
 
     Place p is looked at with probability p^-exponent (she goes down the list and stops somewhere); among the places
@@ -234,9 +269,18 @@ def _gather(candidates: Any, appeal: Any, consumed: Any, leave_out: Any, pool: A
     "uint64[::1], float64[::1], float64[::1])"
 )
 def _weigh(
-    shown: Any, n: Any, extra: Any, taste: Any, items: Any, appeal: Any, topics: Any, bored: Any, consumed: Any,
-    knobs: Any, weights: Any,
-) -> None:  # fmt: skip
+    shown: Any,
+    n: Any,
+    extra: Any,
+    taste: Any,
+    items: Any,
+    appeal: Any,
+    topics: Any,
+    bored: Any,
+    consumed: Any,
+    knobs: Any,
+    weights: Any,
+) -> None:
     """exp(utility) of each place: appeal + taste - boredom with the topic - what is known already + extra."""
     for at in range(n):
         item = shown[at]
@@ -247,9 +291,7 @@ def _weigh(
 
 
 @kernel("void(int64, float32[::1], float32[:,::1], float64, int32[::1], float32[::1], uint64[::1], float64)")
-def _consume(
-    item: Any, taste: Any, items: Any, norm: Any, topics: Any, bored: Any, consumed: Any, drift: Any
-) -> None:  # fmt: skip
+def _consume(item: Any, taste: Any, items: Any, norm: Any, topics: Any, bored: Any, consumed: Any, drift: Any) -> None:
     """What consuming an item does: it is known, its topic tires, and the taste moves towards it."""
     consumed[item >> 6] |= np.uint64(1) << np.uint64(item & 63)
     bored[topics[item]] += np.float32(1)
@@ -281,10 +323,32 @@ def _arrive(day: Any, state: Any, knobs: Any, trait: Any, mood: Any, taste: Any,
     "float32[::1], int32[::1], int32[::1], int64, int32[:,::1], float32[:,::1], float32[:,::1], int32[::1])"
 )
 def live(
-    first: Any, stop: Any, day: Any, most: Any, seed: Any, keys: Any, arms: Any, lists: Any, policies: Any, knobs: Any,
-    ranks: Any, traits: Any, moods: Any, tastes: Any, boredom: Any, consumed: Any, items: Any, appeal: Any,
-    topics: Any, table: Any, browse: Any, rows: Any, chances: Any, totals: Any, organic: Any,
-) -> Any:  # fmt: skip
+    first: Any,
+    stop: Any,
+    day: Any,
+    most: Any,
+    seed: Any,
+    keys: Any,
+    arms: Any,
+    lists: Any,
+    policies: Any,
+    knobs: Any,
+    ranks: Any,
+    traits: Any,
+    moods: Any,
+    tastes: Any,
+    boredom: Any,
+    consumed: Any,
+    items: Any,
+    appeal: Any,
+    topics: Any,
+    table: Any,
+    browse: Any,
+    rows: Any,
+    chances: Any,
+    totals: Any,
+    organic: Any,
+) -> Any:
     """Let the users ``first`` to ``stop`` live one day: visit or not, see lists, choose, and change by it.
 
     Args:
@@ -337,8 +401,18 @@ def live(
         for request in range(most):
             now = mix(state, _REQUEST + np.uint64(request))
             among = _gather(lists[user], appeal, known, policy[4] > 0, pool)
-            size = place(pool, among, int(policy[0]), policy[1], ranks[arms[user]], now, order, race,
-                         shown[: int(policy[5])], chances[0, n:])  # fmt: skip
+            size = place(
+                pool,
+                among,
+                int(policy[0]),
+                policy[1],
+                ranks[arms[user]],
+                now,
+                order,
+                race,
+                shown[: int(policy[5])],
+                chances[0, n:],
+            )
             _weigh(shown, size, extra, taste, items, appeal, topics, bored, known, knobs, weights)
             at = choose(
                 shown, weights, size, np.exp(trait[1]), trait[2], ranks[-1], now, chances[1, n:], chances[2, n:]
@@ -370,9 +444,18 @@ def live(
     "uint64[:,::1], int32[::1])"
 )
 def remember(
-    first: Any, stop: Any, seed: Any, keys: Any, ends: Any, table: Any, browse: Any, items: Any, tastes: Any,
-    consumed: Any, found: Any,
-) -> None:  # fmt: skip
+    first: Any,
+    stop: Any,
+    seed: Any,
+    keys: Any,
+    ends: Any,
+    table: Any,
+    browse: Any,
+    items: Any,
+    tastes: Any,
+    consumed: Any,
+    found: Any,
+) -> None:
     """What users found by themselves before the world begins, one thing after the other, nothing twice.
 
     Args:

@@ -16,9 +16,13 @@ _SAMPLE = 20_000
 
 
 def assign_arms(
-    world: World, shares: Sequence[float], *, clusters: int | None = None, assignment: np.ndarray | None = None,
+    world: World,
+    shares: Sequence[float],
+    *,
+    clusters: int | None = None,
+    assignment: np.ndarray | None = None,
     seed: int = 0,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """The arm of each user; int8, shape (users,).
 
     A user's arm depends on the seed and her id alone, so that it does not change when others come; with clusters, on

@@ -95,9 +95,15 @@ def told_apart(world: Dataset, data: Dataset) -> float:
         AUC over users.
     """
     # One table of both: what is learned of items must not differ between the sides, or it would tell them apart.
-    parts = [pl.DataFrame({USER: 2 * each.user_vocabulary.encode(each.interactions[USER]).astype(np.int64) + side,
-                           ITEM: each.interactions[ITEM].cast(pl.String)})
-             for side, each in enumerate((data, world))]  # fmt: skip
+    parts = [
+        pl.DataFrame(
+            {
+                USER: 2 * each.user_vocabulary.encode(each.interactions[USER]).astype(np.int64) + side,
+                ITEM: each.interactions[ITEM].cast(pl.String),
+            }
+        )
+        for side, each in enumerate((data, world))
+    ]
     both = Dataset(pl.concat(parts))
     numbers = both.user_vocabulary.ids.to_numpy()
     shown, traits = user_traits(both, teach=numbers // 2 % 2 == 0)
@@ -183,9 +189,18 @@ def gap_distance(visits: pl.DataFrame, data: Dataset) -> tuple[float, float, flo
 
 
 def past_test(
-    world: World, treatment: Arm, control: Arm, lift: Estimate, *, metric: str = "clicks", days: int = 14,
-    replicates: int = 4, seed: int = 0, threads: int | None = None, progress: Progress = quiet,
-) -> tuple[Estimate, bool]:  # fmt: skip
+    world: World,
+    treatment: Arm,
+    control: Arm,
+    lift: Estimate,
+    *,
+    metric: str = "clicks",
+    days: int = 14,
+    replicates: int = 4,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = quiet,
+) -> tuple[Estimate, bool]:
     """Whether a world has the lift that a real A/B test found.
 
     Args:
@@ -210,8 +225,9 @@ def past_test(
         raise UsageError(f"the lift of the past test is {lift}: expected one with an interval, low before high.")
     if replicates < 2:
         raise UsageError(f"replicates is {replicates}, expected two or more: the interval of the truth is over them.")
-    truth = true_effect(world, treatment, control, days=days, replicates=replicates, seed=seed, threads=threads,
-                        progress=progress)[metric].lift  # fmt: skip
+    truth = true_effect(
+        world, treatment, control, days=days, replicates=replicates, seed=seed, threads=threads, progress=progress
+    )[metric].lift
     assert truth.low is not None and truth.high is not None
     return truth, bool(truth.low <= lift.high and truth.high >= lift.low)
 

@@ -80,12 +80,26 @@ def fit_world(data: Dataset, settings: WorldSettings | None = None, *, seed: int
     born = -rng.integers(0, 2_000, matrix.n_columns)
     later = rng.permutation(matrix.n_columns)[: int(final.births * matrix.n_columns)]
     born[later] = rng.integers(1, final.birth_days + 1, len(later))
-    card = {"kind": "fitted", "data": data.name, "hash": data.fingerprint, "seed": seed, "scale": scale,
-            "resampled": final.users != matrix.n_rows}  # fmt: skip
+    card = {
+        "kind": "fitted",
+        "data": data.name,
+        "hash": data.fingerprint,
+        "seed": seed,
+        "scale": scale,
+        "resampled": final.users != matrix.n_rows,
+    }
     parts: dict[str, Any] = {
-        "users": _people(data, source), "items": _things(data), "tastes": tastes[source], "vectors": vectors,
-        "topics": topics, "born": born, "seed": seed, "card": card, "activity": activity[source], "scale": scale,
-    }  # fmt: skip
+        "users": _people(data, source),
+        "items": _things(data),
+        "tastes": tastes[source],
+        "vectors": vectors,
+        "topics": topics,
+        "born": born,
+        "seed": seed,
+        "card": card,
+        "activity": activity[source],
+        "scale": scale,
+    }
     whole: dict[str, Any] = {
         **parts,
         "settings": final.model_copy(update={"new_share": 0.0}),
@@ -129,9 +143,13 @@ def _shrunk(points: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _scale(
-    matrix: UserItemMatrix, held: np.ndarray, tastes: np.ndarray, vectors: np.ndarray, appeal: np.ndarray,
+    matrix: UserItemMatrix,
+    held: np.ndarray,
+    tastes: np.ndarray,
+    vectors: np.ndarray,
+    appeal: np.ndarray,
     rng: np.random.Generator,
-) -> float:  # fmt: skip
+) -> float:
     """The scale that makes held-out interactions most likely among items met by popularity; by golden section."""
     rows = np.repeat(np.arange(matrix.n_rows), np.diff(matrix.indptr))[held]
     columns = matrix.indices[held]

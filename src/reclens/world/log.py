@@ -32,7 +32,7 @@ from reclens.schema import (
     USER,
     VERSION,
     versions,
-)  # fmt: skip
+)
 from reclens.schema import VARIANT as ARM
 from reclens.world.population import World
 from reclens.world.served import served_columns
@@ -103,9 +103,13 @@ class DayLog:
             self.world.users.write_parquet(draft / "users.parquet")
             self.world.items.write_parquet(draft / "items.parquet")
             users, items, days = self.world.history
-            pl.DataFrame({USER: self.user_ids.gather(users), ITEM: self.item_ids.gather(items),
-                          TIMESTAMP: self._times(days, np.zeros(len(days), np.int64))}
-                         ).write_parquet(draft / "history.parquet")  # fmt: skip
+            pl.DataFrame(
+                {
+                    USER: self.user_ids.gather(users),
+                    ITEM: self.item_ids.gather(items),
+                    TIMESTAMP: self._times(days, np.zeros(len(days), np.int64)),
+                }
+            ).write_parquet(draft / "history.parquet")
         except BaseException as error:
             self._written.close()
             if isinstance(error, OSError):
@@ -149,26 +153,28 @@ class DayLog:
         times = self._times(np.full(1, day.day), second)
         served = served_columns(self.world, day.day, times, users, items, request, clicked, seed=self.card["seed"])
         version = day.day // (self.card["retrain"] or self.card["days"])
-        return pl.DataFrame({
-            TIMESTAMP: times,
-            USER: self.user_ids.gather(users),
-            ITEM: self.item_ids.gather(items),
-            POSITION: (place & 255).astype(np.uint8) + np.uint8(1),
-            CLICKED: clicked.astype(np.int8),
-            CONVERTED: served.pop(CONVERTED),
-            SCORE: (1 / (rank + 1)).astype(np.float32),
-            PROPENSITY: marginal,
-            CONDITIONAL: conditional,
-            MODEL: self.models.gather(arm),
-            VERSION: self.versions.new_from_index(version, len(users)),
-            ARM: self.arms.gather(arm),
-            SURFACE: served.pop(SURFACE),
-            REQUEST: request,
-            RETRIEVER: self.models.gather(arm),
-            **served,
-            "examined": day.chances[1],
-            "expected": day.chances[2],
-        })  # fmt: skip
+        return pl.DataFrame(
+            {
+                TIMESTAMP: times,
+                USER: self.user_ids.gather(users),
+                ITEM: self.item_ids.gather(items),
+                POSITION: (place & 255).astype(np.uint8) + np.uint8(1),
+                CLICKED: clicked.astype(np.int8),
+                CONVERTED: served.pop(CONVERTED),
+                SCORE: (1 / (rank + 1)).astype(np.float32),
+                PROPENSITY: marginal,
+                CONDITIONAL: conditional,
+                MODEL: self.models.gather(arm),
+                VERSION: self.versions.new_from_index(version, len(users)),
+                ARM: self.arms.gather(arm),
+                SURFACE: served.pop(SURFACE),
+                REQUEST: request,
+                RETRIEVER: self.models.gather(arm),
+                **served,
+                "examined": day.chances[1],
+                "expected": day.chances[2],
+            }
+        )
 
     def _propensities(
         self, arm: np.ndarray, place: np.ndarray, rank: np.ndarray, pool: np.ndarray, drawn: np.ndarray
@@ -188,15 +194,17 @@ class DayLog:
         """The totals of each user who visited."""
         there = np.flatnonzero(day.totals[:, 0] > 0)
         counts = day.totals[there]
-        return pl.DataFrame({
-            "date": pl.Series([self.start.date() + timedelta(days=day.day)]).new_from_index(0, len(there)),
-            USER: self.user_ids.gather(there),
-            ARM: self.arms.gather(arm_of[there]),
-            "lists": counts[:, 1].astype(np.int32),
-            "impressions": counts[:, 2].astype(np.int32),
-            "clicks": counts[:, 3].astype(np.int32),
-            "expected_clicks": counts[:, 4],
-        })  # fmt: skip
+        return pl.DataFrame(
+            {
+                "date": pl.Series([self.start.date() + timedelta(days=day.day)]).new_from_index(0, len(there)),
+                USER: self.user_ids.gather(there),
+                ARM: self.arms.gather(arm_of[there]),
+                "lists": counts[:, 1].astype(np.int32),
+                "impressions": counts[:, 2].astype(np.int32),
+                "clicks": counts[:, 3].astype(np.int32),
+                "expected_clicks": counts[:, 4],
+            }
+        )
 
     def interactions(self, day: Day) -> pl.DataFrame:
         """What was consumed: what was recommended and clicked, and what was found."""
@@ -206,11 +214,14 @@ class DayLog:
         users = np.concatenate([day.rows[0, clicked], found])
         items = np.concatenate([day.rows[1, clicked], day.organic[found]])
         second = np.concatenate([day.rows[4, clicked], np.full(m, 86_399)])
-        return pl.DataFrame({
-            USER: self.user_ids.gather(users), ITEM: self.item_ids.gather(items),
-            TIMESTAMP: self._times(np.full(1, day.day), second),
-            "origin": self.origins.gather(np.repeat([0, 1], [n, m])),
-        })  # fmt: skip
+        return pl.DataFrame(
+            {
+                USER: self.user_ids.gather(users),
+                ITEM: self.item_ids.gather(items),
+                TIMESTAMP: self._times(np.full(1, day.day), second),
+                "origin": self.origins.gather(np.repeat([0, 1], [n, m])),
+            }
+        )
 
     def _times(self, days: np.ndarray, seconds: np.ndarray) -> pl.Series:
         micro = int(self.start.timestamp()) * 1_000_000 + (days.astype(np.int64) * 86_400 + seconds) * 1_000_000

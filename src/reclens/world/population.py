@@ -77,8 +77,23 @@ class World:
         """Settings of a day as the kernel takes them, in the order of ``KNOBS``; float64."""
         s = self.settings
         weekday = s.weekday[(s.start.weekday() + day) % 7]
-        values = (weekday, s.return_effect, s.click_rate, s.memory, s.more, s.satiation, s.recovery, s.repeat_cost,
-                  s.drift, s.wander, s.novelty, s.novelty_days, s.primacy, s.primacy_days, s.organic)  # fmt: skip
+        values = (
+            weekday,
+            s.return_effect,
+            s.click_rate,
+            s.memory,
+            s.more,
+            s.satiation,
+            s.recovery,
+            s.repeat_cost,
+            s.drift,
+            s.wander,
+            s.novelty,
+            s.novelty_days,
+            s.primacy,
+            s.primacy_days,
+            s.organic,
+        )
         assert len(values) == len(KNOBS)
         return np.array(values)
 
@@ -113,20 +128,41 @@ def draw_world(settings: WorldSettings, *, seed: int = 0) -> World:
     later = rng.random(settings.items) < settings.births
     later[rng.integers(settings.items)] = False  # somebody has to be there on the first day
     born[later] = rng.integers(1, settings.birth_days + 1, int(later.sum()))
-    users = pl.DataFrame({USER: np.arange(n), "age": pl.Series(_AGES).gather(age),
-                          "gender": pl.Series(_GENDERS).gather(gender)})  # fmt: skip
+    users = pl.DataFrame(
+        {USER: np.arange(n), "age": pl.Series(_AGES).gather(age), "gender": pl.Series(_GENDERS).gather(gender)}
+    )
     items = pl.DataFrame({ITEM: np.arange(settings.items)})
     vectors -= vectors.mean(axis=0)
     appeal = settings.appeal_spread * rng.normal(size=settings.items)
-    return build_world(settings, users=users, items=items, tastes=tastes, vectors=vectors, appeal=appeal, topics=topics,
-                       born=born, seed=seed, card={"kind": "drawn", "seed": seed})  # fmt: skip
+    return build_world(
+        settings,
+        users=users,
+        items=items,
+        tastes=tastes,
+        vectors=vectors,
+        appeal=appeal,
+        topics=topics,
+        born=born,
+        seed=seed,
+        card={"kind": "drawn", "seed": seed},
+    )
 
 
 def build_world(
-    settings: WorldSettings, *, users: pl.DataFrame, items: pl.DataFrame, tastes: np.ndarray, vectors: np.ndarray,
-    appeal: np.ndarray, topics: np.ndarray, born: np.ndarray, seed: int, card: Mapping[str, Any],
-    activity: np.ndarray | None = None, scale: float | None = None,
-) -> World:  # fmt: skip
+    settings: WorldSettings,
+    *,
+    users: pl.DataFrame,
+    items: pl.DataFrame,
+    tastes: np.ndarray,
+    vectors: np.ndarray,
+    appeal: np.ndarray,
+    topics: np.ndarray,
+    born: np.ndarray,
+    seed: int,
+    card: Mapping[str, Any],
+    activity: np.ndarray | None = None,
+    scale: float | None = None,
+) -> World:
     """Put a world together: cohorts and habits are drawn, utilities brought to scale, the history lived.
 
     Args:
@@ -163,14 +199,26 @@ def build_world(
     users = users.with_columns(pl.Series("cohort", COHORTS).gather(cohort))
     items = items.with_columns(pl.Series("topic", topics, pl.Int32), pl.Series("born", born, pl.Int32))
     words = (items.height + 63) // 64
-    require_memory(8 * n * words, f"what {n:,} users consumed of {items.height:,} items, a bit each",
-                   advice="Simulate fewer users or items.")  # fmt: skip
+    require_memory(
+        8 * n * words,
+        f"what {n:,} users consumed of {items.height:,} items, a bit each",
+        advice="Simulate fewer users or items.",
+    )
     nothing = np.zeros(0, np.int32)
     world = World(
-        settings, users, items, tastes, vectors, appeal.astype(np.float32), topics.astype(np.int32),
-        born.astype(np.int32), traits, np.zeros((n, words), np.uint64),
-        (nothing, nothing, nothing), {**card, "settings": settings.model_dump(mode="json")},
-    )  # fmt: skip
+        settings,
+        users,
+        items,
+        tastes,
+        vectors,
+        appeal.astype(np.float32),
+        topics.astype(np.int32),
+        born.astype(np.int32),
+        traits,
+        np.zeros((n, words), np.uint64),
+        (nothing, nothing, nothing),
+        {**card, "settings": settings.model_dump(mode="json")},
+    )
     _set_nothing(world, rng)
     history = _live_before(world, activity, seed=seed)
     return replace(world, history=history)
@@ -232,8 +280,19 @@ def _live_before(world: World, activity: np.ndarray, *, seed: int) -> tuple[np.n
     state = mix(np.uint64(seed % 2**64), np.uint64(11))
 
     def task(part: range) -> None:
-        remember(part.start, part.stop, np.uint64(state), keys, ends, table, world.settings.browse, world.vectors,
-                 world.tastes, world.consumed, found)  # fmt: skip
+        remember(
+            part.start,
+            part.stop,
+            np.uint64(state),
+            keys,
+            ends,
+            table,
+            world.settings.browse,
+            world.vectors,
+            world.tastes,
+            world.consumed,
+            found,
+        )
 
     for _ in LocalEngine().map(task, chunk_ranges(len(keys), _CHUNK)):
         pass

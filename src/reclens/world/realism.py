@@ -102,8 +102,15 @@ def lists_of(
         progress: Called day by day.
     """
     with tempfile.TemporaryDirectory() as place:
-        run = simulate(world, [Arm(name="popular", strategy=Popular())], days=days, seed=seed,
-                       folder=Path(place) / "log", threads=threads, progress=progress)  # fmt: skip
+        run = simulate(
+            world,
+            [Arm(name="popular", strategy=Popular())],
+            days=days,
+            seed=seed,
+            folder=Path(place) / "log",
+            threads=threads,
+            progress=progress,
+        )
         return pl.read_parquet(Path(str(run.folder)) / "impressions" / "*.parquet")
 
 
@@ -174,30 +181,76 @@ def order_check(
     tau = float(found.statistic)
     best = max(names, key=lambda name: simulated[name])
     agreed = "the same" if best == max(names, key=lambda name: reference[name]) else "another one"
-    return Check(f"order of algorithms by {metric}", tau, None, least, 1.0, bool(tau >= least),
-                 f"Kendall's τ over {', '.join(names)}; the best is {agreed}")  # fmt: skip
+    return Check(
+        f"order of algorithms by {metric}",
+        tau,
+        None,
+        least,
+        1.0,
+        bool(tau >= least),
+        f"Kendall's τ over {', '.join(names)}; the best is {agreed}",
+    )
 
 
 def past_test_check(
-    world: World, treatment: Arm, control: Arm, lift: Estimate, *, metric: str = "clicks", days: int = 14,
-    replicates: int = 4, seed: int = 0, threads: int | None = None, progress: Progress = quiet,
-) -> Check:  # fmt: skip
+    world: World,
+    treatment: Arm,
+    control: Arm,
+    lift: Estimate,
+    *,
+    metric: str = "clicks",
+    days: int = 14,
+    replicates: int = 4,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = quiet,
+) -> Check:
     """Whether a world has the lift that a real A/B test found; see :func:`reclens.world.effect_size.past_test`."""
-    truth, passed = past_test(world, treatment, control, lift, metric=metric, days=days, replicates=replicates,
-                              seed=seed, threads=threads, progress=progress)  # fmt: skip
-    return Check(f"lift of a past test ({treatment.name} over {control.name})", truth.value, lift.value, lift.low,
-                 lift.high, passed, f"of {metric}; in the world {truth.low:+.3f} to {truth.high:+.3f}")  # fmt: skip
+    truth, passed = past_test(
+        world,
+        treatment,
+        control,
+        lift,
+        metric=metric,
+        days=days,
+        replicates=replicates,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+    )
+    return Check(
+        f"lift of a past test ({treatment.name} over {control.name})",
+        truth.value,
+        lift.value,
+        lift.low,
+        lift.high,
+        passed,
+        f"of {metric}; in the world {truth.low:+.3f} to {truth.high:+.3f}",
+    )
 
 
 def _effect_size(ours: Dataset, reference: Dataset) -> list[Check]:
     skills = [held_out_auc(each) for each in (ours, reference)]
     apart = told_apart(ours, reference)
     return [
-        _band("taste: held-out AUC", skills[0], skills[1], within=0.03, relative=False,
-              note="item-kNN, held-out items against others as popular; binds the size of effects"),
-        Check("classifier: AUC", apart, None, 0.0, 0.7, bool(apart <= 0.7),
-              "users of the world against those of the data; 0.5: it cannot tell"),
-    ]  # fmt: skip
+        _band(
+            "taste: held-out AUC",
+            skills[0],
+            skills[1],
+            within=0.03,
+            relative=False,
+            note="item-kNN, held-out items against others as popular; binds the size of effects",
+        ),
+        Check(
+            "classifier: AUC",
+            apart,
+            None,
+            0.0,
+            0.7,
+            bool(apart <= 0.7),
+            "users of the world against those of the data; 0.5: it cannot tell",
+        ),
+    ]
 
 
 def _visits(impressions: pl.DataFrame, reference: Dataset) -> Check:
@@ -205,9 +258,16 @@ def _visits(impressions: pl.DataFrame, reference: Dataset) -> Check:
     if found is None:
         return Check(name, float("nan"), None, None, None, None, "there are no gaps, or no times, to compare")
     distance, ours, theirs = found
-    return Check(name, distance, None, 0.0, 0.2, bool(distance <= 0.2),
-                 f"days from one visit to the next: {ours:.1f} on average in the world, {theirs:.1f} in the data, of "
-                 "those that fit into the days watched")  # fmt: skip
+    return Check(
+        name,
+        distance,
+        None,
+        0.0,
+        0.2,
+        bool(distance <= 0.2),
+        f"days from one visit to the next: {ours:.1f} on average in the world, {theirs:.1f} in the data, of "
+        "those that fit into the days watched",
+    )
 
 
 def _band(measure: str, simulated: float, reference: float, *, within: float, relative: bool, note: str) -> Check:
@@ -247,8 +307,14 @@ def _activity(ours: Dataset, reference: Dataset) -> list[Check]:
 
 def _repeats(ours: Dataset, reference: Dataset) -> Check:
     rates = [1 - len(data.matrix().indices) / data.interactions.height for data in (ours, reference)]
-    return _band("repeat rate", rates[0], rates[1], within=0.05, relative=False,
-                 note="share of interactions with something had before; 0 where a reader dropped repeats")  # fmt: skip
+    return _band(
+        "repeat rate",
+        rates[0],
+        rates[1],
+        within=0.05,
+        relative=False,
+        note="share of interactions with something had before; 0 where a reader dropped repeats",
+    )
 
 
 def _entropy(world: World, ours: Dataset, reference: Dataset) -> Check:
@@ -277,8 +343,15 @@ def _spectrum(ours: Dataset, reference: Dataset) -> Check:
     k = min(_VALUES, *(min(data.matrix().n_rows, data.matrix().n_columns) - 2 for data in (ours, reference)))
     values = [singular_values(data.matrix(), k) for data in (ours, reference)]
     distance = float(np.abs(np.log(values[0] / values[1])).mean())
-    return Check("co-occurrence: spectrum", distance, None, 0.0, 0.25, bool(distance <= 0.25),
-                 f"mean |log ratio| of singular values 2 … {k + 1}")  # fmt: skip
+    return Check(
+        "co-occurrence: spectrum",
+        distance,
+        None,
+        0.0,
+        0.25,
+        bool(distance <= 0.25),
+        f"mean |log ratio| of singular values 2 … {k + 1}",
+    )
 
 
 def singular_values(matrix: UserItemMatrix, k: int) -> np.ndarray:
@@ -310,16 +383,23 @@ def _places(ours: pl.DataFrame, reference: pl.DataFrame | None) -> list[Check]:
 def _curve(log: pl.DataFrame, source: str = "impressions") -> dict[int, float]:
     absent = [name for name in (USER, ITEM, POSITION, CLICKED) if name not in log.columns]
     if absent:
-        raise DataError(f"there is no column {', '.join(absent)}; there are {', '.join(log.columns)}", source=source,
-                        fix="Rename the columns: user_id, item_id, position, clicked.")  # fmt: skip
+        raise DataError(
+            f"there is no column {', '.join(absent)}; there are {', '.join(log.columns)}",
+            source=source,
+            fix="Rename the columns: user_id, item_id, position, clicked.",
+        )
     kinds = {name: log.schema[name] for name in (POSITION, CLICKED)}
     if odd := [name for name, kind in kinds.items() if not (kind.is_numeric() or kind == pl.Boolean)]:
-        raise DataError(f"{' and '.join(odd)} hold text", source=source,
-                        fix="Give positions as numbers from 1, and clicked as 0 or 1.")  # fmt: skip
+        raise DataError(
+            f"{' and '.join(odd)} hold text",
+            source=source,
+            fix="Give positions as numbers from 1, and clicked as 0 or 1.",
+        )
     rates = dict(log.group_by(POSITION).agg(pl.col(CLICKED).cast(pl.Float64).mean()).rows())
     if not rates.get(1):
-        raise DataError("nothing was clicked at position 1", source=source,
-                        fix="Positions count from 1; give a log with clicks.")  # fmt: skip
+        raise DataError(
+            "nothing was clicked at position 1", source=source, fix="Positions count from 1; give a log with clicks."
+        )
     return {int(place): rate / rates[1] for place, rate in rates.items()}
 
 
@@ -328,5 +408,11 @@ def _click_repeats(ours: pl.DataFrame, reference: pl.DataFrame) -> Check:
     for log in (ours, reference):
         clicks = log.filter(pl.col(CLICKED).cast(pl.Float64) > 0)
         rates.append(1 - clicks.select(USER, ITEM).n_unique() / clicks.height)
-    return _band("clicks: repeat rate", rates[0], rates[1], within=0.05, relative=False,
-                 note="share of clicks on something clicked before")  # fmt: skip
+    return _band(
+        "clicks: repeat rate",
+        rates[0],
+        rates[1],
+        within=0.05,
+        relative=False,
+        note="share of clicks on something clicked before",
+    )

@@ -35,9 +35,14 @@ class Response:
 
 
 def respond(
-    world: World, users: np.ndarray, lists: np.ndarray, *, day: int = 0, requests: np.ndarray | None = None,
+    world: World,
+    users: np.ndarray,
+    lists: np.ndarray,
+    *,
+    day: int = 0,
+    requests: np.ndarray | None = None,
     seed: int = 0,
-) -> Response:  # fmt: skip
+) -> Response:
     """Show lists to users as they are before the first day; nothing is changed by it.
 
     It is what interleaving needs, and what any policy's true value is the mean of. With the seed of a run, the first
@@ -63,7 +68,22 @@ def respond(
     numbers = np.zeros(len(users), np.int64) if requests is None else np.array(requests, np.int64)
     places, shape = np.empty(len(users), np.int32), lists.shape
     examined, expected = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    answer(users, lists, numbers, np.uint64(mix(np.uint64(seed % 2**64), np.uint64(21))), day, world.keys,
-           np.log(np.arange(1.0, shape[1] + 1)), world.traits, world.knobs(day), world.tastes, world.vectors,
-           world.appeal_on(day), world.topics, places, examined, expected)  # fmt: skip
+    answer(
+        users,
+        lists,
+        numbers,
+        np.uint64(mix(np.uint64(seed % 2**64), np.uint64(21))),
+        day,
+        world.keys,
+        np.log(np.arange(1.0, shape[1] + 1)),
+        world.traits,
+        world.knobs(day),
+        world.tastes,
+        world.vectors,
+        world.appeal_on(day),
+        world.topics,
+        places,
+        examined,
+        expected,
+    )
     return Response(places, examined, expected)

@@ -29,9 +29,16 @@ _SURFACE, _CONVERTED, _LATENCY, _ANGLE, _ARRIVAL, _LATE, _HOURS, _DEVICE = range
 
 
 def served_columns(
-    world: World, day: int, times: pl.Series, users: np.ndarray, items: np.ndarray, requests: np.ndarray,
-    clicked: np.ndarray, *, seed: int,
-) -> dict[str, pl.Series]:  # fmt: skip
+    world: World,
+    day: int,
+    times: pl.Series,
+    users: np.ndarray,
+    items: np.ndarray,
+    requests: np.ndarray,
+    clicked: np.ndarray,
+    *,
+    seed: int,
+) -> dict[str, pl.Series]:
     """The columns of one day's impressions that tell how they were served.
 
     Args:

@@ -59,13 +59,19 @@ class Run:
             own = self.users.filter(pl.col("variant") == name)
             totals = {what: float(own[what].sum()) for what in TOTALS}
             n = max(own.height, 1)
-            rows.append({
-                "variant": name, "users": own.height, "visits_per_user": totals["visits"] / n,
-                "clicks_per_user": totals["clicks"] / n, "expected_clicks_per_user": totals["expected_clicks"] / n,
-                "clicks_per_list": totals["clicks"] / max(totals["lists"], 1),
-                "impressions": int(totals["impressions"]),
-                "items_shown": int((self.exposures[at] > 0).sum()), "exposure_gini": gini(self.exposures[at]),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "variant": name,
+                    "users": own.height,
+                    "visits_per_user": totals["visits"] / n,
+                    "clicks_per_user": totals["clicks"] / n,
+                    "expected_clicks_per_user": totals["expected_clicks"] / n,
+                    "clicks_per_list": totals["clicks"] / max(totals["lists"], 1),
+                    "impressions": int(totals["impressions"]),
+                    "items_shown": int((self.exposures[at] > 0).sum()),
+                    "exposure_gini": gini(self.exposures[at]),
+                }
+            )
         return rows
 
 
@@ -125,11 +131,23 @@ def simulate(
     arm_of = assign_arms(world, [arm.share for arm in arms], clusters=clusters, assignment=assignment, seed=seed)
     state = _State(world, arms, arm_of, training, seed, LocalEngine(threads))
     card = {
-        "world": dict(world.card), "days": days, "training": training, "retrain": retrain, "clusters": clusters,
+        "world": dict(world.card),
+        "days": days,
+        "training": training,
+        "retrain": retrain,
+        "clusters": clusters,
         "seed": seed,
-        "arms": [{"name": arm.name, "strategy": arm.strategy.name, "policy": asdict(arm.policy), "share": arm.share,
-                  "changed": arm.changed} for arm in arms],
-    }  # fmt: skip
+        "arms": [
+            {
+                "name": arm.name,
+                "strategy": arm.strategy.name,
+                "policy": asdict(arm.policy),
+                "share": arm.share,
+                "changed": arm.changed,
+            }
+            for arm in arms
+        ],
+    }
     names = [arm.name for arm in arms]
     with DayLog(folder, world, arms, card) as log:
         for day in range(days):
@@ -140,9 +158,11 @@ def simulate(
         progress("simulate", days, days)
     users = world.users.with_columns(
         pl.Series("variant", names, pl.Enum(names)).gather(arm_of),
-        *(pl.Series(what, state.totals[:, at]).cast(pl.Float64 if what == "expected_clicks" else pl.Int64)
-          for at, what in enumerate(TOTALS)),
-    )  # fmt: skip
+        *(
+            pl.Series(what, state.totals[:, at]).cast(pl.Float64 if what == "expected_clicks" else pl.Int64)
+            for at, what in enumerate(TOTALS)
+        ),
+    )
     if clusters is not None and assignment is None:
         users = users.with_columns(pl.Series("cluster", taste_clusters(world, clusters, seed=seed), pl.Int32))
     return Run(tuple(names), users, pl.concat(state.by_day), state.exposures, state.tastes, log.folder, card)
@@ -211,10 +231,32 @@ class _State:
             rows, chances = np.empty((7, n * longest), np.int32), np.empty((3, n * longest), np.float32)
             totals, organic = np.empty((n, len(TOTALS)), np.float32), np.empty(n, np.int32)
             count = live(
-                part.start, part.stop, float(day), s.most_lists, self.seed, self.keys, self.arm_of, self.lists,
-                self.policies, knobs, self.ranks, world.traits, self.moods, self.tastes, self.boredom, self.consumed,
-                world.vectors, appeal, world.topics, table, s.browse, rows, chances, totals, organic,
-            )  # fmt: skip
+                part.start,
+                part.stop,
+                float(day),
+                s.most_lists,
+                self.seed,
+                self.keys,
+                self.arm_of,
+                self.lists,
+                self.policies,
+                knobs,
+                self.ranks,
+                world.traits,
+                self.moods,
+                self.tastes,
+                self.boredom,
+                self.consumed,
+                world.vectors,
+                appeal,
+                world.topics,
+                table,
+                s.browse,
+                rows,
+                chances,
+                totals,
+                organic,
+            )
             return rows[:, :count].copy(), chances[:, :count].copy(), totals, organic
 
         parts = list(self.engine.map(task, chunk_ranges(len(self.keys), _CHUNK)))
@@ -236,10 +278,14 @@ class _State:
         self.exposures += np.bincount(shown, minlength=self.exposures.size).reshape(self.exposures.shape)
         sums = np.stack([np.bincount(self.arm_of, totals[:, at], len(self.arms)) for at in range(len(TOTALS))])
         names = [arm.name for arm in self.arms]
-        counts = {what: sums[at] if what == "expected_clicks" else sums[at].astype(np.int64)
-                  for at, what in enumerate(TOTALS)}  # fmt: skip
-        self.by_day.append(pl.DataFrame({"day": np.full(len(names), day, np.int32),
-                                         "variant": pl.Series(names, dtype=pl.Enum(names)), **counts}))  # fmt: skip
+        counts = {
+            what: sums[at] if what == "expected_clicks" else sums[at].astype(np.int64) for at, what in enumerate(TOTALS)
+        }
+        self.by_day.append(
+            pl.DataFrame(
+                {"day": np.full(len(names), day, np.int32), "variant": pl.Series(names, dtype=pl.Enum(names)), **counts}
+            )
+        )
 
 
 def _check(arms: Sequence[Arm], days: int, training: str, retrain: int) -> None:

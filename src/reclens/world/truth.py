@@ -69,11 +69,20 @@ class Truth:
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a metric; coverage is that of both intervals, where it is less than their level."""
         return [
-            {"metric": e.metric, "control": e.control, "treatment": e.treatment, "difference": e.difference.value,
-             "low": e.difference.low, "high": e.difference.high, "lift": e.lift.value, "lift_low": e.lift.low,
-             "lift_high": e.lift.high, "coverage": e.difference.coverage}
+            {
+                "metric": e.metric,
+                "control": e.control,
+                "treatment": e.treatment,
+                "difference": e.difference.value,
+                "low": e.difference.low,
+                "high": e.difference.high,
+                "lift": e.lift.value,
+                "lift_low": e.lift.low,
+                "lift_high": e.lift.high,
+                "coverage": e.difference.coverage,
+            }
             for e in self.effects
-        ]  # fmt: skip
+        ]
 
 
 def true_effect(
@@ -121,10 +130,17 @@ def true_effect(
     found: list[tuple[Run, Run]] = []
     for at in range(replicates):
         lives = [
-            simulate(world, [replace(arm, share=1.0)], days=days, retrain=retrain, seed=seed + at, threads=threads,
-                     progress=_named(progress, f"world {2 * at + side + 1} of {2 * replicates}"))
+            simulate(
+                world,
+                [replace(arm, share=1.0)],
+                days=days,
+                retrain=retrain,
+                seed=seed + at,
+                threads=threads,
+                progress=_named(progress, f"world {2 * at + side + 1} of {2 * replicates}"),
+            )
             for side, arm in enumerate((control, treatment))
-        ]  # fmt: skip
+        ]
         found.append((lives[0], lives[1]))
     learned = learning([control, treatment], days=days, retrain=retrain)
     return Truth(tuple(_effect(metric, found, level, learned) for metric in METRICS), replicates, days)

@@ -79,8 +79,10 @@ def plan(
     if history is None and exposures is None:
         reading.refuse_all("there is no --history and no --exposures to be read")
     with working("read the past and size the plan", quiet=quiet):
-        past, shown = (None if path is None else load_rows(path, reading, table=table)
-                       for table, path in (("history", history), ("exposures", exposures)))  # fmt: skip
+        past, shown = (
+            None if path is None else load_rows(path, reading, table=table)
+            for table, path in (("history", history), ("exposures", exposures))
+        )
         sizing = size_plan(made, history=past, exposures=shown, rng=seed)
     emit(size_table(sizing), format=format, out=None)
     for sentence in summary_of(sizing):
@@ -136,10 +138,27 @@ def size(
     if cluster_size == 1:
         refuse_unused(ctx, "with clusters of one unit: give --cluster-size", "icc", "cluster_cv")
     asked: dict[str, Any] = {"kind": kind, "spending": spending}
-    found = calculate(mean=mean, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence, power=power,
-                      level=level, arms=arms, treated=treated, correction=correction, r2=r2, icc=icc,
-                      cluster_size=cluster_size, cluster_cv=cluster_cv, looks=looks, daily=daily, formula=formula,
-                      **asked)  # fmt: skip
+    found = calculate(
+        mean=mean,
+        sd=sd,
+        effect=effect,
+        n=n,
+        margin=margin,
+        equivalence=equivalence,
+        power=power,
+        level=level,
+        arms=arms,
+        treated=treated,
+        correction=correction,
+        r2=r2,
+        icc=icc,
+        cluster_size=cluster_size,
+        cluster_cv=cluster_cv,
+        looks=looks,
+        daily=daily,
+        formula=formula,
+        **asked,
+    )
     say(found.words)
     for sentence in found.answer.adjustments:
         say(f"- {sentence}")

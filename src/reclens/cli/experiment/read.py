@@ -87,8 +87,17 @@ def read(
     from reclens.report.experiment.readout import build_readout, effect_table, summary_of_readout
 
     if aggregated:
-        refuse_unused(ctx, "with --aggregated", "no_ids", "events", "exposures", "catalogue", "counts", "triggered",
-                      "drop_two_arms")  # fmt: skip
+        refuse_unused(
+            ctx,
+            "with --aggregated",
+            "no_ids",
+            "events",
+            "exposures",
+            "catalogue",
+            "counts",
+            "triggered",
+            "drop_two_arms",
+        )
     if not events:
         refuse_unused(ctx, "without --events", "time", "start", "event_id", "drop_duplicates")
     if out is None:
@@ -101,15 +110,36 @@ def read(
         rows = rows_or_path(data, reading, table="rows")
         shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
         shared: dict[str, Any] = {
-            "arm": arm, "day": day, "table": table, "planned_units": planned_units, "days": days,
-            "looks_taken": tuple(looks_taken or ()), "unknown_arms": "drop" if drop_unknown_arms else "error",
-            "stratify": stratify, "intervals": intervals,
-        }  # fmt: skip
-        found = read_aggregated(made, rows, **shared) if aggregated else read_experiment(
-            made, rows, catalogue=items, ids=not no_ids, events=events, time=time, start=start, exposures=shown,
-            two_arms="drop" if drop_two_arms else "error", counts=counts or (), event_id=event_id, triggered=triggered,
-            duplicates="drop" if drop_duplicates else "keep", **shared,
-        )  # fmt: skip
+            "arm": arm,
+            "day": day,
+            "table": table,
+            "planned_units": planned_units,
+            "days": days,
+            "looks_taken": tuple(looks_taken or ()),
+            "unknown_arms": "drop" if drop_unknown_arms else "error",
+            "stratify": stratify,
+            "intervals": intervals,
+        }
+        found = (
+            read_aggregated(made, rows, **shared)
+            if aggregated
+            else read_experiment(
+                made,
+                rows,
+                catalogue=items,
+                ids=not no_ids,
+                events=events,
+                time=time,
+                start=start,
+                exposures=shown,
+                two_arms="drop" if drop_two_arms else "error",
+                counts=counts or (),
+                event_id=event_id,
+                triggered=triggered,
+                duplicates="drop" if drop_duplicates else "keep",
+                **shared,
+            )
+        )
     for sentence in summary_of_readout(found):
         say(f"- {sentence}", quiet=quiet)
     for each in found.unknown:

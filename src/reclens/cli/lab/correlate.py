@@ -72,8 +72,7 @@ def correlate(
             world = draw_world(preset(size), seed=seed)
         else:
             world = fit_world(load_data(data, reading, seed=seed), seed=seed)
-        found = offline_online(world, _measure, by=_BY, days=days, replicates=truth, seed=seed,
-                               progress=progress)  # fmt: skip
+        found = offline_online(world, _measure, by=_BY, days=days, replicates=truth, seed=seed, progress=progress)
     emit(correlation_table(found, segments=segments), format=format, out=out)
     if report is not None:
         save_report(build_correlation_report(found, fitted=data is not None), report, quiet=quiet)

@@ -72,11 +72,22 @@ def verdicts(
             like = {"users": len(real.user_vocabulary), "click_rate": click_rate}
             world = fit_world(real, validate(WorldSettings, like, source="options"), seed=seed)
         given = {"control": {"model": control, "k": k}, "treatment": {"model": treatment, "k": k, "changed": True}}
-        arms = {name: make_arm(name, validate(ArmSettings, one, source="options"), world, seed=seed)
-                for name, one in given.items()}  # fmt: skip
+        arms = {
+            name: make_arm(name, validate(ArmSettings, one, source="options"), world, seed=seed)
+            for name, one in given.items()
+        }
         planned = group_sequential(looks) if looks > 1 else None
-        found = four_verdicts(world, arms["treatment"], arms["control"], days=days, replicates=truth, lists=lists,
-                              looks=planned, seed=seed, progress=progress)  # fmt: skip
+        found = four_verdicts(
+            world,
+            arms["treatment"],
+            arms["control"],
+            days=days,
+            replicates=truth,
+            lists=lists,
+            looks=planned,
+            seed=seed,
+            progress=progress,
+        )
     for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
         say(f"off-policy, {what}: {each.words}", quiet=quiet)
     emit(table_of("One world, four verdicts", found.to_dicts()), format=format, out=out)

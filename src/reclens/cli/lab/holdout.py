@@ -81,8 +81,18 @@ def holdout(
         reading.refuse_all("there is no --data to be read")
     parts: dict[str, Any] = {}
     if users is not None and mean is not None and sd is not None:
-        rows = holdout_power(users=users, share=share, mean=mean, sd=sd, correlation=correlation, lift=lift,
-                             months=months, attrition=attrition, level=level, power=power)  # fmt: skip
+        rows = holdout_power(
+            users=users,
+            share=share,
+            mean=mean,
+            sd=sd,
+            correlation=correlation,
+            lift=lift,
+            months=months,
+            attrition=attrition,
+            level=level,
+            power=power,
+        )
         parts |= {"power": tuple(rows), "lift": lift, "goal": power}
     if lived:
         if world is not None:
@@ -112,10 +122,12 @@ def holdout(
 def _refuse(ctx: typer.Context, *, lived: bool, counted: bool, world: Path | None) -> None:
     """Refuse the options of the part that is not asked for."""
     if not lived:
-        refuse_unused(ctx, "without a world: give --size or --world", "control", "treatment", "short", "long", "metric",
-                      "seed")  # fmt: skip
+        refuse_unused(
+            ctx, "without a world: give --size or --world", "control", "treatment", "short", "long", "metric", "seed"
+        )
     if not counted:
-        refuse_unused(ctx, "without --users, --mean and --sd", "share", "correlation", "lift", "months", "attrition",
-                      "power")  # fmt: skip
+        refuse_unused(
+            ctx, "without --users, --mean and --sd", "share", "correlation", "lift", "months", "attrition", "power"
+        )
     if world is not None:
         refuse_unused(ctx, f"with {world}, which says it", "size", "control", "treatment", "seed")

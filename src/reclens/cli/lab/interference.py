@@ -85,10 +85,17 @@ def interference(
     with progress_of(quiet=quiet) as progress:
         prepare(progress, "world", quiet=quiet)
         found = study(
-            lambda luck: make_pair(settings, luck, data=like), designs=design or ("shared", "diverted", "clusters"),
-            seeds=worlds, replicates=truth, days=settings.days, retrain=settings.retrain, metric=metric,
-            level=settings.level, seed=settings.seed, progress=progress,
-        )  # fmt: skip
+            lambda luck: make_pair(settings, luck, data=like),
+            designs=design or ("shared", "diverted", "clusters"),
+            seeds=worlds,
+            replicates=truth,
+            days=settings.days,
+            retrain=settings.retrain,
+            metric=metric,
+            level=settings.level,
+            seed=settings.seed,
+            progress=progress,
+        )
     emit(interference_table(found), format=format, out=out)
     if report is not None:
         names = list(settings.arms)

@@ -88,8 +88,10 @@ def simulate(
         found = run_simulation(settings, data=like, folder=logs, progress=progress)
     if not quiet:
         for row in found.run.to_dicts():
-            say(f"{row['variant']}: {row['users']:,} users, {row['impressions']:,} impressions, "
-                f"{row['clicks_per_user']:.3f} clicks a user, {row['items_shown']:,} items shown")  # fmt: skip
+            say(
+                f"{row['variant']}: {row['users']:,} users, {row['impressions']:,} impressions, "
+                f"{row['clicks_per_user']:.3f} clicks a user, {row['items_shown']:,} items shown"
+            )
     compared = len(found.run.arms) > 1
     table = simulation_table(found) if compared else table_of("What happened", found.run.to_dicts())
     emit(table, format=format, out=out)

@@ -27,9 +27,12 @@ def show(workspace: Workspace) -> None:
     st.title("Compare")
     known = store.names(workspace, "evaluation")
     if len(known) < 2:
-        empty("Two runs make a comparison", "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep "
-              "NAME`, with a job (`reclens run job.toml`), or run the demo from **Home**.",
-              ":material/compare_arrows:")  # fmt: skip
+        empty(
+            "Two runs make a comparison",
+            "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep "
+            "NAME`, with a job (`reclens run job.toml`), or run the demo from **Home**.",
+            ":material/compare_arrows:",
+        )
         return
     baseline, system = _pair(workspace, known)
     if baseline is None or system is None or baseline == system:
@@ -44,8 +47,13 @@ def show(workspace: Workspace) -> None:
     with st.sidebar:
         metric = choose("Metric", averaged, key="metric") or averaged[0]
         by = choose_many("Segmentations", segmentations, key="by", default=segmentations)
-        together = choose("Intervals", ["single", "simultaneous"], key="intervals", default="single",
-                          help="Each for its own difference, or those of a family of tests all together.")  # fmt: skip
+        together = choose(
+            "Intervals",
+            ["single", "simultaneous"],
+            key="intervals",
+            default="single",
+            help="Each for its own difference, or those of a family of tests all together.",
+        )
     comparison = _comparison(workspace, [system, baseline], [averaged[0], *shared], segmentations, together)
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict_on(metric)))
     st.subheader("Who gains, who loses")
@@ -54,8 +62,12 @@ def show(workspace: Workspace) -> None:
             drawn = draw(gains.gain_chart, comparison, system=system, metric=metric, by=name)
             chart(drawn, _where("Users who gain and who lose", name), key=f"gain-{name}", metric=metric)
     st.subheader("By how much")
-    chart(draw(gains.change_chart, *results.values(), metric=metric), f"Change of each user's {metric}", key="change",
-          metric=metric)  # fmt: skip
+    chart(
+        draw(gains.change_chart, *results.values(), metric=metric),
+        f"Change of each user's {metric}",
+        key="change",
+        metric=metric,
+    )
     for name, place in grid(by):
         with place:
             drawn = draw(gains.gain_difference_chart, comparison, system=system, metric=metric, by=name)
@@ -80,8 +92,15 @@ def _comparison(
     The first metric is the main question whichever one is looked at: choosing another makes it no family of its own.
     """
     together = intervals == "simultaneous"
-    return store.compared(workspace, runs, baseline=runs[1], correction="holm", metrics=list(dict.fromkeys(metrics)),
-                          by=segmentations, intervals="simultaneous" if together else "single")  # fmt: skip
+    return store.compared(
+        workspace,
+        runs,
+        baseline=runs[1],
+        correction="holm",
+        metrics=list(dict.fromkeys(metrics)),
+        by=segmentations,
+        intervals="simultaneous" if together else "single",
+    )
 
 
 def _pair(workspace: Workspace, known: list[str]) -> tuple[str | None, str | None]:

@@ -25,20 +25,24 @@ def show(workspace: Workspace) -> None:
     st.title("Data")
     known = {f"{kind} {name}": (kind, name) for kind in _KINDS for name in store.names(workspace, kind)}
     if not store.listing(workspace):
-        empty("No data yet", "A job splits data and keeps the split: `reclens run job.toml`, or `reclens data split "
-              "ratings.csv`; the demo on **Home** does too.")  # fmt: skip
+        empty(
+            "No data yet",
+            "A job splits data and keeps the split: `reclens run job.toml`, or `reclens data split "
+            "ratings.csv`; the demo on **Home** does too.",
+        )
         return
     if not known:
-        empty("No split and no data set", "What is here can be asked by SQL; `reclens data split ratings.csv` keeps a "
-              "split to look at.")  # fmt: skip
+        empty(
+            "No split and no data set",
+            "What is here can be asked by SQL; `reclens data split ratings.csv` keeps a split to look at.",
+        )
         draw_console(workspace, None, None)
         return
     with st.sidebar:
         chosen = choose("Data", list(known), key="data") or next(iter(known))
         kind, name = known[chosen]
         parts = list(parts_of(store.load(workspace, kind, name)))
-        part = choose("Part", [WHOLE, *parts] if len(parts) > 1 else parts, key="part",
-                      default=parts[0]) or parts[0]  # fmt: skip
+        part = choose("Part", [WHOLE, *parts] if len(parts) > 1 else parts, key="part", default=parts[0]) or parts[0]
     views = {"Profile": _profile, "Long tail": _long_tail, "Over time": _over_time, "Problems": _problems}
     view = choose_view([*views, "SQL"])
     if view == "SQL":
@@ -65,19 +69,26 @@ def _profile(found: Described) -> None:
 
 def _long_tail(found: Described) -> None:
     legend(list(found.tails))
-    drawn = {"tail": (draw(shape.tail_chart, found.tails), "Lorenz curve of the interactions"),
-             "places": (draw(shape.popularity_curve_chart, found.places), "Interactions by place")}  # fmt: skip
+    drawn = {
+        "tail": (draw(shape.tail_chart, found.tails), "Lorenz curve of the interactions"),
+        "places": (draw(shape.popularity_curve_chart, found.places), "Interactions by place"),
+    }
     for name, place in grid(list(drawn)):
         with place:
             chart(*drawn[name], key=name)
-    st.caption("The further a curve lies below the diagonal, the fewer items (users) have most of the interactions. On "
-               "logarithmic axes a long tail is near a straight line.")  # fmt: skip
+    st.caption(
+        "The further a curve lies below the diagonal, the fewer items (users) have most of the interactions. On "
+        "logarithmic axes a long tail is near a straight line."
+    )
 
 
 def _over_time(found: Described) -> None:
     if not found.times:
-        empty("No times", "These interactions have no timestamps: name the column when reading, as "
-              "`-c timestamp=date`.", ":material/schedule:")  # fmt: skip
+        empty(
+            "No times",
+            "These interactions have no timestamps: name the column when reading, as `-c timestamp=date`.",
+            ":material/schedule:",
+        )
         return
     legend(list(dict.fromkeys(row["part"] for row in found.times)))
     chart(draw(shape.time_chart, found.times, step=found.step), f"Interactions a {found.step}", key="times")
@@ -95,8 +106,11 @@ def _problems(found: Described) -> None:
     if found.problems:
         table(shape.problems_table(found.problems), key="problems")
     elif not found.notes:
-        empty("Nothing found", "Neither the rows nor the split have a problem that RecLens looks for.",
-              ":material/check_circle:")  # fmt: skip
+        empty(
+            "Nothing found",
+            "Neither the rows nor the split have a problem that RecLens looks for.",
+            ":material/check_circle:",
+        )
     if found.profile.rules:
         st.subheader("What was done on reading")
         table(shape.rules_table(found.profile.rules), key="rules")

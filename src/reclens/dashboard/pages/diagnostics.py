@@ -20,12 +20,20 @@ def show(workspace: Workspace) -> None:
     st.title("Diagnostics")
     known = store.names(workspace, "evaluation")
     if not known:
-        empty("No evaluation yet", "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep NAME`, or "
-              "run the demo from **Home**.")  # fmt: skip
+        empty(
+            "No evaluation yet",
+            "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep NAME`, or "
+            "run the demo from **Home**.",
+        )
         return
     with st.sidebar:
-        chosen = choose_many("Runs", known, key="runs", default=store.newest_together(workspace),
-                             help="Evaluations of the workspace, newest first.")  # fmt: skip
+        chosen = choose_many(
+            "Runs",
+            known,
+            key="runs",
+            default=store.newest_together(workspace),
+            help="Evaluations of the workspace, newest first.",
+        )
     if not chosen:
         empty("No run chosen", "Choose one or more runs in the sidebar.", ":material/checklist:")
         return
@@ -37,9 +45,14 @@ def show(workspace: Workspace) -> None:
     with st.sidebar:
         metrics = choose_many("Metrics", shared, key="metrics", default=shared[:6]) or shared
         baseline = choose("Baseline", chosen, key="baseline", default=store.popular_of(chosen))
-        correction = choose("Correction", ["holm", "bh", "bonferroni", "none"], key="correction", default="holm",
-                            help="Of p-values: the main question (the first metric over all users), the other metrics "
-                                 "and the segments each by itself.")  # fmt: skip
+        correction = choose(
+            "Correction",
+            ["holm", "bh", "bonferroni", "none"],
+            key="correction",
+            default="holm",
+            help="Of p-values: the main question (the first metric over all users), the other metrics "
+            "and the segments each by itself.",
+        )
     if unlike:
         st.caption(f"Not shown, because its segments differ between these runs: {plain(', '.join(unlike))}.")
     comparison = _comparison(workspace, chosen, baseline, correction, metrics, by)
@@ -49,9 +62,13 @@ def show(workspace: Workspace) -> None:
 
 
 def _comparison(
-    workspace: Workspace, chosen: list[str], baseline: str | None, correction: str | None, metrics: list[str],
+    workspace: Workspace,
+    chosen: list[str],
+    baseline: str | None,
+    correction: str | None,
+    metrics: list[str],
     by: list[str],
-) -> Comparison | None:  # fmt: skip
+) -> Comparison | None:
     if len(chosen) < 2 or baseline is None or correction is None:
         return None
     try:

@@ -20,8 +20,14 @@ __all__ = ["PAGE", "show"]
 
 _ASKED: Final = ("How many units?", "Which effect?", "How likely?")
 _KINDS: Final = ("proportion", "mean", "ratio", "quantile")
-_SPENDINGS: Final = ("lan_demets_obrien_fleming", "lan_demets_pocock", "power", "hwang_shih_decani", "obrien_fleming",
-                     "pocock")  # fmt: skip
+_SPENDINGS: Final = (
+    "lan_demets_obrien_fleming",
+    "lan_demets_pocock",
+    "power",
+    "hwang_shih_decani",
+    "obrien_fleming",
+    "pocock",
+)
 _METHODS: Final = ("group", "confidence_sequence", "msprt")
 
 
@@ -29,8 +35,10 @@ def show(workspace: Workspace) -> None:
     """Draw the page."""
     del workspace  # the calculator needs no artefact
     st.title("Experiments")
-    st.caption("What an A/B test can find, before it runs. Every answer names its formula. A whole test plan from a "
-               "history: `reclens experiment plan`.")  # fmt: skip
+    st.caption(
+        "What an A/B test can find, before it runs. Every answer names its formula. A whole test plan from a "
+        "history: `reclens experiment plan`."
+    )
     asked = choose_view(_ASKED)
     values = _basics(asked) | _more()
     try:
@@ -44,8 +52,16 @@ def show(workspace: Workspace) -> None:
 def _basics(asked: str) -> dict[str, Any]:
     one, two, three, four = st.columns(4)
     with one:
-        kind = choose("Metric", list(_KINDS), key="kind", default="proportion",
-                      help="A share, a mean, a ratio of sums or a quantile, over units.") or _KINDS[0]  # fmt: skip
+        kind = (
+            choose(
+                "Metric",
+                list(_KINDS),
+                key="kind",
+                default="proportion",
+                help="A share, a mean, a ratio of sums or a quantile, over units.",
+            )
+            or _KINDS[0]
+        )
     with two:
         mean = _number("In control", "mean", 0.2, tip="The share, mean, ratio or quantile in control.")
     sd = None
@@ -74,11 +90,18 @@ def _more() -> dict[str, Any]:
         with two:
             arms = st.number_input("Arms, with control", 2, 20, 2, key="arms", bind="query-params")
             treated = _number("Share of each treatment", "treated", 0.0, low=0.0, high=0.99, tip="0: equal shares.")
-            margin = _number("Margin", "margin", 0.0, low=0.0, tip="Non-inferiority: the relative loss to exclude. 0: "
-                             "none.")  # fmt: skip
+            margin = _number(
+                "Margin", "margin", 0.0, low=0.0, tip="Non-inferiority: the relative loss to exclude. 0: none."
+            )
         with three:
-            r2 = _number("Removed by CUPED", "r2", 0.0, low=0.0, high=0.999, tip="R² of the metric on what was "
-                         "measured before: 0.4 removes 40 % of the variance.")  # fmt: skip
+            r2 = _number(
+                "Removed by CUPED",
+                "r2",
+                0.0,
+                low=0.0,
+                high=0.999,
+                tip="R² of the metric on what was measured before: 0.4 removes 40 % of the variance.",
+            )
             icc = _number("ICC of clusters", "icc", 0.0, low=0.0, high=1.0, tip="0: units are randomised.")
             size = _number("Units a cluster", "size", 1.0, low=1.0)
         with four:
@@ -86,9 +109,21 @@ def _more() -> dict[str, Any]:
             method = choose("Way to look", list(_METHODS), key="method", default="group")
             spending = choose("Bounds", list(_SPENDINGS), key="spending", default=_SPENDINGS[0])
         daily = _number("New units a day", "daily", 0.0, low=0.0, form="%.0f", tip="0: not known.")
-    return {"power": power, "level": level, "arms": int(arms), "treated": treated or None, "margin": margin or None,
-            "r2": r2, "icc": icc, "cluster_size": size, "looks": int(looks), "method": method or _METHODS[0],
-            "spending": spending or _SPENDINGS[0], "daily": daily or None, "lower_is_better": lower}  # fmt: skip
+    return {
+        "power": power,
+        "level": level,
+        "arms": int(arms),
+        "treated": treated or None,
+        "margin": margin or None,
+        "r2": r2,
+        "icc": icc,
+        "cluster_size": size,
+        "looks": int(looks),
+        "method": method or _METHODS[0],
+        "spending": spending or _SPENDINGS[0],
+        "daily": daily or None,
+        "lower_is_better": lower,
+    }
 
 
 def _answer(found: Calculation) -> None:
@@ -110,15 +145,28 @@ def _answer(found: Calculation) -> None:
         for name in found.question.formulas:
             st.text(f"{FORMULAS[name].title}: {FORMULAS[name].source}.")
     table(price_table(found.prices), key="price")
-    st.download_button("Plan as TOML", found.plan.to_toml(), "plan.toml", "application/toml", key="download-plan",
-                       icon=":material/download:", help="To go on from: reclens experiment plan plan.toml",
-                       on_click="ignore")  # fmt: skip
+    st.download_button(
+        "Plan as TOML",
+        found.plan.to_toml(),
+        "plan.toml",
+        "application/toml",
+        key="download-plan",
+        icon=":material/download:",
+        help="To go on from: reclens experiment plan plan.toml",
+        on_click="ignore",
+    )
 
 
 def _number(
-    label: str, key: str, value: float, *, low: float | None = None, high: float | None = None, form: str = "%.4g",
+    label: str,
+    key: str,
+    value: float,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    form: str = "%.4g",
     tip: str | None = None,
-) -> float:  # fmt: skip
+) -> float:
     found = st.number_input(label, low, high, value, key=key, bind="query-params", format=form, help=tip)
     return float(found)
 

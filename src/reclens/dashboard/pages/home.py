@@ -35,8 +35,11 @@ def show(workspace: Workspace) -> None:
         return
     broken = [each for each in found if each.summary.startswith("broken")]
     for each in broken:
-        st.error(f"{each.kind} “{each.name}” cannot be read: make it again, or remove it with "
-                 f"`reclens workspace remove {each.kind} {each.name}`.", icon=":material/error:")  # fmt: skip
+        st.error(
+            f"{each.kind} “{each.name}” cannot be read: make it again, or remove it with "
+            f"`reclens workspace remove {each.kind} {each.name}`.",
+            icon=":material/error:",
+        )
     try:
         _findings(workspace, [each for each in found if each not in broken])
     except RecLensError as error:
@@ -74,8 +77,9 @@ def _line(finding: Finding) -> str:
 
 def _artefacts(found: list[Artefact]) -> None:
     kinds = list(dict.fromkeys(each.kind for each in found))
-    chosen = st.pills("Kind", kinds, selection_mode="multi", key="kind", bind="query-params",
-                      label_visibility="collapsed")  # fmt: skip
+    chosen = st.pills(
+        "Kind", kinds, selection_mode="multi", key="kind", bind="query-params", label_visibility="collapsed"
+    )
     rows = [
         {"kind": each.kind, "name": each.name, "written": each.created, "size": each.bytes, "what": each.summary}
         for each in found

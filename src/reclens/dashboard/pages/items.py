@@ -30,8 +30,9 @@ def show(workspace: Workspace) -> None:
     if not found.height:
         empty(f"No item is called {text}", "Try a part of the title, or the whole id.", ":material/search_off:")
         return
-    names = {str(row["item_id"]): f"{row['title'] or row['item_id']} ({row['users']:,} users)"
-             for row in found.to_dicts()}  # fmt: skip
+    names = {
+        str(row["item_id"]): f"{row['title'] or row['item_id']} ({row['users']:,} users)" for row in found.to_dicts()
+    }
     item = choose("Item", list(names), key="item", format_func=lambda each: names[each])
     if item is None:
         return

@@ -36,16 +36,20 @@ __all__ = ["PAGE", "show"]
 
 _LEAVE_OUT = "leave out and count"
 _IDS: Final[Mapping[str, IdForm | None]] = {
-    "as they are": None, "as text": "text", "as text, without leading zeros": "unpadded",
-}  # fmt: skip
+    "as they are": None,
+    "as text": "text",
+    "as text, without leading zeros": "unpadded",
+}
 
 
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Upload")
-    st.caption("Lists of any system against what users went on to choose. CSV, TSV or Parquet; files go to "
-               "the machine that the dashboard runs on and nowhere else. No files at hand? Run the demo on Home, or "
-               "`reclens run job.toml`.")  # fmt: skip
+    st.caption(
+        "Lists of any system against what users went on to choose. CSV, TSV or Parquet; files go to "
+        "the machine that the dashboard runs on and nowhere else. No files at hand? Run the demo on Home, or "
+        "`reclens run job.toml`."
+    )
     brought = _files()
     if {"train", "truth"} <= set(brought.tables):
         _as_split(workspace, brought)
@@ -55,8 +59,13 @@ def show(workspace: Workspace) -> None:
     st.subheader("Measure")
     able = possible_metrics(brought)
     default = [name for name in (each.split("@")[0] for each in DEFAULT_METRICS) if name in able]
-    metrics = choose_many("Metrics", able, key="metrics", default=default,
-                          help="Those that the files are enough for; the optional files bring more.")  # fmt: skip
+    metrics = choose_many(
+        "Metrics",
+        able,
+        key="metrics",
+        default=default,
+        help="Those that the files are enough for; the optional files bring more.",
+    )
     users = brought.tables.get("users")
     groups = (
         [] if users is None else [each for each in users.frame.columns if each != brought.columns["users"]["user_id"]]
@@ -72,8 +81,17 @@ def show(workspace: Workspace) -> None:
         bad = st.selectbox("Rows that cannot be used", ["stop and say which", _LEAVE_OUT], key="bad")
         ids = st.selectbox("Ids", list(_IDS), key="ids")
     if st.button("Evaluate", type="primary", icon=":material/play_arrow:", disabled=not metrics):
-        _evaluate(brought, {"metrics": metrics, "k": int(k), "by": by, "name": name or "system",
-                            "bad_rows": "drop" if bad == _LEAVE_OUT else "error", "ids": _IDS[ids]})  # fmt: skip
+        _evaluate(
+            brought,
+            {
+                "metrics": metrics,
+                "k": int(k),
+                "by": by,
+                "name": name or "system",
+                "bad_rows": "drop" if bad == _LEAVE_OUT else "error",
+                "ids": _IDS[ids],
+            },
+        )
     _result(workspace)
 
 
@@ -84,8 +102,9 @@ def _files() -> Brought:
     for kind, place in zip(needed, st.columns(2), strict=True):
         with place:
             bring_file(kind, found, columns)
-    with st.expander("Training data and attributes: for novelty, coverage, diversity and segments",
-                     icon=":material/add:"):  # fmt: skip
+    with st.expander(
+        "Training data and attributes: for novelty, coverage, diversity and segments", icon=":material/add:"
+    ):
         for kind, place in zip(more, st.columns(3), strict=True):
             with place:
                 bring_file(kind, found, columns)
@@ -100,8 +119,9 @@ def _as_split(workspace: Workspace, brought: Brought) -> None:
             first = re.sub(r"[^A-Za-z0-9._-]", "-", brought.tables["train"].name)
             name = st.text_input("Name of the split", first, key="split-name", max_chars=100)
         with right:
-            task = st.selectbox("What counts", TASKS, key="split-task",
-                                help="; ".join(TASKS_IN_WORDS[task] for task in TASKS))  # fmt: skip
+            task = st.selectbox(
+                "What counts", TASKS, key="split-task", help="; ".join(TASKS_IN_WORDS[task] for task in TASKS)
+            )
         if not st.button("Keep the split", icon=":material/save:"):
             return
         try:
@@ -111,9 +131,11 @@ def _as_split(workspace: Workspace, brought: Brought) -> None:
             said = str(error).replace("pass overwrite=True", "choose another name")
             st.error(plain(in_words_of_the_page(said)), icon=":material/error:")
             return
-        st.success(f"Kept as {plain(name)}: {made.train.interactions.height:,} interactions to learn from, "
-                   f"{made.test.height:,} held out. `reclens fit ease --split {plain(name)}` fits a model on it.",
-                   icon=":material/check:")  # fmt: skip
+        st.success(
+            f"Kept as {plain(name)}: {made.train.interactions.height:,} interactions to learn from, "
+            f"{made.test.height:,} held out. `reclens fit ease --split {plain(name)}` fits a model on it.",
+            icon=":material/check:",
+        )
         for rule in made.card["rules"]:
             st.text(f"• {rule['rule']}: {rule['count']:,} ({rule['detail']})")
         for note in made.card["notes"]:
@@ -176,8 +198,9 @@ def _is_kept(workspace: Workspace, kept: Kept) -> None:
     st.success(f"Kept as {plain(kept.name)}.{before}", icon=":material/check:")
     left, right = st.columns(2)
     with left:
-        st.link_button("Open in Diagnostics", f"diagnostics?{urlencode({'runs': kept.name})}",
-                       icon=":material/monitoring:")  # fmt: skip
+        st.link_button(
+            "Open in Diagnostics", f"diagnostics?{urlencode({'runs': kept.name})}", icon=":material/monitoring:"
+        )
     with right:
         if st.button("Undo", icon=":material/undo:"):
             undo_upload(workspace, kept)

@@ -40,8 +40,11 @@ def show(workspace: Workspace) -> None:
     try:
         found = view_user(user, scope.runs, scope.split.train, scope.split.test, k=k)
     except (UnknownNameError, pl.exceptions.PolarsError):
-        empty(f"Nobody is called {asked}", "Look at an id of the data: the split of this job has "
-              f"{len(users):,} users.", ":material/person_off:")  # fmt: skip
+        empty(
+            f"Nobody is called {asked}",
+            f"Look at an id of the data: the split of this job has {len(users):,} users.",
+            ":material/person_off:",
+        )
         return
     if found.attributes:
         st.text(" · ".join(f"{name}: {value}" for name, value in found.attributes.items() if value is not None))
@@ -80,8 +83,10 @@ def _why(workspace: Workspace, scope: Scope, found: UserView) -> None:
     wanted = next(row["item_id"] for row in rows if str(row["item_id"]) == item)
     explained = model.explain(found.user, wanted, n=8)
     st.text(explained.sentence)
-    reasons = [{"because of": scope.title(reason) if explained.kind == "item" else str(reason), "adds": part}
-               for reason, part in explained.reasons]  # fmt: skip
+    reasons = [
+        {"because of": scope.title(reason) if explained.kind == "item" else str(reason), "adds": part}
+        for reason, part in explained.reasons
+    ]
     frame([*reasons, {"because of": "everything else", "adds": explained.rest}], key="reasons")
 
 

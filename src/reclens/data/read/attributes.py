@@ -48,9 +48,14 @@ def read_attributes(
 
 
 def attributes_beside(
-    source: Any, key: str, *, columns: Columns | None, bad_rows: BadRows, lists: Mapping[str, str] | None,
+    source: Any,
+    key: str,
+    *,
+    columns: Columns | None,
+    bad_rows: BadRows,
+    lists: Mapping[str, str] | None,
     how: ReadOptions,
-) -> tuple[pl.DataFrame, Cleaner]:  # fmt: skip
+) -> tuple[pl.DataFrame, Cleaner]:
     """Attributes that are read beside interactions, with those of their options that hold for any text."""
     text = isinstance(source, str | bytes | Path)
     raw = load(source, wanted=(key,), encoding=how.get("encoding") if text else None)

@@ -28,12 +28,17 @@ from reclens.schema import (
     TIMESTAMP,
     TIMESTAMP_TYPE,
     USER,
-)  # fmt: skip
+)
 
 __all__ = ["BanditLog", "read_open_bandit"]
 
-_OURS: Final = {TIMESTAMP: "timestamp", ITEM: "item_id", POSITION: "position", CLICKED: "click",
-                PROPENSITY: "propensity_score"}  # fmt: skip
+_OURS: Final = {
+    TIMESTAMP: "timestamp",
+    ITEM: "item_id",
+    POSITION: "position",
+    CLICKED: "click",
+    PROPENSITY: "propensity_score",
+}
 """The columns that a log must have. The published README calls the last one action_prob; no file does."""
 
 
@@ -80,8 +85,11 @@ def read_open_bandit(
     """
     path = Path(path).expanduser()
     if path.is_file() and path.suffix.lower() != ".zip":
-        raise DataError("this is one file of a data set", source=str(path),
-                        fix="Name the folder that holds random/ and bts/, or the zip.")  # fmt: skip
+        raise DataError(
+            "this is one file of a data set",
+            source=str(path),
+            fix="Name the folder that holds random/ and bts/, or the zip.",
+        )
     with open_members(path, depth=4) as members:  # random/all/all.csv, or obd/ above it
         logs = _found(members)
         name = f"{behavior}/{campaign}"
@@ -92,15 +100,26 @@ def read_open_bandit(
         context = logs[name].rpartition("/")[0] + "/item_context.csv"
         items = None
         if context in members.names:
-            items = _items(read_delimited(members.read(context), source=members.where(context), delimiter=","),
-                           members.where(context))  # fmt: skip
+            items = _items(
+                read_delimited(members.read(context), source=members.where(context), delimiter=","),
+                members.where(context),
+            )
     impressions = _impressions(frame, where, behavior, campaign, affinities=affinities)
     if items is not None and not impressions[ITEM].is_in(items[ITEM].implode()).all():
         row = int((~impressions[ITEM].is_in(items[ITEM].implode())).arg_true()[0])
-        raise DataError(f"the item {impressions[ITEM][row]} is not among the {items.height} of item_context.csv",
-                        source=where, column="item_id", fix="Fetch the data set again.")  # fmt: skip
-    card = {"layout": "Open Bandit Dataset", "source": str(path), "behavior": behavior, "campaign": campaign,
-            "rows": impressions.height}  # fmt: skip
+        raise DataError(
+            f"the item {impressions[ITEM][row]} is not among the {items.height} of item_context.csv",
+            source=where,
+            column="item_id",
+            fix="Fetch the data set again.",
+        )
+    card = {
+        "layout": "Open Bandit Dataset",
+        "source": str(path),
+        "behavior": behavior,
+        "campaign": campaign,
+        "rows": impressions.height,
+    }
     return BanditLog(impressions, items, card)
 
 
@@ -114,37 +133,52 @@ def _found(members: Members) -> dict[str, str]:
     if not logs:
         raise DataError(
             f"this is no Open Bandit Dataset: it has {', '.join(members.names[:8]) or 'no files'}",
-            source=str(members.path), fix="Expected files such as random/men/men.csv and bts/men/men.csv.",
-        )  # fmt: skip
+            source=str(members.path),
+            fix="Expected files such as random/men/men.csv and bts/men/men.csv.",
+        )
     return logs
 
 
 def _impressions(frame: pl.DataFrame, where: str, behavior: str, campaign: str, *, affinities: bool) -> pl.DataFrame:
     absent = [name for name in _OURS.values() if name not in frame.columns]
     if absent:
-        raise DataError(f"there is no column '{absent[0]}'", source=where,
-                        fix=f"Expected {', '.join(_OURS.values())}; fetch the data set again.")  # fmt: skip
+        raise DataError(
+            f"there is no column '{absent[0]}'",
+            source=where,
+            fix=f"Expected {', '.join(_OURS.values())}; fetch the data set again.",
+        )
     times = frame["timestamp"].str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
     columns = [
         _checked(times, frame["timestamp"], where, "a time such as 2019-11-24 00:03:13.442536+00:00"),
         _numbers(frame["item_id"], where, pl.Int64, "a whole number", lowest=0),
         _numbers(frame["position"], where, pl.UInt8, "a place, from 1", lowest=1),
         _numbers(frame["click"], where, pl.Int8, "0 or 1", lowest=0, highest=1),
-        _numbers(frame["propensity_score"], where, pl.Float64, "a probability above 0, at most 1", lowest=5e-324,
-                 highest=1),
-    ]  # fmt: skip
+        _numbers(
+            frame["propensity_score"], where, pl.Float64, "a probability above 0, at most 1", lowest=5e-324, highest=1
+        ),
+    ]
     named = [column.alias(ours) for column, ours in zip(columns, _OURS, strict=True)]
     more = [frame[name].alias(name) for name in frame.columns if name.startswith("user_feature")]
     if affinities:
-        more += [_numbers(frame[name], where, pl.Float64, "a number").alias(name.replace("-", "_"))
-                 for name in frame.columns if name.startswith("user-item_affinity")]  # fmt: skip
+        more += [
+            _numbers(frame[name], where, pl.Float64, "a number").alias(name.replace("-", "_"))
+            for name in frame.columns
+            if name.startswith("user-item_affinity")
+        ]
     table = pl.DataFrame([*named, *more]).sort(TIMESTAMP, maintain_order=True)
     rows = pl.int_range(pl.len(), dtype=pl.Int64)
     return table.select(
-        pl.col(TIMESTAMP).cast(TIMESTAMP_TYPE), rows.alias(USER), ITEM, POSITION, CLICKED, PROPENSITY,
-        pl.lit(behavior).alias(MODEL), pl.lit(campaign).alias(SURFACE), rows.alias(REQUEST),
+        pl.col(TIMESTAMP).cast(TIMESTAMP_TYPE),
+        rows.alias(USER),
+        ITEM,
+        POSITION,
+        CLICKED,
+        PROPENSITY,
+        pl.lit(behavior).alias(MODEL),
+        pl.lit(campaign).alias(SURFACE),
+        rows.alias(REQUEST),
         *(column.name for column in more),
-    )  # fmt: skip
+    )
 
 
 def _items(frame: pl.DataFrame, where: str) -> pl.DataFrame:
@@ -171,6 +205,5 @@ def _numbers(
 def _checked(values: pl.Series, text: pl.Series, where: str, expected: str) -> pl.Series:
     if values.null_count():
         row = int(values.is_null().arg_true()[0])
-        raise DataError(f"the value is {text[row]!r}, expected {expected}", source=where, column=text.name,
-                        row=row + 1)  # fmt: skip
+        raise DataError(f"the value is {text[row]!r}, expected {expected}", source=where, column=text.name, row=row + 1)
     return values

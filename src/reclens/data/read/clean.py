@@ -14,8 +14,16 @@ import polars as pl
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT, Vocabulary
 
-__all__ = ["BadRows", "Cleaner", "Duplicates", "clean_numbers", "clean_timestamps", "merge_duplicates",
-           "merge_repeats", "rule"]  # fmt: skip
+__all__ = [
+    "BadRows",
+    "Cleaner",
+    "Duplicates",
+    "clean_numbers",
+    "clean_timestamps",
+    "merge_duplicates",
+    "merge_repeats",
+    "rule",
+]
 
 BadRows = Literal["error", "drop"]
 Duplicates = Literal["last", "sum", "error"]
@@ -27,8 +35,12 @@ _SMALL: Final = 2**31
 """Two numbers below this make one of 64 bits."""
 _MOST: Final = 1e20
 _TEXT_TIMES: Final = (
-    "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y/%m/%d %H:%M:%S%.f",
-)  # fmt: skip
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%Y/%m/%d %H:%M:%S%.f",
+)
 _ZONED_TIMES: Final = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z")
 _DATES: Final = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 
@@ -77,9 +89,12 @@ class Cleaner:
             row = int(bad.arg_true()[0])
             others = f" ({count:,} such rows)" if count > 1 else ""
             raise DataError(
-                problem.format(value=_shown(values[row])) + others, source=self.source, column=column, row=row + 1,
+                problem.format(value=_shown(values[row])) + others,
+                source=self.source,
+                column=column,
+                row=row + 1,
                 fix=f"{fix} Mend the rows, or pass bad_rows='drop' to leave them out (they are counted).".strip(),
-            )  # fmt: skip
+            )
         fresh = bad if self._bad is None else bad & ~self._bad
         self.note(f"rows with {kind} left out", int(fresh.sum()), f"column '{column}'")
         self._bad = bad if self._bad is None else self._bad | bad
@@ -90,9 +105,13 @@ class Cleaner:
 
 
 def clean_numbers(
-    values: pl.Series, cleaner: Cleaner, *, column: str, missing_ok: bool = False,
+    values: pl.Series,
+    cleaner: Cleaner,
+    *,
+    column: str,
+    missing_ok: bool = False,
     decimal: Literal[".", ","] | None = None,
-) -> pl.Series:  # fmt: skip
+) -> pl.Series:
     """Finite 64-bit floats.
 
     Decimal commas (``3,5``) are read where no value of a text column has a point, and counted. Missing, not numeric and
@@ -215,8 +234,9 @@ def _from_numbers(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series
                 shown = (
                     f"{values[row]} would be in another unit than {highest} of row {(top or 0) + 1:,}, which is {unit}"
                 )
-                raise DataError(shown, source=cleaner.source, column=column, row=row + 1,
-                                fix="Bring the column to one unit first.")  # fmt: skip
+                raise DataError(
+                    shown, source=cleaner.source, column=column, row=row + 1, fix="Bring the column to one unit first."
+                )
             cleaner.note(f"times in {unit} converted", len(usable) - usable.null_count(), f"column '{column}'")
             break
     if usable.dtype.is_integer():
@@ -302,9 +322,10 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
         first = frame.row(int(repeats["row"][0]), named=True)
         raise DataError(
             f"user {first[USER]!r} has item {first[ITEM]!r} a second time ({repeats.height:,} rows repeat a pair)",
-            source=cleaner.source, row=int(repeats["row"][0]) + 1,
+            source=cleaner.source,
+            row=int(repeats["row"][0]) + 1,
             fix="Choose duplicates='last' or duplicates='sum', or remove the rows.",
-        )  # fmt: skip
+        )
     merged = _merged(frame, again, how)
     detail = "the latest row is kept (of equal times the later row)" + (
         "; weights are added up" if how == "sum" else ""

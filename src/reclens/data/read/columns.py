@@ -77,18 +77,20 @@ def find_columns(
                 continue
             if strict:
                 raise DataError(
-                    f"there is no column '{theirs}', which columns= names for '{ours}'", source=source,
+                    f"there is no column '{theirs}', which columns= names for '{ours}'",
+                    source=source,
                     fix=suggest(str(theirs), present).strip(),
-                )  # fmt: skip
+                )
         theirs = _known_spelling(ours, [name for name in present if name not in columns.values()], source)
         if theirs is not None:
             found[ours] = theirs
     for ours in required:
         if ours not in found:
             raise DataError(
-                f"there is no column for '{ours}'; there are {_listed(present)}", source=source,
+                f"there is no column for '{ours}'; there are {_listed(present)}",
+                source=source,
                 fix=f"Name it: columns={{'{ours}': '{_guess(ours, present, found)}'}}.",
-            )  # fmt: skip
+            )
     taken = [theirs for theirs in found.values() if list(found.values()).count(theirs) > 1]
     if taken:
         raise UsageError(f"columns= names '{taken[0]}' twice: one column cannot be two things.")
@@ -122,8 +124,9 @@ def column_at(theirs: str | int, present: list[str], ours: str, source: str) -> 
     if isinstance(theirs, str):
         return theirs
     if not 0 <= theirs < len(present):
-        raise DataError(f"columns= wants '{ours}' at place {theirs}, but there are {len(present)} columns (from 0)",
-                        source=source)  # fmt: skip
+        raise DataError(
+            f"columns= wants '{ours}' at place {theirs}, but there are {len(present)} columns (from 0)", source=source
+        )
     return present[theirs]
 
 
@@ -133,9 +136,10 @@ def _known_spelling(ours: str, present: list[str], source: str) -> str | None:
     near = [name for name in present if _bare(name) in _SPELLINGS[ours]]
     if len(near) > 1:
         raise DataError(
-            f"'{near[0]}' and '{near[1]}' could both be '{ours}'", source=source,
+            f"'{near[0]}' and '{near[1]}' could both be '{ours}'",
+            source=source,
             fix=f"Say which: columns={{'{ours}': '{near[0]}'}}.",
-        )  # fmt: skip
+        )
     return near[0] if near else None
 
 

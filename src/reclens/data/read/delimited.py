@@ -120,8 +120,14 @@ def _read_escaped(
         text = io.StringIO(data.decode("utf-8"), newline="")
     except UnicodeDecodeError as error:
         raise _not_in(data, error, source, "utf-8", header=header) from None
-    rows = csv.reader(text, delimiter=separator, quotechar=quote, escapechar=escape, strict=True,
-                      quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)  # fmt: skip
+    rows = csv.reader(
+        text,
+        delimiter=separator,
+        quotechar=quote,
+        escapechar=escape,
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+    )
     try:
         found = [row for row in rows if row]
     except csv.Error as error:
@@ -215,8 +221,11 @@ def as_utf8(data: bytes, source: str, encoding: str | None, *, header: bool = Fa
     except UnicodeDecodeError as error:
         raise _not_in(data, error, source, encoding or name, header=header) from None
     except UnicodeError as error:
-        raise DataError(f"it is not {name.upper()}: {error}", source=source,
-                        fix="Name the encoding it was written in, such as encoding='latin-1'.") from None  # fmt: skip
+        raise DataError(
+            f"it is not {name.upper()}: {error}",
+            source=source,
+            fix="Name the encoding it was written in, such as encoding='latin-1'.",
+        ) from None
 
 
 def _not_in(data: bytes, error: UnicodeDecodeError, source: str, encoding: str, *, header: bool) -> DataError:
@@ -224,10 +233,11 @@ def _not_in(data: bytes, error: UnicodeDecodeError, source: str, encoding: str, 
     row = line - 1 if header else line
     where = f"line {line:,} " if row < 1 else ""
     return DataError(
-        f"{where}has the byte 0x{data[error.start]:02X}, which is not {encoding.upper()}", source=source,
+        f"{where}has the byte 0x{data[error.start]:02X}, which is not {encoding.upper()}",
+        source=source,
         row=row or None,
         fix="Name the encoding it was written in, such as encoding='latin-1' or encoding='cp1252'.",
-    )  # fmt: skip
+    )
 
 
 def _explained(
@@ -253,13 +263,17 @@ def _explained(
 
 def _ragged(source: str, fields: int, width: int, delimiter: str, *, row: int) -> DataError:
     return DataError(
-        f"the row has {fields} fields, the first line has {width}", source=source, row=row,
+        f"the row has {fields} fields, the first line has {width}",
+        source=source,
+        row=row,
         fix=f"A field that holds the delimiter '{delimiter}' needs quotes; delimiter= names another one.",
-    )  # fmt: skip
+    )
 
 
 def _unreadable(source: str, error: Exception) -> DataError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return DataError(f"it cannot be read as a table: {reason}", source=source,
-                     fix="Look for a quotation mark \" that is never closed; if they enclose nothing, pass quote=''."
-                     )  # fmt: skip
+    return DataError(
+        f"it cannot be read as a table: {reason}",
+        source=source,
+        fix="Look for a quotation mark \" that is never closed; if they enclose nothing, pass quote=''.",
+    )

@@ -83,9 +83,10 @@ def fetch(name: str, *, folder: str | Path = ".", progress: Progress = quiet, ba
         if found != expected:
             job.part.unlink()
             raise DataError(
-                f"the download has MD5 {found}, published is {expected}; it was removed", source=job.url,
+                f"the download has MD5 {found}, published is {expected}; it was removed",
+                source=job.url,
                 fix="Try again; if it stays so, the file was changed on its way or by its publisher.",
-            )  # fmt: skip
+            )
         job.part.replace(target)
     except OSError as error:
         raise DataError(f"it cannot be written: {error.strerror or error}", source=str(target)) from None
@@ -111,9 +112,10 @@ def _checked_target(job: _Job) -> Path:
     expected = _MD5[job.name]
     if expected is not None and _md5(job.target) != expected:
         raise DataError(
-            f"there is a {job.target.name} already, but not the published one", source=str(job.target),
+            f"there is a {job.target.name} already, but not the published one",
+            source=str(job.target),
             fix="Move it away to fetch the published file, or read it as it is with read_movielens.",
-        )  # fmt: skip
+        )
     if expected is None:
         from reclens.data.read.zips import open_members
 
@@ -138,8 +140,11 @@ def _published_md5(job: _Job) -> str:
         raise job.offline(_reason(error)) from None
     found = re.search(r"\b[0-9a-fA-F]{32}\b", text)
     if found is None:
-        raise DataError(f"expected an MD5, found {text[:40]!r}", source=job.url + ".md5",
-                        fix=f"Download {job.url} by hand and put it at {job.target.resolve()}.")  # fmt: skip
+        raise DataError(
+            f"expected an MD5, found {text[:40]!r}",
+            source=job.url + ".md5",
+            fix=f"Download {job.url} by hand and put it at {job.target.resolve()}.",
+        )
     return found[0].lower()
 
 

@@ -99,7 +99,10 @@ def ids_alike(*tables: pl.DataFrame) -> list[pl.DataFrame]:
     """
     for column in (USER, ITEM):
         if len({table[column].dtype.is_integer() for table in tables}) > 1:
-            raise DataError("ids are integers in one table and strings in another, so that none can match",
-                            column=column, fix="Read both with ids='text', or cast one side.")  # fmt: skip
+            raise DataError(
+                "ids are integers in one table and strings in another, so that none can match",
+                column=column,
+                fix="Read both with ids='text', or cast one side.",
+            )
     wide = [pl.col(column).cast(pl.Int64) for column in (USER, ITEM) if tables[0][column].dtype.is_integer()]
     return [table.with_columns(wide) for table in tables]

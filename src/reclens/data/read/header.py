@@ -59,14 +59,18 @@ def header_error(frame: pl.DataFrame, source: str, *, wanted: Sequence[str]) -> 
     shown = ", ".join(_plain(name) for name in frame.columns[:8]) + (" …" if frame.width > 8 else "")
     guess = ", ".join(f"'{ours}': {place}" for ours, place in _places(frame).items() if ours in wanted)
     if frame.width == 1 and len(wanted) > 1:
-        return DataError(f"the first line ({shown}) is one field, of which no delimiter is known", source=source,
-                         fix="Name what stands between fields by delimiter=.")  # fmt: skip
+        return DataError(
+            f"the first line ({shown}) is one field, of which no delimiter is known",
+            source=source,
+            fix="Name what stands between fields by delimiter=.",
+        )
     by_place = f"name its columns by place, from 0, such as columns={{{guess}}}"
     return DataError(
-        f"the first line ({shown}) looks like a row of values, not like names of columns", source=source,
+        f"the first line ({shown}) looks like a row of values, not like names of columns",
+        source=source,
         fix=f"If the file has no header, {by_place if guess else 'put a line with the names of the columns on top'}; "
-            "if these are their names, pass header=True.",
-    )  # fmt: skip
+        "if these are their names, pass header=True.",
+    )
 
 
 def refuse_names_among_rows(frame: pl.DataFrame, source: str) -> None:
@@ -84,9 +88,10 @@ def refuse_names_among_rows(frame: pl.DataFrame, source: str) -> None:
     if any(_all_like(values, pattern) for values in columns for pattern in (_NUMBER, _TIME)):
         shown = ", ".join(str(name) for name in names[:8]) + (" …" if len(names) > 8 else "")
         raise DataError(
-            f"the first row ({shown}) looks like names of columns, not like a row", source=source,
+            f"the first row ({shown}) looks like names of columns, not like a row",
+            source=source,
             fix="Pass header=True: places then count the columns below those names.",
-        )  # fmt: skip
+        )
 
 
 def _is_value(name: str, values: pl.Series) -> bool:

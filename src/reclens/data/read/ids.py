@@ -74,9 +74,11 @@ def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = Fal
         ids = _from_text(ids, cleaner, column, text=text)
     else:
         raise DataError(
-            f"ids are {ids.dtype}, expected integers or strings", source=cleaner.source, column=column,
+            f"ids are {ids.dtype}, expected integers or strings",
+            source=cleaner.source,
+            column=column,
             fix="Cast the column, or name another with columns=.",
-        )  # fmt: skip
+        )
     cleaner.reject(ids.is_null(), given, column=column, problem="the id is missing", kind="a missing id")
     return ids
 
@@ -128,9 +130,10 @@ def ids_as(frame: pl.DataFrame, form: IdForm | None) -> pl.DataFrame:
             made[at] = without_zeros(ids)
             if made[at].n_unique() < ids.n_unique():
                 raise DataError(
-                    f"ids='unpadded' would make one of two ids: {_two_of_one(ids)}", column=ids.name,
+                    f"ids='unpadded' would make one of two ids: {_two_of_one(ids)}",
+                    column=ids.name,
                     fix="Write the ids of all tables alike where they are made.",
-                )  # fmt: skip
+                )
     return frame.with_columns(made)
 
 
@@ -180,9 +183,12 @@ def _from_fractions(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
     if bad.fill_null(False).any():
         row = int(bad.fill_null(False).arg_true()[0])
         raise DataError(
-            f"the id is {ids[row]}, expected a whole number below 2^53 or text", source=cleaner.source, column=column,
-            row=row + 1, fix="Read the column as text or integers where it is made.",
-        )  # fmt: skip
+            f"the id is {ids[row]}, expected a whole number below 2^53 or text",
+            source=cleaner.source,
+            column=column,
+            row=row + 1,
+            fix="Read the column as text or integers where it is made.",
+        )
     cleaner.note("whole decimals read as integer ids", len(whole) - whole.null_count(), f"column '{column}'")
     return whole
 
@@ -199,9 +205,11 @@ def _from_objects(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
     if odd:
         row = next(i for i, value in enumerate(values) if type(value) in odd)
         raise DataError(
-            f"the id is a {type(values[row]).__name__}, expected an integer or a string", source=cleaner.source,
-            column=column, row=row + 1,
-        )  # fmt: skip
+            f"the id is a {type(values[row]).__name__}, expected an integer or a string",
+            source=cleaner.source,
+            column=column,
+            row=row + 1,
+        )
     numbers = sum(isinstance(value, int | float) for value in values)
     cleaner.note("mixed ids read as text", numbers, f"column '{column}': numbers among text")
     return pl.Series(ids.name, [None if v is None else _number_text(v) for v in values], pl.String)

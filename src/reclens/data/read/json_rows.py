@@ -51,9 +51,10 @@ def read_json(data: bytes, kind: Kind, *, source: str) -> pl.DataFrame:
     """
     if kind == "literals":
         raise DataError(
-            "the rows are literals of Python ('single quotes'), which are no JSON", source=source,
+            "the rows are literals of Python ('single quotes'), which are no JSON",
+            source=source,
             fix=f"Write them as JSON first: {_MEND}",
-        )  # fmt: skip
+        )
     try:
         if kind == "lines":
             frame = pl.read_ndjson(data, infer_schema_length=None)
@@ -82,8 +83,11 @@ def _explained(data: bytes, kind: Kind, error: BaseException, source: str) -> Da
                 if not isinstance(each, dict):
                     return DataError("what the array holds here is no object", source=source, row=number, fix=fix)
     except UnicodeDecodeError as bad:
-        return DataError(f"it is not UTF-8: {bad.reason} at byte {bad.start:,}", source=source,
-                         fix="Name the encoding it was written in, such as encoding='latin-1'.")  # fmt: skip
+        return DataError(
+            f"it is not UTF-8: {bad.reason} at byte {bad.start:,}",
+            source=source,
+            fix="Name the encoding it was written in, such as encoding='latin-1'.",
+        )
     except ValueError as bad:
         return DataError(f"it is no JSON: {bad}", source=source, row=row, fix=fix)
     return DataError(f"it cannot be read as a table: {first_line(error)}", source=source, fix=fix)

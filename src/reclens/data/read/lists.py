@@ -123,19 +123,30 @@ def run_starts(users: pl.Series) -> np.ndarray:
 def _check_columns(table: pl.DataFrame, source: str) -> None:
     for name in (USER, ITEM):
         if name not in table.columns:
-            raise DataError(f"there is no column '{name}'; there are {', '.join(table.columns) or 'none'}",
-                            source=source, fix=f"Name it with columns={{'{name}': 'your name'}}.")  # fmt: skip
+            raise DataError(
+                f"there is no column '{name}'; there are {', '.join(table.columns) or 'none'}",
+                source=source,
+                fix=f"Name it with columns={{'{name}': 'your name'}}.",
+            )
     if RANK not in table.columns and SCORE not in table.columns:
-        raise DataError(f"there is neither '{RANK}' nor '{SCORE}'; there are {', '.join(table.columns)}", source=source,
-                        fix="Lists need an order: name one of them with columns={'rank': 'your name'}.")  # fmt: skip
+        raise DataError(
+            f"there is neither '{RANK}' nor '{SCORE}'; there are {', '.join(table.columns)}",
+            source=source,
+            fix="Lists need an order: name one of them with columns={'rank': 'your name'}.",
+        )
 
 
 def _check_ids(table: pl.DataFrame, source: str) -> None:
     for name in (USER, ITEM):
         if table[name].null_count():
             row = int(table[name].is_null().arg_true()[0]) + 1
-            raise DataError(f"{table[name].null_count():,} ids are missing", source=source, column=name, row=row,
-                            fix="Drop or fill those rows.")  # fmt: skip
+            raise DataError(
+                f"{table[name].null_count():,} ids are missing",
+                source=source,
+                column=name,
+                row=row,
+                fix="Drop or fill those rows.",
+            )
 
 
 def _with_whole_ranks(table: pl.DataFrame, source: str) -> pl.DataFrame:
@@ -145,8 +156,9 @@ def _with_whole_ranks(table: pl.DataFrame, source: str) -> pl.DataFrame:
         bad = numbers.is_null() | (numbers != numbers.round())
         if bad.any():
             row = int(bad.arg_true()[0])
-            raise DataError(f"'{ranks[row]}' is not a whole number", source=source, column=RANK, row=row + 1,
-                            fix=_RANKS)  # fmt: skip
+            raise DataError(
+                f"'{ranks[row]}' is not a whole number", source=source, column=RANK, row=row + 1, fix=_RANKS
+            )
         ranks = numbers.cast(pl.Int64)
     if ranks.null_count():
         _refuse_rank(ranks, ranks.is_null(), source)
@@ -155,8 +167,9 @@ def _with_whole_ranks(table: pl.DataFrame, source: str) -> pl.DataFrame:
 
 def _refuse_rank(ranks: pl.Series, bad: pl.Series, source: str) -> NoReturn:
     row = int(bad.arg_true()[0])
-    raise DataError(f"the rank is {ranks[row]}, expected 1 or more", source=source, column=RANK, row=row + 1,
-                    fix=_RANKS)  # fmt: skip
+    raise DataError(
+        f"the rank is {ranks[row]}, expected 1 or more", source=source, column=RANK, row=row + 1, fix=_RANKS
+    )
 
 
 def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> tuple[pl.DataFrame, np.ndarray]:
@@ -225,9 +238,12 @@ def _break_ties(numbered: pl.DataFrame, source: str, rules: list[dict[str, Any]]
     at = int(open_ties.arg_true()[0])
     one, other = numbered.row(at - 1, named=True), numbered.row(at, named=True)
     raise DataError(
-        f"user {one[USER]!r} has {one[ITEM]!r} and {other[ITEM]!r} at rank {one[RANK]}", source=source, column=RANK,
-        row=int(other["row"]) + 1, fix="Give each item a rank of its own, or drop the ranks and keep the scores.",
-    )  # fmt: skip
+        f"user {one[USER]!r} has {one[ITEM]!r} and {other[ITEM]!r} at rank {one[RANK]}",
+        source=source,
+        column=RANK,
+        row=int(other["row"]) + 1,
+        fix="Give each item a rank of its own, or drop the ranks and keep the scores.",
+    )
 
 
 def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> tuple[pl.DataFrame, np.ndarray]:
@@ -235,8 +251,13 @@ def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]
     bad = scores.is_null() | scores.is_nan()
     if bad.any():
         row = int(bad.arg_true()[0])
-        raise DataError(f"the score is {table[SCORE][row]!r}, expected a number", source=source, column=SCORE,
-                        row=row + 1, fix="Drop those rows, or give ranks.")  # fmt: skip
+        raise DataError(
+            f"the score is {table[SCORE][row]!r}, expected a number",
+            source=source,
+            column=SCORE,
+            row=row + 1,
+            fix="Drop those rows, or give ranks.",
+        )
     ordered = (
         table.with_columns(scores)
         .with_row_index("row")

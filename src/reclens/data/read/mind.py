@@ -40,8 +40,10 @@ def read_mind(behaviors: str | Path | bytes, predictions: str | Path | bytes | N
     lines = None if predictions is None else _lines(predictions)
     raw = load(str(behaviors) if isinstance(behaviors, Path) else behaviors, delimiter="\t", quote=None, header=False)
     if raw.frame.width != 5:
-        raise DataError(f"there are {raw.frame.width} columns, expected 5: impression, user, time, history, candidates",
-                        source=raw.where)  # fmt: skip
+        raise DataError(
+            f"there are {raw.frame.width} columns, expected 5: impression, user, time, history, candidates",
+            source=raw.where,
+        )
     frame = raw.frame.rename(dict(zip(raw.frame.columns, (REQUEST, USER, TIMESTAMP, "history", ITEM), strict=True)))
     shown = frame.drop("history").with_columns(
         pl.col(ITEM).fill_null("").str.strip_chars().str.split(" "),
@@ -52,8 +54,11 @@ def read_mind(behaviors: str | Path | bytes, predictions: str | Path | bytes | N
     bad = parts.struct[0].is_null()
     if bad.any():
         row = int(bad.arg_true()[0])
-        raise DataError(f"the candidate {rows[ITEM][row]!r} has no label: expected N1-0 or N1-1", source=raw.where,
-                        fix="The test set of MIND has none; take the part for development.")  # fmt: skip
+        raise DataError(
+            f"the candidate {rows[ITEM][row]!r} has no label: expected N1-0 or N1-1",
+            source=raw.where,
+            fix="The test set of MIND has none; take the part for development.",
+        )
     rows = rows.with_columns(parts.struct[0].alias(ITEM), parts.struct[1].cast(pl.Int64).alias(CLICKED))
     rows = rows.with_columns(_whole(rows[REQUEST]))
     return rows if lines is None else _with_ranks(rows, *lines)
@@ -76,11 +81,14 @@ def _lines(predictions: str | Path | bytes) -> tuple[pl.DataFrame, str]:
 
 def _with_ranks(rows: pl.DataFrame, lines: pl.DataFrame, source: str) -> pl.DataFrame:
     """The candidates with the ranks of a submission, which stand in their order."""
-    told = pl.DataFrame({
-        REQUEST: _whole(lines["user_id"]).cast(rows.schema[REQUEST], strict=False),
-        RANK: lines["item_id"].list.eval(pl.element().str.strip_chars("[]")).list.eval(
-            pl.element().filter(pl.element() != "").cast(pl.Int64, strict=False)),
-    })  # fmt: skip
+    told = pl.DataFrame(
+        {
+            REQUEST: _whole(lines["user_id"]).cast(rows.schema[REQUEST], strict=False),
+            RANK: lines["item_id"]
+            .list.eval(pl.element().str.strip_chars("[]"))
+            .list.eval(pl.element().filter(pl.element() != "").cast(pl.Int64, strict=False)),
+        }
+    )
     if told[REQUEST].is_duplicated().any():
         raise DataError("an impression stands there twice", source=source)
     sizes = rows.group_by(REQUEST, maintain_order=True).agg(n=pl.len())
@@ -93,6 +101,7 @@ def _with_ranks(rows: pl.DataFrame, lines: pl.DataFrame, source: str) -> pl.Data
         seen = "no line" if ranks[at] is None else f"{len(ranks[at])} ranks, {ranks[at].n_unique()} of them different,"
         raise DataError(
             f"impression {both[REQUEST][at]!r} has {both['n'][at]} candidates and {seen} in the submission",
-            source=source, fix="Expected a line 'impression [3,1,2]' for each, a rank for every candidate.",
-        )  # fmt: skip
+            source=source,
+            fix="Expected a line 'impression [3,1,2]' for each, a rank for every candidate.",
+        )
     return rows.with_columns(ranks.explode().alias(RANK))

@@ -27,15 +27,49 @@ from reclens.schema import ITEM, RATING, TIMESTAMP, USER
 __all__ = ["read_movielens"]
 
 _GENRES_100K: Final = (
-    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
-    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
-)  # fmt: skip
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
 _OCCUPATIONS_1M: Final = (
-    "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
-    "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer", "programmer",
-    "retired", "sales/marketing", "scientist", "self-employed", "technician/engineer", "tradesman/craftsman",
-    "unemployed", "writer",
-)  # fmt: skip
+    "other",
+    "academic/educator",
+    "artist",
+    "clerical/admin",
+    "college/grad student",
+    "customer service",
+    "doctor/health care",
+    "executive/managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales/marketing",
+    "scientist",
+    "self-employed",
+    "technician/engineer",
+    "tradesman/craftsman",
+    "unemployed",
+    "writer",
+)
 """What the codes 0 … 20 of 1M mean, from its README."""
 _LAYOUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "100k": ("u.data", "u.item", "u.user"),
@@ -72,8 +106,11 @@ def read_movielens(path: str | Path, *, tags: bool = False) -> Dataset:
     """
     path = Path(path).expanduser()
     if path.is_file() and path.suffix.lower() in (".csv", ".dat", ".data"):
-        raise DataError("this is one file of a data set", source=str(path),
-                        fix="Name the folder it stands in or the zip, or read it alone with read(path).")  # fmt: skip
+        raise DataError(
+            "this is one file of a data set",
+            source=str(path),
+            fix="Name the folder it stands in or the zip, or read it alone with read(path).",
+        )
     with open_members(path) as members:
         layout, prefix = _layout(members)
         raw = _ratings(members, layout, prefix)
@@ -96,12 +133,16 @@ def _layout(members: Members) -> tuple[str, str]:
             prefix = found.removesuffix(needed[0])
             gone = [prefix + each for each in needed if prefix + each not in names]
             if layout != "1m":
-                raise DataError(f"it has {found} but not {', '.join(gone)}", source=str(members.path),
-                                fix="Fetch the data set again; it is not complete.")  # fmt: skip
+                raise DataError(
+                    f"it has {found} but not {', '.join(gone)}",
+                    source=str(members.path),
+                    fix="Fetch the data set again; it is not complete.",
+                )
     raise DataError(
-        f"this is no MovieLens data set: it has {', '.join(sorted(names)[:8]) or 'no files'}", source=str(members.path),
+        f"this is no MovieLens data set: it has {', '.join(sorted(names)[:8]) or 'no files'}",
+        source=str(members.path),
         fix="Expected u.data (100K), ratings.dat (1M, 10M) or ratings.csv (20M, 25M, latest).",
-    )  # fmt: skip
+    )
 
 
 def _ratings(members: Members, layout: str, prefix: str) -> Raw:
@@ -116,11 +157,19 @@ def _ratings(members: Members, layout: str, prefix: str) -> Raw:
         # Ratings hold neither quotes nor "::" within fields: a tab is as good a delimiter, and known to the reader.
         frame = pl.read_csv(
             data.replace(b"::", b"\t") if delimiter == "::" else data,
-            separator="," if header else "\t", has_header=header, quote_char=None,
+            separator="," if header else "\t",
+            has_header=header,
+            quote_char=None,
             schema=None if header else _TYPES,
-            schema_overrides={"userId": _TYPES[USER], "movieId": _TYPES[ITEM], "rating": _TYPES[RATING],
-                              "timestamp": _TYPES[TIMESTAMP]} if header else None,
-        )  # fmt: skip
+            schema_overrides={
+                "userId": _TYPES[USER],
+                "movieId": _TYPES[ITEM],
+                "rating": _TYPES[RATING],
+                "timestamp": _TYPES[TIMESTAMP],
+            }
+            if header
+            else None,
+        )
         return Raw(frame, where, prefix)
     except pl.exceptions.PolarsError:
         frame = read_delimited(data, source=where, delimiter=delimiter, header=header)
@@ -252,8 +301,9 @@ def _tags(members: Members, layout: str, prefix: str) -> pl.DataFrame:
             f"there are no tags: '{member}' is missing", source=str(members.path), fix="Read without tags=True."
         )
     where = members.where(member)
-    frame = read_delimited(members.read(member), source=where, delimiter="," if layout == "csv" else "::",
-                           header=layout == "csv")  # fmt: skip
+    frame = read_delimited(
+        members.read(member), source=where, delimiter="," if layout == "csv" else "::", header=layout == "csv"
+    )
     names: dict[str, Any] = dict(zip(frame.columns, ("user", "movie", "tag"), strict=False))
     frame = frame.rename(names)
     return (

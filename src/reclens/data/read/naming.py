@@ -46,15 +46,21 @@ def renamed(raw: Raw, columns: Columns | None, *, known: Sequence[str] = TABLE) 
         DataError: If a column is not there, or a name is taken.
     """
     frame, present = raw.frame, raw.frame.columns
-    theirs = {ours: name if name is None else column_at(name, present, ours, raw.where)
-              for ours, name in (columns or {}).items()}  # fmt: skip
+    theirs = {
+        ours: name if name is None else column_at(name, present, ours, raw.where)
+        for ours, name in (columns or {}).items()
+    }
     own = {ours: name for ours, name in theirs.items() if ours in known}
     given = {name: ours for ours, name in theirs.items() if ours not in known and name is not None}
     for name, ours in given.items():
         if name not in present:
             raise DataError(f"there is no column '{name}', which columns= names for '{ours}'", source=raw.where)
         if ours in present and ours not in given and ours != name:
-            raise DataError(f"'{ours}' is there, but columns= gives another column that name", source=raw.where,
-                            column=ours, fix="Choose another name.")  # fmt: skip
+            raise DataError(
+                f"'{ours}' is there, but columns= gives another column that name",
+                source=raw.where,
+                column=ours,
+                fix="Choose another name.",
+            )
     unused = [ours for ours, name in theirs.items() if ours not in known and name is None and ours in present]
     return replace(raw, frame=frame.drop(unused).rename(given)), own

@@ -89,17 +89,27 @@ def unfold(
     elif values.dtype == pl.String:
         values = _parts(_bare(values.fill_null("")), between)
     else:
-        raise DataError(f"ids are {values.dtype}, expected text with several of them", source=source, column=column,
-                        fix="Leave form= out: each row holds one item.")  # fmt: skip
+        raise DataError(
+            f"ids are {values.dtype}, expected text with several of them",
+            source=source,
+            column=column,
+            fix="Leave form= out: each row holds one item.",
+        )
     if place in frame.columns and place != column:
-        raise DataError(f"there is a column '{place}', the name that the order of the items takes", source=source,
-                        column=place, fix="Rename it, or leave it out by query=.")  # fmt: skip
+        raise DataError(
+            f"there is a column '{place}', the name that the order of the items takes",
+            source=source,
+            column=place,
+            fix="Rename it, or leave it out by query=.",
+        )
     sizes = values.list.len().fill_null(0)
     kept = frame.with_columns(values.alias(column)).filter(sizes > 0)
     kept = kept.with_columns(pl.int_ranges(1, pl.col(column).list.len() + 1).alias(place)).explode(column, place)
     several, empty = int((sizes > 1).sum()), int((sizes == 0).sum())
-    rules = [rule("rows of several items unfolded", several, f"{source}: their order is '{place}'"),
-             rule("rows without an item left out", empty, f"{source}, column '{column}'")]  # fmt: skip
+    rules = [
+        rule("rows of several items unfolded", several, f"{source}: their order is '{place}'"),
+        rule("rows without an item left out", empty, f"{source}, column '{column}'"),
+    ]
     return kept, [each for each in rules if each["count"]]
 
 

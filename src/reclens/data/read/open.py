@@ -89,8 +89,10 @@ def load_split(path: str, reading: Reading, *, test: str, validation: str | None
     from reclens.data.split import given
 
     if filtered:
-        raise UsageError("the split was made elsewhere, and rows are not to be filtered from it: leave min_rating and "
-                         "k_core out, or filter the files before.")  # fmt: skip
+        raise UsageError(
+            "the split was made elsewhere, and rows are not to be filtered from it: leave min_rating and "
+            "k_core out, or filter the files before."
+        )
     parts = {"data": path, "test": test, "validation": validation}
     found = {table: None if each is None else load_data(each, reading, table=table) for table, each in parts.items()}
     return given(found["data"], found["test"], validation=found["validation"], task=task)
@@ -156,5 +158,10 @@ def holds_open_bandit(path: str) -> bool:
 
 def _campaigns(folder: Path) -> list[Path]:
     """Where the logs of the Open Bandit Dataset stand below a folder."""
-    return [Path(above) / policy / campaign for above in (".", "obd") for policy in ("random", "bts")
-            for campaign in ("all", "men", "women") if (folder / above / policy).is_dir()]  # fmt: skip
+    return [
+        Path(above) / policy / campaign
+        for above in (".", "obd")
+        for policy in ("random", "bts")
+        for campaign in ("all", "men", "women")
+        if (folder / above / policy).is_dir()
+    ]

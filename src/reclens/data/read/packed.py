@@ -79,15 +79,20 @@ def _unpack_zstd(data: bytes, source: str) -> bytes:
     if size > _FREE_BLOCKS * _BLOCK and size > _MOST_RATIO * len(data):
         raise _bomb(data, size, source)
     try:
-        lines = pl.read_csv(data, has_header=False, separator="\x1f", quote_char=None, infer_schema=False,
-                            truncate_ragged_lines=False)  # fmt: skip
+        lines = pl.read_csv(
+            data, has_header=False, separator="\x1f", quote_char=None, infer_schema=False, truncate_ragged_lines=False
+        )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"it is packed by zstd and cannot be read as lines of UTF-8: {reason}", source=source,
-                        fix="Unpack it first, by zstd -d.") from None  # fmt: skip
+        raise DataError(
+            f"it is packed by zstd and cannot be read as lines of UTF-8: {reason}",
+            source=source,
+            fix="Unpack it first, by zstd -d.",
+        ) from None
     if lines.width != 1:
-        raise DataError("it is packed by zstd and holds control characters", source=source,
-                        fix="Unpack it first, by zstd -d.")  # fmt: skip
+        raise DataError(
+            "it is packed by zstd and holds control characters", source=source, fix="Unpack it first, by zstd -d."
+        )
     return lines.to_series().fill_null("").str.join("\n").item().encode() + b"\n"
 
 
@@ -101,5 +106,8 @@ def _declared(data: bytes) -> int:
 
 
 def _bomb(data: bytes, size: int, source: str) -> DataError:
-    return DataError(f"its {len(data):,} bytes unpack to over {size:,}, as those of a zip bomb do", source=source,
-                     fix="If it is what it should be, unpack it first.")  # fmt: skip
+    return DataError(
+        f"its {len(data):,} bytes unpack to over {size:,}, as those of a zip bomb do",
+        source=source,
+        fix="If it is what it should be, unpack it first.",
+    )

@@ -70,9 +70,15 @@ def read_recbole(
         own = _read_file(file, sequence_separator, form) if file.is_file() else None
         tables[key] = None if own is None else clean_attributes(own, key, columns=columns, bad_rows=bad_rows)
     return make_dataset(
-        raw, users=tables[USER], items=tables[ITEM], columns=columns, name=inter.stem, duplicates=duplicates,
-        bad_rows=bad_rows, card={"layout": "RecBole atomic files"},
-    )  # fmt: skip
+        raw,
+        users=tables[USER],
+        items=tables[ITEM],
+        columns=columns,
+        name=inter.stem,
+        duplicates=duplicates,
+        bad_rows=bad_rows,
+        card={"layout": "RecBole atomic files"},
+    )
 
 
 def write_recbole(
@@ -117,8 +123,11 @@ def _find(path: Path) -> Path:
         found = sorted(path.glob("*.inter"))
         if len(found) != 1:
             names = ", ".join(file.name for file in found) or "none"
-            raise DataError(f"the folder has {len(found)} .inter files ({names}), expected one", source=str(path),
-                            fix="Name the file itself.")  # fmt: skip
+            raise DataError(
+                f"the folder has {len(found)} .inter files ({names}), expected one",
+                source=str(path),
+                fix="Name the file itself.",
+            )
         return found[0]
     inter = path if path.suffix == ".inter" else path.with_name(path.name + ".inter")
     if not inter.is_file():
@@ -143,9 +152,10 @@ def _read_file(path: Path, separator: str, form: Mapping[str, Any]) -> Raw:
         field, _, kind = header.rpartition(":")
         if kind not in _TYPES or not field:
             raise DataError(
-                f"the header is '{header}', expected name:type", source=source,
+                f"the header is '{header}', expected name:type",
+                source=source,
                 fix=f"Types are {', '.join(_TYPES)}, such as user_id:token.",
-            )  # fmt: skip
+            )
         values = frame[header].alias(field)
         if field in (USER, ITEM, TIMESTAMP):
             made.append(_token(values))  # cleaned with the rest of the table, which knows the rules for bad rows
@@ -184,16 +194,25 @@ def _to_text(column: pl.Series, source: str, separator: str) -> pl.Series:
         inner: Any = dtype.inner
         kind = "float_seq" if inner.is_numeric() else "token_seq"
         values = column.cast(pl.List(pl.String))
-        _refuse(values.list.eval(pl.element().str.contains(separator, literal=True)).list.any(), column, source,
-                f"a value holds the separator {separator!r} of sequences",
-                "Pass another sequence_separator, such as '|'.")  # fmt: skip
+        _refuse(
+            values.list.eval(pl.element().str.contains(separator, literal=True)).list.any(),
+            column,
+            source,
+            f"a value holds the separator {separator!r} of sequences",
+            "Pass another sequence_separator, such as '|'.",
+        )
         text = values.list.join(separator).fill_null("")
     elif dtype.is_numeric() or isinstance(dtype, pl.String | pl.Boolean | pl.Categorical | pl.Enum | pl.Date):
         kind, text = "token", column.cast(pl.String)
     else:
         raise DataError(f"the column is {dtype}, which the format cannot hold", source=source, column=column.name)
-    _refuse(text.str.contains(r"[\t\r\n]"), column, source, "a value holds a tab or a line break",
-            "The format has no quotes: clean the text first.")  # fmt: skip
+    _refuse(
+        text.str.contains(r"[\t\r\n]"),
+        column,
+        source,
+        "a value holds a tab or a line break",
+        "The format has no quotes: clean the text first.",
+    )
     return text.alias(f"{column.name}:{kind}")
 
 

@@ -39,10 +39,15 @@ _UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format", "form", "b
 """What the readers of tables with columns of their own take."""
 _SIDES: Final = _ALL - {"duplicates", "timestamp_format", "form", "between"}
 _ROLES: Final[Mapping[str, frozenset[str]]] = {
-    "data": _ALL, "train": _ALL, "test": _ALL, "validation": _ALL, "lists": _ALL - {"duplicates", "timestamp_format"},
-    "users": _SIDES, "items": _SIDES,
+    "data": _ALL,
+    "train": _ALL,
+    "test": _ALL,
+    "validation": _ALL,
+    "lists": _ALL - {"duplicates", "timestamp_format"},
+    "users": _SIDES,
+    "items": _SIDES,
     "impressions": _UNITS,
-}  # fmt: skip
+}
 """Table -> what its reader takes; of those that are not here, all but ``duplicates``."""
 _OF_LISTS: Final = ("rank", "score")
 _OF_SIDES: Final = ("encoding", "decimal", "bad_rows")
@@ -70,23 +75,43 @@ class Reading:
 
     @classmethod
     def from_options(
-        cls, paths: Mapping[str, str | None], *, column: list[str] | None = None, read: list[str] | None = None,
-        lists: list[str] | None = None, ids: str | None = None, units: bool = False,
-    ) -> Reading:  # fmt: skip
+        cls,
+        paths: Mapping[str, str | None],
+        *,
+        column: list[str] | None = None,
+        read: list[str] | None = None,
+        lists: list[str] | None = None,
+        ids: str | None = None,
+        units: bool = False,
+    ) -> Reading:
         """From ``--column``, ``--read``, ``--lists`` and ``--ids``; ``-c rating=`` leaves a column out.
 
         Raises:
             UsageError: If one cannot be read, is given twice, or is of no use to any file.
         """
         columns = {name: _place(value) for name, value in _pairs(column, "--column").items()}
-        return cls.of_settings(paths, columns=columns, read=_pairs(read, "--read"),
-                               lists=_pairs(lists, "--lists"), ids=ids, words="options", units=units)  # fmt: skip
+        return cls.of_settings(
+            paths,
+            columns=columns,
+            read=_pairs(read, "--read"),
+            lists=_pairs(lists, "--lists"),
+            ids=ids,
+            words="options",
+            units=units,
+        )
 
     @classmethod
     def of_settings(
-        cls, paths: Mapping[str, str | None], *, columns: Mapping[str, str | int | None], read: Mapping[str, Any],
-        lists: Mapping[str, str], ids: str | None, words: Words, units: bool = False,
-    ) -> Reading:  # fmt: skip
+        cls,
+        paths: Mapping[str, str | None],
+        *,
+        columns: Mapping[str, str | int | None],
+        read: Mapping[str, Any],
+        lists: Mapping[str, str],
+        ids: str | None,
+        words: Words,
+        units: bool = False,
+    ) -> Reading:
         """From mappings, as a job has them; a name is ``ours`` or ``table:ours``.
 
         Raises:
@@ -121,8 +146,15 @@ class Reading:
                 columns[where + ours] = "" if value is None else value
             else:
                 read[where + what] = value
-        found = {"path": self.paths.get("data"), "users": self.paths.get("users"), "items": self.paths.get("items"),
-                 "columns": columns, "read": read, "lists": dict(self.lists), "ids": self.ids}  # fmt: skip
+        found = {
+            "path": self.paths.get("data"),
+            "users": self.paths.get("users"),
+            "items": self.paths.get("items"),
+            "columns": columns,
+            "read": read,
+            "lists": dict(self.lists),
+            "ids": self.ids,
+        }
         return {name: value for name, value in found.items() if value}
 
     def of(self, table: str) -> dict[str, Any]:
@@ -202,9 +234,13 @@ class Reading:
 
 
 _CALLED: Final = {
-    "text": "text, in this place", "json": "JSON", "typed": "whose columns have types", "trec": "a file of TREC",
-    "recbole": "files of RecBole", "movielens": "MovieLens, whose layout is known",
-}  # fmt: skip
+    "text": "text, in this place",
+    "json": "JSON",
+    "typed": "whose columns have types",
+    "trec": "a file of TREC",
+    "recbole": "files of RecBole",
+    "movielens": "MovieLens, whose layout is known",
+}
 
 
 def in_words_of(words: Words, message: str, table: str = "") -> str:

@@ -27,8 +27,25 @@ from reclens.schema import ITEM, RANK, TIMESTAMP
 
 __all__ = ["Raw", "connect", "is_connection", "is_database", "load"]
 
-_DELIMITED: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".base", ".test", ".inter", ".user", ".item", ".json",
-                     ".jsonl", ".ndjson", ".gz", ".bz2", ".xz", ".zst")  # fmt: skip
+_DELIMITED: Final = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".dat",
+    ".data",
+    ".base",
+    ".test",
+    ".inter",
+    ".user",
+    ".item",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".zst",
+)
 _BROKEN: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 """Polars panics on some broken files; that is no Exception, and as much their fault."""
 
@@ -89,14 +106,20 @@ def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] =
 def _unfolded(raw: Raw, columns: Columns | None, wanted: Sequence[str], how: ReadOptions) -> Raw:
     """One row an item; in lists the order of the items is their rank."""
     named = {ITEM: columns[ITEM]} if columns and ITEM in columns else None
-    column = find_columns(raw.frame.columns, wanted=(ITEM,), required=(), columns=named, source=raw.where,
-                          strict=False).get(ITEM) if ITEM in wanted else None  # fmt: skip
+    column = (
+        find_columns(raw.frame.columns, wanted=(ITEM,), required=(), columns=named, source=raw.where, strict=False).get(
+            ITEM
+        )
+        if ITEM in wanted
+        else None
+    )
     if column is None:
         return raw
     as_lists = RANK in wanted and TIMESTAMP not in wanted and RANK not in (columns or {})
     place = RANK if as_lists and RANK not in raw.frame.columns else PLACE
-    frame, rules = unfold(raw.frame, column, source=raw.where, place=place, cell=how.get("form") == "cell",
-                          between=how.get("between"))  # fmt: skip
+    frame, rules = unfold(
+        raw.frame, column, source=raw.where, place=place, cell=how.get("form") == "cell", between=how.get("between")
+    )
     return raw if frame is raw.frame else replace(raw, frame=frame, rules=(*raw.rules, *rules))
 
 
@@ -135,8 +158,12 @@ class _Form:
     def __init__(self, how: ReadOptions, columns: Columns | None, wanted: Sequence[str]) -> None:
         by_place = positional(columns)
         self.how, self.wanted = how, wanted
-        self.text: dict[str, Any] = {"delimiter": how.get("delimiter"), "escape": how.get("escape"),
-                                     "encoding": how.get("encoding"), "quote": how.get("quote", '"')}  # fmt: skip
+        self.text: dict[str, Any] = {
+            "delimiter": how.get("delimiter"),
+            "escape": how.get("escape"),
+            "encoding": how.get("encoding"),
+            "quote": how.get("quote", '"'),
+        }
         given = how.get("header")
         self.header = given if given is not None else False if by_place else None
 
@@ -232,14 +259,18 @@ def _from_many(files: list[Path], path: str, name: str, form: _Form) -> Raw:
             raise DataError(
                 f"its columns are {', '.join(part.frame.columns)}; those of {files[0]} are "
                 f"{', '.join(parts[0].frame.columns)}",
-                source=str(file), fix="Files that are read together need equal columns.",
-            )  # fmt: skip
+                source=str(file),
+                fix="Files that are read together need equal columns.",
+            )
         parts.append(part)
     try:
         frame = pl.concat([part.frame for part in parts], how="vertical_relaxed")
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"its files cannot be put together: {first_line(error)}", source=path,
-                        fix="Files that are read together need columns of equal types.") from None  # fmt: skip
+        raise DataError(
+            f"its files cannot be put together: {first_line(error)}",
+            source=path,
+            fix="Files that are read together need columns of equal types.",
+        ) from None
     return replace(parts[0], frame=frame, where=path)
 
 
@@ -252,8 +283,11 @@ def _broken_among(files: list[Path], error: BaseException, path: str) -> DataErr
             return DataError(
                 f"it cannot be read: {first_line(own)}", source=str(file), fix="Was it written to the end?"
             )
-    return DataError(f"its files cannot be put together: {first_line(error)}", source=path,
-                     fix="Files that are read together need equal columns.")  # fmt: skip
+    return DataError(
+        f"its files cannot be put together: {first_line(error)}",
+        source=path,
+        fix="Files that are read together need equal columns.",
+    )
 
 
 def _from_zip(path: Path, where: str, member: str | None, form: _Form) -> Raw:
@@ -263,11 +297,13 @@ def _from_zip(path: Path, where: str, member: str | None, form: _Form) -> Raw:
         if len(chosen) != 1:
             what = f"no one table '{member}'" if member else f"{len(tables)} tables"
             raise DataError(
-                f"the zip has {what}: {', '.join(tables[:20]) or 'none'}", source=where,
+                f"the zip has {what}: {', '.join(tables[:20]) or 'none'}",
+                source=where,
                 fix="Choose one with table='name', or read MovieLens with read_movielens(path).",
-            )  # fmt: skip
-        return _from_bytes(members.read(chosen[0]), f"{where}/{chosen[0]}",
-                           chosen[0].rpartition("/")[2].split(".")[0], form)  # fmt: skip
+            )
+        return _from_bytes(
+            members.read(chosen[0]), f"{where}/{chosen[0]}", chosen[0].rpartition("/")[2].split(".")[0], form
+        )
 
 
 def _parquet(path: str, where: str) -> pl.DataFrame:
@@ -317,8 +353,11 @@ def _from_database(source: Any, where: str, table: str | None) -> Raw:
     try:
         connection = connect(source)
     except duckdb.Error as error:
-        raise DataError(f"it cannot be opened: {first_line(error)}", source=where,
-                        fix="Is it a DuckDB file, and not open for writing elsewhere?") from None  # fmt: skip
+        raise DataError(
+            f"it cannot be opened: {first_line(error)}",
+            source=where,
+            fix="Is it a DuckDB file, and not open for writing elsewhere?",
+        ) from None
     try:
         known = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables "

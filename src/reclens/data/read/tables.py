@@ -112,14 +112,23 @@ def read(
         {'user_id': 'userId', 'item_id': 'movieId', 'rating': 'rating'}
     """
     raw = load(source, columns=columns, wanted=INTERACTIONS, **how)
-    sides = {key: None if given is None else attributes_beside(
-                 given, key, columns=columns, bad_rows=bad_rows, lists=lists, how=how)
-             for key, given in ((USER, users), (ITEM, items))}  # fmt: skip
+    sides = {
+        key: None
+        if given is None
+        else attributes_beside(given, key, columns=columns, bad_rows=bad_rows, lists=lists, how=how)
+        for key, given in ((USER, users), (ITEM, items))
+    }
     check_lists(lists, *(None if side is None else side[0] for side in sides.values()))
     data = make_dataset(
-        raw, users=sides[USER], items=sides[ITEM], columns=columns, name=name, duplicates=duplicates,
-        bad_rows=bad_rows, timestamp_format=timestamp_format,
-    )  # fmt: skip
+        raw,
+        users=sides[USER],
+        items=sides[ITEM],
+        columns=columns,
+        name=name,
+        duplicates=duplicates,
+        bad_rows=bad_rows,
+        timestamp_format=timestamp_format,
+    )
     return data.with_ids(how.get("ids"))
 
 
@@ -173,10 +182,15 @@ def make_dataset(
             without[f"{key.removesuffix('_id')}s_without_attributes"] = absent
     log, merged = merge_duplicates(frame.rechunk(), duplicates, cleaner)
     made = {
-        "source": raw.where, "rows_read": raw.frame.height, "columns": found,
+        "source": raw.where,
+        "rows_read": raw.frame.height,
+        "columns": found,
         "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
-        "duplicates": duplicates, **without, **(card or {}), "rules": cleaner.rules,
-    }  # fmt: skip
+        "duplicates": duplicates,
+        **without,
+        **(card or {}),
+        "rules": cleaner.rules,
+    }
     return Dataset(merged, tables[USER], tables[ITEM], name or raw.name, made, log=None if merged is log else log)
 
 
@@ -223,10 +237,12 @@ def read_recommendations(
     frame, rules = normalize_recommendations(_clean(raw, found, cleaner, None), raw.where)
     frame = ids_as(frame, how.get("ids"))
     card = {
-        "source": raw.where, "rows_read": raw.frame.height, "columns": found,
+        "source": raw.where,
+        "rows_read": raw.frame.height,
+        "columns": found,
         "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
         "rules": [*cleaner.rules, *rules],
-    }  # fmt: skip
+    }
     return Recommendations(frame, name or (raw.name if raw.name != "data" else "system"), card)
 
 
@@ -293,8 +309,12 @@ def read_table_and_rules(
     others = [name for name in raw.frame.columns if name not in theirs]
     clash = [name for name in others if name in found]
     if clash:
-        raise DataError(f"'{clash[0]}' is there, but columns= names another for it", source=raw.where, column=clash[0],
-                        fix="Rename one of the two.")  # fmt: skip
+        raise DataError(
+            f"'{clash[0]}' is there, but columns= names another for it",
+            source=raw.where,
+            column=clash[0],
+            fix="Rename one of the two.",
+        )
     cleaner = Cleaner(raw.where, bad_rows)
     cleaner.rules.extend(map(dict, raw.rules))
     frame = _clean(raw, found, cleaner, timestamp_format, others=others)
@@ -335,8 +355,12 @@ def _refuse_cells(raw: Raw, column: str) -> None:
     """Refuse cells that hold several ids each, as those of submissions do, where nobody said so."""
     ids = raw.frame[column]
     if ids.dtype == pl.String and len(ids) and ids.str.strip_chars().str.contains(r"\s|[|;,]").mean() > 0.5:  # type: ignore[operator]
-        raise DataError(f"a cell holds several ids: {ids.drop_nulls()[0][:60]!r}", source=raw.where, column=column,
-                        fix="Pass form='cell' to read them as a list in its order.")  # fmt: skip
+        raise DataError(
+            f"a cell holds several ids: {ids.drop_nulls()[0][:60]!r}",
+            source=raw.where,
+            column=column,
+            fix="Pass form='cell' to read them as a list in its order.",
+        )
 
 
 def _refuse_empty(raw: Raw) -> None:

@@ -64,8 +64,12 @@ def read_run(
         table, rules = normalize_recommendations(table, source)
     systems = frame["system"].unique(maintain_order=True)
     if len(systems) > 1:
-        raise DataError(f"the file holds the runs of {len(systems):,} systems: {', '.join(systems.head(5))} …",
-                        source=source, column="system", fix="Write one file a system.")  # fmt: skip
+        raise DataError(
+            f"the file holds the runs of {len(systems):,} systems: {', '.join(systems.head(5))} …",
+            source=source,
+            column="system",
+            fix="Write one file a system.",
+        )
     card = {"source": source, "rows_read": frame.height, "layout": "TREC run", "rules": [*cleaner.rules, *rules]}
     return Recommendations(table, name or systems[0], card)
 
@@ -99,8 +103,12 @@ def read_qrels(path: str | Path, *, encoding: str = "utf-8") -> pl.DataFrame:
     first = table.select(pl.struct(USER, ITEM).is_first_distinct()).to_series()
     if not first.all():
         row = int((~first).arg_true()[0])
-        raise DataError(f"user {users[row]!r} and item {items[row]!r} were judged before", source=source, row=row + 1,
-                        fix="Keep one judgement a pair.")  # fmt: skip
+        raise DataError(
+            f"user {users[row]!r} and item {items[row]!r} were judged before",
+            source=source,
+            row=row + 1,
+            fix="Keep one judgement a pair.",
+        )
     return table
 
 
@@ -165,9 +173,12 @@ def write_qrels(truth: pl.DataFrame, path: str | Path, *, relevance: str | None 
         if bad.any():
             row = int(bad.arg_true()[0])
             raise DataError(
-                f"the relevance is {grades[row]}, expected a whole number", source="the truth", column=relevance,
-                row=row + 1, fix="qrels hold integers: scale or round them first.",
-            )  # fmt: skip
+                f"the relevance is {grades[row]}, expected a whole number",
+                source="the truth",
+                column=relevance,
+                row=row + 1,
+                fix="qrels hold integers: scale or round them first.",
+            )
         values = whole
     lines = truth.select(USER, pl.lit(0).alias("iteration"), ITEM, values.alias(RELEVANCE))
     with atomic_path(path) as temporary:
@@ -191,8 +202,11 @@ def _by_score(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict
     # Files count from 1 or from 0: the order is what must agree.
     per_list = ordered.with_columns(pl.col("given").rank("ordinal").over("list").alias("place"))
     moved = int((per_list["place"] != per_list[RANK].cast(per_list["place"].dtype)).sum())
-    tied = int(ordered.select((pl.col(SCORE) == pl.col(SCORE).shift(1)) & (pl.col("list") == pl.col("list").shift(1)))
-               .to_series().sum())  # fmt: skip
+    tied = int(
+        ordered.select((pl.col(SCORE) == pl.col(SCORE).shift(1)) & (pl.col("list") == pl.col("list").shift(1)))
+        .to_series()
+        .sum()
+    )
     result, rules = normalize_recommendations(ordered.select(USER, ITEM, RANK, SCORE), source)
     if moved:
         rules.insert(0, rule("ordered by score, not by rank", moved, "rows whose rank in the file says otherwise"))
@@ -213,9 +227,11 @@ def _read_fields(path: Path, names: tuple[str, ...], encoding: str) -> pl.DataFr
         text = data.decode("utf-8-sig" if codec == "utf-8" else codec)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"the byte 0x{data[error.start]:02X} is not {encoding.upper()}", source=source,
-            row=data.count(b"\n", 0, error.start) + 1, fix="Name the encoding, such as encoding='latin-1'.",
-        ) from None  # fmt: skip
+            f"the byte 0x{data[error.start]:02X} is not {encoding.upper()}",
+            source=source,
+            row=data.count(b"\n", 0, error.start) + 1,
+            fix="Name the encoding, such as encoding='latin-1'.",
+        ) from None
     lines = pl.Series("line", text.split("\n")).str.strip_chars()
     lines = lines.filter(lines != "")
     if not len(lines):
@@ -224,8 +240,11 @@ def _read_fields(path: Path, names: tuple[str, ...], encoding: str) -> pl.DataFr
     odd = fields.list.len() != len(names)
     if odd.any():
         row = int(odd.arg_true()[0])
-        raise DataError(f"the line has {fields[row].len()} fields, expected {len(names)}: {' '.join(names)}",
-                        source=source, row=row + 1)  # fmt: skip
+        raise DataError(
+            f"the line has {fields[row].len()} fields, expected {len(names)}: {' '.join(names)}",
+            source=source,
+            row=row + 1,
+        )
     return fields.list.to_struct(fields=list(names)).struct.unnest()
 
 
@@ -234,5 +253,10 @@ def _refuse_blanks(table: pl.DataFrame, source: str) -> None:
         bad = table[column].is_null() | table[column].cast(pl.String).str.contains(r"\s|^$")
         if bad.any():
             row = int(bad.arg_true()[0])
-            raise DataError(f"the id {table[column][row]!r} cannot stand between blanks", source=source, column=column,
-                            row=row + 1, fix="Ids of TREC files hold no blanks: replace them first.")  # fmt: skip
+            raise DataError(
+                f"the id {table[column][row]!r} cannot stand between blanks",
+                source=source,
+                column=column,
+                row=row + 1,
+                fix="Ids of TREC files hold no blanks: replace them first.",
+            )

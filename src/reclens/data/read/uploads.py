@@ -76,9 +76,13 @@ LIMITS: Final = Limits()
 
 
 def open_upload(
-    data: bytes, name: str, *, limits: Limits = LIMITS, decimal: Literal[".", ","] | None = None,
+    data: bytes,
+    name: str,
+    *,
+    limits: Limits = LIMITS,
+    decimal: Literal[".", ","] | None = None,
     **form: Unpack[TextOptions],
-) -> Raw:  # fmt: skip
+) -> Raw:
     r"""The rows of an upload, as they were found; give them to the readers, such as ``read_recommendations``.
 
     Args:
@@ -108,11 +112,17 @@ def open_upload(
         # The reader of CSV would unpack it again, and again, without a limit.
         _refuse_foreign(unpacked, name)
         if is_packed(unpacked) or unpacked.startswith(b"PAR1"):
-            raise DataError("there is another packed file in the packed file, expected CSV", source=name,
-                            fix="Unpack it, and bring the table that is in it.")  # fmt: skip
+            raise DataError(
+                "there is another packed file in the packed file, expected CSV",
+                source=name,
+                fix="Unpack it, and bring the table that is in it.",
+            )
     if json_kind(unpacked) is not None:
-        raise DataError("this is JSON, expected CSV or Parquet", source=name,
-                        fix="Write it as CSV or Parquet, for example by `reclens data convert`.")  # fmt: skip
+        raise DataError(
+            "this is JSON, expected CSV or Parquet",
+            source=name,
+            fix="Write it as CSV or Parquet, for example by `reclens data convert`.",
+        )
     frame = _delimited(unpacked, name, limits, form)
     for column in frame.columns if frame.height else ():
         longest = frame[column].str.len_bytes().max()
@@ -149,8 +159,11 @@ def _refuse_foreign(data: bytes, name: str) -> None:
 
 def _within(seen: int, most: int, what: str, name: str) -> None:
     if seen > most:
-        raise DataError(f"it has {seen:,} {what}; at most {most:,} can be uploaded", source=name,
-                        fix="Bring fewer, or use the command line, which has no such limit.")  # fmt: skip
+        raise DataError(
+            f"it has {seen:,} {what}; at most {most:,} can be uploaded",
+            source=name,
+            fix="Bring fewer, or use the command line, which has no such limit.",
+        )
 
 
 def _delimited(data: bytes, name: str, limits: Limits, form: TextOptions) -> pl.DataFrame:
@@ -159,9 +172,15 @@ def _delimited(data: bytes, name: str, limits: Limits, form: TextOptions) -> pl.
     _within(data.count(b"\n"), limits.rows, "lines", name)
     header = form.get("header")
     frame = read_delimited(
-        data, source=name, delimiter=form.get("delimiter"), quote=form.get("quote", '"'), escape=form.get("escape"),
-        encoding=form.get("encoding"), header=header, wanted=(USER, ITEM),
-    )  # fmt: skip
+        data,
+        source=name,
+        delimiter=form.get("delimiter"),
+        quote=form.get("quote", '"'),
+        escape=form.get("escape"),
+        encoding=form.get("encoding"),
+        header=header,
+        wanted=(USER, ITEM),
+    )
     if header is False:
         refuse_names_among_rows(frame, name)
     _within(frame.width, limits.columns, "columns", name)
@@ -176,15 +195,24 @@ def _parquet(data: bytes, name: str, limits: Limits) -> pl.DataFrame:
         with tempfile.TemporaryDirectory(prefix="reclens-upload-") as folder:
             place = Path(folder) / "upload.parquet"
             place.write_bytes(data)
-            with duckdb.connect(":memory:", config={
-                "autoload_known_extensions": False, "temp_directory": "", "memory_limit": _MEMORY, "threads": 2,
-            }) as asked:  # fmt: skip
+            with duckdb.connect(
+                ":memory:",
+                config={
+                    "autoload_known_extensions": False,
+                    "temp_directory": "",
+                    "memory_limit": _MEMORY,
+                    "threads": 2,
+                },
+            ) as asked:
                 _account(asked, str(place), name, limits)
                 _measure(asked, str(place), name, limits)
             return pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
     except duckdb.OutOfMemoryException:
-        raise DataError(f"its values need more than {_MEMORY} to be measured", source=name,
-                        fix="Bring fewer, or use the command line, which has no such limit.") from None  # fmt: skip
+        raise DataError(
+            f"its values need more than {_MEMORY} to be measured",
+            source=name,
+            fix="Bring fewer, or use the command line, which has no such limit.",
+        ) from None
     except (duckdb.Error, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"it cannot be read: {reason}", source=name, fix="Was it written to the end?") from None
@@ -199,8 +227,9 @@ def _account(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -
         "SELECT coalesce(sum(total_uncompressed_size), 0), count(DISTINCT column_id), "
         "coalesce(sum(greatest(num_values, row_group_num_rows) * CASE type WHEN 'BOOLEAN' THEN 1 WHEN 'INT32' THEN 4 "
         "WHEN 'FLOAT' THEN 4 WHEN 'INT64' THEN 8 WHEN 'DOUBLE' THEN 8 ELSE 16 END), 0), "
-        "(SELECT sum(num_rows) FROM parquet_file_metadata($1)) FROM parquet_metadata($1)", [place]
-    ).fetchone()  # fmt: skip
+        "(SELECT sum(num_rows) FROM parquet_file_metadata($1)) FROM parquet_metadata($1)",
+        [place],
+    ).fetchone()
     pages, columns, wide, rows = (int(each or 0) for each in counts or (0, 0, 0, 0))
     _within(rows, limits.rows, "rows", name)
     _within(columns, limits.columns, "columns", name)

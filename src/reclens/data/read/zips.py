@@ -88,8 +88,9 @@ class Members:
         ):
             raise DataError(
                 f"its {info.compress_size:,} bytes would unpack to {info.file_size:,}, as those of a zip bomb do",
-                source=self.where(name), fix="If it is what it should be, unpack it first and name the folder.",
-            )  # fmt: skip
+                source=self.where(name),
+                fix="If it is what it should be, unpack it first and name the folder.",
+            )
         try:
             return self._zip.read(info)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
@@ -101,9 +102,10 @@ class Members:
         link = stat.S_ISLNK(info.external_attr >> 16)
         if absolute or ".." in name.split("/") or link:
             raise DataError(
-                f"its member '{info.filename}' leads out of the archive's folder", source=str(self.path),
+                f"its member '{info.filename}' leads out of the archive's folder",
+                source=str(self.path),
                 fix="Nothing was read. Fetch the archive again from where it is published.",
-            )  # fmt: skip
+            )
 
 
 def open_members(path: Path, *, depth: int = 2) -> Members:

@@ -175,9 +175,10 @@ def make_split(
             _settle_held(name, tables, earlier, task, found)
             if not tables[name].height:
                 raise DataError(
-                    _nothing_left(name, found.counts), source=data.name,
+                    _nothing_left(name, found.counts),
+                    source=data.name,
                     fix="Hold out more, cut at another moment, or say cold_users='keep' or task='with_repeats'.",
-                )  # fmt: skip
+                )
             unseen = tables[name].join(train.interactions.select(ITEM).unique(), on=ITEM, how="anti")
             found.counts.update(
                 {f"{name}_cold_items": unseen[ITEM].n_unique(), f"{name}_cold_item_rows": unseen.height}

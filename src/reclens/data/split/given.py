@@ -86,24 +86,41 @@ def given(
         if TIMESTAMP in tables["train"].columns and TIMESTAMP in tables[part].columns:
             _look_at_times(tables["train"], tables[part], part, counts, notes)
     columns = tables["train"].columns
-    log = pl.concat([table.select(each for each in columns if each in table.columns) for table in tables.values()],
-                    how="diagonal_relaxed").select(columns)  # fmt: skip
+    log = pl.concat(
+        [table.select(each for each in columns if each in table.columns) for table in tables.values()],
+        how="diagonal_relaxed",
+    ).select(columns)
     owner = np.repeat(np.arange(len(tables)), [table.height for table in tables.values()])
     masks = {part: pl.Series(owner == at) for at, part in enumerate(tables)}
     rules = [*base.card.get("rules", []), *cleaner.rules]
     whole = Dataset(
-        log, _with_ids_of(log, base.users, USER), _with_ids_of(log, base.items, ITEM), name or base.name,
-        {**base.card, "duplicates": base.card.get("duplicates") or "last", "rules": rules}, log=log,
-    )  # fmt: skip
-    made = make_split(whole, masks, task=task, cold_users=cold_users, card={
-        "method": "given", "parameters": {"cold_users": cold_users},
-        "rule": "given: the parts were cut elsewhere, and are taken as they are",
-        "ties": {"rule": "not known: the parts were cut elsewhere"}, "seed": None,
-        "sources": {part: data.card.get("source", data.name) for part, data in there.items()},
-        "columns_missing": {part: [each for each in columns if each not in table.columns]
-                            for part, table in tables.items() if set(columns) - set(table.columns)},
-        "notes": notes,
-    })  # fmt: skip
+        log,
+        _with_ids_of(log, base.users, USER),
+        _with_ids_of(log, base.items, ITEM),
+        name or base.name,
+        {**base.card, "duplicates": base.card.get("duplicates") or "last", "rules": rules},
+        log=log,
+    )
+    made = make_split(
+        whole,
+        masks,
+        task=task,
+        cold_users=cold_users,
+        card={
+            "method": "given",
+            "parameters": {"cold_users": cold_users},
+            "rule": "given: the parts were cut elsewhere, and are taken as they are",
+            "ties": {"rule": "not known: the parts were cut elsewhere"},
+            "seed": None,
+            "sources": {part: data.card.get("source", data.name) for part, data in there.items()},
+            "columns_missing": {
+                part: [each for each in columns if each not in table.columns]
+                for part, table in tables.items()
+                if set(columns) - set(table.columns)
+            },
+            "notes": notes,
+        },
+    )
     made.card["counts"].update(counts)
     return made
 
@@ -158,8 +175,10 @@ def _of_one_kind(tables: Mapping[str, pl.DataFrame], cleaner: Cleaner) -> dict[s
         kinds = {table[key].dtype for table in found.values()}
         if len(kinds) > 1:
             empty = pl.Series(key, [], pl.String)
-            found = {part: table.with_columns(same_kind(table[key], empty, cleaner, column=key)[0])
-                     for part, table in found.items()}  # fmt: skip
+            found = {
+                part: table.with_columns(same_kind(table[key], empty, cleaner, column=key)[0])
+                for part, table in found.items()
+            }
     return found
 
 
@@ -173,17 +192,26 @@ def _look_for_strangers(train: pl.DataFrame, table: pl.DataFrame, part: str, not
             f"{', '.join(map(repr, ids))} in {side}" for side, ids in zip(sides, near.examples, strict=True)
         )
         raise UnmatchedIdsError(
-            f"no item of {sides[0]} is in {sides[1]}: {shown}", column=ITEM, sides=sides, cause=near.cause,
-            examples=near.examples, mended=near.mended, of=near.of,
+            f"no item of {sides[0]} is in {sides[1]}: {shown}",
+            column=ITEM,
+            sides=sides,
+            cause=near.cause,
+            examples=near.examples,
+            mended=near.mended,
+            of=near.of,
             fix="Give parts of one split, with the same ids, and name their columns alike.",
-        )  # fmt: skip
+        )
     if cold.height:
-        notes.append(f"{cold[ITEM].n_unique():,} items of the {part} part ({cold.height:,} rows) are not in the "
-                     "training part: a model that learned from it alone cannot hit them.")  # fmt: skip
+        notes.append(
+            f"{cold[ITEM].n_unique():,} items of the {part} part ({cold.height:,} rows) are not in the "
+            "training part: a model that learned from it alone cannot hit them."
+        )
     strangers = table.join(train, on=USER, how="anti")
     if strangers.height:
-        notes.append(f"{strangers[USER].n_unique():,} users of the {part} part ({strangers.height:,} rows) are not in "
-                     "the training part: without a history to fold in they get no list of their own.")  # fmt: skip
+        notes.append(
+            f"{strangers[USER].n_unique():,} users of the {part} part ({strangers.height:,} rows) are not in "
+            "the training part: without a history to fold in they get no list of their own."
+        )
 
 
 def _look_at_times(
@@ -195,11 +223,15 @@ def _look_at_times(
     early = table.filter(pl.col(TIMESTAMP) < train[TIMESTAMP].max()).height
     counts |= {f"{part}_rows_before_training": own, f"{part}_rows_before_last_training": early}
     if own:
-        notes.append(f"{own:,} of {table.height:,} rows of the {part} part are earlier than a training row of the same "
-                     "user: the model learns from what came after.")  # fmt: skip
+        notes.append(
+            f"{own:,} of {table.height:,} rows of the {part} part are earlier than a training row of the same "
+            "user: the model learns from what came after."
+        )
     if early > own:
-        notes.append(f"{early:,} of {table.height:,} rows of the {part} part are earlier than the last training row of "
-                     "all users: it was not cut at one moment.")  # fmt: skip
+        notes.append(
+            f"{early:,} of {table.height:,} rows of the {part} part are earlier than the last training row of "
+            "all users: it was not cut at one moment."
+        )
 
 
 def _with_ids_of(log: pl.DataFrame, attributes: pl.DataFrame | None, key: str) -> pl.DataFrame | None:

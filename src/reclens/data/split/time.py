@@ -156,7 +156,9 @@ def rolling(
         card = {
             "method": "rolling",
             "parameters": {
-                "folds": folds, "fold": fold, "cold_users": cold_users,
+                "folds": folds,
+                "fold": fold,
+                "cold_users": cold_users,
                 **({"test_share": test_share} if every is None else {"every_seconds": every.total_seconds()}),
             },
             "rule": f"test: from {cut.isoformat()} to {until.isoformat() if until else 'the end'}; training: before",
@@ -165,7 +167,7 @@ def rolling(
             "cut": cut.isoformat(),
             "until": until.isoformat() if until else None,
             "later_rows": later,
-        }  # fmt: skip
+        }
         parts = {"train": times < cut, "test": inside}
         splits.append(make_split(data, parts, task=task, cold_users=cold_users, card=card))
     return splits
@@ -184,9 +186,11 @@ def _cut(times: pl.Series, share: float, source: str) -> datetime:
     moments, counts = np.unique(times.cast(TIMESTAMP_TYPE).to_physical().to_numpy(), return_counts=True)
     if len(moments) < 2:
         raise DataError(
-            "all rows have the same timestamp, so that no moment parts them", source=source, column="timestamp",
+            "all rows have the same timestamp, so that no moment parts them",
+            source=source,
+            column="timestamp",
             fix="Use split.random.",
-        )  # fmt: skip
+        )
     # The first moment is no cut: nothing would be left to learn from.
     from_then_on = np.cumsum(counts[::-1])[::-1][1:]
     best = int(np.abs(from_then_on - share * len(times)).argmin())

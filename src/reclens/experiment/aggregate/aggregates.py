@@ -11,8 +11,8 @@ The shape is plain enough for any engine that can group and add. One row a cell:
   stands in ``shift:c``. Products are needed for pairs of columns of one metric; where arms differ in size, those of
   three columns let the tests allow for skewed values.
 
-:meth:`Aggregates.of_rows` reads such rows, whoever made them; :func:`reclens.experiment.aggregate.gather.gather` makes them
-by DuckDB.
+:meth:`Aggregates.of_rows` reads such rows, whoever made them;
+:func:`reclens.experiment.aggregate.gather.gather` makes them by DuckDB.
 """
 
 from __future__ import annotations
@@ -115,9 +115,13 @@ class Aggregates:
 
     @classmethod
     def of_rows(
-        cls, rows: Iterable[Mapping[str, Any]], *, arms: Sequence[str], indicators: Sequence[str] = (),
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        arms: Sequence[str],
+        indicators: Sequence[str] = (),
         counts_rows: str | None = None,
-    ) -> Aggregates:  # fmt: skip
+    ) -> Aggregates:
         """Read sums from rows of the shape that the module describes, from any engine.
 
         Raises:
@@ -143,8 +147,12 @@ class Aggregates:
             shifts = {key.removeprefix("shift:"): float(value) for key, value in row.items() if key[:6] == "shift:"}
             filled = {name: 0.0 if value is None else float(value) for name, value in sums.items()}
             day = row.get("day")
-            at = (str(row["arm"]), None if day is None else str(day), str(row.get("by") or OVERALL[0]),
-                  str(row.get("segment") or OVERALL[1]))  # fmt: skip
+            at = (
+                str(row["arm"]),
+                None if day is None else str(day),
+                str(row.get("by") or OVERALL[0]),
+                str(row.get("segment") or OVERALL[1]),
+            )
             part = Moments.of_sums(int(row["n"]), filled, products, shifts=shifts)
             cells[at] = cells[at] + part if at in cells else part
             columns = part.columns
@@ -261,11 +269,19 @@ class Aggregates:
     def to_dicts(self) -> list[dict[str, Any]]:
         """Units, means and standard deviations, one row a cell and column, for tables."""
         return [
-            {"arm": arm, "day": day, "by": by, "segment": segment, "n": moments.n, "column": column,
-             "mean": moments.value(column), "sd": moments.variance(column) ** 0.5}
+            {
+                "arm": arm,
+                "day": day,
+                "by": by,
+                "segment": segment,
+                "n": moments.n,
+                "column": column,
+                "mean": moments.value(column),
+                "sd": moments.variance(column) ** 0.5,
+            }
             for (arm, day, by, segment), moments in self.cells.items()
             for column in moments.columns
-        ]  # fmt: skip
+        ]
 
 
 def _factors(text: str, columns: Mapping[str, Any]) -> tuple[str, ...]:

@@ -32,9 +32,15 @@ class UnknownArmColumnError(UnknownNameError):
     """
 
     def __init__(
-        self, name: str, where: str, columns: tuple[str, ...], arms: tuple[str, ...],
-        candidates: dict[str, tuple[str, ...]], *, holds: bool,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        where: str,
+        columns: tuple[str, ...],
+        arms: tuple[str, ...],
+        candidates: dict[str, tuple[str, ...]],
+        *,
+        holds: bool,
+    ) -> None:
         self.arms, self.candidates, self.holds = arms, candidates, holds
         super().__init__(f"column of the arm in {where}", name, columns)
         if not candidates:
@@ -88,7 +94,10 @@ def numbered(rows: Table, unit: str) -> Table:
         UsageError: If the table has the column of the ids.
     """
     if unit in rows.columns:
-        raise UsageError(f"{rows.where} has the plan's unit '{unit}' for a column, and ids=False says that there is "
-                         "none. Leave that out (--no-ids), so that repeated units are found.")  # fmt: skip
-    return replace(rows, sql=f"(SELECT row_number() OVER () AS {quoted(unit)}, * FROM {rows.sql})",
-                   columns=(unit, *rows.columns))  # fmt: skip
+        raise UsageError(
+            f"{rows.where} has the plan's unit '{unit}' for a column, and ids=False says that there is "
+            "none. Leave that out (--no-ids), so that repeated units are found."
+        )
+    return replace(
+        rows, sql=f"(SELECT row_number() OVER () AS {quoted(unit)}, * FROM {rows.sql})", columns=(unit, *rows.columns)
+    )

@@ -38,9 +38,15 @@ from reclens.stats.difference import Difference, Relative, difference_of, untest
 from reclens.stats.resample import thin_scheme, unit_weights
 
 __all__ = [
-    "ARM_STATISTICS", "FEWEST_ROWS", "FEWEST_USERS", "SIMULATED_COVERAGE", "ArmCounts", "arm_statistic",
-    "compare_arm_statistics", "simulated_coverage",
-]  # fmt: skip
+    "ARM_STATISTICS",
+    "FEWEST_ROWS",
+    "FEWEST_USERS",
+    "SIMULATED_COVERAGE",
+    "ArmCounts",
+    "arm_statistic",
+    "compare_arm_statistics",
+    "simulated_coverage",
+]
 
 _BLOCK = 64  # draws at a time; a multiple of 4, as the generator wants
 _DRAWS = 512  # of the users of a larger arm, so many that their own error hardly counts
@@ -146,13 +152,18 @@ class ArmCounts:
         if len(users) != len(items):
             raise UsageError(f"{len(users):,} users and {len(items):,} items; expected one of each a row.")
         if len(items) and (items.min() < 0 or items.max() >= n_items or users.max() >= len(keys)):
-            raise UsageError(f"codes run to {items.max()} (items) and {users.max()} (users); expected them below "
-                             f"{n_items:,} and {len(keys):,}.")  # fmt: skip
+            raise UsageError(
+                f"codes run to {items.max()} (items) and {users.max()} (users); expected them below "
+                f"{n_items:,} and {len(keys):,}."
+            )
         if not 0 < share <= 1:
             raise UsageError(f"share is {share}, expected more than 0 and 1 at most.")
         columns = groups + (_DRAWS if share < 1 else 1)
-        require_memory(8 * n_items * columns, f"the exposure of {n_items:,} items in {columns:,} groups of users",
-                       advice="Use fewer groups, or a catalogue of the items that were shown.")  # fmt: skip
+        require_memory(
+            8 * n_items * columns,
+            f"the exposure of {n_items:,} items in {columns:,} groups of users",
+            advice="Use fewer groups, or a catalogue of the items that were shown.",
+        )
         shown: Any = csr_array((np.ones(len(items)), (items, users)), shape=(n_items, len(keys)))
         drawn = np.ones(len(keys))
         thinned = np.asarray(shown.sum(axis=1)).reshape(n_items, 1)
@@ -178,8 +189,14 @@ class ArmCounts:
                 f"counts of {mine[0]} (items, groups) with seed {mine[1]} and share {mine[2]:g}, and of "
                 f"{theirs[0]} with seed {theirs[1]} and share {theirs[2]:g}, cannot be added. Count both alike."
             )
-        return ArmCounts(self.groups + other.groups, self.users + other.users, self.n + other.n, self.seed,
-                         self.share, self.thinned + other.thinned)  # fmt: skip
+        return ArmCounts(
+            self.groups + other.groups,
+            self.users + other.users,
+            self.n + other.n,
+            self.seed,
+            self.share,
+            self.thinned + other.thinned,
+        )
 
 
 def _group_of(keys: np.ndarray, groups: int, seed: int) -> np.ndarray:
@@ -279,16 +296,34 @@ def compare_arm_statistics(
         few, floor = (
             ("too_few", f"{FEWEST_USERS} users") if covered is not None else ("too_few_rows", f"{FEWEST_ROWS:g}")
         )
-        return untestable(base, value - base, n=n, level=level, method=method, notes=notes, reason=few, words=(
-            f"an arm has {min(counting):,} users and {rows:.2g} rows shown for each item, fewer than the {floor} from "
-            "which on simulated intervals cover"))  # fmt: skip
+        return untestable(
+            base,
+            value - base,
+            n=n,
+            level=level,
+            method=method,
+            notes=notes,
+            reason=few,
+            words=(
+                f"an arm has {min(counting):,} users and {rows:.2g} rows shown for each item, fewer than the "
+                f"{floor} from which on simulated intervals cover"
+            ),
+        )
     seen = f"in simulated A/A tests (here {rows:.2g} rows for each item)"
     return difference_of(
-        base, value - base, variance=base_se**2 + value_se**2, control_variance=base_se**2, covariance=-(base_se**2),
-        df=float(min((arm.users > 0).sum() for arm in (control, treatment)) - 2), n=n,
-        level=level, relative=relative, notes=notes, details=(("simulated coverage", covered), ("rows an item", rows)),
+        base,
+        value - base,
+        variance=base_se**2 + value_se**2,
+        control_variance=base_se**2,
+        covariance=-(base_se**2),
+        df=float(min((arm.users > 0).sum() for arm in (control, treatment)) - 2),
+        n=n,
+        level=level,
+        relative=relative,
+        notes=notes,
+        details=(("simulated coverage", covered), ("rows an item", rows)),
         method=f"{method}; intervals of 95 % covered {covered:.0%} {seen}",
-    )  # fmt: skip
+    )
 
 
 def simulated_coverage(statistic: str, rows: float) -> float | None:

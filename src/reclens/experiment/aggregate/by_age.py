@@ -74,13 +74,19 @@ def gather_ages(
         sums = "".join(
             f", {'max' if name in top else 'sum'}(CAST({quoted(name)} AS DOUBLE)) AS {quoted(name)}" for name in columns
         )
-        run(rows, "CREATE OR REPLACE TEMP TABLE reclens_days AS "
-                  f"SELECT {unit} AS unit_, {at} AS day_, arg_min(CAST({quoted(arm)} AS VARCHAR), {quoted(time)}) AS "
-                  f"arm_, "
-                  f"count(*) AS events{sums} FROM {rows.sql}{where} GROUP BY ALL",
-            {"start": begun} if begun else None)  # fmt: skip
-        run(rows, "CREATE OR REPLACE TEMP TABLE reclens_first AS SELECT unit_, min(day_) AS first_, "
-                  "arg_min(arm_, day_) AS arm_ FROM reclens_days GROUP BY unit_")  # fmt: skip
+        run(
+            rows,
+            "CREATE OR REPLACE TEMP TABLE reclens_days AS "
+            f"SELECT {unit} AS unit_, {at} AS day_, arg_min(CAST({quoted(arm)} AS VARCHAR), {quoted(time)}) AS "
+            f"arm_, "
+            f"count(*) AS events{sums} FROM {rows.sql}{where} GROUP BY ALL",
+            {"start": begun} if begun else None,
+        )
+        run(
+            rows,
+            "CREATE OR REPLACE TEMP TABLE reclens_first AS SELECT unit_, min(day_) AS first_, "
+            "arg_min(arm_, day_) AS arm_ FROM reclens_days GROUP BY unit_",
+        )
         last = run(
             rows, "SELECT date_diff('day', min(first_), (SELECT max(day_) FROM reclens_days)) FROM reclens_first"
         )
@@ -96,8 +102,19 @@ def gather_ages(
             present_arms = {row[0] for row in run(rows, f"SELECT DISTINCT {quoted(arm)} FROM ({inner})")}
             if set(plan.arms) <= present_arms:
                 made_of = replace(rows, sql=f"({inner})", columns=(plan.unit, arm, *columns, "events"))
-                found[age] = _summed(made_of, daily, arm=arm, day=None, segments=(), counts=(), unknown_arms="drop",
-                                     two_arms="error", check_units=False, indicators=False, tails=False)  # fmt: skip
+                found[age] = _summed(
+                    made_of,
+                    daily,
+                    arm=arm,
+                    day=None,
+                    segments=(),
+                    counts=(),
+                    unknown_arms="drop",
+                    two_arms="error",
+                    check_units=False,
+                    indicators=False,
+                    tails=False,
+                )
         run(rows, "DROP TABLE reclens_days")
         run(rows, "DROP TABLE reclens_first")
     return found

@@ -29,9 +29,17 @@ __all__ = ["arm_differences", "quantile_differences"]
 
 
 def quantile_differences(
-    source: Any, plan: Plan, *, arm: str = "variant", time: str | None = None, start: date | datetime | None = None,
-    two_arms: OnFault = "error", ids: bool = True, table: str | None = None, query: str | None = None,
-) -> dict[tuple[str, str], Difference]:  # fmt: skip
+    source: Any,
+    plan: Plan,
+    *,
+    arm: str = "variant",
+    time: str | None = None,
+    start: date | datetime | None = None,
+    two_arms: OnFault = "error",
+    ids: bool = True,
+    table: str | None = None,
+    query: str | None = None,
+) -> dict[tuple[str, str], Difference]:
     """Differences of the quantile metrics of a plan, over the rows of a table.
 
     Mid-quantiles, so that counts and rounded values have an honest test (:mod:`reclens.stats.quantiles`). A unit may
@@ -66,16 +74,28 @@ def quantile_differences(
         present(rows, [arm, unit, *(metric.value for metric in asked if metric.value)])
         for metric in asked:
             assert metric.value is not None and metric.q is not None
-            every = _inside(rows, plan, arm, f"CAST({quoted(metric.value)} AS DOUBLE) AS value", time=time,
-                            start=start or plan.start, two_arms=two_arms)  # fmt: skip
+            every = _inside(
+                rows,
+                plan,
+                arm,
+                f"CAST({quoted(metric.value)} AS DOUBLE) AS value",
+                time=time,
+                start=start or plan.start,
+                two_arms=two_arms,
+            )
             frame = every.filter(pl.col("value").is_finite())
             left_out = every.height - frame.height
             note = f"{left_out:,} rows without a finite '{metric.value}' were left out."
             parts = [frame.filter(pl.col("arm") == name) for name in plan.arms]
             single = frame["unit"].n_unique() == frame.height
             who = [None if single else part["unit"].rank("dense").to_numpy() for part in parts]
-            per_arm = dict(zip(plan.arms, mid_quantiles([part["value"].to_numpy() for part in parts], metric.q,
-                                                        clusters=who), strict=True))  # fmt: skip
+            per_arm = dict(
+                zip(
+                    plan.arms,
+                    mid_quantiles([part["value"].to_numpy() for part in parts], metric.q, clusters=who),
+                    strict=True,
+                )
+            )
             for name in plan.treatments:
                 made = quantile_difference(per_arm[plan.control], per_arm[name], level=plan.level)
                 found[metric.name, name] = replace(made, notes=(*made.notes, note)) if left_out else made
@@ -128,8 +148,9 @@ def arm_differences(
         arm_column(rows, plan, arm)
         present(rows, [arm, unit, item])
         begun, at = start or plan.start, time if time in rows.columns else None
-        frame = _inside(rows, plan, arm, f"CAST({quoted(item)} AS VARCHAR) AS item", time=at,
-                        start=begun, two_arms=two_arms)  # fmt: skip
+        frame = _inside(
+            rows, plan, arm, f"CAST({quoted(item)} AS VARCHAR) AS item", time=at, start=begun, two_arms=two_arms
+        )
         where = rows.where
     said: tuple[str, ...] = ()
     if begun is not None and at is None:
@@ -144,8 +165,12 @@ def arm_differences(
     users = {name: frame.filter(pl.col("arm") == name)["unit"].n_unique() for name in plan.arms}
     bare = [name for name, n in users.items() if not n]
     if bare:
-        raise DataError(f"nothing was shown to the arm {', '.join(bare)}; expected rows of every arm of the plan",
-                        source=where, column=arm, fix="Check the names of the arms in the exposures.")  # fmt: skip
+        raise DataError(
+            f"nothing was shown to the arm {', '.join(bare)}; expected rows of every arm of the plan",
+            source=where,
+            column=arm,
+            fix="Check the names of the arms in the exposures.",
+        )
     counted: dict[tuple[str, float], ArmCounts] = {}
 
     def counts(name: str, fewest: int) -> ArmCounts:
@@ -156,24 +181,32 @@ def arm_differences(
             units = frame["unit"].filter(chosen)
             at = units.rank("dense").to_numpy().astype(np.int64) - 1
             shown = codes.filter(chosen).to_numpy().astype(np.int64)
-            counted[name, share] = ArmCounts.of(at, shown, stable_hash(units.unique().sort()), n_items=len(set(listed)),
-                                                seed=seed, share=share)  # fmt: skip
+            counted[name, share] = ArmCounts.of(
+                at, shown, stable_hash(units.unique().sort()), n_items=len(set(listed)), seed=seed, share=share
+            )
         return counted[name, share]
 
     found: dict[tuple[str, str], Difference] = {}
     for metric in asked:
         for name in plan.treatments:
             fewest = min(users[plan.control], users[name])
-            made = compare_arm_statistics(counts(plan.control, fewest), counts(name, fewest), metric.kind,
-                                          level=plan.level, relative="fieller")  # fmt: skip
+            made = compare_arm_statistics(
+                counts(plan.control, fewest), counts(name, fewest), metric.kind, level=plan.level, relative="fieller"
+            )
             found[metric.name, name] = replace(made, notes=(*made.notes, *said))
     return found
 
 
 def _inside(
-    rows: Table, plan: Plan, arm: str, column: str, *, time: str | None, start: date | datetime | None,
+    rows: Table,
+    plan: Plan,
+    arm: str,
+    column: str,
+    *,
+    time: str | None,
+    start: date | datetime | None,
     two_arms: OnFault,
-) -> pl.DataFrame:  # fmt: skip
+) -> pl.DataFrame:
     """Unit, arm and a column of the rows of the experiment: from its start on, of units that stand in one arm."""
     unit = plan.cluster or plan.unit
     if plan.triggered:
@@ -187,14 +220,19 @@ def _inside(
     frame = pl.DataFrame(ArrowStream(rows.connection.sql(sql, params={"start": start} if timed else None)))
     nobody = frame["unit"].null_count()
     if nobody:
-        raise DataError(f"{nobody:,} rows name no unit; expected one in every row", source=rows.where, column=unit,
-                        fix="Find out whose they are, or leave them out before.")  # fmt: skip
+        raise DataError(
+            f"{nobody:,} rows name no unit; expected one in every row",
+            source=rows.where,
+            column=unit,
+            fix="Find out whose they are, or leave them out before.",
+        )
     low, high = (pl.col("arm").min().over("unit"), pl.col("arm").max().over("unit"))
     crossed = frame.filter(low != high)["unit"]
     if len(crossed) and two_arms == "error":
         raise DataError(
             f"{crossed.n_unique():,} units stand in two arms, such as {crossed[0]!r}; expected one arm a unit",
-            source=rows.where, column=unit,
+            source=rows.where,
+            column=unit,
             fix='Find out how they crossed over, or leave them out by two_arms="drop".',
-        )  # fmt: skip
+        )
     return frame.filter((low == high).fill_null(value=False)).with_columns(arm=low)

@@ -100,11 +100,24 @@ def gather(
         if plan.triggered:
             list_triggered(rows, plan, Window())
         parted = plan.segments if segments is None else segments
-        found = _split(rows, plan, lambda part, other: _summed(
-            part, plan, arm=arm, day=day, segments=() if other else parted, counts=counts, unknown_arms=unknown_arms,
-            two_arms=two_arms, check_units=check_units, indicators=indicators, tails=tails and not other,
-            every_arm=not other,
-        ))  # fmt: skip
+        found = _split(
+            rows,
+            plan,
+            lambda part, other: _summed(
+                part,
+                plan,
+                arm=arm,
+                day=day,
+                segments=() if other else parted,
+                counts=counts,
+                unknown_arms=unknown_arms,
+                two_arms=two_arms,
+                check_units=check_units,
+                indicators=indicators,
+                tails=tails and not other,
+                every_arm=not other,
+            ),
+        )
         finer = coarser_ids(rows, plan, plan.unit, arm, Window()) if check_units else ()
         return replace(found, coarser=finer, unknown=() if ids else NO_IDS)
 
@@ -166,21 +179,47 @@ def gather_events(
         window = Window(time if start or plan.start or time in rows.columns else None, start or plan.start)
         keys = [name for name in (plan.cluster, plan.unit) if name]
         arm_column(rows, plan, arm)
-        made = _grouped(rows, plan, keys, window, arm=arm, largest=largest, segments=parted, counts=counts,
-                        event_id=event_id, duplicates=duplicates)  # fmt: skip
+        made = _grouped(
+            rows,
+            plan,
+            keys,
+            window,
+            arm=arm,
+            largest=largest,
+            segments=parted,
+            counts=counts,
+            event_id=event_id,
+            duplicates=duplicates,
+        )
         try:
             if plan.triggered:
                 list_triggered(rows, plan, window)
-            found = _split(made.units, plan, lambda part, other: _summed(
-                part, plan, arm="arm_low", day="day_" if window.time else None, segments=() if other else parted,
-                counts=counts, unknown_arms=unknown_arms, two_arms=two_arms, check_units=False, indicators=indicators,
-                tails=tails and not other, unit=keys[0], rows_name="units" if plan.cluster else None,
-                markers=made.markers, every_arm=not other,
-            ))  # fmt: skip
+            found = _split(
+                made.units,
+                plan,
+                lambda part, other: _summed(
+                    part,
+                    plan,
+                    arm="arm_low",
+                    day="day_" if window.time else None,
+                    segments=() if other else parted,
+                    counts=counts,
+                    unknown_arms=unknown_arms,
+                    two_arms=two_arms,
+                    check_units=False,
+                    indicators=indicators,
+                    tails=tails and not other,
+                    unit=keys[0],
+                    rows_name="units" if plan.cluster else None,
+                    markers=made.markers,
+                    every_arm=not other,
+                ),
+            )
         finally:
             run(rows, "DROP TABLE reclens_units")
-        return replace(found, tallies=made.tallies, coarser=coarser_ids(rows, plan, keys[0], arm, window),
-                       ran=_ran(rows, window))  # fmt: skip
+        return replace(
+            found, tallies=made.tallies, coarser=coarser_ids(rows, plan, keys[0], arm, window), ran=_ran(rows, window)
+        )
 
 
 @dataclass(frozen=True)
@@ -193,9 +232,18 @@ class _Grouped:
 
 
 def _grouped(
-    rows: Table, plan: Plan, keys: Sequence[str], window: Window, *, arm: str, largest: Sequence[str],
-    segments: Sequence[str], counts: Sequence[str], event_id: str | None, duplicates: str,
-) -> _Grouped:  # fmt: skip
+    rows: Table,
+    plan: Plan,
+    keys: Sequence[str],
+    window: Window,
+    *,
+    arm: str,
+    largest: Sequence[str],
+    segments: Sequence[str],
+    counts: Sequence[str],
+    event_id: str | None,
+    duplicates: str,
+) -> _Grouped:
     """Check the events and group them by what was randomised, as the table ``reclens_units``."""
     counted = COUNTED if plan.cluster else COUNTED[:1]
     top = {m.value for m in plan.metrics if m.kind == "proportion" and m.value} | set(largest)
@@ -212,9 +260,18 @@ def _grouped(
     used = once(rows, keys, event_id, window.time) if duplicates == "drop" else rows
     gaps, tallies = gaps_of_log(used, plan, window)
     more = made_of(gaps)
-    sql = per_unit(used.sql, unit=plan.unit, cluster=plan.cluster, arm=arm, segments=segments, window=window,
-                   sums=[n for n in listed if n not in top], largest=[n for n in listed if n in top], made=more,
-                   before=before)  # fmt: skip
+    sql = per_unit(
+        used.sql,
+        unit=plan.unit,
+        cluster=plan.cluster,
+        arm=arm,
+        segments=segments,
+        window=window,
+        sums=[n for n in listed if n not in top],
+        largest=[n for n in listed if n in top],
+        made=more,
+        before=before,
+    )
     run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_units AS {sql}", window.params)
     columns = ("arm_low", "arm_high", *counted, *listed, *before, *more, *segments, keys[0])
     units = replace(rows, sql="reclens_units", columns=(*columns, *(["day_"] if window.time else [])))
@@ -228,8 +285,11 @@ def _ran(rows: Table, window: Window) -> tuple[str, str] | None:
     if window.time is None:
         return None
     at = f"CAST({quoted(window.time)} AS DATE)"
-    first, last = run(rows, f"SELECT CAST(min({at}) AS VARCHAR), CAST(max({at}) AS VARCHAR) FROM {rows.sql} WHERE "
-                            f"{window.sql}", window.params)[0]  # fmt: skip
+    first, last = run(
+        rows,
+        f"SELECT CAST(min({at}) AS VARCHAR), CAST(max({at}) AS VARCHAR) FROM {rows.sql} WHERE {window.sql}",
+        window.params,
+    )[0]
     return None if first is None else (f"{window.start:%Y-%m-%d}" if window.start else first, last)
 
 
@@ -287,8 +347,16 @@ def _summed(
     for _ in range(3):
         marked = (*markers, *lacking)
         places = measures(plan.metrics, rows=rows_name, indicators=marked)
-        asked = layout(plan.metrics, places, counts=counts, indicators=marked, rows=rows_name, shifts=shifts,
-                       whole=rows.whole, skewness=plan.uneven)  # fmt: skip
+        asked = layout(
+            plan.metrics,
+            places,
+            counts=counts,
+            indicators=marked,
+            rows=rows_name,
+            shifts=shifts,
+            whole=rows.whole,
+            skewness=plan.uneven,
+        )
         answer = run(rows, sums_query(rows.sql, asked, arm=arm, day=day, segments=segments))
         if any(row[5] for row in answer):  # a missing value; where it is a covariate, the next pass indicates it
             absent = _missing(rows, asked)
@@ -305,11 +373,15 @@ def _summed(
     else:  # pragma: no cover - two reasons at most for another pass
         raise AssertionError("the passes do not settle")
     rules += [
-        Rule(code="missing_covariate", rule="missing covariates count 0, and an indicator adjusts for it",
-             count=absent[name], detail=f"'{name}' is missing for {absent[name]:,} units")
+        Rule(
+            code="missing_covariate",
+            rule="missing covariates count 0, and an indicator adjusts for it",
+            count=absent[name],
+            detail=f"'{name}' is missing for {absent[name]:,} units",
+        )
         for name in lacking
         if absent.get(name)
-    ]  # fmt: skip
+    ]
     found = outlier_summary(rows, plan, sums, arm=arm) if tails else None
     return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, places)), tails=found, tallies=tallies)
 
@@ -321,9 +393,11 @@ def _missing(rows: Table, asked: Layout) -> dict[str, int]:
     for name in asked.needed:
         if absent[name]:
             raise DataError(
-                f"{absent[name]:,} units have no value", source=rows.where, column=name,
+                f"{absent[name]:,} units have no value",
+                source=rows.where,
+                column=name,
                 fix="Give them 0 where that is what it means, or leave those units out before.",
-            )  # fmt: skip
+            )
     return {name: absent[name] for name in asked.covariates}
 
 
@@ -352,8 +426,12 @@ def _read(
         products = dict(zip(asked.products, numbers[len(columns) :], strict=True))
         wrong = [name for name, value in sums.items() if not math.isfinite(value)]
         if wrong:
-            raise DataError("a value is not a number, or infinite", source=where, column=wrong[0],
-                            fix="Mend or leave out those units before.")  # fmt: skip
+            raise DataError(
+                "a value is not a number, or infinite",
+                source=where,
+                column=wrong[0],
+                fix="Mend or leave out those units before.",
+            )
         shifts = {name: by_arm.get(arm, 0.0) for name, by_arm in asked.shifts.items()}
         cells[str(arm), day, by, segment] = Moments.of_sums(int(n), sums, products, shifts=shifts)
     rules: tuple[Rule, ...] = ()
@@ -361,15 +439,20 @@ def _read(
         seen = ", ".join(f"'{name}' ({n:,} units)" for name, n in sorted(strangers.items()))
         if unknown_arms == "error":
             raise DataError(
-                f"there are arms that the plan does not have: {seen}; expected {', '.join(plan.arms)}", source=where,
+                f"there are arms that the plan does not have: {seen}; expected {', '.join(plan.arms)}",
+                source=where,
                 fix='Correct the plan, or leave these rows out and count them by unknown_arms="drop".',
-            )  # fmt: skip
-        rules = (Rule(code="unknown_arms", rule="rows of unknown arms left out", count=sum(strangers.values()),
-                      detail=seen),)  # fmt: skip
+            )
+        rules = (
+            Rule(code="unknown_arms", rule="rows of unknown arms left out", count=sum(strangers.values()), detail=seen),
+        )
     empty = [name for name in plan.arms if not any(cell[0] == name for cell in cells)]
     if empty and every_arm:
-        raise DataError(f"there are no units in the arm {', '.join(empty)}; expected some in every arm of the plan",
-                        source=where, fix="Check the names of the arms in the plan and in the column.")  # fmt: skip
+        raise DataError(
+            f"there are no units in the arm {', '.join(empty)}; expected some in every arm of the plan",
+            source=where,
+            fix="Check the names of the arms in the plan and in the column.",
+        )
     return Aggregates(tuple(plan.arms), columns, cells, rules, lacking, rows_name)
 
 
@@ -390,11 +473,28 @@ def flags_of(sums: Aggregates, places: Mapping[str, MetricColumns]) -> list[Rule
     for arm in sums.arms:
         moments = sums.arm(arm)
         if moments.n < 2:
-            found.append({"code": "one_unit", "rule": "an arm of one unit has no variance", "count": 1, "arm": arm,
-                          "detail": f"arm '{arm}'"})  # fmt: skip
+            found.append(
+                {
+                    "code": "one_unit",
+                    "rule": "an arm of one unit has no variance",
+                    "count": 1,
+                    "arm": arm,
+                    "detail": f"arm '{arm}'",
+                }
+            )
             continue
-        flat = [name for name, place in places.items()
-                if not place.counted and not moments.variance(place.columns[0]) > 0]  # fmt: skip
-        found += [Rule(code="no_variance", rule="a metric without variance cannot be tested", count=moments.n, arm=arm,
-                       metric=name, detail=f"'{name}' has one value in arm '{arm}'") for name in flat]  # fmt: skip
+        flat = [
+            name for name, place in places.items() if not place.counted and not moments.variance(place.columns[0]) > 0
+        ]
+        found += [
+            Rule(
+                code="no_variance",
+                rule="a metric without variance cannot be tested",
+                count=moments.n,
+                arm=arm,
+                metric=name,
+                detail=f"'{name}' has one value in arm '{arm}'",
+            )
+            for name in flat
+        ]
     return found

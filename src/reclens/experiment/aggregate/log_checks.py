@@ -53,8 +53,10 @@ def duplicate_tally(
     at = quoted(keys[0])
     listed = ", ".join(quoted(name) for name in dict.fromkeys(keys))
     known = f" AND {same} IS NOT NULL" if event_id is not None else ""
-    more = (f"SELECT unit_, sum(n_ - 1) AS more_ FROM (SELECT {at} AS unit_, count(*) AS n_ FROM {rows.sql} "
-            f"WHERE {window.sql}{known} GROUP BY {listed}, {same} HAVING count(*) > 1) GROUP BY unit_")  # fmt: skip
+    more = (
+        f"SELECT unit_, sum(n_ - 1) AS more_ FROM (SELECT {at} AS unit_, count(*) AS n_ FROM {rows.sql} "
+        f"WHERE {window.sql}{known} GROUP BY {listed}, {same} HAVING count(*) > 1) GROUP BY unit_"
+    )
     run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_more AS {more}", window.params)
     empty = Tally("duplicate_rows", event_id or "whole rows", "dropped" if dropped else "kept", {})
     try:
@@ -86,8 +88,11 @@ def coarser_ids(rows: Table, plan: Plan, key: str, arm: str, window: Window) -> 
         return ()
     counted = ", ".join(f"approx_count_distinct({quoted(name)})" for name in (key, *names))
     units, *ids = run(rows, f"SELECT {counted} FROM {rows.sql} WHERE {window.sql}", window.params)[0]
-    found = [_coarser(rows, plan, key, arm, window, name) for name, n in zip(names, ids, strict=True)
-             if _LEAST_IDS <= n < 0.95 * units]  # fmt: skip
+    found = [
+        _coarser(rows, plan, key, arm, window, name)
+        for name, n in zip(names, ids, strict=True)
+        if _LEAST_IDS <= n < 0.95 * units
+    ]
     return tuple(each for each in found if each is not None)
 
 
@@ -95,11 +100,14 @@ def _coarser(rows: Table, plan: Plan, key: str, arm: str, window: Window, name: 
     from scipy.stats import binom
 
     at, low = quoted(name), f"CAST({quoted(arm)} AS VARCHAR)"
-    inner = (f"SELECT {at} AS id_, {quoted(key)} AS unit_, min({low}) AS low_, max({low}) AS high_ FROM {rows.sql} "
-             f"WHERE {window.sql} AND {at} IS NOT NULL GROUP BY id_, unit_")  # fmt: skip
+    inner = (
+        f"SELECT {at} AS id_, {quoted(key)} AS unit_, min({low}) AS low_, max({low}) AS high_ FROM {rows.sql} "
+        f"WHERE {window.sql} AND {at} IS NOT NULL GROUP BY id_, unit_"
+    )
     grouped = f"SELECT count(*) AS k_, min(low_) = max(high_) AS one_ FROM ({inner}) GROUP BY id_ HAVING count(*) > 1"
-    answer = run(rows, f"SELECT k_, count(*), count(*) FILTER (one_) FROM ({grouped}) GROUP BY k_ ORDER BY k_",
-                 window.params)  # fmt: skip
+    answer = run(
+        rows, f"SELECT k_, count(*), count(*) FILTER (one_) FROM ({grouped}) GROUP BY k_ ORDER BY k_", window.params
+    )
     groups, one = sum(int(n) for _, n, _ in answer), sum(int(n) for _, _, n in answer)
     if groups < _LEAST_IDS:
         return None

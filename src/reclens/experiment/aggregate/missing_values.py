@@ -73,9 +73,12 @@ def gaps_of_log(rows: Table, plan: Plan, window: Window) -> tuple[tuple[Gap, ...
     none: list[Tally] = []
     for gap, count in zip(possible, found, strict=True):
         if count and any(metric.missing == "error" for metric in gap.metrics):
-            raise DataError(f"{count:,} events have no value", source=rows.where, column=gap.label,
-                            fix='The plan says missing = "error": mend the log, or say "zero" or "leave_out".'
-                            )  # fmt: skip
+            raise DataError(
+                f"{count:,} events have no value",
+                source=rows.where,
+                column=gap.label,
+                fix='The plan says missing = "error": mend the log, or say "zero" or "leave_out".',
+            )
         if count or any(metric.missing == "leave_out" for metric in gap.metrics):
             gaps.append(gap)
         else:
@@ -94,8 +97,9 @@ def _possible(metrics: Sequence[Metric]) -> tuple[Gap, ...]:
     found = []
     for columns, read in by_columns.items():
         said = read[0].missing
-        handled = "zero" if said == "zero" else "left_out" if said or all(m.kind == "quantile" for m in read) else (
-            "unsaid")  # fmt: skip
+        handled = (
+            "zero" if said == "zero" else "left_out" if said or all(m.kind == "quantile" for m in read) else ("unsaid")
+        )
         whole = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in columns)
         if all(metric.kind == "quantile" for metric in read):
             whole = f"coalesce(isfinite(CAST({quoted(columns[0])} AS DOUBLE)), FALSE)"
@@ -149,10 +153,16 @@ def tally_of(units: Table, empty: Tally, faulty: str, of: str, *, arm: str = "ar
     low = f"CAST({quoted(arm)} AS VARCHAR)"
     inner = f"SELECT {low} AS arm_, CAST({faulty} AS DOUBLE) AS x, CAST({of} AS DOUBLE) AS n FROM {units.sql}"
     crossed = " WHERE arm_low = arm_high" if "arm_high" in units.columns else ""
-    answer = run(units, "SELECT arm_, count(*), count(*) FILTER (x > 0), sum(x), sum(n), sum(least(x / n, 1)), "
-                        f"sum(least(x / n, 1) ** 2) FROM ({inner}{crossed}) GROUP BY arm_ ORDER BY arm_")  # fmt: skip
-    arms = {str(name): Counted(int(n), int(some), float(x), float(rows), float(share), float(square))
-            for name, n, some, x, rows, share, square in answer if name is not None}  # fmt: skip
+    answer = run(
+        units,
+        "SELECT arm_, count(*), count(*) FILTER (x > 0), sum(x), sum(n), sum(least(x / n, 1)), "
+        f"sum(least(x / n, 1) ** 2) FROM ({inner}{crossed}) GROUP BY arm_ ORDER BY arm_",
+    )
+    arms = {
+        str(name): Counted(int(n), int(some), float(x), float(rows), float(share), float(square))
+        for name, n, some, x, rows, share, square in answer
+        if name is not None
+    }
     return replace(empty, arms=arms)
 
 

@@ -38,8 +38,9 @@ def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> O
     most = ", ".join(f"max({c}), list_sum(max({c}, 10))" for c in columns)
     found = run(rows, f"SELECT {at}, {most} FROM {rows.sql} GROUP BY 1 ORDER BY 1")
     limits = _fences_of(rows, [*(["events"] if "events" in rows.columns else []), *(m.value or "" for m in looked)])
-    caps = {m.name: min(float(cap), limits.get(m.value or "", math.inf))
-            for m, cap in zip(looked, quantiles, strict=True)}  # fmt: skip
+    caps = {
+        m.name: min(float(cap), limits.get(m.value or "", math.inf)) for m, cap in zip(looked, quantiles, strict=True)
+    }
     largest: dict[tuple[str, str], float] = {}
     ten: dict[tuple[str, str], float] = {}
     for name, *values in found:
@@ -49,22 +50,28 @@ def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> O
     ratios = {m.name: effective(m, sums.indicators) for m in looked if m.kind == "ratio"}
     below = _limits_below(rows, ratios)
     cut = tuple(
-        m.model_copy(update={"cap": caps[m.name]}) if (read := ratios.get(m.name)) is None
+        m.model_copy(update={"cap": caps[m.name]})
+        if (read := ratios.get(m.name)) is None
         else read.model_copy(update={"cap": caps[m.name], "per": capped(read.per or "", below[m.name])})
         for m in looked
-    )  # fmt: skip
+    )
     places = measures(cut, rows=sums.rows, indicators=sums.indicators)
     asked = layout(cut, places, indicators=sums.indicators, rows=sums.rows, skewness=plan.uneven)
     # The means of the first pass are taken off, so that squares of values far from zero keep their digits.
-    base = {place.columns[0]: effective(metric, sums.indicators).value or ""
-            for place, metric in zip(places.values(), looked, strict=True)}  # fmt: skip
+    base = {
+        place.columns[0]: effective(metric, sums.indicators).value or ""
+        for place, metric in zip(places.values(), looked, strict=True)
+    }
     lower = {capped(read.per or "", below[name]): (read.per or "", below[name]) for name, read in ratios.items()}
     base |= {name: column for name, (column, _) in lower.items()}
     means = {name: sums.arm(name) for name in plan.arms}
-    asked = replace(asked, shifts={
-        column: {name: moments.value(base.get(column, column)) for name, moments in means.items()}
-        for column in asked.expressions
-    })  # fmt: skip
+    asked = replace(
+        asked,
+        shifts={
+            column: {name: moments.value(base.get(column, column)) for name, moments in means.items()}
+            for column in asked.expressions
+        },
+    )
     answer: list[tuple[Any, ...]] = run(rows, sums_query(_with(rows, lower), asked, arm=arm))
     arms: dict[str, Moments] = {}
     for row in answer:
@@ -88,14 +95,18 @@ def _limits_below(rows: Table, ratios: Mapping[str, Metric]) -> dict[str, float]
     asked = ", ".join(f"quantile_disc(CAST({quoted(per)} AS DOUBLE), {CUT})" for per in names.values())
     quantiles = run(rows, f"SELECT {asked} FROM {rows.sql}")[0]
     fences = _fences_of(rows, list(names.values()))
-    return {name: min(float(at), fences.get(per, math.inf))
-            for (name, per), at in zip(names.items(), quantiles, strict=True)}  # fmt: skip
+    return {
+        name: min(float(at), fences.get(per, math.inf))
+        for (name, per), at in zip(names.items(), quantiles, strict=True)
+    }
 
 
 def _with(rows: Table, lower: Mapping[str, tuple[str, float]]) -> str:
     """The rows with more columns: new name -> a column and the value at which it is cut off."""
-    more = "".join(f", least(CAST({quoted(column)} AS DOUBLE), {limit!r}::DOUBLE) AS {quoted(name)}"
-                   for name, (column, limit) in lower.items())  # fmt: skip
+    more = "".join(
+        f", least(CAST({quoted(column)} AS DOUBLE), {limit!r}::DOUBLE) AS {quoted(name)}"
+        for name, (column, limit) in lower.items()
+    )
     return f"(SELECT *{more} FROM {rows.sql})" if more else rows.sql
 
 
@@ -118,12 +129,22 @@ def _fences_of(rows: Table, names: Sequence[str]) -> dict[str, float]:
 
 def _extremes(rows: Table, plan: Plan, limits: Mapping[str, float], *, arm: str) -> tuple[Tally, ...]:
     """Units beyond the fences, by arm, and the share of everything that they hold."""
-    beyond = ", ".join(f"count(*) FILTER (CAST({quoted(name)} AS DOUBLE) > {limit!r})"
-                       for name, limit in limits.items())  # fmt: skip
+    beyond = ", ".join(
+        f"count(*) FILTER (CAST({quoted(name)} AS DOUBLE) > {limit!r})" for name, limit in limits.items()
+    )
     counts = run(rows, f"SELECT {beyond} FROM {rows.sql}")[0] if limits else ()
     found: list[Tally] = []
     for (name, limit), count in zip(limits.items(), counts, strict=True):
         x, empty = f"CAST({quoted(name)} AS DOUBLE)", Tally("extreme_units", name, "kept", {}, limit)
-        found.append(empty if not count else tally_of(rows, empty, f"(CASE WHEN {x} > {limit!r} THEN {x} ELSE 0 END)",
-                              f"(CASE WHEN {x} > 0 THEN {x} ELSE 1 END)", arm=arm))  # fmt: skip
+        found.append(
+            empty
+            if not count
+            else tally_of(
+                rows,
+                empty,
+                f"(CASE WHEN {x} > {limit!r} THEN {x} ELSE 0 END)",
+                f"(CASE WHEN {x} > 0 THEN {x} ELSE 1 END)",
+                arm=arm,
+            )
+        )
     return known(found, plan.arms)

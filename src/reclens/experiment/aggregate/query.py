@@ -211,8 +211,9 @@ def per_unit(
     only = f"FILTER ({window.sql})"
     keys = [quoted(name) for name in (cluster, unit) if name]
     listed = list(keys)
-    listed += [f"{end}(CAST({quoted(arm)} AS VARCHAR)) {only} AS arm_{name}"
-               for end, name in (("min", "low"), ("max", "high"))]  # fmt: skip
+    listed += [
+        f"{end}(CAST({quoted(arm)} AS VARCHAR)) {only} AS arm_{name}" for end, name in (("min", "low"), ("max", "high"))
+    ]
     if window.time:
         listed.append(f"CAST(min({quoted(window.time)}) {only} AS DATE) AS day_")
     listed.append(f"count(*) {only} AS events")

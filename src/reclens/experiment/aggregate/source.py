@@ -50,8 +50,11 @@ def run(rows: Table, sql: str, params: Mapping[str, Any] | None = None) -> list[
     try:
         return rows.connection.execute(sql, dict(params) if params else None).fetchall()
     except duckdb.Error as error:
-        raise DataError(f"it cannot be summed up: {first_line(error)}", source=rows.where,
-                        fix="Metrics and covariates need columns of numbers, days one of dates.") from None  # fmt: skip
+        raise DataError(
+            f"it cannot be summed up: {first_line(error)}",
+            source=rows.where,
+            fix="Metrics and covariates need columns of numbers, days one of dates.",
+        ) from None
 
 
 @contextmanager

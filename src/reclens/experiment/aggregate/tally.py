@@ -70,10 +70,22 @@ class Tally:
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an arm, for tables."""
         p = self.p_value
-        return [{"code": self.code, "column": self.column, "handled": self.handled, "arm": arm, "units": each.units,
-                 "faulty_units": each.faulty, "rows": each.of_rows, "faulty_rows": each.rows,
-                 "share": each.rows / each.of_rows if each.of_rows else 0.0, "limit": self.limit, "p_value": p}
-                for arm, each in self.arms.items()]  # fmt: skip
+        return [
+            {
+                "code": self.code,
+                "column": self.column,
+                "handled": self.handled,
+                "arm": arm,
+                "units": each.units,
+                "faulty_units": each.faulty,
+                "rows": each.of_rows,
+                "faulty_rows": each.rows,
+                "share": each.rows / each.of_rows if each.of_rows else 0.0,
+                "limit": self.limit,
+                "p_value": p,
+            }
+            for arm, each in self.arms.items()
+        ]
 
     def __add__(self, other: Tally) -> Tally:
         arms = dict(self.arms)
@@ -83,8 +95,14 @@ class Tally:
 
 
 def _both(a: Counted, b: Counted) -> Counted:
-    return Counted(a.units + b.units, a.faulty + b.faulty, a.rows + b.rows, a.of_rows + b.of_rows,
-                   a.shares + b.shares, a.squares + b.squares)  # fmt: skip
+    return Counted(
+        a.units + b.units,
+        a.faulty + b.faulty,
+        a.rows + b.rows,
+        a.of_rows + b.of_rows,
+        a.shares + b.shares,
+        a.squares + b.squares,
+    )
 
 
 def added(first: tuple[Tally, ...], second: tuple[Tally, ...]) -> tuple[Tally, ...]:
@@ -116,5 +134,12 @@ class Coarser:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{"column": self.column, "ids": self.groups, "in_one_arm": self.one_arm, "expected": self.expected,
-                 "p_value": self.p_value}]  # fmt: skip
+        return [
+            {
+                "column": self.column,
+                "ids": self.groups,
+                "in_one_arm": self.one_arm,
+                "expected": self.expected,
+                "p_value": self.p_value,
+            }
+        ]

@@ -31,12 +31,18 @@ def list_triggered(rows: Table, plan: Plan, window: Window) -> None:
     else:
         present(rows, [asked])
         flag = f"CAST({quoted(asked)} AS DOUBLE)"
-        wrong = run(rows, f"SELECT count(*) FROM {rows.sql} WHERE {window.sql} AND ({flag} IS NULL OR {flag} NOT IN "
-                          "(0, 1))", window.params)[0][0]  # fmt: skip
+        wrong = run(
+            rows,
+            f"SELECT count(*) FROM {rows.sql} WHERE {window.sql} AND ({flag} IS NULL OR {flag} NOT IN (0, 1))",
+            window.params,
+        )[0][0]
         if wrong:
-            raise DataError(f"{wrong:,} rows do not say 0 or 1; expected whether the unit was triggered",
-                            source=rows.where, column=asked, fix="Mend the log, or name the units by a query."
-                            )  # fmt: skip
+            raise DataError(
+                f"{wrong:,} rows do not say 0 or 1; expected whether the unit was triggered",
+                source=rows.where,
+                column=asked,
+                fix="Mend the log, or name the units by a query.",
+            )
         ids, params = f"SELECT DISTINCT {key} FROM {rows.sql} WHERE {window.sql} AND {flag} = 1", window.params
     run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_triggered AS SELECT * FROM ({ids}) AS t(id_)", params)
 

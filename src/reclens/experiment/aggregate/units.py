@@ -30,8 +30,12 @@ def named(rows: Table, keys: Sequence[str], window: Window) -> None:
     counts = run(rows, f"SELECT {lacking} FROM {rows.sql} WHERE {window.sql}", window.params)[0]
     for name, count in zip(keys, counts, strict=True):
         if count:
-            raise DataError(f"{count:,} rows name no unit; expected one in every row", source=rows.where, column=name,
-                            fix="Find out whose they are, or leave them out before.")  # fmt: skip
+            raise DataError(
+                f"{count:,} rows name no unit; expected one in every row",
+                source=rows.where,
+                column=name,
+                fix="Find out whose they are, or leave them out before.",
+            )
 
 
 def sound(rows: Table, plan: Plan, counts: Sequence[str], window: Window) -> None:
@@ -39,15 +43,23 @@ def sound(rows: Table, plan: Plan, counts: Sequence[str], window: Window) -> Non
     shares = [m for m in plan.metrics if m.kind == "proportion"]
     ratios = [m for m in plan.metrics if m.kind == "ratio"]
     asked = layout((*shares, *ratios), measures((*shares, *ratios)), counts=counts, whole=rows.whole)
-    asked = replace(asked, **{kind: tuple(n for n in getattr(asked, kind) if n in rows.columns)
-                              for kind in ("counts", "shares")})  # fmt: skip
+    asked = replace(
+        asked, **{kind: tuple(n for n in getattr(asked, kind) if n in rows.columns) for kind in ("counts", "shares")}
+    )
     if not asked.bounded:
         return
     ends = [f"{end}(CAST({quoted(n)} AS DOUBLE))" for n in asked.bounded for end in ("min", "max")]
-    odd = [f"max(CAST({quoted(n)} AS DOUBLE)) FILTER (CAST({quoted(n)} AS DOUBLE) NOT IN (0, 1))"
-           for n in asked.bounded if n in asked.shares]  # fmt: skip
-    answer = run(rows, f"SELECT NULL, NULL, 'overall', NULL, NULL, NULL, {', '.join([*ends, *odd])} FROM {rows.sql} "
-                       f"WHERE {window.sql}", window.params)  # fmt: skip
+    odd = [
+        f"max(CAST({quoted(n)} AS DOUBLE)) FILTER (CAST({quoted(n)} AS DOUBLE) NOT IN (0, 1))"
+        for n in asked.bounded
+        if n in asked.shares
+    ]
+    answer = run(
+        rows,
+        f"SELECT NULL, NULL, 'overall', NULL, NULL, NULL, {', '.join([*ends, *odd])} FROM {rows.sql} "
+        f"WHERE {window.sql}",
+        window.params,
+    )
     bounded(answer, asked, rows.where)
 
 
@@ -71,8 +83,11 @@ def one_arm_a_unit(rows: Table, unit: str, arm: str, two_arms: OnFault, check: b
         if repeated > 0:
             raise DataError(
                 f"{total:,} rows hold {units:,} units, and {crossed:,} of these stand in two arms; expected one row a "
-                "unit", source=rows.where, column=unit, fix="Sum the rows up by unit, or use gather_events.",
-            )  # fmt: skip
+                "unit",
+                source=rows.where,
+                column=unit,
+                fix="Sum the rows up by unit, or use gather_events.",
+            )
         keep = f"(SELECT * FROM {rows.sql} WHERE {at} NOT IN ({doubled}))"
         example = f"{doubled} LIMIT 1"
     else:
@@ -82,9 +97,11 @@ def one_arm_a_unit(rows: Table, unit: str, arm: str, two_arms: OnFault, check: b
     if two_arms == "error":
         one = run(rows, example)[0][0]
         raise DataError(
-            f"{crossed:,} units stand in two arms, such as {one!r}; expected one arm a unit", source=rows.where,
-            column=unit, fix='Find out how they crossed over, or leave them out and count them by two_arms="drop".',
-        )  # fmt: skip
+            f"{crossed:,} units stand in two arms, such as {one!r}; expected one arm a unit",
+            source=rows.where,
+            column=unit,
+            fix='Find out how they crossed over, or leave them out and count them by two_arms="drop".',
+        )
     rules.append(
         {
             "code": "two_arms",
@@ -118,11 +135,19 @@ def bounded(answer: Sequence[Sequence[Any]], asked: Layout, where: str) -> None:
     for i, name in enumerate(asked.bounded):
         low = min((row[at + 2 * i] for row in overall if row[at + 2 * i] is not None), default=0.0)
         if low < 0 and name not in asked.shares:
-            raise DataError(f"the smallest value is {low:g}; expected a count, 0 or more", source=where, column=name,
-                            fix="Mend the query that counted.")  # fmt: skip
+            raise DataError(
+                f"the smallest value is {low:g}; expected a count, 0 or more",
+                source=where,
+                column=name,
+                fix="Mend the query that counted.",
+            )
     at += 2 * len(asked.bounded)
     for i, name in enumerate(name for name in asked.bounded if name in asked.shares):
         wrong = [row[at + i] for row in overall if row[at + i] is not None]
         if wrong:
-            raise DataError(f"there is the value {max(wrong):g}; expected 0 or 1 for a proportion", source=where,
-                            column=name, fix='Say kind = "mean", or count each unit once.')  # fmt: skip
+            raise DataError(
+                f"there is the value {max(wrong):g}; expected 0 or 1 for a proportion",
+                source=where,
+                column=name,
+                fix='Say kind = "mean", or count each unit once.',
+            )

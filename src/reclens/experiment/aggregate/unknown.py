@@ -11,9 +11,18 @@ from reclens.experiment.check_result import GuardCode, TrustCheck
 __all__ = ["GUARDED", "Unknown", "UnknownCode", "with_unknown"]
 
 UnknownCode = Literal[
-    "repeated_units", "crossed_units", "shared_ids", "missing_values", "extreme_units", "outliers", "skewness",
-    "covariates", "cap", "segments", "unread_metrics",
-]  # fmt: skip
+    "repeated_units",
+    "crossed_units",
+    "shared_ids",
+    "missing_values",
+    "extreme_units",
+    "outliers",
+    "skewness",
+    "covariates",
+    "cap",
+    "segments",
+    "unread_metrics",
+]
 
 _WORDS: Final[dict[UnknownCode, str]] = {
     "repeated_units": "whether a unit stands there twice: the table has no ids",
@@ -32,9 +41,15 @@ _WORDS: Final[dict[UnknownCode, str]] = {
 }
 
 _GUARDS: Final[dict[UnknownCode, GuardCode]] = {
-    "repeated_units": "rows", "crossed_units": "rows", "shared_ids": "unit", "missing_values": "missing_values",
-    "extreme_units": "extreme_units", "outliers": "outliers", "skewness": "skewness", "covariates": "balance",
-}  # fmt: skip
+    "repeated_units": "rows",
+    "crossed_units": "rows",
+    "shared_ids": "unit",
+    "missing_values": "missing_values",
+    "extreme_units": "extreme_units",
+    "outliers": "outliers",
+    "skewness": "skewness",
+    "covariates": "balance",
+}
 """The guard that cannot be checked without it."""
 
 GUARDED: Final = frozenset(_GUARDS)

@@ -55,9 +55,14 @@ def aa_of_plan(
         share = plan.arms[arm] / (plan.arms[arm] + plan.arms[plan.control])
         if share not in done:
             done[share] = aa_tests(
-                columns, {name: place.of for name, place in places.items()}, splits=splits, rng=stream,
-                level=plan.level, share=share, covariates={name: place.covariates for name, place in places.items()},
+                columns,
+                {name: place.of for name, place in places.items()},
+                splits=splits,
+                rng=stream,
+                level=plan.level,
+                share=share,
+                covariates={name: place.covariates for name, place in places.items()},
                 proportions=[name for name, place in places.items() if place.counted],
-            ).to_dicts()  # fmt: skip
+            ).to_dicts()
         rows += [{"arm": arm, "share": share, **row} for row in done[share]]
     return rows, tuple(metric.name for metric in plan.metrics if metric.name not in places)

@@ -86,8 +86,16 @@ def read_aggregated(
         ['repeated_units', 'crossed_units', 'shared_ids', 'missing_values']
     """
     sums = gather_aggregated(source, plan, arm=arm, day=day, columns=columns, table=table, unknown_arms=unknown_arms)
-    return read_sums(_readable(plan), sums, others=others, planned_units=planned_units, days=days,
-                     looks_taken=looks_taken, stratify=stratify, intervals=intervals)  # fmt: skip
+    return read_sums(
+        _readable(plan),
+        sums,
+        others=others,
+        planned_units=planned_units,
+        days=days,
+        looks_taken=looks_taken,
+        stratify=stratify,
+        intervals=intervals,
+    )
 
 
 def gather_aggregated(
@@ -123,12 +131,16 @@ def gather_aggregated(
         raise UsageError(f"unknown_arms is '{unknown_arms}', expected 'error' or 'drop'.")
     for what, value in (("cluster", plan.cluster), ("triggered", plan.triggered)):
         if value is not None:
-            raise UsageError(f"the plan has {what} = \"{value}\", and counts of arms do not tell which units those "
-                             "are. Read a table of units, or leave it out of the plan.")  # fmt: skip
+            raise UsageError(
+                f'the plan has {what} = "{value}", and counts of arms do not tell which units those '
+                "are. Read a table of units, or leave it out of the plan."
+            )
     ratio = next((m for m in plan.metrics if m.kind == "ratio" and m.role != "secondary"), None)
     if ratio is not None:
-        raise UsageError(f"'{ratio.name}', which the decision rests on, is a ratio: its error needs both of its sums "
-                         "of each unit. Read a table of units.")  # fmt: skip
+        raise UsageError(
+            f"'{ratio.name}', which the decision rests on, is a ratio: its error needs both of its sums "
+            "of each unit. Read a table of units."
+        )
     with opened(source, table=table) as rows:
         arm_column(rows, plan, arm)
         names = _Names(rows, plan, columns or {})
@@ -137,8 +149,16 @@ def gather_aggregated(
         listed = [arm, names.n, *([day] if day else []), *segments, *names.columns]
         typed = ", ".join(f"CAST({quoted(name)} AS {_type(name, arm, day, segments)})" for name in listed)
         answer = run(rows, f"SELECT {typed} FROM {rows.sql}")
-        cells, rules = _cells(rows, plan, names, [dict(zip(listed, row, strict=True)) for row in answer],
-                              arm=arm, day=day, segments=segments, unknown_arms=unknown_arms)  # fmt: skip
+        cells, rules = _cells(
+            rows,
+            plan,
+            names,
+            [dict(zip(listed, row, strict=True)) for row in answer],
+            arm=arm,
+            day=day,
+            segments=segments,
+            unknown_arms=unknown_arms,
+        )
     found = Aggregates(tuple(plan.arms), names.sums, cells, rules, unknown=_unknown(plan, names, segments))
     return _flagged(found, plan)
 
@@ -175,14 +195,17 @@ class _Names:
                     short = f", or '{part}'" if only and name not in columns else ""
                     raise DataError(
                         f"there is no column '{given}'; expected '{name}'{short} beside n for each arm, among "
-                        f"{', '.join(rows.columns)}", source=rows.where,
+                        f"{', '.join(rows.columns)}",
+                        source=rows.where,
                         fix=f"Name it by columns={{'{name}': 'your name'}}, or leave the metric out of the plan.",
-                    )  # fmt: skip
+                    )
                 self.theirs[name] = given
         self.sums = tuple(dict.fromkeys(_column(m) for m in (*self.shares, *self.means)))
         if not self.sums:
-            raise UsageError("the plan has no metric that counts or means and standard deviations give: expected a "
-                             "proportion or a mean. Read a table of units.")  # fmt: skip
+            raise UsageError(
+                "the plan has no metric that counts or means and standard deviations give: expected a "
+                "proportion or a mean. Read a table of units."
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -195,9 +218,16 @@ def _column(metric: Metric) -> str:
 
 
 def _cells(
-    rows: Table, plan: Plan, names: _Names, answer: Sequence[Mapping[str, Any]], *, arm: str, day: str | None,
-    segments: Sequence[str], unknown_arms: OnFault,
-) -> tuple[dict[Cell, Moments], tuple[Rule, ...]]:  # fmt: skip
+    rows: Table,
+    plan: Plan,
+    names: _Names,
+    answer: Sequence[Mapping[str, Any]],
+    *,
+    arm: str,
+    day: str | None,
+    segments: Sequence[str],
+    unknown_arms: OnFault,
+) -> tuple[dict[Cell, Moments], tuple[Rule, ...]]:
     cells: dict[Cell, Moments] = {}
     seen: set[tuple[Any, ...]] = set()
     strangers: dict[str, int] = {}
@@ -212,8 +242,12 @@ def _cells(
         if key in seen:
             what = ", ".join(str(each) for each in key if each is not None)
             one = "an arm" + (", day" if day else "") + (" and segment" if segments else "")
-            raise DataError(f"it is the second row of {what}; expected one {one}", source=rows.where, row=number,
-                            fix="Add such rows up, or name the day by day= (--day).")  # fmt: skip
+            raise DataError(
+                f"it is the second row of {what}; expected one {one}",
+                source=rows.where,
+                row=number,
+                fix="Add such rows up, or name the day by day= (--day).",
+            )
         seen.add(key)
         part = _moments(plan, names, row, n, rows, number)
         for by, segment in (OVERALL, *((name, row[name] or "(none)") for name in segments)):
@@ -223,17 +257,22 @@ def _cells(
     if strangers:
         said = ", ".join(f"'{name}' ({count:,} units)" for name, count in sorted(strangers.items()))
         if unknown_arms == "error":
-            raise DataError(f"there are arms that the plan does not have: {said}; expected {', '.join(plan.arms)}",
-                            source=rows.where, fix='Correct the plan, or leave these rows out and count them by '
-                            'unknown_arms="drop" (--drop-unknown-arms).')  # fmt: skip
-        rules = (Rule(code="unknown_arms", rule="rows of unknown arms left out", count=sum(strangers.values()),
-                      detail=said),)  # fmt: skip
+            raise DataError(
+                f"there are arms that the plan does not have: {said}; expected {', '.join(plan.arms)}",
+                source=rows.where,
+                fix="Correct the plan, or leave these rows out and count them by "
+                'unknown_arms="drop" (--drop-unknown-arms).',
+            )
+        rules = (
+            Rule(code="unknown_arms", rule="rows of unknown arms left out", count=sum(strangers.values()), detail=said),
+        )
     empty = [name for name in plan.arms if not sum(each.n for cell, each in cells.items() if cell[0] == name)]
     if empty:
         raise DataError(
             f"there are no units in the arm {', '.join(empty)}; expected some in every arm of the plan",
-            source=rows.where, fix="Check the names of the arms in the plan and in the column.",
-        )  # fmt: skip
+            source=rows.where,
+            fix="Check the names of the arms in the plan and in the column.",
+        )
     return cells, rules
 
 
@@ -246,8 +285,13 @@ def _moments(plan: Plan, names: _Names, row: Mapping[str, Any], n: int, rows: Ta
         theirs, column = names.theirs[f"{metric.value}_successes"], _column(metric)
         hits = _whole(row[theirs], rows, theirs, number)
         if hits > n:
-            raise DataError(f"there are {hits:,} successes of {n:,} units", source=rows.where, column=theirs,
-                            row=number, fix="Count each unit once.")  # fmt: skip
+            raise DataError(
+                f"there are {hits:,} successes of {n:,} units",
+                source=rows.where,
+                column=theirs,
+                row=number,
+                fix="Count each unit once.",
+            )
         sums[column] = products[column, column] = float(hits)
         if plan.uneven and not names.means:
             products[column, column, column] = float(hits)
@@ -258,8 +302,12 @@ def _moments(plan: Plan, names: _Names, row: Mapping[str, Any], n: int, rows: Ta
             raise DataError(f"the mean of {n:,} units is not a number", source=rows.where, column=mean, row=number)
         spread = 0.0 if n < 2 and row[sd] is None else row[sd]
         if n and (spread is None or not 0 <= spread < math.inf):
-            raise DataError(f"the standard deviation of {n:,} units is {spread}; expected a number, 0 or more",
-                            source=rows.where, column=sd, row=number)  # fmt: skip
+            raise DataError(
+                f"the standard deviation of {n:,} units is {spread}; expected a number, 0 or more",
+                source=rows.where,
+                column=sd,
+                row=number,
+            )
         sums[column], shifts[column] = 0.0, float(row[mean] or 0.0)
         products[column, column] = max(n - 1, 0) * float(spread or 0.0) ** 2
     return Moments.of_sums(n, sums, products, shifts=shifts)
@@ -267,15 +315,25 @@ def _moments(plan: Plan, names: _Names, row: Mapping[str, Any], n: int, rows: Ta
 
 def _whole(value: float | None, rows: Table, column: str, number: int) -> int:
     if value is None or not 0 <= value < 2**53 or value != int(value):
-        raise DataError(f"there is the value {value}; expected a count: a whole number, 0 or more", source=rows.where,
-                        column=column, row=number, fix="Give counts, not shares or percents.")  # fmt: skip
+        raise DataError(
+            f"there is the value {value}; expected a count: a whole number, 0 or more",
+            source=rows.where,
+            column=column,
+            row=number,
+            fix="Give counts, not shares or percents.",
+        )
     return int(value)
 
 
 def _day(value: date | datetime | None, rows: Table, column: str, number: int) -> str:
     if value is None:
-        raise DataError("there is no day", source=rows.where, column=column, row=number, fix="Leave the day out of all "
-                        "rows, or name it in each.")  # fmt: skip
+        raise DataError(
+            "there is no day",
+            source=rows.where,
+            column=column,
+            row=number,
+            fix="Leave the day out of all rows, or name it in each.",
+        )
     return f"{value:%Y-%m-%d}"
 
 

@@ -69,8 +69,10 @@ def decide(
         gap = between(metric, arm, first) if between is not None and arm != first else None
         if gap is not None:
             lift = look.interval(gap, relative=True)
-            said.append(f"{first} against {arm}: {metric.name} {_lift(lift, gap.absolute.value)}, "
-                        f"{p_in_words(look.p_value(gap))}.")  # fmt: skip
+            said.append(
+                f"{first} against {arm}: {metric.name} {_lift(lift, gap.absolute.value)}, "
+                f"{p_in_words(look.p_value(gap))}."
+            )
     return tuple(
         replace(each, sentences=(_one_of(each, winners), *said, *each.sentences[1:])) if each.arm in winners else each
         for each in found
@@ -88,8 +90,10 @@ def _decide(
 ) -> Decision:
     blocking = [guard for guard in guards if guard.status == "blocks"]
     better, worse = ([e for e in effects if e.metric.role == "primary" and e.verdict == v] for v in ("better", "worse"))
-    rails = {v: [e for e in effects if e.metric.role == "guardrail" and e.verdict == v]
-             for v in ("broken", "not shown to hold", "not testable")}  # fmt: skip
+    rails = {
+        v: [e for e in effects if e.metric.role == "guardrail" and e.verdict == v]
+        for v in ("broken", "not shown to hold", "not testable")
+    }
     measured = {e.metric.name for e in effects}
     unseen = [m.name for m in plan.guardrails if m.name not in measured]
     corrected = plan.correction != "none" and len(plan.treatments) * len(plan.primary) > 1
@@ -131,8 +135,10 @@ def _decide(
 
 def _fact(effect: Effect, corrected: bool) -> str:
     if effect.verdict == "no material difference":
-        return (f"{effect.metric.name}: {_lift(effect.lift, effect.absolute.value)}, no material difference: "
-                f"within {effect.metric.margin_in_words}, {p_in_words(effect.p_equivalence)}.")  # fmt: skip
+        return (
+            f"{effect.metric.name}: {_lift(effect.lift, effect.absolute.value)}, no material difference: "
+            f"within {effect.metric.margin_in_words}, {p_in_words(effect.p_equivalence)}."
+        )
     after = " after correction" if corrected else ""
     p = f", {p_in_words(effect.p_adjusted)}{after}" if effect.p_adjusted == effect.p_adjusted else ""
     return f"{effect.metric.name}: {_lift(effect.lift, effect.absolute.value)}, {effect.verdict}{p}."
@@ -147,12 +153,17 @@ def _lift(lift: Estimate, gap: float) -> str:
 def _rail(effect: Effect) -> str:
     """The lift of a guardrail; its difference where control is zero, or the margin is absolute."""
     relative = effect.metric.loss[1]
-    found, form = (effect.relative, "+.2%") if relative and effect.relative.value == effect.relative.value else (
-        effect.absolute, "+.4g")  # fmt: skip
+    found, form = (
+        (effect.relative, "+.2%")
+        if relative and effect.relative.value == effect.relative.value
+        else (effect.absolute, "+.4g")
+    )
     between = f" [{found.low:{form}}, {found.high:{form}}]" if found.low is not None and found.high is not None else ""
     side = "move" if effect.metric.equivalence else "fall" if effect.metric.better == "higher" else "rise"
-    return (f"Guardrail {effect.metric.name} {effect.verdict}: {found.value:{form}}{between}, it may {side} by "
-            f"{effect.metric.margin_in_words}.")  # fmt: skip
+    return (
+        f"Guardrail {effect.metric.name} {effect.verdict}: {found.value:{form}}{between}, it may {side} by "
+        f"{effect.metric.margin_in_words}."
+    )
 
 
 def _count(n: int, word: str) -> str:

@@ -36,8 +36,16 @@ Intervals = Literal["each", "simultaneous"]
 INTERVALS: Final = ("each", "simultaneous")
 """Whether intervals hold for each metric by itself, or for all of a family together."""
 
-Verdict = Literal["better", "worse", "no difference shown", "no material difference", "holds", "broken",
-                  "not shown to hold", "not testable"]  # fmt: skip
+Verdict = Literal[
+    "better",
+    "worse",
+    "no difference shown",
+    "no material difference",
+    "holds",
+    "broken",
+    "not shown to hold",
+    "not testable",
+]
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,13 @@ class Effect:
         """
         if self.stopped is None:
             return self.relative
-        return replace(self.relative, value=self.stopped.median_unbiased, low=self.stopped.low, high=self.stopped.high,
-                       note="median-unbiased, which allows for the stop at this look")  # fmt: skip
+        return replace(
+            self.relative,
+            value=self.stopped.median_unbiased,
+            low=self.stopped.low,
+            high=self.stopped.high,
+            note="median-unbiased, which allows for the stop at this look",
+        )
 
     def disagrees(self, alpha: float) -> bool:
         """Whether the metric is significant by itself, and not after the correction for its family."""
@@ -101,18 +114,35 @@ class Effect:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{
-            "metric": self.metric.name, "kind": self.metric.kind, "role": self.metric.role, "arm": self.arm,
-            "better": self.metric.better, "margin": self.metric.margin, **self.found.to_dicts()[0],
-            "difference_low": self.absolute.low, "difference_high": self.absolute.high,
-            "lift": self.lift.value, "lift_low": self.lift.low, "lift_high": self.lift.high,
-            "lift_plain": self.relative.value, "lift_plain_low": self.relative.low,
-            "lift_plain_high": self.relative.high,
-            "lift_basis": "plain" if self.stopped is None else "median-unbiased", "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted, "family": self.family, "family_size": self.family_size,
-            "p_equivalence": self.p_equivalence, "verdict": self.verdict,
-            "power": self.power, "detectable": self.detectable, **dict(self.found.details),
-        }]  # fmt: skip
+        return [
+            {
+                "metric": self.metric.name,
+                "kind": self.metric.kind,
+                "role": self.metric.role,
+                "arm": self.arm,
+                "better": self.metric.better,
+                "margin": self.metric.margin,
+                **self.found.to_dicts()[0],
+                "difference_low": self.absolute.low,
+                "difference_high": self.absolute.high,
+                "lift": self.lift.value,
+                "lift_low": self.lift.low,
+                "lift_high": self.lift.high,
+                "lift_plain": self.relative.value,
+                "lift_plain_low": self.relative.low,
+                "lift_plain_high": self.relative.high,
+                "lift_basis": "plain" if self.stopped is None else "median-unbiased",
+                "p_value": self.p_value,
+                "p_adjusted": self.p_adjusted,
+                "family": self.family,
+                "family_size": self.family_size,
+                "p_equivalence": self.p_equivalence,
+                "verdict": self.verdict,
+                "power": self.power,
+                "detectable": self.detectable,
+                **dict(self.found.details),
+            }
+        ]
 
 
 def compare_metric(
@@ -134,10 +164,13 @@ def compare_metric(
     those of clusters, are means.
     """
     if stratify is not None:
-        parts = [{part: sums.arm(name, by=stratify, segment=part, days=days) for part in sums.segments(stratify)}
-                 for name in (control, arm)]  # fmt: skip
-        return post_stratified(parts[0], parts[1], place.of, covariates=place.covariates, level=level,
-                               relative="fieller")  # fmt: skip
+        parts = [
+            {part: sums.arm(name, by=stratify, segment=part, days=days) for part in sums.segments(stratify)}
+            for name in (control, arm)
+        ]
+        return post_stratified(
+            parts[0], parts[1], place.of, covariates=place.covariates, level=level, relative="fieller"
+        )
     sides = [sums.arm(name, by=by, segment=segment, days=days) for name in (control, arm)]
     if place.counted and isinstance(place.of, str):
         hits = [(round(side.sum(place.of)), side.n) for side in sides]
@@ -147,9 +180,15 @@ def compare_metric(
 
 
 def effects_of(
-    plan: Plan, sums: Aggregates, look: InterimAnalysis, *, others: Others | None = None, stratify: str | None = None,
-    intervals: Intervals = "each", crossings: Sequence[Crossing] = (),
-) -> tuple[Effect, ...]:  # fmt: skip
+    plan: Plan,
+    sums: Aggregates,
+    look: InterimAnalysis,
+    *,
+    others: Others | None = None,
+    stratify: str | None = None,
+    intervals: Intervals = "each",
+    crossings: Sequence[Crossing] = (),
+) -> tuple[Effect, ...]:
     """The effects, in the order of the plan: primary metrics corrected by the plan, secondary ones by BH.
 
     Guardrails are not corrected: a decision needs all of them to hold, so that several cannot make it easier.
@@ -166,8 +205,9 @@ def effects_of(
     for metric in plan.metrics:
         for arm in plan.treatments:
             if metric.name in places:
-                difference = compare_metric(sums, places[metric.name], plan.control, arm, level=plan.level,
-                                            stratify=stratify)  # fmt: skip
+                difference = compare_metric(
+                    sums, places[metric.name], plan.control, arm, level=plan.level, stratify=stratify
+                )
             elif (metric.name, arm) in (others or {}):
                 difference = (others or {})[metric.name, arm]
             else:
@@ -175,38 +215,73 @@ def effects_of(
             found.append((metric, arm, difference))
     p = np.array([look.p_value(difference) for _, _, difference in found])
     families = [metric.role for metric, _, _ in found]
-    adjusted = adjust_families(p, families, correction={
-        "primary": plan.correction, "secondary": "bh", "guardrail": "none"})  # fmt: skip
+    adjusted = adjust_families(
+        p, families, correction={"primary": plan.correction, "secondary": "bh", "guardrail": "none"}
+    )
     inflation = inflation_of(plan)
     crossed = {(each.metric, each.arm): each for each in crossings}
     return tuple(
-        _effect(plan, look, metric, arm, difference, float(p[i]), float(adjusted[i]), inflation,
-                families.count(metric.role), intervals, crossed.get((metric.name, arm)))
+        _effect(
+            plan,
+            look,
+            metric,
+            arm,
+            difference,
+            float(p[i]),
+            float(adjusted[i]),
+            inflation,
+            families.count(metric.role),
+            intervals,
+            crossed.get((metric.name, arm)),
+        )
         for i, (metric, arm, difference) in enumerate(found)
-    )  # fmt: skip
+    )
 
 
 def _effect(
-    plan: Plan, look: InterimAnalysis, metric: Metric, arm: str, found: Difference, p: float, p_adjusted: float,
-    inflation: float, asked: int, intervals: Intervals, crossing: Crossing | None,
-) -> Effect:  # fmt: skip
+    plan: Plan,
+    look: InterimAnalysis,
+    metric: Metric,
+    arm: str,
+    found: Difference,
+    p: float,
+    p_adjusted: float,
+    inflation: float,
+    asked: int,
+    intervals: Intervals,
+    crossing: Crossing | None,
+) -> Effect:
     loss, relative = metric.loss
     p_equivalence = math.nan
     if loss and metric.aim != "non-inferiority" and found.testable:
         p_equivalence = equivalence_p(found, -loss, loss, relative=relative)
     if metric.role == "guardrail" and found.testable:
         worst = -metric.sign * loss
-        p_adjusted = (p_equivalence if metric.equivalence else
-                      (found.p_above if metric.sign > 0 else found.p_below)(worst, relative=relative))  # fmt: skip
+        p_adjusted = (
+            p_equivalence
+            if metric.equivalence
+            else (found.p_above if metric.sign > 0 else found.p_below)(worst, relative=relative)
+        )
     together = intervals == "simultaneous" and metric.role != "guardrail" and plan.correction != "none" and asked > 1
     level = 1 - plan.alpha / asked if together else None
     stops = metric.role == "primary" and crossing is None
     return Effect(
-        metric, arm, found, look.interval(found, level=level), look.interval(found, relative=True, level=level), p,
-        p_adjusted, p_equivalence, _verdict(plan, look, metric, found, p_adjusted),
-        *_power(plan, look, metric, found, inflation), family=metric.role, family_size=asked, simultaneous=together,
-        stopped=look.stopped(found) if stops else None, crossing=crossing,
-    )  # fmt: skip
+        metric,
+        arm,
+        found,
+        look.interval(found, level=level),
+        look.interval(found, relative=True, level=level),
+        p,
+        p_adjusted,
+        p_equivalence,
+        _verdict(plan, look, metric, found, p_adjusted),
+        *_power(plan, look, metric, found, inflation),
+        family=metric.role,
+        family_size=asked,
+        simultaneous=together,
+        stopped=look.stopped(found) if stops else None,
+        crossing=crossing,
+    )
 
 
 def _verdict(plan: Plan, look: InterimAnalysis, metric: Metric, found: Difference, p_adjusted: float) -> Verdict:

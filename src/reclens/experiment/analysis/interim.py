@@ -124,8 +124,14 @@ class InterimAnalysis:
         if looks is None or looks.method != "group" or looks.futility is None or self.off_plan or not self.early:
             return None
         later = [time for time in looks.times if time > self.times[-1] + 1e-9]
-        made = group_sequential([*self.times, *later], spending=looks.spending, parameter=looks.parameter,
-                                level=self.plan.level, power=self.plan.power, futility=looks.futility)  # fmt: skip
+        made = group_sequential(
+            [*self.times, *later],
+            spending=looks.spending,
+            parameter=looks.parameter,
+            level=self.plan.level,
+            power=self.plan.power,
+            futility=looks.futility,
+        )
         assert made.futility is not None
         return made.futility[len(self.times) - 1]
 
@@ -198,8 +204,16 @@ class InterimAnalysis:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{"information": self.information, "known": self.known, "early": self.early, "peeking": self.peeking,
-                 "off_plan": self.off_plan, "words": self.words}]  # fmt: skip
+        return [
+            {
+                "information": self.information,
+                "known": self.known,
+                "early": self.early,
+                "peeking": self.peeking,
+                "off_plan": self.off_plan,
+                "words": self.words,
+            }
+        ]
 
 
 def interim_analysis(
@@ -244,8 +258,13 @@ def interim_analysis(
             raise UsageError(
                 "looks_taken is given, and the plan has no looks. Leave it out, or plan with [sequential]."
             )
-        words = (f"looked at after {information:.0%} of the sample, with no plan for that" if information < 1
-                 else "one look, at the end" if known else "one look, taken for the end")  # fmt: skip
+        words = (
+            f"looked at after {information:.0%} of the sample, with no plan for that"
+            if information < 1
+            else "one look, at the end"
+            if known
+            else "one look, taken for the end"
+        )
     elif looks.method == "group":
         schedule = _taken(looks.spending, looks_taken, information) if looks_taken else looks.times
         times, off_plan = _timed(schedule, information, near)
@@ -258,9 +277,20 @@ def interim_analysis(
         words = f"{looks.method.replace('_', ' ')}: valid at any look"
         words += f"; {information:.0%} of the sample is in" if known else ""
     early = times[-1] < 1
-    return InterimAnalysis(plan=plan, information=information, known=known, schedule=schedule, times=times, near=near,
-                off_plan=off_plan, early=early, peeking=early and looks is None, planned_units=whole,
-                by_days=known and planned_units is None and bool(plan.days), words=words)  # fmt: skip
+    return InterimAnalysis(
+        plan=plan,
+        information=information,
+        known=known,
+        schedule=schedule,
+        times=times,
+        near=near,
+        off_plan=off_plan,
+        early=early,
+        peeking=early and looks is None,
+        planned_units=whole,
+        by_days=known and planned_units is None and bool(plan.days),
+        words=words,
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -285,13 +315,17 @@ def _timed(schedule: Sequence[float], information: float, near: float) -> tuple[
 def _taken(spending: str, looks: Sequence[float], information: float) -> tuple[float, ...]:
     """The looks really taken, this one the last."""
     if spending in CLASSICAL:
-        raise UsageError(f"looks_taken is given, and bounds of the shape '{spending}' hold at planned looks alone. "
-                         'Plan with a spending function, such as spending = "lan_demets_obrien_fleming".')  # fmt: skip
+        raise UsageError(
+            f"looks_taken is given, and bounds of the shape '{spending}' hold at planned looks alone. "
+            'Plan with a spending function, such as spending = "lan_demets_obrien_fleming".'
+        )
     times = (*looks, information)
     if not all(low < high for low, high in zip((0.0, *times), times, strict=False)):
         seen = ", ".join(f"{each:g}" for each in looks)
-        raise UsageError(f"looks_taken is {seen}; expected shares of the planned sample that rise from above 0 to "
-                         f"below {information:g}, which is in now.")  # fmt: skip
+        raise UsageError(
+            f"looks_taken is {seen}; expected shares of the planned sample that rise from above 0 to "
+            f"below {information:g}, which is in now."
+        )
     return times
 
 

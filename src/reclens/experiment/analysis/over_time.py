@@ -31,14 +31,23 @@ def cumulative_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> t
                 found = compare_metric(sums, place, plan.control, arm, level=plan.level, days=days)
                 valid = here.interval(found, relative=True) if here is not None and planned else None
                 at_look = here is not None and planned and here.grouped and found.testable
-                rows.append({
-                    "metric": name, "arm": arm, "day": days[-1], "information": share, "n": found.absolute.n,
-                    "value": found.relative.value, "low": found.relative.low, "high": found.relative.high,
-                    "bound_low": valid.low if valid else None, "bound_high": valid.high if valid else None,
-                    "look": len(here.times) if here is not None and at_look else None,
-                    "z": found.z if at_look else None,
-                    "bound": here.bound() if here is not None and at_look else None,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "metric": name,
+                        "arm": arm,
+                        "day": days[-1],
+                        "information": share,
+                        "n": found.absolute.n,
+                        "value": found.relative.value,
+                        "low": found.relative.low,
+                        "high": found.relative.high,
+                        "bound_low": valid.low if valid else None,
+                        "bound_high": valid.high if valid else None,
+                        "look": len(here.times) if here is not None and at_look else None,
+                        "z": found.z if at_look else None,
+                        "bound": here.bound() if here is not None and at_look else None,
+                    }
+                )
     return tuple(rows)
 
 
@@ -57,8 +66,18 @@ def earlier_crossings(plan: Plan, look: InterimAnalysis, cumulative: Sequence[di
                 near = [row for row in rows if row["look"] == at]
                 row = min(near, key=lambda each: abs(each["information"] - time), default=None)
                 if row is not None and abs(row["z"]) >= row["bound"]:
-                    found.append(Crossing(metric=metric.name, arm=arm, look=at, information=time, day=row["day"],
-                                          z=row["z"], bound=row["bound"], lift=row["value"]))  # fmt: skip
+                    found.append(
+                        Crossing(
+                            metric=metric.name,
+                            arm=arm,
+                            look=at,
+                            information=time,
+                            day=row["day"],
+                            z=row["z"],
+                            bound=row["bound"],
+                            lift=row["value"],
+                        )
+                    )
                     break
     return tuple(found)
 
@@ -71,8 +90,15 @@ def daily_values(plan: Plan, sums: Aggregates) -> tuple[dict[str, Any], ...]:
         for arm in sums.arms:
             moments = sums.arm(arm, days=[day])
             if moments.n:
-                rows += [{"metric": name, "arm": arm, "day": day, "n": moments.n,
-                          "value": value_of(moments.mean, moments.columns, place.of)}
-                         for name, place in places.items()
-                         if isinstance(place.of, str) or moments.value(place.of[1])]  # fmt: skip
+                rows += [
+                    {
+                        "metric": name,
+                        "arm": arm,
+                        "day": day,
+                        "n": moments.n,
+                        "value": value_of(moments.mean, moments.columns, place.of),
+                    }
+                    for name, place in places.items()
+                    if isinstance(place.of, str) or moments.value(place.of[1])
+                ]
     return tuple(rows)

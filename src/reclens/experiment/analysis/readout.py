@@ -96,26 +96,41 @@ class Readout:
         words = {decision.arm: decision.word for decision in self.decisions}
         blocked_by = ", ".join(guard.name for guard in self.guards if guard.status == "blocks")
         unknown = ", ".join(each.code for each in self.unknown)
-        return [{**row, "decision": words.get(effect.arm), "blocked_by": blocked_by or None, "unknown": unknown or None}
-                for effect in self.effects for row in effect.to_dicts()]  # fmt: skip
+        return [
+            {**row, "decision": words.get(effect.arm), "blocked_by": blocked_by or None, "unknown": unknown or None}
+            for effect in self.effects
+            for row in effect.to_dicts()
+        ]
 
     def record(self) -> dict[str, Any]:
         """Every number, as plain values."""
-        parts = {"decisions": self.decisions, "effects": self.effects, "guards": self.guards,
-                 "segments": self.segments, "heterogeneity": self.heterogeneity,
-                 "diluted": self.diluted, "unknown": self.unknown}  # fmt: skip
+        parts = {
+            "decisions": self.decisions,
+            "effects": self.effects,
+            "guards": self.guards,
+            "segments": self.segments,
+            "heterogeneity": self.heterogeneity,
+            "diluted": self.diluted,
+            "unknown": self.unknown,
+        }
         return {
-            "experiment": self.plan.name, "plan": self.plan.to_dicts()[0], "look": self.look.to_dicts()[0],
-            "rule": list(self.rule), "units": dict(self.units),
+            "experiment": self.plan.name,
+            "plan": self.plan.to_dicts()[0],
+            "look": self.look.to_dicts()[0],
+            "rule": list(self.rule),
+            "units": dict(self.units),
             **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
             "guard_rows": {guard.name: list(guard.rows) for guard in self.guards},
             "cumulative": list(self.cumulative),
             "crossings": [row for each in self.crossings for row in each.to_dicts()],
-            "daily": list(self.daily), "novelty": list(self.novelty),
+            "daily": list(self.daily),
+            "novelty": list(self.novelty),
             "posteriors": list(self.posteriors),
-            "adjusted": list(self.adjusted), "caveats": list(self.caveats), "next_steps": list(self.next_steps),
+            "adjusted": list(self.adjusted),
+            "caveats": list(self.caveats),
+            "next_steps": list(self.next_steps),
             "rules": [dict(rule) for rule in self.rules],
-        }  # fmt: skip
+        }
 
 
 def read_experiment(
@@ -173,26 +188,42 @@ def read_experiment(
     if triggered is not None:
         plan = plan.model_copy(update={"triggered": triggered})
     ages: Mapping[int, Aggregates] = {}
-    faults: dict[str, Any] = {"two_arms": two_arms, "unknown_arms": unknown_arms, "table": table, "tails": True,
-                              "counts": counts}  # fmt: skip
+    faults: dict[str, Any] = {
+        "two_arms": two_arms,
+        "unknown_arms": unknown_arms,
+        "table": table,
+        "tails": True,
+        "counts": counts,
+    }
     if not ids and (events or plan.cluster):
-        raise UsageError(f"ids=False was given with {'events' if events else 'clusters'}, which are grouped by ids. "
-                         "Name the unit in the plan.")  # fmt: skip
+        raise UsageError(
+            f"ids=False was given with {'events' if events else 'clusters'}, which are grouped by ids. "
+            "Name the unit in the plan."
+        )
     if events or plan.cluster:
         at = time if events else None
-        sums = gather_events(source, plan, arm=arm, time=at, start=start, event_id=event_id, duplicates=duplicates,
-                             **faults)  # fmt: skip
+        sums = gather_events(
+            source, plan, arm=arm, time=at, start=start, event_id=event_id, duplicates=duplicates, **faults
+        )
         if events and not plan.cluster and any(m.kind in ("mean", "proportion", "ratio") for m in plan.primary):
             ages = gather_ages(source, plan, arm=arm, time=time, start=start, table=table)
     else:
         sums = gather(source, plan, arm=arm, day=day, ids=ids, **faults)
     inside: dict[str, Any] = {"arm": arm, "start": start, "two_arms": two_arms}
-    others = quantile_differences(source, plan, time=time if events else None, table=table, ids=ids,
-                                  **inside)  # fmt: skip
+    others = quantile_differences(source, plan, time=time if events else None, table=table, ids=ids, **inside)
     if exposures is not None:
         others |= arm_differences(exposures, plan, catalogue=catalogue, time=time, **inside)
-    return read_sums(plan, sums, others=others, planned_units=planned_units, days=days,
-                     looks_taken=looks_taken, ages=ages, stratify=stratify, intervals=intervals)  # fmt: skip
+    return read_sums(
+        plan,
+        sums,
+        others=others,
+        planned_units=planned_units,
+        days=days,
+        looks_taken=looks_taken,
+        ages=ages,
+        stratify=stratify,
+        intervals=intervals,
+    )
 
 
 def read_sums(
@@ -237,20 +268,37 @@ def read_sums(
     differing = heterogeneity_of(segments)
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     decisions = decide(
-        plan, effects, guards, look,
-        between=lambda metric, arm, other: compare_metric(
-            sums, places[metric.name], arm, other, level=plan.level, stratify=stratify
-        ) if metric.name in places else None,
-    )  # fmt: skip
+        plan,
+        effects,
+        guards,
+        look,
+        between=lambda metric, arm, other: (
+            compare_metric(sums, places[metric.name], arm, other, level=plan.level, stratify=stratify)
+            if metric.name in places
+            else None
+        ),
+    )
     return Readout(
-        plan=plan, look=look, decisions=decisions, effects=effects, guards=guards, segments=segments,
-        heterogeneity=differing, cumulative=cumulative, daily=daily_values(plan, sums), crossings=crossings,
-        novelty=_novelty(plan, ages or {}), adjusted=adjusted_words(plan, look, effects, bool(segments)),
+        plan=plan,
+        look=look,
+        decisions=decisions,
+        effects=effects,
+        guards=guards,
+        segments=segments,
+        heterogeneity=differing,
+        cumulative=cumulative,
+        daily=daily_values(plan, sums),
+        crossings=crossings,
+        novelty=_novelty(plan, ages or {}),
+        adjusted=adjusted_words(plan, look, effects, bool(segments)),
         posteriors=_posteriors(effects),
         caveats=caveats_of(plan, effects, guards, differing, small_segments(plan, sums), sums.unknown),
-        next_steps=next_steps_of(plan, look, decisions, guards, effects), diluted=dilute(plan, sums, look, effects),
-        units={arm: sums.arm(arm).n for arm in sums.arms}, rules=sums.rules, unknown=sums.unknown,
-    )  # fmt: skip
+        next_steps=next_steps_of(plan, look, decisions, guards, effects),
+        diluted=dilute(plan, sums, look, effects),
+        units={arm: sums.arm(arm).n for arm in sums.arms},
+        rules=sums.rules,
+        unknown=sums.unknown,
+    )
 
 
 def _novelty(plan: Plan, ages: Mapping[int, Aggregates]) -> tuple[dict[str, Any], ...]:
@@ -262,15 +310,28 @@ def _novelty(plan: Plan, ages: Mapping[int, Aggregates]) -> tuple[dict[str, Any]
                 if min(sums.arm(each).n for each in (plan.control, arm)) < 30:
                     continue
                 lift = compare_metric(sums, place, plan.control, arm, level=plan.level).relative
-                rows.append({"metric": name, "arm": arm, "age": age, "n": lift.n, "value": lift.value,
-                             "low": lift.low, "high": lift.high})  # fmt: skip
+                rows.append(
+                    {
+                        "metric": name,
+                        "arm": arm,
+                        "age": age,
+                        "n": lift.n,
+                        "value": lift.value,
+                        "low": lift.low,
+                        "high": lift.high,
+                    }
+                )
     return tuple(rows)
 
 
 def _posteriors(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
     return tuple(
-        {"metric": e.metric.name, "arm": e.arm, "better": e.metric.better,
-         **normal_posterior(e.found, relative=True, sign=e.metric.sign).to_dicts()[0]}
+        {
+            "metric": e.metric.name,
+            "arm": e.arm,
+            "better": e.metric.better,
+            **normal_posterior(e.found, relative=True, sign=e.metric.sign).to_dicts()[0],
+        }
         for e in effects
         if e.metric.role == "primary" and e.found.relative_se > 0
-    )  # fmt: skip
+    )

@@ -23,12 +23,13 @@ def adjusted_words(plan: Plan, look: InterimAnalysis, effects: tuple[Effect, ...
     if plan.triggered is not None:
         said.append("Effects and units are those of triggered units, whose experience could differ.")
     if asked > 1:
-        said.append(f"The {asked} p-values of primary metrics are a family of their own, adjusted together "
-                    f"({plan.correction}).")  # fmt: skip
+        said.append(
+            f"The {asked} p-values of primary metrics are a family of their own, adjusted together ({plan.correction})."
+        )
     if any(e.metric.role == "secondary" for e in effects):
-        said.append("Secondary metrics are adjusted among themselves by Benjamini and Hochberg; they explain and do "
-                    "not "
-                    "decide.")  # fmt: skip
+        said.append(
+            "Secondary metrics are adjusted among themselves by Benjamini and Hochberg; they explain and do not decide."
+        )
     if plan.guardrails:
         both = " (with ±, of equivalence)" if any(metric.equivalence for metric in plan.guardrails) else ""
         said.append(
@@ -52,8 +53,10 @@ def adjusted_words(plan: Plan, look: InterimAnalysis, effects: tuple[Effect, ...
         removed = details.pop("variance removed", None)
         if removed is not None:
             thetas = ", ".join(f"{name} = {value:.4g}" for name, value in details.items())
-            said.append(f"{effect.metric.name}, {effect.arm}: adjusted by what was measured before (CUPED, {thetas}), "
-                        f"which removes {removed:.0%} of the variance.")  # fmt: skip
+            said.append(
+                f"{effect.metric.name}, {effect.arm}: adjusted by what was measured before (CUPED, {thetas}), "
+                f"which removes {removed:.0%} of the variance."
+            )
         if effect.metric.cap is not None:
             said.append(f"{effect.metric.name}: values above {effect.metric.cap:g} count as that, as planned.")
     if segmented:
@@ -70,11 +73,15 @@ def _stops(effects: tuple[Effect, ...]) -> list[str]:
     for effect in effects:
         of, plain = f"{effect.metric.name}, {effect.arm}", effect.relative
         if effect.stopped is not None:
-            said.append(f"{of}: the lift allows for the stop at this look (median-unbiased, stage-wise ordering). "
-                        f"The plain estimate, {plain.value:+.2%}, is too large on average at a stop.")  # fmt: skip
+            said.append(
+                f"{of}: the lift allows for the stop at this look (median-unbiased, stage-wise ordering). "
+                f"The plain estimate, {plain.value:+.2%}, is too large on average at a stop."
+            )
         elif effect.crossing is not None:
-            said.append(f"{of}: an earlier look was beyond its bound, and the test went on. Go by the plain estimate "
-                        "over all data: no stop has selected it.")  # fmt: skip
+            said.append(
+                f"{of}: an earlier look was beyond its bound, and the test went on. Go by the plain estimate "
+                "over all data: no stop has selected it."
+            )
     return said
 
 
@@ -88,31 +95,43 @@ def caveats_of(
 ) -> tuple[str, ...]:
     """What to keep in mind."""
     said = [f"{guard.name[0].upper()}{guard.name[1:]}: {guard.finding}" for guard in guards if guard.status == "look"]
-    said += [f"{guard.name[0].upper()}{guard.name[1:]} was not checked: {guard.finding}"
-             for guard in guards if guard.status == "not checked"]  # fmt: skip
+    said += [
+        f"{guard.name[0].upper()}{guard.name[1:]} was not checked: {guard.finding}"
+        for guard in guards
+        if guard.status == "not checked"
+    ]
     said += [f"{e.metric.name}, {e.arm}: {note}" for e in effects for note in e.found.notes]
     said += [_crossed(e.crossing) for e in effects if e.crossing is not None]
-    said += [f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted {p_in_words(each.p_adjusted)}): "
-             "the average does not hold for everyone."
-             for each in differing if each.p_adjusted <= plan.alpha]  # fmt: skip
+    said += [
+        f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted {p_in_words(each.p_adjusted)}): "
+        "the average does not hold for everyone."
+        for each in differing
+        if each.p_adjusted <= plan.alpha
+    ]
     if small:
         more = f", and {len(small) - 10:,} more" if len(small) > 10 else ""
         said.append(f"Segments with fewer than 30 units in an arm were not tested: {', '.join(small[:10])}{more}.")
     said += [f"It is not known {each.words}." for each in unknown if each.code not in GUARDED]
     missing = [m.name for m in plan.metrics if m.name not in {e.metric.name for e in effects}]
     if missing:
-        said.append(f"Not measured: {', '.join(missing)}. Coverage, Gini and diversity need what the arms showed "
-                    "(--exposures), and quantiles one row a unit.")  # fmt: skip
-    said.append("Users of one arm may have changed what the other saw (shared training data, stock, word of mouth): "
-                "such "
-                "interference is not in the intervals.")  # fmt: skip
+        said.append(
+            f"Not measured: {', '.join(missing)}. Coverage, Gini and diversity need what the arms showed "
+            "(--exposures), and quantiles one row a unit."
+        )
+    said.append(
+        "Users of one arm may have changed what the other saw (shared training data, stock, word of mouth): "
+        "such "
+        "interference is not in the intervals."
+    )
     return tuple(said)
 
 
 def _crossed(crossing: Crossing) -> str:
-    return (f"{crossing.metric}, {crossing.arm}: the plan would have stopped at look {crossing.look} "
-            f"({crossing.information:.0%} of the sample, {crossing.day}). With the users who had come in by then z is "
-            f"{crossing.z:+.2f}, beyond the bound of ±{crossing.bound:.2f}.")  # fmt: skip
+    return (
+        f"{crossing.metric}, {crossing.arm}: the plan would have stopped at look {crossing.look} "
+        f"({crossing.information:.0%} of the sample, {crossing.day}). With the users who had come in by then z is "
+        f"{crossing.z:+.2f}, beyond the bound of ±{crossing.bound:.2f}."
+    )
 
 
 def next_steps_of(
@@ -130,8 +149,11 @@ def next_steps_of(
         "read again.",
         "peeking": "Wait for the planned end or look, or say how far the experiment is, then read again.",
     }
-    said += [todo.get(guard.code, f"Explain and mend '{guard.name}', then read again.")
-             for guard in guards if guard.status == "blocks"]  # fmt: skip
+    said += [
+        todo.get(guard.code, f"Explain and mend '{guard.name}', then read again.")
+        for guard in guards
+        if guard.status == "blocks"
+    ]
     winners = [decision.arm for decision in decisions if decision.word == "ship"]
     for decision in decisions:
         if decision.word == "ship":
@@ -140,8 +162,10 @@ def next_steps_of(
         elif decision.word == "do not ship":
             said.append(f"Keep {plan.control}; look at the segments for where {decision.arm} does harm.")
         elif decision.word == "no material difference":
-            said.append(f"Choose between {decision.arm} and {plan.control} by what they cost: of what was measured, "
-                        "nothing that matters tells them apart.")  # fmt: skip
+            said.append(
+                f"Choose between {decision.arm} and {plan.control} by what they cost: of what was measured, "
+                "nothing that matters tells them apart."
+            )
         elif decision.word == "stop without hope":
             said.append(f"Keep {plan.control}: what {decision.arm} was hoped to do would hardly be found any more.")
         elif decision.word == "undecided":
@@ -149,9 +173,11 @@ def next_steps_of(
                 f"{e.metric.name}: {(e.detectable / e.metric.effect) ** 2:.1f} times the users for an effect of "
                 f"{e.metric.effect:.2%}"
                 for e in effects
-                if e.arm == decision.arm and e.metric.role == "primary" and e.metric.effect
+                if e.arm == decision.arm
+                and e.metric.role == "primary"
+                and e.metric.effect
                 and e.detectable > e.metric.effect
-            ]  # fmt: skip
+            ]
             more = f" To find what was planned: {'; '.join(needed)}." if needed else ""
             head = (
                 "Go on to the next look of the plan."

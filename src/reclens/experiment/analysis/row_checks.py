@@ -42,8 +42,9 @@ def _guard(
         return None
     p = adjust(np.array([each.p_value for each in tallies]), correction="holm")
     found = [(each, *judged(each, float(value))) for each, value in zip(tallies, p, strict=True)]
-    rows = tuple({**row, "p_adjusted": float(value)} for each, value in zip(tallies, p, strict=True)
-                 for row in each.to_dicts())  # fmt: skip
+    rows = tuple(
+        {**row, "p_adjusted": float(value)} for each, value in zip(tallies, p, strict=True) for row in each.to_dicts()
+    )
     for status in ("blocks", "look", "not checked"):
         said = [text for _, how, text in found if how == status]
         if said:
@@ -60,8 +61,10 @@ def _missing(tally: Tally, p: float) -> tuple[GuardStatus, str]:
         return "blocks", f"Not alike: {seen}. Find out why the log of one arm loses more values."
     units = sum(each.units for each in tally.arms.values())
     if not events and tally.handled == "unsaid" and tally.found > LOST_SHARE * units:
-        return "blocks", (f"{seen}, and the plan does not say what that means. Say missing = \"zero\" of the metric "
-                          "where nothing happened, \"leave_out\" where it is not known.")  # fmt: skip
+        return "blocks", (
+            f'{seen}, and the plan does not say what that means. Say missing = "zero" of the metric '
+            'where nothing happened, "leave_out" where it is not known.'
+        )
     done = "counted as 0, as planned" if tally.handled == "zero" else "left out"
     differ = ": the arms differ, which the effect itself may do" if p < BEYOND_CHANCE else ""
     return "look", f"{seen}, {done}{differ}."
@@ -76,22 +79,28 @@ def _duplicated(tally: Tally, p: float) -> tuple[GuardStatus, str]:
     if tally.handled == "dropped":
         return "look", f"{seen}; each counts once."
     if p < BEYOND_CHANCE:
-        return "blocks", (f"Not alike: {seen}. Mend the log, or count each row once (--drop-duplicates; --event-id "
-                          "names the id of an event).")  # fmt: skip
+        return "blocks", (
+            f"Not alike: {seen}. Mend the log, or count each row once (--drop-duplicates; --event-id "
+            "names the id of an event)."
+        )
     return "look", f"{seen}; all of them count."
 
 
 def _extreme(tally: Tally, p: float) -> tuple[GuardStatus, str]:
     if not tally.found:
         return "fine", ""
-    held = ", ".join(f"{arm} {each.faulty:,} ({each.rows / each.of_rows if each.of_rows else 0:.1%} of all its "
-                     f"{tally.column})" for arm, each in tally.arms.items())  # fmt: skip
+    held = ", ".join(
+        f"{arm} {each.faulty:,} ({each.rows / each.of_rows if each.of_rows else 0:.1%} of all its {tally.column})"
+        for arm, each in tally.arms.items()
+    )
     assert tally.limit is not None
     limit = f"{tally.limit:,.0f}" if tally.limit >= 1000 else f"{tally.limit:.4g}"
     seen = f"Units with more than {limit} {tally.column}, far beyond all others: {held}, {p_in_words(p)}."
     if p < BEYOND_CHANCE:
-        return "blocks", (f"Not alike: {seen} Are they bots? Leave them out of all arms by a rule that does not know "
-                          "the arm, or cap the metric.")  # fmt: skip
+        return "blocks", (
+            f"Not alike: {seen} Are they bots? Leave them out of all arms by a rule that does not know "
+            "the arm, or cap the metric."
+        )
     return "look", seen
 
 
@@ -104,14 +113,20 @@ def _unit(found: Sequence[Coarser]) -> TrustCheck | None:
         names = ", ".join(each.column for each in found)
         return TrustCheck("unit", "fine", f"Units of one {names} fall into the arms one by one.", rows)
     worst = min(wrong, key=lambda each: each.expected / each.groups)
-    return TrustCheck("unit", "blocks", f"{worst.one_arm:,} of the {worst.groups:,} values of {worst.column} with several "
-                 f"units have all of them in one arm; randomised one by one it would be {worst.expected:,.0f} of them "
-                 f"({p_in_words(worst.p_value)}). If {worst.column} was randomised, say cluster = \"{worst.column}\" "
-                 "in the plan: units that share it are not independent.", rows)  # fmt: skip
+    return TrustCheck(
+        "unit",
+        "blocks",
+        f"{worst.one_arm:,} of the {worst.groups:,} values of {worst.column} with several "
+        f"units have all of them in one arm; randomised one by one it would be {worst.expected:,.0f} of them "
+        f'({p_in_words(worst.p_value)}). If {worst.column} was randomised, say cluster = "{worst.column}" '
+        "in the plan: units that share it are not independent.",
+        rows,
+    )
 
 
 def _shares(tally: Tally) -> str:
     """The share of each arm, such as ``old 0.0%, new 15.2% of``."""
-    parts: Iterable[str] = (f"{arm} {each.rows / each.of_rows if each.of_rows else 0:.2%}"
-                            for arm, each in tally.arms.items())  # fmt: skip
+    parts: Iterable[str] = (
+        f"{arm} {each.rows / each.of_rows if each.of_rows else 0:.2%}" for arm, each in tally.arms.items()
+    )
     return f"{', '.join(parts)} of the"

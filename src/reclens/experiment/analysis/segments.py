@@ -49,10 +49,21 @@ class SegmentEffect:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{"metric": self.metric, "arm": self.arm, "by": self.by, "segment": self.segment,
-                 **self.found.to_dicts()[0], "difference_low": self.absolute.low,
-                 "difference_high": self.absolute.high, "lift_low": self.relative.low,
-                 "lift_high": self.relative.high, "p_value": self.p_value, "p_adjusted": self.p_adjusted}]  # fmt: skip
+        return [
+            {
+                "metric": self.metric,
+                "arm": self.arm,
+                "by": self.by,
+                "segment": self.segment,
+                **self.found.to_dicts()[0],
+                "difference_low": self.absolute.low,
+                "difference_high": self.absolute.high,
+                "lift_low": self.relative.low,
+                "lift_high": self.relative.high,
+                "p_value": self.p_value,
+                "p_adjusted": self.p_adjusted,
+            }
+        ]
 
 
 @dataclass(frozen=True)
@@ -107,8 +118,9 @@ def segment_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tupl
                 for segment in sums.segments(by):
                     sizes = [sums.arm(name, by=by, segment=segment).n for name in (plan.control, arm)]
                     if min(sizes) >= _FEWEST:
-                        difference = compare_metric(sums, places[metric.name], plan.control, arm, level=plan.level,
-                                                    by=by, segment=segment)  # fmt: skip
+                        difference = compare_metric(
+                            sums, places[metric.name], plan.control, arm, level=plan.level, by=by, segment=segment
+                        )
                         found.append((metric.name, arm, by, segment, difference))
     p_values = [look.p_value(each[-1]) for each in found]
     adjusted = adjust(np.array(p_values), correction="bh") if found else []

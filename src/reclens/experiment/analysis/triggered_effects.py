@@ -53,10 +53,20 @@ class Diluted:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{"metric": self.metric, "arm": self.arm, "triggered": self.share, "control": self.control,
-                 "difference": self.absolute.value, "difference_low": self.absolute.low,
-                 "difference_high": self.absolute.high, "lift": self.relative.value, "lift_low": self.relative.low,
-                 "lift_high": self.relative.high}]  # fmt: skip
+        return [
+            {
+                "metric": self.metric,
+                "arm": self.arm,
+                "triggered": self.share,
+                "control": self.control,
+                "difference": self.absolute.value,
+                "difference_low": self.absolute.low,
+                "difference_high": self.absolute.high,
+                "lift": self.relative.value,
+                "lift_low": self.relative.low,
+                "lift_high": self.relative.high,
+            }
+        ]
 
 
 def dilute(plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: tuple[Effect, ...]) -> tuple[Diluted, ...]:
@@ -92,8 +102,11 @@ def dilute(plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: tuple[E
             pairs = [(each, "") if isinstance(each, str) else each for each in (of, of_rest)]
             made = diluted_ratio(inside, outside, pairs[0], pairs[1], share=share, reach=reach)
         control, gap, lift = made
-        found.append(Diluted(name, effect.arm, share, control, *(replace(each, n=units, level=plan.level)
-                                                                 for each in (gap, lift))))  # fmt: skip
+        found.append(
+            Diluted(
+                name, effect.arm, share, control, *(replace(each, n=units, level=plan.level) for each in (gap, lift))
+            )
+        )
     return tuple(found)
 
 
@@ -145,8 +158,12 @@ def _times(found: Estimate, factor: float, error: float) -> Estimate:
         return replace(found, value=value)
     if math.isnan(more):
         return replace(found, value=value, low=None, high=None, note=_ALONE)
-    return replace(found, value=value, low=value - float(np.hypot(factor * (found.value - found.low), more)),
-                   high=value + float(np.hypot(factor * (found.high - found.value), more)))  # fmt: skip
+    return replace(
+        found,
+        value=value,
+        low=value - float(np.hypot(factor * (found.value - found.low), more)),
+        high=value + float(np.hypot(factor * (found.high - found.value), more)),
+    )
 
 
 def diluted_ratio(
@@ -184,14 +201,16 @@ def diluted_ratio(
         both = by_control * shared[0] + by_treated * shared[1]
         mine = [f**2 * g @ cov @ g for f, g, (_, cov) in zip((by_control, by_treated), own, sides, strict=True)]
         far = reach * float(sum(mine) + both @ noise @ both) ** 0.5
-        return Estimate(value, None, None, units, note=_ALONE) if math.isnan(far) else (
-            Estimate(value, value - far, value + far, units))  # fmt: skip
+        return (
+            Estimate(value, None, None, units, note=_ALONE)
+            if math.isnan(far)
+            else (Estimate(value, value - far, value + far, units))
+        )
 
     low, high = values
     if not low:
         return low, estimate(high - low, -1, 1), Estimate(math.nan, None, None, units, note=_NOTHING)
-    return (low, estimate(high - low, -1, 1),
-            estimate((high - low) / abs(low), -high / low / abs(low), 1 / abs(low)))  # fmt: skip
+    return (low, estimate(high - low, -1, 1), estimate((high - low) / abs(low), -high / low / abs(low), 1 / abs(low)))
 
 
 def _pair(moments: Moments, of: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:

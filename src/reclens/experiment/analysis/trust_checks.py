@@ -34,10 +34,17 @@ def guards_of(
 ) -> tuple[TrustCheck, ...]:
     """Every guard, in the order to read them; ``stratified`` says that the effects are post-stratified."""
     found = (
-        _sample_ratio(plan, _everyone(sums)), *_triggered(plan, sums), _clean_rows(plan, sums), *row_guards(sums),
-        _balance(plan, sums), _outliers(plan, sums, look, effects, stratified), _skewness(plan, sums, effects),
-        _peeking(plan, look), _power(plan, look, effects), _weeks(sums),
-    )  # fmt: skip
+        _sample_ratio(plan, _everyone(sums)),
+        *_triggered(plan, sums),
+        _clean_rows(plan, sums),
+        *row_guards(sums),
+        _balance(plan, sums),
+        _outliers(plan, sums, look, effects, stratified),
+        _skewness(plan, sums, effects),
+        _peeking(plan, look),
+        _power(plan, look, effects),
+        _weeks(sums),
+    )
     return with_unknown(found, sums.unknown) if sums.unknown else found
 
 
@@ -64,9 +71,16 @@ def _triggered(plan: Plan, sums: Aggregates) -> list[TrustCheck]:
         f"{worst['metric']} of {worst['arm']} differs by {worst['difference']:+.4g}, {p_in_words(worst['p_adjusted'])}"
     )
     if worst["p_adjusted"] < BEYOND_CHANCE:
-        return [ratio, TrustCheck("untriggered", "blocks", f"The units that were not triggered differ: {text}. Their "
-                             "experience was not the same, or the trigger depends on the arm.",
-                             tuple(rows))]  # fmt: skip
+        return [
+            ratio,
+            TrustCheck(
+                "untriggered",
+                "blocks",
+                f"The units that were not triggered differ: {text}. Their "
+                "experience was not the same, or the trigger depends on the arm.",
+                tuple(rows),
+            ),
+        ]
     status: GuardStatus = "look" if worst["p_adjusted"] < SUSPECT else "fine"
     return [ratio, TrustCheck("untriggered", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))]
 
@@ -111,8 +125,13 @@ def _sample_ratio(plan: Plan, sums: Aggregates, code: GuardCode = "sample_ratio"
         return TrustCheck(code, "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
     if whole["p_value"] < SUSPECT:
         often = max(1, round(1 / whole["p_value"]))
-        return TrustCheck(code, "look", f"{text}: chance makes one in {often:,} experiments as uneven; only below "
-                     f"{BEYOND_CHANCE:g} is it beyond chance.", tuple(rows))  # fmt: skip
+        return TrustCheck(
+            code,
+            "look",
+            f"{text}: chance makes one in {often:,} experiments as uneven; only below "
+            f"{BEYOND_CHANCE:g} is it beyond chance.",
+            tuple(rows),
+        )
     return TrustCheck(code, "fine", f"{text}.", tuple(rows))
 
 
@@ -142,20 +161,27 @@ def _balance(plan: Plan, sums: Aggregates) -> TrustCheck:
     for x in before:
         for arm in plan.treatments:
             found = compare_arms(sums.arm(plan.control), sums.arm(arm), x, level=plan.level)
-            rows.append({"covariate": _word(x), "arm": arm, **found.to_dicts()[0],
-                         "standardised": _standardised(found)})  # fmt: skip
+            rows.append(
+                {"covariate": _word(x), "arm": arm, **found.to_dicts()[0], "standardised": _standardised(found)}
+            )
     adjusted = adjust(np.array([row["p_value"] for row in rows]), correction="holm")
     rows = [{**row, "p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
     tested = [row for row in rows if row["p_adjusted"] == row["p_adjusted"]]
     if not tested:
         return TrustCheck("balance", "not checked", "No covariate varies.", tuple(rows))
     worst = min(tested, key=lambda row: row["p_adjusted"])
-    text = (f"{worst['covariate']} differs by {worst['standardised']:+.3f} standard deviations in {worst['arm']} "
-            f"before "
-            f"the experiment, adjusted {p_in_words(worst['p_adjusted'])}")  # fmt: skip
+    text = (
+        f"{worst['covariate']} differs by {worst['standardised']:+.3f} standard deviations in {worst['arm']} "
+        f"before "
+        f"the experiment, adjusted {p_in_words(worst['p_adjusted'])}"
+    )
     if worst["p_adjusted"] < BEYOND_CHANCE:
-        return TrustCheck("balance", "blocks", f"The arms were not alike: {text}. Look for a carry-over, or a "
-                     "randomisation that is off.", tuple(rows))  # fmt: skip
+        return TrustCheck(
+            "balance",
+            "blocks",
+            f"The arms were not alike: {text}. Look for a carry-over, or a randomisation that is off.",
+            tuple(rows),
+        )
     status: GuardStatus = "look" if worst["p_adjusted"] < SUSPECT else "fine"
     return TrustCheck("balance", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))
 
@@ -185,30 +211,51 @@ def _outliers(
         if stratified:
             own = measures((effect.metric,), rows=sums.rows, indicators=sums.indicators)[name]
             found = compare_metric(sums, own, plan.control, effect.arm, level=plan.level)
-        cut = compare_arms(tails.arms[plan.control], tails.arms[effect.arm], place.of, covariates=place.covariates,
-                           level=plan.level)  # fmt: skip
+        cut = compare_arms(
+            tails.arms[plan.control], tails.arms[effect.arm], place.of, covariates=place.covariates, level=plan.level
+        )
         moved = (found.absolute.value - cut.absolute.value) / found.se
         p, p_cut = look.p_value(found), look.p_value(cut)
         column = effective(effect.metric, sums.indicators).value or ""
-        held = {arm: tails.largest[name, arm] / total for arm in (plan.control, effect.arm)
-                if (total := sums.arm(arm).sum(column)) > 0}  # fmt: skip
+        held = {
+            arm: tails.largest[name, arm] / total
+            for arm in (plan.control, effect.arm)
+            if (total := sums.arm(arm).sum(column)) > 0
+        }
         top = max(held.values(), default=0.0)
         at = max(held, key=lambda arm: held[arm], default=plan.control)
         flips = (p <= plan.alpha) != (p_cut <= plan.alpha)
         of_below = f" ({effect.metric.per} at {tails.below[name]:,.6g})" if name in tails.below else ""
-        rows.append({"metric": name, "arm": effect.arm, "largest": tails.largest[name, at], "held_by_one": top,
-                     "where": at, "cap": tails.caps[name], "difference": found.absolute.value,
-                     "difference_cut": cut.absolute.value, "p_value": p, "p_value_cut": p_cut,
-                     "moved_se": moved})  # fmt: skip
+        rows.append(
+            {
+                "metric": name,
+                "arm": effect.arm,
+                "largest": tails.largest[name, at],
+                "held_by_one": top,
+                "where": at,
+                "cap": tails.caps[name],
+                "difference": found.absolute.value,
+                "difference_cut": cut.absolute.value,
+                "p_value": p,
+                "p_value_cut": p_cut,
+                "moved_se": moved,
+            }
+        )
         if top > _TOP_SHARE or abs(moved) > 1 or flips:
-            words.append(f"{name}: one user of {at} holds {top:.1%} of its sum ({tails.largest[name, at]:,.6g}); cut "
-                         f"off at {tails.caps[name]:,.6g}{of_below}, the difference of {effect.arm} goes from "
-                         f"{found.absolute.value:+.4g} ({p_in_words(p)}) to "
-                         f"{cut.absolute.value:+.4g} ({p_in_words(p_cut)})")  # fmt: skip
+            words.append(
+                f"{name}: one user of {at} holds {top:.1%} of its sum ({tails.largest[name, at]:,.6g}); cut "
+                f"off at {tails.caps[name]:,.6g}{of_below}, the difference of {effect.arm} goes from "
+                f"{found.absolute.value:+.4g} ({p_in_words(p)}) to "
+                f"{cut.absolute.value:+.4g} ({p_in_words(p_cut)})"
+            )
             blocks |= effect.metric.role == "primary" and (flips or abs(moved) > 1)
     if not words:
-        return TrustCheck("outliers", "fine", "No user holds 1 % of a metric, and cutting off values changes no conclusion.",
-                     tuple(rows))  # fmt: skip
+        return TrustCheck(
+            "outliers",
+            "fine",
+            "No user holds 1 % of a metric, and cutting off values changes no conclusion.",
+            tuple(rows),
+        )
     return TrustCheck("outliers", "blocks" if blocks else "look", f"{'; '.join(words)}.", tuple(rows))
 
 
@@ -219,24 +266,40 @@ def _skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> TrustC
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     if any(sums.arm(arm).third is None for arm in sums.arms):
         why = "the products of three columns, which tell how skewed values are, were not summed up"
-        return TrustCheck("skewness", "not checked", f"The arms differ in size, and {why}: with skewed values a test of the "
-                     "plain sums is wrong too often.")  # fmt: skip
+        return TrustCheck(
+            "skewness",
+            "not checked",
+            f"The arms differ in size, and {why}: with skewed values a test of the plain sums is wrong too often.",
+        )
     rows: list[dict[str, Any]] = [
-        {"metric": e.metric.name, "arm": e.arm, "role": e.metric.role, "skewness": e.found.skew,
-         "n_control": e.found.n_control, "n_treatment": e.found.n_treatment}
+        {
+            "metric": e.metric.name,
+            "arm": e.arm,
+            "role": e.metric.role,
+            "skewness": e.found.skew,
+            "n_control": e.found.n_control,
+            "n_treatment": e.found.n_treatment,
+        }
         for e in effects
         if e.metric.name in places and e.found.testable
-    ]  # fmt: skip
+    ]
     if not rows:
         return TrustCheck("skewness", "not checked", "No metric is a mean or a ratio that varies.")
     worst = max(rows, key=lambda row: abs(row["skewness"]))
-    text = (f"{worst['metric']} in {worst['arm']}: the skewness of the difference (that of the values × imbalance of "
-            f"the arms ÷ √n) is {worst['skewness']:+.2f}")  # fmt: skip
+    text = (
+        f"{worst['metric']} in {worst['arm']}: the skewness of the difference (that of the values × imbalance of "
+        f"the arms ÷ √n) is {worst['skewness']:+.2f}"
+    )
     deciding = [row for row in rows if row["role"] != "secondary" and abs(row["skewness"]) > TOO_SKEWED]
     if deciding:
-        return TrustCheck("skewness", "blocks", f"{text}, beyond ±{TOO_SKEWED:g}, up to which the test allows for it. "
-                     "The smaller arm has too few units for values that are so skewed: cap the metric, or take in "
-                     "more units.", tuple(rows))  # fmt: skip
+        return TrustCheck(
+            "skewness",
+            "blocks",
+            f"{text}, beyond ±{TOO_SKEWED:g}, up to which the test allows for it. "
+            "The smaller arm has too few units for values that are so skewed: cap the metric, or take in "
+            "more units.",
+            tuple(rows),
+        )
     status: GuardStatus = "look" if abs(worst["skewness"]) > SKEWED else "fine"
     return TrustCheck("skewness", status, f"{text}; up to ±{TOO_SKEWED:g} the test allows for it.", tuple(rows))
 
@@ -245,28 +308,43 @@ def _peeking(plan: Plan, look: InterimAnalysis) -> TrustCheck:
     """Whether the experiment is looked at when the plan says; without an answer it is never fine."""
     looks = plan.sequential
     if look.peeking:
-        return TrustCheck("peeking", "blocks", f"Only {look.information:.0%} of the planned sample is in and the plan has "
-                     "no looks before the end: a p-value read on the way is significant too often. Wait, or plan looks "
-                     "([sequential]) before the next experiment. If users came in on fewer days than it ran, say how "
-                     "many those were (--days).")  # fmt: skip
+        return TrustCheck(
+            "peeking",
+            "blocks",
+            f"Only {look.information:.0%} of the planned sample is in and the plan has "
+            "no looks before the end: a p-value read on the way is significant too often. Wait, or plan looks "
+            "([sequential]) before the next experiment. If users came in on fewer days than it ran, say how "
+            "many those were (--days).",
+        )
     if looks is not None and looks.method == "group":
         times = ", ".join(f"{time:.0%}" for time in looks.times)
         if not look.known:
-            return TrustCheck("peeking", "blocks", f"The plan has looks at {times} of the sample, and nothing tells which "
-                         "this is. Say how far it is: --days (with days in the plan) or --planned-units.")  # fmt: skip
+            return TrustCheck(
+                "peeking",
+                "blocks",
+                f"The plan has looks at {times} of the sample, and nothing tells which "
+                "this is. Say how far it is: --days (with days in the plan) or --planned-units.",
+            )
         if look.off_plan:
-            return TrustCheck("peeking", "blocks", f"{look.information:.0%} of the planned sample is in, and the plan has "
-                         f"looks at {times}: looks in between find too much. Wait for the next one; or, where looks "
-                         "were made at other times for reasons that have nothing to do with the results, say which "
-                         "(--looks-taken), so that the bounds are made for those.")  # fmt: skip
+            return TrustCheck(
+                "peeking",
+                "blocks",
+                f"{look.information:.0%} of the planned sample is in, and the plan has "
+                f"looks at {times}: looks in between find too much. Wait for the next one; or, where looks "
+                "were made at other times for reasons that have nothing to do with the results, say which "
+                "(--looks-taken), so that the bounds are made for those.",
+            )
     if looks is None and not look.known:
         planned = [
             f"{plan.days} days" if plan.days else "",
             f"{plan.daily_units:,g} units a day" if plan.daily_units else "",
         ]
         said = " of ".join(each for each in planned if each)
-        told = (f"The plan is for {said}, and nothing tells how many have passed" if said
-                else "The plan names no length and no looks")  # fmt: skip
+        told = (
+            f"The plan is for {said}, and nothing tells how many have passed"
+            if said
+            else "The plan names no length and no looks"
+        )
         tell = "--days or --planned-units tell" if plan.days else "--planned-units tells"
         return TrustCheck("peeking", "not checked", f"{told}: that this is the end is taken on trust. {tell}.")
     return TrustCheck("peeking", "fine", f"{look.words[0].upper()}{look.words[1:]}.")
@@ -275,11 +353,16 @@ def _peeking(plan: Plan, look: InterimAnalysis) -> TrustCheck:
 def _power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) -> TrustCheck:
     """Whether the planned effect could have been seen; on the way, whether it can be at the end."""
     rows: list[dict[str, Any]] = [
-        {"metric": e.metric.name, "arm": e.arm, "planned_effect": e.metric.effect, "power": e.power,
-         "detectable": e.detectable}
+        {
+            "metric": e.metric.name,
+            "arm": e.arm,
+            "planned_effect": e.metric.effect,
+            "power": e.power,
+            "detectable": e.detectable,
+        }
         for e in effects
         if e.metric.role == "primary"
-    ]  # fmt: skip
+    ]
     known = [row for row in rows if row["power"] == row["power"]]
     if not known:
         seen = [row for row in rows if row["detectable"] == row["detectable"]]
@@ -289,15 +372,22 @@ def _power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) -> Trus
         )
     low = min(known, key=lambda row: row["power"])
     when = " at the planned sample" if look.early else ""
-    text = (f"{low['metric']}: an effect of {low['planned_effect']:.2%} is found with power {low['power']:.0%}{when} "
-            f"(planned {plan.power:.0%}); the smallest one found with that is {low['detectable']:.2%}")  # fmt: skip
+    text = (
+        f"{low['metric']}: an effect of {low['planned_effect']:.2%} is found with power {low['power']:.0%}{when} "
+        f"(planned {plan.power:.0%}); the smallest one found with that is {low['detectable']:.2%}"
+    )
     if low["power"] >= LEAST_POWER:
         status: GuardStatus = "look" if low["power"] < plan.power - 0.05 else "fine"
         return TrustCheck("power", status, f"{text}.", tuple(rows))
     if plan.sequential is not None and (look.early or not look.known):  # a crossed bound is evidence at any look
         return TrustCheck("power", "look", f"{text}: plan for more units.", tuple(rows))
-    return TrustCheck("power", "blocks", f"{text}. An effect that is significant at too little power is exaggerated (Gelman "
-                 "and Carlin 2014), and one that is not significant shows nothing.", tuple(rows))  # fmt: skip
+    return TrustCheck(
+        "power",
+        "blocks",
+        f"{text}. An effect that is significant at too little power is exaggerated (Gelman "
+        "and Carlin 2014), and one that is not significant shows nothing.",
+        tuple(rows),
+    )
 
 
 def _weeks(sums: Aggregates) -> TrustCheck:

@@ -48,17 +48,24 @@ class Assignment:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """A row for each arm, then for each reason to be outside: units and their share."""
-        counts = {(row["variant"], row["reason"]): row["len"]
-                  for row in self.table.group_by("variant", "reason").len().to_dicts()}  # fmt: skip
+        counts = {
+            (row["variant"], row["reason"]): row["len"]
+            for row in self.table.group_by("variant", "reason").len().to_dicts()
+        }
         inside = sum(counts.get((arm, None), 0) for arm in self.plan.arms)
         rows: list[dict[str, Any]] = [
-            {"variant": arm, "units": counts.get((arm, None), 0),
-             "share": counts.get((arm, None), 0) / inside if inside else None, "planned": share}
+            {
+                "variant": arm,
+                "units": counts.get((arm, None), 0),
+                "share": counts.get((arm, None), 0) / inside if inside else None,
+                "planned": share,
+            }
             for arm, share in self.plan.arms.items()
-        ]  # fmt: skip
+        ]
         outside = [(reason, counts.get((None, reason), 0)) for reason in (HOLDOUT, LAYER_HOLDOUT, OUTSIDE)]
-        return rows + [{"variant": reason, "units": units, "share": None, "planned": None}
-                       for reason, units in outside if units]  # fmt: skip
+        return rows + [
+            {"variant": reason, "units": units, "share": None, "planned": None} for reason, units in outside if units
+        ]
 
 
 def position(units: pl.Series, *, salt: str) -> np.ndarray:
@@ -163,8 +170,10 @@ def check_layers(plans: Sequence[Plan]) -> list[str]:
     for at, one in enumerate(plans):
         for other in plans[at + 1 :]:
             if one.salt == other.salt:
-                raise UsageError(f"'{one.name}' and '{other.name}' have the same salt '{one.salt}', so that the same "
-                                 "units would be in the same arms. Give each its own salt.")  # fmt: skip
+                raise UsageError(
+                    f"'{one.name}' and '{other.name}' have the same salt '{one.salt}', so that the same "
+                    "units would be in the same arms. Give each its own salt."
+                )
             if one.layer != other.layer:
                 said.append(f"{one.name} and {other.name} overlap independently: they are in different layers.")
                 continue
@@ -181,8 +190,11 @@ def check_layers(plans: Sequence[Plan]) -> list[str]:
 
 def _texts(units: pl.Series) -> pl.Series:
     if units.dtype != pl.String and not units.dtype.is_integer():
-        raise DataError(f"ids of kind {units.dtype}", column=units.name or None,
-                        fix="Use text or whole numbers: other kinds have no one spelling to hash.")  # fmt: skip
+        raise DataError(
+            f"ids of kind {units.dtype}",
+            column=units.name or None,
+            fix="Use text or whole numbers: other kinds have no one spelling to hash.",
+        )
     if units.null_count():
         row = int(units.is_null().arg_max() or 0) + 1
         raise DataError("an id is missing", column=units.name or None, row=row, fix="Leave such rows out.")

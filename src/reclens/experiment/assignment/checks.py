@@ -72,8 +72,10 @@ def check_assignment(
     if units.n_unique() != len(units):
         raise DataError("an id is repeated", column=units.name or None, fix="Give each unit once.")
     if attributes is not None and attributes.height != len(units):
-        raise DataError(f"attributes has {attributes.height:,} rows for {len(units):,} units",
-                        fix="Give one row a unit, in the same order.")  # fmt: skip
+        raise DataError(
+            f"attributes has {attributes.height:,} rows for {len(units):,} units",
+            fix="Give one row a unit, in the same order.",
+        )
     made = assign(units, plan)
     inside = made.table["variant"].is_not_null()
     arms = made.table["variant"].filter(inside)
@@ -119,8 +121,15 @@ def _verdict(check: str, seen: np.ndarray, expected: np.ndarray, df: int) -> Ass
 
     n = int(seen.sum())
     if df < 1 or n == 0 or expected.min() < 5:
-        return AssignmentCheck(check=check, statistic=float("nan"), df=df, p=float("nan"), n=n, fine=True,
-                               words=f"{check}: too few units to tell, expected 5 or more in every cell.")  # fmt: skip
+        return AssignmentCheck(
+            check=check,
+            statistic=float("nan"),
+            df=df,
+            p=float("nan"),
+            n=n,
+            fine=True,
+            words=f"{check}: too few units to tell, expected 5 or more in every cell.",
+        )
     statistic = float(((seen - expected) ** 2 / expected).sum())
     p = float(chdtrc(df, statistic))
     fine = p >= SUSPICIOUS

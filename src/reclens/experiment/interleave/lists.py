@@ -17,7 +17,7 @@ METHODS: Final = {
     "balanced": "Balanced (Joachims 2003): both rankings are walked down alike, a coin says who begins",
     "probabilistic": "Probabilistic (Hofmann, Whiteson, de Rijke 2011): items are drawn from softened rankings",
     "optimized": "Optimised (Radlinski, Craswell 2013): the mixture of lists that tells most and favours nobody",
-}  # fmt: skip
+}
 """Ways to mix, and where they come from."""
 
 
@@ -47,9 +47,14 @@ class Interleaved:
 
 
 def interleave(
-    first: np.ndarray, second: np.ndarray, *, k: int = 10, method: Method = "team_draft", rng: int = 0,
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    k: int = 10,
+    method: Method = "team_draft",
+    rng: int = 0,
     softness: float = 3.0,
-) -> Interleaved:  # fmt: skip
+) -> Interleaved:
     """Mix two rankings for each user.
 
     Where one ranking is shorter, the other fills the list up, and clicks on what it adds alone give no credit: they

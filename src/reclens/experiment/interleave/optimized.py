@@ -97,8 +97,9 @@ def mixture(first: tuple[int, ...], second: tuple[int, ...], k: int) -> tuple[np
     sums = np.cumsum(credit, axis=1).T
     # Where no mixture is without favour, a slack on each place lets the one with the least favour be found.
     slack = np.concatenate([np.eye(size), -np.eye(size)], axis=1)
-    rows: Any = np.concatenate([np.concatenate([sums, slack], axis=1),
-                                np.concatenate([np.ones(m), np.zeros(2 * size)])[None]])  # fmt: skip
+    rows: Any = np.concatenate(
+        [np.concatenate([sums, slack], axis=1), np.concatenate([np.ones(m), np.zeros(2 * size)])[None]]
+    )
     costs = np.concatenate([-sensitivity, np.full(2 * size, 1e3)])
     solved = linprog(costs, A_eq=rows, b_eq=np.r_[np.zeros(size), 1.0], bounds=(0, None), method="highs")
     chances = np.maximum(solved.x[:m], 0)

@@ -13,8 +13,17 @@ from reclens.experiment.interleave.lists import Interleaved
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential.group import GroupSequential
 
-__all__ = ["KNOWN_BIAS", "LEAST_CREDITED", "Preference", "credit", "nominal_level", "preference", "preference_of",
-           "score_estimate", "team_credit"]  # fmt: skip
+__all__ = [
+    "KNOWN_BIAS",
+    "LEAST_CREDITED",
+    "Preference",
+    "credit",
+    "nominal_level",
+    "preference",
+    "preference_of",
+    "score_estimate",
+    "team_credit",
+]
 
 KNOWN_BIAS: Final = frozenset({"balanced"})
 """Methods whose mean credit is not zero under clicks at random (Radlinski, Kurup, Joachims 2008, section 3.2)."""
@@ -71,13 +80,26 @@ class Preference:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{
-            "method": self.method, "wins": self.wins, "losses": self.losses, "ties": self.ties,
-            "share": self.share.value, "low": self.share.low, "high": self.share.high, "margin": self.margin,
-            "score": self.score.value, "score_low": self.score.low, "score_high": self.score.high,
-            "p_value": self.p_value, "alpha": self.alpha, "verdict": self.verdict, "enough": self.enough,
-            "known_bias": self.known_bias,
-        }]  # fmt: skip
+        return [
+            {
+                "method": self.method,
+                "wins": self.wins,
+                "losses": self.losses,
+                "ties": self.ties,
+                "share": self.share.value,
+                "low": self.share.low,
+                "high": self.share.high,
+                "margin": self.margin,
+                "score": self.score.value,
+                "score_low": self.score.low,
+                "score_high": self.score.high,
+                "p_value": self.p_value,
+                "alpha": self.alpha,
+                "verdict": self.verdict,
+                "enough": self.enough,
+                "known_bias": self.known_bias,
+            }
+        ]
 
 
 def team_credit(team: np.ndarray, clicked: np.ndarray) -> np.ndarray:
@@ -122,9 +144,14 @@ def credit(made: Interleaved, clicked: np.ndarray) -> np.ndarray:
 
 
 def preference(
-    made: Interleaved, clicked: np.ndarray, *, users: np.ndarray | None = None, level: float = 0.95,
-    looks: GroupSequential | None = None, look: int | None = None,
-) -> Preference:  # fmt: skip
+    made: Interleaved,
+    clicked: np.ndarray,
+    *,
+    users: np.ndarray | None = None,
+    level: float = 0.95,
+    looks: GroupSequential | None = None,
+    look: int | None = None,
+) -> Preference:
     """Sum the credit up by user, and test its mean.
 
     Args:
@@ -161,9 +188,20 @@ def preference_of(
     wins, losses = int((scores > _EQUAL).sum()), int((scores < -_EQUAL).sum())
     n = len(scores)
     score, p_value = score_estimate(scores, level=nominal)
-    return Preference(method, wins, losses, n - wins - losses, _share(wins, losses, level),
-                      (wins - losses) / n if n else 0.0, score, p_value, wins + losses >= LEAST_CREDITED.get(method, 0),
-                      method in KNOWN_BIAS, level, 1 - nominal)  # fmt: skip
+    return Preference(
+        method,
+        wins,
+        losses,
+        n - wins - losses,
+        _share(wins, losses, level),
+        (wins - losses) / n if n else 0.0,
+        score,
+        p_value,
+        wins + losses >= LEAST_CREDITED.get(method, 0),
+        method in KNOWN_BIAS,
+        level,
+        1 - nominal,
+    )
 
 
 def nominal_level(level: float, looks: GroupSequential | None = None, look: int | None = None) -> float:
@@ -186,8 +224,10 @@ def nominal_level(level: float, looks: GroupSequential | None = None, look: int 
             raise UsageError(f"look is {look}, and no looks are planned. Give looks, or leave it out.")
         return level
     if looks.sides != 2 or abs(looks.alpha - (1 - level)) > 1e-9:
-        raise UsageError(f"the plan of looks has {looks.sides} sides and alpha {looks.alpha:g}; expected 2 and "
-                         f"{1 - level:g}, as the level says.")  # fmt: skip
+        raise UsageError(
+            f"the plan of looks has {looks.sides} sides and alpha {looks.alpha:g}; expected 2 and "
+            f"{1 - level:g}, as the level says."
+        )
     at = len(looks.times) if look is None else look
     if not 1 <= at <= len(looks.times):
         raise UsageError(f"look is {look}, expected 1 … {len(looks.times)}.")

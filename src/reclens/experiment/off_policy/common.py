@@ -37,15 +37,22 @@ def read_common_policy(log: Raw, policy: Raw, *, reward: str = CLICKED) -> tuple
     items = pl.concat([shown[ITEM], given[ITEM]]).unique().sort()
     decisions = read_decisions(shown, items=items, reward=reward)
     places = decisions.n_places if POSITION in given.columns else 1
-    require_memory(8 * len(items) * places, f"the chances of {len(items):,} items at {places:,} places",
-                   advice="Leave out positions that hold next to no row.")  # fmt: skip
+    require_memory(
+        8 * len(items) * places,
+        f"the chances of {len(items):,} items at {places:,} places",
+        advice="Leave out positions that hold next to no row.",
+    )
     table = np.zeros((1, len(items), places))
     code = given.select(pl.col(ITEM).replace_strict(items, pl.int_range(len(items), eager=True))).to_series().to_numpy()
     place = given[POSITION].to_numpy().astype(np.int64) - 1 if POSITION in given.columns else np.zeros(len(code), int)
     odd = (place < 0) | (place >= places)
     if odd.any():
-        raise DataError(f"the place is {place[odd][0] + 1}; the log has places 1 … {places}", source=policy.where,
-                        column=POSITION, row=int(odd.argmax()) + 1)  # fmt: skip
+        raise DataError(
+            f"the place is {place[odd][0] + 1}; the log has places 1 … {places}",
+            source=policy.where,
+            column=POSITION,
+            row=int(odd.argmax()) + 1,
+        )
     for at, where, chance in zip(code, place, given[PROBABILITY], strict=True):
         table[0, at, where] += chance
     return decisions, Target.of_probabilities(decisions, table)
@@ -62,8 +69,9 @@ def _numbers(raw: Raw, columns: tuple[str, ...], *, needed: tuple[str, ...]) -> 
         values = frame[name].cast(pl.Float64, strict=False)
         if values.null_count():
             row = int(values.is_null().arg_true()[0])
-            raise DataError(f"the value is {frame[name][row]!r}, expected a number", source=raw.where, column=name,
-                            row=row + 1)  # fmt: skip
+            raise DataError(
+                f"the value is {frame[name][row]!r}, expected a number", source=raw.where, column=name, row=row + 1
+            )
         frame = frame.with_columns(values)
     if raw.text and REQUEST in frame.columns:
         frame = frame.with_columns(pl.col(REQUEST).rank("dense"))

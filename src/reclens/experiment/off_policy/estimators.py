@@ -49,9 +49,14 @@ _GRID: Final = 20
 
 
 def linear_parts(
-    name: str, *, weights: np.ndarray, rewards: np.ndarray, logged: np.ndarray | None = None,
-    expected: np.ndarray | None = None, parameter: float | None = None,
-) -> Linear:  # fmt: skip
+    name: str,
+    *,
+    weights: np.ndarray,
+    rewards: np.ndarray,
+    logged: np.ndarray | None = None,
+    expected: np.ndarray | None = None,
+    parameter: float | None = None,
+) -> Linear:
     """What each decision counts: the estimate is the mean of slope · reward + offset.
 
     ``snips`` is linearised at its value v: slope n w / Σ w, offset v (1 - n w / Σ w).

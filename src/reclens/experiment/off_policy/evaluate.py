@@ -116,8 +116,11 @@ class OffPolicy:
         decisive = self[self.decided_by]
         if decisive.refused is not None:
             return f"No verdict by {self.decided_by}: {decisive.reason}."
-        said = {"higher": "The target earns more", "lower": "The target earns less",
-                "undecided": "The log cannot tell who earns more"}  # fmt: skip
+        said = {
+            "higher": "The target earns more",
+            "lower": "The target earns less",
+            "undecided": "The log cannot tell who earns more",
+        }
         low, high = decisive.difference.low, decisive.difference.high
         span = "" if low is None or high is None else f", between {low:+.4g} and {high:+.4g} a {self.unit}"
         return f"{said[self.verdict]}: {decisive.difference.value:+.4g}{span} ({self.decided_by})." + (
@@ -133,14 +136,22 @@ class OffPolicy:
         says = None if by is None else "none" if self.objections else by.says
         own = by.effective if by is not None else None
         return {
-            "estimator": name, "value": value.value, "low": value.low, "high": value.high,
-            "difference": gap.value if gap else None, "difference_low": gap.low if gap else None,
-            "difference_high": gap.high if gap else None, "parameter": by.parameter if by else None, "verdict": says,
-            "refused": by.refused if by else None, "rewarded": by.rewarded if by else None,
+            "estimator": name,
+            "value": value.value,
+            "low": value.low,
+            "high": value.high,
+            "difference": gap.value if gap else None,
+            "difference_low": gap.low if gap else None,
+            "difference_high": gap.high if gap else None,
+            "parameter": by.parameter if by else None,
+            "verdict": says,
+            "refused": by.refused if by else None,
+            "rewarded": by.rewarded if by else None,
             "effective": None if by is None else self.weights.effective if own is None else own,
-            "largest_weight": self.weights.largest if by else None, "mean_weight": self.weights.mean if by else None,
+            "largest_weight": self.weights.largest if by else None,
+            "mean_weight": self.weights.mean if by else None,
             "unseen": self.weights.unseen if by else None,
-        }  # fmt: skip
+        }
 
 
 BY_PLACE: Final = (
@@ -204,15 +215,29 @@ def evaluate_policy(
     said, logged = policy_values(decisions, parts, base, parameters, limits=limits, level=level, method=method)
     measured = weigh(decisions, policy, limits=limits)
     decisive = next(name for name in ("dr", "snips", *names) if name in names)
-    return OffPolicy(said, logged, measured, objections(measured, limits=limits), decisive,
-                     model.words if model is not None else None, by_place=decisions.n_places > 1)  # fmt: skip
+    return OffPolicy(
+        said,
+        logged,
+        measured,
+        objections(measured, limits=limits),
+        decisive,
+        model.words if model is not None else None,
+        by_place=decisions.n_places > 1,
+    )
 
 
 def policy_values(
-    decisions: Decisions, parts: Mapping[str, Linear], base: Mapping[str, Linear] | None,
-    parameters: Mapping[str, float], *, limits: Limits, effective: Mapping[str, float] | None = None,
-    shares: np.ndarray | None = None, level: float, method: Method,
-) -> tuple[tuple[PolicyValue, ...], Estimate]:  # fmt: skip
+    decisions: Decisions,
+    parts: Mapping[str, Linear],
+    base: Mapping[str, Linear] | None,
+    parameters: Mapping[str, float],
+    *,
+    limits: Limits,
+    effective: Mapping[str, float] | None = None,
+    shares: np.ndarray | None = None,
+    level: float,
+    method: Method,
+) -> tuple[tuple[PolicyValue, ...], Estimate]:
     """The value and the difference of each estimator with their intervals, and that of the logging policy.
 
     Args:
@@ -241,8 +266,17 @@ def policy_values(
         own = None if effective is None else effective[name]
         refused = _refusal(name, rewarded, own, limits, method, found.get("mips less ips"))
         if name in BIASED:
-            value, difference = (Estimate(float(each.values(decisions.rewards).mean()), None, None, decisions.n_units,
-                                          level, REFUSALS["biased"]) for each in (parts[name], gap))  # fmt: skip
+            value, difference = (
+                Estimate(
+                    float(each.values(decisions.rewards).mean()),
+                    None,
+                    None,
+                    decisions.n_units,
+                    level,
+                    REFUSALS["biased"],
+                )
+                for each in (parts[name], gap)
+            )
         else:
             value, difference = found[name], found[f"{name} gap"]
         said.append(PolicyValue(name, value, difference, parameters.get(name), own, rewarded, refused))
@@ -264,8 +298,10 @@ def _refusal(
 
 def _chosen(estimators: Sequence[str] | None, categories: np.ndarray | None, logging: Target | None) -> tuple[str, ...]:
     if (categories is None) != (logging is None):
-        raise UsageError("mips needs categories= of the actions and logging=, what the logging policy would have done "
-                         "with each of them; one of the two is missing.")  # fmt: skip
+        raise UsageError(
+            "mips needs categories= of the actions and logging=, what the logging policy would have done "
+            "with each of them; one of the two is missing."
+        )
     if estimators is None:
         return tuple(name for name in ESTIMATORS if name != "mips" or categories is not None)
     for name in estimators:
@@ -282,24 +318,33 @@ def _grouped(
     """Category of each action, and the probability with which the logging policy chose that of each decision."""
     given = np.asarray(categories)
     if given.ndim not in (1, 2) or len(given) != decisions.n_actions:
-        raise UsageError(f"categories have shape {given.shape}; expected ({decisions.n_actions},) or "
-                         f"({decisions.n_actions}, columns).")  # fmt: skip
+        raise UsageError(
+            f"categories have shape {given.shape}; expected ({decisions.n_actions},) or "
+            f"({decisions.n_actions}, columns)."
+        )
     assert logging is not None
     chance, stated = logging.logged(decisions), decisions.propensities
     off = ~np.isclose(chance, stated, rtol=1e-3, atol=1e-9)
     if off.any():
         row = int(off.argmax())
-        raise DataError(f"logging= gives {chance[row]:.4g} to what was done, and the log {stated[row]:.4g}",
-                        source="the log", column="propensities", row=row + 1,
-                        fix="Give the policy that wrote the log.")  # fmt: skip
+        raise DataError(
+            f"logging= gives {chance[row]:.4g} to what was done, and the log {stated[row]:.4g}",
+            source="the log",
+            column="propensities",
+            row=row + 1,
+            fix="Give the policy that wrote the log.",
+        )
     group = np.unique(given, axis=0, return_inverse=True)[1].reshape(-1)
     return group, logging.logged(decisions, group)
 
 
 def _parts(
-    decisions: Decisions, policy: Target, model: RewardModel | None, names: Sequence[str],
+    decisions: Decisions,
+    policy: Target,
+    model: RewardModel | None,
+    names: Sequence[str],
     grouped: tuple[np.ndarray, np.ndarray] | None,
-) -> tuple[dict[str, Linear], dict[str, float]]:  # fmt: skip
+) -> tuple[dict[str, Linear], dict[str, float]]:
     """What each decision counts by each estimator, and the thresholds that were found."""
     weights, rewards = policy.logged(decisions) / decisions.propensities, decisions.rewards
     logged = model.logged(decisions) if model is not None else None
@@ -308,11 +353,13 @@ def _parts(
     parameters: dict[str, float] = {}
     for name in names:
         if name in _TUNED and logged is not None and expected is not None:
-            parameters[name] = tuned(name, weights=weights, rewards=rewards, logged=logged, expected=expected,
-                                     units=decisions.units)  # fmt: skip
+            parameters[name] = tuned(
+                name, weights=weights, rewards=rewards, logged=logged, expected=expected, units=decisions.units
+            )
         of = policy.logged(decisions, grouped[0]) / grouped[1] if name == "mips" and grouped is not None else weights
-        parts[name] = linear_parts(name, weights=of, rewards=rewards, logged=logged, expected=expected,
-                                   parameter=parameters.get(name))  # fmt: skip
+        parts[name] = linear_parts(
+            name, weights=of, rewards=rewards, logged=logged, expected=expected, parameter=parameters.get(name)
+        )
     return parts, parameters
 
 

@@ -62,9 +62,14 @@ def effective_rewarded(part: Linear, rewards: np.ndarray) -> float:
 
 
 def mean_estimates(
-    parts: Mapping[str, Linear], decisions: Decisions, *, moments: np.ndarray | None = None,
-    shares: np.ndarray | None = None, level: float = 0.95, method: Method = "hall",
-) -> dict[str, Estimate]:  # fmt: skip
+    parts: Mapping[str, Linear],
+    decisions: Decisions,
+    *,
+    moments: np.ndarray | None = None,
+    shares: np.ndarray | None = None,
+    level: float = 0.95,
+    method: Method = "hall",
+) -> dict[str, Estimate]:
     """The mean of each, with an interval over units.
 
     With e_u the sum over a user's decisions of value - mean, divided by 1 - h_u for her share h_u of all decisions:

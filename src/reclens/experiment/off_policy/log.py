@@ -47,9 +47,17 @@ class Decisions:
 
     @classmethod
     def of(
-        cls, actions: Any, rewards: Any, propensities: Any, *, places: Any = None, users: Any = None,
-        requests: Any = None, n_actions: int | None = None, items: pl.Series | None = None,
-    ) -> Decisions:  # fmt: skip
+        cls,
+        actions: Any,
+        rewards: Any,
+        propensities: Any,
+        *,
+        places: Any = None,
+        users: Any = None,
+        requests: Any = None,
+        n_actions: int | None = None,
+        items: pl.Series | None = None,
+    ) -> Decisions:
         """From arrays of one length.
 
         Args:
@@ -69,10 +77,11 @@ class Decisions:
         action, reward = np.asarray(actions, np.int64), np.asarray(rewards, np.float64)
         chance, own = np.asarray(propensities, np.float64), np.arange(len(action))
         columns = {
-            "rewards": reward, "propensities": chance,
+            "rewards": reward,
+            "propensities": chance,
             "places": np.zeros(len(action), np.int64) if places is None else np.asarray(places, np.int64),
             "requests": own if requests is None else np.asarray(requests),
-        }  # fmt: skip
+        }
         columns["users"] = columns["requests"] if users is None else np.asarray(users)
         for name, column in columns.items():
             if column.shape != action.shape:
@@ -118,21 +127,37 @@ def read_decisions(table: Any, *, items: pl.Series | None = None, reward: str = 
         if name not in frame.columns:
             raise UnknownNameError("column of impressions", name, frame.columns)
         if frame[name].null_count():
-            raise DataError("a value is missing", source="impressions", column=name,
-                            row=int(frame[name].is_null().arg_true()[0]) + 1,
-                            fix="Leave such rows out: nothing can be learned from them.")  # fmt: skip
+            raise DataError(
+                "a value is missing",
+                source="impressions",
+                column=name,
+                row=int(frame[name].is_null().arg_true()[0]) + 1,
+                fix="Leave such rows out: nothing can be learned from them.",
+            )
     known = frame[ITEM].unique().sort() if items is None else items.unique(maintain_order=True)
     codes = frame.select(pl.col(ITEM).replace_strict(known, pl.int_range(len(known), eager=True), default=None))
     code = codes.to_series()
     if code.null_count():
         row = int(code.is_null().arg_true()[0])
-        raise DataError(f"the item {frame[ITEM][row]!r} is not among the {len(known):,} items", source="impressions",
-                        column=ITEM, row=row + 1, fix="Give all items that could have been shown.")  # fmt: skip
+        raise DataError(
+            f"the item {frame[ITEM][row]!r} is not among the {len(known):,} items",
+            source="impressions",
+            column=ITEM,
+            row=row + 1,
+            fix="Give all items that could have been shown.",
+        )
     request = frame[REQUEST].to_physical().rank("dense").to_numpy() if REQUEST in frame.columns else None
     place = frame[POSITION].to_numpy().astype(np.int64) - 1 if POSITION in frame.columns else None
-    return Decisions.of(code.to_numpy(), frame[reward].to_numpy(), frame[PROPENSITY].to_numpy(), places=place,
-                        users=frame[USER].rank("dense").to_numpy(), requests=request, n_actions=len(known),
-                        items=known)  # fmt: skip
+    return Decisions.of(
+        code.to_numpy(),
+        frame[reward].to_numpy(),
+        frame[PROPENSITY].to_numpy(),
+        places=place,
+        users=frame[USER].rank("dense").to_numpy(),
+        requests=request,
+        n_actions=len(known),
+        items=known,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +201,9 @@ class Target:
         if not (table >= 0).all() or not np.allclose(sums, 1, atol=1e-6):
             raise DataError(
                 f"probabilities add up to {sums.flat[np.abs(sums - 1).argmax()]:.6g} somewhere",
-                source="the target policy", fix="Expected numbers from 0 on that add up to 1 over actions.",
-            )  # fmt: skip
+                source="the target policy",
+                fix="Expected numbers from 0 on that add up to 1 over actions.",
+            )
         chances = np.broadcast_to(table.transpose(0, 2, 1), (len(table), decisions.n_places, actions))
         group = np.zeros(n, np.int64) if len(table) == 1 else np.arange(n)
         return cls(np.broadcast_to(np.arange(actions), (len(table), actions)), chances, group)
@@ -253,5 +279,6 @@ class Target:
 def _refuse(bad: np.ndarray, column: str, values: np.ndarray, expected: str) -> None:
     if bad.any():
         row = int(bad.argmax())
-        raise DataError(f"the value is {values[row]}, expected {expected}", source="the log", column=column,
-                        row=row + 1)  # fmt: skip
+        raise DataError(
+            f"the value is {values[row]}, expected {expected}", source="the log", column=column, row=row + 1
+        )

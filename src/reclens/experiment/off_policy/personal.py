@@ -55,9 +55,13 @@ class Personal:
 
 
 def personal_rates(
-    decisions: Decisions, features: np.ndarray, *, action_features: np.ndarray | None = None, folds: int = 5,
+    decisions: Decisions,
+    features: np.ndarray,
+    *,
+    action_features: np.ndarray | None = None,
+    folds: int = 5,
     rng: int = 0,
-) -> Personal:  # fmt: skip
+) -> Personal:
     """Predict rewards by item, place and features of the user and the context; each user without her own rows.
 
     The rate of item and place is that of :func:`~reclens.experiment.off_policy.reward_model.click_rates`. What it
@@ -109,8 +113,10 @@ def personal_rates(
         )
         vectors[fold], strength = _fitted(squares, products, z, fold)
         strengths.append(strength)
-    words = (f"{base.words}, and {x.shape[1]} features of user and context by ridge regression "
-             f"(used in {sum(np.isfinite(strengths))} of {folds} folds)")  # fmt: skip
+    words = (
+        f"{base.words}, and {x.shape[1]} features of user and context by ridge regression "
+        f"(used in {sum(np.isfinite(strengths))} of {folds} folds)"
+    )
     return Personal(base, x, vectors, tuple(strengths), words)
 
 

@@ -53,13 +53,16 @@ def pseudo_inverse_weights(
     pool = np.asarray(lists)[:, : logging.pool]
     rank = (pool[group] == decisions.actions[:, None]).argmax(axis=1)
     if (pool[group, rank] != decisions.actions).any():
-        raise UsageError("the log has items that are not in the pool of the logging policy; expected in lists= what it "
-                         "chose from.")  # fmt: skip
+        raise UsageError(
+            "the log has items that are not in the pool of the logging policy; expected in lists= what it chose from."
+        )
     n = (pool >= 0).sum(axis=1)
     length = np.bincount(decisions.requests)[decisions.requests]
     if (length != np.minimum(logging.k, n[group])).any():
-        raise UsageError(f"the log has lists of {length.min()} … {length.max()} items; expected the {logging.k} that "
-                         "the logging policy shows, or all of a smaller pool.")  # fmt: skip
+        raise UsageError(
+            f"the log has lists of {length.min()} … {length.max()} items; expected the {logging.k} that "
+            "the logging policy shows, or all of a smaller pool."
+        )
     pairs, of = np.unique(np.stack([group, target.group]), axis=1, return_inverse=True)
     of = of.reshape(-1)
     single = np.zeros(len(decisions))
@@ -85,8 +88,10 @@ def _together(policy: Policy, n: int) -> np.ndarray:
     places = min(policy.k, n)
     if policy.kind == "softmax":
         if not can_invert(policy, n):
-            raise UsageError(f"there are {math.perm(n, places):,} lists of {places} from a pool of {n}; at most "
-                             f"{_LISTS:,} are counted through. Log with epsilon, or from a smaller pool.")  # fmt: skip
+            raise UsageError(
+                f"there are {math.perm(n, places):,} lists of {places} from a pool of {n}; at most "
+                f"{_LISTS:,} are counted through. Log with epsilon, or from a smaller pool."
+            )
         every = np.array(list(permutations(range(n), places)))
         weights = np.arange(1.0, n + 1) ** -policy.sharpness
         drawn = weights[every]

@@ -71,8 +71,10 @@ def as_predicted(decisions: Decisions, predictions: np.ndarray) -> Predicted:
     table = given[None, :, None] if given.ndim == 1 else given[:, :, None] if given.ndim == 2 else given
     n, places = len(decisions), decisions.n_places
     if table.ndim != 3 or table.shape[0] not in (1, n) or table.shape[1] != decisions.n_actions:
-        raise UsageError(f"predictions have shape {given.shape}; expected ({decisions.n_actions},), "
-                         f"({n}, {decisions.n_actions}), or (1 or {n}, {decisions.n_actions}, {places}).")  # fmt: skip
+        raise UsageError(
+            f"predictions have shape {given.shape}; expected ({decisions.n_actions},), "
+            f"({n}, {decisions.n_actions}), or (1 or {n}, {decisions.n_actions}, {places})."
+        )
     if table.shape[2] not in (1, places) or not np.isfinite(table).all():
         raise UsageError(f"predictions have {table.shape[2]} places and the log {places}, or a value is not finite.")
     group = np.zeros(n, np.int64) if len(table) == 1 else np.arange(n)

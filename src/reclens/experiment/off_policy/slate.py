@@ -51,11 +51,18 @@ PLACE_BY_PLACE: Final = ("iips", "sn_iips")
 
 
 def evaluate_lists(
-    decisions: Decisions, target: Target, *, prefix_ratios: np.ndarray | None = None, against: Target | None = None,
-    against_ratios: np.ndarray | None = None, pi_weights: np.ndarray | None = None,
-    against_pi_weights: np.ndarray | None = None, limits: Limits | None = None, level: float = 0.95,
+    decisions: Decisions,
+    target: Target,
+    *,
+    prefix_ratios: np.ndarray | None = None,
+    against: Target | None = None,
+    against_ratios: np.ndarray | None = None,
+    pi_weights: np.ndarray | None = None,
+    against_pi_weights: np.ndarray | None = None,
+    limits: Limits | None = None,
+    level: float = 0.95,
     method: Method = "hall",
-) -> OffPolicy:  # fmt: skip
+) -> OffPolicy:
     """Estimate the mean reward of a list under a policy, from lists of another.
 
     Args:
@@ -78,20 +85,38 @@ def evaluate_lists(
         UsageError: If ratios or weights do not fit, or are given for one policy only.
     """
     limits = limits or Limits()
-    for name, first, second in (("prefix ratios", prefix_ratios, against_ratios),
-                                ("pseudo-inverse weights", pi_weights, against_pi_weights)):  # fmt: skip
+    for name, first, second in (
+        ("prefix ratios", prefix_ratios, against_ratios),
+        ("pseudo-inverse weights", pi_weights, against_pi_weights),
+    ):
         if against is not None and (first is None) != (second is None):
             raise UsageError(f"{name} were given for one of two policies; expected both or neither.")
     parts, effective = _list_parts(decisions, target, prefix_ratios, pi_weights)
     base = None if against is None else _list_parts(decisions, against, against_ratios, against_pi_weights)[0]
-    said, logged = policy_values(decisions, parts, base, {}, limits=limits, effective=effective,
-                                 shares=1 / np.bincount(decisions.requests)[decisions.requests], level=level,
-                                 method=method)  # fmt: skip
+    said, logged = policy_values(
+        decisions,
+        parts,
+        base,
+        {},
+        limits=limits,
+        effective=effective,
+        shares=1 / np.bincount(decisions.requests)[decisions.requests],
+        level=level,
+        method=method,
+    )
     if pi_weights is None and _never_repeats(decisions):
         said = tuple(_without_value(each) if each.estimator == "pi" else each for each in said)
     measured = weigh(decisions, target, limits=limits)
-    return OffPolicy(said, logged, measured, objections(measured, limits=limits), "sn_iips", None, "list",
-                     by_place=decisions.n_places > 1)  # fmt: skip
+    return OffPolicy(
+        said,
+        logged,
+        measured,
+        objections(measured, limits=limits),
+        "sn_iips",
+        None,
+        "list",
+        by_place=decisions.n_places > 1,
+    )
 
 
 def _list_parts(
@@ -112,8 +137,11 @@ def _list_parts(
         length = np.bincount(decisions.requests)
         whole = table[np.arange(shape[0]), length - 1][decisions.requests]
         parts |= {"rips": Linear(above, zero), "sn_rips": _normalised(above, decisions), "sips": Linear(whole, zero)}
-        effective |= {"rips": _effective(table), "sn_rips": _effective(table),
-                      "sips": _effective(_of_lists(whole, at, shape))}  # fmt: skip
+        effective |= {
+            "rips": _effective(table),
+            "sn_rips": _effective(table),
+            "sips": _effective(_of_lists(whole, at, shape)),
+        }
     return parts, effective
 
 
@@ -176,8 +204,12 @@ def _cells(decisions: Decisions) -> np.ndarray:
     twice = np.bincount(at) > 1
     if twice.any():
         row = int(np.flatnonzero(twice[at])[0])
-        raise DataError(f"a list has the place {decisions.places[row] + 1} twice", source="the log", row=row + 1,
-                        fix="Give each list a request_id of its own.")  # fmt: skip
+        raise DataError(
+            f"a list has the place {decisions.places[row] + 1} twice",
+            source="the log",
+            row=row + 1,
+            fix="Give each list a request_id of its own.",
+        )
     return at
 
 

@@ -118,10 +118,21 @@ def weigh(decisions: Decisions, target: Target, *, limits: Limits | None = None)
     seldom = np.stack([counts == 0, counts < limits.rare]).astype(np.float64)
     of = [float(target.expected(decisions, each[None], np.zeros(n, np.int64)).mean()) for each in seldom]
     return Weights(
-        n, units, decisions.n_places, total**2 / float((w**2).sum()) if total else 0.0, float(w.max()),
-        float(w.max()) / total if total else math.nan, mean, se, 2 * float(ndtr(-abs(z))), float((w == 0).mean()),
-        of[0], of[1], float(decisions.propensities.min()), float((decisions.propensities == 1).mean()),
-    )  # fmt: skip
+        n,
+        units,
+        decisions.n_places,
+        total**2 / float((w**2).sum()) if total else 0.0,
+        float(w.max()),
+        float(w.max()) / total if total else math.nan,
+        mean,
+        se,
+        2 * float(ndtr(-abs(z))),
+        float((w == 0).mean()),
+        of[0],
+        of[1],
+        float(decisions.propensities.min()),
+        float((decisions.propensities == 1).mean()),
+    )
 
 
 def objections(weights: Weights, *, limits: Limits | None = None) -> tuple[str, ...]:
@@ -129,23 +140,31 @@ def objections(weights: Weights, *, limits: Limits | None = None) -> tuple[str, 
     limits = limits or Limits()
     found: list[str] = []
     if weights.certain == 1:
-        found.append("Every propensity is 1: the logging policy never explored, so that the log says nothing about "
-                     "what it did not show.")  # fmt: skip
+        found.append(
+            "Every propensity is 1: the logging policy never explored, so that the log says nothing about "
+            "what it did not show."
+        )
     if weights.units < limits.units:
         found.append(f"There are {weights.units:,} users; at least {limits.units:,} are needed for an interval.")
     if weights.effective < limits.effective:
-        found.append(f"The effective sample is {weights.effective:,.0f} of {weights.n:,} decisions; at least "
-                     f"{limits.effective:,.0f} are needed.")  # fmt: skip
+        found.append(
+            f"The effective sample is {weights.effective:,.0f} of {weights.n:,} decisions; at least "
+            f"{limits.effective:,.0f} are needed."
+        )
     elif weights.effective < limits.share * weights.n:
-        found.append(f"The effective sample is {weights.effective / weights.n:.2%} of the log; at least "
-                     f"{limits.share:.2%} is needed: the policies differ too much.")  # fmt: skip
+        found.append(
+            f"The effective sample is {weights.effective / weights.n:.2%} of the log; at least "
+            f"{limits.share:.2%} is needed: the policies differ too much."
+        )
     if weights.largest_share > limits.largest:
         found.append(
             f"One decision has {weights.largest_share:.0%} of all weight; at most {limits.largest:.0%} may be."
         )
     if weights.unseen > limits.unseen:
-        found.append(f"{weights.unseen:.0%} of what the target would do was never done at that place; at most "
-                     f"{limits.unseen:.0%} may be. Log a policy that explores it.")  # fmt: skip
+        found.append(
+            f"{weights.unseen:.0%} of what the target would do was never done at that place; at most "
+            f"{limits.unseen:.0%} may be. Log a policy that explores it."
+        )
     if weights.p_value < limits.alpha and abs(weights.mean - 1) > limits.unseen:
         low = weights.mean < 1
         why = (
@@ -153,6 +172,6 @@ def objections(weights: Weights, *, limits: Limits | None = None) -> tuple[str, 
             if low
             else "propensities are smaller than what was done"
         )
-        why += ", or they are conditional on the places above" if weights.places > 1 else ""  # fmt: skip
+        why += ", or they are conditional on the places above" if weights.places > 1 else ""
         found.append(f"The mean weight is {weights.mean:.3f} and should be 1 (p = {weights.p_value:.1g}): {why}.")
     return tuple(found)

@@ -51,11 +51,15 @@ class Calculation:
         verb = "find" if margin is None else "show"
         days = "" if self.days is None else f" in {self.days:,} days"
         if answer.asked == "effect" and margin is not None:
-            return (f"{answer.n:,} units over all arms{days} {verb} {aim} with a power of {answer.power:.1%} if "
-                    f"the true effect is {answer.effect:+.2%} ({answer.title}).")  # fmt: skip
+            return (
+                f"{answer.n:,} units over all arms{days} {verb} {aim} with a power of {answer.power:.1%} if "
+                f"the true effect is {answer.effect:+.2%} ({answer.title})."
+            )
         each = "treatment" if len(self.plan.arms) == 2 else "each treatment"
-        return (f"{answer.n:,} units over all arms ({answer.n_control:,} in control, {answer.n_treatment:,} in "
-                f"{each}){days} {verb} {aim} with a power of {answer.power:.1%} ({answer.title}).")  # fmt: skip
+        return (
+            f"{answer.n:,} units over all arms ({answer.n_control:,} in control, {answer.n_treatment:,} in "
+            f"{each}){days} {verb} {aim} with a power of {answer.power:.1%} ({answer.title})."
+        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The answer as one row, with the days."""
@@ -63,13 +67,31 @@ class Calculation:
 
 
 def calculate(
-    *, kind: Literal["mean", "proportion", "ratio", "quantile"] = "proportion", mean: float, sd: float | None = None,
-    effect: float | None = None, n: float | None = None, margin: float | None = None, equivalence: bool = False,
-    power: float = 0.8, level: float = 0.95, arms: int = 2, treated: float | None = None, correction: str = "holm",
-    r2: float = 0.0, icc: float = 0.0, cluster_size: float = 1.0, cluster_cv: float = 0.0, looks: int = 1,
-    spending: str = "lan_demets_obrien_fleming", method: str = "group", daily: float | None = None,
-    formula: str | None = None, lower_is_better: bool = False, name: str = "my experiment",
-) -> Calculation:  # fmt: skip
+    *,
+    kind: Literal["mean", "proportion", "ratio", "quantile"] = "proportion",
+    mean: float,
+    sd: float | None = None,
+    effect: float | None = None,
+    n: float | None = None,
+    margin: float | None = None,
+    equivalence: bool = False,
+    power: float = 0.8,
+    level: float = 0.95,
+    arms: int = 2,
+    treated: float | None = None,
+    correction: str = "holm",
+    r2: float = 0.0,
+    icc: float = 0.0,
+    cluster_size: float = 1.0,
+    cluster_cv: float = 0.0,
+    looks: int = 1,
+    spending: str = "lan_demets_obrien_fleming",
+    method: str = "group",
+    daily: float | None = None,
+    formula: str | None = None,
+    lower_is_better: bool = False,
+    name: str = "my experiment",
+) -> Calculation:
     """Answer what was left open: without ``n`` the size, without ``effect`` the smallest effect, with both the power.
 
     Args:
@@ -109,30 +131,53 @@ def calculate(
         raise UsageError(f"arms is {arms}, expected two at least: control is one of them.")
     share = 1 / arms if treated is None else treated
     if not 0 < share * (arms - 1) < 1:
-        raise UsageError(f"treated is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the "
-                         "units. Leave some to control.")  # fmt: skip
+        raise UsageError(
+            f"treated is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the "
+            "units. Leave some to control."
+        )
     if margin is None and effect is not None and not 0 < effect < float("inf"):
         raise UsageError(f"effect is {effect:g}, expected more than 0, such as 0.03: a change either way is found.")
     sign = -1 if lower_is_better else 1
     if looks < 1:
         raise UsageError(f"looks is {looks}, expected 1 or more: the last look counts.")
     wanted = None if effect is None else abs(effect)
-    guard: dict[str, Any] = {"role": "primary"} if margin is None else {
-        "role": "guardrail", "margin": margin, "equivalence": equivalence}  # fmt: skip
+    guard: dict[str, Any] = (
+        {"role": "primary"} if margin is None else {"role": "guardrail", "margin": margin, "equivalence": equivalence}
+    )
     metric = Metric(
-        name="the metric", kind=kind, value=_COLUMN.get(kind), per="impressions" if kind == "ratio" else None,
-        q=0.9 if kind == "quantile" else None, better="lower" if lower_is_better else "higher", effect=wanted or None,
-        baseline=Baseline(mean=mean, sd=sd, r2=r2, icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv), **guard,
-    )  # fmt: skip
+        name="the metric",
+        kind=kind,
+        value=_COLUMN.get(kind),
+        per="impressions" if kind == "ratio" else None,
+        q=0.9 if kind == "quantile" else None,
+        better="lower" if lower_is_better else "higher",
+        effect=wanted or None,
+        baseline=Baseline(mean=mean, sd=sd, r2=r2, icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv),
+        **guard,
+    )
     names = ["control", *(f"treatment {at}" if arms > 2 else "treatment" for at in range(1, arms))]
     shares = dict(zip(names, [1 - share * (arms - 1), *[share] * (arms - 1)], strict=True))
     deciding = metric if margin is None else Metric(name="what decides", value="clicks")
     sequential = Sequential(method=method, looks=looks, spending=spending) if looks > 1 or method != "group" else None  # type: ignore[arg-type]
-    plan = Plan(name=name, arms=shares, metrics=tuple(dict.fromkeys((deciding, metric))), level=level, power=power,
-                correction=correction, daily_units=daily, sequential=sequential,
-                cluster="cluster" if icc > 0 else None)  # fmt: skip
-    known = Known(mean=mean, sd=sd if sd is not None else (mean * (1 - mean)) ** 0.5 if 0 < mean < 1 else 0.0, r2=r2,
-                  icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv)  # fmt: skip
+    plan = Plan(
+        name=name,
+        arms=shares,
+        metrics=tuple(dict.fromkeys((deciding, metric))),
+        level=level,
+        power=power,
+        correction=correction,
+        daily_units=daily,
+        sequential=sequential,
+        cluster="cluster" if icc > 0 else None,
+    )
+    known = Known(
+        mean=mean,
+        sd=sd if sd is not None else (mean * (1 - mean)) ** 0.5 if 0 < mean < 1 else 0.0,
+        r2=r2,
+        icc=icc,
+        cluster_size=cluster_size,
+        cluster_cv=cluster_cv,
+    )
     question = question_of(metric, plan, known, inflation=inflation_of(plan), formula=formula)
     true = sign * (wanted or 0.0) if margin is None else effect or 0.0
     if n is None:
@@ -146,12 +191,20 @@ def calculate(
     effects = [shown / 2, shown, 1.5 * shown] if margin is None else [-margin / 2, 0.0, margin / 2]
     if margin is not None and equivalence:
         effects = [0.0, margin / 4, margin / 2]
-    by_day = [] if daily is None or equivalence else effect_by_days(
-        question, daily=daily, days=min(max(2 * (days or 14), 14), 90), power=power, sign=sign
-    )  # fmt: skip
-    return Calculation(plan=plan, question=question, answer=answer, days=days,
-                       curves=power_curve(question, effects=effects, around=answer.n), by_day=by_day,
-                       prices=price_in_power(max(looks, 2) if looks > 1 else 4, level=level, power=power))  # fmt: skip
+    by_day = (
+        []
+        if daily is None or equivalence
+        else effect_by_days(question, daily=daily, days=min(max(2 * (days or 14), 14), 90), power=power, sign=sign)
+    )
+    return Calculation(
+        plan=plan,
+        question=question,
+        answer=answer,
+        days=days,
+        curves=power_curve(question, effects=effects, around=answer.n),
+        by_day=by_day,
+        prices=price_in_power(max(looks, 2) if looks > 1 else 4, level=level, power=power),
+    )
 
 
 def _check_asked(

@@ -76,8 +76,11 @@ def known_of(metric: Metric, plan: Plan, history: pl.DataFrame | None) -> Known:
         return _from_plan(metric)
     columns = {name: _numbers(history, name, metric) for name in metric.columns}
     if metric.kind != "quantile" and plan.unit in history.columns and history[plan.unit].is_duplicated().any():
-        raise DataError("a unit is repeated in the history", column=plan.unit,
-                        fix="Give one row a unit: sum up its days or sessions first.")  # fmt: skip
+        raise DataError(
+            "a unit is repeated in the history",
+            column=plan.unit,
+            fix="Give one row a unit: sum up its days or sessions first.",
+        )
     value = columns[metric.value or ""]
     clustered = (0.0, 1.0, 0.0)
     units = len(value)
@@ -91,19 +94,34 @@ def known_of(metric: Metric, plan: Plan, history: pl.DataFrame | None) -> Known:
         target = value - mean * columns[metric.per or ""]
     else:
         if metric.kind == "proportion" and not np.isin(value, (0, 1)).all():
-            raise DataError("a proportion holds something else than 0 and 1", column=metric.value,
-                            fix='Say kind = "mean", or make the column 0 or 1.')  # fmt: skip
+            raise DataError(
+                "a proportion holds something else than 0 and 1",
+                column=metric.value,
+                fix='Say kind = "mean", or make the column 0 or 1.',
+            )
         mean, sd, target = float(value.mean()), float(value.std(ddof=1)), value
     if not sd > 0:
-        raise DataError(f"'{metric.name}' is {mean:g} for every unit", column=metric.value,
-                        fix="A metric that never varies cannot be tested.")  # fmt: skip
+        raise DataError(
+            f"'{metric.name}' is {mean:g} for every unit",
+            column=metric.value,
+            fix="A metric that never varies cannot be tested.",
+        )
     if plan.cluster is not None:
         clustered = intraclass_correlation(target, _column(history, plan.cluster, metric).to_numpy())
     before = [_covariate(each, columns) for each in metric.covariates]
     r2 = coefficient_of_determination(target, np.stack(before, axis=1)) if before else 0.0
     skewness = _skewness(target, before) if metric.kind in ("mean", "ratio") and plan.cluster is None else math.nan
-    return Known(mean=mean, sd=sd, skewness=skewness, r2=r2, icc=clustered[0], cluster_size=clustered[1],
-                 cluster_cv=clustered[2], units=units, source="history")  # fmt: skip
+    return Known(
+        mean=mean,
+        sd=sd,
+        skewness=skewness,
+        r2=r2,
+        icc=clustered[0],
+        cluster_size=clustered[1],
+        cluster_cv=clustered[2],
+        units=units,
+        source="history",
+    )
 
 
 def read_columns(source: Any, *, columns: Columns | None = None, **how: Unpack[ReadOptions]) -> pl.DataFrame:
@@ -149,8 +167,15 @@ def _from_plan(metric: Metric) -> Known:
         raise UsageError(f"nothing is known of '{metric.name}'. Give a history, or its {need} in [metrics.baseline].")
     sd = base.sd if base.sd is not None else (base.mean * (1 - base.mean)) ** 0.5
     skewness = math.nan if base.skewness is None else base.skewness
-    return Known(mean=base.mean, sd=sd, skewness=skewness, r2=base.r2, icc=base.icc, cluster_size=base.cluster_size,
-                 cluster_cv=base.cluster_cv)  # fmt: skip
+    return Known(
+        mean=base.mean,
+        sd=sd,
+        skewness=skewness,
+        r2=base.r2,
+        icc=base.icc,
+        cluster_size=base.cluster_size,
+        cluster_cv=base.cluster_cv,
+    )
 
 
 def _skewness(values: np.ndarray, covariates: list[np.ndarray]) -> float:
@@ -189,8 +214,12 @@ def _numbers(history: pl.DataFrame, name: str, metric: Metric) -> np.ndarray:
     values = column.cast(pl.Float64)
     bad = values.is_null() | ~values.is_finite()
     if bad.any():
-        raise DataError("a value is missing or infinite", column=name, row=int(bad.arg_max() or 0) + 1,
-                        fix="Fill it in (0 for a unit that did nothing), or leave the unit out.")  # fmt: skip
+        raise DataError(
+            "a value is missing or infinite",
+            column=name,
+            row=int(bad.arg_max() or 0) + 1,
+            fix="Fill it in (0 for a unit that did nothing), or leave the unit out.",
+        )
     if metric.cap is not None and name == metric.value:
         values = values.clip(upper_bound=metric.cap)
     return values.to_numpy()

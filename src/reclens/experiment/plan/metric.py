@@ -130,8 +130,9 @@ class Metric(Part):
         if self.covariates and (of_arm or self.kind == "quantile"):
             raise ValueError(f"covariates are given for '{self.name}', a {self.kind}, which has none. Leave them out")
         if self.missing is not None and (of_arm or (self.kind == "quantile" and self.missing == "zero")):
-            raise ValueError(f"missing is '{self.missing}' for '{self.name}', a {self.kind}, which has no such choice. "
-                             "Leave it out")  # fmt: skip
+            raise ValueError(
+                f"missing is '{self.missing}' for '{self.name}', a {self.kind}, which has no such choice. Leave it out"
+            )
         if self.margin is not None and self.margin_absolute is not None:
             raise ValueError(f"margin and margin_absolute are both given for '{self.name}'. Leave one of them out")
         given = self.margin if self.margin is not None else self.margin_absolute

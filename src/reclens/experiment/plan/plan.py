@@ -40,8 +40,9 @@ class Sequential(Part):
     method: Literal["group", "confidence_sequence", "msprt"] = "group"
     looks: int = Field(default=5, ge=1, le=50)
     information: tuple[float, ...] | None = None
-    spending: Literal["lan_demets_obrien_fleming", "lan_demets_pocock", "power", "hwang_shih_decani",
-                      "obrien_fleming", "pocock"] = "lan_demets_obrien_fleming"  # fmt: skip
+    spending: Literal[
+        "lan_demets_obrien_fleming", "lan_demets_pocock", "power", "hwang_shih_decani", "obrien_fleming", "pocock"
+    ] = "lan_demets_obrien_fleming"
     parameter: float | None = None
     futility: Literal["lan_demets_obrien_fleming", "lan_demets_pocock", "power", "hwang_shih_decani"] | None = None
     tuning: int | None = Field(default=None, ge=2)
@@ -56,8 +57,10 @@ class Sequential(Part):
         if times is not None:
             rising = all(low < high for low, high in zip((0.0, *times), times, strict=False))
             if not times or not rising or abs(times[-1] - 1) > 1e-9:
-                raise ValueError(f"information is {list(times)}: expected shares that rise from above 0 to 1, such as "
-                                 "[0.25, 0.5, 1.0]")  # fmt: skip
+                raise ValueError(
+                    f"information is {list(times)}: expected shares that rise from above 0 to 1, such as "
+                    "[0.25, 0.5, 1.0]"
+                )
         return self
 
     @property
@@ -165,8 +168,10 @@ class Plan(Part):
                 counted = column is None or column in ("events", "units")  # these are counts, and never missing
                 other = metric if counted else said.setdefault(column or "", metric)
                 if other.missing != metric.missing:
-                    raise ValueError(f"missing differs between '{other.name}' and '{metric.name}', which both read "
-                                     f"'{column}'. Say the same for both")  # fmt: skip
+                    raise ValueError(
+                        f"missing differs between '{other.name}' and '{metric.name}', which both read "
+                        f"'{column}'. Say the same for both"
+                    )
         if not self.primary:
             raise ValueError('metrics has none with role = "primary". Name the one that decides')
         low, high = self.slice

@@ -48,10 +48,19 @@ class _Resampled:
 
 
 def simulate_power(
-    statistic: Statistic, *, units: int, n: float, effect: float = 0.0, shares: tuple[float, float] = (0.5, 0.5),
-    level: float = 0.95, margin: float | None = None, equivalence: bool = False, better: int = 1, runs: int = 400,
+    statistic: Statistic,
+    *,
+    units: int,
+    n: float,
+    effect: float = 0.0,
+    shares: tuple[float, float] = (0.5, 0.5),
+    level: float = 0.95,
+    margin: float | None = None,
+    equivalence: bool = False,
+    better: int = 1,
+    runs: int = 400,
     rng: int | np.random.Generator = 0,
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """Share of simulated experiments that find a planted effect, or exclude the margin.
 
     Args:
@@ -94,8 +103,14 @@ def simulate_power(
         if equivalence:
             found &= better * difference + z * error < -worst
     share = proportion(int(found.sum()), len(found))
-    return Estimate(share.value, share.low, share.high, n=len(found), level=share.level,
-                    note=f"simulated: {len(found):,} experiments resampled from {units:,} units")  # fmt: skip
+    return Estimate(
+        share.value,
+        share.low,
+        share.high,
+        n=len(found),
+        level=share.level,
+        note=f"simulated: {len(found):,} experiments resampled from {units:,} units",
+    )
 
 
 def spread_of_arm(
@@ -197,9 +212,14 @@ def _of_quantile(values: np.ndarray, codes: np.ndarray, q: float) -> Statistic:
 
 
 def _resample(
-    statistic: Statistic, *, units: int, n: float, shares: tuple[float, float], runs: int,
+    statistic: Statistic,
+    *,
+    units: int,
+    n: float,
+    shares: tuple[float, float],
+    runs: int,
     rng: int | np.random.Generator,
-) -> _Resampled:  # fmt: skip
+) -> _Resampled:
     if runs < 50:
         raise UsageError(f"runs is {runs}, expected 50 or more experiments.")
     sizes = [round(n * share) for share in shares]

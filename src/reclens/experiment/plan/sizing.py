@@ -70,16 +70,29 @@ class MetricSize:
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         known, size = self.known, self.size
-        return [{
-            "metric": self.metric.name, "role": self.metric.role, "kind": self.metric.kind,
-            "effect": self.metric.effect, "margin": self.metric.margin,
-            "mean": known and known.mean, "sd": known and known.sd, "r2": known and known.r2,
-            "source": known and known.source, "units": size and size.n, "days": self.days,
-            "formula": self.question and self.question.formula_name, "power": self.achieved,
-            "detectable": self.found and self.found.effect, "simulated": self.simulated and self.simulated.value,
-            "simulated_low": self.simulated and self.simulated.low,
-            "simulated_high": self.simulated and self.simulated.high, "skew": self.skew, "note": self.note,
-        }]  # fmt: skip
+        return [
+            {
+                "metric": self.metric.name,
+                "role": self.metric.role,
+                "kind": self.metric.kind,
+                "effect": self.metric.effect,
+                "margin": self.metric.margin,
+                "mean": known and known.mean,
+                "sd": known and known.sd,
+                "r2": known and known.r2,
+                "source": known and known.source,
+                "units": size and size.n,
+                "days": self.days,
+                "formula": self.question and self.question.formula_name,
+                "power": self.achieved,
+                "detectable": self.found and self.found.effect,
+                "simulated": self.simulated and self.simulated.value,
+                "simulated_low": self.simulated and self.simulated.low,
+                "simulated_high": self.simulated and self.simulated.high,
+                "skew": self.skew,
+                "note": self.note,
+            }
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +140,14 @@ class Sizing:
 
 
 def size_plan(
-    plan: Plan, *, history: pl.DataFrame | None = None, exposures: pl.DataFrame | None = None,
-    arrivals: Sequence[float] | None = None, runs: int = 400, rng: int | np.random.Generator = 0,
-) -> Sizing:  # fmt: skip
+    plan: Plan,
+    *,
+    history: pl.DataFrame | None = None,
+    exposures: pl.DataFrame | None = None,
+    arrivals: Sequence[float] | None = None,
+    runs: int = 400,
+    rng: int | np.random.Generator = 0,
+) -> Sizing:
     """Size every metric of a plan.
 
     Args:
@@ -161,8 +179,16 @@ def size_plan(
     deciding = [each.size for each in found if each.metric.role != "secondary"]
     needed = max((each.n for each in deciding if each is not None), default=None)
     days = None if needed is None or daily is None else days_for(needed, daily, arrivals=seen)
-    return Sizing(plan=plan, metrics=tuple(found), inflation=inflation, needed=needed, planned=planned, daily=daily,
-                  days=days, arrivals=None if seen is None else tuple(seen))  # fmt: skip
+    return Sizing(
+        plan=plan,
+        metrics=tuple(found),
+        inflation=inflation,
+        needed=needed,
+        planned=planned,
+        daily=daily,
+        days=days,
+        arrivals=None if seen is None else tuple(seen),
+    )
 
 
 def inflation_of(plan: Plan) -> float:
@@ -192,8 +218,14 @@ def sequential_of(plan: Plan) -> GroupSequential:
     looks = plan.sequential
     if looks is None or looks.method != "group":
         raise UsageError(f"'{plan.name}' has no planned looks: expected [sequential] with method = \"group\".")
-    return group_sequential(looks.times, spending=looks.spending, parameter=looks.parameter, level=plan.level,
-                            power=plan.power, futility=looks.futility)  # fmt: skip
+    return group_sequential(
+        looks.times,
+        spending=looks.spending,
+        parameter=looks.parameter,
+        level=plan.level,
+        power=plan.power,
+        futility=looks.futility,
+    )
 
 
 def planned_power(plan: Plan, question: Question, *, effect: float, n: float) -> tuple[float, ...]:
@@ -206,8 +238,14 @@ def planned_power(plan: Plan, question: Question, *, effect: float, n: float) ->
     if looks is None or looks.method != "group" or question.margin is not None:
         return (float(question.power(effect, n)),)
     once = float(replace(question, inflation=1.0).power(effect, n))
-    made = group_sequential(looks.times, spending=looks.spending, parameter=looks.parameter, level=1 - question.alpha,
-                            power=plan.power, futility=looks.futility)  # fmt: skip
+    made = group_sequential(
+        looks.times,
+        spending=looks.spending,
+        parameter=looks.parameter,
+        level=1 - question.alpha,
+        power=plan.power,
+        futility=looks.futility,
+    )
     if not question.alpha < once < 1 - 1e-9:
         return (*[math.nan] * (len(made.times) - 1), once)
     up, down = made.crossing(
@@ -230,8 +268,10 @@ def look_schedule(sizing: Sizing) -> list[dict[str, Any]]:
     metric, powers = least if least is not None else (None, [None] * len(looks.times))
     units = [math.ceil(whole * time - 1e-9) for time in looks.times]
     days = [None if sizing.daily is None else days_for(n, sizing.daily, arrivals=sizing.arrivals) for n in units]
-    return [{"look": at + 1, "information": looks.times[at], "units": n, "day": day, "metric": metric, "power": power}
-            for at, (n, day, power) in enumerate(zip(units, days, powers, strict=True))]  # fmt: skip
+    return [
+        {"look": at + 1, "information": looks.times[at], "units": n, "day": day, "metric": metric, "power": power}
+        for at, (n, day, power) in enumerate(zip(units, days, powers, strict=True))
+    ]
 
 
 def _least_power(sizing: Sizing, n: float) -> tuple[str, Sequence[float]] | None:
@@ -264,9 +304,14 @@ def power_curve(
 
 
 def effect_by_days(
-    question: Question, *, daily: float, days: int, power: float = 0.8, sign: int = 1,
+    question: Question,
+    *,
+    daily: float,
+    days: int,
+    power: float = 0.8,
+    sign: int = 1,
     arrivals: Sequence[float] | None = None,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """Smallest effect that is found after each day: rows ``days, n, effect``. Days without an answer are left out.
 
     ``arrivals`` are as in :func:`days_for`.
@@ -298,21 +343,38 @@ def question_of(
     if metric.aim == "difference":
         margin = None
     return Question(
-        kind=kind, mean=known.mean, sd=None if kind == "proportion" else known.sd, level=plan.level,
+        kind=kind,
+        mean=known.mean,
+        sd=None if kind == "proportion" else known.sd,
+        level=plan.level,
         skewness=known.skewness if metric.kind in ("mean", "ratio") and known.skewness == known.skewness else 0.0,
         scales=metric.effect_scales and metric.kind in ("mean", "ratio", "quantile"),
-        shares=(plan.arms[plan.control], smallest), margin=margin, equivalence=metric.aim == "equivalence",
-        absolute_margin=metric.margin_absolute is not None, sign=metric.sign, r2=known.r2, icc=known.icc,
-        cluster_size=known.cluster_size, cluster_cv=known.cluster_cv, inflation=inflation,
+        shares=(plan.arms[plan.control], smallest),
+        margin=margin,
+        equivalence=metric.aim == "equivalence",
+        absolute_margin=metric.margin_absolute is not None,
+        sign=metric.sign,
+        r2=known.r2,
+        icc=known.icc,
+        cluster_size=known.cluster_size,
+        cluster_cv=known.cluster_cv,
+        inflation=inflation,
         comparisons=len(plan.treatments) * len(plan.primary) if primary and margin is None else 1,
-        correction=plan.correction, formula=formula,
-    )  # fmt: skip
+        correction=plan.correction,
+        formula=formula,
+    )
 
 
 def _size(
-    metric: Metric, plan: Plan, history: pl.DataFrame | None, exposures: pl.DataFrame | None, inflation: float,
-    planned: int | None, runs: int, rng: np.random.Generator,
-) -> MetricSize:  # fmt: skip
+    metric: Metric,
+    plan: Plan,
+    history: pl.DataFrame | None,
+    exposures: pl.DataFrame | None,
+    inflation: float,
+    planned: int | None,
+    runs: int,
+    rng: np.random.Generator,
+) -> MetricSize:
     of_arm = metric.kind in OF_ARM
     statistic, units = None, 0
     if of_arm and exposures is not None:
@@ -321,19 +383,32 @@ def _size(
         known = Known(mean=mean, sd=sd, units=units, source="history")
     elif (metric.baseline is None or metric.baseline.mean is None) and (of_arm or history is None):
         if metric.role == "primary":
-            raise UsageError(f"nothing is known of the primary metric '{metric.name}'. Give a history, or its mean and "
-                             "sd in [metrics.baseline].")  # fmt: skip
+            raise UsageError(
+                f"nothing is known of the primary metric '{metric.name}'. Give a history, or its mean and "
+                "sd in [metrics.baseline]."
+            )
         need = "exposures of the past" if of_arm else "a history, or a baseline"
-        return MetricSize(metric=metric, known=None, question=None, size=None, found=None, achieved=None,
-                          simulated=None, days=None, note=f"not sized: it needs {need}")  # fmt: skip
+        return MetricSize(
+            metric=metric,
+            known=None,
+            question=None,
+            size=None,
+            found=None,
+            achieved=None,
+            simulated=None,
+            days=None,
+            note=f"not sized: it needs {need}",
+        )
     else:
         known = known_of(metric, plan, None if of_arm else history)
     if metric.kind == "quantile" and history is not None and known.units < history.height:
         statistic, units = statistic_of(metric, plan, history)
     question = question_of(metric, plan, known, inflation=inflation)
     if metric.role == "primary" and metric.effect is None and not metric.loss[0]:
-        raise UsageError(f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
-                         "worth finding, such as effect = 0.02.")  # fmt: skip
+        raise UsageError(
+            f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
+            "worth finding, such as effect = 0.02."
+        )
     target = None if metric.effect is None else metric.sign * metric.effect
     true = 0.0 if question.margin is not None else target
     size = None if true is None else question.size(effect=true, power=plan.power)
@@ -352,14 +427,32 @@ def _size(
     if statistic is not None and true is not None and (planned or size):
         n = planned if planned is not None else size.n if size is not None else 0
         # As the formulas do: a corrected alpha for several tests, and fewer units for the looks on the way.
-        simulated = simulate_power(statistic, units=units, n=n / question.inflation, effect=true,
-                                   shares=question.shares, level=1 - question.alpha, margin=question.margin,
-                                   equivalence=question.equivalence, better=metric.sign, runs=runs,
-                                   rng=rng)  # fmt: skip
+        simulated = simulate_power(
+            statistic,
+            units=units,
+            n=n / question.inflation,
+            effect=true,
+            shares=question.shares,
+            level=1 - question.alpha,
+            margin=question.margin,
+            equivalence=question.equivalence,
+            better=metric.sign,
+            runs=runs,
+            rng=rng,
+        )
     note = "size by the standard error of the readout's test, power by simulation" if of_arm else ""
-    return MetricSize(metric=metric, known=known, question=question, size=size, found=found, achieved=achieved,
-                      simulated=simulated, days=None, skew=_skew(known, question, planned or (size and size.n)),
-                      note=note)  # fmt: skip
+    return MetricSize(
+        metric=metric,
+        known=known,
+        question=question,
+        size=size,
+        found=found,
+        achieved=achieved,
+        simulated=simulated,
+        days=None,
+        skew=_skew(known, question, planned or (size and size.n)),
+        note=note,
+    )
 
 
 def _skew(known: Known, question: Question, n: int | None) -> float | None:

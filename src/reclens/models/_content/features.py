@@ -254,12 +254,20 @@ def _given(values: pl.Series, column: str, rows: np.ndarray) -> tuple[Cells, lis
     size = int(lengths.max()) if len(lengths) else 0
     other = np.flatnonzero(there & (lengths != size))
     if len(other):
-        raise DataError(f"the vectors have {size} numbers and {lengths[other[0]]}, expected one length",
-                        source="items", column=column, fix="Leave out what comes from another model.")  # fmt: skip
+        raise DataError(
+            f"the vectors have {size} numbers and {lengths[other[0]]}, expected one length",
+            source="items",
+            column=column,
+            fix="Leave out what comes from another model.",
+        )
     numbers = lists.filter(pl.Series(there)).explode().fill_null(np.nan).to_numpy().reshape(-1, size or 1)
     if not np.isfinite(numbers).all():
-        raise DataError("a vector holds what is no finite number", source="items", column=column,
-                        fix="Make the whole vector null where it is not known.")  # fmt: skip
+        raise DataError(
+            "a vector holds what is no finite number",
+            source="items",
+            column=column,
+            fix="Make the whole vector null where it is not known.",
+        )
     at, feature = np.nonzero(numbers)
     return (rows[there][at], feature.astype(np.int64), numbers[at, feature]), [str(each) for each in range(size)]
 

@@ -38,8 +38,9 @@ class Block:
     trained: np.ndarray
 
     @classmethod
-    def of_training(cls, users: np.ndarray, seen: UserItemMatrix, keys: np.ndarray, *, k: int = 1,
-                    exclude_seen: bool = False) -> Block:  # fmt: skip
+    def of_training(
+        cls, users: np.ndarray, seen: UserItemMatrix, keys: np.ndarray, *, k: int = 1, exclude_seen: bool = False
+    ) -> Block:
         """A block of users of the training data, or of strangers (-1), served from what was learned."""
         return cls(users, seen, False, keys, k, exclude_seen, users)
 
@@ -76,8 +77,9 @@ def top_of_scores(
     """
     codes = np.empty((len(block.users), block.k), np.int32)
     scores = np.empty((len(block.users), block.k), np.float32)
-    top_of_dense(block.users, rows, block.seen.indptr, block.seen.indices, block.exclude_seen, np.float32(floor), codes,
-                 scores)  # fmt: skip
+    top_of_dense(
+        block.users, rows, block.seen.indptr, block.seen.indices, block.exclude_seen, np.float32(floor), codes, scores
+    )
     # Only where the best score is 0 can all of them be; seen items are -inf by now.
     for row in np.flatnonzero((codes[:, 0] >= 0) & (scores[:, 0] == 0)) if zeros_say_nothing else ():
         finite = rows[row][np.isfinite(rows[row])]

@@ -38,9 +38,18 @@ def _has(indices: Any, begin: Any, end: Any, item: Any) -> Any:
     fast=True,
 )
 def descend(
-    cell: Any, rows: Any, indptr: Any, indices: Any, choice: Any, popular: Any, users: Any, items: Any, rate: Any,
-    l2: Any, seed: Any,
-) -> None:  # fmt: skip
+    cell: Any,
+    rows: Any,
+    indptr: Any,
+    indices: Any,
+    choice: Any,
+    popular: Any,
+    users: Any,
+    items: Any,
+    rate: Any,
+    l2: Any,
+    seed: Any,
+) -> None:
     """As many steps as a cell has interactions, each on one of them at random and an item that its user does not have.
 
     Args:

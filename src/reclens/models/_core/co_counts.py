@@ -73,14 +73,23 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
     sizes = np.diff(matrix.indptr)
     order = np.argsort(-sizes, kind="stable")
     cells = np.zeros(0 if ones else len(matrix.values), np.float32)
-    ends, places = turn(matrix.indptr, matrix.indices, matrix.n_columns, order=order,
-                        values=matrix.values if len(cells) else cells, cells=cells)  # fmt: skip
+    ends, places = turn(
+        matrix.indptr,
+        matrix.indices,
+        matrix.n_columns,
+        order=order,
+        values=matrix.values if len(cells) else cells,
+        cells=cells,
+    )
     words = -(-matrix.n_columns // 64)
     # What the tail shares with any row has to fit 16 bits.
     head = max(_head(ends, places, len(order), words), int((sizes > _MOST).sum())) if ones else 0
     square = -(-head // 4) * 4  # the last rows may be empty: four are compared at once
-    require_memory(8 * square * words + 4 * square**2, f"{what}: the pairs of the {head:,} most popular rows",
-                   advice="Use a smaller catalogue or fewer users.")  # fmt: skip
+    require_memory(
+        8 * square * words + 4 * square**2,
+        f"{what}: the pairs of the {head:,} most popular rows",
+        advice="Use a smaller catalogue or fewer users.",
+    )
     bits = np.zeros((square, words), np.uint64)
     tail_ends, tail = np.zeros_like(ends), np.empty(int(sizes[order[head:]].sum()) if ones else 0, np.int32)
     if ones:
@@ -89,8 +98,19 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
     parts = chunk_ranges(len(bits), _TILE)
     for done, _ in enumerate(engine.map(lambda part: _count(part.start, part.stop, bits, counts), parts), 1):
         progress(f"{what}: popular pairs", done, len(parts))
-    return Pairs(order.astype(np.int32), matrix.indptr, matrix.indices, matrix.values, ends, places, cells, tail_ends,
-                 tail, counts, head)  # fmt: skip
+    return Pairs(
+        order.astype(np.int32),
+        matrix.indptr,
+        matrix.indices,
+        matrix.values,
+        ends,
+        places,
+        cells,
+        tail_ends,
+        tail,
+        counts,
+        head,
+    )
 
 
 def _head(ends: np.ndarray, places: np.ndarray, n: int, words: int) -> int:
@@ -173,9 +193,19 @@ def _count(first: Any, stop: Any, bits: Any, counts: Any) -> None:
     "int64, uint16[::1], float32[::1])"
 )
 def common_of_row(
-    place: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, tail_ends: Any, tail: Any, counts: Any,
-    head: Any, line: Any, row: Any,
-) -> None:  # fmt: skip
+    place: Any,
+    order: Any,
+    indptr: Any,
+    indices: Any,
+    ends: Any,
+    places: Any,
+    tail_ends: Any,
+    tail: Any,
+    counts: Any,
+    head: Any,
+    line: Any,
+    row: Any,
+) -> None:
     """How many columns the row at a place shares with the row at each place, into ``row``; ``line`` is to work in."""
     for column in range(len(line)):
         line[column] = 0

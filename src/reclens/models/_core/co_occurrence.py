@@ -91,8 +91,20 @@ def _dense(pairs: Pairs, engine: LocalEngine, progress: Progress, what: str) -> 
     products = np.empty((n, n), np.float32)
 
     def task(part: range) -> None:
-        gram(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
-             pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, products)  # fmt: skip
+        gram(
+            part.start,
+            part.stop,
+            pairs.order,
+            pairs.indptr,
+            pairs.indices,
+            pairs.ends,
+            pairs.places,
+            pairs.tail_ends,
+            pairs.tail,
+            pairs.counts,
+            pairs.head,
+            products,
+        )
 
     parts = chunk_ranges(n, 256)
     for done, _ in enumerate(engine.map(task, parts), 1):
@@ -104,8 +116,22 @@ def _rows(pairs: Pairs, part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Places, counts and lengths of some rows, without zeros."""
     size = len(part) * len(pairs.order) + 1  # a cell is written before it is known whether it is kept
     near, common, lengths = np.empty(size, np.int32), np.empty(size, np.float32), np.empty(len(part), np.int64)
-    cells = sparse_gram(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.ends, pairs.places,
-                        pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, near, common, lengths)  # fmt: skip
+    cells = sparse_gram(
+        part.start,
+        part.stop,
+        pairs.order,
+        pairs.indptr,
+        pairs.indices,
+        pairs.ends,
+        pairs.places,
+        pairs.tail_ends,
+        pairs.tail,
+        pairs.counts,
+        pairs.head,
+        near,
+        common,
+        lengths,
+    )
     return near[:cells].copy(), common[:cells].copy(), lengths
 
 

@@ -173,9 +173,13 @@ def read_problems(found: Any) -> tuple[FitProblem, ...]:
     kinds = {"code": str, "value": (int, float), "limit": (int, float), "n": int, "of": int}
     for each in found if isinstance(found, list) else [found]:
         whole = isinstance(each, dict) and each.keys() == kinds.keys()
-        if not whole or each["code"] not in get_args(FitCode) or not all(
-            isinstance(each[name], kind) and not isinstance(each[name], bool) for name, kind in kinds.items()
-        ):  # fmt: skip
+        if (
+            not whole
+            or each["code"] not in get_args(FitCode)
+            or not all(
+                isinstance(each[name], kind) and not isinstance(each[name], bool) for name, kind in kinds.items()
+            )
+        ):
             raise DataError(f"a problem of the fit is {each!r:.80}, expected {', '.join(kinds)}")
     return tuple(FitProblem(**each) for each in found)
 

@@ -125,8 +125,11 @@ def require_factors(name: str, factors: int, *, users: int, items: int, width: i
     Raises:
         NotEnoughMemoryError: If there is not enough.
     """
-    require_memory(width * factors * (users + items), f"{name} with {factors:,} factors of {users:,} users and "
-                   f"{items:,} items", advice="Use fewer factors: 16 to 256 are usual.")  # fmt: skip
+    require_memory(
+        width * factors * (users + items),
+        f"{name} with {factors:,} factors of {users:,} users and {items:,} items",
+        advice="Use fewer factors: 16 to 256 are usual.",
+    )
 
 
 def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:

@@ -120,8 +120,9 @@ def _check_shape(name: str, array: np.ndarray, form: Form, known: dict[str, int]
         fits = fits and own == expected >= 0
     if not fits:
         expected = ", ".join(f"{each} = {known[each]}" if each in known else each for each in form.shape)
-        raise DataError(f"the array '{name}' is {array.dtype} of shape {array.shape}, expected {form.dtype} of shape "
-                        f"({expected})")  # fmt: skip
+        raise DataError(
+            f"the array '{name}' is {array.dtype} of shape {array.shape}, expected {form.dtype} of shape ({expected})"
+        )
 
 
 def _check_values(name: str, array: np.ndarray, form: Form, known: Mapping[str, int]) -> None:
@@ -141,8 +142,9 @@ def _check_values(name: str, array: np.ndarray, form: Form, known: Mapping[str, 
         raise DataError(f"the array '{name}' holds what is no finite number")
     if form.below is not None and (least < 0 or most >= known[form.below]):
         wrong = least if least < 0 else most
-        raise DataError(f"the array '{name}' holds {wrong}, expected codes from 0 to below {form.below} = "
-                        f"{known[form.below]}")  # fmt: skip
+        raise DataError(
+            f"the array '{name}' holds {wrong}, expected codes from 0 to below {form.below} = {known[form.below]}"
+        )
     high = known[form.high] if isinstance(form.high, str) else form.high
     if (form.low is not None and least < form.low) or (high is not None and most > high):
         wrong = least if form.low is not None and least < form.low else most

@@ -59,9 +59,22 @@ def top_of_weights(
     codes = np.empty((len(block.users), block.k), np.int32)
     scores = np.empty((len(block.users), block.k), np.float32)
     top_of_product(
-        block.users, seen.indptr, seen.indices, values, weights.indptr[:-1], weights.indptr[1:], arranged.places,
-        weights.values, seen.indptr, seen.indices, block.exclude_seen, np.float32(0), arranged.order, codes, scores,
-    )  # fmt: skip
+        block.users,
+        seen.indptr,
+        seen.indices,
+        values,
+        weights.indptr[:-1],
+        weights.indptr[1:],
+        arranged.places,
+        weights.values,
+        seen.indptr,
+        seen.indices,
+        block.exclude_seen,
+        np.float32(0),
+        arranged.order,
+        codes,
+        scores,
+    )
     return codes, scores
 
 
@@ -96,8 +109,17 @@ class ItemWeights(Recommender):
     def _scores(self, block: Block) -> np.ndarray:
         weights, seen = self.weights_, block.seen
         rows = np.zeros((len(block.users), seen.n_columns), np.float32)
-        product_rows(block.users, seen.indptr, seen.indices, seen.values, weights.indptr[:-1], weights.indptr[1:],
-                     weights.indices, weights.values, rows)  # fmt: skip
+        product_rows(
+            block.users,
+            seen.indptr,
+            seen.indices,
+            seen.values,
+            weights.indptr[:-1],
+            weights.indptr[1:],
+            weights.indices,
+            weights.values,
+            rows,
+        )
         return rows
 
     def _similarities(self, items: np.ndarray) -> np.ndarray:
@@ -120,8 +142,11 @@ class ItemWeights(Recommender):
         return {"indptr": weights.indptr, "codes": weights.indices, "weights": weights.values}
 
     def _form(self) -> Mapping[str, Form]:
-        return {"indptr": pointers("items", cells="near"), "codes": codes("near", of="items"),
-                "weights": numbers("near", low=0)}  # fmt: skip
+        return {
+            "indptr": pointers("items", cells="near"),
+            "codes": codes("near", of="items"),
+            "weights": numbers("near", low=0),
+        }
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.weights_ = UserItemMatrix(arrays["indptr"], arrays["codes"], arrays["weights"], len(self.items_))

@@ -11,9 +11,17 @@ from reclens.models._core.co_counts import common_of_row, products_of_row
 from reclens.models._core.topk import top_of_row
 
 __all__ = [
-    "COSINE", "DOT", "JACCARD", "gram", "neighbours", "neighbours_of_counts",
-    "product_rows", "sum_rows", "top_of_dense", "top_of_product",
-]  # fmt: skip
+    "COSINE",
+    "DOT",
+    "JACCARD",
+    "gram",
+    "neighbours",
+    "neighbours_of_counts",
+    "product_rows",
+    "sum_rows",
+    "top_of_dense",
+    "top_of_product",
+]
 
 COSINE: Final = 0
 JACCARD: Final = 1
@@ -26,10 +34,26 @@ DOT: Final = 2
     "int64[::1])"
 )
 def neighbours(
-    first: Any, stop: Any, order: Any, indptr: Any, indices: Any, values: Any, ends: Any, places: Any, cells: Any,
-    tail_ends: Any, tail: Any, counts: Any, head: Any, sizes: Any, kind: Any, shrinkage: Any, codes: Any, scores: Any,
+    first: Any,
+    stop: Any,
+    order: Any,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    ends: Any,
+    places: Any,
+    cells: Any,
+    tail_ends: Any,
+    tail: Any,
+    counts: Any,
+    head: Any,
+    sizes: Any,
+    kind: Any,
+    shrinkage: Any,
+    codes: Any,
+    scores: Any,
     lengths: Any,
-) -> None:  # fmt: skip
+) -> None:
     """The most similar rows of the rows at places ``first`` to ``stop`` of a sparse matrix, itself left out.
 
     The arguments from ``order`` to ``head`` are those of :class:`reclens.models._core.co_counts.Pairs`; ``sizes`` are
@@ -41,9 +65,7 @@ def neighbours(
         if len(cells):
             products_of_row(order[place], indptr, indices, values, ends, places, cells, row)
         else:
-            common_of_row(
-                place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row
-            )  # fmt: skip
+            common_of_row(place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row)
         row[place] = 0
         # Rows of zeros give NaN, which is never among the best: a test would keep the loop out of vector registers.
         size = sizes[place]
@@ -62,9 +84,18 @@ def neighbours(
     "float32[:,::1], int64[::1])"
 )
 def neighbours_of_counts(
-    first: Any, stop: Any, indptr: Any, indices: Any, counts: Any, sizes: Any, kind: Any, shrinkage: Any, codes: Any,
-    scores: Any, lengths: Any,
-) -> None:  # fmt: skip
+    first: Any,
+    stop: Any,
+    indptr: Any,
+    indices: Any,
+    counts: Any,
+    sizes: Any,
+    kind: Any,
+    shrinkage: Any,
+    codes: Any,
+    scores: Any,
+    lengths: Any,
+) -> None:
     """The same as :func:`neighbours` of a matrix of ones, from the products that it would find, by row."""
     for i in range(first, stop):
         begin, end = indptr[i], indptr[i + 1]
@@ -87,9 +118,22 @@ def neighbours_of_counts(
     "int64[::1], int32[::1], boolean, float32, int32[::1], int32[:,::1], float32[:,::1])"
 )
 def top_of_product(
-    users: Any, indptr: Any, indices: Any, values: Any, begins: Any, ends: Any, other: Any, weights: Any,
-    seen_indptr: Any, seen: Any, exclude: Any, floor: Any, order: Any, codes: Any, scores: Any,
-) -> None:  # fmt: skip
+    users: Any,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    begins: Any,
+    ends: Any,
+    other: Any,
+    weights: Any,
+    seen_indptr: Any,
+    seen: Any,
+    exclude: Any,
+    floor: Any,
+    order: Any,
+    codes: Any,
+    scores: Any,
+) -> None:
     """The best items of users by the product of two sparse matrices: her row, and the rows ``begins:ends`` of another.
 
     ``other`` holds places in ``order``, a permutation of the items. Items without any contribution have a score of 0;
@@ -156,9 +200,19 @@ def top_of_dense(
     "int32[:,::1], int64, float32[:,::1])"
 )
 def gram(
-    first: Any, stop: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, tail_ends: Any, tail: Any,
-    counts: Any, head: Any, out: Any,
-) -> None:  # fmt: skip
+    first: Any,
+    stop: Any,
+    order: Any,
+    indptr: Any,
+    indices: Any,
+    ends: Any,
+    places: Any,
+    tail_ends: Any,
+    tail: Any,
+    counts: Any,
+    head: Any,
+    out: Any,
+) -> None:
     """The Gram matrix of a matrix of ones, dense: the rows at places ``first`` to ``stop``, see ``Pairs``."""
     line, row = np.empty(len(order), np.uint16), np.empty(len(order), np.float32)
     for place in range(first, stop):

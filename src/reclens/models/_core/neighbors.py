@@ -97,8 +97,9 @@ def weigh(train: Dataset, *, similarity: str, weighting: str) -> UserItemMatrix:
         return matrix
     # As in the library implicit: the "documents" are items, and the "terms" their users.
     sizes, lengths = np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=matrix.n_columns)
-    values = weights_of(np.repeat(sizes, sizes), lengths[matrix.indices], n=matrix.n_columns, mean=lengths.mean(),
-                        weighting=weighting)  # fmt: skip
+    values = weights_of(
+        np.repeat(sizes, sizes), lengths[matrix.indices], n=matrix.n_columns, mean=lengths.mean(), weighting=weighting
+    )
     return UserItemMatrix(matrix.indptr, matrix.indices, values, matrix.n_columns)
 
 
@@ -151,9 +152,27 @@ def find_neighbors(
     sizes = sums if kind == JACCARD else np.sqrt(sums)
 
     def task(part: range) -> None:
-        neighbours(part.start, part.stop, pairs.order, pairs.indptr, pairs.indices, pairs.values, pairs.ends,
-                   pairs.places, pairs.cells, pairs.tail_ends, pairs.tail, pairs.counts, pairs.head, sizes, kind,
-                   float(shrinkage), codes, weights, lengths)  # fmt: skip
+        neighbours(
+            part.start,
+            part.stop,
+            pairs.order,
+            pairs.indptr,
+            pairs.indices,
+            pairs.values,
+            pairs.ends,
+            pairs.places,
+            pairs.cells,
+            pairs.tail_ends,
+            pairs.tail,
+            pairs.counts,
+            pairs.head,
+            sizes,
+            kind,
+            float(shrinkage),
+            codes,
+            weights,
+            lengths,
+        )
 
     parts = chunk_ranges(n, _ROWS_A_TASK)
     for done, _ in enumerate(engine.map(task, parts), 1):
@@ -163,14 +182,23 @@ def find_neighbors(
 
 def require_neighbors(rows: int, kept: int, what: str) -> None:
     """Raise NotEnoughMemoryError where the neighbours of all rows, in codes and weights, do not fit."""
-    require_memory(8 * rows * kept, f"{what}: {kept:,} neighbors of each of {rows:,} rows",
-                   advice="Use fewer neighbors: 50 to 500 are usual.")  # fmt: skip
+    require_memory(
+        8 * rows * kept,
+        f"{what}: {kept:,} neighbors of each of {rows:,} rows",
+        advice="Use fewer neighbors: 50 to 500 are usual.",
+    )
 
 
 def neighbors_of_counts(
-    indptr: np.ndarray, indices: np.ndarray, counts: np.ndarray, *, neighbors: int, similarity: str, shrinkage: float,
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    counts: np.ndarray,
+    *,
+    neighbors: int,
+    similarity: str,
+    shrinkage: float,
     engine: LocalEngine,
-) -> Neighbors:  # fmt: skip
+) -> Neighbors:
     """What :func:`find_neighbors` gives for a matrix of ones, from the counts of pairs, as compressed rows."""
     n = len(indptr) - 1
     kept = min(neighbors, max(n - 1, 1))
@@ -182,8 +210,9 @@ def neighbors_of_counts(
     sizes = own if kind == JACCARD else np.sqrt(own)
 
     def task(part: range) -> None:
-        neighbours_of_counts(part.start, part.stop, indptr, indices, counts, sizes, kind, float(shrinkage), codes,
-                             weights, lengths)  # fmt: skip
+        neighbours_of_counts(
+            part.start, part.stop, indptr, indices, counts, sizes, kind, float(shrinkage), codes, weights, lengths
+        )
 
     for _ in engine.map(task, chunk_ranges(n, _ROWS_A_TASK)):
         pass

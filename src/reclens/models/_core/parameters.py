@@ -70,14 +70,24 @@ def _fitting(field: Field[Any], value: Any) -> Any:
     given: Any = value
     if given is None and by_rule:
         return None
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list",
-             list: "a list", dict: "a mapping"}  # fmt: skip
+    kinds = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        tuple: "a list",
+        list: "a list",
+        dict: "a mapping",
+    }
     fits = {
-        bool: isinstance(value, bool), int: is_whole(value) and abs(value) < 2**63, float: is_number(value),
+        bool: isinstance(value, bool),
+        int: is_whole(value) and abs(value) < 2**63,
+        float: is_number(value),
         str: isinstance(value, str),
-        tuple: isinstance(value, list | tuple), list: isinstance(value, list | tuple),
+        tuple: isinstance(value, list | tuple),
+        list: isinstance(value, list | tuple),
         dict: isinstance(value, Mapping),
-    }  # fmt: skip
+    }
     kind: Any = _BY_RULE[str(field.type)] if by_rule else type(default)
     expected = kinds.get(kind)
     if expected is None:

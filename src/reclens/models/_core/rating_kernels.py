@@ -67,9 +67,23 @@ def _similarity(kind: Any, common: Any, norm: Any, other_norm: Any, shrinkage: A
     "float64[::1], float64[::1], int32[:,::1], float32[:,::1], int64[::1])"
 )
 def rating_neighbours(
-    first: Any, stop: Any, kind: Any, shrinkage: Any, min_support: Any, floor: Any, indptr: Any, indices: Any,
-    values: Any, ends: Any, rows: Any, cells: Any, norms: Any, codes: Any, weights: Any, lengths: Any,
-) -> None:  # fmt: skip
+    first: Any,
+    stop: Any,
+    kind: Any,
+    shrinkage: Any,
+    min_support: Any,
+    floor: Any,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    ends: Any,
+    rows: Any,
+    cells: Any,
+    norms: Any,
+    codes: Any,
+    weights: Any,
+    lengths: Any,
+) -> None:
     """The most similar rows of rows ``first`` to ``stop``, itself left out; only similarities above ``floor`` count."""
     n = len(norms)
     sums = np.empty((n, 6), np.float64)
@@ -88,10 +102,27 @@ def rating_neighbours(
     "int32[::1])"
 )
 def predict_groups(
-    first: Any, stop: Any, targets: Any, begins: Any, columns: Any, kind: Any, shrinkage: Any, min_support: Any,
-    floor: Any, neighbors: Any, indptr: Any, indices: Any, values: Any, ends: Any, rows: Any, cells: Any,
-    deviations: Any, norms: Any, found: Any, counts: Any,
-) -> None:  # fmt: skip
+    first: Any,
+    stop: Any,
+    targets: Any,
+    begins: Any,
+    columns: Any,
+    kind: Any,
+    shrinkage: Any,
+    min_support: Any,
+    floor: Any,
+    neighbors: Any,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    ends: Any,
+    rows: Any,
+    cells: Any,
+    deviations: Any,
+    norms: Any,
+    found: Any,
+    counts: Any,
+) -> None:
     """Σ s·d ÷ Σ|s| over the nearest rows that have the column, for the questions about each target row.
 
     ``targets[g]`` asks about ``columns[begins[g]:begins[g + 1]]``; ``deviations`` are the d of ``rows``. Of equal

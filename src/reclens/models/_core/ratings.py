@@ -72,8 +72,9 @@ class RatingNeighbors(Recommender):
         if self.explicit and self.weighting != "none":
             raise UsageError(f"weighting='{self.weighting}' is for histories without ratings: use weighting='none'.")
         known = "cosine" if self.explicit else self.similarity
-        check_neighbor_options(neighbors=self.neighbors, similarity=known, weighting=self.weighting,
-                               shrinkage=self.shrinkage or 0.0)  # fmt: skip
+        check_neighbor_options(
+            neighbors=self.neighbors, similarity=known, weighting=self.weighting, shrinkage=self.shrinkage or 0.0
+        )
 
     def predict(
         self,
@@ -151,8 +152,20 @@ class RatingNeighbors(Recommender):
         asked, targets = column[order].astype(np.int32), targets.astype(np.int64)
 
         def task(part: range) -> int:
-            predict_groups(part.start, part.stop, targets, begins, asked, *self._options(), self.neighbors,
-                           *matrix[:-1], deviations, matrix[-1], found, counts)  # fmt: skip
+            predict_groups(
+                part.start,
+                part.stop,
+                targets,
+                begins,
+                asked,
+                *self._options(),
+                self.neighbors,
+                *matrix[:-1],
+                deviations,
+                matrix[-1],
+                found,
+                counts,
+            )
             return len(part)
 
         done = 0
@@ -174,8 +187,9 @@ class RatingNeighbors(Recommender):
         kind, shrinkage, min_support, floor = self._options()
 
         def task(part: range) -> None:
-            rating_neighbours(part.start, part.stop, kind, shrinkage, min_support, max(floor, 0.0), *matrix, codes,
-                              weights, lengths)  # fmt: skip
+            rating_neighbours(
+                part.start, part.stop, kind, shrinkage, min_support, max(floor, 0.0), *matrix, codes, weights, lengths
+            )
 
         parts = chunk_ranges(n, _ROWS_A_TASK)
         for done, _ in enumerate(engine.map(task, parts), 1):

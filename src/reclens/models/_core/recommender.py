@@ -73,8 +73,12 @@ class Recommender(Serving):
             raise UsageError(f"the training data '{train.name}' holds no interaction: there is nothing to learn.")
         self.users_, self.items_ = train.user_vocabulary, self._catalogue(train)
         self.seen_ = self._over_catalogue(train.matrix(), train.item_vocabulary)
-        self.train_ = {"name": train.name, "hash": train.fingerprint, "split": train.card.get("split"),
-                       "synthetic": bool(train.card.get("synthetic"))}  # fmt: skip
+        self.train_ = {
+            "name": train.name,
+            "hash": train.fingerprint,
+            "split": train.card.get("split"),
+            "synthetic": bool(train.card.get("synthetic")),
+        }
         odd = say_odd_weights(train)
         if odd:
             self.train_["weights"] = odd
@@ -126,8 +130,12 @@ class Recommender(Serving):
             titles = old if titles is None else old.zip_with(old.is_not_null(), titles)
         self.users_, self.items_, self.seen_, self.titles_ = joined.users, joined.items, joined.after, titles
         both = hashlib.blake2b(f"{self.train_['hash']}+{more.fingerprint}".encode(), digest_size=8).hexdigest()
-        self.train_ = {**self.train_, "hash": both, "added": [*self.train_.get("added", []), more.name],
-                       "synthetic": self.train_["synthetic"] or bool(more.card.get("synthetic"))}  # fmt: skip
+        self.train_ = {
+            **self.train_,
+            "hash": both,
+            "added": [*self.train_.get("added", []), more.name],
+            "synthetic": self.train_["synthetic"] or bool(more.card.get("synthetic")),
+        }
         self.problems_ = tuple(check_fit(self, threads=threads))
         say(self.name, self.problems_, stacklevel=2)
         return self
@@ -137,9 +145,14 @@ class Recommender(Serving):
         raise NotImplementedError
 
     def predict(
-        self, pairs: pl.DataFrame, *, fallback: str = "mean", clip: bool = True, threads: int | None = None,
+        self,
+        pairs: pl.DataFrame,
+        *,
+        fallback: str = "mean",
+        clip: bool = True,
+        threads: int | None = None,
         progress: Progress = quiet,
-    ) -> pl.DataFrame:  # fmt: skip
+    ) -> pl.DataFrame:
         """The rating that each user is predicted to give each item, for models that predict ratings.
 
         Raises:
@@ -190,10 +203,14 @@ class Recommender(Serving):
             rows, places = self._similarities(codes[at]), np.arange(len(part) + 1)
             top_of_dense(places[:-1], rows, places, codes[at], True, np.float32(0), found[at], scores[at])
         listed = found >= 0
-        return pl.DataFrame({
-            "seed_item": seeds.gather(np.nonzero(listed)[0]), ITEM: self.items_.decode(found[listed]),
-            RANK: np.cumsum(listed, axis=1, dtype=np.int32)[listed], SCORE: scores[listed],
-        })  # fmt: skip
+        return pl.DataFrame(
+            {
+                "seed_item": seeds.gather(np.nonzero(listed)[0]),
+                ITEM: self.items_.decode(found[listed]),
+                RANK: np.cumsum(listed, axis=1, dtype=np.int32)[listed],
+                SCORE: scores[listed],
+            }
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write the model into an existing folder: arrays, ids and a JSON header, never a pickle."""

@@ -14,8 +14,17 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._core.block import encode_where_possible, rows_of
 from reclens.schema import ITEM, USER, Vocabulary, fingerprint
 
-__all__ = ["COLD_USERS", "HISTORY_MODES", "ColdUsers", "Histories", "HistoryMode", "Items", "Limits", "asked_users",
-           "check_choice"]  # fmt: skip
+__all__ = [
+    "COLD_USERS",
+    "HISTORY_MODES",
+    "ColdUsers",
+    "Histories",
+    "HistoryMode",
+    "Items",
+    "Limits",
+    "asked_users",
+    "check_choice",
+]
 
 ColdUsers = Literal["popular", "none"]
 HistoryMode = Literal["add", "replace"]
@@ -155,8 +164,9 @@ class Limits:
                 examples = ", ".join(map(str, ids.head(3)))
                 raise DataError(
                     f"none of the {len(codes):,} candidates is known to the model, such as {examples}",
-                    source="candidates", fix=f"Its items are like {', '.join(map(str, items.ids.head(3)))}.",
-                )  # fmt: skip
+                    source="candidates",
+                    fix=f"Its items are like {', '.join(map(str, items.ids.head(3)))}.",
+                )
             rules.append(("candidates that the model does not know", unknown, "left out"))
             card["candidates"] = {"n": len(np.unique(codes[codes >= 0])), "hash": _hash(candidates, ids)}
             if owners is None:

@@ -74,10 +74,17 @@ def write_model(model: Saveable, folder: Path) -> None:
     if model.titles_ is not None:
         pl.DataFrame({"title": model.titles_}).write_parquet(folder / "titles.parquet")
     parts = model._parts()
-    header = {"format": FORMAT, "model": model.name, "parameters": asdict(model), "train": model.train_,
-              "resolved": model.resolved_, "problems": [asdict(each) for each in model.problems_],
-              "parts": {label: part.name for label, part in parts.items()}, "versions": versions(),
-              "titles": model.titles_ is not None}  # fmt: skip
+    header = {
+        "format": FORMAT,
+        "model": model.name,
+        "parameters": asdict(model),
+        "train": model.train_,
+        "resolved": model.resolved_,
+        "problems": [asdict(each) for each in model.problems_],
+        "parts": {label: part.name for label, part in parts.items()},
+        "versions": versions(),
+        "titles": model.titles_ is not None,
+    }
     (folder / "header.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
     for label, part in parts.items():
         (folder / label).mkdir(exist_ok=True)
@@ -165,8 +172,10 @@ def _resolved(model: Saveable, found: Mapping[str, Any]) -> dict[str, float]:
     """What the hyper-parameters that were not given became in the fit; checked as those that are given."""
     open_ = {name for name in model.automatic if getattr(model, name) is None}
     if set(found) != open_ or None in found.values():
-        raise DataError(f"there are values by rule for {', '.join(found) or 'nothing'}, expected them for "
-                        f"{', '.join(open_) or 'nothing'}")  # fmt: skip
+        raise DataError(
+            f"there are values by rule for {', '.join(found) or 'nothing'}, expected them for "
+            f"{', '.join(open_) or 'nothing'}"
+        )
     made = make(type(model), {**asdict(model), **found})
     return {name: getattr(made, name) for name in open_}
 

@@ -121,14 +121,20 @@ class Serving(Automatic, ABC):
         groups = self._groups(wanted, told, k=min(k, len(self.items_)), exclude_seen=exclude_seen)
         width = min(k, len(self.items_))
         # Codes and scores, and the table that is made of them.
-        require_memory(40 * len(wanted) * width, f"lists of {width:,} items for {len(wanted):,} users",
-                       advice="Ask for a smaller k, or for some users at a time.")  # fmt: skip
+        require_memory(
+            40 * len(wanted) * width,
+            f"lists of {width:,} items for {len(wanted):,} users",
+            advice="Ask for a smaller k, or for some users at a time.",
+        )
         items = np.full((len(wanted), width), -1, np.int32)
         scores = np.full(items.shape, np.nan, np.float32)
 
         def write(groups: Sequence[Group], answer: Callable[[Group], tuple[np.ndarray, np.ndarray]]) -> None:
-            parts = [(at[part.start : part.stop], block.take(slice(part.start, part.stop)))
-                     for at, block in groups for part in chunk_ranges(len(at), self._block_size())]  # fmt: skip
+            parts = [
+                (at[part.start : part.stop], block.take(slice(part.start, part.stop)))
+                for at, block in groups
+                for part in chunk_ranges(len(at), self._block_size())
+            ]
 
             def task(part: Group) -> int:
                 items[part[0]], scores[part[0]] = answer(part)
@@ -197,8 +203,11 @@ class Serving(Automatic, ABC):
         groups = self._groups(users.ids, told, k=1, exclude_seen=False)
         if self.is_personalized:
             groups = [_those(group, group[1].lengths() > 0) for group in groups]
-        parts = [(at[part.start : part.stop], block.take(slice(part.start, part.stop)))
-                 for at, block in groups for part in chunk_ranges(len(at), self._block_size())]  # fmt: skip
+        parts = [
+            (at[part.start : part.stop], block.take(slice(part.start, part.stop)))
+            for at, block in groups
+            for part in chunk_ranges(len(at), self._block_size())
+        ]
         done = 0
         for count in LocalEngine(threads).map(task, parts):
             done += count
@@ -207,9 +216,14 @@ class Serving(Automatic, ABC):
         return pairs.with_columns(pl.Series(SCORE, found, nan_to_null=True))
 
     def explain(
-        self, user: Any, item: Any, *, n: int = 5, history: pl.DataFrame | None = None,
+        self,
+        user: Any,
+        item: Any,
+        *,
+        n: int = 5,
+        history: pl.DataFrame | None = None,
         history_mode: HistoryMode = "add",
-    ) -> Explanation:  # fmt: skip
+    ) -> Explanation:
         """Why the model scores an item as it does for a user: the reasons whose contributions add up to the score.
 
         Args:
@@ -302,9 +316,14 @@ class Serving(Automatic, ABC):
         return self._kept("popularity", self.seen_, popular_scores)
 
     def _counts(
-        self, groups: Sequence[Group], known: Sequence[Group], silent: Sequence[Group], cold_users: ColdUsers,
-        told: Histories | None, limits: Limits,
-    ) -> list[tuple[str, int, str]]:  # fmt: skip
+        self,
+        groups: Sequence[Group],
+        known: Sequence[Group],
+        silent: Sequence[Group],
+        cold_users: ColdUsers,
+        told: Histories | None,
+        limits: Limits,
+    ) -> list[tuple[str, int, str]]:
         """What the card counts: rule, count, detail."""
         strangers = sum(int((block.lengths() == 0).sum()) for _, block in groups)
         unheard = sum(len(at) for at, _ in silent) - strangers if self.is_personalized else 0
@@ -360,9 +379,16 @@ class Serving(Automatic, ABC):
         return []
 
     def _pack(
-        self, users: pl.Series, items: np.ndarray, scores: np.ndarray, *, k: int, exclude_seen: bool,
-        rules: list[tuple[str, int, str]], said: Mapping[str, Any],
-    ) -> Recommendations:  # fmt: skip
+        self,
+        users: pl.Series,
+        items: np.ndarray,
+        scores: np.ndarray,
+        *,
+        k: int,
+        exclude_seen: bool,
+        rules: list[tuple[str, int, str]],
+        said: Mapping[str, Any],
+    ) -> Recommendations:
         filled = items >= 0
         lengths = filled.sum(axis=1)
         ranks = np.broadcast_to(np.arange(1, items.shape[1] + 1, dtype=np.int32), items.shape)

@@ -24,9 +24,21 @@ _ASKED: Final = 16
     "int32[:,::1], int64, int32[::1], float32[::1], int64[::1])"
 )
 def sparse_gram(
-    first: Any, stop: Any, order: Any, indptr: Any, indices: Any, ends: Any, places: Any, tail_ends: Any, tail: Any,
-    counts: Any, head: Any, near: Any, common: Any, lengths: Any,
-) -> Any:  # fmt: skip
+    first: Any,
+    stop: Any,
+    order: Any,
+    indptr: Any,
+    indices: Any,
+    ends: Any,
+    places: Any,
+    tail_ends: Any,
+    tail: Any,
+    counts: Any,
+    head: Any,
+    near: Any,
+    common: Any,
+    lengths: Any,
+) -> Any:
     """The rows at places ``first`` to ``stop`` of the Gram matrix of a matrix of ones, without its zeros.
 
     Args from ``order`` to ``head``: see ``Pairs``. The places of a row go to ``near``, ascending, their counts to
@@ -76,9 +88,17 @@ def _settle(block: Any, rest: Any, weights: Any, l2: Any, bound: Any, sweeps: An
     "float64, int64)"
 )
 def _settle_lists(
-    cells: Any, values: Any, ends: Any, scales: Any, active: Any, slack: Any, weights: Any, l2: Any, bound: Any,
+    cells: Any,
+    values: Any,
+    ends: Any,
+    scales: Any,
+    active: Any,
+    slack: Any,
+    weights: Any,
+    l2: Any,
+    bound: Any,
     sweeps: Any,
-) -> Any:  # fmt: skip
+) -> Any:
     """The same by the lists of the rows of the active set, with the slack of every candidate."""
     for used in range(1, sweeps + 1):
         change = 0.0
@@ -136,9 +156,7 @@ def _longer(values: Any, size: Any) -> Any:
 
 
 @kernel("int64(int64, int64[::1], int32[::1], float32[::1], float64, int32[::1], int32[::1], float64[::1])")
-def _candidates(
-    target: Any, indptr: Any, near: Any, common: Any, l1: Any, column: Any, items: Any, base: Any
-) -> Any:  # fmt: skip
+def _candidates(target: Any, indptr: Any, near: Any, common: Any, l1: Any, column: Any, items: Any, base: Any) -> Any:
     """The items that share more than ``l1`` users with the target, their slack at w = 0, and how many there are."""
     m = 0
     for p in range(indptr[target], indptr[target + 1]):
@@ -183,9 +201,21 @@ _NET = (
 
 @kernel(_NET.format("float32[:,::1], "))
 def block_net(
-    target: Any, users: Any, gram: Any, indptr: Any, near: Any, common: Any, l1: Any, l2: Any, tolerance: Any,
-    sweeps: Any, column: Any, codes: Any, out: Any, found: Any,
-) -> Any:  # fmt: skip
+    target: Any,
+    users: Any,
+    gram: Any,
+    indptr: Any,
+    near: Any,
+    common: Any,
+    l1: Any,
+    l2: Any,
+    tolerance: Any,
+    sweeps: Any,
+    column: Any,
+    codes: Any,
+    out: Any,
+    found: Any,
+) -> Any:
     """The same as :func:`list_net` where many pairs of candidates share a user: rows are dense.
 
     Where ``gram`` is not empty it is G, dense, and its rows are used as they lie; the sparse one is empty then.
@@ -243,9 +273,20 @@ def block_net(
 
 @kernel(_NET.format(""))
 def list_net(
-    target: Any, users: Any, indptr: Any, near: Any, common: Any, l1: Any, l2: Any, tolerance: Any, sweeps: Any,
-    column: Any, codes: Any, out: Any, found: Any,
-) -> Any:  # fmt: skip
+    target: Any,
+    users: Any,
+    indptr: Any,
+    near: Any,
+    common: Any,
+    l1: Any,
+    l2: Any,
+    tolerance: Any,
+    sweeps: Any,
+    column: Any,
+    codes: Any,
+    out: Any,
+    found: Any,
+) -> Any:
     """The weights w ≥ 0, 0 at ``target``, that minimise ½ wᵀGw - wᵀG[target] + ½ l2 |w|² + l1 Σw.
 
     The slack of an item, G[target] - l1 - Gw, is at most l2 × w at the solution, and equal where w > 0. Nothing in G

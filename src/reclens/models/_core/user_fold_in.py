@@ -58,8 +58,13 @@ class TrainingUsers:
         lengths = np.zeros(n, np.int64)
         for row in range(n):
             own = block.seen.indices[block.history(row)]
-            values = weights_of(self.n_users[own], np.full(len(own), len(own)), n=n_users, mean=self.mean_length,
-                                weighting=self.weighting)  # fmt: skip
+            values = weights_of(
+                self.n_users[own],
+                np.full(len(own), len(own)),
+                n=n_users,
+                mean=self.mean_length,
+                weighting=self.weighting,
+            )
             shape = (1, len(self.n_users))
             history: Any = csr_array((values, own, np.array([0, len(own)])), shape=shape)
             products = history @ self.by_item

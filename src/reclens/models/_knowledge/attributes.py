@@ -67,8 +67,14 @@ class Attributes:
             raise UnknownNameError(f"item attribute in '{requirement}'", requirement.column, self.kinds)
         kind = self.kinds[requirement.column]
         if requirement.operator not in OPERATORS[kind]:
-            other = {"includes": "contains", "excludes": "does not contain", "contains": "includes",
-                     "does not contain": "excludes", "=": "includes", "in": "includes any of"}  # fmt: skip
+            other = {
+                "includes": "contains",
+                "excludes": "does not contain",
+                "contains": "includes",
+                "does not contain": "excludes",
+                "=": "includes",
+                "in": "includes any of",
+            }
             near = other.get(requirement.operator)
             hint = f" Did you mean '{near}'?" if near in OPERATORS[kind] else ""
             raise UsageError(
@@ -196,8 +202,13 @@ def _numbers_met(values: np.ndarray, limits: list[float], operator: str) -> np.n
     if operator == "between":
         return (values >= min(limits)) & (values <= max(limits))
     found = {
-        "=": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
-    }[operator]  # fmt: skip
+        "=": np.equal,
+        "!=": np.not_equal,
+        "<": np.less,
+        "<=": np.less_equal,
+        ">": np.greater,
+        ">=": np.greater_equal,
+    }[operator]
     return there & found(values, first)
 
 

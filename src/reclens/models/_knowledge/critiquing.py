@@ -25,14 +25,20 @@ _PRICES: Final = ("price", "cost", "fee", "rent", "unit_price", "sales_value")
 _TIMES: Final = ("year", "release_year", "release_date", "released", "date", "published", "date_added")
 _LENGTHS: Final = ("runtime", "duration", "length", "minutes", "pages")
 WORDS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "cheaper": ("lower", _PRICES), "dearer": ("higher", _PRICES), "more expensive": ("higher", _PRICES),
-    "newer": ("higher", _TIMES), "older": ("lower", _TIMES),
-    "shorter": ("lower", _LENGTHS), "longer": ("higher", _LENGTHS),
-    "smaller": ("lower", ("size", "area")), "bigger": ("higher", ("size", "area")),
-    "lighter": ("lower", ("weight",)), "heavier": ("higher", ("weight",)),
+    "cheaper": ("lower", _PRICES),
+    "dearer": ("higher", _PRICES),
+    "more expensive": ("higher", _PRICES),
+    "newer": ("higher", _TIMES),
+    "older": ("lower", _TIMES),
+    "shorter": ("lower", _LENGTHS),
+    "longer": ("higher", _LENGTHS),
+    "smaller": ("lower", ("size", "area")),
+    "bigger": ("higher", ("size", "area")),
+    "lighter": ("lower", ("weight",)),
+    "heavier": ("higher", ("weight",)),
     "better rated": ("higher", ("rating", "vote_average", "stars", "score")),
     "nearer": ("lower", ("distance",)),
-}  # fmt: skip
+}
 """Word -> direction, and the columns it can be about; the first that the items have is meant."""
 _DIRECTIONS: Final = ("lower", "higher", "same", "like", "other")
 

@@ -54,10 +54,15 @@ class Relaxations:
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a relaxation."""
         return [
-            {"rank": rank, "drop": "; ".join(each.dropped), "items": each.n_items, "instead": each.instead,
-             "for example": ", ".join(map(str, each.items))}
+            {
+                "rank": rank,
+                "drop": "; ".join(each.dropped),
+                "items": each.n_items,
+                "instead": each.instead,
+                "for example": ", ".join(map(str, each.items)),
+            }
             for rank, each in enumerate(self.alternatives, 1)
-        ]  # fmt: skip
+        ]
 
 
 def minimal_relaxations(failed: np.ndarray) -> list[tuple[int, int]]:

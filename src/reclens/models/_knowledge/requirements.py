@@ -31,8 +31,22 @@ WISHES: Final = ("low", "high", "near")
 _LISTS: Final = ("in", "not in", "includes any of", "includes all of")
 _BARE: Final = ("is known", "is missing", "low", "high")
 _TEXT: Final = ("=", "!=", "in", "not in", "contains", "does not contain", "is known", "is missing")
-_NUMBER: Final = ("=", "!=", "<", "<=", ">", ">=", "between", "in", "not in", "low", "high", "near", "is known",
-                  "is missing")  # fmt: skip
+_NUMBER: Final = (
+    "=",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "between",
+    "in",
+    "not in",
+    "low",
+    "high",
+    "near",
+    "is known",
+    "is missing",
+)
 OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "list": ("includes", "includes any of", "includes all of", "excludes", "is known", "is missing"),
     "text": _TEXT,
@@ -42,8 +56,17 @@ OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Kind of a column -> the operators that it takes."""
 _KNOWN: Final = sorted({name for names in OPERATORS.values() for name in names}, key=lambda name: (-len(name), name))
-_OTHER_SPELLINGS: Final = {"==": "=", "≤": "<=", "≥": ">=", "≠": "!=", "<>": "!=", "at least": ">=", "at most": "<=",
-                           "is not": "!=", "is": "="}  # fmt: skip
+_OTHER_SPELLINGS: Final = {
+    "==": "=",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "<>": "!=",
+    "at least": ">=",
+    "at most": "<=",
+    "is not": "!=",
+    "is": "=",
+}
 _PARTS: Final = re.compile(
     r"""\s*(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<bare>[^\s<>=!≤≥≠"']+))\s*(?P<rest>.*)""",
     re.DOTALL,

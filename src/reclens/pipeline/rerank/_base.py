@@ -160,8 +160,11 @@ def item_labels(kind: str, train: Dataset, items: Vocabulary, attribute: str | N
     pairs = pl.DataFrame({"code": items.encode(table[ITEM]), "label": labels}).explode("label").drop_nulls().unique()
     pairs = pairs.filter(pl.col("code") >= 0)
     words = Vocabulary(pairs["label"])
-    require_memory(12 * len(items) * len(words), f"{kind}: the {len(words):,} labels of {len(items):,} items",
-                   advice="Name an attribute with fewer values by attribute=….")  # fmt: skip
+    require_memory(
+        12 * len(items) * len(words),
+        f"{kind}: the {len(words):,} labels of {len(items):,} items",
+        advice="Name an attribute with fewer values by attribute=….",
+    )
     found = np.zeros((len(items), len(words)), np.float32)
     found[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0
     return found

@@ -51,8 +51,13 @@ _ROW = 26
 def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
     """One metric of every system over all users: a dot with its interval."""
     rows = _estimates(results, metric, "overall")
-    return dots(rows, y=rows_of("system", [row["system"] for row in rows]), row_height=_ROW * len(rows),
-                 systems=list(results), title=title_of(metric))  # fmt: skip
+    return dots(
+        rows,
+        y=rows_of("system", [row["system"] for row in rows]),
+        row_height=_ROW * len(rows),
+        systems=list(results),
+        title=title_of(metric),
+    )
 
 
 def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str, most: int | None = None) -> Any:
@@ -76,8 +81,14 @@ def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str, mo
     segments = list(dict.fromkeys(row["segment"] for row in rows))
     systems = list(results)
     offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
-    return dots(rows, y=rows_of("segment", segments), row_height=max(13 * len(systems), _ROW) * len(segments),
-                 systems=systems, title=title_of(metric), offset=offset)  # fmt: skip
+    return dots(
+        rows,
+        y=rows_of("segment", segments),
+        row_height=max(13 * len(systems), _ROW) * len(segments),
+        systems=systems,
+        title=title_of(metric),
+        offset=offset,
+    )
 
 
 def segment_count(results: Mapping[str, Evaluation], *, metric: str, by: str) -> int:
@@ -105,8 +116,14 @@ def gap_chart(results: Mapping[str, Evaluation], *, metric: str, by: Sequence[st
         return None
     segmentations = list(dict.fromkeys(row["by"] for row in rows))
     offset = alt.YOffset("system:N", sort=list(results), scale=alt.Scale(paddingOuter=0.4))
-    chart = dots(rows, y=rows_of("by", segmentations), row_height=max(13 * len(results), _ROW) * len(segmentations),
-                  systems=list(results), title=f"gap in {metric}", offset=offset)  # fmt: skip
+    chart = dots(
+        rows,
+        y=rows_of("by", segmentations),
+        row_height=max(13 * len(results), _ROW) * len(segmentations),
+        systems=list(results),
+        title=f"gap in {metric}",
+        offset=offset,
+    )
     return alt.layer(zero(), chart)
 
 
@@ -124,8 +141,13 @@ def difference_chart(comparison: Comparison, *, metric: str) -> Any:
         rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
     systems = list(comparison.card["systems"])
     order = rows_of("system", [row["system"] for row in rows])
-    chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=systems,
-                 title=f"{metric}, difference from {comparison.baseline}")  # fmt: skip
+    chart = dots(
+        rows,
+        y=order,
+        row_height=_ROW * len(rows),
+        systems=systems,
+        title=f"{metric}, difference from {comparison.baseline}",
+    )
     return alt.layer(zero(), chart)
 
 
@@ -145,10 +167,18 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
     rows = []
     for system, result in results.items():
         across, up = result[x].overall, result[y].overall
-        rows.append({
-            "system": system, "x": across.value, "x_low": across.low, "x_high": across.high, "y": up.value,
-            "y_low": up.low, "y_high": up.high, "tip": f"{system}: {x} {across}, {y} {up}",
-        })  # fmt: skip
+        rows.append(
+            {
+                "system": system,
+                "x": across.value,
+                "x_low": across.low,
+                "x_high": across.high,
+                "y": up.value,
+                "y_low": up.low,
+                "y_high": up.high,
+                "tip": f"{system}: {x} {across}, {y} {up}",
+            }
+        )
     sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
     base = base_of(rows, height=300)
@@ -271,8 +301,15 @@ def loss_chart(losses: Sequence[Mapping[str, Any]], *, metric: str, by: str) -> 
         )
         return alt.layer(zero(), points)
     last = rows[-1]["after"]
-    rows.append({"label": "final lists", "before": last, "after": 0, "system": "final lists",
-                 "tip": f"final lists: {metric} {format_number(last)}"})  # fmt: skip
+    rows.append(
+        {
+            "label": "final lists",
+            "before": last,
+            "after": 0,
+            "system": "final lists",
+            "tip": f"final lists: {metric} {format_number(last)}",
+        }
+    )
     base = base_of(rows, height=(_ROW + 8) * len(rows))
     y = rows_of("label", [*order, "final lists"])
     colour = colour_of(stages, extra={"final lists": "var(--muted)"})
@@ -298,9 +335,17 @@ def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[
 
 
 def dots(
-    rows: Sequence[Mapping[str, Any]], *, y: Any, row_height: int, systems: list[str], title: str, offset: Any = None,
-    form: str | None = None, domain: tuple[float, float] | None = None, told: bool = False,
-) -> Any:  # fmt: skip
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    y: Any,
+    row_height: int,
+    systems: list[str],
+    title: str,
+    offset: Any = None,
+    form: str | None = None,
+    domain: tuple[float, float] | None = None,
+    told: bool = False,
+) -> Any:
     """A dot with its interval in each row.
 
     Args:
@@ -363,9 +408,18 @@ def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None)
 
 def told_colour(names: Sequence[str], *, title: str | None = None, symbol: str = "stroke") -> Any:
     """The colours of a few curves, told above the chart: beside them there is no room on a phone."""
-    return colour_of(names).legend(title=title, titleOrient="left", titleColor="var(--muted)", orient="top",
-                                   columns=3 if title else 2, labelColor="var(--ink)", labelFontSize=12,
-                                   symbolType=symbol, symbolStrokeWidth=3, labelLimit=200)  # fmt: skip
+    return colour_of(names).legend(
+        title=title,
+        titleOrient="left",
+        titleColor="var(--muted)",
+        orient="top",
+        columns=3 if title else 2,
+        labelColor="var(--ink)",
+        labelFontSize=12,
+        symbolType=symbol,
+        symbolStrokeWidth=3,
+        labelLimit=200,
+    )
 
 
 def zero() -> Any:

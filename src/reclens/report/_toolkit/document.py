@@ -67,9 +67,15 @@ class Written:
 
 
 def write_document(
-    *, title: str, subject: str, heading: str, summary: Sequence[str], parts: Sequence[Part], synthetic: bool = False,
+    *,
+    title: str,
+    subject: str,
+    heading: str,
+    summary: Sequence[str],
+    parts: Sequence[Part],
+    synthetic: bool = False,
     scoped: bool = False,
-) -> Written:  # fmt: skip
+) -> Written:
     """Lay out a document.
 
     Args:
@@ -82,9 +88,15 @@ def write_document(
         scoped: Whether the last sentence of the summary says how far the others reach; the page sets it small.
     """
     page = {
-        "title": title, "subject": subject, "verdict_heading": heading, "verdict": list(summary), "parts": list(parts),
-        "sections": [], "synthetic": synthetic, "scoped": scoped,
-    }  # fmt: skip
+        "title": title,
+        "subject": subject,
+        "verdict_heading": heading,
+        "verdict": list(summary),
+        "parts": list(parts),
+        "sections": [],
+        "synthetic": synthetic,
+        "scoped": scoped,
+    }
     return Written(render("written.html.j2", page), _markdown(title, subject, heading, summary, parts, synthetic))
 
 

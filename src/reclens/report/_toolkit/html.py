@@ -94,10 +94,18 @@ def definition_of(name: str) -> dict[str, Any]:
 
 def _config() -> dict[str, Any]:
     axis = {
-        "domainColor": "var(--line)", "gridColor": "var(--grid)", "tickColor": "var(--line)",
-        "labelColor": "var(--muted)", "titleColor": "var(--muted)", "labelFontSize": 12, "titleFontSize": 12,
-        "titleFontWeight": "normal", "labelFont": FONT, "titleFont": FONT, "labelOverlap": "greedy",
-    }  # fmt: skip
+        "domainColor": "var(--line)",
+        "gridColor": "var(--grid)",
+        "tickColor": "var(--line)",
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--muted)",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelFont": FONT,
+        "titleFont": FONT,
+        "labelOverlap": "greedy",
+    }
     return {
         "axis": axis,
         "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False, "labelPadding": 9},
@@ -123,9 +131,12 @@ def environment() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reclens.report._toolkit"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("reclens.report._toolkit"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     # NaN is not JSON: it would break every chart of the page.
     environment.policies["json.dumps_function"] = _dumps
     return environment

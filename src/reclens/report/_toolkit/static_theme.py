@@ -12,11 +12,23 @@ from reclens.report._toolkit.html import Figure
 __all__ = ["painted", "to_svg"]
 
 _PAPER: Final = {
-    "light": {"paper": "#ffffff", "ink": "#1b1f24", "muted": "#57606a", "line": "#c9d1d9", "grid": "#eaeef2",
-              "soft": "#f6f8fa"},
-    "dark": {"paper": "#14171c", "ink": "#e6e9ee", "muted": "#a3adb8", "line": "#48515c", "grid": "#262c34",
-             "soft": "#1c2128"},
-}  # fmt: skip
+    "light": {
+        "paper": "#ffffff",
+        "ink": "#1b1f24",
+        "muted": "#57606a",
+        "line": "#c9d1d9",
+        "grid": "#eaeef2",
+        "soft": "#f6f8fa",
+    },
+    "dark": {
+        "paper": "#14171c",
+        "ink": "#e6e9ee",
+        "muted": "#a3adb8",
+        "line": "#48515c",
+        "grid": "#262c34",
+        "soft": "#1c2128",
+    },
+}
 """The colours of the page beside those of the systems, as the style sheet of the report has them."""
 
 

@@ -153,11 +153,20 @@ def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
 
 def comparison_table(comparison: Comparison, *, by: str | None = "overall", metric: str | None = None) -> Table:
     """Differences from the baseline; ``by=None`` shows every segment, ``metric=None`` every metric."""
-    shown = [row for row in comparison.differences
-             if by in (None, row.by) and metric in (None, row.metric)]  # fmt: skip
+    shown = [row for row in comparison.differences if by in (None, row.by) and metric in (None, row.metric)]
     records = [dict(vars(row)) for row in shown]
-    heads = ["system", "metric", "segment", "difference", "relative", "p", "adjusted p", "gain / tie / lose",
-             "detectable", "n"]  # fmt: skip
+    heads = [
+        "system",
+        "metric",
+        "segment",
+        "difference",
+        "relative",
+        "p",
+        "adjusted p",
+        "gain / tie / lose",
+        "detectable",
+        "n",
+    ]
     rows: list[list[str]] = []
     for found, row in zip(shown, records, strict=True):
         segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
@@ -175,8 +184,7 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
         for at in same:
             del cells[at]
     title = f"Against {comparison.baseline}" if metric is None else f"{metric} against {comparison.baseline}"
-    return Table(title, tuple(heads), tuple(map(tuple, rows)), tuple(records),
-                 _how_compared(comparison, shown))  # fmt: skip
+    return Table(title, tuple(heads), tuple(map(tuple, rows)), tuple(records), _how_compared(comparison, shown))
 
 
 _MARKS: Final = {"corrected": " °", "borderline": " ¹", None: ""}
@@ -199,14 +207,20 @@ def _how_compared(comparison: Comparison, shown: Sequence[Difference]) -> tuple[
         f"* significant at {1 - comparison.level:.2g} after the correction ({comparison.correction}).",
     ]
     if "corrected" in reasons:
-        notes.append("° significant by itself, and not after the correction over the tests of its family: the "
-                     "interval, which holds for this difference alone, excludes zero.")  # fmt: skip
+        notes.append(
+            "° significant by itself, and not after the correction over the tests of its family: the "
+            "interval, which holds for this difference alone, excludes zero."
+        )
     if "borderline" in reasons:
         notes.append("¹ the interval and the test, two methods, fall on two sides of the limit.")
     if any(_most(row) > row.n for row in shown):
         notes.append("n (of …): users with a value under one of the two systems alone are left out.")
-    notes += how_tested(comparison.differences, correction=comparison.correction, level=comparison.level,
-                        intervals="simultaneous" if together else "single")  # fmt: skip
+    notes += how_tested(
+        comparison.differences,
+        correction=comparison.correction,
+        level=comparison.level,
+        intervals="simultaneous" if together else "single",
+    )
     notes += [
         "gain / tie / lose: users whose value is better, equal, worse; higher and lower where neither is better.",
         "detectable: the true difference that a single test of this size finds with 80 % power.",

@@ -60,13 +60,21 @@ def tail_chart(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Any:
     """
     import altair as alt
 
-    rows = [{**row, "system": what, "tip": f"the {row['across']:.0%} {what} with the fewest have {row['share']:.1%} of "
-             "the interactions"} for what, curve in curves.items() for row in curve]  # fmt: skip
+    rows = [
+        {
+            **row,
+            "system": what,
+            "tip": f"the {row['across']:.0%} {what} with the fewest have {row['share']:.1%} of the interactions",
+        }
+        for what, curve in curves.items()
+        for row in curve
+    ]
     axes: dict[str, Any] = {
-        "x": alt.X("across:Q", title="share of items, or of users, the fewest interactions first",
-                   axis=alt.Axis(format="%")),
+        "x": alt.X(
+            "across:Q", title="share of items, or of users, the fewest interactions first", axis=alt.Axis(format="%")
+        ),
         "y": alt.Y("share:Q", title="share of interactions", axis=alt.Axis(format="%")),
-    }  # fmt: skip
+    }
     base, colour = base_of(rows, height=300), colour_of(list(curves))
     even = alt.Chart(alt.Data(values=[{"across": 0, "share": 0}, {"across": 1, "share": 1}]))  # type: ignore[arg-type]
     return alt.layer(
@@ -84,13 +92,18 @@ def popularity_curve_chart(curves: Mapping[str, Sequence[Mapping[str, int]]]) ->
     """
     import altair as alt
 
-    rows = [{**row, "system": what, "tip": f"{what}, place {row['place']:,}: {row['interactions']:,} interactions"}
-            for what, curve in curves.items() for row in curve]  # fmt: skip
+    rows = [
+        {**row, "system": what, "tip": f"{what}, place {row['place']:,}: {row['interactions']:,} interactions"}
+        for what, curve in curves.items()
+        for row in curve
+    ]
     if not rows:
         return None
     log = alt.Scale(type="log", nice=False)
-    axes: dict[str, Any] = {"x": alt.X("place:Q", title="place, the most interactions first", scale=log),
-                            "y": alt.Y("interactions:Q", title="interactions", scale=log)}  # fmt: skip
+    axes: dict[str, Any] = {
+        "x": alt.X("place:Q", title="place, the most interactions first", scale=log),
+        "y": alt.Y("interactions:Q", title="interactions", scale=log),
+    }
     base, colour = base_of(rows, height=300), colour_of(list(curves))
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(**axes, color=colour),
@@ -113,10 +126,16 @@ def time_chart(rows: Sequence[Mapping[str, Any]], *, step: str) -> Any:
     base = base_of(shown, height=260)
     colour = colour_of(list(dict.fromkeys(row["part"] for row in rows)))
     # Bars that have a place of their own in time are thinner than a hair where there are many: hence the stroke.
-    return alt.layer(base.mark_bar(strokeWidth=0.5).encode(
-        x=alt.X("start:T", title=None), x2="end:T",
-        y=alt.Y("below:Q", title=f"interactions a {step}"), y2="top:Q", color=colour, tooltip="tip:N",
-    ))  # fmt: skip
+    return alt.layer(
+        base.mark_bar(strokeWidth=0.5).encode(
+            x=alt.X("start:T", title=None),
+            x2="end:T",
+            y=alt.Y("below:Q", title=f"interactions a {step}"),
+            y2="top:Q",
+            color=colour,
+            tooltip="tip:N",
+        )
+    )
 
 
 def time_share_chart(rows: Sequence[Mapping[str, Any]], *, step: str) -> Any:
@@ -133,8 +152,10 @@ def time_share_chart(rows: Sequence[Mapping[str, Any]], *, step: str) -> Any:
         return None
     shown = [{**_dated(row), "tip": _tip(row, step)} for row in rows]
     base, colour = base_of(shown, height=220), colour_of(parts)
-    axes: dict[str, Any] = {"x": alt.X("start:T", title=None),
-                            "y": alt.Y("share:Q", title="share of the part", axis=alt.Axis(format="%"))}  # fmt: skip
+    axes: dict[str, Any] = {
+        "x": alt.X("start:T", title=None),
+        "y": alt.Y("share:Q", title="share of the part", axis=alt.Axis(format="%")),
+    }
     return alt.layer(
         base.mark_line(strokeWidth=2, interpolate="step-after").encode(**axes, color=colour),
         base.mark_point(opacity=0, size=90).encode(**axes, tooltip="tip:N"),
@@ -146,8 +167,10 @@ def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tip(row: Mapping[str, Any], step: str) -> str:
-    return (f"{row['part']}, {step} from {row['start']:%Y-%m-%d}: {row['interactions']:,} interactions, "
-            f"{row['share']:.1%} of the part")  # fmt: skip
+    return (
+        f"{row['part']}, {step} from {row['start']:%Y-%m-%d}: {row['interactions']:,} interactions, "
+        f"{row['share']:.1%} of the part"
+    )
 
 
 def _cell(value: Any) -> str:

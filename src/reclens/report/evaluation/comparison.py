@@ -29,8 +29,17 @@ def gain_chart(comparison: Comparison, *, system: str, metric: str, by: str = "o
             share = proportion(count, found.n, level=comparison.level).to_dicts()[0]
             tip = f"{found.segment}: {count:,} of {found.n:,} users {what}, a share of {format_estimate(share)}"
             numbers = {"share": share["value"], "low": share["low"], "high": share["high"]}
-            rows.append({"segment": found.segment, "what": what, "users": count, "n": found.n, **numbers,
-                         "place": sign * share["value"], "tip": tip})  # fmt: skip
+            rows.append(
+                {
+                    "segment": found.segment,
+                    "what": what,
+                    "users": count,
+                    "n": found.n,
+                    **numbers,
+                    "place": sign * share["value"],
+                    "tip": tip,
+                }
+            )
     if not rows:
         return None
     segments = list(dict.fromkeys(row["segment"] for row in rows))
@@ -39,8 +48,10 @@ def gain_chart(comparison: Comparison, *, system: str, metric: str, by: str = "o
     bars = base_of(rows, height=26 * len(segments)).mark_bar(height=15, opacity=0.9)
     drawn = bars.encode(
         x=alt.X("place:Q", title="← share who lose · share who gain →", axis=share, scale=alt.Scale(domain=[-1, 1])),
-        y=rows_of("segment", segments), color=alt.Color("what:N", scale=sides, legend=None), tooltip="tip:N",
-    )  # fmt: skip
+        y=rows_of("segment", segments),
+        color=alt.Color("what:N", scale=sides, legend=None),
+        tooltip="tip:N",
+    )
     return alt.layer(drawn, zero())
 
 
@@ -56,8 +67,13 @@ def gain_difference_chart(comparison: Comparison, *, system: str, metric: str, b
     if not rows:
         return None
     segments = [row["segment"] for row in rows]
-    chart = dots(rows, y=rows_of("segment", segments), row_height=26 * len(rows), systems=[system],
-                 title=f"difference in {metric}")  # fmt: skip
+    chart = dots(
+        rows,
+        y=rows_of("segment", segments),
+        row_height=26 * len(rows),
+        systems=[system],
+        title=f"difference in {metric}",
+    )
     return alt.layer(zero(), chart)
 
 
@@ -71,8 +87,10 @@ def change_chart(ours: Evaluation, theirs: Evaluation, *, metric: str) -> Any:
     ]
     if not rows:
         return None
-    axes = {"x": alt.X("users:Q", title="share of users, the largest loss of value first", axis=alt.Axis(format="%")),
-            "y": alt.Y("change:Q", title=f"change of {title_of(metric)}")}  # fmt: skip
+    axes = {
+        "x": alt.X("users:Q", title="share of users, the largest loss of value first", axis=alt.Axis(format="%")),
+        "y": alt.Y("change:Q", title=f"change of {title_of(metric)}"),
+    }
     base = base_of(rows, height=280)
     line = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color="var(--muted)").encode(y="zero:Q")  # type: ignore[arg-type]
     return alt.layer(
@@ -89,10 +107,16 @@ def movers_tables(ours: Evaluation, theirs: Evaluation, *, metric: str, n: int =
     for title, frame in (("Users who gain the most", gained), ("Users who lose the most", lost)):
         records = frame.to_dicts()
         cells = tuple(
-            tuple(format_number(value, signed=name == "change") if name in ("before", "after", "change")
-                  else "–" if value is None else str(value) for name, value in row.items())
+            tuple(
+                format_number(value, signed=name == "change")
+                if name in ("before", "after", "change")
+                else "–"
+                if value is None
+                else str(value)
+                for name, value in row.items()
+            )
             for row in records
-        )  # fmt: skip
+        )
         heads = tuple({"n_relevant": "held-out items"}.get(name, name) for name in frame.columns)
         note = f"{metric} under {theirs.system} (before) and under {ours.system} (after)."
         found.append(Table(title, heads, cells, tuple(records), (note,)))

@@ -53,8 +53,10 @@ def distribution_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any
         for row in spread(result, metric):
             tip = f"{system}: {row['users']:.0%} of the users have {metric} at or below {format_number(row['value'])}"
             rows.append({**row, "system": system, "tip": tip})
-    axes = {"x": alt.X("users:Q", title=f"share of users, {_first(metric)} first", axis=alt.Axis(format="%")),
-            "y": alt.Y("value:Q", title=title_of(metric))}  # fmt: skip
+    axes = {
+        "x": alt.X("users:Q", title=f"share of users, {_first(metric)} first", axis=alt.Axis(format="%")),
+        "y": alt.Y("value:Q", title=title_of(metric)),
+    }
     base, colour = base_of(rows, height=280), colour_of(list(results))
     return alt.layer(
         base.mark_line(strokeWidth=2, interpolate="step-before").encode(**axes, color=colour),
@@ -73,11 +75,15 @@ def popularity_chart(results: Mapping[str, Evaluation], *, tiers: int = 10) -> A
 
     rows: list[dict[str, Any]] = []
     for system, result in results.items():
-        rows += [{"tier": each["tier"], "share": each["exposure"], "system": system}
-                 for each in exposure_by_popularity(result, tiers=tiers)]  # fmt: skip
+        rows += [
+            {"tier": each["tier"], "share": each["exposure"], "system": system}
+            for each in exposure_by_popularity(result, tiers=tiers)
+        ]
     first = next(iter(results.values()))
-    rows += [{"tier": each["tier"], "share": each["consumption"], "system": "consumed"}
-             for each in exposure_by_popularity(first, tiers=tiers)]  # fmt: skip
+    rows += [
+        {"tier": each["tier"], "share": each["consumption"], "system": "consumed"}
+        for each in exposure_by_popularity(first, tiers=tiers)
+    ]
     for row in rows:
         row["tip"] = f"{row['system']}: {row['share']:.1%} on part {row['tier']} of {tiers} of the catalogue"
     base = base_of(rows, height=300)
@@ -95,10 +101,12 @@ def worst_users_table(result: Evaluation, *, metric: str, n: int = 20) -> Table:
     frame = worst_users(result, metric, n=n, higher_is_better=direction(metric) is not False)
     records = frame.to_dicts()
     cells = tuple(
-        tuple(format_number(value) if name == metric else "–" if value is None else str(value)
-              for name, value in row.items())
+        tuple(
+            format_number(value) if name == metric else "–" if value is None else str(value)
+            for name, value in row.items()
+        )
         for row in records
-    )  # fmt: skip
+    )
     heads = tuple({"n_relevant": "held-out items", "list_length": "list"}.get(name, name) for name in frame.columns)
     note = "Among equals, those with the most held-out items first."
     word = "Lowest" if direction(metric) is None else "Worst"
@@ -123,17 +131,23 @@ def exposure_chart(rows: Sequence[Mapping[str, Any]], *, by: str, systems: list[
     segments = list(dict.fromkeys(row["segment"] for row in shown))
     offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
     height = max(13 * len(systems), 26) * len(segments)
-    return dots(shown, y=rows_of("segment", segments), row_height=height, systems=systems, title="share of lists",
-                offset=offset)  # fmt: skip
+    return dots(
+        shown, y=rows_of("segment", segments), row_height=height, systems=systems, title="share of lists", offset=offset
+    )
 
 
 def exposure_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Share of lists that show one item, and share of users who went on to choose it, by segment."""
     cells = tuple(
-        (row["system"], "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}", format_estimate(row),
-         format_number(row["chosen"]), f"{row['n']:,}")
+        (
+            row["system"],
+            "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}",
+            format_estimate(row),
+            format_number(row["chosen"]),
+            f"{row['n']:,}",
+        )
         for row in rows
-    )  # fmt: skip
+    )
     note = "Intervals are Wilson's, over users. Chosen: the share of the same users who had the item held out."
     return Table(
         "Who is shown it", ("system", "users", "in the lists of", "chosen by", "n"), cells, tuple(rows), (note,)

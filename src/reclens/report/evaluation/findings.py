@@ -37,9 +37,11 @@ class Finding:
 
 
 def findings(
-    results: Mapping[str, Evaluation], *, comparisons: Mapping[str, Comparison] | None = None,
+    results: Mapping[str, Evaluation],
+    *,
+    comparisons: Mapping[str, Comparison] | None = None,
     tunings: Mapping[str, Tuning] | None = None,
-) -> tuple[Finding, ...]:  # fmt: skip
+) -> tuple[Finding, ...]:
     """Go through evaluations, comparisons and searches for what wants attention.
 
     Args:

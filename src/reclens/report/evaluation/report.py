@@ -63,16 +63,21 @@ def _sections(results: Mapping[str, Evaluation], comparison: Comparison | None) 
     averaged = [name for name in first.metrics if describe(name).kind == "user"]
     primary = averaged[:2]
     return [
-        Section("All users", "Means over users, each with its interval.",
-                tuple(figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
-                      for name in averaged[:6]),
-                (tables.leaderboard(results, comparison=comparison),)),
+        Section(
+            "All users",
+            "Means over users, each with its interval.",
+            tuple(
+                figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
+                for name in averaged[:6]
+            ),
+            (tables.leaderboard(results, comparison=comparison),),
+        ),
         _against_baseline(comparison, primary),
         _by_segment(results, first, primary, comparison),
         _gaps(results, first, primary),
         _long_tail(results, first),
         _trade_off(results, averaged),
-    ]  # fmt: skip
+    ]
 
 
 def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Section | None:
@@ -106,10 +111,13 @@ def _by_segment(
     if comparison is not None:
         compared = {(row.metric, row.by) for row in comparison.differences}
         against = [
-            replace(tables.comparison_table(comparison, by=by, metric=name),
-                    title=f"{name} by {by}, against {comparison.baseline}")
-            for name, by in places if (name, by) in compared
-        ]  # fmt: skip
+            replace(
+                tables.comparison_table(comparison, by=by, metric=name),
+                title=f"{name} by {by}, against {comparison.baseline}",
+            )
+            for name, by in places
+            if (name, by) in compared
+        ]
         found += [replace(each, notes=()) for each in against[:-1]] + against[-1:]  # how to read them stands once
     lead = "Faded dots are of segments with too few users to conclude from."
     return Section("By segment", lead, figures, tuple(found), folded=True)

@@ -33,19 +33,41 @@ def build_plan_document(sizing: Sizing) -> Written:
         The document as HTML and Markdown.
     """
     plan = sizing.plan
-    parts = [_question(plan), _randomisation(plan), _metrics(plan), _sizes(sizing), *_looks(sizing),
-             Part(title="Guards before any verdict", lead="One that fails blocks the word “ship”, and says why.",
-                  points=guards_of(plan)),
-             Part(title="Decision rule", lead="The first that applies is the decision.", points=decision_rule(plan),
-                  ordered=True),
-             _analysis(plan),
-             Part(title="Risks", points=risks_of(plan)),
-             Part(title="The plan as a file", lead="Everything spelled out, defaults too.", code=plan.to_toml(),
-                  language="toml")]  # fmt: skip
+    parts = [
+        _question(plan),
+        _randomisation(plan),
+        _metrics(plan),
+        _sizes(sizing),
+        *_looks(sizing),
+        Part(
+            title="Guards before any verdict",
+            lead="One that fails blocks the word “ship”, and says why.",
+            points=guards_of(plan),
+        ),
+        Part(
+            title="Decision rule",
+            lead="The first that applies is the decision.",
+            points=decision_rule(plan),
+            ordered=True,
+        ),
+        _analysis(plan),
+        Part(title="Risks", points=risks_of(plan)),
+        Part(
+            title="The plan as a file",
+            lead="Everything spelled out, defaults too.",
+            code=plan.to_toml(),
+            language="toml",
+        ),
+    ]
     start = f", from {plan.start:%Y-%m-%d}" if plan.start else ""
     length = f" · {plan.days} days{start}" if plan.days is not None else ""
-    return write_document(title=f"Test plan: {plan.name}", subject=f"{len(plan.arms)} arms by {plan.unit}{length}",
-                          heading="In short", summary=summary_of(sizing), parts=parts)  # fmt: skip
+    return write_document(
+        title=f"Test plan: {plan.name}",
+        subject=f"{len(plan.arms)} arms by {plan.unit}{length}",
+        heading="In short",
+        summary=summary_of(sizing),
+        parts=parts,
+    )
 
 
 def summary_of(sizing: Sizing) -> list[str]:
@@ -59,8 +81,10 @@ def summary_of(sizing: Sizing) -> list[str]:
             aim = f"That the difference lies within {each.metric.margin_in_words} is shown"
             if each.metric.effect is not None:
                 aim = f"An effect of {each.metric.effect:.2%} is found"
-            said.append(f"{each.metric.name} decides. {aim} with a power of {plan.power:.0%} by {each.size.n:,} units "
-                        f"over all arms{days} ({each.size.title}).")  # fmt: skip
+            said.append(
+                f"{each.metric.name} decides. {aim} with a power of {plan.power:.0%} by {each.size.n:,} units "
+                f"over all arms{days} ({each.size.title})."
+            )
     limits = [
         f"{metric.name} may {'move by' if metric.equivalence else 'lose'} {metric.margin_in_words}"
         for metric in plan.guardrails
@@ -69,8 +93,9 @@ def summary_of(sizing: Sizing) -> list[str]:
         said.append(f"Guardrails: {'; '.join(limits)}.")
     if sizing.enough is not None and sizing.planned is not None and sizing.needed is not None:
         verdict = "enough" if sizing.enough else "NOT ENOUGH: run longer, look for a larger effect, or add covariates"
-        said.append(f"The {plan.days} planned days bring {sizing.planned:,} units; {sizing.needed:,} are needed: "
-                    f"{verdict}.")  # fmt: skip
+        said.append(
+            f"The {plan.days} planned days bring {sizing.planned:,} units; {sizing.needed:,} are needed: {verdict}."
+        )
     if sizing.unsized:
         said.append(f"Not sized, for want of a history or a baseline: {', '.join(sizing.unsized)}.")
     if plan.sequential is not None:
@@ -80,30 +105,45 @@ def summary_of(sizing: Sizing) -> list[str]:
 
 def _question(plan: Plan) -> Part:
     points = [f"Who is left out before randomisation: {each}." for each in plan.exclusions]
-    points += [f"Segments that are looked at: {', '.join(plan.segments)}, with the false discovery rate controlled."
-               ] if plan.segments else []  # fmt: skip
-    return Part(title="Hypothesis", lead=plan.hypothesis or "None is written down: say what is expected, and why.",
-                points=tuple(points), tables=(arm_table(plan),))  # fmt: skip
+    points += (
+        [f"Segments that are looked at: {', '.join(plan.segments)}, with the false discovery rate controlled."]
+        if plan.segments
+        else []
+    )
+    return Part(
+        title="Hypothesis",
+        lead=plan.hypothesis or "None is written down: say what is expected, and why.",
+        points=tuple(points),
+        tables=(arm_table(plan),),
+    )
 
 
 def _randomisation(plan: Plan) -> Part:
     low, high = plan.slice
     points = [
         f"Unit: {plan.unit}" + (f", randomised whole by {plan.cluster}." if plan.cluster else "."),
-        f"The position of a unit is the first 13 hexadecimal digits of md5(\"{plan.salt}:\" + id) over 16^13.",
+        f'The position of a unit is the first 13 hexadecimal digits of md5("{plan.salt}:" + id) over 16^13.',
         "The arms share 0 … 1 in the order above: the same id gets the same arm on every machine, for ever.",
-        f"Layer: {plan.layer}" + (f", units from {low:g} to {high:g} of it." if (low, high) != (0.0, 1.0) else ".")
+        f"Layer: {plan.layer}"
+        + (f", units from {low:g} to {high:g} of it." if (low, high) != (0.0, 1.0) else ".")
         + " Experiments in other layers overlap independently; in this layer their slices must not overlap.",
-    ]  # fmt: skip
+    ]
     if plan.triggered is not None:
-        points.append("Effects are those of the triggered units, whose experience could differ; they are read over all "
-                      f"units too. They are told by {plan.triggered}.")  # fmt: skip
+        points.append(
+            "Effects are those of the triggered units, whose experience could differ; they are read over all "
+            f"units too. They are told by {plan.triggered}."
+        )
     if plan.holdout:
         points.append(f"{plan.holdout:.1%} of all units are held out of every experiment.")
     if plan.layer_holdout:
         points.append(f"{plan.layer_holdout:.1%} are held out of every experiment of the layer.")
-    return Part(title="Randomisation", lead="By a salted hash; the SQL gives a table named units the same arms.",
-                points=tuple(points), code=sql_of(plan), language="sql")  # fmt: skip
+    return Part(
+        title="Randomisation",
+        lead="By a salted hash; the SQL gives a table named units the same arms.",
+        points=tuple(points),
+        code=sql_of(plan),
+        language="sql",
+    )
 
 
 def _metrics(plan: Plan) -> Part:
@@ -152,12 +192,20 @@ def figures_of(each: MetricSize, sizing: Sizing) -> list[Figure]:
     effect, margin = each.size.effect, each.question.margin or 0.0
     effects = [0.0, margin / 4, margin / 2] if each.question.equivalence else [effect / 2, effect, 1.5 * effect]
     curves = power_curve(each.question, effects=effects, around=each.size.n)
-    drawn = [figure_of(power_curve_chart(curves, power=sizing.plan.power, planned=sizing.planned),
-                       f"Power of {each.metric.name}")]  # fmt: skip
+    drawn = [
+        figure_of(
+            power_curve_chart(curves, power=sizing.plan.power, planned=sizing.planned), f"Power of {each.metric.name}"
+        )
+    ]
     if sizing.daily is not None and not each.question.equivalence:
         days = max(sizing.plan.days or 0, each.days or 0, 14)
-        found = effect_by_days(each.question, daily=sizing.daily, days=min(days + 7, 120), power=sizing.plan.power,
-                               arrivals=sizing.arrivals)  # fmt: skip
+        found = effect_by_days(
+            each.question,
+            daily=sizing.daily,
+            days=min(days + 7, 120),
+            power=sizing.plan.power,
+            arrivals=sizing.arrivals,
+        )
         if len(found) > 1:
             chart = detectable_chart(found, worth=each.metric.effect, days=sizing.plan.days)
             drawn.append(figure_of(chart, f"Smallest effect of {each.metric.name} found after each day"))
@@ -170,12 +218,16 @@ def _looks(sizing: Sizing) -> list[Part]:
     times = looks.times if looks is not None and looks.method == "group" else often
     prices = price_table(price_in_power(times, level=plan.level, power=plan.power))
     if looks is None:
-        lead = ("There is one look, at the end. Looking earlier without a plan raises the false positives; the table "
-                "shows what honest ways to look cost.")  # fmt: skip
+        lead = (
+            "There is one look, at the end. Looking earlier without a plan raises the false positives; the table "
+            "shows what honest ways to look cost."
+        )
         return [Part(title="Looks", lead=lead, tables=(prices,))]
     if looks.method != "group":
-        lead = ("The interval is valid at every moment, so that anybody may look at any time; it is wider for that "
-                f"(sample × {sizing.inflation:.3f} for the same power).")  # fmt: skip
+        lead = (
+            "The interval is valid at every moment, so that anybody may look at any time; it is wider for that "
+            f"(sample × {sizing.inflation:.3f} for the same power)."
+        )
         return [Part(title="Looks", lead=lead, tables=(prices,))]
     bounds = sequential_of(plan)
     lead = "The statistic is held against the bound of its look; nothing else is decided before the end."
@@ -191,11 +243,15 @@ def _looks(sizing: Sizing) -> list[Part]:
 
 
 def _analysis(plan: Plan) -> Part:
-    code = "\n".join((
-        f"reclens experiment assign plan.toml units.csv --out arms.csv   # who gets which arm, by {plan.unit}",
-        "reclens experiment check plan.toml units.csv                     # uniform, independent, as planned",
-        "reclens experiment read plan.toml results.parquet --out readout  # decision, guards, intervals",
-    ))  # fmt: skip
-    lead = ("Intervals are two-sided. Means, ratios and shares by unit (delta method), quantiles by unit, "
-            "coverage, Gini and diversity by the jackknife over units; covariates by CUPED.")  # fmt: skip
+    code = "\n".join(
+        (
+            f"reclens experiment assign plan.toml units.csv --out arms.csv   # who gets which arm, by {plan.unit}",
+            "reclens experiment check plan.toml units.csv                     # uniform, independent, as planned",
+            "reclens experiment read plan.toml results.parquet --out readout  # decision, guards, intervals",
+        )
+    )
+    lead = (
+        "Intervals are two-sided. Means, ratios and shares by unit (delta method), quantiles by unit, "
+        "coverage, Gini and diversity by the jackknife over units; covariates by CUPED."
+    )
     return Part(title="Analysis", lead=lead, code=code, language="bash")

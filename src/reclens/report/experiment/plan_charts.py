@@ -24,12 +24,19 @@ def power_curve_chart(rows: Sequence[Mapping[str, Any]], *, power: float, planne
     names = [f"{effect:+.2%}" for effect in effects]
     named = dict(zip(effects, names, strict=True))
     told = [
-        {**row, "system": named[row["effect"]],
-         "tip": f"effect {named[row['effect']]}: {row['n']:,} units find it with a power of {row['power']:.0%}"}
+        {
+            **row,
+            "system": named[row["effect"]],
+            "tip": f"effect {named[row['effect']]}: {row['n']:,} units find it with a power of {row['power']:.0%}",
+        }
         for row in rows
-    ]  # fmt: skip
-    x = alt.X("n:Q", title="units over all arms", scale=alt.Scale(type="log", nice=False),
-              axis=alt.Axis(format="~s", tickCount=6))  # fmt: skip
+    ]
+    x = alt.X(
+        "n:Q",
+        title="units over all arms",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(format="~s", tickCount=6),
+    )
     y = alt.Y("power:Q", title="power", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=True))
     base = base_of(told, height=280)
     colour = told_colour(names, title="effect")
@@ -37,7 +44,7 @@ def power_curve_chart(rows: Sequence[Mapping[str, Any]], *, power: float, planne
         _line(alt, {"power": power}, y=y, what="power asked for"),
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         base.mark_point(opacity=0, size=120).encode(x=x, y=y, tooltip="tip:N"),
-    ]  # fmt: skip
+    ]
     if planned is not None:
         layers.append(_line(alt, {"n": planned}, x=x, what=f"planned: {planned:,.0f} units"))
     return alt.layer(*layers)
@@ -53,13 +60,22 @@ def detectable_chart(rows: Sequence[Mapping[str, Any]], *, worth: float | None =
     """
     import altair as alt
 
-    told: list[dict[str, Any]] = [{**row, "effect": abs(row["effect"]),
-             "tip": f"after {row['days']} days ({row['n']:,} units) an effect of {abs(row['effect']):.2%} is found"}
-            for row in rows]  # fmt: skip
+    told: list[dict[str, Any]] = [
+        {
+            **row,
+            "effect": abs(row["effect"]),
+            "tip": f"after {row['days']} days ({row['n']:,} units) an effect of {abs(row['effect']):.2%} is found",
+        }
+        for row in rows
+    ]
     most = max([row["effect"] for row in told[1:]] or [1.0])
     x = alt.X("days:Q", title="days", axis=alt.Axis(tickMinStep=1))
-    y = alt.Y("effect:Q", title="smallest effect found, relative", axis=alt.Axis(format="%", grid=True),
-              scale=alt.Scale(domain=[0, most * 1.1], clamp=True))  # fmt: skip
+    y = alt.Y(
+        "effect:Q",
+        title="smallest effect found, relative",
+        axis=alt.Axis(format="%", grid=True),
+        scale=alt.Scale(domain=[0, most * 1.1], clamp=True),
+    )
     base = base_of(told, height=280)
     layers = [
         base.mark_line(strokeWidth=2, color="var(--s0)").encode(x=x, y=y),
@@ -82,26 +98,35 @@ def bounds_chart(rows: Sequence[Mapping[str, Any]]) -> Any:
 
     kinds = {"upper": "stop: an effect", "lower": "stop: harm", "futility": "stop: no hope"}
     told = [
-        {"information": row["information"], "z": row[kind], "system": name,
-         "tip": f"look {row['look']} at {row['information']:.0%}: {name} beyond z = {row[kind]:.2f}"}
-        for row in rows for kind, name in kinds.items() if row[kind] is not None and abs(row[kind]) < 9
-    ]  # fmt: skip
+        {
+            "information": row["information"],
+            "z": row[kind],
+            "system": name,
+            "tip": f"look {row['look']} at {row['information']:.0%}: {name} beyond z = {row[kind]:.2f}",
+        }
+        for row in rows
+        for kind, name in kinds.items()
+        if row[kind] is not None and abs(row[kind]) < 9
+    ]
     names = list(dict.fromkeys(row["system"] for row in told))
     base = base_of(told, height=280)
-    x = alt.X("information:Q", title="share of the planned sample", scale=alt.Scale(domain=[0, 1]),
-              axis=alt.Axis(format="%"))  # fmt: skip
+    x = alt.X(
+        "information:Q", title="share of the planned sample", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
+    )
     y = alt.Y("z:Q", title="z-statistic", axis=alt.Axis(grid=True))
     colour = told_colour(names)
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         base.mark_circle(size=70, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"),
-    )  # fmt: skip
+    )
 
 
 def _line(alt: Any, where: Mapping[str, float], *, what: str, x: Any = None, y: Any = None) -> Any:
     """A thin line across or up, that says what it is."""
     data = alt.Data(values=[{**where, "tip": what}])
     channels = {name: channel for name, channel in (("x", x), ("y", y)) if channel is not None}
-    return alt.Chart(data).mark_rule(strokeWidth=1.5, strokeDash=[5, 4], color="var(--muted)").encode(
-        **channels, tooltip="tip:N"
-    )  # fmt: skip
+    return (
+        alt.Chart(data)
+        .mark_rule(strokeWidth=1.5, strokeDash=[5, 4], color="var(--muted)")
+        .encode(**channels, tooltip="tip:N")
+    )

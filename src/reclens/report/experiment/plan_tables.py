@@ -35,8 +35,18 @@ def metric_table(plan: Plan) -> Table:
         made += f", capped at {metric.cap:g}" if metric.cap is not None else ""
         records.append({**metric.to_dicts()[0], "made_from": made})
         lost = metric.margin_in_words or NOTHING
-        rows.append((metric.name, metric.role, metric.kind, made, metric.better, _percent(metric.effect),
-                     lost, ", ".join(metric.covariates) or NOTHING))  # fmt: skip
+        rows.append(
+            (
+                metric.name,
+                metric.role,
+                metric.kind,
+                made,
+                metric.better,
+                _percent(metric.effect),
+                lost,
+                ", ".join(metric.covariates) or NOTHING,
+            )
+        )
     heads = ("metric", "role", "kind", "made from", "better", "worth finding", "margin", "covariates")
     note = "Effects and margins in percent are relative to control; a margin is what a guardrail may lose, with ± what "
     note += "it may move, or what does not matter of another metric; covariates were measured before (CUPED)."
@@ -52,19 +62,38 @@ def size_table(sizing: Sizing) -> Table:
         if each.simulated is not None and each.simulated.low is not None and each.simulated.high is not None:
             found = each.simulated
             power = f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}] simulated"
-        rows.append((
-            each.metric.name, each.metric.role, format_number(known.mean) if known else NOTHING,
-            format_number(known.sd) if known else NOTHING, f"{known.r2:.0%}" if known and known.r2 else NOTHING,
-            f"{size.n:,}" if size else NOTHING, f"{each.days:,}" if each.days is not None else NOTHING, power,
-            _percent(each.found.effect if each.found else None, signed=True),
-            size.title if size else each.note or NOTHING,
-        ))  # fmt: skip
-    heads = ("metric", "role", "mean", "sd of a unit", "removed by CUPED", "units needed", "days", "power as planned",
-             "detectable as planned", "formula")  # fmt: skip
+        rows.append(
+            (
+                each.metric.name,
+                each.metric.role,
+                format_number(known.mean) if known else NOTHING,
+                format_number(known.sd) if known else NOTHING,
+                f"{known.r2:.0%}" if known and known.r2 else NOTHING,
+                f"{size.n:,}" if size else NOTHING,
+                f"{each.days:,}" if each.days is not None else NOTHING,
+                power,
+                _percent(each.found.effect if each.found else None, signed=True),
+                size.title if size else each.note or NOTHING,
+            )
+        )
+    heads = (
+        "metric",
+        "role",
+        "mean",
+        "sd of a unit",
+        "removed by CUPED",
+        "units needed",
+        "days",
+        "power as planned",
+        "detectable as planned",
+        "formula",
+    )
     notes = [f"Units over all arms, for a power of {sizing.plan.power:.0%} at a level of {sizing.plan.level:.0%}."]
     if sizing.planned is not None:
-        notes.append(f"As planned: {sizing.planned:,} units in {sizing.plan.days} days. Detectable of a guardrail is "
-                     "the true loss that would still be confirmed to be within its margin.")  # fmt: skip
+        notes.append(
+            f"As planned: {sizing.planned:,} units in {sizing.plan.days} days. Detectable of a guardrail is "
+            "the true loss that would still be confirmed to be within its margin."
+        )
     return Table("Sizes", heads, tuple(rows), tuple(sizing.to_dicts()), tuple(notes))
 
 
@@ -78,13 +107,19 @@ def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
     ]
     asked = answers[0][1].asked if answers else "size"
     several = len(answers) > 1
-    show = {"size": lambda value: f"{math.ceil(value):,}", "effect": lambda value: f"{value:+.3%}",
-            "power": lambda value: f"{value:.2%}"}[asked]  # fmt: skip
+    show = {
+        "size": lambda value: f"{math.ceil(value):,}",
+        "effect": lambda value: f"{value:+.3%}",
+        "power": lambda value: f"{value:.2%}",
+    }[asked]
     rows = tuple(
-        (*([row["metric"]] if several else []), row["formula"] + (" (used)" if row["used"] else ""),
-         show(row["value"]) if math.isfinite(row["value"]) else NOTHING)
+        (
+            *([row["metric"]] if several else []),
+            row["formula"] + (" (used)" if row["used"] else ""),
+            show(row["value"]) if math.isfinite(row["value"]) else NOTHING,
+        )
         for row in records
-    )  # fmt: skip
+    )
     sources = dict.fromkeys(f"{answer.title}: {answer.source}." for _, answer in answers)
     heads = (
         *(["metric"] if several else []),
@@ -107,12 +142,19 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
         power = row["power_so_far"] if at["power"] is None else at["power"]
         row |= {"units": at["units"], "day": at["day"], "power_so_far": power}
     rows = tuple(
-        (str(row["look"]), f"{row['information']:.0%}", _count(row["units"]), _count(row["day"]),
-         f"{row['upper']:.3f}", p_value(row["nominal_p"]),
-         NOTHING if row["futility"] is None else f"{row['futility']:.3f}", f"{row['error_spent']:.4f}",
-         NOTHING if math.isnan(row["power_so_far"]) else f"{row['power_so_far']:.1%}")
+        (
+            str(row["look"]),
+            f"{row['information']:.0%}",
+            _count(row["units"]),
+            _count(row["day"]),
+            f"{row['upper']:.3f}",
+            p_value(row["nominal_p"]),
+            NOTHING if row["futility"] is None else f"{row['futility']:.3f}",
+            f"{row['error_spent']:.4f}",
+            NOTHING if math.isnan(row["power_so_far"]) else f"{row['power_so_far']:.1%}",
+        )
         for row in records
-    )  # fmt: skip
+    )
     heads = (
         "look",
         "of the sample",
@@ -140,12 +182,26 @@ def price_table(prices: Sequence[Price]) -> Table:
     """What each way to look early costs, beside one look at the end and beside peeking."""
     records = [row for each in prices for row in each.to_dicts()]
     rows = tuple(
-        (each.plan, str(each.looks), f"{each.false_positives:.1%}", f"{each.power:.1%}", _times(each.inflation),
-         _times(each.expected_size), _times(each.expected_size_null))
+        (
+            each.plan,
+            str(each.looks),
+            f"{each.false_positives:.1%}",
+            f"{each.power:.1%}",
+            _times(each.inflation),
+            _times(each.expected_size),
+            _times(each.expected_size_null),
+        )
         for each in prices
-    )  # fmt: skip
-    heads = ("plan", "looks", "false positives", "power", "sample for full power", "mean sample with the effect",
-             "mean sample without")  # fmt: skip
+    )
+    heads = (
+        "plan",
+        "looks",
+        "false positives",
+        "power",
+        "sample for full power",
+        "mean sample with the effect",
+        "mean sample without",
+    )
     notes = (
         "Power: with the sample that one look needs. The other columns are multiples of that sample.",
         "Peeking without a plan is held to no level, so that its power means nothing.",

@@ -31,24 +31,44 @@ def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = Fa
     """
     plan = readout.plan
     parts = [
-        Part(title="Effects", lead=f"Against {plan.control}. {_level(readout)}", figures=_figures(readout),
-             tables=(effect_table(readout),)),
+        Part(
+            title="Effects",
+            lead=f"Against {plan.control}. {_level(readout)}",
+            figures=_figures(readout),
+            tables=(effect_table(readout),),
+        ),
         Part(title="What was adjusted, and how", points=readout.adjusted),
-        Part(title="Guards", lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
-             tables=(guard_table(readout), *_guard_numbers(readout))),
-        *_unknown(readout), *_guardrails(readout), *_diluted(readout), *_segments(readout), _power(readout),
+        Part(
+            title="Guards",
+            lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
+            tables=(guard_table(readout), *_guard_numbers(readout)),
+        ),
+        *_unknown(readout),
+        *_guardrails(readout),
+        *_diluted(readout),
+        *_segments(readout),
+        _power(readout),
         *(_bayes(readout) if bayes else []),
         Part(title="Caveats", points=readout.caveats),
         Part(title="Next steps", points=readout.next_steps, ordered=True),
-        Part(title="How it was decided", lead="Written in the plan, before the data. The first that applies is the "
-             "decision.", points=readout.rule, ordered=True, tables=(metric_table(plan),)),
+        Part(
+            title="How it was decided",
+            lead="Written in the plan, before the data. The first that applies is the decision.",
+            points=readout.rule,
+            ordered=True,
+            tables=(metric_table(plan),),
+        ),
         appendix(readout.record()),
-    ]  # fmt: skip
+    ]
     units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
     return write_document(
-        title=f"Readout: {plan.name}", subject=f"{units} · unit {plan.unit} · {readout.look.words}", heading="Decision",
-        summary=summary_of_readout(readout), parts=parts, synthetic=synthetic,
-    )  # fmt: skip
+        title=f"Readout: {plan.name}",
+        subject=f"{units} · unit {plan.unit} · {readout.look.words}",
+        heading="Decision",
+        summary=summary_of_readout(readout),
+        parts=parts,
+        synthetic=synthetic,
+    )
 
 
 def summary_of_readout(readout: Readout) -> list[str]:
@@ -69,11 +89,21 @@ def effect_table(readout: Readout) -> Table:
     }
     for effect in readout.effects:
         found = effect.found
-        rows.append((
-            effect.metric.name, effect.metric.role, effect.arm, format_number(found.control),
-            format_number(found.treatment), between(effect.absolute), share(effect.lift),
-            p_value(effect.p_value), p_value(effect.p_adjusted), effect.verdict, decided[effect.arm],
-        ))  # fmt: skip
+        rows.append(
+            (
+                effect.metric.name,
+                effect.metric.role,
+                effect.arm,
+                format_number(found.control),
+                format_number(found.treatment),
+                between(effect.absolute),
+                share(effect.lift),
+                p_value(effect.p_value),
+                p_value(effect.p_adjusted),
+                effect.verdict,
+                decided[effect.arm],
+            )
+        )
     heads = (
         "metric",
         "role",
@@ -120,10 +150,18 @@ def segment_table(readout: Readout) -> Table:
     """Effects of primary metrics by segment."""
     records = [row for each in readout.segments for row in each.to_dicts()]
     rows = tuple(
-        (each.by, each.segment, each.metric, each.arm, f"{each.found.absolute.n:,}", share(each.relative),
-         p_value(each.p_value), p_value(each.p_adjusted))
+        (
+            each.by,
+            each.segment,
+            each.metric,
+            each.arm,
+            f"{each.found.absolute.n:,}",
+            share(each.relative),
+            p_value(each.p_value),
+            p_value(each.p_adjusted),
+        )
         for each in readout.segments
-    )  # fmt: skip
+    )
     heads = ("by", "segment", "metric", "arm", "n", "lift", "p", "adjusted p")
     return Table("Effects by segment", heads, rows, tuple(records))
 
@@ -138,8 +176,13 @@ def unknown_table(readout: Readout) -> Table:
 def _unknown(readout: Readout) -> list[Part]:
     if not readout.unknown:
         return []
-    return [Part(title="What the table cannot tell", lead="The guards that rest on it are not checked.",
-                 tables=(unknown_table(readout),))]  # fmt: skip
+    return [
+        Part(
+            title="What the table cannot tell",
+            lead="The guards that rest on it are not checked.",
+            tables=(unknown_table(readout),),
+        )
+    ]
 
 
 def _figures(readout: Readout) -> tuple[Figure, ...]:
@@ -147,10 +190,18 @@ def _figures(readout: Readout) -> tuple[Figure, ...]:
     drawn: list[tuple[Any, str]] = [(readout_charts.forest_chart(readout), "Lift of every metric over control")]
     for metric in readout.plan.primary:
         for arm in readout.plan.treatments:
-            drawn.append((readout_charts.cumulative_chart(readout, metric=metric.name, arm=arm),
-                          f"{metric.name}, {arm}: lift as users came in"))  # fmt: skip
-            drawn.append((readout_charts.novelty_chart(readout, metric=metric.name, arm=arm),
-                          f"{metric.name}, {arm}: lift by days since first exposure"))  # fmt: skip
+            drawn.append(
+                (
+                    readout_charts.cumulative_chart(readout, metric=metric.name, arm=arm),
+                    f"{metric.name}, {arm}: lift as users came in",
+                )
+            )
+            drawn.append(
+                (
+                    readout_charts.novelty_chart(readout, metric=metric.name, arm=arm),
+                    f"{metric.name}, {arm}: lift by days since first exposure",
+                )
+            )
         drawn.append((readout_charts.daily_chart(readout, metric=metric.name), f"{metric.name} of each arm by day"))
     return tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
 
@@ -168,8 +219,7 @@ def _guard_numbers(readout: Readout) -> list[Table]:
             rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in guard.rows[:40])
             heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
             more = (f"{len(guard.rows) - 40:,} further rows stand in the appendix.",) if len(guard.rows) > 40 else ()
-            found.append(Table(f"Numbers of the guard: {guard.name}", heads, rows,
-                               guard.rows, more))  # fmt: skip
+            found.append(Table(f"Numbers of the guard: {guard.name}", heads, rows, guard.rows, more))
     return found
 
 
@@ -178,10 +228,18 @@ def _guardrails(readout: Readout) -> list[Part]:
     if not rails:
         return []
     rows = tuple(
-        (e.metric.name, e.arm, share(e.relative), e.metric.margin_in_words if e.metric.equivalence else
-         e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True), p_value(e.p_adjusted), e.verdict)
+        (
+            e.metric.name,
+            e.arm,
+            share(e.relative),
+            e.metric.margin_in_words
+            if e.metric.equivalence
+            else e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True),
+            p_value(e.p_adjusted),
+            e.verdict,
+        )
         for e in rails
-    )  # fmt: skip
+    )
     lead = "Tests of non-inferiority: a guardrail holds when its interval excludes a loss beyond the margin."
     if any(e.metric.equivalence for e in rails):
         lead += " With ±, of equivalence: it holds when its interval lies within the margin."
@@ -194,25 +252,44 @@ def _diluted(readout: Readout) -> list[Part]:
         return []
     inside = {(effect.metric.name, effect.arm): effect for effect in readout.effects}
     rows = tuple(
-        (each.metric, each.arm, f"{each.share:.1%}", share(inside[each.metric, each.arm].relative),
-         format_number(each.control), between(each.absolute), share(each.relative))
+        (
+            each.metric,
+            each.arm,
+            f"{each.share:.1%}",
+            share(inside[each.metric, each.arm].relative),
+            format_number(each.control),
+            between(each.absolute),
+            share(each.relative),
+        )
         for each in readout.diluted
-    )  # fmt: skip
-    lead = ("Effects and decision are of the units whose experience could differ. Over all units the effect is diluted "
-            "by the others, who are the same in both arms (Deng and Hu 2015); ratios without covariates.")  # fmt: skip
-    heads = ("metric", "arm", "triggered", "lift of triggered", f"{readout.plan.control}, all", "difference, all",
-             "lift, all")  # fmt: skip
+    )
+    lead = (
+        "Effects and decision are of the units whose experience could differ. Over all units the effect is diluted "
+        "by the others, who are the same in both arms (Deng and Hu 2015); ratios without covariates."
+    )
+    heads = (
+        "metric",
+        "arm",
+        "triggered",
+        "lift of triggered",
+        f"{readout.plan.control}, all",
+        "difference, all",
+        "lift, all",
+    )
     records = tuple(row for each in readout.diluted for row in each.to_dicts())
-    return [Part(title="Triggered units and all units", lead=lead,
-                 tables=(Table("Diluted effects", heads, rows, records),))]  # fmt: skip
+    return [
+        Part(title="Triggered units and all units", lead=lead, tables=(Table("Diluted effects", heads, rows, records),))
+    ]
 
 
 def _segments(readout: Readout) -> list[Part]:
     if not readout.segments:
         return []
     segmentations = list(dict.fromkeys(each.by for each in readout.segments))
-    drawn = [(readout_charts.segment_forest_chart(readout, by=by), f"{readout.plan.primary[0].name} by {by}")
-             for by in segmentations]  # fmt: skip
+    drawn = [
+        (readout_charts.segment_forest_chart(readout, by=by), f"{readout.plan.primary[0].name} by {by}")
+        for by in segmentations
+    ]
     points = tuple(
         f"{each.metric}, {each.arm}, by {each.by}: "
         + ("the effect differs" if each.p_adjusted <= readout.plan.alpha else "no difference between segments is shown")
@@ -226,28 +303,42 @@ def _segments(readout: Readout) -> list[Part]:
 
 def _power(readout: Readout) -> Part:
     rows = tuple(
-        (e.metric.name, e.arm, NOTHING if e.metric.effect is None else f"{e.metric.effect:.2%}",
-         NOTHING if e.power != e.power else f"{e.power:.0%}",
-         NOTHING if e.detectable != e.detectable else f"{e.detectable:.2%}")
+        (
+            e.metric.name,
+            e.arm,
+            NOTHING if e.metric.effect is None else f"{e.metric.effect:.2%}",
+            NOTHING if e.power != e.power else f"{e.power:.0%}",
+            NOTHING if e.detectable != e.detectable else f"{e.detectable:.2%}",
+        )
         for e in readout.effects
-    )  # fmt: skip
-    lead = ("By the standard errors that were seen, at the planned sample, with the correction and the looks of the "
-            "plan: the chance that the effect worth finding is found, and the smallest effect that is found with a "
-            f"power of {readout.plan.power:.0%}.")  # fmt: skip
+    )
+    lead = (
+        "By the standard errors that were seen, at the planned sample, with the correction and the looks of the "
+        "plan: the chance that the effect worth finding is found, and the smallest effect that is found with a "
+        f"power of {readout.plan.power:.0%}."
+    )
     heads = ("metric", "arm", "worth finding", "power", "detectable")
     return Part(title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),))
 
 
 def _bayes(readout: Readout) -> list[Part]:
     rows = tuple(
-        (row["metric"], row["arm"], f"{row['value']:+.2%} [{row['low']:+.2%}, {row['high']:+.2%}]",
-         f"{row['p_win']:.1%}", f"{row['loss_treatment']:.3%}", f"{row['loss_control']:.3%}")
+        (
+            row["metric"],
+            row["arm"],
+            f"{row['value']:+.2%} [{row['low']:+.2%}, {row['high']:+.2%}]",
+            f"{row['p_win']:.1%}",
+            f"{row['loss_treatment']:.3%}",
+            f"{row['loss_control']:.3%}",
+        )
         for row in readout.posteriors
-    )  # fmt: skip
+    )
     heads = ("metric", "arm", "lift", "better than control", "expected loss if shipped", "expected loss if not")
-    lead = ("Posterior of the lift under a flat prior, normal. Losses are of the metric getting worse; the decision "
-            "does not "
-            "rest on this, and reading it every day until it pleases is peeking too.")  # fmt: skip
+    lead = (
+        "Posterior of the lift under a flat prior, normal. Losses are of the metric getting worse; the decision "
+        "does not "
+        "rest on this, and reading it every day until it pleases is peeking too."
+    )
     table = Table("Posterior", heads, rows, readout.posteriors)
     return [Part(title="Bayesian view", lead=lead, tables=(table,))]
 

@@ -27,25 +27,49 @@ def forest_chart(readout: Readout) -> Any:
             continue
         several = len(readout.plan.treatments) > 1
         name = f"{effect.metric.name} · {effect.arm}" if several else effect.metric.name
-        rows.append({
-            "row": name, "system": effect.metric.role, "value": lift.value, "low": lift.low, "high": lift.high,
-            "small": effect.verdict in ("no difference shown", "not shown to hold", "not testable"),
-            "margins": [] if effect.metric.margin is None else [side * effect.metric.margin for side in (-1, 1)
-                        if effect.metric.aim != "non-inferiority" or side != effect.metric.sign],
-            "tip": f"{name} ({effect.metric.role}): {share(lift)}, {effect.verdict}",
-        })  # fmt: skip
+        rows.append(
+            {
+                "row": name,
+                "system": effect.metric.role,
+                "value": lift.value,
+                "low": lift.low,
+                "high": lift.high,
+                "small": effect.verdict in ("no difference shown", "not shown to hold", "not testable"),
+                "margins": []
+                if effect.metric.margin is None
+                else [
+                    side * effect.metric.margin
+                    for side in (-1, 1)
+                    if effect.metric.aim != "non-inferiority" or side != effect.metric.sign
+                ],
+                "tip": f"{name} ({effect.metric.role}): {share(lift)}, {effect.verdict}",
+            }
+        )
     if not rows:
         return None
     order = rows_of("row", [row["row"] for row in rows])
     roles = [role for role in ("primary", "secondary", "guardrail") if any(row["system"] == role for row in rows)]
-    chart = dots(rows, y=order, row_height=_ROW * len(rows), systems=roles, title="lift over control",
-                 form="%", told=len(roles) > 1)  # fmt: skip
+    chart = dots(
+        rows,
+        y=order,
+        row_height=_ROW * len(rows),
+        systems=roles,
+        title="lift over control",
+        form="%",
+        told=len(roles) > 1,
+    )
     layers = [zero(), chart]
-    told = [{"row": row["row"], "margin": at, "tip": f"margin of {row['row']}: {at:+.2%}"}
-            for row in rows for at in row.pop("margins")]  # fmt: skip
+    told = [
+        {"row": row["row"], "margin": at, "tip": f"margin of {row['row']}: {at:+.2%}"}
+        for row in rows
+        for at in row.pop("margins")
+    ]
     if told:
-        layers.append(base_of(told, height=_ROW * len(rows)).mark_tick(thickness=2, size=18, color="var(--muted)")
-                      .encode(x=alt.X("margin:Q"), y=order, tooltip="tip:N"))  # fmt: skip
+        layers.append(
+            base_of(told, height=_ROW * len(rows))
+            .mark_tick(thickness=2, size=18, color="var(--muted)")
+            .encode(x=alt.X("margin:Q"), y=order, tooltip="tip:N")
+        )
     return alt.layer(*layers)
 
 
@@ -57,32 +81,52 @@ def segment_forest_chart(readout: Readout, *, by: str) -> Any:
     for each in readout.segments:
         lift = each.relative
         if each.by == by and each.metric == readout.plan.primary[0].name and lift.value == lift.value:
-            rows.append({"segment": each.segment, "system": each.arm, "value": lift.value, "low": lift.low,
-                         "high": lift.high, "small": not each.p_adjusted <= readout.plan.alpha,
-                         "tip": f"{by} {each.segment}: {share(lift)}, adjusted "
-                         f"{p_in_words(each.p_adjusted)}, n = {lift.n:,}"})  # fmt: skip
+            rows.append(
+                {
+                    "segment": each.segment,
+                    "system": each.arm,
+                    "value": lift.value,
+                    "low": lift.low,
+                    "high": lift.high,
+                    "small": not each.p_adjusted <= readout.plan.alpha,
+                    "tip": f"{by} {each.segment}: {share(lift)}, adjusted "
+                    f"{p_in_words(each.p_adjusted)}, n = {lift.n:,}",
+                }
+            )
     if not rows:
         return None
     arms = list(dict.fromkeys(row["system"] for row in rows))
     segments = list(dict.fromkeys(row["segment"] for row in rows))
     offset = alt.YOffset("system:N", sort=arms, scale=alt.Scale(paddingOuter=0.4)) if len(arms) > 1 else None
-    chart = dots(rows, y=rows_of("segment", segments), row_height=max(14 * len(arms), _ROW) * len(segments),
-                 systems=arms, title=f"lift of {readout.plan.primary[0].name}", offset=offset,
-                 form="%")  # fmt: skip
+    chart = dots(
+        rows,
+        y=rows_of("segment", segments),
+        row_height=max(14 * len(arms), _ROW) * len(segments),
+        systems=arms,
+        title=f"lift of {readout.plan.primary[0].name}",
+        offset=offset,
+        form="%",
+    )
     return alt.layer(zero(), chart)
 
 
 def cumulative_chart(readout: Readout, *, metric: str, arm: str) -> Any:
     """The lift after each day of entry: its plain interval as a band, and the bounds of the plan's looks as lines."""
-    rows = [{**row, "tip": f"up to {row['day']}: {format_estimate(row, form='+.2%')}, n = {row['n']:,}"}
-            for row in readout.cumulative if row["metric"] == metric and row["arm"] == arm]  # fmt: skip
+    rows = [
+        {**row, "tip": f"up to {row['day']}: {format_estimate(row, form='+.2%')}, n = {row['n']:,}"}
+        for row in readout.cumulative
+        if row["metric"] == metric and row["arm"] == arm
+    ]
     return _band(rows, x="day:T", title=f"lift of {metric}", across="up to the day of entry") if rows else None
 
 
 def novelty_chart(readout: Readout, *, metric: str, arm: str) -> Any:
     """The lift by days since first exposure: a novelty that wears off falls towards zero, primacy rises."""
-    rows = [{**row, "tip": f"day {row['age']}: {format_estimate(row, form='+.2%')}, n = {row['n']:,}"}
-            for row in readout.novelty if row["metric"] == metric and row["arm"] == arm]  # fmt: skip
+    rows = [
+        {**row, "tip": f"day {row['age']}: {format_estimate(row, form='+.2%')}, n = {row['n']:,}"}
+        for row in readout.novelty
+        if row["metric"] == metric and row["arm"] == arm
+    ]
     return _band(rows, x="age:Q", title=f"lift of {metric}", across="days since first exposure") if rows else None
 
 
@@ -90,8 +134,11 @@ def daily_chart(readout: Readout, *, metric: str) -> Any:
     """The value of each arm by day of first exposure."""
     import altair as alt
 
-    rows = [{**row, "system": row["arm"], "tip": f"{row['arm']}, {row['day']}: {row['value']:.4g}, n = {row['n']:,}"}
-            for row in readout.daily if row["metric"] == metric]  # fmt: skip
+    rows = [
+        {**row, "system": row["arm"], "tip": f"{row['arm']}, {row['day']}: {row['value']:.4g}, n = {row['n']:,}"}
+        for row in readout.daily
+        if row["metric"] == metric
+    ]
     if not rows:
         return None
     base, colour = base_of(rows, height=240), told_colour(list(readout.plan.arms))
@@ -118,8 +165,12 @@ def _band(rows: Sequence[Mapping[str, Any]], *, x: str, title: str, across: str)
 
     # Early intervals are so wide that they would flatten all the rest: the scale follows the last half of the rows.
     late = rows[len(rows) // 2 :]
-    ends = [abs(row[name]) for row in late for name in ("low", "high", "bound_low", "bound_high")
-            if row.get(name) is not None and row[name] == row[name]] or [abs(row["value"]) for row in late]  # fmt: skip
+    ends = [
+        abs(row[name])
+        for row in late
+        for name in ("low", "high", "bound_low", "bound_high")
+        if row.get(name) is not None and row[name] == row[name]
+    ] or [abs(row["value"]) for row in late]
     reach = 1.6 * max([*ends, 1e-9])
     base = base_of(rows, height=260)
     at = alt.X(x, title=across, axis=_days(rows) if x == "day:T" else alt.Axis(tickMinStep=1))
@@ -128,12 +179,12 @@ def _band(rows: Sequence[Mapping[str, Any]], *, x: str, title: str, across: str)
     ground = alt.Chart(alt.Data(values=[{"none": 0}])).mark_rule(strokeWidth=1, color="var(--muted)")  # type: ignore[arg-type]
     layers = [
         ground.encode(y=alt.Y("none:Q", scale=scale, title=title)),
-        base.mark_area(opacity=0.18, clip=True, color="var(--s0)")
-        .encode(x=at, y=alt.Y("low:Q", scale=scale, title=title),
-                                                              y2="high:Q"),
+        base.mark_area(opacity=0.18, clip=True, color="var(--s0)").encode(
+            x=at, y=alt.Y("low:Q", scale=scale, title=title), y2="high:Q"
+        ),
         base.mark_line(strokeWidth=2, clip=True, color="var(--s0)").encode(x=at, y=y),
         base.mark_circle(size=60, opacity=1, clip=True, color="var(--s0)").encode(x=at, y=y, tooltip="tip:N"),
-    ]  # fmt: skip
+    ]
     looked = [row for row in rows if row.get("bound_low") is not None]
     if looked:
         layers += [

@@ -17,9 +17,16 @@ from reclens.report._toolkit.tables import format_estimate, format_number
 from reclens.stats.estimate import Estimate
 
 __all__ = [
-    "age_chart", "bias_chart", "correlation_chart", "design_chart", "estimate_chart", "holdout_power_chart",
-    "lift_chart", "offline_online_chart", "sign_chart",
-]  # fmt: skip
+    "age_chart",
+    "bias_chart",
+    "correlation_chart",
+    "design_chart",
+    "estimate_chart",
+    "holdout_power_chart",
+    "lift_chart",
+    "offline_online_chart",
+    "sign_chart",
+]
 
 _ROW = 30
 _HEIGHT = 340
@@ -32,17 +39,21 @@ def offline_online_chart(found: OfflineOnline, *, metric: str, segment: tuple[st
 
     # The study turns the sign where lower is better; a reader wants the value, on an axis that is turned instead.
     turned = describe(metric.partition("@")[0]).higher_is_better is False
-    rows = [{**row, "x": -row["offline"] if turned else row["offline"]}
-            for row in found.points
-            if (row["metric"], row["by"], row["segment"]) == (metric, *segment)
-            and not math.isnan(row["offline"])]  # fmt: skip
+    rows = [
+        {**row, "x": -row["offline"] if turned else row["offline"]}
+        for row in found.points
+        if (row["metric"], row["by"], row["segment"]) == (metric, *segment) and not math.isnan(row["offline"])
+    ]
     ends = [row[name] for row in rows for name in ("low", "high", "lift") if row[name] is not None]
     low, high = min(ends), max(ends)
     room = 0.06 * (high - low) or 0.01
     domain = (low - room, high + room)
     for row, place in zip(rows, _spread([row["lift"] for row in rows], domain), strict=True):
-        row |= {"place": place, "tip": f"{row['strategy']}: {metric} {format_number(row['x'])}, lift "
-                f"{format_estimate(row, value='lift', form='+.2%')}"}  # fmt: skip
+        row |= {
+            "place": place,
+            "tip": f"{row['strategy']}: {metric} {format_number(row['x'])}, lift "
+            f"{format_estimate(row, value='lift', form='+.2%')}",
+        }
     title = f"{metric} (lower is better, axis turned)" if turned else metric
     x = alt.X("x:Q", title=title, scale=alt.Scale(zero=False, padding=12, reverse=turned))
     lift = f"true lift over {found.lifts.control}"
@@ -87,16 +98,27 @@ def correlation_chart(found: OfflineOnline, *, segment: tuple[str, str]) -> Any:
         rho = each.spearman
         if each.segment == segment and not math.isnan(rho.value):
             known = rho.low is not None and rho.high is not None
-            rows.append({
-                "row": each.metric, "system": "metric", "value": rho.value, "low": rho.low, "high": rho.high,
-                "small": known and (rho.low or 0.0) <= 0 <= (rho.high or 0.0),
-                "tip": f"{each.metric}: Spearman {rho}, {rho.n} strategies; it takes {each.chosen}, which costs "
-                f"{each.regret:.2%} of lift",
-            })  # fmt: skip
+            rows.append(
+                {
+                    "row": each.metric,
+                    "system": "metric",
+                    "value": rho.value,
+                    "low": rho.low,
+                    "high": rho.high,
+                    "small": known and (rho.low or 0.0) <= 0 <= (rho.high or 0.0),
+                    "tip": f"{each.metric}: Spearman {rho}, {rho.n} strategies; it takes {each.chosen}, which costs "
+                    f"{each.regret:.2%} of lift",
+                }
+            )
     if not rows:
         return None
-    chart = dots(rows, y=rows_of("row", [row["row"] for row in rows]), row_height=22 * len(rows), systems=["metric"],
-                 title="rank correlation with the true lift")  # fmt: skip
+    chart = dots(
+        rows,
+        y=rows_of("row", [row["row"] for row in rows]),
+        row_height=22 * len(rows),
+        systems=["metric"],
+        title="rank correlation with the true lift",
+    )
     return alt.layer(zero(), chart)
 
 
@@ -132,8 +154,14 @@ def holdout_power_chart(found: LongRun) -> Any:
     """Power after each month, and the power that was asked for as a line across."""
     import altair as alt
 
-    rows = [{**row, "tip": f"after {row['month']} months: power {row['power']:.0%}, a lift of "
-             f"{row['detectable_lift']:.2%} is found with {found.goal:.0%}"} for row in found.power]  # fmt: skip
+    rows = [
+        {
+            **row,
+            "tip": f"after {row['month']} months: power {row['power']:.0%}, a lift of "
+            f"{row['detectable_lift']:.2%} is found with {found.goal:.0%}",
+        }
+        for row in found.power
+    ]
     base = base_of(rows, height=260)
     x = alt.X("month:Q", title="months", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
     y = alt.Y("power:Q", title="power", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=True))
@@ -150,8 +178,11 @@ def estimate_chart(found: LongRun) -> Any:
     if found.surrogate is None:
         return None
     study = found.surrogate
-    named = [("truth", study.truth, "truth"), (f"index, day {found.short}", study.index, "estimate"),
-             (f"test, day {found.long}", study.long, "estimate")]  # fmt: skip
+    named = [
+        ("truth", study.truth, "truth"),
+        (f"index, day {found.short}", study.index, "estimate"),
+        (f"test, day {found.long}", study.long, "estimate"),
+    ]
     return _forest(named, systems=["truth", "estimate"], title=f"effect on {in_words(found.metric)} a user")
 
 
@@ -161,8 +192,13 @@ def age_chart(found: LongRun) -> Any:
 
     if not found.ages:
         return None
-    rows = [{**row, "tip": f"day {row['age']}: {format_estimate(row, value='difference', signed=True)}, "
-             f"{row['users']:,} users"} for row in found.ages]  # fmt: skip
+    rows = [
+        {
+            **row,
+            "tip": f"day {row['age']}: {format_estimate(row, value='difference', signed=True)}, {row['users']:,} users",
+        }
+        for row in found.ages
+    ]
     base = base_of(rows, height=260)
     x = alt.X("age:Q", title="days since first exposure", scale=alt.Scale(nice=False))
     title = f"effect on {in_words(found.metric)} a user and day"
@@ -185,8 +221,11 @@ def lift_chart(found: Simulation, *, arm: str) -> Any:
         if name == arm:
             truth = found.truths[arm][metric].lift if arm in found.truths else None
             pair = (("A/B estimate", said.relative), ("truth", truth))
-            rows += [_row(in_words(metric), lift, what, of=share)
-                     for what, lift in pair if lift is not None and not math.isnan(lift.value)]  # fmt: skip
+            rows += [
+                _row(in_words(metric), lift, what, of=share)
+                for what, lift in pair
+                if lift is not None and not math.isnan(lift.value)
+            ]
     if not rows:
         return None
     systems = list(dict.fromkeys(row["system"] for row in rows))
@@ -210,17 +249,30 @@ def _forest(named: Sequence[tuple[str, Estimate, str]], *, systems: list[str], t
     import altair as alt
 
     rows = [_row(name, estimate, system) for name, estimate, system in named]
-    chart = dots(rows, y=rows_of("row", [name for name, _, _ in named]), row_height=_ROW * len(rows), systems=systems,
-                 title=title)  # fmt: skip
+    chart = dots(
+        rows,
+        y=rows_of("row", [name for name, _, _ in named]),
+        row_height=_ROW * len(rows),
+        systems=systems,
+        title=title,
+    )
     return alt.layer(zero(), chart)
 
 
 def _row(name: str, found: Estimate, system: str, *, of: Callable[[Estimate], str] = between) -> dict[str, Any]:
-    return {"row": name, "system": system, "value": found.value, "low": found.low, "high": found.high, "small": False,
-            "tip": f"{name}, {system}: {of(found)}"}  # fmt: skip
+    return {
+        "row": name,
+        "system": system,
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "small": False,
+        "tip": f"{name}, {system}: {of(found)}",
+    }
 
 
 def _told(systems: Sequence[str]) -> Any:
     """Colours that are told above the chart."""
-    return colour_of(systems).legend(title=None, orient="top", labelColor="var(--ink)", labelFontSize=12,
-                                     symbolType="circle")  # fmt: skip
+    return colour_of(systems).legend(
+        title=None, orient="top", labelColor="var(--ink)", labelFontSize=12, symbolType="circle"
+    )

@@ -30,23 +30,33 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     drawn = [(verdict_chart(rows, measure=name), f"Effect on {in_words(name)}") for name in measures]
     parts = [
-        Part(title="Side by side", tables=(verdict_table(rows),),
-             figures=tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None),
-             lead="The dashed line is the truth that an estimate is about. Faded: no verdict, and "
-             "its interval may reach beyond the chart. Interleaving counts "
-             "credit, which has the sign of the effect and not its size."),
-        Part(title="How many users each way needs", tables=(_sensitivity_table(rows),),
-             lead="For 80 % power on the same lists of the first day. The gain is the users of an A/B test over those "
-             "of the other way; it is measured in this world, and another world has another."),
+        Part(
+            title="Side by side",
+            tables=(verdict_table(rows),),
+            figures=tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None),
+            lead="The dashed line is the truth that an estimate is about. Faded: no verdict, and "
+            "its interval may reach beyond the chart. Interleaving counts "
+            "credit, which has the sign of the effect and not its size.",
+        ),
+        Part(
+            title="How many users each way needs",
+            tables=(_sensitivity_table(rows),),
+            lead="For 80 % power on the same lists of the first day. The gain is the users of an A/B test over those "
+            "of the other way; it is measured in this world, and another world has another.",
+        ),
         Part(title="What the log cannot tell", points=_doubts(found)),
         appendix({"verdicts": rows}),
-    ]  # fmt: skip
+    ]
     treatment, control = found.names
     return write_document(
-        title=f"Four verdicts: {treatment} against {control}", subject=f"{treatment} against {control}, one world",
-        heading="In short", summary=summary_of_verdicts(found), parts=parts, synthetic=not fitted,
+        title=f"Four verdicts: {treatment} against {control}",
+        subject=f"{treatment} against {control}, one world",
+        heading="In short",
+        summary=summary_of_verdicts(found),
+        parts=parts,
+        synthetic=not fitted,
         scoped=True,
-    )  # fmt: skip
+    )
 
 
 def summary_of_verdicts(found: Verdicts) -> list[str]:
@@ -56,14 +66,18 @@ def summary_of_verdicts(found: Verdicts) -> list[str]:
     for row in rows:
         if row["verdict"] == "truth":
             what = {"treatment": "raises", "control": "lowers"}.get(row["says"], "does not clearly change")
-            said.append(f"In truth the treatment {what} {in_words(row['measure'])}: "
-                        f"{format_estimate(row, value='effect', signed=True)} ({row['method']}).")  # fmt: skip
+            said.append(
+                f"In truth the treatment {what} {in_words(row['measure'])}: "
+                f"{format_estimate(row, value='effect', signed=True)} ({row['method']})."
+            )
     for way in _WAYS[1:]:
         mine = [row for row in rows if row["verdict"] == way]
-        counts = {"right": sum(row["right"] is True for row in mine),
-                  "wrong": sum(row["right"] is False for row in mine),
-                  "undecided": sum(row["says"] == "undecided" for row in mine),
-                  "without a verdict": sum(row["says"] == "none" for row in mine)}  # fmt: skip
+        counts = {
+            "right": sum(row["right"] is True for row in mine),
+            "wrong": sum(row["right"] is False for row in mine),
+            "undecided": sum(row["says"] == "undecided" for row in mine),
+            "without a verdict": sum(row["says"] == "none" for row in mine),
+        }
         if mine:
             told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
             said.append(f"{way}, {len(mine)} {'estimate' if len(mine) == 1 else 'estimates'}: {told}.")
@@ -86,27 +100,42 @@ def verdict_chart(rows: Sequence[Mapping[str, Any]], *, measure: str) -> Any:
     import altair as alt
 
     shown = [
-        {**row, "name": "truth" if row["verdict"] == "truth" else f"{row['verdict']}: {_method(row)}",
-         "system": row["verdict"], "value": row["effect"],
-         "small": row["says"] == "none",
-         "tip": f"{row['verdict']}, {_method(row)}: {format_estimate(row, value='effect', signed=True)}; says "
-                f"{row['says']}; truth {format_number(row['truth'], signed=True)}"}
-        for row in rows if row["measure"] == measure
-    ]  # fmt: skip
+        {
+            **row,
+            "name": "truth" if row["verdict"] == "truth" else f"{row['verdict']}: {_method(row)}",
+            "system": row["verdict"],
+            "value": row["effect"],
+            "small": row["says"] == "none",
+            "tip": f"{row['verdict']}, {_method(row)}: {format_estimate(row, value='effect', signed=True)}; says "
+            f"{row['says']}; truth {format_number(row['truth'], signed=True)}",
+        }
+        for row in rows
+        if row["measure"] == measure
+    ]
     if not shown:
         return None
     ways = [way for way in _WAYS if any(row["system"] == way for row in shown)]
     # Estimates without a verdict can have intervals so wide that all others would be a dot: the scale follows those.
-    ends = [0.0, *(float(row[end]) for row in rows if row["measure"] == measure and row["says"] != "none"
-                   for end in ("effect", "low", "high", "truth") if row[end] is not None)]  # fmt: skip
+    ends = [
+        0.0,
+        *(
+            float(row[end])
+            for row in rows
+            if row["measure"] == measure and row["says"] != "none"
+            for end in ("effect", "low", "high", "truth")
+            if row[end] is not None
+        ),
+    ]
     room = 0.1 * (max(ends) - min(ends))
     domain = (min(ends) - room, max(ends) + room) if room > 0 else None
     order = rows_of("name", [row["name"] for row in shown], widest=190)
-    chart = dots(shown, y=order, row_height=28 * len(shown), systems=ways, title=f"effect on {in_words(measure)}",
-                 domain=domain)  # fmt: skip
+    chart = dots(
+        shown, y=order, row_height=28 * len(shown), systems=ways, title=f"effect on {in_words(measure)}", domain=domain
+    )
     truth = alt.Chart(alt.Data(values=[{"truth": shown[0]["truth"]}]))  # type: ignore[arg-type]
-    return alt.layer(zero(), truth.mark_rule(strokeWidth=2, strokeDash=[4, 3], color="var(--s0)").encode(x="truth:Q"),
-                     chart)  # fmt: skip
+    return alt.layer(
+        zero(), truth.mark_rule(strokeWidth=2, strokeDash=[4, 3], color="var(--s0)").encode(x="truth:Q"), chart
+    )
 
 
 def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -114,12 +143,18 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     notes = list(dict.fromkeys(row["note"] for row in rows if row["note"]))
     heads = ("verdict", "method", "measure", "effect", "truth", "says", "right", "note")
     cells = tuple(
-        (row["verdict"], _method(row), in_words(row["measure"]), format_estimate(row, value="effect", signed=True),
-         format_number(row["truth"], signed=True), "no verdict" if row["says"] == "none" else row["says"],
-         NOTHING if row["right"] is None else "yes" if row["right"] else "no",
-         str(notes.index(row["note"]) + 1) if row["note"] else NOTHING)
+        (
+            row["verdict"],
+            _method(row),
+            in_words(row["measure"]),
+            format_estimate(row, value="effect", signed=True),
+            format_number(row["truth"], signed=True),
+            "no verdict" if row["says"] == "none" else row["says"],
+            NOTHING if row["right"] is None else "yes" if row["right"] else "no",
+            str(notes.index(row["note"]) + 1) if row["note"] else NOTHING,
+        )
         for row in rows
-    )  # fmt: skip
+    )
     told = tuple(f"{at}: {note.removesuffix('.')}." for at, note in enumerate(notes, 1))
     return Table("Verdicts", heads, cells, tuple(rows), told)
 
@@ -132,8 +167,11 @@ def _method(row: Mapping[str, Any]) -> str:
 def _sensitivity_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     mine = [row for row in rows if row["users_needed"] is not None]
     cells = tuple(
-        (row["method"], format_number(row["users_needed"]),
-         format_estimate({"value": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}))
+        (
+            row["method"],
+            format_number(row["users_needed"]),
+            format_estimate({"value": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}),
+        )
         for row in mine
-    )  # fmt: skip
+    )
     return Table("Users needed", ("method", "users", "gain over A/B"), cells, tuple(mine))

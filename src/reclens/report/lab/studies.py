@@ -24,9 +24,15 @@ from reclens.settings import to_toml
 from reclens.stats.estimate import Estimate
 
 __all__ = [
-    "build_correlation_report", "build_holdout_report", "build_interference_report", "build_simulation_report",
-    "summary_of_correlation", "summary_of_holdout", "summary_of_interference", "summary_of_simulation",
-]  # fmt: skip
+    "build_correlation_report",
+    "build_holdout_report",
+    "build_interference_report",
+    "build_simulation_report",
+    "summary_of_correlation",
+    "summary_of_holdout",
+    "summary_of_interference",
+    "summary_of_simulation",
+]
 
 _SHOWN: Final = 3
 """Best and worst metrics that get a scatter."""
@@ -50,30 +56,48 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
     # The ends of the ranking, without showing a metric twice where there are few.
     shown = named[:_SHOWN] + named[max(_SHOWN, len(named) - _SHOWN) :]
     scatters = [
-        (lab_charts.offline_online_chart(found, metric=each.metric, segment=OVERALL),
-         f"{each.metric} against the true lift: Spearman {rank(each.spearman)}")
+        (
+            lab_charts.offline_online_chart(found, metric=each.metric, segment=OVERALL),
+            f"{each.metric} against the true lift: Spearman {rank(each.spearman)}",
+        )
         for each in shown
-    ]  # fmt: skip
-    orders = [(lab_charts.correlation_chart(found, segment=each), f"Rank correlation of every metric, {_who(each)}")
-              for each in segments]  # fmt: skip
+    ]
+    orders = [
+        (lab_charts.correlation_chart(found, segment=each), f"Rank correlation of every metric, {_who(each)}")
+        for each in segments
+    ]
     control = found.lifts.control
     parts = [
-        Part(title="The best and the worst metrics", figures=_figures(scatters),
-             lead=f"A dot is a strategy; its line is the interval of its true lift over {control}, which is often too "
-             "narrow to see. Where a metric tells who wins, dots rise to the right."),
-        Part(title="Rank correlations", figures=_figures(orders), tables=(correlation_table(found),),
-             lead="1: the metric orders the strategies as their true lifts do; 0: it says nothing; -1: the other way. "
-             "Faded: the interval holds 0."),
-        Part(title="True lifts", tables=(_lift_table(found),),
-             lead="Everybody lived under each strategy, with the same luck; intervals are over replicates, each with "
-             f"other luck.{_held([cells[OVERALL] for cells in found.lifts.values.values()])}"),
+        Part(
+            title="The best and the worst metrics",
+            figures=_figures(scatters),
+            lead=f"A dot is a strategy; its line is the interval of its true lift over {control}, which is often too "
+            "narrow to see. Where a metric tells who wins, dots rise to the right.",
+        ),
+        Part(
+            title="Rank correlations",
+            figures=_figures(orders),
+            tables=(correlation_table(found),),
+            lead="1: the metric orders the strategies as their true lifts do; 0: it says nothing; -1: the other way. "
+            "Faded: the interval holds 0.",
+        ),
+        Part(
+            title="True lifts",
+            tables=(_lift_table(found),),
+            lead="Everybody lived under each strategy, with the same luck; intervals are over replicates, each with "
+            f"other luck.{_held([cells[OVERALL] for cells in found.lifts.values.values()])}",
+        ),
         appendix({"correlations": found.to_dicts(), "points": found.points}),
-    ]  # fmt: skip
+    ]
     return write_document(
-        title="Offline metrics against true lifts", heading="In short", parts=parts, synthetic=not fitted, scoped=True,
+        title="Offline metrics against true lifts",
+        heading="In short",
+        parts=parts,
+        synthetic=not fitted,
+        scoped=True,
         subject=f"{len(found.lifts.values)} strategies · lift of {in_words(found.lifts.metric)} a user over {control}",
         summary=[*summary_of_correlation(found), _FITTED if fitted else _LIMITS],
-    )  # fmt: skip
+    )
 
 
 def summary_of_correlation(found: OfflineOnline) -> list[str]:
@@ -85,8 +109,12 @@ def summary_of_correlation(found: OfflineOnline) -> list[str]:
         return ["No metric differs between the strategies, so that none can tell who wins."]
     best = named[0]
     cost = "the best" if best.regret <= 0 else f"at {100 * best.regret:.2f} points of lift below the best"
-    said = [(f"{best.metric} tells best who wins: over {best.spearman.n} strategies its rank correlation with the true "
-            f"lift is {rank(best.spearman)}. It puts {best.chosen} first, {cost}.")]  # fmt: skip
+    said = [
+        (
+            f"{best.metric} tells best who wins: over {best.spearman.n} strategies its rank correlation with the true "
+            f"lift is {rank(best.spearman)}. It puts {best.chosen} first, {cost}."
+        )
+    ]
     away = [each.metric for each in named if _above(each.spearman) is False]
     open_ = [each.metric for each in named if _above(each.spearman) is None]
     if away:
@@ -95,8 +123,9 @@ def summary_of_correlation(found: OfflineOnline) -> list[str]:
         said.append(f"Nothing can be concluded about {_list(open_)}: their intervals hold 0.")
     near = [each.metric for each in named[1:] if _overlap(each, best)]
     if near:
-        said.append(f"Which of {_list([best.metric, *near])} is the best guide cannot be concluded: their intervals "
-                    "overlap.")  # fmt: skip
+        said.append(
+            f"Which of {_list([best.metric, *near])} is the best guide cannot be concluded: their intervals overlap."
+        )
     return [*said, "This is one world and one family of strategies; other families may be ordered otherwise."]
 
 
@@ -108,25 +137,39 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
         arms: Treatment and control, in words.
         fitted: Whether the worlds are fitted to data.
     """
-    drawn = [(lab_charts.design_chart(found), "Mean estimate of each design beside the truth"),
-             (lab_charts.bias_chart(found), "Bias: estimate minus truth"),
-             (lab_charts.sign_chart(found), "Share of tests with the wrong sign")]  # fmt: skip
+    drawn = [
+        (lab_charts.design_chart(found), "Mean estimate of each design beside the truth"),
+        (lab_charts.bias_chart(found), "Bias: estimate minus truth"),
+        (lab_charts.sign_chart(found), "Share of tests with the wrong sign"),
+    ]
     parts = [
-        Part(title="Designs", figures=_figures(drawn), tables=(interference_table(found),),
-             lead="Each design ran once in each world, and was held against everybody treated minus nobody treated in "
-             "that world."),
-        Part(title="What the designs are", points=(
-            "shared: users are randomised, and both arms train on what everybody consumed: the usual A/B test.",
-            "diverted: each arm trains on its own users from the first day on (Holtz et al. 2023).",
-            "separate: each arm trains on its own users alone, also on the time before.",
-            "clusters: groups of like-minded users are randomised whole, and are the units of the test.")),
+        Part(
+            title="Designs",
+            figures=_figures(drawn),
+            tables=(interference_table(found),),
+            lead="Each design ran once in each world, and was held against everybody treated minus nobody treated in "
+            "that world.",
+        ),
+        Part(
+            title="What the designs are",
+            points=(
+                "shared: users are randomised, and both arms train on what everybody consumed: the usual A/B test.",
+                "diverted: each arm trains on its own users from the first day on (Holtz et al. 2023).",
+                "separate: each arm trains on its own users alone, also on the time before.",
+                "clusters: groups of like-minded users are randomised whole, and are the units of the test.",
+            ),
+        ),
         appendix({"designs": found.to_dicts(), "worlds": found.effects}),
-    ]  # fmt: skip
+    ]
     return write_document(
-        title="How far A/B tests are bent", subject=f"{arms[0]} against {arms[1]} · {found.seeds} worlds · "
-        f"{in_words(found.metric)} a user", heading="In short", parts=parts, synthetic=not fitted, scoped=True,
+        title="How far A/B tests are bent",
+        subject=f"{arms[0]} against {arms[1]} · {found.seeds} worlds · {in_words(found.metric)} a user",
+        heading="In short",
+        parts=parts,
+        synthetic=not fitted,
+        scoped=True,
         summary=[*summary_of_interference(found), _FITTED if fitted else _LIMITS],
-    )  # fmt: skip
+    )
 
 
 def summary_of_interference(found: Interference) -> list[str]:
@@ -139,8 +182,10 @@ def summary_of_interference(found: Interference) -> list[str]:
     said += [_of_design(each, found.seeds) for each in found.designs]
     unsure = [each.design for each in found.designs if _above(each.bias) is None]
     if unsure:
-        said.append(f"That {_list(unsure)} {'is' if len(unsure) == 1 else 'are'} free of bias cannot be concluded: an "
-                    "interval that holds 0 only says how large a bias may be.")  # fmt: skip
+        said.append(
+            f"That {_list(unsure)} {'is' if len(unsure) == 1 else 'are'} free of bias cannot be concluded: an "
+            "interval that holds 0 only says how large a bias may be."
+        )
     most = max((each.wrong_sign.high or 0.0 for each in found.designs if each.wrong_sign.value == 0), default=0.0)
     if most > 0:
         said.append(f"With {found.seeds} worlds, no wrong sign seen means that up to {most:.0%} of tests may have one.")
@@ -152,18 +197,35 @@ def build_holdout_report(found: LongRun) -> Written:
     parts: list[Part] = []
     tables = iter(long_run_tables(found))
     if found.power:
-        parts.append(Part(title="Power over months", tables=(next(tables),),
-                          figures=_figures([(lab_charts.holdout_power_chart(found), "Power after each month")]),
-                          lead="Months of one user are alike: each adds less than the one before."))  # fmt: skip
+        parts.append(
+            Part(
+                title="Power over months",
+                tables=(next(tables),),
+                figures=_figures([(lab_charts.holdout_power_chart(found), "Power after each month")]),
+                lead="Months of one user are alike: each adds less than the one before.",
+            )
+        )
     if found.surrogate is not None:
         drawn = [(lab_charts.estimate_chart(found), f"Effect after {found.long} days: index, test and truth")]
-        parts.append(Part(title="Early signs", tables=(next(tables),), figures=_figures(drawn),
-                          lead="A surrogate index predicts the long-term effect from the first days of a test "
-                          "(Athey et al. 2019). Here the truth is known."))  # fmt: skip
+        parts.append(
+            Part(
+                title="Early signs",
+                tables=(next(tables),),
+                figures=_figures(drawn),
+                lead="A surrogate index predicts the long-term effect from the first days of a test "
+                "(Athey et al. 2019). Here the truth is known.",
+            )
+        )
     if found.ages:
         drawn = [(lab_charts.age_chart(found), "Effect by days since first exposure")]
-        parts.append(Part(title="Novelty", tables=(next(tables),), figures=_figures(drawn),
-                          lead="A novelty wears off towards zero; a change that is learned rises."))  # fmt: skip
+        parts.append(
+            Part(
+                title="Novelty",
+                tables=(next(tables),),
+                figures=_figures(drawn),
+                lead="A novelty wears off towards zero; a change that is learned rises.",
+            )
+        )
     world = found.surrogate is not None
     end = (
         [_FITTED if found.fitted else _LIMITS]
@@ -171,10 +233,14 @@ def build_holdout_report(found: LongRun) -> Written:
         else ["It rests on the numbers that were given, and on them alone."]
     )
     return write_document(
-        title="The long run", subject=f"{in_words(found.metric)} a user", heading="In short",
-        parts=[*parts, appendix(found.record())], synthetic=world and not found.fitted, scoped=True,
+        title="The long run",
+        subject=f"{in_words(found.metric)} a user",
+        heading="In short",
+        parts=[*parts, appendix(found.record())],
+        synthetic=world and not found.fitted,
+        scoped=True,
         summary=[*summary_of_holdout(found), *end],
-    )  # fmt: skip
+    )
 
 
 def summary_of_holdout(found: LongRun) -> list[str]:
@@ -186,35 +252,44 @@ def summary_of_holdout(found: LongRun) -> list[str]:
         lift = f"A lift of {found.lift or 0:.2%}"
         said.append(
             f"{lift} is found with a power of {enough['power']:.0%} after {_count(int(enough['month']), 'month')}."
-            if enough is not None else
-            f"{lift} is not found with a power of {found.goal:.0%} within {_count(int(last['month']), 'month')}: the "
-            f"power is then {last['power']:.0%}, and the smallest lift found {last['detectable_lift']:.2%}."
-        )  # fmt: skip
+            if enough is not None
+            else f"{lift} is not found with a power of {found.goal:.0%} within {_count(int(last['month']), 'month')}: "
+            f"the power is then {last['power']:.0%}, and the smallest lift found {last['detectable_lift']:.2%}."
+        )
     if found.surrogate is not None:
         index, truth, residual = found.surrogate.index, found.surrogate.truth, found.surrogate.residual
         verdict = "its interval holds the truth" if found.surrogate.covers else "its interval misses the truth"
-        said.append(f"After {found.short} days the surrogate index says {between(index)} {in_words(found.metric)} a "
-                    f"user; the truth after {found.long} days is {between(truth)}: {verdict}.")  # fmt: skip
-        carried = ("beyond the surrogates no effect is shown, which does not prove that they carry all of it"
-                   if _above(residual) is None else
-                   "the surrogates do not carry all of the effect, so that the index is not to be trusted for its "
-                   "size")  # fmt: skip
+        said.append(
+            f"After {found.short} days the surrogate index says {between(index)} {in_words(found.metric)} a "
+            f"user; the truth after {found.long} days is {between(truth)}: {verdict}."
+        )
+        carried = (
+            "beyond the surrogates no effect is shown, which does not prove that they carry all of it"
+            if _above(residual) is None
+            else "the surrogates do not carry all of the effect, so that the index is not to be trusted for its size"
+        )
         said.append(f"Given the surrogates, treatment still does {between(residual)}: {carried}.")
     if found.ages:
-        first, last = (Estimate(row["difference"], row["low"], row["high"], row["users"])
-                       for row in (found.ages[0], found.ages[-1]))  # fmt: skip
+        first, last = (
+            Estimate(row["difference"], row["low"], row["high"], row["users"])
+            for row in (found.ages[0], found.ages[-1])
+        )
         apart = _above(Estimate(first.value - last.value, _less(first.low, last.high), _less(first.high, last.low), 0))
         fate = {True: "it fell", False: "it rose", None: "whether it fell cannot be concluded, the intervals overlap"}
-        said.append(f"On the day of first exposure the effect was {between(first)}, {found.ages[-1]['age']} days later "
-                    f"{between(last)}: {fate[apart]}.")  # fmt: skip
+        said.append(
+            f"On the day of first exposure the effect was {between(first)}, {found.ages[-1]['age']} days later "
+            f"{between(last)}: {fate[apart]}."
+        )
     return said
 
 
 def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Written:
     """A simulated A/B test beside its truth."""
     arms = found.run.arms
-    drawn = [(lab_charts.lift_chart(found, arm=arm), f"{arm} over {arms[0]}: what the test says, and the truth")
-             for arm in arms[1:]]  # fmt: skip
+    drawn = [
+        (lab_charts.lift_chart(found, arm=arm), f"{arm} over {arms[0]}: what the test says, and the truth")
+        for arm in arms[1:]
+    ]
     happened = _happened(found)
     parts = (
         [
@@ -229,16 +304,27 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
         if arms[1:]
         else []
     )
-    parts += [Part(title="What happened", tables=(happened,)),
-              Part(title="The simulation as a file", code=to_toml(found.settings), language="toml"),
-              appendix({"effects": found.to_dicts(), "arms": happened.records,
-                        "days": found.run.days.cast({"variant": str}).to_dicts()})]  # fmt: skip
+    parts += [
+        Part(title="What happened", tables=(happened,)),
+        Part(title="The simulation as a file", code=to_toml(found.settings), language="toml"),
+        appendix(
+            {
+                "effects": found.to_dicts(),
+                "arms": happened.records,
+                "days": found.run.days.cast({"variant": str}).to_dicts(),
+            }
+        ),
+    ]
     return write_document(
-        title="A simulated A/B test", subject=f"{' against '.join(reversed(arms))} · {found.settings.days} days · "
-        f"{found.world.users.height:,} users · {found.settings.training} training data", heading="In short",
-        summary=[*summary_of_simulation(found), _FITTED if fitted else _LIMITS], parts=parts, synthetic=not fitted,
+        title="A simulated A/B test",
+        subject=f"{' against '.join(reversed(arms))} · {found.settings.days} days · "
+        f"{found.world.users.height:,} users · {found.settings.training} training data",
+        heading="In short",
+        summary=[*summary_of_simulation(found), _FITTED if fitted else _LIMITS],
+        parts=parts,
+        synthetic=not fitted,
         scoped=True,
-    )  # fmt: skip
+    )
 
 
 def summary_of_simulation(found: Simulation) -> list[str]:
@@ -256,8 +342,14 @@ def summary_of_simulation(found: Simulation) -> list[str]:
             own = [row for row in rows if row["arm"] == arm and row["covers"] is not None]
             missed = [in_words(row["metric"]) for row in own if not row["covers"]]
             text += f". The truth is {share(truth)}"
-            said.append(f"{text}. " + (f"Its interval misses the truth for {_list(missed)}." if missed else
-                                       f"Its interval holds the truth for all {len(own)} metrics."))  # fmt: skip
+            said.append(
+                f"{text}. "
+                + (
+                    f"Its interval misses the truth for {_list(missed)}."
+                    if missed
+                    else f"Its interval holds the truth for all {len(own)} metrics."
+                )
+            )
         else:
             said.append(f"{text}. The truth was left out, so that nothing can be said about its bias.")
     chance = f"One test is one draw: {1 - found.settings.level:.0%} of such intervals miss the truth by chance."
@@ -269,22 +361,33 @@ def _of_design(each: DesignResult, worlds: int) -> str:
     small = bias is not None and bias != (each.truth.value > 0)
     verdict = "no bias is shown" if bias is None else "it finds too little" if small else "it finds too much"
     wrong, held = (round(part.value * worlds) for part in (each.wrong_sign, each.coverage))
-    return (f"{each.design}: {verdict} (bias {between(each.bias)}); the wrong sign in {wrong} of {worlds} tests; the "
-            f"interval held the truth in {held} of {worlds}.")  # fmt: skip
+    return (
+        f"{each.design}: {verdict} (bias {between(each.bias)}); the wrong sign in {wrong} of {worlds} tests; the "
+        f"interval held the truth in {held} of {worlds}."
+    )
 
 
 def _lift_table(found: OfflineOnline) -> Table:
     cells = sorted(found.lifts.values.items(), key=lambda pair: -pair[1][OVERALL].value)
     segments = list(cells[0][1])
     rows = tuple((name, *(share(own[each]) for each in segments)) for name, own in cells)
-    return Table(f"Lift over {found.lifts.control}", ("strategy", *(_who(each) for each in segments)), rows,
-                 tuple(found.lifts.to_dicts()))  # fmt: skip
+    return Table(
+        f"Lift over {found.lifts.control}",
+        ("strategy", *(_who(each) for each in segments)),
+        rows,
+        tuple(found.lifts.to_dicts()),
+    )
 
 
 def _happened(found: Simulation) -> Table:
     records = found.run.to_dicts()
-    rows = tuple(tuple(f"{value:,}" if isinstance(value, int) else format_number(value) if isinstance(value, float)
-                       else str(value) for value in row.values()) for row in records)  # fmt: skip
+    rows = tuple(
+        tuple(
+            f"{value:,}" if isinstance(value, int) else format_number(value) if isinstance(value, float) else str(value)
+            for value in row.values()
+        )
+        for row in records
+    )
     return Table("What happened", tuple(in_words(name) for name in records[0]), rows, tuple(records))
 
 
@@ -298,8 +401,10 @@ def _held(truths: Sequence[Estimate]) -> str:
     if not known:
         return ""
     coverage, level = min(known)
-    return (f" Strategies learn here, and few lives of them can all miss what is rare: such {level:.0%} intervals held "
-            f"the truth in {coverage:.0%} of simulations or more.")  # fmt: skip
+    return (
+        f" Strategies learn here, and few lives of them can all miss what is rare: such {level:.0%} intervals held "
+        f"the truth in {coverage:.0%} of simulations or more."
+    )
 
 
 def _above(found: Estimate) -> bool | None:

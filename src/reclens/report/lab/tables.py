@@ -14,8 +14,11 @@ from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.stats.estimate import Estimate
 
 __all__ = [
-    "correlation_table", "interference_table", "long_run_tables", "simulation_table",
-]  # fmt: skip
+    "correlation_table",
+    "interference_table",
+    "long_run_tables",
+    "simulation_table",
+]
 
 _WEEK: Final = 7
 
@@ -25,27 +28,44 @@ def correlation_table(found: OfflineOnline, *, segments: bool = True) -> Table:
     kept = [each for each in found.correlations if segments or each.segment == ("all", "all")]
     records = [row for row in found.to_dicts() if segments or row["by"] == "all"]
     rows = tuple(
-        (each.metric, "all" if each.segment[0] == "all" else f"{each.segment[0]}: {each.segment[1]}",
-         rank(each.spearman), rank(each.kendall), each.chosen, f"{each.regret:.2%}")
+        (
+            each.metric,
+            "all" if each.segment[0] == "all" else f"{each.segment[0]}: {each.segment[1]}",
+            rank(each.spearman),
+            rank(each.kendall),
+            each.chosen,
+            f"{each.regret:.2%}",
+        )
         for each in kept
-    )  # fmt: skip
+    )
     heads = ("metric", "segment", "Spearman", "Kendall", "puts first", "regret")
-    notes = ("regret: lift of the best strategy minus that of the one the metric puts first.",
-             "Intervals are over strategies, each for itself.")  # fmt: skip
+    notes = (
+        "regret: lift of the best strategy minus that of the one the metric puts first.",
+        "Intervals are over strategies, each for itself.",
+    )
     return Table("Offline metrics against true lifts, by rank", heads, rows, tuple(records), notes)
 
 
 def interference_table(found: Interference) -> Table:
     """Designs: truth, estimate, bias, spread, shares of tests with the wrong sign and of intervals that hold."""
     rows = tuple(
-        (each.design, between(each.truth), between(each.estimate), between(each.bias), format_number(each.spread),
-         share(each.wrong_sign, signed=False), share(each.misled, signed=False), share(each.coverage, signed=False))
+        (
+            each.design,
+            between(each.truth),
+            between(each.estimate),
+            between(each.bias),
+            format_number(each.spread),
+            share(each.wrong_sign, signed=False),
+            share(each.misled, signed=False),
+            share(each.coverage, signed=False),
+        )
         for each in found.designs
-    )  # fmt: skip
+    )
     heads = ("design", "truth", "estimate", "bias", "spread", "wrong sign", "misled", "covers")
-    notes = (f"{in_words(found.metric)} a user, {found.seeds} worlds; intervals are over worlds.",
-             "misled: significant with the wrong sign. covers: the interval of the test holds the truth of its world."
-             )  # fmt: skip
+    notes = (
+        f"{in_words(found.metric)} a user, {found.seeds} worlds; intervals are over worlds.",
+        "misled: significant with the wrong sign. covers: the interval of the test holds the truth of its world.",
+    )
     return Table("Designs against the truth", heads, rows, tuple(found.to_dicts()), notes)
 
 
@@ -53,25 +73,53 @@ def long_run_tables(found: LongRun) -> list[Table]:
     """What there is of: power by month, the surrogate index beside the truth, the effect by days since exposure."""
     tables: list[Table] = []
     if found.power:
-        rows = tuple((str(int(row["month"])), f"{row['users']:,.0f}", f"{row['error']:.3%}", f"{row['power']:.1%}",
-                      f"{row['detectable_lift']:.2%}") for row in found.power)  # fmt: skip
+        rows = tuple(
+            (
+                str(int(row["month"])),
+                f"{row['users']:,.0f}",
+                f"{row['error']:.3%}",
+                f"{row['power']:.1%}",
+                f"{row['detectable_lift']:.2%}",
+            )
+            for row in found.power
+        )
         heads = ("month", "users", "standard error", "power", "detectable lift")
         note = f"Power for a lift of {found.lift or 0:.2%}; detectable lift: found with a power of {found.goal:.0%}."
         tables.append(Table("Power of the holdout", heads, rows, found.power, (note,)))
     if found.surrogate is not None:
         study = found.surrogate
-        named = ((f"surrogate index, day {found.short}", study.index), (f"test, day {found.long}", study.long),
-                 ("truth", study.truth), ("residual effect given the surrogates", study.residual))  # fmt: skip
+        named = (
+            (f"surrogate index, day {found.short}", study.index),
+            (f"test, day {found.long}", study.long),
+            ("truth", study.truth),
+            ("residual effect given the surrogates", study.residual),
+        )
         weights = ", ".join(f"{name} {format_number(value, signed=True)}" for name, value in study.weights.items())
-        notes = (f"The index: {weights}; R² {study.r2:.2f} where it was made.",
-                 "residual: what treatment does beyond the surrogates; 0 if they carry all of it.")  # fmt: skip
-        tables.append(Table(f"Effect on {in_words(found.metric)} a user after {found.long} days", ("what", "effect"),
-                            tuple((name, between(each)) for name, each in named), tuple(study.to_dicts()), notes)
-                      )  # fmt: skip
+        notes = (
+            f"The index: {weights}; R² {study.r2:.2f} where it was made.",
+            "residual: what treatment does beyond the surrogates; 0 if they carry all of it.",
+        )
+        tables.append(
+            Table(
+                f"Effect on {in_words(found.metric)} a user after {found.long} days",
+                ("what", "effect"),
+                tuple((name, between(each)) for name, each in named),
+                tuple(study.to_dicts()),
+                notes,
+            )
+        )
     if found.ages:
         shown = [row for row in found.ages if row["age"] < _WEEK or row["age"] % _WEEK == 0]
-        rows = tuple((str(row["age"]), f"{row['users']:,}", format_number(row["control"]),
-                      format_number(row["treatment"]), _difference(row)) for row in shown)  # fmt: skip
+        rows = tuple(
+            (
+                str(row["age"]),
+                f"{row['users']:,}",
+                format_number(row["control"]),
+                format_number(row["treatment"]),
+                _difference(row),
+            )
+            for row in shown
+        )
         note = "Days of the first week, then one a week; CSV, JSON and the appendix hold every day."
         heads = ("days since first exposure", "users", "control", "treatment", "difference")
         tables.append(
@@ -87,10 +135,18 @@ def simulation_table(found: Simulation) -> Table:
     for (arm, metric), said in found.differences.items():
         truth = found.truths[arm][metric].lift if arm in found.truths else None
         covers = next(row["covers"] for row in records if (row["arm"], row["metric"]) == (arm, metric))
-        rows.append((arm, in_words(metric), format_number(said.control), format_number(said.treatment),
-                     share(said.relative),
-                     p_value(said.p_value), share(truth) if truth is not None else NOTHING,
-                     NOTHING if covers is None else "yes" if covers else "no"))  # fmt: skip
+        rows.append(
+            (
+                arm,
+                in_words(metric),
+                format_number(said.control),
+                format_number(said.treatment),
+                share(said.relative),
+                p_value(said.p_value),
+                share(truth) if truth is not None else NOTHING,
+                NOTHING if covers is None else "yes" if covers else "no",
+            )
+        )
     heads = ("arm", "metric", "control", "treated", "A/B lift", "p", "true lift", "covers")
     note = "covers: the interval of the A/B test holds the true lift."
     return Table("A/B estimate and truth, as lifts over control", heads, tuple(rows), tuple(records), (note,))

@@ -35,10 +35,16 @@ def loss_table(found: StageEvaluation, *, metric: str, by: str | None = "overall
     """What each stage loses by one metric; ``by=None`` shows every segment."""
     rows = [each for each in found.losses if each.metric == metric and (by is None or each.by == by)]
     cells = tuple(
-        (each.stage, *([] if by == "overall" else [f"{each.by}: {each.segment}"]), format_number(each.before),
-         format_number(each.after), format_estimate(each.to_dicts()[0], signed=True), f"{each.loss.n:,}")
+        (
+            each.stage,
+            *([] if by == "overall" else [f"{each.by}: {each.segment}"]),
+            format_number(each.before),
+            format_number(each.after),
+            format_estimate(each.to_dicts()[0], signed=True),
+            f"{each.loss.n:,}",
+        )
         for each in rows
-    )  # fmt: skip
+    )
     heads = ("stage", *([] if by == "overall" else ["users"]), "before", "after", "loss", "n")
     note = "A loss is before less after, user by user, with its interval; a negative loss is a gain. Losses add up."
     return Table(f"What each stage loses: {metric}", heads, cells, tuple(each.to_dicts()[0] for each in rows), (note,))
@@ -62,10 +68,13 @@ def retriever_table(found: StageEvaluation) -> Table:
     records = [row for each in found.retrievers.values() for row in each.to_dicts() if row["by"] == "overall"]
     steps = {step["label"]: step for step in found.steps if step["stage"] in ("retrieve", "merge")}
     cells = tuple(
-        (row["system"], format_estimate(row),
-         f"{steps[row['system']]['rows_out'] / max(steps[row['system']]['users'], 1):,.1f}")
+        (
+            row["system"],
+            format_estimate(row),
+            f"{steps[row['system']]['rows_out'] / max(steps[row['system']]['users'], 1):,.1f}",
+        )
         for row in records
-    )  # fmt: skip
+    )
     note = "Recall of the whole list that a retriever brings: a ranker can only order what is there."
     return Table("Retrieval", ("retriever", "recall", "items a user"), cells, tuple(records), (note,))
 
@@ -74,11 +83,17 @@ def ranker_table(found: StageEvaluation, *, by: str | None = "overall") -> Table
     """The ranker against plain fusion of the same candidates; ``by=None`` shows every segment."""
     rows = [each for each in found.gains if by is None or each.by == by]
     cells = tuple(
-        (each.metric, *([] if by == "overall" else [f"{each.by}: {each.segment}"]), format_number(each.fusion),
-         format_number(each.ranked), format_estimate(each.to_dicts()[0], signed=True), _VERDICTS[each.verdict],
-         f"{each.gain.n:,}")
+        (
+            each.metric,
+            *([] if by == "overall" else [f"{each.by}: {each.segment}"]),
+            format_number(each.fusion),
+            format_number(each.ranked),
+            format_estimate(each.to_dicts()[0], signed=True),
+            _VERDICTS[each.verdict],
+            f"{each.gain.n:,}",
+        )
         for each in rows
-    )  # fmt: skip
+    )
     heads = ("metric", *([] if by == "overall" else ["users"]), "fusion", "ranker", "gain", "the ranker", "n")
     note = (
         "Reciprocal-rank fusion of the same candidates for the same users, cut at the same keep. A gain is ranker less "
@@ -107,10 +122,14 @@ def latency_table(rows: Sequence[Latency]) -> Table:
     records = [row for each in rows for row in each.to_dicts()]
     segmented = any(each.by != "overall" for each in rows)
     cells = tuple(
-        (each.label, *([f"{each.by}: {each.segment}" if each.by != "overall" else "all"] if segmented else []),
-         *map(_milliseconds, (each.median, each.p95, each.p99)), f"{each.median.n:,}")
+        (
+            each.label,
+            *([f"{each.by}: {each.segment}" if each.by != "overall" else "all"] if segmented else []),
+            *map(_milliseconds, (each.median, each.p95, each.p99)),
+            f"{each.median.n:,}",
+        )
         for each in rows
-    )  # fmt: skip
+    )
     heads = ("stage", *(["users"] if segmented else []), "median ms", "95 % ms", "99 % ms", "n")
     note = (
         "One request at a time with one thread on the machine that wrote this, warm, by the wall clock; the whole "
@@ -137,19 +156,30 @@ def build_pipeline_report(
     heading = title or f"Pipeline {found.name}"
     segmentations = list(dict.fromkeys(each.by for each in found.losses if each.by != "overall"))
     sections = [
-        Section("What each stage loses", "Loss of every stage, with its interval. The longest bar is where to work.",
-                (figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by="overall"), f"{metric}, all users"),),
-                (loss_table(found, metric=metric),)),
+        Section(
+            "What each stage loses",
+            "Loss of every stage, with its interval. The longest bar is where to work.",
+            (figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by="overall"), f"{metric}, all users"),),
+            (loss_table(found, metric=metric),),
+        ),
         Section("After every stage", "", (), (stage_table(found), retriever_table(found), stage_counts(found))),
-    ]  # fmt: skip
+    ]
     if found.gains:
         sections.insert(1, Section("Is the ranker worth its place?", "", (), (ranker_table(found),)))
     if segmentations:
-        figures = [figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by=by), f"{metric} by {by}")
-                   for by in segmentations]  # fmt: skip
-        sections.append(Section("For whom", "The same losses by segment.", tuple(figures),
-                                (loss_table(found, metric=metric, by=None),
-                                 *((ranker_table(found, by=None),) if found.gains else ())), folded=True))  # fmt: skip
+        figures = [
+            figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by=by), f"{metric} by {by}")
+            for by in segmentations
+        ]
+        sections.append(
+            Section(
+                "For whom",
+                "The same losses by segment.",
+                tuple(figures),
+                (loss_table(found, metric=metric, by=None), *((ranker_table(found, by=None),) if found.gains else ())),
+                folded=True,
+            )
+        )
     if latency:
         sections.append(Section("How long it takes", "", (), (latency_table(latency),)))
     synthetic = bool(final.card.get("synthetic"))
@@ -162,7 +192,7 @@ def build_pipeline_report(
         "sections": sections,
         "card": _card_rows(final, found),
         "definitions": [definition_of(name) for name in final.metrics],
-    }  # fmt: skip
+    }
     return render("pipeline.html.j2", page)
 
 

@@ -200,8 +200,9 @@ def _score(given: Inputs) -> Any:
         return shares_at(*counts, bound, relative=given.relative)
 
     p, q = np.vectorize(null_shares, otypes=[float, float])(new, given.n_c, given.n_t)
-    null, true = (given.factor * (ratio**2 * a * (1 - a) / given.n_c + b * (1 - b) / given.n_t)
-                  for a, b in ((p, q), (old, new)))  # fmt: skip
+    null, true = (
+        given.factor * (ratio**2 * a * (1 - a) / given.n_c + b * (1 - b) / given.n_t) for a, b in ((p, q), (old, new))
+    )
     return _two_errors(given, null, true)
 
 
@@ -221,20 +222,51 @@ def _arcsine(given: Inputs) -> Any:
 FORMULAS: Final[Mapping[str, Formula]] = {
     each.name: each
     for each in (
-        Formula("student", "Student's t, noncentral", "Cohen (1988), ch. 2; R's power.t.test and pwr.t.test; with a "
-                "relative margin the variance of Fieller's test", ("mean",), _student),
-        Formula("normal", "normal approximation", "Lehr (1992) in its general form; Deng, Knoblich and Lu (2018) for "
-                "ratios", ("mean", "ratio", "quantile"), _normal),
-        Formula("relative", "relative lift by the delta method", "Deng, Knoblich and Lu (2018), eq. 4; GrowthBook",
-                ("mean", "ratio", "proportion"), _relative),
-        Formula("score", "score test, variance under the null", "Farrington and Manning (1990), for differences and "
-                "ratios; without a margin Fleiss, Levin and Paik (2003), eq. 4.14, R's power.prop.test and statsmodels",
-                ("proportion",), _score),
-        Formula("unpooled", "Wald's difference, unpooled", "Fleiss, Levin and Paik (2003), sec. 4.2; "
-                "matches the t tests of shares that are adjusted or clustered", ("proportion",), _unpooled),
-        Formula("baseline", "null variance from control alone", "the calculator of Evan Miller (2010)",
-                ("proportion",), _baseline),
+        Formula(
+            "student",
+            "Student's t, noncentral",
+            "Cohen (1988), ch. 2; R's power.t.test and pwr.t.test; with a "
+            "relative margin the variance of Fieller's test",
+            ("mean",),
+            _student,
+        ),
+        Formula(
+            "normal",
+            "normal approximation",
+            "Lehr (1992) in its general form; Deng, Knoblich and Lu (2018) for ratios",
+            ("mean", "ratio", "quantile"),
+            _normal,
+        ),
+        Formula(
+            "relative",
+            "relative lift by the delta method",
+            "Deng, Knoblich and Lu (2018), eq. 4; GrowthBook",
+            ("mean", "ratio", "proportion"),
+            _relative,
+        ),
+        Formula(
+            "score",
+            "score test, variance under the null",
+            "Farrington and Manning (1990), for differences and "
+            "ratios; without a margin Fleiss, Levin and Paik (2003), eq. 4.14, R's power.prop.test and statsmodels",
+            ("proportion",),
+            _score,
+        ),
+        Formula(
+            "unpooled",
+            "Wald's difference, unpooled",
+            "Fleiss, Levin and Paik (2003), sec. 4.2; matches the t tests of shares that are adjusted or clustered",
+            ("proportion",),
+            _unpooled,
+        ),
+        Formula(
+            "baseline",
+            "null variance from control alone",
+            "the calculator of Evan Miller (2010)",
+            ("proportion",),
+            _baseline,
+        ),
         Formula("arcsine", "arcsine effect h", "Cohen (1988), ch. 6; R's pwr.2p.test", ("proportion",), _arcsine),
     )
-}  # fmt: skip
+}
 """The formulas by name."""

@@ -181,13 +181,21 @@ class Question:
         tails, side = (self.tails, 1) if self.margin is None else (1, self.sign)
         grown = np.abs(1 + side * delta / self.mean) if self.scales and self.kind != "proportion" else 1.0
         given = Inputs(
-            mean=self.mean, var_c=factor * sd**2, var_t=factor * ((self.sd_treatment or sd) * grown) ** 2,
-            delta=delta, null=null,
-            n_c=control, n_t=treated, factor=factor, df=(control + treated) / units - 2,
-            alpha=self.alpha / (2 if self.margin is not None else 1), tails=tails,
-            side=side, skewness=0.0 if self.icc > 0 else self.skewness,
+            mean=self.mean,
+            var_c=factor * sd**2,
+            var_t=factor * ((self.sd_treatment or sd) * grown) ** 2,
+            delta=delta,
+            null=null,
+            n_c=control,
+            n_t=treated,
+            factor=factor,
+            df=(control + treated) / units - 2,
+            alpha=self.alpha / (2 if self.margin is not None else 1),
+            tails=tails,
+            side=side,
+            skewness=0.0 if self.icc > 0 else self.skewness,
             relative=self.relative and not self.absolute_margin,
-        )  # fmt: skip
+        )
         of = FORMULAS[self.formula_name].power
         with np.errstate(all="ignore"):
             if not self.equivalence:
@@ -215,9 +223,10 @@ class Question:
 
         found = solve(self)
         if not math.isfinite(found):
-            raise UsageError(f"no number of units finds an effect of {effect:g} with a power of {power:g}: expected an "
-                             "effect other than 0, within the margin, and a share that stays between 0 and 1."
-                             )  # fmt: skip
+            raise UsageError(
+                f"no number of units finds an effect of {effect:g} with a power of {power:g}: expected an "
+                "effect other than 0, within the margin, and a share that stays between 0 and 1."
+            )
         return self._answer("size", found, n=found, effect=effect, power=power, solve=solve)
 
     def effect(self, *, n: float, power: float = 0.8, sign: int = 1) -> Answer:
@@ -241,8 +250,9 @@ class Question:
                 up = sign * (1 if question.margin is None else question.sign) > 0
                 room = 1 - question.mean if up else question.mean
                 largest = offset + 0.999999 * room / (abs(question.mean) if question.relative else 1.0)
-            return sign * (_solve(lambda e: float(question.power(sign * (e - offset), n)), power, low=1e-12,
-                                  high=largest) - offset)  # fmt: skip
+            return sign * (
+                _solve(lambda e: float(question.power(sign * (e - offset), n)), power, low=1e-12, high=largest) - offset
+            )
 
         found = solve(self)
         if not math.isfinite(found):
@@ -265,9 +275,15 @@ class Question:
         return self._answer("power", found, n=n, effect=effect, power=found, solve=solve)
 
     def _answer(
-        self, asked: Literal["size", "effect", "power"], value: float, *, n: float, effect: float, power: float,
+        self,
+        asked: Literal["size", "effect", "power"],
+        value: float,
+        *,
+        n: float,
+        effect: float,
+        power: float,
         solve: Callable[[Question], float],
-    ) -> Answer:  # fmt: skip
+    ) -> Answer:
         used = FORMULAS[self.formula_name]
         others = [replace(self, formula=name) for name in self.formulas if name != self.formula_name]
         neighbours = tuple((FORMULAS[each.formula_name].title, solve(each)) for each in others)
@@ -275,21 +291,36 @@ class Question:
         # Of a size each arm is rounded up, and the arms together are the experiment.
         together = asked == "size" and sum(self.shares) > 1 - 1e-9
         return Answer(
-            asked=asked, value=value, n=control + treated if together else math.ceil(n - 1e-9), n_control=control,
-            n_treatment=treated, effect=effect, effect_absolute=effect * (abs(self.mean) if self.relative else 1.0),
-            power=power, alpha=self.alpha, formula=used.name, title=used.title, source=used.source,
-            neighbours=neighbours, adjustments=tuple(self._adjustments()),
-        )  # fmt: skip
+            asked=asked,
+            value=value,
+            n=control + treated if together else math.ceil(n - 1e-9),
+            n_control=control,
+            n_treatment=treated,
+            effect=effect,
+            effect_absolute=effect * (abs(self.mean) if self.relative else 1.0),
+            power=power,
+            alpha=self.alpha,
+            formula=used.name,
+            title=used.title,
+            source=used.source,
+            neighbours=neighbours,
+            adjustments=tuple(self._adjustments()),
+        )
 
     def _adjustments(self) -> list[str]:
         said = []
         if self.margin is not None:
             loss = f"{self.margin:.2%}" if self.relative else f"{self.margin:g}"
-            said.append(f"equivalence: the interval has to lie within ±{loss}" if self.equivalence else
-                        f"non-inferiority: the interval has to exclude a loss of {loss}, one tail of it")  # fmt: skip
+            said.append(
+                f"equivalence: the interval has to lie within ±{loss}"
+                if self.equivalence
+                else f"non-inferiority: the interval has to exclude a loss of {loss}, one tail of it"
+            )
         if self.comparisons > 1:
-            said.append(f"{self.comparisons} tests share the alpha of {1 - self.level:.3g} ({self.correction}): "
-                        f"{self.alpha:.3g} each")  # fmt: skip
+            said.append(
+                f"{self.comparisons} tests share the alpha of {1 - self.level:.3g} ({self.correction}): "
+                f"{self.alpha:.3g} each"
+            )
         if self.r2:
             said.append(f"CUPED: variance × {1 - self.r2:.3g} (R² = {self.r2:.3g})")
         if self.icc:

@@ -57,8 +57,10 @@ def msprt(estimate: float, se: float, *, tau2: float, n: int, level: float = 0.9
         raise UsageError(f"se is {se} and tau2 is {tau2}, expected both above 0.")
     x = tau2 / se**2
     width = se * float(_bound(x, alpha=1 - level))
-    return (Estimate(estimate, estimate - width, estimate + width, n=n, level=level, note="always valid: mSPRT"),
-            always_valid_p(estimate / se, x))  # fmt: skip
+    return (
+        Estimate(estimate, estimate - width, estimate + width, n=n, level=level, note="always valid: mSPRT"),
+        always_valid_p(estimate / se, x),
+    )
 
 
 def confidence_sequence(
@@ -88,8 +90,10 @@ def confidence_sequence(
         raise UsageError(f"se is {se}, n is {n} and tuning is {tuning}, expected all above 0.")
     x = n * _rho2(tuning, 1 - level)
     width = se * float(_bound(x, alpha=1 - level))
-    return (Estimate(estimate, estimate - width, estimate + width, n=n, level=level, note="confidence sequence"),
-            always_valid_p(estimate / se, x))  # fmt: skip
+    return (
+        Estimate(estimate, estimate - width, estimate + width, n=n, level=level, note="confidence sequence"),
+        always_valid_p(estimate / se, x),
+    )
 
 
 def always_valid_p(z: float, x: float) -> float:

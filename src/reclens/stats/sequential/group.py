@@ -80,14 +80,19 @@ class GroupSequential:
         plan_up, plan_down = self.crossing(drift=self.drift, futility=self.futility is not None)
         rows = []
         for at, time in enumerate(self.times):
-            rows.append({
-                "look": at + 1, "information": time, "upper": self.upper[at], "lower": self.lower[at],
-                "futility": None if self.futility is None else self.futility[at],
-                "nominal_p": float(self.sides * ndtr(-self.upper[at])),
-                "error_spent": float(null_up[: at + 1].sum() + (self.sides == 2) * null_down[: at + 1].sum()),
-                "power_so_far": float(plan_up[: at + 1].sum()),
-                "stopped_so_far": float((plan_up + plan_down)[: at + 1].sum()) if at + 1 < len(self.times) else 1.0,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "look": at + 1,
+                    "information": time,
+                    "upper": self.upper[at],
+                    "lower": self.lower[at],
+                    "futility": None if self.futility is None else self.futility[at],
+                    "nominal_p": float(self.sides * ndtr(-self.upper[at])),
+                    "error_spent": float(null_up[: at + 1].sum() + (self.sides == 2) * null_down[: at + 1].sum()),
+                    "power_so_far": float(plan_up[: at + 1].sum()),
+                    "stopped_so_far": float((plan_up + plan_down)[: at + 1].sum()) if at + 1 < len(self.times) else 1.0,
+                }
+            )
         return rows
 
     def _floor(self, futility: bool) -> tuple[float, ...]:
@@ -97,9 +102,15 @@ class GroupSequential:
 
 
 def group_sequential(
-    times: int | Sequence[float], *, spending: str = "lan_demets_obrien_fleming", parameter: float | None = None,
-    level: float = 0.95, sides: Literal[1, 2] = 2, power: float = 0.8, futility: str | None = None,
-) -> GroupSequential:  # fmt: skip
+    times: int | Sequence[float],
+    *,
+    spending: str = "lan_demets_obrien_fleming",
+    parameter: float | None = None,
+    level: float = 0.95,
+    sides: Literal[1, 2] = 2,
+    power: float = 0.8,
+    futility: str | None = None,
+) -> GroupSequential:
     """Make a group-sequential plan.
 
     Args:
@@ -138,9 +149,14 @@ def group_sequential(
 
 @lru_cache(maxsize=256)
 def _made(
-    looks: tuple[float, ...], spending: str, parameter: float | None, level: float, sides: Literal[1, 2], power: float,
+    looks: tuple[float, ...],
+    spending: str,
+    parameter: float | None,
+    level: float,
+    sides: Literal[1, 2],
+    power: float,
     futility: str | None,
-) -> GroupSequential:  # fmt: skip
+) -> GroupSequential:
     """The plan; asked for again at every look, and once made always the same."""
     error = (1 - level) / 2
     if spending in CLASSICAL:
@@ -157,8 +173,17 @@ def _made(
         lost = spent(looks, error=1 - power, spending=futility)
         drift = drift_for(lambda theta: _power_with_futility(looks, upper, lost, theta)[0], power, start=fixed)
         hopeless = _power_with_futility(looks, upper, lost, drift)[1]
-    return GroupSequential(times=looks, upper=upper, futility=hopeless, sides=sides, alpha=round(1 - level, 12),
-                           power=power, spending=spending, drift=drift, inflation=(drift / fixed) ** 2)  # fmt: skip
+    return GroupSequential(
+        times=looks,
+        upper=upper,
+        futility=hopeless,
+        sides=sides,
+        alpha=round(1 - level, 12),
+        power=power,
+        spending=spending,
+        drift=drift,
+        inflation=(drift / fixed) ** 2,
+    )
 
 
 def bounds_of_spending(times: Sequence[float], spent_so_far: np.ndarray, *, sides: int = 2) -> tuple[float, ...]:

@@ -95,8 +95,10 @@ def check_times(times: Sequence[float]) -> tuple[float, ...]:
     found = tuple(float(each) for each in times)
     rising = all(low < high for low, high in zip((0.0, *found), found, strict=False))
     if not found or not rising or found[-1] > 1 + 1e-9:
-        raise UsageError(f"times are {list(found)}: expected shares of the planned sample that rise from above 0 to at "
-                         "most 1, such as [0.25, 0.5, 1.0].")  # fmt: skip
+        raise UsageError(
+            f"times are {list(found)}: expected shares of the planned sample that rise from above 0 to at "
+            "most 1, such as [0.25, 0.5, 1.0]."
+        )
     return found
 
 
@@ -125,8 +127,10 @@ def exit_probabilities(
     times = check_times(times)
     floor = [-math.inf] * len(times) if lower is None else list(lower)
     if len(upper) != len(times) or len(floor) != len(times):
-        raise UsageError(f"there are {len(times)} looks, {len(upper)} upper and {len(floor)} lower bounds: expected as "
-                         "many bounds as looks.")  # fmt: skip
+        raise UsageError(
+            f"there are {len(times)} looks, {len(upper)} upper and {len(floor)} lower bounds: expected as "
+            "many bounds as looks."
+        )
     path = Path.begin(drift)
     up, down = np.zeros(len(times)), np.zeros(len(times))
     for at, time in enumerate(times):

@@ -90,11 +90,23 @@ def _price(title: str, times: Sequence[float], bounds: np.ndarray, fixed: float,
         return float(stop @ np.asarray(times))
 
     if naive:
-        return Price(plan=title, looks=len(times), false_positives=float(stops(0.0).sum()),
-                     power=float(stops(fixed).sum()), inflation=None, expected_size=None,
-                     expected_size_null=None)  # fmt: skip
+        return Price(
+            plan=title,
+            looks=len(times),
+            false_positives=float(stops(0.0).sum()),
+            power=float(stops(fixed).sum()),
+            inflation=None,
+            expected_size=None,
+            expected_size_null=None,
+        )
     drift = drift_for(lambda theta: float(stops(theta).sum()), power, start=fixed)
     inflation = (drift / fixed) ** 2
-    return Price(plan=title, looks=len(times), false_positives=float(stops(0.0).sum()),
-                 power=float(stops(fixed).sum()), inflation=inflation, expected_size=inflation * mean_time(drift),
-                 expected_size_null=inflation * mean_time(0.0))  # fmt: skip
+    return Price(
+        plan=title,
+        looks=len(times),
+        false_positives=float(stops(0.0).sum()),
+        power=float(stops(fixed).sum()),
+        inflation=inflation,
+        expected_size=inflation * mean_time(drift),
+        expected_size_null=inflation * mean_time(0.0),
+    )

@@ -67,8 +67,10 @@ def at_stopping(
     """
     times = check_times(times)
     if not se > 0 or len(upper) != len(times):
-        raise UsageError(f"se is {se} and there are {len(upper)} bounds for {len(times)} looks: expected se above 0 "
-                         "and a bound a look.")  # fmt: skip
+        raise UsageError(
+            f"se is {se} and there are {len(upper)} bounds for {len(times)} looks: expected se above 0 "
+            "and a bound a look."
+        )
     z = estimate / se
     scale = se * math.sqrt(times[-1])  # an effect is its drift times this
 
@@ -89,9 +91,15 @@ def at_stopping(
 
     tail = (1 - level) / 2
     above = beyond(0.0)
-    return Stopped(look=len(times), z=z, p=min(1.0, 2 * min(above, 1 - above)),
-                   median_unbiased=drift_at(0.5) * scale, low=drift_at(tail) * scale, high=drift_at(1 - tail) * scale,
-                   level=level)  # fmt: skip
+    return Stopped(
+        look=len(times),
+        z=z,
+        p=min(1.0, 2 * min(above, 1 - above)),
+        median_unbiased=drift_at(0.5) * scale,
+        low=drift_at(tail) * scale,
+        high=drift_at(1 - tail) * scale,
+        level=level,
+    )
 
 
 def repeated_interval(*, estimate: float, se: float, bound: float, n: int, level: float = 0.95) -> Estimate:
