@@ -8,6 +8,7 @@ from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import metric
+from reclens.stats import concentration
 
 __all__ = ["coverage", "entropy", "gini", "unique_items", "user_coverage"]
 
@@ -22,7 +23,7 @@ def coverage(exposure: Exposure) -> float:
     No interval: resampled users repeat, and so always cover less than the real ones.
     Source: Herlocker et al. (2004), Evaluating collaborative filtering recommender systems; Ge et al. (2010).
     """
-    return float(np.count_nonzero(exposure.counts) / len(exposure.counts)) if len(exposure.counts) else float("nan")
+    return float(concentration.share_in_use(exposure.counts))
 
 
 @metric(title="Unique items", kind="catalogue", high=None, unit="count")
@@ -47,11 +48,7 @@ def gini(exposure: Exposure) -> float:
     No interval: see coverage.
     Source: Gini (1912); Adomavicius and Kwon (2012), Improving aggregate recommendation diversity.
     """
-    counts = np.sort(exposure.counts).astype(np.float64)
-    n, total = len(counts), counts.sum()
-    if not total:
-        return float("nan")
-    return float((2 * np.arange(1, n + 1) - n - 1) @ counts / (n * total))
+    return float(concentration.gini(exposure.counts))
 
 
 @metric(title="Entropy of exposure", kind="catalogue", high=None, unit="bits", higher_is_better=None)
@@ -63,11 +60,7 @@ def entropy(exposure: Exposure) -> float:
     No interval: see coverage.
     Source: Shannon (1948); Adomavicius and Kwon (2012).
     """
-    total = exposure.counts.sum()
-    if not total:
-        return float("nan")
-    shares = exposure.counts[exposure.counts > 0] / total
-    return float(-(shares * np.log2(shares)).sum()) + 0.0
+    return float(concentration.entropy(exposure.counts) / np.log(2))
 
 
 @metric(title="User coverage", cut=False)

@@ -24,11 +24,12 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import Progress, quiet
 from reclens.errors import DataError, UsageError
 from reclens.schema import CLICKED, ITEM, POSITION, TIMESTAMP, TIMESTAMP_TYPE, USER
+from reclens.stats.concentration import gini
 from reclens.stats.estimate import Estimate
 from reclens.world.arm import Arm
 from reclens.world.effect_size import gap_distance, held_out_auc, past_test, told_apart
 from reclens.world.population import World
-from reclens.world.simulate import gini, simulate
+from reclens.world.simulate import simulate
 from reclens.world.strategies import Popular
 
 __all__ = ["Check", "Realism", "history_of", "lists_of", "order_check", "past_test_check", "realism", "singular_values"]
@@ -284,7 +285,7 @@ def _popularity(ours: Dataset, reference: Dataset) -> list[Check]:
         ranks = np.arange(first + 1, last + 1)
         slope = float(np.polyfit(np.log(ranks), np.log(np.maximum(counts[first:last], 0.5)), 1)[0])
         top = float(counts[: max(1, round(len(counts) / 100))].sum() / counts.sum())
-        found.append((slope, gini(counts), top))
+        found.append((slope, float(gini(counts)), top))
     (slope, spread, top), (slope0, spread0, top0) = found
     return [
         _band("popularity: slope", slope, slope0, within=0.25, relative=True, note="of log count over log rank"),

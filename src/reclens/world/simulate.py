@@ -12,6 +12,7 @@ import polars as pl
 
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UsageError
+from reclens.stats.concentration import gini
 from reclens.world._draws import mix
 from reclens.world._kernels import live
 from reclens.world.arm import Arm
@@ -20,7 +21,7 @@ from reclens.world.log import Day, DayLog
 from reclens.world.population import World, organic_table
 from reclens.world.strategies import Consumed
 
-__all__ = ["TOTALS", "Run", "gini", "simulate"]
+__all__ = ["TOTALS", "Run", "simulate"]
 
 TOTALS: Final = ("visits", "lists", "impressions", "clicks", "expected_clicks")
 """What is added up for each user; expected clicks are the probabilities of clicks given what was shown."""
@@ -69,23 +70,10 @@ class Run:
                     "clicks_per_list": totals["clicks"] / max(totals["lists"], 1),
                     "impressions": int(totals["impressions"]),
                     "items_shown": int((self.exposures[at] > 0).sum()),
-                    "exposure_gini": gini(self.exposures[at]),
+                    "exposure_gini": float(gini(self.exposures[at])),
                 }
             )
         return rows
-
-
-def gini(counts: np.ndarray) -> float:
-    """Gini coefficient of counts: 0 where all are equal, towards 1 where one has all.
-
-    >>> gini(np.array([1, 1, 1])), gini(np.array([0, 0, 3]))
-    (0.0, 0.6666666666666666)
-    """
-    ordered = np.sort(counts.astype(np.float64))
-    n, total = len(ordered), ordered.sum()
-    if not total:
-        return 0.0
-    return float(((2 * np.arange(1, n + 1) - n - 1) * ordered).sum() / (n * total))
 
 
 def simulate(

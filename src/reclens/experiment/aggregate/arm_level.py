@@ -34,6 +34,7 @@ import numpy as np
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.memory import require_memory
+from reclens.stats.concentration import effective_number, gini, share_in_use
 from reclens.stats.difference import Difference, Relative, difference_of, untestable
 from reclens.stats.resample import thin_scheme, unit_weights
 
@@ -55,27 +56,10 @@ _ONCE = 10  # items that one group alone showed, from which on their number tell
 _GROUPS = 200  # of users: the error of a variance from 200 groups is 10 %, of a standard error 5 %
 
 
-def _coverage(counts: np.ndarray) -> np.ndarray:
-    return (counts > 0).mean(axis=0)
-
-
-def _gini(counts: np.ndarray) -> np.ndarray:
-    ordered = np.sort(counts, axis=0)
-    n = len(ordered)
-    with np.errstate(invalid="ignore"):
-        return (2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum(axis=0))
-
-
-def _diversity(counts: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = counts / counts.sum(axis=0)
-        return np.exp(-np.where(shares > 0, shares * np.log(shares), 0.0).sum(axis=0))
-
-
 ARM_STATISTICS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
-    "coverage": _coverage,
-    "gini": _gini,
-    "diversity": _diversity,
+    "coverage": share_in_use,
+    "gini": gini,
+    "diversity": effective_number,
 }
 """Counts of shape (items, …) -> the statistic: share of items shown, Gini coefficient of exposure (Σ (2j - n - 1) x_j ÷
 (n Σ x)), and the effective number of items, exp of Shannon's entropy of the shares: as many as equal shares need (Hill

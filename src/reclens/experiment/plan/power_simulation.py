@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment.aggregate.arm_level import ArmCounts, arm_statistic
+from reclens.experiment.aggregate.arm_level import ARM_STATISTICS, ArmCounts, arm_statistic
 from reclens.experiment.plan.metric import OF_ARM, Metric
 from reclens.experiment.plan.plan import Plan
 from reclens.schema import stable_hash
@@ -180,20 +180,8 @@ def _of_items(kind: str, units: pl.Series, items: pl.Series) -> tuple[Statistic,
     shape = int(who.max()) + 1, int(what.max()) + 1
     shown: Any = csr_array((np.ones(len(who)), (who, what)), shape=shape).T.tocsr()
 
-    def coverage(weights: np.ndarray) -> np.ndarray:
-        return ((shown @ weights.T) > 0).mean(axis=0)
-
-    def gini(weights: np.ndarray) -> np.ndarray:
-        counts = np.sort(shown @ weights.T, axis=0)
-        ranks = np.arange(1, shape[1] + 1)
-        return (2 * ranks - shape[1] - 1) @ counts / (shape[1] * counts.sum(axis=0))
-
-    def diversity(weights: np.ndarray) -> np.ndarray:
-        counts = shown @ weights.T
-        shares = counts / counts.sum(axis=0)
-        return np.exp(-np.where(shares > 0, shares * np.log(np.maximum(shares, 1e-300)), 0.0).sum(axis=0))
-
-    return {"coverage": coverage, "gini": gini, "diversity": diversity}[kind], shape[0]
+    statistic = ARM_STATISTICS[kind]
+    return lambda weights: statistic(shown @ weights.T), shape[0]
 
 
 def _of_quantile(values: np.ndarray, codes: np.ndarray, q: float) -> Statistic:

@@ -1,0 +1,82 @@
+"""How evenly counts are spread over cells: the share of cells in use, Gini coefficient, entropy, effective number.
+
+Cells are whatever is counted; for a recommender they are items, and the counts how often each was shown. Every function
+takes non-negative counts of shape (cells, …) and reduces the first axis, so that many draws are computed at once.
+Where nothing is counted, no statistic is defined but the share in use: the others are NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["effective_number", "entropy", "gini", "share_in_use"]
+
+
+def share_in_use(counts: np.ndarray) -> np.ndarray:
+    """Share of the cells with a count above 0; NaN where there are no cells.
+
+    Args:
+        counts: Shape (cells, …), not negative.
+
+    Returns:
+        Shape (…), 0 … 1.
+
+    Example:
+        >>> float(share_in_use(np.array([3, 0, 1, 0])))
+        0.5
+    """
+    if not len(counts):
+        return np.full(counts.shape[1:], np.nan)
+    return np.asarray((counts > 0).mean(axis=0))
+
+
+def gini(counts: np.ndarray) -> np.ndarray:
+    """Gini coefficient, Σ (2j - n - 1) x_j / (n Σ x) over the n cells in ascending order of count x (Gini 1912).
+
+    Args:
+        counts: Shape (cells, …), not negative.
+
+    Returns:
+        Shape (…): 0 (all cells alike) … 1 - 1/n (one cell has everything); NaN where nothing is counted.
+
+    Example:
+        >>> float(gini(np.array([1, 1, 1]))), round(float(gini(np.array([0, 0, 3]))), 4)
+        (0.0, 0.6667)
+    """
+    ordered = np.sort(counts, axis=0).astype(np.float64, copy=False)
+    n = len(ordered)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum(axis=0)))
+
+
+def entropy(counts: np.ndarray) -> np.ndarray:
+    """Shannon's entropy of the shares p, -Σ p ln p, in nats (Shannon 1948).
+
+    Args:
+        counts: Shape (cells, …), not negative.
+
+    Returns:
+        Shape (…): 0 (one cell has everything) … ln n (all n cells alike); NaN where nothing is counted.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = counts / counts.sum(axis=0)
+        terms = np.where(shares == 0, 0.0, shares * np.log(shares))
+    return np.asarray(-terms.sum(axis=0)) + 0.0
+
+
+def effective_number(counts: np.ndarray) -> np.ndarray:
+    """Effective number of cells: as many as would give this entropy if all were alike, exp(entropy).
+
+    Args:
+        counts: Shape (cells, …), not negative.
+
+    Returns:
+        Shape (…): 1 … n; NaN where nothing is counted.
+
+    Source: Hill (1973), Diversity and evenness, of order 1.
+
+    Example:
+        >>> round(float(effective_number(np.array([5, 5, 0]))), 6)
+        2.0
+    """
+    return np.exp(entropy(counts))
