@@ -6,7 +6,6 @@ The docstring of a metric is its documentation: a metric that is added appears h
 
 from __future__ import annotations
 
-import inspect
 import sys
 import textwrap
 from pathlib import Path
@@ -42,6 +41,19 @@ name on this page, and `card["metric_aliases"]` says what was asked for.
 """
 
 
+FAMILIES = {
+    "accuracy": "Accuracy",
+    "diversity": "Diversity within a list",
+    "novelty": "Novelty and serendipity",
+    "popularity": "Popularity of what is recommended",
+    "exposure": "Exposure of the catalogue",
+    "calibration": "Calibration to a user's tastes",
+    "service": "Users who are served",
+    "other": "Others",
+}
+"""Family of metrics -> its heading."""
+
+
 PREDICTIONS = (
     "Predictions are not lists, and have metrics of their own, which `rl.evaluate_predictions` computes: see [evaluate]"
     "(evaluate.md#predicted-ratings). Each has the unit of the rating, and lower is better."
@@ -60,14 +72,18 @@ def page() -> str:
     ]
     aliases = ", ".join(f"`{other}` (`{name}`)" for other, name in metrics.ALIASES.items())
     parts = [HEAD.replace("{aliases}", aliases), "## All of them\n", "\n".join(table) + "\n"]
-    families = {info.function.__module__ for info in infos}
-    for family in sorted(families, key=lambda name: (not name.endswith(".accuracy"), name)):
-        module = sys.modules[family]
-        parts.append(f"## {family.rpartition('.')[2].replace('_', ' ').capitalize()}\n")
-        parts.append((inspect.getdoc(module) or "") + "\n")
-        parts += [section(info) for info in infos if info.function.__module__ == family]
+    choice = ["| name | use it when | it misleads when |", "|--|--|--|"]
+    choice += [f"| [`{shown(info)}`](#{info.name}) | {info.use_when} | {info.misleads_when} |" for info in infos]
+    parts += ["## When to use each\n", "\n".join(choice) + "\n"]
+    for family, title in FAMILIES.items():
+        if members := [section(info) for info in infos if info.family == family]:
+            parts += [f"## {title}\n", *members]
     parts.append("## Predicted ratings\n\n" + textwrap.fill(PREDICTIONS, 120) + "\n")
-    parts.append("\n".join(f"- `{name}`: {summary}" for name, summary in metrics.OF_PREDICTIONS.items()) + "\n")
+    advice = [
+        f"- `{name}`: {each.summary} Use when: {each.use_when} Misleads when: {each.misleads_when}"
+        for name, each in metrics.OF_PREDICTIONS.items()
+    ]
+    parts.append("\n".join(advice) + "\n")
     return "\n".join(parts)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.metrics import describe, names, parse
+from reclens.metrics import describe, family_of, names, needs_of, parse
 from reclens.metrics.lists import Lists
 from reclens.testing.metrics import check_metric
 
@@ -70,3 +70,17 @@ def test_the_facts_of_a_docstring_are_labelled() -> None:
     assert ("Range", "0 … 1, higher is better.") in facts
     assert ("", "Users without a list count 0; users without relevant items are left out.") in facts
     assert ("Discount", "log2(rank + 1) (`lenskit`: log2(max(rank, 2))).") in facts
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_metric_says_when_to_use_it_and_when_it_misleads(name: str) -> None:
+    info = describe(name)
+    assert info.family != "other" and info.use_when.endswith(".") and info.misleads_when.endswith(".")
+    row = info.to_dicts()[0]
+    assert (row["family"], row["use_when"], row["misleads_when"]) == (info.family, info.use_when, info.misleads_when)
+    assert f"Use when: {info.use_when}" in " ".join(info.doc.split())  # what the dashboard and `metrics show` print
+
+
+def test_the_family_and_needs_of_a_metric_that_is_not_registered_here() -> None:
+    assert (family_of("clicks_of_ours@3"), needs_of("clicks_of_ours@3")) == ("other", ())
+    assert (family_of("arp@10"), needs_of("diversity@5")) == ("popularity", ("features",))

@@ -28,6 +28,7 @@ def list_metrics(format: FormatOption = Format.table, out: OutOption = None) -> 
             "title": info.title,
             "kind": info.kind,
             "what it says": info.summary,
+            "use when": info.use_when,
         }
         for info in found
     ]

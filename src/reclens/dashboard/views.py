@@ -15,7 +15,7 @@ from reclens.dashboard.drawing import draw
 from reclens.dashboard.show import chart, choose, choose_many, empty, folded, grid, plain, table
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.views import crossings_of
-from reclens.metrics import direction
+from reclens.metrics import direction, family_of
 from reclens.report._toolkit import charts, tables
 from reclens.report.evaluation import diagnostics as diagnosis
 from reclens.workspace import Workspace
@@ -28,8 +28,8 @@ _MOST_CELLS: Final = 200
 _MOST_ROWS: Final = 40
 """Segments that a chart shows at most."""
 
-_TAIL = ("coverage", "gini", "entropy", "arp", "aplt", "novelty")
-"""Metrics that tell of the long tail."""
+_TAIL: Final = ("exposure", "popularity", "novelty")
+"""Families of metrics that tell of the long tail."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def _long_tail(shown: Shown) -> None:
         chart(lorenz, "Lorenz curve of exposure", key="lorenz")
     with right:
         chart(draw(diagnosis.popularity_chart, shown.results), "Exposure by popularity of the items", key="popularity")
-    for name, place in grid([name for name in shown.metrics if name.split("@")[0] in _TAIL]):
+    for name, place in grid([name for name in shown.metrics if family_of(name) in _TAIL]):
         with place:
             drawn = draw(charts.leaderboard_chart, shown.results, metric=name)
             chart(drawn, f"{name} of every system", key=f"tail-{name}", metric=name)

@@ -21,6 +21,7 @@ from reclens.job.checks import check_job, check_job_data, segmenters_of, with_mo
 from reclens.job.reading import reading_of
 from reclens.job.settings import JobSettings, SplitSettings
 from reclens.job.tune import check_searches, run_searches
+from reclens.metrics import needs_of
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, ranker_problems, with_ranker
 from reclens.report import build_report, other_names
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from reclens.schema import Recommendations
 
 __all__ = ["JobResult", "run_job"]
-
-ITEM_NEEDS = ("diversity", "miscalibration", "miscalibration_js")
-"""Metrics that need attributes of the items."""
 
 
 @dataclass(frozen=True)
@@ -304,7 +302,7 @@ def _metrics(settings: JobSettings, train: Dataset) -> list[str]:
     listed = train.items is not None and any(isinstance(kind, pl.List) for kind in train.items.schema.values())
     if listed or "metrics" in settings.evaluate.model_fields_set:
         return asked
-    return [name for name in asked if name.split("@")[0] not in ITEM_NEEDS]
+    return [name for name in asked if not {"features", "distributions"} & set(needs_of(name))]
 
 
 def _by(settings: JobSettings, train: Dataset) -> list[str]:

@@ -14,9 +14,11 @@ from reclens.metrics.registry import (
     canonical,
     describe,
     direction,
+    family_of,
     is_count,
     metric,
     names,
+    needs_of,
     parse,
 )
 
@@ -31,8 +33,10 @@ __all__ = [
     "convention_named",
     "describe",
     "direction",
+    "family_of",
     "is_count",
     "metric",
     "names",
+    "needs_of",
     "parse",
 ]

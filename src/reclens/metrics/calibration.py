@@ -14,7 +14,12 @@ _ALPHA = 0.01
 
 
 @metric(
-    title="Miscalibration (KL)", high=None, unit="nats", higher_is_better=False, needs=("profiles", "distributions")
+    family="calibration",
+    title="Miscalibration (KL)",
+    high=None,
+    unit="nats",
+    higher_is_better=False,
+    needs=("profiles", "distributions"),
 )
 def miscalibration(lists: Lists, convention: Convention) -> np.ndarray:
     """How far the genres of a list are from the genres of the user's history: Kullback-Leibler divergence.
@@ -24,6 +29,8 @@ def miscalibration(lists: Lists, convention: Convention) -> np.ndarray:
     Range: 0 (the same mix) … ln 100 = 4.6 (nothing in common); lower is better calibrated.
     Items without genres are left out of the means; users whose history or list has none, and users without a list,
     are left out.
+    Use when: lists should reflect all tastes of a user in their proportions.
+    Misleads when: histories are short: the share of a genre is then mostly noise, and short lists cannot match it.
     Source: Steck (2018), Calibrated recommendations, equations 2 to 6 with α = 0.01 and equal weights.
     """
     history, shown = _mixes(lists)
@@ -31,13 +38,21 @@ def miscalibration(lists: Lists, convention: Convention) -> np.ndarray:
     return np.maximum(_divergence(history, blended), 0.0)
 
 
-@metric(title="Miscalibration (JS)", unit="bits", higher_is_better=False, needs=("profiles", "distributions"))
+@metric(
+    family="calibration",
+    title="Miscalibration (JS)",
+    unit="bits",
+    higher_is_better=False,
+    needs=("profiles", "distributions"),
+)
 def miscalibration_js(lists: Lists, convention: Convention) -> np.ndarray:
     """How far the genres of a list are from the genres of the user's history: Jensen-Shannon divergence.
 
     Formula: ½ KL(p, m) + ½ KL(q, m) with m = (p + q) / 2 and logarithms to base 2; p and q as in miscalibration.
     Range: 0 (the same mix) … 1 (nothing in common); lower is better calibrated. Symmetric, and finite without blending.
     Items without genres, users without any and users without a list are left out, as in miscalibration.
+    Use when: as miscalibration, where a bounded and symmetric value is wanted to compare systems.
+    Misleads when: histories are short: the share of a genre is then mostly noise, and short lists cannot match it.
     Source: Lin (1991), Divergence measures based on the Shannon entropy; Steck (2018).
     """
     history, shown = _mixes(lists)

@@ -11,7 +11,7 @@ from reclens.metrics.registry import metric
 __all__ = ["diversity"]
 
 
-@metric(title="Intra-list diversity", needs=("features",))
+@metric(family="diversity", title="Intra-list diversity", needs=("features",))
 def diversity(lists: Lists, convention: Convention) -> np.ndarray:
     """Mean distance between two items of a list, over genres or any item vectors.
 
@@ -20,6 +20,8 @@ def diversity(lists: Lists, convention: Convention) -> np.ndarray:
     Range: 0 (all alike) … 1 (nothing in common) for vectors without negative parts, such as genres; up to 2 otherwise.
     Items without features are left out of the pairs; lists with fewer than two items that have features are left out.
     Users without a list are left out.
+    Use when: near-duplicates in one list are a complaint.
+    Misleads when: the features do not say what makes items alike to people: random lists have the highest value.
     Source: Ziegler et al. (2005), Improving recommendation lists through topic diversification.
     """
     lists.require("features")

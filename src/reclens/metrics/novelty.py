@@ -11,7 +11,7 @@ from reclens.metrics.registry import metric
 __all__ = ["aplt", "arp", "novelty", "serendipity"]
 
 
-@metric(title="Novelty", high=None, unit="bits", higher_is_better=None, needs=("profiles",))
+@metric(family="novelty", title="Novelty", high=None, unit="bits", higher_is_better=None, needs=("profiles",))
 def novelty(lists: Lists, convention: Convention) -> np.ndarray:
     """Mean self-information of the listed items: how surprising it is that a user has one.
 
@@ -19,6 +19,8 @@ def novelty(lists: Lists, convention: Convention) -> np.ndarray:
     Range: 0 (everybody has every item) … log2(training users). Neither direction is better by itself.
     Items that nobody has in the training data count as if one user had them.
     Items outside the catalogue and users without a list are left out.
+    Use when: it matters whether lists go beyond what everybody knows anyway.
+    Misleads when: it is read as quality: random items from the long tail have the highest value.
     Source: Zhou et al. (2010), Solving the apparent diversity-accuracy dilemma of recommender systems; Vargas and
     Castells (2011), Rank and relevance in novelty and diversity metrics.
     """
@@ -27,20 +29,29 @@ def novelty(lists: Lists, convention: Convention) -> np.ndarray:
     return lists.listed_mean(np.log2(max(lists.catalogue.n_users, 1)) - np.log2(known))
 
 
-@metric(title="Average recommendation popularity", high=None, unit="users", higher_is_better=None, needs=("profiles",))
+@metric(
+    family="popularity",
+    title="Average recommendation popularity",
+    high=None,
+    unit="users",
+    higher_is_better=None,
+    needs=("profiles",),
+)
 def arp(lists: Lists, convention: Convention) -> np.ndarray:
     """Mean popularity of the listed items.
 
     Formula: mean over the first k of the item's training users.
     Range: 0 … training users. Neither direction is better by itself.
     Items outside the catalogue and users without a list are left out.
+    Use when: popularity bias is to be told in a unit that anybody understands: users per item.
+    Misleads when: a few blockbusters dominate the mean, or data sets of different sizes are compared.
     Source: Yin et al. (2012), Challenging the long tail recommendation; Abdollahpouri et al. (2019).
     """
     lists.require("profiles")
     return lists.listed_mean(lists.catalogue.popularity.astype(np.float64))
 
 
-@metric(title="Share of long-tail items", higher_is_better=None, needs=("profiles",))
+@metric(family="popularity", title="Share of long-tail items", higher_is_better=None, needs=("profiles",))
 def aplt(lists: Lists, convention: Convention) -> np.ndarray:
     """Share of the listed items that come from the long tail.
 
@@ -48,6 +59,9 @@ def aplt(lists: Lists, convention: Convention) -> np.ndarray:
     items that holds 80 % of the training interactions; every other item is the long tail.
     Range: 0 … 1. Neither direction is better by itself.
     Items outside the catalogue and users without a list are left out.
+    Use when: the share of places that the long tail gets is a goal.
+    Misleads when: the cut between head and tail is arbitrary for the catalogue: a system just past it looks far
+        better.
     Source: Abdollahpouri, Burke, Mobasher (2019), Managing popularity bias in recommender systems with personalized
     re-ranking (APLT).
     """
@@ -55,7 +69,7 @@ def aplt(lists: Lists, convention: Convention) -> np.ndarray:
     return lists.listed_mean(lists.catalogue.long_tail.astype(np.float64))
 
 
-@metric(title="Serendipity", needs=("truth", "profiles"))
+@metric(family="novelty", title="Serendipity", needs=("truth", "profiles"))
 def serendipity(lists: Lists, convention: Convention) -> np.ndarray:
     """Share of the first k places that hold a relevant item which a popularity list would not have shown.
 
@@ -64,6 +78,8 @@ def serendipity(lists: Lists, convention: Convention) -> np.ndarray:
     Denominator: k, also for shorter lists.
     Items outside the catalogue are on no popularity list: a hit among them counts.
     Users without a list count 0; users without relevant items are left out.
+    Use when: hits count more if a popularity list would not have made them anyway.
+    Misleads when: little relevance is known per user: it then measures few hits, with wide intervals.
     Source: Murakami, Mori, Orihara (2008), Metrics for evaluating the serendipity of recommendation lists; Ge,
     Delgado-Battenfeld, Jannach (2010), Beyond accuracy.
     """

@@ -21,19 +21,24 @@ __all__ = [
     "ALIASES",
     "MOST_PLACES",
     "OF_PREDICTIONS",
+    "Family",
     "MetricInfo",
     "MetricSpec",
+    "PredictionMetric",
     "canonical",
     "describe",
     "direction",
+    "family_of",
     "in_unit_range",
     "is_count",
     "metric",
     "names",
+    "needs_of",
     "parse",
 ]
 
 UserMetric = Callable[[Lists, Convention], np.ndarray]
+Family = Literal["accuracy", "diversity", "novelty", "popularity", "exposure", "service", "calibration", "other"]
 CatalogueMetric = Callable[[Exposure], float]
 
 
@@ -52,6 +57,7 @@ class MetricInfo:
         unit: Unit of the value, such as ``"bits"``; ``"count"`` for whole numbers, "" for a plain number.
         cut: Whether the name takes a cut-off, as in ``ndcg@10``.
         needs: What it needs beside the lists: any of ``truth, catalogue, profiles, features, distributions, requests``.
+        family: What it tells of; charts and reports choose their metrics by it.
     """
 
     name: str
@@ -64,6 +70,7 @@ class MetricInfo:
     unit: str
     cut: bool
     needs: tuple[str, ...]
+    family: Family = "other"
 
     @property
     def doc(self) -> str:
@@ -88,9 +95,33 @@ class MetricInfo:
         labelled = [re.match(r"([A-Z][a-z]+(?: [a-z]+)?): (.*)", fact) for fact in found]
         return [(m[1], m[2]) if m else ("", fact) for m, fact in zip(labelled, found, strict=True)]
 
+    @property
+    def use_when(self) -> str:
+        """When to use it: the docstring's line of that name; "" if there is none."""
+        return dict(self.facts).get("Use when", "")
+
+    @property
+    def misleads_when(self) -> str:
+        """When its value misleads: the docstring's line of that name; "" if there is none."""
+        return dict(self.facts).get("Misleads when", "")
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        shown = ("name", "title", "kind", "higher_is_better", "low", "high", "unit", "cut", "needs", "summary")
+        shown = (
+            "name",
+            "title",
+            "family",
+            "kind",
+            "higher_is_better",
+            "low",
+            "high",
+            "unit",
+            "cut",
+            "needs",
+            "summary",
+            "use_when",
+            "misleads_when",
+        )
         return [{name: getattr(self, name) for name in shown}]
 
 
@@ -109,11 +140,42 @@ class MetricSpec:
     k: int | None
 
 
-OF_PREDICTIONS: Final[Mapping[str, str]] = {
-    "rmse": "Root of the mean squared error over ratings: users count by how much they rated.",
-    "mae": "Mean absolute error over ratings: users count by how much they rated.",
-    "user_rmse": "Mean over users of the root of a user's mean squared error: every user counts the same.",
-    "user_mae": "Mean over users of a user's mean absolute error: every user counts the same.",
+@dataclass(frozen=True)
+class PredictionMetric:
+    """What a metric of predicted ratings is.
+
+    Attributes:
+        summary: What it is, in a line.
+        use_when: When to use it.
+        misleads_when: When its value misleads.
+    """
+
+    summary: str
+    use_when: str
+    misleads_when: str
+
+
+OF_PREDICTIONS: Final[Mapping[str, PredictionMetric]] = {
+    "rmse": PredictionMetric(
+        "Root of the mean squared error over ratings: users count by how much they rated.",
+        use_when="large errors of predicted ratings are worse than many small ones.",
+        misleads_when="lists are what users see: a lower RMSE need not give better lists.",
+    ),
+    "mae": PredictionMetric(
+        "Mean absolute error over ratings: users count by how much they rated.",
+        use_when="an error has to be read in units of the rating, and outliers should not dominate.",
+        misleads_when="lists are what users see: a lower MAE need not give better lists.",
+    ),
+    "user_rmse": PredictionMetric(
+        "Mean over users of the root of a user's mean squared error: every user counts the same.",
+        use_when="every user counts the same, however much she rated.",
+        misleads_when="many users have one or two ratings: their values are noise that counts in full.",
+    ),
+    "user_mae": PredictionMetric(
+        "Mean over users of a user's mean absolute error: every user counts the same.",
+        use_when="every user counts the same, and outliers should not dominate.",
+        misleads_when="many users have one or two ratings: their values are noise that counts in full.",
+    ),
 }
 """The metrics of predicted ratings, each in units of the rating; lower is better."""
 
@@ -136,6 +198,7 @@ def metric(
     unit: str = "",
     cut: bool = True,
     needs: tuple[str, ...] = (),
+    family: Family = "other",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function a metric, under its own name: the CLI, the docs, the reports and the contract tests have it.
 
@@ -150,7 +213,8 @@ def metric(
         high: Upper bound, or None when it depends on the data.
         unit: Unit of the value.
         cut: Whether the name takes a cut-off.
-        needs: Any of ``truth, catalogue, profiles, features, distributions``.
+        needs: Any of ``truth, catalogue, profiles, features, distributions, requests``.
+        family: What it tells of.
 
     Raises:
         UsageError: If the name is taken by another function.
@@ -161,7 +225,9 @@ def metric(
         taken = _REGISTERED.get(name)
         if taken is not None and taken.function.__module__ != function.__module__:
             raise UsageError(f"a metric named '{name}' exists already, in {taken.function.__module__}: choose another.")
-        _REGISTERED[name] = MetricInfo(name, title, kind, function, higher_is_better, low, high, unit, cut, needs)
+        _REGISTERED[name] = MetricInfo(
+            name, title, kind, function, higher_is_better, low, high, unit, cut, needs, family
+        )
         return function
 
     return register
@@ -214,6 +280,18 @@ def direction(name: str) -> bool | None:
     """Whether higher values are better; None where neither is by itself, or the metric is not registered here."""
     known = _registered().get(name.split("@", 1)[0])
     return None if known is None else known.higher_is_better
+
+
+def family_of(name: str) -> Family:
+    """What a metric tells of; ``"other"`` where it is not registered here."""
+    known = _registered().get(name.split("@", 1)[0])
+    return "other" if known is None else known.family
+
+
+def needs_of(name: str) -> tuple[str, ...]:
+    """What a metric needs beside the lists; () where it is not registered here."""
+    known = _registered().get(name.split("@", 1)[0])
+    return () if known is None else known.needs
 
 
 def in_unit_range(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reclens.errors import UsageError
 from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
-from reclens.metrics import describe
+from reclens.metrics import describe, family_of
 from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit import charts, tables
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
@@ -139,7 +139,7 @@ def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section 
     known = first.card.get("recommendations_outside_catalogue") is not None
     if not known:
         return None
-    names = [name for name in first.metrics if name.split("@")[0] in ("coverage", "gini", "entropy", "arp", "aplt")]
+    names = [name for name in first.metrics if family_of(name) in ("exposure", "popularity")]
     chart = charts.lorenz_chart(results, consumed=first.lorenz("popularity"))
     lead = (
         "How exposure is spread over the catalogue, beside what users consumed in the training data. The thin diagonal "
@@ -151,7 +151,7 @@ def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section 
 
 
 def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Section | None:
-    others = [name for name in averaged if name.split("@")[0] in ("diversity", "novelty", "serendipity")]
+    others = [name for name in averaged if family_of(name) in ("diversity", "novelty")]
     if not others or not averaged:
         return None
     figures = tuple(
