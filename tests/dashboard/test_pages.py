@@ -21,9 +21,9 @@ from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
 from reclens.evaluation import compare
 from reclens.evaluation.views import crossed
-from reclens.report._toolkit import charts
 from reclens.report._toolkit.html import figure_of
 from reclens.report._toolkit.tables import leaderboard, segment_table
+from reclens.report.evaluation import charts
 from reclens.report.evaluation import comparison as gains
 from reclens.report.evaluation.comparison import movers_tables
 from reclens.report.evaluation.findings import findings

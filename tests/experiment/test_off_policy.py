@@ -430,7 +430,7 @@ def test_wrong_use() -> None:
 
 
 def test_a_policy_from_a_table() -> None:
-    from reclens.data.read.sources import Raw
+    from reclens.data.read.raw import Raw
     from reclens.experiment.off_policy.common import read_common_policy
 
     log = Raw(

@@ -13,7 +13,7 @@ from reclens.data import split as splits
 from reclens.errors import UsageError, WorkspaceError
 from reclens.evaluation import evaluate
 from reclens.report import build_report
-from reclens.report._toolkit.charts import _label_sides
+from reclens.report.evaluation.charts import _label_sides
 
 
 def _page(html: str) -> str:

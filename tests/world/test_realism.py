@@ -63,21 +63,27 @@ def test_the_report_passes_a_fitted_world_and_not_a_drawn_one(small_data, fitted
 
 def test_measures_by_hand() -> None:
     from reclens.data.dataset import Dataset
-    from reclens.world.realism import _activity, _click_repeats, _curve, _popularity, _repeats
+    from reclens.world.realism_checks import (
+        activity_checks,
+        click_repeat_check,
+        popularity_checks,
+        relative_click_rates,
+        repeat_check,
+    )
 
     four = Dataset(pl.DataFrame({"user_id": [1, 1, 1, 2, 2, 3], "item_id": [1, 2, 3, 1, 1, 1]}))
     one = Dataset(pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 2, 3]}))
-    slope, spread, top = _popularity(four, one)
+    slope, spread, top = popularity_checks(four, one)
     assert spread.simulated == pytest.approx(4 / 15) and spread.reference == 0  # counts 3, 1, 1: Σ|x-y| / 2n Σx
     assert top.simulated == pytest.approx(3 / 5) and slope.reference == pytest.approx(0)
-    assert _activity(four, one)[0].simulated == pytest.approx(1 / 3)
-    assert _repeats(four, one).simulated == pytest.approx(1 / 6)
+    assert activity_checks(four, one)[0].simulated == pytest.approx(1 / 3)
+    assert repeat_check(four, one).simulated == pytest.approx(1 / 6)
     log = pl.DataFrame(
         {"user_id": [1, 2, 1, 2], "item_id": [5, 5, 5, 6], "position": [1, 1, 2, 2], "clicked": [1, 1, 1, 0]}
     )
-    assert _curve(log) == {1: 1.0, 2: 0.5}
+    assert relative_click_rates(log) == {1: 1.0, 2: 0.5}
     # Three clicks, of which user 1 clicked item 5 twice; in the other log nobody clicked anything twice.
-    repeats = _click_repeats(log, log.filter(pl.col("position") == 1))
+    repeats = click_repeat_check(log, log.filter(pl.col("position") == 1))
     assert (repeats.simulated, repeats.reference) == (pytest.approx(1 / 3), 0) and repeats.passed is False
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from reclens.data.dataset import Dataset
-    from reclens.data.read.sources import Raw
+    from reclens.data.read.raw import Raw
     from reclens.schema import Recommendations
     from reclens.workspace import Workspace
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.ids import IdForm
-from reclens.data.read.sources import Raw
+from reclens.data.read.raw import Raw
 from reclens.data.read.tables import read, read_recommendations, read_table_and_rules
 from reclens.data.split import Split, Task, given
 from reclens.engine import Progress, quiet

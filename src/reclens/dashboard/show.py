@@ -46,7 +46,7 @@ def _theme() -> Literal["light", "dark"]:
 
 
 def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = None) -> None:
-    """A chart of ``report/charts.py``: its menu saves it as PNG, the buttons below save its data and an SVG.
+    """A chart of ``report/<room>/charts.py``: its menu saves it as PNG, the buttons below save its data and an SVG.
 
     Args:
         drawn: The chart, from :func:`reclens.dashboard.drawing.draw`; None where there is nothing to draw.

@@ -16,7 +16,8 @@ from reclens.dashboard.show import chart, choose, choose_many, empty, folded, gr
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.views import crossings_of
 from reclens.metrics import direction, family_of
-from reclens.report._toolkit import charts, tables
+from reclens.report._toolkit import tables
+from reclens.report.evaluation import charts
 from reclens.report.evaluation import diagnostics as diagnosis
 from reclens.workspace import Workspace
 

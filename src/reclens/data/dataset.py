@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data._kernels import bucket, transpose
-from reclens.data.read.clean import merge_repeats
+from reclens.data.read.duplicates import merge_repeats
 from reclens.data.read.ids import IdForm, ids_as
 from reclens.errors import UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint

@@ -18,128 +18,27 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.movielens_shape import (
+    AGES,
+    FEWEST_RATINGS,
+    FIRST_SECOND,
+    GENRES,
+    OCCUPATIONS,
+    PAIRED_GENRES,
+    RATING_SHARES,
+    SPAN_SECONDS,
+    TASTE_PER_DECADE,
+    WOMEN_SHARE,
+    WOMEN_TASTE,
+    YEARS,
+)
 from reclens.engine import chunk_ranges
 from reclens.errors import UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, TIMESTAMP_TYPE, USER
 
 __all__ = ["synthetic_movielens"]
 
-_GENRES: Final = {
-    "Action": 251,
-    "Adventure": 135,
-    "Animation": 42,
-    "Children's": 122,
-    "Comedy": 505,
-    "Crime": 109,
-    "Documentary": 50,
-    "Drama": 725,
-    "Fantasy": 22,
-    "Film-Noir": 24,
-    "Horror": 92,
-    "Musical": 56,
-    "Mystery": 61,
-    "Romance": 247,
-    "Sci-Fi": 101,
-    "Thriller": 251,
-    "War": 71,
-    "Western": 27,
-}
-"""How often each genre is given in MovieLens 100K."""
 
-_PAIRED: Final = (
-    ("Action", "Adventure", 6),
-    ("Action", "Sci-Fi", 6),
-    ("Action", "Thriller", 3),
-    ("Action", "War", 3),
-    ("Adventure", "Children's", 3),
-    ("Adventure", "Fantasy", 4),
-    ("Adventure", "Sci-Fi", 4),
-    ("Animation", "Children's", 30),
-    ("Animation", "Musical", 15),
-    ("Children's", "Comedy", 2),
-    ("Children's", "Fantasy", 8),
-    ("Children's", "Musical", 8),
-    ("Comedy", "Romance", 3),
-    ("Crime", "Thriller", 5),
-    ("Crime", "Film-Noir", 5),
-    ("Drama", "Romance", 2),
-    ("Drama", "War", 3),
-    ("Film-Noir", "Mystery", 10),
-    ("Horror", "Thriller", 4),
-    ("Mystery", "Thriller", 5),
-    ("Sci-Fi", "Thriller", 3),
-    ("Romance", "War", 2),
-)
-"""Genres that go together, and how many times more often than by chance."""
-
-_WOMEN: Final = {
-    "Romance": 0.9,
-    "Children's": 0.6,
-    "Musical": 0.6,
-    "Drama": 0.5,
-    "Animation": 0.3,
-    "Action": -0.6,
-    "Sci-Fi": -0.6,
-    "War": -0.4,
-    "Western": -0.4,
-    "Horror": -0.4,
-    "Crime": -0.3,
-}
-_PER_DECADE: Final = {
-    "Drama": 0.30,
-    "War": 0.30,
-    "Western": 0.25,
-    "Film-Noir": 0.30,
-    "Mystery": 0.25,
-    "Musical": 0.15,
-    "Horror": -0.35,
-    "Action": -0.25,
-    "Animation": -0.25,
-    "Comedy": -0.20,
-    "Fantasy": -0.20,
-    "Sci-Fi": -0.15,
-}
-"""How taste shifts with gender and age, in standard deviations of taste; chosen here, and mild."""
-
-_OCCUPATIONS: Final = {
-    "administrator": 79,
-    "artist": 28,
-    "doctor": 7,
-    "educator": 95,
-    "engineer": 67,
-    "entertainment": 18,
-    "executive": 32,
-    "healthcare": 16,
-    "homemaker": 7,
-    "lawyer": 12,
-    "librarian": 51,
-    "marketing": 26,
-    "none": 9,
-    "other": 105,
-    "programmer": 66,
-    "retired": 14,
-    "salesman": 12,
-    "scientist": 31,
-    "student": 196,
-    "technician": 27,
-    "writer": 45,
-}
-_AGES: Final = (
-    (0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0),
-    (7.0, 14.0, 20.5, 25.5, 31.5, 43.5, 51.5, 65.0, 73.99),
-)
-"""Cumulative shares, and the age at each."""
-_YEARS: Final = (
-    (0.0, 0.02, 0.1, 0.2, 0.33, 0.46, 0.58, 0.79, 0.96, 1.0),
-    (1922, 1938, 1964, 1984, 1991, 1994, 1995, 1996, 1998, 1998.99),
-)
-_RATING_SHARES: Final = (0.0611, 0.1137, 0.2715, 0.3417, 0.2120)
-
-_WOMEN_SHARE: Final = 0.29
-_FEWEST: Final = 20
-_START: Final = 874_724_710
-_SPAN: Final = 18_561_928
-"""Seconds from the first event to the last: about 215 days."""
 _CELLS: Final = 1 << 22
 """Utilities held at a time: users × items of a block, 16 MB each."""
 
@@ -241,10 +140,10 @@ def _check(n_users: int, n_items: int, n_ratings: int) -> None:
 
 
 def _users(n: int, rng: np.random.Generator) -> pl.DataFrame:
-    age = np.interp(rng.random(n), *_AGES).astype(np.int64)
-    women = rng.random(n) < _WOMEN_SHARE
-    shares = np.tile(np.log(list(_OCCUPATIONS.values())), (n, 1))
-    names = list(_OCCUPATIONS)
+    age = np.interp(rng.random(n), *AGES).astype(np.int64)
+    women = rng.random(n) < WOMEN_SHARE
+    shares = np.tile(np.log(list(OCCUPATIONS.values())), (n, 1))
+    names = list(OCCUPATIONS)
     # Most students are young, nobody retires at 30, and few have a profession at 15.
     shares[:, names.index("student")] += np.where(age < 25, 1.7, -0.15 * (age - 25))
     shares[:, names.index("retired")] += np.where(age < 50, -9.0, 0.2 * (age - 55))
@@ -263,13 +162,13 @@ def _users(n: int, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def _items(n: int, rng: np.random.Generator) -> pl.DataFrame:
-    year = np.interp(rng.random(n), *_YEARS).astype(np.int64)
-    names, affinity = list(_GENRES), np.zeros((len(_GENRES), len(_GENRES)))
-    for first, second, times in _PAIRED:
+    year = np.interp(rng.random(n), *YEARS).astype(np.int64)
+    names, affinity = list(GENRES), np.zeros((len(GENRES), len(GENRES)))
+    for first, second, times in PAIRED_GENRES:
         a, b = names.index(first), names.index(second)
         affinity[a, b] = affinity[b, a] = np.log(times)
     length = np.searchsorted([0.495, 0.833], rng.random(n), side="right") + 1
-    log_share, chosen = np.tile(np.log(list(_GENRES.values())), (n, 1)), np.zeros((n, len(names)), bool)
+    log_share, chosen = np.tile(np.log(list(GENRES.values())), (n, 1)), np.zeros((n, len(names)), bool)
     for step in range(3):
         genre = (log_share + rng.gumbel(size=log_share.shape)).argmax(axis=1)
         wanted = length > step
@@ -298,9 +197,9 @@ def _parts(
     people: np.random.Generator,
     films: np.random.Generator,
 ) -> _Parts:
-    n_users, n_items, names = users.height, items.height, list(_GENRES)
-    shift = np.array([[_WOMEN.get(name, 0.0), _PER_DECADE.get(name, 0.0)] for name in names])
-    woman = (users["gender"] == "F").to_numpy() - _WOMEN_SHARE
+    n_users, n_items, names = users.height, items.height, list(GENRES)
+    shift = np.array([[WOMEN_TASTE.get(name, 0.0), TASTE_PER_DECADE.get(name, 0.0)] for name in names])
+    woman = (users["gender"] == "F").to_numpy() - WOMEN_SHARE
     decades = (users["age"].to_numpy() - 34.0) / 10.0
     taste = people.normal(size=(n_users, len(names))) + np.column_stack([woman, decades]) @ shift.T
     pairs = items.select(pl.int_range(pl.len()).alias("row"), pl.col("genres").cast(pl.List(pl.Enum(names))))
@@ -327,7 +226,7 @@ def _parts(
 def _activity(n_users: int, n_items: int, n_ratings: int, rng: np.random.Generator) -> np.ndarray:
     """How many ratings each user gives: a shifted gamma variable, cut at the top, that adds up to n_ratings."""
     mean = n_ratings / n_users
-    fewest = min(_FEWEST if mean >= 1.25 * _FEWEST else max(1, int(mean / 2)), n_items)
+    fewest = min(FEWEST_RATINGS if mean >= 1.25 * FEWEST_RATINGS else max(1, int(mean / 2)), n_items)
     most = min(n_items, int(max(0.44 * n_items, 2 * mean, fewest + 1)))
     shape = np.maximum(rng.gamma(0.62, size=n_users), 1e-6)
     low, high = 0.0, n_items / float(shape.min())
@@ -402,13 +301,13 @@ def _timestamps(user: np.ndarray, arrival: np.ndarray, rng: np.random.Generator)
     elapsed -= elapsed[starts][user]
     length = elapsed[np.append(starts[1:], n) - 1]
     # Who would not be done by the end is sped up.
-    squeeze = np.minimum(1.0, _SPAN / np.maximum(length, 1.0))
-    begin = arrival * np.maximum(_SPAN - length, 0.0)
-    return _START + np.floor(begin[user] + elapsed * squeeze[user]).astype(np.int64)
+    squeeze = np.minimum(1.0, SPAN_SECONDS / np.maximum(length, 1.0))
+    begin = arrival * np.maximum(SPAN_SECONDS - length, 0.0)
+    return FIRST_SECOND + np.floor(begin[user] + elapsed * squeeze[user]).astype(np.int64)
 
 
 def _ratings(user: np.ndarray, liking: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """1 to 5 in the shares of MovieLens 100K: the better liked, the higher; some users are stricter than others."""
     strictness = rng.normal(size=int(user.max()) + 1)
     rank = (liking + 0.7 * strictness[user] + 1.4 * rng.normal(size=len(user))).argsort().argsort()
-    return np.searchsorted(np.cumsum(_RATING_SHARES)[:-1] * len(user), rank, side="right") + 1
+    return np.searchsorted(np.cumsum(RATING_SHARES)[:-1] * len(user), rank, side="right") + 1

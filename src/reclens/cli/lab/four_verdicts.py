@@ -128,7 +128,7 @@ def off_policy(
     from reclens.cli.shared import emit, say, table_of, working
     from reclens.data.read.bandit import read_open_bandit
     from reclens.data.read.open import holds_open_bandit
-    from reclens.data.read.sources import Raw
+    from reclens.data.read.raw import Raw
     from reclens.experiment.off_policy import evaluate_policy
     from reclens.experiment.off_policy.common import read_common_policy
 

@@ -24,7 +24,7 @@ from reclens.dashboard.files import bring_file
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import choose_many, plain, table
 from reclens.data.read.ids import IdForm
-from reclens.data.read.sources import Raw
+from reclens.data.read.raw import Raw
 from reclens.data.split import TASKS
 from reclens.errors import RecLensError
 from reclens.evaluation import DEFAULT_METRICS, Evaluation, id_problems

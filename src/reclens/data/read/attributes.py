@@ -14,7 +14,8 @@ from reclens.data.read.columns import Columns
 from reclens.data.read.ids import clean_ids, infer_type
 from reclens.data.read.naming import columns_of, renamed
 from reclens.data.read.options import ReadOptions
-from reclens.data.read.sources import Raw, load
+from reclens.data.read.raw import Raw
+from reclens.data.read.sources import load
 from reclens.errors import UnknownNameError
 
 __all__ = ["attributes_beside", "check_lists", "clean_attributes", "read_attributes"]

@@ -18,7 +18,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.read.attributes import clean_attributes
 from reclens.data.read.clean import Cleaner
 from reclens.data.read.delimited import read_delimited
-from reclens.data.read.sources import Raw
+from reclens.data.read.raw import Raw
 from reclens.data.read.tables import make_dataset
 from reclens.data.read.zips import Members, open_members
 from reclens.errors import DataError

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reclens.data.read.columns import TABLE, Columns, column_at, find_columns, knows
 from reclens.data.read.header import header_error
-from reclens.data.read.sources import Raw
+from reclens.data.read.raw import Raw
 from reclens.errors import DataError
 
 __all__ = ["columns_of", "renamed"]

@@ -18,11 +18,12 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.attributes import clean_attributes
-from reclens.data.read.clean import BadRows, Cleaner, Duplicates, clean_numbers
+from reclens.data.read.clean import BadRows, Cleaner, clean_numbers
 from reclens.data.read.columns import Columns
 from reclens.data.read.delimited import read_delimited
+from reclens.data.read.duplicates import Duplicates
 from reclens.data.read.ids import as_integers
-from reclens.data.read.sources import Raw
+from reclens.data.read.raw import Raw
 from reclens.data.read.tables import make_dataset
 from reclens.data.read.zips import atomic_path
 from reclens.errors import DataError, UsageError

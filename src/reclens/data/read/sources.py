@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal, Unpack
+from typing import Any, Final, Unpack
 
 import polars as pl
 
-from reclens.data.quoting import quoted
-from reclens.data.read.arrow import ArrowStream
 from reclens.data.read.columns import Columns, find_columns, positional
+from reclens.data.read.database import is_connection, is_database, read_query, read_table
 from reclens.data.read.delimited import as_utf8, read_delimited
 from reclens.data.read.folders import PARQUET, files_of, matching
 from reclens.data.read.frames import from_frame, is_frame
@@ -20,12 +19,13 @@ from reclens.data.read.json_rows import json_kind, read_json
 from reclens.data.read.nested import PLACE, adjacency, unfold
 from reclens.data.read.options import FORMS, OF_TEXT, ReadOptions, codec_of, refuse_text_options
 from reclens.data.read.packed import unpack
+from reclens.data.read.raw import Raw
 from reclens.data.read.streams import is_stream, spooled
 from reclens.data.read.zips import open_members
 from reclens.errors import DataError, UnknownNameError, UsageError, first_line, suggest
 from reclens.schema import ITEM, RANK, TIMESTAMP
 
-__all__ = ["Raw", "connect", "is_connection", "is_database", "load"]
+__all__ = ["load"]
 
 _DELIMITED: Final = (
     ".csv",
@@ -48,29 +48,6 @@ _DELIMITED: Final = (
 )
 _BROKEN: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 """Polars panics on some broken files; that is no Exception, and as much their fault."""
-
-
-@dataclass(frozen=True)
-class Raw:
-    """Rows as they were found.
-
-    Attributes:
-        frame: The rows.
-        where: File or table, for messages.
-        name: A short name for it.
-        text: Whether every column is text because the file had no types.
-        decimal: The decimal mark of numbers in text; None to find it out.
-        doubtful: Names of the first line that look like values, where nobody said that they are names.
-        rules: What was done to the rows already, with counts.
-    """
-
-    frame: pl.DataFrame
-    where: str
-    name: str
-    text: bool = False
-    decimal: Literal[".", ","] | None = None
-    doubtful: tuple[str, ...] = ()
-    rules: tuple[Mapping[str, Any], ...] = ()
 
 
 def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] = (), **how: Unpack[ReadOptions]) -> Raw:
@@ -138,7 +115,7 @@ def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: Re
         return _from_path(str(source), table, form)
     if is_connection(source):
         refuse_text_options(how, "this is a connection of DuckDB")
-        return _from_database(source, "DuckDB", table)
+        return read_table(source, "DuckDB", table)
     if table is not None:
         raise UsageError("table= names a table of a DuckDB file or connection, or a member of a zip; this is neither.")
     if isinstance(source, bytes):
@@ -227,7 +204,7 @@ def _from_file(place: Path, where: str, name: str, table: str | None, form: _For
         raise DataError(f"it cannot be read: {error.strerror or error}", source=where) from None
     if head[8:12] == b"DUCK":
         form.refuse(f"{where} is a DuckDB file")
-        return _from_database(str(place), where, table)
+        return read_table(str(place), where, table)
     if head[:2] == b"PK":
         return _from_zip(place, where, table, form)
     if table is not None:
@@ -328,98 +305,16 @@ def _bytes_of(path: Path, where: str) -> bytes:
         raise DataError(f"it cannot be read: {error.strerror or error}", source=where) from None
 
 
-# ------------------------------------------------------------------------------------------------------------- DuckDB
-
-
-def is_connection(source: Any) -> bool:
-    """Whether this is an open connection of DuckDB; asked without importing it."""
-    return type(source).__name__ == "DuckDBPyConnection"
-
-
-def connect(source: Any) -> Any:
-    """A cursor on a connection, or a new connection on a file (read-only) or on nothing."""
-    if is_connection(source):
-        return source.cursor()
-    import duckdb
-
-    # Without replacements, a name in the SQL is a table and never a variable of the calling program.
-    config: dict[str, Any] = {"python_enable_replacements": False}
-    return duckdb.connect(source, read_only=True, config=config) if source else duckdb.connect(config=config)
-
-
-def _from_database(source: Any, where: str, table: str | None) -> Raw:
-    import duckdb
-
-    try:
-        connection = connect(source)
-    except duckdb.Error as error:
-        raise DataError(
-            f"it cannot be opened: {first_line(error)}",
-            source=where,
-            fix="Is it a DuckDB file, and not open for writing elsewhere?",
-        ) from None
-    try:
-        known = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables "
-            "WHERE table_schema NOT IN ('information_schema', 'pg_catalog') ORDER BY ALL"
-        ).fetchall()
-        matches = [pair for pair in known if table is None or table in (pair[1], f"{pair[0]}.{pair[1]}")]
-        if len(matches) != 1:
-            what = f"no one table '{table}'" if table else f"{len(known)} tables"
-            names = ", ".join(name if schema == "main" else f"{schema}.{name}" for schema, name in known)
-            raise DataError(
-                f"the database has {what}: {names or 'none'}", source=where, fix="Choose one with table='name'."
-            )
-        schema, name = matches[0]
-        frame = pl.DataFrame(ArrowStream(connection.sql(f"SELECT * FROM {quoted(schema)}.{quoted(name)}")))
-    except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
-    finally:
-        connection.close()
-    return Raw(frame, f"{where}, table {name}", name)
-
-
 def _from_query(source: Any, query: str, params: Any, table: str | None, how: ReadOptions) -> Raw:
-    import duckdb
-
+    """The answer of a query on a database, on rows read from elsewhere, or on nothing."""
     if table is not None:
         raise UsageError("query= and table= were both given: name the table in the query.")
-    database, rows, where = None, None, "the query"
     text: Any = {name: value for name, value in how.items() if name in OF_TEXT}
     if source is None or is_connection(source):
         refuse_text_options(text, "the query reads no file")
-        database = source
-    elif isinstance(source, str | Path) and is_database(Path(source)):
+        return read_query(source, query, params, where="the query")
+    if isinstance(source, str | Path) and is_database(Path(source)):
         refuse_text_options(text, f"{source} is a DuckDB file")
-        database, where = str(source), f"the query on {source}"
-    else:
-        raw = load(source, **text)
-        rows, where = raw.frame, f"the query on {raw.where}"
-    try:
-        connection = connect(database)
-    except duckdb.Error as error:
-        raise DataError(f"it cannot be opened: {first_line(error)}", source=where) from None
-    try:
-        if rows is not None:
-            connection.register("source", ArrowStream(rows))
-        values = None if params is None else dict(params) if isinstance(params, Mapping) else list(params)
-        relation = connection.sql(query, params=values)
-        if relation is None:
-            raise DataError("the SQL returns no rows", source=where, fix="Expected one SELECT.")
-        return Raw(pl.DataFrame(ArrowStream(relation)), where, "query")
-    except pl.exceptions.PolarsError as error:  # such as two columns of one name
-        raise DataError(f"its rows cannot be used: {first_line(error)}", source=where, fix="Mend the SQL.") from None
-    except duckdb.Error as error:
-        fix = "The rows of the given source are the table 'source'." if rows is not None else "Mend the SQL."
-        raise DataError(f"the SQL failed: {first_line(error)}", source=where, fix=fix) from None
-    finally:
-        connection.close()
-
-
-def is_database(path: Path) -> bool:
-    """Whether a file begins as DuckDB's databases do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(12)[8:] == b"DUCK"
-    except OSError:
-        return False
+        return read_query(str(source), query, params, where=f"the query on {source}")
+    raw = load(source, **text)
+    return read_query(None, query, params, where=f"the query on {raw.where}", rows=raw.frame)

@@ -28,13 +28,15 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.attributes import attributes_beside, check_lists
-from reclens.data.read.clean import BadRows, Cleaner, Duplicates, clean_numbers, clean_timestamps, merge_duplicates
+from reclens.data.read.clean import BadRows, Cleaner, clean_numbers, clean_timestamps
 from reclens.data.read.columns import INTERACTIONS, LISTS, TABLE, Columns
+from reclens.data.read.duplicates import Duplicates, merge_duplicates
 from reclens.data.read.ids import clean_ids, ids_as, infer_type, same_kind
 from reclens.data.read.lists import normalize_recommendations
 from reclens.data.read.naming import columns_of, renamed
 from reclens.data.read.options import ReadOptions
-from reclens.data.read.sources import Raw, load
+from reclens.data.read.raw import Raw
+from reclens.data.read.sources import load
 from reclens.engine import LocalEngine
 from reclens.errors import DataError
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT, Recommendations

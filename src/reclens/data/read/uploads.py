@@ -24,7 +24,7 @@ from reclens.data.read.header import refuse_names_among_rows, values_among_names
 from reclens.data.read.json_rows import json_kind
 from reclens.data.read.options import TextOptions
 from reclens.data.read.packed import is_packed, unpack
-from reclens.data.read.sources import Raw
+from reclens.data.read.raw import Raw
 from reclens.errors import DataError
 from reclens.schema import ITEM, USER
 

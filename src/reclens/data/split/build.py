@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.filters import with_card
-from reclens.data.read.clean import merge_repeats
+from reclens.data.read.duplicates import merge_repeats
 from reclens.data.split.result import TASKS, Split, Task, _hashes, check_leaks, split_held
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, stable_hash

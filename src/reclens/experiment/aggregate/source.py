@@ -10,8 +10,8 @@ from typing import Any
 
 from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
+from reclens.data.read.database import connect, is_connection, is_database
 from reclens.data.read.frames import from_frame, is_frame
-from reclens.data.read.sources import connect, is_connection, is_database
 from reclens.errors import DataError, UnknownNameError, UsageError, first_line
 
 __all__ = ["Table", "opened", "present", "run"]

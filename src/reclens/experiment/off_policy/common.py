@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from reclens.data.read.sources import Raw
+from reclens.data.read.raw import Raw
 from reclens.errors import DataError, UnknownNameError
 from reclens.experiment.off_policy.log import Decisions, Target, read_decisions
 from reclens.memory import require_memory

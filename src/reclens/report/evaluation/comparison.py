@@ -7,8 +7,9 @@ from typing import Any
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.differences import Difference
 from reclens.evaluation.winners import change_curve, largest_changes
-from reclens.report._toolkit.charts import base_of, dots, p_values, rows_of, title_of, zero
+from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, zero
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
+from reclens.report.evaluation.charts import p_values
 from reclens.stats.proportions import proportion
 
 __all__ = ["change_chart", "gain_chart", "gain_difference_chart", "movers_tables"]

@@ -10,8 +10,9 @@ from reclens.errors import UsageError
 from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
 from reclens.metrics import describe, family_of
 from reclens.pipeline.ranker_check import ranker_problems
-from reclens.report._toolkit import charts, tables
+from reclens.report._toolkit import tables
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
+from reclens.report.evaluation import charts
 from reclens.schema import versions
 
 __all__ = ["TASKS_IN_WORDS", "build_report", "oddities", "other_names"]

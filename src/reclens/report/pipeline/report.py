@@ -8,9 +8,9 @@ from typing import Any, Final
 from reclens.pipeline.latency import Latency
 from reclens.pipeline.ranker_check import RankerVerdict
 from reclens.pipeline.stage_losses import StageEvaluation, StageLoss
-from reclens.report._toolkit import charts
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
+from reclens.report.pipeline import charts
 from reclens.report.pipeline.diagram import pipeline_svg
 
 __all__ = [

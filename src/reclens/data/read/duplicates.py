@@ -1,0 +1,121 @@
+"""Rows that repeat a pair of user and item: found, counted and merged."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+
+from reclens.data.read.clean import Cleaner
+from reclens.errors import DataError, UsageError
+from reclens.schema import ITEM, TIMESTAMP, USER, WEIGHT, Vocabulary
+
+__all__ = ["Duplicates", "merge_duplicates", "merge_repeats"]
+
+
+Duplicates = Literal["last", "sum", "error"]
+_SMALL: Final = 2**31
+"""Two numbers below this make one of 64 bits."""
+
+
+def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The log, and the log with one row a (user, item) pair.
+
+    Args:
+        frame: Interactions, as they were logged.
+        how: As for :func:`merge_repeats`; ``"sum"`` counts 1 a row where there is no weight column; ``"error"`` refuses
+            repeated pairs.
+        cleaner: Where the rules go.
+
+    Returns:
+        The log with the columns of the merged rows, and the merged rows: the same frame if no pair is repeated.
+
+    Raises:
+        DataError: If there are repeated pairs and ``how`` is ``"error"``.
+    """
+    if how not in ("last", "sum", "error"):
+        raise UsageError(f"duplicates is {how!r}, expected 'last', 'sum' or 'error'.")
+    if how == "sum" and WEIGHT not in frame.columns:
+        frame = frame.with_columns(pl.lit(1.0).alias(WEIGHT))
+        cleaner.note("weight counts the rows of a pair", frame.height, "there was no weight column")
+    again = _repeated(frame)
+    if how == "error" and again.height:
+        repeats = again.filter(~pl.col("pair").is_first_distinct())
+        first = frame.row(int(repeats["row"][0]), named=True)
+        raise DataError(
+            f"user {first[USER]!r} has item {first[ITEM]!r} a second time ({repeats.height:,} rows repeat a pair)",
+            source=cleaner.source,
+            row=int(repeats["row"][0]) + 1,
+            fix="Choose duplicates='last' or duplicates='sum', or remove the rows.",
+        )
+    merged = _merged(frame, again, how)
+    detail = "the latest row is kept (of equal times the later row)" + (
+        "; weights are added up" if how == "sum" else ""
+    )
+    detail += "; the log keeps all rows, and splits are cut from it"
+    cleaner.note("repeated user-item pairs merged", frame.height - merged.height, detail)
+    return frame, merged
+
+
+def merge_repeats(frame: pl.DataFrame, how: Duplicates = "last") -> pl.DataFrame:
+    """One row a (user, item) pair.
+
+    Args:
+        frame: Interactions; with a weight column for ``"sum"``.
+        how: ``"last"`` keeps the row with the latest time, and of equal times the later row; ``"sum"`` does the same
+            and adds up the weights.
+
+    Returns:
+        The rows that are kept, in their order; the frame itself if no pair is repeated.
+    """
+    return _merged(frame, _repeated(frame), how)
+
+
+def _merged(frame: pl.DataFrame, again: pl.DataFrame, how: Duplicates) -> pl.DataFrame:
+    if not again.height:
+        return frame
+    if TIMESTAMP in frame.columns:
+        times = frame[TIMESTAMP].gather(again["row"])
+        if not times.is_sorted():
+            again = again.with_columns(times.alias("time")).sort(
+                "time", maintain_order=True
+            )  # equal times: the later row
+    last = again.filter(pl.col("pair").is_last_distinct())
+    if how == "sum":
+        weights = frame[WEIGHT].gather(again["row"])
+        sums = again.with_columns(weights.alias("sum")).group_by("pair").agg(pl.col("sum").sum())
+        added = last.join(sums, on="pair", how="left", maintain_order="left")
+        frame = frame.with_columns(frame[WEIGHT].scatter(added["row"], added["sum"]))
+    kept = np.ones(frame.height, bool)
+    kept[again["row"].to_numpy()] = False
+    kept[last["row"].to_numpy()] = True
+    return frame.filter(pl.Series(kept))
+
+
+def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
+    """``row`` and ``pair`` of the rows whose pair stands there twice or more, in their order; in most data few."""
+    pairs = pl.Series("pair", _pair_keys(frame))
+    in_order = pairs.sort().to_numpy()
+    twice = pl.Series(in_order[1:][in_order[1:] == in_order[:-1]])
+    # Few pairs are looked up faster than all rows are counted.
+    again = pairs.is_in(twice.unique().implode()) if len(twice) < len(pairs) / 10 else pairs.is_duplicated()
+    rows = again.arg_true()
+    return pl.DataFrame([rows.alias("row"), pairs.gather(rows)])
+
+
+def _pair_keys(frame: pl.DataFrame) -> np.ndarray:
+    """One integer a (user, item) pair, int64, shape (rows,)."""
+    (users, _), (items, n_items) = _numbers_of(frame[USER]), _numbers_of(frame[ITEM])
+    return users.astype(np.int64) * n_items + items
+
+
+def _numbers_of(ids: pl.Series) -> tuple[np.ndarray, int]:
+    """A number of each id, below the one that is returned: small integers are their own, less the lowest."""
+    if ids.dtype.is_integer() and len(ids) and not ids.null_count():
+        values = ids.cast(pl.Int64).to_numpy()
+        low, high = int(values.min()), int(values.max())
+        if high - low < _SMALL:
+            return values - low, high - low + 1
+    known = Vocabulary(ids)
+    return known.encode(ids), len(known)

@@ -1,0 +1,34 @@
+"""Rows as they were found in a source, before any column is renamed or checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+__all__ = ["Raw"]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Rows as they were found.
+
+    Attributes:
+        frame: The rows.
+        where: File or table, for messages.
+        name: A short name for it.
+        text: Whether every column is text because the file had no types.
+        decimal: The decimal mark of numbers in text; None to find it out.
+        doubtful: Names of the first line that look like values, where nobody said that they are names.
+        rules: What was done to the rows already, with counts.
+    """
+
+    frame: pl.DataFrame
+    where: str
+    name: str
+    text: bool = False
+    decimal: Literal[".", ","] | None = None
+    doubtful: tuple[str, ...] = ()
+    rules: tuple[Mapping[str, Any], ...] = ()

@@ -1,0 +1,257 @@
+"""Charts of evaluations and comparisons: leaderboard, segments, gaps, differences, trade-offs, exposure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from reclens.evaluation import Comparison, Difference, Evaluation
+from reclens.evaluation.verdict import p_in_words, why_not_significant
+from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, zero
+from reclens.report._toolkit.tables import format_estimate
+
+__all__ = [
+    "difference_chart",
+    "gap_chart",
+    "leaderboard_chart",
+    "lorenz_chart",
+    "p_values",
+    "segment_chart",
+    "segment_count",
+    "trade_off_chart",
+]
+
+
+def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
+    """One metric of every system over all users: a dot with its interval."""
+    rows = _estimates(results, metric, "overall")
+    return dots(
+        rows,
+        y=rows_of("system", [row["system"] for row in rows]),
+        row_height=ROW_HEIGHT * len(rows),
+        systems=list(results),
+        title=title_of(metric),
+    )
+
+
+def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str, most: int | None = None) -> Any:
+    """One metric by segment, the systems beside each other, with intervals; thin dots are of small segments.
+
+    Args:
+        results: Name -> evaluation.
+        metric: The metric.
+        by: The segmentation.
+        most: Show only so many segments: those with the most users.
+    """
+    import altair as alt
+
+    rows = _estimates(results, metric, by)
+    if most is not None:
+        sizes: dict[str, int] = {}
+        for row in rows:
+            sizes[row["segment"]] = max(row["n"], sizes.get(row["segment"], 0))
+        largest = set(sorted(sizes, key=lambda name: -sizes[name])[:most])
+        rows = [row for row in rows if row["segment"] in largest]
+    segments = list(dict.fromkeys(row["segment"] for row in rows))
+    systems = list(results)
+    offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
+    return dots(
+        rows,
+        y=rows_of("segment", segments),
+        row_height=max(13 * len(systems), ROW_HEIGHT) * len(segments),
+        systems=systems,
+        title=title_of(metric),
+        offset=offset,
+    )
+
+
+def segment_count(results: Mapping[str, Evaluation], *, metric: str, by: str) -> int:
+    """How many segments :func:`segment_chart` has to show."""
+    return len({name for result in results.values() for name in result[metric].by.get(by, {})})
+
+
+def gap_chart(results: Mapping[str, Evaluation], *, metric: str, by: Sequence[str] | None = None) -> Any:
+    """The largest gap between two segments, by segmentation and system; None where there is nothing to compare.
+
+    ``by`` names the segmentations to show; all of them by default.
+    """
+    import altair as alt
+
+    rows = []
+    for system, result in results.items():
+        for gap in result[metric].gaps.values():
+            if by is not None and gap.by not in by:
+                continue
+            numbers = format_estimate(gap.to_dicts()[0])
+            verdict = "conclusive" if gap.conclusive else "cannot be concluded"
+            tip = f"{system}, {gap.by}: {gap.highest} over {gap.lowest} by {numbers}; {verdict} ({gap.n_pairs} pairs)"
+            rows.append({**gap.to_dicts()[0], "system": system, "small": not gap.conclusive, "tip": tip})
+    if not rows:
+        return None
+    segmentations = list(dict.fromkeys(row["by"] for row in rows))
+    offset = alt.YOffset("system:N", sort=list(results), scale=alt.Scale(paddingOuter=0.4))
+    chart = dots(
+        rows,
+        y=rows_of("by", segmentations),
+        row_height=max(13 * len(results), ROW_HEIGHT) * len(segmentations),
+        systems=list(results),
+        title=f"gap in {metric}",
+        offset=offset,
+    )
+    return alt.layer(zero(), chart)
+
+
+def difference_chart(comparison: Comparison, *, metric: str) -> Any:
+    """Every system against the baseline by one metric: the difference with its interval, and zero."""
+    import altair as alt
+
+    rows = []
+    for found in comparison.differences:
+        if (found.metric, found.by) != (metric, "overall"):
+            continue
+        row = dict(vars(found))
+        numbers = format_estimate(row, value="difference", signed=True)
+        tip = f"{found.system}: {numbers}, {p_values(found, comparison)}, n = {found.n:,}"
+        rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
+    systems = list(comparison.card["systems"])
+    order = rows_of("system", [row["system"] for row in rows])
+    chart = dots(
+        rows,
+        y=order,
+        row_height=ROW_HEIGHT * len(rows),
+        systems=systems,
+        title=f"{metric}, difference from {comparison.baseline}",
+    )
+    return alt.layer(zero(), chart)
+
+
+def p_values(row: Difference, comparison: Comparison) -> str:
+    """The p-value and the adjusted one, and why they differ from what the interval says."""
+    if row.p_adjusted is None:
+        return "not tested"
+    reason = why_not_significant(row, comparison.correction)
+    said = f"p {p_in_words(row.p_randomization)}, adjusted p {p_in_words(row.p_adjusted)}"
+    return said if reason is None else f"{said}: {reason}"
+
+
+def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any:
+    """Two metrics of every system against each other, with both intervals; each dot is labelled."""
+    import altair as alt
+
+    rows = []
+    for system, result in results.items():
+        across, up = result[x].overall, result[y].overall
+        rows.append(
+            {
+                "system": system,
+                "x": across.value,
+                "x_low": across.low,
+                "x_high": across.high,
+                "y": up.value,
+                "y_low": up.low,
+                "y_high": up.high,
+                "tip": f"{system}: {x} {across}, {y} {up}",
+            }
+        )
+    sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
+    rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
+    base = base_of(rows, height=300)
+    colour = colour_of(list(results))
+    scale = alt.Scale(zero=False, padding=24)
+    x_axis = alt.X("x:Q", title=title_of(x), scale=scale)
+    y_axis = alt.Y("y:Q", title=title_of(y), scale=scale)
+    return alt.layer(
+        base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x="x_low:Q", x2="x_high:Q", y=y_axis, color=colour),
+        base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=x_axis, y="y_low:Q", y2="y_high:Q", color=colour),
+        base.mark_circle(size=90, opacity=1).encode(x=x_axis, y=y_axis, color=colour, tooltip="tip:N"),
+        *(
+            base.transform_filter(alt.datum.side == side)
+            .mark_text(fontSize=12, **place)
+            .encode(x=x_axis, y=y_axis, text="system:N", color=alt.value("var(--ink)"))
+            for side, place in _SIDES.items()
+            if side in set(sides)
+        ),
+    )
+
+
+_SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "right": {"align": "left", "dx": 9, "dy": -9},
+    "left": {"align": "right", "dx": -9, "dy": -9},
+    "above": {"align": "center", "dx": 0, "dy": -14},
+    "below": {"align": "center", "dx": 0, "dy": 15},
+    "below right": {"align": "left", "dx": 9, "dy": 13},
+    "below left": {"align": "right", "dx": -9, "dy": 13},
+}
+"""Where a label may stand beside its dot, by preference."""
+
+
+def _label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str]:
+    """A side for the label of each dot (label, x, y) that covers as little as possible of the other labels and dots.
+
+    Pixels are those of a phone, where room is scarce: 250 across, 240 up, some 7 for a letter.
+    """
+    scales = [(250, [dot[1] for dot in dots]), (240, [dot[2] for dot in dots])]
+    across, up = ([size * (v - min(vs)) / ((max(vs) - min(vs)) or 1) for v in vs] for size, vs in scales)
+    taken = [(x - 5, x + 5, y - 5, y + 5) for x, y in zip(across, up, strict=True)]
+    sides: list[str] = []
+    for (label, _, _), x, y in zip(dots, across, up, strict=True):
+        costs: dict[str, tuple[float, tuple[float, float, float, float]]] = {}
+        for side, place in _SIDES.items():
+            width = 7 * len(label)
+            left = x + place["dx"] - {"left": 0, "center": width / 2, "right": width}[place["align"]]
+            box = (left, left + width, y - place["dy"] - 7, y - place["dy"] + 7)
+            beyond = max(0, -24 - box[0]) + max(0, box[1] - 274)
+            costs[side] = (14 * beyond + sum(_overlap(box, other) for other in taken), box)
+        side = min(costs, key=lambda name: costs[name][0])
+        taken.append(costs[side][1])
+        sides.append(side)
+    return sides
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """Area that two boxes (left, right, bottom, top) share."""
+    return max(0, min(one[1], other[1]) - max(one[0], other[0])) * max(0, min(one[3], other[3]) - max(one[2], other[2]))
+
+
+def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> Any:
+    """Share of exposure against share of items, the least shown first, beside what users consumed in training.
+
+    Args:
+        results: Name -> evaluation.
+        consumed: Points ``items, share`` of the consumption curve, as of ``Evaluation.lorenz("popularity")``.
+    """
+    import altair as alt
+
+    rows = [{**point, "system": name} for name, result in results.items() for point in result.lorenz("count")]
+    rows += [{**point, "system": "consumed"} for point in consumed]
+    for row in rows:
+        row["tip"] = f"{row['system']}: the {row['items']:.0%} least shown items have {row['share']:.1%}"
+    names = [*results, "consumed"]
+    dash = alt.StrokeDash(
+        "system:N", scale=alt.Scale(domain=names, range=[[1, 0]] * len(results) + [[5, 4]]), legend=None
+    )
+    axes: dict[str, Any] = {
+        "x": alt.X("items:Q", title="share of items, the least shown first", axis=alt.Axis(format="%")),
+        "y": alt.Y("share:Q", title="share of exposure", axis=alt.Axis(format="%")),
+    }
+    base = base_of(rows, height=300)
+    colour = colour_of(list(results), extra={"consumed": "var(--ink)"})
+    even = alt.Chart(alt.Data(values=[{"items": 0, "share": 0}, {"items": 1, "share": 1}]))  # type: ignore[arg-type]
+    return alt.layer(
+        even.mark_line(strokeWidth=1, color="var(--line)").encode(**axes),
+        base.mark_line(strokeWidth=2).encode(**axes, color=colour, strokeDash=dash),
+        base.mark_point(opacity=0, size=120).encode(**axes, tooltip="tip:N"),
+    )
+
+
+def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[dict[str, Any]]:
+    rows = []
+    for system, result in results.items():
+        for row in result.to_dicts():
+            if row["metric"] == metric and row["by"] == by:
+                note = f"; {row['note']}" if row["note"] else ""
+                few = "; too few users to conclude from" if row["small"] else ""
+                place = "" if by == "overall" else f", {row['segment']}"
+                tip = f"{system}{place}: {metric} {format_estimate(row)}, n = {row['n']:,}{few}{note}"
+                rows.append({**row, "system": system, "tip": tip})
+    return rows
