@@ -2,31 +2,34 @@
 
 ::
 
-    RecLensError
-    ├── DataError            a table or file is not what it has to be: names file, column, row and the mend
-    │   └── UnmatchedIdsError no id of one table is in another: names the likely cause
-    ├── UsageError           a call cannot mean anything: wrong argument, unknown name
-    │   ├── UnknownNameError a metric, model, column or artefact that does not exist; suggests the nearest
-    │   └── NotEnoughMemoryError a step takes more memory than there is: names the bytes and a smaller way
-    ├── ProtocolError        the numbers would not answer the question
-    │   ├── LeakError        test data reached the training side
-    │   └── IncomparableError two results were not measured alike
-    ├── NotFittedError       a model was asked before it was fitted
-    ├── MissingExtraError    an optional library is absent: names the pip line
-    └── WorkspaceError       an artefact is missing or in the way, or cannot be written
-        └── NameTakenError   something has that name already, or another process is writing it
+    RecLensError                 also a …
+    ├── DataError                ValueError        a table or file is not what it has to be: file, column, row, mend
+    │   └── UnmatchedIdsError                      no id of one table is in another: names the likely cause
+    ├── UsageError               ValueError        a call cannot mean anything: wrong argument, unknown name
+    │   ├── ArgumentTypeError    TypeError         an argument is of a type that is not taken
+    │   ├── UnknownNameError                       a metric, model, column or artefact that does not exist
+    │   └── NotEnoughMemoryError MemoryError       a step takes more memory than there is: bytes, and a smaller way
+    ├── ProtocolError            ValueError        the numbers would not answer the question
+    │   ├── LeakError                              test data reached the training side
+    │   └── IncomparableError                      two results were not measured alike
+    ├── NotFittedError           RuntimeError      a model was asked before it was fitted
+    ├── MissingExtraError        ImportError       an optional library is absent: names the pip line
+    └── WorkspaceError           OSError           an artefact is missing or in the way, or cannot be written
+        └── NameTakenError       FileExistsError   something has that name already, or another process is writing it
 
-Each message says what was seen, what was expected and what to do. ``str(error)`` is made for a terminal.
+Each is a standard error too, so that ``except ValueError`` of code that knows nothing of RecLens works. Each message
+says what was seen, what was expected and what to do. ``str(error)`` is made for a terminal. All of them pickle.
 """
 
 from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = [
+    "ArgumentTypeError",
     "DataError",
     "IncomparableError",
     "LeakError",
@@ -40,6 +43,7 @@ __all__ = [
     "UnmatchedIdsError",
     "UsageError",
     "WorkspaceError",
+    "expect_type",
     "first_line",
     "show_bytes",
     "suggest",
@@ -49,8 +53,20 @@ __all__ = [
 class RecLensError(Exception):
     """The root: ``except RecLensError`` catches everything RecLens raises on purpose."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with the message alone, which the classes with more arguments refuse.
+        return _rebuild, (type(self), self.args, self.__dict__)
 
-class DataError(RecLensError):
+
+def _rebuild(kind: type[RecLensError], args: tuple[Any, ...], state: Mapping[str, Any]) -> RecLensError:
+    """An error as it was before it was pickled."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class DataError(RecLensError, ValueError):
     """A table or file is not what it has to be.
 
     Args:
@@ -114,8 +130,24 @@ class UnmatchedIdsError(DataError):
         self.sides, self.cause, self.examples, self.mended, self.of = sides, cause, examples, mended, of
 
 
-class UsageError(RecLensError):
+class UsageError(RecLensError, ValueError):
     """A call cannot mean anything: an argument is out of range or contradicts another."""
+
+
+class ArgumentTypeError(UsageError, TypeError):
+    """An argument is of a type that is not taken.
+
+    Args:
+        name: The argument.
+        value: What was given.
+        expected: What is taken, as the rest of "expected …".
+        fix: What the caller can do.
+    """
+
+    def __init__(self, name: str, value: object, *, expected: str, fix: str | None = None) -> None:
+        self.name, self.seen, self.expected, self.fix = name, type(value).__name__, expected, fix
+        article = "an" if self.seen[:1].lower() in "aeiou" else "a"
+        super().__init__(f"{name} is {article} {self.seen}, expected {expected}.{f' {fix}' if fix else ''}")
 
 
 class UnknownNameError(UsageError):
@@ -132,7 +164,7 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {what} '{self.name}'.{suggest(self.name, self.known)}")
 
 
-class NotEnoughMemoryError(UsageError):
+class NotEnoughMemoryError(UsageError, MemoryError):
     """A step takes more memory than there is; it was refused before it took any.
 
     Args:
@@ -148,7 +180,7 @@ class NotEnoughMemoryError(UsageError):
         super().__init__(f"{what} takes {show_bytes(needed)} of memory, and {there}. {advice}")
 
 
-class ProtocolError(RecLensError):
+class ProtocolError(RecLensError, ValueError):
     """The numbers would not answer the question that was asked."""
 
 
@@ -160,20 +192,46 @@ class IncomparableError(ProtocolError):
     """Two results were not measured alike."""
 
 
-class NotFittedError(RecLensError):
+class NotFittedError(RecLensError, RuntimeError):
     """A model was asked for something before it was fitted."""
 
 
-class MissingExtraError(RecLensError):
+class MissingExtraError(RecLensError, ImportError):
     """An optional library is absent."""
 
 
-class WorkspaceError(RecLensError):
+class WorkspaceError(RecLensError, OSError):
     """An artefact is missing or in the way, or cannot be written; a broken one is a :class:`DataError`."""
 
 
-class NameTakenError(WorkspaceError):
+class NameTakenError(WorkspaceError, FileExistsError):
     """Something has that name already, or another process is writing it."""
+
+
+def expect_type(
+    name: str, value: object, kinds: type | tuple[type, ...], *, expected: str, fix: str | None = None
+) -> None:
+    """Refuse an argument of a type that is not taken; True and False are no numbers.
+
+    Args:
+        name: The argument.
+        value: What was given.
+        kinds: The types that are taken.
+        expected: These in words, as the rest of "expected …".
+        fix: What the caller can do.
+
+    Raises:
+        ArgumentTypeError: If the value is of another type.
+
+    Example:
+        >>> expect_type("k", "10", int, expected="a whole number", fix="Write k=10.")
+        Traceback (most recent call last):
+        ...
+        reclens.errors.ArgumentTypeError: k is a str, expected a whole number. Write k=10.
+    """
+    named = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not isinstance(value, named) or (isinstance(value, bool) and bool not in named):
+        raise ArgumentTypeError(name, value, expected=expected, fix=fix)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

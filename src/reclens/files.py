@@ -46,6 +46,8 @@ def write_bytes(path: Path, content: bytes) -> None:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, content, 0o644 if mode is None else stat.S_IMODE(mode))
+    except WorkspaceError:
+        raise
     except OSError as error:
         raise WorkspaceError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
 

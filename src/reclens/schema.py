@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from reclens.tabular import Tabular
 from reclens.vocabulary import CODE_MISSING, Vocabulary
 
 __all__ = [
@@ -97,7 +98,7 @@ _PIECE: Final = 16384
 
 
 @dataclass(frozen=True, eq=False)
-class Recommendations:
+class Recommendations(Tabular):
     """The lists of one system: the ranked items shown to each user.
 
     Attributes:
@@ -113,13 +114,19 @@ class Recommendations:
     def __len__(self) -> int:
         return self.table.height
 
-    def __repr__(self) -> str:
-        users = self.table[USER].n_unique()
-        return f"Recommendations('{self.name}': {self.table.height:,} rows for {users:,} users)"
+    def _about(self) -> str:
+        return f"Recommendations '{self.name}' for {self.table[USER].n_unique():,} users"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows, as dictionaries."""
         return self.table.to_dicts()
+
+    def to_frame(self) -> pl.DataFrame:
+        """The rows as a Polars frame: :attr:`table`."""
+        return self.table
+
+    def _first_rows(self, most: int) -> tuple[list[dict[str, Any]], int]:
+        return self.table.head(most).to_dicts(), self.table.height
 
 
 def fingerprint(*tables: pl.DataFrame | pl.Series | None) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from reclens.cli.ending import out_of_memory
-from reclens.errors import UsageError, WorkspaceError
+from reclens.errors import RecLensError, UsageError, WorkspaceError
 
 if TYPE_CHECKING:
     from reclens.engine import Progress
@@ -81,6 +81,8 @@ def writable(path: Path | None) -> Path | None:
             raise UsageError(f"{path} is a folder. Name a file in it, such as {path / 'out.txt'}.")
         if not path.exists():
             _can_hold(path)
+    except RecLensError:
+        raise
     except (OSError, ValueError) as error:
         raise WorkspaceError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
     return path
@@ -145,6 +147,8 @@ def progress_of(*, quiet: bool) -> Generator[Progress]:
     with _nothing() if quiet else _bar() if sys.stderr.isatty() else _lines() as shown:
         try:
             yield shown
+        except RecLensError:
+            raise
         except MemoryError as error:
             raise UsageError(out_of_memory(error, shown.step or "this")) from error
 

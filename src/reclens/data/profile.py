@@ -15,6 +15,7 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine
 from reclens.errors import DataError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
+from reclens.tabular import Tabular
 
 __all__ = ["Problem", "Profile", "Tail", "profile"]
 
@@ -70,7 +71,7 @@ class Tail:
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Tabular):
     """The profile of a data set.
 
     Attributes:

@@ -13,6 +13,7 @@ import polars as pl
 from reclens.drafts import draft_folder
 from reclens.errors import WorkspaceError
 from reclens.export.schema import EXPORTS, ExportTable
+from reclens.tabular import Tabular
 
 __all__ = ["OVERWRITE", "Exported", "Parts", "refuse_to_replace", "stage", "write_folder"]
 
@@ -24,7 +25,7 @@ Parts = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
-class Exported:
+class Exported(Tabular):
     """What was written.
 
     Attributes:
@@ -78,6 +79,8 @@ def write_folder(out: Path) -> Generator[Path]:
                 place = out / file.relative_to(folder)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(place)
+    except WorkspaceError:
+        raise
     except OSError as error:
         raise WorkspaceError(f"{out} cannot be written: {error.strerror or error}. Choose another place.") from error
     except pl.exceptions.PolarsError as error:

@@ -80,6 +80,8 @@ def write_database(parts: Parts, file: Path, schema: str) -> None:
             with _connect(made) as connection:
                 _fill(connection, parts, schema, file)
             made.replace(file)
+    except WorkspaceError:
+        raise
     except OSError as error:
         raise WorkspaceError(f"{file} cannot be written: {error.strerror or error}. Choose another place.") from error
 

@@ -24,6 +24,7 @@ from reclens.stats.bootstrap import simultaneous_intervals
 from reclens.stats.multiplicity import adjust_families
 from reclens.stats.paired import bootstrap_p_value, smallest_detectable
 from reclens.stats.summary import Cell
+from reclens.tabular import Tabular
 
 __all__ = ["Comparison", "Intervals", "compare"]
 
@@ -32,7 +33,7 @@ Intervals = Literal["single", "simultaneous"]
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Tabular):
     """Systems held against a baseline.
 
     Attributes:
@@ -52,8 +53,8 @@ class Comparison:
     verdict: tuple[str, ...]
     card: Mapping[str, Any]
 
-    def __repr__(self) -> str:
-        return f"Comparison(against '{self.baseline}': {len(self.differences)} differences)\n" + "\n".join(self.verdict)
+    def _about(self) -> str:
+        return f"Comparison against '{self.baseline}', {self.correction}"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a system, metric and segment."""

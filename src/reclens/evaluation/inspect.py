@@ -15,6 +15,7 @@ from reclens.evaluation.results import OVERALL
 from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, USER, Recommendations
 from reclens.stats.estimate import Estimate
 from reclens.stats.proportions import proportion
+from reclens.tabular import Tabular
 
 __all__ = ["ItemExposure", "UserView", "item_exposure", "search_items", "view_user"]
 
@@ -39,7 +40,7 @@ class UserView:
 
 
 @dataclass(frozen=True)
-class ItemExposure:
+class ItemExposure(Tabular):
     """How often one system shows one item to one segment.
 
     Attributes:

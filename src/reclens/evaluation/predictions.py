@@ -19,6 +19,7 @@ from reclens.schema import ITEM, RATING, SCORE, USER, Vocabulary, fingerprint, s
 from reclens.stats.bootstrap import estimate, interval
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Cell, Summary
+from reclens.tabular import Tabular
 
 __all__ = ["PredictionEvaluation", "evaluate_predictions"]
 
@@ -28,7 +29,7 @@ _SUMS: Final[Mapping[str, Literal["squared", "absolute"]]] = {"rmse": "squared",
 
 
 @dataclass(frozen=True, eq=False)
-class PredictionEvaluation:
+class PredictionEvaluation(Tabular):
     """Everything measured on one system's predictions. ``evaluation["rmse"].overall`` is an :class:`Estimate`.
 
     Attributes:
@@ -50,9 +51,8 @@ class PredictionEvaluation:
     level: float
     card: Mapping[str, Any]
 
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name} {self[name].overall}" for name in self.metrics[:3])
-        return f"PredictionEvaluation('{self.system}': {shown}{', …' if len(self.metrics) > 3 else ''})"
+    def _about(self) -> str:
+        return f"PredictionEvaluation '{self.system}'"
 
     def __iter__(self) -> Iterator[MetricResult]:
         return (self[name] for name in self.metrics)

@@ -19,6 +19,7 @@ from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Summary
+from reclens.tabular import Tabular
 
 __all__ = ["MINIMUM_SEGMENT", "OVERALL", "Evaluation", "Gap", "MetricResult"]
 
@@ -30,7 +31,7 @@ MINIMUM_SEGMENT = 30
 
 
 @dataclass(frozen=True)
-class Gap:
+class Gap(Tabular):
     """The largest difference between two segments, with an interval that allows for having looked at every pair.
 
     Attributes:
@@ -64,13 +65,16 @@ class Gap:
         found = "" if self.conclusive else ", not conclusive"
         return f"{self.metric} by {self.by}: {self.highest} - {self.lowest} = {self.value:.4g}{between}{found}"
 
+    def __repr__(self) -> str:
+        return f"Gap({self})"
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         return [asdict(self)]
 
 
 @dataclass(frozen=True)
-class MetricResult:
+class MetricResult(Tabular):
     """One metric of one run.
 
     Attributes:
@@ -85,6 +89,15 @@ class MetricResult:
     by: Mapping[str, Mapping[str, Estimate]]
     gaps: Mapping[str, Gap]
 
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a segment; the first one is of all users."""
+        found = [(*OVERALL, self.overall)]
+        found += [(by, segment, each) for by, segments in self.by.items() for segment, each in segments.items()]
+        return [{"metric": self.name, "by": by, "segment": segment} | asdict(each) for by, segment, each in found]
+
+    def _about(self) -> str:
+        return self.name
+
     def gap(self, by: str) -> Gap:
         """The largest gap between the segments of ``by``, with an interval adjusted for the looks.
 
@@ -97,7 +110,7 @@ class MetricResult:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Tabular):
     """Everything measured on one system's lists. ``evaluation["ndcg@10"].overall`` is an :class:`Estimate`.
 
     Attributes:
@@ -123,9 +136,8 @@ class Evaluation:
     level: float
     card: Mapping[str, Any]
 
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name} {self[name].overall}" for name in self.metrics[:3])
-        return f"Evaluation('{self.system}': {shown}{', …' if len(self.metrics) > 3 else ''})"
+    def _about(self) -> str:
+        return f"Evaluation '{self.system}'"
 
     def __iter__(self) -> Iterator[MetricResult]:
         return (self[name] for name in self.metrics)

@@ -21,6 +21,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluation.source import open_lists
 from reclens.metrics.registry import parse
 from reclens.schema import ITEM, RANK, USER, Recommendations
+from reclens.tabular import Tabular
 
 __all__ = ["SampledComparison", "SampledMetricsWarning", "compare_sampled"]
 
@@ -32,7 +33,7 @@ class SampledMetricsWarning(UserWarning):
 
 
 @dataclass(frozen=True)
-class SampledComparison:
+class SampledComparison(Tabular):
     """A metric in full and sampled.
 
     Attributes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from reclens.tabular import Tabular
+
 __all__ = ["BEYOND_CHANCE", "SUSPECT", "GuardCode", "GuardStatus", "TrustCheck"]
 
 GuardCode = Literal[
@@ -52,7 +54,7 @@ SUSPECT: Final = 0.05
 
 
 @dataclass(frozen=True)
-class TrustCheck:
+class TrustCheck(Tabular):
     """One guard.
 
     Attributes:

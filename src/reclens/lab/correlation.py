@@ -16,6 +16,7 @@ from reclens.errors import UsageError
 from reclens.lab.strategy_family import OVERALL, StrategyEffects
 from reclens.stats.estimate import Estimate
 from reclens.stats.rank_correlation import rank_interval
+from reclens.tabular import Tabular
 
 __all__ = ["Correlation", "OfflineOnline", "correlate", "kendall", "spearman"]
 
@@ -44,7 +45,7 @@ class Correlation:
 
 
 @dataclass(frozen=True)
-class OfflineOnline:
+class OfflineOnline(Tabular):
     """All metrics against the truth.
 
     Attributes:

@@ -21,6 +21,7 @@ from reclens.lab.simulation import ab_difference
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.stats.sequential.group import GroupSequential
+from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import World
@@ -40,7 +41,7 @@ _FEW_CREDITED: Final = "too few users gave credit"
 
 
 @dataclass(frozen=True, eq=False)
-class Verdicts:
+class Verdicts(Tabular):
     """What is true, and what each way to find out says.
 
     Attributes:

@@ -21,6 +21,7 @@ from reclens.schema import USER, VARIANT
 from reclens.stats.arms import compare_arms
 from reclens.stats.estimate import Estimate, normal_estimate
 from reclens.stats.moments import Moments
+from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.population import World
 from reclens.world.simulate import TOTALS, Run, simulate
@@ -113,7 +114,7 @@ def holdout_power(
 
 
 @dataclass(frozen=True)
-class SurrogateStudy:
+class SurrogateStudy(Tabular):
     """A surrogate index against what it stands for; all effects are of the outcome a user.
 
     Attributes:

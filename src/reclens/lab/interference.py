@@ -18,6 +18,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.lab.simulation import ab_difference
 from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.stats.proportions import proportion
+from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.population import World
 from reclens.world.simulate import simulate
@@ -64,7 +65,7 @@ class DesignResult:
 
 
 @dataclass(frozen=True)
-class Interference:
+class Interference(Tabular):
     """Designs against each other.
 
     Attributes:

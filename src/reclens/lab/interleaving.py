@@ -15,6 +15,7 @@ from reclens.experiment.interleave.preference import LEAST_CREDITED, Preference,
 from reclens.stats.estimate import Estimate
 from reclens.stats.resample import POISSON, unit_weights
 from reclens.stats.sequential.group import GroupSequential
+from reclens.tabular import Tabular
 from reclens.world.population import World
 from reclens.world.response import respond
 
@@ -48,7 +49,7 @@ class MethodSensitivity:
 
 
 @dataclass(frozen=True)
-class Sensitivity:
+class Sensitivity(Tabular):
     """Ways to compare two rankers, side by side on the same users.
 
     Attributes:

@@ -13,6 +13,7 @@ import polars as pl
 from reclens.engine import Progress, quiet
 from reclens.lab.holdout import SurrogateStudy, effect_by_age, surrogate_study
 from reclens.lab.simulation import SimulationSettings, make_pair
+from reclens.tabular import Tabular
 from reclens.world.simulate import simulate
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["LongRun", "simulate_holdout"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongRun:
+class LongRun(Tabular):
     """What is known about a long test.
 
     Attributes:

@@ -18,6 +18,7 @@ from reclens.settings import read_toml, validate
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.difference import Difference
 from reclens.stats.moments import Moments
+from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.fitting import fit_world
 from reclens.world.policy import Policy
@@ -179,7 +180,7 @@ leave_out = false
 
 
 @dataclass(frozen=True, eq=False)
-class Simulation:
+class Simulation(Tabular):
     """What a simulated experiment found.
 
     Attributes:

@@ -11,6 +11,7 @@ import numpy as np
 from reclens.engine import Progress, quiet
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.population import World
 from reclens.world.simulate import simulate
@@ -41,7 +42,7 @@ FAMILY: Final[dict[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class StrategyEffects:
+class StrategyEffects(Tabular):
     """True lifts over one control, by strategy and segment.
 
     Attributes:

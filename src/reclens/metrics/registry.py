@@ -16,6 +16,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
+from reclens.tabular import Tabular
 
 __all__ = [
     "ALIASES",
@@ -43,7 +44,7 @@ CatalogueMetric = Callable[[Exposure], float]
 
 
 @dataclass(frozen=True)
-class MetricInfo:
+class MetricInfo(Tabular):
     """What a metric is.
 
     Attributes:

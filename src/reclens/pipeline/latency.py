@@ -18,6 +18,7 @@ from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.schema import USER, stable_hash
 from reclens.stats.estimate import Estimate
 from reclens.stats.quantiles import quantile
+from reclens.tabular import Tabular
 
 __all__ = ["Latency", "measure_latency", "warm_up"]
 
@@ -26,7 +27,7 @@ _WARM: int = 20
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(Tabular):
     """How long a stage takes to serve one user, one request at a time.
 
     Attributes:

@@ -10,6 +10,7 @@ from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.metrics import describe
 from reclens.stats.bootstrap import difference
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 
 __all__ = [
     "RankerGain",
@@ -26,7 +27,7 @@ RankerVerdict = Literal["better", "worse", "undecided"]
 
 
 @dataclass(frozen=True)
-class RankerGain:
+class RankerGain(Tabular):
     """The ranker against reciprocal-rank fusion of the same candidates, for the same users, by one metric.
 
     Attributes:

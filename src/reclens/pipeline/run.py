@@ -11,12 +11,13 @@ import polars as pl
 from reclens.pipeline.candidates import FUSED, FUSION
 from reclens.pipeline.counts import Counts, Step
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
+from reclens.tabular import Tabular
 
 __all__ = ["PipelineRun"]
 
 
 @dataclass(frozen=True, eq=False)
-class PipelineRun:
+class PipelineRun(Tabular):
     """The lists of every stage.
 
     Attributes:
@@ -41,9 +42,8 @@ class PipelineRun:
     steps: tuple[Step, ...]
     counts: Counts
 
-    def __repr__(self) -> str:
-        shown = " -> ".join(f"{step.label} {step.rows_out:,}" for step in self.steps)
-        return f"PipelineRun('{self.name}': {shown})"
+    def _about(self) -> str:
+        return f"PipelineRun '{self.name}'"
 
     @property
     def fused(self) -> Recommendations:

@@ -21,6 +21,7 @@ from reclens.pipeline.ranker_check import RankerGain, cell_mean, hold_ranker, wi
 from reclens.schema import ITEM, RANK, USER, Recommendations
 from reclens.stats.bootstrap import difference
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 
 __all__ = ["StageEvaluation", "StageLoss", "evaluate_stages"]
 
@@ -28,7 +29,7 @@ PERFECT, CEILING, RANKED = "perfect", "retrieval ceiling", "ranked"
 
 
 @dataclass(frozen=True)
-class StageLoss:
+class StageLoss(Tabular):
     """What one stage of a pipeline costs, by one metric in one segment.
 
     Attributes:
@@ -57,7 +58,7 @@ class StageLoss:
 
 
 @dataclass(frozen=True, eq=False)
-class StageEvaluation:
+class StageEvaluation(Tabular):
     """A pipeline, measured stage by stage.
 
     Attributes:

@@ -13,6 +13,7 @@ from reclens.errors import UnknownNameError
 from reclens.pipeline.candidates import FUSED
 from reclens.pipeline.run import PipelineRun
 from reclens.schema import ITEM, RANK
+from reclens.tabular import Tabular
 
 __all__ = ["Brought", "BroughtCode", "LossCode", "Trace", "make_trace"]
 
@@ -65,7 +66,7 @@ class Brought:
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(Tabular):
     """The way of items through a pipeline, for one user.
 
     Attributes:

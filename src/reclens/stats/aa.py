@@ -22,6 +22,7 @@ from reclens.stats.moments import Moments
 from reclens.stats.pivot import hall, imbalance
 from reclens.stats.proportions import proportion
 from reclens.stats.score import pivot_of
+from reclens.tabular import Tabular
 
 __all__ = ["SplitTests", "aa_tests"]
 
@@ -29,7 +30,7 @@ _BLOCK = 64  # splits a product: with 10,000 units a block of doubles stays near
 
 
 @dataclass(frozen=True, eq=False)
-class SplitTests:
+class SplitTests(Tabular):
     """The tests of all random splits.
 
     Attributes:

@@ -16,12 +16,13 @@ import numpy as np
 from reclens.errors import UsageError
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 
 __all__ = ["Posterior", "beta_binomial", "normal_posterior"]
 
 
 @dataclass(frozen=True)
-class Posterior:
+class Posterior(Tabular):
     """What is believed of a difference after the data.
 
     Attributes:

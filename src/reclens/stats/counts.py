@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from reclens.errors import UsageError
+from reclens.tabular import Tabular
 
 __all__ = ["Tested", "homogeneity", "mean_scores", "sample_ratio"]
 
@@ -17,7 +18,7 @@ _MOST_OUTCOMES = 50_000  # an exact test of more would be felt, where every day 
 
 
 @dataclass(frozen=True)
-class Tested:
+class Tested(Tabular):
     """A test and its p-value.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import Pivot, TPivot, hall, t_quantile
+from reclens.tabular import Tabular
 
 __all__ = [
     "RELATIVE",
@@ -39,7 +40,7 @@ _FAR = 5.0  # standard errors between the control and zero from which on the del
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Tabular):
     """Treatment minus control, absolute and relative, and how it was tested.
 
     Attributes:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from reclens.tabular import Tabular
+
 __all__ = ["Estimate", "mean_estimate", "normal_estimate"]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Tabular):
     """One number, the interval around it, and what they rest on.
 
     Attributes:
@@ -44,6 +46,10 @@ class Estimate:
         if self.low is None or self.high is None:
             return f"{self.value:.4g}"
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+    def __repr__(self) -> str:
+        interval = "" if self.low is None or self.high is None else f", low={self.low:.4g}, high={self.high:.4g}"
+        return f"Estimate({self.value:.4g}{interval}, n={self.n})"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""

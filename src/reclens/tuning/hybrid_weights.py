@@ -30,6 +30,7 @@ from reclens.schema import ITEM, RANK, SCORE, USER, fingerprint, stable_hash
 from reclens.stats.bootstrap import difference
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Summary
+from reclens.tabular import Tabular
 
 __all__ = ["TriedWeights", "TunedWeights", "tune_weights"]
 
@@ -38,7 +39,7 @@ _MOST = 300
 
 
 @dataclass(frozen=True)
-class TriedWeights:
+class TriedWeights(Tabular):
     """One point of the validation curve.
 
     Attributes:
@@ -55,7 +56,7 @@ class TriedWeights:
 
 
 @dataclass(frozen=True, eq=False)
-class TunedWeights:
+class TunedWeights(Tabular):
     """Weights that were chosen on validation data.
 
     Attributes:
@@ -78,9 +79,8 @@ class TunedWeights:
     model: WeightedHybrid
     card: Mapping[str, Any]
 
-    def __repr__(self) -> str:
-        shares = ", ".join(f"{label} {weight:.3g}" for label, weight in self.weights.items())
-        return f"TunedWeights({shares}: {self.metric} {self.value}, {self.gain.value:+.3g} over {self.single} alone)"
+    def _about(self) -> str:
+        return f"TunedWeights by {self.metric}"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a point of the curve."""

@@ -50,7 +50,7 @@ class Journal:
             self._read()
         except BaseException as error:
             self.close()
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and not isinstance(error, WorkspaceError):
                 raise _cannot(folder, error) from error
             raise
 

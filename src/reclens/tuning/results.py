@@ -13,6 +13,7 @@ import polars as pl
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 
 __all__ = ["Caution", "CautionGroup", "CautionKind", "Trial", "Tuned", "Tuning", "grouped", "split_settings"]
 
@@ -79,7 +80,7 @@ class Caution:
 
 
 @dataclass(frozen=True)
-class CautionGroup:
+class CautionGroup(Tabular):
     """All cautions of one kind.
 
     Attributes:
@@ -145,7 +146,7 @@ class Tuned:
 
 
 @dataclass(frozen=True, eq=False)
-class Tuning:
+class Tuning(Tabular):
     """The outcome of a search, best model first. ``tuning["ease"].parameters`` are those to fit with.
 
     Attributes:
@@ -166,9 +167,8 @@ class Tuning:
     notes: tuple[str, ...]
     card: Mapping[str, Any]
 
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{each.model} {each.value}" for each in self.best)
-        return f"Tuning({self.metric} by {self.method}: {shown}; {len(self.cautions)} cautions)"
+    def _about(self) -> str:
+        return f"Tuning of {self.metric} by {self.method}"
 
     def __iter__(self) -> Iterator[Tuned]:
         return iter(self.best)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reclens.errors import WorkspaceError
+from reclens.tabular import Tabular
 
 __all__ = ["Artefact", "Key", "Stamp", "cannot", "entries", "identity_of", "read_artefact", "same_folder", "stamp_of"]
 
@@ -26,7 +27,7 @@ _TURNS: Final = 60
 
 
 @dataclass(frozen=True)
-class Artefact:
+class Artefact(Tabular):
     """What the workspace knows of one artefact.
 
     Attributes:

@@ -221,6 +221,8 @@ class Workspace:
                     raise NameTakenError(f"{home} exists again: remove it first, then restore.")
             except FileNotFoundError:  # restored, or gone, by another process
                 continue
+            except WorkspaceError:
+                raise
             except OSError as error:
                 raise cannot(home, "written", error) from error
             return home
@@ -383,6 +385,8 @@ class Workspace:
                     replace(folder, home, lambda: self._spare(kind, name))
                 while not overwrite and not put(folder, home):
                     self.expect_free(kind, name)
+        except WorkspaceError:
+            raise
         except OSError as error:
             self.check()
             raise cannot(home, "written", error) from error

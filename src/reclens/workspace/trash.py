@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reclens.drafts import Swept, draft_folder
+from reclens.tabular import Tabular
 
 __all__ = ["COPIES", "DAYS", "Cleaned", "Removed", "drop", "new_place", "outdated", "removed"]
 
@@ -31,7 +32,7 @@ _STAMP: Final = "%Y%m%dT%H%M%S%f"
 
 
 @dataclass(frozen=True)
-class Removed:
+class Removed(Tabular):
     """An artefact in the trash.
 
     Attributes:
@@ -61,7 +62,7 @@ class Removed:
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class Cleaned(Tabular):
     """What :meth:`~reclens.workspace.Workspace.clean` removed.
 
     Attributes:

@@ -112,7 +112,7 @@ class DayLog:
             ).write_parquet(draft / "history.parquet")
         except BaseException as error:
             self._written.close()
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and not isinstance(error, WorkspaceError):
                 raise self._unwritable(error) from error
             raise
         self._draft = draft

@@ -25,6 +25,7 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.effect_size import past_test
 from reclens.world.population import World
@@ -47,7 +48,7 @@ __all__ = ["Realism", "history_of", "lists_of", "order_check", "past_test_check"
 
 
 @dataclass(frozen=True)
-class Realism:
+class Realism(Tabular):
     """All measures of a world against its reference."""
 
     checks: tuple[Check, ...]

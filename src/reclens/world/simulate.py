@@ -13,6 +13,7 @@ import polars as pl
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UsageError
 from reclens.stats.concentration import gini
+from reclens.tabular import Tabular
 from reclens.world._draws import mix
 from reclens.world._kernels import live
 from reclens.world.arm import Arm
@@ -32,7 +33,7 @@ _FITTED: Final = 16_384
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Tabular):
     """What happened.
 
     Attributes:

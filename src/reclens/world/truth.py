@@ -13,6 +13,7 @@ import numpy as np
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.stats.estimate import Estimate, mean_estimate
+from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.population import World
 from reclens.world.simulate import Run, simulate
@@ -50,7 +51,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Truth:
+class Truth(Tabular):
     """What a change does when everybody gets it.
 
     Attributes:

@@ -29,6 +29,7 @@ from reclens.schema import (
     TIMESTAMP_TYPE,
     USER,
 )
+from reclens.tabular import Tabular
 
 __all__ = ["BanditLog", "read_open_bandit"]
 
@@ -43,7 +44,7 @@ _OURS: Final = {
 
 
 @dataclass(frozen=True, eq=False)
-class BanditLog:
+class BanditLog(Tabular):
     """What was shown, and the items it was chosen from.
 
     Attributes:

@@ -31,6 +31,7 @@ from reclens.experiment.aggregate.metric_columns import MetricColumns
 from reclens.experiment.aggregate.tally import Coarser, Tally, added
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.stats.moments import Moments
+from reclens.tabular import Tabular
 
 __all__ = ["LEFT_OUT", "OVERALL", "Aggregates", "Cell", "OutlierSummary", "Rule", "RuleCode"]
 
@@ -82,7 +83,7 @@ class OutlierSummary:
 
 
 @dataclass(frozen=True, eq=False)
-class Aggregates:
+class Aggregates(Tabular):
     """Moments by arm, day and segment. Add two of disjoint units with ``+``.
 
     Attributes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from reclens.stats.counts import mean_scores, sample_ratio
+from reclens.tabular import Tabular
 
 __all__ = ["Coarser", "Counted", "Tally", "TallyCode", "added"]
 
@@ -34,7 +35,7 @@ class Counted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tally:
+class Tally(Tabular):
     """One kind of faulty rows or units, by arm.
 
     Attributes:
@@ -115,7 +116,7 @@ def added(first: tuple[Tally, ...], second: tuple[Tally, ...]) -> tuple[Tally, .
 
 
 @dataclass(frozen=True)
-class Coarser:
+class Coarser(Tabular):
     """A column of ids each of which has several units: was it that id that was randomised?
 
     Attributes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from reclens.experiment.check_result import GuardCode, TrustCheck
+from reclens.tabular import Tabular
 
 __all__ = ["GUARDED", "Unknown", "UnknownCode", "with_unknown"]
 
@@ -57,7 +58,7 @@ GUARDED: Final = frozenset(_GUARDS)
 
 
 @dataclass(frozen=True)
-class Unknown:
+class Unknown(Tabular):
     """One thing that a table cannot tell.
 
     Attributes:

@@ -15,6 +15,7 @@ from reclens.experiment.plan.metric import Metric
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 
 __all__ = ["Decision", "decide"]
 
@@ -22,7 +23,7 @@ Word = Literal["ship", "do not ship", "no material difference", "stop without ho
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(Tabular):
     """What to do with one treated arm.
 
     Attributes:

@@ -26,6 +26,7 @@ from reclens.stats.power.question import corrected_alpha
 from reclens.stats.proportions import proportion_difference
 from reclens.stats.sequential import Stopped
 from reclens.stats.stratify import post_stratified
+from reclens.tabular import Tabular
 
 __all__ = ["INTERVALS", "Effect", "Intervals", "Others", "compare_metric", "effects_of"]
 
@@ -49,7 +50,7 @@ Verdict = Literal[
 
 
 @dataclass(frozen=True)
-class Effect:
+class Effect(Tabular):
     """One metric of one treated arm against control.
 
     Attributes:

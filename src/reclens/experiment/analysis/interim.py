@@ -17,6 +17,7 @@ from reclens.stats.estimate import Estimate
 from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, mixture_variance, msprt, spent
 from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending, group_sequential
 from reclens.stats.sequential.spending import CLASSICAL, TITLES
+from reclens.tabular import Tabular
 
 __all__ = ["Crossing", "InterimAnalysis", "interim_analysis"]
 
@@ -25,7 +26,7 @@ _NEAR = 0.015  # information so near to a planned look is that look: nobody stop
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crossing:
+class Crossing(Tabular):
     """The first look of the plan, before the one at hand, at which a bound was crossed.
 
     It is of the users who had come in by then, with what they have done up to now.
@@ -56,7 +57,7 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class InterimAnalysis:
+class InterimAnalysis(Tabular):
     """One look at an experiment.
 
     Attributes:

@@ -33,12 +33,13 @@ from reclens.experiment.check_result import TrustCheck
 from reclens.experiment.plan.decision_rule import decision_rule
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.bayes import normal_posterior
+from reclens.tabular import Tabular
 
 __all__ = ["Readout", "read_experiment", "read_sums"]
 
 
 @dataclass(frozen=True)
-class Readout:
+class Readout(Tabular):
     """A read experiment.
 
     Attributes:

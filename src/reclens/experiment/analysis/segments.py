@@ -15,6 +15,7 @@ from reclens.experiment.plan.plan import Plan
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
 from reclens.stats.multiplicity import adjust
+from reclens.tabular import Tabular
 
 __all__ = ["Heterogeneity", "SegmentEffect", "heterogeneity_of", "segment_effects", "small_segments"]
 
@@ -22,7 +23,7 @@ _FEWEST = 30  # units of an arm below which a segment is shown without a test
 
 
 @dataclass(frozen=True)
-class SegmentEffect:
+class SegmentEffect(Tabular):
     """One metric of one treated arm within a segment.
 
     Attributes:
@@ -67,7 +68,7 @@ class SegmentEffect:
 
 
 @dataclass(frozen=True)
-class Heterogeneity:
+class Heterogeneity(Tabular):
     """Whether an effect differs between the segments of a segmentation.
 
     Attributes:

@@ -24,6 +24,7 @@ from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.estimate import Estimate
 from reclens.stats.moments import Moments
+from reclens.tabular import Tabular
 
 __all__ = ["Diluted", "dilute", "diluted_mean", "diluted_ratio"]
 
@@ -32,7 +33,7 @@ _ALONE = "a single unit was not triggered: nothing tells how much such units var
 
 
 @dataclass(frozen=True)
-class Diluted:
+class Diluted(Tabular):
     """An effect on triggered units, over all units.
 
     Attributes:

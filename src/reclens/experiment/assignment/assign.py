@@ -24,6 +24,7 @@ from reclens.data.quoting import constant, quoted
 from reclens.errors import DataError, UsageError
 from reclens.experiment.assignment._md5 import leading_bits
 from reclens.experiment.plan.plan import Plan
+from reclens.tabular import Tabular
 
 __all__ = ["HOLDOUT", "LAYER_HOLDOUT", "OUTSIDE", "Assignment", "assign", "check_layers", "position", "sql_of"]
 
@@ -35,7 +36,7 @@ _SCALE: Final = 16.0**13
 
 
 @dataclass(frozen=True, eq=False)
-class Assignment:
+class Assignment(Tabular):
     """Which unit is in which arm.
 
     Attributes:

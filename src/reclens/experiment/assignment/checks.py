@@ -12,6 +12,7 @@ import polars as pl
 from reclens.errors import DataError
 from reclens.experiment.assignment.assign import Assignment, assign, position
 from reclens.experiment.plan.plan import Plan
+from reclens.tabular import Tabular
 
 __all__ = ["AssignmentCheck", "check_assignment"]
 
@@ -22,7 +23,7 @@ _BUCKETS: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class AssignmentCheck:
+class AssignmentCheck(Tabular):
     """One test of an assignment.
 
     Attributes:

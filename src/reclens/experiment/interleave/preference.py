@@ -12,6 +12,7 @@ from reclens.errors import UsageError
 from reclens.experiment.interleave.lists import Interleaved
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential.group import GroupSequential
+from reclens.tabular import Tabular
 
 __all__ = [
     "KNOWN_BIAS",
@@ -36,7 +37,7 @@ _EQUAL: Final = 1e-12
 
 
 @dataclass(frozen=True)
-class Preference:
+class Preference(Tabular):
     """Which ranker users prefer.
 
     The verdict is that of the mean credit. Wins and losses describe; they are not tested, because a method that is fair

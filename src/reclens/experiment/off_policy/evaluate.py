@@ -15,6 +15,7 @@ from reclens.experiment.off_policy.log import Decisions, Target
 from reclens.experiment.off_policy.reward_model import RewardModel, as_predicted, click_rates, reward_moments
 from reclens.experiment.off_policy.weights import Limits, Weights, objections, weigh
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 
 __all__ = ["REFUSALS", "OffPolicy", "PolicyValue", "Refusal", "evaluate_policy", "policy_values"]
 
@@ -74,7 +75,7 @@ class PolicyValue:
 
 
 @dataclass(frozen=True)
-class OffPolicy:
+class OffPolicy(Tabular):
     """What a log says about a policy that did not write it.
 
     Attributes:

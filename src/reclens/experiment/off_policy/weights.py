@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.experiment.off_policy.log import Decisions, Target
+from reclens.tabular import Tabular
 
 __all__ = ["REWARDED", "UNITS", "Limits", "Weights", "importance_weights", "objections", "weigh"]
 
@@ -56,7 +57,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Weights:
+class Weights(Tabular):
     """Importance weights w = target probability ÷ propensity, and what they say of the log.
 
     Attributes:

@@ -13,6 +13,7 @@ from reclens.experiment.plan.sizing import effect_by_days, inflation_of, power_c
 from reclens.experiment.plan.traffic import days_for
 from reclens.stats.power import Answer, Question
 from reclens.stats.sequential import Price, price_in_power
+from reclens.tabular import Tabular
 
 __all__ = ["Calculation", "calculate"]
 
@@ -20,7 +21,7 @@ _COLUMN = {"mean": "clicks", "proportion": "clicked", "ratio": "clicks", "quanti
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calculation:
+class Calculation(Tabular):
     """A question of power, answered.
 
     Attributes:

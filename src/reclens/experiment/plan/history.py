@@ -22,12 +22,13 @@ from reclens.stats.power import (
     quantile_sd,
     ratio_sd,
 )
+from reclens.tabular import Tabular
 
 __all__ = ["Known", "known_of", "read_columns"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class Known(Tabular):
     """What a size rests on.
 
     Attributes:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reclens.settings import Checked
+from reclens.tabular import Tabular
 
 __all__ = ["KINDS", "OF_ARM", "ROLES", "Baseline", "Metric", "Part"]
 
@@ -64,7 +65,7 @@ class Baseline(Part):
     cluster_cv: float = Field(default=0.0, ge=0)
 
 
-class Metric(Part):
+class Metric(Tabular, Part):
     """One metric of a plan.
 
     Attributes:

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from reclens.errors import UnknownNameError, suggest
 from reclens.experiment.plan.metric import Metric, Part
 from reclens.settings import read_toml, to_toml, validate
+from reclens.tabular import Tabular
 
 __all__ = ["EXAMPLE_PLAN", "Plan", "Sequential", "load_plan"]
 
@@ -74,7 +75,7 @@ class Sequential(Part):
         return self.information or tuple(look / self.looks for look in range(1, self.looks + 1))
 
 
-class Plan(Part):
+class Plan(Tabular, Part):
     """The plan of one experiment.
 
     Attributes:

@@ -24,6 +24,7 @@ from reclens.stats.pivot import imbalance
 from reclens.stats.power import Answer, Question
 from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
 from reclens.stats.sequential.group import drift_for, fixed_drift
+from reclens.tabular import Tabular
 
 __all__ = [
     "MetricSize",
@@ -40,7 +41,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetricSize:
+class MetricSize(Tabular):
     """What one metric needs.
 
     Attributes:
@@ -96,7 +97,7 @@ class MetricSize:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizing:
+class Sizing(Tabular):
     """What a plan needs.
 
     Attributes:

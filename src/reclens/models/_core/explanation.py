@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from reclens.tabular import Tabular
+
 __all__ = ["Explanation", "explain_in_words"]
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Tabular):
     """Why an item was recommended to a user.
 
     Attributes:

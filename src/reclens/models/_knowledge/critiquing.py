@@ -18,6 +18,7 @@ from reclens.errors import UnknownNameError, UsageError, suggest
 from reclens.models._content.features import is_identifier
 from reclens.models._knowledge.attributes import Attributes
 from reclens.models._knowledge.requirements import Requirement
+from reclens.tabular import Tabular
 
 __all__ = ["WORDS", "Critiqued", "likeness", "possible_critiques", "requirements_of"]
 
@@ -44,7 +45,7 @@ _DIRECTIONS: Final = ("lower", "higher", "same", "like", "other")
 
 
 @dataclass(frozen=True)
-class Critiqued:
+class Critiqued(Tabular):
     """What a critique of an item leaves.
 
     Attributes:

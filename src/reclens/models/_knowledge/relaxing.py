@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from reclens.tabular import Tabular
+
 __all__ = ["Relaxation", "Relaxations", "minimal_conflicts", "minimal_relaxations"]
 
 
@@ -35,7 +37,7 @@ class Relaxation:
 
 
 @dataclass(frozen=True)
-class Relaxations:
+class Relaxations(Tabular):
     """What to drop when no item meets all requirements.
 
     Attributes:

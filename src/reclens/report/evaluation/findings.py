@@ -11,13 +11,14 @@ from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.evaluation.report import oddities
 from reclens.report.evaluation.tuning import cautions_in_words
+from reclens.tabular import Tabular
 from reclens.tuning import Tuning
 
 __all__ = ["Finding", "findings"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Tabular):
     """Something that wants a person to look at it.
 
     Attributes:

@@ -11,6 +11,7 @@ import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.power.formulas import FORMULAS, Inputs
+from reclens.tabular import Tabular
 
 __all__ = ["Answer", "Question", "corrected_alpha", "design_effect"]
 
@@ -18,7 +19,7 @@ _DEFAULT: Final = {"mean": "student", "ratio": "normal", "quantile": "normal", "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Answer(Tabular):
     """The answer to a question.
 
     Attributes:

@@ -13,6 +13,7 @@ import numpy as np
 from reclens.errors import UsageError
 from reclens.stats.sequential.integrate import Path, check_times, exit_probabilities, root_of
 from reclens.stats.sequential.spending import CLASSICAL, spent
+from reclens.tabular import Tabular
 
 __all__ = ["GroupSequential", "bounds_of_shape", "bounds_of_spending", "drift_for", "fixed_drift", "group_sequential"]
 
@@ -21,7 +22,7 @@ _NEVER: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupSequential:
+class GroupSequential(Tabular):
     """A group-sequential plan.
 
     Attributes:

@@ -12,12 +12,13 @@ from reclens.stats.sequential.always_valid import always_valid_bounds
 from reclens.stats.sequential.group import drift_for, fixed_drift, group_sequential
 from reclens.stats.sequential.integrate import check_times, exit_probabilities
 from reclens.stats.sequential.spending import CLASSICAL, SPENDINGS, TITLES
+from reclens.tabular import Tabular
 
 __all__ = ["Price", "price_in_power"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Price:
+class Price(Tabular):
     """What one plan costs.
 
     Attributes:

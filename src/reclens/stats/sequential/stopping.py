@@ -10,12 +10,13 @@ from typing import Any
 from reclens.errors import UsageError
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential.integrate import Path, check_times, root_of
+from reclens.tabular import Tabular
 
 __all__ = ["Stopped", "at_stopping", "repeated_interval"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stopped:
+class Stopped(Tabular):
     """The outcome of a test that stopped.
 
     Attributes:
