@@ -168,7 +168,8 @@ def test_predictions_of_a_model_from_a_file(tmp_path: Path) -> None:
     predictions.select("user_id", "item_id", "prediction").write_csv(tmp_path / "predictions.csv")
     here = evaluate_predictions(predictions, name="knn")
     there = evaluate_predictions(tmp_path / "predictions.csv", split.test)
-    assert here["rmse"].overall == there["rmse"].overall and repr(here).startswith("PredictionEvaluation('knn': rmse")
+    assert here["rmse"].overall == there["rmse"].overall
+    assert repr(here).startswith("PredictionEvaluation 'knn': 4 rows\nsystem  metric")
     # Better than the mean of each item, which is what a model without neighbours says.
     means = split.train.interactions.group_by("item_id").agg(prediction=pl.col("rating").mean())
     assert here["rmse"].overall.value < evaluate_predictions(split.test.join(means, on="item_id"))["rmse"].overall.value
