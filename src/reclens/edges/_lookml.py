@@ -4,6 +4,8 @@ A number of RecLens is what one row says. So a measure gives it where every row 
 (NULL) where several are: a sum or a mean over metrics, runs or segmentations would be a wrong number that looks right.
 ``MIN(key) = MAX(key)`` says so in every dialect, and stays true when a join repeats rows.
 
+Not ``lkml.dump``: it writes no comments and leaves a backslash as it is; the tests read these files with lkml.
+
 References: LookML reference, view, measure, explore and join parameters.
 """
 

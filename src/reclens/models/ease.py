@@ -136,6 +136,7 @@ def _inverse(products: np.ndarray, l2: float) -> tuple[np.ndarray, str, float]:
             )
         shifted = products.T if kind == "s" else np.array(products, np.float64, order="F")
         np.fill_diagonal(shifted, diagonal)
+        # Not scipy.linalg.inv(assume_a="pos"), as fast: it writes both triangles, and float64 may need G again.
         factor, failed = getattr(lapack, kind + "potrf")(shifted, lower=True, overwrite_a=True, clean=False)
         if failed:
             continue

@@ -63,6 +63,7 @@ def adjust(p_values: np.ndarray, *, correction: str = "holm") -> np.ndarray:
     elif correction == "hommel":
         ranked = _hommel(ranked)
     elif correction in ("bh", "by"):
+        # Not scipy.stats.false_discovery_control, the same to rounding: importing scipy.stats outlasts a comparison.
         harmonic = (1 / rank).sum() if correction == "by" else 1.0
         ranked = np.minimum.accumulate((ranked * n * harmonic / rank)[::-1])[::-1]
     adjusted[order] = np.minimum(ranked, 1.0)

@@ -1,4 +1,7 @@
-"""Downloads of MovieLens from GroupLens: resumed, verified, and never half a file under the real name."""
+"""Downloads of MovieLens from GroupLens: resumed, verified, and never half a file under the real name.
+
+Not pooch: it begins a broken download anew, asks for no range of bytes, and brings requests along.
+"""
 
 from __future__ import annotations
 

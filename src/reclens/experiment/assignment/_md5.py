@@ -1,4 +1,7 @@
-"""MD5 (RFC 1321) of many short texts at once: every database and language has it, and a loop in Python is too slow."""
+"""MD5 (RFC 1321) of many short texts at once: every database and language has it, and a loop in Python is too slow.
+
+Not DuckDB's ``md5_number_upper``: same numbers, bytes reversed, 1.8 s a million texts and not 0.65 s.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ A requirement is ``COLUMN OPERATOR VALUE``. Nothing of it is run: it is cut into
 columns elsewhere. A column whose name holds spaces stands in quotes, as does a value that holds brackets or commas;
 text compares without regard to case.
 
+Not ``pl.sql_expr``: relaxing and critiquing change a requirement by its parts, and wishes and lists are no SQL.
+
 ====================================================  ==============================================================
 ``= != in [A, B]``, ``not in [A, B]``                 text, numbers, dates, true or false
 ``contains``, ``does not contain``                    text
