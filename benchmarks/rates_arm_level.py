@@ -1,4 +1,4 @@
-"""How often coverage, Gini and diversity of arms treated alike differ, by rows shown for each item.
+"""How often coverage, Gini and effective items of arms treated alike differ, by rows shown for each item.
 
     python benchmarks/rates_arm_level.py --seeds 1000:3000
 
@@ -66,6 +66,6 @@ if __name__ == "__main__":
     main(
         "arm_level",
         cells(),
-        about="Tests of coverage, Gini and diversity between arms of one policy, "
+        about="Tests of coverage, Gini and effective items between arms of one policy, "
         f"{ITEMS} items, {SHOWN} shown to a user. Rows for each item are those of the smaller arm.",
     )

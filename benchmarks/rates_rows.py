@@ -1,4 +1,4 @@
-"""How often the guards on rows of a log take chance for a difference between arms, and how often they see one.
+"""How often the trust checks on rows of a log take chance for a difference between arms, and how often they see one.
 
 python benchmarks/rates_rows.py --seeds 1000:3000
 """
@@ -96,4 +96,4 @@ CELLS = [
 ]
 
 if __name__ == "__main__":
-    rates.main("rows", CELLS, about="Guards on the rows of a log: faulty rows and extreme units, by arm.")
+    rates.main("rows", CELLS, about="Trust checks on the rows of a log: faulty rows and extreme units, by arm.")

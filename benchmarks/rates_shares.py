@@ -52,7 +52,7 @@ def readout(seed: int, *, n: int, m: int, rate: float) -> Mapping[str, float]:
     for arm, size in (("old", n), ("new", m)):
         hits = float(rng.binomial(size, rate))
         rows.append({"arm": arm, "n": size, "sum:y": hits, "product:y:y": hits})
-    word = read_sums(plan, Aggregates.of_rows(rows, arms=["old", "new"])).decisions[0].word
+    word = read_sums(plan, Aggregates.of_rows(rows, arms=["old", "new"])).decisions[0].code
     return {"ship": float(word == "ship"), "do not ship": float(word == "do not ship")}
 
 

@@ -77,7 +77,10 @@ def test_a_blocked_verdict_ends_with_status_1_and_bad_input_with_2(run, tmp_path
     frame = pl.read_parquet(tmp_path / "log.parquet")
     frame.filter((pl.col("variant") == "old") | (pl.col("user_id") % 2 == 0)).write_parquet(tmp_path / "lost.parquet")
     blocked = run("experiment", "read", "plan.toml", "lost.parquet", "--events", cwd=tmp_path, status=1)
-    assert "No verdict on new: 1 guard blocks first." in blocked.stderr and "Sample ratio: Mismatch" in blocked.stderr
+    assert (
+        "No verdict on new: 1 trust check blocks first." in blocked.stderr
+        and "Sample ratio: Mismatch" in blocked.stderr
+    )
     assert "blocked: sample ratio" in " ".join(blocked.stdout.split())
     blocked = run(
         "experiment", "read", "plan.toml", "lost.parquet", "--events", "--format", "json", cwd=tmp_path, status=1

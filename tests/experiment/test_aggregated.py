@@ -76,10 +76,12 @@ def same(one: Any, other: Any) -> None:
 def known(readout: Readout) -> dict[str, Any]:
     """The record of a readout without what a table of counts cannot tell."""
     record = readout.record()
-    kept = [row for row in record["guards"] if row["status"] != "not checked" and row["code"] != "rows"]
-    rows = {name: each for name, each in record["guard_rows"].items() if name != "rows"}
-    left = {name: each for name, each in record.items() if name not in ("unknown", "caveats", "guards", "guard_rows")}
-    return {**left, "guards": kept, "guard_rows": {name: each for name, each in rows.items() if each}}
+    kept = [row for row in record["trust_checks"] if row["status"] != "skipped" and row["code"] != "rows"]
+    rows = {name: each for name, each in record["check_rows"].items() if name != "rows"}
+    left = {
+        name: each for name, each in record.items() if name not in ("unknown", "caveats", "trust_checks", "check_rows")
+    }
+    return {**left, "trust_checks": kept, "check_rows": {name: each for name, each in rows.items() if each}}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def known(readout: Readout) -> dict[str, Any]:
     ],
 )
 def test_counts_of_shares_read_as_their_units(share: float, more: dict[str, Any]) -> None:
-    """Score test, intervals, looks by day, segments, guards and decision are those of the table of units."""
+    """Score test, intervals, looks by day, segments, trust checks and decision are those of the table of units."""
     rows, asked = units(share=share), plan(KEPT, BOUGHT, **more)
     by = ("day", *asked.segments)
     whole = read_experiment(asked, rows, day="day")
@@ -100,8 +102,8 @@ def test_counts_of_shares_read_as_their_units(share: float, more: dict[str, Any]
     same(known(made), known(whole))
     assert len(made.effects) == 2 and made.cumulative and made.look.to_dicts() == whole.look.to_dicts()
     assert [each.code for each in made.unknown] == [*NO_IDS, "missing_values"] and whole.unknown == ()
-    rows_guard = next(each for each in made.guards if each.code == "rows")
-    assert rows_guard.status == "not checked" and "no ids" in rows_guard.finding
+    rows_check = next(each for each in made.trust_checks if each.code == "rows")
+    assert rows_check.status == "skipped" and "no ids" in rows_check.finding
 
 
 def test_post_stratified_shares_and_variances_are_those_of_the_units() -> None:
@@ -143,11 +145,11 @@ def test_means_and_spreads_are_welchs_test(uneven: bool) -> None:
     whole = read_experiment(asked, rows, day="day")
     if uneven:
         assert whole.effects[0].found.skew != 0 and whole.effects[0].p_value != pytest.approx(wanted.pvalue, rel=1e-6)
-        assert next(each for each in found.guards if each.code == "skewness").status == "not checked"
+        assert next(each for each in found.trust_checks if each.code == "skewness").status == "skipped"
     else:
         same(found.effects[0].to_dicts(), whole.effects[0].to_dicts())
         same(list(found.cumulative), list(whole.cumulative))
-    assert {"outliers", "extreme_units"} <= {each.code for each in found.guards if each.status == "not checked"}
+    assert {"outliers", "extreme_units"} <= {each.code for each in found.trust_checks if each.status == "skipped"}
 
 
 def test_the_moments_by_hand() -> None:
@@ -197,7 +199,7 @@ def test_what_counts_cannot_tell_is_listed() -> None:
     assert [each.metric.name for each in found.effects] == ["spent", "long"] and {s.by for s in found.segments} == {
         "country"
     }
-    unchecked = [each.code for each in found.guards if each.status == "not checked"]
+    unchecked = [each.code for each in found.trust_checks if each.status == "skipped"]
     assert {"rows", "missing_values", "extreme_units", "unit", "balance", "outliers", "skewness"} <= set(unchecked)
     said = " ".join(found.caveats)
     assert "cut off as planned" in said and "(age)" in said and "(ctr, p90)" in said
@@ -242,8 +244,8 @@ def test_names_and_strangers() -> None:
     named = {"n": "users", "kept_successes": "hits"}
     found = read_aggregated(plan(), table, arm="v", columns=named, unknown_arms="drop")
     assert found.units == {"old": 100, "new": 100} and found.rules[0]["count"] == 7
-    rows = next(each for each in found.guards if each.code == "rows")
-    assert rows.status == "blocks" and "unknown arms" in rows.finding, "7 of 207 are more than 1 %"
+    rows = next(each for each in found.trust_checks if each.code == "rows")
+    assert rows.status == "fail" and "unknown arms" in rows.finding, "7 of 207 are more than 1 %"
     with pytest.raises(UnknownNameError, match="Did you mean 'kept_successes'"):
         read_aggregated(plan(), table, arm="v", columns={"kept_success": "hits"})
 
@@ -260,7 +262,7 @@ def test_a_table_without_ids_reads_as_one_with_them() -> None:
     same(known(made), known(whole))
     assert {each.metric.name for each in made.effects} == {"kept", "spent", "p50"}
     assert [each.code for each in made.unknown] == NO_IDS
-    assert {each.code for each in made.guards if each.status == "not checked"} >= {"rows", "unit"}
+    assert {each.code for each in made.trust_checks if each.status == "skipped"} >= {"rows", "unit"}
 
 
 def test_ids_are_not_left_out_unsaid() -> None:

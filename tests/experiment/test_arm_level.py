@@ -44,7 +44,7 @@ def test_statistics_by_hand() -> None:
     assert arm.counts.tolist() == [3, 1, 0, 0]
     # Gini of 0, 0, 1, 3: (-3·0 - 1·0 + 1·1 + 3·3) ÷ (4·4); entropy of ¾ and ¼.
     assert arm_statistic(arm, "coverage")[0] == 0.5 and arm_statistic(arm, "gini")[0] == pytest.approx(10 / 16)
-    assert arm_statistic(arm, "diversity")[0] == pytest.approx(np.exp(-0.75 * np.log(0.75) - 0.25 * np.log(0.25)))
+    assert arm_statistic(arm, "effective_items")[0] == pytest.approx(np.exp(-0.75 * np.log(0.75) - 0.25 * np.log(0.25)))
 
 
 def test_parts_add_up_to_the_whole(rng: np.random.Generator) -> None:
@@ -60,7 +60,7 @@ def test_parts_add_up_to_the_whole(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(parts.users, whole.users)
 
 
-@pytest.mark.parametrize("statistic", ["gini", "diversity", "coverage"])
+@pytest.mark.parametrize("statistic", ["gini", "effective_items", "coverage"])
 def test_intervals_cover_the_true_difference(statistic: str) -> None:
     # Two policies over 200 items; the truth of an experiment of this size is its mean over many of them.
     rng = np.random.default_rng(4)
@@ -92,7 +92,7 @@ def test_a_share_of_the_users_covers_what_rarefaction_expects(rng: np.random.Gen
     assert 0 < se < float(np.std((arm.thinned > 0).mean(axis=0))) / np.sqrt(9)
 
 
-@pytest.mark.parametrize("statistic", ["gini", "diversity", "coverage"])
+@pytest.mark.parametrize("statistic", ["gini", "effective_items", "coverage"])
 def test_arms_of_unequal_size_do_not_differ_by_their_size(statistic: str) -> None:
     # A/A at 83 / 17: two-sided tests at 5 % find a difference in 5 % of 80, give or take four standard errors.
     rng, hits, gaps = np.random.default_rng(6), 0, []
@@ -143,7 +143,7 @@ def test_the_variance_of_coverage_is_that_of_the_occupancy_problem(users: int, s
     assert 0.85 < np.mean([se**2 for _, se in found]) * 150**2 / both.sum() < 1.3
 
 
-@pytest.mark.parametrize("statistic", ["gini", "diversity"])
+@pytest.mark.parametrize("statistic", ["gini", "effective_items"])
 def test_standard_errors_are_the_spread_over_experiments(statistic: str) -> None:
     # 200 users of two tastes, four items each of 150: about five rows an item, and users who are alike.
     rng = np.random.default_rng(22)

@@ -1,4 +1,4 @@
-"""Quantiles, coverage, Gini, diversity, and effects by days since first exposure."""
+"""Quantiles, coverage, Gini, effective items, and effects by days since first exposure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PLAN = Plan(
         },
         {"name": "coverage", "kind": "coverage", "role": "guardrail", "margin": 0.2},
         {"name": "Gini", "kind": "gini", "role": "guardrail", "better": "lower", "margin": 0.2},
-        {"name": "diversity", "kind": "diversity", "role": "guardrail", "margin": 0.2},
+        {"name": "effective_items", "kind": "effective_items", "role": "guardrail", "margin": 0.2},
     ),
 )
 
@@ -86,7 +86,7 @@ def test_coverage_and_gini_are_those_of_the_counts() -> None:
         assert getattr(found["coverage", "new"], side) == pytest.approx((counts > 0).mean())
         pairs = np.abs(counts[:, None] - counts[None, :]).sum() / (2 * 100 * counts.sum())
         assert getattr(found["Gini", "new"], side) == pytest.approx(pairs)  # mean absolute difference ÷ 2 means
-        assert getattr(found["diversity", "new"], side) == pytest.approx(np.exp(entropy(counts)))
+        assert getattr(found["effective_items", "new"], side) == pytest.approx(np.exp(entropy(counts)))
     assert found["Gini", "new"].absolute.high < 0
     bare = arm_differences(frame, PLAN)["coverage", "new"]
     assert bare.treatment == 1.0 and "No catalogue was given" in bare.notes[-1]
@@ -98,12 +98,12 @@ def test_a_whole_experiment_reads_them_all() -> None:
     frame = log()
     found = read_experiment(PLAN, frame, events=True, exposures=frame)
     verdicts = {effect.metric.name: effect.verdict for effect in found.effects}
-    assert verdicts.keys() == {"clicks", "slow loads", "coverage", "Gini", "diversity"}
+    assert verdicts.keys() == {"clicks", "slow loads", "coverage", "Gini", "effective_items"}
     assert verdicts["slow loads"] == "holds" and verdicts["Gini"] == "holds"
     # New shows 80 items alike: 80 effective ones; old's skewed lists are worth fewer.
-    assert verdicts["diversity"] == "holds"
+    assert verdicts["effective_items"] == "holds"
     without = read_experiment(PLAN, frame, events=True)
-    assert "Not measured: coverage, Gini, diversity." in " ".join(without.decisions[0].sentences)
+    assert "Not measured: coverage, Gini, effective_items." in " ".join(without.decisions[0].sentences)
 
 
 def test_a_novelty_shows_on_the_first_day_alone() -> None:
@@ -215,7 +215,7 @@ def test_few_users_and_few_rows_an_item_are_refused() -> None:
     )
     found = read_experiment(plan, log(30), events=True, exposures=log(30), catalogue=range(100))
     assert {effect.metric.name: effect.verdict for effect in found.effects}["Gini"] == "not testable"
-    assert found.decisions[0].word == "undecided" or found.decisions[0].word == "blocked"
+    assert found.decisions[0].code == "undecided" or found.decisions[0].code == "blocked"
     assert any("15 users" in each for each in found.caveats)
 
 
@@ -236,5 +236,5 @@ def test_a_quantile_in_the_zeros_gives_no_verdict() -> None:
     found = read_experiment(plan, frame)
     effects = {effect.metric.name: effect for effect in found.effects}
     assert effects["median"].verdict == "not testable" and effects["median"].found.reason == "one_value"
-    assert effects["p90"].verdict == "better" and found.decisions[0].word == "undecided"
+    assert effects["p90"].verdict == "better" and found.decisions[0].code == "undecided"
     assert any("of the rows have one value" in each for each in found.caveats)

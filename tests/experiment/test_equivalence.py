@@ -52,7 +52,7 @@ def read(of: Plan, n: int = 10_000, sd: float = 50.0, **lifts: float) -> Readout
 def test_a_primary_metric_within_its_margin_has_no_material_difference(lift: float, verdict: str, word: str) -> None:
     found = read(plan(MATTERS), y=lift)
     effect = found.effects[0]
-    assert effect.verdict == verdict and found.decisions[0].word == word
+    assert effect.verdict == verdict and found.decisions[0].code == word
     assert effect.relative.low is not None and effect.relative.high is not None
     within = effect.relative.low > -0.02 and effect.relative.high < 0.02
     assert within == (verdict == "no material difference") == (effect.p_equivalence <= 0.025)
@@ -63,7 +63,7 @@ def test_a_difference_that_is_significant_and_immaterial_does_not_matter() -> No
     # 40,000 units an arm: ±0.7 points.
     found = read(plan(MATTERS), n=40_000, y=-0.01)
     assert found.effects[0].p_value < 0.01 and found.effects[0].verdict == "no material difference"
-    assert found.decisions[0].word == "no material difference"
+    assert found.decisions[0].code == "no material difference"
     said = " ".join(found.decisions[0].sentences)
     assert "No material difference of b from a: clicks within the margin" in said and "within ±2.00%" in said
     page = build_readout(found).markdown
@@ -84,7 +84,7 @@ def test_a_guardrail_of_equivalence_must_not_move_either_way(lift: float, verdic
     asked = plan({"name": "clicks", "value": "y"}, PRICE)
     found = read(asked, y=0.05, z=lift)
     rail = found.effects[1]
-    assert rail.verdict == verdict and found.decisions[0].word == word
+    assert rail.verdict == verdict and found.decisions[0].code == word
     assert rail.relative.low is not None and rail.relative.high is not None
     assert (rail.p_adjusted <= 0.025) == (verdict == "holds") == (max(-rail.relative.low, rail.relative.high) < 0.02)
     said = " ".join(found.decisions[0].sentences)
@@ -96,8 +96,8 @@ def test_a_guardrail_of_equivalence_must_not_move_either_way(lift: float, verdic
 
 def test_an_open_guardrail_leaves_no_material_difference_undecided() -> None:
     found = read(plan(MATTERS, PRICE), y=0.0, z=0.008)
-    assert found.effects[0].verdict == "no material difference" and found.decisions[0].word == "undecided"
-    assert read(plan(MATTERS, PRICE), y=0.0, z=0.04).decisions[0].word == "do not ship"
+    assert found.effects[0].verdict == "no material difference" and found.decisions[0].code == "undecided"
+    assert read(plan(MATTERS, PRICE), y=0.0, z=0.04).decisions[0].code == "do not ship"
 
 
 def test_looks_on_the_way_widen_what_has_to_lie_within() -> None:

@@ -14,7 +14,7 @@ from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import Readout, read_sums
-from reclens.experiment.plan.decision_rule import decision_rule, guards_of
+from reclens.experiment.plan.decision_rule import decision_rule, describe_checks
 from reclens.stats.arms import compare_arms
 from reclens.stats.moments import Moments
 from reclens.stats.sequential import group_sequential
@@ -99,23 +99,23 @@ def as_t(z: float, df: float) -> float:
     return float(stats.t.isf(stats.norm.sf(z), df))
 
 
-def guard(found: Readout, name: str) -> Any:
-    return next(each for each in found.guards if each.name == name)
+def check(found: Readout, name: str) -> Any:
+    return next(each for each in found.trust_checks if each.name == name)
 
 
 def test_an_early_win_under_planned_looks_ships() -> None:
     # z = 5 after a quarter: far beyond the bound of 4.33. The power for 3 % is small now and as planned at the end.
     found = read_sums(plan(metrics=({**CLICKS, "effect": 0.065},), **OBF), sums(n=2000, b=16.0), days=7)
     assert found.look.early and found.effects[0].found.statistic == pytest.approx(16 / 10**0.5)
-    assert found.decisions[0].word == "ship" and found.decisions[0].sentences[0].startswith("Ship b")
+    assert found.decisions[0].code == "ship" and found.decisions[0].sentences[0].startswith("Ship b")
     # At the planned sample the standard error is half as large: 6.5 % is z = 4.11, and the looks cost 1.7 %.
     power = stats.norm.sf(1.96 - 0.065 / (10**0.5 / 100 / 2 * 1.0165**0.5))
-    assert guard(found, "power").status == "fine" and found.effects[0].power == pytest.approx(power, abs=2e-3)
+    assert check(found, "power").status == "pass" and found.effects[0].power == pytest.approx(power, abs=2e-3)
     # Too small a sample was planned: something to keep in mind, and no reason not to believe a crossed bound.
     small = read_sums(plan(metrics=({**CLICKS, "effect": 0.02},), **OBF), sums(n=2000, b=16.0), days=7)
-    assert guard(small, "power").status == "look" and small.decisions[0].word == "ship"
+    assert check(small, "power").status == "warn" and small.decisions[0].code == "ship"
     late = read_sums(plan(metrics=({**CLICKS, "effect": 0.02},), **OBF), sums(n=2000, b=16.0), days=28)
-    assert guard(late, "power").status == "blocks" and late.decisions[0].word == "blocked"
+    assert check(late, "power").status == "fail" and late.decisions[0].code == "blocked"
 
 
 @pytest.mark.parametrize("gap", [13.6, 13.8, 16.0])
@@ -136,23 +136,23 @@ def test_a_stop_is_told_just_where_the_verdict_stands(gap: float) -> None:
 def test_early_harm_is_not_shipped_under_an_always_valid_method() -> None:
     looked = plan(sequential={"method": "msprt"}, days=28, daily_units=16_000 / 28)
     found = read_sums(looked, sums(n=2000, b=-14.0), days=7)
-    assert found.decisions[0].word == "do not ship"
+    assert found.decisions[0].code == "do not ship"
 
 
 @pytest.mark.parametrize("progress", [{}, {"days": 7}, {"planned_units": 2000}])
 def test_progress_that_is_not_known_is_never_fine(progress: dict[str, float]) -> None:
     simple, fixed, looks = plan(), plan(days=28), plan(**OBF)
     unknown = not progress
-    assert guard(read_sums(simple, sums(b=15.0), **progress), "peeking").status == (
-        "fine" if "planned_units" in progress else "not checked"
+    assert check(read_sums(simple, sums(b=15.0), **progress), "peeking").status == (
+        "pass" if "planned_units" in progress else "skipped"
     )
     one = read_sums(fixed, sums(b=15.0), **progress)
-    assert guard(one, "peeking").status == ("not checked" if unknown else "blocks" if "days" in progress else "fine")
+    assert check(one, "peeking").status == ("skipped" if unknown else "fail" if "days" in progress else "pass")
     several = read_sums(looks, sums(b=15.0), **progress)
-    assert guard(several, "peeking").status == ("blocks" if unknown else "fine")
+    assert check(several, "peeking").status == ("fail" if unknown else "pass")
     if unknown:
-        assert "--days" in guard(one, "peeking").finding and "--planned-units" in guard(several, "peeking").finding
-        assert several.decisions[0].word == "blocked"
+        assert "--days" in check(one, "peeking").finding and "--planned-units" in check(several, "peeking").finding
+        assert several.decisions[0].code == "blocked"
     # Where nothing tells which look it is, there is no stop to allow for: lift = difference ÷ control.
     effect = several.effects[0]
     assert (effect.stopped is not None) == ("planned_units" in progress)
@@ -164,7 +164,7 @@ def test_progress_that_is_not_known_is_never_fine(progress: dict[str, float]) ->
 @pytest.mark.parametrize(("days", "said"), [(7, "Go on to the next look"), (28, "the plan has no look left")])
 def test_what_comes_next_depends_on_the_looks_that_are_left(days: int, said: str) -> None:
     found = read_sums(plan(**OBF), sums(n=40_000, b=0.0), days=days)
-    assert found.decisions[0].word == "undecided"
+    assert found.decisions[0].code == "undecided"
     assert [said in step for step in found.next_steps] == [True]
 
 
@@ -172,34 +172,34 @@ def test_what_comes_next_depends_on_the_looks_that_are_left(days: int, said: str
 def test_a_look_near_a_planned_one_has_its_bound(day: float, look: int) -> None:
     found = read_sums(plan(**OBF), sums(b=1.0), planned_units=2000 * 28 / day)
     assert found.look.bound() == pytest.approx(BOUNDS[look], abs=2e-3)
-    assert guard(found, "peeking").status == "fine" and found.look.early == (day < 28)
+    assert check(found, "peeking").status == "pass" and found.look.early == (day < 28)
 
 
 def test_the_whole_day_nearest_to_a_look_is_that_look() -> None:
     # Four looks in 14 days fall on days 3.5, 7, 10.5 and 14.
     looked = plan(days=14, sequential={"looks": 4})
-    reads = {day: guard(read_sums(looked, sums(b=1.0), days=day), "peeking").status for day in range(1, 15)}
-    assert [day for day, status in reads.items() if status == "fine"] == [3, 4, 7, 10, 11, 14]
+    reads = {day: check(read_sums(looked, sums(b=1.0), days=day), "peeking").status for day in range(1, 15)}
+    assert [day for day, status in reads.items() if status == "pass"] == [3, 4, 7, 10, 11, 14]
 
 
 def test_reading_every_day_finds_little_more_than_reading_at_the_looks() -> None:
-    # 100 days of a plan of four looks, read every day; days that the guard blocks decide nothing.
+    # 100 days of a plan of four looks, read every day; days that the trust check blocks decide nothing.
     looked, rng = plan(days=100, sequential={"looks": 4}), np.random.default_rng(3)
     reads = [read_sums(looked, sums(b=1.0), days=day) for day in range(1, 101)]
-    bound = np.array([each.look.bound() if guard(each, "peeking").status == "fine" else np.inf for each in reads])
+    bound = np.array([each.look.bound() if check(each, "peeking").status == "pass" else np.inf for each in reads])
     z = np.cumsum(rng.normal(size=(40_000, 100)), axis=1) / np.sqrt(np.arange(1, 101))
     assert 0.045 < (np.abs(z) > bound).any(axis=1).mean() < 0.06
 
 
 def test_a_look_between_the_planned_ones_blocks_and_looks_really_taken_do_not() -> None:
     found = read_sums(plan(**OBF), sums(b=30.0), days=17)
-    assert guard(found, "peeking").status == "blocks" and found.decisions[0].word == "blocked"
+    assert check(found, "peeking").status == "fail" and found.decisions[0].code == "blocked"
     assert (
         "61% of the planned sample is in, and the plan has looks at 25%, 50%, 75%, 100%"
-        in guard(found, "peeking").finding
+        in check(found, "peeking").finding
     )
     taken = read_sums(plan(**OBF), sums(n=2000, b=30.0), days=14, looks_taken=[0.2, 0.3, 0.4])
-    assert taken.decisions[0].word == "ship" and guard(taken, "peeking").status == "fine"
+    assert taken.decisions[0].code == "ship" and check(taken, "peeking").status == "pass"
     # The error that is spent up to half of the sample does not depend on how many looks it was spent at: simulated.
     rng = np.random.default_rng(0)
     times = np.array([0.2, 0.3, 0.4, 0.5])
@@ -222,15 +222,15 @@ def test_power_is_that_of_the_corrected_test() -> None:
 
 @pytest.mark.parametrize(
     ("effect", "status", "word"),
-    [(0.087, "blocks", "blocked"), (0.089, "look", "undecided"), (0.126, "fine", "undecided")],
+    [(0.087, "fail", "blocked"), (0.089, "warn", "undecided"), (0.126, "pass", "undecided")],
 )
 def test_power_blocks_where_the_rule_says(effect: float, status: str, word: str) -> None:
     # z of 8.7 % is 1.945, a power of 49 %; of 8.9 % it is 1.99, 51 %; of 12.6 % it is 2.82, 80 %.
     asked = plan(metrics=({**CLICKS, "effect": effect},))
     found = read_sums(asked, sums(b=1.0))
     assert found.effects[0].power == pytest.approx(stats.norm.sf(1.96 - 100 * effect / 20**0.5), abs=1e-3)
-    assert guard(found, "power").status == status and found.decisions[0].word == word
-    said = next(text for text in guards_of(asked) if text.startswith("Power"))
+    assert check(found, "power").status == status and found.decisions[0].code == word
+    said = next(text for text in describe_checks(asked) if text.startswith("Power"))
     assert "at least 50% for the smallest effect" in said and "less than the planned 80% is a caveat" in said
 
 
@@ -249,12 +249,12 @@ def test_a_hopeless_look_stops() -> None:
     looked = plan(metrics=({**CLICKS, "effect": 0.15},), sequential=looks, days=28)
     gap = -1.08 * 20**0.5
     found = read_sums(looked, sums(b=gap), days=21)
-    assert found.decisions[0].word == "stop without hope" and "z of clicks -1.08" in found.decisions[0].sentences[0]
-    assert read_sums(looked, sums(b=2 * 20**0.5), days=21).decisions[0].word == "undecided"
+    assert found.decisions[0].code == "stop for futility" and "z of clicks -1.08" in found.decisions[0].sentences[0]
+    assert read_sums(looked, sums(b=2 * 20**0.5), days=21).decisions[0].code == "undecided"
     lower = plan(metrics=({**CLICKS, "effect": 0.15, "better": "lower"},), days=28, sequential=looked.sequential)
-    assert read_sums(lower, sums(b=gap), days=21).decisions[0].word == "stop without hope"
-    assert read_sums(lower, sums(b=-2 * 20**0.5), days=21).decisions[0].word == "undecided"
-    assert read_sums(looked, sums(b=gap), days=28).decisions[0].word == "undecided"
+    assert read_sums(lower, sums(b=gap), days=21).decisions[0].code == "stop for futility"
+    assert read_sums(lower, sums(b=-2 * 20**0.5), days=21).decisions[0].code == "undecided"
+    assert read_sums(looked, sums(b=gap), days=28).decisions[0].code == "undecided"
 
 
 @pytest.mark.parametrize("method", ["confidence_sequence", "msprt"])
@@ -294,8 +294,8 @@ def test_outliers_are_judged_by_the_p_value_of_the_look() -> None:
     # z = 3 after a quarter: nothing is shown by the bound of 4.33, cut off or not, though the plain p is 0.003.
     looked = plan(metrics=({**CLICKS, "effect": 0.001},), **OBF)
     found = read_sums(looked, gather(drawn(4000, z=3.0), looked, tails=True), days=7)
-    outliers = guard(found, "outliers")
-    assert outliers.status == "fine" and outliers.rows[0]["p_value"] > 0.05
+    outliers = check(found, "outliers")
+    assert outliers.status == "pass" and outliers.rows[0]["p_value"] > 0.05
     assert outliers.rows[0]["p_value_cut"] == pytest.approx(outliers.rows[0]["p_value"], rel=0.5)
 
 
@@ -306,13 +306,13 @@ def test_strata_are_not_taken_for_outliers() -> None:
     found = read_sums(asked, rows, stratify="part")
     plain = read_sums(asked, rows)
     assert abs(found.effects[0].found.statistic) < 0.5 and plain.effects[0].found.statistic > 2.7
-    assert guard(found, "outliers").status == "fine"
+    assert check(found, "outliers").status == "pass"
 
 
 def test_of_several_better_arms_one_is_shipped() -> None:
     three = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "effect": 0.15},))
     found = read_sums(three, sums(b=20.0, c=26.0))
-    assert [each.word for each in found.decisions] == ["ship", "ship"]
+    assert [each.code for each in found.decisions] == ["ship", "ship"]
     for each, other in zip(found.decisions, "cb", strict=True):
         assert each.sentences[0].startswith(f"Ship {each.arm} or {other}, one of them: it improves clicks")
         assert "By clicks, c is ahead." in each.sentences[1]
@@ -324,7 +324,7 @@ def test_of_several_better_arms_one_is_shipped() -> None:
 def test_where_lower_is_better_the_lowest_of_several_better_arms_is_ahead() -> None:
     three = plan(arms=("a", "b", "c"), metrics=({**CLICKS, "better": "lower", "effect": 0.15},))
     found = read_sums(three, sums(b=-26.0, c=-20.0))
-    assert [each.word for each in found.decisions] == ["ship", "ship"]
+    assert [each.code for each in found.decisions] == ["ship", "ship"]
     assert all("By clicks, b is ahead." in each.sentences[1] for each in found.decisions)
 
 
@@ -363,7 +363,7 @@ def test_what_blocks_says_what_to_do() -> None:
     weak = read_sums(plan(metrics=({**CLICKS, "effect": 0.01},)), sums(b=1.0))
     assert weak.next_steps[0].startswith("Run longer, or plan a test of more units")
     early = read_sums(plan(days=28), sums(b=15.0), days=7)
-    assert "--days" in guard(early, "peeking").finding and early.next_steps[0].startswith("Wait for the planned end")
+    assert "--days" in check(early, "peeking").finding and early.next_steps[0].startswith("Wait for the planned end")
 
 
 @pytest.mark.parametrize("looks", [1, 4])
@@ -384,7 +384,7 @@ def test_nothing_is_found_in_an_a_a_test_but_by_chance(looks: int) -> None:
             for arm, mean, sd in zip("ab", means, sds, strict=True)
         ]
         made = Aggregates.of_rows(rows, arms=["a", "b"])
-        return read_sums(asked, made, days=7 * (at + 1)).decisions[0].word
+        return read_sums(asked, made, days=7 * (at + 1)).decisions[0].code
 
     # No bound is below 1.9, so that only experiments beyond that need to be read.
     assert {

@@ -1,4 +1,4 @@
-"""Reading an experiment: real data, every guard, the rule of decision, looks on the way, and segments."""
+"""Reading an experiment: real data, every trust check, the rule of decision, looks on the way, and segments."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def read(frame: pl.DataFrame, of: Plan | None = None, **more: Any) -> Readout:
     return read_sums(of or plan(), sums, **more)
 
 
-def guard(found: Readout, name: str) -> TrustCheck:
-    return next(each for each in found.guards if each.name == name)
+def check(found: Readout, name: str) -> TrustCheck:
+    return next(each for each in found.trust_checks if each.name == name)
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +85,17 @@ def test_cookie_cats_by_counts(cookie_cats: Readout) -> None:
     z = (after - before) / np.sqrt(both * (1 - both) * (1 / 44_700 + 1 / 45_489) * 90_189 / 90_188)
     # Arms of nearly one size: the correction for skewness is in the fourth digit.
     assert seven.found.statistic == pytest.approx(z, abs=2e-4) and seven.p_value == pytest.approx(0.00155, abs=1e-5)
-    assert seven.verdict == "worse" and cookie_cats.decisions[0].word == "do not ship"
+    assert seven.verdict == "worse" and cookie_cats.decisions[0].code == "do not ship"
     assert cookie_cats.effects[1].verdict == "holds"
 
 
 def test_cookie_cats_has_one_absurd_user_and_uneven_arms(cookie_cats: Readout) -> None:
-    outliers = guard(cookie_cats, "outliers")
-    assert outliers.status == "look" and "one user of gate_30 holds 2.1% of its sum (49,854)" in outliers.finding
+    outliers = check(cookie_cats, "outliers")
+    assert outliers.status == "warn" and "one user of gate_30 holds 2.1% of its sum (49,854)" in outliers.finding
     (row,) = outliers.rows
     assert row["difference"] == pytest.approx(-1.1575, abs=1e-4) and abs(row["difference_cut"]) < 0.2
-    ratio = guard(cookie_cats, "sample ratio")
-    assert ratio.status == "look" and ratio.rows[0]["p_value"] == pytest.approx(0.00860, abs=1e-5)
+    ratio = check(cookie_cats, "sample ratio")
+    assert ratio.status == "warn" and ratio.rows[0]["p_value"] == pytest.approx(0.00860, abs=1e-5)
 
 
 def test_everything_is_plain_values(cookie_cats: Readout) -> None:
@@ -108,18 +108,18 @@ def test_a_good_change_ships_when_its_guardrail_holds() -> None:
     latency = {"name": "latency", "value": "latency", "role": "guardrail", "better": "lower", "margin": 0.02}
     guarded = plan(metrics=(*plan().model_dump()["metrics"], latency))
     found = read(users(lift=0.05), guarded)
-    assert found.decisions[0].word == "ship" and found.decisions[0].sentences[0].startswith("Ship new")
+    assert found.decisions[0].code == "ship" and found.decisions[0].sentences[0].startswith("Ship new")
     # Latency of 100 may rise by 2; here it rises by 5, by 2, and not at all on few users.
     slow = users(lift=0.05).with_columns(pl.col("latency") + 5.0 * (pl.col("variant") == "new"))
-    assert read(slow, guarded).decisions[0].word == "do not ship"
+    assert read(slow, guarded).decisions[0].code == "do not ship"
     edge = users(lift=0.05).with_columns(pl.col("latency") + 2.0 * (pl.col("variant") == "new"))
     undecided = read(edge, guarded).decisions[0]
-    assert undecided.word == "undecided" and "latency could still lose more than allowed" in undecided.sentences[0]
+    assert undecided.code == "undecided" and "latency could still lose more than allowed" in undecided.sentences[0]
 
 
 def test_no_effect_is_undecided_and_harm_is_not_shipped() -> None:
-    assert read(users(lift=0.0)).decisions[0].word == "undecided"
-    assert read(users(lift=-0.05)).decisions[0].word == "do not ship"
+    assert read(users(lift=0.0)).decisions[0].code == "undecided"
+    assert read(users(lift=-0.05)).decisions[0].code == "do not ship"
 
 
 def test_a_sample_ratio_mismatch_blocks_and_names_the_day() -> None:
@@ -128,18 +128,18 @@ def test_a_sample_ratio_mismatch_blocks_and_names_the_day() -> None:
         ~((pl.col("variant") == "new") & (pl.col("day") == pl.date(2026, 1, 9)) & (pl.col("user_id") % 2 == 0))
     )
     found = read(lost)
-    ratio = guard(found, "sample ratio")
-    assert ratio.status == "blocks" and "day 2026-01-09" in ratio.finding
-    assert found.decisions[0].word == "blocked"
-    assert found.decisions[0].sentences[0] == "No verdict on new: 1 guard blocks first."
+    ratio = check(found, "sample ratio")
+    assert ratio.status == "fail" and "day 2026-01-09" in ratio.finding
+    assert found.decisions[0].code == "blocked"
+    assert found.decisions[0].sentences[0] == "No verdict on new: 1 trust check blocks first."
     assert "Sample ratio: Mismatch" in found.decisions[0].sentences[1]
     assert not any("hip new" in sentence for sentence in (*found.decisions[0].sentences, *found.next_steps))
 
 
 def test_arms_that_differed_before_block() -> None:
     frame = users().with_columns(pl.col("before") + 0.2 * (pl.col("variant") == "new"))
-    past = guard(read(frame), "A/A on the past")
-    assert past.status == "blocks" and "before differs by +0.1" in past.finding
+    past = check(read(frame), "A/A on the past")
+    assert past.status == "fail" and "before differs by +0.1" in past.finding
 
 
 def test_one_user_who_makes_the_effect_blocks() -> None:
@@ -148,24 +148,24 @@ def test_one_user_who_makes_the_effect_blocks() -> None:
     at = frame.filter(variant="new")["user_id"][0]
     frame = frame.with_columns(clicks=pl.when(pl.col("user_id") == at).then(3000.0).otherwise(pl.col("clicks")))
     found = read(frame)
-    outliers = guard(found, "outliers")
-    assert outliers.status == "blocks" and "one user of new holds" in outliers.finding
+    outliers = check(found, "outliers")
+    assert outliers.status == "fail" and "one user of new holds" in outliers.finding
     assert outliers.rows[0]["p_value"] > 0.05 > outliers.rows[0]["p_value_cut"]
     assert outliers.rows[0]["difference_cut"] == pytest.approx(0.2, abs=0.15)
-    assert found.decisions[0].word == "blocked" and any("Outliers: " in text for text in found.decisions[0].sentences)
+    assert found.decisions[0].code == "blocked" and any("Outliers: " in text for text in found.decisions[0].sentences)
 
 
 def test_a_look_without_a_plan_for_it_blocks() -> None:
     found = read(users(lift=0.05), plan(days=28))
-    assert guard(found, "peeking").status == "blocks" and found.decisions[0].word == "blocked"
-    assert "Only 50% of the planned sample" in guard(found, "peeking").finding
+    assert check(found, "peeking").status == "fail" and found.decisions[0].code == "blocked"
+    assert "Only 50% of the planned sample" in check(found, "peeking").finding
 
 
 def test_too_little_power_blocks() -> None:
     found = read(users(300))
-    assert guard(found, "power").status == "blocks" and found.effects[0].power < 0.5
-    assert found.decisions[0].word == "blocked"
-    assert found.decisions[0].sentences[0] == "No verdict on new: 1 guard blocks first."
+    assert check(found, "power").status == "fail" and found.effects[0].power < 0.5
+    assert found.decisions[0].code == "blocked"
+    assert found.decisions[0].sentences[0] == "No verdict on new: 1 trust check blocks first."
 
 
 def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
@@ -173,12 +173,12 @@ def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
     looked = plan(days=35, sequential={"looks": 5})
     found = read(users(lift=0.018), looked)
     effect = found.effects[0]
-    assert found.look.times == pytest.approx((0.2, 0.4)) and guard(found, "peeking").status == "fine"
+    assert found.look.times == pytest.approx((0.2, 0.4)) and check(found, "peeking").status == "pass"
     reach = (effect.absolute.high - effect.absolute.low) / 2 / effect.found.se
     assert reach == pytest.approx(3.357, abs=2e-3)
-    assert effect.found.statistic > 3.357 and found.decisions[0].word == "ship"
+    assert effect.found.statistic > 3.357 and found.decisions[0].code == "ship"
     lesser = read(users(lift=0.01), looked)
-    assert 1.96 < lesser.effects[0].found.statistic < 3.357 and lesser.decisions[0].word == "undecided"
+    assert 1.96 < lesser.effects[0].found.statistic < 3.357 and lesser.decisions[0].code == "undecided"
     assert lesser.decisions[0].sentences[0].endswith("The experiment goes on.")
     # Stopping here, the plain lift is too large: the median-unbiased one is nearer to zero, within its own interval.
     stopped = found.look.stopped(effect.found)

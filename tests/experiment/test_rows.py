@@ -59,8 +59,8 @@ def means(found: Readout) -> tuple[float, float, float]:
     return effect.control, effect.treatment, effect.se
 
 
-def guard(found: Readout, code: str) -> TrustCheck:
-    return next(each for each in found.guards if each.code == code)
+def check(found: Readout, code: str) -> TrustCheck:
+    return next(each for each in found.trust_checks if each.code == code)
 
 
 def without(frame: pl.DataFrame, rng: np.random.Generator, share: dict[str, float]) -> pl.DataFrame:
@@ -128,27 +128,27 @@ def test_equal_faults_are_found_as_often_as_chance(
 def test_values_missing_in_one_arm_block_and_in_both_are_said(rng: np.random.Generator) -> None:
     frame = log(rng)
     clean = read(frame)
-    assert guard(clean, "missing_values").status == "fine" and clean.decisions[0].word != "blocked"
+    assert check(clean, "missing_values").status == "pass" and clean.decisions[0].code != "blocked"
     one = read(without(frame, rng, {"old": 0.0, "new": 0.15}))
-    assert guard(one, "missing_values").status == "blocks" and one.decisions[0].word == "blocked"
-    (row,) = [r for r in guard(one, "missing_values").rows if r["code"] == "missing_events" and r["arm"] == "new"]
+    assert check(one, "missing_values").status == "fail" and one.decisions[0].code == "blocked"
+    (row,) = [r for r in check(one, "missing_values").rows if r["code"] == "missing_events" and r["arm"] == "new"]
     assert row["share"] == pytest.approx(0.15, abs=0.02) and row["p_adjusted"] < 1e-9
     # Alike in both arms, events are left out; users without any value are over 1 %, which the plan has to settle.
     both = without(frame, rng, {"old": 0.15, "new": 0.15})
-    assert guard(read(both), "missing_values").status == "blocks"
-    assert 'missing = "zero"' in guard(read(both), "missing_values").finding
+    assert check(read(both), "missing_values").status == "fail"
+    assert 'missing = "zero"' in check(read(both), "missing_values").finding
     for said in ("leave_out", "zero"):
         settled = read(both, plan(metrics=({"name": "clicks", "value": "clicks", "missing": said},)))
-        assert guard(settled, "missing_values").status == "look" and settled.decisions[0].word != "blocked"
+        assert check(settled, "missing_values").status == "warn" and settled.decisions[0].code != "blocked"
     planned = plan(metrics=({"name": "clicks", "value": "clicks", "missing": "zero"},))
-    differ = guard(read(without(frame, rng, {"old": 0.0, "new": 0.15}), planned), "missing_values")
-    assert differ.status == "look" and "which the effect itself may do" in differ.finding
+    differ = check(read(without(frame, rng, {"old": 0.0, "new": 0.15}), planned), "missing_values")
+    assert differ.status == "warn" and "which the effect itself may do" in differ.finding
     refused = plan(metrics=({"name": "clicks", "value": "clicks", "missing": "error"},))
     with pytest.raises(DataError, match=r"column 'clicks': .* events have no value"):
         gather_events(both, refused)
 
 
-@pytest.mark.parametrize(("lost", "status"), [(4, "look"), (5, "blocks")])
+@pytest.mark.parametrize(("lost", "status"), [(4, "warn"), (5, "fail")])
 def test_over_one_percent_of_units_without_a_value_block(lost: int, status: str) -> None:
     # 200 users in an arm and two events of each; 2 of 400 and 2 more are 1 %, one more is over it.
     frame = pl.DataFrame(
@@ -159,7 +159,7 @@ def test_over_one_percent_of_units_without_a_value_block(lost: int, status: str)
         }
     )
     found = gather_events(frame, plan(start=None, days=None), time=None)
-    assert guard(read_sums(plan(), found), "missing_values").status == status
+    assert check(read_sums(plan(), found), "missing_values").status == status
 
 
 ROWS = pl.DataFrame(
@@ -236,11 +236,11 @@ def test_rows_without_a_number_of_a_quantile_are_counted_by_arm(rng: np.random.G
     frame = log(rng).with_columns(ms=pl.Series(rng.random(1)).first())
     late = {"name": "ms", "kind": "quantile", "value": "ms", "q": 0.9, "role": "secondary"}
     asked = plan(metrics=(plan().metrics[0].model_dump(), late))
-    assert guard(read(frame, asked), "missing_values").status == "fine"
+    assert check(read(frame, asked), "missing_values").status == "pass"
     lost = (pl.col("variant") == "new") & (pl.Series(rng.random(frame.height)) < 0.1)
     for nothing in (None, float("nan"), float("inf")):
         odd = frame.with_columns(ms=pl.when(lost).then(pl.lit(nothing, pl.Float64)).otherwise("ms"))
-        assert guard(read(odd, asked), "missing_values").status == "blocks"
+        assert check(read(odd, asked), "missing_values").status == "fail"
 
 
 def twice(frame: pl.DataFrame, rng: np.random.Generator, **share: float) -> pl.DataFrame:
@@ -251,43 +251,43 @@ def twice(frame: pl.DataFrame, rng: np.random.Generator, **share: float) -> pl.D
 def test_duplicates_in_one_arm_block_and_in_both_are_said(rng: np.random.Generator) -> None:
     frame = log(rng, users=1500)
     clean = read(frame)
-    assert guard(clean, "duplicates").status == "fine"
+    assert check(clean, "duplicates").status == "pass"
     one, both = twice(frame, rng, old=0.0, new=0.03), twice(frame, rng, old=0.03, new=0.03)
     found = read(one)
-    assert guard(found, "duplicates").status == "blocks" and found.decisions[0].word == "blocked"
-    (row,) = [r for r in guard(found, "duplicates").rows if r["arm"] == "new"]
+    assert check(found, "duplicates").status == "fail" and found.decisions[0].code == "blocked"
+    (row,) = [r for r in check(found, "duplicates").rows if r["arm"] == "new"]
     new = frame.filter(variant="new").height
     assert (row["faulty_rows"], row["rows"]) == (one.height - frame.height, new)
-    assert guard(read(both), "duplicates").status == "look"
+    assert check(read(both), "duplicates").status == "warn"
     # Each counted once is the log as it was.
     mended = read(one, duplicates="drop")
-    assert guard(mended, "duplicates").status == "look"
+    assert check(mended, "duplicates").status == "warn"
     assert means(mended) == pytest.approx(means(clean))
 
 
 def test_an_event_id_tells_duplicates_that_differ_elsewhere(rng: np.random.Generator) -> None:
     frame = log(rng, users=1500).with_row_index("event").with_columns(received=pl.lit(0))
     one = twice(frame, rng, old=0.0, new=0.03).with_columns(received=pl.int_range(pl.len()))
-    assert guard(read(one), "duplicates").status == "fine"
-    assert guard(read(one, event_id="event"), "duplicates").status == "blocks"
+    assert check(read(one), "duplicates").status == "pass"
+    assert check(read(one, event_id="event"), "duplicates").status == "fail"
     mended = read(one, event_id="event", duplicates="drop")
     assert means(mended) == pytest.approx(means(read(frame)))
     # Numbers of requests that begin anew with each user, and events without one, are no duplicates.
     own = frame.with_columns(event=pl.int_range(pl.len()).over("user_id"))
-    assert guard(read(own, event_id="event"), "duplicates").status == "fine"
+    assert check(read(own, event_id="event"), "duplicates").status == "pass"
     homes = plan(cluster="home")
     of_home = own.with_columns(home=pl.col("user_id") // 4 * 2 + (pl.col("variant") == "new"))
     grouped = read_sums(homes, gather_events(of_home, homes, event_id="event"))
-    assert guard(grouped, "duplicates").status == "fine"
+    assert check(grouped, "duplicates").status == "pass"
     bare = frame.with_columns(event=pl.lit(None, pl.Int64))
-    assert guard(read(bare, event_id="event"), "duplicates").status == "fine"
+    assert check(read(bare, event_id="event"), "duplicates").status == "pass"
     kept = gather_events(bare, plan(), event_id="event", duplicates="drop")
     assert kept.arm("old").sum("clicks") == pytest.approx(frame.filter(variant="old")["clicks"].sum())
 
 
 def test_rows_that_nothing_tells_apart_are_not_taken_for_duplicates(rng: np.random.Generator) -> None:
     daily = log(rng).with_columns(pl.col("timestamp").dt.date())
-    assert guard(read(daily), "duplicates").status == "not checked"
+    assert check(read(daily), "duplicates").status == "skipped"
     with pytest.raises(UsageError, match="neither a time nor event_id="):
         gather_events(daily, plan(), duplicates="drop")
     with pytest.raises(UsageError, match="duplicates is 'once'"):
@@ -304,18 +304,18 @@ def bots(frame: pl.DataFrame, n: int, arms: list[str], times: int = 200) -> pl.D
 
 def test_bots_in_one_arm_block(rng: np.random.Generator) -> None:
     frame = log(rng, users=1500)
-    assert guard(read(frame), "extreme_units").status == "fine"
+    assert check(read(frame), "extreme_units").status == "pass"
     many = read(bots(frame, 14, ["new"]))
-    assert guard(many, "extreme_units").status == "blocks"
-    (row,) = [r for r in guard(many, "extreme_units").rows if r["column"] == "events" and r["arm"] == "new"]
+    assert check(many, "extreme_units").status == "fail"
+    (row,) = [r for r in check(many, "extreme_units").rows if r["column"] == "events" and r["arm"] == "new"]
     events = frame.group_by("user_id").len()["len"]
     low, high = np.log(np.quantile(events, [0.25, 0.75], method="inverted_cdf"))
     assert row["limit"] == pytest.approx(np.exp(high + 3 * max(high - low, np.log(2))), rel=0.3)
     assert 10 <= row["faulty_units"] <= 14 and row["share"] > 0.5
     # Eight are not beyond chance by their number (2 / 2⁸), and carry the effect: without their excess it is gone.
     few = read(bots(frame, 8, ["new"]))
-    assert guard(few, "extreme_units").status == "look" and guard(few, "outliers").status == "blocks"
-    assert guard(read(bots(frame, 30, ["old", "new"])), "extreme_units").status == "look"
+    assert check(few, "extreme_units").status == "warn" and check(few, "outliers").status == "fail"
+    assert check(read(bots(frame, 30, ["old", "new"])), "extreme_units").status == "warn"
 
 
 def test_a_log_ends_with_its_last_event(rng: np.random.Generator) -> None:
@@ -323,10 +323,10 @@ def test_a_log_ends_with_its_last_event(rng: np.random.Generator) -> None:
     frame = log(rng)
     found = read(frame)
     assert max(gather_events(frame[:-1], plan()).days) < "2026-01-26" and found.look.information == 1
-    assert guard(found, "peeking").status == "fine" and guard(found, "weeks").status == "fine"
+    assert check(found, "peeking").status == "pass" and check(found, "weeks").status == "pass"
     half = frame.filter(pl.col("timestamp") < pl.datetime(2026, 1, 21))
-    assert read(half).look.information == 16 / 28 and guard(read(half), "peeking").status == "blocks"
-    assert guard(read(half), "weeks").status == "look"
+    assert read(half).look.information == 16 / 28 and check(read(half), "peeking").status == "fail"
+    assert check(read(half), "weeks").status == "warn"
     # The start counts although the first event comes a day later; parts of a log add up to the whole span.
     late = frame.filter(pl.col("timestamp") >= pl.datetime(2026, 1, 6))
     parts = [gather_events(late.filter(pl.col("user_id") % 2 == i), plan()) for i in (0, 1)]
@@ -351,17 +351,17 @@ def test_units_finer_than_what_was_randomised_are_noticed(rng: np.random.Generat
     asked = plan(unit="session_id", start=None, days=None)
     frame = sessions(rng, 300, by_user=True)
     for found in (gather(frame, asked), gather_events(frame, asked, time=None)):
-        unit = guard(read_sums(asked, found), "unit")
-        assert unit.status == "blocks" and 'cluster = "user_id"' in unit.finding
+        unit = check(read_sums(asked, found), "unit")
+        assert unit.status == "fail" and 'cluster = "user_id"' in unit.finding
         many = frame.group_by("user_id").len().filter(pl.col("len") > 1)["len"].to_numpy()
         assert (unit.rows[0]["ids"], unit.rows[0]["in_one_arm"]) == (len(many), len(many))
         assert unit.rows[0]["expected"] == pytest.approx((2 * 0.5**many).sum())
         assert unit.rows[0]["p_value"] == pytest.approx(0.0, abs=1e-12)
     by_session = gather(sessions(rng, 300, by_user=False), asked)
-    assert guard(read_sums(asked, by_session), "unit").status == "fine"
+    assert check(read_sums(asked, by_session), "unit").status == "pass"
     clustered = asked.model_copy(update={"cluster": "user_id"})
     whole = read_sums(clustered, gather_events(frame, clustered, time=None))
-    assert not any(each.code == "unit" and each.status == "blocks" for each in whole.guards)
+    assert not any(each.code == "unit" and each.status == "fail" for each in whole.trust_checks)
 
 
 def test_units_randomised_one_by_one_are_seldom_taken_for_finer_ones(rng: np.random.Generator) -> None:

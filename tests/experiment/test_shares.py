@@ -36,7 +36,7 @@ def read(control: tuple[int, int], treatment: tuple[int, int], of: Plan | None =
 def test_arms_without_successes_are_read() -> None:
     found = read((0, 90), (0, 10))
     effect = found.effects[0]
-    assert effect.p_value == 1.0 and effect.verdict == "no difference shown" and found.decisions[0].word == "undecided"
+    assert effect.p_value == 1.0 and effect.verdict == "no difference shown" and found.decisions[0].code == "undecided"
     # Clopper and Pearson's ends of none in ten and none in ninety.
     assert (effect.absolute.low, effect.absolute.high) == pytest.approx((0.025 ** (1 / 90) - 1, 1 - 0.025**0.1))
     assert not [rule for rule in found.rules if rule["code"] == "no_variance"]
@@ -50,7 +50,7 @@ def test_arms_without_successes_are_read() -> None:
 def test_a_small_arm_without_successes_is_not_held_against_the_change() -> None:
     # By the unpooled z test p was below 0.0001; so few or fewer of 200 come in one of eight A/A tests at 1 %.
     found = read((18, 1800), (0, 200))
-    assert found.effects[0].p_value > 0.1 and found.decisions[0].word == "undecided"
+    assert found.effects[0].p_value > 0.1 and found.decisions[0].code == "undecided"
 
 
 def test_absolute_margins_of_rare_harm_hold_only_where_the_interval_says_so() -> None:

@@ -151,16 +151,16 @@ def test_gini_and_coverage_of_an_arm_are_simulated_from_exposures(rng) -> None:
     )
     guards = [
         {"name": kind, "kind": kind, "margin": 0.03, "role": "guardrail", "better": better}
-        for kind, better in (("gini", "lower"), ("coverage", "higher"), ("diversity", "higher"))
+        for kind, better in (("gini", "lower"), ("coverage", "higher"), ("effective_items", "higher"))
     ]
     made = plan(CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}}, *guards)
     found = size_plan(made, exposures=shown, runs=300, rng=2)
     counts = np.bincount(shown["item_id"].rank("dense").to_numpy() - 1)
     assert found["gini"].known is not None and found["gini"].known.mean == pytest.approx(gini(Exposure(counts)))
     assert found["coverage"].known is not None and found["coverage"].known.mean == 1.0
-    assert found["diversity"].known is not None
-    assert found["diversity"].known.mean == pytest.approx(np.exp(entropy(counts)))
-    assert found["diversity"].size is not None and found["diversity"].simulated is not None
+    assert found["effective_items"].known is not None
+    assert found["effective_items"].known.mean == pytest.approx(np.exp(entropy(counts)))
+    assert found["effective_items"].size is not None and found["effective_items"].simulated is not None
     simulated = found["gini"].simulated
     assert simulated is not None and 0.7 < simulated.value < 0.95
     # An arm that truly loses the whole margin passes 2.5 % of the time.

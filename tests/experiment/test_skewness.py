@@ -38,8 +38,8 @@ def users(n: int, *, sigma: float = 1.0, share: float = 0.1, seed: int = 0) -> p
     )
 
 
-def guard(found: Readout) -> TrustCheck:
-    return next(each for each in found.guards if each.name == "skewness")
+def check(found: Readout) -> TrustCheck:
+    return next(each for each in found.trust_checks if each.name == "skewness")
 
 
 def test_sql_gathers_the_products_of_three() -> None:
@@ -75,30 +75,30 @@ def test_events_and_names_with_colons() -> None:
 def test_the_readout_allows_for_skewness_and_refuses_too_much_of_it() -> None:
     # γ of a lognormal (0, 0.5) is 1.75: beside the imbalance of 900/100, 0.0843, hardly anything.
     mild = read_sums(plan(), gather(users(1000, sigma=0.5), plan()))
-    assert guard(mild).status == "fine" and 0 < mild.effects[0].found.skew < 0.2
+    assert check(mild).status == "pass" and 0 < mild.effects[0].found.skew < 0.2
     assert mild.effects[0].found.method.startswith("Welch's t, corrected for skewness (Hall)")
     even = plan(share=0.5)
     assert "skewness" not in read_sums(even, gather(users(1000, share=0.5), even)).effects[0].found.method
     # γ of a lognormal (0, 1.5) is 33: the mean of 100 users is anybody's guess.
     wild = read_sums(plan(), gather(users(1000, sigma=1.5, seed=1), plan()))
     assert wild.effects[0].found.skew > 0.6
-    assert guard(wild).status == "blocks" and wild.decisions[0].word == "blocked"
-    row = guard(wild).rows[0]
+    assert check(wild).status == "fail" and wild.decisions[0].code == "blocked"
+    row = check(wild).rows[0]
     assert row["skewness"] == wild.effects[0].found.skew and (row["n_control"], row["n_treatment"]) == (900, 100)
     # A secondary metric decides nothing, and is said.
     extra = plan(metrics=({**SPENT, "value": "before", "covariates": ()}, {**SPENT, "name": "x", "role": "secondary"}))
-    assert guard(read_sums(extra, gather(users(1000, sigma=1.5, seed=1), extra))).status == "look"
+    assert check(read_sums(extra, gather(users(1000, sigma=1.5, seed=1), extra))).status == "warn"
     # Equal arms: nothing to allow for. Sums of an engine that has no products of three: said.
-    assert guard(read_sums(plan(share=0.5), gather(users(1000, share=0.5), plan(share=0.5)))).status == "fine"
+    assert check(read_sums(plan(share=0.5), gather(users(1000, share=0.5), plan(share=0.5)))).status == "pass"
     rows = [
         {key: value for key, value in row.items() if key.count(":") < 3}
         for row in gather(users(1000), plan()).to_rows()
     ]
-    assert guard(read_sums(plan(), Aggregates.of_rows(rows, arms=["old", "new"]))).status == "not checked"
+    assert check(read_sums(plan(), Aggregates.of_rows(rows, arms=["old", "new"]))).status == "skipped"
 
 
 def test_the_thresholds_are_where_they_are_said() -> None:
-    for skew, status in ((0.29, "fine"), (0.31, "look"), (0.59, "look"), (0.61, "blocks")):
+    for skew, status in ((0.29, "pass"), (0.31, "warn"), (0.59, "warn"), (0.61, "fail")):
         # Two columns of moments alone: the products of three make the skewness that is asked for.
         n = {"old": 900, "new": 100}
         gamma = skew / ((1 / 100**2 - 1 / 900**2) / (1 / 100 + 1 / 900) ** 1.5)
@@ -115,7 +115,7 @@ def test_the_thresholds_are_where_they_are_said() -> None:
         ]
         asked = plan(metrics=({"name": "spent", "value": "spent", "effect": 0.05},))
         found = read_sums(asked, Aggregates.of_rows(rows, arms=list(n)))
-        assert found.effects[0].found.skew == pytest.approx(skew, rel=1e-3) and guard(found).status == status
+        assert found.effects[0].found.skew == pytest.approx(skew, rel=1e-3) and check(found).status == status
 
 
 def test_a_plan_says_it_beforehand() -> None:

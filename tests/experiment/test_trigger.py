@@ -15,7 +15,7 @@ from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.analysis.readout import Readout, read_experiment
 from reclens.experiment.analysis.triggered_effects import diluted_mean, diluted_ratio
 from reclens.experiment.check_result import TrustCheck
-from reclens.experiment.plan.decision_rule import guards_of
+from reclens.experiment.plan.decision_rule import describe_checks
 from reclens.report.experiment.readout import build_readout
 from reclens.stats.arms import compare_arms
 from reclens.stats.moments import Moments
@@ -47,8 +47,8 @@ def users(rng: np.random.Generator, n: int = 8000, *, lift: float = 0.1, share: 
     )
 
 
-def guard(found: Readout, code: str) -> TrustCheck:
-    return next(each for each in found.guards if each.code == code)
+def check(found: Readout, code: str) -> TrustCheck:
+    return next(each for each in found.trust_checks if each.code == code)
 
 
 def test_effects_are_of_triggered_users_and_diluted_to_all(rng: np.random.Generator) -> None:
@@ -103,8 +103,10 @@ def simulated(rng: np.random.Generator, runs: int, share: float) -> np.ndarray:
         rest = Moments.of({"y": y[~met], "d": d[~met]})
         gap = compare_arms(arms[0], arms[1], "y", relative="fieller")
         part = met.mean()
-        made = diluted_mean((gap.absolute, gap.relative), arms[0], rest, ("y", "y"), share=part, reach=1.96, units=n)
-        ratio = diluted_ratio(arms, rest, ("y", "d"), ("y", "d"), share=part, reach=1.96)
+        made = diluted_mean(
+            (gap.absolute, gap.relative), arms[0], rest, ("y", "y"), share=part, critical_value=1.96, units=n
+        )
+        ratio = diluted_ratio(arms, rest, ("y", "d"), ("y", "d"), share=part, critical_value=1.96)
         for i, (each, truth) in enumerate(zip((*made[1:], *ratio[1:]), (*truth_mean, *truth_ratio), strict=True)):
             assert each.low is not None and each.high is not None
             covered[run, i] = each.low <= truth <= each.high
@@ -125,7 +127,7 @@ def test_the_error_of_the_share_and_of_the_others_count() -> None:
     rest = Moments.of({"y": np.repeat([0.0, 4.0], 10)})
     gap = compare_arms(arms[0], arms[1], "y", relative="fieller")
     everyone, found, lift = diluted_mean(
-        (gap.absolute, gap.relative), arms[0], rest, ("y", "y"), share=0.5, reach=2.0, units=40
+        (gap.absolute, gap.relative), arms[0], rest, ("y", "y"), share=0.5, critical_value=2.0, units=40
     )
     assert everyone == 2.0 and found.value == 2.0 and lift.value == 1.0
     far = np.hypot(0.5 * (gap.absolute.value - gap.absolute.low), 2.0 * 4.0 * (0.25 / 40) ** 0.5)
@@ -142,7 +144,7 @@ def test_the_error_of_the_share_and_of_the_others_count() -> None:
     down = np.hypot(0.5 * (lift.value * 2 - gap.relative.low), 2.0 * 2.0 * np.linalg.norm(slopes))
     assert lift.low == pytest.approx(1.0 - down, rel=1e-4)
     # A ratio over units is the mean, by the delta method.
-    ratio = diluted_ratio(arms, rest, ("y", ""), ("y", ""), share=0.5, reach=2.0)
+    ratio = diluted_ratio(arms, rest, ("y", ""), ("y", ""), share=0.5, critical_value=2.0)
     assert (ratio[0], ratio[1].value, ratio[2].value) == (2.0, 2.0, 1.0)
     variance = 0.25 * 2 * 10 / 9 / 10 + 4.0**2 * 0.25 / 40
     assert ratio[1].high == pytest.approx(2.0 + 2 * variance**0.5)
@@ -158,23 +160,23 @@ def test_covariates_narrow_the_diluted_effect(rng: np.random.Generator) -> None:
 def test_a_trigger_that_depends_on_the_arm_blocks(rng: np.random.Generator) -> None:
     frame = users(rng)
     fine = read_experiment(plan(), frame)
-    assert {guard(fine, code).status for code in ("sample_ratio", "triggered_ratio", "untriggered")} <= {"fine", "look"}
+    assert {check(fine, code).status for code in ("sample_ratio", "triggered_ratio", "untriggered")} <= {"pass", "warn"}
     # A fifth of the triggered users of new is not told: the arms stay even, the triggered ones do not.
     lost = (pl.col("variant") == "new") & (pl.col("user_id") % 5 == 0)
     uneven = read_experiment(plan(), frame.with_columns(met=pl.col("met") & ~lost))
-    assert guard(uneven, "triggered_ratio").status == "blocks" and guard(uneven, "sample_ratio").status != "blocks"
-    assert uneven.decisions[0].word == "blocked"
+    assert check(uneven, "triggered_ratio").status == "fail" and check(uneven, "sample_ratio").status != "fail"
+    assert uneven.decisions[0].code == "blocked"
     n = {arm: frame.filter(variant=arm).height for arm in ARMS}
-    assert {arm: guard(uneven, "sample_ratio").rows[0][arm] for arm in ARMS} == n
+    assert {arm: check(uneven, "sample_ratio").rows[0][arm] for arm in ARMS} == n
     # The others are changed too.
     told = frame.with_columns(
         clicks=pl.when(~pl.col("met") & (pl.col("variant") == "new")).then(pl.col("clicks") + 1).otherwise("clicks")
     )
     differ = read_experiment(plan(), told)
-    assert guard(differ, "untriggered").status == "blocks" and differ.decisions[0].word == "blocked"
+    assert check(differ, "untriggered").status == "fail" and differ.decisions[0].code == "blocked"
     alone = read_experiment(plan(), frame.filter("met"))
-    assert guard(alone, "untriggered").status == "not checked" and not alone.diluted
-    assert any(text.startswith("Triggered units") for text in guards_of(plan()))
+    assert check(alone, "untriggered").status == "skipped" and not alone.diluted
+    assert any(text.startswith("Triggered units") for text in describe_checks(plan()))
 
 
 def test_a_query_lists_them_as_well(rng: np.random.Generator, tmp_path: Any) -> None:

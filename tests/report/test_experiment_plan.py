@@ -12,7 +12,7 @@ from reclens.experiment import Plan, load_plan
 from reclens.experiment.plan.calculator import calculate
 from reclens.experiment.plan.plan import EXAMPLE_PLAN
 from reclens.experiment.plan.sizing import size_plan
-from reclens.report._toolkit.document import Part, Written, write_document
+from reclens.report._toolkit.document import DocumentPart, Written, write_document
 from reclens.report.experiment.plan import build_plan_document
 from reclens.report.experiment.plan_tables import neighbour_table
 
@@ -31,7 +31,7 @@ def test_every_part_of_a_test_plan_is_there(written: Written) -> None:
         "Metrics",
         "Sizes",
         "Looks",
-        "Guards before any verdict",
+        "Trust checks before any verdict",
         "Decision rule",
         "Analysis",
         "Risks",
@@ -91,7 +91,11 @@ def test_names_are_data_in_both_forms() -> None:
 
 def test_code_with_fences_stays_whole() -> None:
     made = write_document(
-        title="t", subject="s", heading="h", summary=["a"], parts=[Part(title="p", code="x ```` y", language="text")]
+        title="t",
+        subject="s",
+        heading="h",
+        summary=["a"],
+        parts=[DocumentPart(title="p", code="x ```` y", language="text")],
     )
     assert "`````text\nx ```` y\n`````" in made.markdown
 

@@ -15,7 +15,7 @@ from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import Readout, read_experiment, read_sums
 from reclens.report._toolkit.document import Written
-from reclens.report.experiment.readout import _guard_numbers, build_readout, effect_table
+from reclens.report.experiment.readout import _check_numbers, build_readout, effect_table
 from reclens.report.experiment.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
 
 
@@ -85,7 +85,7 @@ def test_every_part_stands_in_both_forms_the_decision_first(written: Written) ->
         "Decision",
         "Effects",
         "What was adjusted, and how",
-        "Guards",
+        "Trust checks",
         "Guardrails",
         "Segments",
         "Power achieved",
@@ -132,9 +132,9 @@ def test_a_lift_that_is_not_the_difference_over_control_says_so(readout: Readout
 
 
 def test_numbers_of_a_guard_have_every_column(readout: Readout) -> None:
-    guard = next(each for each in readout.guards if each.rows)
-    (table,) = _guard_numbers(replace(readout, guards=(replace(guard, status="look"),)))
-    assert table.columns == tuple(key.replace("_", " ") for key in guard.rows[0])
+    check = next(each for each in readout.trust_checks if each.rows)
+    (table,) = _check_numbers(replace(readout, trust_checks=(replace(check, status="warn"),)))
+    assert table.columns == tuple(key.replace("_", " ") for key in check.rows[0])
 
 
 def test_the_appendix_holds_every_number(written: Written, readout: Readout) -> None:
@@ -159,7 +159,7 @@ def test_a_method_is_named_once_for_all_its_metrics() -> None:
 
 
 def test_counts_of_a_guard_are_whole_and_codes_are_words() -> None:
-    cells = {cell for table in _guard_numbers(repeated()) for row in table.rows for cell in row}
+    cells = {cell for table in _check_numbers(repeated()) for row in table.rows for cell in row}
     assert {"duplicate rows", "400"} <= cells and not any(re.search(r"\.0+$|_", cell) for cell in cells)
 
 

@@ -1,4 +1,4 @@
-"""What a guard says: its code, whether it blocks, what was seen, and the numbers behind it."""
+"""What a trust check says: its code, whether it blocks, what was seen, and the numbers behind it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 
 from reclens.tabular import Tabular
 
-__all__ = ["BEYOND_CHANCE", "SUSPECT", "GuardCode", "GuardStatus", "TrustCheck"]
+__all__ = ["BEYOND_CHANCE", "SUSPECT", "TrustCheck", "TrustCheckCode", "TrustCheckStatus"]
 
-GuardCode = Literal[
+TrustCheckCode = Literal[
     "sample_ratio",
     "triggered_ratio",
     "untriggered",
@@ -25,11 +25,11 @@ GuardCode = Literal[
     "power",
     "weeks",
 ]
-"""The guards, in the order to read them."""
+"""The trust checks, in the order to read them."""
 
-GuardStatus = Literal["fine", "look", "blocks", "not checked"]
+TrustCheckStatus = Literal["pass", "warn", "fail", "skipped"]
 
-_NAMES: Final[dict[GuardCode, str]] = {
+_NAMES: Final[dict[TrustCheckCode, str]] = {
     "sample_ratio": "sample ratio",
     "triggered_ratio": "sample ratio of triggered units",
     "rows": "rows",
@@ -55,26 +55,26 @@ SUSPECT: Final = 0.05
 
 @dataclass(frozen=True)
 class TrustCheck(Tabular):
-    """One guard.
+    """One trust check.
 
     Attributes:
-        code: Which guard it is.
-        status: ``fine``; ``look``: something to keep in mind; ``blocks``: no verdict before it is explained; ``not
-            checked``: the data for it were not there.
+        code: Which trust check it is.
+        status: ``pass``; ``warn``: something to keep in mind; ``fail``: no decision before it is explained;
+            ``skipped``: the data for it were not there.
         finding: What was seen, in a sentence.
         rows: The numbers behind it.
     """
 
-    code: GuardCode
-    status: GuardStatus
+    code: TrustCheckCode
+    status: TrustCheckStatus
     finding: str
     rows: tuple[dict[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
-        """What is guarded, for readers."""
+        """What is checked, for readers."""
         return _NAMES[self.code]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{"code": self.code, "guard": self.name, "status": self.status, "finding": self.finding}]
+        return [{"code": self.code, "check": self.name, "status": self.status, "finding": self.finding}]

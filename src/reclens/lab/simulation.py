@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from reclens.data.dataset import Dataset
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.experiment.plan.metric import Part
+from reclens.experiment.plan.metric import FrozenSettings
 from reclens.lab.model_strategy import ModelStrategy
 from reclens.settings import read_toml, validate
 from reclens.stats.arms import Quantity, compare_arms
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 
-class ArmSettings(Part):
+class ArmSettings(FrozenSettings):
     """One arm: a model and how its lists are made; see :class:`reclens.world.policy.Policy`.
 
     Attributes:
@@ -71,7 +71,7 @@ class ArmSettings(Part):
     changed: bool = False
 
 
-class SimulationSettings(Part):
+class SimulationSettings(FrozenSettings):
     """A whole simulation.
 
     Attributes:

@@ -23,7 +23,7 @@ from reclens.tuning.results import Trial
 __all__ = [
     "FEWEST_USERS",
     "Candidate",
-    "Part",
+    "UserSubsample",
     "contestant",
     "cut_part",
     "in_words",
@@ -145,7 +145,7 @@ def contestant(
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class UserSubsample:
     """Some of the users: what is learned from them, and what is held out of them.
 
     Attributes:
@@ -164,19 +164,19 @@ class Part:
         return self.truth[USER].unique().sort()
 
 
-def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) -> Part:
+def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) -> UserSubsample:
     """The users whose lot, a hash of (seed, id), lies below a share: a larger share contains a smaller one.
 
     Raises:
         UsageError: If too few of them have a validation row.
     """
     if share >= 1:
-        return Part(1.0, train, validation)
+        return UserSubsample(1.0, train, validation)
     below = np.uint64(share * 2.0**64)
     chosen = random_order(seed, train.user_vocabulary.ids).to_numpy() < below
     rows = chosen[train.user_vocabulary.encode(train.events[USER])]
     held = random_order(seed, validation[USER]).to_numpy() < below
-    part = Part(
+    part = UserSubsample(
         share,
         replace(train.with_events(train.events.filter(pl.Series(rows))), segments=None),
         validation.filter(pl.Series(held)),

@@ -26,7 +26,7 @@ from reclens.stats.bootstrap import estimate
 from reclens.stats.summary import Summary
 from reclens.tuning.journal import Journal
 from reclens.tuning.results import Trial, Tuned, Tuning, grouped
-from reclens.tuning.schedule import Candidate, Part, in_words, promote, rank, rung_sizes, seconds_left
+from reclens.tuning.schedule import Candidate, UserSubsample, in_words, promote, rank, rung_sizes, seconds_left
 from reclens.tuning.warnings import Field, cautions_of, optimism
 
 __all__ = ["Search"]
@@ -50,7 +50,7 @@ class Search:
 
     spec: MetricSpec
     contestants: tuple[Candidate, ...]
-    rungs: tuple[Part, ...]
+    rungs: tuple[UserSubsample, ...]
     drafts: Mapping[str, list[dict[str, Any]]]
     about: Mapping[str, Any]
 
@@ -171,12 +171,12 @@ class Search:
             return replace(trial, seconds=took, error=f"no user has a value of {self.spec.text}"), None
         return replace(trial, value=value, seconds=took), summary if part.share >= 1 else None
 
-    def _measure(self, model: Recommender, part: Part, threads: int | None, progress: Progress) -> Summary:
+    def _measure(self, model: Recommender, part: UserSubsample, threads: int | None, progress: Progress) -> Summary:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)  # a search tries what degenerates; the cautions judge the best
             return self._measured(model, part, threads, progress)
 
-    def _measured(self, model: Recommender, part: Part, threads: int | None, progress: Progress) -> Summary:
+    def _measured(self, model: Recommender, part: UserSubsample, threads: int | None, progress: Progress) -> Summary:
         model.fit(part.train, threads=threads, progress=progress)
         k = self.spec.k or int(part.truth.group_by(USER).len()["len"].max() or 1)  # type: ignore[arg-type]
         exclude = task_of(part.train.card.get("split")) != "with_repeats"

@@ -25,7 +25,7 @@ from reclens.models import Recommender
 from reclens.models._core.search_space import Space
 from reclens.schema import USER
 from reclens.tuning.results import Tuning
-from reclens.tuning.schedule import FEWEST_USERS, Part, contestant, cut_part, rung_sizes
+from reclens.tuning.schedule import FEWEST_USERS, UserSubsample, contestant, cut_part, rung_sizes
 from reclens.tuning.search import Search
 
 __all__ = ["plan_search", "tune"]
@@ -183,11 +183,11 @@ def _check(spec: MetricSpec, *, method: str, trials: int, seconds: float | None,
 
 def _rungs(
     train: Dataset, validation: pl.DataFrame, method: str, trials: int, shares: Sequence[float] | None, seed: int
-) -> tuple[Part, ...]:
+) -> tuple[UserSubsample, ...]:
     if method == "random":
         if shares is not None:
             raise UsageError("shares are given, but method='random' fits on all users. Leave them out, or use halving.")
-        return (Part(1.0, train, validation),)
+        return (UserSubsample(1.0, train, validation),)
     users = validation[USER].n_unique()
     chosen = list(shares) if shares is not None else [each for each in _SHARES if each * users >= 1.2 * FEWEST_USERS]
     rising = all(0 < low < high for low, high in itertools.pairwise(chosen))

@@ -43,7 +43,7 @@ def plan(
         str | None, typer.Option("--history", help="Units of the past: spreads, the gain of CUPED and clusters.")
     ] = None,
     exposures: Annotated[
-        str | None, typer.Option("--exposures", help="Items shown in the past, for coverage, Gini and diversity.")
+        str | None, typer.Option("--exposures", help="Items shown in the past, for coverage, Gini and effective items.")
     ] = None,
     reading: Reading = NOTHING,
     out: DocumentOption = None,

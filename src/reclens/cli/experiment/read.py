@@ -31,10 +31,12 @@ def read(
     start: Annotated[datetime | None, typer.Option("--start", help="When it began, if the plan does not say.")] = None,
     day: Annotated[str | None, typer.Option("--day", help="Column of the day of first exposure.")] = None,
     exposures: Annotated[
-        str | None, typer.Option("--exposures", help="Items shown: unit, arm, item_id; for coverage, Gini, diversity.")
+        str | None,
+        typer.Option("--exposures", help="Items shown: unit, arm, item_id; for coverage, Gini, effective items."),
     ] = None,
     catalogue: Annotated[
-        str | None, typer.Option("--catalogue", help="Table of all items (item_id), for coverage, Gini, diversity.")
+        str | None,
+        typer.Option("--catalogue", help="Table of all items (item_id), for coverage, Gini, effective items."),
     ] = None,
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
     reading: Reading = NOTHING,
@@ -67,9 +69,9 @@ def read(
     out: DocumentOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Read an experiment: guards, effects, guardrails, and the decision.
+    """Read an experiment: trust checks, effects, guardrails, and the decision.
 
-    Ends with status 1 where a guard blocks a verdict or an arm is not to be shipped.
+    Ends with status 1 where a trust check blocks a verdict or an arm is not to be shipped.
 
     Examples:
       reclens experiment read plan.toml users.parquet --day first_day --out readout
@@ -148,7 +150,7 @@ def read(
     if out is not None:
         text, page = build_readout(found, bayes=bayes).save(out)
         say(f"readout: {text}, {page}", quiet=quiet)
-    if any(decision.word in ("blocked", "do not ship", "stop without hope") for decision in found.decisions):
+    if any(decision.code in ("blocked", "do not ship", "stop for futility") for decision in found.decisions):
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Statistics of a whole arm (Gini, coverage, diversity of what it showed), by leaving out groups of its users.
+"""Statistics of a whole arm (Gini, coverage, effective items of what it showed), by leaving out groups of its users.
 
 Such a number is no mean over users, so that no formula gives its error. What adds up is how often each item was shown,
 by each of 200 groups of users, drawn by their keys: chunks, days and machines add up to the same counts. The
@@ -59,7 +59,7 @@ _GROUPS = 200  # of users: the error of a variance from 200 groups is 10 %, of a
 ARM_STATISTICS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
     "coverage": share_in_use,
     "gini": gini,
-    "diversity": effective_number,
+    "effective_items": effective_number,
 }
 """Counts of shape (items, …) -> the statistic: share of items shown, Gini coefficient of exposure (Σ (2j - n - 1) x_j ÷
 (n Σ x)), and the effective number of items, exp of Shannon's entropy of the shares: as many as equal shares need (Hill
@@ -71,7 +71,7 @@ FEWEST_USERS: Final = 30
 SIMULATED_COVERAGE: Final[Mapping[str, tuple[tuple[float, float], ...]]] = {
     "coverage": ((0.3, 0.94), (1, 0.95), (3, 0.95), (10, 0.94), (30, 0.95)),
     "gini": ((0.3, 0.95), (1, 0.96), (3, 0.95), (10, 0.95), (30, 0.94)),
-    "diversity": ((0.3, 0.94), (1, 0.95), (3, 0.94), (10, 0.95), (30, 0.93)),
+    "effective_items": ((0.3, 0.94), (1, 0.95), (3, 0.94), (10, 0.95), (30, 0.93)),
 }
 """Statistic -> from so many rows shown for each item on, how often intervals of 95 % held the truth in A/A tests: the
 least of three policies (``benchmarks/rates_arm_level.py``, ``benchmarks/results/rates/arm_level.md``)."""

@@ -1,4 +1,4 @@
-"""Metrics that need more than sums by user: quantiles of rows; coverage, Gini and diversity of what an arm showed."""
+"""Metrics beyond sums by user: quantiles of rows; coverage, Gini and effective items of what an arm showed."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def arm_differences(
     query: str | None = None,
     seed: int = 0,
 ) -> dict[tuple[str, str], Difference]:
-    """Differences of coverage, Gini and diversity, from the rows of what was shown to whom.
+    """Differences of coverage, Gini and effective items, from the rows of what was shown to whom.
 
     Args:
         exposures: Rows of user, arm and item shown (clicked or not); as in

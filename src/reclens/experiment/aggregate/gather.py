@@ -75,7 +75,7 @@ def gather(
         check_units: Whether to look for units that stand there twice, which takes about as long as the sums.
         ids: Whether the table names the plan's unit. False: each row is a unit, and ``unknown`` lists what that hides.
         indicators: Whether every covariate gets a column of missing values, so that partitions have the same columns.
-        tails: Whether to look at the largest values too, in two more passes, for the guard against outliers.
+        tails: Whether to look at the largest values too, in two more passes, for the trust check against outliers.
         threads: Threads of DuckDB; sums depend on them in the last bits alone.
 
     Returns:

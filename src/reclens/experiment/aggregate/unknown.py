@@ -1,4 +1,4 @@
-"""What a table of an experiment cannot tell: codes for programs, words for readers, and the guards that rest on it."""
+"""What a table of an experiment cannot tell: codes, words for readers, and the trust checks that rest on it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from reclens.experiment.check_result import GuardCode, TrustCheck
+from reclens.experiment.check_result import TrustCheck, TrustCheckCode
 from reclens.tabular import Tabular
 
-__all__ = ["GUARDED", "Unknown", "UnknownCode", "with_unknown"]
+__all__ = ["CHECKED", "Unknown", "UnknownCode", "with_unknown"]
 
 UnknownCode = Literal[
     "repeated_units",
@@ -41,7 +41,7 @@ _WORDS: Final[dict[UnknownCode, str]] = {
     "unread_metrics": "metrics that counts, means and standard deviations do not give",
 }
 
-_GUARDS: Final[dict[UnknownCode, GuardCode]] = {
+_CHECKS: Final[dict[UnknownCode, TrustCheckCode]] = {
     "repeated_units": "rows",
     "crossed_units": "rows",
     "shared_ids": "unit",
@@ -51,10 +51,10 @@ _GUARDS: Final[dict[UnknownCode, GuardCode]] = {
     "skewness": "skewness",
     "covariates": "balance",
 }
-"""The guard that cannot be checked without it."""
+"""The trust check that cannot be checked without it."""
 
-GUARDED: Final = frozenset(_GUARDS)
-"""Codes that a guard tells of."""
+CHECKED: Final = frozenset(_CHECKS)
+"""Codes that a trust check tells of."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +84,19 @@ class Unknown(Tabular):
         return [{"code": self.code, "of": ", ".join(self.of), "not_known": self.words}]
 
 
-def with_unknown(guards: Sequence[TrustCheck], unknown: Sequence[Unknown]) -> tuple[TrustCheck, ...]:
-    """The guards, where those that cannot be checked say so; what was found stays found.
+def with_unknown(trust_checks: Sequence[TrustCheck], unknown: Sequence[Unknown]) -> tuple[TrustCheck, ...]:
+    """The trust checks, where those that cannot be checked say so; what was found stays found.
 
     Without rules "every unit stands in one arm" is no finding where nobody knows the units.
     """
-    found = {guard.code: guard for guard in guards}
-    untold: dict[GuardCode, list[str]] = {}
+    found = {check.code: check for check in trust_checks}
+    untold: dict[TrustCheckCode, list[str]] = {}
     for each in unknown:
-        if each.code in _GUARDS:
-            untold.setdefault(_GUARDS[each.code], []).append(each.words)
+        if each.code in _CHECKS:
+            untold.setdefault(_CHECKS[each.code], []).append(each.words)
     for code, words in untold.items():
-        guard = found.get(code)
-        if guard is None or guard.status == "not checked" or (code == "rows" and guard.status == "fine"):
-            found[code] = TrustCheck(code, "not checked", f"It is not known {'; nor '.join(words)}.")
-    order: tuple[GuardCode, ...] = get_args(GuardCode)
-    return tuple(sorted(found.values(), key=lambda guard: order.index(guard.code)))
+        check = found.get(code)
+        if check is None or check.status == "skipped" or (code == "rows" and check.status == "pass"):
+            found[code] = TrustCheck(code, "skipped", f"It is not known {'; nor '.join(words)}.")
+    order: tuple[TrustCheckCode, ...] = get_args(TrustCheckCode)
+    return tuple(sorted(found.values(), key=lambda check: order.index(check.code)))

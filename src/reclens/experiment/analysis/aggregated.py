@@ -80,7 +80,7 @@ def read_aggregated(
         ...             metrics=({"name": "clicked", "kind": "proportion", "value": "clicked"},))
         >>> counts = pl.DataFrame({"variant": ["old", "new"], "n": [1000, 1000], "successes": [100, 140]})
         >>> found = read_aggregated(plan, counts)
-        >>> found.decisions[0].word, round(found.effects[0].p_value, 4)
+        >>> found.decisions[0].code, round(found.effects[0].p_value, 4)
         ('ship', 0.0059)
         >>> [each.code for each in found.unknown]
         ['repeated_units', 'crossed_units', 'shared_ids', 'missing_values']

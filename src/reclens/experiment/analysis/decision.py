@@ -1,4 +1,4 @@
-"""The decision: primary metrics, guardrails and guards, combined by one rule that is written out."""
+"""The decision: primary metrics, guardrails and trust checks, combined by one rule that is written out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reclens.tabular import Tabular
 
 __all__ = ["Decision", "decide"]
 
-Word = Literal["ship", "do not ship", "no material difference", "stop without hope", "undecided", "blocked"]
+DecisionCode = Literal["ship", "do not ship", "no material difference", "stop for futility", "undecided", "blocked"]
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,25 @@ class Decision(Tabular):
 
     Attributes:
         arm: The arm.
-        word: ``ship``, ``do not ship``, ``undecided``; ``no material difference`` where every primary metric is shown
-            to lie within its margin and every guardrail holds; ``stop without hope`` where every primary metric is
-            below the futility bound of its look; ``blocked`` where a guard forbids a verdict.
+        code: ``ship``, ``do not ship``, ``undecided``; ``no material difference`` where every primary metric is shown
+            to lie within its margin and every guardrail holds; ``stop for futility`` where every primary metric is
+            below the futility bound of its look; ``blocked`` where a trust check forbids a verdict.
         sentences: Why, the decision first.
     """
 
     arm: str
-    word: Word
+    code: DecisionCode
     sentences: tuple[str, ...]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        return [{"arm": self.arm, "decision": self.word, "why": " ".join(self.sentences)}]
+        return [{"arm": self.arm, "decision": self.code, "why": " ".join(self.sentences)}]
 
 
 def decide(
     plan: Plan,
     effects: Sequence[Effect],
-    guards: Sequence[TrustCheck],
+    trust_checks: Sequence[TrustCheck],
     look: InterimAnalysis,
     *,
     between: Callable[[Metric, str, str], Difference | None] | None = None,
@@ -58,8 +58,8 @@ def decide(
     Where several arms may be shipped, each says so, and how the one that is ahead compares with the others: ``between``
     gives the difference of the arm named last to the one named before.
     """
-    found = [_decide(plan, arm, [e for e in effects if e.arm == arm], guards, look) for arm in plan.treatments]
-    winners = [decision.arm for decision in found if decision.word == "ship"]
+    found = [_decide(plan, arm, [e for e in effects if e.arm == arm], trust_checks, look) for arm in plan.treatments]
+    winners = [decision.arm for decision in found if decision.code == "ship"]
     if len(winners) < 2:
         return tuple(found)
     metric = plan.primary[0]
@@ -87,9 +87,9 @@ def _one_of(decision: Decision, winners: Sequence[str]) -> str:
 
 
 def _decide(
-    plan: Plan, arm: str, effects: Sequence[Effect], guards: Sequence[TrustCheck], look: InterimAnalysis
+    plan: Plan, arm: str, effects: Sequence[Effect], trust_checks: Sequence[TrustCheck], look: InterimAnalysis
 ) -> Decision:
-    blocking = [guard for guard in guards if guard.status == "blocks"]
+    blocking = [check for check in trust_checks if check.status == "fail"]
     better, worse = ([e for e in effects if e.metric.role == "primary" and e.verdict == v] for v in ("better", "worse"))
     rails = {
         v: [e for e in effects if e.metric.role == "guardrail" and e.verdict == v]
@@ -103,8 +103,10 @@ def _decide(
     if unseen:
         facts.append(f"Not measured: {', '.join(unseen)}.")
     if blocking:
-        why = [f"{guard.name[0].upper()}{guard.name[1:]}: {guard.finding}" for guard in blocking]
-        return Decision(arm, "blocked", (f"No verdict on {arm}: {_count(len(blocking), 'guard')} first.", *why, *facts))
+        why = [f"{check.name[0].upper()}{check.name[1:]}: {check.finding}" for check in blocking]
+        return Decision(
+            arm, "blocked", (f"No verdict on {arm}: {_count(len(blocking), 'trust check')} first.", *why, *facts)
+        )
     if worse or rails["broken"]:
         names = ", ".join(e.metric.name for e in (*worse, *rails["broken"]))
         return Decision(arm, "do not ship", (f"Do not ship {arm}: it harms {names}.", *facts))
@@ -115,11 +117,11 @@ def _decide(
         safe = ", and every guardrail holds" if plan.guardrails else ""
         head = f"No material difference of {arm} from {plan.control}: {names} within the margin{safe}."
         return Decision(arm, "no material difference", (head, *facts))
-    hopeless = look.futility_bound
-    if hopeless is not None and asked and all(e.metric.sign * e.found.z < hopeless for e in asked):
+    bound = look.futility_bound
+    if bound is not None and asked and all(e.metric.sign * e.found.z < bound for e in asked):
         seen = ", ".join(f"{e.metric.name} {e.metric.sign * e.found.z:+.2f}" for e in asked)
-        head = f"Stop {arm} without hope: z of {seen} is below the futility bound of this look, {hopeless:+.2f}."
-        return Decision(arm, "stop without hope", (head, *facts))
+        head = f"Stop {arm} for futility: z of {seen} is below the futility bound of this look, {bound:+.2f}."
+        return Decision(arm, "stop for futility", (head, *facts))
     if better and not open_rails:
         names = ", ".join(e.metric.name for e in better)
         safe = "and every guardrail holds" if plan.guardrails else "and the plan has no guardrail"

@@ -31,7 +31,7 @@ from reclens.tabular import Tabular
 __all__ = ["INTERVALS", "Effect", "Intervals", "Others", "compare_metric", "effects_of"]
 
 Others = Mapping[tuple[str, str], Difference]
-"""Metric and arm -> difference, of metrics that need more than sums (quantiles, coverage, Gini, diversity)."""
+"""Metric and arm -> difference, of metrics that need more than sums (quantiles, coverage, Gini, effective items)."""
 
 Intervals = Literal["each", "simultaneous"]
 INTERVALS: Final = ("each", "simultaneous")
@@ -290,18 +290,24 @@ def _verdict(plan: Plan, look: InterimAnalysis, metric: Metric, found: Differenc
     if not found.testable:
         return "not testable"
     loss, relative = metric.loss
-    reach = look.critical_value(found)
+    critical_value = look.critical_value(found)
     # How far the difference is shown to lie above the lower margin and below the upper one, in normal deviates.
     inside = [found.z_at(-loss, relative=relative), -found.z_at(loss, relative=relative)] if loss else []
     if metric.role != "guardrail":
-        if inside and min(inside) >= reach:
+        if inside and min(inside) >= critical_value:
             return "no material difference"
         if p_adjusted > plan.alpha:
             return "no difference shown"
         return "better" if found.absolute.value * metric.sign > 0 else "worse"
     if not metric.equivalence:
         inside = inside[:1] if metric.sign > 0 else inside[1:]
-    return "holds" if min(inside) >= reach else "broken" if min(inside) <= -reach else "not shown to hold"
+    return (
+        "holds"
+        if min(inside) >= critical_value
+        else "broken"
+        if min(inside) <= -critical_value
+        else "not shown to hold"
+    )
 
 
 def _power(

@@ -120,7 +120,7 @@ class InterimAnalysis(Tabular):
 
     @property
     def futility_bound(self) -> float | None:
-        """The futility bound at this look: z, upwards the better, below which the plan stops without hope; or None."""
+        """The futility bound at this look: z, upwards the better, below which the plan stops for futility; or None."""
         looks = self.plan.sequential
         if looks is None or looks.method != "group" or looks.futility is None or self.off_plan or not self.early:
             return None

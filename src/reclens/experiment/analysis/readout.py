@@ -28,7 +28,7 @@ from reclens.experiment.analysis.segments import (
     small_segments,
 )
 from reclens.experiment.analysis.triggered_effects import Diluted, dilute
-from reclens.experiment.analysis.trust_checks import guards_of
+from reclens.experiment.analysis.trust_checks import run_checks
 from reclens.experiment.check_result import TrustCheck
 from reclens.experiment.plan.decision_rule import decision_rule
 from reclens.experiment.plan.plan import Plan
@@ -47,7 +47,7 @@ class Readout(Tabular):
         look: How far the experiment is.
         decisions: One a treated arm.
         effects: Every metric of every treated arm.
-        guards: The guards.
+        trust_checks: The trust checks, in the order to read them.
         segments: Effects by segment.
         heterogeneity: Whether they differ between segments.
         cumulative: Effect on the primary metrics as days of first exposure come in: rows ``metric, arm, day,
@@ -71,7 +71,7 @@ class Readout(Tabular):
     look: InterimAnalysis
     decisions: tuple[Decision, ...]
     effects: tuple[Effect, ...]
-    guards: tuple[TrustCheck, ...]
+    trust_checks: tuple[TrustCheck, ...]
     segments: tuple[SegmentEffect, ...]
     heterogeneity: tuple[Heterogeneity, ...]
     cumulative: tuple[dict[str, Any], ...]
@@ -94,8 +94,8 @@ class Readout(Tabular):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an effect, with the decision on its arm and what blocks it; see :meth:`record` for everything."""
-        words = {decision.arm: decision.word for decision in self.decisions}
-        blocked_by = ", ".join(guard.name for guard in self.guards if guard.status == "blocks")
+        words = {decision.arm: decision.code for decision in self.decisions}
+        blocked_by = ", ".join(check.name for check in self.trust_checks if check.status == "fail")
         unknown = ", ".join(each.code for each in self.unknown)
         return [
             {**row, "decision": words.get(effect.arm), "blocked_by": blocked_by or None, "unknown": unknown or None}
@@ -108,7 +108,7 @@ class Readout(Tabular):
         parts = {
             "decisions": self.decisions,
             "effects": self.effects,
-            "guards": self.guards,
+            "trust_checks": self.trust_checks,
             "segments": self.segments,
             "heterogeneity": self.heterogeneity,
             "diluted": self.diluted,
@@ -121,7 +121,7 @@ class Readout(Tabular):
             "rule": list(self.rule),
             "units": dict(self.units),
             **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
-            "guard_rows": {guard.name: list(guard.rows) for guard in self.guards},
+            "check_rows": {check.name: list(check.rows) for check in self.trust_checks},
             "cumulative": list(self.cumulative),
             "crossings": [row for each in self.crossings for row in each.to_dicts()],
             "daily": list(self.daily),
@@ -264,14 +264,14 @@ def read_sums(
     cumulative = cumulative_effects(plan, sums, look)
     crossings = earlier_crossings(plan, look, cumulative)
     effects = effects_of(plan, sums, look, others=others, stratify=stratify, intervals=intervals, crossings=crossings)
-    guards = guards_of(plan, sums, look, effects, stratified=stratify is not None)
+    trust_checks = run_checks(plan, sums, look, effects, stratified=stratify is not None)
     segments = segment_effects(plan, sums, look)
     differing = heterogeneity_of(segments)
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     decisions = decide(
         plan,
         effects,
-        guards,
+        trust_checks,
         look,
         between=lambda metric, arm, other: (
             compare_metric(sums, places[metric.name], arm, other, level=plan.level, stratify=stratify)
@@ -284,7 +284,7 @@ def read_sums(
         look=look,
         decisions=decisions,
         effects=effects,
-        guards=guards,
+        trust_checks=trust_checks,
         segments=segments,
         heterogeneity=differing,
         cumulative=cumulative,
@@ -293,8 +293,8 @@ def read_sums(
         novelty=_novelty(plan, ages or {}),
         adjusted=adjusted_words(plan, look, effects, bool(segments)),
         posteriors=_posteriors(effects),
-        caveats=caveats_of(plan, effects, guards, differing, small_segments(plan, sums), sums.unknown),
-        next_steps=next_steps_of(plan, look, decisions, guards, effects),
+        caveats=caveats_of(plan, effects, trust_checks, differing, small_segments(plan, sums), sums.unknown),
+        next_steps=next_steps_of(plan, look, decisions, trust_checks, effects),
         diluted=dilute(plan, sums, look, effects),
         units={arm: sums.arm(arm).n for arm in sums.arms},
         rules=sums.rules,

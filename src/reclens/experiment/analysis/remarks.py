@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reclens.experiment.aggregate.unknown import GUARDED, Unknown
+from reclens.experiment.aggregate.unknown import CHECKED, Unknown
 from reclens.experiment.analysis.decision import Decision
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
@@ -88,17 +88,19 @@ def _stops(effects: tuple[Effect, ...]) -> list[str]:
 def caveats_of(
     plan: Plan,
     effects: tuple[Effect, ...],
-    guards: tuple[TrustCheck, ...],
+    trust_checks: tuple[TrustCheck, ...],
     differing: tuple[Heterogeneity, ...],
     small: tuple[str, ...],
     unknown: tuple[Unknown, ...] = (),
 ) -> tuple[str, ...]:
     """What to keep in mind."""
-    said = [f"{guard.name[0].upper()}{guard.name[1:]}: {guard.finding}" for guard in guards if guard.status == "look"]
+    said = [
+        f"{check.name[0].upper()}{check.name[1:]}: {check.finding}" for check in trust_checks if check.status == "warn"
+    ]
     said += [
-        f"{guard.name[0].upper()}{guard.name[1:]} was not checked: {guard.finding}"
-        for guard in guards
-        if guard.status == "not checked"
+        f"{check.name[0].upper()}{check.name[1:]} was not checked: {check.finding}"
+        for check in trust_checks
+        if check.status == "skipped"
     ]
     said += [f"{e.metric.name}, {e.arm}: {note}" for e in effects for note in e.found.notes]
     said += [_crossed(e.crossing) for e in effects if e.crossing is not None]
@@ -111,11 +113,11 @@ def caveats_of(
     if small:
         more = f", and {len(small) - 10:,} more" if len(small) > 10 else ""
         said.append(f"Segments with fewer than 30 units in an arm were not tested: {', '.join(small[:10])}{more}.")
-    said += [f"It is not known {each.words}." for each in unknown if each.code not in GUARDED]
+    said += [f"It is not known {each.words}." for each in unknown if each.code not in CHECKED]
     missing = [m.name for m in plan.metrics if m.name not in {e.metric.name for e in effects}]
     if missing:
         said.append(
-            f"Not measured: {', '.join(missing)}. Coverage, Gini and diversity need what the arms showed "
+            f"Not measured: {', '.join(missing)}. Coverage, Gini and effective items need what the arms showed "
             "(--exposures), and quantiles one row a unit."
         )
     said.append(
@@ -138,7 +140,7 @@ def next_steps_of(
     plan: Plan,
     look: InterimAnalysis,
     decisions: tuple[Decision, ...],
-    guards: tuple[TrustCheck, ...],
+    trust_checks: tuple[TrustCheck, ...],
     effects: tuple[Effect, ...],
 ) -> tuple[str, ...]:
     """What to do next."""
@@ -150,25 +152,25 @@ def next_steps_of(
         "peeking": "Wait for the planned end or look, or say how far the experiment is, then read again.",
     }
     said += [
-        todo.get(guard.code, f"Explain and mend '{guard.name}', then read again.")
-        for guard in guards
-        if guard.status == "blocks"
+        todo.get(check.code, f"Explain and mend '{check.name}', then read again.")
+        for check in trust_checks
+        if check.status == "fail"
     ]
-    winners = [decision.arm for decision in decisions if decision.word == "ship"]
+    winners = [decision.arm for decision in decisions if decision.code == "ship"]
     for decision in decisions:
-        if decision.word == "ship":
+        if decision.code == "ship":
             arms = decision.arm if len(winners) == 1 else f"one of {', '.join(winners)}"
             said.append(f"Roll out {arms}, and keep a holdout to see whether the effect lasts.")
-        elif decision.word == "do not ship":
+        elif decision.code == "do not ship":
             said.append(f"Keep {plan.control}; look at the segments for where {decision.arm} does harm.")
-        elif decision.word == "no material difference":
+        elif decision.code == "no material difference":
             said.append(
                 f"Choose between {decision.arm} and {plan.control} by what they cost: of what was measured, "
                 "nothing that matters tells them apart."
             )
-        elif decision.word == "stop without hope":
+        elif decision.code == "stop for futility":
             said.append(f"Keep {plan.control}: what {decision.arm} was hoped to do would hardly be found any more.")
-        elif decision.word == "undecided":
+        elif decision.code == "undecided":
             needed = [
                 f"{e.metric.name}: {(e.detectable / e.metric.effect) ** 2:.1f} times the users for an effect of "
                 f"{e.metric.effect:.2%}"

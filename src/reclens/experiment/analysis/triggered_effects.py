@@ -94,14 +94,16 @@ def dilute(plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: tuple[E
         outside = rest.arm(arms[0]) + rest.arm(arms[1])
         n = sum(each.n for each in inside)
         share, units = n / (n + outside.n), n + outside.n
-        reach = look.critical_value(effect.found)
+        critical_value = look.critical_value(effect.found)
         of, of_rest = places[name].of, others[name].of
         if isinstance(of, str) and isinstance(of_rest, str):
             ends = (effect.absolute, effect.relative)
-            made = diluted_mean(ends, inside[0], outside, (of, of_rest), share=share, reach=reach, units=units)
+            made = diluted_mean(
+                ends, inside[0], outside, (of, of_rest), share=share, critical_value=critical_value, units=units
+            )
         else:
             pairs = [(each, "") if isinstance(each, str) else each for each in (of, of_rest)]
-            made = diluted_ratio(inside, outside, pairs[0], pairs[1], share=share, reach=reach)
+            made = diluted_ratio(inside, outside, pairs[0], pairs[1], share=share, critical_value=critical_value)
         control, gap, lift = made
         found.append(
             Diluted(
@@ -118,7 +120,7 @@ def diluted_mean(
     columns: tuple[str, str],
     *,
     share: float,
-    reach: float,
+    critical_value: float,
     units: int,
 ) -> tuple[float, Estimate, Estimate]:
     """A difference of means over all units: r Δ, and its lift s Δ ÷ c, from those of the share r of triggered units.
@@ -132,7 +134,7 @@ def diluted_mean(
         rest: Moments of the units of both arms that were not triggered, who are the same in both.
         columns: Column of the mean in ``control`` and in ``rest``.
         share: Share of triggered units r of both arms.
-        reach: Normal deviate that intervals reach to.
+        critical_value: Normal deviate of the ends of the intervals.
         units: All units of both arms, which r was counted over.
 
     Returns:
@@ -142,14 +144,14 @@ def diluted_mean(
     """
     r, c, u = share, control.value(columns[0]), rest.value(columns[1])
     var_r = r * (1 - r) / units
-    everyone, gap = r * c + (1 - r) * u, _times(found[0], r, reach * var_r**0.5)
+    everyone, gap = r * c + (1 - r) * u, _times(found[0], r, critical_value * var_r**0.5)
     if not c or not everyone:
         lift = gap.value / abs(everyone) if everyone else math.nan
         return everyone, gap, replace(found[1], value=lift, low=None, high=None, note=_NOTHING)
     held = r * c / everyone
     errors = var_r / (r * (1 - r)) ** 2 + control.variance(columns[0]) / control.n / c**2
     errors += rest.variance(columns[1]) / rest.n / u**2 if u else 0.0
-    return everyone, gap, _times(found[1], held, reach * abs(held * (1 - held)) * errors**0.5)
+    return everyone, gap, _times(found[1], held, critical_value * abs(held * (1 - held)) * errors**0.5)
 
 
 def _times(found: Estimate, factor: float, error: float) -> Estimate:
@@ -168,7 +170,13 @@ def _times(found: Estimate, factor: float, error: float) -> Estimate:
 
 
 def diluted_ratio(
-    arms: Sequence[Moments], rest: Moments, of: tuple[str, str], of_rest: tuple[str, str], *, share: float, reach: float
+    arms: Sequence[Moments],
+    rest: Moments,
+    of: tuple[str, str],
+    of_rest: tuple[str, str],
+    *,
+    share: float,
+    critical_value: float,
 ) -> tuple[float, Estimate, Estimate]:
     """A difference of ratios of sums over all units, without adjustment by covariates, by the delta method.
 
@@ -181,7 +189,7 @@ def diluted_ratio(
         of: Columns of numerator and denominator; an empty name of a denominator is 1 of each unit.
         of_rest: The same in ``rest``.
         share: Share of triggered units.
-        reach: Normal deviate that intervals reach to.
+        critical_value: Normal deviate of the ends of the intervals.
     """
     r, units = share, sum(each.n for each in arms) + rest.n
     u, cov_u = _pair(rest, of_rest)
@@ -201,7 +209,7 @@ def diluted_ratio(
     def estimate(value: float, by_control: float, by_treated: float) -> Estimate:
         both = by_control * shared[0] + by_treated * shared[1]
         mine = [f**2 * g @ cov @ g for f, g, (_, cov) in zip((by_control, by_treated), own, sides, strict=True)]
-        far = reach * float(sum(mine) + both @ noise @ both) ** 0.5
+        far = critical_value * float(sum(mine) + both @ noise @ both) ** 0.5
         return (
             Estimate(value, None, None, units, note=_ALONE)
             if math.isnan(far)

@@ -1,4 +1,4 @@
-"""Guards: what has to be right before an experiment may be read. One that blocks forbids the word "ship"."""
+"""Trust checks: what has to be right before an experiment may be read. One that blocks forbids the word "ship"."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reclens.experiment.aggregate.metric_columns import effective, measures
 from reclens.experiment.aggregate.unknown import with_unknown
 from reclens.experiment.analysis.effects import Effect, compare_metric
 from reclens.experiment.analysis.interim import InterimAnalysis
-from reclens.experiment.analysis.row_checks import LOST_SHARE, row_guards
+from reclens.experiment.analysis.row_checks import LOST_SHARE, row_checks
 from reclens.experiment.analysis.words import p_in_words
-from reclens.experiment.check_result import BEYOND_CHANCE, SUSPECT, GuardCode, GuardStatus, TrustCheck
+from reclens.experiment.check_result import BEYOND_CHANCE, SUSPECT, TrustCheck, TrustCheckCode, TrustCheckStatus
 from reclens.experiment.plan.decision_rule import LEAST_POWER, SKEWED, TOO_SKEWED
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.arms import Quantity, compare_arms
@@ -24,20 +24,20 @@ from reclens.stats.difference import Difference
 from reclens.stats.moments import Moments
 from reclens.stats.multiplicity import adjust
 
-__all__ = ["guards_of"]
+__all__ = ["run_checks"]
 
 _TOP_SHARE = 0.01  # of a metric's sum in one user's hands
 
 
-def guards_of(
+def run_checks(
     plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: Sequence[Effect], *, stratified: bool = False
 ) -> tuple[TrustCheck, ...]:
-    """Every guard, in the order to read them; ``stratified`` says that the effects are post-stratified."""
+    """Every trust check, in the order to read them; ``stratified`` says that the effects are post-stratified."""
     found = (
         _sample_ratio(plan, _everyone(sums)),
         *_triggered(plan, sums),
         _clean_rows(plan, sums),
-        *row_guards(sums),
+        *row_checks(sums),
         _balance(plan, sums),
         _outliers(plan, sums, look, effects, stratified),
         _skewness(plan, sums, effects),
@@ -54,7 +54,7 @@ def _triggered(plan: Plan, sums: Aggregates) -> list[TrustCheck]:
         return []
     ratio, rest = _sample_ratio(plan, sums, "triggered_ratio"), sums.untriggered
     if rest is None:
-        return [ratio, TrustCheck("untriggered", "not checked", "No unit in the table was not triggered.")]
+        return [ratio, TrustCheck("untriggered", "skipped", "No unit in the table was not triggered.")]
     rows = []
     for name, place in measures(plan.metrics, rows=rest.rows, indicators=rest.indicators).items():
         for arm in plan.treatments:
@@ -65,7 +65,7 @@ def _triggered(plan: Plan, sums: Aggregates) -> list[TrustCheck]:
     rows = [{**row, "p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
     tested = [row for row in rows if row["p_adjusted"] == row["p_adjusted"]]
     if not tested:
-        return [ratio, TrustCheck("untriggered", "not checked", "No metric varies among the others.", tuple(rows))]
+        return [ratio, TrustCheck("untriggered", "skipped", "No metric varies among the others.", tuple(rows))]
     worst = min(tested, key=lambda row: row["p_adjusted"])
     text = (
         f"{worst['metric']} of {worst['arm']} differs by {worst['difference']:+.4g}, {p_in_words(worst['p_adjusted'])}"
@@ -75,13 +75,13 @@ def _triggered(plan: Plan, sums: Aggregates) -> list[TrustCheck]:
             ratio,
             TrustCheck(
                 "untriggered",
-                "blocks",
+                "fail",
                 f"The units that were not triggered differ: {text}. Their "
                 "experience was not the same, or the trigger depends on the arm.",
                 tuple(rows),
             ),
         ]
-    status: GuardStatus = "look" if worst["p_adjusted"] < SUSPECT else "fine"
+    status: TrustCheckStatus = "warn" if worst["p_adjusted"] < SUSPECT else "pass"
     return [ratio, TrustCheck("untriggered", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))]
 
 
@@ -97,7 +97,7 @@ def _everyone(sums: Aggregates) -> Aggregates:
     return replace(sums, columns=(), cells=bare)
 
 
-def _sample_ratio(plan: Plan, sums: Aggregates, code: GuardCode = "sample_ratio") -> TrustCheck:
+def _sample_ratio(plan: Plan, sums: Aggregates, code: TrustCheckCode = "sample_ratio") -> TrustCheck:
     """Units of each arm against the planned shares: overall, by day, by segment."""
     shares = [plan.arms[arm] for arm in sums.arms]
 
@@ -120,25 +120,25 @@ def _sample_ratio(plan: Plan, sums: Aggregates, code: GuardCode = "sample_ratio"
     if whole["p_value"] < BEYOND_CHANCE:
         where = f" It is seen in {places}." if worst else " No single day or segment stands out." if parts else ""
         fix = "Units were lost or added on the way to an arm: find out before reading any effect."
-        return TrustCheck(code, "blocks", f"Mismatch: {text}.{where} {fix}", tuple(rows))
+        return TrustCheck(code, "fail", f"Mismatch: {text}.{where} {fix}", tuple(rows))
     if worst:
-        return TrustCheck(code, "blocks", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
+        return TrustCheck(code, "fail", f"Mismatch in {places}, though not overall ({text}).", tuple(rows))
     if whole["p_value"] < SUSPECT:
         often = max(1, round(1 / whole["p_value"]))
         return TrustCheck(
             code,
-            "look",
+            "warn",
             f"{text}: chance makes one in {often:,} experiments as uneven; only below "
             f"{BEYOND_CHANCE:g} is it beyond chance.",
             tuple(rows),
         )
-    return TrustCheck(code, "fine", f"{text}.", tuple(rows))
+    return TrustCheck(code, "pass", f"{text}.", tuple(rows))
 
 
 def _clean_rows(plan: Plan, sums: Aggregates) -> TrustCheck:
     """What was found on the way to the sums."""
     if not sums.rules:
-        return TrustCheck("rows", "fine", "Every unit stands in one arm of the plan.")
+        return TrustCheck("rows", "pass", "Every unit stands in one arm of the plan.")
     text = "; ".join(f"{rule['rule']}: {rule['detail']} ({rule['count']:,})" for rule in sums.rules)
     kept = sum(sums.arm(arm).n for arm in sums.arms)
     lost = sum(rule["count"] for rule in sums.rules if rule["code"] in LEFT_OUT)
@@ -148,7 +148,7 @@ def _clean_rows(plan: Plan, sums: Aggregates) -> TrustCheck:
         for rule in sums.rules
     )
     grave = untested or lost > LOST_SHARE * (kept + lost)
-    return TrustCheck("rows", "blocks" if grave else "look", f"{text}.", tuple(dict(rule) for rule in sums.rules))
+    return TrustCheck("rows", "fail" if grave else "warn", f"{text}.", tuple(dict(rule) for rule in sums.rules))
 
 
 def _balance(plan: Plan, sums: Aggregates) -> TrustCheck:
@@ -156,7 +156,7 @@ def _balance(plan: Plan, sums: Aggregates) -> TrustCheck:
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     before = dict.fromkeys(x for place in places.values() for x in place.covariates)
     if not before:
-        return TrustCheck("balance", "not checked", "The plan has no covariate measured before the experiment.")
+        return TrustCheck("balance", "skipped", "The plan has no covariate measured before the experiment.")
     rows = []
     for x in before:
         for arm in plan.treatments:
@@ -168,7 +168,7 @@ def _balance(plan: Plan, sums: Aggregates) -> TrustCheck:
     rows = [{**row, "p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
     tested = [row for row in rows if row["p_adjusted"] == row["p_adjusted"]]
     if not tested:
-        return TrustCheck("balance", "not checked", "No covariate varies.", tuple(rows))
+        return TrustCheck("balance", "skipped", "No covariate varies.", tuple(rows))
     worst = min(tested, key=lambda row: row["p_adjusted"])
     text = (
         f"{worst['covariate']} differs by {worst['standardised']:+.3f} standard deviations in {worst['arm']} "
@@ -178,11 +178,11 @@ def _balance(plan: Plan, sums: Aggregates) -> TrustCheck:
     if worst["p_adjusted"] < BEYOND_CHANCE:
         return TrustCheck(
             "balance",
-            "blocks",
+            "fail",
             f"The arms were not alike: {text}. Look for a carry-over, or a randomisation that is off.",
             tuple(rows),
         )
-    status: GuardStatus = "look" if worst["p_adjusted"] < SUSPECT else "fine"
+    status: TrustCheckStatus = "warn" if worst["p_adjusted"] < SUSPECT else "pass"
     return TrustCheck("balance", status, f"The most uneven of {len(rows)}: {text}.", tuple(rows))
 
 
@@ -201,7 +201,7 @@ def _outliers(
     """
     tails = sums.tails
     if tails is None:
-        return TrustCheck("outliers", "not checked", "The largest values were not looked at (tails=True does).")
+        return TrustCheck("outliers", "skipped", "The largest values were not looked at (tails=True does).")
     rows, words, blocks = [], [], False
     for effect in effects:
         name = effect.metric.name
@@ -252,23 +252,23 @@ def _outliers(
     if not words:
         return TrustCheck(
             "outliers",
-            "fine",
+            "pass",
             "No user holds 1 % of a metric, and cutting off values changes no conclusion.",
             tuple(rows),
         )
-    return TrustCheck("outliers", "blocks" if blocks else "look", f"{'; '.join(words)}.", tuple(rows))
+    return TrustCheck("outliers", "fail" if blocks else "warn", f"{'; '.join(words)}.", tuple(rows))
 
 
 def _skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> TrustCheck:
     """Skewness of the values × imbalance of the arms ÷ √n: what the test allows for, and how much is too much."""
     if not plan.uneven:
-        return TrustCheck("skewness", "fine", "The arms are of one size, so that skewed values cancel.")
+        return TrustCheck("skewness", "pass", "The arms are of one size, so that skewed values cancel.")
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     if any(sums.arm(arm).third is None for arm in sums.arms):
         why = "the products of three columns, which tell how skewed values are, were not summed up"
         return TrustCheck(
             "skewness",
-            "not checked",
+            "skipped",
             f"The arms differ in size, and {why}: with skewed values a test of the plain sums is wrong too often.",
         )
     rows: list[dict[str, Any]] = [
@@ -284,7 +284,7 @@ def _skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> TrustC
         if e.metric.name in places and e.found.testable
     ]
     if not rows:
-        return TrustCheck("skewness", "not checked", "No metric is a mean or a ratio that varies.")
+        return TrustCheck("skewness", "skipped", "No metric is a mean or a ratio that varies.")
     worst = max(rows, key=lambda row: abs(row["skewness"]))
     text = (
         f"{worst['metric']} in {worst['arm']}: the skewness of the difference (that of the values × imbalance of "
@@ -294,13 +294,13 @@ def _skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> TrustC
     if deciding:
         return TrustCheck(
             "skewness",
-            "blocks",
+            "fail",
             f"{text}, beyond ±{TOO_SKEWED:g}, up to which the test allows for it. "
             "The smaller arm has too few units for values that are so skewed: cap the metric, or take in "
             "more units.",
             tuple(rows),
         )
-    status: GuardStatus = "look" if abs(worst["skewness"]) > SKEWED else "fine"
+    status: TrustCheckStatus = "warn" if abs(worst["skewness"]) > SKEWED else "pass"
     return TrustCheck("skewness", status, f"{text}; up to ±{TOO_SKEWED:g} the test allows for it.", tuple(rows))
 
 
@@ -310,7 +310,7 @@ def _peeking(plan: Plan, look: InterimAnalysis) -> TrustCheck:
     if look.peeking:
         return TrustCheck(
             "peeking",
-            "blocks",
+            "fail",
             f"Only {look.information:.0%} of the planned sample is in and the plan has "
             "no looks before the end: a p-value read on the way is significant too often. Wait, or plan looks "
             "([sequential]) before the next experiment. If users came in on fewer days than it ran, say how "
@@ -321,14 +321,14 @@ def _peeking(plan: Plan, look: InterimAnalysis) -> TrustCheck:
         if not look.known:
             return TrustCheck(
                 "peeking",
-                "blocks",
+                "fail",
                 f"The plan has looks at {times} of the sample, and nothing tells which "
                 "this is. Say how far it is: --days (with days in the plan) or --planned-units.",
             )
         if look.off_plan:
             return TrustCheck(
                 "peeking",
-                "blocks",
+                "fail",
                 f"{look.information:.0%} of the planned sample is in, and the plan has "
                 f"looks at {times}: looks in between find too much. Wait for the next one; or, where looks "
                 "were made at other times for reasons that have nothing to do with the results, say which "
@@ -346,8 +346,8 @@ def _peeking(plan: Plan, look: InterimAnalysis) -> TrustCheck:
             else "The plan names no length and no looks"
         )
         tell = "--days or --planned-units tell" if plan.days else "--planned-units tells"
-        return TrustCheck("peeking", "not checked", f"{told}: that this is the end is taken on trust. {tell}.")
-    return TrustCheck("peeking", "fine", f"{look.words[0].upper()}{look.words[1:]}.")
+        return TrustCheck("peeking", "skipped", f"{told}: that this is the end is taken on trust. {tell}.")
+    return TrustCheck("peeking", "pass", f"{look.words[0].upper()}{look.words[1:]}.")
 
 
 def _power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) -> TrustCheck:
@@ -367,9 +367,7 @@ def _power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) -> Trus
     if not known:
         seen = [row for row in rows if row["detectable"] == row["detectable"]]
         least = f" Effects from {max(row['detectable'] for row in seen):.2%} on are found." if seen else ""
-        return TrustCheck(
-            "power", "not checked", f"The plan names no smallest effect worth finding.{least}", tuple(rows)
-        )
+        return TrustCheck("power", "skipped", f"The plan names no smallest effect worth finding.{least}", tuple(rows))
     low = min(known, key=lambda row: row["power"])
     when = " at the planned sample" if look.early else ""
     text = (
@@ -377,13 +375,13 @@ def _power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) -> Trus
         f"(planned {plan.power:.0%}); the smallest one found with that is {low['detectable']:.2%}"
     )
     if low["power"] >= LEAST_POWER:
-        status: GuardStatus = "look" if low["power"] < plan.power - 0.05 else "fine"
+        status: TrustCheckStatus = "warn" if low["power"] < plan.power - 0.05 else "pass"
         return TrustCheck("power", status, f"{text}.", tuple(rows))
     if plan.sequential is not None and (look.early or not look.known):  # a crossed bound is evidence at any look
-        return TrustCheck("power", "look", f"{text}: plan for more units.", tuple(rows))
+        return TrustCheck("power", "warn", f"{text}: plan for more units.", tuple(rows))
     return TrustCheck(
         "power",
-        "blocks",
+        "fail",
         f"{text}. An effect that is significant at too little power is exaggerated (Gelman "
         "and Carlin 2014), and one that is not significant shows nothing.",
         tuple(rows),
@@ -393,11 +391,11 @@ def _power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) -> Trus
 def _weeks(sums: Aggregates) -> TrustCheck:
     days = sums.length
     if not days:
-        return TrustCheck("weeks", "not checked", "The days were not gathered.")
+        return TrustCheck("weeks", "skipped", "The days were not gathered.")
     seen = f"The log covers {days} days" if sums.ran is not None else f"Users came in over {days} days"
     if days % 7:
-        return TrustCheck("weeks", "look", f"{seen}: days of the week do not count alike.")
-    return TrustCheck("weeks", "fine", f"{seen}, whole weeks.")
+        return TrustCheck("weeks", "warn", f"{seen}: days of the week do not count alike.")
+    return TrustCheck("weeks", "pass", f"{seen}, whole weeks.")
 
 
 def _word(x: Quantity) -> str:

@@ -1,4 +1,4 @@
-"""How sentences about an experiment write their numbers: one way for decisions, guards and caveats."""
+"""How sentences about an experiment write their numbers: one way for decisions, trust checks and caveats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision rule of a plan, written out before the data are seen: guards, then guardrails, then what decides."""
+"""The decision rule of a plan, fixed before the data are seen: trust checks, then guardrails, then the decision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from reclens.experiment.plan.metric import OF_ARM, Metric
 from reclens.experiment.plan.plan import Plan
 
-__all__ = ["LEAST_POWER", "SKEWED", "TOO_SKEWED", "decision_rule", "guards_of", "risks_of"]
+__all__ = ["LEAST_POWER", "SKEWED", "TOO_SKEWED", "decision_rule", "describe_checks", "risks_of"]
 
 SKEWED: Final = 0.3  # from here on a test without the correction is wrong in 8 to 10 % of A/A tests instead of 5
 """Skewness of a difference that is said."""
@@ -23,7 +23,7 @@ than this and less than the planned power a verdict stands, and a caveat beside 
 """
 
 
-def guards_of(plan: Plan) -> tuple[str, ...]:
+def describe_checks(plan: Plan) -> tuple[str, ...]:
     """What is checked before any verdict, in words; one that fails blocks the word "ship"."""
     looks = (
         "looks are those of the plan, at bounds of the plan"
@@ -69,7 +69,7 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
     primary = " or ".join(_moves(metric, plan) for metric in plan.primary)
     worse = " or ".join(_moves(metric, plan, worse=True) for metric in plan.primary)
     arm = plan.treatments[0] if len(plan.treatments) == 1 else "an arm"
-    steps = ["If a guard fails: no verdict. Mend the cause and run again; nothing is shipped on these numbers."]
+    steps = ["If a trust check fails: no verdict. Mend the cause and run again; nothing is shipped on these numbers."]
     if plan.sequential is not None and plan.sequential.method == "group":
         when = ", ".join(f"{time:.0%}" for time in plan.sequential.times)
         steps.append(
@@ -141,7 +141,7 @@ def risks_of(plan: Plan) -> tuple[str, ...]:
         )
     if any(metric.kind in OF_ARM for metric in plan.metrics):
         said.append(
-            "Coverage, Gini and diversity of exposure change with the number of users: where arms differ "
+            "Coverage, Gini and effective items of exposure change with the number of users: where arms differ "
             "in size, as many users of the larger one are drawn at random, over and over, as the smaller has."
         )
     if any(metric.kind == "mean" and metric.cap is None for metric in plan.primary):

@@ -1,8 +1,8 @@
 """What an experiment measures: the metrics of a plan.
 
 A metric is a fact about the *unit* that is randomised (the user, as a rule): its mean, its share, a ratio of two sums,
-a quantile; or a fact about the whole arm (coverage, Gini and diversity of exposure), which only resampling can give an
-interval.
+a quantile; or a fact about the whole arm (coverage, Gini, effective items of exposure), which only resampling can give
+an interval.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from reclens.settings import Checked
 from reclens.tabular import Tabular
 
-__all__ = ["KINDS", "OF_ARM", "ROLES", "Baseline", "Metric", "Part"]
+__all__ = ["KINDS", "OF_ARM", "ROLES", "Baseline", "FrozenSettings", "Metric"]
 
 KINDS: Final = {
     "mean": "mean over units of a column",
@@ -24,25 +24,25 @@ KINDS: Final = {
     "quantile": "quantile of a column over its rows; its interval respects the unit",
     "coverage": "share of the catalogue that an arm showed to anybody; by the jackknife over units",
     "gini": "Gini coefficient of an arm's exposure over items; by the jackknife over units",
-    "diversity": "effective number of items of an arm's exposure, exp of its entropy (Hill 1973); by the jackknife "
-    "over units",
+    "effective_items": "effective number of items of an arm's exposure, exp of its entropy (Hill 1973); by the "
+    "jackknife over units",
 }
 """The kinds of metric, in words."""
 
-OF_ARM: Final = ("coverage", "gini", "diversity")
+OF_ARM: Final = ("coverage", "gini", "effective_items")
 """The kinds that are facts about a whole arm."""
 
 ROLES: Final = ("primary", "secondary", "guardrail")
 """What a metric is for: the decision rests on primary ones and must not break a guardrail; secondary ones explain."""
 
 
-class Part(BaseModel, metaclass=Checked):
+class FrozenSettings(BaseModel, metaclass=Checked):
     """What a plan and a simulation are made of: frozen, no unknown key, no infinite number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Baseline(Part):
+class Baseline(FrozenSettings):
     """What is known of a metric before the experiment, when no history is given.
 
     Attributes:
@@ -65,7 +65,7 @@ class Baseline(Part):
     cluster_cv: float = Field(default=0.0, ge=0)
 
 
-class Metric(Tabular, Part):
+class Metric(Tabular, FrozenSettings):
     """One metric of a plan.
 
     Attributes:
@@ -94,7 +94,7 @@ class Metric(Tabular, Part):
     """
 
     name: str = Field(min_length=1)
-    kind: Literal["mean", "proportion", "ratio", "quantile", "coverage", "gini", "diversity"] = "mean"
+    kind: Literal["mean", "proportion", "ratio", "quantile", "coverage", "gini", "effective_items"] = "mean"
     value: str | None = None
     per: str | None = None
     q: float | None = Field(default=None, gt=0, lt=1)

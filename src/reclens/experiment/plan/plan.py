@@ -13,14 +13,14 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from reclens.errors import UnknownNameError, suggest
-from reclens.experiment.plan.metric import Metric, Part
+from reclens.experiment.plan.metric import FrozenSettings, Metric
 from reclens.settings import read_toml, to_toml, validate
 from reclens.tabular import Tabular
 
 __all__ = ["EXAMPLE_PLAN", "Plan", "Sequential", "load_plan"]
 
 
-class Sequential(Part):
+class Sequential(FrozenSettings):
     """How an experiment may be looked at before its end.
 
     Attributes:
@@ -32,7 +32,7 @@ class Sequential(Part):
             and ``hwang_shih_decani`` spend the error over any information times; ``obrien_fleming`` and ``pocock`` are
             the classical ones.
         parameter: ρ of the power family, γ of Hwang, Shih and DeCani; None takes 3 and −4.
-        futility: Spending of the type-II error for stopping early without hope; None never stops for that. The bound
+        futility: Spending of the type-II error for stopping early for futility; None never stops for that. The bound
             is not binding: going on past it does not raise the false positives.
         tuning: For methods without planned looks: the number of units, over both arms of a comparison, at which the
             interval is tightest; None takes half of what is planned for two arms.
@@ -75,7 +75,7 @@ class Sequential(Part):
         return self.information or tuple(look / self.looks for look in range(1, self.looks + 1))
 
 
-class Plan(Tabular, Part):
+class Plan(Tabular, FrozenSettings):
     """The plan of one experiment.
 
     Attributes:

@@ -121,7 +121,7 @@ def spread_of_arm(
     It is the standard error that the readout tests so many units with, times √units.
 
     Args:
-        metric: Of coverage, Gini or diversity.
+        metric: Of coverage, Gini or effective items.
         plan: Its plan.
         exposures: As in :func:`statistic_of`.
         users: Of the arm, where it has fewer than the history: what few users see is spread otherwise.
@@ -142,7 +142,7 @@ def statistic_of(
         metric: The metric.
         plan: Its plan.
         history: A row a unit, or several for a quantile of rows.
-        exposures: For coverage, Gini and diversity: a row for each item that was shown, with the unit's column and
+        exposures: For coverage, Gini and effective items: a row an item that was shown, with the unit's column and
             ``item_id``.
 
     Raises:

@@ -155,7 +155,7 @@ def size_plan(
         plan: The plan.
         history: Units of the past with the columns of the metrics, over as many days as the experiment will last; the
             gain of CUPED and the intra-cluster correlation are estimated from it.
-        exposures: Items shown in the past (the unit's column, ``item_id``), for coverage, Gini and diversity.
+        exposures: Items shown in the past (the unit's column, ``item_id``), for coverage, Gini and effective items.
         arrivals: Distinct units seen by the end of each day of the past, which come back and so grow more slowly than
             the traffic; without it ``daily_units`` new ones come every day.
         runs: Simulated experiments, where there is no formula.

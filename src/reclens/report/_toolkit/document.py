@@ -12,11 +12,11 @@ from typing import Any
 from reclens.report._toolkit.html import Document, Figure, render
 from reclens.report._toolkit.tables import Table, to_markdown
 
-__all__ = ["Part", "Written", "appendix", "write_document"]
+__all__ = ["DocumentPart", "Written", "appendix", "write_document"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class DocumentPart:
     """One part of a document.
 
     Attributes:
@@ -72,7 +72,7 @@ def write_document(
     subject: str,
     heading: str,
     summary: Sequence[str],
-    parts: Sequence[Part],
+    parts: Sequence[DocumentPart],
     synthetic: bool = False,
     scoped: bool = False,
 ) -> Written:
@@ -100,14 +100,14 @@ def write_document(
     return Written(render("written.html.j2", page), _markdown(title, subject, heading, summary, parts, synthetic))
 
 
-def appendix(record: Mapping[str, Any]) -> Part:
+def appendix(record: Mapping[str, Any]) -> DocumentPart:
     """A part with every number as JSON, a line a row; NaN and infinities, which JSON does not have, are null."""
     lines: list[str] = []
     for name, value in _json_of(record).items():
         rows = ",\n  ".join(json.dumps(each, ensure_ascii=False) for each in value) if isinstance(value, list) else ""
         text = f"[\n  {rows}\n ]" if rows else json.dumps(value, ensure_ascii=False)
         lines.append(f" {json.dumps(name, ensure_ascii=False)}: {text}")
-    return Part(title="Appendix: every number", code="{\n" + ",\n".join(lines) + "\n}", language="json")
+    return DocumentPart(title="Appendix: every number", code="{\n" + ",\n".join(lines) + "\n}", language="json")
 
 
 def _json_of(value: Any) -> Any:
@@ -121,7 +121,7 @@ def _json_of(value: Any) -> Any:
 
 
 def _markdown(
-    title: str, subject: str, heading: str, summary: Sequence[str], parts: Sequence[Part], synthetic: bool
+    title: str, subject: str, heading: str, summary: Sequence[str], parts: Sequence[DocumentPart], synthetic: bool
 ) -> str:
     lines = [f"# {_plain(title)}", "", _plain(subject), ""]
     if synthetic:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from reclens.experiment.assignment.assign import sql_of
-from reclens.experiment.plan.decision_rule import SKEWED, TOO_SKEWED, decision_rule, guards_of, risks_of
+from reclens.experiment.plan.decision_rule import SKEWED, TOO_SKEWED, decision_rule, describe_checks, risks_of
 from reclens.experiment.plan.metric import KINDS
 from reclens.experiment.plan.plan import Plan
 from reclens.experiment.plan.sizing import MetricSize, Sizing, effect_by_days, look_schedule, power_curve, sequential_of
-from reclens.report._toolkit.document import Part, Written, write_document
+from reclens.report._toolkit.document import DocumentPart, Written, write_document
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report.experiment.plan_charts import bounds_chart, detectable_chart, power_curve_chart
 from reclens.report.experiment.plan_tables import (
@@ -39,20 +39,20 @@ def build_plan_document(sizing: Sizing) -> Written:
         _metrics(plan),
         _sizes(sizing),
         *_looks(sizing),
-        Part(
-            title="Guards before any verdict",
+        DocumentPart(
+            title="Trust checks before any verdict",
             lead="One that fails blocks the word “ship”, and says why.",
-            points=guards_of(plan),
+            points=describe_checks(plan),
         ),
-        Part(
+        DocumentPart(
             title="Decision rule",
             lead="The first that applies is the decision.",
             points=decision_rule(plan),
             ordered=True,
         ),
         _analysis(plan),
-        Part(title="Risks", points=risks_of(plan)),
-        Part(
+        DocumentPart(title="Risks", points=risks_of(plan)),
+        DocumentPart(
             title="The plan as a file",
             lead="Everything spelled out, defaults too.",
             code=plan.to_toml(),
@@ -103,14 +103,14 @@ def summary_of(sizing: Sizing) -> list[str]:
     return said
 
 
-def _question(plan: Plan) -> Part:
+def _question(plan: Plan) -> DocumentPart:
     points = [f"Who is left out before randomisation: {each}." for each in plan.exclusions]
     points += (
         [f"Segments that are looked at: {', '.join(plan.segments)}, with the false discovery rate controlled."]
         if plan.segments
         else []
     )
-    return Part(
+    return DocumentPart(
         title="Hypothesis",
         lead=plan.hypothesis or "None is written down: say what is expected, and why.",
         points=tuple(points),
@@ -118,7 +118,7 @@ def _question(plan: Plan) -> Part:
     )
 
 
-def _randomisation(plan: Plan) -> Part:
+def _randomisation(plan: Plan) -> DocumentPart:
     low, high = plan.slice
     points = [
         f"Unit: {plan.unit}" + (f", randomised whole by {plan.cluster}." if plan.cluster else "."),
@@ -137,7 +137,7 @@ def _randomisation(plan: Plan) -> Part:
         points.append(f"{plan.holdout:.1%} of all units are held out of every experiment.")
     if plan.layer_holdout:
         points.append(f"{plan.layer_holdout:.1%} are held out of every experiment of the layer.")
-    return Part(
+    return DocumentPart(
         title="Randomisation",
         lead="By a salted hash; the SQL gives a table named units the same arms.",
         points=tuple(points),
@@ -146,14 +146,14 @@ def _randomisation(plan: Plan) -> Part:
     )
 
 
-def _metrics(plan: Plan) -> Part:
+def _metrics(plan: Plan) -> DocumentPart:
     kinds = dict.fromkeys(metric.kind for metric in plan.metrics)
-    return Part(
+    return DocumentPart(
         title="Metrics", points=tuple(f"{kind}: {KINDS[kind]}." for kind in kinds), tables=(metric_table(plan),)
     )
 
 
-def _sizes(sizing: Sizing) -> Part:
+def _sizes(sizing: Sizing) -> DocumentPart:
     answers = [(each.metric.name, each.size) for each in sizing.metrics if each.size is not None]
     changed: dict[str, list[str]] = {}
     for name, answer in answers:
@@ -168,7 +168,7 @@ def _sizes(sizing: Sizing) -> Part:
     ]
     tables = [size_table(sizing)] + ([neighbour_table(answers)] if answers else [])
     lead = "One question has several honest answers: each number names its formula, and its neighbours stand below."
-    return Part(title="Sizes", lead=lead, points=tuple(points), figures=tuple(figures), tables=tuple(tables))
+    return DocumentPart(title="Sizes", lead=lead, points=tuple(points), figures=tuple(figures), tables=tuple(tables))
 
 
 def _skewed(each: MetricSize, sizing: Sizing) -> str:
@@ -212,7 +212,7 @@ def figures_of(each: MetricSize, sizing: Sizing) -> list[Figure]:
     return drawn
 
 
-def _looks(sizing: Sizing) -> list[Part]:
+def _looks(sizing: Sizing) -> list[DocumentPart]:
     plan, looks = sizing.plan, sizing.plan.sequential
     often = 4 if looks is None else min(plan.days or 28, 50)  # an always-valid interval is looked at every day
     times = looks.times if looks is not None and looks.method == "group" else often
@@ -222,18 +222,18 @@ def _looks(sizing: Sizing) -> list[Part]:
             "There is one look, at the end. Looking earlier without a plan raises the false positives; the table "
             "shows what honest ways to look cost."
         )
-        return [Part(title="Looks", lead=lead, tables=(prices,))]
+        return [DocumentPart(title="Looks", lead=lead, tables=(prices,))]
     if looks.method != "group":
         lead = (
             "The interval is valid at every moment, so that anybody may look at any time; it is wider for that "
             f"(sample × {sizing.inflation:.3f} for the same power)."
         )
-        return [Part(title="Looks", lead=lead, tables=(prices,))]
+        return [DocumentPart(title="Looks", lead=lead, tables=(prices,))]
     bounds = sequential_of(plan)
     lead = "The statistic is held against the bound of its look; nothing else is decided before the end."
     figure = figure_of(bounds_chart(bounds.to_dicts()), "Bounds of the statistic at each look")
     return [
-        Part(
+        DocumentPart(
             title="Looks",
             lead=lead,
             figures=(figure,),
@@ -242,16 +242,16 @@ def _looks(sizing: Sizing) -> list[Part]:
     ]
 
 
-def _analysis(plan: Plan) -> Part:
+def _analysis(plan: Plan) -> DocumentPart:
     code = "\n".join(
         (
             f"reclens experiment assign plan.toml units.csv --out arms.csv   # who gets which arm, by {plan.unit}",
             "reclens experiment check plan.toml units.csv                     # uniform, independent, as planned",
-            "reclens experiment read plan.toml results.parquet --out readout  # decision, guards, intervals",
+            "reclens experiment read plan.toml results.parquet --out readout  # decision, trust checks, intervals",
         )
     )
     lead = (
         "Intervals are two-sided. Means, ratios and shares by unit (delta method), quantiles by unit, "
-        "coverage, Gini and diversity by the jackknife over units; covariates by CUPED."
+        "coverage, Gini and effective items by the jackknife over units; covariates by CUPED."
     )
-    return Part(title="Analysis", lead=lead, code=code, language="bash")
+    return DocumentPart(title="Analysis", lead=lead, code=code, language="bash")

@@ -89,14 +89,14 @@ def detectable_chart(rows: Sequence[Mapping[str, Any]], *, worth: float | None =
 
 
 def bounds_chart(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """The bounds of a group-sequential plan at each look: stop above, below, or without hope.
+    """The bounds of a group-sequential plan at each look: stop above, below, or for futility.
 
     Args:
         rows: Of :meth:`reclens.stats.sequential.GroupSequential.to_dicts`.
     """
     import altair as alt
 
-    kinds = {"upper": "stop: an effect", "lower": "stop: harm", "futility": "stop: no hope"}
+    kinds = {"upper": "stop: an effect", "lower": "stop: harm", "futility": "stop: futility"}
     told = [
         {
             "information": row["information"],

@@ -8,14 +8,14 @@ from typing import Any, Final
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.analysis.words import p_in_words
-from reclens.report._toolkit.document import Part, Written, appendix, write_document
+from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import between, p_value, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.experiment import readout_charts
 from reclens.report.experiment.plan_tables import metric_table
 
-__all__ = ["build_readout", "effect_table", "guard_table", "segment_table", "summary_of_readout", "unknown_table"]
+__all__ = ["build_readout", "check_table", "effect_table", "segment_table", "summary_of_readout", "unknown_table"]
 
 
 def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = False) -> Written:
@@ -31,17 +31,17 @@ def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = Fa
     """
     plan = readout.plan
     parts = [
-        Part(
+        DocumentPart(
             title="Effects",
             lead=f"Against {plan.control}. {_level(readout)}",
             figures=_figures(readout),
             tables=(effect_table(readout),),
         ),
-        Part(title="What was adjusted, and how", points=readout.adjusted),
-        Part(
-            title="Guards",
+        DocumentPart(title="What was adjusted, and how", points=readout.adjusted),
+        DocumentPart(
+            title="Trust checks",
             lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
-            tables=(guard_table(readout), *_guard_numbers(readout)),
+            tables=(check_table(readout), *_check_numbers(readout)),
         ),
         *_unknown(readout),
         *_guardrails(readout),
@@ -49,9 +49,9 @@ def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = Fa
         *_segments(readout),
         _power(readout),
         *(_bayes(readout) if bayes else []),
-        Part(title="Caveats", points=readout.caveats),
-        Part(title="Next steps", points=readout.next_steps, ordered=True),
-        Part(
+        DocumentPart(title="Caveats", points=readout.caveats),
+        DocumentPart(title="Next steps", points=readout.next_steps, ordered=True),
+        DocumentPart(
             title="How it was decided",
             lead="Written in the plan, before the data. The first that applies is the decision.",
             points=readout.rule,
@@ -83,9 +83,9 @@ def summary_of_readout(readout: Readout) -> list[str]:
 def effect_table(readout: Readout) -> Table:
     """Every metric of every arm: values, difference and lift with intervals, p-values, and what may be said."""
     rows = []
-    blocked_by = ", ".join(guard.name for guard in readout.guards if guard.status == "blocks")
+    blocked_by = ", ".join(check.name for check in readout.trust_checks if check.status == "fail")
     decided = {
-        each.arm: f"blocked: {blocked_by}" if each.word == "blocked" else each.word for each in readout.decisions
+        each.arm: f"blocked: {blocked_by}" if each.code == "blocked" else each.code for each in readout.decisions
     }
     for effect in readout.effects:
         found = effect.found
@@ -139,11 +139,11 @@ def effect_table(readout: Readout) -> Table:
     return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), (*methods, *notes))
 
 
-def guard_table(readout: Readout) -> Table:
-    """The guards and what was seen."""
-    records = [row for guard in readout.guards for row in guard.to_dicts()]
-    rows = tuple((row["guard"], row["status"], row["finding"]) for row in records)
-    return Table("Guards", ("guard", "status", "finding"), rows, tuple(records))
+def check_table(readout: Readout) -> Table:
+    """The trust checks and what was seen."""
+    records = [row for check in readout.trust_checks for row in check.to_dicts()]
+    rows = tuple((row["check"], row["status"], row["finding"]) for row in records)
+    return Table("Trust checks", ("check", "status", "finding"), rows, tuple(records))
 
 
 def segment_table(readout: Readout) -> Table:
@@ -173,13 +173,13 @@ def unknown_table(readout: Readout) -> Table:
     return Table("Not known", ("not known",), rows, tuple(records))
 
 
-def _unknown(readout: Readout) -> list[Part]:
+def _unknown(readout: Readout) -> list[DocumentPart]:
     if not readout.unknown:
         return []
     return [
-        Part(
+        DocumentPart(
             title="What the table cannot tell",
-            lead="The guards that rest on it are not checked.",
+            lead="The trust checks that rest on it are not checked.",
             tables=(unknown_table(readout),),
         )
     ]
@@ -210,20 +210,20 @@ def _level(readout: Readout) -> str:
     return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {readout.look.words}."
 
 
-def _guard_numbers(readout: Readout) -> list[Table]:
-    """The numbers of guards that have something to show."""
+def _check_numbers(readout: Readout) -> list[Table]:
+    """The numbers of trust checks that have something to show."""
     found = []
-    for guard in readout.guards:
-        if guard.status in ("look", "blocks") and guard.rows:
-            keys = list(dict.fromkeys(key for row in guard.rows for key in row))
-            rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in guard.rows[:40])
+    for check in readout.trust_checks:
+        if check.status in ("warn", "fail") and check.rows:
+            keys = list(dict.fromkeys(key for row in check.rows for key in row))
+            rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in check.rows[:40])
             heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
-            more = (f"{len(guard.rows) - 40:,} further rows stand in the appendix.",) if len(guard.rows) > 40 else ()
-            found.append(Table(f"Numbers of the guard: {guard.name}", heads, rows, guard.rows, more))
+            more = (f"{len(check.rows) - 40:,} further rows stand in the appendix.",) if len(check.rows) > 40 else ()
+            found.append(Table(f"Numbers of the trust check: {check.name}", heads, rows, check.rows, more))
     return found
 
 
-def _guardrails(readout: Readout) -> list[Part]:
+def _guardrails(readout: Readout) -> list[DocumentPart]:
     rails = [effect for effect in readout.effects if effect.metric.role == "guardrail"]
     if not rails:
         return []
@@ -244,10 +244,10 @@ def _guardrails(readout: Readout) -> list[Part]:
     if any(e.metric.equivalence for e in rails):
         lead += " With ±, of equivalence: it holds when its interval lies within the margin."
     table = Table("Guardrails", ("metric", "arm", "lift", "margin", "p", "verdict"), rows, tuple(_records(rails)))
-    return [Part(title="Guardrails", lead=lead, tables=(table,))]
+    return [DocumentPart(title="Guardrails", lead=lead, tables=(table,))]
 
 
-def _diluted(readout: Readout) -> list[Part]:
+def _diluted(readout: Readout) -> list[DocumentPart]:
     if not readout.diluted:
         return []
     inside = {(effect.metric.name, effect.arm): effect for effect in readout.effects}
@@ -278,11 +278,13 @@ def _diluted(readout: Readout) -> list[Part]:
     )
     records = tuple(row for each in readout.diluted for row in each.to_dicts())
     return [
-        Part(title="Triggered units and all units", lead=lead, tables=(Table("Diluted effects", heads, rows, records),))
+        DocumentPart(
+            title="Triggered units and all units", lead=lead, tables=(Table("Diluted effects", heads, rows, records),)
+        )
     ]
 
 
-def _segments(readout: Readout) -> list[Part]:
+def _segments(readout: Readout) -> list[DocumentPart]:
     if not readout.segments:
         return []
     segmentations = list(dict.fromkeys(each.by for each in readout.segments))
@@ -298,10 +300,10 @@ def _segments(readout: Readout) -> list[Part]:
     )
     lead = "The false discovery rate is controlled over all segments together. Faded dots are not significant."
     figures = tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
-    return [Part(title="Segments", lead=lead, points=points, tables=(segment_table(readout),), figures=figures)]
+    return [DocumentPart(title="Segments", lead=lead, points=points, tables=(segment_table(readout),), figures=figures)]
 
 
-def _power(readout: Readout) -> Part:
+def _power(readout: Readout) -> DocumentPart:
     rows = tuple(
         (
             e.metric.name,
@@ -318,10 +320,12 @@ def _power(readout: Readout) -> Part:
         f"power of {readout.plan.power:.0%}."
     )
     heads = ("metric", "arm", "worth finding", "power", "detectable")
-    return Part(title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),))
+    return DocumentPart(
+        title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),)
+    )
 
 
-def _bayes(readout: Readout) -> list[Part]:
+def _bayes(readout: Readout) -> list[DocumentPart]:
     rows = tuple(
         (
             row["metric"],
@@ -340,7 +344,7 @@ def _bayes(readout: Readout) -> list[Part]:
         "rest on this, and reading it every day until it pleases is peeking too."
     )
     table = Table("Posterior", heads, rows, readout.posteriors)
-    return [Part(title="Bayesian view", lead=lead, tables=(table,))]
+    return [DocumentPart(title="Bayesian view", lead=lead, tables=(table,))]
 
 
 def _records(effects: Sequence[Effect]) -> list[dict[str, Any]]:

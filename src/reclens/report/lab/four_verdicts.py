@@ -8,7 +8,7 @@ from typing import Any, Final
 from reclens.experiment.off_policy.evaluate import BY_PLACE
 from reclens.lab.four_verdicts import Verdicts
 from reclens.report._toolkit.charts import dots, rows_of, zero
-from reclens.report._toolkit.document import Part, Written, appendix, write_document
+from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import in_words
 from reclens.report._toolkit.html import figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
@@ -30,7 +30,7 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     drawn = [(verdict_chart(rows, measure=name), f"Effect on {in_words(name)}") for name in measures]
     parts = [
-        Part(
+        DocumentPart(
             title="Side by side",
             tables=(verdict_table(rows),),
             figures=tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None),
@@ -38,13 +38,13 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
             "its interval may reach beyond the chart. Interleaving counts "
             "credit, which has the sign of the effect and not its size.",
         ),
-        Part(
+        DocumentPart(
             title="How many users each way needs",
             tables=(_sensitivity_table(rows),),
             lead="For 80 % power on the same lists of the first day. The gain is the users of an A/B test over those "
             "of the other way; it is measured in this world, and another world has another.",
         ),
-        Part(title="What the log cannot tell", points=_doubts(found)),
+        DocumentPart(title="What the log cannot tell", points=_doubts(found)),
         appendix({"verdicts": rows}),
     ]
     treatment, control = found.names

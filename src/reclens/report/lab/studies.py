@@ -14,7 +14,7 @@ from reclens.lab.interference import DesignResult, Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
-from reclens.report._toolkit.document import Part, Written, appendix, write_document
+from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import between, in_words, rank, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table, format_number
@@ -68,20 +68,20 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
     ]
     control = found.lifts.control
     parts = [
-        Part(
+        DocumentPart(
             title="The best and the worst metrics",
             figures=_figures(scatters),
             lead=f"A dot is a strategy; its line is the interval of its true lift over {control}, which is often too "
             "narrow to see. Where a metric tells who wins, dots rise to the right.",
         ),
-        Part(
+        DocumentPart(
             title="Rank correlations",
             figures=_figures(orders),
             tables=(correlation_table(found),),
             lead="1: the metric orders the strategies as their true lifts do; 0: it says nothing; -1: the other way. "
             "Faded: the interval holds 0.",
         ),
-        Part(
+        DocumentPart(
             title="True lifts",
             tables=(_lift_table(found),),
             lead="Everybody lived under each strategy, with the same luck; intervals are over replicates, each with "
@@ -143,14 +143,14 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
         (lab_charts.sign_chart(found), "Share of tests with the wrong sign"),
     ]
     parts = [
-        Part(
+        DocumentPart(
             title="Designs",
             figures=_figures(drawn),
             tables=(interference_table(found),),
             lead="Each design ran once in each world, and was held against everybody treated minus nobody treated in "
             "that world.",
         ),
-        Part(
+        DocumentPart(
             title="What the designs are",
             points=(
                 "shared: users are randomised, and both arms train on what everybody consumed: the usual A/B test.",
@@ -194,11 +194,11 @@ def summary_of_interference(found: Interference) -> list[str]:
 
 def build_holdout_report(found: LongRun) -> Written:
     """The long run: power over months, the surrogate index beside the truth, the effect by age of exposure."""
-    parts: list[Part] = []
+    parts: list[DocumentPart] = []
     tables = iter(long_run_tables(found))
     if found.power:
         parts.append(
-            Part(
+            DocumentPart(
                 title="Power over months",
                 tables=(next(tables),),
                 figures=_figures([(lab_charts.holdout_power_chart(found), "Power after each month")]),
@@ -208,7 +208,7 @@ def build_holdout_report(found: LongRun) -> Written:
     if found.surrogate is not None:
         drawn = [(lab_charts.estimate_chart(found), f"Effect after {found.long} days: index, test and truth")]
         parts.append(
-            Part(
+            DocumentPart(
                 title="Early signs",
                 tables=(next(tables),),
                 figures=_figures(drawn),
@@ -219,7 +219,7 @@ def build_holdout_report(found: LongRun) -> Written:
     if found.ages:
         drawn = [(lab_charts.age_chart(found), "Effect by days since first exposure")]
         parts.append(
-            Part(
+            DocumentPart(
                 title="Novelty",
                 tables=(next(tables),),
                 figures=_figures(drawn),
@@ -293,7 +293,7 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
     happened = _happened(found)
     parts = (
         [
-            Part(
+            DocumentPart(
                 title="Effects",
                 figures=_figures(drawn),
                 tables=(simulation_table(found),),
@@ -305,8 +305,8 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
         else []
     )
     parts += [
-        Part(title="What happened", tables=(happened,)),
-        Part(title="The simulation as a file", code=to_toml(found.settings), language="toml"),
+        DocumentPart(title="What happened", tables=(happened,)),
+        DocumentPart(title="The simulation as a file", code=to_toml(found.settings), language="toml"),
         appendix(
             {
                 "effects": found.to_dicts(),

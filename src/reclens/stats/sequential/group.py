@@ -28,7 +28,7 @@ class GroupSequential(Tabular):
     Attributes:
         times: Information at each look, as a share of the planned sample.
         upper: Bound of z at each look: stop for an effect above it, and below its negative when ``sides`` is 2.
-        futility: Bound of z at each look below which to stop without hope (or None). It is not binding: going on past
+        futility: Bound of z at each look below which to stop for futility (or None). It is not binding: going on past
             it does not raise the false positives.
         sides: 1 or 2.
         alpha: Chance of a false positive, over both sides.
@@ -121,7 +121,7 @@ def group_sequential(
         level: Confidence level: 1 − alpha, two-sided. One-sided tests spend alpha / 2, half of it, on their side.
         sides: 2, or 1 for an effect upwards only.
         power: Power at the planned effect.
-        futility: Spending of the type-II error for stopping without hope; None never does.
+        futility: Spending of the type-II error for stopping for futility; None never does.
 
     Returns:
         The plan.
@@ -168,16 +168,16 @@ def _made(
     below = tuple(-each if sides == 2 else -math.inf for each in upper)
     fixed = fixed_drift(level=level, power=power, sides=sides)
     if futility is None:
-        hopeless = None
+        futility_bounds = None
         drift = drift_for(lambda theta: _cross(looks, upper, below, theta, sides), power, start=fixed)
     else:
         lost = spent(looks, error=1 - power, spending=futility)
         drift = drift_for(lambda theta: _power_with_futility(looks, upper, lost, theta)[0], power, start=fixed)
-        hopeless = _power_with_futility(looks, upper, lost, drift)[1]
+        futility_bounds = _power_with_futility(looks, upper, lost, drift)[1]
     return GroupSequential(
         times=looks,
         upper=upper,
-        futility=hopeless,
+        futility=futility_bounds,
         sides=sides,
         alpha=round(1 - level, 12),
         power=power,
