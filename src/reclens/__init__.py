@@ -29,7 +29,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from reclens import errors, experiment, metrics, models, report, world
+    from reclens import errors, evaluation, experiment, metrics, models, report, world
     from reclens.data import filters, segments, split
     from reclens.data.dataset import Dataset
     from reclens.data.profile import profile
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         evaluate,
         evaluate_predictions,
         evaluate_requests,
+        gate,
     )
     from reclens.models._core.loading import load_any_model as load_model
     from reclens.pipeline import Pipeline
@@ -68,8 +69,10 @@ __all__ = [
     "evaluate",
     "evaluate_predictions",
     "evaluate_requests",
+    "evaluation",
     "experiment",
     "filters",
+    "gate",
     "load_model",
     "metrics",
     "models",
@@ -102,8 +105,10 @@ _HOMES: Final = {
     "evaluate": "reclens.evaluation:evaluate",
     "evaluate_predictions": "reclens.evaluation:evaluate_predictions",
     "evaluate_requests": "reclens.evaluation:evaluate_requests",
+    "evaluation": "reclens.evaluation",
     "experiment": "reclens.experiment",
     "filters": "reclens.data.filters",
+    "gate": "reclens.evaluation:gate",
     "load_model": "reclens.models._core.loading:load_any_model",
     "metrics": "reclens.metrics",
     "models": "reclens.models",

@@ -140,6 +140,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             "--intervals": NAME,
             "--metric": Wrong(("nosuch@10", "recall@5")),
             "--fail-on-loss": FREE,
+            "--gate": FILE,
         },
     ),
     "report": ({"evaluations": ["e1", "e2"]}, {"--title": FREE}),

@@ -73,7 +73,7 @@ def run(
 def _run(
     settings: JobSettings, reading: Reading, *, workspace: Path, format: Format, out: Path | None, quiet: bool
 ) -> None:
-    from reclens.cli.shared import emit, prepare, progress_of, say
+    from reclens.cli.shared import emit, heed, prepare, progress_of, say
     from reclens.job import run as job
     from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
     from reclens.report import leaderboard
@@ -92,3 +92,4 @@ def _run(
     for sentence in found.comparison.verdict if found.comparison is not None else ():
         say(f"- {sentence}", quiet=quiet)
     say(f"report: {found.report}", quiet=quiet)
+    heed(found.gate, quiet=quiet)

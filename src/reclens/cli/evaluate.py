@@ -182,8 +182,11 @@ def compare(
         typer.Option("--intervals", help="Each for its own difference, or those of a family all together."),
     ] = "single",
     segments: Annotated[bool, typer.Option("--segments/--overall", help="Show every segment.")] = False,
+    gate: Annotated[
+        Path | None, typer.Option("--gate", help="TOML file with [[gate]] rows: exit 1 unless all of them hold.")
+    ] = None,
     fail_on_loss: Annotated[
-        bool, typer.Option("--fail-on-loss", help="Exit 1 when a system is worse overall.")
+        bool, typer.Option("--fail-on-loss", help="Exit 1 when an interval over all users lies on the worse side.")
     ] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the comparison in the workspace.")] = None,
     html: HtmlOption = None,
@@ -201,14 +204,16 @@ def compare(
     Example:
       reclens compare demo-popular demo-ease --baseline demo-popular --fail-on-loss
     """
-    from reclens.cli.shared import emit, say
+    from reclens.cli.shared import emit, heed, say
     from reclens.evaluation import compare as hold
-    from reclens.evaluation import id_problems
-    from reclens.metrics import describe
+    from reclens.evaluation import gate as check_gate
+    from reclens.evaluation import id_problems, no_loss_rules
+    from reclens.job.settings import load_gate
     from reclens.report import build_report, comparison_table
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
+    rules = [] if gate is None else load_gate(gate)
     if keep:
         place.expect_free("comparison", keep)
     results = {name: place.load("evaluation", name) for name in evaluations}
@@ -224,21 +229,17 @@ def compare(
     )
     if keep:
         say(f"kept in {place.save(found, keep)}", quiet=quiet)
+    rules += no_loss_rules(found) if fail_on_loss else []
+    held = check_gate(results, rules, comparison=found) if rules else None
     if html is not None:
-        say(f"report: {build_report(results, comparison=found).save(html)}", quiet=quiet)
+        say(f"report: {build_report(results, comparison=found, gate=held).save(html)}", quiet=quiet)
     emit(comparison_table(found, by=None if segments else "overall"), format=format, out=out)
     for name, result in results.items():
         for problem in id_problems(result.card):
             say(f"{name}: {problem}", quiet=quiet)
     for sentence in found.verdict:
         say(f"- {sentence}", quiet=quiet)
-    lost = [
-        row
-        for row in found.differences
-        if row.by == "overall" and row.significant and describe(row.metric).higher_is_better == (row.difference < 0)
-    ]
-    if fail_on_loss and lost:
-        raise typer.Exit(1)
+    heed(held, quiet=quiet)
 
 
 def report(

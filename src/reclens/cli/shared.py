@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reclens.engine import Progress
     from reclens.report import Table
     from reclens.report._toolkit.document import Written
+    from reclens.stats.gate import GateResult
 
 __all__ = [
     "DocumentOption",
@@ -37,6 +38,7 @@ __all__ = [
     "TaskOption",
     "WorkspaceOption",
     "emit",
+    "heed",
     "keep_interrupts",
     "pairs",
     "prepare",
@@ -305,6 +307,17 @@ def emit(table: Table, *, format: Format, out: Path | None) -> None:
     writers = {Format.json: to_json, Format.csv: to_csv, Format.md: to_markdown}
     text = writers[format](table) if format in writers else _plain(table, wide=out is not None)
     put(text, out, format=format)
+
+
+def heed(gate: GateResult | None, *, quiet: bool) -> None:
+    """Show what a gate came to, on stderr, and end with status 1 where it is closed."""
+    from reclens.report import gate_in_words, gate_table
+
+    if gate is None:
+        return
+    say(f"{_plain(gate_table(gate), wide=False)}\n{gate_in_words(gate)}", quiet=quiet)
+    if not gate.is_open:
+        raise typer.Exit(1)
 
 
 def put(text: str, out: Path | None = None, *, format: Format = Format.table) -> None:

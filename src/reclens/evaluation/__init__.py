@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reclens.evaluation.compare import Comparison, compare
 from reclens.evaluation.differences import Difference
+from reclens.evaluation.gate import GateRule, gate, no_loss_rules
 from reclens.evaluation.overlap import id_problems
 from reclens.evaluation.predictions import PredictionEvaluation, evaluate_predictions
 from reclens.evaluation.protocol import EvaluationWarning, IdsWarning, TaskWarning, task_problems
@@ -11,16 +12,21 @@ from reclens.evaluation.requests import REQUEST_METRICS, evaluate_requests
 from reclens.evaluation.results import Evaluation, Gap, MetricResult
 from reclens.evaluation.run import DEFAULT_METRICS, evaluate
 from reclens.stats.estimate import Estimate
+from reclens.stats.gate import Bound, GateResult, GateRow
 
 __all__ = [
     "DEFAULT_METRICS",
     "REQUEST_METRICS",
+    "Bound",
     "Comparison",
     "Difference",
     "Estimate",
     "Evaluation",
     "EvaluationWarning",
     "Gap",
+    "GateResult",
+    "GateRow",
+    "GateRule",
     "IdsWarning",
     "MetricResult",
     "PredictionEvaluation",
@@ -29,6 +35,8 @@ __all__ = [
     "evaluate",
     "evaluate_predictions",
     "evaluate_requests",
+    "gate",
     "id_problems",
+    "no_loss_rules",
     "task_problems",
 ]

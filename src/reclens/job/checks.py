@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+import polars as pl
 
 from reclens import models
 from reclens.data import segments
@@ -11,6 +13,7 @@ from reclens.data.dataset import Dataset, Segmenter
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluation.asked import check_asked, check_data
 from reclens.job.settings import JobSettings, SegmentSettings
+from reclens.metrics.registry import canonical
 from reclens.pipeline import Pipeline
 from reclens.pipeline.settings import PipelineSettings
 from reclens.workspace import Workspace
@@ -48,6 +51,7 @@ def check_job(settings: JobSettings, workspace: Workspace) -> None:
         raise UnknownNameError("primary metric among those of [evaluate]", primary, asked)
     if "baseline" in settings.compare.model_fields_set and settings.compare.baseline not in systems:
         raise UnknownNameError("baseline among the systems of the job", settings.compare.baseline, systems)
+    _check_gate(settings, asked, systems)
     segmenters_of(settings)
     how = settings.split
     # A file of resolved settings spells every default out, and has to run.
@@ -57,6 +61,23 @@ def check_job(settings: JobSettings, workspace: Workspace) -> None:
         raise UsageError(f'[split] {", ".join(unused)} would not be used by method = "{how.method}". Leave it out.')
     for name in (settings.name, *(f"{settings.name}-{system}" for system in systems)):
         workspace.expect_free("run", name, overwrite=True)
+
+
+def _check_gate(settings: JobSettings, asked: Mapping[str, Any], systems: Sequence[str]) -> None:
+    """Check the names of the gate: a slip would show after all the work."""
+    measured = {spec.text for spec in asked.values()} | set(asked)
+    for row in settings.gate:
+        if canonical(row.metric) not in measured and row.metric not in measured:
+            raise UnknownNameError("metric of [[gate]] among those of [evaluate]", row.metric, asked)
+        if row.system is not None and row.system not in systems:
+            raise UnknownNameError("system of [[gate]] among those of the job", row.system, systems)
+        if row.of == "difference" and (settings.compare.baseline not in systems or len(systems) < 2):
+            raise UsageError(
+                f"[[gate]] asks for a difference in {row.metric}, and nothing is compared: name a baseline in "
+                "[compare] that is one of several systems."
+            )
+        if row.of == "difference" and row.system == settings.compare.baseline:
+            raise UsageError(f"[[gate]] asks how {row.system} differs from itself: it is the baseline of [compare].")
 
 
 def with_models(settings: JobSettings) -> JobSettings:
@@ -78,6 +99,15 @@ def check_job_data(settings: JobSettings, train: Dataset, metrics: list[str]) ->
         for part in by.replace("*", "×").split("×"):
             if part.strip() not in known:
                 raise UnknownNameError("segmentation of [evaluate] by", part.strip(), known)
+    measured = known if settings.evaluate.by is None else settings.evaluate.by
+    for row in settings.gate:
+        if row.by is not None and row.by not in measured:
+            raise UnknownNameError("segmentation of [[gate]] among those measured", row.by, measured)
+        if row.by is None or row.segment is None or train.segments is None or row.by not in train.segments.columns:
+            continue
+        labels = train.segments[row.by].drop_nulls().unique().cast(pl.String).to_list()
+        if row.segment not in labels:
+            raise UnknownNameError(f"segment of {row.by} in [[gate]]", row.segment, sorted(labels))
 
 
 def segmenters_of(settings: JobSettings) -> dict[str, Segmenter] | None:

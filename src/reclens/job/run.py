@@ -16,7 +16,16 @@ from reclens.data import filters, segments, split
 from reclens.data.read.open import load_data, load_split
 from reclens.data.read.request import Reading
 from reclens.errors import UsageError
-from reclens.evaluation import Comparison, Evaluation, EvaluationWarning, compare, evaluate, id_problems, task_problems
+from reclens.evaluation import (
+    Comparison,
+    Evaluation,
+    EvaluationWarning,
+    compare,
+    evaluate,
+    gate,
+    id_problems,
+    task_problems,
+)
 from reclens.job.checks import check_job, check_job_data, segmenters_of, with_models
 from reclens.job.reading import reading_of
 from reclens.job.settings import JobSettings, SplitSettings
@@ -25,7 +34,9 @@ from reclens.metrics import needs_of
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, ranker_problems, with_ranker
 from reclens.report import build_report, other_names
+from reclens.report.evaluation.gate import gate_in_words
 from reclens.settings import to_toml
+from reclens.stats.gate import GateResult
 from reclens.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,6 +55,7 @@ class JobResult:
     results: dict[str, Evaluation]
     comparison: Comparison | None
     report: Path
+    gate: GateResult | None = None
 
 
 def run_job(
@@ -103,12 +115,16 @@ def run_job(
         step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")
     elif len(results) > 1:
         step(f"not compared: no system is called '{settings.compare.baseline}'; name the baseline in [compare]")
-    page = build_report(results, comparison=comparison, title=settings.title).html
+    held = None
+    if settings.gate:
+        held = gate(results, [row.rule() for row in settings.gate], comparison=comparison)
+        step(gate_in_words(held))
+    page = build_report(results, comparison=comparison, gate=held, title=settings.title).html
     report = workspace.save_report(page, settings.name)
     workspace.save_text(to_toml(asked), f"{settings.name}.toml")
     step("report written")
     workspace.check()
-    return JobResult(results, comparison, report)
+    return JobResult(results, comparison, report, held)
 
 
 def _serve_and_measure(

@@ -5,20 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from reclens.errors import UsageError
+from reclens.evaluation.gate import GateRule
 from reclens.pipeline.settings import PipelineSettings
 from reclens.settings import Section, read_toml, validate
+from reclens.stats.gate import Bound
 
 __all__ = [
     "CompareSettings",
     "DataSettings",
     "EvaluateSettings",
+    "GateFile",
+    "GateSettings",
     "JobSettings",
     "SegmentSettings",
     "SplitSettings",
     "TuneSettings",
     "WeightsSettings",
+    "load_gate",
     "load_settings",
     "validate_settings",
 ]
@@ -127,6 +133,39 @@ class WeightsSettings(Section):
     most_users: int | None = Field(default=20_000, ge=1)
 
 
+class GateSettings(Section):
+    """A condition that systems have to meet; see :class:`reclens.evaluation.GateRule`."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+    tolerance: float = Field(default=0.0, ge=0)
+    of: Literal["value", "difference"] = "value"
+    system: str | None = None
+    by: str | None = None
+    segment: str | None = None
+    unsure: Literal["fail", "pass"] = "fail"
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> GateSettings:
+        try:
+            self.rule()
+        except UsageError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        return self
+
+    def rule(self) -> GateRule:
+        """The same for :func:`reclens.evaluation.gate`."""
+        about = self.model_dump(exclude={"at_least", "at_most", "tolerance"})
+        return GateRule(bound=Bound(at_least=self.at_least, at_most=self.at_most, tolerance=self.tolerance), **about)
+
+
+class GateFile(Section):
+    """A file of conditions alone."""
+
+    gate: list[GateSettings] = Field(min_length=1)
+
+
 class JobSettings(Section):
     """A whole job."""
 
@@ -146,6 +185,7 @@ class JobSettings(Section):
     tune_weights: dict[str, WeightsSettings] = Field(default_factory=dict)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     compare: CompareSettings = Field(default_factory=CompareSettings)
+    gate: list[GateSettings] = Field(default_factory=list)
 
 
 def load_settings(path: str | Path) -> JobSettings:
@@ -156,6 +196,15 @@ def load_settings(path: str | Path) -> JobSettings:
             them at once, each with its section.
     """
     return validate_settings(read_toml(path), source=str(path))
+
+
+def load_gate(path: str | Path) -> list[GateRule]:
+    """Read the ``[[gate]]`` rows of a TOML file.
+
+    Raises:
+        UsageError: As :func:`load_settings`, or if there is no row.
+    """
+    return [row.rule() for row in validate(GateFile, read_toml(path), source=str(path)).gate]
 
 
 def validate_settings(content: dict[str, Any], *, source: str) -> JobSettings:

@@ -13,6 +13,7 @@ from reclens.report._toolkit.tables import (
     to_json,
     to_markdown,
 )
+from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "build_report",
     "comparison_table",
     "format_number",
+    "gate_in_words",
+    "gate_table",
     "leaderboard",
     "oddities",
     "other_names",

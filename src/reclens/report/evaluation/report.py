@@ -13,19 +13,26 @@ from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit import tables
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
 from reclens.report.evaluation import charts
+from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.schema import versions
+from reclens.stats.gate import GateResult
 
 __all__ = ["TASKS_IN_WORDS", "build_report", "oddities", "other_names"]
 
 
 def build_report(
-    results: Mapping[str, Evaluation], *, comparison: Comparison | None = None, title: str = "Offline evaluation"
+    results: Mapping[str, Evaluation],
+    *,
+    comparison: Comparison | None = None,
+    gate: GateResult | None = None,
+    title: str = "Offline evaluation",
 ) -> Document:
     """Write a report on some evaluations.
 
     Args:
         results: Name -> evaluation; the first metric is the primary one.
         comparison: Their comparison with a baseline, for the verdict and the marks.
+        gate: What their gate came to.
         title: Title of the page.
 
     Returns:
@@ -46,7 +53,7 @@ def build_report(
         "scoped": comparison is not None,  # the last sentence counts the tests
         "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
         "systems": list(results),
-        "sections": [section for section in _sections(results, comparison) if section is not None],
+        "sections": [section for section in [_gate(gate), *_sections(results, comparison)] if section is not None],
         "card": _card_rows(first),
         "lists": _list_rows(results),
         "definitions": [definition_of(name) for name in first.metrics],
@@ -79,6 +86,12 @@ def _sections(results: Mapping[str, Evaluation], comparison: Comparison | None) 
         _long_tail(results, first),
         _trade_off(results, averaged),
     ]
+
+
+def _gate(found: GateResult | None) -> Section | None:
+    if found is None:
+        return None
+    return Section("Gate", gate_in_words(found).capitalize() + ".", (), (gate_table(found),))
 
 
 def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Section | None:

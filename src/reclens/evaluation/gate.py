@@ -1,0 +1,156 @@
+"""Hold evaluations and their differences from a baseline to bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reclens.errors import UnknownNameError, UsageError
+from reclens.evaluation.compare import Comparison
+from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation
+from reclens.metrics.registry import canonical, direction
+from reclens.stats.gate import Bound, GateResult, GateRow, decide
+
+__all__ = ["GateRule", "gate", "no_loss_rules"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRule:
+    """One condition that systems have to meet.
+
+    Attributes:
+        metric: The metric, such as ``"ndcg@10"``.
+        bound: Where it has to lie.
+        of: ``"value"``: the metric itself; ``"difference"``: its difference from the baseline.
+        system: The system that it is asked of; None for all, and for differences all but the baseline.
+        by: A segmentation: the rule holds for each of its segments; None for all users.
+        segment: One segment of ``by``; None for each of them.
+        unsure: What becomes of the gate if this cannot be told: ``"fail"`` or ``"pass"``.
+
+    Raises:
+        UsageError: If ``segment`` is given without ``by``.
+    """
+
+    metric: str
+    bound: Bound
+    of: Literal["value", "difference"] = "value"
+    system: str | None = None
+    by: str | None = None
+    segment: str | None = None
+    unsure: Literal["fail", "pass"] = "fail"
+
+    def __post_init__(self) -> None:
+        if self.segment is not None and self.by is None:
+            raise UsageError(f"segment is '{self.segment}' and by is missing: name the segmentation it is of.")
+
+
+def gate(
+    results: Mapping[str, Evaluation], rules: Sequence[GateRule], *, comparison: Comparison | None = None
+) -> GateResult:
+    """Hold evaluations to rules: each passes, fails, or cannot be told, by its whole interval.
+
+    Intervals are those of the evaluations and of the comparison. A metric of the whole catalogue is a fact about the
+    lists and is held to its bound as it is. Segments of fewer than 30 users cannot be told.
+
+    Args:
+        results: Name -> evaluation.
+        rules: The rules.
+        comparison: The comparison with the baseline, where a rule is about a difference.
+
+    Returns:
+        One row a rule, system and segment.
+
+    Raises:
+        UnknownNameError: If a system, metric, segmentation or segment was not measured.
+        UsageError: If there is no rule, or a difference is asked for without a comparison.
+
+    Example:
+        >>> import reclens as rl
+        >>> lists = {"user_id": [1, 2], "item_id": [5, 5], "rank": [1, 1]}
+        >>> result = rl.evaluate(lists, {"user_id": [1, 2], "item_id": [5, 6]}, metrics=["mrr@10"])
+        >>> rule = GateRule(metric="mrr@10", bound=Bound(at_least=0.3))
+        >>> [(row.value, row.outcome) for row in gate({"ours": result}, [rule]).rows]
+        [(0.5, 'cannot_tell')]
+    """
+    if not rules:
+        raise UsageError("the gate has no rule. Give at least one: a metric and a bound.")
+    return GateResult(tuple(row for rule in rules for row in _rows(rule, results, comparison)))
+
+
+def no_loss_rules(comparison: Comparison) -> list[GateRule]:
+    """Rules that no system is worse than the baseline over all users, by any metric that has a better direction.
+
+    A rule fails where the whole interval lies on the worse side; what cannot be told passes.
+    """
+    metrics = dict.fromkeys(row.metric for row in comparison.differences)
+    return [
+        GateRule(
+            metric=name, of="difference", unsure="pass", bound=Bound(at_least=0.0) if better else Bound(at_most=0.0)
+        )
+        for name in metrics
+        if (better := direction(name)) is not None
+    ]
+
+
+def _rows(rule: GateRule, results: Mapping[str, Evaluation], comparison: Comparison | None) -> Iterator[GateRow]:
+    metric = canonical(rule.metric)
+    if rule.of == "difference" and comparison is None:
+        raise UsageError(f"the gate asks for a difference in {metric}, and nothing was compared: name a baseline.")
+    against = None if comparison is None or rule.of == "value" else comparison
+    systems = [name for name in results if against is None or name != against.baseline]
+    if rule.system is not None and rule.system not in systems:
+        raise UnknownNameError("system of the gate", rule.system, systems)
+    for name in systems if rule.system is None else [rule.system]:
+        for cell in _cells(rule, results[name], metric):
+            yield _row(rule, metric, name, cell, results[name], against)
+
+
+def _cells(rule: GateRule, result: Evaluation, metric: str) -> list[tuple[str, str]]:
+    found = result[metric]  # refuses a metric that was not measured
+    if rule.by is None:
+        return [OVERALL]
+    if rule.by not in found.by:
+        raise UnknownNameError("segmentation of the gate", rule.by, found.by)
+    segments = list(found.by[rule.by])
+    if rule.segment is not None and rule.segment not in segments:
+        raise UnknownNameError(f"segment of {rule.by}", rule.segment, segments)
+    return [(rule.by, name) for name in (segments if rule.segment is None else [rule.segment])]
+
+
+def _row(
+    rule: GateRule,
+    metric: str,
+    system: str,
+    cell: tuple[str, str],
+    result: Evaluation,
+    comparison: Comparison | None,
+) -> GateRow:
+    if comparison is not None:
+        found = comparison.find(system, metric, by=cell[0], segment=cell[1])
+        value, low, high, n, level = found.difference, found.low, found.high, found.n, comparison.level
+    else:
+        known = result[metric]
+        about = known.overall if cell == OVERALL else known.by[cell[0]][cell[1]]
+        value, low, high, n, level = about.value, about.low, about.high, about.n, about.level
+    few = cell != OVERALL and n < MINIMUM_SEGMENT
+    exact = (metric, *cell) in result.catalogue
+    outcome, reason = decide(rule.bound, value, low, high, exact=exact, few=few)
+    return GateRow(
+        system=system,
+        metric=metric,
+        of=rule.of,
+        by=cell[0],
+        segment=cell[1],
+        at_least=rule.bound.at_least,
+        at_most=rule.bound.at_most,
+        tolerance=rule.bound.tolerance,
+        value=value,
+        low=low,
+        high=high,
+        n=n,
+        level=level,
+        outcome=outcome,
+        reason=reason,
+        stops=outcome == "fail" or (outcome == "cannot_tell" and rule.unsure == "fail"),
+    )

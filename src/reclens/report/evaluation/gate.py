@@ -1,0 +1,60 @@
+"""A gate as a table and in one sentence."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
+from reclens.stats.gate import GateResult, GateRow
+
+__all__ = ["gate_in_words", "gate_table"]
+
+_OUTCOMES: Final = {"pass": "pass", "fail": "fail", "cannot_tell": "cannot tell"}
+_REASONS: Final = {
+    "interval": "",
+    "exact": "exact",
+    "not_measured": "nothing was measured",
+    "no_interval": "no honest interval",
+    "few_units": "too few users",
+}
+_HOW: Final = (
+    "A row passes if its whole interval keeps the bound, fails if none of it does, and cannot be told otherwise.",
+    "± is how far beyond the bound is let through. Exact: a fact about these lists, without an interval.",
+)
+
+
+def gate_table(found: GateResult) -> Table:
+    """One row a rule, system and segment."""
+    heads = ("system", "metric", "segment", "value", "bound", "outcome", "n")
+    return Table("Gate", heads, tuple(map(_cells, found.rows)), tuple(found.to_dicts()), _HOW)
+
+
+def gate_in_words(found: GateResult) -> str:
+    """The outcome in one sentence."""
+    counts = {name: found.count(name) for name in ("pass", "fail", "cannot_tell")}
+    rows = len(found.rows)
+    parts = [f"{n:,} {_OUTCOMES[name]}" for name, n in counts.items() if n]
+    state = "open" if found.is_open else "closed"
+    return f"gate {state}: of {rows:,} {'row' if rows == 1 else 'rows'}, {', '.join(parts)}"
+
+
+def _cells(row: GateRow) -> tuple[str, ...]:
+    signed = row.of == "difference"
+    segment = "all" if row.by == "overall" else f"{row.by}: {row.segment}"
+    why = _REASONS[row.reason]
+    let_through = " (let through)" if row.outcome == "cannot_tell" and not row.stops else ""
+    return (
+        row.system,
+        f"{row.metric} − baseline" if signed else row.metric,
+        segment,
+        format_estimate({"value": row.value, "low": row.low, "high": row.high}, signed=signed),
+        _bound(row),
+        _OUTCOMES[row.outcome] + (f": {why}" if why and row.outcome != "pass" else "") + let_through,
+        f"{row.n:,}",
+    )
+
+
+def _bound(row: GateRow) -> str:
+    sides = [("≥", row.at_least), ("≤", row.at_most)]
+    text = " and ".join(f"{sign} {format_number(value)}" for sign, value in sides if value is not None)
+    return f"{text or NOTHING}{f' ± {format_number(row.tolerance)}' if row.tolerance else ''}"
