@@ -215,6 +215,7 @@ def profile(data: Dataset) -> Profile:
 def _tail(codes: np.ndarray, ids: pl.Series, attributes: pl.DataFrame | None, key: str) -> Tail:
     counts = np.sort(np.bincount(codes, minlength=len(ids)))
     n, total = len(counts), int(counts.sum())
+    quantiles = np.quantile(counts, list(_QUANTILES.values())).tolist()
     falling = np.cumsum(counts[::-1])
     head = int(np.ceil(_HEAD * n - 1e-9))
     described = attributes[key].unique() if attributes is not None else None
@@ -224,7 +225,7 @@ def _tail(codes: np.ndarray, ids: pl.Series, attributes: pl.DataFrame | None, ke
         head_share=float(falling[head - 1] / total),
         n_for_80=int(np.searchsorted(falling, _MOST * total - 1e-9)) + 1,
         mean=total / n,
-        quantiles=MappingProxyType({name: float(np.quantile(counts, at)) for name, at in _QUANTILES.items()}),
+        quantiles=MappingProxyType(dict(zip(_QUANTILES, quantiles, strict=True))),
         under_5=int((counts < _FEW).sum()),
         cold=None if described is None else len(described) - int(described.is_in(ids.implode()).sum()),
         without_attributes=None if described is None else n - int(ids.is_in(described.implode()).sum()),
@@ -273,12 +274,15 @@ def _ties(users: np.ndarray, times: np.ndarray) -> tuple[int, int]:
     """
     times = times - times.min()
     seconds = times // 1_000_000
-    times = seconds if (seconds * 1_000_000 == times).all() else times  # user and time then fit into one integer
+    room = seconds * 1_000_000  # of what is as long as the log there is no more than needed
+    times = seconds if (room == times).all() else times  # user and time then fit into one integer
     span = int(times.max()) + 1
     if int(users.max() + 1) * span < 2**63:
-        key = pl.Series(users.astype(np.int64) * span + times).sort().to_numpy()
-        ends = np.cumsum(np.bincount(users))
-        ends = np.unique(ends)[1 if ends[0] == 0 else 0 :]
+        np.multiply(users, span, out=room, dtype=np.int64)
+        room += times
+        key = pl.Series(room).sort().to_numpy()
+        rows = np.bincount(users)
+        ends = np.cumsum(rows)[rows > 0]
         alike = key[1:] == key[:-1]
     else:
         order = np.lexsort((times, users))
@@ -353,7 +357,7 @@ def _number_problems(table: pl.DataFrame) -> list[Problem]:
                     "weight not positive", int((values <= 0).sum()), "recommenders count these rows as interactions too"
                 )
             )
-        elif table.height > 1 and values.drop_nulls().n_unique() == 1:
+        elif table.height > 1 and values.min() is not None and values.min() == values.max():
             found.append(
                 Problem("one rating only", table.height, "all ratings are equal: treat them as implicit feedback")
             )

@@ -20,12 +20,13 @@ from reclens.data.read.options import codec_of
 from reclens.data.read.packed import unpack
 from reclens.errors import DataError, UsageError
 
-__all__ = ["as_utf8", "read_delimited", "sniff_delimiter"]
+__all__ = ["SAMPLE", "as_utf8", "read_delimited", "sniff_delimiter"]
 
 _CANDIDATES: Final = ("::", "\t", ";", "|", ",", " ")
 _STAND_IN: Final = "\x1f"
 """The unit separator stands in for delimiters of more than one character, which the fast reader does not know."""
-_SAMPLE: Final = 1 << 16
+SAMPLE: Final = 1 << 16
+"""Bytes at the beginning of a text that its form is told by."""
 
 
 def read_delimited(
@@ -38,6 +39,7 @@ def read_delimited(
     encoding: str | None = None,
     header: bool | None = True,
     wanted: Sequence[str] = (),
+    whole: Sequence[int] = (),
 ) -> pl.DataFrame:
     """The table in delimited text.
 
@@ -51,9 +53,11 @@ def read_delimited(
         header: Whether the first line names the columns; if not they are ``column_1 …``. None if it should, unless all
             of it looks like values.
         wanted: Columns of ours that the table may hold, for the advice where its header is none.
+        whole: Places of columns, from 0, that are parsed as integers at once if all of their values are written as
+            integers would be; as text otherwise.
 
     Returns:
-        A frame of text columns; empty fields are null; blank lines are left out.
+        A frame of text columns, and of Int64 where ``whole`` says so; empty fields are null; blank lines are left out.
 
     Raises:
         DataError: If it is empty, not in that encoding, lines do not have the columns of the header, or the header is
@@ -63,7 +67,7 @@ def read_delimited(
     named = header is not False
     quote = _checked(delimiter, quote, escape)
     data = as_utf8(unpack(data, source), source, encoding, header=named)
-    if not data[:_SAMPLE].strip() and not data.strip():
+    if not data[:SAMPLE].strip() and not data.strip():
         raise DataError("the file is empty", source=source, fix="Expected a line of column names, then rows.")
     _refuse_binary(data, source)
     first = data[: data.find(b"\n") if b"\n" in data else len(data)]
@@ -72,7 +76,7 @@ def read_delimited(
     except UnicodeDecodeError as error:
         raise _not_in(data, error, source, "utf-8", header=named) from None
     given = delimiter or sniff_delimiter(
-        data[:_SAMPLE].decode("utf-8", "replace"), whole=len(data) <= _SAMPLE, quote=quote
+        data[:SAMPLE].decode("utf-8", "replace"), whole=len(data) <= SAMPLE, quote=quote
     )
     if len(given.encode()) > 1:
         if quote not in (None, '"') or escape:
@@ -87,7 +91,8 @@ def read_delimited(
     if escape:
         frame = _read_escaped(data, source, separator, quote, escape, header=named)
     else:
-        frame = _read(data, source, separator, given, quote, header=named)
+        typed = _with_integers(data, separator, quote, whole, header=named) if whole else None
+        frame = _read(data, source, separator, given, quote, header=named) if typed is None else typed
     if not named:  # Polars counts from 1 or from 0, by its version
         frame.columns = [f"column_{place}" for place in range(1, frame.width + 1)]
     if header is None:
@@ -99,6 +104,44 @@ def read_delimited(
     frame = frame.rename(str.strip) if named else frame
     blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     return frame.filter(~blank) if blank.any() else frame
+
+
+def _with_integers(
+    data: bytes, separator: str, quote: str | None, whole: Sequence[int], *, header: bool
+) -> pl.DataFrame | None:
+    """The table with some columns as integers; None unless each of these is written as an integer would be.
+
+    Fields, separators and ends of lines have to make up the bytes of the file: zeros before an integer, a plus, blanks
+    or quotes would make it longer. So nothing but the sum of the lengths has to be looked at.
+    """
+    line = data[: data.find(b"\n") + 1]
+    kinds = [pl.Int64 if at in whole else pl.String for at in range(line.count(separator.encode()) + 1)]
+    try:
+        frame = pl.read_csv(
+            data, separator=separator, quote_char=quote, has_header=header, schema_overrides=kinds, null_values=""
+        )
+    except (pl.exceptions.PolarsError, ValueError):
+        return None
+    fields = sum(_length(values) for values in frame)
+    ends = frame.height * (frame.width - 1 + (2 if line.endswith(b"\r\n") else 1))
+    missing = 0 if data.endswith(b"\n") else len(line) - len(line.rstrip(b"\r\n"))
+    return frame if fields + ends + (len(line) if header else 0) - missing == len(data) else None
+
+
+def _length(values: pl.Series) -> int:
+    """The bytes of all values of a column of text, or of integers as they are written."""
+    if values.dtype == pl.String:
+        return int(values.str.len_bytes().sum())
+    low, high = values.min(), values.max()
+    if not isinstance(low, int) or not isinstance(high, int):
+        return 0
+    digits = len(values) - values.null_count()
+    if low < 0:
+        digits += int((values < 0).sum())
+        values, high = values.abs(), max(-low, high)
+    for power in range(1, len(str(high))):
+        digits += int((values >= 10**power).sum())
+    return digits
 
 
 def _read(data: bytes, source: str, separator: str, given: str, quote: str | None, *, header: bool) -> pl.DataFrame:
@@ -163,7 +206,7 @@ def _checked(delimiter: str | None, quote: str | None, escape: str | None) -> st
 def _refuse_binary(data: bytes, source: str) -> None:
     if data[257:262] == b"ustar":
         raise DataError("this is a tar archive", source=source, fix="Unpack it, by tar -xf, and name the table in it.")
-    if data[:_SAMPLE].count(b"\0"):
+    if data[:SAMPLE].count(b"\0"):
         raise DataError(
             "this is not text", source=source, fix="Expected CSV or Parquet; for another encoding pass encoding=."
         )

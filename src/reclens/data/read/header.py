@@ -34,7 +34,7 @@ def values_among_names(frame: pl.DataFrame) -> tuple[str, ...]:
         >>> values_among_names(pl.DataFrame({"196": ["186", "22"], "5.0": ["3.0", "1.0"], "note": ["a", "b"]}))
         ('196', '5.0')
     """
-    sample = frame.head(_ROWS)
+    sample = frame.head(_ROWS).cast(pl.String)
     return tuple(name for name in sample.columns if _is_value(_plain(name), sample[name].drop_nulls()))
 
 
@@ -119,7 +119,7 @@ def _all_like(values: pl.Series, pattern: str) -> bool:
 
 def _places(frame: pl.DataFrame) -> dict[str, int]:
     """Which place may hold what: ids are neither times nor fractions, the user stands before the item."""
-    sample = frame.head(_ROWS)
+    sample = frame.head(_ROWS).cast(pl.String)
     rows = [pl.concat([pl.Series([_plain(name)]), sample[name].drop_nulls().alias("")]) for name in sample.columns]
     numbers = [at for at, values in enumerate(rows) if _all_like(values, _NUMBER)]
     times = [at for at, values in enumerate(rows) if _all_like(values, _TIME) or _all_like(values, _EPOCH)]

@@ -11,10 +11,11 @@ import polars as pl
 
 from reclens.data.read.columns import Columns, find_columns, positional
 from reclens.data.read.database import is_connection, is_database, read_query, read_table
-from reclens.data.read.delimited import as_utf8, read_delimited
+from reclens.data.read.delimited import SAMPLE, as_utf8, read_delimited
 from reclens.data.read.folders import PARQUET, files_of, matching
 from reclens.data.read.frames import from_frame, is_frame
 from reclens.data.read.header import refuse_names_among_rows, values_among_names
+from reclens.data.read.ids import as_integers
 from reclens.data.read.json_rows import json_kind, read_json
 from reclens.data.read.nested import PLACE, adjacency, unfold
 from reclens.data.read.options import FORMS, OF_TEXT, ReadOptions, codec_of, refuse_text_options
@@ -23,7 +24,7 @@ from reclens.data.read.raw import Raw
 from reclens.data.read.streams import is_stream, spooled
 from reclens.data.read.zips import open_members
 from reclens.errors import DataError, UnknownNameError, UsageError, first_line, suggest
-from reclens.schema import ITEM, RANK, TIMESTAMP
+from reclens.schema import ITEM, RANK, TIMESTAMP, USER
 
 __all__ = ["load"]
 
@@ -134,7 +135,7 @@ class _Form:
 
     def __init__(self, how: ReadOptions, columns: Columns | None, wanted: Sequence[str]) -> None:
         by_place = positional(columns)
-        self.how, self.wanted = how, wanted
+        self.how, self.wanted, self.columns = how, wanted, columns
         self.text: dict[str, Any] = {
             "delimiter": how.get("delimiter"),
             "escape": how.get("escape"),
@@ -153,10 +154,30 @@ class _Form:
         if kind is not None:
             self.refuse(f"{where} is JSON", besides="encoding")
             return read_json(as_utf8(data, where, self.text["encoding"]), kind, source=where)
-        frame = read_delimited(data, source=where, header=self.header, wanted=self.wanted, **self.text)
+        whole = self.integers(data, where)
+        frame = read_delimited(data, source=where, header=self.header, wanted=self.wanted, whole=whole, **self.text)
         if self.header is False:
             refuse_names_among_rows(frame, where)
         return frame
+
+    def integers(self, data: bytes, where: str) -> list[int]:
+        """Places of the columns of ids and times that are integers at the beginning of a long text with a header."""
+        if len(data) <= SAMPLE or self.header is False or self.how.get("form") not in (None, "rows"):
+            return []
+        try:
+            text = as_utf8(data[: data.rfind(b"\n", 0, SAMPLE) + 1], where, self.text["encoding"])
+            sample = read_delimited(text, source=where, **{**self.text, "encoding": None})
+            known = find_columns(
+                sample.columns,
+                wanted=(USER, ITEM, TIMESTAMP),
+                required=(),
+                columns=self.columns,
+                source=where,
+                strict=False,
+            )
+        except (DataError, UsageError):  # what is wrong is said of the whole
+            return []
+        return [sample.columns.index(name) for name in known.values() if as_integers(sample[name]) is not None]
 
     def raw(self, frame: pl.DataFrame, where: str, name: str, *, text: bool) -> Raw:
         doubtful = values_among_names(frame) if text and self.header is None else ()

@@ -339,6 +339,9 @@ def _clean(
             # Without ranks the order comes from the scores; with them a missing score does no harm.
             values = clean_numbers(values, own, column=theirs, missing_ok=RANK in found, decimal=raw.decimal)
         elif ours == TIMESTAMP:
+            # Of text, integers may be days, such as 20240229.
+            if raw.text and values.dtype.is_integer() and (form or values.is_between(19_000_000, 20_999_999).any()):
+                values = values.cast(pl.String)
             values = clean_timestamps(values, own, column=theirs, form=form)
         return values.alias(ours)
 
