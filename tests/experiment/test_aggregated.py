@@ -21,6 +21,7 @@ from reclens.experiment import Plan, Readout, Sequential, read_aggregated, read_
 from reclens.experiment.aggregate.arm_column import UnknownArmColumnError
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.aggregated import gather_aggregated
+from reclens.experiment.analysis.skewness_check import WORST, tolerated_skewness
 from reclens.report.experiment.readout import build_readout
 
 KEPT = {"name": "kept", "kind": "proportion", "value": "kept", "effect": 0.05}
@@ -145,11 +146,70 @@ def test_means_and_spreads_are_welchs_test(uneven: bool) -> None:
     whole = read_experiment(asked, rows, day="day")
     if uneven:
         assert whole.effects[0].found.skew != 0 and whole.effects[0].p_value != pytest.approx(wanted.pvalue, rel=1e-6)
-        assert next(each for each in found.trust_checks if each.code == "skewness").status == "skipped"
+        skewness = next(each for each in found.trust_checks if each.code == "skewness")
+        assert skewness.status == "fail" and found.decisions[0].code == "blocked", "600 units cannot bear any skewness"
     else:
         same(found.effects[0].to_dicts(), whole.effects[0].to_dicts())
         same(list(found.cumulative), list(whole.cumulative))
     assert {"outliers", "extreme_units"} <= {each.code for each in found.trust_checks if each.status == "skipped"}
+
+
+def test_a_column_of_skewness_reads_as_the_units() -> None:
+    """Days of scipy's skewness add up to that of all units, which the test takes out."""
+    rows, asked = units(share=0.1), plan(SPENT, arms={"old": 0.9, "new": 0.1})
+    shape = pl.col("spent").map_batches(
+        lambda each: float(stats.skew(each.to_numpy())), return_dtype=pl.Float64, returns_scalar=True
+    )
+    by_day = counted(rows, "day").join(
+        rows.group_by("variant", "day").agg(shape.alias("spent_skewness")), on=["variant", "day"]
+    )
+    found, whole = read_aggregated(asked, by_day, day="day"), read_experiment(asked, rows, day="day")
+    same(found.effects[0].to_dicts(), whole.effects[0].to_dicts())
+    assert found.effects[0].found.skew == pytest.approx(whole.effects[0].found.skew, rel=1e-9) != 0
+    assert "skewness" not in [each.code for each in found.unknown]
+    mine, theirs = (next(g for g in each.trust_checks if g.code == "skewness") for each in (found, whole))
+    assert (mine.status, mine.finding) == (theirs.status, theirs.finding)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), 40.0])
+def test_a_skewness_that_cannot_be_is_an_error(value: float | None) -> None:
+    """Of n values it is at most (n - 2) ÷ √(n - 1)."""
+    rows = {"variant": ["old", "new"], "n": [900, 100], "mean": [1.0, 1.0], "sd": [1.0, 1.0], "skewness": [1.0, value]}
+    with pytest.raises(DataError, match="the skewness of 100 units") as told:
+        read_aggregated(plan(SPENT, arms={"old": 0.9, "new": 0.1}), pl.DataFrame(rows))
+    assert (told.value.column, told.value.row) == ("skewness", 2)
+
+
+def test_what_skewness_arms_stand_by_hand() -> None:
+    """Of 900 and 100 units: (1/100² - 1/900²) ÷ (1/100 + 1/900)^1.5 = .0843, and .15 ÷ .0843 = 1.78."""
+    assert tolerated_skewness(900, 100) == tolerated_skewness(100, 900) == pytest.approx(1.7788, rel=1e-4)
+    assert tolerated_skewness(500, 500) == float("inf")
+
+
+def test_unequal_arms_of_unknown_skewness_hold_their_level_or_are_blocked(rate_error: Any) -> None:
+    """A/A tests of revenue: one unit in a hundred buys, skewness 21. Arms as small as the check allows, and smaller."""
+
+    def rejected(small: int, runs: int) -> float:
+        rng = np.random.default_rng(11)
+        sides = []
+        for n in (9 * small, small):
+            buyers = np.maximum(rng.binomial(n, 0.01, runs), 1)
+            spent, first = rng.exponential(1, buyers.sum()), np.append(0, np.cumsum(buyers)[:-1])
+            mean = np.add.reduceat(spent, first) / n
+            sides.append((mean, np.sqrt((np.add.reduceat(spent**2, first) - n * mean**2) / (n - 1)), n))
+        p = stats.ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue
+        return float((p < 0.05).mean())
+
+    fewest = next(n for n in range(100, 50_000) if tolerated_skewness(9 * n, n) >= WORST)
+    assert rejected(fewest, 3_000) == pytest.approx(0.05, abs=rate_error(0.05, 3_000))
+    assert rejected(1_000, 2_000) > 0.05 + rate_error(0.05, 2_000)
+    asked = plan({"name": "spent", "value": "spent"}, arms={"old": 0.9, "new": 0.1})
+    for small, status in ((fewest, "pass"), (fewest - 100, "fail")):
+        counts = {"variant": ["old", "new"], "n": [9 * small, small], "mean": [0.01, 0.01], "sd": [0.14, 0.14]}
+        found = read_aggregated(asked, pl.DataFrame(counts))
+        check = next(each for each in found.trust_checks if each.code == "skewness")
+        assert check.status == status and check.rows[0]["assumed_skewness"] == WORST
+        assert (found.decisions[0].code == "blocked") is (status == "fail")
 
 
 def test_the_moments_by_hand() -> None:
@@ -200,7 +260,7 @@ def test_what_counts_cannot_tell_is_listed() -> None:
         "country"
     }
     unchecked = [each.code for each in found.trust_checks if each.status == "skipped"]
-    assert {"rows", "missing_values", "extreme_units", "unit", "balance", "outliers", "skewness"} <= set(unchecked)
+    assert {"rows", "missing_values", "extreme_units", "unit", "balance", "outliers"} <= set(unchecked)
     said = " ".join(found.caveats)
     assert "cut off as planned" in said and "(age)" in said and "(ctr, p90)" in said
     text = build_readout(found).markdown

@@ -4,11 +4,13 @@ Such a table has one row an arm, or an arm and day (of first exposure), or these
 the units, and for each metric of the plan
 
 - a proportion: ``VALUE_successes``, the units whose value is 1;
-- a mean: ``VALUE_mean`` and ``VALUE_sd``, with the divisor n - 1,
+- a mean: ``VALUE_mean`` and ``VALUE_sd``, with the divisor n - 1, and, if it is known, ``VALUE_skewness``: the mean of
+  (x - mean)³ ÷ the 1.5th power of that of (x - mean)²,
 
 where VALUE is the metric's column in a table of units. The metric that is the only one of its kind may drop the
 ``VALUE_``. Shares are read as from units: their counts are all that the score test, its intervals and its looks need.
-Means are read by Welch's t test; how skewed their values are is not known.
+Means are read by Welch's t test, which in arms of unequal size has to know how skewed the values are: where the table
+does not tell, the trust check ``skewness`` blocks arms that are too small for it.
 """
 
 from __future__ import annotations
@@ -115,7 +117,7 @@ def gather_aggregated(
         plan: The plan. Its segments are read where the table has columns of them.
         arm: Column of the arm.
         day: Column of the day of first exposure, so that units are counted once.
-        columns: Our column (``n``, ``VALUE_successes``, ``VALUE_mean``, ``VALUE_sd``) -> theirs.
+        columns: Our column (``n``, ``VALUE_successes``, ``VALUE_mean``, ``VALUE_sd``, ``VALUE_skewness``) -> theirs.
         table: Table of a DuckDB file or connection.
         unknown_arms: What happens to rows of arms that the plan does not have: ``"error"``, or ``"drop"``, counted.
 
@@ -179,7 +181,7 @@ class _Names:
     def __init__(self, rows: Table, plan: Plan, columns: Mapping[str, str]) -> None:
         self.shares = [m for m in plan.metrics if m.kind == "proportion"]
         self.means = [m for m in plan.metrics if m.kind == "mean"]
-        kinds = ((self.shares, ("successes",)), (self.means, ("mean", "sd")))
+        kinds = ((self.shares, ("successes",)), (self.means, ("mean", "sd", "skewness")))
         ours = ["n", *(f"{m.value}_{part}" for listed, parts in kinds for m in listed for part in parts)]
         for name in columns:
             if name not in ours:
@@ -191,6 +193,8 @@ class _Names:
             for name in dict.fromkeys(f"{m.value}_{part}" for m in listed for part in parts):
                 part = name.rpartition("_")[2]
                 given = columns.get(name, part if only and name not in rows.columns else name)
+                if part == "skewness" and name not in columns and given not in rows.columns:
+                    continue
                 if given not in rows.columns:
                     short = f", or '{part}'" if only and name not in columns else ""
                     raise DataError(
@@ -293,7 +297,7 @@ def _moments(plan: Plan, names: _Names, row: Mapping[str, Any], n: int, rows: Ta
                 fix="Count each unit once.",
             )
         sums[column] = products[column, column] = float(hits)
-        if plan.uneven and not names.means:
+        if plan.uneven:
             products[column, column, column] = float(hits)
     for metric in names.means:
         mean, sd = (names.theirs[f"{metric.value}_{part}"] for part in ("mean", "sd"))
@@ -310,7 +314,26 @@ def _moments(plan: Plan, names: _Names, row: Mapping[str, Any], n: int, rows: Ta
             )
         sums[column], shifts[column] = 0.0, float(row[mean] or 0.0)
         products[column, column] = max(n - 1, 0) * float(spread or 0.0) ** 2
+        skewness = names.theirs.get(f"{metric.value}_skewness")
+        if skewness is not None:
+            shape = _shape(row[skewness], n, float(spread or 0.0), rows, skewness, number)
+            products[column, column, column] = shape * n * (products[column, column] / max(n, 1)) ** 1.5
     return Moments.of_sums(n, sums, products, shifts=shifts)
+
+
+def _shape(value: float | None, n: int, spread: float, rows: Table, column: str, number: int) -> float:
+    """The skewness of one row; 0 where nothing varies, of which there is none."""
+    if value is None and (n < 2 or not spread):
+        return 0.0
+    if value is None or not abs(value) <= math.sqrt(n) * (1 + 1e-9):
+        raise DataError(
+            f"the skewness of {n:,} units is {value}; expected a number within ± √n",
+            source=rows.where,
+            column=column,
+            row=number,
+            fix="Give the mean of (x - mean)³ ÷ the 1.5th power of that of (x - mean)², or leave the column out.",
+        )
+    return value
 
 
 def _whole(value: float | None, rows: Table, column: str, number: int) -> int:
@@ -342,7 +365,8 @@ def _unknown(plan: Plan, names: _Names, segments: Sequence[str]) -> tuple[Unknow
     said = [Unknown("repeated_units"), Unknown("crossed_units"), Unknown("shared_ids"), Unknown("missing_values")]
     if means:
         said += [Unknown("extreme_units", means), Unknown("outliers", means)]
-        said += [Unknown("skewness", means)] if plan.uneven else []
+        untold = tuple(m.name for m in names.means if f"{m.value}_skewness" not in names.theirs)
+        said += [Unknown("skewness", untold)] if plan.uneven and untold else []
     lists: tuple[tuple[Any, tuple[str, ...]], ...] = (
         ("covariates", tuple(m.name for m in plan.metrics if m.covariates)),
         ("cap", tuple(m.name for m in plan.metrics if m.cap is not None)),

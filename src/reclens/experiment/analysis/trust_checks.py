@@ -14,9 +14,10 @@ from reclens.experiment.aggregate.unknown import with_unknown
 from reclens.experiment.analysis.effects import Effect, compare_metric
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.analysis.row_checks import LOST_SHARE, row_checks
+from reclens.experiment.analysis.skewness_check import skewness_check
 from reclens.experiment.analysis.words import p_in_words
 from reclens.experiment.check_result import BEYOND_CHANCE, SUSPECT, TrustCheck, TrustCheckCode, TrustCheckStatus
-from reclens.experiment.plan.decision_rule import LEAST_POWER, SKEWED, TOO_SKEWED
+from reclens.experiment.plan.decision_rule import LEAST_POWER
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.counts import sample_ratio
@@ -40,7 +41,7 @@ def run_checks(
         *row_checks(sums),
         _balance(plan, sums),
         _outliers(plan, sums, look, effects, stratified),
-        _skewness(plan, sums, effects),
+        skewness_check(plan, sums, effects),
         _peeking(plan, look),
         _power(plan, look, effects),
         _weeks(sums),
@@ -257,51 +258,6 @@ def _outliers(
             tuple(rows),
         )
     return TrustCheck("outliers", "fail" if blocks else "warn", f"{'; '.join(words)}.", tuple(rows))
-
-
-def _skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> TrustCheck:
-    """Skewness of the values × imbalance of the arms ÷ √n: what the test allows for, and how much is too much."""
-    if not plan.uneven:
-        return TrustCheck("skewness", "pass", "The arms are of one size, so that skewed values cancel.")
-    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
-    if any(sums.arm(arm).third is None for arm in sums.arms):
-        why = "the products of three columns, which tell how skewed values are, were not summed up"
-        return TrustCheck(
-            "skewness",
-            "skipped",
-            f"The arms differ in size, and {why}: with skewed values a test of the plain sums is wrong too often.",
-        )
-    rows: list[dict[str, Any]] = [
-        {
-            "metric": e.metric.name,
-            "arm": e.arm,
-            "role": e.metric.role,
-            "skewness": e.found.skew,
-            "n_control": e.found.n_control,
-            "n_treatment": e.found.n_treatment,
-        }
-        for e in effects
-        if e.metric.name in places and e.found.testable
-    ]
-    if not rows:
-        return TrustCheck("skewness", "skipped", "No metric is a mean or a ratio that varies.")
-    worst = max(rows, key=lambda row: abs(row["skewness"]))
-    text = (
-        f"{worst['metric']} in {worst['arm']}: the skewness of the difference (that of the values × imbalance of "
-        f"the arms ÷ √n) is {worst['skewness']:+.2f}"
-    )
-    deciding = [row for row in rows if row["role"] != "secondary" and abs(row["skewness"]) > TOO_SKEWED]
-    if deciding:
-        return TrustCheck(
-            "skewness",
-            "fail",
-            f"{text}, beyond ±{TOO_SKEWED:g}, up to which the test allows for it. "
-            "The smaller arm has too few units for values that are so skewed: cap the metric, or take in "
-            "more units.",
-            tuple(rows),
-        )
-    status: TrustCheckStatus = "warn" if abs(worst["skewness"]) > SKEWED else "pass"
-    return TrustCheck("skewness", status, f"{text}; up to ±{TOO_SKEWED:g} the test allows for it.", tuple(rows))
 
 
 def _peeking(plan: Plan, look: InterimAnalysis) -> TrustCheck:
