@@ -78,13 +78,8 @@ def evaluate_requests(
     References:
         Wu et al. (2020), MIND: a large-scale dataset for news recommendation.
     """
-    asked = {text.strip(): parse(text) for text in ([metrics] if isinstance(metrics, str) else metrics)}
+    asked = _asked([metrics] if isinstance(metrics, str) else metrics)
     specs = tuple(dict.fromkeys(asked.values()))
-    for spec in specs:
-        if spec.info.kind != "user" or not set(spec.info.needs) <= {"truth", "requests"} or not spec.info.needs:
-            raise UsageError(f"{spec.text} cannot be measured by request: it needs more than what was clicked.")
-    if not specs:
-        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
     if not 0 < level < 1:
         raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
     rows, rules = _ordered(_table(candidates))
@@ -132,6 +127,17 @@ def evaluate_requests(
     }
     nothing = pl.DataFrame(schema={ITEM: rows.schema[ITEM], "count": pl.Int64, "popularity": pl.Int64})
     return Evaluation(name, tuple(columns), summary, {}, per_user, segments, nothing, level, card)
+
+
+def _asked(metrics: Sequence[str]) -> dict[str, MetricSpec]:
+    """Each metric as it was written, and what it is; only those that need no more than what was clicked."""
+    asked = {text.strip(): parse(text) for text in metrics}
+    for spec in asked.values():
+        if spec.info.kind != "user" or not set(spec.info.needs) <= {"truth", "requests"} or not spec.info.needs:
+            raise UsageError(f"{spec.text} cannot be measured by request: it needs more than what was clicked.")
+    if not asked:
+        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
+    return asked
 
 
 def _table(source: Any) -> pl.DataFrame:

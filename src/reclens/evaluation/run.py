@@ -338,10 +338,7 @@ def _exposures(
 def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, train: Dataset | None) -> Evaluation:
     ground = plan.ground
     summary = reduce(add, (part.summary for part in parts))
-    exposure: dict[tuple[int, str, str], Exposure] = {}
-    for part in parts:
-        for key, counts in part.exposure.items():
-            exposure[key] = exposure[key] + counts if key in exposure else counts
+    exposure = _total_exposure(parts)
     catalogue = {
         (spec.text, by, segment): float(spec.info.function(exposure[(spec.k or plan.depth, by, segment)]))
         for spec in plan.specs
@@ -364,14 +361,7 @@ def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, trai
             "popularity": ground.catalogue.popularity[in_catalogue],
         }
     )
-    counts = {
-        "users_without_list": int((length == 0).sum()),
-        "users_with_short_list": int(((length > 0) & (length < plan.depth)).sum()),
-        "lists_of_users_without_truth": sum(part.users_without_truth for part in parts),
-        "recommendations": sum(part.listed for part in parts),
-        "recommendations_outside_catalogue": sum(part.outside for part in parts) if ground.has_catalogue else None,
-        "recommendations_seen_in_training": sum(part.seen for part in parts) if ground.profiles is not None else None,
-    }
+    counts = _counts(plan, parts, length)
     counted = {**counts, "outside": sum(part.outside for part in parts)}
     problems = check_overlap(ground, source, length, counted, train)
     texts = tuple(spec.text for spec in plan.specs)
@@ -395,3 +385,25 @@ def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, trai
         | {by: pl.Series(labels, dtype=pl.String).gather(codes) for by, (labels, codes) in ground.groups.items()}
     )
     return Evaluation(source.name, texts, summary, catalogue, per_user, segments, shown, level, card)
+
+
+def _total_exposure(parts: Sequence[_Part]) -> dict[tuple[int, str, str], Exposure]:
+    """The counts of each cell over all parts."""
+    total: dict[tuple[int, str, str], Exposure] = {}
+    for part in parts:
+        for key, counts in part.exposure.items():
+            total[key] = total[key] + counts if key in total else counts
+    return total
+
+
+def _counts(plan: _Plan, parts: Sequence[_Part], length: np.ndarray) -> dict[str, int | None]:
+    """What the card counts: lists that are missing, short or of nobody, and recommendations that hit nothing."""
+    ground = plan.ground
+    return {
+        "users_without_list": int((length == 0).sum()),
+        "users_with_short_list": int(((length > 0) & (length < plan.depth)).sum()),
+        "lists_of_users_without_truth": sum(part.users_without_truth for part in parts),
+        "recommendations": sum(part.listed for part in parts),
+        "recommendations_outside_catalogue": sum(part.outside for part in parts) if ground.has_catalogue else None,
+        "recommendations_seen_in_training": sum(part.seen for part in parts) if ground.profiles is not None else None,
+    }

@@ -21,14 +21,13 @@ from reclens.models._core.requests import COLD_USERS, ColdUsers, HistoryMode, It
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline import saving
 from reclens.pipeline.boosted import BoostedRanker
-from reclens.pipeline.candidates import merge
-from reclens.pipeline.counts import Counts, PipelineWarning, Recorder, card_of, list_lengths
+from reclens.pipeline.counts import Counts, PipelineWarning, card_of
 from reclens.pipeline.learn import fit_boosted
-from reclens.pipeline.ordering import rank_candidates, rerank_lists
-from reclens.pipeline.requests import Known, Request, in_order
+from reclens.pipeline.requests import Request
 from reclens.pipeline.run import PipelineRun
 from reclens.pipeline.settings import load_pipeline_settings
 from reclens.pipeline.specs import PipelineSpec, check_spec
+from reclens.pipeline.stages import Stages
 from reclens.pipeline.tracing import Brought, BroughtCode, Trace, make_trace
 from reclens.schema import ITEM, RANK, USER, Recommendations, Vocabulary, versions
 
@@ -280,93 +279,18 @@ class Pipeline:
         self, users: pl.Series, k: int, threads: int | None, progress: Progress, request: Request = _NOTHING
     ) -> PipelineRun:
         self._need_fit()
-        if k < 1:
-            raise UsageError(f"k is {k}, expected 1 or more.")
-        spec, request = self._spec(), request.about(users)
-        keep = spec.keep_for(k)
-        known = Known.of(users, request, known=self.users_, items=self.items_, seen=self.seen_)
-        total = len(self.retrievers_) + 1 + bool(self.ranker_) + len(self.rerankers_)
-        recorder = Recorder(self.name, len(users), k, total, progress)
-        retrieved = self._retrieve(users, spec, threads, recorder, request)
-        brought = sum(len(lists) for lists in retrieved.values())
-        cold: list[int] = []
-
-        def join() -> pl.DataFrame:
-            found, n = known.with_popular(
-                merge(retrieved),
-                request,
-                self.seen_,
-                self.items_,
-                n=max(spec.budgets.values()),
-                exclude_seen=self.exclude_seen,
-            )
-            cold.append(n)
-            return in_order(found, users)
-
-        candidates = recorder.timed("merge", "candidates", brought, join)
-        unscored: list[int] = []
-
-        def order() -> pl.DataFrame:
-            return in_order(rank_candidates(self.ranker_, candidates, keep, threads, unscored, request), users)
-
-        ranked = recorder.timed("rank", spec.rank_label, candidates.height, order)
-        about = self._card(k) | request.card()
-        reranked, last = {}, ranked
-        for number, each in enumerate(self.rerankers_, 1):
-            label = f"{number} {each.kind}"
-
-            def move(each: rerankers.Reranker = each, last: pl.DataFrame = last) -> pl.DataFrame:
-                moved = rerank_lists(each, last, k, users=known.places, items=self.items_, seen=known.seen)
-                return in_order(moved, users)
-
-            last = recorder.timed("rerank", label, last.height, move)
-            reranked[label] = Recommendations(last, label, about | {"stage": label})
-        final = last.filter(pl.col(RANK) <= k)
-        progress(f"{self.name}: done", total, total)
-        capped = int((list_lengths(candidates, len(users)) > keep).sum()) if keep < k else 0
-        unheard = len(users) if request.history is not None and isinstance(self.ranker_, BoostedRanker) else 0
-        counts = Counts(
-            k,
-            keep,
-            tuple(recorder.steps),
-            self._anybody(),
-            known.n_strangers,
-            known.n_items if self.exclude_seen else 0,
-            unscored[0],
-            capped,
-            cold[0],
-            unheard,
-            final.height,
-        )
-        return PipelineRun(
+        stages = Stages(
             self.name,
-            k,
-            retrieved,
-            candidates,
-            Recommendations(ranked, spec.rank_label, about | {"k": keep, "stage": "rank"}),
-            reranked,
-            Recommendations(final, self.name, about | card_of(counts)),
-            counts.steps,
-            counts,
+            self._spec(),
+            self.exclude_seen,
+            self.retrievers_,
+            self.ranker_,
+            self.rerankers_,
+            self.users_,
+            self.items_,
+            self.seen_,
         )
-
-    def _retrieve(
-        self, users: pl.Series, spec: PipelineSpec, threads: int | None, recorder: Recorder, request: Request
-    ) -> dict[str, Recommendations]:
-        """What each retriever brings, by label."""
-        found: dict[str, Recommendations] = {}
-        for label, model in self.retrievers_.items():
-            budget = spec.budgets[label]
-
-            def bring(label: str = label, model: Recommender = model, budget: int = budget) -> pl.DataFrame:
-                lists = model.recommend(
-                    users, k=budget, exclude_seen=self.exclude_seen, threads=threads, **request.of_retrievers()
-                )
-                found[label] = Recommendations(lists.table, label, lists.card)
-                return lists.table
-
-            recorder.timed("retrieve", label, len(model.items_), bring, budget)
-        return found
+        return stages.run(users, request.about(users), k=k, card=self._card(k), threads=threads, progress=progress)
 
     def _collect(
         self, runs: Iterable[PipelineRun], k: int, pick: Callable[[PipelineRun], Sequence[Recommendations]]
@@ -385,9 +309,6 @@ class Pipeline:
         return [
             Recommendations(whole, lists.name, card) for whole, lists, card in zip(wholes, picked, cards, strict=True)
         ]
-
-    def _anybody(self) -> tuple[str, ...]:
-        return tuple(label for label, model in self.retrievers_.items() if not model.is_personalized)
 
     def _brought(self, label: str, user: Any, run: PipelineRun, whole: int) -> Brought:
         """What one retriever has for a user, and if that is nothing, why."""

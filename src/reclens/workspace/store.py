@@ -35,10 +35,10 @@ from reclens.workspace.artefact import (
     stamp_of,
 )
 from reclens.workspace.forms import FORMS
-from reclens.workspace.naming import file_inside, tables_of
-from reclens.workspace.query import Answer, ask
-from reclens.workspace.sealed import named_in
+from reclens.workspace.naming import tables_of
+from reclens.workspace.query import Answer
 from reclens.workspace.swap import put, replace
+from reclens.workspace.tables import answer_query, columns_of
 from reclens.workspace.trash import Cleaned, Removed, drop, new_place, outdated, removed
 from reclens.workspace.whole import read_whole
 
@@ -280,22 +280,7 @@ class Workspace:
             UsageError: If it is not a single SELECT, DuckDB refuses it, or it takes too long or too much memory.
             WorkspaceError: If a table cannot be read.
         """
-        tables = tables_of(self.folder, self.list())
-        named = named_in(query, {name: file for name, (_, file) in tables.items()})
-        began: float | None = None
-
-        def answer(places: Mapping[Key, Path]) -> Answer:
-            nonlocal began
-            left = seconds if seconds is None or began is None else max(seconds + began - time.monotonic(), 1e-3)
-            began = began or time.monotonic()
-            files = {name: file for name, (_, file) in tables.items()}
-            for name in named:
-                kind, owner, table = tables[name][0]
-                file = file_inside(self.folder, places[kind, owner] / f"{table}.parquet")
-                files[name] = file or files[name]
-            return ask(files, query, limit=limit, seconds=left)
-
-        return read_whole(self.folder, sorted({tables[name][0][:2] for name in named}), self._find, answer)
+        return answer_query(self.folder, self.list(), self._find, query, limit=limit, seconds=seconds)
 
     def sql(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> pl.DataFrame:
         """The rows of :meth:`query`, whether or not there are more."""
@@ -307,14 +292,7 @@ class Workspace:
 
     def tables(self) -> dict[str, dict[str, str]]:
         """The tables that :meth:`sql` knows, each with its columns and their types; broken ones are left out."""
-        found: dict[str, dict[str, str]] = {}
-        for name, file in sorted(self._files().items()):
-            try:
-                schema = pl.scan_parquet(file, glob=False, hive_partitioning=False).collect_schema()
-            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-                continue
-            found[name] = {column: str(kind) for column, kind in schema.items()}
-        return found
+        return columns_of(self._files())
 
     def table_name(self, kind: str, name: str, table: str) -> str | None:
         """What :meth:`sql` calls a table of an artefact, such as ``split_demo_train``; None if there is none."""

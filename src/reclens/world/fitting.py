@@ -77,17 +77,7 @@ def fit_world(data: Dataset, settings: WorldSettings | None = None, *, seed: int
         source = rng.integers(0, matrix.n_rows, given.users)
     final = given.model_copy(update={"items": matrix.n_columns, "factors": d, "users": len(source)})
     topics = _group(vectors, final.topics, rng)
-    born = -rng.integers(0, 2_000, matrix.n_columns)
-    later = rng.permutation(matrix.n_columns)[: int(final.births * matrix.n_columns)]
-    born[later] = rng.integers(1, final.birth_days + 1, len(later))
-    card = {
-        "kind": "fitted",
-        "data": data.name,
-        "hash": data.fingerprint,
-        "seed": seed,
-        "scale": scale,
-        "resampled": final.users != matrix.n_rows,
-    }
+    born = _births(matrix.n_columns, final, rng)
     parts: dict[str, Any] = {
         "users": _people(data, source),
         "items": _things(data),
@@ -96,24 +86,50 @@ def fit_world(data: Dataset, settings: WorldSettings | None = None, *, seed: int
         "topics": topics,
         "born": born,
         "seed": seed,
-        "card": card,
         "activity": activity[source],
+    }
+    whole = {**parts, "settings": final.model_copy(update={"new_share": 0.0}), "born": np.full_like(born, -1)}
+    appeal, scale = _matched(data, counts, whole, appeal, scale)
+    card = {
+        "kind": "fitted",
+        "data": data.name,
+        "hash": data.fingerprint,
+        "seed": seed,
         "scale": scale,
+        "resampled": final.users != matrix.n_rows,
     }
-    whole: dict[str, Any] = {
-        **parts,
-        "settings": final.model_copy(update={"new_share": 0.0}),
-        "born": np.full_like(born, -1),
-    }
+    return build_world(final, appeal=appeal, scale=scale, card=card, **parts)
+
+
+def _births(n_items: int, settings: WorldSettings, rng: np.random.Generator) -> np.ndarray:
+    """The day on which each item appears: most before the first day, some while the world is lived."""
+    born = -rng.integers(0, 2_000, n_items)
+    later = rng.permutation(n_items)[: int(settings.births * n_items)]
+    born[later] = rng.integers(1, settings.birth_days + 1, len(later))
+    return born
+
+
+def _matched(
+    data: Dataset, counts: np.ndarray, parts: dict[str, Any], appeal: np.ndarray, scale: float
+) -> tuple[np.ndarray, float]:
+    """Appeal and scale with which the world has the popularity of the data and tells held-out items as well.
+
+    Args:
+        data: What the world should be like.
+        counts: Interactions of each item.
+        parts: Of the world, without ``card``, ``appeal`` and ``scale``.
+        appeal: To begin with, shape (items,).
+        scale: To begin with.
+    """
+    seed = parts["seed"]
     skill = max(held_out_auc(data, cases=_CASES, seed=seed) - 0.5, _LEAST_SKILL)
     for _ in range(_ROUNDS):
-        lived = history_of(build_world(**whole, appeal=appeal))
-        seen = np.bincount(data.item_vocabulary.encode(lived.interactions[ITEM]), minlength=matrix.n_columns)
+        lived = history_of(build_world(**parts, card={}, appeal=appeal, scale=scale))
+        seen = np.bincount(data.item_vocabulary.encode(lived.interactions[ITEM]), minlength=len(counts))
         appeal = appeal + _STEP * np.log((counts / counts.sum() * seen.sum() + 1) / (seen + 1))
         reached = max(held_out_auc(lived, cases=_CASES, seed=seed) - 0.5, _LEAST_SKILL)
-        whole["scale"] *= float(np.clip((skill / reached) ** 1.5, 0.5, 2.0))
-    parts["scale"] = card["scale"] = whole["scale"]
-    return build_world(final, appeal=appeal, **parts)
+        scale *= float(np.clip((skill / reached) ** 1.5, 0.5, 2.0))
+    return appeal, scale
 
 
 def _embed(matrix: UserItemMatrix, kept: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -13,7 +13,7 @@ from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scope import Scope
 from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
-from reclens.evaluation import Comparison
+from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.inspect import view_user
 from reclens.report import comparison_table
 from reclens.report.evaluation import comparison as gains
@@ -56,6 +56,21 @@ def show(workspace: Workspace) -> None:
         )
     comparison = _comparison(workspace, [system, baseline], [averaged[0], *shared], segmentations, together)
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict_on(metric)))
+    _differences(comparison, results, system, metric, by)
+    st.subheader("Examples")
+    moved = gains.movers_tables(*results.values(), metric=metric)
+    for at, place in enumerate(st.columns(2)):
+        with place:
+            table(moved[at], key=f"movers-{at}")
+    users = [row["user_id"] for each in moved for row in each.records]
+    _example(workspace, users, [system, baseline])
+    explain_metrics([metric])
+
+
+def _differences(
+    comparison: Comparison, results: Mapping[str, Evaluation], system: str, metric: str, by: Sequence[str]
+) -> None:
+    """Who gains and who loses, and by how much: charts over all users and by segment, and the numbers."""
     st.subheader("Who gains, who loses")
     for name, place in grid(["overall", *by]):
         with place:
@@ -74,14 +89,6 @@ def show(workspace: Workspace) -> None:
             chart(drawn, _where(f"Difference in {metric}", name), key=f"difference-{name}", metric=metric)
     numbers = comparison_table(comparison, by=None, metric=metric)
     folded("The numbers", lambda: table(numbers, key="differences"), key="differences")
-    st.subheader("Examples")
-    moved = gains.movers_tables(*results.values(), metric=metric)
-    for at, place in enumerate(st.columns(2)):
-        with place:
-            table(moved[at], key=f"movers-{at}")
-    users = [row["user_id"] for each in moved for row in each.records]
-    _example(workspace, users, [system, baseline])
-    explain_metrics([metric])
 
 
 def _comparison(

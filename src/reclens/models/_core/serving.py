@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from reclens.data.dataset import UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import NotFittedError, UnknownNameError, UsageError
+from reclens.errors import UnknownNameError, UsageError
 from reclens.memory import require_memory
-from reclens.models._core.block import Block, encode_where_possible, popular_scores, top_of_scores
-from reclens.models._core.defaults import Automatic
-from reclens.models._core.degenerate import FitProblem, on_card, say, short_of
+from reclens.models._core.block import encode_where_possible, top_of_scores
+from reclens.models._core.degenerate import on_card, say, short_of
 from reclens.models._core.explanation import Explanation, explain_in_words
 from reclens.models._core.requests import (
     COLD_USERS,
-    HISTORY_MODES,
     ColdUsers,
     Histories,
     HistoryMode,
@@ -28,45 +25,14 @@ from reclens.models._core.requests import (
     asked_users,
     check_choice,
 )
+from reclens.models._core.scoring import Group, Scoring, part_of
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, fingerprint, versions
 
 __all__ = ["Serving"]
 
-Source = TypeVar("Source")
-Made = TypeVar("Made")
-Group = tuple[np.ndarray, Block]
-"""Users that are served from one matrix of histories: their places among those asked for, and a block of them."""
 
-
-class Serving(Automatic, ABC):
+class Serving(Scoring, ABC):
     """The requests that a fitted recommender answers."""
-
-    name: ClassVar[str]
-    min_score: ClassVar[float] = -np.inf
-    """Only items with a score above it are recommended."""
-
-    users_: Vocabulary
-    items_: Vocabulary
-    seen_: UserItemMatrix
-    train_: dict[str, Any]
-    titles_: pl.Series | None = None
-    """What the items are called, by code, where the training data has a column of titles."""
-    problems_: tuple[FitProblem, ...] = ()  # what is wrong with the fit
-
-    @property
-    def is_personalized(self) -> bool:
-        """Whether a user has to be known, from the training data or from a given history, to be served."""
-        return True
-
-    @property
-    def supports_fold_in(self) -> bool:
-        """Whether a history that comes with a request can be used: a newcomer's, or more of a known user's."""
-        return False
-
-    @property
-    def exact_fold_in(self) -> bool:
-        """Whether a newcomer gets the very scores of a training user with the same history."""
-        return True
 
     def recommend(
         self,
@@ -145,11 +111,11 @@ class Serving(Automatic, ABC):
                 done += count
                 progress(f"recommend {self.name}", done, len(wanted))
 
-        known = [_those(group, group[1].lengths() > 0) for group in groups] if self.is_personalized else groups
+        known = [part_of(group, group[1].lengths() > 0) for group in groups] if self.is_personalized else groups
         write(known, lambda part: self._list_part(part, limits))
         n_known = sum(len(at) for at, _ in known)
         problems = [] if limits or np.isinf(self.min_score) else short_of(known, items, k)
-        silent = [_those(group, items[group[0], 0] < 0) for group in groups] if self.is_personalized else []
+        silent = [part_of(group, items[group[0], 0] < 0) for group in groups] if self.is_personalized else []
         if cold_users == "popular":
             write(silent, lambda part: self._popular_part(part, limits))
         rules = self._counts(groups, known, silent, cold_users, told, limits)
@@ -202,7 +168,7 @@ class Serving(Automatic, ABC):
 
         groups = self._groups(users.ids, told, k=1, exclude_seen=False)
         if self.is_personalized:
-            groups = [_those(group, group[1].lengths() > 0) for group in groups]
+            groups = [part_of(group, group[1].lengths() > 0) for group in groups]
         parts = [
             (at[part.start : part.stop], block.take(slice(part.start, part.stop)))
             for at, block in groups
@@ -263,38 +229,6 @@ class Serving(Automatic, ABC):
         words = explain_in_words(kind, named, title or item)
         return Explanation(user, item, score, kind, reasons, rest, words, title, tuple(titles))
 
-    def _titles(self, ids: Sequence[Any]) -> list[str | None]:
-        """The titles of items, None where the model knows none."""
-        if self.titles_ is None:
-            return [None] * len(ids)
-        codes = [self._code(each, self.items_) for each in ids]
-        return [self.titles_[code] if code >= 0 else None for code in codes]
-
-    def _told(self, history: pl.DataFrame | None, mode: HistoryMode) -> Histories | None:
-        """The histories that came with a request."""
-        check_choice("history_mode", mode, HISTORY_MODES)
-        if history is None:
-            return None
-        if self.is_personalized and not self.supports_fold_in:
-            raise UsageError(
-                f"this {self.name} cannot use a history that comes with the request, because it needs more of a user "
-                "than her items, such as ratings. Fit it on the history too, or use a model that folds in: reclens "
-                "models list."
-            )
-        return Histories.of(history, users=self.users_, items=self.items_, seen=self.seen_, mode=mode)
-
-    def _groups(self, users: pl.Series, told: Histories | None, *, k: int, exclude_seen: bool) -> list[Group]:
-        """Those who are served from the training data (or are strangers), and those who are served from a history."""
-        trained = encode_where_possible(self.users_, users).astype(np.int64)
-        keys = self._keys(users)
-        everybody = np.arange(len(users))
-        if told is None:
-            return [(everybody, Block.of_training(trained, self.seen_, keys, k=k, exclude_seen=exclude_seen))]
-        rows, own = told.places(users, trained)
-        block = Block(rows, told.matrix, True, keys, k, exclude_seen, trained)
-        left = Block.of_training(own, self.seen_, keys, k=k, exclude_seen=exclude_seen)
-        return [_those((everybody, left), rows < 0), _those((everybody, block), rows >= 0)]
-
     def _list_part(self, part: Group, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
         at, block = part
         if not limits:
@@ -309,11 +243,6 @@ class Serving(Automatic, ABC):
         rows = np.repeat(self._popularity[None, :], len(at), axis=0)
         limits.apply(rows, at)
         return top_of_scores(rows, block, 0.0)
-
-    @property
-    def _popularity(self) -> np.ndarray:
-        """The training users of each item."""
-        return self._kept("popularity", self.seen_, popular_scores)
 
     def _counts(
         self,
@@ -335,48 +264,6 @@ class Serving(Automatic, ABC):
             *limits.rules,
             *self._rules([block for _, block in known if len(block.users)]),
         ]
-
-    def _kept(self, what: str, source: Source, make: Callable[[Source], Made]) -> Made:
-        """What is made of something that was learned, from one request to the next, until that is another one."""
-        kept: tuple[Any, Any] | None = vars(self).get(f"{what}_kept_")
-        if kept is None or kept[0] is not source:
-            kept = vars(self)[f"{what}_kept_"] = (source, make(source))
-        return kept[1]
-
-    def _need_fit(self) -> None:
-        if not hasattr(self, "seen_"):
-            raise NotFittedError(f"{type(self).__name__} was not fitted. Call .fit(train) first.")
-
-    def _code(self, value: Any, vocabulary: Vocabulary) -> int:
-        """The code of one id; -1 where it is not known."""
-        return int(encode_where_possible(vocabulary, pl.Series([value]))[0])
-
-    def _keys(self, users: pl.Series) -> np.ndarray:
-        """Stable keys; only models that draw at random need them."""
-        return np.zeros(len(users), np.uint64)
-
-    def _block_size(self) -> int:
-        """Users served at a time: dense scores of a block stay within 8 MB, and there are blocks for every thread."""
-        return int(np.clip(2_000_000 // max(len(self.items_), 1), 1, 4096))
-
-    @abstractmethod
-    def _scores(self, block: Block) -> np.ndarray:
-        """The score of every item, seen or not, for a block of users: float32, shape (n, items); free to be changed.
-
-        Items that are not to be recommended have a score at or below ``floor``.
-        """
-
-    def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Item codes (int32, -1 fills up) and scores (float32) of a block, shape (n, k) each, best first."""
-        return top_of_scores(self._scores(block), block, self.min_score, zeros_say_nothing=self.is_personalized)
-
-    @abstractmethod
-    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
-        """Kind, ids and contributions of everything that adds up to the score of an item for a block of one user."""
-
-    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
-        """More for the card of the lists of some blocks of users: what was done, to how many, and why."""
-        return []
 
     def _pack(
         self,
@@ -419,8 +306,3 @@ class Serving(Automatic, ABC):
             "rules": [{"rule": rule, "count": n, "detail": detail} for rule, n, detail in rules if n],
         }
         return Recommendations(table, self.name, card)
-
-
-def _those(group: Group, mask: np.ndarray) -> Group:
-    at, block = group
-    return (at[mask], block.take(mask))

@@ -1,0 +1,66 @@
+"""The tables of a workspace, as SQL sees them: their columns, and the answer of a query over them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from reclens.workspace.artefact import Artefact, Key, Stamp
+from reclens.workspace.naming import file_inside, tables_of
+from reclens.workspace.query import Answer, ask
+from reclens.workspace.sealed import named_in
+from reclens.workspace.whole import read_whole
+
+__all__ = ["answer_query", "columns_of"]
+
+
+def answer_query(
+    folder: Path,
+    artefacts: Sequence[Artefact],
+    find: Callable[[str, str], Stamp],
+    query: str,
+    *,
+    limit: int | None,
+    seconds: float | None,
+) -> Answer:
+    """The answer of a query whose tables were all written by one save each, also while others write.
+
+    Args:
+        folder: The workspace.
+        artefacts: What is in it.
+        find: Gives the stamp of an artefact, or raises where it is unknown.
+        query: One SELECT statement.
+        limit: Most rows to return.
+        seconds: Most seconds that it may take, all attempts together.
+    """
+    tables = tables_of(folder, artefacts)
+    files = {name: file for name, (_, file) in tables.items()}
+    named = named_in(query, files)
+    began: float | None = None
+
+    def answer(places: Mapping[Key, Path]) -> Answer:
+        nonlocal began
+        left = seconds if seconds is None or began is None else max(seconds + began - time.monotonic(), 1e-3)
+        began = began or time.monotonic()
+        read = dict(files)
+        for name in named:
+            kind, owner, table = tables[name][0]
+            read[name] = file_inside(folder, places[kind, owner] / f"{table}.parquet") or files[name]
+        return ask(read, query, limit=limit, seconds=left)
+
+    return read_whole(folder, sorted({tables[name][0][:2] for name in named}), find, answer)
+
+
+def columns_of(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """The columns of each table and their types; tables that cannot be read are left out."""
+    found: dict[str, dict[str, str]] = {}
+    for name, file in sorted(files.items()):
+        try:
+            schema = pl.scan_parquet(file, glob=False, hive_partitioning=False).collect_schema()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+            continue
+        found[name] = {column: str(kind) for column, kind in schema.items()}
+    return found
