@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from types import FunctionType
+from functools import cache
 from typing import Any
 
 from reclens.engine import Progress, quiet
@@ -31,7 +31,7 @@ class Kernel:
             order is the compiled code's, the same in every call. NaN and infinities keep their meaning.
     """
 
-    def __init__(self, function: FunctionType, signatures: tuple[str, ...], fast: bool = False) -> None:
+    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...], fast: bool = False) -> None:
         self.function, self.signatures, self.fast = function, signatures, fast
         self.__doc__, self.__name__, self.__module__ = function.__doc__, function.__name__, function.__module__
         self._compiled: Any = None
@@ -45,20 +45,12 @@ class Kernel:
         """Compile, or load from the disk cache; returns numba's dispatcher."""
         with _LOCK:
             if self._compiled is None:
-                import numba
-
-                # A kernel that calls another one has to see what numba made of it.
-                scope = dict(self.function.__globals__)
-                for name in self.function.__code__.co_names:
-                    if isinstance(scope.get(name), Kernel):
-                        scope[name] = scope[name].compile()
-                function = FunctionType(self.function.__code__, scope, self.function.__name__)
-                function.__module__, function.__qualname__ = self.function.__module__, self.function.__qualname__
+                numba = _numba()
                 loose = {"reassoc", "nsz", "contract"} if self.fast else False
                 # Division by zero gives infinity or NaN, as in NumPy: a test and an exception would keep every loop
                 # with a division from fitting vector registers.
                 options: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": loose, "error_model": "numpy"}
-                self._compiled = numba.njit(list(self.signatures), **options)(function)
+                self._compiled = numba.njit(list(self.signatures), **options)(self.function)
         return self._compiled
 
     @property
@@ -67,11 +59,23 @@ class Kernel:
         return bool(self.compile().stats.cache_hits)
 
 
+@cache
+def _numba() -> Any:
+    """Numba, told that a kernel which another kernel calls is the function that numba made of it."""
+    import numba
+    from numba.extending import typeof_impl
+
+    @typeof_impl.register(Kernel)
+    def _(value: Kernel, context: Any) -> Any:
+        return typeof_impl(value.compile(), context)
+
+    return numba
+
+
 def kernel(*signatures: str, fast: bool = False) -> Callable[[Callable[..., Any]], Kernel]:
     """Make a function a :class:`Kernel` with the given numba signatures; see there for ``fast``."""
 
     def wrap(function: Callable[..., Any]) -> Kernel:
-        assert isinstance(function, FunctionType)
         return Kernel(function, signatures, fast)
 
     return wrap

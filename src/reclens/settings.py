@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -46,20 +46,25 @@ _EXPECTED: Final = {
 """What is said of a finding of pydantic: its own words speak of types of Python."""
 
 
-class Checked(type(BaseModel)):
-    """A class of settings whose calls raise our errors: Python code gets the same words as a TOML file."""
+class Checked(BaseModel):
+    """Settings whose constructor raises our errors: Python code gets the same words as a TOML file."""
 
-    def __call__(cls, *args: Any, **values: Any) -> Any:
-        """Make the settings.
+    if not TYPE_CHECKING:  # a type checker reads the constructor off the fields
 
-        Raises:
-            UsageError: If a value is wrong; with every problem.
-        """
-        try:
-            return super().__call__(*args, **values)
-        except ValidationError as error:
-            problems = "; ".join(explain(problem, cls) for problem in error.errors())  # type: ignore[arg-type]
-            raise UsageError(f"{cls.__name__}: {problems}.") from None
+        def __init__(self, /, **values: Any) -> None:
+            """Make the settings.
+
+            Raises:
+                UsageError: If a value is wrong; with every problem.
+            """
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                problems = "; ".join(explain(problem, type(self)) for problem in error.errors())
+                raise UsageError(f"{type(self).__name__}: {problems}.") from None
+
+        # Tells pydantic not to call this constructor for settings within settings: they are part of one validation.
+        __init__.__pydantic_base_init__ = True
 
 
 class Section(BaseModel):

@@ -74,6 +74,8 @@ def test_what_is_wrong_is_named_with_what_to_do(change, says) -> None:
 def test_python_gets_the_same_words_as_toml() -> None:
     with pytest.raises(UsageError, match="Metric: per is missing for 'ctr'"):
         Metric(name="ctr", kind="ratio", value="clicks")
+    with pytest.raises(UsageError, match=r"^Plan: \[metrics\.1\] has no key 'kinb'\. Did you mean 'kind'"):
+        Plan(name="a", arms={"old": 0.5, "new": 0.5}, metrics=({"name": "clicks", "value": "clicks", "kinb": 3},))
     with pytest.raises(UsageError, match=r"Sequential: has no key 'look'\. Did you mean 'looks'"):
         Sequential(look=3)
 

@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from reclens.errors import UnknownNameError
 from reclens.settings import Checked, read_toml, validate
@@ -23,7 +23,7 @@ from reclens.settings import Checked, read_toml, validate
 __all__ = ["PRESETS", "WorldSettings", "load_world_settings", "preset"]
 
 
-class WorldSettings(BaseModel, metaclass=Checked):
+class WorldSettings(Checked):
     """What a world is like. Utilities are in logits: 0.7 more doubles the odds of being chosen.
 
     Attributes:

@@ -166,7 +166,7 @@ def calculate(
         metrics=tuple(dict.fromkeys((deciding, metric))),
         level=level,
         power=power,
-        correction=correction,
+        correction=correction,  # type: ignore[arg-type]  # the plan checks it
         daily_units=daily,
         sequential=sequential,
         cluster="cluster" if icc > 0 else None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from reclens.settings import Checked
 from reclens.tabular import Tabular
@@ -36,7 +36,7 @@ ROLES: Final = ("primary", "secondary", "guardrail")
 """What a metric is for: the decision rests on primary ones and must not break a guardrail; secondary ones explain."""
 
 
-class FrozenSettings(BaseModel, metaclass=Checked):
+class FrozenSettings(Checked):
     """What a plan and a simulation are made of: frozen, no unknown key, no infinite number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
