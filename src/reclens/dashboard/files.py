@@ -14,7 +14,7 @@ from reclens.data.read.raw import Raw
 from reclens.data.read.uploads import LIMITS, guess_columns, open_upload
 from reclens.errors import DataError, UsageError
 
-__all__ = ["bring_file"]
+__all__ = ["bring_file", "open_file"]
 
 _NONE = "– none –"
 _KINDS = ["csv", "tsv", "txt", "dat", "data", "base", "test", "gz", "bz2", "xz", "parquet"]
@@ -44,23 +44,13 @@ _ENCODINGS: Final = (
 def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, str | None]]) -> None:
     """Draw the place of one file, and put what was brought and how its columns are named into the two dictionaries."""
     file = FILES[kind]
-    brought = st.file_uploader(
-        file.title,
-        _KINDS,
-        key=f"file-{kind}",
-        max_upload_size=UPLOAD_MB,
-        help=f"{file.help} At most {UPLOAD_MB} MB, {LIMITS.rows:,} rows and {LIMITS.columns} columns.",
-    )
-    if brought is None:
-        st.caption(file.help)
-        return
-    form = _form(kind)
     try:
-        raw = _opened(brought.file_id, brought.name, tuple(form.items()), brought)
+        raw = open_file(kind, file.title, file.help)
     except (DataError, UsageError) as error:
         st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
         return
-    st.caption(f"{raw.frame.height:,} rows, {raw.frame.width:,} columns")
+    if raw is None:
+        return
     present = raw.frame.columns
     guessed = guess_columns(present, [*file.required, *file.optional])
     chosen: dict[str, str | None] = {}
@@ -71,12 +61,34 @@ def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, st
             theirs = guessed.get(ours)
             index = options.index(theirs) if theirs in options else None if ours in file.required else 0
             with place:
-                key = f"column-{kind}-{ours}-{form['header']}-{brought.file_id}"
+                key = f"column-{kind}-{ours}-{hash(tuple(present))}"
                 picked = st.selectbox(ours, options, index=index, key=key, placeholder="choose a column")
             chosen[ours] = None if picked == _NONE else picked
     found[kind], columns[kind] = raw, chosen
     with st.expander("The first rows"):
         frame(raw.frame.head(5), key=f"head-{kind}")
+
+
+def open_file(kind: str, title: str, text: str) -> Raw | None:
+    """Draw the place of one file and how it is written; its rows, None where none was brought.
+
+    Raises:
+        DataError: If it cannot be read.
+        UsageError: If what was said of it does not go together.
+    """
+    brought = st.file_uploader(
+        title,
+        _KINDS,
+        key=f"file-{kind}",
+        max_upload_size=UPLOAD_MB,
+        help=f"{text} At most {UPLOAD_MB} MB, {LIMITS.rows:,} rows and {LIMITS.columns} columns.",
+    )
+    if brought is None:
+        st.caption(text)
+        return None
+    raw = _opened(brought.file_id, brought.name, tuple(_form(kind).items()), brought)
+    st.caption(f"{raw.frame.height:,} rows, {raw.frame.width:,} columns")
+    return raw
 
 
 def _form(kind: str) -> dict[str, Any]:

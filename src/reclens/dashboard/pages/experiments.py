@@ -1,4 +1,4 @@
-"""Experiments: the calculator of sizes, effects and power, with its formula, its neighbours, the price of looking."""
+"""Experiments: the calculator of sizes, effects and power, the price of looking, and what counts of arms decide."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from reclens.dashboard.counts import read_counts
 from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import chart, choose, choose_view, plain, table
@@ -19,6 +20,7 @@ from reclens.workspace import Workspace
 __all__ = ["PAGE", "show"]
 
 _ASKED: Final = ("How many units?", "Which effect?", "How likely?")
+_READ: Final = "What did it find?"
 _KINDS: Final = ("proportion", "mean", "ratio", "quantile")
 _SPENDINGS: Final = (
     "lan_demets_obrien_fleming",
@@ -36,10 +38,14 @@ def show(workspace: Workspace) -> None:
     del workspace  # the calculator needs no artefact
     st.title("Experiments")
     st.caption(
-        "What an A/B test can find, before it runs. Every answer names its formula. A whole test plan from a "
-        "history: `reclens experiment plan`."
+        "What an A/B test can find, before it runs, and what its counts decide, after it. Every answer names its "
+        "formula. A whole test plan from a history: `reclens experiment plan`; a table of units: `reclens experiment "
+        "read`."
     )
-    asked = choose_view(_ASKED)
+    asked = choose_view((*_ASKED, _READ))
+    if asked == _READ:
+        read_counts()
+        return
     values = _basics(asked) | _more()
     try:
         found = _calculated(**values)

@@ -166,7 +166,8 @@ class _Form:
             return []
         try:
             text = as_utf8(data[: data.rfind(b"\n", 0, SAMPLE) + 1], where, self.text["encoding"])
-            sample = read_delimited(text, source=where, **{**self.text, "encoding": None})
+            how: dict[str, Any] = {**self.text, "encoding": None}
+            sample = read_delimited(text, source=where, **how)
             known = find_columns(
                 sample.columns,
                 wanted=(USER, ITEM, TIMESTAMP),

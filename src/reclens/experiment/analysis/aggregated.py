@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from reclens.data.quoting import quoted
 from reclens.errors import DataError, UnknownNameError, UsageError
@@ -36,7 +36,7 @@ from reclens.experiment.plan.metric import OF_ARM, Metric
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.moments import Moments
 
-__all__ = ["gather_aggregated", "read_aggregated"]
+__all__ = ["columns_of_counts", "gather_aggregated", "read_aggregated"]
 
 
 def read_aggregated(
@@ -175,14 +175,31 @@ def _type(name: str, arm: str, day: str | None, segments: Sequence[str]) -> str:
     return "DATE" if name == day else "VARCHAR" if name == arm or name in segments else "DOUBLE"
 
 
+_PARTS: Final = {"proportion": ("successes",), "mean": ("mean", "sd", "skewness")}
+"""What a table gives for a metric of each kind."""
+
+
+def columns_of_counts(plan: Plan) -> tuple[str, ...]:
+    """The columns that a table of aggregated counts may have for a plan.
+
+    Example:
+        >>> columns_of_counts(Plan(name="p", arms={"a": 0.5, "b": 0.5}, metrics=({"name": "m", "value": "spent"},)))
+        ('n', 'spent_mean', 'spent_sd', 'spent_skewness')
+    """
+    found = [
+        f"{m.value}_{part}" for kind, parts in _PARTS.items() for m in plan.metrics if m.kind == kind for part in parts
+    ]
+    return tuple(dict.fromkeys(("n", *found)))
+
+
 class _Names:
     """Which columns of the table hold what, and which metrics it gives."""
 
     def __init__(self, rows: Table, plan: Plan, columns: Mapping[str, str]) -> None:
         self.shares = [m for m in plan.metrics if m.kind == "proportion"]
         self.means = [m for m in plan.metrics if m.kind == "mean"]
-        kinds = ((self.shares, ("successes",)), (self.means, ("mean", "sd", "skewness")))
-        ours = ["n", *(f"{m.value}_{part}" for listed, parts in kinds for m in listed for part in parts)]
+        kinds = ((self.shares, _PARTS["proportion"]), (self.means, _PARTS["mean"]))
+        ours = columns_of_counts(plan)
         for name in columns:
             if name not in ours:
                 raise UnknownNameError("column of aggregated counts", name, ours)
