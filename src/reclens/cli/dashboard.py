@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reclens.cli.registry import command
 from reclens.cli.shared import QuietOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["dashboard"]
 
 
+@command("dashboard")
 def dashboard(
     workspace: WorkspaceOption = Path("workspace"),
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",

@@ -1,4 +1,4 @@
-"""``reclens data``."""
+"""Fetch, inspect, split, query and convert data."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
 
-__all__ = ["app", "convert", "fetch", "info", "split", "sql"]
-
-app = typer.Typer(help="Fetch, look at, split, query and convert data.", no_args_is_help=True)
+__all__ = ["convert", "fetch", "info", "split", "sql"]
 
 _METHODS: Final = {
     "last_n": ("n", "ties", "validation_n"),
@@ -35,7 +34,7 @@ Path_ = Annotated[
 ]
 
 
-@app.command()
+@command("data info")
 @reads(data="path")
 def info(
     path: Path_ = None,
@@ -58,7 +57,7 @@ def info(
     emit(table_of(found.name, found.to_dicts()), format=format, out=out)
 
 
-@app.command()
+@command("data split")
 @reads(data="path", test="test", validation="validation")
 def split(
     ctx: typer.Context,
@@ -152,7 +151,7 @@ def split(
     say(f"kept in {folder}", quiet=quiet)
 
 
-@app.command()
+@command("data fetch")
 def fetch(
     name: Annotated[str, typer.Argument(help="ml-100k, ml-1m, ml-latest-small, ml-20m or ml-25m.")],
     folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path(),
@@ -171,7 +170,7 @@ def fetch(
     put(str(path))
 
 
-@app.command()
+@command("data sql")
 @reads(data="path")
 def sql(
     ctx: typer.Context,
@@ -212,7 +211,7 @@ def sql(
     emit(table_of(name, found.to_dicts(), columns=found.columns), format=format, out=out)
 
 
-@app.command()
+@command("data convert")
 @reads(data="path")
 def convert(
     path: Annotated[str, typer.Argument(help="What to read.")],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
 from reclens.data.read.open import translated
 from reclens.data.read.request import Reading
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["demo", "run"]
 
 
+@command("demo")
 @reads(data="data")
 def demo(
     data: Annotated[
@@ -51,6 +53,7 @@ def demo(
     _run(settings, reading, workspace=workspace, format=format, out=out, quiet=quiet)
 
 
+@command("run")
 def run(
     config: Annotated[Path, typer.Argument(help="TOML file of the job; see the documentation of the command line.")],
     workspace: WorkspaceOption = Path("workspace"),

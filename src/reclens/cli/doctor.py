@@ -8,11 +8,13 @@ from typing import Any
 import typer
 
 from reclens.cli.given import expect_workspace
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, WorkspaceOption
 
 __all__ = ["doctor"]
 
 
+@command("doctor")
 def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption = Format.table) -> None:
     """Check versions, compiled loops, threads and the workspace, and remove what killed runs left in it.
 

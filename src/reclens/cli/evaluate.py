@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import (
     Format,
     FormatOption,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "evaluate", "report"]
 
 
+@command("evaluate")
 @reads(lists="lists", truth="truth", train="train", history="history")
 def evaluate(
     ctx: typer.Context,
@@ -164,6 +166,7 @@ def _fit_together(**given: str | None) -> None:
         raise UsageError("--history adds to the training data: pass --train FILE too.")
 
 
+@command("compare")
 def compare(
     evaluations: Annotated[list[str], typer.Argument(help="Two or more evaluations of the workspace.")],
     baseline: Annotated[
@@ -242,6 +245,7 @@ def compare(
     heed(held, quiet=quiet)
 
 
+@command("report")
 def report(
     evaluations: Annotated[list[str], typer.Argument(help="Evaluations of the workspace.")],
     baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="Compare with this one.")] = None,

@@ -1,4 +1,4 @@
-"""``reclens export``: the numbers of a workspace for other tools."""
+"""Write the numbers of a workspace for other tools."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reclens.cli.registry import command
 from reclens.cli.shared import QuietOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from reclens.edges import Exported
 
-__all__ = ["app", "looker", "tableau"]
-
-app = typer.Typer(help="Write the numbers of a workspace for other tools.", no_args_is_help=True)
+__all__ = ["looker", "tableau"]
 
 EvaluationOption = Annotated[
     list[str] | None, typer.Option("--evaluations", "-e", help="Evaluation to export; repeat it. All by default.")
@@ -26,7 +25,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace what an earl
 Folder = Path("workspace")
 
 
-@app.command()
+@command("export tableau")
 def tableau(
     workspace: WorkspaceOption = Folder,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the extracts.")] = Path("tableau"),
@@ -56,7 +55,7 @@ def tableau(
     _say(found, quiet=quiet)
 
 
-@app.command()
+@command("export looker")
 def looker(
     workspace: WorkspaceOption = Folder,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the LookML project.")] = Path("looker"),

@@ -1,4 +1,4 @@
-"""``reclens knowledge``: ask for items by requirements, see what to drop when none fits, criticise an item."""
+"""Recommend by requirements, without a history."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import typer
 
 from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.models import Knowledge
 
-__all__ = ["app", "ask", "columns", "critique", "relax"]
-
-app = typer.Typer(help="Recommend by requirements, without a history: ask, relax, criticise.", no_args_is_help=True)
+__all__ = ["ask", "columns", "critique", "relax"]
 
 DataOption = Annotated[str | None, typer.Option("--data", "-d", help="Interactions; synthetic without it.")]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="A fitted model instead of --data.")]
@@ -33,7 +32,7 @@ ItemArgument = Annotated[str, typer.Argument(help="Id of the item.")]
 KOption = Annotated[int, typer.Option("--k", "-k", min=1, help="Items to show.")]
 
 
-@app.command()
+@command("knowledge ask")
 @reads(data="data")
 def ask(
     ctx: typer.Context,
@@ -67,7 +66,7 @@ def ask(
     emit(table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows), format=format, out=out)
 
 
-@app.command()
+@command("knowledge relax")
 @reads(data="data")
 def relax(
     ctx: typer.Context,
@@ -99,7 +98,7 @@ def relax(
     emit(table_of("What to drop", found.to_dicts(), columns=heads), format=format, out=out)
 
 
-@app.command()
+@command("knowledge critique")
 @reads(data="data")
 def critique(
     ctx: typer.Context,
@@ -142,7 +141,7 @@ def critique(
     emit(table_of(f"{critique} than {item}", _described(asked, found.to_dicts())), format=format, out=out)
 
 
-@app.command()
+@command("knowledge columns")
 @reads(data="data")
 def columns(
     ctx: typer.Context,

@@ -1,4 +1,4 @@
-"""``reclens metrics``."""
+"""List and describe the metrics."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption
 
-__all__ = ["app", "conventions", "list_metrics", "show"]
-
-app = typer.Typer(help="The metrics and their definitions.", no_args_is_help=True)
+__all__ = ["conventions", "list_metrics", "show"]
 
 
-@app.command("list")
+@command("metrics list")
 def list_metrics(format: FormatOption = Format.table, out: OutOption = None) -> None:
     """List the metrics, a line each."""
     from reclens import metrics
@@ -35,7 +34,7 @@ def list_metrics(format: FormatOption = Format.table, out: OutOption = None) -> 
     emit(table_of("Metrics", rows), format=format, out=out)
 
 
-@app.command()
+@command("metrics show")
 def show(name: Annotated[str, typer.Argument(help="Name of the metric, such as ndcg.")]) -> None:
     """Show the definition of a metric: formula, range, denominator, rules, source."""
     from reclens import metrics
@@ -45,7 +44,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of the metric, such as n
     put(f"{info.name}: {info.title}\n\n{info.doc}")
 
 
-@app.command()
+@command("metrics conventions")
 def conventions(format: FormatOption = Format.table, out: OutOption = None) -> None:
     """List the conventions: what the same names mean in other libraries."""
     from reclens.cli.shared import emit, table_of

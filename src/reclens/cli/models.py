@@ -1,4 +1,4 @@
-"""``reclens models``, ``reclens fit``, ``reclens recommend``, ``reclens similar``."""
+"""List and describe the recommenders."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
 from reclens.errors import DataError, UnknownNameError, UsageError
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
     from reclens.data.split import Split
     from reclens.models import Recommender
 
-__all__ = ["app", "fit", "list_models", "recommend", "show", "similar"]
-
-app = typer.Typer(help="The recommenders.", no_args_is_help=True)
+__all__ = ["fit", "list_models", "recommend", "show", "similar"]
 
 
-@app.command("list")
+@command("models list")
 def list_models(format: FormatOption = Format.table, out: OutOption = None) -> None:
     """List the recommenders, a line each."""
     from reclens import models
@@ -36,7 +35,7 @@ def list_models(format: FormatOption = Format.table, out: OutOption = None) -> N
     emit(table_of("Recommenders", rows), format=format, out=out)
 
 
-@app.command()
+@command("models show")
 def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) -> None:
     """Show what a recommender is and its hyper-parameters with their defaults."""
     import inspect
@@ -51,6 +50,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) 
     put("\n".join([inspect.getdoc(model) or "", "", "Hyper-parameters:", *parameters]))
 
 
+@command("fit")
 @reads(data="data")
 def fit(
     ctx: typer.Context,
@@ -112,6 +112,7 @@ def fit(
     say(f"kept in {path}", quiet=quiet)
 
 
+@command("recommend")
 @reads(attributes=False, exclude="exclude", candidates="candidates", history="history")
 def recommend(
     ctx: typer.Context,
@@ -215,6 +216,7 @@ def recommend(
         emit(table_of(f"{lists.name}, top {k}", rows, columns=columns), format=format, out=out)
 
 
+@command("similar")
 def similar(
     item: Annotated[list[str], typer.Argument(help="Item ids.")],
     model: Annotated[str, typer.Option("--model", "-m", help="Name of a fitted model in the workspace.")],

@@ -1,4 +1,4 @@
-"""``reclens pipeline``: fit a staged recommender, trace items through it, measure its stages, draw it."""
+"""Fit, trace, measure and draw staged recommenders."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, load_training, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import (
     Format,
     FormatOption,
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
     from reclens.pipeline import Pipeline
 
-__all__ = ["Drawing", "app", "diagram", "evaluate", "fit", "list_rerankers", "recommend", "trace"]
-
-app = typer.Typer(help="Retrieve, rank, re-rank.", no_args_is_help=True)
+__all__ = ["Drawing", "diagram", "evaluate", "fit", "list_rerankers", "recommend", "trace"]
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a pipeline in the workspace.")]
 SplitOption = Annotated[str | None, typer.Option("--split", help="A split of the workspace.")]
@@ -43,7 +42,7 @@ class Drawing(StrEnum):
     svg = "svg"
 
 
-@app.command("rerankers")
+@command("pipeline rerankers")
 def list_rerankers(format: FormatOption = Format.table, out: OutOption = None) -> None:
     """List the re-rankers, a line each."""
     from reclens.cli.shared import emit, table_of
@@ -53,7 +52,7 @@ def list_rerankers(format: FormatOption = Format.table, out: OutOption = None) -
     emit(table_of("Re-rankers", rows), format=format, out=out)
 
 
-@app.command()
+@command("pipeline fit")
 @reads(data="data")
 def fit(
     ctx: typer.Context,
@@ -87,7 +86,7 @@ def fit(
     say(f"kept in {place.save(made, name or made.name, overwrite=overwrite)}", quiet=quiet)
 
 
-@app.command()
+@command("pipeline recommend")
 def recommend(
     pipeline: NameArgument,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
@@ -120,7 +119,7 @@ def recommend(
         emit(table_of(f"{lists.name}, top {k}", lists.to_dicts()), format=format, out=out)
 
 
-@app.command()
+@command("pipeline trace")
 def trace(
     pipeline: NameArgument,
     user: Annotated[str, typer.Argument(help="User id.")],
@@ -159,7 +158,7 @@ def trace(
     emit(table_of(title, found.to_dicts(), columns=found.table.columns), format=format, out=out)
 
 
-@app.command()
+@command("pipeline evaluate")
 @reads(truth="truth", train="train")
 def evaluate(
     ctx: typer.Context,
@@ -239,7 +238,7 @@ def evaluate(
     emit(loss_table(found, metric=found.losses[0].metric, by=None if by else "overall"), format=format, out=out)
 
 
-@app.command()
+@command("pipeline diagram")
 @reads(attributes=False, data="data")
 def diagram(
     ctx: typer.Context,

@@ -9,12 +9,14 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
 
 __all__ = ["evaluate_predictions", "predict"]
 
 
+@command("predict")
 @reads(attributes=False, pairs="pairs")
 def predict(
     ctx: typer.Context,
@@ -64,6 +66,7 @@ def predict(
     emit(table_of(f"Predictions of {model}", rows, columns=[*columns, "fallback"]), format=format, out=out)
 
 
+@command("evaluate-predictions")
 @reads(attributes=False, predictions="predictions", truth="truth")
 def evaluate_predictions(
     ctx: typer.Context,

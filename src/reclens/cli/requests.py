@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate_requests"]
 
 
+@command("evaluate-requests")
 @reads(attributes=False, ids=False, candidates="candidates")
 def evaluate_requests(
     candidates: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, WorkspaceOption, writable
 from reclens.data.read.request import Reading
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["tune"]
 
 
+@command("tune")
 @reads(data="data")
 def tune(
     model: Annotated[list[str], typer.Option("--model", "-m", help="Model to tune; repeat it, baselines too.")],

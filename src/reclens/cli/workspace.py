@@ -1,4 +1,4 @@
-"""``reclens workspace``."""
+"""List, show, remove and query what is kept in a workspace."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reclens.cli.given import expect_workspace, refuse_unused
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from reclens.workspace import Workspace
 
-__all__ = ["app", "clean", "empty_trash", "list_artefacts", "remove", "restore", "show", "sql", "trash"]
-
-app = typer.Typer(help="What is kept in the workspace.", no_args_is_help=True)
+__all__ = ["clean", "empty_trash", "list_artefacts", "remove", "restore", "show", "sql", "trash"]
 
 Kind = Annotated[
     str, typer.Argument(help="dataset, split, model, pipeline, run, evaluation, comparison, tuning, weights")
@@ -32,7 +31,7 @@ def _there(folder: Path) -> Workspace:
     return Workspace(folder)
 
 
-@app.command("list")
+@command("workspace list")
 def list_artefacts(
     kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None,
     workspace: WorkspaceOption = Folder,
@@ -55,7 +54,7 @@ def list_artefacts(
         )
 
 
-@app.command()
+@command("workspace show")
 def show(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     """Show the card of an artefact: what it was made from and how."""
     from reclens.cli.shared import put
@@ -63,7 +62,7 @@ def show(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     put(_there(workspace).card(kind, name))
 
 
-@app.command()
+@command("workspace remove")
 def remove(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     """Move an artefact to the trash of the workspace."""
     from reclens.cli.shared import say
@@ -72,7 +71,7 @@ def remove(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     say(f"removed; bring it back with: reclens workspace restore {kind} {name}")
 
 
-@app.command()
+@command("workspace restore")
 def restore(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
     """Bring back what was removed last under that name."""
     from reclens.cli.shared import say
@@ -80,7 +79,7 @@ def restore(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None
     say(f"restored to {_there(workspace).restore(kind, name)}")
 
 
-@app.command()
+@command("workspace trash")
 def trash(workspace: WorkspaceOption = Folder, format: FormatOption = Format.table, out: OutOption = None) -> None:
     """List what was removed or replaced and can be restored, with its size."""
     from reclens.cli.shared import emit, say, table_of
@@ -95,7 +94,7 @@ def trash(workspace: WorkspaceOption = Folder, format: FormatOption = Format.tab
     )
 
 
-@app.command("empty-trash")
+@command("workspace empty-trash")
 def empty_trash(
     kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None,
     name: Annotated[str | None, typer.Argument(help="Only what had this name.")] = None,
@@ -115,7 +114,7 @@ def empty_trash(
     say(f"deleted {len(gone):,} copies of {sum(each.bytes for each in gone):,} bytes")
 
 
-@app.command()
+@command("workspace clean")
 def clean(workspace: WorkspaceOption = Folder, format: FormatOption = Format.table, out: OutOption = None) -> None:
     """Remove what killed runs left half-written, and the copies that the trash no longer keeps.
 
@@ -126,7 +125,7 @@ def clean(workspace: WorkspaceOption = Folder, format: FormatOption = Format.tab
     emit(table_of("Cleaned", _there(workspace).clean().to_dicts()), format=format, out=out)
 
 
-@app.command()
+@command("workspace sql")
 def sql(
     ctx: typer.Context,
     query: Annotated[str | None, typer.Argument(help="One SELECT statement; without it the tables are listed.")] = None,

@@ -1,1 +1,1 @@
-"""``reclens experiment``: plan, assign, read."""
+"""Plan, simulate and read A/B tests of recommender changes."""

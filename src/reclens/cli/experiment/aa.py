@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, SeedOption
 from reclens.data.read.request import Reading
 
 __all__ = ["aa"]
 
 
+@command("experiment aa")
 @reads(attributes=False, ids=False, rows="data")
 def aa(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],

@@ -9,6 +9,7 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import (
     DocumentOption,
     Format,
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
 
     from reclens.experiment import Plan
 
-__all__ = ["app", "assign", "check", "plan", "size"]
-
-app = typer.Typer(help="Plan, simulate and read A/B tests of recommender changes.", no_args_is_help=True)
+__all__ = ["assign", "check", "plan", "size"]
 
 PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")]
 UnitsArgument = Annotated[str, typer.Argument(metavar="UNITS", help="File with the ids, in the plan's column.")]
 
 
-@app.command()
+@command("experiment plan")
 @reads(attributes=False, ids=False, history="history", exposures="exposures")
 def plan(
     ctx: typer.Context,
@@ -92,7 +91,7 @@ def plan(
         say(f"test plan: {text}, {page}", quiet=quiet)
 
 
-@app.command()
+@command("experiment size")
 def size(
     ctx: typer.Context,
     mean: Annotated[float, typer.Option("--mean", help="Mean, share, ratio or quantile in control.")],
@@ -165,7 +164,7 @@ def size(
     emit(neighbour_table([(kind, found.answer)]), format=format, out=out)
 
 
-@app.command()
+@command("experiment assign")
 @reads(attributes=False, ids=False, units="units")
 def assign(
     source: PlanArgument,
@@ -202,7 +201,7 @@ def assign(
     say(f"arms: {out}", quiet=quiet)
 
 
-@app.command()
+@command("experiment check")
 @reads(attributes=False, ids=False, units="units")
 def check(
     source: PlanArgument,

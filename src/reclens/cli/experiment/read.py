@@ -10,12 +10,14 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption
 from reclens.data.read.request import Reading
 
 __all__ = ["read"]
 
 
+@command("experiment read")
 @reads(attributes=False, ids=False, rows="data", exposures="exposures", catalogue="catalogue")
 def read(
     ctx: typer.Context,

@@ -8,6 +8,7 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 from reclens.data.read.request import Reading
 
@@ -22,6 +23,7 @@ __all__ = ["correlate"]
 _BY: Final = "cohort"
 
 
+@command("experiment correlate")
 @reads(data="data")
 def correlate(
     ctx: typer.Context,

@@ -8,12 +8,14 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 from reclens.data.read.request import Reading
 
 __all__ = ["off_policy", "verdicts"]
 
 
+@command("experiment verdicts")
 @reads(attributes=False, data="data")
 def verdicts(
     ctx: typer.Context,
@@ -95,6 +97,7 @@ def verdicts(
         save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=quiet)
 
 
+@command("experiment off-policy")
 @reads(attributes=False, ids=False, log="log", target="target")
 def off_policy(
     ctx: typer.Context,

@@ -9,12 +9,14 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 from reclens.data.read.request import Reading
 
 __all__ = ["holdout"]
 
 
+@command("experiment holdout")
 @reads(attributes=False, data="data")
 def holdout(
     ctx: typer.Context,

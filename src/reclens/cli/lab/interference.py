@@ -9,12 +9,14 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 from reclens.data.read.request import Reading
 
 __all__ = ["interference"]
 
 
+@command("experiment interference")
 @reads(data="data")
 def interference(
     ctx: typer.Context,

@@ -9,6 +9,7 @@ import typer
 
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 from reclens.data.read.request import Reading
 
@@ -23,6 +24,7 @@ _MODELS: Final = ("random", "popular", "user_knn", "item_knn", "ease", "pure_svd
 """Whose order is compared."""
 
 
+@command("experiment simulate")
 @reads(data="data")
 def simulate(
     ctx: typer.Context,
@@ -101,6 +103,7 @@ def simulate(
         say(f"logs: {logs}", quiet=quiet)
 
 
+@command("experiment realism")
 @reads(data="data", impressions="impressions")
 def realism(
     data: Annotated[str, typer.Argument(help="What the world should be like: MovieLens, RecBole or a table.")],

@@ -1,0 +1,171 @@
+"""The registry of commands: a function below ``cli/`` that :func:`command` decorates is a command, everywhere.
+
+The files are parsed, not imported: ``reclens --help`` reads names and docstrings; only the command that runs is loaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+from functools import lru_cache
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+__all__ = ["SETTINGS", "CommandSource", "Group", "command", "find_commands"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+"""Settings of every command and group."""
+
+
+def command(path: str) -> Callable[[F], F]:
+    """Make a function a command of ``reclens``.
+
+    The function is returned as it is. Its signature gives the arguments and options, its docstring the help.
+
+    Args:
+        path: The words that call it, as a literal: ``"evaluate"``, or ``"data info"`` for a command of a group. The
+            help of a group is the docstring of ``cli/GROUP.py`` or of the package ``cli/GROUP/``.
+    """
+    del path  # read by find_commands, from the source
+    return lambda function: function
+
+
+@dataclass(frozen=True)
+class CommandSource:
+    """Where a command is defined.
+
+    Attributes:
+        path: The words that call it.
+        module: Its module.
+        function: Name of its function.
+        help: The docstring of the function.
+    """
+
+    path: tuple[str, ...]
+    module: str
+    function: str
+    help: str
+
+    def load(self) -> Any:
+        """Import the module and build the command."""
+        # A Typer application of one function is that command.
+        app = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=SETTINGS)
+        app.command(self.path[-1])(getattr(importlib.import_module(self.module), self.function))
+        return get_command(app)
+
+
+def find_commands() -> tuple[list[CommandSource], dict[str, str]]:
+    """Every command below ``cli/``, in alphabetical order of its words, and the help of the groups by name."""
+    from reclens import cli
+
+    return _find(tuple(cli.__path__))
+
+
+@lru_cache(maxsize=4)
+def _find(folders: tuple[str, ...]) -> tuple[list[CommandSource], dict[str, str]]:
+    commands: list[CommandSource] = []
+    helps: dict[str, str] = {}
+    for file, module in _files(folders):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        helps[module.removeprefix("reclens.cli.")] = ast.get_docstring(tree) or ""
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef):
+                commands += [
+                    CommandSource(tuple(path.split()), module, node.name, ast.get_docstring(node) or "")
+                    for path in map(_path, node.decorator_list)
+                    if path is not None
+                ]
+    return sorted(commands, key=lambda each: each.path), helps
+
+
+def _files(folders: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+    """Files below ``cli/`` that may hold commands, with the names of their modules."""
+    for folder in map(Path, folders):
+        for file in sorted(folder.rglob("*.py")):
+            parts = file.relative_to(folder).with_suffix("").parts
+            if parts[-1] == "__init__":
+                parts = parts[:-1]
+            if parts and not parts[-1].startswith("_"):
+                yield file, ".".join(("reclens.cli", *parts))
+
+
+def _path(decorator: ast.expr) -> str | None:
+    match decorator:
+        case ast.Call(func=ast.Name(id="command"), args=[ast.Constant(value=str(path))]):
+            return path
+        case _:
+            return None
+
+
+class Group(TyperGroup):
+    """A group of commands that are imported when they are used."""
+
+    def __init__(self, *, sources: dict[str, CommandSource | Group] | None = None, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._sources = sources if sources is not None else _grouped()
+        self.commands = _Loaded(self._sources)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help from the docstrings, and import no command."""
+        listed = copy.copy(self)
+        listed.commands = {
+            name: source if isinstance(source, Group) else TyperCommand(name, help=source.help, rich_markup_mode="rich")
+            for name, source in self._sources.items()
+        }
+        TyperGroup.format_help(listed, ctx, formatter)
+
+
+class _Loaded(MutableMapping[str, Any]):
+    """Name -> command, imported when it is taken."""
+
+    def __init__(self, sources: dict[str, CommandSource | Group]) -> None:
+        self._sources, self._loaded = sources, dict[str, Any]()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            source = self._sources[name]
+            self._loaded[name] = source if isinstance(source, Group) else source.load()
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._loaded[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+
+def _grouped() -> dict[str, CommandSource | Group]:
+    """Every command and group of the root, by name."""
+    commands, helps = find_commands()
+    found: dict[str, CommandSource | Group] = {}
+    for each in commands:
+        name, *rest = each.path
+        if not rest:
+            found[name] = each
+        elif name not in found:
+            within = {other.path[1]: other for other in commands if len(other.path) == 2 and other.path[0] == name}
+            found[name] = Group(
+                name=name,
+                sources=dict(within),
+                help=cleandoc(helps.get(name, "")),
+                no_args_is_help=True,
+                rich_markup_mode="rich",
+                context_settings=SETTINGS,
+            )
+    return found
