@@ -10,7 +10,7 @@ from scipy import stats
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.world._draws import mix
-from reclens.world._kernels import GREEDY, SOFTMAX, UNIFORM, choose, place
+from reclens.world._lists import GREEDY, SOFTMAX, UNIFORM, choose, place
 from reclens.world.policy import Policy
 
 DRAWS = 20_000

@@ -14,9 +14,40 @@ import numpy as np
 
 from reclens.kernels import kernel
 
-__all__ = ["mix", "uniform", "uniforms"]
+__all__ = [
+    "CHOICE",
+    "DEPTH",
+    "EXPLORE",
+    "MEET",
+    "MORE",
+    "NOTHING",
+    "ORDER",
+    "ORGANIC",
+    "REQUEST",
+    "TIME",
+    "VISIT",
+    "WANDER",
+    "mix",
+    "uniform",
+    "uniforms",
+]
 
 _SCALE: Final = 1.0 / 9007199254740992.0  # 2^-53
+
+VISIT: Final = np.uint64(0)
+REQUEST: Final = np.uint64(1 << 8)
+MORE: Final = np.uint64(2)
+DEPTH: Final = np.uint64(3)
+EXPLORE: Final = np.uint64(4)
+NOTHING: Final = np.uint64(5)
+ORGANIC: Final = np.uint64(6)
+TIME: Final = np.uint64(7)
+WANDER: Final = np.uint64(1 << 12)
+ORDER: Final = np.uint64(1 << 32)
+CHOICE: Final = np.uint64(1 << 33)
+MEET: Final = np.uint64(1 << 34)
+"""Numbers of the draws under the state of a day or a request. Draws about an item are numbered by the item, so that it
+meets the same luck in whatever list it stands."""
 
 
 @kernel("uint64(uint64, uint64)")

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.world._kernels import GREEDY, POLICY, SOFTMAX, UNIFORM
+from reclens.world._kernels import POLICY
+from reclens.world._lists import GREEDY, SOFTMAX, UNIFORM
 from reclens.world.plackett_luce import place_chances
 
 __all__ = ["KINDS", "Policy"]

@@ -13,7 +13,8 @@ from reclens.engine import LocalEngine, chunk_ranges
 from reclens.memory import require_memory
 from reclens.schema import ITEM, USER, stable_hash
 from reclens.world._draws import mix
-from reclens.world._kernels import KNOBS, MOODS, TRAITS, UNBORN, remember
+from reclens.world._kernels import KNOBS, MOODS, TRAITS, UNBORN
+from reclens.world._tastes import remember
 from reclens.world.settings import WorldSettings
 
 __all__ = ["COHORTS", "World", "build_world", "draw_world", "organic_table"]

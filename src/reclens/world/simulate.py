@@ -214,37 +214,27 @@ class _State:
         appeal, knobs = world.appeal_on(day), world.knobs(day)
         table = organic_table(appeal)
         longest = int(self.policies[:, 5].max()) * s.most_lists
+        shows = (self.lists, self.policies, self.ranks)
+        people = (self.keys, self.arm_of, world.traits, self.moods, self.tastes, self.boredom, self.consumed)
+        catalogue = (world.vectors, appeal, world.topics, table)
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             n = len(part)
             rows, chances = np.empty((7, n * longest), np.int32), np.empty((3, n * longest), np.float32)
             totals, organic = np.empty((n, len(TOTALS)), np.float32), np.empty(n, np.int32)
+            log = (rows, chances, totals, organic)
             count = live(
                 part.start,
                 part.stop,
                 float(day),
                 s.most_lists,
                 self.seed,
-                self.keys,
-                self.arm_of,
-                self.lists,
-                self.policies,
-                knobs,
-                self.ranks,
-                world.traits,
-                self.moods,
-                self.tastes,
-                self.boredom,
-                self.consumed,
-                world.vectors,
-                appeal,
-                world.topics,
-                table,
                 s.browse,
-                rows,
-                chances,
-                totals,
-                organic,
+                knobs,
+                shows,
+                people,
+                catalogue,
+                log,
             )
             return rows[:, :count].copy(), chances[:, :count].copy(), totals, organic
 
