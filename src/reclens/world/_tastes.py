@@ -14,7 +14,7 @@ from reclens.world._draws import (
     uniform,
 )
 
-__all__ = ["consume", "dot", "has", "meet", "remember", "wander"]
+__all__ = ["consume", "dot", "has", "meet", "remember", "towards", "wander"]
 
 
 _TAU: Final = 6.283185307179586
