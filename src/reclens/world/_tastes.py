@@ -22,6 +22,7 @@ _TAU: Final = 6.283185307179586
 
 @kernel("float32(float32[::1], float32[::1])", fast=True)
 def dot(taste: Any, item: Any) -> Any:
+    """The dot product of a taste and the vector of an item."""
     dot = np.float32(0)
     for f in range(len(taste)):
         dot += taste[f] * item[f]
