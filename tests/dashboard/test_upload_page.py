@@ -13,9 +13,10 @@ import polars as pl
 import pytest
 
 from reclens.dashboard.bring import Brought, Kept, in_words_of_the_page, keep, measure, possible_metrics, undo_upload
+from reclens.data.read.mind import read_mind
 from reclens.data.read.uploads import guess_columns, open_upload
 from reclens.errors import UsageError, WorkspaceError
-from reclens.evaluation import evaluate
+from reclens.evaluation import evaluate, evaluate_requests
 from reclens.report._toolkit.tables import leaderboard
 from reclens.workspace import Workspace
 
@@ -281,3 +282,44 @@ def test_ids_that_do_not_match_are_an_error_on_the_page(open_page, tmp_path: Pat
     app.selectbox(key="ids").select("as text, without leading zeros").run()
     button(app, "Evaluate").click().run()
     assert "lists of users without truth, left out: 1" in words(app) and not app.error
+
+
+def test_lists_in_one_cell_and_lines_of_items_measure_as_rows_do(open_page, tmp_path: Path) -> None:
+    """The readers of Python and the command line unfold them: ``form`` and ``between`` are theirs."""
+    expected = None
+    for lists, truth, form in (
+        (LISTS, TRUTH, "one"),
+        (b'user,item\n1,"a b"\n2,"a c"\n3,b\n', TRUTH, "several in a cell"),
+        (b"1 a b\n2 a c\n3 b\n", TRUTH, "a line of a user and her items"),
+        (
+            b'{"user": 1, "item": ["a", "b"]}\n{"user": 2, "item": ["a", "c"]}\n{"user": 3, "item": ["b"]}\n',
+            TRUTH,
+            "one",
+        ),
+    ):
+        app = upload(open_page("upload", folder=tmp_path, k="2", metrics=["ndcg", "recall"]), lists=lists, truth=truth)
+        app.selectbox(key="Items of a row-lists").set_value(form).run()
+        assert not app.exception, app.exception
+        button(app, "Evaluate").click().run()
+        shown = app.dataframe[-1].value
+        expected = shown if expected is None else expected
+        assert shown.equals(expected), (form, words(app))
+
+
+def test_impressions_of_mind_are_measured_as_the_command_does(open_page, tmp_path: Path) -> None:
+    behaviors = b"1\tU1\t11/15/2019 9:55:12 AM\tN3\tN1-0 N2-1 N4-0\n2\tU2\t11/15/2019 9:56:12 AM\t\tN1-1 N2-0\n"
+    app = open_page("upload", folder=tmp_path)
+    app.file_uploader(key="file-impressions").set_value(("behaviors.tsv", behaviors, "text/plain"))
+    app.file_uploader(key="file-submission").set_value(("mine.txt", b"1 [2,1,3]\n2 [2,1]\n", "text/plain"))
+    app.run()
+    button(app, "Evaluate the submission").click().run()
+    assert not app.exception, app.exception
+    # U1 has the click first (AUC 1), U2 has it last (AUC 0).
+    found = evaluate_requests(read_mind(behaviors, b"1 [2,1,3]\n2 [2,1]\n"), name="mine")
+    assert found["candidate_auc"].overall.value == 0.5
+    shown = app.dataframe[-1].value
+    assert [tuple(row) for row in shown.itertuples(index=False)] == list(leaderboard({"mine": found}).rows)
+    app.file_uploader(key="file-submission").set_value(("mine.txt", b"1 [2,1]\n", "text/plain"))
+    app.run()
+    button(app, "Evaluate the submission").click().run()
+    assert "3 candidates and 2 ranks" in words(app)

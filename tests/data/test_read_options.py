@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import bz2
+import contextlib
 import csv
 import gzip
 import io
@@ -20,14 +21,16 @@ from typing import Any
 import duckdb
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reclens.data.profile import _ties
 from reclens.data.read.attributes import read_attributes
 from reclens.data.read.delimited import read_delimited
 from reclens.data.read.ids import as_integers
+from reclens.data.read.packed import unpack
 from reclens.data.read.recbole import read_recbole
 from reclens.data.read.sources import load
 from reclens.data.read.tables import read, read_recommendations, read_table
@@ -283,6 +286,39 @@ def test_packed_files(tmp_path: Path) -> None:
     bomb = bz2.compress(b"a" * (80 << 20), 9)
     with pytest.raises(DataError, match="zip bomb"):
         read(bomb)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp1252", "shift_jis", "utf-8"])
+def test_packed_files_in_other_encodings(encoding: str) -> None:
+    """Each compression with each encoding, of one frame and of two with one to be skipped between them."""
+    name = "ソニー" if encoding == "shift_jis" else "Renée à Zürich"
+    text = ("user,item\r\n" + "".join(f"{name} {at},{at % 7}\r\n" for at in range(3_000))).encode(encoding)
+    zstd = pa.Codec("zstd")
+    half = len(text) // 2
+    skipped = bytes.fromhex("512a4d18 03000000 616263")
+    parts = zstd.compress(text[:half], asbytes=True) + skipped + zstd.compress(text[half:], asbytes=True)
+    for packed in (
+        gzip.compress(text),
+        bz2.compress(text),
+        lzma.compress(text),
+        zstd.compress(text, asbytes=True),
+        parts,
+    ):
+        found = read(packed, encoding=encoding).events
+        assert found["user_id"].to_list() == [f"{name} {at}" for at in range(3_000)]
+        assert found["item_id"].sum() == sum(at % 7 for at in range(3_000))
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=700), st.integers(1, 400), st.data())
+def test_zstd_unpacks_to_the_bytes_or_says_that_it_is_broken(data: bytes, times: int, drawn: st.DataObject) -> None:
+    packed = pa.Codec("zstd").compress(data * times, asbytes=True)
+    assert unpack(packed, "x") == data * times
+    at = drawn.draw(st.integers(4, max(len(packed) - 1, 4)))
+    with contextlib.suppress(DataError):
+        unpack(packed[:at] + bytes([packed[at] ^ 255]) + packed[at + 1 :] if at < len(packed) else packed[:4], "x")
+    with contextlib.suppress(DataError):
+        unpack(packed[:at], "x")
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

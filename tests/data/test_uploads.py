@@ -14,11 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
+from reclens.data.read.sources import load
 from reclens.data.read.tables import read_recommendations, read_table
 from reclens.data.read.uploads import Limits, guess_columns, open_upload
-from reclens.errors import DataError
+from reclens.errors import DataError, UsageError
 
 ROWS = pl.DataFrame({"user_id": ["007", "7"], "item_id": [1, 2], "rank": [1, 1]})
 
@@ -76,7 +78,7 @@ def test_the_same_rows_as_from_a_file(tmp_path: Path) -> None:
         (b"\xfd\x01\x02garbage", "not UTF-8"),
         (b"user,item,rank\n1,\xe9,1\n", "not UTF-8"),
         (b"a\0b\0c", "not text"),
-        (zipped(b"user,item,rank\n1,2,1\n"), "a zip, expected CSV or Parquet"),
+        (zipped(b"user,item,rank\n1,2,1\n"), "a zip, expected CSV, JSON or Parquet"),
         (b"PAR1 and then nothing", "cannot be read"),
         (parquet(ROWS)[:-20], "cannot be read"),
         (gzip.compress(b"user,item,rank\n1,2,1\n" * 1000, mtime=0)[:-20], "cut short"),
@@ -181,7 +183,7 @@ def test_other_packings_are_refused(tmp_path: Path) -> None:
     for level in (0, 2, 6, 9):
         with pytest.raises(DataError, match="a zlib stream"):
             open_upload(zlib.compress(rows, level), "lists.csv")
-    with pytest.raises(DataError, match="packed by zstd"):
+    with pytest.raises(DataError, match=r"zstd file is broken|does not say how many bytes"):
         open_upload(b"\x28\xb5\x2f\xfd" + rows, "lists.csv")
     assert open_upload(b"x,item,rank\n1,2,1\n", "lists.csv").frame.height == 1
 
@@ -220,6 +222,40 @@ def test_packed_uploads_are_limited_while_they_are_unpacked(pack: Callable[[byte
         open_upload(pack(pack(rows)), "x.csv")
 
 
-def test_json_is_named_as_such() -> None:
-    with pytest.raises(DataError, match="this is JSON"):
-        open_upload(b'{"user": 1}\n', "x.jsonl")
+@pytest.mark.parametrize(
+    "text", [b'{"user": 1, "item": "a"}\n{"user": 2, "item": "b"}\n', b'[{"user": 1, "item": "a"}]']
+)
+def test_json_is_read_as_from_a_file(text: bytes) -> None:
+    for packed in (text, gzip.compress(text), pa.Codec("zstd").compress(text, asbytes=True)):
+        assert open_upload(packed, "x.jsonl").frame.equals(load(text).frame)
+    with pytest.raises(UsageError, match="delimiter= is an option of delimited text"):
+        open_upload(text, "x.jsonl", delimiter=";")
+    with pytest.raises(DataError, match="at most 1 can be uploaded"):
+        open_upload(text, "x.jsonl", limits=Limits(columns=1))
+    with pytest.raises(DataError, match="bytes in a cell of the column 'item'"):
+        open_upload(text, "x.jsonl", limits=Limits(cell=0))
+    with pytest.raises(DataError, match="literals of Python"):
+        open_upload(b"{'user': 1}", "x.json")
+
+
+def test_lines_of_a_user_and_her_items() -> None:
+    raw = open_upload(b"0 7 9\n1 8\n", "train.txt", adjacent=True)
+    assert read_recommendations(raw).table.rows() == [(0, 7, 1), (0, 9, 2), (1, 8, 1)]
+
+
+def test_an_upload_packed_by_zstd_says_how_long_it_is_before_it_is_unpacked() -> None:
+    rows = b"user,item\n" + b"1,2\n" * 20_000
+    packed = pa.Codec("zstd").compress(rows, asbytes=True)
+    assert open_upload(packed, "x.csv.zst").frame.height == 20_000
+    with pytest.raises(DataError, match="bytes unpacked"):
+        open_upload(packed, "x.csv.zst", limits=Limits(unpacked=len(rows) - 1))
+    with pytest.raises(DataError, match="does not say how many bytes"):
+        open_upload(piped(rows), "x.csv.zst")
+
+
+def piped(data: bytes) -> bytes:
+    """Packed by zstd as a stream, whose frame does not say how long it is."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(data)
+    return sink.getvalue().to_pybytes()

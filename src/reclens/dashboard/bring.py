@@ -6,7 +6,7 @@ import dataclasses
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -55,7 +55,10 @@ class File:
 
 FILES: Final[Mapping[str, File]] = {
     "lists": File(
-        "Recommendation lists", "One row a user and item, with a rank or a score.", (USER, ITEM), (RANK, SCORE)
+        "Recommendation lists",
+        "One row a user and item, with a rank or a score; or a row a user, with her items in their order.",
+        (USER, ITEM),
+        (RANK, SCORE),
     ),
     "truth": File("Truth", "What the users went on to choose: held-out interactions.", (USER, ITEM), (RELEVANCE,)),
     "train": File(
@@ -73,7 +76,7 @@ _HOW: Final = "under “How it is written”"
 _WORDS: Final = (
     (
         r"Pass form='cell' to read them as a list in its order",
-        "Bring one row an item, or Parquet with a column of lists",
+        f"Choose “several in a cell” {_HOW}",
     ),
     (r"Read all tables with ids='text'[^.]*\.", "Choose “as text” for the ids below."),
     (r"Read all tables with ids='unpadded'.*", "Choose “without leading zeros” for the ids below."),
@@ -106,10 +109,12 @@ class Brought:
     Attributes:
         tables: Kind of file -> its rows.
         columns: Kind of file -> our column -> theirs.
+        forms: Kind of file -> how its items stand in it: ``form`` and ``between``, as for :func:`reclens.read`.
     """
 
     tables: Mapping[str, Raw]
     columns: Mapping[str, Mapping[str, str | None]]
+    forms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def named(self, kind: str) -> dict[str, str | int | None]:
         """The columns of one file, for its reader."""
@@ -118,7 +123,14 @@ class Brought:
         missing = [ours for ours in file.required if not chosen.get(ours)]
         if missing:
             raise UsageError(f"{file.title}: say which column is {' and which is '.join(missing)}.")
-        return {ours: chosen.get(ours) for ours in (*file.required, *file.optional)}
+        named: dict[str, str | int | None] = {ours: chosen.get(ours) for ours in (*file.required, *file.optional)}
+        if kind == "lists" and named[RANK] is None and named[SCORE] is None:
+            del named[RANK]  # of several items in a row their order is the rank
+        return named
+
+    def how(self, kind: str) -> dict[str, Any]:
+        """How one file is read."""
+        return {"columns": self.named(kind), **self.forms.get(kind, {})}
 
 
 @dataclass(frozen=True)
@@ -178,10 +190,10 @@ def measure(
         if kind not in tables:
             raise UsageError(f"{FILES[kind].title}: bring a file.")
     progress("read the lists", 0, 0)
-    lists = read_recommendations(tables["lists"], columns=brought.named("lists"), name=name, bad_rows=bad_rows, ids=ids)
+    lists = read_recommendations(tables["lists"], name=name, bad_rows=bad_rows, ids=ids, **brought.how("lists"))
     progress("read the truth", 0, 0)
     named = brought.named("truth")
-    truth, rules = read_table_and_rules(tables["truth"], columns=named, bad_rows=bad_rows, ids=ids)
+    truth, rules = read_table_and_rules(tables["truth"], bad_rows=bad_rows, ids=ids, **brought.how("truth"))
     train = None
     if "train" in tables:
         progress("read the training interactions", 0, 0)
@@ -217,7 +229,7 @@ def _training(brought: Brought, bad_rows: Literal["error", "drop"]) -> Dataset:
         for kind, key in (("users", USER), ("items", ITEM))
         if kind in tables
     }
-    return read(tables["train"], columns=brought.named("train"), bad_rows=bad_rows, **sides)
+    return read(tables["train"], bad_rows=bad_rows, **sides, **brought.how("train"))
 
 
 def ready_split(brought: Brought, *, name: str, task: Task, bad_rows: Literal["error", "drop"] = "error") -> Split:
@@ -230,8 +242,7 @@ def ready_split(brought: Brought, *, name: str, task: Task, bad_rows: Literal["e
     for kind in ("train", "truth"):
         if kind not in brought.tables:
             raise UsageError(f"{FILES[kind].title}: bring a file.")
-    named = brought.named("truth")
-    held_out, _ = read_table_and_rules(brought.tables["truth"], columns=named, bad_rows=bad_rows)
+    held_out, _ = read_table_and_rules(brought.tables["truth"], bad_rows=bad_rows, **brought.how("truth"))
     return given(_training(brought, bad_rows), held_out, name=name, task=task)
 
 

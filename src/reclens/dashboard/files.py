@@ -13,11 +13,30 @@ from reclens.dashboard.show import frame, plain
 from reclens.data.read.raw import Raw
 from reclens.data.read.uploads import LIMITS, guess_columns, open_upload
 from reclens.errors import DataError, UsageError
+from reclens.schema import ITEM, USER
 
 __all__ = ["bring_file", "open_file"]
 
 _NONE = "– none –"
-_KINDS = ["csv", "tsv", "txt", "dat", "data", "base", "test", "gz", "bz2", "xz", "parquet"]
+_KINDS = [
+    "csv",
+    "tsv",
+    "txt",
+    "dat",
+    "data",
+    "base",
+    "test",
+    "json",
+    "jsonl",
+    "ndjson",
+    "gz",
+    "bz2",
+    "xz",
+    "zst",
+    "parquet",
+]
+_ITEMS: Final = {"one": None, "several in a cell": "cell", "a line of a user and her items": "adjacency"}
+_BETWEEN: Final = {"found": None, "blank": " ", ",": ",", ";": ";", "|": "|"}
 _FIRST_LINES: Final[dict[str, bool | None]] = {
     "names the columns, as it seems": None,
     "names the columns": True,
@@ -41,11 +60,23 @@ _ENCODINGS: Final = (
 )
 
 
-def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, str | None]]) -> None:
-    """Draw the place of one file, and put what was brought and how its columns are named into the two dictionaries."""
+def bring_file(
+    kind: str,
+    found: dict[str, Raw],
+    columns: dict[str, dict[str, str | None]],
+    forms: dict[str, dict[str, Any]],
+) -> None:
+    """Draw the place of one file, and put what was brought into the dictionaries.
+
+    Args:
+        kind: Kind of file.
+        found: Kind -> its rows.
+        columns: Kind -> our column -> theirs.
+        forms: Kind -> how its items stand in it: ``form`` and ``between``, as for :func:`reclens.read`.
+    """
     file = FILES[kind]
     try:
-        raw = open_file(kind, file.title, file.help)
+        raw = open_file(kind, file.title, file.help, several=_holds_items(kind))
     except (DataError, UsageError) as error:
         st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
         return
@@ -64,13 +95,19 @@ def bring_file(kind: str, found: dict[str, Raw], columns: dict[str, dict[str, st
                 key = f"column-{kind}-{ours}-{hash(tuple(present))}"
                 picked = st.selectbox(ours, options, index=index, key=key, placeholder="choose a column")
             chosen[ours] = None if picked == _NONE else picked
-    found[kind], columns[kind] = raw, chosen
+    found[kind], columns[kind], forms[kind] = raw, chosen, _items(kind) if _holds_items(kind) else {}
     with st.expander("The first rows"):
         frame(raw.frame.head(5), key=f"head-{kind}")
 
 
-def open_file(kind: str, title: str, text: str) -> Raw | None:
+def open_file(kind: str, title: str, text: str, *, several: bool = False) -> Raw | None:
     """Draw the place of one file and how it is written; its rows, None where none was brought.
+
+    Args:
+        kind: What it is, for the keys of what is drawn.
+        title: What to call it.
+        text: What it holds.
+        several: Whether a row may hold several items.
 
     Raises:
         DataError: If it cannot be read.
@@ -86,12 +123,24 @@ def open_file(kind: str, title: str, text: str) -> Raw | None:
     if brought is None:
         st.caption(text)
         return None
-    raw = _opened(brought.file_id, brought.name, tuple(_form(kind).items()), brought)
+    raw = _opened(brought.file_id, brought.name, tuple(_form(kind, several=several).items()), brought)
     st.caption(f"{raw.frame.height:,} rows, {raw.frame.width:,} columns")
     return raw
 
 
-def _form(kind: str) -> dict[str, Any]:
+def _holds_items(kind: str) -> bool:
+    """Whether a row of a file names a user and one or several items."""
+    return {USER, ITEM} <= set(FILES[kind].required)
+
+
+def _items(kind: str) -> dict[str, Any]:
+    """How readers find the items of a row: what was chosen in the form."""
+    if _ITEMS[st.session_state[f"Items of a row-{kind}"]] != "cell":
+        return {}
+    return {"form": "cell", "between": _BETWEEN[st.session_state[f"Between items-{kind}"]]}
+
+
+def _form(kind: str, *, several: bool) -> dict[str, Any]:
     """Draw how a text is written, and say what was chosen; Parquet knows it by itself."""
 
     def one(label: str, options: Mapping[str, Any]) -> Any:
@@ -108,6 +157,11 @@ def _form(kind: str) -> dict[str, Any]:
         with right:
             encoding = one("Encoding", dict(zip(_ENCODINGS, _ENCODINGS, strict=True)))
             form |= {"encoding": encoding, "quote": one("Quotation mark", _QUOTES), "escape": one("Escape", _ESCAPES)}
+        if several:
+            with left:
+                form["adjacent"] = one("Items of a row", _ITEMS) == "adjacency"
+            with right:
+                one("Between items", _BETWEEN)
     return form
 
 

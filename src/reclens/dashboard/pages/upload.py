@@ -21,6 +21,7 @@ from reclens.dashboard.bring import (
     undo_upload,
 )
 from reclens.dashboard.files import bring_file
+from reclens.dashboard.impressions import impressions
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import choose_many, plain, table
 from reclens.data.read.ids import IdForm
@@ -46,15 +47,17 @@ def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Upload")
     st.caption(
-        "Lists of any system against what users went on to choose. CSV, TSV or Parquet; files go to "
+        "Lists of any system against what users went on to choose. CSV, JSON or Parquet, packed or not; files go to "
         "the machine that the dashboard runs on and nowhere else. No files at hand? Run the demo on Home, or "
         "`reclens run job.toml`."
     )
     brought = _files()
     if {"train", "truth"} <= set(brought.tables):
         _as_split(workspace, brought)
+    impressions()
     if not {"lists", "truth"} <= set(brought.tables):
         st.info("Bring the lists and the truth: the rest is optional.", icon=":material/upload_file:")
+        _result(workspace)
         return
     st.subheader("Measure")
     able = possible_metrics(brought)
@@ -98,17 +101,18 @@ def show(workspace: Workspace) -> None:
 def _files() -> Brought:
     found: dict[str, Raw] = {}
     columns: dict[str, dict[str, str | None]] = {}
+    forms: dict[str, dict[str, Any]] = {}
     needed, more = ["lists", "truth"], [kind for kind in FILES if kind not in ("lists", "truth")]
     for kind, place in zip(needed, st.columns(2), strict=True):
         with place:
-            bring_file(kind, found, columns)
+            bring_file(kind, found, columns, forms)
     with st.expander(
         "Training data and attributes: for novelty, coverage, diversity and segments", icon=":material/add:"
     ):
         for kind, place in zip(more, st.columns(3), strict=True):
             with place:
-                bring_file(kind, found, columns)
-    return Brought(found, columns)
+                bring_file(kind, found, columns, forms)
+    return Brought(found, columns, forms)
 
 
 def _as_split(workspace: Workspace, brought: Brought) -> None:

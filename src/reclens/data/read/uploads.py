@@ -1,7 +1,7 @@
 """Tables that somebody uploads: bytes that are not trusted, parsed as data, never run, and no larger than the limits.
 
-Delimited text, packed by gzip, bzip2 or xz or not, and Parquet; what a file is says its content, not its name. Limits
-apply before anything is unpacked, where that can be known, and else while it is.
+Delimited text and JSON, packed by gzip, bzip2, xz or zstd or not, and Parquet; what a file is says its content, not its
+name. Limits apply before anything is unpacked, where that can be known, and else while it is.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
 
 import polars as pl
 
 from reclens.data.quoting import quoted
 from reclens.data.read.columns import find_columns
-from reclens.data.read.delimited import read_delimited
+from reclens.data.read.delimited import as_utf8, read_delimited
 from reclens.data.read.header import refuse_names_among_rows, values_among_names
-from reclens.data.read.json_rows import json_kind
-from reclens.data.read.options import TextOptions
+from reclens.data.read.json_rows import json_kind, read_json
+from reclens.data.read.nested import adjacency
+from reclens.data.read.options import TextOptions, refuse_text_options
 from reclens.data.read.packed import is_packed, unpack
 from reclens.data.read.raw import Raw
 from reclens.errors import DataError
@@ -31,7 +32,7 @@ from reclens.schema import ITEM, USER
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["LIMITS", "Limits", "guess_columns", "open_upload"]
+__all__ = ["LIMITS", "Limits", "guess_columns", "open_upload", "unpack_upload"]
 
 _FIRST_LINE: Final = 1 << 20
 _MEMORY: Final = "1GB"
@@ -47,7 +48,6 @@ _FOREIGN: Final = (
     (b"ARROW1", "an Arrow file", "Write the table as CSV or Parquet."),
     (b"SQLite", "a database", "Write the table as CSV or Parquet."),
     (b"%PDF", "a PDF", "Write the table as CSV or Parquet."),
-    (b"\x28\xb5\x2f\xfd", "packed by zstd", "Pack it by gzip, or not at all."),
     (b"\xd0\xcf\x11\xe0", "an old Excel file", "Save the sheet as CSV."),
 )
 
@@ -81,6 +81,7 @@ def open_upload(
     *,
     limits: Limits = LIMITS,
     decimal: Literal[".", ","] | None = None,
+    adjacent: bool = False,
     **form: Unpack[TextOptions],
 ) -> Raw:
     r"""The rows of an upload, as they were found; give them to the readers, such as ``read_recommendations``.
@@ -90,6 +91,7 @@ def open_upload(
         name: What the file is called; for messages only.
         limits: How large it may be.
         decimal: As for :func:`reclens.read`.
+        adjacent: Whether a text has lines of a user and her items, as ``form="adjacency"`` says.
         **form: How text is taken apart; see :class:`reclens.data.read.options.TextOptions`. Without a header the
             columns are ``column_1 …``.
 
@@ -100,35 +102,60 @@ def open_upload(
         >>> open_upload(b"user,item,rank\n7,a,1\n", "lists.csv").frame.rows()
         [('7', 'a', '1')]
     """
-    _within(len(data), limits.bytes, "bytes", name)
-    if not data.strip():
-        raise DataError("the file is empty", source=name, fix="Expected CSV or Parquet.")
-    _refuse_foreign(data, name)
-    short = Path(name).name.split(".")[0] or "upload"
+    unpacked, short = unpack_upload(data, name, limits=limits), Path(name).name.split(".")[0] or "upload"
     if data.startswith(b"PAR1"):
         return Raw(_parquet(data, name, limits), name, short)
+    kind = json_kind(unpacked)
+    if adjacent:
+        _within(unpacked.count(b"\n"), limits.rows, "lines", name)
+        return Raw(adjacency(unpacked, source=name, encoding=form.get("encoding")), name, short, text=True)
+    if kind is not None:
+        refuse_text_options(_said(form, decimal), f"{name} is JSON", besides="encoding")
+        frame = read_json(as_utf8(unpacked, name, form.get("encoding")), kind, source=name)
+        _within(frame.height, limits.rows, "rows", name)
+        _within(frame.width, limits.columns, "columns", name)
+        _cells_within(frame, limits, name)
+        return Raw(frame, name, short)
+    frame = _delimited(unpacked, name, limits, form)
+    _cells_within(frame, limits, name)
+    doubtful = values_among_names(frame) if form.get("header") is None else ()
+    return Raw(frame, name, short, text=True, decimal=decimal, doubtful=doubtful)
+
+
+def unpack_upload(data: bytes, name: str, *, limits: Limits = LIMITS) -> bytes:
+    """The bytes of an upload, unpacked, within the limits.
+
+    Raises:
+        DataError: If it is empty, of a foreign kind, broken, packed twice or larger than the limits.
+    """
+    _within(len(data), limits.bytes, "bytes", name)
+    if not data.strip():
+        raise DataError("the file is empty", source=name, fix="Expected CSV, JSON or Parquet.")
+    _refuse_foreign(data, name)
     unpacked = unpack(data, name, most=lambda size: _within(size, limits.unpacked, "bytes unpacked, or more", name))
     if unpacked is not data:
         # The reader of CSV would unpack it again, and again, without a limit.
         _refuse_foreign(unpacked, name)
         if is_packed(unpacked) or unpacked.startswith(b"PAR1"):
             raise DataError(
-                "there is another packed file in the packed file, expected CSV",
+                "there is another packed file in the packed file, expected CSV or JSON",
                 source=name,
                 fix="Unpack it, and bring the table that is in it.",
             )
-    if json_kind(unpacked) is not None:
-        raise DataError(
-            "this is JSON, expected CSV or Parquet",
-            source=name,
-            fix="Write it as CSV or Parquet, for example by `reclens data convert`.",
-        )
-    frame = _delimited(unpacked, name, limits, form)
-    for column in frame.columns if frame.height else ():
-        longest = frame[column].str.len_bytes().max()
-        _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column}'", name)  # type: ignore[arg-type]
-    doubtful = values_among_names(frame) if form.get("header") is None else ()
-    return Raw(frame, name, short, text=True, decimal=decimal, doubtful=doubtful)
+    return unpacked
+
+
+def _said(form: TextOptions, decimal: str | None) -> dict[str, Any]:
+    """The options that are not what they are where nothing is said."""
+    said = {name: value for name, value in form.items() if value is not None and (name, value) != ("quote", '"')}
+    said |= {"quote": None} if form.get("quote", '"') is None else {}
+    return said | ({"decimal": decimal} if decimal else {})
+
+
+def _cells_within(frame: pl.DataFrame, limits: Limits, name: str) -> None:
+    for column in frame.select(pl.col(pl.String)) if frame.height else ():
+        longest = column.str.len_bytes().max()
+        _within(int(longest or 0), limits.cell, f"bytes in a cell of the column '{column.name}'", name)  # type: ignore[arg-type]
 
 
 def guess_columns(present: list[str], wanted: Iterable[str]) -> dict[str, str]:
@@ -150,7 +177,7 @@ def guess_columns(present: list[str], wanted: Iterable[str]) -> dict[str, str]:
 def _refuse_foreign(data: bytes, name: str) -> None:
     for magic, what, fix in _FOREIGN:
         if data.startswith(magic):
-            raise DataError(f"this is {what}, expected CSV or Parquet", source=name, fix=fix)
+            raise DataError(f"this is {what}, expected CSV, JSON or Parquet", source=name, fix=fix)
     if data.startswith(b"x"):  # so begin zlib streams, and some tables
         with contextlib.suppress(zlib.error):
             zlib.decompressobj().decompress(data[:512], 64)
