@@ -21,12 +21,13 @@ from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
 from reclens.evaluation import compare
 from reclens.evaluation.views import crossed
+from reclens.report import leaderboard, segment_table
 from reclens.report._toolkit.html import figure_of
-from reclens.report._toolkit.tables import leaderboard, segment_table
 from reclens.report.evaluation import charts
 from reclens.report.evaluation import comparison as gains
 from reclens.report.evaluation.comparison import movers_tables
 from reclens.report.evaluation.findings import findings
+from reclens.report.evaluation.words import verdict as verdict_of
 from reclens.workspace import Workspace
 
 PATHS = [page.path for page in pages()]
@@ -53,7 +54,7 @@ def test_a_page_over_an_empty_workspace_says_how_to_begin(open_page, tmp_path: P
 
 def test_home_lists_what_is_there_and_the_newest_verdict(open_page, workspace: Workspace) -> None:
     app = open_page("home")
-    verdict = workspace.load("comparison", "small").verdict
+    verdict = verdict_of(workspace.load("comparison", "small"))
     assert all(plain(sentence) in words(app) for sentence in verdict)
     table = app.dataframe[0].value
     assert set(table["kind"]) == {"split", "model", "run", "evaluation", "comparison"}
@@ -148,7 +149,7 @@ def test_compare_names_who_gains_with_examples(open_page, workspace: Workspace) 
     # The main question is the first metric of the runs, whichever one is looked at.
     compared = compare(results, baseline="small-popular", by=["activity", "taste"])
     assert compared.card["primary"] == "ndcg@5"
-    verdict = compared.verdict_on("ndcg@10")
+    verdict = verdict_of(compared, "ndcg@10")
     assert all(plain(sentence) in words(app) for sentence in verdict)
     gained, lost = movers_tables(*results.values(), metric="ndcg@10")
     shown = [each.value for each in app.dataframe]

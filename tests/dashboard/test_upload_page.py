@@ -17,7 +17,7 @@ from reclens.data.read.mind import read_mind
 from reclens.data.read.uploads import guess_columns, open_upload
 from reclens.errors import UsageError, WorkspaceError
 from reclens.evaluation import evaluate, evaluate_requests
-from reclens.report._toolkit.tables import leaderboard
+from reclens.report import leaderboard
 from reclens.workspace import Workspace
 
 LISTS = b"user,item,rank\n1,a,1\n1,b,2\n2,a,1\n2,c,2\n3,b,1\n"

@@ -14,7 +14,8 @@ from reclens import models
 from reclens.data.split import random
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.evaluation import Comparison, Difference, Evaluation, compare, evaluate
-from reclens.evaluation.verdict import why_not_significant, write_verdict
+from reclens.report.evaluation.words import verdict as verdict_of
+from reclens.report.evaluation.words import why_not_significant
 from reclens.schema import Recommendations
 from reclens.stats.multiplicity import adjust
 
@@ -103,12 +104,12 @@ def test_only_users_with_both_values_count_and_the_rest_are_counted(results) -> 
     assert row.difference == pytest.approx(gaps.mean()) and row.wins + row.ties + row.losses == 228
     half = 1.9705 * gaps.std(ddof=1) / np.sqrt(228)
     assert (row.low, row.high) == pytest.approx((gaps.mean() - half, gaps.mean() + half), abs=0.15 * half)
-    verdict = comparison.verdict_on("diversity@10")
+    verdict = verdict_of(comparison, "diversity@10")
     assert (
         "Left out of diversity@10, because nothing pairs with them: users 12 with a value under good alone." in verdict
     )
     assert comparison.find("good", "ndcg@10").system_only == 0 and not any(
-        "Left out" in said for said in comparison.verdict
+        "Left out" in said for said in verdict_of(comparison)
     )
 
 
@@ -144,7 +145,7 @@ def test_equal_numbers_of_different_users_are_no_pairing(theirs: range, n: int) 
         assert (row.difference, row.p_randomization) == (1.0, 2.0 ** (1 - n))
     else:
         assert (row.low, row.p_randomization) == (None, None) and np.isnan(row.difference)
-        verdict = compare(runs, baseline="theirs").verdict
+        verdict = verdict_of(compare(runs, baseline="theirs"))
         assert verdict[0] == "Nothing can be said of ours and theirs by hit_rate@1: no user has a value under both."
 
 
@@ -152,7 +153,7 @@ def test_systems_with_values_of_different_users_are_not_ranked() -> None:
     runs = conventional(
         {"a": range(100), "b": range(20, 120), "c": range(100)}, {"a": range(50), "b": range(90), "c": range(40)}
     )
-    verdict = compare(runs, baseline="a").verdict
+    verdict = verdict_of(compare(runs, baseline="a"))
     assert verdict[0].startswith(
         "The systems have values of hit_rate@1 for different users, so that they are not ranked."
     )
@@ -171,7 +172,7 @@ def test_a_system_against_itself_is_no_evidence(world) -> None:
 
 
 def test_the_verdict_says_what_can_and_cannot_be_concluded(results) -> None:
-    verdict = compare(results, baseline="poor", by=["age", "tiny"]).verdict
+    verdict = verdict_of(compare(results, baseline="poor", by=["age", "tiny"]))
     assert verdict[0].startswith("good is better than poor by ndcg@10")
     assert "Too few users to conclude anything in tiny few (n = 5)." in verdict
     assert verdict[-1] == (
@@ -179,18 +180,18 @@ def test_the_verdict_says_what_can_and_cannot_be_concluded(results) -> None:
         "(the main question), 2 of the other metrics over all users, 15 of segments; each interval holds at 95% for "
         "its own difference."
     )
-    worse = compare(results, baseline="good").verdict
+    worse = verdict_of(compare(results, baseline="good"))
     assert worse[0].startswith("poor is worse than good")
 
 
 def test_the_verdict_begins_with_who_comes_first(world) -> None:
     lists = world.lists | {"none": world.lists["good"].filter(pl.col("user_id") == "u1")}
     runs = {name: evaluate(table, world.truth, metrics=["ndcg@10"], name=name) for name, table in lists.items()}
-    verdict = compare(runs, baseline="poor").verdict
+    verdict = verdict_of(compare(runs, baseline="poor"))
     value = runs["good"]["ndcg@10"].overall.value
     assert verdict[0] == f"good comes first of 3 systems by ndcg@10 ({value:.4f}). Against poor: 1 better, 1 worse."
     assert [sentence.split(" is ")[0] for sentence in verdict[1:3]] == ["good", "none"]
-    assert compare(runs, baseline="good").verdict[0].startswith("good comes first of 3 systems")
+    assert verdict_of(compare(runs, baseline="good"))[0].startswith("good comes first of 3 systems")
 
 
 def test_nothing_is_concluded_from_noise(world) -> None:
@@ -204,8 +205,8 @@ def test_nothing_is_concluded_from_noise(world) -> None:
     }
     comparison = compare(runs, baseline="one")
     assert not comparison.differences[0].significant
-    assert comparison.verdict[0].startswith("No difference between two and one can be concluded")
-    assert "finds true differences from about" in comparison.verdict[0]
+    assert verdict_of(comparison)[0].startswith("No difference between two and one can be concluded")
+    assert "finds true differences from about" in verdict_of(comparison)[0]
 
 
 def difference_of(p: float, adjusted: float, low: float, high: float) -> Difference:
@@ -253,9 +254,8 @@ def test_an_interval_without_zero_beside_an_adjusted_p_of_one_has_its_reason(
     assert row.disagreement == reason
     said = why_not_significant(row, "holm")
     assert (said is None) == (says is None) and (says or "") in (said or "")
-    verdict = write_verdict(
-        [replace(row, by="overall", segment="all")], primary="ndcg@10", baseline="old", correction="holm", level=0.95
-    )
+    one = Comparison("old", (replace(row, by="overall", segment="all"),), "holm", 0.95, {"primary": "ndcg@10"})
+    verdict = verdict_of(one)
     assert f"p = {row.p_randomization:.3f}" in verdict[0] and (says or "") in verdict[0]
 
 
@@ -271,7 +271,7 @@ def test_simultaneous_intervals_hold_for_a_family_together(results) -> None:
     # One test of the main question: the same interval, 15 of segments: √2 wider and less, because they are dependent.
     assert [r for family, r in ratio if family == "primary"] == pytest.approx([1.0], abs=0.06)
     assert all(1.2 < r < 1.65 for family, r in ratio if family == "segments")
-    assert "the intervals of a family hold at 95% all together" in together.verdict[-1]
+    assert "the intervals of a family hold at 95% all together" in verdict_of(together)[-1]
     with pytest.raises(UnknownNameError, match="Did you mean 'simultaneous'"):
         compare(results, baseline="poor", intervals="simultanous")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="primary metric"):
@@ -355,7 +355,7 @@ def test_a_comparison_survives_being_saved(results, tmp_path: Path) -> None:
     comparison = compare(results, baseline="poor")
     comparison.save(tmp_path)
     again = Comparison.load(tmp_path)
-    assert again.to_dicts() == comparison.to_dicts() and again.verdict == comparison.verdict
+    assert again.to_dicts() == comparison.to_dicts() and verdict_of(again) == verdict_of(comparison)
 
 
 def test_who_gains_by_a_metric_whose_lower_values_are_better(small_data) -> None:
@@ -379,5 +379,26 @@ def test_who_gains_by_a_metric_whose_lower_values_are_better(small_data) -> None
     change = (both["miscalibration@10 of ease"] - both["miscalibration@10"]).drop_nans()
     assert (found.gained, found.lost) == (int((change < -1e-12).sum()), int((change > 1e-12).sum()))
     assert found.gained == found.losses
-    verdict = compare(results, baseline="popular", metrics=["miscalibration@10"]).verdict
+    verdict = verdict_of(compare(results, baseline="popular", metrics=["miscalibration@10"]))
     assert any(f"{found.gained:,} users gain, {found.lost:,} lose" in sentence for sentence in verdict)
+
+
+@pytest.mark.parametrize(
+    ("metric", "difference", "significant", "n", "outcome"),
+    [
+        ("ndcg@10", 0.1, True, 50, "better"),
+        ("ndcg@10", -0.1, True, 50, "worse"),
+        ("miscalibration@10", 0.1, True, 50, "worse"),
+        ("novelty@10", 0.1, True, 50, "higher"),
+        ("novelty@10", -0.1, True, 50, "lower"),
+        ("ndcg@10", 0.1, False, 50, "undecided"),
+        ("ndcg@10", 0.0, None, 50, "not_tested"),
+        ("ndcg@10", float("nan"), None, 0, "no_users"),
+    ],
+)
+def test_the_outcome_is_a_code(metric: str, difference: float, significant: bool | None, n: int, outcome: str) -> None:
+    row = Difference(
+        "new", "old", metric, "overall", "all", n, 0.5, 0.4, difference, low=0.0, high=0.2, significant=significant
+    )
+    assert row.outcome == outcome
+    assert Comparison("old", (row,), "holm", 0.95, {"primary": metric}).outcomes() == {"new": outcome}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from reclens.errors import UnknownNameError
 from reclens.evaluation import compare, evaluate
 from reclens.metrics import ALIASES, CONVENTIONS, accuracy, canonical, describe, names, parse
-from reclens.report import build_report, other_names
-from reclens.report._toolkit.tables import comparison_table, leaderboard
+from reclens.report import build_report, comparison_table, leaderboard, other_names
+from reclens.report.evaluation.words import verdict as verdict_of
 from reclens.testing.metrics import make_lists
 
 TREC = CONVENTIONS["trec"]
@@ -89,7 +89,7 @@ def test_other_names_are_measured_under_the_name_here(tables) -> None:
     other = evaluate(*tables, metrics=["hr@2", "recall@2"], replicates=50, name="other")
     found = compare({"a": result, "b": other}, baseline="a", metrics=["hr@2", "r@2"], primary="R@2")
     assert found.card["primary"] == "recall@2" and found.find("b", "hr@2").difference == 0
-    assert found.verdict_on("hit@2") == found.verdict_on("hit_rate@2")
+    assert verdict_of(found, "hit@2") == verdict_of(found, "hit_rate@2")
 
 
 def test_every_other_name_is_of_a_metric_and_of_no_other() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from reclens.report.evaluation import comparison as gains
 from reclens.report.evaluation.findings import findings
+from reclens.report.evaluation.words import verdict as verdict_of
 
 METRIC = "ndcg@10"
 
@@ -77,7 +78,7 @@ def test_findings_name_problems_once_then_gaps_then_the_verdict(measured) -> Non
     assert not any("without a list" in each.text for each in findings(clean))
     order = ["problem", "gap", "caution", "verdict"]
     assert [order.index(each.kind) for each in found] == sorted(order.index(each.kind) for each in found)
-    assert tuple(each.text for each in found if each.kind == "verdict") == measured.comparison.verdict
+    assert tuple(each.text for each in found if each.kind == "verdict") == verdict_of(measured.comparison)
 
 
 def test_only_conclusive_gaps_are_findings(measured) -> None:

@@ -79,7 +79,7 @@ def _run(
     from reclens.cli.shared import emit, heed, prepare, progress_of, say
     from reclens.job import run as job
     from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
-    from reclens.report import leaderboard
+    from reclens.report import leaderboard, verdict
     from reclens.workspace import Workspace
 
     with progress_of(quiet=quiet) as progress:
@@ -92,7 +92,7 @@ def _run(
             before_fit=lambda: prepare(progress, quiet=quiet),
         )
     emit(leaderboard(found.results, comparison=found.comparison), format=format, out=out)
-    for sentence in found.comparison.verdict if found.comparison is not None else ():
+    for sentence in verdict(found.comparison) if found.comparison is not None else ():
         say(f"- {sentence}", quiet=quiet)
     say(f"report: {found.report}", quiet=quiet)
     heed(found.gate, quiet=quiet)

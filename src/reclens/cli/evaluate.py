@@ -212,7 +212,7 @@ def compare(
     from reclens.evaluation import gate as check_gate
     from reclens.evaluation import id_problems, no_loss_rules
     from reclens.job.settings import load_gate
-    from reclens.report import build_report, comparison_table
+    from reclens.report import build_report, comparison_table, verdict
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -240,7 +240,7 @@ def compare(
     for name, result in results.items():
         for problem in id_problems(result.card):
             say(f"{name}: {problem}", quiet=quiet)
-    for sentence in found.verdict:
+    for sentence in verdict(found):
         say(f"- {sentence}", quiet=quiet)
     heed(held, quiet=quiet)
 

@@ -16,9 +16,9 @@ from reclens.dashboard.show import chart, choose, choose_many, empty, folded, gr
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.views import crossings_of
 from reclens.metrics import direction, family_of
-from reclens.report._toolkit import tables
-from reclens.report.evaluation import charts
+from reclens.report.evaluation import charts, tables
 from reclens.report.evaluation import diagnostics as diagnosis
+from reclens.report.evaluation.words import verdict
 from reclens.workspace import Workspace
 
 __all__ = ["VIEWS", "Shown"]
@@ -61,7 +61,7 @@ class Shown:
 def _leaderboard(shown: Shown) -> None:
     comparison = shown.comparison
     if comparison is not None:
-        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict))
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in verdict(comparison)))
     table(tables.leaderboard(shown.results, comparison=comparison, metrics=shown.metrics), key="leaderboard")
     for name, place in grid(shown.metrics):
         with place:

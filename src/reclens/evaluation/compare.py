@@ -14,11 +14,10 @@ import polars as pl
 
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.evaluation.differences import Difference, Family
+from reclens.evaluation.differences import Difference, Family, Outcome
 from reclens.evaluation.pairing import Pair, Pairs
 from reclens.evaluation.protocol import check_comparable
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation
-from reclens.evaluation.verdict import write_verdict
 from reclens.metrics.registry import canonical
 from reclens.stats.bootstrap import simultaneous_intervals
 from reclens.stats.multiplicity import adjust_families
@@ -41,7 +40,6 @@ class Comparison(Tabular):
         differences: One row a system, metric and segment.
         correction: How p-values were corrected.
         level: Confidence level of the intervals; tests use 1 - level.
-        verdict: The outcome by the primary metric in plain sentences.
         card: What was compared, with how many tests and replicates: ``primary``, the metric of the main question;
             ``families``, family -> tests; ``intervals``, whether they hold alone or together.
     """
@@ -50,7 +48,6 @@ class Comparison(Tabular):
     differences: tuple[Difference, ...]
     correction: str
     level: float
-    verdict: tuple[str, ...]
     card: Mapping[str, Any]
 
     def _about(self) -> str:
@@ -60,23 +57,30 @@ class Comparison(Tabular):
         """One row a system, metric and segment."""
         return [dict(vars(row)) for row in self.differences]  # asdict would copy thousands of rows deeply
 
-    def verdict_on(self, metric: str) -> tuple[str, ...]:
-        """The outcome by another metric in plain sentences.
+    def outcomes(self, metric: str | None = None) -> dict[str, Outcome]:
+        """What a metric concludes for each system over all users; by default the primary one.
+
+        Returns:
+            System -> ``"better"``, ``"worse"``, ``"higher"``, ``"lower"``, ``"undecided"``, ``"not_tested"``,
+            ``"no_users"``.
+
+        Raises:
+            UnknownNameError: If the metric was not compared.
+        """
+        named = self.metric_named(metric)
+        return {row.system: row.outcome for row in self.differences if row.by == OVERALL[0] and row.metric == named}
+
+    def metric_named(self, metric: str | None = None) -> str:
+        """A metric of the comparison as it is named here; None is the primary one.
 
         Raises:
             UnknownNameError: If it was not compared.
         """
-        known, metric = list(dict.fromkeys(row.metric for row in self.differences)), canonical(metric)
-        if metric not in known:
-            raise UnknownNameError("metric of the comparison", metric, known)
-        return write_verdict(
-            self.differences,
-            primary=metric,
-            baseline=self.baseline,
-            correction=self.correction,
-            level=self.level,
-            intervals=self.card.get("intervals", "single"),
-        )
+        known = list(dict.fromkeys(row.metric for row in self.differences))
+        named: str = self.card["primary"] if metric is None else canonical(metric)
+        if named not in known:
+            raise UnknownNameError("metric of the comparison", named, known)
+        return named
 
     def find(self, system: str, metric: str, *, by: str = OVERALL[0], segment: str = OVERALL[1]) -> Difference:
         """The difference of one system by one metric in one segment.
@@ -96,7 +100,7 @@ class Comparison(Tabular):
         path = Path(folder)
         pl.DataFrame(self.to_dicts(), infer_schema_length=None).write_parquet(path / "differences.parquet")
         header = {"baseline": self.baseline, "correction": self.correction, "level": self.level}
-        header |= {"verdict": self.verdict, "card": self.card}
+        header |= {"card": self.card}
         (path / "comparison.json").write_text(json.dumps(header, indent=1, default=str), encoding="utf-8")
 
     @classmethod
@@ -115,7 +119,6 @@ class Comparison(Tabular):
                 rows,
                 header["correction"],
                 header["level"],
-                tuple(header["verdict"]),
                 header["card"],
             )
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
@@ -164,7 +167,7 @@ def compare(
         threads: Threads to use; the result does not depend on it.
 
     Returns:
-        The comparison, with its verdict in words.
+        The comparison; :func:`reclens.report.verdict` says it in sentences.
 
     Raises:
         IncomparableError: If the evaluations differ in truth, training data, candidates, seen-item filter, convention.
@@ -215,10 +218,7 @@ def compare(
         "families": dict(families),
         "intervals": intervals,
     }
-    verdict = write_verdict(
-        rows, primary=primary, baseline=baseline, correction=correction, level=level, intervals=intervals
-    )
-    return Comparison(baseline, tuple(rows), correction, level, verdict, card)
+    return Comparison(baseline, tuple(rows), correction, level, card)
 
 
 def _corrected(rows: list[Difference], correction: str, level: float) -> list[Difference]:

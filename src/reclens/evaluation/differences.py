@@ -7,11 +7,14 @@ from typing import Literal
 
 from reclens.metrics.registry import direction
 
-__all__ = ["Difference", "Family"]
+__all__ = ["Difference", "Family", "Outcome"]
 
 Family = Literal["primary", "metrics", "segments"]
 """The tests that are corrected together: the primary metric over all users, the other metrics over all users, and all
 metrics by segment."""
+
+Outcome = Literal["better", "worse", "higher", "lower", "undecided", "not_tested", "no_users"]
+"""What a difference comes to after the correction; ``higher`` and ``lower`` where neither direction is better."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,20 @@ class Difference:
     system_only: int = 0
     baseline_only: int = 0
     coverage: float | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the corrected test concludes; ``"no_users"`` where no user has a value under both."""
+        if not self.n:
+            return "no_users"
+        if self.significant is None:
+            return "not_tested"
+        if not self.significant:
+            return "undecided"
+        better = direction(self.metric)
+        if better is None:
+            return "higher" if self.difference > 0 else "lower"
+        return "better" if (self.difference > 0) == better else "worse"
 
     @property
     def disagreement(self) -> Literal["corrected", "borderline"] | None:

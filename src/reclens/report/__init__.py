@@ -5,16 +5,15 @@ from __future__ import annotations
 from reclens.report._toolkit.html import Document
 from reclens.report._toolkit.tables import (
     Table,
-    comparison_table,
     format_number,
-    leaderboard,
-    segment_table,
     to_csv,
     to_json,
     to_markdown,
 )
 from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
+from reclens.report.evaluation.tables import comparison_table, leaderboard, segment_table
+from reclens.report.evaluation.words import verdict
 
 __all__ = [
     "TASKS_IN_WORDS",
@@ -32,4 +31,5 @@ __all__ = [
     "to_csv",
     "to_json",
     "to_markdown",
+    "verdict",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -147,7 +148,14 @@ def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
 
 def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
     comparison.save(folder)
-    return {"summary": comparison.verdict[0] if comparison.verdict else ""}
+    return {"summary": _outcomes(comparison)}
+
+
+def _outcomes(comparison: Comparison) -> str:
+    """The outcomes by the primary metric, counted."""
+    counts = Counter(comparison.outcomes().values())
+    found = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in counts.items())
+    return f"{comparison.metric_named()} against {comparison.baseline}: {found}"
 
 
 def _write_tuning(tuning: Tuning, folder: Path) -> dict[str, Any]:

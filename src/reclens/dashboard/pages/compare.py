@@ -15,7 +15,7 @@ from reclens.dashboard.scope import Scope
 from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.inspect import view_user
-from reclens.report import comparison_table
+from reclens.report import comparison_table, verdict
 from reclens.report.evaluation import comparison as gains
 from reclens.workspace import Workspace
 
@@ -55,7 +55,7 @@ def show(workspace: Workspace) -> None:
             help="Each for its own difference, or those of a family of tests all together.",
         )
     comparison = _comparison(workspace, [system, baseline], [averaged[0], *shared], segmentations, together)
-    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in comparison.verdict_on(metric)))
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in verdict(comparison, metric)))
     _differences(comparison, results, system, metric, by)
     st.subheader("Examples")
     moved = gains.movers_tables(*results.values(), metric=metric)

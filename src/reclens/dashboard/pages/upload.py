@@ -30,7 +30,7 @@ from reclens.data.split import TASKS
 from reclens.errors import RecLensError
 from reclens.evaluation import DEFAULT_METRICS, Evaluation, id_problems
 from reclens.report import TASKS_IN_WORDS, oddities
-from reclens.report._toolkit import tables
+from reclens.report.evaluation import tables
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]

@@ -10,19 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
-from reclens.evaluation import Comparison, Difference, Evaluation
-from reclens.evaluation.verdict import how_tested, p_in_words
-from reclens.metrics import direction, is_count
+from reclens.metrics import is_count
 
 __all__ = [
     "Table",
-    "comparison_table",
     "format_estimate",
     "format_number",
-    "leaderboard",
-    "segment_table",
+    "p_in_words",
     "to_csv",
     "to_json",
     "to_markdown",
@@ -94,139 +90,11 @@ def format_estimate(
     return f"{text} [{written(row['low'])}, {written(row['high'])}]"
 
 
-def leaderboard(
-    results: Mapping[str, Evaluation], *, comparison: Comparison | None = None, metrics: Sequence[str] | None = None
-) -> Table:
-    """Systems × metrics over all users, with intervals and, beside a comparison, what differs from the baseline.
-
-    Args:
-        results: Name -> evaluation.
-        comparison: Marks ▲ (better than the baseline), ▼ (worse) and ≠ (different, where neither direction is better)
-            what is significant after the correction.
-        metrics: The metrics to show; all by default.
-    """
-    metrics = (
-        list(metrics)
-        if metrics is not None
-        else list(dict.fromkeys(name for result in results.values() for name in result.metrics))
-    )
-    marks = _marks(comparison)
-    rows, records = [], []
-    for system, result in results.items():
-        own = {row["metric"]: {**row, "system": system} for row in result.to_dicts() if row["by"] == "overall"}
-        records += list(own.values())
-        cells = [
-            (_marked(own[metric]) + marks.get((system, metric), "")) if metric in own else NOTHING for metric in metrics
-        ]
-        rows.append((system, *cells))
-    notes = [f"{_level(results)} intervals over users; – where there is none.", *_undercover(records)]
-    if comparison is not None:
-        notes.append(
-            f"▲ better, ▼ worse, ≠ different from {comparison.baseline}: paired randomisation test, the main "
-            f"question and the other metrics corrected each by itself ({comparison.correction})."
-        )
-    return Table("All users", ("system", *metrics), tuple(rows), tuple(records), tuple(notes))
-
-
-def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) -> Table:
-    """Systems × segments of one metric."""
-    segments = list(dict.fromkeys(s for result in results.values() for s in result[metric].by.get(by, {})))
-    rows, records = [], []
-    for system, result in results.items():
-        own = {
-            row["segment"]: {**row, "system": system}
-            for row in result.to_dicts()
-            if row["metric"] == metric and row["by"] == by
-        }
-        records += list(own.values())
-        cells = (
-            _marked(own[segment]) + (" (few)" if own[segment]["small"] else "") if segment in own else NOTHING
-            for segment in segments
-        )
-        rows.append((system, *cells))
-    sizes = {record["segment"]: record["n"] for record in records}
-    heads = [f"{segment} (n = {sizes[segment]:,})" for segment in segments]
-    notes = (f"{_level(results)} intervals over users.", "(few): too few users to conclude from.")
-    notes += tuple(_undercover(records))
-    return Table(f"{metric} by {by}", ("system", *heads), tuple(rows), tuple(records), notes)
-
-
-def comparison_table(comparison: Comparison, *, by: str | None = "overall", metric: str | None = None) -> Table:
-    """Differences from the baseline; ``by=None`` shows every segment, ``metric=None`` every metric."""
-    shown = [row for row in comparison.differences if by in (None, row.by) and metric in (None, row.metric)]
-    records = [dict(vars(row)) for row in shown]
-    heads = [
-        "system",
-        "metric",
-        "segment",
-        "difference",
-        "relative",
-        "p",
-        "adjusted p",
-        "gain / tie / lose",
-        "detectable",
-        "n",
-    ]
-    rows: list[list[str]] = []
-    for found, row in zip(shown, records, strict=True):
-        segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
-        relative = NOTHING if row["relative"] is None else f"{row['relative']:+.1%}"
-        counts = NOTHING if found.gained is None else f"{found.gained:,} / {found.ties:,} / {found.lost:,}"
-        raw, p = (p_in_words(row[name]).removeprefix("= ") for name in ("p_randomization", "p_adjusted"))
-        p += (" *" if row["significant"] else "") + _MARKS[found.disagreement]
-        difference = _marked(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
-        n = f"{found.n:,}" + (f" (of {_most(found):,})" if _most(found) > found.n else "")
-        detectable = format_number(row["smallest_detectable"])
-        rows.append([row["system"], row["metric"], segment, difference, relative, raw, p, counts, detectable, n])
-    # A segment or a metric that is the same in every row takes no column.
-    same = [at for at, fixed in ((2, by == "overall"), (1, metric is not None)) if fixed]
-    for cells in (heads, *rows):
-        for at in same:
-            del cells[at]
-    title = f"Against {comparison.baseline}" if metric is None else f"{metric} against {comparison.baseline}"
-    return Table(title, tuple(heads), tuple(map(tuple, rows)), tuple(records), _how_compared(comparison, shown))
-
-
-_MARKS: Final = {"corrected": " °", "borderline": " ¹", None: ""}
-
-
-def _most(row: Difference) -> int:
-    """Users with a value under one of the two, or both."""
-    return row.n + row.system_only + row.baseline_only
-
-
-def _how_compared(comparison: Comparison, shown: Sequence[Difference]) -> tuple[str, ...]:
-    """How to read the table of differences."""
-    together = comparison.card.get("intervals") == "simultaneous"
-    reasons = {row.disagreement for row in shown}
-    notes = [
-        (
-            f"Differences from {comparison.baseline} over the users with a value under both, {comparison.level:.0%} "
-            f"intervals, {'those of a family all together' if together else 'each for itself'}."
-        ),
-        f"* significant at {1 - comparison.level:.2g} after the correction ({comparison.correction}).",
-    ]
-    if "corrected" in reasons:
-        notes.append(
-            "° significant by itself, and not after the correction over the tests of its family: the "
-            "interval, which holds for this difference alone, excludes zero."
-        )
-    if "borderline" in reasons:
-        notes.append("¹ the interval and the test, two methods, fall on two sides of the limit.")
-    if any(_most(row) > row.n for row in shown):
-        notes.append("n (of …): users with a value under one of the two systems alone are left out.")
-    notes += how_tested(
-        comparison.differences,
-        correction=comparison.correction,
-        level=comparison.level,
-        intervals="simultaneous" if together else "single",
-    )
-    notes += [
-        "gain / tie / lose: users whose value is better, equal, worse; higher and lower where neither is better.",
-        "detectable: the true difference that a single test of this size finds with 80 % power.",
-        *_undercover([dict(vars(row)) for row in shown]),
-    ]
-    return tuple(notes)
+def p_in_words(p: float | None) -> str:
+    """A p-value as it follows the letter p: ``= 0.012``, ``< 0.001``, or a dash where there is none."""
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def to_markdown(table: Table) -> str:
@@ -261,34 +129,6 @@ def _time_as_text(value: object) -> str:
     if isinstance(value, date):  # a datetime is one too
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no form in JSON")
-
-
-def _marked(row: Mapping[str, Any], *, value: str = "value", signed: bool = False) -> str:
-    """An estimate, with a mark where its interval holds the truth less often than its level."""
-    return format_estimate(row, value=value, signed=signed) + ("†" if row.get("coverage") is not None else "")
-
-
-def _undercover(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the mark means: how often the intervals held the truth in simulations."""
-    shares = sorted({row["coverage"] for row in rows if row.get("coverage") is not None})
-    if not shares:
-        return []
-    often = f"{shares[0]:.0%}" if len(shares) == 1 else f"{shares[0]:.0%} to {shares[-1]:.0%}"
-    return [f"† skewed values of few users: such 95 % intervals held the truth in {often} of simulations."]
-
-
-def _marks(comparison: Comparison | None) -> dict[tuple[str, str], str]:
-    marks: dict[tuple[str, str], str] = {}
-    for row in comparison.differences if comparison is not None else ():
-        if row.by == "overall" and row.significant:
-            better = direction(row.metric)
-            mark = "≠" if better is None else "▲" if (row.difference > 0) == better else "▼"
-            marks[(row.system, row.metric)] = f" {mark}"
-    return marks
-
-
-def _level(results: Mapping[str, Evaluation]) -> str:
-    return f"{next(iter(results.values())).level:.0%}"
 
 
 def _line(cells: Sequence[str]) -> str:

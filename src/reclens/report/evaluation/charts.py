@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reclens.evaluation import Comparison, Difference, Evaluation
-from reclens.evaluation.verdict import p_in_words, why_not_significant
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, zero
-from reclens.report._toolkit.tables import format_estimate
+from reclens.report._toolkit.tables import format_estimate, p_in_words
+from reclens.report.evaluation.words import why_not_significant
 
 __all__ = [
     "difference_chart",

@@ -11,6 +11,7 @@ from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.evaluation.report import oddities
 from reclens.report.evaluation.tuning import cautions_in_words
+from reclens.report.evaluation.words import verdict
 from reclens.tabular import Tabular
 from reclens.tuning import Tuning
 
@@ -67,7 +68,7 @@ def findings(
     for name, tuning in (tunings or {}).items():
         found += [Finding("caution", name, line) for line in cautions_in_words(tuning)]
     for name, comparison in (comparisons or {}).items():
-        found += [Finding("verdict", name, sentence) for sentence in comparison.verdict]
+        found += [Finding("verdict", name, sentence) for sentence in verdict(comparison)]
     return tuple(found)
 
 

@@ -10,10 +10,10 @@ from reclens.errors import UsageError
 from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
 from reclens.metrics import describe, family_of
 from reclens.pipeline.ranker_check import ranker_problems
-from reclens.report._toolkit import tables
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
-from reclens.report.evaluation import charts
+from reclens.report.evaluation import charts, tables
 from reclens.report.evaluation.gate import gate_in_words, gate_table
+from reclens.report.evaluation.words import verdict
 from reclens.schema import versions
 from reclens.stats.gate import GateResult
 
@@ -49,7 +49,7 @@ def build_report(
     page: dict[str, Any] = {
         "title": heading,
         "synthetic": synthetic,
-        "verdict": list(comparison.verdict) if comparison else [_without_comparison(first, len(results))],
+        "verdict": list(verdict(comparison)) if comparison else [_without_comparison(first, len(results))],
         "scoped": comparison is not None,  # the last sentence counts the tests
         "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
         "systems": list(results),

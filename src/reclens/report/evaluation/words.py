@@ -1,42 +1,32 @@
-"""A comparison in words."""
+"""What a comparison concludes, in sentences."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from reclens.evaluation import Comparison, Difference
 from reclens.metrics.registry import direction
+from reclens.report._toolkit.tables import p_in_words
 
-if TYPE_CHECKING:
-    from reclens.evaluation.differences import Difference
-
-__all__ = ["how_tested", "p_in_words", "why_not_significant", "write_verdict"]
+__all__ = ["how_tested", "verdict", "why_not_significant"]
 
 
-def write_verdict(
-    rows: Sequence[Difference],
-    *,
-    primary: str,
-    baseline: str,
-    correction: str,
-    level: float,
-    intervals: str = "single",
-) -> tuple[str, ...]:
+def verdict(comparison: Comparison, metric: str | None = None) -> tuple[str, ...]:
     """Say what a metric concludes for each system, and in which segments it goes the other way.
 
     Args:
-        rows: The differences, p-values corrected.
-        primary: The metric.
-        baseline: The baseline.
-        correction: The correction.
-        level: The confidence level.
-        intervals: ``"single"`` or ``"simultaneous"``.
+        comparison: The comparison.
+        metric: The metric; by default the primary one.
 
     Returns:
         Plain sentences: one to three a system, then how to read them.
+
+    Raises:
+        UnknownNameError: If the metric was not compared.
     """
+    rows, baseline, primary = comparison.differences, comparison.baseline, comparison.metric_named(metric)
     sentences: list[str] = []
     better = direction(primary)
     overall = [row for row in rows if row.metric == primary and row.by == "overall"]
@@ -46,7 +36,7 @@ def write_verdict(
         sentences.append(_ranking(overall))
     for row in overall:
         own = [each for each in rows if (each.system, each.metric) == (row.system, primary)]
-        sentences.append(_overall(row, level, correction))
+        sentences.append(_overall(row, comparison.correction))
         sentences += _left_out(row)
         against = [each for each in own if each.by != "overall" and each.significant and _opposed(each, row)]
         if against:
@@ -59,13 +49,12 @@ def write_verdict(
     if small:
         named = "; ".join(f"{by} {', '.join(segments)}" for by, segments in small.items())
         sentences.append(f"Too few users to conclude anything in {named}.")
-    return (*sentences, *how_tested(rows, correction=correction, level=level, intervals=intervals))
+    return (*sentences, *how_tested(comparison))
 
 
-def how_tested(
-    rows: Sequence[Difference], *, correction: str, level: float, intervals: str = "single"
-) -> tuple[str, ...]:
+def how_tested(comparison: Comparison) -> tuple[str, ...]:
     """How many tests each family has, how they are corrected, and what intervals hold for; nothing without tests."""
+    rows, correction, level = comparison.differences, comparison.correction, comparison.level
     families = Counter(row.family for row in rows if row.p_randomization is not None)
     if not families:
         return ()
@@ -80,7 +69,7 @@ def how_tested(
     how = "without correction" if correction == "none" else f"each family corrected by itself ({correction})"
     holds = (
         "the intervals of a family hold at {} all together"
-        if intervals == "simultaneous"
+        if comparison.card.get("intervals") == "simultaneous"
         else "each interval holds at {} for its own difference"
     )
     said = (
@@ -114,12 +103,12 @@ def _left_out(row: Difference) -> list[str]:
 def _ranking(rows: Sequence[Difference]) -> str:
     """Who comes first, and how many systems are better and worse than the baseline; ``rows`` are the best first."""
     first, baseline = rows[0], rows[0].baseline
-    significant = [row for row in rows if row.significant]
     higher = bool(direction(first.metric))
     leads = first.difference != 0 and (first.difference > 0) == higher
     name, value = (first.system, first.value) if leads else (baseline, first.baseline_value)
-    better = sum((row.difference > 0) == higher for row in significant)
-    counts = {"better": better, "worse": len(significant) - better, "undecided": len(rows) - len(significant)}
+    found = Counter(row.outcome for row in rows)
+    decided = found["better"] + found["worse"]
+    counts = {"better": found["better"], "worse": found["worse"], "undecided": len(rows) - decided}
     against = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     if any(row.system_only or row.baseline_only or not row.n for row in rows):
         return (
@@ -131,11 +120,11 @@ def _ranking(rows: Sequence[Difference]) -> str:
     )
 
 
-def _overall(row: Difference, level: float, correction: str) -> str:
-    if not row.n:
+def _overall(row: Difference, correction: str) -> str:
+    if row.outcome == "no_users":
         return f"Nothing can be said of {row.system} and {row.baseline} by {row.metric}: {row.note}."
     name = f"{row.metric} ({row.value:.4f} against {row.baseline_value:.4f})"
-    if row.significant is None:
+    if row.outcome == "not_tested":
         return f"{row.system} and {row.baseline} cannot be told apart by {name}: {row.note or 'every user ties'}."
     interval = "" if row.low is None else f" [{row.low:+.4f}, {row.high:+.4f}]"
     p = f"p {p_in_words(row.p_randomization)}"
@@ -144,16 +133,12 @@ def _overall(row: Difference, level: float, correction: str) -> str:
     numbers = f"{row.difference:+.4f}{interval}, {p}, n = {row.n:,}"
     reason = why_not_significant(row, correction)
     reason = "" if reason is None else f"; {reason}"
-    if not row.significant:
+    if row.outcome == "undecided":
         said = f"No difference between {row.system} and {row.baseline} can be concluded by {name}: {numbers}{reason}."
         if row.smallest_detectable is None:
             return said
         return f"{said} A single test of this size finds true differences from about {row.smallest_detectable:.4f} on."
-    better = direction(row.metric)
-    if better is None:
-        word = "higher" if row.difference > 0 else "lower"
-    else:
-        word = "better" if (row.difference > 0) == better else "worse"
+    better, word = direction(row.metric), row.outcome
     than = (
         f"{word} than {row.baseline}" if better is not None else f"{word} under {row.system} than under {row.baseline}"
     )
@@ -164,10 +149,3 @@ def _overall(row: Difference, level: float, correction: str) -> str:
 
 def _opposed(row: Difference, overall: Difference) -> bool:
     return row.difference * overall.difference < 0
-
-
-def p_in_words(p: float | None) -> str:
-    """A p-value as it follows the letter p: ``= 0.012``, ``< 0.001``, or a dash where there is none."""
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
