@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import inspect
 import os
 import subprocess
 import sys
@@ -12,11 +14,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import duckdb
 import pytest
 import typer.main
 
-from reclens.cli import main
+from reclens.cli import main, progress
 from reclens.cli.app import app
+from reclens.data.read import sources
+from reclens.models import Recommender
+from reclens.stats.summary import Summary
+from reclens.workspace import Workspace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -89,6 +96,48 @@ def typed(built: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         return Said(code if isinstance(code, int) else 0, said.out, " ".join(said.err.replace("│", " ").split()))
 
     return call
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a command reads or computes while no step is shown, as it comes: anything here may take minutes."""
+    found: list[str] = []
+    shown: set[int] = set()
+    wait, stop = progress._Lines._wait, progress._Lines._stop
+
+    def begins(lines: progress._Lines) -> None:
+        shown.add(id(lines))
+        wait(lines)
+
+    def ends(lines: progress._Lines) -> None:
+        shown.discard(id(lines))
+        stop(lines)
+
+    def watch(owner: Any, name: str) -> None:
+        held = inspect.getattr_static(owner, name)
+        own = held.__func__ if isinstance(held, classmethod) else held
+
+        @functools.wraps(own)
+        def watched(*arguments: Any, **named: Any) -> Any:
+            if not shown:
+                found.append(f"{getattr(owner, '__name__', owner)}.{name}")
+            return own(*arguments, **named)
+
+        monkeypatch.setattr(owner, name, classmethod(watched) if isinstance(held, classmethod) else watched)
+
+    monkeypatch.setattr(progress._Lines, "_wait", begins)
+    monkeypatch.setattr(progress._Lines, "_stop", ends)
+    for owner, name in (
+        (sources, "_loaded"),
+        (Workspace, "load"),
+        (Workspace, "query"),
+        (duckdb, "connect"),
+        (Recommender, "fit"),
+        (Recommender, "recommend"),
+        (Summary, "of"),
+    ):
+        watch(owner, name)
+    return found
 
 
 def _beside(name: str) -> ModuleType:

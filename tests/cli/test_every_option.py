@@ -111,8 +111,11 @@ def test_what_is_wrong_is_refused_by_its_name(path: str, option_table, shop: Pat
 
 
 @pytest.mark.parametrize("path", [path for path in COMMANDS if path not in ELSEWHERE])
-def test_without_what_is_wrong_each_call_is_right(path: str, option_table, shop: Path, typed, tmp_path: Path) -> None:
+def test_without_what_is_wrong_each_call_is_right_and_says_how_far_it_is(
+    path: str, option_table, shop: Path, typed, tmp_path: Path, silent: list[str]
+) -> None:
     shutil.copytree(shop, tmp_path, dirs_exist_ok=True)
     said = typed(*option_table.words(path, option_table.COMMANDS[path][0]), cwd=tmp_path)
     # Units that were drawn alike show no effect: that is a finding.
     assert said.status == (1 if path == "experiment read" else 0), said
+    assert not silent, f"no step is shown in the meantime: {silent}"

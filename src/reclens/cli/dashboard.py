@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["dashboard"]
 
 
-@command("dashboard")
+@command("dashboard", serves=True)
 def dashboard(
     workspace: WorkspaceOption = Path("workspace"),
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",

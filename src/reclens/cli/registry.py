@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import importlib
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
@@ -27,16 +28,18 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 """Settings of every command and group."""
 
 
-def command(path: str) -> Callable[[F], F]:
+def command(path: str, *, serves: bool = False) -> Callable[[F], F]:
     """Make a function a command of ``reclens``.
 
-    The function is returned as it is. Its signature gives the arguments and options, its docstring the help.
+    The function is returned as it is. Its signature gives the arguments and options, its docstring the help. While it
+    runs and shows no progress, a line every few seconds says that it is under way.
 
     Args:
         path: The words that call it, as a literal: ``"evaluate"``, or ``"data info"`` for a command of a group. The
             help of a group is the docstring of ``cli/GROUP.py`` or of the package ``cli/GROUP/``.
+        serves: Whether it runs until it is stopped, so that there is nothing to wait for.
     """
-    del path  # read by find_commands, from the source
+    del path, serves  # read by find_commands, from the source
     return lambda function: function
 
 
@@ -49,18 +52,29 @@ class CommandSource:
         module: Its module.
         function: Name of its function.
         help: The docstring of the function.
+        serves: Whether it runs until it is stopped.
     """
 
     path: tuple[str, ...]
     module: str
     function: str
     help: str
+    serves: bool = False
 
     def load(self) -> Any:
         """Import the module and build the command."""
         # A Typer application of one function is that command.
         app = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=SETTINGS)
-        app.command(self.path[-1])(getattr(importlib.import_module(self.module), self.function))
+        function = getattr(importlib.import_module(self.module), self.function)
+
+        @functools.wraps(function)
+        def shown(**given: Any) -> Any:
+            from reclens.cli.progress import under_way
+
+            with under_way(" ".join(self.path), quiet=bool(given.get("quiet"))):
+                return function(**given)
+
+        app.command(self.path[-1])(function if self.serves else shown)
         return get_command(app)
 
 
@@ -81,9 +95,9 @@ def _find(folders: tuple[str, ...]) -> tuple[list[CommandSource], dict[str, str]
         for node in tree.body:
             if isinstance(node, ast.FunctionDef):
                 commands += [
-                    CommandSource(tuple(path.split()), module, node.name, ast.get_docstring(node) or "")
-                    for path in map(_path, node.decorator_list)
-                    if path is not None
+                    CommandSource(tuple(said[0].split()), module, node.name, ast.get_docstring(node) or "", said[1])
+                    for said in map(_said, node.decorator_list)
+                    if said is not None
                 ]
     return sorted(commands, key=lambda each: each.path), helps
 
@@ -99,10 +113,11 @@ def _files(folders: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
                 yield file, ".".join(("reclens.cli", *parts))
 
 
-def _path(decorator: ast.expr) -> str | None:
+def _said(decorator: ast.expr) -> tuple[str, bool] | None:
+    """The words of a command, and whether it serves; None for another decorator."""
     match decorator:
-        case ast.Call(func=ast.Name(id="command"), args=[ast.Constant(value=str(path))]):
-            return path
+        case ast.Call(func=ast.Name(id="command"), args=[ast.Constant(value=str(path))], keywords=said):
+            return path, any(each.arg == "serves" for each in said)
         case _:
             return None
 

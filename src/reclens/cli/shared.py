@@ -7,17 +7,13 @@ import json
 import os
 import re
 import sys
-import threading
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.ending import out_of_memory
+from reclens.cli.progress import progress_of, working
 from reclens.errors import RecLensError, UsageError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -51,10 +47,6 @@ __all__ = [
     "writable",
     "writable_pair",
 ]
-
-
-_PATIENCE: Final = 2.0
-"""Seconds that a step may take before a line says that it is under way."""
 
 
 class Format(StrEnum):
@@ -137,126 +129,6 @@ def say(text: str, *, quiet: bool = False) -> None:
     """Tell people something, on stderr: stdout is for data."""
     if not quiet:
         print(text, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def progress_of(*, quiet: bool) -> Generator[Progress]:
-    """A progress display on stderr: a bar for what takes long on a terminal, a line a step elsewhere.
-
-    Raises:
-        UsageError: If memory runs out, naming the step that was under way.
-    """
-    with _nothing() if quiet else _bar() if sys.stderr.isatty() else _lines() as shown:
-        try:
-            yield shown
-        except RecLensError:
-            raise
-        except MemoryError as error:
-            raise UsageError(out_of_memory(error, shown.step or "this")) from error
-
-
-@contextmanager
-def working(what: str, *, quiet: bool = False) -> Generator[None]:
-    """Say that one step is under way, where it takes long and does not say itself how far it is."""
-    with progress_of(quiet=quiet) as progress:
-        progress(what, 0, 0)
-        yield
-        progress(what, 1, 1)
-
-
-class _Steps:
-    """Shows nothing, and knows the step that is under way."""
-
-    step = ""
-
-    def __call__(self, what: str, done: int, total: int, /) -> None:
-        self.step = what
-
-
-@contextmanager
-def _nothing() -> Generator[_Steps]:
-    yield _Steps()
-
-
-@contextmanager
-def _lines() -> Generator[_Steps]:
-    lines = _Lines()
-    try:
-        yield lines
-    finally:
-        lines.stop()
-
-
-@contextmanager
-def _bar() -> Generator[_Steps]:
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        class Bars(_Steps):
-            def __call__(self, what: str, done: int, total: int, /) -> None:
-                self.step = what
-                # What stands after the dot changes on the way, and belongs to the same bar.
-                name = what.partition(" · ")[0]
-                if name not in tasks:
-                    tasks[name] = bar.add_task(what, total=total or None)
-                bar.update(tasks[name], description=what, completed=done, total=total or None)
-                if total and done >= total:
-                    bar.remove_task(tasks.pop(name))
-
-        yield Bars()
-
-
-class _Lines(_Steps):
-    """A line when a step has taken two seconds, also when nothing is heard of it; then ever more rarely."""
-
-    def __init__(self) -> None:
-        self.what, self.done, self.total = "", 0, 0
-        self.said, self.pause, self.begun = -1, _PATIENCE, 0.0
-        self.timer: threading.Timer | None = None
-        self.lock = threading.Lock()
-
-    def __call__(self, what: str, done: int, total: int, /) -> None:
-        self.step = what
-        with self.lock:
-            over = bool(total) and done >= total
-            if over or what != self.what:
-                self._stop()
-            if not over and self.timer is None:
-                self.said, self.pause, self.begun = -1, _PATIENCE, time.monotonic()
-                self._wait()
-            self.what, self.done, self.total = "" if over else what, done, total
-
-    def stop(self) -> None:
-        """Say nothing more."""
-        with self.lock:
-            self._stop()
-
-    def _stop(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        self.timer = None
-
-    def _wait(self) -> None:
-        self.timer = threading.Timer(self.pause, self._say)
-        self.timer.daemon = True
-        self.timer.start()
-
-    def _say(self) -> None:
-        with self.lock:
-            if self.timer is not threading.current_thread():
-                return  # the step ended while this was waiting for the lock
-            # What moves is said every two seconds; what stands still after 2, 4, 8 … so that it is seen to live.
-            self.pause = _PATIENCE if self.done != self.said else 2 * self.pause
-            self.said = self.done
-            how_far = f": {self.done:,} of {self.total:,}" if self.total > 1 else ""
-            since = f" ({time.monotonic() - self.begun:.0f} s)"
-            print(f"  {self.what}{how_far}{since}", file=sys.stderr, flush=True)
-            self._wait()
 
 
 def prepare(progress: Progress, *rooms: str, quiet: bool) -> None:
