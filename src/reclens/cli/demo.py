@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, TaskOption, WorkspaceOption
+from reclens.cli.shared import SeedOption, TaskOption, WorkspaceOption
 from reclens.data.read.open import translated
 from reclens.data.read.request import Reading
 from reclens.job.reading import reading_of
@@ -30,9 +31,7 @@ def demo(
     task: TaskOption = "new_items",
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Fit six recommenders, measure them by segment, compare them with popular, write a report.
 
@@ -50,16 +49,14 @@ def demo(
     if data is not None:
         content["data"] = {"path": data}
     settings = validate_settings(content, source="demo")
-    _run(settings, reading, workspace=workspace, format=format, out=out, quiet=quiet)
+    _run(settings, reading, workspace=workspace, output=output)
 
 
 @command("run")
 def run(
     config: Annotated[Path, typer.Argument(help="TOML file of the job; see the documentation of the command line.")],
     workspace: WorkspaceOption = Path("workspace"),
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Run a job of your own from a TOML file: data, split, segments, models, metrics, comparison, report.
 
@@ -70,29 +67,27 @@ def run(
 
     settings = load_settings(config)
     with translated("toml"):
-        _run(settings, reading_of(settings), workspace=workspace, format=format, out=out, quiet=quiet)
+        _run(settings, reading_of(settings), workspace=workspace, output=output)
 
 
-def _run(
-    settings: JobSettings, reading: Reading, *, workspace: Path, format: Format, out: Path | None, quiet: bool
-) -> None:
-    from reclens.cli.shared import emit, heed, prepare, progress_of, say
+def _run(settings: JobSettings, reading: Reading, *, workspace: Path, output: Output) -> None:
+    from reclens.cli.shared import heed, prepare, progress_of
     from reclens.job import run as job
     from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
     from reclens.report import leaderboard, verdict
     from reclens.workspace import Workspace
 
-    with progress_of(quiet=quiet) as progress:
+    with progress_of(quiet=output.quiet) as progress:
         found = job.run_job(
             settings,
             reading=reading,
             workspace=Workspace(workspace),
-            say=lambda text: say(text, quiet=quiet),
+            say=output.say,
             progress=progress,
-            before_fit=lambda: prepare(progress, quiet=quiet),
+            before_fit=lambda: prepare(progress, quiet=output.quiet),
         )
-    emit(leaderboard(found.results, comparison=found.comparison), format=format, out=out)
+    output.emit(leaderboard(found.results, comparison=found.comparison))
     for sentence in verdict(found.comparison) if found.comparison is not None else ():
-        say(f"- {sentence}", quiet=quiet)
-    say(f"report: {found.report}", quiet=quiet)
-    heed(found.gate, quiet=quiet)
+        output.say(f"- {sentence}")
+    output.say(f"report: {found.report}")
+    heed(found.gate, quiet=output.quiet)

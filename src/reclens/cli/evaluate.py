@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import (
-    Format,
-    FormatOption,
     HtmlOption,
-    OutOption,
     QuietOption,
     SeedOption,
     WorkspaceOption,
@@ -62,9 +60,7 @@ def evaluate(
     html: HtmlOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Measure the lists of any system against held-out interactions.
 
@@ -74,7 +70,7 @@ def evaluate(
       reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
     """
     from reclens.cli.reading import load_lists
-    from reclens.cli.shared import emit, prepare, progress_of, say, table_of, working
+    from reclens.cli.shared import prepare, progress_of, table_of, working
     from reclens.evaluation import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluation import evaluate as measure
     from reclens.evaluation.asked import check_asked, check_data
@@ -88,7 +84,7 @@ def evaluate(
         place.expect_free("evaluation", keep)
     sides = {side: reading.paths[side] for side in ("users", "items")}
     _fit_together(split=split, truth=truth, train=train, history=history, **sides)
-    with working("read lists and truth", quiet=quiet):
+    with working("read lists and truth", quiet=output.quiet):
         held_out, learned, told, rules, graded = _ground(place, split, truth, train, history, reading)
         found = load_lists(lists, reading, name=name, place=place)
     relevance = relevance or ("relevance" if graded else None)
@@ -97,8 +93,8 @@ def evaluate(
         missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
         plain = {each: each for each in missing if not {"×", "*"} & set(each)}
         learned = learned.with_segments(**plain)
-    with progress_of(quiet=quiet) as progress, warnings.catch_warnings():
-        prepare(progress, "data", "metrics", "stats", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress, warnings.catch_warnings():
+        prepare(progress, "data", "metrics", "stats", quiet=output.quiet)
         warnings.simplefilter("ignore", EvaluationWarning)  # oddities, below, say the same
         result = measure(
             found,
@@ -116,12 +112,12 @@ def evaluate(
         )
     result = dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
     if keep:
-        say(f"kept in {place.save(result, keep)}", quiet=quiet)
+        output.say(f"kept in {place.save(result, keep)}")
     if html is not None:
-        say(f"report: {build_report({result.system: result}).save(html)}", quiet=quiet)
+        output.say(f"report: {build_report({result.system: result}).save(html)}")
     for line in (*oddities(result.card), *other_names(result.card)):
-        say(line, quiet=quiet)
-    emit(table_of(result.system, result.to_dicts()), format=format, out=out)
+        output.say(line)
+    output.emit(table_of(result.system, result.to_dicts()))
 
 
 def _ground(
@@ -195,9 +191,7 @@ def compare(
     html: HtmlOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Compare evaluations with a baseline, user by user, with tests that are corrected family by family.
 
@@ -207,7 +201,7 @@ def compare(
     Example:
       reclens compare demo-popular demo-ease --baseline demo-popular --fail-on-loss
     """
-    from reclens.cli.shared import emit, heed, say
+    from reclens.cli.shared import heed
     from reclens.evaluation import compare as hold
     from reclens.evaluation import gate as check_gate
     from reclens.evaluation import id_problems, no_loss_rules
@@ -231,18 +225,18 @@ def compare(
         rng=seed,
     )
     if keep:
-        say(f"kept in {place.save(found, keep)}", quiet=quiet)
+        output.say(f"kept in {place.save(found, keep)}")
     rules += no_loss_rules(found) if fail_on_loss else []
     held = check_gate(results, rules, comparison=found) if rules else None
     if html is not None:
-        say(f"report: {build_report(results, comparison=found, gate=held).save(html)}", quiet=quiet)
-    emit(comparison_table(found, by=None if segments else "overall"), format=format, out=out)
+        output.say(f"report: {build_report(results, comparison=found, gate=held).save(html)}")
+    output.emit(comparison_table(found, by=None if segments else "overall"))
     for name, result in results.items():
         for problem in id_problems(result.card):
-            say(f"{name}: {problem}", quiet=quiet)
+            output.say(f"{name}: {problem}")
     for sentence in verdict(found):
-        say(f"- {sentence}", quiet=quiet)
-    heed(held, quiet=quiet)
+        output.say(f"- {sentence}")
+    heed(held, quiet=output.quiet)
 
 
 @command("report")

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.models import Knowledge
 
-__all__ = ["ask", "columns", "critique", "relax"]
+__all__ = ["SOURCE", "Source", "ask", "columns", "critique", "relax"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is asked: a model of the workspace, or one that is fitted to data."""
+
+    model: Annotated[str | None, typer.Option("--model", "-m", help="A fitted model instead of --data.")] = None
+    workspace: WorkspaceOption = Path("workspace")
+    seed: SeedOption = 0
+
+
+SOURCE: Final = Source()
 
 DataOption = Annotated[str | None, typer.Option("--data", "-d", help="Interactions; synthetic without it.")]
-ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="A fitted model instead of --data.")]
 RequireOption = Annotated[
     list[str] | None, typer.Option("--require", "-r", help="What items have to meet, as 'year >= 1990'; repeat it.")
 ]
@@ -42,12 +55,8 @@ def ask(
     k: KOption = 10,
     data: DataOption = None,
     reading: Reading = NOTHING,
-    model: ModelOption = None,
-    workspace: WorkspaceOption = Path("workspace"),
-    seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    source: Source = SOURCE,
+    output: Output = OUTPUT,
 ) -> None:
     """Recommend the items that meet all requirements, best first, with the reasons.
 
@@ -56,14 +65,14 @@ def ask(
     Example:
       reclens knowledge ask --data ml-100k.zip -r "genres includes Comedy" -r "year >= 1990" -p "year high"
     """
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import table_of
 
-    asked = _knowledge(ctx, data, reading, model, workspace, seed, require, prefer, quiet)
+    asked = _knowledge(ctx, data, reading, source, require, prefer, output.quiet)
     for note in asked.notes():
-        say(note, quiet=quiet)
+        output.say(note)
     rows = _described(asked, asked.best(user=_user(user, asked), k=k).to_dicts())
     rows = [row | {"why": asked.explain(None, row["item_id"]).sentence} for row in rows]
-    emit(table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows), format=format, out=out)
+    output.emit(table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows))
 
 
 @command("knowledge relax")
@@ -74,28 +83,24 @@ def relax(
     user: UserOption = None,
     data: DataOption = None,
     reading: Reading = NOTHING,
-    model: ModelOption = None,
-    workspace: WorkspaceOption = Path("workspace"),
-    seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    source: Source = SOURCE,
+    output: Output = OUTPUT,
 ) -> None:
     """Say which requirements to drop when no item meets them all: every smallest choice, ranked.
 
     Example:
       reclens knowledge relax --data ml-100k.zip -r "genres includes War" -r "genres includes Children's"
     """
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import table_of
 
-    asked = _knowledge(ctx, data, reading, model, workspace, seed, require, None, quiet)
+    asked = _knowledge(ctx, data, reading, source, require, None, output.quiet)
     found = asked.relaxations(user=_user(user, asked))
     if found.n_fit:
-        say(f"{found.n_fit:,} items meet all requirements: nothing has to be dropped.", quiet=quiet)
+        output.say(f"{found.n_fit:,} items meet all requirements: nothing has to be dropped.")
     for conflict in found.conflicts:
-        say(f"no item meets together: {'; '.join(conflict)}", quiet=quiet)
+        output.say(f"no item meets together: {'; '.join(conflict)}")
     heads = ["rank", "drop", "items", "instead", "for example"]
-    emit(table_of("What to drop", found.to_dicts(), columns=heads), format=format, out=out)
+    output.emit(table_of("What to drop", found.to_dicts(), columns=heads))
 
 
 @command("knowledge critique")
@@ -112,12 +117,8 @@ def critique(
     k: KOption = 10,
     data: DataOption = None,
     reading: Reading = NOTHING,
-    model: ModelOption = None,
-    workspace: WorkspaceOption = Path("workspace"),
-    seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    source: Source = SOURCE,
+    output: Output = OUTPUT,
 ) -> None:
     """Criticise an item, and get those that answer it; without a critique, list those that the item allows.
 
@@ -126,19 +127,17 @@ def critique(
 
       reclens knowledge critique 50 "newer, like genres" --data ml-100k.zip
     """
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import table_of
 
-    asked = _knowledge(ctx, data, reading, model, workspace, seed, require, prefer, quiet)
+    asked = _knowledge(ctx, data, reading, source, require, prefer, output.quiet)
     known, who = known_id("item", item, asked.items_.ids), _user(user, asked)
     if critique is None:
         rows = asked.possible(known, user=who).to_dicts()
-        emit(
-            table_of(f"What can be said of {item}", rows, columns=["critique", "size", "items"]), format=format, out=out
-        )
+        output.emit(table_of(f"What can be said of {item}", rows, columns=["critique", "size", "items"]))
         return
     found = asked.critique(known, critique, user=who, k=k)
-    say(f"{found.n_items:,} items meet: {'; '.join(found.require)}", quiet=quiet)
-    emit(table_of(f"{critique} than {item}", _described(asked, found.to_dicts())), format=format, out=out)
+    output.say(f"{found.n_items:,} items meet: {'; '.join(found.require)}")
+    output.emit(table_of(f"{critique} than {item}", _described(asked, found.to_dicts())))
 
 
 @command("knowledge columns")
@@ -147,32 +146,26 @@ def columns(
     ctx: typer.Context,
     data: DataOption = None,
     reading: Reading = NOTHING,
-    model: ModelOption = None,
-    workspace: WorkspaceOption = Path("workspace"),
-    seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    source: Source = SOURCE,
+    output: Output = OUTPUT,
 ) -> None:
     """List the attributes that requirements can be about, and the operators that each takes."""
-    from reclens.cli.shared import emit, table_of
+    from reclens.cli.shared import table_of
     from reclens.models._knowledge.requirements import OPERATORS
 
-    asked = _knowledge(ctx, data, reading, model, workspace, seed, None, None, quiet)
+    asked = _knowledge(ctx, data, reading, source, None, None, output.quiet)
     rows = [
         {"column": name, "holds": kind, "operators": ", ".join(OPERATORS[kind])}
         for name, kind in asked.attributes_.kinds.items()
     ]
-    emit(table_of("Attributes of the items", rows, columns=["column", "holds", "operators"]), format=format, out=out)
+    output.emit(table_of("Attributes of the items", rows, columns=["column", "holds", "operators"]))
 
 
 def _knowledge(
     ctx: typer.Context,
     data: str | None,
     reading: Reading,
-    model: str | None,
-    workspace: Path,
-    seed: int,
+    source: Source,
     require: list[str] | None,
     prefer: list[str] | None,
     quiet: bool,
@@ -184,15 +177,15 @@ def _knowledge(
     from reclens.models import Knowledge
     from reclens.workspace import Workspace
 
-    if model is not None:
+    if source.model is not None:
         refuse_unused(ctx, "with --model, which is fitted already", "data", "seed")
         reading.refuse_all("--model is fitted already")
-        fitted = Workspace(workspace).load("model", model)
+        fitted = Workspace(source.workspace).load("model", source.model)
         if not isinstance(fitted, Knowledge):
-            raise UsageError(f"the model '{model}' is a '{fitted.name}', not a 'knowledge'.")
+            raise UsageError(f"the model '{source.model}' is a '{fitted.name}', not a 'knowledge'.")
     else:
         with progress_of(quiet=quiet) as progress:
-            train = load_data(data, reading, seed=seed)
+            train = load_data(data, reading, seed=source.seed)
             fitted = Knowledge().fit(train, progress=progress)
     wishes = None if prefer is None else dict(map(_weighed, prefer))
     return fitted.asked(require=require, prefer=wishes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
@@ -154,9 +155,7 @@ def recommend(
     explain: Annotated[bool, typer.Option("--explain", help="Say why, in words, for each item.")] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Recommend with a fitted model; an [bold]--out[/bold] that ends in .run is written as a TREC run.
 
@@ -167,12 +166,12 @@ def recommend(
 
       reclens recommend ease --history today.csv --exclude sold-out.csv
     """
-    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.cli.shared import prepare, progress_of, table_of
     from reclens.data.read.trec import write_run
     from reclens.workspace import Workspace
 
-    to_run = out is not None and out.suffix in (".run", ".trec")
-    if to_run or (keep and not user and out is None):
+    to_run = output.out is not None and output.out.suffix in (".run", ".trec")
+    if to_run or (keep and not user and output.out is None):
         refuse_unused(ctx, "where the lists are written as a TREC run, or kept and not shown", "explain", "format")
     place = Workspace(workspace)
     if keep:
@@ -188,8 +187,8 @@ def recommend(
     if made is not None:
         wanted = wanted or made.test_users
     exclude_seen = not seen if seen is not None else made is None or made.exclude_seen
-    with progress_of(quiet=quiet) as progress:
-        prepare(progress, "models", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress:
+        prepare(progress, "models", quiet=output.quiet)
         lists = fitted.recommend(
             wanted,
             k=k,
@@ -201,19 +200,19 @@ def recommend(
             **limits,
         )
     if keep:
-        say(f"kept in {place.save(lists, keep)}", quiet=quiet)
+        output.say(f"kept in {place.save(lists, keep)}")
     for rule in (*rules, *lists.card["rules"]):
-        say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
-    if out is not None and to_run:
-        write_run(lists, out)
+        output.say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})")
+    if output.out is not None and to_run:
+        write_run(lists, output.out)
         return
     rows = lists.to_dicts()
     if explain:
         how = {"history": told, "history_mode": history_mode}
         rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"], **how).sentence} for row in rows]
-    if not keep or user or out is not None:
+    if not keep or user or output.out is not None:
         columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]
-        emit(table_of(f"{lists.name}, top {k}", rows, columns=columns), format=format, out=out)
+        output.emit(table_of(f"{lists.name}, top {k}", rows, columns=columns))
 
 
 @command("similar")
@@ -222,9 +221,7 @@ def similar(
     model: Annotated[str, typer.Option("--model", "-m", help="Name of a fitted model in the workspace.")],
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many for each item.")] = 10,
     workspace: WorkspaceOption = Path("workspace"),
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Show the items that are most like given items, in what a fitted model learned.
 
@@ -232,7 +229,7 @@ def similar(
       reclens similar 50 172 --model ease -k 5
     """
     from reclens.cli.given import known_id
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import table_of
     from reclens.workspace import Workspace
 
     fitted = Workspace(workspace).load("model", model)
@@ -240,9 +237,9 @@ def similar(
     found = fitted.similar_items(seeds, k=k)
     alone = [str(seed) for seed in dict.fromkeys(seeds) if seed not in set(found["seed_item"])]
     if alone:
-        say(f"items without a similar one: {', '.join(alone)}", quiet=quiet)
+        output.say(f"items without a similar one: {', '.join(alone)}")
     shown = table_of(f"Similar items by {model}, top {k}", found.to_dicts(), columns=found.columns)
-    emit(shown, format=format, out=out)
+    output.emit(shown)
 
 
 def _told_and_limits(

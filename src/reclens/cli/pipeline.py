@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, load_training, reads
 from reclens.cli.registry import command
@@ -93,16 +94,14 @@ def recommend(
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Recommend with a fitted pipeline.
 
     Example:
       reclens pipeline recommend shop --user 42
     """
-    from reclens.cli.shared import emit, progress_of, say, table_of
+    from reclens.cli.shared import progress_of, table_of
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -110,13 +109,13 @@ def recommend(
         place.expect_free("run", keep)
     fitted = place.load("pipeline", pipeline)
     wanted = None if not user else [known_id("user", each, fitted.users_.ids, needed=False) for each in user]
-    with progress_of(quiet=quiet) as progress, _rules_are_said():
+    with progress_of(quiet=output.quiet) as progress, _rules_are_said():
         lists = fitted.recommend(wanted, k=k, progress=progress)
-    _say_rules(lists.card, quiet=quiet)
+    _say_rules(lists.card, quiet=output.quiet)
     if keep:
-        say(f"kept in {place.save(lists, keep)}", quiet=quiet)
-    if not keep or user or out is not None:
-        emit(table_of(f"{lists.name}, top {k}", lists.to_dicts()), format=format, out=out)
+        output.say(f"kept in {place.save(lists, keep)}")
+    if not keep or user or output.out is not None:
+        output.emit(table_of(f"{lists.name}, top {k}", lists.to_dicts()))
 
 
 @command("pipeline trace")
@@ -181,9 +180,7 @@ def evaluate(
     html: HtmlOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Measure every stage: the retrieval ceiling, the loss of the ranker and of each re-ranker, the time of each.
 
@@ -192,7 +189,7 @@ def evaluate(
     Example:
       reclens pipeline evaluate shop --split demo --by activity --html shop.html
     """
-    from reclens.cli.shared import emit, progress_of, say
+    from reclens.cli.shared import progress_of
     from reclens.errors import UsageError
     from reclens.evaluation.asked import check_asked
     from reclens.pipeline.latency import measure_latency, warm_up
@@ -217,7 +214,7 @@ def evaluate(
     else:
         raise UsageError("there is nothing to hold the lists against: pass --split NAME, or --truth and --train.")
     learned = _with_segments(learned, by or [])
-    with progress_of(quiet=quiet) as progress, _rules_are_said():
+    with progress_of(quiet=output.quiet) as progress, _rules_are_said():
         warm_up(fitted, users, k=k)
         run = fitted.run(users, k=k, progress=progress)
         found = evaluate_stages(run, held_out, train=learned, metrics=metric, by=by or (), rng=seed, progress=progress)
@@ -228,14 +225,14 @@ def evaluate(
                 fitted, users, k=k, n=requests, segments=learned.segments, by=by or (), rng=seed, progress=progress
             )
         )
-    _say_rules(run.final.card, quiet=quiet)
+    _say_rules(run.final.card, quiet=output.quiet)
     for sentence in ranker_in_words(found):
-        say(sentence, quiet=quiet)
+        output.say(sentence)
     if keep:
-        say(f"kept in {place.save(found.final, keep)}", quiet=quiet)
+        output.say(f"kept in {place.save(found.final, keep)}")
     if html is not None:
-        say(f"report: {build_pipeline_report(found, latency=latency).save(html)}", quiet=quiet)
-    emit(loss_table(found, metric=found.losses[0].metric, by=None if by else "overall"), format=format, out=out)
+        output.say(f"report: {build_pipeline_report(found, latency=latency).save(html)}")
+    output.emit(loss_table(found, metric=found.losses[0].metric, by=None if by else "overall"))
 
 
 @command("pipeline diagram")

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
 
 __all__ = ["evaluate_predictions", "predict"]
@@ -29,9 +30,7 @@ def predict(
     ] = "mean",
     clip: Annotated[bool, typer.Option("--clip/--no-clip", help="Stay in the range of the training ratings.")] = True,
     workspace: WorkspaceOption = Path("workspace"),
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Predict the ratings of pairs of a user and an item.
 
@@ -40,7 +39,7 @@ def predict(
 
       reclens predict item_knn --split s --format csv --out predictions.csv
     """
-    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.cli.shared import prepare, progress_of, table_of
     from reclens.data.read.open import load_truth
     from reclens.errors import UsageError
     from reclens.workspace import Workspace
@@ -56,14 +55,14 @@ def predict(
         asked = place.load("split", split).test
     else:
         asked = load_truth(str(pairs), reading, table="pairs")[0]
-    with progress_of(quiet=quiet) as progress:
-        prepare(progress, "models", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress:
+        prepare(progress, "models", quiet=output.quiet)
         found = fitted.predict(asked, fallback=fallback, clip=clip, progress=progress)
     for reason, count in found["fallback"].drop_nulls().value_counts(sort=True).iter_rows():
-        say(f"{reason}: {count:,} of {found.height:,} pairs", quiet=quiet)
+        output.say(f"{reason}: {count:,} of {found.height:,} pairs")
     columns = ["user_id", "item_id", *(["rating"] if "rating" in found.columns else []), "prediction", "neighbors"]
     rows = found.select(*columns, "fallback").to_dicts()
-    emit(table_of(f"Predictions of {model}", rows, columns=[*columns, "fallback"]), format=format, out=out)
+    output.emit(table_of(f"Predictions of {model}", rows, columns=[*columns, "fallback"]))
 
 
 @command("evaluate-predictions")
@@ -85,16 +84,14 @@ def evaluate_predictions(
     name: Annotated[str | None, typer.Option("--name", help="Name of the system; that of the file by default.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Measure predicted ratings: RMSE and MAE over ratings, and over users.
 
     Example:
       reclens evaluate-predictions predictions.csv --truth test.csv -m rmse -m mae
     """
-    from reclens.cli.shared import emit, say, table_of
+    from reclens.cli.shared import table_of
     from reclens.data.read.ids import ids_as
     from reclens.data.read.open import load_truth
     from reclens.evaluation import evaluate_predictions as measure
@@ -126,7 +123,7 @@ def evaluate_predictions(
     )
     left_out = found.card["ratings_without_prediction"]
     if left_out:
-        say(f"ratings without a prediction, left out: {left_out:,}", quiet=quiet)
+        output.say(f"ratings without a prediction, left out: {left_out:,}")
     for reason, count in found.card.get("fallbacks", {}).items():
-        say(f"predicted by {reason}: {count:,} of {found.card['n_ratings']:,}", quiet=quiet)
-    emit(table_of(found.system, found.to_dicts()), format=format, out=out)
+        output.say(f"predicted by {reason}: {count:,} of {found.card['n_ratings']:,}")
+    output.emit(table_of(found.system, found.to_dicts()))

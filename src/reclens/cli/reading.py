@@ -6,7 +6,6 @@ and hands it what they say as a :class:`Reading`. A job of TOML says the same in
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.bundles import with_parameters
 from reclens.data.read.open import load_data, translated
 from reclens.data.read.request import Reading
 from reclens.errors import UsageError
@@ -90,7 +90,6 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
         for each in own.parameters.values():
             parameters += bundle if each.name == "reading" else [each]
 
-        @functools.wraps(command)
         def call(**values: Any) -> None:
             said = {name: values.pop(_NAMES.get(name, name)) for name in options}
             paths = {table: values[parameter] for table, parameter in tables.items()}
@@ -106,10 +105,7 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
                 )
                 command(**values, reading=reading)
 
-        del call.__wrapped__  # pyright: ignore[reportAttributeAccessIssue] - its signature is not that of the command
-        call.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-        call.__annotations__ = {each.name: each.annotation for each in parameters}
-        return call
+        return with_parameters(call, command, parameters)
 
     return decorate
 

@@ -63,9 +63,11 @@ class CommandSource:
 
     def load(self) -> Any:
         """Import the module and build the command."""
+        from reclens.cli.bundles import expanded
+
         # A Typer application of one function is that command.
         app = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=SETTINGS)
-        function = getattr(importlib.import_module(self.module), self.function)
+        function = expanded(getattr(importlib.import_module(self.module), self.function))
 
         @functools.wraps(function)
         def shown(**given: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ def evaluate_requests(
     html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Measure how a system ranks the candidates of each request: by request, then by user.
 
@@ -54,7 +53,7 @@ def evaluate_requests(
 
       reclens evaluate-requests behaviors.tsv --predictions prediction.txt
     """
-    from reclens.cli.shared import emit, prepare, progress_of, say, table_of
+    from reclens.cli.shared import prepare, progress_of, table_of
     from reclens.data.read.mind import read_mind
     from reclens.evaluation import REQUEST_METRICS
     from reclens.evaluation import evaluate_requests as measure
@@ -68,8 +67,8 @@ def evaluate_requests(
     else:
         rows = _read(candidates, reading)
     train = None if split is None else place.load("split", split).train
-    with progress_of(quiet=quiet) as progress:
-        prepare(progress, "stats", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress:
+        prepare(progress, "stats", quiet=output.quiet)
         result = measure(
             rows,
             metrics=metric or list(REQUEST_METRICS),
@@ -80,20 +79,20 @@ def evaluate_requests(
             name=name or Path(predictions or candidates).name.split(".")[0] or "system",
         )
     if keep:
-        say(f"kept in {place.save(result, keep)}", quiet=quiet)
+        output.say(f"kept in {place.save(result, keep)}")
     if html is not None:
-        say(f"report: {build_report({result.system: result}).save(html)}", quiet=quiet)
+        output.say(f"report: {build_report({result.system: result}).save(html)}")
     card = result.card
-    say(f"{card['requests']:,} requests of {card['n_users']:,} users: means by user of means by request", quiet=quiet)
+    output.say(f"{card['requests']:,} requests of {card['n_users']:,} users: means by user of means by request")
     for metric_name, value in card["means_over_requests"].items():
-        say(f"plain mean over requests: {metric_name} {format_number(value)}", quiet=quiet)
+        output.say(f"plain mean over requests: {metric_name} {format_number(value)}")
     left = {
         "requests without a click, left out": card["requests_without_click"],
         "requests with all candidates clicked, without AUC": card["requests_all_clicked"],
     }
     for line in (*(f"{what}: {count:,}" for what, count in left.items() if count), *oddities(card), *other_names(card)):
-        say(line, quiet=quiet)
-    emit(table_of(result.system, result.to_dicts()), format=format, out=out)
+        output.say(line)
+    output.emit(table_of(result.system, result.to_dicts()))
 
 
 def _read(path: str, reading: Reading) -> pl.DataFrame:

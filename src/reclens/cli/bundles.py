@@ -1,0 +1,96 @@
+"""Option bundles: a frozen dataclass of options that several commands share, as one parameter.
+
+A command takes ``output: Output = OUTPUT``; on the command line that is ``--format``, ``--out`` and ``--quiet``. A
+field is written as the option would be as a parameter: its type holds the name and the help.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
+
+from reclens.cli.shared import (
+    Format,
+    FormatOption,
+    OutOption,
+    QuietOption,
+    emit,
+    say,
+)
+
+if TYPE_CHECKING:
+    from reclens.report import Table
+
+__all__ = ["OUTPUT", "Output", "expanded", "with_parameters"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command writes its table, and whether it speaks on the way."""
+
+    format: FormatOption = Format.table
+    out: OutOption = None
+    quiet: QuietOption = False
+
+    def emit(self, table: Table) -> None:
+        """Write the table to stdout or to the file."""
+        emit(table, format=self.format, out=self.out)
+
+    def say(self, text: str) -> None:
+        """Tell people something on stderr, unless it has to be quiet."""
+        say(text, quiet=self.quiet)
+
+
+OUTPUT: Final = Output()
+
+
+def expanded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same command with the options of each bundle in the place of its parameter."""
+    own = inspect.signature(command, eval_str=True)
+    bundles: dict[str, Any] = {
+        each.name: each.annotation for each in own.parameters.values() if is_dataclass(each.annotation)
+    }
+    if not bundles:
+        return command
+    parameters: list[inspect.Parameter] = []
+    for each in own.parameters.values():
+        parameters += _options_of(bundles[each.name]) if each.name in bundles else [each]
+
+    def call(**values: Any) -> Any:
+        made = {
+            name: bundle(**{each.name: values.pop(each.name) for each in fields(bundle)})
+            for name, bundle in bundles.items()
+        }
+        return command(**values, **made)
+
+    return with_parameters(call, command, parameters)
+
+
+def with_parameters(
+    call: Callable[..., Any], command: Callable[..., Any], parameters: Sequence[inspect.Parameter]
+) -> Callable[..., Any]:
+    """A function that is called like a command but takes other parameters, which Typer reads off it."""
+    functools.update_wrapper(call, command)
+    del call.__wrapped__  # type: ignore[attr-defined]  # its signature is not that of the command
+    own = inspect.signature(command, eval_str=True)
+    call.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    return call
+
+
+def _options_of(bundle: Any) -> list[inspect.Parameter]:
+    """The fields of a bundle as parameters of a command."""
+    hints = get_type_hints(bundle, include_extras=True)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [
+        inspect.Parameter(
+            each.name,
+            kind,
+            default=inspect.Parameter.empty if each.default is MISSING else each.default,
+            annotation=hints[each.name],
+        )
+        for each in fields(bundle)
+    ]
