@@ -10,7 +10,23 @@ from pathlib import Path
 from reclens.drafts import draft_file
 from reclens.errors import WorkspaceError
 
-__all__ = ["write_bytes", "write_text"]
+__all__ = ["made_folder", "write_bytes", "write_text"]
+
+
+def made_folder(path: str | Path) -> Path:
+    """A folder to save into: made, with those above it, where it is not there.
+
+    Raises:
+        WorkspaceError: If a file has that name, or it cannot be made.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise WorkspaceError(f"{folder} is a file. Name a folder.") from None
+    except OSError as error:
+        raise WorkspaceError(f"{folder} cannot be made: {error.strerror or error}. Choose another place.") from error
+    return folder
 
 
 def write_text(path: Path, text: str) -> None:

@@ -89,10 +89,6 @@ def evaluate(
         found = load_lists(lists, reading, name=name, place=place)
     relevance = relevance or ("relevance" if graded else None)
     check_data(specs, train=learned)
-    if learned is not None and by:
-        missing = [each for each in by if learned.segments is None or each not in learned.segments.columns]
-        plain = {each: each for each in missing if not {"×", "*"} & set(each)}
-        learned = learned.with_segments(**plain)
     with progress_of(quiet=output.quiet) as progress, warnings.catch_warnings():
         prepare(progress, "data", "metrics", "stats", quiet=output.quiet)
         warnings.simplefilter("ignore", EvaluationWarning)  # oddities, below, say the same

@@ -11,12 +11,14 @@ import numpy as np
 import polars as pl
 
 from reclens.data._kernels import bucket, transpose
+from reclens.data.read.adopt import adopt, is_settled
 from reclens.data.read.duplicates import merge_repeats
+from reclens.data.read.frames import is_frame
 from reclens.data.read.ids import IdForm, ids_as
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
 
-__all__ = ["Dataset", "Segmenter", "UserItemMatrix", "turn"]
+__all__ = ["Dataset", "Segmenter", "UserItemMatrix", "as_dataset", "turn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,19 @@ class UserItemMatrix:
         indptr, rows = turn(self.indptr, self.indices, self.n_columns, values=self.values, cells=cells)
         return UserItemMatrix(indptr, rows, cells, self.n_rows)
 
+    def to_scipy(self) -> Any:
+        """The matrix as a ``scipy.sparse.csr_array`` of shape (n_rows, n_columns) that shares its memory.
+
+        Example:
+            >>> import polars as pl
+            >>> data = Dataset(pl.DataFrame({"user_id": [1, 1, 2], "item_id": [7, 8, 8]}))
+            >>> data.matrix().to_scipy().toarray().tolist()
+            [[1.0, 1.0], [0.0, 1.0]]
+        """
+        from scipy.sparse import csr_array
+
+        return csr_array((self.values, self.indices, self.indptr), shape=(self.n_rows, self.n_columns))
+
 
 Segmenter = Callable[["Dataset"], pl.DataFrame]
 """Computes one segment label a user: a frame ``user_id, label`` with label of type Enum (its order is the order shown)
@@ -56,6 +71,19 @@ or String; a user that cannot be placed has a null label or no row. See ``reclen
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Interactions with the attributes of users and items. Immutable; every change is a new data set.
+
+    The tables may be frames of any library (Polars, pandas, PyArrow, a mapping of columns). Columns are recognised by
+    the spellings that :func:`reclens.read` knows. Ids of all tables are joined by one rule: integers of any width
+    become 64-bit ones, and where one table has integers and another text, both are compared as text, which the card
+    counts. Repeats of a pair stay as they are; ``reclens.read`` merges them and keeps the log.
+
+    Example:
+        >>> data = Dataset({"userId": [1, 1, 2], "movieId": ["a", "b", "a"]}, users={"user": ["1"], "age": [31]})
+        >>> data
+        Dataset('data': 3 interactions of 2 users with 2 items)
+        >>> data.card["rules"]
+        [{'rule': 'integer ids read as text', 'count': 3, 'detail': "'user_id' is integers in interactions and text \
+elsewhere: compared as text"}]
 
     Attributes:
         interactions: Polars frame ``user_id, item_id, timestamp?, rating?, weight?``, one row a (user, item) pair:
@@ -77,6 +105,16 @@ class Dataset:
     card: Mapping[str, Any] = field(default_factory=dict)
     segments: pl.DataFrame | None = None
     log: pl.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        names = ("interactions", "users", "items", "segments", "log")
+        given = {name: table for name in names if (table := getattr(self, name)) is not None}
+        if is_settled(given):
+            return
+        tables, rules = adopt(given)
+        card = {**self.card, "rules": [*self.card.get("rules", []), *rules]} if rules else self.card
+        for name, value in (*tables.items(), ("card", card)):
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         merged = "" if self.log is None else f" ({self.log.height:,} events)"
@@ -236,6 +274,30 @@ class Dataset:
     def has_weights(self) -> bool:
         """Whether the interactions have weights."""
         return WEIGHT in self.interactions.columns
+
+
+def as_dataset(data: Any, *, argument: str = "data") -> Dataset:
+    """A data set of what was given in its place: one, or any frame of interactions.
+
+    Args:
+        data: A data set, or a frame of any library.
+        argument: What it is called, for the message.
+
+    Raises:
+        ArgumentTypeError: If it is neither.
+        DataError: If the frame holds no interactions.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if is_frame(data):
+        return Dataset(data)
+    parts = hasattr(data, "train") and hasattr(data, "test")
+    raise ArgumentTypeError(
+        argument,
+        data,
+        expected="a data set or a frame of interactions",
+        fix="Pass its training part: split.train." if parts else "A file is read by reclens.load(path).",
+    )
 
 
 def _ends(codes: np.ndarray, n: int) -> np.ndarray:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from reclens.data.dataset import Dataset
-from reclens.errors import UsageError
+from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
 from reclens.evaluation.context import Features, feature_table
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.registry import MetricSpec, parse
+from reclens.schema import USER
 
-__all__ = ["check_asked", "check_data", "check_needs"]
+__all__ = ["asked_segments", "check_asked", "check_data", "check_needs", "with_segments_of"]
+
+By = str | tuple[str, str]
 
 _USUAL: Final = 1_000
 """Cut-offs that are measured on any catalogue, so that one list of metrics serves small and large ones."""
@@ -93,3 +96,45 @@ def check_needs(
                 "attribute such as genres, name one of several with features='genres', or pass "
                 "features=(ids, matrix), without negative numbers for miscalibration."
             )
+
+
+def asked_segments(by: By | Sequence[By]) -> list[By]:
+    """The segmentations asked for, as a list.
+
+    Raises:
+        ArgumentTypeError: If one is no name, such as a segmenter that was not given a name yet.
+    """
+    given: Any = by
+    listed: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    for each in listed:
+        if not all(isinstance(part, str) for part in (each if isinstance(each, tuple) else (each,))):
+            raise ArgumentTypeError(
+                "by",
+                each,
+                expected="names of segmentations, or of attributes of the users",
+                fix="A rule gets a name first: train.with_segments(age=segments.bins('age', [25, 45])), and by='age'.",
+            )
+    return listed
+
+
+def with_segments_of(train: Dataset | None, by: Iterable[By]) -> Dataset | None:
+    """The training part with attributes of its users as segmentations, where they are asked for and it has none yet.
+
+    Raises:
+        UnknownNameError: If one is neither a segmentation nor an attribute of the users.
+    """
+    if train is None:
+        return None
+    texts = ["×".join(each) if isinstance(each, tuple) else each.replace("*", "×") for each in by]
+    parts = [part.strip() for text in texts for part in text.split("×")]
+    known = [] if train.segments is None else [name for name in train.segments.columns if name != USER]
+    attributes = [] if train.users is None else [name for name in train.users.columns if name != USER]
+    missing = [part for part in dict.fromkeys(parts) if part not in known]
+    for part in missing:
+        if part not in attributes:
+            raise UnknownNameError(
+                "segmentation of the training data (train.with_segments(…) names them) or attribute of its users",
+                part,
+                [*known, *attributes],
+            )
+    return train.with_segments(**{part: part for part in missing}) if missing else train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,7 +17,8 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.evaluation.differences import Difference, Family, Outcome
 from reclens.evaluation.pairing import Pair, Pairs
 from reclens.evaluation.protocol import check_comparable
-from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation
+from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation, named_results
+from reclens.files import made_folder
 from reclens.metrics.registry import canonical
 from reclens.stats.bootstrap import simultaneous_intervals
 from reclens.stats.multiplicity import adjust_families
@@ -96,8 +97,8 @@ class Comparison(Tabular):
         raise UnknownNameError("difference", f"{system}: {metric}, {by} {segment}", known)
 
     def save(self, folder: str | Path) -> None:
-        """Write the comparison as a Parquet table and JSON into an existing, empty folder."""
-        path = Path(folder)
+        """Write the comparison as a Parquet table and JSON into a folder, made where it is absent."""
+        path = made_folder(folder)
         pl.DataFrame(self.to_dicts(), infer_schema_length=None).write_parquet(path / "differences.parquet")
         header = {"baseline": self.baseline, "correction": self.correction, "level": self.level}
         header |= {"card": self.card}
@@ -128,7 +129,7 @@ class Comparison(Tabular):
 
 
 def compare(
-    results: Mapping[str, Evaluation],
+    results: Mapping[str, Evaluation] | Iterable[Evaluation],
     *,
     baseline: str,
     correction: str = "holm",
@@ -153,7 +154,7 @@ def compare(
     are corrected within each.
 
     Args:
-        results: Name -> evaluation; all measured alike.
+        results: Name -> evaluation, or evaluations, which have the names of their systems; all measured alike.
         baseline: The name to hold the others against.
         correction: ``"holm"``, ``"bonferroni"``, ``"bh"`` or ``"none"``.
         metrics: The metrics to compare; by default those that every evaluation has.
@@ -178,6 +179,7 @@ def compare(
     References:
         Romano and Wolf (2005), Stepwise multiple testing as formalized data snooping; Tango (1998) for 0 and 1.
     """
+    results = named_results(results)
     if baseline not in results:
         raise UnknownNameError("baseline", baseline, results)
     if len(results) < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from reclens.data.read.frames import read_parquet
-from reclens.errors import DataError, UnknownNameError
+from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, expect_type
+from reclens.files import made_folder
 from reclens.metrics.registry import canonical, in_unit_range
 from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
@@ -21,7 +22,7 @@ from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Summary
 from reclens.tabular import Tabular
 
-__all__ = ["MINIMUM_SEGMENT", "OVERALL", "Evaluation", "Gap", "MetricResult"]
+__all__ = ["MINIMUM_SEGMENT", "OVERALL", "Evaluation", "Gap", "MetricResult", "named_results"]
 
 OVERALL = ("overall", "all")
 """The cell of all users: its (by, segment)."""
@@ -218,8 +219,8 @@ class Evaluation(Tabular):
         return [{"items": float(x), "share": float(y)} for x, y in zip(at, curve, strict=True)]
 
     def save(self, folder: str | Path) -> None:
-        """Write the evaluation as Parquet tables, arrays and JSON into an existing, empty folder."""
-        path = Path(folder)
+        """Write the evaluation as Parquet tables, arrays and JSON into a folder, made where it is absent."""
+        path = made_folder(folder)
         self.per_user.write_parquet(path / "per_user.parquet")
         self.segments.write_parquet(path / "segments.parquet")
         self.exposure.write_parquet(path / "exposure.parquet")
@@ -250,3 +251,26 @@ class Evaluation(Tabular):
         catalogue = {(metric, by, segment): value for metric, by, segment, value in header["catalogue"]}
         metrics, level = tuple(header["metrics"]), header["level"]
         return cls(header["system"], metrics, summary, catalogue, per_user, segments, exposure, level, header["card"])
+
+
+def named_results(results: Any) -> dict[str, Evaluation]:
+    """Evaluations by name: of a mapping, of one evaluation, or of several, which have the names of their systems.
+
+    Raises:
+        ArgumentTypeError: If something is no evaluation.
+        UsageError: If two systems have one name.
+    """
+    if isinstance(results, Evaluation):
+        return {results.system: results}
+    mend = "Pass {'ease': rl.evaluate(…), 'popular': rl.evaluate(…)}."
+    if not isinstance(results, Mapping):
+        if isinstance(results, str) or not isinstance(results, Iterable):
+            raise ArgumentTypeError("results", results, expected="evaluations by name", fix=mend)
+        listed = list(results)
+        names = [getattr(each, "system", "") for each in listed]
+        if len(set(names)) < len(names) and all(isinstance(each, Evaluation) for each in listed):
+            raise UsageError(f"two evaluations have the name of one system, of {', '.join(names)}. {mend}")
+        results = dict(zip(names, listed, strict=True))
+    for each in results.values():
+        expect_type("results", each, Evaluation, expected="evaluations by name", fix=mend)
+    return dict(results)

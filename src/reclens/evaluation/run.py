@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from reclens.data.dataset import Dataset
+from reclens.data.dataset import Dataset, as_dataset
 from reclens.data.read.lists import drop_repeated_items, run_starts
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
-from reclens.evaluation.asked import check_asked, check_needs
+from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
 from reclens.evaluation.chunks import Chunk
 from reclens.evaluation.context import EvaluationContext, Features, make_ground
 from reclens.evaluation.overlap import check_kinds, check_overlap, id_problems
@@ -80,10 +80,10 @@ def evaluate(
     recommendations: Recommendations | Any,
     truth: pl.DataFrame | Any = None,
     *,
-    train: Dataset | None = None,
+    train: Dataset | Any = None,
     history: pl.DataFrame | Any = None,
     metrics: Sequence[str] = DEFAULT_METRICS,
-    by: Sequence[str | tuple[str, str]] = (),
+    by: str | Sequence[str | tuple[str, str]] = (),
     relevance: str | None = None,
     catalogue: Sequence[Any] | pl.Series | None = None,
     features: Features | None = None,
@@ -106,13 +106,15 @@ def evaluate(
         recommendations: Lists of any system: :class:`Recommendations`, a table or file with ``user_id, item_id`` and
             ``rank`` or ``score``, or a Polars LazyFrame, which is streamed in chunks of whole users.
         truth: Held-out interactions ``user_id, item_id``, as a table or file.
-        train: The training part. Its items are the catalogue, its counts the popularity, its segments the segments.
+        train: The training part, a data set or a frame. Its items are the catalogue, its counts the popularity, its
+            segments the segments.
         history: What the system was told of users with the question, ``user_id, item_id``, such as the ``fold_in`` of a
             split by users. These rows count as known like those of ``train``: items that a user was told about are not
             new to her, and popularity counts the users of both.
         metrics: Metrics with cut-offs, such as ``"ndcg@10"``; ``reclens.metrics.names()`` lists them. ``hr``, ``hit``,
             ``p`` and ``r`` are other names, and ``card["metric_aliases"]`` says of what.
-        by: Segmentations of ``train.segments``; ``"age × activity"`` or ``("age", "activity")`` is a product.
+        by: Segmentations of ``train.segments``, or attributes of its users as they are, such as ``"gender"``;
+            ``"age × activity"`` or ``("age", "activity")`` is a product.
         relevance: Column of the truth with graded relevance; rows at 0 or below are not relevant. None: every row is.
         catalogue: Ids of the items that could have been recommended; the items of the training part by default.
         features: Item features: the name of an attribute of ``train.items`` (a label or a list of labels an item), or
@@ -150,8 +152,8 @@ def evaluate(
     seed: Any = rng
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
-    if train is not None and not isinstance(train, Dataset):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may
-        raise UsageError(f"train is a {type(train).__name__}, expected a data set: pass train=reclens.read(train).")
+    by, train = asked_segments(by), None if train is None else as_dataset(train, argument="train")
+    train = with_segments_of(train, by)
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)
     held_out, truth_rules = (None, []) if truth is None else _truth_table(truth)
@@ -165,7 +167,7 @@ def evaluate(
             relevance=relevance,
             catalogue=catalogue,
             features=features,
-            by=[by] if isinstance(by, str) else by,
+            by=by,
             history=told,
             listed_users=source.users() if held_out is None else None,
         )

@@ -12,9 +12,10 @@ from typing import Any, Self
 
 import polars as pl
 
-from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.data.dataset import Dataset, UserItemMatrix, as_dataset
 from reclens.engine import Progress, chunk_ranges, quiet
 from reclens.errors import NotFittedError, UnknownNameError, UsageError
+from reclens.files import made_folder
 from reclens.models import Recommender, build
 from reclens.models._core.block import encode_where_possible
 from reclens.models._core.requests import COLD_USERS, ColdUsers, HistoryMode, Items, asked_users, check_choice
@@ -84,11 +85,11 @@ class Pipeline:
             raise UsageError(f"{path}: {error}") from error
         return made
 
-    def fit(self, train: Dataset, *, threads: int | None = None, progress: Progress = quiet) -> Self:
+    def fit(self, train: Dataset | Any, *, threads: int | None = None, progress: Progress = quiet) -> Self:
         """Fit every stage on the training data.
 
         Args:
-            train: The training part.
+            train: The training part: a data set, or a frame ``user_id, item_id, …`` of any library.
             threads: Threads to use; the result does not depend on it.
             progress: Called as work goes on.
 
@@ -98,7 +99,7 @@ class Pipeline:
         Raises:
             UsageError: If a stage is not what it has to be, or the data lacks what it needs.
         """
-        spec = self._spec()
+        spec, train = self._spec(), as_dataset(train, argument="train")
         self.retrievers_ = {
             label: build(label, about).fit(train, threads=threads, progress=progress)
             for label, about in spec.retrievers.items()
@@ -247,9 +248,9 @@ class Pipeline:
         )
 
     def save(self, folder: str | Path) -> None:
-        """Write the fitted pipeline into an existing, empty folder: every model in a folder of its own, no pickle."""
+        """Write the fitted pipeline into a folder, made where it is absent: a folder a model, and no pickle."""
         self._need_fit()
-        saving.save_pipeline(self, Path(folder))
+        saving.save_pipeline(self, made_folder(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

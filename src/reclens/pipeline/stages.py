@@ -10,7 +10,7 @@ import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
 from reclens.engine import Progress
-from reclens.errors import UsageError
+from reclens.models._core.requests import check_k
 from reclens.models import Recommender
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import merge
@@ -74,8 +74,7 @@ class Stages:
         Raises:
             UsageError: If k is below 1.
         """
-        if k < 1:
-            raise UsageError(f"k is {k}, expected 1 or more.")
+        check_k(k)
         keep, about = self.spec.keep_for(k), {**card, **request.card()}
         known = Known.of(users, request, known=self.users, items=self.items, seen=self.seen)
         total = len(self.retrievers) + 1 + bool(self.ranker) + len(self.rerankers)

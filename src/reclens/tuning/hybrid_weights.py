@@ -20,6 +20,7 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import DataError, LeakError, UnknownNameError, UsageError
 from reclens.evaluation.results import OVERALL
 from reclens.evaluation.run import evaluate
+from reclens.files import made_folder
 from reclens.memory import require_memory
 from reclens.metrics.registry import MetricSpec, parse
 from reclens.models import WeightedHybrid
@@ -87,8 +88,8 @@ class TunedWeights(Tabular):
         return [row | {"chosen": tried.weights == self.weights} for tried in self.curve for row in tried.to_dicts()]
 
     def save(self, folder: str | Path) -> None:
-        """Write the curve as Parquet, the rest as JSON, and the fitted hybrid into an existing, empty folder."""
-        path = Path(folder)
+        """Write the curve as Parquet, the rest as JSON, and the fitted hybrid, into a folder, made where absent."""
+        path = made_folder(folder)
         rows = [{"weights": json.dumps(dict(each.weights)), **asdict(each.value)} for each in self.curve]
         pl.DataFrame(rows, infer_schema_length=None).write_parquet(path / "curve.parquet")
         header = {

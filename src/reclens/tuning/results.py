@@ -12,6 +12,7 @@ import polars as pl
 
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.files import made_folder
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
@@ -248,8 +249,8 @@ class Tuning(Tabular):
         return write_toml(content | {"evaluate": measured})
 
     def save(self, folder: str | Path) -> None:
-        """Write the outcome as Parquet tables and JSON into an existing, empty folder."""
-        path = Path(folder)
+        """Write the outcome as Parquet tables and JSON into a folder, made where it is absent."""
+        path = made_folder(folder)
         for name, rows in (("best", self.to_dicts()), ("trials", self.trial_dicts())):
             texts = [row | {"parameters": json.dumps(row["parameters"])} for row in rows]
             pl.DataFrame(texts, infer_schema_length=None).write_parquet(path / f"{name}.parquet")

@@ -19,7 +19,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.split import Split
 from reclens.engine import Progress, quiet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import UnknownNameError, UsageError, expect_type
 from reclens.metrics.registry import MetricSpec, parse
 from reclens.models import Recommender
 from reclens.models._core.search_space import Space
@@ -128,6 +128,8 @@ def plan_search(
     rng: int = 0,
 ) -> Search:
     """Everything of :func:`tune` that can be said before the first fit: see there."""
+    mend = f"The split comes first: rl.tune(split, {split!r})." if isinstance(split, str) else "Make one by rl.split."
+    expect_type("split", split, Split, expected="a split with a validation part", fix=mend)
     if split.validation is None or not split.validation.height:
         raise UsageError(
             f"{split!r} has no validation part to tune by, and the test part must not be used. Split with one: "

@@ -22,24 +22,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 
 import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.attributes import attributes_beside, check_lists
-from reclens.data.read.clean import BadRows, Cleaner, clean_numbers, clean_timestamps
+from reclens.data.read.clean import BadRows, Cleaner
+from reclens.data.read.clean_columns import clean_columns
 from reclens.data.read.columns import INTERACTIONS, LISTS, TABLE, Columns
 from reclens.data.read.duplicates import Duplicates, merge_duplicates
-from reclens.data.read.ids import clean_ids, ids_as, infer_type, same_kind
+from reclens.data.read.ids import ids_as, same_kind
 from reclens.data.read.lists import normalize_recommendations
 from reclens.data.read.naming import columns_of, renamed
 from reclens.data.read.options import ReadOptions
 from reclens.data.read.raw import Raw
 from reclens.data.read.sources import load
-from reclens.engine import LocalEngine
 from reclens.errors import DataError
-from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT, Recommendations
+from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
 
 __all__ = [
     "Columns",
@@ -50,10 +50,6 @@ __all__ = [
     "read_table",
     "read_table_and_rules",
 ]
-
-
-_MANY: Final = 200_000
-"""Rows from which on columns are cleaned side by side."""
 
 
 class DroppedRowsWarning(UserWarning):
@@ -166,7 +162,7 @@ def make_dataset(
     cleaner.rules.extend(map(dict, raw.rules))
     found = columns_of(raw, INTERACTIONS, (USER, ITEM), columns)
     _refuse_empty(raw)
-    frame = _clean(raw, found, cleaner, timestamp_format)
+    frame = clean_columns(raw, found, cleaner, timestamp_format)
     if not frame.height:
         raise DataError("no row is left", source=raw.where, fix="Look at what bad_rows='drop' left out.")
     tables: dict[str, pl.DataFrame | None] = {USER: None, ITEM: None}
@@ -236,7 +232,7 @@ def read_recommendations(
         _refuse_cells(raw, found[ITEM])
         _ = columns_of(raw, LISTS, (RANK,), columns)
     _refuse_empty(raw)
-    frame, rules = normalize_recommendations(_clean(raw, found, cleaner, None), raw.where)
+    frame, rules = normalize_recommendations(clean_columns(raw, found, cleaner, None), raw.where)
     frame = ids_as(frame, how.get("ids"))
     card = {
         "source": raw.where,
@@ -319,41 +315,9 @@ def read_table_and_rules(
         )
     cleaner = Cleaner(raw.where, bad_rows)
     cleaner.rules.extend(map(dict, raw.rules))
-    frame = _clean(raw, found, cleaner, timestamp_format, others=others)
+    frame = clean_columns(raw, found, cleaner, timestamp_format, others=others)
     frame = frame.select(theirs.get(name, name) for name in raw.frame.columns)
     return ids_as(frame, how.get("ids")), cleaner.rules
-
-
-def _clean(
-    raw: Raw, found: Mapping[str, str], cleaner: Cleaner, form: str | None, *, others: Sequence[str] = ()
-) -> pl.DataFrame:
-    """The columns that were found, under our names and with our types, without the rows that are left out."""
-
-    def clean(ours: str, own: Cleaner) -> pl.Series:
-        values, theirs = raw.frame[found[ours]], found[ours]
-        if ours in (USER, ITEM):
-            values = clean_ids(values, own, column=theirs, text=raw.text)
-        elif ours in (RATING, WEIGHT, RELEVANCE):
-            values = clean_numbers(values, own, column=theirs, decimal=raw.decimal)
-        elif ours == SCORE:
-            # Without ranks the order comes from the scores; with them a missing score does no harm.
-            values = clean_numbers(values, own, column=theirs, missing_ok=RANK in found, decimal=raw.decimal)
-        elif ours == TIMESTAMP:
-            # Of text, integers may be days, such as 20240229.
-            if raw.text and values.dtype.is_integer() and (form or values.is_between(19_000_000, 20_999_999).any()):
-                values = values.cast(pl.String)
-            values = clean_timestamps(values, own, column=theirs, form=form)
-        return values.alias(ours)
-
-    if cleaner.bad_rows == "drop" or raw.frame.height < _MANY:
-        made = [clean(ours, cleaner) for ours in found]
-    else:
-        # Side by side, where no column has to know which rows another one leaves out.
-        apart = {ours: Cleaner(raw.where) for ours in found}
-        made = list(LocalEngine().map(lambda ours: clean(ours, apart[ours]), found))
-        cleaner.rules += [rule for each in apart.values() for rule in each.rules]
-    made += [infer_type(raw.frame[name], raw.decimal) if raw.text else raw.frame[name] for name in others]
-    return cleaner.apply(pl.DataFrame(made))
 
 
 def _refuse_cells(raw: Raw, column: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -30,7 +30,10 @@ def task_of(card: Mapping[str, Any] | None) -> Task | None:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A data set cut into what a model may learn from and what it is measured by.
+    """A data set cut into what a model may learn from and what it is measured by: ``train, test = split``.
+
+    Iterating gives the training part and the test part, whatever else there is; :attr:`validation` and :attr:`fold_in`
+    are asked for by name.
 
     Attributes:
         train: The training part, with the attributes of users and items; ``train.card["split"]`` is the card below.
@@ -48,6 +51,10 @@ class Split:
     card: Mapping[str, Any] = field(default_factory=dict)
     validation: pl.DataFrame | None = None
     fold_in: pl.DataFrame | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        """Train and test, always these two: ``train, test = split``."""
+        return iter((self.train, self.test))
 
     def __repr__(self) -> str:
         counts = {"train": self.train.interactions, "validation": self.validation, "fold-in": self.fold_in}

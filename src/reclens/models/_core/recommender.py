@@ -12,15 +12,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.data.dataset import Dataset, UserItemMatrix, as_dataset
 from reclens.data.titles import titles_of
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UnknownNameError, UsageError
+from reclens.files import made_folder
 from reclens.models._core.block import encode_where_possible
 from reclens.models._core.degenerate import FitProblem, check_fit, say
 from reclens.models._core.form import Form
 from reclens.models._core.kernels import top_of_dense
 from reclens.models._core.partial import Joined
+from reclens.models._core.requests import check_k
 from reclens.models._core.saving import load_model, save_model
 from reclens.models._core.search_space import Space
 from reclens.models._core.serving import Serving
@@ -50,11 +52,11 @@ class Recommender(Serving):
         """Whether items of the items table that have no interaction can be recommended."""
         return False
 
-    def fit(self, train: Dataset, *, threads: int | None = None, progress: Progress = quiet) -> Self:
+    def fit(self, train: Dataset | Any, *, threads: int | None = None, progress: Progress = quiet) -> Self:
         """Learn from the training data, which is not changed.
 
         Args:
-            train: The training part.
+            train: The training part: a data set, or a frame ``user_id, item_id, …`` of any library.
             threads: Threads to use; the result does not depend on it.
             progress: Called as work goes on.
 
@@ -63,12 +65,14 @@ class Recommender(Serving):
 
         Raises:
             UsageError: If a hyper-parameter is out of range, or the data lacks what the model needs.
+            ArgumentTypeError: If ``train`` is neither a data set nor a frame.
 
         Warns:
             WeightsWarning: If interactions have weights of zero or below: they count as one, like all others.
             FitWarning: If the fit is of no use, or of less than it seems; ``problems_`` has the codes and the numbers.
         """
         self._check()
+        train = as_dataset(train, argument="train")
         if not train.interactions.height:
             raise UsageError(f"the training data '{train.name}' holds no interaction: there is nothing to learn.")
         self.users_, self.items_ = train.user_vocabulary, self._catalogue(train)
@@ -188,8 +192,7 @@ class Recommender(Serving):
 
             able = ", ".join(name for name in names() if get(name).relates_items)
             raise UsageError(f"{self.name} does not know which items are alike. Models that do: {able}.")
-        if k < 1:
-            raise UsageError(f"k is {k}, expected 1 or more.")
+        check_k(k)
         single = isinstance(items, str) or not isinstance(items, Iterable)
         seeds = pl.Series("seed_item", [items] if single else items).unique(maintain_order=True)
         codes = np.array(encode_where_possible(self.items_, seeds))
@@ -213,9 +216,13 @@ class Recommender(Serving):
         )
 
     def save(self, folder: str | Path) -> None:
-        """Write the model into an existing folder: arrays, ids and a JSON header, never a pickle."""
+        """Write the model into a folder, which is made where it is not there: arrays, ids and JSON, never a pickle.
+
+        Raises:
+            WorkspaceError: If a file has that name, or the folder cannot be made.
+        """
         self._need_fit()
-        save_model(self, Path(folder))
+        save_model(self, made_folder(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

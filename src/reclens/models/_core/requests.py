@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, expect_type
 from reclens.models._core.block import encode_where_possible, rows_of
 from reclens.schema import ITEM, USER, Vocabulary, fingerprint
 
@@ -24,6 +24,7 @@ __all__ = [
     "Limits",
     "asked_users",
     "check_choice",
+    "check_k",
 ]
 
 ColdUsers = Literal["popular", "none"]
@@ -41,20 +42,62 @@ def check_choice(what: str, value: str, known: tuple[str, ...]) -> None:
         raise UnknownNameError(f"value of {what}", str(value), known)
 
 
+def check_k(k: Any) -> None:
+    """Raise unless a length of lists is a whole number from 1 on."""
+    expect_type("k", k, (int, np.integer), expected="a whole number", fix="Write k=10 for ten items a user.")
+    if k < 1:
+        raise UsageError(f"k is {k}, expected 1 or more.")
+
+
 def asked_users(users: pl.Series | Iterable[Any] | None, default: pl.Series) -> pl.Series:
     """The users asked for, each once, in the order in which they were asked for.
 
+    Args:
+        users: Ids; one id that stands alone; a frame with a column ``user_id``; or None for ``default``.
+        default: The users of the training data, or of the history.
+
     Raises:
+        ArgumentTypeError: If it is none of these, or the ids are neither integers nor text.
         UsageError: If one of them is null.
     """
     if users is None:
         return default.alias(USER)
-    asked = users if isinstance(users, pl.Series) else pl.Series(USER, list(users))
+    asked = _ids_of(users)
+    if len(asked) and asked.dtype != pl.String and not asked.dtype.is_integer() and asked.null_count() < len(asked):
+        raise ArgumentTypeError("users", asked[0], expected="ids of the kind that the training data has", fix=_USERS)
     if asked.null_count():
         raise UsageError(f"{asked.null_count():,} of the users asked for are null. Drop them first.")
     if not len(asked):
         return default.clear().alias(USER)
+    if len(default) and (asked.dtype == pl.String) != (default.dtype == pl.String):
+        kind, known = ("text", "whole numbers") if asked.dtype == pl.String else ("whole numbers", "text")
+        raise UsageError(
+            f"the users asked for are {kind}, such as {asked[0]!r}, and those that are known are {known}, such as "
+            f"{default[0]!r}: none can match. Cast them first."
+        )
     return asked.alias(USER) if len(asked) == 1 else asked.alias(USER).unique(maintain_order=True)
+
+
+def _ids_of(users: Any) -> pl.Series:
+    """Users as a column of ids."""
+    if isinstance(users, pl.Series):
+        return users
+    if isinstance(users, str) or (isinstance(users, int | np.integer) and not isinstance(users, bool)):
+        return pl.Series(USER, [users])
+    if isinstance(users, pl.DataFrame) and USER in users.columns:
+        return users[USER]
+    parts = hasattr(users, "test_users")
+    if parts or isinstance(users, pl.DataFrame | Mapping | bytes) or not isinstance(users, Iterable):
+        fix = "Pass split.test_users." if parts else _USERS
+        raise ArgumentTypeError("users", users, expected="user ids, one id, or a frame with user_id", fix=fix)
+    try:
+        return pl.Series(USER, list(users), strict=True)
+    except TypeError:
+        kinds = sorted({type(each).__name__ for each in users})
+        raise UsageError(f"users mixes {' and '.join(kinds)}, expected ids of one kind. {_USERS}") from None
+
+
+_USERS: Final = "Write recommend([5, 7], k=10) for two users, and recommend(5) for one; k= is the length of a list."
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ from reclens.models._core.requests import (
     Limits,
     asked_users,
     check_choice,
+    check_k,
 )
 from reclens.models._core.scoring import Group, Scoring, part_of
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, fingerprint, versions
@@ -36,7 +37,7 @@ class Serving(Scoring, ABC):
 
     def recommend(
         self,
-        users: pl.Series | Iterable[Any] | None = None,
+        users: pl.Series | pl.DataFrame | Iterable[Any] | Any = None,
         *,
         k: int = 10,
         exclude_seen: bool = True,
@@ -51,7 +52,8 @@ class Serving(Scoring, ABC):
         """The k best items of each user, best first; equal scores by item id; users in the order asked for.
 
         Args:
-            users: User ids; by default all users of the training data, or of ``history``.
+            users: User ids, or one id alone; by default all users of the training data, or of ``history``. A frame
+                gives the users of its column ``user_id``.
             k: Length of the lists. A list is shorter where fewer items have a score above nothing.
             exclude_seen: Whether items of the user's history are left out.
             exclude: Items to leave out: ids, for everybody, or a frame ``user_id, item_id``, for each user.
@@ -78,8 +80,7 @@ class Serving(Scoring, ABC):
             DataError: If a frame lacks a column, or no candidate is known to the model.
         """
         self._need_fit()
-        if k < 1:
-            raise UsageError(f"k is {k}, expected 1 or more.")
+        check_k(k)
         check_choice("cold_users", cold_users, COLD_USERS)
         told = self._told(history, history_mode)
         wanted = asked_users(users, self.users_.ids if told is None else told.users.ids)

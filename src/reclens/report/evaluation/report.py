@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from reclens.errors import UsageError
 from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
+from reclens.evaluation.results import named_results
 from reclens.metrics import describe, family_of
 from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
@@ -21,7 +22,7 @@ __all__ = ["TASKS_IN_WORDS", "build_report", "oddities", "other_names"]
 
 
 def build_report(
-    results: Mapping[str, Evaluation],
+    results: Mapping[str, Evaluation] | Evaluation,
     *,
     comparison: Comparison | None = None,
     gate: GateResult | None = None,
@@ -30,7 +31,7 @@ def build_report(
     """Write a report on some evaluations.
 
     Args:
-        results: Name -> evaluation; the first metric is the primary one.
+        results: Name -> evaluation, or one evaluation; the first metric is the primary one.
         comparison: Their comparison with a baseline, for the verdict and the marks.
         gate: What their gate came to.
         title: Title of the page.
@@ -40,7 +41,9 @@ def build_report(
 
     Raises:
         UsageError: If there is nothing to report.
+        ArgumentTypeError: If it is something else than evaluations.
     """
+    results = named_results(results)
     if not results:
         raise UsageError("there is no evaluation to report on.")
     first = next(iter(results.values()))

@@ -1,0 +1,89 @@
+"""Frames that are handed to a data set as they are: any library's, under our names, with ids that can be joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from reclens.data.read.clean import Cleaner
+from reclens.data.read.clean_columns import clean_columns
+from reclens.data.read.columns import INTERACTIONS
+from reclens.data.read.frames import from_frame, is_frame
+from reclens.data.read.ids import clean_ids
+from reclens.data.read.naming import columns_of
+from reclens.data.read.raw import Raw
+from reclens.errors import ArgumentTypeError
+from reclens.schema import ITEM, USER
+
+__all__ = ["adopt", "is_settled"]
+
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "interactions": (USER, ITEM),
+    "log": (USER, ITEM),
+    "users": (USER,),
+    "items": (ITEM,),
+    "segments": (USER,),
+}
+"""Table -> the ids that it has."""
+
+
+def is_settled(tables: Mapping[str, Any]) -> bool:
+    """Whether tables are Polars frames whose ids have the types that RecLens keeps, alike in all of them."""
+    kinds: dict[str, pl.DataType] = {}
+    for name, table in tables.items():
+        if not isinstance(table, pl.DataFrame):
+            return False
+        for key in _KEYS[name]:
+            kind = table.schema.get(key)
+            if kind is None or not (kind == pl.Int64 or kind == pl.String) or kinds.setdefault(key, kind) != kind:
+                return False
+    return True
+
+
+def adopt(tables: Mapping[str, Any]) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
+    """Frames of any library as tables of a data set, and the rules that were applied, with their counts.
+
+    Columns are recognised by the spellings that the readers know. Ids are integers of 64 bits, whatever their width
+    was, or text; where one table has integers and another text, both are compared as text.
+
+    Args:
+        tables: ``interactions``, and any of ``log, users, items, segments``.
+
+    Raises:
+        ArgumentTypeError: If one is no frame.
+        DataError: If a column is missing, or an id is missing or neither an integer nor text.
+    """
+    cleaner = Cleaner("the data set")
+    made = {name: _table(name, table, cleaner) for name, table in tables.items()}
+    for key in (USER, ITEM):
+        holders = [name for name in made if key in _KEYS[name]]
+        if len({made[name].schema[key] for name in holders}) > 1:
+            numbers = [name for name in holders if made[name].schema[key] != pl.String]
+            detail = f"'{key}' is integers in {' and '.join(numbers)} and text elsewhere: compared as text"
+            cleaner.note("integer ids read as text", sum(made[name].height for name in numbers), detail)
+            made |= {name: made[name].with_columns(pl.col(key).cast(pl.String)) for name in numbers}
+    return made, cleaner.rules
+
+
+def _table(name: str, given: Any, cleaner: Cleaner) -> pl.DataFrame:
+    if not is_frame(given):
+        raise ArgumentTypeError(
+            name,
+            given,
+            expected="a frame (Polars, pandas, PyArrow, or anything else with an Arrow C stream)",
+            fix="A file is read by reclens.load(path).",
+        )
+    keys, frame = _KEYS[name], from_frame(given)
+    if isinstance(given, pl.DataFrame) and set(keys) <= set(frame.columns):
+        ids = [clean_ids(frame[key], cleaner, column=key) for key in keys]
+        return frame.with_columns(each.alias(key) for each, key in zip(ids, keys, strict=True))
+    raw = Raw(frame, f"the {type(given).__name__} of {name}", name)
+    wanted = INTERACTIONS if USER in keys and ITEM in keys else keys
+    found = columns_of(raw, wanted, keys, None)
+    others = [column for column in frame.columns if column not in found.values()]
+    own = Cleaner(raw.where)
+    frame = clean_columns(raw, found, own, None, others=others)
+    cleaner.rules += own.rules
+    return frame

@@ -1,0 +1,198 @@
+"""What a user of Polars and scikit-learn tries first: it works, and the slip beside it says what to write."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import reclens as rl
+from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, WorkspaceError
+
+METRICS = ["ndcg@5", "coverage@5"]
+
+
+@pytest.fixture(scope="module")
+def data() -> rl.Dataset:
+    return rl.synthetic_movielens(n_users=60, n_items=40, n_ratings=1200)
+
+
+@pytest.fixture(scope="module")
+def split(data: rl.Dataset):
+    return rl.split.random(data, test_share=0.2, validation_share=0.1)
+
+
+@pytest.fixture(scope="module")
+def ease(split) -> rl.models.Recommender:
+    return rl.models.EASE().fit(split.train)
+
+
+@pytest.fixture(scope="module")
+def recs(ease, split) -> rl.Recommendations:
+    return ease.recommend(split.test_users, k=5)
+
+
+@pytest.fixture(scope="module")
+def result(recs, split) -> rl.Evaluation:
+    return rl.evaluate(recs, split.test, train=split.train, metrics=METRICS, by="gender")
+
+
+@pytest.fixture(scope="module")
+def popular(split) -> rl.Evaluation:
+    lists = rl.models.Popular().fit(split.train).recommend(split.test_users, k=5)
+    return rl.evaluate(lists, split.test, train=split.train, metrics=METRICS)
+
+
+def test_results_are_frames(result, popular, recs) -> None:
+    comparison = rl.compare([result, popular], baseline="popular")
+    for each in (result, comparison, recs, result["ndcg@5"], result["ndcg@5"].overall):
+        frame = each.to_frame()
+        assert frame.height == len(each.to_dicts()) > 0
+        assert each.to_pandas().shape == frame.shape == each.to_arrow().shape
+        assert len(str(each).split("\n")) <= 20 and each._repr_html_().startswith("<table>")
+    assert result.to_frame().filter(metric="ndcg@5", by="overall")["value"].item() == result["ndcg@5"].overall.value
+    assert recs.to_frame().equals(recs.table)
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'ndcg@5'\?"):
+        _ = result["ncdg@5"]
+
+
+def frames(rows: dict) -> dict:
+    """The same rows in every library."""
+    pandas, arrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    made = {"polars": pl.DataFrame(rows), "lazy": pl.LazyFrame(rows), "mapping": rows}
+    return made | {"pandas": pandas.DataFrame(rows), "arrow": arrow.table(rows)}
+
+
+def test_any_frame_is_a_data_set() -> None:
+    rows = {"user_id": [1, 1, 2, 3], "item_id": ["a", "b", "b", "a"], "rating": [1.0, 2.0, 3.0, 4.0]}
+    wanted = rl.Dataset(pl.DataFrame(rows))
+    for frame in frames(rows).values():
+        made = rl.Dataset(frame)
+        assert made.interactions.equals(wanted.interactions) and made.fingerprint == wanted.fingerprint
+        fitted = rl.models.EASE().fit(frame)
+        assert fitted.recommend([1], k=2, exclude_seen=False).table["item_id"].sort().to_list() == ["a", "b"]
+    assert rl.Dataset({"userId": [1], "movieId": [7]}).interactions.columns == ["user_id", "item_id"]
+    with pytest.raises(DataError, match=r"there is no column for 'item_id'.*Name it: columns="):
+        rl.Dataset(pl.DataFrame({"user_id": [1], "colour": ["red"]}))
+    with pytest.raises(ArgumentTypeError, match=r"interactions is a str, expected a frame .* reclens\.load\(path\)"):
+        rl.Dataset("ratings.csv")
+    with pytest.raises(TypeError, match=r"train is a list, expected a data set or a frame"):
+        rl.models.EASE().fit([1, 2])
+
+
+def test_a_split_is_train_and_test(split) -> None:
+    train, test = split
+    assert train is split.train and test is split.test
+    by_user = rl.split.by_user(split.train, test_share=0.2)
+    assert by_user.fold_in is not None and len(list(by_user)) == len(list(split)) == 2
+    with pytest.raises(ArgumentTypeError, match=r"train is a Split, .* Pass its training part: split\.train\."):
+        rl.models.EASE().fit(split)
+
+
+def test_users_are_ids_and_one_id_is_one_user(ease, recs) -> None:
+    one = ease.recommend(5, k=3).table
+    assert one.equals(ease.recommend([5], k=3).table) and one["user_id"].unique().to_list() == [5]
+    assert ease.recommend(np.int64(5), k=3).table.equals(one)
+    assert ease.recommend(5).table.height == 10  # not five items
+    assert ease.recommend(recs.table, k=3).table.equals(ease.recommend(recs.table["user_id"], k=3).table)
+    words = rl.models.Popular().fit({"user": ["ann", "bob", "n"], "item": [1, 2, 2]})
+    assert words.recommend("ann", k=1).table["user_id"].to_list() == ["ann"]
+    for wrong in (5.0, [5.0], True, {"user_id": [5]}):
+        with pytest.raises(ArgumentTypeError, match=r"users is a (float|bool|dict), .*recommend\(\[5, 7\], k=10\)"):
+            ease.recommend(wrong)
+    with pytest.raises(UsageError, match="'5', and those that are known are whole numbers, such as 1: none can match"):
+        ease.recommend("5")
+    with pytest.raises(UsageError, match="users mixes int and str, expected ids of one kind"):
+        ease.recommend([5, "x"])
+    with pytest.raises(TypeError, match=r"k is a str, expected a whole number\. Write k=10"):
+        ease.recommend([5], k="10")
+    with pytest.raises(ArgumentTypeError, match=r"Pass split\.test_users"):
+        ease.recommend(rl.split.random(rl.synthetic_movielens(n_users=30, n_items=30, n_ratings=700)))
+
+
+def test_one_model_is_tuned_by_its_name(split) -> None:
+    assert [each.model for each in rl.tune(split, "ease", trials=1)] == ["ease"]
+    with pytest.raises(ArgumentTypeError, match=r"split is a str, .* The split comes first: rl\.tune\(split, 'ease'\)"):
+        rl.tune("ease", split)
+
+
+def test_a_model_is_saved_into_a_new_folder(ease, result, tmp_path: Path) -> None:
+    ease.save(tmp_path / "new" / "dir")
+    assert rl.load_model(tmp_path / "new" / "dir").recommend([5]).table.equals(ease.recommend([5]).table)
+    result.save(str(tmp_path / "evaluation"))
+    assert rl.Evaluation.load(tmp_path / "evaluation").to_dicts() == result.to_dicts()
+    (tmp_path / "file").touch()
+    for each in (ease, result):
+        with pytest.raises(WorkspaceError, match=r"file is a file\. Name a folder\."):
+            each.save(tmp_path / "file")
+
+
+def test_one_result_is_reported(result) -> None:
+    assert "ease" in rl.report.build_report(result).html
+    with pytest.raises(ArgumentTypeError, match=r"results is a Dataset, expected evaluations by name\. Pass \{'ease'"):
+        rl.report.build_report(rl.synthetic_movielens(n_users=30, n_items=30, n_ratings=700))
+    with pytest.raises(UsageError, match="two evaluations have the name of one system"):
+        rl.compare([result, result], baseline="ease")
+
+
+def test_an_attribute_of_users_is_a_segmentation(result, split, recs) -> None:
+    named = split.train.with_segments(gender="gender")
+    apart = rl.evaluate(recs, split.test, train=named, metrics=METRICS, by=["gender"])
+    assert result.to_dicts() == apart.to_dicts() and len(result["ndcg@5"].by["gender"]) == 2
+    both = rl.evaluate(recs, split.test, train=split.train, metrics=METRICS, by=["gender × occupation"])
+    assert "gender × occupation" in both["ndcg@5"].by
+    with pytest.raises(UnknownNameError, match=r"'gendre'\. Did you mean 'gender'\?"):
+        rl.evaluate(recs, split.test, train=split.train, metrics=METRICS, by="gendre")
+    with pytest.raises(ArgumentTypeError, match=r"A rule gets a name first: train\.with_segments"):
+        rl.evaluate(recs, split.test, train=split.train, metrics=METRICS, by=rl.segments.bins("age", [25]))
+
+
+def test_a_matrix_is_one_of_scipy(data) -> None:
+    scipy = pytest.importorskip("scipy.sparse")
+    codes = data.user_vocabulary.encode(data.interactions["user_id"])
+    items = data.item_vocabulary.encode(data.interactions["item_id"])
+    wanted = scipy.coo_array((data.interactions["rating"].to_numpy(), (codes, items))).toarray()
+    made = data.matrix("rating").to_scipy()
+    assert scipy.issparse(made) and made.format == "csr" and np.array_equal(made.toarray(), wanted)
+    assert np.array_equal(data.matrix().transposed.to_scipy().toarray(), (wanted > 0).T)
+    with pytest.raises(UsageError, match="the interactions have no column 'stars'"):
+        data.matrix("stars")
+
+
+WIDTHS = [pl.Int8, pl.Int16, pl.Int32, pl.UInt16, pl.UInt32, pl.UInt64, pl.Int64]
+
+
+@pytest.mark.parametrize("kind", WIDTHS, ids=str)
+def test_ids_of_any_width_are_joined(kind) -> None:
+    log = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [7, 8, 8]})
+    users = pl.DataFrame({"user_id": pl.Series([1, 2], dtype=kind), "group": ["a", "b"]})
+    items = pl.DataFrame({"item_id": pl.Series([7, 8], dtype=kind), "genres": [["x"], ["y"]]})
+    for made in (
+        rl.Dataset(log, users=users, items=items),
+        rl.Dataset(log.cast({"user_id": kind, "item_id": kind}), users=users, items=items),
+    ):
+        assert {made.interactions.schema["user_id"], made.users.schema["user_id"]} == {pl.Int64}
+        assert made.with_segments(group="group").segments.rows() == [(1, "a"), (2, "b")]
+        assert made.interactions.join(made.items, on="item_id").height == 3
+        assert rl.models.Content(features=["genres"], min_items=1).fit(made).items_.ids.to_list() == [7, 8]
+
+
+def test_integers_and_text_are_joined_as_text() -> None:
+    log = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [7, 8, 8]})
+    made = rl.Dataset(log, users=pl.DataFrame({"user_id": ["1", "2"], "group": ["a", "b"]}))
+    assert made.with_segments(group="group").segments.rows() == [("1", "a"), ("2", "b")]
+    assert made.interactions.schema["item_id"] == pl.Int64  # only what differs changes
+    assert made.card["rules"] == [
+        {
+            "rule": "integer ids read as text",
+            "count": 3,
+            "detail": "'user_id' is integers in interactions and text elsewhere: compared as text",
+        }
+    ]
+    with pytest.raises(DataError, match="the id is missing"):
+        rl.Dataset(log, users=pl.DataFrame({"user_id": [1.0, None], "group": ["a", "b"]}))
