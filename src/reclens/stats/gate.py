@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from reclens.errors import UsageError
+from reclens.tabular import Tabular
 
 __all__ = ["Bound", "GateOutcome", "GateReason", "GateResult", "GateRow", "decide"]
 
@@ -145,7 +146,7 @@ class GateRow:
 
 
 @dataclass(frozen=True)
-class GateResult:
+class GateResult(Tabular):
     """What a gate came to.
 
     Attributes:
