@@ -10,7 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from reclens.metrics import MetricInfo
+from reclens.metrics import Metric
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 
@@ -87,23 +87,23 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def shown(info: MetricInfo) -> str:
+def shown(info: Metric) -> str:
     """Its name as it is asked for."""
     return f"{info.name}@k" if info.cut else info.name
 
 
-def direction(info: MetricInfo) -> str:
+def direction(info: Metric) -> str:
     """Which way is better."""
     return {True: "higher", False: "lower", None: "neither"}[info.higher_is_better]
 
 
-def bounds(info: MetricInfo) -> str:
+def bounds(info: Metric) -> str:
     """Its range."""
     low = f"{info.low:g}"
     return f"{low} to {info.high:g}" if info.high is not None else f"from {low}"
 
 
-def section(info: MetricInfo) -> str:
+def section(info: Metric) -> str:
     """One metric: its name as an anchor, its facts in one line, its docstring."""
     facts = [f"`{shown(info)}`", f"per {info.kind}", f"better: {direction(info)}", f"range: {bounds(info)}"]
     facts += [f"unit: {info.unit}"] if info.unit else []

@@ -193,3 +193,36 @@ def test_integers_and_text_are_joined_as_text() -> None:
     ]
     with pytest.raises(DataError, match="the id is missing"):
         rl.Dataset(log, users=pl.DataFrame({"user_id": [1.0, None], "group": ["a", "b"]}))
+
+
+def test_metrics_are_objects(recs, split, result) -> None:
+    from reclens.metrics.conventions import CONVENTIONS
+    from reclens.testing.metrics import make_lists
+
+    asked = rl.evaluate(recs, split.test, train=split.train, metrics=[rl.metrics.ndcg @ 5, rl.metrics.coverage.at(5)])
+    assert asked.metrics == ("ndcg@5", "coverage@5")
+    assert asked[rl.metrics.ndcg @ 5].overall.value == result["ndcg@5"].overall.value
+    assert rl.evaluate(recs, split.test, metrics=rl.metrics.r_precision).metrics == ("r_precision",)
+    # Called as a function: the relevant item at the second of two places, 1 / log2(3).
+    values = rl.metrics.ndcg(make_lists([[0, 1]], [[1]]), CONVENTIONS["trec"])
+    assert values == pytest.approx([1 / np.log2(3)])
+    assert isinstance(rl.metrics.ndcg, rl.metrics.Metric) and "ideal" in (rl.metrics.ndcg.__doc__ or "").lower()
+    assert {"ndcg", "metric"} <= set(dir(rl.metrics)) and rl.metrics.novelty.name == "novelty"
+
+    def first_place(lists, convention):
+        return lists.hits[:, 0].astype(np.float64)
+
+    wrong = {
+        r"a function, expected a name .* @rl\.metric\(title=…\) above def first_place": [first_place],
+        "'ndcg' needs a cut-off. Write ndcg@10": [rl.metrics.ndcg],
+        r"a metric is an int, .* rl\.metrics\.names\(\) lists them": [10],
+    }
+    for said, metrics in wrong.items():
+        with pytest.raises(UsageError, match=said):
+            rl.evaluate(recs, split.test, metrics=metrics)
+    with pytest.raises(AttributeError, match=r"there is no metric 'ncdg'\. Did you mean 'ndcg'\?"):
+        _ = rl.metrics.ncdg
+    with pytest.raises(TypeError, match=r"the cut-off is a str, expected a whole number\. Write ndcg @ 10"):
+        _ = rl.metrics.ndcg @ "10"
+    with pytest.raises(UsageError, match="'r_precision' takes no cut-off"):
+        _ = rl.metrics.r_precision @ 10

@@ -15,8 +15,8 @@ Bring data                ``read``, ``read_mind``, ``read_movielens``, ``read_op
                           ``Recommendations``
 Prepare it                ``profile``, ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``Pipeline``, ``load_model``
-Measure                   ``metrics``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``, ``compare``,
-                          ``tune``, ``tune_weights``, ``Evaluation``, ``Comparison``, ``Estimate``
+Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``,
+                          ``compare``, ``tune``, ``tune_weights``, ``Evaluation``, ``Comparison``, ``Estimate``
 Experiment                ``experiment`` (plan, assign, read, decide), ``world`` (users whose behaviour is known)
 Show and keep             ``report``, ``Workspace``
 When something is wrong   ``errors``
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         evaluate_requests,
         gate,
     )
+    from reclens.metrics.registry import metric
     from reclens.models._core.loading import load_any_model as load_model
     from reclens.pipeline import Pipeline
     from reclens.schema import Recommendations
@@ -74,6 +75,7 @@ __all__ = [
     "filters",
     "gate",
     "load_model",
+    "metric",
     "metrics",
     "models",
     "profile",
@@ -110,6 +112,7 @@ _HOMES: Final = {
     "filters": "reclens.data.filters",
     "gate": "reclens.evaluation:gate",
     "load_model": "reclens.models._core.loading:load_any_model",
+    "metric": "reclens.metrics.registry:metric",
     "metrics": "reclens.metrics",
     "models": "reclens.models",
     "profile": "reclens.data.profile:profile",

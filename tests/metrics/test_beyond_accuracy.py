@@ -12,7 +12,9 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 
 from reclens.errors import UsageError
-from reclens.metrics import CONVENTIONS, calibration, diversity, exposure, novelty
+from reclens.metrics import CONVENTIONS, calibration, exposure
+from reclens.metrics import list_diversity as diversity
+from reclens.metrics import novelty_and_popularity as novelty
 from reclens.metrics.exposure_counts import Exposure
 from reclens.testing.metrics import make_lists
 

@@ -9,10 +9,10 @@ from reclens.data.dataset import Dataset
 from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
 from reclens.evaluation.context import Features, feature_table
 from reclens.metrics.conventions import Convention, convention_named
-from reclens.metrics.registry import MetricSpec, parse
+from reclens.metrics.registry import Asked, MetricSpec, asked_name, parse
 from reclens.schema import USER
 
-__all__ = ["asked_segments", "check_asked", "check_data", "check_needs", "with_segments_of"]
+__all__ = ["asked_metrics", "asked_segments", "check_asked", "check_data", "check_needs", "with_segments_of"]
 
 By = str | tuple[str, str]
 
@@ -21,21 +21,35 @@ _USUAL: Final = 1_000
 
 
 def check_asked(
-    metrics: Sequence[str], *, convention: str | Convention = "trec", level: float = 0.95
+    metrics: Asked | Sequence[Asked], *, convention: str | Convention = "trec", level: float = 0.95
 ) -> dict[str, MetricSpec]:
     """What was asked for -> the metric; arguments as of :func:`reclens.evaluation`.
 
     Raises:
         UnknownNameError: If there is no such metric or convention.
+        ArgumentTypeError: If something is no metric, such as a function without ``@rl.metric``.
         UsageError: If there is no metric, a cut-off is wrong, or the level is not between 0 and 1.
     """
-    asked = {text.strip(): parse(text) for text in ([metrics] if isinstance(metrics, str) else metrics)}
-    if not asked:
-        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
+    asked = asked_metrics(metrics)
     convention_named(convention)
     if not 0 < level < 1:
         raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
     return asked
+
+
+def asked_metrics(metrics: Asked | Sequence[Asked]) -> dict[str, MetricSpec]:
+    """What was asked for -> the metric.
+
+    Raises:
+        UnknownNameError: If there is no such metric.
+        UsageError: If there is no metric, or a cut-off is wrong.
+        ArgumentTypeError: If something is no metric.
+    """
+    given: Any = metrics
+    listed: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    if not listed:
+        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
+    return {asked_name(each).strip(): parse(each) for each in listed}
 
 
 def check_data(

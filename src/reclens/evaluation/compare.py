@@ -19,7 +19,7 @@ from reclens.evaluation.pairing import Pair, Pairs
 from reclens.evaluation.protocol import check_comparable
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation, named_results
 from reclens.files import made_folder
-from reclens.metrics.registry import canonical
+from reclens.metrics.registry import Asked, canonical
 from reclens.stats.bootstrap import simultaneous_intervals
 from reclens.stats.multiplicity import adjust_families
 from reclens.stats.paired import bootstrap_p_value, smallest_detectable
@@ -133,9 +133,9 @@ def compare(
     *,
     baseline: str,
     correction: str = "holm",
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[Asked] | None = None,
     by: Sequence[str] | None = None,
-    primary: str | None = None,
+    primary: Asked | None = None,
     intervals: Intervals = "single",
     level: float | None = None,
     flips: int = 9999,

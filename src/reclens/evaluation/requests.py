@@ -14,11 +14,12 @@ from reclens.data.read.clean import rule
 from reclens.data.read.lists import run_starts
 from reclens.data.split import task_of
 from reclens.errors import DataError, UsageError
+from reclens.evaluation.asked import asked_metrics
 from reclens.evaluation.context import make_groups
 from reclens.evaluation.results import Evaluation
 from reclens.metrics.conventions import convention_named
 from reclens.metrics.lists import Catalogue, Lists
-from reclens.metrics.registry import MetricSpec, parse
+from reclens.metrics.registry import Asked, MetricSpec
 from reclens.schema import CLICKED, ITEM, RANK, REQUEST, SCORE, USER, Vocabulary, combine_hashes, stable_hash, versions
 from reclens.stats.summary import Summary
 
@@ -33,7 +34,7 @@ _CELLS: Final = 4_000_000
 def evaluate_requests(
     candidates: pl.DataFrame | Any,
     *,
-    metrics: Sequence[str] = REQUEST_METRICS,
+    metrics: Asked | Sequence[Asked] = REQUEST_METRICS,
     train: Dataset | None = None,
     by: Sequence[str | tuple[str, str]] = (),
     level: float = 0.95,
@@ -78,7 +79,7 @@ def evaluate_requests(
     References:
         Wu et al. (2020), MIND: a large-scale dataset for news recommendation.
     """
-    asked = _asked([metrics] if isinstance(metrics, str) else metrics)
+    asked = _asked(metrics)
     specs = tuple(dict.fromkeys(asked.values()))
     if not 0 < level < 1:
         raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
@@ -129,14 +130,12 @@ def evaluate_requests(
     return Evaluation(name, tuple(columns), summary, {}, per_user, segments, nothing, level, card)
 
 
-def _asked(metrics: Sequence[str]) -> dict[str, MetricSpec]:
+def _asked(metrics: Asked | Sequence[Asked]) -> dict[str, MetricSpec]:
     """Each metric as it was written, and what it is; only those that need no more than what was clicked."""
-    asked = {text.strip(): parse(text) for text in metrics}
+    asked = asked_metrics(metrics)
     for spec in asked.values():
         if spec.info.kind != "user" or not set(spec.info.needs) <= {"truth", "requests"} or not spec.info.needs:
             raise UsageError(f"{spec.text} cannot be measured by request: it needs more than what was clicked.")
-    if not asked:
-        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
     return asked
 
 

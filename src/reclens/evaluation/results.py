@@ -15,7 +15,7 @@ import polars as pl
 from reclens.data.read.frames import read_parquet
 from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, expect_type
 from reclens.files import made_folder
-from reclens.metrics.registry import canonical, in_unit_range
+from reclens.metrics.registry import Asked, canonical, in_unit_range
 from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
 from reclens.stats.estimate import Estimate
@@ -143,7 +143,7 @@ class Evaluation(Tabular):
     def __iter__(self) -> Iterator[MetricResult]:
         return (self[name] for name in self.metrics)
 
-    def __getitem__(self, metric: str) -> MetricResult:
+    def __getitem__(self, metric: Asked) -> MetricResult:
         metric = canonical(metric)
         if metric not in self.metrics:
             raise UnknownNameError("metric of this evaluation", metric, self.metrics)

@@ -28,7 +28,7 @@ from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 from reclens.metrics.matching import has_repeats, match
-from reclens.metrics.registry import MetricSpec
+from reclens.metrics.registry import Asked, MetricSpec
 from reclens.schema import ITEM, RANK, USER, Recommendations
 from reclens.stats.summary import Summary
 from reclens.vocabulary import id_keys
@@ -82,7 +82,7 @@ def evaluate(
     *,
     train: Dataset | Any = None,
     history: pl.DataFrame | Any = None,
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: Asked | Sequence[Asked] = DEFAULT_METRICS,
     by: str | Sequence[str | tuple[str, str]] = (),
     relevance: str | None = None,
     catalogue: Sequence[Any] | pl.Series | None = None,
@@ -111,8 +111,8 @@ def evaluate(
         history: What the system was told of users with the question, ``user_id, item_id``, such as the ``fold_in`` of a
             split by users. These rows count as known like those of ``train``: items that a user was told about are not
             new to her, and popularity counts the users of both.
-        metrics: Metrics with cut-offs, such as ``"ndcg@10"``; ``reclens.metrics.names()`` lists them. ``hr``, ``hit``,
-            ``p`` and ``r`` are other names, and ``card["metric_aliases"]`` says of what.
+        metrics: Metrics with cut-offs, as ``"ndcg@10"`` or ``rl.metrics.ndcg @ 10``; ``rl.metrics.names()`` lists them.
+            ``hr``, ``hit``, ``p`` and ``r`` are other names, and ``card["metric_aliases"]`` says of what.
         by: Segmentations of ``train.segments``, or attributes of its users as they are, such as ``"gender"``;
             ``"age × activity"`` or ``("age", "activity")`` is a product.
         relevance: Column of the truth with graded relevance; rows at 0 or below are not relevant. None: every row is.

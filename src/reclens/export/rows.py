@@ -16,7 +16,7 @@ from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.results import OVERALL
 from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS, USER_METRICS, ExportTable
 from reclens.metrics import describe
-from reclens.metrics.registry import MetricInfo
+from reclens.metrics.registry import Metric
 from reclens.schema import USER
 from reclens.workspace import KINDS, Workspace
 
@@ -112,7 +112,7 @@ def _of_users(result: Evaluation, run: str) -> pl.DataFrame:
     return USER_METRICS.tidy(long.rename({USER: "user_id"}).with_columns(run=pl.lit(run)))
 
 
-def _about(metric: str) -> MetricInfo | None:
+def _about(metric: str) -> Metric | None:
     """What a metric is; None for one of somebody else's that is not registered here."""
     try:
         return describe(metric)

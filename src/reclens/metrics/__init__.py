@@ -1,15 +1,17 @@
 """The metrics: one decorated function each. ``names()`` lists them, ``describe("ndcg")`` tells what one is.
 
-To add one, write a function in any module of this package (or in your own code) and decorate it with :func:`metric`.
+Each is here under its name: ``rl.metrics.ndcg @ 10`` asks for the same as ``"ndcg@10"``. To add one, write a function
+in any module of this package (or in your own code) and decorate it with :func:`metric`.
 """
 
 from __future__ import annotations
 
+from reclens.errors import suggest
 from reclens.metrics.conventions import CONVENTIONS, Convention, convention_named
 from reclens.metrics.registry import (
     ALIASES,
     OF_PREDICTIONS,
-    MetricInfo,
+    Metric,
     MetricSpec,
     canonical,
     describe,
@@ -27,7 +29,7 @@ __all__ = [
     "CONVENTIONS",
     "OF_PREDICTIONS",
     "Convention",
-    "MetricInfo",
+    "Metric",
     "MetricSpec",
     "canonical",
     "convention_named",
@@ -40,3 +42,16 @@ __all__ = [
     "needs_of",
     "parse",
 ]
+
+
+def __getattr__(name: str) -> Metric:
+    if name.startswith("_"):
+        raise AttributeError(f"module 'reclens.metrics' has no attribute '{name}'")
+    known = names()
+    if name not in known:
+        raise AttributeError(f"there is no metric '{name}'.{suggest(name, known)}")
+    return describe(name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *names()]

@@ -7,12 +7,12 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError, expect_type
 from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
@@ -22,10 +22,12 @@ __all__ = [
     "ALIASES",
     "MOST_PLACES",
     "OF_PREDICTIONS",
+    "Asked",
     "Family",
-    "MetricInfo",
+    "Metric",
     "MetricSpec",
     "PredictionMetric",
+    "asked_name",
     "canonical",
     "describe",
     "direction",
@@ -43,9 +45,11 @@ Family = Literal["accuracy", "diversity", "novelty", "popularity", "exposure", "
 CatalogueMetric = Callable[[Exposure], float]
 
 
-@dataclass(frozen=True)
-class MetricInfo(Tabular):
-    """What a metric is.
+@dataclass(frozen=True, eq=False)
+class Metric(Tabular):
+    """A metric: the function, and what is known of it. ``ndcg @ 10`` and ``ndcg.at(10)`` are the metric with a cut-off.
+
+    It is called as its function is, and pickles with it: also one that was written in a notebook.
 
     Attributes:
         name: Name without the cut-off, such as ``"ndcg"``.
@@ -72,6 +76,39 @@ class MetricInfo(Tabular):
     cut: bool
     needs: tuple[str, ...]
     family: Family = "other"
+
+    def __post_init__(self) -> None:
+        function: Any = self.function
+        facts = {name: getattr(function, name, None) for name in ("__module__", "__name__", "__qualname__", "__doc__")}
+        vars(self).update(facts, __wrapped__=function)
+
+    def __call__(self, *args: Any) -> Any:
+        """The values of the function: of each user, or of the catalogue."""
+        return self.function(*args)
+
+    def __matmul__(self, k: Any) -> MetricSpec:
+        return self.at(k)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "function"}
+        return _restored, (self.function, facts)
+
+    def at(self, k: int) -> MetricSpec:
+        """The metric over the first ``k`` places of each list.
+
+        Raises:
+            ArgumentTypeError: If k is no whole number.
+            UsageError: If the metric takes no cut-off, or k is out of range.
+
+        Example:
+            >>> (describe("ndcg") @ 10).text
+            'ndcg@10'
+        """
+        expect_type("the cut-off", k, (int, np.integer), expected="a whole number", fix=f"Write {self.name} @ 10.")
+        return parse(f"{self.name}@{k}")
 
     @property
     def doc(self) -> str:
@@ -137,8 +174,11 @@ class MetricSpec:
     """
 
     text: str
-    info: MetricInfo
+    info: Metric
     k: int | None
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -186,7 +226,10 @@ ALIASES: Final[Mapping[str, str]] = {"hit": "hit_rate", "hr": "hit_rate", "p": "
 MOST_PLACES: Final = 1_000_000
 """The largest cut-off. Every place of every list is a cell of a table, whether an item stands there or not."""
 
-_REGISTERED: dict[str, MetricInfo] = {}
+Asked = str | MetricSpec | Metric
+"""A metric as it is asked for: ``"ndcg@10"``, ``ndcg @ 10``, or ``r_precision``, which takes no cut-off."""
+
+_REGISTERED: dict[str, Metric] = {}
 
 
 def metric(
@@ -200,7 +243,7 @@ def metric(
     cut: bool = True,
     needs: tuple[str, ...] = (),
     family: Family = "other",
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[..., Any]], Metric]:
     """Make a function a metric, under its own name: the CLI, the docs, the reports and the contract tests have it.
 
     A user metric takes ``(lists, convention)`` and returns float64 of shape (users,), NaN where it is not defined. A
@@ -221,20 +264,50 @@ def metric(
         UsageError: If the name is taken by another function.
     """
 
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+    def register(function: Callable[..., Any]) -> Metric:
         name = getattr(function, "__name__", "metric")
         taken = _REGISTERED.get(name)
         if taken is not None and taken.function.__module__ != function.__module__:
             raise UsageError(f"a metric named '{name}' exists already, in {taken.function.__module__}: choose another.")
-        _REGISTERED[name] = MetricInfo(
-            name, title, kind, function, higher_is_better, low, high, unit, cut, needs, family
-        )
-        return function
+        made = Metric(name, title, kind, function, higher_is_better, low, high, unit, cut, needs, family)
+        # The name of the function in its module is that of the metric now; by this one a pickle finds the function.
+        function.__qualname__ = f"{function.__qualname__}.function"
+        _REGISTERED[name] = made
+        return made
 
     return register
 
 
-def _registered() -> Mapping[str, MetricInfo]:
+def _restored(function: Callable[..., Any], facts: Mapping[str, Any]) -> Metric:
+    """A metric that was pickled: the one of this process, or, where its function came along, a new one."""
+    known = _REGISTERED.get(facts["name"])
+    if known is not None and known.function is function:
+        return known
+    made = _REGISTERED[facts["name"]] = Metric(function=function, **facts)
+    return made
+
+
+def asked_name(asked: Any) -> str:
+    """A metric as asked for, as text: ``"ndcg@10"``, ``ndcg @ 10`` or ``ndcg``.
+
+    Raises:
+        ArgumentTypeError: If it is none of these, such as a function that was not made a metric.
+    """
+    if isinstance(asked, str):
+        return asked
+    if isinstance(asked, MetricSpec | Metric):
+        return str(asked)
+    called = getattr(asked, "__name__", "first_place")
+    mend = f"Decorate it: @rl.metric(title=…) above def {called}(lists, convention), and ask for {called} @ 10."
+    raise ArgumentTypeError(
+        "a metric",
+        asked,
+        expected="a name such as 'ndcg@10', or rl.metrics.ndcg @ 10",
+        fix=mend if callable(asked) else "rl.metrics.names() lists them.",
+    )
+
+
+def _registered() -> Mapping[str, Metric]:
     package = importlib.import_module("reclens.metrics")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"reclens.metrics.{module.name}")
@@ -246,13 +319,13 @@ def names() -> list[str]:
     return sorted(_registered())
 
 
-def describe(name: str) -> MetricInfo:
+def describe(name: Asked) -> Metric:
     """What a metric is; ``name`` may carry a cut-off.
 
     Raises:
         UnknownNameError: If there is no such metric.
     """
-    bare = name.split("@", 1)[0]
+    bare = asked_name(name).split("@", 1)[0]
     known = _registered()
     found = known.get(_named_here(bare))
     if found is None:
@@ -260,14 +333,14 @@ def describe(name: str) -> MetricInfo:
     return found
 
 
-def canonical(text: str) -> str:
+def canonical(text: Asked) -> str:
     """A metric as asked for, under the name that it has here; what is no metric stays as it is.
 
     Example:
         >>> canonical("HR@10"), canonical("ndcg@5"), canonical("clicks")
         ('hit_rate@10', 'ndcg@5', 'clicks')
     """
-    bare, at, cut = text.partition("@")
+    bare, at, cut = asked_name(text).partition("@")
     return _named_here(bare) + at + cut
 
 
@@ -307,8 +380,8 @@ def is_count(name: str) -> bool:
     return known is not None and known.unit == "count"
 
 
-def parse(text: str) -> MetricSpec:
-    """Read a metric as asked for, such as ``"ndcg@10"`` or ``"r_precision"``.
+def parse(text: Asked) -> MetricSpec:
+    """Read a metric as asked for, such as ``"ndcg@10"``, ``ndcg @ 10`` or ``"r_precision"``.
 
     Raises:
         UnknownNameError: If there is no such metric.
@@ -318,6 +391,7 @@ def parse(text: str) -> MetricSpec:
         >>> parse("ndcg@10").k
         10
     """
+    text = asked_name(text)
     match = re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)(?:@(.*))?", text.strip())
     if match is None:
         raise UsageError(f"'{text}' is not a metric. Write name@k, such as ndcg@10.")

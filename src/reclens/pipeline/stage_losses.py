@@ -14,7 +14,8 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.evaluation.run import evaluate
-from reclens.metrics import MetricInfo, canonical, describe
+from reclens.metrics import Metric, canonical, describe
+from reclens.metrics.registry import Asked
 from reclens.pipeline import PipelineRun
 from reclens.pipeline.candidates import FUSION
 from reclens.pipeline.ranker_check import RankerGain, cell_mean, hold_ranker, with_ranker
@@ -104,7 +105,7 @@ def evaluate_stages(
     truth: pl.DataFrame,
     *,
     train: Dataset,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[Asked] | None = None,
     by: Sequence[str | tuple[str, str]] = (),
     relevance: str | None = None,
     level: float = 0.95,
@@ -186,7 +187,7 @@ def _stage_name(evaluation: str) -> str:
     return {CEILING: "retrieve", RANKED: "rank"}.get(evaluation, evaluation)
 
 
-def _can_be_lost(info: MetricInfo) -> bool:
+def _can_be_lost(info: Metric) -> bool:
     return info.kind == "user" and "truth" in info.needs
 
 

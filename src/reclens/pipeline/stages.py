@@ -10,8 +10,8 @@ import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
 from reclens.engine import Progress
-from reclens.models._core.requests import check_k
 from reclens.models import Recommender
+from reclens.models._core.requests import check_k
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import merge
 from reclens.pipeline.counts import Counts, Recorder, card_of, list_lengths

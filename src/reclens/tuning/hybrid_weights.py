@@ -22,7 +22,7 @@ from reclens.evaluation.results import OVERALL
 from reclens.evaluation.run import evaluate
 from reclens.files import made_folder
 from reclens.memory import require_memory
-from reclens.metrics.registry import MetricSpec, parse
+from reclens.metrics.registry import Asked, MetricSpec, parse
 from reclens.models import WeightedHybrid
 from reclens.models._core.block import Block
 from reclens.models._core.kernels import top_of_dense
@@ -135,7 +135,7 @@ def tune_weights(
     validation: pl.DataFrame,
     *,
     scale: str = "z",
-    metric: str = "ndcg@10",
+    metric: Asked = "ndcg@10",
     search: Literal["grid", "random"] = "grid",
     step: float = 0.1,
     draws: int = 50,
@@ -228,7 +228,7 @@ def tune_weights(
     return TunedWeights(curve[best].weights, metric, curve[best].value, label, gain, curve, hybrid, card)
 
 
-def _metric_of(metric: str) -> MetricSpec:
+def _metric_of(metric: Asked) -> MetricSpec:
     spec = parse(metric)
     if spec.info.kind != "user" or spec.info.higher_is_better is None:
         raise UsageError(

@@ -20,7 +20,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.split import Split
 from reclens.engine import Progress, quiet
 from reclens.errors import UnknownNameError, UsageError, expect_type
-from reclens.metrics.registry import MetricSpec, parse
+from reclens.metrics.registry import Asked, MetricSpec, parse
 from reclens.models import Recommender
 from reclens.models._core.search_space import Space
 from reclens.schema import USER
@@ -37,7 +37,7 @@ def tune(
     split: Split,
     models: Sequence[str | type[Recommender] | Recommender],
     *,
-    metric: str = "ndcg@10",
+    metric: Asked = "ndcg@10",
     method: Literal["random", "halving"] = "random",
     trials: int = 20,
     seconds: float | None = None,
@@ -116,7 +116,7 @@ def plan_search(
     split: Split,
     models: Sequence[str | type[Recommender] | Recommender],
     *,
-    metric: str = "ndcg@10",
+    metric: Asked = "ndcg@10",
     method: str = "random",
     trials: int = 20,
     seconds: float | None = None,

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import UnknownNameError
 from reclens.memory import require_memory
 from reclens.models._core.block import encode_where_possible, top_of_scores
 from reclens.models._core.degenerate import on_card, say, short_of
