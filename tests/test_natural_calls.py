@@ -102,7 +102,9 @@ def test_users_are_ids_and_one_id_is_one_user(ease, recs) -> None:
     for wrong in (5.0, [5.0], True, {"user_id": [5]}):
         with pytest.raises(ArgumentTypeError, match=r"users is a (float|bool|dict), .*recommend\(\[5, 7\], k=10\)"):
             ease.recommend(wrong)
-    with pytest.raises(UsageError, match="'5', and those that are known are whole numbers, such as 1: none can match"):
+    with pytest.raises(
+        UsageError, match="the user '5' is not known, and 5 is: ids are Int64, and those asked for String"
+    ):
         ease.recommend("5")
     with pytest.raises(UsageError, match="users mixes int and str, expected ids of one kind"):
         ease.recommend([5, "x"])

@@ -13,7 +13,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import reclens as rl
-from reclens.errors import DataError, NotEnoughMemoryError, UnknownNameError, UnmatchedIdsError, UsageError
+from reclens.errors import (
+    ArgumentTypeError,
+    DataError,
+    NotEnoughMemoryError,
+    UnknownNameError,
+    UnmatchedIdsError,
+    UsageError,
+)
 from reclens.evaluation import Evaluation, TaskWarning, evaluate
 from reclens.metrics import describe, names
 from reclens.schema import Recommendations
@@ -265,9 +272,13 @@ def test_truth_that_cannot_be_used_is_named_by_row(column: str, values: list, sa
         evaluate(lists, truth, metrics=["ndcg@10"], relevance="grade")
 
 
-def test_train_has_to_be_a_data_set(world) -> None:
-    with pytest.raises(UsageError, match=r"train is a DataFrame.*reclens\.read"):
-        run(world, train=world.train.interactions)
+def test_train_is_a_data_set_or_a_frame(world) -> None:
+    metrics = ["ndcg@10", "novelty@10", "coverage@10"]
+    frame, data = world.train.interactions, replace(world.train, segments=None)
+    asked = {"metrics": metrics, "by": ()}
+    assert run(world, train=frame, **asked).to_dicts() == run(world, train=data, **asked).to_dicts()
+    with pytest.raises(ArgumentTypeError, match=r"train is a str, expected a data set or a frame .*reclens\.load"):
+        run(world, train="train.csv")
 
 
 def test_integer_and_text_ids_do_not_silently_miss_each_other() -> None:

@@ -69,12 +69,16 @@ def asked_users(users: pl.Series | Iterable[Any] | None, default: pl.Series) -> 
         raise UsageError(f"{asked.null_count():,} of the users asked for are null. Drop them first.")
     if not len(asked):
         return default.clear().alias(USER)
-    if len(default) and (asked.dtype == pl.String) != (default.dtype == pl.String):
-        kind, known = ("text", "whole numbers") if asked.dtype == pl.String else ("whole numbers", "text")
-        raise UsageError(
-            f"the users asked for are {kind}, such as {asked[0]!r}, and those that are known are {known}, such as "
-            f"{default[0]!r}: none can match. Cast them first."
-        )
+    if asked.dtype.is_integer() != default.dtype.is_integer():
+        # Strangers may have ids of any kind; who is known by an id that is written otherwise is a slip.
+        meant = asked.cast(default.dtype, strict=False)
+        known = meant.filter(meant.is_in(default.implode()))
+        if len(known):
+            slip = asked.filter(meant == known[0])[0]
+            raise UsageError(
+                f"the user {slip!r} is not known, and {known[0]!r} is: ids are {default.dtype}, and those asked for "
+                f"{asked.dtype}. Cast them first."
+            )
     return asked.alias(USER) if len(asked) == 1 else asked.alias(USER).unique(maintain_order=True)
 
 
