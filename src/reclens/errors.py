@@ -25,10 +25,12 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "Advice",
     "ArgumentTypeError",
     "DataError",
     "IncomparableError",
@@ -39,19 +41,90 @@ __all__ = [
     "NotFittedError",
     "ProtocolError",
     "RecLensError",
+    "Setting",
     "UnknownNameError",
     "UnmatchedIdsError",
     "UsageError",
     "WorkspaceError",
     "expect_type",
     "first_line",
+    "in_python",
     "show_bytes",
     "suggest",
 ]
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A parameter that an advice names.
+
+    Attributes:
+        name: The parameter, as Python functions call it.
+        value: The value to give it; None where the reader chooses.
+    """
+
+    name: str
+    value: Any = None
+
+
+def in_python(setting: Setting) -> str:
+    """A setting as an argument of Python.
+
+    >>> in_python(Setting("days")), in_python(Setting("unknown_arms", "drop")), in_python(Setting("ids", False))
+    ('days=', 'unknown_arms="drop"', 'ids=False')
+    """
+    value = setting.value
+    return f"{setting.name}=" + ("" if value is None else f'"{value}"' if isinstance(value, str) else repr(value))
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What the reader can do. Each surface names the settings in its own way: arguments, options or fields.
+
+    Attributes:
+        code: What to do, for programs.
+        settings: The parameters that it names.
+        text: The sentence, with ``{name}`` where a setting stands; empty where ``report`` has the sentence of the code.
+
+    Example:
+        >>> advice = Advice("drop_arms", (Setting("unknown_arms", "drop"),), "Leave them out by {unknown_arms}.")
+        >>> advice.said(), advice.said(lambda setting: "--drop-unknown-arms")
+        ('Leave them out by unknown_arms="drop".', 'Leave them out by --drop-unknown-arms.')
+    """
+
+    code: str
+    settings: tuple[Setting, ...] = ()
+    text: str = ""
+
+    def said(self, named: Callable[[Setting], str] = in_python, *, text: str | None = None) -> str:
+        """The sentence, with each setting as ``named`` writes it.
+
+        Args:
+            named: How a surface writes a setting.
+            text: The sentence, where the record has none of its own.
+        """
+        return (self.text if text is None else text).format(**{each.name: named(each) for each in self.settings})
+
+
 class RecLensError(Exception):
-    """The root: ``except RecLensError`` catches everything RecLens raises on purpose."""
+    """The root: ``except RecLensError`` catches everything RecLens raises on purpose.
+
+    Args:
+        message: What was seen, and what was expected.
+        advice: What the reader can do; ``str(error)`` names Python's arguments, and ``said`` those of another surface.
+    """
+
+    def __init__(self, message: str = "", *, advice: Advice | None = None) -> None:
+        self.advice = advice
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return self.said()
+
+    def said(self, named: Callable[[Setting], str] = in_python) -> str:
+        """The message, with the settings of its advice as a surface writes them."""
+        message = super().__str__()
+        return message if self.advice is None else f"{message.rstrip('.')}. {self.advice.said(named)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with the message alone, which the classes with more arguments refuse.
@@ -84,7 +157,7 @@ class DataError(RecLensError, ValueError):
         source: str | None = None,
         column: str | None = None,
         row: int | None = None,
-        fix: str | None = None,
+        fix: str | Advice | None = None,
     ) -> None:
         self.problem, self.source, self.column, self.row, self.fix = problem, source, column, row, fix
         where = ", ".join(
@@ -97,7 +170,8 @@ class DataError(RecLensError, ValueError):
             if part
         )
         message = f"{where}: {problem}" if where else problem
-        super().__init__(f"{message.rstrip('.')}. {fix}" if fix else message)
+        advice = fix if isinstance(fix, Advice) else None
+        super().__init__(f"{message.rstrip('.')}. {fix}" if fix and advice is None else message, advice=advice)
 
 
 class UnmatchedIdsError(DataError):
@@ -157,11 +231,12 @@ class UnknownNameError(UsageError):
         what: What kind of thing was looked up, such as ``"metric"``.
         name: The name asked for.
         known: The names that exist.
+        advice: What else the reader can do.
     """
 
-    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], *, advice: Advice | None = None) -> None:
         self.what, self.name, self.known = what, str(name), sorted(known)
-        super().__init__(f"unknown {what} '{self.name}'.{suggest(self.name, self.known)}")
+        super().__init__(f"unknown {what} '{self.name}'.{suggest(self.name, self.known)}", advice=advice)
 
 
 class NotEnoughMemoryError(UsageError, MemoryError):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from reclens.cli.given import refuse_unused
+from reclens.cli.options import as_option
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption
@@ -73,7 +74,7 @@ def read(
 ) -> None:
     """Read an experiment: trust checks, effects, guardrails, and the decision.
 
-    Ends with status 1 where a trust check blocks a verdict or an arm is not to be shipped.
+    Ends with status 1 where a trust check fails or an arm is not to be shipped.
 
     Examples:
       reclens experiment read plan.toml users.parquet --day first_day --out readout
@@ -89,6 +90,7 @@ def read(
     from reclens.experiment.plan.metric import OF_ARM
     from reclens.experiment.plan.plan import load_plan
     from reclens.report.experiment.readout import build_readout, effect_table, summary_of_readout
+    from reclens.report.experiment.words import unknown_text
 
     if aggregated:
         refuse_unused(
@@ -144,13 +146,13 @@ def read(
                 **shared,
             )
         )
-    for sentence in summary_of_readout(found):
+    for sentence in summary_of_readout(found, as_option):
         say(f"- {sentence}", quiet=quiet)
     for each in found.unknown:
-        say(f"- not known ({each.code}): {each.words}", quiet=quiet)
+        say(f"- not known ({each.code}): {unknown_text(each)}", quiet=quiet)
     emit(effect_table(found), format=format, out=None)
     if out is not None:
-        text, page = build_readout(found, bayes=bayes).save(out)
+        text, page = build_readout(found, bayes=bayes, named=as_option).save(out)
         say(f"readout: {text}, {page}", quiet=quiet)
     if any(decision.code in ("blocked", "do not ship", "stop for futility") for decision in found.decisions):
         raise typer.Exit(1)

@@ -18,11 +18,11 @@ The shape is plain enough for any engine that can group and add. One row a cell:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import Any, Final, Literal, NotRequired, TypedDict
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -47,15 +47,42 @@ LEFT_OUT: Final[frozenset[RuleCode]] = frozenset({"two_arms", "unknown_arms"})
 """Codes of rules that leave units out."""
 
 
-class Rule(TypedDict):
-    """What was found or done on the way to the sums: codes for programs, words for readers."""
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What was found or done on the way to the sums.
+
+    Attributes:
+        code: What it is: units in two arms or of unknown arms left out, missing covariates counted as 0 with an
+            indicator, an arm of one unit, or a metric without variance.
+        count: Units that it is about.
+        arm: The arm, where it is about one.
+        metric: The metric, where it is about one.
+        column: The column, where it is about one.
+        table: The table, where it is about one.
+        arms: Unknown arm -> its units; an empty name stands for a missing one.
+    """
 
     code: RuleCode
-    rule: str
     count: int
-    detail: str
-    arm: NotRequired[str]
-    metric: NotRequired[str]
+    arm: str | None = None
+    metric: str | None = None
+    column: str | None = None
+    table: str | None = None
+    arms: Mapping[str, int] = field(default_factory=dict)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [
+            {
+                "code": self.code,
+                "count": self.count,
+                "arm": self.arm,
+                "metric": self.metric,
+                "column": self.column,
+                "table": self.table,
+                "arms": ", ".join(self.arms) or None,
+            }
+        ]
 
 
 @dataclass(frozen=True, eq=False)

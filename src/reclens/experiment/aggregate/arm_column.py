@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from reclens.data.quoting import quoted
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.experiment.aggregate.source import Table, run
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.plan.plan import Plan
@@ -51,7 +51,8 @@ class UnknownArmColumnError(UnknownNameError):
         else:
             listed = "; ".join(f"'{each}' ({', '.join(values)})" for each, values in candidates.items())
             said = f"No column holds the arms of the plan ({', '.join(arms)}); these have few values: {listed}"
-        self.args = (f"unknown {self.what} '{name}'. {said}. Name it by arm='{first}' (--arm {first}).",)
+        self.args = (f"unknown {self.what} '{name}'. {said}.",)
+        self.advice = Advice("name_arm", (Setting("arm", first),), "Name it by {arm}.")
 
 
 def arm_column(rows: Table, plan: Plan, arm: str) -> None:
@@ -81,10 +82,16 @@ def unit_column(rows: Table, unit: str) -> None:
         UnknownNameError: With what to do where there is none.
     """
     if unit not in rows.columns:
-        error = UnknownNameError(f"column of {rows.where}", unit, rows.columns)
-        advice = "The plan's unit names it. Where there is none and each row is one unit, say ids=False (--no-ids)."
-        error.args = (f"{error} {advice}",)
-        raise error
+        raise UnknownNameError(
+            f"column of {rows.where}",
+            unit,
+            rows.columns,
+            advice=Advice(
+                "no_ids",
+                (Setting("ids", False),),
+                "The plan's unit names it. Where there is none and each row is one unit, say {ids}.",
+            ),
+        )
 
 
 def numbered(rows: Table, unit: str) -> Table:
@@ -95,8 +102,10 @@ def numbered(rows: Table, unit: str) -> Table:
     """
     if unit in rows.columns:
         raise UsageError(
-            f"{rows.where} has the plan's unit '{unit}' for a column, and ids=False says that there is "
-            "none. Leave that out (--no-ids), so that repeated units are found."
+            f"{rows.where} has the plan's unit '{unit}' for a column, and was said to have none",
+            advice=Advice(
+                "leave_out_ids", (Setting("ids", False),), "Leave {ids} out, so that repeated units are found."
+            ),
         )
     return replace(
         rows, sql=f"(SELECT row_number() OVER () AS {quoted(unit)}, * FROM {rows.sql})", columns=(unit, *rows.columns)

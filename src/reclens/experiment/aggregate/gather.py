@@ -32,7 +32,7 @@ from reclens.experiment.aggregate.query import Layout, Window, layout, missing_q
 from reclens.experiment.aggregate.source import Table, opened, present, run
 from reclens.experiment.aggregate.tally import Tally, added
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
-from reclens.experiment.aggregate.units import OnFault, bounded, named, one_arm_a_unit, sound
+from reclens.experiment.aggregate.units import OnFault, bounded, named, one_arm_a_unit, sound, strangers_left_out
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.moments import Moments
 
@@ -372,16 +372,7 @@ def _summed(
         shifts = far
     else:  # pragma: no cover - two reasons at most for another pass
         raise AssertionError("the passes do not settle")
-    rules += [
-        Rule(
-            code="missing_covariate",
-            rule="missing covariates count 0, and an indicator adjusts for it",
-            count=absent[name],
-            detail=f"'{name}' is missing for {absent[name]:,} units",
-        )
-        for name in lacking
-        if absent.get(name)
-    ]
+    rules += [Rule(code="missing_covariate", count=absent[name], column=name) for name in lacking if absent.get(name)]
     found = outlier_summary(rows, plan, sums, arm=arm) if tails else None
     return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, places)), tails=found, tallies=tallies)
 
@@ -418,7 +409,7 @@ def _read(
     for arm, day, by, segment, n, *rest in answer:
         if arm not in plan.arms:
             if by == "overall":
-                name = "(missing)" if arm is None else arm
+                name = "" if arm is None else arm
                 strangers[name] = strangers.get(name, 0) + int(n)
             continue
         numbers = [float(value) if value is not None else math.nan for value in rest[asked.first_sum - 5 :]]
@@ -434,18 +425,7 @@ def _read(
             )
         shifts = {name: by_arm.get(arm, 0.0) for name, by_arm in asked.shifts.items()}
         cells[str(arm), day, by, segment] = Moments.of_sums(int(n), sums, products, shifts=shifts)
-    rules: tuple[Rule, ...] = ()
-    if strangers:
-        seen = ", ".join(f"'{name}' ({n:,} units)" for name, n in sorted(strangers.items()))
-        if unknown_arms == "error":
-            raise DataError(
-                f"there are arms that the plan does not have: {seen}; expected {', '.join(plan.arms)}",
-                source=where,
-                fix='Correct the plan, or leave these rows out and count them by unknown_arms="drop".',
-            )
-        rules = (
-            Rule(code="unknown_arms", rule="rows of unknown arms left out", count=sum(strangers.values()), detail=seen),
-        )
+    rules = strangers_left_out(strangers, plan, where, unknown_arms)
     empty = [name for name in plan.arms if not any(cell[0] == name for cell in cells)]
     if empty and every_arm:
         raise DataError(
@@ -473,28 +453,10 @@ def flags_of(sums: Aggregates, places: Mapping[str, MetricColumns]) -> list[Rule
     for arm in sums.arms:
         moments = sums.arm(arm)
         if moments.n < 2:
-            found.append(
-                {
-                    "code": "one_unit",
-                    "rule": "an arm of one unit has no variance",
-                    "count": 1,
-                    "arm": arm,
-                    "detail": f"arm '{arm}'",
-                }
-            )
+            found.append(Rule(code="one_unit", count=1, arm=arm))
             continue
         flat = [
             name for name, place in places.items() if not place.counted and not moments.variance(place.columns[0]) > 0
         ]
-        found += [
-            Rule(
-                code="no_variance",
-                rule="a metric without variance cannot be tested",
-                count=moments.n,
-                arm=arm,
-                metric=name,
-                detail=f"'{name}' has one value in arm '{arm}'",
-            )
-            for name in flat
-        ]
+        found += [Rule(code="no_variance", count=moments.n, arm=arm, metric=name) for name in flat]
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,14 +11,14 @@ import polars as pl
 
 from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 from reclens.experiment.aggregate.aggregates import Rule
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.aggregate.query import Layout, Window, layout
 from reclens.experiment.aggregate.source import Table, run
 from reclens.experiment.plan.plan import Plan
 
-__all__ = ["OnFault", "bounded", "named", "one_arm_a_unit", "sound"]
+__all__ = ["OnFault", "bounded", "named", "one_arm_a_unit", "sound", "strangers_left_out"]
 
 OnFault = Literal["error", "drop"]
 _MANY = 20_000_000  # ids beyond which distinct ones are counted within DuckDB, which can spill to disk
@@ -100,17 +100,42 @@ def one_arm_a_unit(rows: Table, unit: str, arm: str, two_arms: OnFault, check: b
             f"{crossed:,} units stand in two arms, such as {one!r}; expected one arm a unit",
             source=rows.where,
             column=unit,
-            fix='Find out how they crossed over, or leave them out and count them by two_arms="drop".',
+            fix=Advice(
+                "drop_two_arms",
+                (Setting("two_arms", "drop"),),
+                "Find out how they crossed over, or leave them out and count them by {two_arms}.",
+            ),
         )
-    rules.append(
-        {
-            "code": "two_arms",
-            "rule": "units in two arms left out",
-            "count": crossed,
-            "detail": f"{rows.where}, column '{unit}'",
-        }
-    )
+    rules.append(Rule(code="two_arms", count=crossed, table=rows.where, column=unit))
     return replace(rows, sql=keep)
+
+
+def strangers_left_out(strangers: Mapping[str, int], plan: Plan, where: str, unknown_arms: OnFault) -> tuple[Rule, ...]:
+    """Units of arms that the plan does not have: an error, or left out and counted.
+
+    Args:
+        strangers: Arm -> units; an empty name stands for a missing one.
+        plan: The plan.
+        where: The table.
+        unknown_arms: What happens to them.
+
+    Raises:
+        DataError: If there are any, and they are an error.
+    """
+    if not strangers:
+        return ()
+    if unknown_arms == "error":
+        seen = ", ".join(f"'{name or '(missing)'}' ({n:,} units)" for name, n in sorted(strangers.items()))
+        raise DataError(
+            f"there are arms that the plan does not have: {seen}; expected {', '.join(plan.arms)}",
+            source=where,
+            fix=Advice(
+                "drop_unknown_arms",
+                (Setting("unknown_arms", "drop"),),
+                "Correct the plan, or leave these rows out and count them by {unknown_arms}.",
+            ),
+        )
+    return (Rule(code="unknown_arms", count=sum(strangers.values()), arms=dict(sorted(strangers.items()))),)
 
 
 def _distinct(rows: Table, at: str) -> tuple[int, int]:

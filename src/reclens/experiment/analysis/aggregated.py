@@ -22,13 +22,13 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from reclens.data.quoting import quoted
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates, Cell, Rule
 from reclens.experiment.aggregate.arm_column import arm_column
 from reclens.experiment.aggregate.gather import flags_of
 from reclens.experiment.aggregate.metric_columns import capped, measures
 from reclens.experiment.aggregate.source import Table, opened, present, run
-from reclens.experiment.aggregate.units import OnFault
+from reclens.experiment.aggregate.units import OnFault, strangers_left_out
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.effects import Intervals, Others
 from reclens.experiment.analysis.readout import Readout, read_sums
@@ -255,7 +255,7 @@ def _cells(
     for number, row in enumerate(answer, start=1):
         n = _whole(row[names.n], rows, names.n, number)
         if row[arm] not in plan.arms:
-            name = "(missing)" if row[arm] is None else str(row[arm])
+            name = "" if row[arm] is None else str(row[arm])
             strangers[name] = strangers.get(name, 0) + n
             continue
         at = None if day is None else _day(row[day], rows, day, number)
@@ -267,26 +267,14 @@ def _cells(
                 f"it is the second row of {what}; expected one {one}",
                 source=rows.where,
                 row=number,
-                fix="Add such rows up, or name the day by day= (--day).",
+                fix=Advice("name_day", (Setting("day"),), "Add such rows up, or name the day by {day}."),
             )
         seen.add(key)
         part = _moments(plan, names, row, n, rows, number)
         for by, segment in (OVERALL, *((name, row[name] or "(none)") for name in segments)):
             cell: Cell = (str(row[arm]), at, by, str(segment))
             cells[cell] = cells[cell] + part if cell in cells else part
-    rules: tuple[Rule, ...] = ()
-    if strangers:
-        said = ", ".join(f"'{name}' ({count:,} units)" for name, count in sorted(strangers.items()))
-        if unknown_arms == "error":
-            raise DataError(
-                f"there are arms that the plan does not have: {said}; expected {', '.join(plan.arms)}",
-                source=rows.where,
-                fix="Correct the plan, or leave these rows out and count them by "
-                'unknown_arms="drop" (--drop-unknown-arms).',
-            )
-        rules = (
-            Rule(code="unknown_arms", rule="rows of unknown arms left out", count=sum(strangers.values()), detail=said),
-        )
+    rules = strangers_left_out(strangers, plan, rows.where, unknown_arms)
     empty = [name for name in plan.arms if not sum(each.n for cell, each in cells.items() if cell[0] == name)]
     if empty:
         raise DataError(

@@ -49,7 +49,7 @@ Verdict = Literal[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Effect(Tabular):
     """One metric of one treated arm against control.
 
@@ -106,7 +106,7 @@ class Effect(Tabular):
             value=self.stopped.median_unbiased,
             low=self.stopped.low,
             high=self.stopped.high,
-            note="median-unbiased, which allows for the stop at this look",
+            note="median-unbiased",
         )
 
     def disagrees(self, alpha: float) -> bool:
@@ -266,17 +266,19 @@ def _effect(
     together = intervals == "simultaneous" and metric.role != "guardrail" and plan.correction != "none" and asked > 1
     level = 1 - plan.alpha / asked if together else None
     stops = metric.role == "primary" and crossing is None
+    power, detectable = _power(plan, look, metric, found, inflation)
     return Effect(
-        metric,
-        arm,
-        found,
-        look.interval(found, level=level),
-        look.interval(found, relative=True, level=level),
-        p,
-        p_adjusted,
-        p_equivalence,
-        _verdict(plan, look, metric, found, p_adjusted),
-        *_power(plan, look, metric, found, inflation),
+        metric=metric,
+        arm=arm,
+        found=found,
+        absolute=look.interval(found, level=level),
+        relative=look.interval(found, relative=True, level=level),
+        p_value=p,
+        p_adjusted=p_adjusted,
+        p_equivalence=p_equivalence,
+        verdict=_verdict(plan, look, metric, found, p_adjusted),
+        power=power,
+        detectable=detectable,
         family=metric.role,
         family_size=asked,
         simultaneous=together,

@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.difference import Difference, normal_quantile
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, mixture_variance, msprt, spent
 from reclens.stats.sequential.group import bounds_of_shape, bounds_of_spending, group_sequential
-from reclens.stats.sequential.spending import CLASSICAL, TITLES
+from reclens.stats.sequential.spending import CLASSICAL
 from reclens.tabular import Tabular
 
-__all__ = ["Crossing", "InterimAnalysis", "interim_analysis"]
+__all__ = ["Crossing", "InterimAnalysis", "LookState", "interim_analysis"]
+
+LookState = Literal["end", "taken_for_end", "unplanned", "planned", "unknown", "always_valid"]
+"""One look at the planned end; one that is taken for it; one that no plan provides for; a look of the plan; one that
+nothing tells which it is; or a method that allows any look."""
 
 _END = 0.999  # from this share of the planned sample on, the look is the last one
 _NEAR = 0.015  # information so near to a planned look is that look: nobody stops at the very unit
@@ -56,7 +60,7 @@ class Crossing(Tabular):
         return [asdict(self)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InterimAnalysis(Tabular):
     """One look at an experiment.
 
@@ -72,7 +76,6 @@ class InterimAnalysis(Tabular):
         peeking: Whether it is and the plan has no looks for that.
         planned_units: Units of the planned sample over all arms; None where nothing tells.
         by_days: Whether information is the share of days; else that of units.
-        words: How it is looked at, in a sentence.
     """
 
     plan: Plan
@@ -86,7 +89,16 @@ class InterimAnalysis(Tabular):
     peeking: bool
     planned_units: float | None
     by_days: bool
-    words: str
+
+    @property
+    def state(self) -> LookState:
+        """How the experiment is looked at."""
+        looks = self.plan.sequential
+        if looks is None:
+            return "unplanned" if self.information < 1 else "end" if self.known else "taken_for_end"
+        if looks.method != "group":
+            return "always_valid"
+        return "planned" if self.known else "unknown"
 
     @property
     def grouped(self) -> bool:
@@ -212,7 +224,8 @@ class InterimAnalysis(Tabular):
                 "early": self.early,
                 "peeking": self.peeking,
                 "off_plan": self.off_plan,
-                "words": self.words,
+                "state": self.state,
+                "look": len(self.times),
             }
         ]
 
@@ -259,24 +272,11 @@ def interim_analysis(
             raise UsageError(
                 "looks_taken is given, and the plan has no looks. Leave it out, or plan with [sequential]."
             )
-        words = (
-            f"looked at after {information:.0%} of the sample, with no plan for that"
-            if information < 1
-            else "one look, at the end"
-            if known
-            else "one look, taken for the end"
-        )
     elif looks.method == "group":
         schedule = _taken(looks.spending, looks_taken, information) if looks_taken else looks.times
         times, off_plan = _timed(schedule, information, near)
-        words = f"look {len(times)} of a group-sequential plan ({TITLES[looks.spending]}), at "
-        words += f"{information:.0%} of the sample"
-        if not known:
-            words = f"a look of a group-sequential plan ({TITLES[looks.spending]}) that is not known, read as the last"
     else:
         _tuning(plan, whole)
-        words = f"{looks.method.replace('_', ' ')}: valid at any look"
-        words += f"; {information:.0%} of the sample is in" if known else ""
     early = times[-1] < 1
     return InterimAnalysis(
         plan=plan,
@@ -290,7 +290,6 @@ def interim_analysis(
         peeking=early and looks is None,
         planned_units=whole,
         by_days=known and planned_units is None and bool(plan.days),
-        words=words,
     )
 
 
@@ -346,8 +345,12 @@ def _tuning(plan: Plan, planned: float | None) -> float:
         return float(looks.tuning)
     if planned is None:
         raise UsageError(
-            f"nothing tells the planned sample, which {looks.method} is tuned for: tuned to data it does not hold. "
-            "Give tuning in [sequential], days and daily_units in the plan, or planned_units (--planned-units)."
+            f"nothing tells the planned sample, which {looks.method} is tuned for: tuned to data it does not hold",
+            advice=Advice(
+                "say_units",
+                (Setting("planned_units"),),
+                "Give tuning in [sequential], days and daily_units in the plan, or {planned_units}.",
+            ),
         )
     pair = plan.arms[plan.control] + sum(plan.arms[arm] for arm in plan.treatments) / len(plan.treatments)
     return max(planned * pair / 2, 2.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.metric_columns import measures
@@ -12,13 +12,44 @@ from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
 from reclens.experiment.plan.plan import Plan
 from reclens.stats.arms import value_of
 
-__all__ = ["cumulative_effects", "daily_values", "earlier_crossings"]
+__all__ = ["CumulativeEffect", "DailyValue", "cumulative_effects", "daily_values", "earlier_crossings"]
 
 
-def cumulative_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tuple[dict[str, Any], ...]:
+class CumulativeEffect(TypedDict):
+    """The lift on a metric of the units that had come in by a day, with the bounds of the plan's looks.
+
+    ``look``, ``z`` and ``bound`` stand at a look of the plan, and are None between looks.
+    """
+
+    metric: str
+    arm: str
+    day: str
+    information: float
+    n: int
+    value: float
+    low: float | None
+    high: float | None
+    bound_low: float | None
+    bound_high: float | None
+    look: int | None
+    z: float | None
+    bound: float | None
+
+
+class DailyValue(TypedDict):
+    """The value of a metric in an arm, over the units of one day of first exposure."""
+
+    metric: str
+    arm: str
+    day: str
+    n: int
+    value: float
+
+
+def cumulative_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tuple[CumulativeEffect, ...]:
     """The effect on each primary metric as days of first exposure come in; see :class:`~.read.Readout`."""
     places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
-    rows: list[dict[str, Any]] = []
+    rows: list[CumulativeEffect] = []
     for arm in plan.treatments:
         for at in range(1, len(sums.days) + 1):
             days = sums.days[:at]
@@ -51,7 +82,9 @@ def cumulative_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> t
     return tuple(rows)
 
 
-def earlier_crossings(plan: Plan, look: InterimAnalysis, cumulative: Sequence[dict[str, Any]]) -> tuple[Crossing, ...]:
+def earlier_crossings(
+    plan: Plan, look: InterimAnalysis, cumulative: Sequence[CumulativeEffect]
+) -> tuple[Crossing, ...]:
     """The first crossing of each metric and arm at a look of the plan before this one.
 
     Where several days are near a look, the one nearest to it is that look.
@@ -65,7 +98,12 @@ def earlier_crossings(plan: Plan, look: InterimAnalysis, cumulative: Sequence[di
             for at, time in enumerate(look.times[:-1], 1):
                 near = [row for row in rows if row["look"] == at]
                 row = min(near, key=lambda each: abs(each["information"] - time), default=None)
-                if row is not None and abs(row["z"]) >= row["bound"]:
+                if (
+                    row is not None
+                    and row["z"] is not None
+                    and row["bound"] is not None
+                    and abs(row["z"]) >= row["bound"]
+                ):
                     found.append(
                         Crossing(
                             metric=metric.name,
@@ -82,22 +120,22 @@ def earlier_crossings(plan: Plan, look: InterimAnalysis, cumulative: Sequence[di
     return tuple(found)
 
 
-def daily_values(plan: Plan, sums: Aggregates) -> tuple[dict[str, Any], ...]:
+def daily_values(plan: Plan, sums: Aggregates) -> tuple[DailyValue, ...]:
     """Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``."""
     places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
-    rows: list[dict[str, Any]] = []
+    rows: list[DailyValue] = []
     for day in sums.days:
         for arm in sums.arms:
             moments = sums.arm(arm, days=[day])
             if moments.n:
                 rows += [
-                    {
-                        "metric": name,
-                        "arm": arm,
-                        "day": day,
-                        "n": moments.n,
-                        "value": value_of(moments.mean, moments.columns, place.of),
-                    }
+                    DailyValue(
+                        metric=name,
+                        arm=arm,
+                        day=day,
+                        n=moments.n,
+                        value=value_of(moments.mean, moments.columns, place.of),
+                    )
                     for name, place in places.items()
                     if isinstance(place.of, str) or moments.value(place.of[1])
                 ]

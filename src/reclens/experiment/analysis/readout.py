@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from reclens.errors import UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates, Rule
@@ -18,8 +18,14 @@ from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.decision import Decision, decide
 from reclens.experiment.analysis.effects import Effect, Intervals, Others, compare_metric, effects_of
 from reclens.experiment.analysis.interim import Crossing, InterimAnalysis, interim_analysis
-from reclens.experiment.analysis.over_time import cumulative_effects, daily_values, earlier_crossings
-from reclens.experiment.analysis.remarks import adjusted_words, caveats_of, next_steps_of
+from reclens.experiment.analysis.over_time import (
+    CumulativeEffect,
+    DailyValue,
+    cumulative_effects,
+    daily_values,
+    earlier_crossings,
+)
+from reclens.experiment.analysis.remarks import Remark, adjustments_of, caveats_of, next_steps_of
 from reclens.experiment.analysis.segments import (
     Heterogeneity,
     SegmentEffect,
@@ -30,15 +36,47 @@ from reclens.experiment.analysis.segments import (
 from reclens.experiment.analysis.triggered_effects import Diluted, dilute
 from reclens.experiment.analysis.trust_checks import run_checks
 from reclens.experiment.check_result import TrustCheck
-from reclens.experiment.plan.decision_rule import decision_rule
 from reclens.experiment.plan.plan import Plan
-from reclens.stats.bayes import normal_posterior
+from reclens.stats.bayes import Posterior, normal_posterior
 from reclens.tabular import Tabular
 
-__all__ = ["Readout", "read_experiment", "read_sums"]
+__all__ = ["EffectByAge", "PosteriorLift", "Readout", "read_experiment", "read_sums"]
+
+
+class EffectByAge(TypedDict):
+    """The lift on a metric so many days after first exposure."""
+
+    metric: str
+    arm: str
+    age: int
+    n: int
+    value: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
+class PosteriorLift(Tabular):
+    """The posterior of a lift under a flat prior.
+
+    Attributes:
+        metric: The metric.
+        arm: The treated arm.
+        better: Whether ``higher`` or ``lower`` is better.
+        posterior: The lift with its credible interval, the chance that the arm wins, and the losses of either choice.
+    """
+
+    metric: str
+    arm: str
+    better: Literal["higher", "lower"]
+    posterior: Posterior
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [{"metric": self.metric, "arm": self.arm, "better": self.better, **self.posterior.to_dicts()[0]}]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Readout(Tabular):
     """A read experiment.
 
@@ -56,9 +94,8 @@ class Readout(Tabular):
         crossings: Bounds of looks before this one that the data had crossed, where the plan would have stopped.
         daily: Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``.
         novelty: Effect by days since first exposure: rows ``metric, arm, age, n, value, low, high``, if gathered.
-        adjusted: What was adjusted and how, in sentences.
-        posteriors: The Bayesian view of the primary metrics, under a flat prior: rows ``metric, arm, value, low, high,
-            p_win, loss_treatment, loss_control``, relative.
+        adjustments: What was adjusted, and how.
+        posteriors: The Bayesian view of the primary metrics, under a flat prior.
         caveats: What to keep in mind.
         next_steps: What to do next.
         diluted: The effects over all units, where the plan has triggered ones.
@@ -74,31 +111,26 @@ class Readout(Tabular):
     trust_checks: tuple[TrustCheck, ...]
     segments: tuple[SegmentEffect, ...]
     heterogeneity: tuple[Heterogeneity, ...]
-    cumulative: tuple[dict[str, Any], ...]
+    cumulative: tuple[CumulativeEffect, ...]
     crossings: tuple[Crossing, ...]
-    daily: tuple[dict[str, Any], ...]
-    novelty: tuple[dict[str, Any], ...]
-    adjusted: tuple[str, ...]
-    posteriors: tuple[dict[str, Any], ...]
-    caveats: tuple[str, ...]
-    next_steps: tuple[str, ...]
+    daily: tuple[DailyValue, ...]
+    novelty: tuple[EffectByAge, ...]
+    adjustments: tuple[Remark, ...]
+    posteriors: tuple[PosteriorLift, ...]
+    caveats: tuple[Remark, ...]
+    next_steps: tuple[Remark, ...]
     diluted: tuple[Diluted, ...]
     units: Mapping[str, int]
     rules: tuple[Rule, ...]
     unknown: tuple[Unknown, ...] = ()
 
-    @property
-    def rule(self) -> tuple[str, ...]:
-        """The rule of decision, in words."""
-        return decision_rule(self.plan)
-
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an effect, with the decision on its arm and what blocks it; see :meth:`record` for everything."""
-        words = {decision.arm: decision.code for decision in self.decisions}
-        blocked_by = ", ".join(check.name for check in self.trust_checks if check.status == "fail")
+        """One row an effect, with the decision on its arm and what blocks it; :meth:`record` has everything."""
+        codes = {decision.arm: decision.code for decision in self.decisions}
+        blocked_by = ", ".join(check.code for check in self.trust_checks if check.status == "fail")
         unknown = ", ".join(each.code for each in self.unknown)
         return [
-            {**row, "decision": words.get(effect.arm), "blocked_by": blocked_by or None, "unknown": unknown or None}
+            {**row, "decision": codes.get(effect.arm), "blocked_by": blocked_by or None, "unknown": unknown or None}
             for effect in self.effects
             for row in effect.to_dicts()
         ]
@@ -113,24 +145,23 @@ class Readout(Tabular):
             "heterogeneity": self.heterogeneity,
             "diluted": self.diluted,
             "unknown": self.unknown,
+            "crossings": self.crossings,
+            "posteriors": self.posteriors,
+            "adjustments": self.adjustments,
+            "caveats": self.caveats,
+            "next_steps": self.next_steps,
+            "rules": self.rules,
         }
         return {
             "experiment": self.plan.name,
             "plan": self.plan.to_dicts()[0],
             "look": self.look.to_dicts()[0],
-            "rule": list(self.rule),
             "units": dict(self.units),
             **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
-            "check_rows": {check.name: list(check.rows) for check in self.trust_checks},
+            "check_rows": {check.code: list(check.rows) for check in self.trust_checks},
             "cumulative": list(self.cumulative),
-            "crossings": [row for each in self.crossings for row in each.to_dicts()],
             "daily": list(self.daily),
             "novelty": list(self.novelty),
-            "posteriors": list(self.posteriors),
-            "adjusted": list(self.adjusted),
-            "caveats": list(self.caveats),
-            "next_steps": list(self.next_steps),
-            "rules": [dict(rule) for rule in self.rules],
         }
 
 
@@ -264,14 +295,14 @@ def read_sums(
     cumulative = cumulative_effects(plan, sums, look)
     crossings = earlier_crossings(plan, look, cumulative)
     effects = effects_of(plan, sums, look, others=others, stratify=stratify, intervals=intervals, crossings=crossings)
-    trust_checks = run_checks(plan, sums, look, effects, stratified=stratify is not None)
+    checks = run_checks(plan, sums, look, effects, stratified=stratify is not None)
     segments = segment_effects(plan, sums, look)
     differing = heterogeneity_of(segments)
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     decisions = decide(
         plan,
         effects,
-        trust_checks,
+        checks,
         look,
         between=lambda metric, arm, other: (
             compare_metric(sums, places[metric.name], arm, other, level=plan.level, stratify=stratify)
@@ -284,17 +315,19 @@ def read_sums(
         look=look,
         decisions=decisions,
         effects=effects,
-        trust_checks=trust_checks,
+        trust_checks=checks,
         segments=segments,
         heterogeneity=differing,
         cumulative=cumulative,
         daily=daily_values(plan, sums),
         crossings=crossings,
         novelty=_novelty(plan, ages or {}),
-        adjusted=adjusted_words(plan, look, effects, bool(segments)),
+        adjustments=adjustments_of(
+            plan, effects, segmented=bool(segments), strata=len(sums.segments(stratify)) if stratify else 0
+        ),
         posteriors=_posteriors(effects),
-        caveats=caveats_of(plan, effects, trust_checks, differing, small_segments(plan, sums), sums.unknown),
-        next_steps=next_steps_of(plan, look, decisions, trust_checks, effects),
+        caveats=caveats_of(plan, effects, checks, differing, small_segments(plan, sums), sums.unknown),
+        next_steps=next_steps_of(look, decisions, checks, effects),
         diluted=dilute(plan, sums, look, effects),
         units={arm: sums.arm(arm).n for arm in sums.arms},
         rules=sums.rules,
@@ -302,8 +335,8 @@ def read_sums(
     )
 
 
-def _novelty(plan: Plan, ages: Mapping[int, Aggregates]) -> tuple[dict[str, Any], ...]:
-    rows: list[dict[str, Any]] = []
+def _novelty(plan: Plan, ages: Mapping[int, Aggregates]) -> tuple[EffectByAge, ...]:
+    rows: list[EffectByAge] = []
     bare = tuple(metric_by_age(metric) for metric in plan.primary)
     for age, sums in sorted(ages.items()):
         for name, place in measures(bare, rows=sums.rows).items():
@@ -325,14 +358,11 @@ def _novelty(plan: Plan, ages: Mapping[int, Aggregates]) -> tuple[dict[str, Any]
     return tuple(rows)
 
 
-def _posteriors(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
+def _posteriors(effects: tuple[Effect, ...]) -> tuple[PosteriorLift, ...]:
     return tuple(
-        {
-            "metric": e.metric.name,
-            "arm": e.arm,
-            "better": e.metric.better,
-            **normal_posterior(e.found, relative=True, sign=e.metric.sign).to_dicts()[0],
-        }
+        PosteriorLift(
+            e.metric.name, e.arm, e.metric.better, normal_posterior(e.found, relative=True, sign=e.metric.sign)
+        )
         for e in effects
         if e.metric.role == "primary" and e.found.relative_se > 0
     )

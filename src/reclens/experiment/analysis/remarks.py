@@ -1,190 +1,297 @@
-"""What a readout says beside its numbers: what was adjusted, what to keep in mind, and what to do next."""
+"""What a readout tells beside its effects: what was adjusted, what to keep in mind, and what to do next."""
 
 from __future__ import annotations
 
-from reclens.experiment.aggregate.unknown import CHECKED, Unknown
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reclens.errors import Advice, Setting
+from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.decision import Decision
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
 from reclens.experiment.analysis.segments import Heterogeneity
-from reclens.experiment.analysis.words import p_in_words
+from reclens.experiment.analysis.trust_checks import CHECKED
 from reclens.experiment.check_result import TrustCheck
 from reclens.experiment.plan.plan import Plan
+from reclens.tabular import Tabular
 
-__all__ = ["adjusted_words", "caveats_of", "next_steps_of"]
+__all__ = [
+    "AdjustmentCode",
+    "CaveatCode",
+    "Number",
+    "Remark",
+    "RemarkCode",
+    "StepCode",
+    "Unit",
+    "adjustments_of",
+    "caveats_of",
+    "next_steps_of",
+]
+
+AdjustmentCode = Literal[
+    "level_each",
+    "level_simultaneous",
+    "triggered_only",
+    "primary_family",
+    "secondary_family",
+    "guardrails_not_corrected",
+    "valid_at_this_look",
+    "lost_by_correction",
+    "stopped_here",
+    "crossed_before",
+    "post_stratified",
+    "cuped",
+    "capped",
+    "segments_corrected",
+]
+"""What was adjusted, and how."""
+
+CaveatCode = Literal[
+    "check_warns",
+    "check_skipped",
+    "note",
+    "crossed_before",
+    "segments_differ",
+    "small_segments",
+    "not_known",
+    "not_measured",
+    "interference",
+]
+"""What to keep in mind."""
+
+StepCode = Literal[
+    "fix_check",
+    "roll_out",
+    "keep_control_for_harm",
+    "choose_by_cost",
+    "keep_control_for_futility",
+    "go_on",
+    "keep_control_at_the_end",
+]
+"""What to do next."""
+
+RemarkCode = AdjustmentCode | CaveatCode | StepCode
+
+Unit = Literal["share", "relative", "p", "z", "tests", "units", "look", "times", "metric", "coefficient", "q"]
+"""What a number counts: ``metric`` is the unit of the metric, ``times`` a factor, ``relative`` a lift."""
 
 
-def adjusted_words(plan: Plan, look: InterimAnalysis, effects: tuple[Effect, ...], segmented: bool) -> tuple[str, ...]:
-    """What was adjusted and how."""
-    asked = sum(e.metric.role == "primary" for e in effects)
+@dataclass(frozen=True)
+class Number:
+    """A number of a remark.
+
+    Attributes:
+        name: What it is.
+        value: The number.
+        unit: What it counts.
+    """
+
+    name: str
+    value: float
+    unit: Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark(Tabular):
+    """One thing to tell beside the effects.
+
+    ``reclens.report.experiment`` says it in a sentence.
+
+    Attributes:
+        code: What it is.
+        metric: The metric that it is about, if one.
+        arm: The treated arm that it is about, if one.
+        names: Other names: metrics, segments, arms, or the code of a check or of what is not known.
+        numbers: Its numbers.
+        advice: What the reader can do, where a parameter of the call helps.
+        text: A note that the statistic itself gives.
+    """
+
+    code: RemarkCode
+    metric: str = ""
+    arm: str = ""
+    names: tuple[str, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    advice: Advice | None = None
+    text: str = ""
+
+    def __getitem__(self, name: str) -> float:
+        return next(each.value for each in self.numbers if each.name == name)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [
+            {
+                "code": self.code,
+                "metric": self.metric or None,
+                "arm": self.arm or None,
+                "names": ", ".join(self.names) or None,
+                **{each.name: each.value for each in self.numbers},
+            }
+        ]
+
+
+def adjustments_of(plan: Plan, effects: Sequence[Effect], *, segmented: bool, strata: int = 0) -> tuple[Remark, ...]:
+    """What was adjusted and how.
+
+    Args:
+        plan: The plan.
+        effects: Its effects.
+        segmented: Whether effects were read by segment.
+        strata: Strata that means are weighted to; 0 where they are not.
+    """
     together = any(e.simultaneous for e in effects)
-    how = "all of a family of questions together (Bonferroni)" if together else "each by itself"
-    said = [f"Intervals are of level {plan.level:.0%}, {how}."]
+    level = Number("level", plan.level, "share")
+    asked = sum(e.metric.role == "primary" for e in effects)
+    found = [Remark(code="level_simultaneous" if together else "level_each", numbers=(level,))]
     if plan.triggered is not None:
-        said.append("Effects and units are those of triggered units, whose experience could differ.")
+        found.append(Remark(code="triggered_only"))
     if asked > 1:
-        said.append(
-            f"The {asked} p-values of primary metrics are a family of their own, adjusted together ({plan.correction})."
+        found.append(
+            Remark(code="primary_family", names=(plan.correction,), numbers=(Number("tests", asked, "tests"),))
         )
     if any(e.metric.role == "secondary" for e in effects):
-        said.append(
-            "Secondary metrics are adjusted among themselves by Benjamini and Hochberg; they explain and do not decide."
-        )
+        found.append(Remark(code="secondary_family"))
     if plan.guardrails:
-        both = " (with ±, of equivalence)" if any(metric.equivalence for metric in plan.guardrails) else ""
-        said.append(
-            f"Guardrails are tests of non-inferiority{both} against their margins, not corrected: all have to hold."
-        )
+        both = tuple(metric.name for metric in plan.guardrails if metric.equivalence)
+        found.append(Remark(code="guardrails_not_corrected", names=both))
     if plan.sequential is not None:
-        said.append(f"Intervals and p-values of all metrics hold at this look: {look.words}.")
-    said += [
-        f"{e.metric.name}, {e.arm}: its interval excludes zero by itself ({p_in_words(e.p_value)}); corrected for "
-        f"the {e.family_size} questions of the {e.family} family, {p_in_words(e.p_adjusted)}. Simultaneous intervals "
-        "show it."
-        for e in effects
-        if e.disagrees(plan.alpha)
-    ]
-    said += _stops(effects)
-    strata = next((e.found.method for e in effects if "post-stratified" in e.found.method), None)
-    if strata:
-        said.append(f"Means are weighted to the strata of all arms together ({strata.split(', ')[-1]}).")
-    for effect in effects:
-        details = dict(effect.found.details)
-        removed = details.pop("variance removed", None)
-        if removed is not None:
-            thetas = ", ".join(f"{name} = {value:.4g}" for name, value in details.items())
-            said.append(
-                f"{effect.metric.name}, {effect.arm}: adjusted by what was measured before (CUPED, {thetas}), "
-                f"which removes {removed:.0%} of the variance."
-            )
-        if effect.metric.cap is not None:
-            said.append(f"{effect.metric.name}: values above {effect.metric.cap:g} count as that, as planned.")
+        found.append(Remark(code="valid_at_this_look"))
+    found += [_lost(e) for e in effects if e.disagrees(plan.alpha)]
+    found += _stops(effects)
+    if strata > 1:
+        found.append(Remark(code="post_stratified", numbers=(Number("strata", strata, "tests"),)))
+    for e in effects:
+        details = {each.name: each for each in _cuped(e)}
+        if "variance removed" in details:
+            found.append(Remark(code="cuped", metric=e.metric.name, arm=e.arm, numbers=tuple(details.values())))
+        if e.metric.cap is not None:
+            found.append(Remark(code="capped", metric=e.metric.name, numbers=(Number("cap", e.metric.cap, "metric"),)))
     if segmented:
-        said.append(
-            "Segments are adjusted together by Benjamini and Hochberg; whether they differ at all is Cochran's Q"
-            + (", which is of this look alone and allows for no earlier one." if plan.sequential is not None else ".")
-        )
-    return tuple(dict.fromkeys(said))
+        found.append(Remark(code="segments_corrected"))
+    return tuple(dict.fromkeys(found))
 
 
-def _stops(effects: tuple[Effect, ...]) -> list[str]:
+def _lost(effect: Effect) -> Remark:
+    """An effect that is significant by itself, and not after the correction."""
+    return Remark(
+        code="lost_by_correction",
+        metric=effect.metric.name,
+        arm=effect.arm,
+        names=(effect.family,),
+        numbers=(
+            Number("p_value", effect.p_value, "p"),
+            Number("p_adjusted", effect.p_adjusted, "p"),
+            Number("tests", effect.family_size, "tests"),
+        ),
+    )
+
+
+def _cuped(effect: Effect) -> list[Number]:
+    return [
+        Number(name, value, "share" if name == "variance removed" else "coefficient")
+        for name, value in effect.found.details
+    ]
+
+
+def _stops(effects: Sequence[Effect]) -> list[Remark]:
     """Which lift is shown after a bound was crossed, and what the other one says."""
-    said: list[str] = []
+    found: list[Remark] = []
     for effect in effects:
-        of, plain = f"{effect.metric.name}, {effect.arm}", effect.relative
+        name, arm = effect.metric.name, effect.arm
         if effect.stopped is not None:
-            said.append(
-                f"{of}: the lift allows for the stop at this look (median-unbiased, stage-wise ordering). "
-                f"The plain estimate, {plain.value:+.2%}, is too large on average at a stop."
-            )
+            plain = Number("plain", effect.relative.value, "relative")
+            found.append(Remark(code="stopped_here", metric=name, arm=arm, numbers=(plain,)))
         elif effect.crossing is not None:
-            said.append(
-                f"{of}: an earlier look was beyond its bound, and the test went on. Go by the plain estimate "
-                "over all data: no stop has selected it."
-            )
-    return said
+            found.append(Remark(code="crossed_before", metric=name, arm=arm))
+    return found
 
 
 def caveats_of(
     plan: Plan,
-    effects: tuple[Effect, ...],
-    trust_checks: tuple[TrustCheck, ...],
-    differing: tuple[Heterogeneity, ...],
-    small: tuple[str, ...],
-    unknown: tuple[Unknown, ...] = (),
-) -> tuple[str, ...]:
+    effects: Sequence[Effect],
+    checks: Sequence[TrustCheck],
+    differing: Sequence[Heterogeneity],
+    small: Sequence[str],
+    unknown: Sequence[Unknown] = (),
+) -> tuple[Remark, ...]:
     """What to keep in mind."""
-    said = [
-        f"{check.name[0].upper()}{check.name[1:]}: {check.finding}" for check in trust_checks if check.status == "warn"
+    found = [Remark(code="check_warns", names=(check.code,)) for check in checks if check.status == "warn"]
+    found += [Remark(code="check_skipped", names=(check.code,)) for check in checks if check.status == "skipped"]
+    found += [
+        Remark(code="note", metric=e.metric.name, arm=e.arm, text=note) for e in effects for note in e.found.notes
     ]
-    said += [
-        f"{check.name[0].upper()}{check.name[1:]} was not checked: {check.finding}"
-        for check in trust_checks
-        if check.status == "skipped"
-    ]
-    said += [f"{e.metric.name}, {e.arm}: {note}" for e in effects for note in e.found.notes]
-    said += [_crossed(e.crossing) for e in effects if e.crossing is not None]
-    said += [
-        f"The effect on {each.metric} differs by {each.by} (Cochran's Q, adjusted {p_in_words(each.p_adjusted)}): "
-        "the average does not hold for everyone."
+    found += [_crossed(e.crossing) for e in effects if e.crossing is not None]
+    found += [
+        Remark(
+            code="segments_differ",
+            metric=each.metric,
+            arm=each.arm,
+            names=(each.by,),
+            numbers=(Number("q", each.q, "q"), Number("p_adjusted", each.p_adjusted, "p")),
+        )
         for each in differing
         if each.p_adjusted <= plan.alpha
     ]
     if small:
-        more = f", and {len(small) - 10:,} more" if len(small) > 10 else ""
-        said.append(f"Segments with fewer than 30 units in an arm were not tested: {', '.join(small[:10])}{more}.")
-    said += [f"It is not known {each.words}." for each in unknown if each.code not in CHECKED]
+        found.append(Remark(code="small_segments", names=tuple(small)))
+    found += [Remark(code="not_known", names=(each.code, *each.of)) for each in unknown if each.code not in CHECKED]
     missing = [m.name for m in plan.metrics if m.name not in {e.metric.name for e in effects}]
     if missing:
-        said.append(
-            f"Not measured: {', '.join(missing)}. Coverage, Gini and effective items need what the arms showed "
-            "(--exposures), and quantiles one row a unit."
-        )
-    said.append(
-        "Users of one arm may have changed what the other saw (shared training data, stock, word of mouth): "
-        "such "
-        "interference is not in the intervals."
-    )
-    return tuple(said)
+        shown = Advice("give_exposures", (Setting("exposures"),))
+        found.append(Remark(code="not_measured", names=tuple(missing), advice=shown))
+    found.append(Remark(code="interference"))
+    return tuple(found)
 
 
-def _crossed(crossing: Crossing) -> str:
-    return (
-        f"{crossing.metric}, {crossing.arm}: the plan would have stopped at look {crossing.look} "
-        f"({crossing.information:.0%} of the sample, {crossing.day}). With the users who had come in by then z is "
-        f"{crossing.z:+.2f}, beyond the bound of ±{crossing.bound:.2f}."
+def _crossed(crossing: Crossing) -> Remark:
+    return Remark(
+        code="crossed_before",
+        metric=crossing.metric,
+        arm=crossing.arm,
+        names=(crossing.day,),
+        numbers=(
+            Number("look", crossing.look, "look"),
+            Number("information", crossing.information, "share"),
+            Number("z", crossing.z, "z"),
+            Number("bound", crossing.bound, "z"),
+        ),
     )
 
 
 def next_steps_of(
-    plan: Plan,
-    look: InterimAnalysis,
-    decisions: tuple[Decision, ...],
-    trust_checks: tuple[TrustCheck, ...],
-    effects: tuple[Effect, ...],
-) -> tuple[str, ...]:
+    look: InterimAnalysis, decisions: Sequence[Decision], checks: Sequence[TrustCheck], effects: Sequence[Effect]
+) -> tuple[Remark, ...]:
     """What to do next."""
-    said: list[str] = []
-    todo = {
-        "power": "Run longer, or plan a test of more units: with so few nothing can be concluded.",
-        "outliers": "Look at the users that hold most. Leave bots out of all arms by one rule, or cap the metric; then "
-        "read again.",
-        "peeking": "Wait for the planned end or look, or say how far the experiment is, then read again.",
+    found = [Remark(code="fix_check", names=(check.code,)) for check in checks if check.status == "fail"]
+    winners = tuple(decision.arm for decision in decisions if decision.code == "ship")
+    codes: dict[str, StepCode] = {
+        "do not ship": "keep_control_for_harm",
+        "no material difference": "choose_by_cost",
+        "stop for futility": "keep_control_for_futility",
     }
-    said += [
-        todo.get(check.code, f"Explain and mend '{check.name}', then read again.")
-        for check in trust_checks
-        if check.status == "fail"
-    ]
-    winners = [decision.arm for decision in decisions if decision.code == "ship"]
     for decision in decisions:
         if decision.code == "ship":
-            arms = decision.arm if len(winners) == 1 else f"one of {', '.join(winners)}"
-            said.append(f"Roll out {arms}, and keep a holdout to see whether the effect lasts.")
-        elif decision.code == "do not ship":
-            said.append(f"Keep {plan.control}; look at the segments for where {decision.arm} does harm.")
-        elif decision.code == "no material difference":
-            said.append(
-                f"Choose between {decision.arm} and {plan.control} by what they cost: of what was measured, "
-                "nothing that matters tells them apart."
-            )
-        elif decision.code == "stop for futility":
-            said.append(f"Keep {plan.control}: what {decision.arm} was hoped to do would hardly be found any more.")
+            arms = (decision.arm,) if len(winners) == 1 else winners
+            found.append(Remark(code="roll_out", names=arms))
+        elif decision.code in codes:
+            found.append(Remark(code=codes[decision.code], arm=decision.arm))
         elif decision.code == "undecided":
             needed = [
-                f"{e.metric.name}: {(e.detectable / e.metric.effect) ** 2:.1f} times the users for an effect of "
-                f"{e.metric.effect:.2%}"
+                (e.metric.name, e.detectable / e.metric.effect)
                 for e in effects
                 if e.arm == decision.arm
                 and e.metric.role == "primary"
                 and e.metric.effect
                 and e.detectable > e.metric.effect
             ]
-            more = f" To find what was planned: {'; '.join(needed)}." if needed else ""
-            head = (
-                "Go on to the next look of the plan."
-                if look.early
-                else f"Keep {plan.control}: the plan has no look left."
+            found.append(
+                Remark(
+                    code="go_on" if look.early else "keep_control_at_the_end",
+                    names=tuple(name for name, _ in needed),
+                    numbers=tuple(Number(name, ratio**2, "times") for name, ratio in needed),
+                )
             )
-            said.append(head + more)
-    return tuple(dict.fromkeys(said))
+    return tuple(dict.fromkeys(found))

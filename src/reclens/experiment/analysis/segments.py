@@ -22,7 +22,7 @@ __all__ = ["Heterogeneity", "SegmentEffect", "heterogeneity_of", "segment_effect
 _FEWEST = 30  # units of an arm below which a segment is shown without a test
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SegmentEffect(Tabular):
     """One metric of one treated arm within a segment.
 
@@ -67,7 +67,7 @@ class SegmentEffect(Tabular):
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Heterogeneity(Tabular):
     """Whether an effect differs between the segments of a segmentation.
 
@@ -126,8 +126,18 @@ def segment_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tupl
     p_values = [look.p_value(each[-1]) for each in found]
     adjusted = adjust(np.array(p_values), correction="bh") if found else []
     return tuple(
-        SegmentEffect(*each, look.interval(each[-1]), look.interval(each[-1], relative=True), p, float(after))
-        for each, p, after in zip(found, p_values, adjusted, strict=True)
+        SegmentEffect(
+            metric=metric,
+            arm=arm,
+            by=by,
+            segment=segment,
+            found=difference,
+            absolute=look.interval(difference),
+            relative=look.interval(difference, relative=True),
+            p_value=p,
+            p_adjusted=float(after),
+        )
+        for (metric, arm, by, segment, difference), p, after in zip(found, p_values, adjusted, strict=True)
     )
 
 
@@ -147,4 +157,7 @@ def heterogeneity_of(effects: tuple[SegmentEffect, ...]) -> tuple[Heterogeneity,
         q = float(weights @ (gaps - weights @ gaps / weights.sum()) ** 2)
         rows.append((key, q, len(parts) - 1, float(chdtrc(len(parts) - 1, q))))
     adjusted = adjust(np.array([p for *_, p in rows]), correction="bh") if rows else []
-    return tuple(Heterogeneity(*key, q, df, p, float(a)) for (key, q, df, p), a in zip(rows, adjusted, strict=True))
+    return tuple(
+        Heterogeneity(metric=key[0], arm=key[1], by=key[2], q=q, df=df, p_value=p, p_adjusted=float(after))
+        for (key, q, df, p), after in zip(rows, adjusted, strict=True)
+    )

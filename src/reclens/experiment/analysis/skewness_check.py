@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
+from reclens.experiment.analysis.effect_facts import Skewness, SkewOfEffect, ToleratedSkew, UnknownSkewness
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.check_result import TrustCheck, TrustCheckStatus
 from reclens.experiment.plan.decision_rule import SKEWED, TOO_SKEWED
 from reclens.experiment.plan.plan import Plan
 
-__all__ = ["UNCORRECTED", "WORST", "skewness_check", "tolerated_skewness"]
+__all__ = ["UNCORRECTED", "WORST", "check_skewness", "tolerated_skewness"]
 
 UNCORRECTED: Final = 0.15
 """Skewness of a difference up to which a test that does not know it is wrong in 5.5 % of A/A tests at most
@@ -46,45 +47,34 @@ def tolerated_skewness(n_control: int, n_treatment: int) -> float:
     return UNCORRECTED / apart if apart else math.inf
 
 
-def skewness_check(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> TrustCheck:
+def check_skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> TrustCheck:
     """Skewness of the values × imbalance of the arms ÷ √n: what the test allows for, and how much is too much."""
+    nothing = Skewness(limit=TOO_SKEWED)
     if not plan.uneven:
-        return TrustCheck("skewness", "pass", "The arms are of one size, so that skewed values cancel.")
+        return TrustCheck(code="skewness", status="pass", reason="equal_arms", facts=nothing)
     places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
-    untold = [e for e in effects if e.metric.name in places and e.found.testable and _unknown(sums, e, places)]
+    tested = [e for e in effects if e.metric.name in places and e.found.testable]
+    untold = [e for e in tested if _unknown(sums, e, places)]
     if untold:
         return _of_unknown(untold)
-    rows: list[dict[str, Any]] = [
-        {
-            "metric": e.metric.name,
-            "arm": e.arm,
-            "role": e.metric.role,
-            "skewness": e.found.skew,
-            "n_control": e.found.n_control,
-            "n_treatment": e.found.n_treatment,
-        }
-        for e in effects
-        if e.metric.name in places and e.found.testable
-    ]
-    if not rows:
-        return TrustCheck("skewness", "skipped", "No metric is a mean or a ratio that varies.")
-    worst = max(rows, key=lambda row: abs(row["skewness"]))
-    text = (
-        f"{worst['metric']} in {worst['arm']}: the skewness of the difference (that of the values × imbalance of "
-        f"the arms ÷ √n) is {worst['skewness']:+.2f}"
-    )
-    deciding = [row for row in rows if row["role"] != "secondary" and abs(row["skewness"]) > TOO_SKEWED]
-    if deciding:
-        return TrustCheck(
-            "skewness",
-            "fail",
-            f"{text}, beyond ±{TOO_SKEWED:g}, up to which the test allows for it. "
-            "The smaller arm has too few units for values that are so skewed: cap the metric, or take in "
-            "more units.",
-            tuple(rows),
+    if not tested:
+        return TrustCheck(code="skewness", status="skipped", reason="nothing_varies", facts=nothing)
+    found = tuple(
+        SkewOfEffect(
+            metric=e.metric.name,
+            arm=e.arm,
+            role=e.metric.role,
+            skewness=e.found.skew,
+            n_control=e.found.n_control,
+            n_treatment=e.found.n_treatment,
         )
-    status: TrustCheckStatus = "warn" if abs(worst["skewness"]) > SKEWED else "pass"
-    return TrustCheck("skewness", status, f"{text}; up to ±{TOO_SKEWED:g} the test allows for it.", tuple(rows))
+        for e in tested
+    )
+    facts = Skewness(limit=TOO_SKEWED, effects=found)
+    if any(each.role != "secondary" and abs(each.skewness) > TOO_SKEWED for each in found):
+        return TrustCheck(code="skewness", status="fail", reason="too_skewed", facts=facts)
+    status: TrustCheckStatus = "warn" if abs(facts.worst.skewness) > SKEWED else "pass"
+    return TrustCheck(code="skewness", status=status, reason="allowed_for", facts=facts)
 
 
 def _unknown(sums: Aggregates, effect: Effect, places: Mapping[str, MetricColumns]) -> bool:
@@ -101,26 +91,20 @@ def _unknown(sums: Aggregates, effect: Effect, places: Mapping[str, MetricColumn
 
 def _of_unknown(effects: Sequence[Effect]) -> TrustCheck:
     """The check of means whose skewness the table does not tell."""
-    rows: list[dict[str, Any]] = [
-        {
-            "metric": e.metric.name,
-            "arm": e.arm,
-            "role": e.metric.role,
-            "tolerated_skewness": tolerated_skewness(e.found.n_control, e.found.n_treatment),
-            "assumed_skewness": WORST,
-            "n_control": e.found.n_control,
-            "n_treatment": e.found.n_treatment,
-        }
+    found = tuple(
+        ToleratedSkew(
+            metric=e.metric.name,
+            arm=e.arm,
+            role=e.metric.role,
+            tolerated_skewness=tolerated_skewness(e.found.n_control, e.found.n_treatment),
+            assumed_skewness=WORST,
+            n_control=e.found.n_control,
+            n_treatment=e.found.n_treatment,
+        )
         for e in effects
-    ]
-    worst = min(rows, key=lambda row: row["tolerated_skewness"])
-    small = [row for row in rows if row["tolerated_skewness"] < WORST]
-    seen = (
-        f"The skewness of the values is not known, and {worst['n_control']:,} against {worst['n_treatment']:,} units "
-        f"stand one of {worst['tolerated_skewness']:.3g}"
     )
+    facts, small = UnknownSkewness(found), [each for each in found if each.tolerated_skewness < WORST]
     if not small:
-        return TrustCheck("skewness", "pass", f"{seen}, which is more than values have ({WORST:g}).", tuple(rows))
-    status: TrustCheckStatus = "fail" if any(row["role"] != "secondary" for row in small) else "warn"
-    fix = "Give it (a column VALUE_skewness beside mean and sd), read a table of units, or take in more units."
-    return TrustCheck("skewness", status, f"{seen}; values may have up to {WORST:g}. {fix}", tuple(rows))
+        return TrustCheck(code="skewness", status="pass", reason="tolerated", facts=facts)
+    status: TrustCheckStatus = "fail" if any(each.role != "secondary" for each in small) else "warn"
+    return TrustCheck(code="skewness", status=status, reason="not_tolerated", facts=facts)

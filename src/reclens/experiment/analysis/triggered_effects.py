@@ -32,7 +32,7 @@ _NOTHING = "the control is 0, so that its lift has no interval"
 _ALONE = "a single unit was not triggered: nothing tells how much such units vary"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Diluted(Tabular):
     """An effect on triggered units, over all units.
 
@@ -105,11 +105,8 @@ def dilute(plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: tuple[E
             pairs = [(each, "") if isinstance(each, str) else each for each in (of, of_rest)]
             made = diluted_ratio(inside, outside, pairs[0], pairs[1], share=share, critical_value=critical_value)
         control, gap, lift = made
-        found.append(
-            Diluted(
-                name, effect.arm, share, control, *(replace(each, n=units, level=plan.level) for each in (gap, lift))
-            )
-        )
+        gap, lift = (replace(each, n=units, level=plan.level) for each in (gap, lift))
+        found.append(Diluted(metric=name, arm=effect.arm, share=share, control=control, absolute=gap, relative=lift))
     return tuple(found)
 
 

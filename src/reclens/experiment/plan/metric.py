@@ -17,17 +17,8 @@ from reclens.tabular import Tabular
 
 __all__ = ["KINDS", "OF_ARM", "ROLES", "Baseline", "FrozenSettings", "Metric"]
 
-KINDS: Final = {
-    "mean": "mean over units of a column",
-    "proportion": "share of units whose column is 1",
-    "ratio": "sum of a column over the sum of another, as clicks over impressions; its interval respects the unit",
-    "quantile": "quantile of a column over its rows; its interval respects the unit",
-    "coverage": "share of the catalogue that an arm showed to anybody; by the jackknife over units",
-    "gini": "Gini coefficient of an arm's exposure over items; by the jackknife over units",
-    "effective_items": "effective number of items of an arm's exposure, exp of its entropy (Hill 1973); by the "
-    "jackknife over units",
-}
-"""The kinds of metric, in words."""
+KINDS: Final = ("mean", "proportion", "ratio", "quantile", "coverage", "gini", "effective_items")
+"""The kinds of metric."""
 
 OF_ARM: Final = ("coverage", "gini", "effective_items")
 """The kinds that are facts about a whole arm."""
@@ -172,23 +163,6 @@ class Metric(Tabular, FrozenSettings):
             (0.01, False)
         """
         return (self.margin or 0.0, True) if self.margin_absolute is None else (self.margin_absolute, False)
-
-    def in_words(self, loss: float, *, signed: bool = False) -> str:
-        """A loss as the margin is given: in percent of control, or in the unit of the metric."""
-        sign = "+" if signed else ""
-        return f"{loss:{sign}.2%}" if self.loss[1] else f"{loss:{sign}.4g}" + (f" {self.unit}" if self.unit else "")
-
-    @property
-    def margin_in_words(self) -> str:
-        """The margin as it is given, with ± where it counts either way; empty where there is none.
-
-        Example:
-            >>> Metric(name="price", value="p", role="guardrail", margin=0.02, equivalence=True).margin_in_words
-            '±2.00%'
-        """
-        if not self.loss[0]:
-            return ""
-        return ("" if self.aim == "non-inferiority" else "±") + self.in_words(self.loss[0])
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,11 +1,27 @@
-"""Estimates and names as experiments write them: one way for plans, readouts, studies and their charts."""
+"""Numbers as experiments write them: estimates, shares, p-values and lists of names, in tables and in sentences."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reclens.report._toolkit.tables import NOTHING, format_estimate
 from reclens.stats.estimate import Estimate
 
-__all__ = ["between", "in_words", "p_value", "rank", "share"]
+__all__ = [
+    "between",
+    "between_of",
+    "count_of",
+    "in_words",
+    "listed",
+    "p_text",
+    "p_value",
+    "percent",
+    "rank",
+    "sentence",
+    "share",
+    "span",
+]
 
 
 def between(found: Estimate, *, signed: bool = True) -> str:
@@ -31,3 +47,71 @@ def p_value(p: float) -> str:
 def in_words(metric: str) -> str:
     """The name of a metric of the world, such as ``expected clicks``."""
     return metric.replace("_", " ")
+
+
+def p_text(p: float) -> str:
+    """A p-value in a sentence: two significant digits, and no more of them than a test can hold.
+
+    Example:
+        >>> p_text(0.0123), p_text(0.0001), p_text(0.00009), p_text(0.0)
+        ('p = 0.012', 'p = 0.0001', 'p < 0.0001', 'p < 0.0001')
+    """
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+
+
+def percent(value: float | None, digits: int = 2, *, signed: bool = False) -> str:
+    """A share or a lift in percent.
+
+    Example:
+        >>> percent(0.0312), percent(0.5, 0), percent(-0.02, signed=True), percent(None)
+        ('3.12%', '50%', '-2.00%', '–')
+    """
+    return NOTHING if value is None or value != value else f"{value:{'+' if signed else ''}.{digits}%}"
+
+
+def span(found: Estimate, form: str) -> str:
+    """A value with its interval in one of Python's formats, such as ``+.2%``.
+
+    Example:
+        >>> span(Estimate(0.031, 0.01, 0.052, n=100), "+.1%"), span(Estimate(0.031, None, None, n=100), "+.1%")
+        ('+3.1% [+1.0%, +5.2%]', '+3.1%')
+    """
+    ends = f" [{found.low:{form}}, {found.high:{form}}]" if found.low is not None and found.high is not None else ""
+    return f"{found.value:{form}}{ends}"
+
+
+def between_of(row: Mapping[str, Any], *, form: str = "+.2%") -> str:
+    """The value of a row with its interval."""
+    return format_estimate(row, form=form)
+
+
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """Names as words; where there are more than ``most``, the first ones and how many more.
+
+    Example:
+        >>> listed(["a"]), listed(["a", "b", "c"]), listed(["a", "b", "c", "d"], most=3)
+        ('a', 'a, b and c', 'a, b and 2 others')
+    """
+    if most is not None and len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count_of(number: int, what: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> count_of(1, "month"), count_of(1200, "user")
+        ('1 month', '1,200 users')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def sentence(text: str) -> str:
+    """A text that begins with a capital.
+
+    Example:
+        >>> sentence("item-kNN differs.")
+        'Item-kNN differs.'
+    """
+    return text[:1].upper() + text[1:]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from reclens.experiment.assignment.assign import sql_of
-from reclens.experiment.plan.decision_rule import SKEWED, TOO_SKEWED, decision_rule, describe_checks, risks_of
-from reclens.experiment.plan.metric import KINDS
+from reclens.experiment.plan.decision_rule import SKEWED, TOO_SKEWED
 from reclens.experiment.plan.plan import Plan
 from reclens.experiment.plan.sizing import MetricSize, Sizing, effect_by_days, look_schedule, power_curve, sequential_of
 from reclens.report._toolkit.document import DocumentPart, Written, write_document
@@ -18,6 +17,8 @@ from reclens.report.experiment.plan_tables import (
     price_table,
     size_table,
 )
+from reclens.report.experiment.plan_words import decision_rule, describe_checks, risks_of
+from reclens.report.experiment.words import KIND_TEXTS, margin_text
 from reclens.stats.sequential import price_in_power
 
 __all__ = ["build_plan_document", "figures_of", "summary_of"]
@@ -40,8 +41,8 @@ def build_plan_document(sizing: Sizing) -> Written:
         _sizes(sizing),
         *_looks(sizing),
         DocumentPart(
-            title="Trust checks before any verdict",
-            lead="One that fails blocks the word “ship”, and says why.",
+            title="Trust checks before any decision",
+            lead="One that fails forbids the decision to ship, and says why.",
             points=describe_checks(plan),
         ),
         DocumentPart(
@@ -78,7 +79,7 @@ def summary_of(sizing: Sizing) -> list[str]:
     for each in sizing.metrics:
         if each.metric.role == "primary" and each.size is not None:
             days = f", {each.days:,} days of traffic" if each.days is not None else ""
-            aim = f"That the difference lies within {each.metric.margin_in_words} is shown"
+            aim = f"That the difference lies within {margin_text(each.metric)} is shown"
             if each.metric.effect is not None:
                 aim = f"An effect of {each.metric.effect:.2%} is found"
             said.append(
@@ -86,7 +87,7 @@ def summary_of(sizing: Sizing) -> list[str]:
                 f"over all arms{days} ({each.size.title})."
             )
     limits = [
-        f"{metric.name} may {'move by' if metric.equivalence else 'lose'} {metric.margin_in_words}"
+        f"{metric.name} may {'move by' if metric.equivalence else 'lose'} {margin_text(metric)}"
         for metric in plan.guardrails
     ]
     if limits:
@@ -149,7 +150,7 @@ def _randomisation(plan: Plan) -> DocumentPart:
 def _metrics(plan: Plan) -> DocumentPart:
     kinds = dict.fromkeys(metric.kind for metric in plan.metrics)
     return DocumentPart(
-        title="Metrics", points=tuple(f"{kind}: {KINDS[kind]}." for kind in kinds), tables=(metric_table(plan),)
+        title="Metrics", points=tuple(f"{kind}: {KIND_TEXTS[kind]}." for kind in kinds), tables=(metric_table(plan),)
     )
 
 

@@ -10,6 +10,7 @@ from reclens.experiment.plan.plan import Plan
 from reclens.experiment.plan.sizing import Sizing
 from reclens.report._toolkit.format import p_value
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report.experiment.words import margin_text
 from reclens.stats.power import Answer
 from reclens.stats.sequential import SPENDINGS, GroupSequential, Price
 from reclens.stats.sequential.spending import CLASSICAL
@@ -34,7 +35,7 @@ def metric_table(plan: Plan) -> Table:
         made = f"{metric.q:.0%} quantile of {made}" if metric.q is not None else made
         made += f", capped at {metric.cap:g}" if metric.cap is not None else ""
         records.append({**metric.to_dicts()[0], "made_from": made})
-        lost = metric.margin_in_words or NOTHING
+        lost = margin_text(metric) or NOTHING
         rows.append(
             (
                 metric.name,

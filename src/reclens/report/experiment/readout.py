@@ -5,26 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from reclens.errors import in_python
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
-from reclens.experiment.analysis.words import p_in_words
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
-from reclens.report._toolkit.format import between, p_value, share
+from reclens.report._toolkit.format import between, p_text, p_value, percent, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.experiment import readout_charts
+from reclens.report.experiment.check_words import Named, check_text
+from reclens.report.experiment.decision_words import decision_sentences, summary_of_readout
 from reclens.report.experiment.plan_tables import metric_table
+from reclens.report.experiment.plan_words import decision_rule
+from reclens.report.experiment.remark_words import adjustment_sentences, caveat_sentences, step_sentences
+from reclens.report.experiment.words import CHECK_NAMES, amount, look_text, margin_text, unknown_text
 
-__all__ = ["build_readout", "check_table", "effect_table", "segment_table", "summary_of_readout", "unknown_table"]
+__all__ = [
+    "build_readout",
+    "check_table",
+    "effect_table",
+    "record_of",
+    "segment_table",
+    "summary_of_readout",
+    "unknown_table",
+]
 
 
-def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = False) -> Written:
+def build_readout(
+    readout: Readout, *, synthetic: bool = False, bayes: bool = False, named: Named = in_python
+) -> Written:
     """Write the readout of an experiment.
 
     Args:
         readout: What was read.
         synthetic: Whether the data is made up, which the page then says.
         bayes: Whether to show the Bayesian view beside the decision, which does not rest on it.
+        named: How parameters that the sentences name are written: as arguments of Python, or as options.
 
     Returns:
         The document as HTML and Markdown.
@@ -37,11 +53,11 @@ def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = Fa
             figures=_figures(readout),
             tables=(effect_table(readout),),
         ),
-        DocumentPart(title="What was adjusted, and how", points=readout.adjusted),
+        DocumentPart(title="What was adjusted, and how", points=tuple(adjustment_sentences(readout))),
         DocumentPart(
             title="Trust checks",
-            lead="What has to be right before any verdict. One that blocks forbids the word “ship”.",
-            tables=(check_table(readout), *_check_numbers(readout)),
+            lead="What has to be right before any decision. One that fails forbids the decision to ship.",
+            tables=(check_table(readout, named), *_check_numbers(readout)),
         ),
         *_unknown(readout),
         *_guardrails(readout),
@@ -49,41 +65,47 @@ def build_readout(readout: Readout, *, synthetic: bool = False, bayes: bool = Fa
         *_segments(readout),
         _power(readout),
         *(_bayes(readout) if bayes else []),
-        DocumentPart(title="Caveats", points=readout.caveats),
-        DocumentPart(title="Next steps", points=readout.next_steps, ordered=True),
+        DocumentPart(title="Caveats", points=tuple(caveat_sentences(readout, named))),
+        DocumentPart(title="Next steps", points=tuple(step_sentences(readout)), ordered=True),
         DocumentPart(
             title="How it was decided",
             lead="Written in the plan, before the data. The first that applies is the decision.",
-            points=readout.rule,
+            points=decision_rule(plan),
             ordered=True,
             tables=(metric_table(plan),),
         ),
-        appendix(readout.record()),
+        appendix(record_of(readout, named)),
     ]
     units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
     return write_document(
         title=f"Readout: {plan.name}",
-        subject=f"{units} · unit {plan.unit} · {readout.look.words}",
+        subject=f"{units} · unit {plan.unit} · {look_text(readout.look)}",
         heading="Decision",
-        summary=summary_of_readout(readout),
+        summary=summary_of_readout(readout, named),
         parts=parts,
         synthetic=synthetic,
     )
 
 
-def summary_of_readout(readout: Readout) -> list[str]:
-    """The decision on each arm and why, in sentences; the decision first."""
-    said = [decision.sentences[0] for decision in readout.decisions]
-    several = len(readout.decisions) > 1
-    for decision in readout.decisions:
-        said += [f"{decision.arm}: {text}" if several else text for text in decision.sentences[1:]]
-    return said
+def record_of(readout: Readout, named: Named = in_python) -> dict[str, Any]:
+    """Every number of a readout, and what is said of them."""
+    record = readout.record()
+    said = {
+        "decisions": [" ".join(decision_sentences(readout, each, named)) for each in readout.decisions],
+        "trust_checks": [check_text(each, named) for each in readout.trust_checks],
+        "adjustments": adjustment_sentences(readout),
+        "caveats": caveat_sentences(readout, named),
+        "unknown": [unknown_text(each) for each in readout.unknown],
+    }
+    for name, texts in said.items():
+        record[name] = [{**row, "text": text} for row, text in zip(record[name], texts, strict=True)]
+    return record | {"rule": list(decision_rule(readout.plan))}
 
 
 def effect_table(readout: Readout) -> Table:
     """Every metric of every arm: values, difference and lift with intervals, p-values, and what may be said."""
     rows = []
-    blocked_by = ", ".join(check.name for check in readout.trust_checks if check.status == "fail")
+    blocked_by = ", ".join(CHECK_NAMES[check.code] for check in readout.trust_checks if check.status == "fail")
     decided = {
         each.arm: f"blocked: {blocked_by}" if each.code == "blocked" else each.code for each in readout.decisions
     }
@@ -126,7 +148,7 @@ def effect_table(readout: Readout) -> Table:
         "Adjusted p of a guardrail: one-sided, of a loss of its margin or more, or of a move beyond it.",
     ]
     notes += [
-        f"{e.metric.name}, {e.arm}: p = {p_value(e.p_equivalence)} of a difference beyond {e.metric.margin_in_words}."
+        f"{e.metric.name}, {e.arm}: p = {p_value(e.p_equivalence)} of a difference beyond {margin_text(e.metric)}."
         for e in readout.effects
         if e.metric.role != "guardrail" and e.p_equivalence == e.p_equivalence
     ]
@@ -139,11 +161,14 @@ def effect_table(readout: Readout) -> Table:
     return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), (*methods, *notes))
 
 
-def check_table(readout: Readout) -> Table:
+def check_table(readout: Readout, named: Named = in_python) -> Table:
     """The trust checks and what was seen."""
-    records = [row for check in readout.trust_checks for row in check.to_dicts()]
+    records = tuple(
+        {**check.to_dicts()[0], "check": CHECK_NAMES[check.code], "finding": check_text(check, named)}
+        for check in readout.trust_checks
+    )
     rows = tuple((row["check"], row["status"], row["finding"]) for row in records)
-    return Table("Trust checks", ("check", "status", "finding"), rows, tuple(records))
+    return Table("Trust checks", ("check", "status", "finding"), rows, records)
 
 
 def segment_table(readout: Readout) -> Table:
@@ -168,7 +193,7 @@ def segment_table(readout: Readout) -> Table:
 
 def unknown_table(readout: Readout) -> Table:
     """What the table of the experiment cannot tell."""
-    records = [row for each in readout.unknown for row in each.to_dicts()]
+    records = [{**row, "not_known": unknown_text(each)} for each in readout.unknown for row in each.to_dicts()]
     rows = tuple((row["not_known"],) for row in records)
     return Table("Not known", ("not known",), rows, tuple(records))
 
@@ -179,7 +204,7 @@ def _unknown(readout: Readout) -> list[DocumentPart]:
     return [
         DocumentPart(
             title="What the table cannot tell",
-            lead="The trust checks that rest on it are not checked.",
+            lead="The checks that rest on it are skipped.",
             tables=(unknown_table(readout),),
         )
     ]
@@ -207,19 +232,24 @@ def _figures(readout: Readout) -> tuple[Figure, ...]:
 
 
 def _level(readout: Readout) -> str:
-    return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {readout.look.words}."
+    return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {look_text(readout.look)}."
 
 
 def _check_numbers(readout: Readout) -> list[Table]:
-    """The numbers of trust checks that have something to show."""
+    """The numbers of checks that have something to show."""
     found = []
     for check in readout.trust_checks:
-        if check.status in ("warn", "fail") and check.rows:
-            keys = list(dict.fromkeys(key for row in check.rows for key in row))
-            rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in check.rows[:40])
+        numbers = check.rows
+        if check.status in ("warn", "fail") and numbers:
+            keys = [
+                key
+                for key in dict.fromkeys(key for row in numbers for key in row)
+                if any(row.get(key) is not None for row in numbers)
+            ]
+            rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in numbers[:40])
             heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
-            more = (f"{len(check.rows) - 40:,} further rows stand in the appendix.",) if len(check.rows) > 40 else ()
-            found.append(Table(f"Numbers of the trust check: {check.name}", heads, rows, check.rows, more))
+            more = (f"{len(numbers) - 40:,} further rows are in the appendix.",) if len(numbers) > 40 else ()
+            found.append(Table(f"Numbers of the check: {CHECK_NAMES[check.code]}", heads, rows, numbers, more))
     return found
 
 
@@ -232,9 +262,9 @@ def _guardrails(readout: Readout) -> list[DocumentPart]:
             e.metric.name,
             e.arm,
             share(e.relative),
-            e.metric.margin_in_words
+            margin_text(e.metric)
             if e.metric.equivalence
-            else e.metric.in_words(-e.metric.sign * e.metric.loss[0], signed=True),
+            else amount(e.metric, -e.metric.sign * e.metric.loss[0], signed=True),
             p_value(e.p_adjusted),
             e.verdict,
         )
@@ -295,7 +325,7 @@ def _segments(readout: Readout) -> list[DocumentPart]:
     points = tuple(
         f"{each.metric}, {each.arm}, by {each.by}: "
         + ("the effect differs" if each.p_adjusted <= readout.plan.alpha else "no difference between segments is shown")
-        + f" (Cochran's Q = {each.q:.2f} on {each.df}, adjusted {p_in_words(each.p_adjusted)})."
+        + f" (Cochran's Q = {each.q:.2f} on {each.df}, adjusted {p_text(each.p_adjusted)})."
         for each in readout.heterogeneity
     )
     lead = "The false discovery rate is controlled over all segments together. Faded dots are not significant."
@@ -308,9 +338,9 @@ def _power(readout: Readout) -> DocumentPart:
         (
             e.metric.name,
             e.arm,
-            NOTHING if e.metric.effect is None else f"{e.metric.effect:.2%}",
-            NOTHING if e.power != e.power else f"{e.power:.0%}",
-            NOTHING if e.detectable != e.detectable else f"{e.detectable:.2%}",
+            percent(e.metric.effect),
+            percent(e.power, 0),
+            percent(e.detectable),
         )
         for e in readout.effects
     )
@@ -328,14 +358,14 @@ def _power(readout: Readout) -> DocumentPart:
 def _bayes(readout: Readout) -> list[DocumentPart]:
     rows = tuple(
         (
-            row["metric"],
-            row["arm"],
-            f"{row['value']:+.2%} [{row['low']:+.2%}, {row['high']:+.2%}]",
-            f"{row['p_win']:.1%}",
-            f"{row['loss_treatment']:.3%}",
-            f"{row['loss_control']:.3%}",
+            each.metric,
+            each.arm,
+            share(each.posterior.value),
+            percent(each.posterior.p_win, 1),
+            percent(each.posterior.loss_treatment, 3),
+            percent(each.posterior.loss_control, 3),
         )
-        for row in readout.posteriors
+        for each in readout.posteriors
     )
     heads = ("metric", "arm", "lift", "better than control", "expected loss if shipped", "expected loss if not")
     lead = (
@@ -343,7 +373,7 @@ def _bayes(readout: Readout) -> list[DocumentPart]:
         "does not "
         "rest on this, and reading it every day until it pleases is peeking too."
     )
-    table = Table("Posterior", heads, rows, readout.posteriors)
+    table = Table("Posterior", heads, rows, tuple(row for each in readout.posteriors for row in each.to_dicts()))
     return [DocumentPart(title="Bayesian view", lead=lead, tables=(table,))]
 
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reclens.experiment.analysis.readout import Readout
-from reclens.experiment.analysis.words import p_in_words
 from reclens.report._toolkit.charts import base_of, dots, rows_of, told_colour, zero
-from reclens.report._toolkit.format import share
+from reclens.report._toolkit.format import p_text, share
 from reclens.report._toolkit.tables import format_estimate
 
 __all__ = ["cumulative_chart", "daily_chart", "forest_chart", "novelty_chart", "segment_forest_chart"]
@@ -89,8 +88,7 @@ def segment_forest_chart(readout: Readout, *, by: str) -> Any:
                     "low": lift.low,
                     "high": lift.high,
                     "small": not each.p_adjusted <= readout.plan.alpha,
-                    "tip": f"{by} {each.segment}: {share(lift)}, adjusted "
-                    f"{p_in_words(each.p_adjusted)}, n = {lift.n:,}",
+                    "tip": f"{by} {each.segment}: {share(lift)}, adjusted {p_text(each.p_adjusted)}, n = {lift.n:,}",
                 }
             )
     if not rows:

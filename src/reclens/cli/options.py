@@ -1,0 +1,30 @@
+"""How the command line writes the parameters that an advice names."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from reclens.errors import Setting
+
+__all__ = ["as_option"]
+
+_SWITCHES: Final[dict[tuple[str, Any], str]] = {
+    ("duplicates", "drop"): "--drop-duplicates",
+    ("ids", False): "--no-ids",
+    ("two_arms", "drop"): "--drop-two-arms",
+    ("unknown_arms", "drop"): "--drop-unknown-arms",
+}
+"""Parameters with a value that has an option of its own."""
+
+
+def as_option(setting: Setting) -> str:
+    """A setting as an option.
+
+    >>> as_option(Setting("planned_units")), as_option(Setting("arm", "version")), as_option(Setting("ids", False))
+    ('--planned-units', '--arm version', '--no-ids')
+    """
+    switch = _SWITCHES.get((setting.name, setting.value))
+    if switch is not None:
+        return switch
+    option = f"--{setting.name.replace('_', '-')}"
+    return option if setting.value is None else f"{option} {setting.value}"
