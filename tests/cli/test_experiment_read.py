@@ -77,23 +77,21 @@ def test_a_blocked_verdict_ends_with_status_1_and_bad_input_with_2(run, tmp_path
     frame = pl.read_parquet(tmp_path / "log.parquet")
     frame.filter((pl.col("variant") == "old") | (pl.col("user_id") % 2 == 0)).write_parquet(tmp_path / "lost.parquet")
     blocked = run("experiment", "read", "plan.toml", "lost.parquet", "--events", cwd=tmp_path, status=1)
-    assert (
-        "No verdict on new: 1 trust check blocks first." in blocked.stderr
-        and "Sample ratio: Mismatch" in blocked.stderr
-    )
+    assert "No decision on new: 1 trust check fails." in blocked.stderr
+    assert "Sample ratio: Mismatch" in blocked.stderr
     assert "blocked: sample ratio" in " ".join(blocked.stdout.split())
     blocked = run(
         "experiment", "read", "plan.toml", "lost.parquet", "--events", "--format", "json", cwd=tmp_path, status=1
     )
     row = json.loads(blocked.stdout)["rows"][0]
-    assert (row["decision"], row["blocked_by"]) == ("blocked", "sample ratio")
+    assert (row["decision"], row["blocked_by"]) == ("blocked", "sample_ratio")
     crossed = frame.with_columns(variant=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("new")).otherwise("variant"))
     crossed = crossed.with_columns(
         variant=pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("old")).otherwise("variant")
     )
     crossed.write_parquet(tmp_path / "crossed.parquet")
     wrong = run("experiment", "read", "plan.toml", "crossed.parquet", "--events", cwd=tmp_path, status=2)
-    assert "1 units stand in two arms" in wrong.stderr and "--drop-two-arms" not in wrong.stdout
+    assert "1 units stand in two arms" in wrong.stderr and "by --drop-two-arms" in wrong.stderr
     left = run("experiment", "read", "plan.toml", "crossed.parquet", "--events", "--drop-two-arms", cwd=tmp_path)
     assert "Ship new" in left.stderr
 

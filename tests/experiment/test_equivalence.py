@@ -7,15 +7,12 @@ from typing import Any
 import pytest
 
 from reclens.errors import UsageError
-from reclens.experiment import Plan, load_plan
+from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.analysis.readout import Readout, read_sums
 from reclens.experiment.plan.calculator import calculate
-from reclens.experiment.plan.decision_rule import decision_rule
-from reclens.experiment.plan.plan import EXAMPLE_PLAN
 from reclens.experiment.plan.sizing import size_plan
 from reclens.report.experiment.plan import build_plan_document
-from reclens.report.experiment.readout import build_readout
 
 MATTERS = {"name": "clicks", "value": "y", "margin": 0.02}
 PRICE = {"name": "price", "value": "z", "role": "guardrail", "margin": 0.02, "equivalence": True}
@@ -64,10 +61,8 @@ def test_a_difference_that_is_significant_and_immaterial_does_not_matter() -> No
     found = read(plan(MATTERS), n=40_000, y=-0.01)
     assert found.effects[0].p_value < 0.01 and found.effects[0].verdict == "no material difference"
     assert found.decisions[0].code == "no material difference"
-    said = " ".join(found.decisions[0].sentences)
-    assert "No material difference of b from a: clicks within the margin" in said and "within ±2.00%" in said
-    page = build_readout(found).markdown
-    assert "no material difference" in page and "beyond ±2.00%" in page and "by what they cost" in page
+    assert found.decisions[0].metrics == ("clicks",)
+    assert [step.code for step in found.next_steps] == ["choose_by_cost"]
 
 
 @pytest.mark.parametrize(
@@ -87,8 +82,6 @@ def test_a_guardrail_of_equivalence_must_not_move_either_way(lift: float, verdic
     assert rail.verdict == verdict and found.decisions[0].code == word
     assert rail.relative.low is not None and rail.relative.high is not None
     assert (rail.p_adjusted <= 0.025) == (verdict == "holds") == (max(-rail.relative.low, rail.relative.high) < 0.02)
-    said = " ".join(found.decisions[0].sentences)
-    assert f"Guardrail price {verdict}" in said and "it may move by ±2.00%" in said
     # The same margin as one of non-inferiority is broken on one side alone.
     one = read(plan({"name": "clicks", "value": "y"}, PRICE | {"equivalence": False}), y=0.05, z=lift).effects[1]
     assert one.verdict == ("holds" if lift >= 0 else verdict)
@@ -109,19 +102,6 @@ def test_looks_on_the_way_widen_what_has_to_lie_within() -> None:
     )
     assert read_sums(asked, sums, days=28).effects[0].verdict == "no material difference"
     assert read_sums(asked, sums, days=7).effects[0].verdict == "no difference shown"
-
-
-def test_the_rule_says_what_is_immaterial_before_the_data_are_seen() -> None:
-    rule = " ".join(decision_rule(plan(MATTERS, PRICE)))
-    assert "every primary metric lies within its margin (clicks within ±2.00%)" in rule
-    assert "price ±2.00% of control" in rule
-    assert "material" not in " ".join(decision_rule(load_plan_of_example()))
-
-
-def load_plan_of_example() -> Plan:
-    import tomllib
-
-    return load_plan(tomllib.loads(EXAMPLE_PLAN))
 
 
 def test_plans_that_ask_for_equivalence_are_sized_for_it() -> None:

@@ -226,14 +226,15 @@ def test_negative_counts_are_an_error_and_refunds_are_not() -> None:
 def test_what_may_be_left_out_is_left_out_and_counted() -> None:
     crossed = gather(small(user_id=[1, 1, 3, 4, 5, 6]), plan(), two_arms="drop")
     assert crossed.arm("old").n == 2 and crossed.arm("new").n == 2
-    assert crossed.rules[0]["rule"] == "units in two arms left out" and crossed.rules[0]["count"] == 1
+    assert (crossed.rules[0].code, crossed.rules[0].count, crossed.rules[0].column) == ("two_arms", 1, "user_id")
     stranger = gather(small(variant=["old", "new", "x", "old", "new", "old"]), plan(), unknown_arms="drop")
-    assert stranger.arm("old").n == 3 and stranger.rules[0]["detail"] == "'x' (1 units)"
+    assert stranger.arm("old").n == 3 and stranger.rules[0].arms == {"x": 1}
 
 
 def test_missing_covariates_are_indicated() -> None:
     found = gather(small(clicks_before=[1.0, None, 2.0, 3.0, None, 2.0]), plan())
-    assert found.indicators == ("clicks_before",) and found.rules[0]["count"] == 2
+    assert found.indicators == ("clicks_before",)
+    assert (found.rules[0].column, found.rules[0].count) == ("clicks_before", 2)
     place = measures(plan().metrics, indicators=found.indicators)["clicks"]
     assert place.covariates == ("clicks_before", "clicks_before is missing")
     assert found.arm("old").value("clicks_before") == 1.0  # (1 + 2 + 0) ÷ 3
@@ -246,13 +247,14 @@ def test_missing_covariates_are_indicated() -> None:
 
 def test_arms_of_one_unit_and_flat_metrics_are_flagged() -> None:
     lone = gather(small(variant=["old"] * 5 + ["new"]), plan())
-    assert [rule["detail"] for rule in lone.rules] == ["arm 'new'"]
+    assert [(rule.code, rule.arm) for rule in lone.rules] == [("one_unit", "new")]
     flat = gather(small(clicks=[1] * 6), plan())
-    assert [rule["detail"] for rule in flat.rules] == [
-        "'clicks' has one value in arm 'old'",
-        "'ratio' has one value in arm 'old'",
-        "'clicks' has one value in arm 'new'",
-        "'ratio' has one value in arm 'new'",
+    assert {rule.code for rule in flat.rules} == {"no_variance"}
+    assert [(rule.metric, rule.arm) for rule in flat.rules] == [
+        ("clicks", "old"),
+        ("ratio", "old"),
+        ("clicks", "new"),
+        ("ratio", "new"),
     ]
 
 
@@ -262,7 +264,7 @@ def test_values_are_cut_off_where_the_plan_says_so() -> None:
 
 
 def test_wrong_calls_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match=r"stand in 'variant'.*\(--arm variant\)"):
+    with pytest.raises(UnknownNameError, match=r"stand in 'variant'.*by arm=\"variant\""):
         gather(small(), plan(), arm="variants")
     with pytest.raises(DataError, match="no such file"):
         gather(tmp_path / "none.parquet", plan())

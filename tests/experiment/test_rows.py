@@ -136,13 +136,14 @@ def test_values_missing_in_one_arm_block_and_in_both_are_said(rng: np.random.Gen
     # Alike in both arms, events are left out; users without any value are over 1 %, which the plan has to settle.
     both = without(frame, rng, {"old": 0.15, "new": 0.15})
     assert check(read(both), "missing_values").status == "fail"
-    assert 'missing = "zero"' in check(read(both), "missing_values").finding
+    assert "meaning_unsaid" in {each.code for each in check(read(both), "missing_values").facts.faults}
     for said in ("leave_out", "zero"):
         settled = read(both, plan(metrics=({"name": "clicks", "value": "clicks", "missing": said},)))
         assert check(settled, "missing_values").status == "warn" and settled.decisions[0].code != "blocked"
     planned = plan(metrics=({"name": "clicks", "value": "clicks", "missing": "zero"},))
     differ = check(read(without(frame, rng, {"old": 0.0, "new": 0.15}), planned), "missing_values")
-    assert differ.status == "warn" and "which the effect itself may do" in differ.finding
+    assert differ.status == "warn" and differ.facts.faults[0].code == "counted_as_zero"
+    assert differ.facts.faults[0].uneven
     refused = plan(metrics=({"name": "clicks", "value": "clicks", "missing": "error"},))
     with pytest.raises(DataError, match=r"column 'clicks': .* events have no value"):
         gather_events(both, refused)
@@ -352,7 +353,7 @@ def test_units_finer_than_what_was_randomised_are_noticed(rng: np.random.Generat
     frame = sessions(rng, 300, by_user=True)
     for found in (gather(frame, asked), gather_events(frame, asked, time=None)):
         unit = check(read_sums(asked, found), "unit")
-        assert unit.status == "fail" and 'cluster = "user_id"' in unit.finding
+        assert unit.status == "fail" and unit.facts.worst.column == "user_id"
         many = frame.group_by("user_id").len().filter(pl.col("len") > 1)["len"].to_numpy()
         assert (unit.rows[0]["ids"], unit.rows[0]["in_one_arm"]) == (len(many), len(many))
         assert unit.rows[0]["expected"] == pytest.approx((2 * 0.5**many).sum())

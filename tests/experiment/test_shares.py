@@ -39,7 +39,7 @@ def test_arms_without_successes_are_read() -> None:
     assert effect.p_value == 1.0 and effect.verdict == "no difference shown" and found.decisions[0].code == "undecided"
     # Clopper and Pearson's ends of none in ten and none in ninety.
     assert (effect.absolute.low, effect.absolute.high) == pytest.approx((0.025 ** (1 / 90) - 1, 1 - 0.025**0.1))
-    assert not [rule for rule in found.rules if rule["code"] == "no_variance"]
+    assert not [rule for rule in found.rules if rule.code == "no_variance"]
     page = build_readout(found).markdown
     assert "0.3085" in page and "exact test at the most likely shares" in page
     one = read((0, 900), (3, 100)).effects[0]

@@ -39,7 +39,7 @@ def users(n: int, *, sigma: float = 1.0, share: float = 0.1, seed: int = 0) -> p
 
 
 def check(found: Readout) -> TrustCheck:
-    return next(each for each in found.trust_checks if each.name == "skewness")
+    return next(each for each in found.trust_checks if each.code == "skewness")
 
 
 def test_sql_gathers_the_products_of_three() -> None:

@@ -31,7 +31,7 @@ def test_every_part_of_a_test_plan_is_there(written: Written) -> None:
         "Metrics",
         "Sizes",
         "Looks",
-        "Trust checks before any verdict",
+        "Trust checks before any decision",
         "Decision rule",
         "Analysis",
         "Risks",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from reclens.dashboard.files import open_file
 from reclens.dashboard.show import plain, table
 from reclens.data.read.ids import infer_type
 from reclens.data.read.raw import Raw
-from reclens.errors import DataError, RecLensError
+from reclens.errors import DataError, RecLensError, Setting, in_python
 from reclens.experiment.analysis.aggregated import columns_of_counts, read_aggregated
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.plan.plan import Plan, load_plan
@@ -24,10 +24,16 @@ from reclens.report.experiment.readout import (
     unknown_table,
 )
 
-__all__ = ["read_counts"]
+__all__ = ["as_field", "read_counts"]
 
+_FIELDS: Final = {"arm": "“Column of the arm”", "day": "“Column of the day”"}
 _NONE = "– none –"
 _AS_NAMED = "– as it is called –"
+
+
+def as_field(setting: Setting) -> str:
+    """A setting as the field of the page; one that has no field as the argument of ``read_aggregated``."""
+    return _FIELDS.get(setting.name) or f"{in_python(setting)} (in Python)"
 
 
 def read_counts() -> None:
@@ -43,7 +49,7 @@ def read_counts() -> None:
             return
         found = read_aggregated(plan, _typed(raw), **_columns(plan, raw))
     except RecLensError as error:
-        st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
+        st.error(plain(in_words_of_the_page(error.said(as_field))), icon=":material/error:")
         return
     _answer(found)
 
@@ -84,13 +90,13 @@ def _columns(plan: Plan, raw: Raw) -> dict[str, Any]:
 
 
 def _answer(found: Readout) -> None:
-    first, *rest = summary_of_readout(found)
+    first, *rest = summary_of_readout(found, as_field)
     shown = st.success if all(each.code == "ship" for each in found.decisions) else st.warning
     shown(plain(first), icon=":material/gavel:")
     for sentence in rest:
         st.text(f"• {sentence}")
     table(effect_table(found), key="effects")
-    table(check_table(found), key="checks")
+    table(check_table(found, as_field), key="checks")
     table(unknown_table(found), key="unknown")
     st.download_button(
         "Readout as HTML",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from reclens.dashboard.counts import read_counts
+from reclens.dashboard.counts import as_field, read_counts
 from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import chart, choose, choose_view, plain, table
@@ -50,7 +50,7 @@ def show(workspace: Workspace) -> None:
     try:
         found = _calculated(**values)
     except RecLensError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(error.said(as_field)), icon=":material/error:")
         return
     _answer(found)
 

@@ -51,7 +51,7 @@ def _check(
         faults.append(RowFault(code=fault, status=status, tally=tally, p_adjusted=float(value), uneven=uneven))
     facts, seen = RowFaults(tuple(faults)), {each.status for each in faults}
     ranked: tuple[TrustCheckStatus, ...] = ("fail", "warn", "skipped", "pass")
-    status = next((each for each in ranked if each in seen), ranked[-1])
+    status: TrustCheckStatus = min(seen, key=ranked.index)
     once = _ONCE if any(each.code == "repeated_unevenly" for each in faults) else None
     return TrustCheck(
         code=code, status=status, reason="clean" if status == "pass" else "faults", facts=facts, advice=once
