@@ -49,9 +49,8 @@ def _check(
         uneven = bool(value < BEYOND_CHANCE)
         fault, status = judged(tally, uneven)
         faults.append(RowFault(code=fault, status=status, tally=tally, p_adjusted=float(value), uneven=uneven))
-    facts, seen = RowFaults(tuple(faults)), {each.status for each in faults}
-    ranked: tuple[TrustCheckStatus, ...] = ("fail", "warn", "skipped", "pass")
-    status: TrustCheckStatus = min(seen, key=ranked.index)
+    facts, ranked = RowFaults(tuple(faults)), ("fail", "warn", "skipped", "pass")
+    status = min(faults, key=lambda each: ranked.index(each.status)).status
     once = _ONCE if any(each.code == "repeated_unevenly" for each in faults) else None
     return TrustCheck(
         code=code, status=status, reason="clean" if status == "pass" else "faults", facts=facts, advice=once
