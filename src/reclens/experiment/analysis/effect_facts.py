@@ -6,7 +6,16 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["OutlierEffect", "Outliers", "Power", "PowerOfEffect", "SkewOfEffect", "Skewness", "ToleratedSkew", "UnknownSkewness"]
+__all__ = [
+    "OutlierEffect",
+    "Outliers",
+    "Power",
+    "PowerOfEffect",
+    "SkewOfEffect",
+    "Skewness",
+    "ToleratedSkew",
+    "UnknownSkewness",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -226,8 +226,8 @@ def _skewness(check: TrustCheck, facts: Skewness) -> str:
 def _unknown_skewness(check: TrustCheck, facts: UnknownSkewness) -> str:
     worst = facts.worst
     seen = (
-        f"The skewness of the values is not known, and {worst.n_control:,} against {worst.n_treatment:,} units stand one "
-        f"of {worst.tolerated_skewness:.3g}"
+        f"The skewness of the values is not known, and {worst.n_control:,} against {worst.n_treatment:,} units stand "
+        f"one of {worst.tolerated_skewness:.3g}"
     )
     if check.reason == "tolerated":
         return f"{seen}, which is more than values have ({worst.assumed_skewness:g})."
