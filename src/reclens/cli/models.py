@@ -74,7 +74,8 @@ def fit(
     """Fit a recommender and keep it in the workspace.
 
     Hyper-parameters come from [bold]--config[/bold], and [bold]--param[/bold] wins over it. A value that is a list or a
-    mapping is written as in TOML.
+    mapping is written as in TOML. Where [bold]--split[/bold] has a validation part, it is said if the model is worse
+    than popular there.
 
     Examples:
       reclens fit ease --data ml-100k.zip -p l2=500
@@ -82,12 +83,14 @@ def fit(
       reclens fit --config hybrid.toml --data ml-100k.zip
     """
     from reclens import models
-    from reclens.cli.reading import load_training
     from reclens.cli.shared import pairs, prepare, progress_of, say
+    from reclens.data.read.open import load_data
+    from reclens.tuning import hold_against_popular
     from reclens.workspace import Workspace
 
     if split is not None:
         refuse_unused(ctx, "with --split, whose training part is learned from", "data", "column", "read")
+        reading.refuse_all("--split holds the data")
     parameters = _read_config(config) if config is not None else {}
     named = parameters.setdefault("model", model)
     if named is None:
@@ -101,12 +104,15 @@ def fit(
     place.expect_free("model", name or made.name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
         progress("read what to learn from", 0, 1)
-        train = load_training(place, data, split, reading, seed=seed)
+        held = None if split is None else place.load("split", split)
+        train = load_data(data, reading, seed=seed) if held is None else held.train
         progress("read what to learn from", 1, 1)
         prepare(progress, "models", quiet=quiet)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", models.FitWarning)  # said below
             fitted = made.fit(train, progress=progress)
+        if held is not None:
+            hold_against_popular(fitted, held)
     for line in models.problems_in_words(fitted.name, [asdict(each) for each in fitted.problems_]):
         say(line, quiet=quiet)
     path = place.save(fitted, name or made.name, overwrite=overwrite)

@@ -37,6 +37,7 @@ from reclens.report import build_report, other_names
 from reclens.report.evaluation.gate import gate_in_words
 from reclens.settings import to_toml
 from reclens.stats.gate import GateResult
+from reclens.tuning import hold_against_popular
 from reclens.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -140,9 +141,10 @@ def _serve_and_measure(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", models.FitWarning)  # the job says it in a line of its own
         model = system.fit(made.train, progress=progress)
-    problems = () if isinstance(model, Pipeline) else model.problems_
-    for line in models.problems_in_words(name, [asdict(each) for each in problems]):
-        step(line)
+    if isinstance(model, models.Recommender):
+        hold_against_popular(model, made)
+        for line in models.problems_in_words(name, [asdict(each) for each in model.problems_]):
+            step(line)
     workspace.save(model, f"{settings.name}-{name}", overwrite=True)
     lists, *rest = _recommend(model, made, settings.evaluate.k, progress)
     workspace.save(lists, f"{settings.name}-{name}", overwrite=True)

@@ -31,13 +31,13 @@ __all__ = [
     "vanishing",
 ]
 
-FitCode = Literal["vanishing_factors", "not_converged", "short_lists"]
+FitCode = Literal["vanishing_factors", "not_converged", "short_lists", "below_popular"]
 """What is wrong with a fit.
 
 ``vanishing_factors``: the vectors of users and items have shrunk to nothing, or to one direction, the same for all.
 ``not_converged``: the iterations ended before the solution was reached. ``short_lists``: many users have fewer items
-with a score than were asked for. That a model does not beat popular on a validation part is a caution of a search:
-:mod:`reclens.tuning.warnings`.
+with a score than were asked for. ``below_popular``: the lists are worse than those of popular on a validation part,
+where there is one: :func:`reclens.tuning.hold_against_popular`.
 """
 
 _FAINT: Final = 0.01
@@ -67,10 +67,11 @@ class FitProblem:
     Attributes:
         code: What it is.
         value: What was measured. ``vanishing_factors``: the mean score that the vectors give to what users have.
-            ``not_converged``: see the model. ``short_lists``: the share of the users.
+            ``not_converged``: see the model. ``short_lists``: the share of the users. ``below_popular``: NDCG@10 less
+            that of popular.
         limit: The value that would still have been in order.
-        n: How many are affected, or are left: directions that are alive, items that are not settled, users with a short
-            list.
+        n: How many are affected, are left or were looked at: directions that are alive, items that are not settled,
+            users with a short list, validation users who were served.
         of: Out of how many.
     """
 
@@ -209,5 +210,7 @@ def problems_in_words(name: str, problems: Sequence[Mapping[str, Any]]) -> list[
         "iterations",
         "short_lists": "{n:,} of {of:,} users ({value:.1%}) have a list shorter than asked for, because too few items "
         "have a score. Lower the penalty or raise neighbors, or fill lists up by a fusion with popular",
+        "below_popular": "worse than popular on the validation part: NDCG@10 {value:+.4f} for {n:,} of {of:,} users. A "
+        "model that works beats popular: look at the data, the split and the hyper-parameters, or tune it",
     }
     return [f"{name}: {said[each['code']].format(**each)}" for each in problems]

@@ -10,6 +10,7 @@ from reclens.errors import UsageError
 from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
 from reclens.evaluation.results import named_results
 from reclens.metrics import describe, family_of
+from reclens.models import problems_in_words
 from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
 from reclens.report.evaluation import charts, tables
@@ -237,7 +238,7 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
         card = result.card
         lists = card["lists"]
         parameters = ", ".join(f"{name}={value}" for name, value in (lists.get("parameters") or {}).items())
-        counted = [*_of_lists(card), *ranker_problems(card)]
+        counted = [*_of_model(lists), *_of_lists(card), *ranker_problems(card)]
         model = f"{lists['model']}({parameters})" if "model" in lists else "lists from elsewhere"
         rows.append({"system": system, "model": model, "counts": counted or ["nothing odd"]})
     return rows
@@ -245,12 +246,18 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
 
 def oddities(card: Mapping[str, Any]) -> list[str]:
     """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count."""
-    return [*id_problems(card), *task_problems(card), *_of_lists(card), *_of_truth(card)]
+    return [*id_problems(card), *task_problems(card), *_of_model(card["lists"]), *_of_lists(card), *_of_truth(card)]
 
 
 def other_names(card: Mapping[str, Any]) -> list[str]:
     """What metrics that were asked for by another name are called here, a line each."""
     return [f"{asked} is {name} here" for asked, name in card.get("metric_aliases", {}).items()]
+
+
+def _of_model(lists: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the fit of the model that the lists are of; a pipeline's are among its rules."""
+    found = [each for each in lists.get("problems", ()) if isinstance(each, Mapping)]
+    return problems_in_words(str(lists.get("model")), found)
 
 
 def _of_lists(card: Mapping[str, Any]) -> list[str]:
