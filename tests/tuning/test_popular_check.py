@@ -92,7 +92,8 @@ def test_a_job_says_it(data: Dataset, tmp_path: Path) -> None:
     events, job = tmp_path / "events.csv", tmp_path / "j.toml"
     data.interactions.write_csv(events)
     how = 'method = "random"\ntest_share = 0.1\nvalidation_share = 0.1\n'
-    job.write_text(f'name = "j"\n[data]\npath = "{events}"\n[split]\n{how}[models.popular]\n[models.random]\n[evaluate]\nreplicates = 20\n')
+    systems = "[models.popular]\n[models.random]\n[evaluate]\nreplicates = 20\n"
+    job.write_text(f'name = "j"\n[data]\npath = "{events}"\n[split]\n{how}{systems}')
     found = CliRunner().invoke(app, ["run", str(job), "-w", str(tmp_path / "w")])
     assert found.exit_code == 0, found.output
     assert "random: worse than popular on the validation part" in found.output
