@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from reclens import models
-from reclens.data.dataset import Dataset
+from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.errors import UsageError
 from reclens.models._core.als_kernels import approach_rows, solve_rows
+from reclens.schema import Vocabulary
 
 
 def data_and_ones(seed: int, *, n_users: int = 40, n_items: int = 30, share: float = 0.3) -> tuple[Dataset, np.ndarray]:
@@ -139,3 +140,25 @@ def test_pure_svd_is_near_the_exact_vectors_where_they_are_many() -> None:
     exact = svds(csr_matrix(ones), k=20, random_state=0)[1]
     np.testing.assert_allclose(model.singular_values_, np.sort(exact)[::-1], rtol=0.01)
     assert (np.take_along_axis(model.item_factors_, np.abs(model.item_factors_).argmax(0)[None], 0) > 0).all()
+
+
+def test_lists_of_many_users_hold_where_blas_rounds_ties_its_own_way() -> None:
+    """2,000 items are the same numbers in another order: all products are equal but for rounding.
+
+    The order of equal and nearly equal items is that of float32 products added up one after the other, as for one user.
+    BLAS rounds in another way (with fused operations), and the few more items that it brings do not hold all of the ten
+    that are wanted.
+    """
+    rng = np.random.default_rng(0)
+    numbers = rng.standard_normal(32).astype(np.float32)
+    model = models.ALS(factors=32, unobserved=0.1, l2=0.1)
+    model.users_, model.items_ = (Vocabulary(pl.Series(range(n))) for n in (40, 2_000))
+    own = UserItemMatrix(np.arange(41), np.arange(40, dtype=np.int32), np.ones(40, np.float32), 2_000)
+    model.seen_, model.train_, model.resolved_ = own, {"name": "by hand"}, {}
+    model.user_factors_ = np.full((40, 32), 1.1, np.float32)
+    model.item_factors_ = np.stack([rng.permutation(numbers) for _ in range(2_000)])
+    one_by_one = np.add.accumulate(np.float32(1.1) * model.item_factors_, axis=1)[:, -1]
+    order = np.lexsort((np.arange(2_000), -one_by_one))[:10]
+    for lists in model.recommend(k=10, exclude_seen=False).table.partition_by("user_id", maintain_order=True):
+        assert lists["item_id"].to_list() == order.tolist()
+        np.testing.assert_array_equal(lists["score"].to_numpy(), one_by_one[order])
