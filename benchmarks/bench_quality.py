@@ -1,11 +1,12 @@
 """How well the recommenders predict, beside published numbers under the same protocol.
 
-    python benchmarks/bench_quality.py --data ml-1m.zip ml-100k.zip
+    python benchmarks/bench_quality.py --data ml-1m.zip online_retail.parquet ml-100k.zip
 
 RecBole's protocol: each user's interactions are split 80/10/10 by lot, models learn from the training part alone, and
 every item that is neither in the user's training nor in her validation part is ranked at test. ML-1M: ratings from 3,
-users and items with 10 or more of them. ML-100K: all ratings. Every recommender chooses among the same number of
-settings or fewer, on the validation part of the first split; what it chose is used on all splits.
+users and items with 10 or more of them. ML-100K: all ratings. Online Retail: all purchases by known customers. Every
+recommender chooses among the same number of settings or fewer, its defaults among them, on the validation part of the
+first split; what it chose is used on all splits, and so are the defaults.
 
 Finished steps are kept in ``build/quality.json`` for as long as the code of the models stays the same: a run that was
 cut off goes on where it was.
@@ -14,7 +15,6 @@ cut off goes on where it was.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import statistics
 import sys
@@ -28,12 +28,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import harness
 
 METRICS = ("ndcg@10", "recall@10", "mrr@10", "hit_rate@10", "precision@10")
+RETAIL = "Online Retail"
 STEPS = harness.ROOT / "build" / "quality.json"
 
 
 def grid(**choices: tuple) -> list[dict[str, Any]]:
-    """Settings of equal rank: the first of each choice, the second of each, and so on."""
-    return [dict(zip(choices, values, strict=True)) for values in zip(*choices.values(), strict=True)]
+    """The defaults, and settings of equal rank: the first of each choice, the second of each, and so on."""
+    return [{}, *(dict(zip(choices, values, strict=True)) for values in zip(*choices.values(), strict=True))]
 
 
 @dataclass(frozen=True)
@@ -50,40 +51,40 @@ ROWS = {
     "item_knn": Row(
         "item_knn",
         grid(
-            neighbors=(100, 250, 50, 100, 100, 250),
-            shrinkage=(0.0, 1.2, 0.0, 10.0, 0.0, 0.0),
-            weighting=("none", "none", "none", "none", "bm25", "tf_idf"),
+            neighbors=(250, 50, 100, 100, 250),
+            shrinkage=(1.2, 0.0, 0.0, 0.0, 0.0),
+            weighting=("none", "none", "none", "bm25", "tf_idf"),
         ),
     ),
     "user_knn": Row(
         "user_knn",
         grid(
-            neighbors=(100, 250, 50, 100, 100, 250),
-            shrinkage=(0.0, 0.0, 0.0, 10.0, 0.0, 0.0),
-            weighting=("none", "none", "none", "none", "tf_idf", "tf_idf"),
+            neighbors=(250, 50, 100, 100, 250),
+            shrinkage=(0.0, 0.0, 0.0, 0.0, 0.0),
+            weighting=("none", "none", "none", "tf_idf", "tf_idf"),
         ),
     ),
     "rp3beta": Row(
         "rp3beta",
         grid(
-            alpha=(0.8, 0.6, 0.8, 1.0, 0.6, 0.7),
-            beta=(0.5, 0.5, 0.3, 0.3, 0.7, 0.6),
-            neighbors=(100, 100, 200, 200, 200, 200),
+            alpha=(0.6, 0.8, 1.0, 0.6, 0.7),
+            beta=(0.5, 0.3, 0.3, 0.7, 0.6),
+            neighbors=(100, 200, 200, 200, 200),
         ),
     ),
-    "pure_svd": Row("pure_svd", grid(factors=(12, 16, 24, 32, 48, 64))),
+    "pure_svd": Row("pure_svd", grid(factors=(16, 32, 64, 128, 256))),
     "bpr": Row(
         "bpr",
         grid(
-            learning_rate=(0.15, 0.1, 0.05, 0.15, 0.2, 0.15),
-            l2=(0.01, 0.01, 0.01, 0.005, 0.01, 0.01),
-            epochs=(30, 60, 60, 30, 30, 30),
-            negatives=("uniform",) * 5 + ("popular",),
+            learning_rate=(0.1, 0.05, 0.15, 0.2, 0.15),
+            l2=(0.01, 0.01, 0.005, 0.01, 0.01),
+            epochs=(60, 60, 30, 30, 30),
+            negatives=("uniform",) * 4 + ("popular",),
         ),
     ),
-    "als": Row("als", grid(unobserved=(0.5, 0.1, 0.2, 0.1, 0.25, 1.0), l2=(0.006, 0.01, 0.01, 0.02, 0.01, 0.004))),
-    "ease": Row("ease", grid(l2=(100.0, 250.0, 350.0, 500.0, 700.0, 1000.0))),
-    "slim": Row("slim", grid(l1=(1.0, 1.0, 3.0, 3.0, 2.0, 6.0), l2=(100.0, 300.0, 300.0, 500.0, 200.0, 1200.0))),
+    "als": Row("als", grid(unobserved=(0.1, 0.2, 0.1, 0.25, 1.0), l2=(0.01, 0.01, 0.02, 0.01, 0.004))),
+    "ease": Row("ease", grid(l2=(100.0, 250.0, 350.0, 700.0, 1000.0))),
+    "slim": Row("slim", grid(l1=(0.5, 1.0, 3.0, 2.0, 6.0), l2=(20.0, 100.0, 300.0, 200.0, 1200.0))),
 }
 
 RECBOLE = "RecBole's tables"
@@ -139,10 +140,7 @@ class Steps:
     """Numbers that were computed before, by what they were computed from."""
 
     def __init__(self) -> None:
-        code = hashlib.sha256()
-        for file in sorted((harness.ROOT / "src" / "reclens" / "models").glob("*.py")):
-            code.update(file.read_bytes())
-        self.code = code.hexdigest()
+        self.code = harness.code_of("models")
         self.seconds = 0.0
         self.found: dict[str, Any] = {}
         if STEPS.exists():
@@ -169,6 +167,11 @@ def protocol(file: Path) -> tuple[str, Any]:
     from reclens.data.filters import k_core, min_rating
     from reclens.data.read.movielens import read_movielens
 
+    if file.suffix == ".parquet":
+        from reclens import read
+
+        columns = {"user_id": "CustomerID", "item_id": "StockCode", "timestamp": "InvoiceDate"}
+        return RETAIL, read(file, columns=columns, bad_rows="drop")
     data = read_movielens(file)
     if file.stem == "ml-100k":
         return file.stem, data
@@ -215,8 +218,8 @@ def measure(file: Path, seeds: int, rows: list[str], steps: Steps) -> dict[str, 
             for setting in row.settings
         ]
         chosen = row.settings[scores.index(max(scores))]
-        entries = {label: chosen}
-        if label in AS_PUBLISHED[stem] and AS_PUBLISHED[stem][label] != chosen:
+        entries = {label: chosen} | ({} if chosen == row.settings[0] else {f"{label}, defaults": row.settings[0]})
+        if AS_PUBLISHED.get(stem, {}).get(label, chosen) != chosen:
             entries[f"{label}, as published"] = AS_PUBLISHED[stem][label]
         for name, setting in entries.items():
             tests = [
@@ -249,18 +252,19 @@ def section(stem: str, found: dict[str, Any]) -> list[str]:
     for name in order:
         mean, sd = mean_and_sd(rows[name]["tests"], "ndcg@10")
         _, low, high = rows[name]["tests"][0]["ndcg@10"]
-        published = PUBLISHED[stem].get(rows[name]["model"])
+        published = PUBLISHED.get(stem, {}).get(rows[name]["model"])
         beside = f"{published[1][0]:.4f} | {mean - published[1][0]:+.4f}" if published else "– | –"
-        setting = ", ".join(f"{key}={value}" for key, value in rows[name]["setting"].items()) or "–"
+        setting = ", ".join(f"{key}={value}" for key, value in rows[name]["setting"].items()) or "defaults"
         lines.append(f"| {name} | {setting} | {mean:.4f} ± {sd:.4f} | {low:.4f} – {high:.4f} | {beside} |")
     lines += ["", "| | " + " | ".join(METRICS) + " | source |", "|---|" + "--:|" * len(METRICS) + "---|"]
     for name in order:
         values = " | ".join(f"{mean_and_sd(rows[name]['tests'], metric)[0]:.4f}" for metric in METRICS)
         lines.append(f"| **{name}** | {values} | ours, mean of {seeds} splits |")
-        theirs = PUBLISHED[stem].get(name)
-        lines += [published_row(theirs)] if theirs else []
-    others = sorted((label for label in PUBLISHED[stem] if label not in rows), key=lambda x: -PUBLISHED[stem][x][1][0])
-    lines += [published_row(PUBLISHED[stem][label]) for label in others]
+        published = PUBLISHED.get(stem, {}).get(name)
+        lines += [published_row(published)] if published else []
+    theirs = PUBLISHED.get(stem, {})
+    others = sorted((label for label in theirs if label not in rows), key=lambda label: -theirs[label][1][0])
+    lines += [published_row(theirs[label]) for label in others]
     return [*lines, ""]
 
 
@@ -272,12 +276,14 @@ def published_row(row: tuple[str, tuple[float, ...], str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="ml-1m.zip, ml-100k.zip")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="ml-1m.zip, ml-100k.zip, online_retail.parquet"
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
     options = parser.parse_args()
     steps, about = Steps(), harness.machine()
-    found = {file.stem: measure(file, options.seeds, options.rows, steps) for file in options.data}
+    found = {protocol(file)[0]: measure(file, options.seeds, options.rows, steps) for file in options.data}
     took = f"in {steps.seconds / 60:.0f} minutes"
     lines = [
         "# Quality",

@@ -30,6 +30,7 @@ from bench_knn_large import draw
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, chunk_ranges, quiet
+from reclens.models._core import slim_kernels
 from reclens.models._core.co_occurrence import co_occurrence
 
 PENALTIES = [(3.0, 300.0), (0.5, 20.0)]
@@ -89,7 +90,7 @@ def main() -> None:
         for l1, l2 in PENALTIES:
             model = models.SLIM(l1=l1, l2=l2)
             models.SLIM().fit(tiny), former(tiny, 1.0, 1.0, 1)  # compiled loops are loaded
-            for kernel in (models._slim_kernels.list_net, models._slim_kernels.crowding):
+            for kernel in (slim_kernels.near_net, slim_kernels.block_net):
                 kernel.compile()
             wall, cpu = time.perf_counter(), time.process_time()
             model.fit(data)

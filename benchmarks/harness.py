@@ -6,6 +6,7 @@ machine that drifts slows everybody down; the medians and their ratios are what 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -160,6 +161,14 @@ def table(results: dict[str, dict[str, Any]], *, ours: str = "reclens") -> str:
             f"| {name} | {row['median_s']:.3g} | {spread} | {row['cpu_s']:.3g} | {row['peak_gib']:.2f} | {ratios} |"
         )
     return "\n".join(lines)
+
+
+def code_of(room: str) -> str:
+    """A hash of the code of a room: results that were kept are of the same code, or are computed again."""
+    found = hashlib.sha256()
+    for file in sorted((ROOT / "src" / "reclens" / room).rglob("*.py")):
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def describe(about: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._core.block import Block
+from reclens.models._core.defaults import Extent, Rule
 from reclens.models._core.degenerate import FitProblem
 from reclens.models._core.factors import MOST_PASSES, FactorModel, check_whole, require_factors
 from reclens.models._core.form import Form, numbers
@@ -25,7 +26,60 @@ _SMALL: Final = 500
 _MOST_FACTORS: Final = 10_000
 """As many as PureSVD can gain by: 20 times the largest of its search space."""
 _TOLERANCE: Final = 1e-6
+_ROUGH: Final = 1e-2
+"""Of singular values that are only counted."""
+_ABOVE: Final = 1.1
+"""Singular values count as more than chance from this multiple of the noise edge on."""
+_FEW, _MANY = 8, 256
+"""The fewest and the most factors that the rule gives."""
 _ZERO: Final = 1e-9
+
+
+def _above_noise(model: PureSVD, train: Dataset) -> int:
+    """How many singular values chance alone does not bring, see the class."""
+    from scipy.sparse import csr_array
+
+    data, seen = Extent.of(train), train.matrix()
+    sizes = np.repeat(np.diff(seen.indptr), np.diff(seen.indptr)) * np.bincount(seen.indices)[seen.indices]
+    matrix: Any = csr_array((sizes**-0.5, seen.indices, seen.indptr), shape=(seen.n_rows, seen.n_columns))
+    edge = _ABOVE * (data.per_user**-0.5 + data.per_item**-0.5)
+
+    def count(most: int) -> int:
+        squares, _ = _leading(matrix, most, model.seed, _ROUGH, MOST_PASSES)
+        return int((squares > edge**2).sum())
+
+    few, found = min(_FEW, *matrix.shape), 0
+    for most in (64, 128, _MANY):
+        wanted = min(most, *matrix.shape)
+        require_factors(model.name, wanted, users=seen.n_rows, items=seen.n_columns, width=24)
+        # As in the fit: one thread, so that the number of threads never changes a result.
+        found = next(LocalEngine(1).map(count, [wanted]))
+        if found < wanted:
+            break
+    return max(found, few)
+
+
+def _leading(matrix: Any, wanted: int, seed: int, tolerance: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest eigenvalues of RᵀR, falling, and their vectors; fewer than wanted where they do not converge."""
+    import scipy.sparse.linalg
+
+    arpack: Any = scipy.sparse.linalg
+    n = matrix.shape[1]
+    if wanted > n // 2 or n <= _SMALL:
+        squares, vectors = np.linalg.eigh((matrix.T @ matrix).toarray())
+        return squares[::-1][:wanted], vectors[:, ::-1][:, :wanted]
+    product = arpack.LinearOperator((n, n), matvec=lambda v: matrix.T @ (matrix @ v), dtype=np.float64)
+    start = np.random.default_rng(seed).standard_normal(n)
+    try:
+        squares, vectors = arpack.eigsh(product, k=wanted, v0=start, tol=tolerance, maxiter=iterations)
+    except arpack.ArpackNoConvergence as stopped:
+        squares, vectors = stopped.eigenvalues, stopped.eigenvectors
+        if not len(squares):
+            raise UsageError(
+                f"no singular vector converged within {iterations} iterations. Raise iterations, or use fewer factors."
+            ) from stopped
+    order = np.argsort(-squares, kind="stable")
+    return squares[order], vectors[:, order]
 
 
 @dataclass(kw_only=True)
@@ -38,21 +92,36 @@ class PureSVD(FactorModel):
     counts both. The sign of a vector is set so that its largest entry is positive. An item that the d vectors do not
     reach has a vector of 0.
 
+    The best d moves with the data. Where it is not given, it is the number of singular values that chance alone does
+    not bring. Divide the rows and columns of R by the roots of their sums. If users and items met by accident, given
+    how much each of them has, every entry would have the variance 1 ÷ interactions, and beside the first, trivial one
+    no singular value would be much above n̄ᵤ^-½ + n̄ᵢ^-½ (Marchenko and Pastur 1967; n̄ᵤ and n̄ᵢ are the mean
+    interactions of users and items). Those above 1.1 times that are counted.
+
     Attributes:
         factors: Singular vectors d, 1 to 10,000. A matrix has no more than users, items or its rank; where that is
-            less than d, all are taken. On MovieLens 1M 32 are better than 48 or 64.
+            less than d, all are taken. None: the number of singular values above the noise edge, see above, 8 to 256.
         iterations: Most restarts of the iteration, 1 to 10,000.
         seed: Seed of the vector that it starts from.
 
     References:
         Cremonesi, Koren, Turrin (2010), Performance of recommender algorithms on top-N recommendation tasks; RecSys.
         Lehoucq, Sorensen, Yang (1998), ARPACK users' guide; SIAM.
+        Marchenko, Pastur (1967), Distribution of eigenvalues for some sets of random matrices.
     """
 
     name: ClassVar[str] = "pure_svd"
     space: ClassVar[Mapping[str, Space]] = {"factors": Whole(8, 512)}
 
-    factors: int = 32
+    automatic: ClassVar[Mapping[str, Rule]] = {
+        "factors": Rule(
+            "singular values of the matrix, scaled by the roots of its sums, above 1.1 (1/√per_user + 1/√per_item); 8 "
+            "to 256",
+            _above_noise,
+        )
+    }
+
+    factors: int | None = None
     iterations: int = 300
     seed: int = 0
 
@@ -62,7 +131,7 @@ class PureSVD(FactorModel):
         return True
 
     def _check(self) -> None:
-        check_whole("factors", self.factors, 1, _MOST_FACTORS)
+        check_whole("factors", 1 if self.factors is None else self.factors, 1, _MOST_FACTORS)
         check_whole("iterations", self.iterations, 1, MOST_PASSES)
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
@@ -72,11 +141,12 @@ class PureSVD(FactorModel):
         matrix: Any = csr_array(
             (seen.values.astype(np.float64), seen.indices, seen.indptr), shape=(seen.n_rows, seen.n_columns)
         )
-        wanted = min(self.factors, *matrix.shape)
+        wanted = min(self.in_use("factors"), *matrix.shape)
         # Vectors of both sides and of the search, in float64.
         require_factors(self.name, wanted, users=seen.n_rows, items=seen.n_columns, width=24)
         # The linear algebra keeps to one thread, so that the number of threads never changes a result.
-        squares, vectors = next(LocalEngine(1).map(lambda wanted: self._leading(matrix, wanted), [wanted]))
+        how = self.seed, _TOLERANCE, self.iterations
+        squares, vectors = next(LocalEngine(1).map(lambda wanted: _leading(matrix, wanted, *how), [wanted]))
         self.unsettled_ = wanted - len(squares)
         real = squares > _ZERO * squares.max()
         squares, vectors = squares[real], vectors[:, real]
@@ -89,41 +159,18 @@ class PureSVD(FactorModel):
         self.item_factors_ = np.ascontiguousarray(vectors, np.float32)
         self.singular_values_ = np.sqrt(squares)
 
-    def _leading(self, matrix: Any, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-        """The largest eigenvalues of RᵀR, falling, and their vectors; fewer than wanted where they do not converge."""
-        import scipy.sparse.linalg
-
-        arpack: Any = scipy.sparse.linalg
-        n = matrix.shape[1]
-        if wanted > n // 2 or n <= _SMALL:
-            squares, vectors = np.linalg.eigh((matrix.T @ matrix).toarray())
-            return squares[::-1][:wanted], vectors[:, ::-1][:, :wanted]
-        product = arpack.LinearOperator((n, n), matvec=lambda v: matrix.T @ (matrix @ v), dtype=np.float64)
-        start = np.random.default_rng(self.seed).standard_normal(n)
-        try:
-            squares, vectors = arpack.eigsh(product, k=wanted, v0=start, tol=_TOLERANCE, maxiter=self.iterations)
-        except arpack.ArpackNoConvergence as stopped:
-            squares, vectors = stopped.eigenvalues, stopped.eigenvectors
-            if not len(squares):
-                raise UsageError(
-                    f"no singular vector converged within {self.iterations} iterations. Raise iterations, or use fewer "
-                    "factors."
-                ) from stopped
-        order = np.argsort(-squares, kind="stable")
-        return squares[order], vectors[:, order]
-
     def _problems(self) -> list[FitProblem]:
         n, of = self.unsettled_, self.unsettled_ + len(self.singular_values_)
         return [FitProblem("not_converged", n / of, 0.0, n, of)] if n else []
 
     def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
-        kept = len(self.singular_values_)
+        kept, factors = len(self.singular_values_), self.in_use("factors")
         return [
             ("singular vectors that did not converge", self.unsettled_, "left out; raise iterations"),
             (
                 "singular vectors that the data does not have",
-                self.factors - self.unsettled_ - kept,
-                f"{len(self.users_):,} users, {len(self.items_):,} items: {kept:,} of {self.factors:,} factors",
+                factors - self.unsettled_ - kept,
+                f"{len(self.users_):,} users, {len(self.items_):,} items: {kept:,} of {factors:,} factors",
             ),
         ]
 

@@ -11,6 +11,7 @@ import numpy as np
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
+from reclens.models._core.block import rows_of
 from reclens.models._core.co_occurrence import gram_of
 from reclens.models._core.defaults import Extent, Rule
 from reclens.models._core.degenerate import FitProblem
@@ -18,15 +19,15 @@ from reclens.models._core.factors import check_whole
 from reclens.models._core.form import Form, numbers
 from reclens.models._core.item_weights import ItemWeights
 from reclens.models._core.search_space import Float, Space
-from reclens.models._core.slim_kernels import block_net, crowding, list_net
+from reclens.models._core.slim_kernels import block_net, near_net
 
 __all__ = ["SLIM"]
 
 _ITEMS_A_TASK = 16
-_MOST_SWEEPS = 1_000_000
-"""An item's weights settle within a few hundred passes; more than this is a slip of the hand."""
 _CROWDED = 0.15
 """Share of pairs of candidates with a common user from which on dense rows are faster than lists."""
+_MOST_SWEEPS = 1_000_000
+"""An item's weights settle within a few hundred passes; more than this is a slip of the hand."""
 
 
 @dataclass(kw_only=True)
@@ -80,23 +81,22 @@ class SLIM(ItemWeights):
         n = len(self.items_)
         gram = gram_of(self.seen_, engine=engine, progress=progress, what="fit slim")
         rows = gram.indptr, gram.near, gram.common
-        l1 = self.in_use("l1")
-        penalties = l1, self.in_use("l2"), self.tolerance, self.sweeps
+        penalties = self.in_use("l1"), self.in_use("l2"), self.tolerance, self.sweeps
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-            column, found = np.full(n, -1, np.int32), np.zeros(1, np.int64)
-            codes, weights = np.empty((len(part), n), np.int32), np.empty((len(part), n), np.float32)
-            lengths, unsettled = np.zeros(len(part), np.int64), 0
-            for row, place in enumerate(part):
-                room = column, codes[row], weights[row], found
-                if not len(gram.dense) and crowding(place, *rows, l1, column) < _CROWDED:
-                    used = list_net(place, gram.users[place], *rows, *penalties, *room)
+            column = np.full(n, -1, np.int32)
+            room = codes, weights, found = np.empty(n, np.int32), np.empty(n, np.float32), np.zeros(1, np.int64)
+            kept: list[tuple[np.ndarray, np.ndarray]] = []
+            unsettled = 0
+            for place in part:
+                if len(gram.dense):
+                    used = block_net(place, gram.users[place], gram.dense, *penalties, *room)
                 else:
-                    used = block_net(place, gram.users[place], gram.dense, *rows, *penalties, *room)
-                lengths[row] = found[0]
+                    used = near_net(place, gram.users[place], _CROWDED, *rows, *penalties, column, *room)
+                kept.append((gram.order[codes[: found[0]]], weights[: found[0]].copy()))
                 unsettled += used < 0
-            filled = np.arange(n) < lengths[:, None]
-            return lengths, gram.order[codes[filled]], weights[filled], unsettled
+            lengths = np.array([len(each) for each, _ in kept])
+            return lengths, *(np.concatenate(side) for side in zip(*kept, strict=True)), unsettled
 
         # Where places are by popularity, what takes longest begins first.
         parts = chunk_ranges(n, _ITEMS_A_TASK)
@@ -105,11 +105,10 @@ class SLIM(ItemWeights):
             found.append(result)
             progress("fit slim", len(found), len(parts))
         lengths, codes, weights = (np.concatenate([result[at] for result in found]) for at in range(3))
-        targets = np.repeat(gram.order, lengths)
-        order = np.lexsort((targets, codes))
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n))]).astype(np.int64)
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        by_place, places = UserItemMatrix(indptr, codes, weights, n), np.argsort(gram.order)
         # Solved by the item that is predicted; asked for by the items of the history.
-        self.weights_ = UserItemMatrix(indptr, targets[order], weights[order], n)
+        self.weights_ = rows_of(by_place, places).transposed
         self.unsettled_ = sum(result[3] for result in found)
 
     def _problems(self) -> list[FitProblem]:

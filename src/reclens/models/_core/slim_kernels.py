@@ -9,14 +9,19 @@ import numpy as np
 from reclens.kernels import kernel
 from reclens.models._core.co_counts import common_of_row
 
-__all__ = ["block_net", "crowding", "list_net", "sparse_gram"]
+__all__ = ["block_net", "near_net", "sparse_gram"]
 
-_JOIN: Final = 0.5
+_JOIN: Final = 0.25
 """Items whose slack is at least this share of the largest one join the active set together …"""
 _LOOSER: Final = 0.1
 """… and before all have joined, its weights settle to this share of the largest slack."""
-_ASKED: Final = 16
-"""Candidates whose rows are looked at to see how crowded the others are."""
+_IDLE: Final = 0.25
+"""A weight that would move by less than this share of the bound stays as it is: most of them do after a few sweeps."""
+_SQUARE: Final = 4096
+"""Candidates up to which the part of the Gram matrix among them may be laid out as a square: 64 MB for each thread."""
+_CROWDED: Final = 0.15
+_ASKED: Final = 32
+"""Candidates whose rows are looked at to see how crowded they are."""
 
 
 @kernel(
@@ -73,9 +78,10 @@ def _settle(block: Any, rest: Any, weights: Any, l2: Any, bound: Any, sweeps: An
         for p in range(len(block)):
             scale = block[p, p] + l2
             step = max(weights[p] + (rest[p] - l2 * weights[p]) / scale, 0.0) - weights[p]
-            if step != 0:
+            moved = abs(step) * scale
+            if moved > _IDLE * bound:
                 weights[p] += step
-                change = max(change, abs(step) * scale)
+                change = max(change, moved)
                 for q in range(len(block)):
                     rest[q] -= step * block[p, q]
         if change <= bound:
@@ -104,9 +110,10 @@ def _settle_lists(
         change = 0.0
         for p in range(len(ends) - 1):
             step = max(weights[p] + (slack[active[p]] - l2 * weights[p]) / scales[p], 0.0) - weights[p]
-            if step != 0:
+            moved = abs(step) * scales[p]
+            if moved > _IDLE * bound:
                 weights[p] += step
-                change = max(change, abs(step) * scales[p])
+                change = max(change, moved)
                 for e in range(ends[p], ends[p + 1]):
                     # An unsigned index needs no test for a negative one.
                     slack[np.uint32(cells[e])] -= step * values[e]
@@ -127,24 +134,6 @@ def _join(slack: Any, inside: Any, active: Any, size: Any, bound: Any) -> Any:
             active[size], inside[i] = i, True
             size += 1
     return size
-
-
-@kernel("void(int64, int64[::1], int32[::1], float32[::1], int32[::1], float32[::1])")
-def _gather(item: Any, indptr: Any, near: Any, common: Any, column: Any, line: Any) -> None:
-    """A row of the Gram matrix over the candidates, dense."""
-    line[:] = 0
-    for e in range(indptr[item], indptr[item + 1]):
-        q = column[near[e]]
-        if q >= 0:
-            line[q] = common[e]
-
-
-@kernel("float32[:,::1](float32[:,::1], int64)")
-def _higher(rows: Any, size: Any) -> Any:
-    """The same rows with room for at least ``size`` of them, twice as many as there were."""
-    found = np.empty((max(size, 2 * len(rows)), rows.shape[1]), np.float32)
-    found[: len(rows)] = rows
-    return found
 
 
 @kernel("int32[::1](int32[::1], int64)", "float32[::1](float32[::1], int64)")
@@ -177,80 +166,70 @@ def _give(size: Any, items: Any, active: Any, weights: Any, codes: Any, out: Any
     return kept
 
 
-@kernel("float64(int64, int64[::1], int32[::1], float32[::1], float64, int32[::1])")
-def crowding(target: Any, indptr: Any, near: Any, common: Any, l1: Any, column: Any) -> Any:
-    """The share of the pairs of candidates of a target that have a user in common, from some of their rows."""
-    most = indptr[target + 1] - indptr[target]
-    items, base = np.empty(most, np.int32), np.empty(most, np.float64)
-    m = _candidates(target, indptr, near, common, l1, column, items, base)
-    rows = hits = 0
-    for i in range(0, m, max(m // _ASKED, 1)):
-        rows += 1
-        for e in range(indptr[items[i]], indptr[items[i] + 1]):
-            hits += column[near[e]] >= 0
-    for i in range(m):
-        column[items[i]] = -1
-    return hits / max(rows * m, 1)
+@kernel("float64(int64, int32[::1], int64[::1], int32[::1], int32[::1])")
+def _crowding(m: Any, items: Any, indptr: Any, near: Any, column: Any) -> Any:
+    """The share of the pairs of candidates that have a user in common, from some of their rows.
 
-
-_NET = (
-    "int64(int64, float64, {}int64[::1], int32[::1], float32[::1], float64, float64, float64, int64, int32[::1], "
-    "int32[::1], float32[::1], int64[::1])"
-)
-
-
-@kernel(_NET.format("float32[:,::1], "))
-def block_net(
-    target: Any,
-    users: Any,
-    gram: Any,
-    indptr: Any,
-    near: Any,
-    common: Any,
-    l1: Any,
-    l2: Any,
-    tolerance: Any,
-    sweeps: Any,
-    column: Any,
-    codes: Any,
-    out: Any,
-    found: Any,
-) -> Any:
-    """The same as :func:`list_net` where many pairs of candidates share a user: rows are dense.
-
-    Where ``gram`` is not empty it is G, dense, and its rows are used as they lie; the sparse one is empty then.
+    Of a row, only what stands before its diagonal is looked at: that is little where the row is long, as places are by
+    popularity.
     """
-    whole = len(gram) > 0
-    most_items = len(gram) if whole else indptr[target + 1] - indptr[target]
-    items, base = np.empty(most_items, np.int32), np.empty(most_items, np.float64)
-    if whole:
-        m = len(gram)
-        for i in range(m):
-            items[i], base[i] = i, gram[target, i] - l1
-        base[target] = -np.inf
-    else:
-        m = _candidates(target, indptr, near, common, l1, column, items, base)
-    slack, inside, active = base[:m].copy(), np.zeros(m, np.bool_), np.empty(m, np.int64)
-    weights, rest = np.zeros(m, np.float64), np.empty(m, np.float64)
-    rows = np.empty((0, m) if whole else (min(m, 64), m), np.float32)
+    hits = pairs = 0
+    for i in range(m // (2 * _ASKED), m, max(m // _ASKED, 1)):
+        e = indptr[items[i]]
+        while near[e] < items[i]:
+            hits += column[np.uint32(near[e])] >= 0
+            e += 1
+        pairs += i
+    return hits / max(pairs, 1)
+
+
+@kernel("void(int64, int32[::1], int64[::1], int32[::1], float32[::1], int32[::1], float32[:,::1])")
+def _lay_out(m: Any, items: Any, indptr: Any, near: Any, common: Any, column: Any, square: Any) -> None:
+    """The Gram matrix of the candidates, dense; ``square`` holds zeros, and has a row and a column more to spare."""
+    for i in range(m):
+        e = indptr[items[i]]
+        while near[e] < items[i]:
+            j = column[np.uint32(near[e])]  # -1, the spare column, where it is no candidate
+            square[i, j] = common[e]
+            e += 1
+        square[i, i] = common[e]
+    for i in range(m):
+        for j in range(i):
+            square[j, i] = square[i, j]
+
+
+@kernel("int64(float32[:,::1], float64[::1], float64, float64, int64, int64[::1], float64[::1], int64[::1])")
+def _by_rows(gram: Any, base: Any, bound: Any, l2: Any, sweeps: Any, active: Any, weights: Any, found: Any) -> Any:
+    """The weights by the dense rows of a Gram matrix; see :func:`near_net`.
+
+    Args:
+        gram: G among the candidates.
+        base: Their slack at w = 0; there are as many candidates as that.
+        bound: How far the slack may be off.
+        l2: Penalty on the squares of the weights.
+        sweeps: Most sweeps.
+        active: Where the candidates of the active set go …
+        weights: … and their weights …
+        found: … and how many there are.
+
+    Returns:
+        Sweeps used, or -1 if ``sweeps`` were not enough.
+    """
+    m = len(base)
+    slack, inside, rest = base.copy(), np.zeros(m, np.bool_), np.empty(m, np.float64)
     size = used = 0
-    bound = last = tolerance * users
+    last = bound
     while True:
         before = size
         size = _join(slack, inside, active, size, bound)
         if size == before and last <= bound:
             break
-        if not whole and len(rows) < size:
-            rows = _higher(rows, size)
         most, block = 0.0, np.empty((size, size), np.float32)
         for p in range(size):
             rest[p] = slack[active[p]]
             most = max(most, rest[p]) if p >= before else most
-            if p >= before and not whole:
-                _gather(items[active[p]], indptr, near, common, column, rows[p])
-            line = gram[active[p]] if whole else rows[p]
             for q in range(size):
-                block[p, q] = line[active[q]]
+                block[p, q] = gram[active[p], active[q]]
         last = max(bound, _LOOSER * most)
         took = _settle(block, rest, weights, l2, last, sweeps - used)
         if took < 0:
@@ -258,23 +237,97 @@ def block_net(
             break
         used += took
         # From scratch each round, so that rounding does not add up.
-        slack[:] = base[:m]
+        slack[:] = base
         for p in range(size):
-            weight, line = weights[p], gram[active[p]] if whole else rows[p]
-            if weight > 0:
+            if weights[p] > 0:
                 for i in range(m):
-                    slack[i] -= weight * line[i]
-    found[0] = _give(size, items, active, weights, codes, out)
-    if not whole:
-        for i in range(m):
-            column[items[i]] = -1
+                    slack[i] -= weights[p] * gram[active[p], i]
+    found[0] = size
     return used
 
 
-@kernel(_NET.format(""))
-def list_net(
+@kernel("int64(int64, float64, float32[:,::1], float64, float64, float64, int64, int32[::1], float32[::1], int64[::1])")
+def block_net(
+    target: Any, users: Any, gram: Any, l1: Any, l2: Any, tolerance: Any, sweeps: Any, codes: Any, out: Any, found: Any
+) -> Any:
+    """The same as :func:`near_net` where ``gram`` is all of G, dense: every item is a candidate."""
+    n = len(gram)
+    items, base = np.arange(n).astype(np.int32), np.empty(n, np.float64)
+    for i in range(n):
+        base[i] = gram[target, i] - l1
+    base[target] = -np.inf
+    active, weights = np.empty(n, np.int64), np.zeros(n, np.float64)
+    used = _by_rows(gram, base, tolerance * users, l2, sweeps, active, weights, found)
+    found[0] = _give(found[0], items, active, weights, codes, out)
+    return used
+
+
+@kernel(
+    "int64(int64, int32[::1], float64[::1], int64[::1], int32[::1], float32[::1], float64, float64, int64, int32[::1], "
+    "int64[::1], float64[::1], int64[::1])"
+)
+def _by_lists(
+    m: Any,
+    items: Any,
+    base: Any,
+    indptr: Any,
+    near: Any,
+    common: Any,
+    bound: Any,
+    l2: Any,
+    sweeps: Any,
+    column: Any,
+    active: Any,
+    weights: Any,
+    found: Any,
+) -> Any:
+    """The same as :func:`_by_rows` by lists: a row of G without its zeros, copied when its item joins."""
+    slack, inside = base.copy(), np.zeros(m, np.bool_)
+    scales, ends = np.empty(m, np.float64), np.zeros(m + 1, np.int64)
+    cells, values = np.empty(16 * m + 1, np.int32), np.empty(16 * m + 1, np.float32)
+    size = used = 0
+    last = bound
+    while True:
+        before = size
+        size = _join(slack, inside, active, size, bound)
+        if size == before and last <= bound:
+            break
+        most = 0.0
+        for p in range(before, size):
+            if len(cells) <= ends[p] + m:
+                cells, values = _longer(cells, ends[p] + m + 1), _longer(values, ends[p] + m + 1)
+            most, item, at = max(most, slack[active[p]]), items[active[p]], ends[p]
+            for e in range(indptr[item], indptr[item + 1]):
+                # Written in any case, and kept where it is a candidate: a branch would be guessed wrong too often.
+                q = column[np.uint32(near[e])]
+                cells[at], values[at] = q, common[e]
+                at += q >= 0
+                if near[e] == item:
+                    scales[p] = common[e] + l2
+            ends[p + 1] = at
+        last = max(bound, _LOOSER * most)
+        took = _settle_lists(cells, values, ends[: size + 1], scales, active, slack, weights, l2, last, sweeps - used)
+        if took < 0:
+            used = -1
+            break
+        used += took
+        # From scratch each round, so that rounding does not add up.
+        slack[:] = base
+        for p in range(size):
+            for e in range(ends[p], ends[p + 1]):
+                slack[np.uint32(cells[e])] -= weights[p] * values[e]
+    found[0] = size
+    return used
+
+
+@kernel(
+    "int64(int64, float64, float64, int64[::1], int32[::1], float32[::1], float64, float64, float64, int64, "
+    "int32[::1], int32[::1], float32[::1], int64[::1])"
+)
+def near_net(
     target: Any,
     users: Any,
+    crowded: Any,
     indptr: Any,
     near: Any,
     common: Any,
@@ -292,13 +345,15 @@ def list_net(
     The slack of an item, G[target] - l1 - Gw, is at most l2 × w at the solution, and equal where w > 0. Nothing in G
     or w is negative, so that no slack is ever larger than G[target] - l1: items that share no more than l1 users with
     the target are screened out for good, and the problem is that of the others, the candidates. In rounds, those with
-    the largest slack outside the active set join it, and sweeps over it settle its weights from where they were. The
-    part of a row of G that lies among the candidates is copied when its item joins, without its zeros.
+    the largest slack outside the active set join it, and sweeps over it settle its weights from where they were. What G
+    holds among the candidates is laid out as a square where they are few and many of them have users in common, and is
+    read as lists elsewhere.
 
     Args:
         target: The item that is predicted.
         users: How many have it.
-        indptr: Rows of G …
+        crowded: Share of the pairs of candidates with a common user from which on a square is faster than lists.
+        indptr: Rows of G, places by popularity …
         near: … their columns, ascending …
         common: … and their values.
         l1: Penalty on the sum of the weights.
@@ -313,44 +368,18 @@ def list_net(
     Returns:
         Sweeps used, or -1 if ``sweeps`` were not enough.
     """
-    most_items = indptr[target + 1] - indptr[target]
-    items, base = np.empty(most_items, np.int32), np.empty(most_items, np.float64)
+    most = indptr[target + 1] - indptr[target]
+    items, base = np.empty(most, np.int32), np.empty(most, np.float64)
     m = _candidates(target, indptr, near, common, l1, column, items, base)
-    slack, inside, active = base[:m].copy(), np.zeros(m, np.bool_), np.empty(m, np.int64)
-    weights, scales, ends = np.zeros(m, np.float64), np.empty(m, np.float64), np.zeros(m + 1, np.int64)
-    cells, values = np.empty(16 * m, np.int32), np.empty(16 * m, np.float32)
-    size = used = 0
-    bound = last = tolerance * users
-    while True:
-        before = size
-        size = _join(slack, inside, active, size, bound)
-        if size == before and last <= bound:
-            break
-        most = 0.0
-        for p in range(before, size):
-            if len(cells) < ends[p] + m:
-                cells, values = _longer(cells, ends[p] + m), _longer(values, ends[p] + m)
-            most, item, at = max(most, slack[active[p]]), items[active[p]], ends[p]
-            for e in range(indptr[item], indptr[item + 1]):
-                q = column[near[e]]
-                if q >= 0:
-                    cells[at], values[at] = q, common[e]
-                    at += 1
-                    if q == active[p]:
-                        scales[p] = common[e] + l2
-            ends[p + 1] = at
-        last = max(bound, _LOOSER * most)
-        took = _settle_lists(cells, values, ends[: size + 1], scales, active, slack, weights, l2, last, sweeps - used)
-        if took < 0:
-            used = -1
-            break
-        used += took
-        # From scratch each round, so that rounding does not add up.
-        slack[:] = base[:m]
-        for p in range(size):
-            for e in range(ends[p], ends[p + 1]):
-                slack[np.uint32(cells[e])] -= weights[p] * values[e]
-    found[0] = _give(size, items, active, weights, codes, out)
+    base, bound = base[:m], tolerance * users
+    active, weights = np.empty(m, np.int64), np.zeros(m, np.float64)
+    if m <= _SQUARE and _crowding(m, items, indptr, near, column) >= crowded:
+        square = np.zeros((m + 1, m + 1), np.float32)
+        _lay_out(m, items, indptr, near, common, column, square)
+        used = _by_rows(square, base, bound, l2, sweeps, active, weights, found)
+    else:
+        used = _by_lists(m, items, base, indptr, near, common, bound, l2, sweeps, column, active, weights, found)
+    found[0] = _give(found[0], items, active, weights, codes, out)
     for i in range(m):
         column[items[i]] = -1
     return used
