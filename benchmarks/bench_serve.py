@@ -31,6 +31,8 @@ from reclens.schema import Vocabulary
 
 NEIGHBORS = 100
 WARM_UP = 20
+RESOLVED = {"shrinkage": 20.0, "unobserved": 0.01, "l2": 0.01, "epochs": 30}
+"""What the rules of the defaults would have given."""
 
 
 def histories(n_users: int, n_items: int, per_user: int, rng: np.random.Generator) -> UserItemMatrix:
@@ -57,6 +59,7 @@ def learned(
         items = Vocabulary(pl.Series([f"sku-{at:07d}" for at in range(n_items)]))
         model: Any = rl.models.build(name)
         model.users_, model.items_, model.train_ = users, items, {"name": "random"}
+        model.resolved_ = {key: RESOLVED[key] for key in model.automatic}
         model.seen_ = histories(options.users, n_items, options.history, rng)
         if name == "item_knn":
             near = np.sort(rng.integers(0, n_items, (n_items, NEIGHBORS), np.int32), axis=1).ravel()

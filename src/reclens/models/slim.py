@@ -85,7 +85,7 @@ class SLIM(ItemWeights):
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
             column = np.full(n, -1, np.int32)
-            room = codes, weights, found = np.empty(n, np.int32), np.empty(n, np.float32), np.zeros(1, np.int64)
+            room = near, values, found = np.empty(n, np.int32), np.empty(n, np.float32), np.zeros(1, np.int64)
             kept: list[tuple[np.ndarray, np.ndarray]] = []
             unsettled = 0
             for place in part:
@@ -93,10 +93,11 @@ class SLIM(ItemWeights):
                     used = block_net(place, gram.users[place], gram.dense, *penalties, *room)
                 else:
                     used = near_net(place, gram.users[place], _CROWDED, *rows, *penalties, column, *room)
-                kept.append((gram.order[codes[: found[0]]], weights[: found[0]].copy()))
+                kept.append((gram.order[near[: found[0]]], values[: found[0]].copy()))
                 unsettled += used < 0
             lengths = np.array([len(each) for each, _ in kept])
-            return lengths, *(np.concatenate(side) for side in zip(*kept, strict=True)), unsettled
+            codes, weights = (np.concatenate(side) for side in zip(*kept, strict=True))
+            return lengths, codes, weights, unsettled
 
         # Where places are by popularity, what takes longest begins first.
         parts = chunk_ranges(n, _ITEMS_A_TASK)
