@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from reclens import memory
+from reclens.data.read.packed import unpack
+from reclens.data.read.tables import read
+from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import NotEnoughMemoryError, RecLensError, UsageError, show_bytes
 from reclens.memory import available_memory, require_memory
+from reclens.stats.aa import aa_tests
 
 
 @pytest.fixture
@@ -88,3 +96,50 @@ def test_where_nothing_is_known_only_the_impossible_is_refused(kernel, tmp_path:
 @pytest.mark.parametrize(("size", "text"), [(999, "999 bytes"), (1000, "1.0 kB"), (28_800_000_000, "28.8 GB")])
 def test_bytes_as_people_read_them(size: int, text: str) -> None:
     assert show_bytes(size) == text
+
+
+@pytest.mark.parametrize(("answers", "expected"), [(1, 123_456_789), (0, None)])
+def test_windows_says_what_is_free_or_nothing(answers: int, expected: int | None, tmp_path, monkeypatch) -> None:
+    """GlobalMemoryStatusEx fills MEMORYSTATUSEX: 64 bytes, of which the 17th to 24th are the free physical memory."""
+
+    def fill(reference) -> int:
+        status = reference._obj
+        assert ctypes.sizeof(status) == status.dwLength == 64
+        status_bytes = (ctypes.c_char * 64).from_address(ctypes.addressof(status))
+        status_bytes[16:24] = (123_456_789).to_bytes(8, "little")
+        return answers
+
+    kernel32 = SimpleNamespace(GlobalMemoryStatusEx=fill)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel32), raising=False)
+    monkeypatch.setattr(memory, "_PROC", tmp_path)
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path)
+    monkeypatch.delattr(memory.os, "sysconf")
+    assert available_memory() == expected
+    require_memory(10_000_000, "a step", advice="Take less.")
+    if expected is not None:
+        with pytest.raises(NotEnoughMemoryError, match="a step"):
+            require_memory(200_000_000, "a step", advice="Take less.")
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        (lambda: synthetic_movielens(n_users=10**8, n_items=10**6, n_ratings=10**9), "1,000,000,000 synthetic ratings"),
+        (lambda: aa_tests({"x": np.arange(8.0)}, ["x"], splits=10**9), "1,000,000,000 splits"),
+        (lambda: read(b"user,item\n" + b"1,2\n" * 1_200_000), "reading"),
+        (lambda: unpack(packed_of(10**9), "x.zst"), "unpacking"),
+    ],
+)
+def test_numbers_beyond_the_machine_are_refused_before_they_are_taken(monkeypatch, step, says: str) -> None:
+    """Where Polars or the kernel would end the process: the bytes, and a smaller way."""
+    monkeypatch.setattr(memory, "available_memory", lambda: 9_000_000)
+    with pytest.raises(NotEnoughMemoryError, match=says) as told:
+        step()
+    assert re.search(r"[\d.]+ [MGT]i?B", str(told.value))
+
+
+def packed_of(size: int) -> bytes:
+    """A frame of zstd that says that it unpacks to so many bytes, and is large enough not to be a bomb."""
+    header = b"\x28\xb5\x2f\xfd\xa0" + size.to_bytes(4, "little")
+    block = (100_000 << 3).to_bytes(3, "little") + bytes(100_000)
+    return header + block * 80 + b"\x01\x00\x00"

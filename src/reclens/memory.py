@@ -7,6 +7,7 @@ and refused with the numbers and a smaller way.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -53,10 +54,10 @@ def available_memory() -> int | None:
     """Bytes that this process can take without being killed or driving the machine into swap; None if unknown.
 
     The least of ``MemAvailable`` of the machine and, for each control group (container, batch job) that the process is
-    in, its limit less its use; pages of files that the kernel can drop are not counted as used. Where there is no
-    ``/proc``, the memory of the machine, used or not: nothing that is larger can succeed.
+    in, its limit less its use; pages of files that the kernel can drop are not counted as used. On Windows the free
+    physical memory. Where there is neither, the memory of the machine, used or not: nothing that is larger can succeed.
     """
-    found = [*_of_machine(), *_of_groups()]
+    found = [*_of_machine(), *_of_groups(), *_of_windows()]
     return max(min(found), 0) if found else None
 
 
@@ -69,6 +70,36 @@ def _of_machine() -> Iterator[int]:
         yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of Windows."""
+
+    _fields_ = (
+        ("dwLength", ctypes.c_uint32),
+        ("dwMemoryLoad", ctypes.c_uint32),
+        ("ullTotalPhys", ctypes.c_uint64),
+        ("ullAvailPhys", ctypes.c_uint64),
+        ("ullTotalPageFile", ctypes.c_uint64),
+        ("ullAvailPageFile", ctypes.c_uint64),
+        ("ullTotalVirtual", ctypes.c_uint64),
+        ("ullAvailVirtual", ctypes.c_uint64),
+        ("ullAvailExtendedVirtual", ctypes.c_uint64),
+    )
+
+
+def _of_windows() -> Iterator[int]:
+    """What Windows says is free; nothing elsewhere, and where it does not answer."""
+    windows = getattr(ctypes, "windll", None)
+    if windows is None:
+        return
+    status = _MemoryStatus(dwLength=ctypes.sizeof(_MemoryStatus))
+    try:
+        answered = windows.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    except (AttributeError, OSError):
+        return
+    if answered:
+        yield status.ullAvailPhys
 
 
 def _of_groups() -> Iterator[int]:

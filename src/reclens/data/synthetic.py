@@ -34,6 +34,7 @@ from reclens.data.movielens_shape import (
 )
 from reclens.engine import chunk_ranges
 from reclens.errors import UsageError
+from reclens.memory import require_memory
 from reclens.schema import ITEM, RATING, TIMESTAMP, TIMESTAMP_TYPE, USER
 
 __all__ = ["synthetic_movielens"]
@@ -123,6 +124,12 @@ def synthetic_movielens(
     return Dataset(interactions, users, items, name="synthetic", card=card)
 
 
+_RATING_BYTES: Final = 60
+"""At most held of a rating: its codes, score, time and order."""
+_PERSON_BYTES: Final = 500
+"""At most held of a user or item: tastes and attributes."""
+
+
 def _check(n_users: int, n_items: int, n_ratings: int) -> None:
     for name, value in (("n_users", n_users), ("n_items", n_items), ("n_ratings", n_ratings)):
         if value < 1:
@@ -137,6 +144,11 @@ def _check(n_users: int, n_items: int, n_ratings: int) -> None:
             f"n_ratings is {n_ratings:,}, but each of {n_users:,} users and {n_items:,} items needs one. Ask for at "
             f"least {max(n_users, n_items):,}."
         )
+    require_memory(
+        _RATING_BYTES * n_ratings + _PERSON_BYTES * (n_users + n_items),
+        f"{n_ratings:,} synthetic ratings of {n_users:,} users with {n_items:,} items",
+        advice="Ask for fewer.",
+    )
 
 
 def _users(n: int, rng: np.random.Generator) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from reclens.experiment.off_policy.slate import PLACE_BY_PLACE, evaluate_lists, 
 from reclens.experiment.off_policy.weights import Limits
 from reclens.lab.interleaving import MethodSensitivity, Sensitivity, measure_sensitivity
 from reclens.lab.simulation import ab_difference
+from reclens.memory import require_memory
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.stats.sequential.group import GroupSequential
@@ -230,6 +231,11 @@ def explored_log(
         there, shape (n,).
     """
     n = len(candidates)
+    require_memory(
+        40 * n * lists * policy.pool,
+        f"logging {lists:,} lists of each of {n:,} users",
+        advice="Log fewer lists (lists=), or take a smaller world.",
+    )
     who = np.repeat(np.arange(n), lists)
     rng = np.random.default_rng(seed)
     pool = candidates[who, : policy.pool]

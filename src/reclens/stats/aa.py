@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reclens.errors import UsageError
+from reclens.memory import require_memory
 from reclens.stats.arms import Quantity, gradient, theta_of
 from reclens.stats.difference import two_sided
 from reclens.stats.estimate import Estimate
@@ -131,6 +132,7 @@ def aa_tests(
     tables = np.hstack([job.table for job in jobs])
     bounds = np.cumsum([0, *(job.table.shape[1] for job in jobs)])
     totals = tables.sum(axis=0)
+    require_memory(16 * splits * len(jobs), f"{splits:,} splits of {len(jobs)} metrics", advice="Take fewer splits.")
     p_values = {job.name: np.empty(splits) for job in jobs}
     lifts = {job.name: np.empty(splits) for job in jobs}
     for start in range(0, splits, _BLOCK):

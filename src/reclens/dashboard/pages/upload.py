@@ -69,10 +69,7 @@ def show(workspace: Workspace) -> None:
         default=default,
         help="Those that the files are enough for; the optional files bring more.",
     )
-    users = brought.tables.get("users")
-    groups = (
-        [] if users is None else [each for each in users.frame.columns if each != brought.columns["users"]["user_id"]]
-    )
+    groups = _groups(brought)
     by = choose_many("Segments", groups, key="by", default=[]) if groups and "train" in brought.tables else []
     left, middle, right = st.columns(3)
     with left:
@@ -96,6 +93,14 @@ def show(workspace: Workspace) -> None:
             },
         )
     _result(workspace)
+
+
+def _groups(brought: Brought) -> list[str]:
+    """The columns of the users that can be segments."""
+    users = brought.tables.get("users")
+    return (
+        [] if users is None else [each for each in users.frame.columns if each != brought.columns["users"]["user_id"]]
+    )
 
 
 def _files() -> Brought:

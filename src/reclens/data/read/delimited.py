@@ -19,6 +19,7 @@ from reclens.data.read.header import refuse_header_of_values
 from reclens.data.read.options import codec_of
 from reclens.data.read.packed import unpack
 from reclens.errors import DataError, UsageError
+from reclens.memory import require_memory
 
 __all__ = ["SAMPLE", "as_utf8", "read_delimited", "sniff_delimiter"]
 
@@ -64,6 +65,11 @@ def read_delimited(
             none.
         UsageError: If the options contradict each other.
     """
+    require_memory(
+        2 * len(data),
+        f"reading {source} as text",
+        advice="Take the rows and columns that are needed by query=, or write it as Parquet first.",
+    )
     named = header is not False
     quote = _checked(delimiter, quote, escape)
     data = as_utf8(unpack(data, source), source, encoding, header=named)

@@ -24,6 +24,7 @@ from reclens.data.read.raw import Raw
 from reclens.data.read.streams import is_stream, spooled
 from reclens.data.read.zips import open_members
 from reclens.errors import DataError, UnknownNameError, UsageError, first_line, suggest
+from reclens.memory import require_memory
 from reclens.schema import ITEM, RANK, TIMESTAMP, USER
 
 __all__ = ["load"]
@@ -322,6 +323,11 @@ def _unreadable(error: BaseException, where: str) -> DataError:
 
 def _bytes_of(path: Path, where: str) -> bytes:
     try:
+        require_memory(
+            3 * path.stat().st_size,
+            f"reading {where}",
+            advice="Take the rows and columns that are needed by query=, or write it as Parquet first.",
+        )
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror or error}", source=where) from None
