@@ -83,20 +83,7 @@ def test_common_columns_are_those_of_the_dense_product(
     line, found = np.full(rows, 7, np.uint16), np.full(rows, np.nan, np.float32)
     expected = (dense @ dense.T)[np.ix_(pairs.order, pairs.order)]
     for place in range(rows):
-        common_of_row(
-            place,
-            pairs.order,
-            pairs.indptr,
-            pairs.indices,
-            pairs.ends,
-            pairs.places,
-            pairs.tail_ends,
-            pairs.tail,
-            pairs.counts,
-            pairs.head,
-            line,
-            found,
-        )
+        common_of_row(place, pairs.lists, line, found)
         assert found.tolist() == expected[place].tolist()
 
 

@@ -113,13 +113,9 @@ class UserKNN(RatingNeighbors):
         near = _as_rows(self.neighbors_)
         top_of_product(
             block.users,
-            *near,
-            seen.indptr[:-1],
-            seen.indptr[1:],
-            seen.indices,
-            self.values_,
-            seen.indptr,
-            seen.indices,
+            near,
+            (seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_),
+            (seen.indptr, seen.indices),
             block.exclude_seen,
             np.float32(0),
             as_coded,

@@ -23,7 +23,7 @@ from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.kernels import kernel
 from reclens.memory import require_memory
 
-__all__ = ["Pairs", "common_of_row", "count_pairs", "products_of_row"]
+__all__ = ["PAIRS", "Pairs", "common_of_row", "count_pairs", "products_of_row"]
 
 _WORDS_AN_ADDITION: Final = 6
 """Words of bits that are compared in the time of an addition at a random place: 7 to 13 with AVX-512, 3 without."""
@@ -34,6 +34,10 @@ _TILE: Final = 16
 """Rows of bits that are compared with four others while they all stay in the first-level cache …"""
 _WORDS: Final = 128
 """… this many words at a time."""
+PAIRS: Final = (
+    "Tuple((int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int32[:,::1], int64))"
+)
+"""The type of :attr:`Pairs.lists`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +69,13 @@ class Pairs:
     tail: np.ndarray
     counts: np.ndarray
     head: int
+
+    @property
+    def lists(self) -> tuple[Any, ...]:
+        """What the loops take as one argument of type ``PAIRS``."""
+        head = np.int64(self.head)
+        first = self.order, self.indptr, self.indices, self.ends, self.places
+        return (*first, self.tail_ends, self.tail, self.counts, head)
 
 
 def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, what: str) -> Pairs:
@@ -188,25 +199,10 @@ def _count(first: Any, stop: Any, bits: Any, counts: Any) -> None:
             counts[j, i] = counts[i, j]
 
 
-@kernel(
-    "void(int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int32[:,::1], "
-    "int64, uint16[::1], float32[::1])"
-)
-def common_of_row(
-    place: Any,
-    order: Any,
-    indptr: Any,
-    indices: Any,
-    ends: Any,
-    places: Any,
-    tail_ends: Any,
-    tail: Any,
-    counts: Any,
-    head: Any,
-    line: Any,
-    row: Any,
-) -> None:
+@kernel(f"void(int64, {PAIRS}, uint16[::1], float32[::1])")
+def common_of_row(place: Any, pairs: Any, line: Any, row: Any) -> None:
     """How many columns the row at a place shares with the row at each place, into ``row``; ``line`` is to work in."""
+    order, indptr, indices, ends, places, tail_ends, tail, counts, head = pairs
     for column in range(len(line)):
         line[column] = 0
     if place < head:

@@ -94,15 +94,7 @@ def _dense(pairs: Pairs, engine: LocalEngine, progress: Progress, what: str) -> 
         gram(
             part.start,
             part.stop,
-            pairs.order,
-            pairs.indptr,
-            pairs.indices,
-            pairs.ends,
-            pairs.places,
-            pairs.tail_ends,
-            pairs.tail,
-            pairs.counts,
-            pairs.head,
+            pairs.lists,
             products,
         )
 
@@ -119,15 +111,7 @@ def _rows(pairs: Pairs, part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray
     cells = sparse_gram(
         part.start,
         part.stop,
-        pairs.order,
-        pairs.indptr,
-        pairs.indices,
-        pairs.ends,
-        pairs.places,
-        pairs.tail_ends,
-        pairs.tail,
-        pairs.counts,
-        pairs.head,
+        pairs.lists,
         near,
         common,
         lengths,

@@ -60,15 +60,9 @@ def top_of_weights(
     scores = np.empty((len(block.users), block.k), np.float32)
     top_of_product(
         block.users,
-        seen.indptr,
-        seen.indices,
-        values,
-        weights.indptr[:-1],
-        weights.indptr[1:],
-        arranged.places,
-        weights.values,
-        seen.indptr,
-        seen.indices,
+        (seen.indptr, seen.indices, values),
+        (weights.indptr[:-1], weights.indptr[1:], arranged.places, weights.values),
+        (seen.indptr, seen.indices),
         block.exclude_seen,
         np.float32(0),
         arranged.order,

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.kernels import kernel
-from reclens.models._core.co_counts import common_of_row, products_of_row
+from reclens.models._core.co_counts import PAIRS, common_of_row, products_of_row
 from reclens.models._core.topk import top_of_row
 
 __all__ = [
@@ -29,24 +29,15 @@ DOT: Final = 2
 
 
 @kernel(
-    "void(int64, int64, int32[::1], int64[::1], int32[::1], float32[::1], int64[::1], int32[::1], float32[::1], "
-    "int64[::1], int32[::1], int32[:,::1], int64, float64[::1], int64, float64, int32[:,::1], float32[:,::1], "
-    "int64[::1])"
+    f"void(int64, int64, {PAIRS}, float32[::1], float32[::1], float64[::1], int64, float64, int32[:,::1], "
+    "float32[:,::1], int64[::1])"
 )
 def neighbours(
     first: Any,
     stop: Any,
-    order: Any,
-    indptr: Any,
-    indices: Any,
+    pairs: Any,
     values: Any,
-    ends: Any,
-    places: Any,
     cells: Any,
-    tail_ends: Any,
-    tail: Any,
-    counts: Any,
-    head: Any,
     sizes: Any,
     kind: Any,
     shrinkage: Any,
@@ -56,16 +47,17 @@ def neighbours(
 ) -> None:
     """The most similar rows of the rows at places ``first`` to ``stop`` of a sparse matrix, itself left out.
 
-    The arguments from ``order`` to ``head`` are those of :class:`reclens.models._core.co_counts.Pairs`; ``sizes`` are
-    the norms (cosine) or counts (Jaccard) of the rows by place, in float64. Only positive similarities count.
+    ``pairs``, ``values`` and ``cells`` are those of :class:`reclens.models._core.co_counts.Pairs`; ``sizes`` are the
+    norms (cosine) or counts (Jaccard) of the rows by place, in float64. Only positive similarities count.
     """
+    order, indptr, indices, ends, places = pairs[:5]
     n = len(order)
     row, line, keys = np.empty(n, np.float32), np.empty(n, np.uint16), np.empty(n, np.int64)
     for place in range(first, stop):
         if len(cells):
             products_of_row(order[place], indptr, indices, values, ends, places, cells, row)
         else:
-            common_of_row(place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row)
+            common_of_row(place, pairs, line, row)
         row[place] = 0
         # Rows of zeros give NaN, which is never among the best: a test would keep the loop out of vector registers.
         size = sizes[place]
@@ -114,31 +106,20 @@ def neighbours_of_counts(
 
 
 @kernel(
-    "void(int64[::1], int64[::1], int32[::1], float32[::1], int64[::1], int64[::1], int32[::1], float32[::1], "
-    "int64[::1], int32[::1], boolean, float32, int32[::1], int32[:,::1], float32[:,::1])"
+    "void(int64[::1], Tuple((int64[::1], int32[::1], float32[::1])), "
+    "Tuple((int64[::1], int64[::1], int32[::1], float32[::1])), Tuple((int64[::1], int32[::1])), boolean, float32, "
+    "int32[::1], int32[:,::1], float32[:,::1])"
 )
 def top_of_product(
-    users: Any,
-    indptr: Any,
-    indices: Any,
-    values: Any,
-    begins: Any,
-    ends: Any,
-    other: Any,
-    weights: Any,
-    seen_indptr: Any,
-    seen: Any,
-    exclude: Any,
-    floor: Any,
-    order: Any,
-    codes: Any,
-    scores: Any,
+    users: Any, left: Any, right: Any, seen: Any, exclude: Any, floor: Any, order: Any, codes: Any, scores: Any
 ) -> None:
-    """The best items of users by the product of two sparse matrices: her row, and the rows ``begins:ends`` of another.
+    """The best items of users by the product of two sparse matrices: her row, and the rows of another.
 
-    ``other`` holds places in ``order``, a permutation of the items. Items without any contribution have a score of 0;
-    only scores above ``floor`` count.
+    ``left`` is the first by rows: indptr, indices, values. ``right`` is the other: where each row begins and ends, the
+    places of its cells in ``order``, a permutation of the items, and their values. ``seen``: indptr, indices. Items
+    without any contribution have a score of 0; only scores above ``floor`` count.
     """
+    (indptr, indices, values), (begins, ends, other, weights), (seen_indptr, seen_items) = left, right, seen
     n_items = len(order)
     row, keys, places = np.empty(n_items, np.float32), np.empty(n_items, np.int64), np.empty(n_items, np.int32)
     for place in range(n_items):
@@ -154,7 +135,7 @@ def top_of_product(
                 row[np.uint32(other[q])] += value * weights[q]
         if exclude:
             for p in range(seen_indptr[user], seen_indptr[user + 1]):
-                row[places[seen[p]]] = -np.inf
+                row[places[seen_items[p]]] = -np.inf
         found = top_of_row(row, order, floor, scores[at], codes[at], keys)
         for rank in range(found, codes.shape[1]):
             codes[at, rank] = -1
@@ -195,28 +176,13 @@ def top_of_dense(
             codes[at, rank] = -1
 
 
-@kernel(
-    "void(int64, int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], "
-    "int32[:,::1], int64, float32[:,::1])"
-)
-def gram(
-    first: Any,
-    stop: Any,
-    order: Any,
-    indptr: Any,
-    indices: Any,
-    ends: Any,
-    places: Any,
-    tail_ends: Any,
-    tail: Any,
-    counts: Any,
-    head: Any,
-    out: Any,
-) -> None:
+@kernel(f"void(int64, int64, {PAIRS}, float32[:,::1])")
+def gram(first: Any, stop: Any, pairs: Any, out: Any) -> None:
     """The Gram matrix of a matrix of ones, dense: the rows at places ``first`` to ``stop``, see ``Pairs``."""
+    order = pairs[0]
     line, row = np.empty(len(order), np.uint16), np.empty(len(order), np.float32)
     for place in range(first, stop):
-        common_of_row(place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row)
+        common_of_row(place, pairs, line, row)
         target = out[order[place]]
         for j in range(len(order)):
             target[order[j]] = row[j]

@@ -62,29 +62,16 @@ def _similarity(kind: Any, common: Any, norm: Any, other_norm: Any, shrinkage: A
     return 1 / ((common[_XX] + common[_YY] - 2 * common[_XY]) / n + 1 + shrinkage / n)
 
 
-@kernel(
-    "void(int64, int64, int64, float64, int64, float64, int64[::1], int32[::1], float64[::1], int64[::1], int32[::1], "
-    "float64[::1], float64[::1], int32[:,::1], float32[:,::1], int64[::1])"
-)
-def rating_neighbours(
-    first: Any,
-    stop: Any,
-    kind: Any,
-    shrinkage: Any,
-    min_support: Any,
-    floor: Any,
-    indptr: Any,
-    indices: Any,
-    values: Any,
-    ends: Any,
-    rows: Any,
-    cells: Any,
-    norms: Any,
-    codes: Any,
-    weights: Any,
-    lengths: Any,
-) -> None:
-    """The most similar rows of rows ``first`` to ``stop``, itself left out; only similarities above ``floor`` count."""
+_MEASURE: Final = "Tuple((int64, float64, int64, float64))"
+"""Kind, shrinkage, least number of common columns, and the similarity that has to be exceeded."""
+_MATRIX: Final = "Tuple((int64[::1], int32[::1], float64[::1], int64[::1], int32[::1], float64[::1], float64[::1]))"
+"""By rows: indptr, indices, values; by columns: where each ends, rows, values; the norm of each row."""
+
+
+@kernel(f"void(int64, int64, {_MEASURE}, {_MATRIX}, int32[:,::1], float32[:,::1], int64[::1])")
+def rating_neighbours(first: Any, stop: Any, measure: Any, matrix: Any, codes: Any, weights: Any, lengths: Any) -> None:
+    """The most similar rows of rows ``first`` to ``stop``, itself left out; see ``_MEASURE`` and ``_MATRIX``."""
+    (kind, shrinkage, min_support, floor), (indptr, indices, values, ends, rows, cells, norms) = measure, matrix
     n = len(norms)
     sums = np.empty((n, 6), np.float64)
     row, keys, names = np.empty(n, np.float32), np.empty(n, np.int64), np.arange(n).astype(np.int32)
@@ -97,37 +84,28 @@ def rating_neighbours(
 
 
 @kernel(
-    "void(int64, int64, int64[::1], int64[::1], int32[::1], int64, float64, int64, float64, int64, int64[::1], "
-    "int32[::1], float64[::1], int64[::1], int32[::1], float64[::1], float64[::1], float64[::1], float64[::1], "
-    "int32[::1])"
+    f"void(int64, int64, Tuple((int64[::1], int64[::1], int32[::1])), {_MEASURE}, int64, {_MATRIX}, float64[::1], "
+    "float64[::1], int32[::1])"
 )
 def predict_groups(
     first: Any,
     stop: Any,
-    targets: Any,
-    begins: Any,
-    columns: Any,
-    kind: Any,
-    shrinkage: Any,
-    min_support: Any,
-    floor: Any,
+    asked: Any,
+    measure: Any,
     neighbors: Any,
-    indptr: Any,
-    indices: Any,
-    values: Any,
-    ends: Any,
-    rows: Any,
-    cells: Any,
+    matrix: Any,
     deviations: Any,
-    norms: Any,
     found: Any,
     counts: Any,
 ) -> None:
     """Σ s·d ÷ Σ|s| over the nearest rows that have the column, for the questions about each target row.
 
-    ``targets[g]`` asks about ``columns[begins[g]:begins[g + 1]]``; ``deviations`` are the d of ``rows``. Of equal
-    similarities the smaller row comes first. Where no row has a similarity above ``floor`` the answer is NaN.
+    ``asked`` is targets, begins, columns: ``targets[g]`` asks about ``columns[begins[g]:begins[g + 1]]``;
+    ``deviations`` are the d of ``rows``. Of equal similarities the smaller row comes first. Where no row has a
+    similarity above ``floor`` the answer is NaN.
     """
+    targets, begins, columns = asked
+    (kind, shrinkage, min_support, floor), (indptr, indices, values, ends, rows, cells, norms) = measure, matrix
     n = len(norms)
     sums = np.empty((n, 6), np.float64)
     near, parts = np.empty(n, np.float64), np.empty(n, np.float64)

@@ -155,14 +155,11 @@ class RatingNeighbors(Recommender):
             predict_groups(
                 part.start,
                 part.stop,
-                targets,
-                begins,
-                asked,
-                *self._options(),
+                (targets, begins, asked),
+                self._options(),
                 self.neighbors,
-                *matrix[:-1],
+                matrix,
                 deviations,
-                matrix[-1],
                 found,
                 counts,
             )
@@ -184,12 +181,11 @@ class RatingNeighbors(Recommender):
         require_neighbors(n, kept, f"fit {self.name}")
         codes, weights = np.zeros((n, kept), np.int32), np.zeros((n, kept), np.float32)
         lengths = np.zeros(n, np.int64)
-        kind, shrinkage, min_support, floor = self._options()
+        *others, floor = self._options()
+        measure = (*others, max(floor, 0.0))
 
         def task(part: range) -> None:
-            rating_neighbours(
-                part.start, part.stop, kind, shrinkage, min_support, max(floor, 0.0), *matrix, codes, weights, lengths
-            )
+            rating_neighbours(part.start, part.stop, measure, matrix, codes, weights, lengths)
 
         parts = chunk_ranges(n, _ROWS_A_TASK)
         for done, _ in enumerate(engine.map(task, parts), 1):
@@ -216,7 +212,8 @@ class RatingNeighbors(Recommender):
         self.ratings_ = train.matrix(RATING).values.astype(np.float64)
 
     def _options(self) -> tuple[int, float, int, float]:
-        return RATING_SIMILARITIES[self.similarity], self.in_use("shrinkage"), self.min_support, self.min_similarity
+        kind, shrinkage = RATING_SIMILARITIES[self.similarity], float(self.in_use("shrinkage"))
+        return kind, shrinkage, int(self.min_support), float(self.min_similarity)
 
     @property
     def _global_mean(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.kernels import kernel
-from reclens.models._core.co_counts import common_of_row
+from reclens.models._core.co_counts import PAIRS, common_of_row
 
 __all__ = ["block_net", "near_net", "sparse_gram"]
 
@@ -24,39 +24,20 @@ _ASKED: Final = 32
 """Candidates whose rows are looked at to see how crowded they are."""
 
 
-@kernel(
-    "int64(int64, int64, int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], int64[::1], int32[::1], "
-    "int32[:,::1], int64, int32[::1], float32[::1], int64[::1])"
-)
-def sparse_gram(
-    first: Any,
-    stop: Any,
-    order: Any,
-    indptr: Any,
-    indices: Any,
-    ends: Any,
-    places: Any,
-    tail_ends: Any,
-    tail: Any,
-    counts: Any,
-    head: Any,
-    near: Any,
-    common: Any,
-    lengths: Any,
-) -> Any:
+@kernel(f"int64(int64, int64, {PAIRS}, int32[::1], float32[::1], int64[::1])")
+def sparse_gram(first: Any, stop: Any, pairs: Any, near: Any, common: Any, lengths: Any) -> Any:
     """The rows at places ``first`` to ``stop`` of the Gram matrix of a matrix of ones, without its zeros.
 
-    Args from ``order`` to ``head``: see ``Pairs``. The places of a row go to ``near``, ascending, their counts to
-    ``common``, row after row, and how many there are to ``lengths``.
+    ``pairs`` are the lists of ``Pairs``. The places of a row go to ``near``, ascending, their counts to ``common``, row after row, and how many there are to ``lengths``.
 
     Returns:
         Cells written.
     """
-    n = len(order)
+    n = len(pairs[0])
     line, row = np.empty(n, np.uint16), np.empty(n, np.float32)
     at = 0
     for place in range(first, stop):
-        common_of_row(place, order, indptr, indices, ends, places, tail_ends, tail, counts, head, line, row)
+        common_of_row(place, pairs, line, row)
         began = at
         for j in range(n):
             # Written in any case, and kept where it is not 0: a branch would be guessed wrong every other time.
