@@ -28,7 +28,8 @@ _ASKED: Final = 32
 def sparse_gram(first: Any, stop: Any, pairs: Any, near: Any, common: Any, lengths: Any) -> Any:
     """The rows at places ``first`` to ``stop`` of the Gram matrix of a matrix of ones, without its zeros.
 
-    ``pairs`` are the lists of ``Pairs``. The places of a row go to ``near``, ascending, their counts to ``common``, row after row, and how many there are to ``lengths``.
+    ``pairs`` are the lists of ``Pairs``. The places of a row go to ``near``, ascending, their counts to ``common``, row
+    after row, and how many there are to ``lengths``.
 
     Returns:
         Cells written.
