@@ -117,6 +117,16 @@ _MODEL: Final[dict[str, Wrong]] = {
 _SHOP: Final = {"--require": _REQUIRE, **_MODEL}
 _WORLD: Final[Call] = {"--size": "tiny"}
 
+_REQUEST: Final[dict[str, Wrong]] = {
+    "--exclude": ABSENT,
+    "--candidates": ABSENT,
+    "--history-mode": Wrong(NAME.values, {"--history": "train.csv"}),
+    "--cold-users": NAME,
+    "--column": Wrong(COLUMNS.values, {"--exclude": "train.csv"}),
+    "--read": Wrong(READ.values, {"--exclude": "train.csv"}),
+}
+_OF_HISTORY: Final = {name: _REQUEST[name] for name in ("--history-mode", "--column", "--read")}
+
 COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "demo": (_DATA, NEW),
     "run": ({"config": "job.toml"}, NEW),
@@ -152,12 +162,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             "--seen": FREE,
             "--explain": FREE,
             "--user": NAME,
-            "--exclude": ABSENT,
-            "--candidates": ABSENT,
-            "--history-mode": Wrong(NAME.values, {"--history": "train.csv"}),
-            "--cold-users": NAME,
-            "--column": Wrong(COLUMNS.values, {"--exclude": "train.csv"}),
-            "--read": Wrong(READ.values, {"--exclude": "train.csv"}),
+            **_REQUEST,
         },
     ),
     "similar": ({"item": ["1", "2"], "--model": "m"}, {"item": NAME}),
@@ -198,6 +203,14 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             "--show-trials": FREE,
         },
     ),
+    "tune-weights": (
+        {"config": "blend.toml", "--split": "s", "--metric": "ndcg@2", "--step": "0.5", "--name": "blend"},
+        {
+            "--search": NAME,
+            "--step": Wrong(("0", "-1", "0.3", "nan")),
+            "--draws": Wrong(("-1", "1.5"), {"--search": "random"}),
+        },
+    ),
     "dashboard": (
         {"--no-browser": None},
         {**NEW, "--host": NAME, "--port": Wrong(("0", "-1", "70000", "x")), "--insecure": FREE, "--browser": FREE},
@@ -235,8 +248,15 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"config": "pipeline.toml", **_DATA, "--name": "new"},
         {**NEW, "--split": Wrong(("nosuch",), {"--data": ...})},
     ),
-    "pipeline recommend": ({"pipeline": "p"}, {}),
-    "pipeline trace": ({"pipeline": "p", "user": "1"}, {"user": NAME, "--item": NAME}),
+    "pipeline recommend": ({"pipeline": "p"}, _REQUEST),
+    "pipeline trace": (
+        {"pipeline": "p", "user": "1"},
+        {
+            "user": NAME,
+            "--item": NAME,
+            **{name: Wrong(wrong.values, {"--history": "train.csv"}) for name, wrong in _OF_HISTORY.items()},
+        },
+    ),
     "pipeline evaluate": (
         {"pipeline": "p", "--split": "s", "--requests": "0"},
         {

@@ -22,6 +22,7 @@ baseline = { mean = 1.0, sd = 1.0 }
 LOOKS = PLAN.replace("[arms]", "[sequential]\nlooks = 2\n[arms]")
 EXPOSED = PLAN + '[[metrics]]\nname = "reach"\nkind = "coverage"\nrole = "secondary"\n'
 PIPELINE = 'name = "shop"\nretrieve.item_knn = { budget = 6 }\nretrieve.popular = { budget = 4 }\n'
+BLEND = 'model = "weighted_hybrid"\nmodels = { item_knn = {}, popular = {} }\n'
 JOB = """name = "j"
 [data]
 path = "events.csv"
@@ -94,7 +95,14 @@ def fill(folder: Path) -> None:
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")
     (folder / "target.csv").write_text("item_id,probability\na,0.5\nb,0.5\n")
-    for name, text in (("plan", PLAN), ("looks", LOOKS), ("exposed", EXPOSED), ("pipeline", PIPELINE), ("job", JOB)):
+    for name, text in (
+        ("plan", PLAN),
+        ("looks", LOOKS),
+        ("exposed", EXPOSED),
+        ("pipeline", PIPELINE),
+        ("blend", BLEND),
+        ("job", JOB),
+    ):
         (folder / f"{name}.toml").write_text(text)
     men = folder / "obd" / "random" / "men"
     men.mkdir(parents=True)

@@ -110,3 +110,21 @@ def test_without_lightgbm(parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(MissingExtraError, match=r"reclens\[rank\]"):
         Pipeline(retrieve=RETRIEVE, rank=RANK).fit(parts.train)
+
+
+def test_a_newcomer_with_a_known_history_has_the_list_of_that_user(boosted, parts) -> None:
+    """Retrievers and trees hear of the history: the features of the user are worked out from it, genres too."""
+    user = parts.train.interactions["user_id"][0]
+    rows = parts.train.interactions.filter(pl.col("user_id") == user).select("user_id", "item_id")
+    newcomer = int(parts.train.interactions["user_id"].max()) + 1
+    told = rows.with_columns(user_id=pl.lit(newcomer, rows.schema["user_id"]))
+    found, expected = boosted.recommend(history=told, k=10).table, boosted.recommend([user], k=10).table
+    assert found.drop("user_id").equals(expected.drop("user_id"))
+
+
+def test_features_of_a_history_are_those_of_the_training_data(parts) -> None:
+    learned = CandidateFeatures.learn(parts.train)
+    told = learned.told(learned.users, parts.train.matrix(), learned.items)
+    for name, values in learned.user_values.items():
+        np.testing.assert_array_equal(told.user_values[name], values)
+    np.testing.assert_array_equal(told.profiles, learned.profiles)

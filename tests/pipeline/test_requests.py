@@ -86,3 +86,18 @@ def test_a_retriever_that_cannot_use_a_history_says_so() -> None:
     rated = Pipeline(retrieve={"item_knn": {"budget": 20, "similarity": "adjusted_cosine"}}).fit(model_data())
     with pytest.raises(UsageError, match="item_knn cannot use a history"):
         rated.recommend(history=pl.DataFrame({"user_id": ["x"], "item_id": ["i1"]}))
+
+
+def test_a_trace_hears_of_a_history(shop: Pipeline) -> None:
+    rows = model_data().interactions.filter(pl.col("user_id") == "u5").select("user_id", "item_id")
+    told = rows.with_columns(user_id=pl.lit("new"))
+    found, known = shop.trace("new", k=5, history=told), shop.trace("u5", k=5)
+    assert found.table.equals(known.table) and found.retrievers == known.retrievers
+    first = known.table["item_id"][0]
+    assert known[first]["final"] == 1
+    added = shop.trace("u5", [first], k=5, history=pl.DataFrame({"user_id": ["u5"], "item_id": [first]}))
+    assert added[first]["code"] == "seen"
+    only = shop.trace("u5", rows["item_id"].head(3), k=5, history=rows.head(1), history_mode="replace")
+    assert only[rows["item_id"][0]]["code"] == "seen" and only[rows["item_id"][1]]["code"] != "seen"
+    with pytest.raises(UnknownNameError, match="new"):
+        shop.trace("new", k=5)

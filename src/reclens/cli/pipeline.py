@@ -14,6 +14,15 @@ from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, load_training, reads
 from reclens.cli.registry import command
+from reclens.cli.serving import (
+    CandidatesOption,
+    ColdUsersOption,
+    ExcludeOption,
+    HistoryModeOption,
+    HistoryOption,
+    told_and_limits,
+    wanted_users,
+)
 from reclens.cli.shared import (
     Format,
     FormatOption,
@@ -88,18 +97,28 @@ def fit(
 
 
 @command("pipeline recommend")
+@reads(attributes=False, exclude="exclude", candidates="candidates", history="history")
 def recommend(
+    ctx: typer.Context,
     pipeline: NameArgument,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
+    exclude: ExcludeOption = None,
+    candidates: CandidatesOption = None,
+    history: HistoryOption = None,
+    history_mode: HistoryModeOption = "add",
+    cold_users: ColdUsersOption = "popular",
+    reading: Reading = NOTHING,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
     """Recommend with a fitted pipeline.
 
-    Example:
+    Examples:
       reclens pipeline recommend shop --user 42
+
+      reclens pipeline recommend shop --history today.csv --exclude sold-out.csv
     """
     from reclens.cli.shared import progress_of, table_of
     from reclens.workspace import Workspace
@@ -108,9 +127,13 @@ def recommend(
     if keep:
         place.expect_free("run", keep)
     fitted = place.load("pipeline", pipeline)
-    wanted = None if not user else [known_id("user", each, fitted.users_.ids, needed=False) for each in user]
+    files = {"exclude": exclude, "candidates": candidates, "history": history}
+    told, limits, rules = told_and_limits(ctx, fitted, files, None, reading)
+    wanted = wanted_users(user, fitted.users_.ids, told, strangers=True)
+    how: dict[str, Any] = {"history": told, "history_mode": history_mode, "cold_users": cold_users, **limits}
     with progress_of(quiet=output.quiet) as progress, _rules_are_said():
-        lists = fitted.recommend(wanted, k=k, progress=progress)
+        lists = fitted.recommend(wanted, k=k, progress=progress, **how)
+    _say_rules({"rules": rules}, quiet=output.quiet)
     _say_rules(lists.card, quiet=output.quiet)
     if keep:
         output.say(f"kept in {place.save(lists, keep)}")
@@ -119,12 +142,17 @@ def recommend(
 
 
 @command("pipeline trace")
+@reads(attributes=False, history="history")
 def trace(
+    ctx: typer.Context,
     pipeline: NameArgument,
     user: Annotated[str, typer.Argument(help="User id.")],
     item: Annotated[list[str] | None, typer.Option("--item", "-i", help="Item id; may be given again.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="Trace what the user chose in its test part.")] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the list.")] = 10,
+    history: HistoryOption = None,
+    history_mode: HistoryModeOption = "add",
+    reading: Reading = NOTHING,
     workspace: WorkspaceOption = Path("workspace"),
     format: FormatOption = Format.table,
     out: OutOption = None,
@@ -143,12 +171,14 @@ def trace(
 
     place = Workspace(workspace)
     fitted = place.load("pipeline", pipeline)
-    who = known_id("user", user, fitted.users_.ids, needed=False)
+    told, _, rules = told_and_limits(ctx, fitted, {"history": history}, None, reading)
+    (who,) = wanted_users([user], fitted.users_.ids, told, strangers=True)
     items = [known_id("item", each, fitted.items_.ids) for each in item] if item else None
     if split is not None:
         test = place.load("split", split).test
         items = [*(items or []), *test.filter(pl.col("user_id") == who)["item_id"]]
-    found = fitted.trace(who, items, k=k)
+    found = fitted.trace(who, items, k=k, history=told, history_mode=history_mode)
+    _say_rules({"rules": rules}, quiet=False)
     if not found.candidates:
         say(f"user {user} is in the training data, and no retriever has a candidate:")
     for each in found.retrievers:

@@ -21,6 +21,7 @@ from reclens.errors import DataError, UsageError
 from reclens.models._core.factors import MOST_PASSES, check_whole
 from reclens.pipeline._trees import check_trees
 from reclens.pipeline.features import CandidateFeatures
+from reclens.pipeline.requests import Known
 from reclens.schema import ITEM, USER
 
 __all__ = ["BoostedRanker"]
@@ -109,9 +110,16 @@ class BoostedRanker:
         self._trees: Any = lightgbm.train(settings, data, num_boost_round=self.trees)
         self.features_ = features
 
-    def score(self, candidates: pl.DataFrame, *, threads: int) -> np.ndarray:
-        """The score of each candidate, float32, shape (candidates,)."""
-        values, _ = self.features_.table(candidates)
+    def score(self, candidates: pl.DataFrame, *, threads: int, told: Known | None = None) -> np.ndarray:
+        """The score of each candidate, float32, shape (candidates,).
+
+        Args:
+            candidates: The candidates.
+            threads: Threads to use.
+            told: What is known of the users with what came with the request; None: what the training data says.
+        """
+        features = self.features_ if told is None else self.features_.told(told.places, told.seen, told.items)
+        values, _ = features.table(candidates)
         return np.asarray(self._trees.predict(values, num_threads=threads), np.float32)
 
     def importance(self) -> list[dict[str, Any]]:

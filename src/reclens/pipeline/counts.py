@@ -22,7 +22,6 @@ RuleCode = Literal[
     "unknown_users",
     "no_candidates",
     "cold_users",
-    "history_not_used",
     "unscored",
     "keep_below_k",
     "dropped",
@@ -132,7 +131,6 @@ class Counts:
         unscored: Candidates that the ranker has no score for.
         capped: Users with more candidates than ``keep``, where that is below k.
         cold: Users to whom no retriever brought anything, and who get popular items.
-        unheard: Users with a history of the request that the ranker does not use.
         shown: List places of the final lists.
     """
 
@@ -145,7 +143,6 @@ class Counts:
     unscored: int
     capped: int
     cold: int
-    unheard: int
     shown: int
 
     def __add__(self, other: Counts) -> Counts:
@@ -161,7 +158,6 @@ class Counts:
             self.unscored + other.unscored,
             self.capped + other.capped,
             self.cold + other.cold,
-            self.unheard + other.unheard,
             self.shown + other.shown,
         )
 
@@ -198,14 +194,6 @@ class Counts:
         served = f"served by {', '.join(self.anybody)}" if self.anybody else "popular items, or no list"
         yield "unknown_users", "", "users without a known item", self.unknown, served
         yield "cold_users", "", "users to whom no retriever brings an item", self.cold, "the most popular items"
-        detail = "its features are those of the training data"
-        yield (
-            "history_not_used",
-            rank.label,
-            f"{rank.label}: users whose new history it does not use",
-            self.unheard,
-            detail,
-        )
         for step in retrievers:
             others = "the other retrievers serve them" if len(retrievers) > 1 else "no list"
             yield "no_candidates", step.label, f"{step.label}: users without a candidate", step.without, others

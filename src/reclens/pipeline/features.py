@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from reclens.data.dataset import Dataset
+from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.models._core.form import check_arrays, numbers
 from reclens.pipeline.candidates import FUSED
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, Vocabulary
@@ -47,21 +47,23 @@ class CandidateFeatures:
         """
         matrix, users, items = train.matrix(), train.user_vocabulary, train.item_vocabulary
         popularity = np.log1p(np.bincount(matrix.indices, minlength=len(items)).astype(np.float32))
-        sizes = np.diff(matrix.indptr)
-        owner = np.repeat(np.arange(len(users)), sizes)
-        mean_popularity = np.bincount(owner, popularity[matrix.indices], len(users)) / sizes
         by_item: dict[str, np.ndarray] = {
             "item: users": popularity,
             **_over_time(train, items),
             **_ratings(train, items),
         }
-        by_user = {"user: items": np.log1p(sizes), "user: popularity of her items": mean_popularity}
         labels = _labels(train, items)
-        profiles = np.zeros((len(users), labels.shape[1]), np.float32)
-        for label in range(labels.shape[1]):
-            profiles[:, label] = np.bincount(owner, labels[matrix.indices, label], len(users)) / sizes
-        as_float = {name: values.astype(np.float32) for name, values in by_user.items()}
-        return cls(users, items, as_float, by_item, profiles, labels)
+        by_user, profiles = _of_histories(matrix, popularity, labels)
+        return cls(users, items, by_user, by_item, profiles, labels)
+
+    def told(self, users: Vocabulary, histories: UserItemMatrix, items: Vocabulary) -> CandidateFeatures:
+        """The same with what is known of some users now: their histories, by the codes of ``items``."""
+        codes = self.items.encode(items.ids)[histories.indices]
+        owner = np.repeat(np.arange(len(users)), np.diff(histories.indptr))[codes >= 0]
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(users)))]).astype(np.int64)
+        own = UserItemMatrix(indptr, codes[codes >= 0], histories.values[codes >= 0], len(self.items))
+        by_user, profiles = _of_histories(own, self.item_values["item: users"], self.labels)
+        return replace(self, users=users, user_values=by_user, profiles=profiles)
 
     def table(self, candidates: pl.DataFrame) -> tuple[np.ndarray, list[str]]:
         """The features of candidates as :func:`reclens.pipeline.candidates.merge` gives them.
@@ -110,6 +112,24 @@ class CandidateFeatures:
             {name[5:]: arrays[name] for name in arrays if name.startswith(kind)} for kind in ("user/", "item/")
         )
         return cls(users, items, by_user, by_item, arrays["profiles"], arrays["labels"])
+
+
+def _of_histories(
+    matrix: UserItemMatrix, popularity: np.ndarray, labels: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What the histories say of users: their features, and the share of each label; NaN for a user without an item."""
+    sizes, n = np.diff(matrix.indptr), matrix.n_rows
+    owner = np.repeat(np.arange(n), sizes)
+    shares = np.divide(1.0, sizes, out=np.full(n, np.nan), where=sizes > 0)
+    mean_popularity = np.bincount(owner, popularity[matrix.indices], n) * shares
+    by_user = {
+        "user: items": np.log1p(np.where(sizes > 0, sizes, np.nan)),
+        "user: popularity of her items": mean_popularity,
+    }
+    profiles = np.zeros((n, labels.shape[1]), np.float32)
+    for label in range(labels.shape[1]):
+        profiles[:, label] = np.bincount(owner, labels[matrix.indices, label], n) * shares
+    return {name: values.astype(np.float32) for name, values in by_user.items()}, profiles
 
 
 def _take(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

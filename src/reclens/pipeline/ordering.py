@@ -11,7 +11,7 @@ from reclens.models import Recommender
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import FUSED
-from reclens.pipeline.requests import Request
+from reclens.pipeline.requests import Known, Request
 from reclens.schema import ITEM, RANK, SCORE, USER, Vocabulary
 
 __all__ = ["rank_candidates", "rerank_lists"]
@@ -24,6 +24,7 @@ def rank_candidates(
     threads: int | None,
     unscored: list[int],
     request: Request,
+    known: Known,
 ) -> pl.DataFrame:
     """The best candidates of each user: ``user_id, item_id, rank, score``; those without a score come last.
 
@@ -33,7 +34,8 @@ def rank_candidates(
     if ranker is None:
         scored = pairs.with_columns(pl.col(FUSED).cast(pl.Float32).alias(SCORE))
     elif isinstance(ranker, BoostedRanker):
-        scores = ranker.score(candidates, threads=LocalEngine(threads).threads)
+        told = None if request.history is None else known
+        scores = ranker.score(candidates, told=told, threads=LocalEngine(threads).threads)
         scored = pairs.with_columns(pl.Series(SCORE, scores))
     else:
         scored = ranker.score(pairs, threads=threads, **request.of_rankers())

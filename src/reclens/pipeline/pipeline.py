@@ -24,7 +24,7 @@ from reclens.pipeline import saving
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.counts import Counts, PipelineWarning, card_of
 from reclens.pipeline.learn import fit_boosted
-from reclens.pipeline.requests import Request
+from reclens.pipeline.requests import Known, Request
 from reclens.pipeline.run import PipelineRun
 from reclens.pipeline.settings import load_pipeline_settings
 from reclens.pipeline.specs import PipelineSpec, check_spec
@@ -212,37 +212,53 @@ class Pipeline:
             yield self._run(wanted[part.start : part.stop], k, threads, quiet, request)
             progress(f"recommend {self.name}", part.stop, len(wanted))
 
-    def trace(self, user: Any, items: Iterable[Any] | None = None, *, k: int = 10) -> Trace:
+    def trace(
+        self,
+        user: Any,
+        items: Iterable[Any] | None = None,
+        *,
+        k: int = 10,
+        history: pl.DataFrame | None = None,
+        history_mode: HistoryMode = "add",
+    ) -> Trace:
         """Where items were lost on the way to one user's list.
 
         Args:
             user: The user.
             items: The items, such as those that she went on to choose; by default all her candidates.
             k: Length of the final list.
+            history: What users did, ``user_id, item_id``, as in :meth:`recommend`.
+            history_mode: ``"add"`` or ``"replace"``, as in :meth:`recommend`.
 
         Returns:
             The rank of each item at every stage, the stage that it did not leave, and why.
 
         Raises:
-            UnknownNameError: If the user is not in the training data, and no retriever serves strangers.
+            UnknownNameError: If the user is neither in the training data nor in ``history``, and no retriever serves
+                strangers.
         """
-        found = self._run(self._wanted([user]), k, None, quiet, Request(cold_users="none"))  # what retrievers bring
-        row = int(encode_where_possible(self.users_, pl.Series([user]))[0])
-        if row < 0 and not found.candidates.height:
+        request = Request(history=history, history_mode=history_mode, cold_users="none")  # what retrievers bring
+        asked_user = self._wanted([user], request)
+        found = self._run(asked_user, k, None, quiet, request)
+        request = request.about(asked_user)
+        known = Known.of(asked_user, request, known=self.users_, items=self.items_, seen=self.seen_)
+        in_training = encode_where_possible(self.users_, asked_user)[0] >= 0
+        if not in_training and known.n_strangers and not found.candidates.height:
             raise UnknownNameError("user of the pipeline", str(user), map(str, self.users_.ids.head(200)))
         asked = found.candidates[ITEM] if items is None else pl.Series(ITEM, list(items), self.items_.ids.dtype)
         whole = {
-            label: model.recommend([user], k=len(model.items_), exclude_seen=self.exclude_seen, cold_users="none").table
+            label: model.recommend(
+                asked_user, k=len(model.items_), exclude_seen=self.exclude_seen, **request.of_retrievers()
+            ).table
             for label, model in self.retrievers_.items()
         }
-        own = self.seen_.indices[self.seen_.indptr[row] : self.seen_.indptr[row + 1]] if row >= 0 else []
-        brought = tuple(self._brought(label, user, found, whole[label].height) for label in self.retrievers_)
+        brought = tuple(self._brought(label, request, known, found, whole[label].height) for label in self.retrievers_)
         return make_trace(
             user,
             found,
             asked.unique(maintain_order=True),
             ceilings=whole,
-            seen=self.items_.decode(own),
+            seen=self.items_.decode(known.seen.indices),
             known=self.items_.ids,
             retrievers=brought,
         )
@@ -311,14 +327,14 @@ class Pipeline:
             Recommendations(whole, lists.name, card) for whole, lists, card in zip(wholes, picked, cards, strict=True)
         ]
 
-    def _brought(self, label: str, user: Any, run: PipelineRun, whole: int) -> Brought:
+    def _brought(self, label: str, request: Request, known: Known, run: PipelineRun, whole: int) -> Brought:
         """What one retriever has for a user, and if that is nothing, why."""
         model, n = self.retrievers_[label], run.retrieved[label].table.height
         code: BroughtCode = "served"
-        if not n and model.is_personalized and encode_where_possible(model.users_, pl.Series([user]))[0] < 0:
+        if not n and model.is_personalized and known.n_strangers:
             code = "unknown_user"
         elif not n:
-            seen_too = model.recommend([user], k=1, exclude_seen=False, cold_users="none").table.height
+            seen_too = model.recommend(known.users, k=1, exclude_seen=False, **request.of_retrievers()).table.height
             code = "all_seen" if self.exclude_seen and seen_too else "no_score"
         return Brought(label, n, whole, code)
 

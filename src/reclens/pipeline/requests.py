@@ -57,12 +57,14 @@ class Known:
     Attributes:
         users: The users asked for, in their order.
         places: Them sorted, as re-rankers look them up.
-        seen: Their histories in that order, by the items of the pipeline.
+        seen: Their histories in that order, by the items of the pipeline …
+        items: … which are these.
     """
 
     users: pl.Series
     places: Vocabulary
     seen: UserItemMatrix
+    items: Vocabulary
 
     @classmethod
     def of(
@@ -72,7 +74,7 @@ class Known:
         places = Vocabulary(users)
         trained = encode_where_possible(known, places.ids).astype(np.int64)
         if request.history is None:
-            return cls(users, places, rows_of(seen, trained))
+            return cls(users, places, rows_of(seen, trained), items)
         told = Histories.of(request.history, users=known, items=items, seen=seen, mode=request.history_mode)
         rows, own = told.places(places.ids, trained)
         parts = [rows_of(told.matrix, rows), rows_of(seen, own)]  # each user has her items in one of them
@@ -80,7 +82,8 @@ class Known:
         order = np.argsort(owners, kind="stable")
         indptr = parts[0].indptr + parts[1].indptr
         indices = np.concatenate([part.indices for part in parts])[order]
-        return cls(users, places, UserItemMatrix(indptr, indices, np.ones(len(indices), np.float32), len(items)))
+        whole = UserItemMatrix(indptr, indices, np.ones(len(indices), np.float32), len(items))
+        return cls(users, places, whole, items)
 
     @property
     def n_strangers(self) -> int:

@@ -84,7 +84,7 @@ class Stages:
         unscored: list[int] = []
 
         def order() -> pl.DataFrame:
-            return in_order(rank_candidates(self.ranker, candidates, keep, threads, unscored, request), users)
+            return in_order(rank_candidates(self.ranker, candidates, keep, threads, unscored, request, known), users)
 
         ranked = recorder.timed("rank", self.spec.rank_label, candidates.height, order)
         reranked = self._rerank(users, ranked, known, recorder, k, about)
@@ -101,7 +101,6 @@ class Stages:
             unscored[0],
             int((list_lengths(candidates, len(users)) > keep).sum()) if keep < k else 0,
             n_cold,
-            len(users) if request.history is not None and isinstance(self.ranker, BoostedRanker) else 0,
             final.height,
         )
         return PipelineRun(

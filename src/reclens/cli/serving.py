@@ -1,0 +1,139 @@
+"""What comes with a request for lists: the options of the commands that recommend, and the files they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reclens.cli.given import refuse_unused
+from reclens.data.read.request import Reading
+from reclens.errors import DataError, UnknownNameError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reclens.data.split import Split
+    from reclens.models import Recommender
+    from reclens.pipeline import Pipeline
+
+__all__ = [
+    "CandidatesOption",
+    "ColdUsersOption",
+    "ExcludeOption",
+    "HistoryModeOption",
+    "HistoryOption",
+    "is_typed",
+    "told_and_limits",
+    "wanted_users",
+]
+
+ExcludeOption = Annotated[
+    str | None, typer.Option("--exclude", help="Items to leave out: item_id, and user_id where they differ.")
+]
+CandidatesOption = Annotated[
+    str | None, typer.Option("--candidates", help="The only items that may be shown: item_id, and user_id if any.")
+]
+HistoryOption = Annotated[
+    str | None, typer.Option("--history", help="What users did since the fit: user_id, item_id. To its users.")
+]
+HistoryModeOption = Annotated[
+    str, typer.Option("--history-mode", help="What --history does to the training data of a user: add or replace.")
+]
+ColdUsersOption = Annotated[
+    str,
+    typer.Option(
+        "--cold-users",
+        help="What users get of whom the model knows nothing: popular, or none for "
+        "no list. Given, --user may name users who are not known.",
+    ),
+]
+
+
+def told_and_limits(
+    ctx: typer.Context,
+    fitted: Recommender | Pipeline,
+    files: dict[str, str | None],
+    made: Split | None,
+    reading: Reading,
+) -> tuple[pl.DataFrame | None, dict[str, pl.DataFrame], list[dict[str, Any]]]:
+    """The histories of a request, its ``exclude`` and ``candidates``, and the rules by which the files were read.
+
+    Raises:
+        UsageError: If an option would not be used.
+        UnknownNameError: If a column is named that is not read: a slip in ``user_id`` would make the items of some
+            users those of everybody.
+    """
+    from reclens.data.read.open import load_truth
+    from reclens.schema import ITEM, USER
+
+    given = {table: path for table, path in files.items() if path is not None}
+    if "history" not in given:
+        refuse_unused(ctx, "without --history", "history_mode")
+    elif made is not None and made.fold_in is not None:
+        refuse_unused(ctx, "with this --split, which holds the histories of its test users", "history")
+    if not given:
+        reading.refuse_all("no file is read without --exclude, --candidates or --history")
+    frames: dict[str, pl.DataFrame] = {}
+    rules: list[dict[str, Any]] = []
+    for table, path in given.items():
+        columns = reading.of(table).get("columns", {})
+        for name in columns:
+            if name not in (USER, ITEM):
+                raise UnknownNameError(f"column of --{table}", name, (USER, ITEM))
+        frame, applied, _ = load_truth(path, reading, table=table, by_user=table == "history")
+        frame = frame.select(
+            name for name in (USER, ITEM) if name in frame.columns and columns.get(name, name) is not None
+        )
+        frames[table] = _in_kind(frame, path, fitted, newcomers="history" in given)
+        rules += [{**rule, "rule": f"{table}: {rule['rule']}"} for rule in applied]
+    told = frames.pop("history", None)
+    return told if made is None or told is not None else made.fold_in, frames, rules
+
+
+def _in_kind(frame: pl.DataFrame, path: str, fitted: Recommender | Pipeline, *, newcomers: bool) -> pl.DataFrame:
+    """Ids in the type of those that the model knows: a file of some may hold whole numbers where others are text.
+
+    Args:
+        frame: The rows.
+        path: The file that they come from.
+        fitted: The model.
+        newcomers: Whether users may come from a history; these may be called as they like.
+
+    Raises:
+        DataError: If they are text where the model knows whole numbers, so that none can match.
+    """
+    from reclens.schema import ITEM, USER
+
+    for name, whole in ((ITEM, fitted.items_.is_integer), (USER, fitted.users_.is_integer)):
+        if name not in frame.columns or frame[name].dtype.is_integer() == whole:
+            continue
+        if not whole:
+            frame = frame.with_columns(frame[name].cast(str))
+        elif name == ITEM or not newcomers:
+            raise DataError(
+                "ids are text, and those of the model are whole numbers, so that none can match",
+                source=path,
+                column=name,
+                fix="Fit the model with --ids text.",
+            )
+    return frame
+
+
+def wanted_users(typed: list[str] | None, users: pl.Series, told: pl.DataFrame | None, *, strangers: bool) -> Any:
+    """The users who were typed, in the type of those who are known; None where nobody was."""
+    from reclens.cli.given import known_id
+    from reclens.schema import USER
+
+    if not typed:
+        return None
+    known = [users] if told is None else [users, told[USER]]
+    # A column has one type: with a history of users who are called by text, it is they who can be asked for.
+    known = known[1:] if known[-1].dtype != users.dtype else known
+    return [known_id("user", each, *known, needed=not strangers) for each in typed]
+
+
+def is_typed(ctx: typer.Context, name: str) -> bool:
+    """Whether an option was given on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
