@@ -26,7 +26,7 @@ from reclens.report._toolkit.html import figure_of
 from reclens.report.evaluation import charts
 from reclens.report.evaluation import comparison as gains
 from reclens.report.evaluation.comparison import movers_tables
-from reclens.report.evaluation.findings import findings
+from reclens.report.evaluation.findings import finding_text, findings
 from reclens.report.evaluation.words import verdict as verdict_of
 from reclens.workspace import Workspace
 
@@ -130,7 +130,7 @@ def test_home_says_what_wants_attention(open_page, workspace: Workspace) -> None
     results = {name: workspace.load("evaluation", name) for name in ("small-ease", "small-item_knn", "small-popular")}
     noted = findings(results)
     shown = words(open_page("home"))
-    assert noted and all(plain(each.text) in shown for each in noted)
+    assert noted and all(plain(finding_text(each))[1:] in shown for each in noted)
 
 
 def test_segments_can_be_crossed(open_page, workspace: Workspace) -> None:

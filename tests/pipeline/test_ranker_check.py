@@ -17,7 +17,7 @@ from reclens.pipeline import Pipeline
 from reclens.pipeline.ranker_check import judged_metrics, ranker_problems
 from reclens.pipeline.stage_losses import evaluate_stages
 from reclens.report import build_report
-from reclens.report.evaluation.findings import findings
+from reclens.report.evaluation.findings import finding_text, findings
 from reclens.report.pipeline.report import build_pipeline_report, ranker_in_words, ranker_table
 from reclens.workspace import Workspace
 
@@ -101,8 +101,9 @@ def test_the_dashboard_says_when_the_ranker_loses(losing, tmp_path: Path) -> Non
     place = Workspace(tmp_path)
     place.save(losing.final, "shop")
     found = [each for each in findings({"shop": place.load("evaluation", "shop")}) if each.kind == "caution"]
-    assert len(found) == 1 and found[0].about == "shop"
-    assert found[0].text.startswith("The ranker random loses to plain fusion") and found[0].text.endswith("recall@10.")
+    assert [(each.code, each.about) for each in found] == [("ranker_loses", ("shop",))]
+    text = finding_text(found[0])
+    assert text.startswith("the ranker random loses to plain fusion") and text.endswith("recall@10")
 
 
 def test_what_a_ranker_can_be_judged_by(parts) -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from reclens.evaluation import findings as evaluation_findings_module
+from reclens.evaluation.differences import Outcome
+from reclens.evaluation.findings import OF_LISTS
+from reclens.evaluation.overlap import IdProblem
+from reclens.evaluation.protocol import TaskProblem
+from reclens.models._core.degenerate import FitCode
 from reclens.report.evaluation import comparison as gains
-from reclens.report.evaluation.findings import findings
-from reclens.report.evaluation.words import verdict as verdict_of
+from reclens.report.evaluation import findings as finding_words
+from reclens.report.evaluation.findings import finding_text, findings
+from reclens.tuning.results import CautionKind
 
 METRIC = "ndcg@10"
 
@@ -73,20 +81,34 @@ def test_findings_name_problems_once_then_gaps_then_the_verdict(measured) -> Non
     }
     dirty = {name: replace(each, card={**each.card, "users_without_list": 7}) for name, each in clean.items()}
     found = findings(dirty, comparisons={"c": measured.comparison})
-    problems = [each for each in found if "Users without a list: 7." in each.text]
-    assert len(problems) == 1 and problems[0].about == ", ".join(dirty)
-    assert not any("without a list" in each.text for each in findings(clean))
+    problems = [each for each in found if each.code == "users_without_list"]
+    assert len(problems) == 1 and problems[0].about == tuple(dirty) and problems[0].evidence == ({"count": 7},)
+    assert finding_text(problems[0]) == "users without a list: 7"
+    assert not any(each.code == "users_without_list" for each in findings(clean))
     order = ["problem", "gap", "caution", "verdict"]
     assert [order.index(each.kind) for each in found] == sorted(order.index(each.kind) for each in found)
-    assert tuple(each.text for each in found if each.kind == "verdict") == verdict_of(measured.comparison)
+    verdicts = {each.about[1]: each.code for each in found if each.kind == "verdict"}
+    assert verdicts == measured.comparison.outcomes()
 
 
 def test_only_conclusive_gaps_are_findings(measured) -> None:
-    told = {(each.about, each.text.split(":")[0]) for each in findings(measured.results) if each.kind == "gap"}
+    found = {(*each.about, each.evidence[0]["by"]) for each in findings(measured.results) if each.kind == "gap"}
     expected = {
-        (name, f"{METRIC} differs by {by}")
+        (name, by)
         for name, result in measured.results.items()
         for by, gap in result[METRIC].gaps.items()
         if gap.low is not None and (gap.low > 0 or gap.high < 0)
     }
-    assert told == expected
+    assert found == expected
+    for each in findings(measured.results):
+        if each.kind == "gap":
+            gap = measured.results[each.about[0]][METRIC].gaps[each.evidence[0]["by"]]
+            assert each.estimate is not None and each.estimate.value == gap.value
+            assert f"{METRIC} differs by {gap.by}: {gap.highest} over {gap.lowest}" in finding_text(each)
+
+
+def test_every_code_of_a_finding_has_its_words() -> None:
+    """A code without words would show as itself: each Literal that a finding takes its code from is looked up."""
+    codes = {*get_args(IdProblem), *get_args(TaskProblem), *get_args(FitCode), *get_args(CautionKind)}
+    codes |= {*get_args(Outcome), *OF_LISTS, *evaluation_findings_module._COUNTS}
+    assert codes <= set(finding_words._WORDS)

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import reclens as rl
 from reclens.cli.app import app
+from reclens.dashboard.pages import home
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import UsageError
 from reclens.evaluation import evaluate
@@ -85,8 +86,12 @@ def test_three_kinds_are_on_screen_and_the_rest_is_counted() -> None:
 
 
 def test_the_dashboard_shows_as_many() -> None:
-    found = findings({}, tunings={"search": told("default", "edge", "edge", "close", "popular", "rising")})
-    assert [each.kind for each in found] == ["caution"] * 4 and "2 more cautions" in found[-1].text
+    search = told("default", "edge", "edge", "close", "popular", "rising")
+    shown = home._lines({}, {}, {"search": search})["caution"]
+    assert len(shown) == 4 and "2 more cautions" in shown[-1]
+    found = findings({}, tunings={"search": search})
+    assert [each.code for each in found] == ["popular", "close", "edge", "rising", "default"]
+    assert [row["model"] for row in found[2].evidence] == ["m1", "m2"]
 
 
 def loud(world: ModuleType) -> type:

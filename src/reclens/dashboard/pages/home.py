@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import streamlit as st
@@ -11,7 +12,11 @@ from reclens.dashboard.demo import draw_demo, start_demo
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import empty, frame, plain
 from reclens.errors import RecLensError
-from reclens.report.evaluation.findings import Finding, findings
+from reclens.evaluation import Comparison, Evaluation
+from reclens.report.evaluation.findings import finding_text, findings
+from reclens.report.evaluation.tuning import cautions_in_words
+from reclens.report.evaluation.words import verdict
+from reclens.tuning import Tuning
 from reclens.workspace import Artefact, Workspace
 
 __all__ = ["PAGE", "show"]
@@ -59,20 +64,29 @@ def _findings(workspace: Workspace, found: list[Artefact]) -> None:
         {newest[kind]: store.load(workspace, kind, newest[kind])} if kind in newest else {}
         for kind in ("comparison", "tuning")
     )
-    noted = findings(runs, comparisons=compared, tunings=tuned)
-    if not noted:
+    lines = _lines(runs, compared, tuned)
+    if not any(lines.values()):
         return
     st.subheader("Findings")
     for kind, (icon, head) in _HEADS.items():
-        mine = [each for each in noted if each.kind == kind]
-        if mine:
-            with st.expander(f"{head} ({len(mine)})", icon=icon, expanded=kind in ("problem", "verdict")):
-                st.markdown("\n".join(map(_line, mine)))
+        if lines[kind]:
+            with st.expander(f"{head} ({len(lines[kind])})", icon=icon, expanded=kind in ("problem", "verdict")):
+                st.markdown("\n".join(lines[kind]))
 
 
-def _line(finding: Finding) -> str:
-    about = "" if finding.kind == "verdict" else f"**{plain(finding.about)}** · "
-    return f"- {about}{plain(finding.text)}"
+def _lines(
+    runs: Mapping[str, Evaluation], compared: Mapping[str, Comparison], tuned: Mapping[str, Tuning]
+) -> dict[str, list[str]]:
+    """Kind of finding -> its lines, as Markdown."""
+    noted = findings(runs)
+    lines = {kind: [_line(each.about, finding_text(each)) for each in noted if each.kind == kind] for kind in _HEADS}
+    lines["caution"] += [_line((name,), said) for name, one in tuned.items() for said in cautions_in_words(one)]
+    lines["verdict"] = [f"- {plain(said)}" for comparison in compared.values() for said in verdict(comparison)]
+    return lines
+
+
+def _line(about: Sequence[str], text: str) -> str:
+    return f"- **{plain(', '.join(about))}** · {plain(text[:1].upper() + text[1:].rstrip('.'))}."
 
 
 def _artefacts(found: list[Artefact]) -> None:

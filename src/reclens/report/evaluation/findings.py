@@ -1,41 +1,21 @@
-"""What of a workspace wants a person to look at it, the most pressing first."""
+"""Findings on evaluations, comparisons and searches: collected, and as sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from reclens.evaluation import Comparison, Evaluation
+from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
+from reclens.evaluation.findings import comparison_findings, evaluation_findings
+from reclens.findings import Finding
+from reclens.models import problems_in_words
+from reclens.pipeline.findings import ranker_findings
 from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit.tables import format_estimate
-from reclens.report.evaluation.report import oddities
-from reclens.report.evaluation.tuning import cautions_in_words
-from reclens.report.evaluation.words import verdict
-from reclens.tabular import Tabular
 from reclens.tuning import Tuning
+from reclens.tuning.findings import tuning_findings
 
-__all__ = ["Finding", "findings"]
-
-
-@dataclass(frozen=True)
-class Finding(Tabular):
-    """Something that wants a person to look at it.
-
-    Attributes:
-        kind: ``"problem"`` (a number may be wrong), ``"gap"`` (some are served worse), ``"caution"`` (a conclusion
-            stands on less than it seems) or ``"verdict"``.
-        about: The artefact it is about.
-        text: One sentence, or a few.
-    """
-
-    kind: Literal["problem", "gap", "caution", "verdict"]
-    about: str
-    text: str
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
-        return [asdict(self)]
+__all__ = ["finding_text", "findings"]
 
 
 def findings(
@@ -52,37 +32,85 @@ def findings(
         tunings: Name -> search over hyper-parameters.
 
     Returns:
-        What may be wrong with the numbers, then segments that are served worse (the largest gap of each segmentation
-        by the first metric, where its simultaneous interval excludes zero), then cautions, then verdicts.
+        What may be wrong with the numbers (``problem``), segments that are served worse (``gap``), conclusions that
+        stand on less than they seem (``caution``), then what comparisons conclude (``verdict``).
     """
-    found: list[Finding] = []
-    said: dict[str, list[str]] = {}
-    for name, result in results.items():
-        for line in oddities(result.card):
-            said.setdefault(line, []).append(name)
-    # What is the same for all runs of a job (users without truth, say) is said once.
-    found += [Finding("problem", ", ".join(names), _capital(line) + ".") for line, names in said.items()]
-    for name, result in results.items():
-        found += [Finding("gap", name, text) for text in _gaps(result)]
-        found += [Finding("caution", name, _capital(line) + ".") for line in ranker_problems(result.card)]
-    for name, tuning in (tunings or {}).items():
-        found += [Finding("caution", name, line) for line in cautions_in_words(tuning)]
-    for name, comparison in (comparisons or {}).items():
-        found += [Finding("verdict", name, sentence) for sentence in verdict(comparison)]
+    found = [*evaluation_findings(results), *ranker_findings(results)]
+    found += [each for name, tuning in (tunings or {}).items() for each in tuning_findings(name, tuning)]
+    found += [each for name, one in (comparisons or {}).items() for each in comparison_findings(name, one)]
     return tuple(found)
 
 
-def _gaps(result: Evaluation) -> list[str]:
-    metric = next((name for name in result.metrics if name in result.summary.columns), None)
-    if metric is None:
-        return []
-    return [
-        f"{metric} differs by {gap.by}: {gap.highest} over {gap.lowest} by {format_estimate(gap.to_dicts()[0])}, "
-        f"an interval that allows for all {gap.n_pairs} pairs."
-        for gap in result[metric].gaps.values()
-        if gap.conclusive
-    ]
+def finding_text(found: Finding) -> str:
+    """A finding as a sentence, or a few; of one whose code has no words here, the code."""
+    words = _WORDS.get(found.code)
+    return found.code.replace("_", " ") if words is None else words(found)
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _count(what: str) -> Callable[[Finding], str]:
+    return lambda found: f"{what}: {found.evidence[0]['count']:,}"
+
+
+def _task(found: Finding) -> str:
+    row = found.evidence[0]
+    card: dict[str, Any] = {"truth": {"rows": row["truth"]}, "truth_pairs_in_training": row["held"]}
+    card |= {"recommendations_seen_in_training": row["seen"], "recommendations": row["of"]}
+    return task_problems(card | {"task_problems": [found.code]})[0]
+
+
+def _gap(found: Finding) -> str:
+    row = found.evidence[0]
+    return (
+        f"{row['metric']} differs by {row['by']}: {row['highest']} over {row['lowest']} by {format_estimate(row)}, "
+        f"an interval that allows for all {row['n_pairs']} pairs"
+    )
+
+
+def _caution(found: Finding) -> str:
+    first, *others = found.evidence
+    models = ", ".join(dict.fromkeys(str(each["model"]) for each in others))
+    more = f" The same kind ({found.code}) is said{f' of {models}' if models else ''} too." if others else ""
+    return f"{first['sentence']}{more}"
+
+
+def _outcome(found: Finding) -> str:
+    row = found.evidence[0]
+    difference = format_estimate(row, value="difference", signed=True)
+    return f"{row['system']} against {row['baseline']} by {row['metric']}: {found.code.replace('_', ' ')}, {difference}"
+
+
+_CAUTIONS: Final = (
+    "default",
+    "popular",
+    "failed",
+    "warned",
+    "edge",
+    "rising",
+    "fewer",
+    "untuned",
+    "alone",
+    "close",
+)  # every CautionKind
+_WORDS: Final[Mapping[str, Callable[[Finding], str]]] = {
+    **dict.fromkeys(("few_shared", "near_ids"), lambda found: id_problems({"id_problems": found.evidence})[0]),
+    **dict.fromkeys(("seen_items_listed", "seen_items_filtered", "truth_in_training"), _task),
+    **dict.fromkeys(
+        ("vanishing_factors", "not_converged", "short_lists", "below_popular"),
+        lambda found: problems_in_words(str(found.evidence[0]["model"]), found.evidence)[0],
+    ),
+    "users_without_list": _count("users without a list"),
+    "users_with_short_list": _count("users with a list shorter than asked"),
+    "lists_of_users_without_truth": _count("lists of users without truth, left out"),
+    "recommendations_outside_catalogue": _count("recommendations outside the catalogue"),
+    "recommendations_seen_in_training": _count("recommendations of items seen in training"),
+    "truth_duplicates": _count("repeated pairs in the truth, counted once"),
+    "truth_rows_without_relevance": _count("rows of the truth that are not relevant"),
+    "users_without_relevant_items": _count("users without a relevant item, left out"),
+    "rule": lambda found: f"{found.evidence[0]['rule']}: {found.evidence[0]['count']:,}",
+    "truth_rule": lambda found: f"truth: {found.evidence[0]['rule']}: {found.evidence[0]['count']:,}",
+    "segment_gap": _gap,
+    "ranker_loses": lambda found: ranker_problems({"ranker": found.evidence})[0],
+    **dict.fromkeys(_CAUTIONS, _caution),
+    **dict.fromkeys(("better", "worse", "higher", "lower", "undecided", "not_tested", "no_users"), _outcome),
+}
+"""Code -> its sentence."""

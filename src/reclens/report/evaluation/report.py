@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from reclens.errors import UsageError
 from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
+from reclens.evaluation.findings import OF_LISTS, problem_findings
 from reclens.evaluation.results import named_results
 from reclens.metrics import describe, family_of
-from reclens.models import problems_in_words
-from reclens.pipeline.ranker_check import ranker_problems
+from reclens.pipeline.findings import ranker_findings
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
 from reclens.report.evaluation import charts, tables
+from reclens.report.evaluation.findings import finding_text
 from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.report.evaluation.words import verdict
 from reclens.schema import versions
@@ -238,7 +239,8 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
         card = result.card
         lists = card["lists"]
         parameters = ", ".join(f"{name}={value}" for name, value in (lists.get("parameters") or {}).items())
-        counted = [*_of_model(lists), *_of_lists(card), *ranker_problems(card)]
+        counted = [finding_text(each) for each in problem_findings(card) if each.code in OF_LISTS]
+        counted += [finding_text(each) for each in ranker_findings({system: result})]
         model = f"{lists['model']}({parameters})" if "model" in lists else "lists from elsewhere"
         rows.append({"system": system, "model": model, "counts": counted or ["nothing odd"]})
     return rows
@@ -246,40 +248,12 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
 
 def oddities(card: Mapping[str, Any]) -> list[str]:
     """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count."""
-    return [*id_problems(card), *task_problems(card), *_of_model(card["lists"]), *_of_lists(card), *_of_truth(card)]
+    return [finding_text(each) for each in problem_findings(card)]
 
 
 def other_names(card: Mapping[str, Any]) -> list[str]:
     """What metrics that were asked for by another name are called here, a line each."""
     return [f"{asked} is {name} here" for asked, name in card.get("metric_aliases", {}).items()]
-
-
-def _of_model(lists: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the fit of the model that the lists are of; a pipeline's are among its rules."""
-    found = [each for each in lists.get("problems", ()) if isinstance(each, Mapping)]
-    return problems_in_words(str(lists.get("model")), found)
-
-
-def _of_lists(card: Mapping[str, Any]) -> list[str]:
-    said = [
-        ("users without a list", card["users_without_list"]),
-        ("users with a list shorter than asked", card["users_with_short_list"]),
-        ("lists of users without truth, left out", card["lists_of_users_without_truth"]),
-        ("recommendations outside the catalogue", card["recommendations_outside_catalogue"]),
-        ("recommendations of items seen in training", card["recommendations_seen_in_training"]),
-        *((rule["rule"], rule["count"]) for rule in card["rules"]),
-    ]
-    return [f"{what}: {count:,}" for what, count in said if count]
-
-
-def _of_truth(card: Mapping[str, Any]) -> list[str]:
-    said = [
-        ("repeated pairs in the truth, counted once", card["truth_duplicates"]),
-        ("rows of the truth that are not relevant", card["truth_rows_without_relevance"]),
-        ("users without a relevant item, left out", card["users_without_relevant_items"]),
-        *((f"truth: {rule['rule']}", rule["count"]) for rule in card.get("truth_rules", ())),
-    ]
-    return [f"{what}: {count:,}" for what, count in said if count]
 
 
 def _task(card: Mapping[str, Any]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from reclens.report.evaluation.findings import finding_text
 from reclens.tuning import Tuning
+from reclens.tuning.findings import tuning_findings
 
 __all__ = ["MOST", "cautions_in_words"]
 
@@ -19,12 +21,8 @@ def cautions_in_words(tuning: Tuning, *, most: int = MOST) -> list[str]:
         tuning: The outcome.
         most: Kinds to show.
     """
-    shown, rest = tuning.groups[:most], tuning.groups[most:]
-    lines: list[str] = []
-    for group in shown:
-        first, *others = group.cautions
-        of = f" of {', '.join(dict.fromkeys(str(each.model) for each in others))}" if others else ""
-        lines.append(first.sentence + (f" The same kind ({group.kind}) is said{of} too." if others else ""))
+    lines = [finding_text(each) for each in tuning_findings(tuning.metric, tuning)[:most]]
+    rest = tuning.groups[most:]
     if rest:
         n = sum(len(group.cautions) for group in rest)
         kinds = ", ".join(f"{len(group.cautions)} {group.kind}" for group in rest)

@@ -1,0 +1,22 @@
+"""What a search over hyper-parameters leaves open, as records."""
+
+from __future__ import annotations
+
+from reclens.findings import Finding
+from reclens.tuning.results import Tuning
+
+__all__ = ["tuning_findings"]
+
+
+def tuning_findings(name: str, tuning: Tuning) -> list[Finding]:
+    """One finding a kind of caution, the gravest first; its evidence is each caution of the kind."""
+    return [
+        Finding(
+            severity="note",
+            kind="caution",
+            code=group.kind,
+            about=(name,),
+            evidence=tuple(dict(vars(each)) for each in group.cautions),
+        )
+        for group in tuning.groups
+    ]
