@@ -28,7 +28,7 @@ import harness
 from reclens.world.policy import Policy
 from reclens.world.population import draw_world
 from reclens.world.settings import preset
-from reclens.world.simulate import Arm, simulate
+from reclens.world.simulation import Arm, simulate
 from reclens.world.strategies import Popular
 users, days, logs = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "logs"
 daily = {"light_visits": 0.9999, "heavy_visits": 0.9999, "visit_spread": 0.0, "new_share": 0.0, "more": 0.0,

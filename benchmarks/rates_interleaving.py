@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from rates import Cell, main
 
-from reclens.experiment.interleave import METHODS, credit, interleave, preference
+from reclens.experiment.interleaving import METHODS, credit, interleave, preference
 from reclens.lab.interleaving import units_needed
 from reclens.stats.sequential import group_sequential
 

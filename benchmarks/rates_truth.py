@@ -23,7 +23,7 @@ from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import World, draw_world
 from reclens.world.settings import preset
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.strategies import Oracle, Popular, Random
 from reclens.world.truth import learning, lift_over_pairs
 

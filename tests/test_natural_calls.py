@@ -228,3 +228,126 @@ def test_metrics_are_objects(recs, split, result) -> None:
         _ = rl.metrics.ndcg @ "10"
     with pytest.raises(UsageError, match="'r_precision' takes no cut-off"):
         _ = rl.metrics.r_precision @ 10
+
+
+PLAN = """
+name = "tea"
+arms = {old = 0.5, new = 0.5}
+days = 7
+daily_units = 500
+
+[[metrics]]
+name = "clicks"
+value = "clicks"
+effect = 0.05
+baseline = {mean = 2.0, sd = 1.0}
+"""
+
+
+def test_experiments(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    plan = rl.experiment.plan(tmp_path / "plan.toml")
+    assert isinstance(plan, rl.experiment.Plan) and plan.control == "old"
+    sizing = rl.experiment.size(plan)
+    # (1.96 + 0.84)² s² (1 + (1 + lift)²) / d² units an arm, for a relative effect: the delta method.
+    assert sizing.needed == pytest.approx(2 * 2.8016**2 * (1 + 1.05**2) / 0.1**2, rel=0.002)
+    assert rl.experiment.size(str(tmp_path / "plan.toml")).needed == sizing.needed
+    units = [f"u{n}" for n in range(4000)]
+    arms = rl.experiment.assign(units, plan).table
+    clicks = np.random.default_rng(0).poisson(2, len(units)) + 0.0
+    log = arms.select("user_id", "variant").with_columns(clicks=pl.Series(clicks))
+    readout = rl.experiment.read(plan, log)
+    means = log.group_by("variant").agg(pl.col("clicks").mean()).sort("variant")["clicks"]
+    (effect,) = readout.effects
+    assert effect.absolute.value == pytest.approx(means[0] - means[1])
+    for result in (sizing, readout, plan):
+        assert result.to_frame().height and len(str(result).split("\n")) <= 20
+    for wrong in (lambda: rl.experiment.read(log, plan), lambda: rl.experiment.assign(plan, units)):
+        with pytest.raises(ArgumentTypeError, match=r"the plan is .* The plan comes first in size\(plan\) and read\("):
+            wrong()
+    with pytest.raises(UsageError, match=r"has no key 'armz'\. Did you mean 'arms'\?"):
+        rl.experiment.plan({"name": "tea", "armz": {}, "metrics": [{"name": "clicks", "value": "clicks"}]})
+    with pytest.raises(AttributeError, match=r"no attribute 'reed'\. Did you mean 'read'\?"):
+        _ = rl.experiment.reed
+
+
+def test_a_world_is_simulated() -> None:
+    arms = {"popular": {"model": "popular"}, "random": {"model": "random"}}
+    found = rl.lab.simulate(rl.lab.SimulationSettings(size="tiny", days=2, arms=arms, replicates=0))
+    assert found.to_frame().height and len(str(found).split("\n")) <= 20
+    with pytest.raises(ArgumentTypeError, match=r"settings is a dict, expected settings or a TOML file"):
+        rl.lab.simulate({"size": "tiny"})
+
+
+def test_any_source_is_loaded(tmp_path: Path) -> None:
+    folder = tmp_path / "ml"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,10,4.0,100\n1,20,3.0,200\n2,10,5.0,300\n")
+    (folder / "movies.csv").write_text("movieId,title,genres\n10,A (1990),Drama\n20,B (1991),Comedy|Drama\n")
+    assert rl.load(folder).fingerprint == rl.read_movielens(folder).fingerprint
+    assert rl.load(folder, name="mine").name == "mine"
+    table = tmp_path / "log.csv"
+    table.write_text("customer;product\n1;a\n2;b\n")
+    names = {"user_id": "customer", "item_id": "product"}
+    assert rl.load(table, columns=names).fingerprint == rl.read(table, columns=names).fingerprint
+    assert (
+        rl.load(pl.read_csv(table, separator=";"), columns=names).fingerprint
+        == rl.read(table, columns=names).fingerprint
+    )
+    users = tmp_path / "users.csv"
+    users.write_text("user_id,tags\n1,x|y\n2,z\n")
+    loaded = rl.load(table, columns=names, users=users, lists={"tags": "|"})
+    assert loaded.users["tags"].to_list() == [["x", "y"], ["z"]]
+    with pytest.raises(UsageError, match=r"brings attributes of its own: leave users= out"):
+        rl.load(folder, users=users)
+    with pytest.raises(DataError, match=r"Name it: columns=\{'user_id': 'customer'\}"):
+        rl.load(table)
+    with pytest.raises(ArgumentTypeError, match=r"source is a NoneType, .* Write load\('ml-1m\.zip'\)"):
+        rl.load()
+
+
+JOB = """
+name = "tiny"
+[data]
+path = "log.csv"
+[split]
+method = "random"
+[models.popular]
+[models.item_knn]
+[evaluate]
+metrics = ["ndcg@5", "coverage@5"]
+by = []
+replicates = 50
+"""
+
+
+def test_a_job_runs_as_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data) -> None:
+    from typer.testing import CliRunner
+
+    from reclens.cli.app import app
+
+    monkeypatch.chdir(tmp_path)
+    data.interactions.select("user_id", "item_id").write_csv("log.csv")
+    Path("job.toml").write_text(JOB)
+    done = CliRunner().invoke(app, ["run", "job.toml", "--workspace", "cli", "--format", "json", "--quiet"])
+    assert done.exit_code == 0, done.output
+    found = rl.run_job("job.toml", workspace="api")
+    there = {each: rl.Workspace("cli").load("evaluation", f"tiny-{each}") for each in ("popular", "item_knn")}
+    assert {name: each.to_dicts() for name, each in found.results.items()} == {
+        name: each.to_dicts() for name, each in there.items()
+    }
+    assert found.comparison is not None and found.report.is_file() and found.to_frame().height == 4
+    with pytest.raises(UsageError, match=r"has no key 'modles'\. Did you mean 'models'\?"):
+        rl.run_job({"modles": {}})
+    with pytest.raises(ArgumentTypeError, match=r"job is a list, expected a TOML file, its content, or settings"):
+        rl.run_job(["job.toml"])
+
+
+def test_a_slip_in_a_name_is_named() -> None:
+    for room, slip, meant in (
+        (rl, "evalaute", "evaluate"),
+        (rl.world, "simulte", "simulate"),
+        (rl.stats, "questoin", "Question"),
+    ):
+        with pytest.raises(AttributeError, match=f"no attribute '{slip}'. Did you mean '{meant}'?"):
+            getattr(room, slip)

@@ -10,32 +10,50 @@ The map of the package. Each name is loaded when it is first used, so that ``imp
     result = rl.evaluate(ease.recommend(split.test_users, k=20), split.test, train=split.train, metrics=["ndcg@10"])
 
 ========================  =============================================================================================
-Bring data                ``read``, ``read_mind``, ``read_movielens``, ``read_open_bandit``,
+Bring data                ``load``, ``read``, ``read_mind``, ``read_movielens``, ``read_open_bandit``,
                           ``read_recommendations``, ``read_table``, ``synthetic_movielens``, ``Dataset``,
                           ``Recommendations``
 Prepare it                ``profile``, ``filters``, ``split``, ``segments``
-Recommend                 ``models``, ``Pipeline``, ``load_model``
+Recommend                 ``models``, ``pipeline``, ``Pipeline``, ``load_model``
 Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``,
                           ``compare``, ``tune``, ``tune_weights``, ``Evaluation``, ``Comparison``, ``Estimate``
-Experiment                ``experiment`` (plan, assign, read, decide), ``world`` (users whose behaviour is known)
-Show and keep             ``report``, ``Workspace``
+                          ``evaluation``, ``tuning``, ``stats`` hold what these give back and rest on
+Experiment                ``experiment`` (plan, size, assign, read), ``world`` (users whose behaviour is known),
+                          ``lab`` (studies in it)
+Show and keep             ``report``, ``Workspace``, ``run_job`` (a whole job from TOML)
+Extend it                 ``metric``, ``testing`` (the checks that what you add has to pass)
 When something is wrong   ``errors``
 ========================  =============================================================================================
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from reclens.lazy import lazy
 
 if TYPE_CHECKING:
-    from reclens import errors, evaluation, experiment, metrics, models, report, world
+    from reclens import (
+        errors,
+        evaluation,
+        experiment,
+        lab,
+        metrics,
+        models,
+        pipeline,
+        report,
+        stats,
+        testing,
+        tuning,
+        world,
+    )
     from reclens.data import filters, segments, split
     from reclens.data.dataset import Dataset
     from reclens.data.profile import profile
     from reclens.data.read.bandit import read_open_bandit
     from reclens.data.read.mind import read_mind
     from reclens.data.read.movielens import read_movielens
+    from reclens.data.read.open import load
     from reclens.data.read.tables import read, read_recommendations, read_table
     from reclens.data.synthetic import synthetic_movielens
     from reclens.evaluation import (
@@ -48,6 +66,7 @@ if TYPE_CHECKING:
         evaluate_requests,
         gate,
     )
+    from reclens.job.run import run_job
     from reclens.metrics.registry import metric
     from reclens.models._core.loading import load_any_model as load_model
     from reclens.pipeline import Pipeline
@@ -74,10 +93,13 @@ __all__ = [
     "experiment",
     "filters",
     "gate",
+    "lab",
+    "load",
     "load_model",
     "metric",
     "metrics",
     "models",
+    "pipeline",
     "profile",
     "read",
     "read_mind",
@@ -86,15 +108,26 @@ __all__ = [
     "read_recommendations",
     "read_table",
     "report",
+    "run_job",
     "segments",
     "split",
+    "stats",
     "synthetic_movielens",
+    "testing",
     "tune",
     "tune_weights",
+    "tuning",
     "world",
 ]
 
 _HOMES: Final = {
+    "run_job": "reclens.job.run:run_job",
+    "load": "reclens.data.read.open:load",
+    "tuning": "reclens.tuning:",
+    "testing": "reclens.testing:",
+    "stats": "reclens.stats:",
+    "pipeline": "reclens.pipeline:",
+    "lab": "reclens.lab:",
     "Comparison": "reclens.evaluation:Comparison",
     "Dataset": "reclens.data.dataset:Dataset",
     "Estimate": "reclens.evaluation:Estimate",
@@ -103,18 +136,18 @@ _HOMES: Final = {
     "Recommendations": "reclens.schema:Recommendations",
     "Workspace": "reclens.workspace:Workspace",
     "compare": "reclens.evaluation:compare",
-    "errors": "reclens.errors",
+    "errors": "reclens.errors:",
     "evaluate": "reclens.evaluation:evaluate",
     "evaluate_predictions": "reclens.evaluation:evaluate_predictions",
     "evaluate_requests": "reclens.evaluation:evaluate_requests",
-    "evaluation": "reclens.evaluation",
-    "experiment": "reclens.experiment",
-    "filters": "reclens.data.filters",
+    "evaluation": "reclens.evaluation:",
+    "experiment": "reclens.experiment:",
+    "filters": "reclens.data.filters:",
     "gate": "reclens.evaluation:gate",
     "load_model": "reclens.models._core.loading:load_any_model",
     "metric": "reclens.metrics.registry:metric",
-    "metrics": "reclens.metrics",
-    "models": "reclens.models",
+    "metrics": "reclens.metrics:",
+    "models": "reclens.models:",
     "profile": "reclens.data.profile:profile",
     "read": "reclens.data.read.tables:read",
     "read_mind": "reclens.data.read.mind:read_mind",
@@ -122,27 +155,18 @@ _HOMES: Final = {
     "read_open_bandit": "reclens.data.read.bandit:read_open_bandit",
     "read_recommendations": "reclens.data.read.tables:read_recommendations",
     "read_table": "reclens.data.read.tables:read_table",
-    "report": "reclens.report",
-    "segments": "reclens.data.segments",
-    "split": "reclens.data.split",
+    "report": "reclens.report:",
+    "segments": "reclens.data.segments:",
+    "split": "reclens.data.split:",
     "synthetic_movielens": "reclens.data.synthetic:synthetic_movielens",
     "tune": "reclens.tuning:tune",
     "tune_weights": "reclens.tuning:tune_weights",
-    "world": "reclens.world",
+    "world": "reclens.world:",
 }
-"""Where each public name lives: ``module`` or ``module:attribute``."""
+"""Where each public name lives: ``module:attribute``, or ``module:`` for the module."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'reclens' has no attribute '{name}'")
-    module, _, attribute = _HOMES[name].partition(":")
-    value: Any = importlib.import_module(module)
-    if attribute:
-        value = getattr(value, attribute)
-    globals()[name] = value
-    return value
+__getattr__, _names = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*_names(), "__version__"]

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.job.settings import JobSettings, SegmentSettings, TuneSettings, WeightsSettings
 from reclens.lab.simulation import SimulationSettings
 from reclens.pipeline.settings import PipelineSettings

@@ -17,10 +17,11 @@ from scipy import stats
 
 from reclens.cli import main
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment import Plan, Readout, Sequential, read_aggregated, read_experiment
+from reclens.experiment import Plan, Readout, Sequential, read_aggregated
 from reclens.experiment.aggregate.arm_column import UnknownArmColumnError
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.aggregated import gather_aggregated
+from reclens.experiment.analysis.readout import read_experiment
 from reclens.experiment.analysis.skewness_check import WORST, tolerated_skewness
 
 KEPT = {"name": "kept", "kind": "proportion", "value": "kept", "effect": 0.05}

@@ -10,8 +10,8 @@ from reclens.errors import UsageError
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.analysis.readout import Readout, read_sums
-from reclens.experiment.plan.calculator import calculate
-from reclens.experiment.plan.sizing import size_plan
+from reclens.experiment.planning.calculator import calculate
+from reclens.experiment.planning.sizing import size_plan
 from reclens.report.experiment.plan import build_plan_document
 
 MATTERS = {"name": "clicks", "value": "y", "margin": 0.02}

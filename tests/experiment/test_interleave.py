@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.experiment.interleave import METHODS, Interleaved, credit, interleave, preference, team_credit
-from reclens.experiment.interleave.optimized import mixture
-from reclens.experiment.interleave.preference import LEAST_CREDITED, Preference, preference_of, score_estimate
+from reclens.experiment.interleaving import METHODS, Interleaved, credit, interleave, preference, team_credit
+from reclens.experiment.interleaving.optimized import mixture
+from reclens.experiment.interleaving.preference import LEAST_CREDITED, Preference, preference_of, score_estimate
 from reclens.lab.interleaving import measure_sensitivity, units_needed
 from reclens.stats.sequential import group_sequential
 

@@ -305,7 +305,7 @@ def test_a_log_of_the_world_tells_the_value_of_another_strategy(tmp_path) -> Non
     from reclens.world.arm import Arm
     from reclens.world.population import draw_world
     from reclens.world.settings import preset
-    from reclens.world.simulate import simulate
+    from reclens.world.simulation import simulate
     from reclens.world.strategies import Consumed, Oracle, Popular
 
     still = {

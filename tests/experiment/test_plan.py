@@ -8,8 +8,8 @@ import tomllib
 import pytest
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.experiment import Metric, Plan, Sequential, load_plan
-from reclens.experiment.plan.plan import EXAMPLE_PLAN
+from reclens.experiment import Metric, Plan, Sequential
+from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
 
 ARMS = {"old": 0.5, "new": 0.5}
 CLICKS = {"name": "clicks", "value": "clicks"}

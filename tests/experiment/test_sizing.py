@@ -11,11 +11,11 @@ import pytest
 from scipy.stats import entropy, norm
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment import Plan, load_plan
-from reclens.experiment.plan.plan import EXAMPLE_PLAN
-from reclens.experiment.plan.power_simulation import simulate_power, statistic_of
-from reclens.experiment.plan.sizing import effect_by_days, look_schedule, power_curve, size_plan
-from reclens.experiment.plan.traffic import days_for, units_by
+from reclens.experiment import Plan
+from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
+from reclens.experiment.planning.power_simulation import simulate_power, statistic_of
+from reclens.experiment.planning.sizing import effect_by_days, look_schedule, power_curve, size_plan
+from reclens.experiment.planning.traffic import days_for, units_by
 from reclens.metrics.exposure import gini
 from reclens.metrics.exposure_counts import Exposure
 from reclens.stats.power import Question

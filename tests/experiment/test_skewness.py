@@ -13,7 +13,7 @@ from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.analysis.readout import Readout, read_sums
 from reclens.experiment.analysis.trust_checks import TrustCheck
-from reclens.experiment.plan.sizing import size_plan
+from reclens.experiment.planning.sizing import size_plan
 from reclens.report.experiment.plan import build_plan_document
 from reclens.stats.moments import Moments
 

@@ -16,7 +16,7 @@ from reclens.stats.rank_correlation import _laws, rank_interval
 from reclens.world.arm import Arm
 from reclens.world.population import draw_world
 from reclens.world.settings import preset
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.strategies import Oracle, Popular, Random
 from reclens.world.truth import true_effect
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from reclens.errors import UsageError
-from reclens.experiment.interleave.preference import LEAST_CREDITED
+from reclens.experiment.interleaving.preference import LEAST_CREDITED
 from reclens.experiment.off_policy import Target, evaluate_policy
-from reclens.lab.four_verdicts import explored_log, first_day_lists, four_verdicts
+from reclens.lab.verdicts import explored_log, first_day_lists, four_verdicts
 from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import World, draw_world

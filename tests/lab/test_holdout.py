@@ -14,7 +14,7 @@ from reclens.lab.holdout import _regress, effect_by_age, holdout_power, surrogat
 from reclens.world.arm import Arm
 from reclens.world.population import draw_world
 from reclens.world.settings import preset
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.strategies import Oracle, Popular, Random
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.lab.interference import interference
+from reclens.lab.interference_study import interference
 from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import draw_world
 from reclens.world.settings import preset
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.strategies import Popular
 
 UNKNOWN = {

@@ -8,10 +8,10 @@ import tomllib
 
 import pytest
 
-from reclens.experiment import Plan, load_plan
-from reclens.experiment.plan.calculator import calculate
-from reclens.experiment.plan.plan import EXAMPLE_PLAN
-from reclens.experiment.plan.sizing import size_plan
+from reclens.experiment import Plan
+from reclens.experiment.planning.calculator import calculate
+from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
+from reclens.experiment.planning.sizing import size_plan
 from reclens.report._toolkit.document import DocumentPart, Written, write_document
 from reclens.report.experiment.plan import build_plan_document
 from reclens.report.experiment.plan_tables import neighbour_table

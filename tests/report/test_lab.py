@@ -12,7 +12,7 @@ import pytest
 
 from reclens.lab.correlation import OfflineOnline, correlate
 from reclens.lab.holdout import SurrogateStudy, holdout_power
-from reclens.lab.interference import DesignResult, Interference
+from reclens.lab.interference_study import DesignResult, Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import SimulationSettings, run_simulation
 from reclens.lab.strategy_family import OVERALL, StrategyEffects

@@ -17,7 +17,7 @@ from reclens.world.arm import Arm
 from reclens.world.effect_size import auc, gap_distance, held_out_auc, told_apart, user_traits
 from reclens.world.fitting import fit_world
 from reclens.world.population import World
-from reclens.world.realism import history_of, past_test_check, realism
+from reclens.world.realism_result import history_of, past_test_check, realism
 from reclens.world.settings import WorldSettings
 from reclens.world.strategies import Oracle, Random
 from reclens.world.truth import true_effect

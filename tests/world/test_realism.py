@@ -9,7 +9,7 @@ import pytest
 from reclens.errors import DataError, UsageError
 from reclens.world.fitting import fit_world
 from reclens.world.population import draw_world
-from reclens.world.realism import history_of, lists_of, order_check, realism
+from reclens.world.realism_result import history_of, lists_of, order_check, realism
 from reclens.world.settings import WorldSettings, preset
 
 

@@ -13,7 +13,7 @@ from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import World, draw_world
 from reclens.world.settings import preset
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.strategies import Popular
 
 

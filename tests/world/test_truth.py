@@ -12,7 +12,7 @@ from reclens.world.policy import Policy
 from reclens.world.population import draw_world
 from reclens.world.response import respond
 from reclens.world.settings import preset
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.strategies import Oracle, Popular, Random
 from reclens.world.truth import METRICS, REPLICATES, learning, lift_over_pairs, true_effect
 

@@ -143,7 +143,7 @@ def load_lists(path: str, reading: Reading, *, name: str | None, place: Workspac
 
 def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:
     """Read a table whose columns have names of their own, such as units of an experiment."""
-    from reclens.experiment.plan.history import read_columns
+    from reclens.experiment.planning.history import read_columns
 
     with translated(reading.words, reading.prefix(table)):
         return read_columns(path, **reading.of(table))

@@ -15,7 +15,7 @@ from reclens.data.read.raw import Raw
 from reclens.errors import DataError, RecLensError, Setting, in_python
 from reclens.experiment.analysis.aggregated import columns_of_counts, read_aggregated
 from reclens.experiment.analysis.readout import Readout
-from reclens.experiment.plan.plan import Plan, load_plan
+from reclens.experiment.planning.plan import Plan, load_plan
 from reclens.report.experiment.readout import (
     build_readout,
     check_table,

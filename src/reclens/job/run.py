@@ -15,7 +15,8 @@ from reclens import models
 from reclens.data import filters, segments, split
 from reclens.data.read.open import load_data, load_split
 from reclens.data.read.request import Reading
-from reclens.errors import UsageError
+from reclens.engine import Progress, quiet
+from reclens.errors import UsageError, expect_type
 from reclens.evaluation import (
     Comparison,
     Evaluation,
@@ -28,7 +29,7 @@ from reclens.evaluation import (
 )
 from reclens.job.checks import check_job, check_job_data, segmenters_of, with_models
 from reclens.job.reading import reading_of
-from reclens.job.settings import JobSettings, SplitSettings
+from reclens.job.settings import JobSettings, SplitSettings, load_settings, validate_settings
 from reclens.job.tune import check_searches, run_searches
 from reclens.metrics import needs_of
 from reclens.pipeline import Pipeline, PipelineWarning
@@ -37,47 +38,67 @@ from reclens.report import build_report, other_names
 from reclens.report.evaluation.gate import gate_in_words
 from reclens.settings import to_toml
 from reclens.stats.gate import GateResult
+from reclens.tabular import Tabular
 from reclens.tuning import hold_against_popular
 from reclens.workspace import Workspace
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset, Segmenter
     from reclens.data.split import Split
-    from reclens.engine import Progress
     from reclens.schema import Recommendations
 
 __all__ = ["JobResult", "run_job"]
 
 
 @dataclass(frozen=True)
-class JobResult:
-    """What a job leaves."""
+class JobResult(Tabular):
+    """What a job leaves.
+
+    Attributes:
+        results: System -> evaluation.
+        comparison: With the baseline; None where the job has none.
+        report: Where the report lies.
+        gate: What ``[gate]`` came to; None where the job has none.
+    """
 
     results: dict[str, Evaluation]
     comparison: Comparison | None
     report: Path
     gate: GateResult | None = None
 
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a system, metric and segment."""
+        return [row for result in self.results.values() for row in result.to_dicts()]
+
 
 def run_job(
-    settings: JobSettings,
+    job: JobSettings | str | Path | Mapping[str, Any],
     *,
     reading: Reading | None = None,
-    workspace: Workspace,
-    say: Callable[[str], None],
-    progress: Progress,
+    workspace: Workspace | str | Path = "workspace",
+    say: Callable[[str], None] = lambda line: None,
+    progress: Progress = quiet,
     before_fit: Callable[[], None] = lambda: None,
 ) -> JobResult:
-    """Run a job and keep everything in the workspace; a line for every step.
+    """Run a job and keep everything in the workspace, as ``reclens run job.toml`` does.
 
     Args:
-        settings: The job.
-        reading: How its files are read.
-        workspace: Where everything is kept.
-        say: Called with each line.
+        job: A TOML file, its content as a mapping, or settings that were checked.
+        reading: How its files are read; by default as the job says in ``[data]``.
+        workspace: Where everything is kept: a workspace, or its folder.
+        say: Called with a line for every step.
         progress: Called as work goes on.
         before_fit: Called when everything that was asked for is known to be possible.
+
+    Returns:
+        The evaluations, their comparison, and where the report lies.
+
+    Raises:
+        ArgumentTypeError: If the job is no file, mapping or settings.
+        UsageError: If the job has an unknown key, or asks for what cannot be; all of it before anything is fitted.
     """
+    settings = _checked(job)
+    workspace = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
     started, asked = time.monotonic(), settings
 
     def step(text: str) -> None:
@@ -126,6 +147,16 @@ def run_job(
     step("report written")
     workspace.check()
     return JobResult(results, comparison, report, held)
+
+
+def _checked(job: Any) -> JobSettings:
+    """The settings of a job, from whatever holds them."""
+    if isinstance(job, JobSettings):
+        return job
+    if isinstance(job, Mapping):
+        return validate_settings(dict(job), source="the job")
+    expect_type("job", job, (str, Path), expected="a TOML file, its content, or settings", fix="Pass 'job.toml'.")
+    return load_settings(job)
 
 
 def _serve_and_measure(

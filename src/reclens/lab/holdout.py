@@ -24,7 +24,7 @@ from reclens.stats.moments import Moments
 from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.population import World
-from reclens.world.simulate import TOTALS, Run, simulate
+from reclens.world.simulation import TOTALS, Run, simulate
 from reclens.world.truth import REPLICATES, true_effect
 
 __all__ = ["SurrogateStudy", "effect_by_age", "holdout_power", "surrogate_study"]
@@ -176,7 +176,7 @@ def surrogate_study(
         control: What it is held against.
         short: Days after which the index is read.
         long: Days of the outcome, counted from the first one.
-        outcome: One of ``reclens.world.simulate.TOTALS``.
+        outcome: One of ``reclens.world.simulation.TOTALS``.
         surrogates: Totals of the first ``short`` days.
         retrain: Days from one training to the next.
         replicates: How many times the truth is lived, each with other luck.

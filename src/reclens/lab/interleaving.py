@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.experiment.interleave.lists import Method, interleave
-from reclens.experiment.interleave.preference import LEAST_CREDITED, Preference, credit, preference_of
+from reclens.experiment.interleaving.lists import Method, interleave
+from reclens.experiment.interleaving.preference import LEAST_CREDITED, Preference, credit, preference_of
 from reclens.stats.estimate import Estimate
 from reclens.stats.resample import POISSON, unit_weights
 from reclens.stats.sequential.group import GroupSequential
@@ -100,7 +100,7 @@ def units_needed(
     """Units at which the test of the mean credit finds an effect: the test that :func:`preference` makes.
 
     n = (c + z_power)² (noise ÷ effect)², where c = q √(n ÷ (n - q²)) and q is Student's quantile at n · credited - 1
-    degrees of freedom; see :func:`reclens.experiment.interleave.preference.score_estimate`.
+    degrees of freedom; see :func:`reclens.experiment.interleaving.preference.score_estimate`.
 
     Args:
         effect: Mean credit a unit.

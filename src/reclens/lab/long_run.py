@@ -14,7 +14,7 @@ from reclens.engine import Progress, quiet
 from reclens.lab.holdout import SurrogateStudy, effect_by_age, surrogate_study
 from reclens.lab.simulation import SimulationSettings, make_pair
 from reclens.tabular import Tabular
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
@@ -89,7 +89,7 @@ def simulate_holdout(
         settings: The world and the arms; the first one is the control.
         short: Days after which the index is read.
         long: Days of the outcome.
-        metric: One of ``reclens.world.simulate.TOTALS``.
+        metric: One of ``reclens.world.simulation.TOTALS``.
         surrogates: Totals of the first days that the index is made of.
         data: What the world is fitted to.
         threads: Threads to use.

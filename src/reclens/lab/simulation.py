@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 
 from reclens.data.dataset import Dataset
 from reclens.engine import Progress, quiet
-from reclens.errors import UsageError
-from reclens.experiment.plan.metric import FrozenSettings
+from reclens.errors import UsageError, expect_type
+from reclens.experiment.planning.metric import FrozenSettings
 from reclens.lab.model_strategy import ModelStrategy
 from reclens.settings import read_toml, validate
 from reclens.stats.arms import Quantity, compare_arms
@@ -24,7 +24,7 @@ from reclens.world.fitting import fit_world
 from reclens.world.policy import Policy
 from reclens.world.population import World, draw_world
 from reclens.world.settings import PRESETS, WorldSettings
-from reclens.world.simulate import Run, simulate
+from reclens.world.simulation import Run, simulate
 from reclens.world.strategies import Oracle, Popular, Random, Strategy
 from reclens.world.truth import METRICS, REPLICATES, Truth, true_effect
 
@@ -79,7 +79,7 @@ class SimulationSettings(FrozenSettings):
         world: What is other than in the preset; see :class:`reclens.world.settings.WorldSettings`.
         arms: By name; the first one is the control.
         days: For how long.
-        training: ``shared``, ``diverted`` or ``separate``; see :func:`reclens.world.simulate.simulate`.
+        training: ``shared``, ``diverted`` or ``separate``; see :func:`reclens.world.simulation.simulate`.
         retrain: Days from one training to the next.
         clusters: Randomise so many clusters of like-minded users.
         replicates: How many times the truth is lived, each with other luck; 1 has no interval, 0 leaves it out.
@@ -302,7 +302,7 @@ def _strategy(settings: ArmSettings, world: World, seed: int, threads: int | Non
 
 
 def run_simulation(
-    settings: SimulationSettings,
+    settings: SimulationSettings | str | Path,
     *,
     data: Dataset | None = None,
     folder: str | Path | None = None,
@@ -312,7 +312,7 @@ def run_simulation(
     """Run a simulated experiment, and find the truth of each arm against the first.
 
     Args:
-        settings: What to run.
+        settings: What to run, or its TOML file.
         data: What the world is fitted to; it is drawn without.
         folder: Where logs are written.
         threads: Threads to use; the result does not depend on it.
@@ -323,6 +323,9 @@ def run_simulation(
         UnknownNameError: If there is no such model.
         WorkspaceError: If the folder exists or cannot be written.
     """
+    kinds = (SimulationSettings, str, Path)
+    expect_type("settings", settings, kinds, expected="settings or a TOML file", fix="rl.lab.SimulationSettings(…)")
+    settings = settings if isinstance(settings, SimulationSettings) else load_simulation(settings)
     progress("make the world", 0, 1)
     world = make_world(settings, data=data)
     progress("make the world", 1, 1)

@@ -14,7 +14,7 @@ from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.population import World
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.truth import METRICS, learning, lift_over_pairs
 
 __all__ = ["FAMILY", "OVERALL", "StrategyEffects", "true_lifts"]

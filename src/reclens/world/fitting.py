@@ -23,7 +23,7 @@ from reclens.errors import UsageError
 from reclens.schema import ITEM, USER
 from reclens.world.effect_size import held_out_auc
 from reclens.world.population import World, build_world, organic_table
-from reclens.world.realism import history_of
+from reclens.world.realism_result import history_of
 from reclens.world.settings import WorldSettings
 
 __all__ = ["fit_world"]

@@ -16,7 +16,7 @@ from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.population import World
-from reclens.world.simulate import Run, simulate
+from reclens.world.simulation import Run, simulate
 
 __all__ = ["METRICS", "REPLICATES", "Effect", "Truth", "learning", "lift_over_pairs", "true_effect"]
 

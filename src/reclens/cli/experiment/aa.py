@@ -38,7 +38,7 @@ def aa(
     from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, say, table_of, working
     from reclens.experiment.analysis.aa import aa_of_plan
-    from reclens.experiment.plan.plan import load_plan
+    from reclens.experiment.planning.plan import load_plan
 
     made = load_plan(plan)
     with working(f"read {data} and test {splits:,} splits"):

@@ -60,9 +60,9 @@ def plan(
     from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, put, say, working
     from reclens.errors import UsageError
-    from reclens.experiment.plan.metric import OF_ARM
-    from reclens.experiment.plan.plan import EXAMPLE_PLAN, load_plan
-    from reclens.experiment.plan.sizing import size_plan
+    from reclens.experiment.planning.metric import OF_ARM
+    from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
+    from reclens.experiment.planning.sizing import size_plan
     from reclens.report.experiment.plan import build_plan_document, summary_of
     from reclens.report.experiment.plan_tables import size_table
 
@@ -125,7 +125,7 @@ def size(
       reclens experiment size --kind mean --mean 4.2 --sd 6.3 --n 50000 --r2 0.4 --daily 4000
     """
     from reclens.cli.shared import emit, say
-    from reclens.experiment.plan.calculator import calculate
+    from reclens.experiment.planning.calculator import calculate
     from reclens.report.experiment.plan_tables import neighbour_table
 
     if looks == 1:
@@ -185,7 +185,7 @@ def assign(
     from reclens.cli.shared import emit, put, say, table_of, working
     from reclens.experiment.assignment.assign import assign as divide
     from reclens.experiment.assignment.assign import sql_of
-    from reclens.experiment.plan.plan import load_plan
+    from reclens.experiment.planning.plan import load_plan
 
     made = load_plan(source)
     if sql:
@@ -225,7 +225,7 @@ def check(
     from reclens.cli.shared import emit, say, table_of, working
     from reclens.experiment.assignment.assign import check_layers
     from reclens.experiment.assignment.checks import check_assignment
-    from reclens.experiment.plan.plan import load_plan
+    from reclens.experiment.planning.plan import load_plan
 
     made, others = load_plan(source), [load_plan(path) for path in other or []]
     for sentence in check_layers([made, *others]):

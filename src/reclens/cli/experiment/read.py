@@ -87,8 +87,8 @@ def read(
     from reclens.cli.shared import emit, say, working
     from reclens.experiment.analysis.aggregated import read_aggregated
     from reclens.experiment.analysis.readout import read_experiment
-    from reclens.experiment.plan.metric import OF_ARM
-    from reclens.experiment.plan.plan import load_plan
+    from reclens.experiment.planning.metric import OF_ARM
+    from reclens.experiment.planning.plan import load_plan
     from reclens.report.experiment.readout import build_readout, effect_table, summary_of_readout
     from reclens.report.experiment.words import unknown_text
 

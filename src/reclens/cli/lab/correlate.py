@@ -56,7 +56,7 @@ def correlate(
     """
     from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report
     from reclens.data.read.open import load_data
-    from reclens.lab.offline_online import offline_online
+    from reclens.lab.offline_online_study import offline_online
     from reclens.report.lab.studies import build_correlation_report
     from reclens.report.lab.tables import correlation_table
     from reclens.world.fitting import fit_world

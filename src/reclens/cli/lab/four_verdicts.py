@@ -51,8 +51,8 @@ def verdicts(
     """
     from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, say, table_of
     from reclens.data.read.open import load_data
-    from reclens.lab.four_verdicts import four_verdicts
     from reclens.lab.simulation import ArmSettings, make_arm
+    from reclens.lab.verdicts import four_verdicts
     from reclens.report.lab.four_verdicts import build_verdicts_report
     from reclens.settings import validate
     from reclens.stats.sequential import group_sequential

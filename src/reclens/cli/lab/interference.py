@@ -63,7 +63,7 @@ def interference(
     """
     from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, put, save_report
     from reclens.data.read.open import load_data
-    from reclens.lab.interference import interference as study
+    from reclens.lab.interference_study import interference as study
     from reclens.lab.simulation import EXAMPLE_INTERFERENCE, SimulationSettings, load_simulation, make_pair
     from reclens.report.lab.studies import build_interference_report
     from reclens.report.lab.tables import interference_table

@@ -143,8 +143,8 @@ def realism(
     from reclens.lab.simulation import ArmSettings, make_arm
     from reclens.world import _answers as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared
     from reclens.world.fitting import fit_world
-    from reclens.world.realism import Realism, history_of, lists_of, order_check, past_test_check
-    from reclens.world.realism import realism as measure
+    from reclens.world.realism_result import Realism, history_of, lists_of, order_check, past_test_check
+    from reclens.world.realism_result import realism as measure
     from reclens.world.settings import WorldSettings
 
     keep_interrupts()

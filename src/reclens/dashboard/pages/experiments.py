@@ -11,7 +11,7 @@ from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.show import chart, choose, choose_view, plain, table
 from reclens.errors import RecLensError
-from reclens.experiment.plan.calculator import Calculation, calculate
+from reclens.experiment.planning.calculator import Calculation, calculate
 from reclens.report.experiment.plan_charts import detectable_chart, power_curve_chart
 from reclens.report.experiment.plan_tables import neighbour_table, price_table
 from reclens.stats.power import FORMULAS

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reclens.data.read.request import Reading, Words, in_words_of
-from reclens.errors import RecLensError, UsageError
+from reclens.errors import ArgumentTypeError, RecLensError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
     from reclens.data.dataset import Dataset
     from reclens.data.read.clean import Cleaner
+    from reclens.data.read.columns import Columns
     from reclens.data.split import Split
 
-__all__ = ["holds_open_bandit", "load_data", "load_split", "load_truth", "translated"]
+__all__ = ["holds_open_bandit", "load", "load_data", "load_split", "load_truth", "translated"]
+
+
+_TABLES: Final = ("data", "users", "items")
 
 
 @contextmanager
@@ -28,6 +33,58 @@ def translated(words: Words, table: str = "") -> Generator[None]:
     except RecLensError as error:
         error.args = (in_words_of(words, str(error), table),)
         raise
+
+
+def load(
+    source: Any = None,
+    *,
+    columns: Columns | None = None,
+    users: Any = None,
+    items: Any = None,
+    lists: Mapping[str, str] | None = None,
+    name: str | None = None,
+    **how: Any,
+) -> Dataset:
+    """Load interactions from any source: MovieLens, RecBole, a table in a file, a frame, a query.
+
+    Files are told by what they hold, as on the command line: ``rl.load("ml-1m.zip")`` is what ``--data ml-1m.zip``
+    reads.
+
+    Args:
+        source: A path; or anything that :func:`reclens.read` takes.
+        columns: Names that are not recognised, ours to theirs; see :func:`reclens.read`.
+        users: Attributes of users: a file or a frame.
+        items: Attributes of items.
+        lists: Attributes that hold several values in a text, and what is between them: ``{"genres": "|"}``.
+        name: What to call the data; by default the file's name.
+        **how: How the source is read, as for :func:`reclens.read`.
+
+    Returns:
+        The data set.
+
+    Raises:
+        ArgumentTypeError: If the source is nothing that can be read.
+        DataError: If it cannot be read or used; it names file, column, row and what to do.
+        UsageError: If the arguments contradict each other, or are of no use to this source.
+
+    Example:
+        >>> load({"user": [1, 1, 2], "item": ["a", "b", "a"]})
+        Dataset('data': 3 interactions of 2 users with 2 items)
+    """
+    if source is None and "query" not in how:
+        raise ArgumentTypeError("source", None, expected="a file, a frame or a query", fix="Write load('ml-1m.zip').")
+    on_disk = [given is None or isinstance(given, str | Path) for given in (source, users, items)]
+    if source is None or not all(on_disk):
+        from reclens.data.read.tables import read
+
+        return read(source, columns=columns, users=users, items=items, lists=lists, name=name, **how)
+    given = zip(_TABLES, (source, users, items), strict=True)
+    paths = {table: None if each is None else str(each) for table, each in given}
+    reading = Reading.of_settings(
+        paths, columns=columns or {}, read=how, lists=lists or {}, ids=how.pop("ids", None), words="python"
+    )
+    data = load_data(str(source), reading)
+    return data if name is None else replace(data, name=name)
 
 
 def load_data(path: str | None, reading: Reading, *, table: str = "data", seed: int = 0) -> Dataset:
@@ -46,9 +103,10 @@ def load_data(path: str | None, reading: Reading, *, table: str = "data", seed: 
 def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: str) -> Dataset:
     kind = "table" if path is None else reading.kind(table)
     if kind in ("movielens", "recbole"):
-        sides = [f"--{side}" for side in ("users", "items") if reading.paths.get(side) is not None]
+        sides = [reading.label(side) for side in ("users", "items") if reading.paths.get(side) is not None]
         if sides or reading.lists:
-            raise UsageError(f"{path} brings attributes of its own: leave {', '.join(sides) or '--lists'} out.")
+            odd = ", ".join(sides) or reading.label("lists")
+            raise UsageError(f"{path} brings attributes of its own: leave {odd} out.")
     if kind == "movielens":
         from reclens.data.read.movielens import read_movielens
 

@@ -13,13 +13,14 @@ from reclens.errors import UnknownNameError, UsageError
 
 __all__ = ["Reading", "Words", "in_words_of"]
 
-Words = Literal["options", "toml"]
+Words = Literal["options", "toml", "python"]
 
 _TEXT: Final = ("decimal", "delimiter", "encoding", "escape", "header", "quote")
 _OPTIONS: Final = ("bad_rows", "between", "duplicates", "form", "query", "table", "timestamp_format", *_TEXT)
 _LABELS: Final[Mapping[Words, Mapping[str, str]]] = {
     "options": {"columns": "--column", **{name: f"--{name}" for name in ("read", "lists", "ids", "users", "items")}},
     "toml": {name: f"[data] {name}" for name in ("columns", "read", "lists", "ids", "users", "items")},
+    "python": {"read": "", **{name: f"{name}=" for name in ("columns", "lists", "ids", "users", "items")}},
 }
 _ID_FORMS: Final = ("text", "unpadded")
 _RAW: Final = ("between", "delimiter", "escape", "quote")
@@ -62,7 +63,7 @@ class Reading:
         said: (table, or "" for all; ``"columns"`` or an option; our column, or "") -> what was said.
         lists: Attributes of several values, and what is between them.
         ids: The form that all ids are brought to, or None.
-        words: Whether advice names options or keys of TOML.
+        words: Whether advice names options, keys of TOML or arguments of Python.
         units: Whether the tables have columns of their own, such as those of units of an experiment.
     """
 
@@ -191,6 +192,10 @@ class Reading:
         path = self.paths.get(table)
         return "text" if path is None else _kind(path, table)
 
+    def label(self, what: str) -> str:
+        """What those who read call ``columns, lists, ids, users`` or ``items``."""
+        return _LABELS[self.words][what]
+
     def refuse_all(self, reason: str) -> None:
         """Refuse everything that was said, as nothing is read.
 
@@ -206,6 +211,8 @@ class Reading:
 
     def _called(self, what: str) -> str:
         label = _LABELS[self.words]
+        if self.words == "python":
+            return f"{what}="
         return label["columns"] if what == "columns" else f"{label['read']} {what}"
 
     def _taken(self, table: str) -> frozenset[str]:
@@ -247,7 +254,7 @@ def in_words_of(words: Words, message: str, table: str = "") -> str:
     """An error's advice in the words of those who read it: in Python it is ``bad_rows='drop'``.
 
     Args:
-        words: ``"options"`` for those of the command line, ``"toml"`` for those of a job.
+        words: ``"options"`` for those of the command line, ``"toml"`` for those of a job, ``"python"`` as they are.
         message: The error.
         table: What stands before an option that is about one table of several.
 
@@ -259,6 +266,8 @@ def in_words_of(words: Words, message: str, table: str = "") -> str:
         >>> in_words_of("toml", "Pass header=True, or encoding='latin-1'.")
         'Pass read = { header = true }, or read = { encoding = "latin-1" }.'
     """
+    if words == "python":
+        return message
 
     def columns(found: re.Match[str]) -> str:
         pairs = re.findall(r"'(\w+)': (?:'([^']*)'|(\d+)|None)", found[0])

@@ -9,7 +9,7 @@ from reclens.data.quoting import quoted
 from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.experiment.aggregate.source import Table, run
 from reclens.experiment.aggregate.unknown import Unknown
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 
 __all__ = ["NO_IDS", "UnknownArmColumnError", "arm_column", "numbered", "unit_column"]
 

@@ -18,8 +18,8 @@ from reclens.experiment.aggregate.gather import _summed
 from reclens.experiment.aggregate.query import Window
 from reclens.experiment.aggregate.source import opened, present, run
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
-from reclens.experiment.plan.metric import Metric
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.metric import Metric
+from reclens.experiment.planning.plan import Plan
 
 __all__ = ["gather_ages", "metric_by_age"]
 

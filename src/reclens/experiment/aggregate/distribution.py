@@ -19,8 +19,8 @@ from reclens.experiment.aggregate.query import Window
 from reclens.experiment.aggregate.source import Table, opened, present
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
 from reclens.experiment.aggregate.units import OnFault
-from reclens.experiment.plan.metric import OF_ARM
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.metric import OF_ARM
+from reclens.experiment.planning.plan import Plan
 from reclens.schema import ITEM, stable_hash
 from reclens.stats.difference import Difference
 from reclens.stats.quantiles import mid_quantiles, quantile_difference

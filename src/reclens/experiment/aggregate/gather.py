@@ -33,7 +33,7 @@ from reclens.experiment.aggregate.source import Table, opened, present, run
 from reclens.experiment.aggregate.tally import Tally, added
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
 from reclens.experiment.aggregate.units import OnFault, bounded, named, one_arm_a_unit, sound, strangers_left_out
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.moments import Moments
 
 __all__ = ["flags_of", "gather", "gather_events"]

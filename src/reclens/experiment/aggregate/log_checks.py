@@ -11,7 +11,7 @@ from reclens.experiment.aggregate.missing_values import tally_of
 from reclens.experiment.aggregate.query import Window
 from reclens.experiment.aggregate.source import Table, present, run
 from reclens.experiment.aggregate.tally import Coarser, Tally
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.schema import ITEM
 
 __all__ = ["coarser_ids", "duplicate_tally", "once"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from reclens.experiment.plan.metric import Metric
+from reclens.experiment.planning.metric import Metric
 from reclens.stats.arms import Quantity
 
 __all__ = ["MetricColumns", "capped", "complete", "effective", "measures", "missing", "there"]

@@ -12,8 +12,8 @@ from reclens.experiment.aggregate.metric_columns import complete, there
 from reclens.experiment.aggregate.query import Window
 from reclens.experiment.aggregate.source import Table, run
 from reclens.experiment.aggregate.tally import Counted, Tally
-from reclens.experiment.plan.metric import Metric
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.metric import Metric
+from reclens.experiment.planning.plan import Plan
 
 __all__ = [
     "COUNTED",

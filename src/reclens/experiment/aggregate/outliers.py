@@ -14,8 +14,8 @@ from reclens.experiment.aggregate.missing_values import known, tally_of
 from reclens.experiment.aggregate.query import layout, sums_query
 from reclens.experiment.aggregate.source import Table, run
 from reclens.experiment.aggregate.tally import Tally
-from reclens.experiment.plan.metric import Metric
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.metric import Metric
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.moments import Moments
 
 __all__ = ["CUT", "outlier_summary"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from reclens.data.quoting import constant, quoted
 from reclens.experiment.aggregate.metric_columns import MetricColumns, capped, effective, missing
-from reclens.experiment.plan.metric import Metric
+from reclens.experiment.planning.metric import Metric
 
 __all__ = ["Layout", "Window", "layout", "missing_query", "per_unit", "sums_query"]
 

@@ -8,7 +8,7 @@ from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
 from reclens.experiment.aggregate.query import Window
 from reclens.experiment.aggregate.source import Table, present, run
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 
 __all__ = ["list_triggered", "of_triggered"]
 

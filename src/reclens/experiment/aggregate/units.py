@@ -16,7 +16,7 @@ from reclens.experiment.aggregate.aggregates import Rule
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.aggregate.query import Layout, Window, layout
 from reclens.experiment.aggregate.source import Table, run
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 
 __all__ = ["OnFault", "bounded", "named", "one_arm_a_unit", "sound", "strangers_left_out"]
 

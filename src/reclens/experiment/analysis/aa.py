@@ -9,7 +9,7 @@ import polars as pl
 
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment.aggregate.metric_columns import capped, measures
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.aa import aa_tests
 
 __all__ = ["aa_of_plan"]

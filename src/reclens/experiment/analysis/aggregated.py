@@ -32,8 +32,8 @@ from reclens.experiment.aggregate.units import OnFault, strangers_left_out
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.effects import Intervals, Others
 from reclens.experiment.analysis.readout import Readout, read_sums
-from reclens.experiment.plan.metric import OF_ARM, Metric
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.metric import OF_ARM, Metric
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.moments import Moments
 
 __all__ = ["columns_of_counts", "gather_aggregated", "read_aggregated"]

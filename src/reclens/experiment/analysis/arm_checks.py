@@ -19,7 +19,7 @@ from reclens.experiment.check_result import (
     TrustCheckCode,
     TrustCheckStatus,
 )
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.arms import Quantity, compare_arms
 from reclens.stats.counts import sample_ratio
 from reclens.stats.difference import Difference

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.check_result import TrustCheck, TrustCheckCode
-from reclens.experiment.plan.metric import Metric
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.metric import Metric
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular

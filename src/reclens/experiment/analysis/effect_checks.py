@@ -16,8 +16,8 @@ from reclens.experiment.analysis.effect_facts import (
 from reclens.experiment.analysis.effects import Effect, compare_metric
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.check_result import CheckReason, TrustCheck, TrustCheckStatus
-from reclens.experiment.plan.decision_rule import LEAST_POWER
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.decision_rule import LEAST_POWER
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.arms import compare_arms
 
 __all__ = ["check_outliers", "check_power"]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from reclens.errors import Advice, Setting, UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.difference import Difference, normal_quantile
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential import Stopped, at_stopping, confidence_sequence, mixture_variance, msprt, spent

@@ -9,7 +9,7 @@ from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.analysis.effects import compare_metric
 from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.arms import value_of
 
 __all__ = ["CumulativeEffect", "DailyValue", "cumulative_effects", "daily_values", "earlier_crossings"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from reclens.errors import UsageError
@@ -36,7 +37,7 @@ from reclens.experiment.analysis.segments import (
 from reclens.experiment.analysis.triggered_effects import Diluted, dilute
 from reclens.experiment.analysis.trust_checks import run_checks
 from reclens.experiment.check_result import TrustCheck
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan, load_plan
 from reclens.stats.bayes import Posterior, normal_posterior
 from reclens.tabular import Tabular
 
@@ -166,7 +167,7 @@ class Readout(Tabular):
 
 
 def read_experiment(
-    plan: Plan,
+    plan: Plan | str | Path,
     source: Any,
     *,
     arm: str = "variant",
@@ -193,7 +194,7 @@ def read_experiment(
     """Sum an experiment up and read it.
 
     Args:
-        plan: The plan.
+        plan: The plan, or its TOML file.
         source: A file, a frame or a DuckDB connection.
         arm: Column of the arm.
         ids: Whether the table has the plan's unit for a column; False reads each row as a unit of its own.
@@ -217,6 +218,7 @@ def read_experiment(
         stratify: As in :func:`read_sums`; one of the plan's segments.
         intervals: As in :func:`read_sums`.
     """
+    plan = load_plan(plan)
     if triggered is not None:
         plan = plan.model_copy(update={"triggered": triggered})
     ages: Mapping[int, Aggregates] = {}

@@ -14,7 +14,7 @@ from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
 from reclens.experiment.analysis.segments import Heterogeneity
 from reclens.experiment.analysis.trust_checks import CHECKED
 from reclens.experiment.check_result import TrustCheck
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.tabular import Tabular
 
 __all__ = [

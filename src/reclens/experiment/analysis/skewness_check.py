@@ -20,8 +20,8 @@ from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
 from reclens.experiment.analysis.effect_facts import Skewness, SkewOfEffect, ToleratedSkew, UnknownSkewness
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.check_result import TrustCheck, TrustCheckStatus
-from reclens.experiment.plan.decision_rule import SKEWED, TOO_SKEWED
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.decision_rule import SKEWED, TOO_SKEWED
+from reclens.experiment.planning.plan import Plan
 
 __all__ = ["UNCORRECTED", "WORST", "check_skewness", "tolerated_skewness"]
 

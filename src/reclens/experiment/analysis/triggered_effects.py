@@ -21,7 +21,7 @@ from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.interim import InterimAnalysis
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.estimate import Estimate
 from reclens.stats.moments import Moments
 from reclens.tabular import Tabular

@@ -15,7 +15,7 @@ from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.analysis.row_checks import LOST_SHARE, row_checks
 from reclens.experiment.analysis.skewness_check import check_skewness
 from reclens.experiment.check_result import CHECK_CODES, CheckReason, TrustCheck, TrustCheckCode, TrustCheckStatus
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 
 __all__ = ["CHECKED", "run_checks"]
 

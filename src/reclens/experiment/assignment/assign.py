@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ import polars as pl
 from reclens.data.quoting import constant, quoted
 from reclens.errors import DataError, UsageError
 from reclens.experiment.assignment._md5 import leading_bits
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan, load_plan
 from reclens.tabular import Tabular
 
 __all__ = ["HOLDOUT", "LAYER_HOLDOUT", "OUTSIDE", "Assignment", "assign", "check_layers", "position", "sql_of"]
@@ -80,12 +81,12 @@ def position(units: pl.Series, *, salt: str) -> np.ndarray:
     return (leading_bits(salt + ":" + _texts(units)) >> np.uint64(12)).astype(np.float64) / _SCALE
 
 
-def assign(units: pl.Series | Iterable[Any], plan: Plan) -> Assignment:
+def assign(units: pl.Series | Iterable[Any], plan: Plan | str | Path) -> Assignment:
     """Put units into the arms of a plan.
 
     Args:
         units: Their ids: strings or integers; 7 and "7" are the same unit.
-        plan: The plan.
+        plan: The plan, or its TOML file.
 
     Returns:
         The assignment, a row for each id in the order given.
@@ -98,6 +99,7 @@ def assign(units: pl.Series | Iterable[Any], plan: Plan) -> Assignment:
         >>> assign(["u1", "u2", "u3", "u4"], plan).table["variant"].to_list()
         ['old', 'old', 'new', 'old']
     """
+    plan = load_plan(plan)
     ids = units if isinstance(units, pl.Series) else pl.Series(list(units))
     texts = _texts(ids)
     edges = np.cumsum(list(plan.arms.values()))[:-1]

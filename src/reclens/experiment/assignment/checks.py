@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.errors import DataError
 from reclens.experiment.assignment.assign import Assignment, assign, position
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.plan import Plan
 from reclens.tabular import Tabular
 
 __all__ = ["AssignmentCheck", "check_assignment"]

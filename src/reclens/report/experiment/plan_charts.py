@@ -14,7 +14,7 @@ def power_curve_chart(rows: Sequence[Mapping[str, Any]], *, power: float, planne
     """Power against the number of units, a curve for each effect, with the power asked for and the planned sample.
 
     Args:
-        rows: ``effect, n, power`` of :func:`reclens.experiment.plan.sizing.power_curve`.
+        rows: ``effect, n, power`` of :func:`reclens.experiment.planning.sizing.power_curve`.
         power: The power asked for, a line across.
         planned: Units that are planned, a line up; none without it.
     """
@@ -54,7 +54,7 @@ def detectable_chart(rows: Sequence[Mapping[str, Any]], *, worth: float | None =
     """Smallest effect that is found after each day, with the effect worth finding and the planned length.
 
     Args:
-        rows: ``days, n, effect`` of :func:`reclens.experiment.plan.sizing.effect_by_days`.
+        rows: ``days, n, effect`` of :func:`reclens.experiment.planning.sizing.effect_by_days`.
         worth: The effect worth finding, a line across.
         days: Planned days, a line up.
     """

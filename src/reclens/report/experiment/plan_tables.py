@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reclens.experiment.plan.plan import Plan
-from reclens.experiment.plan.sizing import Sizing
+from reclens.experiment.planning.plan import Plan
+from reclens.experiment.planning.sizing import Sizing
 from reclens.report._toolkit.format import p_value
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.experiment.words import margin_text
@@ -135,8 +135,8 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
 
     Args:
         plan: The bounds.
-        schedule: Units, day and power of each look, of :func:`reclens.experiment.plan.sizing.look_schedule`; without it
-            the power is that of the size which the plan asks for.
+        schedule: Units, day and power of each look, of :func:`~reclens.experiment.planning.sizing.look_schedule`;
+            without it the power is that of the size which the plan asks for.
     """
     records: list[dict[str, Any]] = [{**row, "units": None, "day": None} for row in plan.to_dicts()]
     for row, at in zip(records, schedule, strict=False):

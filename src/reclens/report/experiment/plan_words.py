@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reclens.experiment.plan.decision_rule import LEAST_POWER, TOO_SKEWED
-from reclens.experiment.plan.metric import OF_ARM, Metric
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.decision_rule import LEAST_POWER, TOO_SKEWED
+from reclens.experiment.planning.metric import OF_ARM, Metric
+from reclens.experiment.planning.plan import Plan
 from reclens.report.experiment.words import amount, margin_text
 
 __all__ = ["decision_rule", "describe_checks", "risks_of"]

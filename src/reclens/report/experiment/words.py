@@ -8,7 +8,7 @@ from reclens.experiment.aggregate.aggregates import Rule, RuleCode
 from reclens.experiment.aggregate.unknown import Unknown, UnknownCode
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.check_result import TrustCheckCode
-from reclens.experiment.plan.metric import Metric
+from reclens.experiment.planning.metric import Metric
 from reclens.report._toolkit.format import percent
 from reclens.stats.sequential.spending import TITLES
 

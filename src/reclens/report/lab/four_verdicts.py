@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reclens.experiment.off_policy.evaluate import BY_PLACE
-from reclens.lab.four_verdicts import Verdicts
+from reclens.lab.verdicts import Verdicts
 from reclens.report._toolkit.charts import dots, rows_of, zero
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import in_words

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from reclens.lab.correlation import Correlation, OfflineOnline
-from reclens.lab.interference import DesignResult, Interference
+from reclens.lab.interference_study import DesignResult, Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reclens.lab.correlation import OfflineOnline
-from reclens.lab.interference import Interference
+from reclens.lab.interference_study import Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.report._toolkit.format import between, in_words, p_value, rank, share

@@ -14,8 +14,8 @@ from reclens.data.read.naming import renamed
 from reclens.data.read.options import ReadOptions
 from reclens.data.read.sources import load
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment.plan.metric import Metric
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.metric import Metric
+from reclens.experiment.planning.plan import Plan
 from reclens.stats.power import (
     coefficient_of_determination,
     intraclass_correlation,

@@ -15,7 +15,7 @@ from reclens.metrics import describe, names
 from reclens.models import build
 from reclens.world.arm import Arm
 from reclens.world.population import World
-from reclens.world.realism import history_of
+from reclens.world.realism_result import history_of
 
 if TYPE_CHECKING:
     from reclens.data.split import Split

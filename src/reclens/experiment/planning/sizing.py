@@ -8,17 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from reclens.errors import UsageError
-from reclens.experiment.plan.history import Known, known_of
-from reclens.experiment.plan.metric import OF_ARM, Metric
-from reclens.experiment.plan.plan import Plan
-from reclens.experiment.plan.power_simulation import simulate_power, spread_of_arm, statistic_of
-from reclens.experiment.plan.traffic import days_for, units_by
+from reclens.experiment.planning.history import Known, known_of
+from reclens.experiment.planning.metric import OF_ARM, Metric
+from reclens.experiment.planning.plan import Plan, load_plan
+from reclens.experiment.planning.power_simulation import simulate_power, spread_of_arm, statistic_of
+from reclens.experiment.planning.traffic import days_for, units_by
 from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import imbalance
 from reclens.stats.power import Answer, Question
@@ -141,7 +142,7 @@ class Sizing(Tabular):
 
 
 def size_plan(
-    plan: Plan,
+    plan: Plan | str | Path,
     *,
     history: pl.DataFrame | None = None,
     exposures: pl.DataFrame | None = None,
@@ -152,7 +153,7 @@ def size_plan(
     """Size every metric of a plan.
 
     Args:
-        plan: The plan.
+        plan: The plan, or its TOML file.
         history: Units of the past with the columns of the metrics, over as many days as the experiment will last; the
             gain of CUPED and the intra-cluster correlation are estimated from it.
         exposures: Items shown in the past (the unit's column, ``item_id``), for coverage, Gini and effective items.
@@ -166,7 +167,7 @@ def size_plan(
         UnknownNameError: If a column is missing.
         DataError: If a column is not what the metric needs.
     """
-    stream = np.random.default_rng(rng)
+    plan, stream = load_plan(plan), np.random.default_rng(rng)
     inflation = inflation_of(plan)
     inside = _share_inside(plan)
     seen = None if arrivals is None else [each * inside for each in arrivals]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reclens.errors import UsageError
-from reclens.experiment.plan.history import Known
-from reclens.experiment.plan.metric import Baseline, Metric
-from reclens.experiment.plan.plan import Plan, Sequential
-from reclens.experiment.plan.sizing import effect_by_days, inflation_of, power_curve, question_of
-from reclens.experiment.plan.traffic import days_for
+from reclens.experiment.planning.history import Known
+from reclens.experiment.planning.metric import Baseline, Metric
+from reclens.experiment.planning.plan import Plan, Sequential
+from reclens.experiment.planning.sizing import effect_by_days, inflation_of, power_curve, question_of
+from reclens.experiment.planning.traffic import days_for
 from reclens.stats.power import Answer, Question
 from reclens.stats.sequential import Price, price_in_power
 from reclens.tabular import Tabular

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from reclens.errors import UnknownNameError, suggest
-from reclens.experiment.plan.metric import FrozenSettings, Metric
+from reclens.errors import UnknownNameError, expect_type, suggest
+from reclens.experiment.planning.metric import FrozenSettings, Metric
 from reclens.settings import read_toml, to_toml, validate
 from reclens.tabular import Tabular
 
@@ -247,15 +247,33 @@ class Plan(Tabular, FrozenSettings):
         return to_toml(self)
 
 
-def load_plan(source: str | Path | dict[str, Any]) -> Plan:
+_PLAN_FIRST: Final = "The plan comes first in size(plan) and read(plan, data), and last in assign(users, plan)."
+
+
+def load_plan(source: Plan | str | Path | dict[str, Any]) -> Plan:
     """Read a plan from a TOML file, or check one that was read.
 
+    Args:
+        source: A path, the content of a file as a mapping, or a plan, which comes back as it is.
+
+    Returns:
+        The plan.
+
     Raises:
+        ArgumentTypeError: If it is none of these.
         UsageError: If the file cannot be read, is no TOML, or has an unknown key or a value that cannot be meant; all
             of them at once, each with its section and what to do.
+
+    Example:
+        >>> metrics = [{"name": "clicks", "value": "clicks"}]
+        >>> load_plan({"name": "a", "arms": {"old": 0.5, "new": 0.5}, "metrics": metrics}).control
+        'old'
     """
+    if isinstance(source, Plan):
+        return source
     if isinstance(source, dict):
         return validate(Plan, source, source="the plan")
+    expect_type("the plan", source, (str, Path), expected="a plan, a TOML file or its content", fix=_PLAN_FIRST)
     return validate(Plan, read_toml(source), source=str(source))
 
 

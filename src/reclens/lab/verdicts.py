@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.experiment.interleave.lists import Method
+from reclens.experiment.interleaving.lists import Method
 from reclens.experiment.off_policy.evaluate import BY_PLACE, OffPolicy, PolicyValue, evaluate_policy
 from reclens.experiment.off_policy.log import Decisions, Target
 from reclens.experiment.off_policy.pseudo_inverse import can_invert, pseudo_inverse_weights
@@ -27,7 +27,7 @@ from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import World
 from reclens.world.response import respond
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.strategies import Consumed
 from reclens.world.truth import REPLICATES, Truth, true_effect
 

@@ -77,7 +77,7 @@ def interleave(
         >>> sorted(made.lists[0].tolist())
         [1, 2, 3]
     """
-    from reclens.experiment.interleave.optimized import optimized
+    from reclens.experiment.interleaving.optimized import optimized
 
     if method not in METHODS:
         raise UnknownNameError("way to interleave", method, METHODS)

@@ -41,7 +41,7 @@ from reclens.world.realism_checks import (
     spectrum_check,
     visit_check,
 )
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.strategies import Popular
 
 __all__ = ["Realism", "history_of", "lists_of", "order_check", "past_test_check", "realism"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.experiment.interleave.lists import Interleaved
+from reclens.experiment.interleaving.lists import Interleaved
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential.group import GroupSequential
 from reclens.tabular import Tabular
@@ -167,7 +167,7 @@ def preference(
         UsageError: If shapes, the level or the look do not fit.
 
     Example:
-        >>> from reclens.experiment.interleave import interleave
+        >>> from reclens.experiment.interleaving import interleave
         >>> made = interleave(np.array([[1, 2]] * 8), np.array([[3, 4]] * 8), k=2)
         >>> said = preference(made, made.lists == 1)
         >>> print(said.wins, said.losses, round(said.p_value, 4), said.verdict)

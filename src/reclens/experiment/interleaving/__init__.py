@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reclens.experiment.interleave.lists import METHODS, Interleaved, interleave
-from reclens.experiment.interleave.preference import Preference, credit, preference, team_credit
+from reclens.experiment.interleaving.lists import METHODS, Interleaved, interleave
+from reclens.experiment.interleaving.preference import Preference, credit, preference, team_credit
 
 __all__ = [
     "METHODS",

@@ -21,7 +21,7 @@ from reclens.stats.proportions import proportion
 from reclens.tabular import Tabular
 from reclens.world.arm import Arm
 from reclens.world.population import World
-from reclens.world.simulate import simulate
+from reclens.world.simulation import simulate
 from reclens.world.truth import METRICS, true_effect
 
 __all__ = ["DESIGNS", "DesignResult", "Interference", "Make", "interference"]
@@ -33,7 +33,7 @@ DESIGNS: Final[dict[str, dict[str, Any]]] = {
     "clusters": {"training": "shared", "clusters": 40},
     "clusters, diverted": {"training": "diverted", "clusters": 40},
 }
-"""Designs by name, as arguments of ``reclens.world.simulate.simulate``."""
+"""Designs by name, as arguments of ``reclens.world.simulation.simulate``."""
 
 Make = Callable[[int], tuple[World, Arm, Arm]]
 """From a seed to a world, the treatment and the control."""

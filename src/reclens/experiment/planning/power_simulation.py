@@ -17,8 +17,8 @@ import polars as pl
 
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment.aggregate.arm_level import ARM_STATISTICS, ArmCounts, arm_statistic
-from reclens.experiment.plan.metric import OF_ARM, Metric
-from reclens.experiment.plan.plan import Plan
+from reclens.experiment.planning.metric import OF_ARM, Metric
+from reclens.experiment.planning.plan import Plan
 from reclens.schema import stable_hash
 from reclens.stats.estimate import Estimate
 from reclens.stats.proportions import proportion
