@@ -11,10 +11,9 @@ from scipy import stats
 from reclens.cli.options import as_option
 from reclens.errors import in_python
 from reclens.experiment import Plan
-from reclens.experiment.planning.plan import load_plan
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.analysis.readout import Readout, read_sums
-from reclens.experiment.planning.plan import EXAMPLE_PLAN
+from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
 from reclens.report.experiment.check_words import check_text
 from reclens.report.experiment.decision_words import decision_sentences, summary_of_readout
 from reclens.report.experiment.plan_words import decision_rule, describe_checks

@@ -5,7 +5,14 @@ from __future__ import annotations
 from reclens.experiment.assignment.assign import sql_of
 from reclens.experiment.planning.decision_rule import SKEWED, TOO_SKEWED
 from reclens.experiment.planning.plan import Plan
-from reclens.experiment.planning.sizing import MetricSize, Sizing, effect_by_days, look_schedule, power_curve, sequential_of
+from reclens.experiment.planning.sizing import (
+    MetricSize,
+    Sizing,
+    effect_by_days,
+    look_schedule,
+    power_curve,
+    sequential_of,
+)
 from reclens.report._toolkit.document import DocumentPart, Written, write_document
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report.experiment.plan_charts import bounds_chart, detectable_chart, power_curve_chart
