@@ -81,7 +81,7 @@ class SLIM(ItemWeights):
         n = len(self.items_)
         gram = gram_of(self.seen_, engine=engine, progress=progress, what="fit slim")
         rows = gram.indptr, gram.near, gram.common
-        penalties = self.in_use("l1"), self.in_use("l2"), self.tolerance, self.sweeps
+        penalties = float(self.in_use("l1")), float(self.in_use("l2")), float(self.tolerance), int(self.sweeps)
 
         def task(part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
             column = np.full(n, -1, np.int32)
@@ -92,7 +92,7 @@ class SLIM(ItemWeights):
                 if len(gram.dense):
                     used = block_net(place, gram.users[place], gram.dense, *penalties, *room)
                 else:
-                    used = near_net(place, gram.users[place], _CROWDED, *rows, *penalties, column, *room)
+                    used = near_net(place, gram.users[place], _CROWDED, rows, penalties, column, *room)
                 kept.append((gram.order[near[: found[0]]], values[: found[0]].copy()))
                 unsettled += used < 0
             lengths = np.array([len(each) for each, _ in kept])

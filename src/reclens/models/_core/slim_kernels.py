@@ -20,6 +20,8 @@ _IDLE: Final = 0.25
 _SQUARE: Final = 4096
 """Candidates up to which the part of the Gram matrix among them may be laid out as a square: 64 MB for each thread."""
 _CROWDED: Final = 0.15
+_ROWS: Final = "Tuple((int64[::1], int32[::1], float32[::1]))"
+"""The Gram matrix by rows: indptr, columns in ascending order, values."""
 _ASKED: Final = 32
 """Candidates whose rows are looked at to see how crowded they are."""
 
@@ -245,16 +247,14 @@ def block_net(
 
 
 @kernel(
-    "int64(int64, int32[::1], float64[::1], int64[::1], int32[::1], float32[::1], float64, float64, int64, int32[::1], "
-    "int64[::1], float64[::1], int64[::1])"
+    f"int64(int64, int32[::1], float64[::1], {_ROWS}, float64, float64, int64, int32[::1], int64[::1], float64[::1], "
+    "int64[::1])"
 )
 def _by_lists(
     m: Any,
     items: Any,
     base: Any,
-    indptr: Any,
-    near: Any,
-    common: Any,
+    rows: Any,
     bound: Any,
     l2: Any,
     sweeps: Any,
@@ -264,6 +264,7 @@ def _by_lists(
     found: Any,
 ) -> Any:
     """The same as :func:`_by_rows` by lists: a row of G without its zeros, copied when its item joins."""
+    indptr, near, common = rows
     slack, inside = base.copy(), np.zeros(m, np.bool_)
     scales, ends = np.empty(m, np.float64), np.zeros(m + 1, np.int64)
     cells, values = np.empty(16 * m + 1, np.int32), np.empty(16 * m + 1, np.float32)
@@ -303,20 +304,15 @@ def _by_lists(
 
 
 @kernel(
-    "int64(int64, float64, float64, int64[::1], int32[::1], float32[::1], float64, float64, float64, int64, "
-    "int32[::1], int32[::1], float32[::1], int64[::1])"
+    f"int64(int64, float64, float64, {_ROWS}, Tuple((float64, float64, float64, int64)), int32[::1], int32[::1], "
+    "float32[::1], int64[::1])"
 )
 def near_net(
     target: Any,
     users: Any,
     crowded: Any,
-    indptr: Any,
-    near: Any,
-    common: Any,
-    l1: Any,
-    l2: Any,
-    tolerance: Any,
-    sweeps: Any,
+    rows: Any,
+    penalties: Any,
     column: Any,
     codes: Any,
     out: Any,
@@ -335,13 +331,9 @@ def near_net(
         target: The item that is predicted.
         users: How many have it.
         crowded: Share of the pairs of candidates with a common user from which on a square is faster than lists.
-        indptr: Rows of G, places by popularity …
-        near: … their columns, ascending …
-        common: … and their values.
-        l1: Penalty on the sum of the weights.
-        l2: Penalty on their squares.
-        tolerance: How far the slack may be off, as a share of the users of the target.
-        sweeps: Most sweeps.
+        rows: G by rows, places by popularity: indptr, columns in ascending order, values.
+        penalties: ``l1`` on the sum of the weights, ``l2`` on their squares; ``tolerance``, how far the slack may be
+            off, as a share of the users of the target; ``sweeps``, how many there may be.
         column: Column of each item among the candidates: -1 everywhere, and again at the end; shape (items,).
         codes: Where the items of positive weights go …
         out: … and their weights …
@@ -350,6 +342,7 @@ def near_net(
     Returns:
         Sweeps used, or -1 if ``sweeps`` were not enough.
     """
+    (indptr, near, common), (l1, l2, tolerance, sweeps) = rows, penalties
     most = indptr[target + 1] - indptr[target]
     items, base = np.empty(most, np.int32), np.empty(most, np.float64)
     m = _candidates(target, indptr, near, common, l1, column, items, base)
@@ -360,7 +353,7 @@ def near_net(
         _lay_out(m, items, indptr, near, common, column, square)
         used = _by_rows(square, base, bound, l2, sweeps, active, weights, found)
     else:
-        used = _by_lists(m, items, base, indptr, near, common, bound, l2, sweeps, column, active, weights, found)
+        used = _by_lists(m, items, base, rows, bound, l2, sweeps, column, active, weights, found)
     found[0] = _give(found[0], items, active, weights, codes, out)
     for i in range(m):
         column[items[i]] = -1
