@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from reclens.kernels import kernel
 
 
@@ -15,7 +19,8 @@ def _double_and_one(value):
     return _double(value) + 1
 
 
-def test_a_kernel_calls_another_one() -> None:
+def test_a_kernel_calls_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))  # what an earlier run compiled would prove nothing
     assert _double_and_one(20) == 41
     assert not hasattr(_double, "py_func")  # the module still holds the kernel, not what numba made of it
     assert _double(20) == 40
