@@ -424,3 +424,12 @@ def test_pure_svd_counts_what_does_not_converge() -> None:
     assert 0 < model.unsettled_ < 40 and model.item_factors_.shape == (700, 40 - model.unsettled_)
     rules = {rule["rule"]: rule["count"] for rule in model.recommend([0], k=2).card["rules"]}
     assert rules["singular vectors that did not converge"] == model.unsettled_
+
+
+def test_the_hash_of_limits_is_that_of_the_items() -> None:
+    model = models.Popular().fit(model_data())
+    hashes = [
+        model.recommend(["u1"], exclude=ids).card["exclude"]["hash"]
+        for ids in (["i1", "i2"], ["i2", "i1", "i2"], pl.DataFrame({"item_id": ["i2", "i1"]}), ["i1", "i3"])
+    ]
+    assert len(set(hashes[:3])) == 1 and hashes[3] != hashes[0]

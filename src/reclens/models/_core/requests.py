@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -32,6 +34,8 @@ HistoryMode = Literal["add", "replace"]
 Items = pl.DataFrame | pl.Series | Iterable[Any]
 """Items for everybody, as ids, or for each user, as a frame ``user_id, item_id``."""
 
+_FEW: Final = 2_000
+"""Ids up to which a hash is taken without a query."""
 COLD_USERS: Final = ("popular", "none")
 HISTORY_MODES: Final = ("add", "replace")
 
@@ -286,4 +290,9 @@ def _rows(owners: np.ndarray, codes: np.ndarray, n_users: int, n_items: int) -> 
 def _hash(given: Items, ids: pl.Series) -> str:
     if isinstance(given, pl.DataFrame) and USER in given.columns:
         return fingerprint(given.select(USER, ITEM).unique())
-    return fingerprint(ids.unique().alias(ITEM))
+    ids = ids.unique() if len(ids) > _FEW else ids
+    if len(ids) > _FEW:
+        return fingerprint(ids.alias(ITEM))
+    # The queries of a fingerprint take longer than the rest of a request for one user.
+    texts = sorted(set(ids.cast(pl.String).drop_nulls().to_list()))
+    return hashlib.blake2b(json.dumps(texts).encode(), digest_size=8).hexdigest()
