@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -13,67 +13,24 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, as_dataset
-from reclens.data.read.lists import drop_repeated_items, run_starts
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
 from reclens.evaluation.chunks import Chunk
 from reclens.evaluation.context import EvaluationContext, Features, make_ground
+from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_chunk, measure_lists, require_places
 from reclens.evaluation.overlap import check_kinds, check_overlap, id_problems
 from reclens.evaluation.protocol import IdsWarning, TaskWarning, make_card, task_problems
 from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.evaluation.source import Source, open_lists
-from reclens.memory import require_memory
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.exposure_counts import Exposure
-from reclens.metrics.lists import Lists
-from reclens.metrics.matching import has_repeats, match
 from reclens.metrics.registry import Asked, MetricSpec
-from reclens.schema import ITEM, RANK, USER, Recommendations
-from reclens.stats.summary import Summary
-from reclens.vocabulary import id_keys
+from reclens.schema import ITEM, USER, Recommendations
 
 __all__ = ["DEFAULT_METRICS", "evaluate"]
 
 DEFAULT_METRICS = ("ndcg@10", "precision@10", "recall@10", "map@10", "mrr@10", "hit_rate@10")
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """What every chunk is measured with."""
-
-    specs: tuple[MetricSpec, ...]
-    convention: Convention
-    ground: EvaluationContext
-    depth: int
-    replicates: int
-    seed: int
-
-    @property
-    def user_metrics(self) -> list[MetricSpec]:
-        return [spec for spec in self.specs if spec.info.kind == "user"]
-
-    @property
-    def cuts(self) -> list[int]:
-        """The cut-offs at which exposure is counted."""
-        asked = {spec.k for spec in self.specs if spec.info.kind == "catalogue" and spec.k is not None}
-        return sorted(asked | {self.depth})
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """What a chunk gives; parts are reduced in order."""
-
-    users: np.ndarray
-    values: np.ndarray
-    length: np.ndarray
-    summary: Summary
-    exposure: dict[tuple[int, str, str], Exposure]
-    seen: int
-    listed: int
-    outside: int
-    users_without_truth: int = 0
-    rules: list[dict[str, Any]] = field(default_factory=list)
 
 
 def evaluate(
@@ -185,7 +142,7 @@ def evaluate(
         features=ground.catalogue.features is not None,
         distributions=ground.catalogue.distributions is not None,
     )
-    plan = _Plan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
+    plan = MeasuringPlan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
     parts = _measure(plan, source, engine or LocalEngine(threads), progress)
     found = _collect(plan, source, parts, level, train)
     aliases = {text: spec.text for text, spec in asked.items() if text != spec.text}
@@ -215,7 +172,7 @@ class _SplitUserError(Exception):
     """The rows of a user stand in more than one place of a stream."""
 
 
-def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) -> list[_Part]:
+def _measure(plan: MeasuringPlan, source: Source, engine: Engine, progress: Progress) -> list[MeasuredPart]:
     """A part for each chunk, and one for the users without a list."""
     try:
         return _measure_chunks(plan, source, source.chunks(), engine, progress)
@@ -225,12 +182,12 @@ def _measure(plan: _Plan, source: Source, engine: Engine, progress: Progress) ->
 
 
 def _measure_chunks(
-    plan: _Plan, source: Source, chunks: Iterator[Chunk], engine: Engine, progress: Progress
-) -> list[_Part]:
+    plan: MeasuringPlan, source: Source, chunks: Iterator[Chunk], engine: Engine, progress: Progress
+) -> list[MeasuredPart]:
     n_users = len(plan.ground.users)
     served = np.zeros(n_users, bool)
-    parts: list[_Part] = []
-    for part in engine.map(lambda chunk: _measure_chunk(plan, chunk), chunks):
+    parts: list[MeasuredPart] = []
+    for part in engine.map(lambda chunk: measure_chunk(plan, chunk), chunks):
         if served[part.users].any():
             raise _SplitUserError
         served[part.users] = True
@@ -239,105 +196,15 @@ def _measure_chunks(
         progress(f"evaluate {source.name}", int(served.sum()), n_users)
     missing = np.flatnonzero(~served)
     if len(missing):
-        _require_places(len(missing), plan.depth)
+        require_places(len(missing), plan.depth)
         nothing = np.full((len(missing), plan.depth), -1, np.int32)
-        parts.append(_measure_lists(plan, missing, nothing, np.zeros(len(missing), np.int32)))
+        parts.append(measure_lists(plan, missing, nothing, np.zeros(len(missing), np.int32)))
     return parts
 
 
-def _measure_chunk(plan: _Plan, chunk: Chunk) -> _Part:
-    table, starts = chunk.table, chunk.starts
-    codes = plan.ground.users.encode(table[USER].gather(starts))
-    evaluated = codes >= 0
-    length = np.minimum(np.diff(starts, append=table.height), plan.depth).astype(np.int32)
-    listed = table[ITEM].filter(table[RANK] <= plan.depth)
-    if not evaluated.all():
-        listed, length = listed.filter(pl.Series(np.repeat(evaluated, length))), length[evaluated]
-    rules: list[dict[str, Any]] = []
-    if has_repeats(id_keys(listed), length):
-        table = drop_repeated_items(table, starts, rules)
-    if rules:
-        part = _measure_chunk(plan, Chunk(table, run_starts(table[USER])))
-        return replace(part, rules=rules)
-    _require_places(len(length), plan.depth)
-    items = np.full((len(length), plan.depth), -1, np.int32)
-    items[np.arange(plan.depth) < length[:, None]] = plan.ground.items.encode(listed)
-    part = _measure_lists(plan, codes[evaluated].astype(np.int64), items, length)
-    return replace(part, users_without_truth=int((~evaluated).sum()))
-
-
-def _require_places(n: int, depth: int) -> None:
-    """Refuse lists that are cut so deep that their table does not fit: codes, gains and their likes."""
-    require_memory(44 * n * depth, f"measuring {n:,} lists of {depth:,} places", advice="Measure at a smaller k.")
-
-
-def _measure_lists(plan: _Plan, users: np.ndarray, items: np.ndarray, length: np.ndarray) -> _Part:
-    ground = plan.ground
-    profiles = ground.profiles
-    lists = Lists(
-        items=items,
-        gains=match(items, users, ground.indptr, ground.relevant, ground.gains),
-        length=length,
-        n_relevant=ground.n_relevant[users],
-        ideal=ground.ideal(users, plan.depth),
-        catalogue=ground.catalogue,
-        profiles=None if profiles is None else profiles.part(users),
-    )
-    columns = {spec.text: _user_values(spec, lists, plan.convention) for spec in plan.user_metrics}
-    groups = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
-    # The served column makes a summary of every cell, also where only metrics of the catalogue were asked for.
-    summary = Summary.of(
-        ground.keys[users],
-        columns or {"": np.ones(len(users))},
-        groups=groups,
-        replicates=plan.replicates,
-        seed=plan.seed,
-        threads=1,
-    )
-    seen = 0
-    if profiles is not None and len(users):
-        ones = np.ones(len(profiles.items))
-        seen = int(match(items, users, profiles.indptr, profiles.items, ones).sum())
-    values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
-    exposure = _exposures(plan, lists, groups)
-    outside = exposure[(plan.depth, *OVERALL)].outside
-    return _Part(users, values, length, summary, exposure, seen, int(length.sum()), outside)
-
-
-def _user_values(spec: MetricSpec, lists: Lists, convention: Convention) -> np.ndarray:
-    values = np.asarray(spec.info.function(lists.cut(spec.k), convention), np.float64)
-    if values.shape != lists.length.shape:
-        raise UsageError(f"the metric '{spec.text}' returned shape {values.shape}, expected {lists.length.shape}.")
-    rule = convention.missing_list_ndcg if spec.info.name == "ndcg" else convention.missing_list
-    if "truth" in spec.info.needs and rule == "drop":
-        values = np.where(lists.has_list, values, np.nan)
-    return values
-
-
-def _exposures(
-    plan: _Plan, lists: Lists, groups: dict[str, tuple[list[str], np.ndarray]]
-) -> dict[tuple[int, str, str], Exposure]:
-    """Counts of the catalogue's items in each cell, for each cut-off."""
-    n_items = plan.ground.catalogue.n_items
-    places = plan.ground.catalogue.position[lists.items]
-    found: dict[tuple[int, str, str], Exposure] = {}
-    for k in plan.cuts:
-        item, length = places[:, :k], np.minimum(lists.length, k)
-        counts = np.bincount(item.ravel(), minlength=n_items + 1)[:n_items]
-        found[(k, *OVERALL)] = Exposure(counts, int(length.sum() - counts.sum()))
-        if k == plan.depth and not any(s.k == k and s.info.kind == "catalogue" for s in plan.specs):
-            continue
-        for by, (labels, codes) in groups.items():
-            cell = codes[:, None] * (n_items + 1) + item
-            shape = len(labels), n_items + 1
-            table = np.bincount(cell.ravel(), minlength=shape[0] * shape[1]).reshape(shape)[:, :n_items]
-            listed = np.bincount(codes, weights=length, minlength=len(labels))
-            for label, shown, total in zip(labels, table, listed, strict=True):
-                found[(k, by, label)] = Exposure(shown, int(total - shown.sum()))
-    return found
-
-
-def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, train: Dataset | None) -> Evaluation:
+def _collect(
+    plan: MeasuringPlan, source: Source, parts: list[MeasuredPart], level: float, train: Dataset | None
+) -> Evaluation:
     ground = plan.ground
     summary = reduce(add, (part.summary for part in parts))
     exposure = _total_exposure(parts)
@@ -389,7 +256,7 @@ def _collect(plan: _Plan, source: Source, parts: list[_Part], level: float, trai
     return Evaluation(source.name, texts, summary, catalogue, per_user, segments, shown, level, card)
 
 
-def _total_exposure(parts: Sequence[_Part]) -> dict[tuple[int, str, str], Exposure]:
+def _total_exposure(parts: Sequence[MeasuredPart]) -> dict[tuple[int, str, str], Exposure]:
     """The counts of each cell over all parts."""
     total: dict[tuple[int, str, str], Exposure] = {}
     for part in parts:
@@ -398,7 +265,7 @@ def _total_exposure(parts: Sequence[_Part]) -> dict[tuple[int, str, str], Exposu
     return total
 
 
-def _counts(plan: _Plan, parts: Sequence[_Part], length: np.ndarray) -> dict[str, int | None]:
+def _counts(plan: MeasuringPlan, parts: Sequence[MeasuredPart], length: np.ndarray) -> dict[str, int | None]:
     """What the card counts: lists that are missing, short or of nobody, and recommendations that hit nothing."""
     ground = plan.ground
     return {

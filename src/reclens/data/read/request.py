@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal
 
+from reclens.data.read.kinds import kind_of
 from reclens.data.read.streams import STANDARD_INPUT
 from reclens.errors import UnknownNameError, UsageError
 
@@ -25,7 +25,6 @@ _LABELS: Final[Mapping[Words, Mapping[str, str]]] = {
 _ID_FORMS: Final = ("text", "unpadded")
 _RAW: Final = ("between", "delimiter", "escape", "quote")
 """Options whose blanks count."""
-_PACKED: Final = (".gz", ".bz2", ".xz", ".zst")
 _ALL: Final = frozenset({"columns", *_OPTIONS})
 _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "text": _ALL,
@@ -190,7 +189,7 @@ class Reading:
     def kind(self, table: str) -> str:
         """What kind of file a table is: text, json, typed, trec, recbole or movielens."""
         path = self.paths.get(table)
-        return "text" if path is None else _kind(path, table)
+        return "text" if path is None else kind_of(path, table)
 
     def label(self, what: str) -> str:
         """What those who read call ``columns, lists, ids, users`` or ``items``."""
@@ -362,46 +361,3 @@ def _value(option: str, value: Any, label: str) -> Any:
         if not value:
             raise UsageError(f"{label} {option}=: expected a character; leave it out where there is none.")
     return value
-
-
-def _kind(path: str, table: str) -> str:
-    """What a path holds, told by the names of its files and by the beginning of its content."""
-    from reclens.data.read.json_rows import json_kind
-    from reclens.data.read.streams import is_stream
-
-    if is_stream(path):
-        return "text"
-    ending = _ending(path)
-    if (table == "lists" and ending in (".run", ".trec")) or ending == ".qrels":
-        return "trec"
-    place = Path(path).expanduser()
-    if table in ("data", "train", "test", "validation"):
-        found = _layout(place)
-        if found is not None:
-            return found
-    try:
-        with place.open("rb") as file:
-            head = file.read(1 << 10)
-    except (OSError, ValueError):
-        return "text"
-    if head[:4] == b"PAR1" or head[:6] == b"ARROW1" or head[8:12] == b"DUCK":
-        return "typed"
-    return "json" if json_kind(head) is not None else "text"
-
-
-def _ending(path: str) -> str:
-    place = Path(path)
-    return Path(place.stem if place.suffix.lower() in _PACKED else place.name).suffix.lower()
-
-
-def _layout(path: Path) -> str | None:
-    """Whether a zip, a folder or a file is MovieLens or RecBole, told by the names of its files."""
-    from reclens.data.read.zips import open_members
-
-    if not path.is_dir() and path.suffix.lower() != ".zip":
-        return "recbole" if path.suffix == ".inter" else None
-    with open_members(path) as members:
-        names = {name.rpartition("/")[2] for name in members.names}
-    if names & {"u.data", "ratings.dat", "ratings.csv"}:
-        return "movielens"
-    return "recbole" if path.is_dir() and any(name.endswith(".inter") for name in names) else None

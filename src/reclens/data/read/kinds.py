@@ -1,0 +1,53 @@
+"""Which reader a path needs: told by its name and, for a folder or a zip, by what lies in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+__all__ = ["kind_of"]
+
+_PACKED: Final = (".gz", ".bz2", ".xz", ".zst")
+
+
+def kind_of(path: str, table: str) -> str:
+    """What a path holds, told by the names of its files and by the beginning of its content."""
+    from reclens.data.read.json_rows import json_kind
+    from reclens.data.read.streams import is_stream
+
+    if is_stream(path):
+        return "text"
+    ending = _ending(path)
+    if (table == "lists" and ending in (".run", ".trec")) or ending == ".qrels":
+        return "trec"
+    place = Path(path).expanduser()
+    if table in ("data", "train", "test", "validation"):
+        found = _layout(place)
+        if found is not None:
+            return found
+    try:
+        with place.open("rb") as file:
+            head = file.read(1 << 10)
+    except (OSError, ValueError):
+        return "text"
+    if head[:4] == b"PAR1" or head[:6] == b"ARROW1" or head[8:12] == b"DUCK":
+        return "typed"
+    return "json" if json_kind(head) is not None else "text"
+
+
+def _ending(path: str) -> str:
+    place = Path(path)
+    return Path(place.stem if place.suffix.lower() in _PACKED else place.name).suffix.lower()
+
+
+def _layout(path: Path) -> str | None:
+    """Whether a zip, a folder or a file is MovieLens or RecBole, told by the names of its files."""
+    from reclens.data.read.zips import open_members
+
+    if not path.is_dir() and path.suffix.lower() != ".zip":
+        return "recbole" if path.suffix == ".inter" else None
+    with open_members(path) as members:
+        names = {name.rpartition("/")[2] for name in members.names}
+    if names & {"u.data", "ratings.dat", "ratings.csv"}:
+        return "movielens"
+    return "recbole" if path.is_dir() and any(name.endswith(".inter") for name in names) else None
