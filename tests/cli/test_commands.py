@@ -284,4 +284,5 @@ def test_a_reader_that_goes_away_is_no_error(demo) -> None:
     found = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True, check=False
     )
-    assert found.stdout.startswith("user_id,") and found.stderr == ""
+    said = [line for line in found.stderr.splitlines() if not line.startswith("  ")]
+    assert found.stdout.startswith("user_id,") and said == [], "nothing but progress"
