@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from reclens.workspace.serializers import SERIALIZERS
 
 from reclens.data.dataset import Dataset
 from reclens.errors import NameTakenError, UnknownNameError
 from reclens.workspace import Workspace, swap
-from reclens.workspace.forms import FORMS
 
 
 def generation(n: int) -> Dataset:
@@ -52,7 +52,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 RACE = """
 import os, sys
 from reclens.errors import NameTakenError
-from reclens.workspace import Workspace, forms, store
+from reclens.workspace import Workspace, serializers, store
 exec(sys.stdin.read())
 ready, go = os.pipe(), os.pipe()
 kids = []
@@ -76,7 +76,7 @@ STRESS = """
 import os, sys, time, traceback
 import polars as pl
 from reclens.errors import UnknownNameError
-from reclens.workspace import Workspace, forms
+from reclens.workspace import Workspace, serializers
 exec(sys.stdin.read())
 end = time.monotonic() + float(sys.argv[2])
 place = Workspace(sys.argv[1])
@@ -165,7 +165,7 @@ def test_a_writer_and_five_readers_run_without_an_error(workspace: Workspace) ->
 def test_a_name_that_is_taken_while_we_write_is_not_replaced_unsaid(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, way: str, overwrite: bool
 ) -> None:
-    type_, write, read = FORMS["dataset"]
+    type_, write, read = SERIALIZERS["dataset"]
     turns: list[int] = []
 
     def overtaken(data: Dataset, folder: Path) -> dict:
@@ -174,7 +174,7 @@ def test_a_name_that_is_taken_while_we_write_is_not_replaced_unsaid(
             Workspace(workspace.folder).save(generation(7), "new")
         return write(data, folder)
 
-    monkeypatch.setitem(FORMS, "dataset", (type_, overtaken, read))
+    monkeypatch.setitem(SERIALIZERS, "dataset", (type_, overtaken, read))
     if overwrite:
         workspace.save(generation(8), "new", overwrite=True)
         assert [each.name for each in workspace.trash()] == ["new"], "what came in between is not lost"
@@ -243,7 +243,7 @@ def test_what_is_being_written_is_not_listed(workspace: Workspace) -> None:
 
 
 def test_a_reader_gets_one_generation_whole(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    type_, write, read = FORMS["dataset"]
+    type_, write, read = SERIALIZERS["dataset"]
     turns: list[Path] = []
 
     def slow(folder: Path) -> Dataset:
@@ -253,7 +253,7 @@ def test_a_reader_gets_one_generation_whole(workspace: Workspace, monkeypatch: p
         turns.append(folder)
         return Dataset(parts, users=read(folder).users, card=read(folder).card)
 
-    monkeypatch.setitem(FORMS, "dataset", (type_, write, slow))
+    monkeypatch.setitem(SERIALIZERS, "dataset", (type_, write, slow))
     assert generations(workspace.load("dataset", "mine")) == {1}, "the one that it began with, from the trash"
     assert ".trash" in turns[1].parts and len(turns) == 2
     assert generations(workspace.load("dataset", "mine")) == {2}

@@ -11,8 +11,16 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from reclens.dashboard.uploads import (
+    Upload,
+    Uploads,
+    in_words_of_the_page,
+    keep,
+    measure,
+    possible_metrics,
+    undo_upload,
+)
 
-from reclens.dashboard.bring import Brought, Kept, in_words_of_the_page, keep, measure, possible_metrics, undo_upload
 from reclens.data.read.mind import read_mind
 from reclens.data.read.uploads import guess_columns, open_upload
 from reclens.errors import UsageError, WorkspaceError
@@ -50,10 +58,10 @@ def words(app) -> str:
     return "\n".join(str(each.value) for each in shown).replace("\\", "")
 
 
-def brought(*kinds: str) -> Brought:
+def brought(*kinds: str) -> Uploads:
     tables = {kind: open_upload(FILES[kind][1], FILES[kind][0]) for kind in kinds}
     wanted = ["user_id", "item_id", "rank", "score", "relevance", "rating", "timestamp"]
-    return Brought(tables, {kind: guess_columns(raw.frame.columns, wanted) for kind, raw in tables.items()})
+    return Uploads(tables, {kind: guess_columns(raw.frame.columns, wanted) for kind, raw in tables.items()})
 
 
 def upload(app, *, kinds: tuple[str, ...] = ("lists", "truth"), **instead: bytes):
@@ -196,7 +204,7 @@ def test_no_advice_names_what_the_page_does_not_have(source: str) -> None:
 def test_repeated_rows_are_counted() -> None:
     lists = open_upload(LISTS + b"1,a,3\n", "lists.csv")
     given = brought("lists", "truth")
-    found = measure(Brought({**given.tables, "lists": lists}, given.columns), metrics=["recall"], k=5)
+    found = measure(Uploads({**given.tables, "lists": lists}, given.columns), metrics=["recall"], k=5)
     assert any(rule["rule"] == "repeated items dropped" and rule["count"] == 1 for rule in found.card["rules"])
 
 
@@ -224,7 +232,7 @@ def test_a_replaced_one_comes_back(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     one, two = (measure(brought("lists", "truth"), metrics=["recall"], k=k) for k in (1, 2))
     first = keep(workspace, one, "mine")
-    assert first == Kept("mine", workspace.list("evaluation")[0].created)
+    assert first == Upload("mine", workspace.list("evaluation")[0].created)
     with pytest.raises(WorkspaceError, match="exists"):
         keep(workspace, two, "mine")
     kept = keep(workspace, two, "mine", replace=True)

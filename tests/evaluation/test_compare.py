@@ -13,7 +13,7 @@ import pytest
 from reclens import models
 from reclens.data.split import random
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
-from reclens.evaluation import Comparison, Difference, Evaluation, compare, evaluate
+from reclens.evaluation import Comparison, Evaluation, PairedDifference, compare, evaluate
 from reclens.report.evaluation.words import verdict as verdict_of
 from reclens.report.evaluation.words import why_not_significant
 from reclens.schema import Recommendations
@@ -44,7 +44,7 @@ def test_the_difference_is_that_of_the_same_users(results) -> None:
     assert row.significant and row.p_randomization < 0.001
 
 
-def raw_of(rows: Iterable[Difference]) -> np.ndarray:
+def raw_of(rows: Iterable[PairedDifference]) -> np.ndarray:
     return np.array([np.nan if row.p_randomization is None else row.p_randomization for row in rows])
 
 
@@ -209,8 +209,8 @@ def test_nothing_is_concluded_from_noise(world) -> None:
     assert "finds true differences from about" in verdict_of(comparison)[0]
 
 
-def difference_of(p: float, adjusted: float, low: float, high: float) -> Difference:
-    return Difference(
+def difference_of(p: float, adjusted: float, low: float, high: float) -> PairedDifference:
+    return PairedDifference(
         "new",
         "old",
         "ndcg@10",
@@ -249,7 +249,7 @@ def difference_of(p: float, adjusted: float, low: float, high: float) -> Differe
     ],
 )
 def test_an_interval_without_zero_beside_an_adjusted_p_of_one_has_its_reason(
-    row: Difference, reason: str | None, says: str | None
+    row: PairedDifference, reason: str | None, says: str | None
 ) -> None:
     assert row.disagreement == reason
     said = why_not_significant(row, "holm")
@@ -397,7 +397,7 @@ def test_who_gains_by_a_metric_whose_lower_values_are_better(small_data) -> None
     ],
 )
 def test_the_outcome_is_a_code(metric: str, difference: float, significant: bool | None, n: int, outcome: str) -> None:
-    row = Difference(
+    row = PairedDifference(
         "new", "old", metric, "overall", "all", n, 0.5, 0.4, difference, low=0.0, high=0.2, significant=significant
     )
     assert row.outcome == outcome

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from reclens.evaluation import Difference
+from reclens.evaluation import PairedDifference
 from reclens.report import (
     Table,
     comparison_table,
@@ -116,7 +116,7 @@ def test_the_raw_p_stands_beside_the_adjusted_one_with_its_reason(measured) -> N
         "tests": 54,
         "family": "primary",
     }
-    differences = tuple(Difference(name, "popular", **shared, **own) for name, own in rows.items())
+    differences = tuple(PairedDifference(name, "popular", **shared, **own) for name, own in rows.items())
     table = comparison_table(replace(whole, differences=differences))
     cells = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert (cells["alone"]["p"], cells["alone"]["adjusted p"]) == ("0.012", "1.000 °")

@@ -11,8 +11,8 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.login import Login, is_allowed, read_login
 from reclens.dashboard.navigation import Page, pages
-from reclens.dashboard.show import plain
 from reclens.dashboard.style import STYLE
+from reclens.dashboard.widgets import plain
 from reclens.errors import RecLensError
 from reclens.workspace import Workspace
 

@@ -24,9 +24,9 @@ from reclens.workspace import Workspace
 
 __all__ = [
     "FILES",
-    "Brought",
     "File",
-    "Kept",
+    "Upload",
+    "Uploads",
     "in_words_of_the_page",
     "keep",
     "measure",
@@ -103,7 +103,7 @@ _WORDS: Final = (
 
 
 @dataclass(frozen=True, eq=False)
-class Brought:
+class Uploads:
     """What was brought.
 
     Attributes:
@@ -134,7 +134,7 @@ class Brought:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Upload:
     """What was kept.
 
     Attributes:
@@ -148,7 +148,7 @@ class Kept:
     before: datetime | None = None
 
 
-def possible_metrics(brought: Brought) -> list[str]:
+def possible_metrics(brought: Uploads) -> list[str]:
     """The metrics that these files are enough for."""
     have = {"truth"} | ({"profiles", "catalogue"} if "train" in brought.tables else set())
     if {"train", "items"} <= set(brought.tables):
@@ -159,7 +159,7 @@ def possible_metrics(brought: Brought) -> list[str]:
 
 
 def measure(
-    brought: Brought,
+    brought: Uploads,
     *,
     metrics: Sequence[str],
     k: int,
@@ -217,7 +217,7 @@ def measure(
     return dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
 
 
-def _training(brought: Brought, bad_rows: Literal["error", "drop"]) -> Dataset:
+def _training(brought: Uploads, bad_rows: Literal["error", "drop"]) -> Dataset:
     """The training interactions, with the attributes that were brought."""
     tables = brought.tables
     ids = {
@@ -232,7 +232,7 @@ def _training(brought: Brought, bad_rows: Literal["error", "drop"]) -> Dataset:
     return read(tables["train"], bad_rows=bad_rows, **sides, **brought.how("train"))
 
 
-def ready_split(brought: Brought, *, name: str, task: Task, bad_rows: Literal["error", "drop"] = "error") -> Split:
+def ready_split(brought: Uploads, *, name: str, task: Task, bad_rows: Literal["error", "drop"] = "error") -> Split:
     """The training interactions and the truth as a split that was made elsewhere.
 
     Raises:
@@ -246,7 +246,7 @@ def ready_split(brought: Brought, *, name: str, task: Task, bad_rows: Literal["e
     return given(_training(brought, bad_rows), held_out, name=name, task=task)
 
 
-def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool = False) -> Kept:
+def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool = False) -> Upload:
     """Keep an evaluation, whole or not at all.
 
     Raises:
@@ -258,10 +258,10 @@ def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool =
     written = _written(workspace, name)
     if written is None:
         raise WorkspaceError(f"the evaluation {name} was removed as soon as it was written. Keep it again.")
-    return Kept(name, written, before)
+    return Upload(name, written, before)
 
 
-def undo_upload(workspace: Workspace, kept: Kept) -> None:
+def undo_upload(workspace: Workspace, kept: Upload) -> None:
     """Undo :func:`keep`: what was kept goes to the trash, and what it replaced comes back.
 
     Raises:

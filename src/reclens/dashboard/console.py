@@ -6,8 +6,8 @@ from typing import Final
 
 import streamlit as st
 
-from reclens.dashboard.described import tables_of
-from reclens.dashboard.show import empty, frame
+from reclens.dashboard.data_summary import tables_of
+from reclens.dashboard.widgets import empty, frame
 from reclens.data import queries
 from reclens.errors import RecLensError, UnknownNameError
 from reclens.report import to_csv

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import streamlit as st
 
-from reclens.dashboard.bring import in_words_of_the_page
 from reclens.dashboard.files import open_file
-from reclens.dashboard.show import plain, table
+from reclens.dashboard.uploads import in_words_of_the_page
+from reclens.dashboard.widgets import plain, table
 from reclens.data.read.ids import infer_type
 from reclens.data.read.raw import Raw
 from reclens.errors import DataError, RecLensError, Setting, in_python

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from reclens.dashboard.show import plain
+from reclens.dashboard.widgets import plain
 from reclens.errors import WorkspaceError
 from reclens.workspace import Workspace
 

@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 
-from reclens.dashboard.bring import FILES, in_words_of_the_page
 from reclens.dashboard.launch import UPLOAD_MB
-from reclens.dashboard.show import frame, plain
+from reclens.dashboard.uploads import FILES, in_words_of_the_page
+from reclens.dashboard.widgets import frame, plain
 from reclens.data.read.raw import Raw
 from reclens.data.read.uploads import LIMITS, guess_columns, open_upload
 from reclens.errors import DataError, UsageError

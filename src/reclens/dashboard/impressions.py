@@ -7,9 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from reclens.dashboard.bring import in_words_of_the_page
 from reclens.dashboard.launch import UPLOAD_MB
-from reclens.dashboard.show import plain
+from reclens.dashboard.uploads import in_words_of_the_page
+from reclens.dashboard.widgets import plain
 from reclens.data.read.mind import read_mind
 from reclens.data.read.uploads import unpack_upload
 from reclens.errors import RecLensError

@@ -5,15 +5,15 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
-from reclens.dashboard.scope import Scope
-from reclens.dashboard.show import frame
+from reclens.dashboard.drilldown import Drilldown
+from reclens.dashboard.widgets import frame
 from reclens.data.titles import title_column
 from reclens.evaluation.inspect import UserView
 
 __all__ = ["side_by_side"]
 
 
-def side_by_side(found: UserView, scope: Scope) -> None:
+def side_by_side(found: UserView, scope: Drilldown) -> None:
     """Draw the lists; ✓ marks what she went on to choose."""
     st.caption("✓ marks what she went on to choose.")
     title = title_column(scope.split.train.items)

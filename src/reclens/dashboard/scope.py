@@ -9,20 +9,20 @@ from typing import Any
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.show import choose, choose_many, empty, plain
+from reclens.dashboard.widgets import choose, choose_many, empty, plain
 from reclens.data.split import Split
 from reclens.data.titles import title_column
 from reclens.schema import ITEM, Recommendations
 from reclens.workspace import Workspace
 
-__all__ = ["Scope", "scope_of"]
+__all__ = ["Drilldown", "drilldown_of"]
 
 _MOST = 4
 """Lists that stand beside each other to begin with."""
 
 
 @dataclass(frozen=True, eq=False)
-class Scope:
+class Drilldown:
     """A split and the lists of some systems for it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Scope:
         return f"{rows[title][0]}" if rows.height else str(item)
 
 
-def scope_of(workspace: Workspace) -> Scope | None:
+def drilldown_of(workspace: Workspace) -> Drilldown | None:
     """Let the reader choose a split and lists, in the sidebar; None, with a word, where there are none."""
     splits, runs = store.names(workspace, "split"), store.names(workspace, "run")
     if not splits or not runs:
@@ -71,4 +71,4 @@ def scope_of(workspace: Workspace) -> Scope | None:
         empty("No lists chosen", "Choose the lists of one or more systems in the sidebar.", ":material/checklist:")
         return None
     found = {name: store.load(workspace, "run", name) for name in chosen}
-    return Scope(store.load(workspace, "split", split), found)
+    return Drilldown(store.load(workspace, "split", split), found)

@@ -49,7 +49,7 @@ def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = 
     """A chart of ``report/<room>/charts.py``: its menu saves it as PNG, the buttons below save its data and an SVG.
 
     Args:
-        drawn: The chart, from :func:`reclens.dashboard.drawing.draw`; None where there is nothing to draw.
+        drawn: The chart, from :func:`reclens.dashboard.chart_cache.draw`; None where there is nothing to draw.
         caption: What it shows; also its text alternative.
         key: A key of its own on the page.
         metric: The metric it shows, whose definition stands beside the caption.

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.drawing import draw
-from reclens.dashboard.show import chart, choose, choose_many, empty, folded, grid, plain, table
+from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, grid, plain, table
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.views import crossings_of
 from reclens.metrics import direction, family_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from reclens.data._kernels import bucket, transpose
+from reclens.data import _kernels
 from reclens.data.read.adopt import adopt, is_settled
 from reclens.data.read.duplicates import merge_repeats
 from reclens.data.read.frames import is_frame
@@ -18,7 +18,7 @@ from reclens.data.read.ids import IdForm, ids_as
 from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
 
-__all__ = ["Dataset", "Segmenter", "UserItemMatrix", "as_dataset", "turn"]
+__all__ = ["Dataset", "Segmenter", "UserItemMatrix", "as_dataset", "transpose"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class UserItemMatrix:
     def transposed(self) -> UserItemMatrix:
         """The item-user matrix."""
         cells = np.empty_like(self.values)
-        indptr, rows = turn(self.indptr, self.indices, self.n_columns, values=self.values, cells=cells)
+        indptr, rows = transpose(self.indptr, self.indices, self.n_columns, values=self.values, cells=cells)
         return UserItemMatrix(indptr, rows, cells, self.n_rows)
 
     def to_scipy(self) -> Any:
@@ -207,8 +207,8 @@ elsewhere: compared as text"}]
         # Two counting sorts, by item and then by user: the items of a user ascend, and repeats stand side by side.
         ends = _ends(items, n_items)
         by_item = np.empty_like(users)
-        bucket(items, users, ends[:-1].copy(), by_item)
-        indptr, indices = turn(ends, by_item, n_users)
+        _kernels.bucket(items, users, ends[:-1].copy(), by_item)
+        indptr, indices = transpose(ends, by_item, n_users)
         first = np.append(True, indices[1:] != indices[:-1])[: len(indices)]
         first[indptr[:-1]] = True
         if not first.all():
@@ -310,7 +310,7 @@ def _ends(codes: np.ndarray, n: int) -> np.ndarray:
 _NOTHING = np.zeros(0, np.float32)
 
 
-def turn(
+def transpose(
     indptr: np.ndarray,
     indices: np.ndarray,
     n_columns: int,
@@ -332,5 +332,5 @@ def turn(
     ends = _ends(indices, n_columns)
     rows = np.empty_like(indices)
     order = np.arange(len(indptr) - 1) if order is None else order
-    transpose(indptr, indices, values, order, ends[:-1].copy(), rows, cells)
+    _kernels.transpose(indptr, indices, values, order, ends[:-1].copy(), rows, cells)
     return ends, rows

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -21,6 +19,7 @@ import polars as pl
 
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, MissingExtraError, NotEnoughMemoryError, first_line
+from reclens.files import write_text
 from reclens.schema import Vocabulary, read_arrays
 
 __all__ = ["MANIFEST", "Kept", "mapping", "reading", "start_writing", "write_manifest"]
@@ -41,12 +40,7 @@ def write_manifest(folder: Path) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / MANIFEST
     }
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".manifest-", delete=False, encoding="utf-8") as file:
-        json.dump({"files": files}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(folder / MANIFEST)
+    write_text(folder / MANIFEST, json.dumps({"files": files}, indent=1))
 
 
 class Kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reclens.evaluation.compare import Comparison, compare
-from reclens.evaluation.differences import Difference
+from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.gate import GateRule, gate, no_loss_rules
 from reclens.evaluation.overlap import id_problems
 from reclens.evaluation.predictions import PredictionEvaluation, evaluate_predictions
@@ -19,7 +19,6 @@ __all__ = [
     "REQUEST_METRICS",
     "Bound",
     "Comparison",
-    "Difference",
     "Estimate",
     "Evaluation",
     "EvaluationWarning",
@@ -29,6 +28,7 @@ __all__ = [
     "GateRule",
     "IdsWarning",
     "MetricResult",
+    "PairedDifference",
     "PredictionEvaluation",
     "TaskWarning",
     "compare",

@@ -14,7 +14,7 @@ import polars as pl
 
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.evaluation.differences import Difference, Family, Outcome
+from reclens.evaluation.differences import Family, Outcome, PairedDifference
 from reclens.evaluation.pairing import Pair, Pairs
 from reclens.evaluation.protocol import check_comparable
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation, named_results
@@ -46,7 +46,7 @@ class Comparison(Tabular):
     """
 
     baseline: str
-    differences: tuple[Difference, ...]
+    differences: tuple[PairedDifference, ...]
     correction: str
     level: float
     card: Mapping[str, Any]
@@ -83,7 +83,7 @@ class Comparison(Tabular):
             raise UnknownNameError("metric of the comparison", named, known)
         return named
 
-    def find(self, system: str, metric: str, *, by: str = OVERALL[0], segment: str = OVERALL[1]) -> Difference:
+    def find(self, system: str, metric: str, *, by: str = OVERALL[0], segment: str = OVERALL[1]) -> PairedDifference:
         """The difference of one system by one metric in one segment.
 
         Raises:
@@ -114,7 +114,7 @@ class Comparison(Tabular):
         path = Path(folder)
         try:
             header = json.loads((path / "comparison.json").read_text(encoding="utf-8"))
-            rows = tuple(Difference(**row) for row in read_parquet(path / "differences.parquet").to_dicts())
+            rows = tuple(PairedDifference(**row) for row in read_parquet(path / "differences.parquet").to_dicts())
             return cls(
                 header["baseline"],
                 rows,
@@ -197,7 +197,7 @@ def compare(
     primary = canonical(primary) if primary else next(iter(averaged), shared[0])
     if primary not in shared:
         raise UnknownNameError("primary metric among those compared", primary, shared)
-    rows: list[Difference] = []
+    rows: list[PairedDifference] = []
     replicates: list[np.ndarray] = []
     for name, result in results.items():
         if name != baseline:
@@ -223,7 +223,7 @@ def compare(
     return Comparison(baseline, tuple(rows), correction, level, card)
 
 
-def _corrected(rows: list[Difference], correction: str, level: float) -> list[Difference]:
+def _corrected(rows: list[PairedDifference], correction: str, level: float) -> list[PairedDifference]:
     """The rows with their p-values corrected within each family."""
     raw = np.array([np.nan if row.p_randomization is None else row.p_randomization for row in rows])
     adjusted = adjust_families(raw, [row.family for row in rows], correction=correction)
@@ -236,7 +236,7 @@ def _corrected(rows: list[Difference], correction: str, level: float) -> list[Di
     ]
 
 
-def _simultaneous(rows: list[Difference], replicates: list[np.ndarray], level: float) -> list[Difference]:
+def _simultaneous(rows: list[PairedDifference], replicates: list[np.ndarray], level: float) -> list[PairedDifference]:
     """The rows with intervals that hold for all of a family together."""
     for family in get_args(Family):
         at = [i for i, row in enumerate(rows) if row.family == family and row.low is not None and len(replicates[i])]
@@ -275,7 +275,7 @@ class _Against:
 
     def differences(
         self, metrics: Sequence[str], averaged: list[str], by: Sequence[str], flips: int, rng: int, threads: int | None
-    ) -> Iterator[tuple[Difference, np.ndarray]]:
+    ) -> Iterator[tuple[PairedDifference, np.ndarray]]:
         """Every metric in every segment, with the replicates of its difference."""
         cells = [cell for cell in self.theirs.summary.cells if cell == OVERALL or cell[0] in by]
         pairs = None
@@ -288,12 +288,12 @@ class _Against:
                 else:
                     yield self._of_catalogue(metric, cell), np.zeros(0)
 
-    def _averaged(self, metric: str, cell: Cell, pair: Pair) -> tuple[Difference, np.ndarray]:
+    def _averaged(self, metric: str, cell: Cell, pair: Pair) -> tuple[PairedDifference, np.ndarray]:
         gap, (wins, ties, losses) = pair.gap, pair.counts
         testable = gap.low is not None and pair.p_value is not None
         spread = float(np.nanstd(pair.replicates, ddof=1)) if testable else None
         family: Family = "segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics"
-        row = Difference(
+        row = PairedDifference(
             self.system,
             self.baseline,
             metric,
@@ -320,10 +320,10 @@ class _Against:
         )
         return row, pair.replicates
 
-    def _of_catalogue(self, metric: str, cell: Cell) -> Difference:
+    def _of_catalogue(self, metric: str, cell: Cell) -> PairedDifference:
         after, before = self.ours.catalogue[(metric, *cell)], self.theirs.catalogue[(metric, *cell)]
         n = min(result.summary.cell_sizes[cell] for result in (self.ours, self.theirs))
-        return Difference(
+        return PairedDifference(
             self.system,
             self.baseline,
             metric,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from reclens.metrics.registry import direction
 
-__all__ = ["Difference", "Family", "Outcome"]
+__all__ = ["Family", "Outcome", "PairedDifference"]
 
 Family = Literal["primary", "metrics", "segments"]
 """The tests that are corrected together: the primary metric over all users, the other metrics over all users, and all
@@ -18,7 +18,7 @@ Outcome = Literal["better", "worse", "higher", "lower", "undecided", "not_tested
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """One system against the baseline, by one metric, in one segment.
 
     Attributes:

@@ -167,7 +167,7 @@ class ALS(FactorModel):
             )
 
     def _vectors(self, block: Block) -> np.ndarray:
-        if not block.told:
+        if not block.from_history:
             return self.user_factors_[block.users]
         found = np.empty((len(block.users), self.factors), np.float32)
         gram = self._kept("gram", self.item_factors_, self._weighted_gram)

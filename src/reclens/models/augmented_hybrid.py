@@ -114,7 +114,7 @@ class AugmentedHybrid(Hybrid):
 
     def _scores(self, block: Block) -> np.ndarray:
         _, label = self.parts_
-        return self._scores_of(label, self._filled(block) if block.told else block)
+        return self._scores_of(label, self._filled(block) if block.from_history else block)
 
     def _filled(self, block: Block) -> Block:
         """A block with given histories, filled."""
@@ -135,7 +135,7 @@ class AugmentedHybrid(Hybrid):
         place = np.flatnonzero(self.places_[label] == item)
         if not len(place):
             return "model", [], np.zeros(0)
-        filled = self._block_of(label, self._filled(block) if block.told else block)
+        filled = self._block_of(label, self._filled(block) if block.from_history else block)
         kind, ids, parts = self.parts_[label]._reasons(filled, int(place[0]))
         if kind == "item":
             real = set(self.items_.decode(block.seen.indices[block.history()]).to_list())

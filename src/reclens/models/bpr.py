@@ -163,7 +163,7 @@ class BPR(FactorModel):
                 pass
 
     def _vectors(self, block: Block) -> np.ndarray:
-        if not block.told:
+        if not block.from_history:
             return self.user_factors_[block.users]
         others = self._kept(
             "others",

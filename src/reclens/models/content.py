@@ -175,7 +175,7 @@ class Content(Recommender):
         from scipy.sparse import csr_array
 
         seen, users = block.seen, block.users
-        values = seen.values if block.told else self.values_
+        values = seen.values if block.from_history else self.values_
         begins, lengths = seen.indptr[users], seen.indptr[users + 1] - seen.indptr[users]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         cells = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], lengths)

@@ -157,7 +157,7 @@ class ItemKNN(RatingNeighbors):
 
     def _values_of(self, block: Block) -> np.ndarray:
         """What the cells of the histories count."""
-        return block.seen.values if block.told else self.values_
+        return block.seen.values if block.from_history else self.values_
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         part, near = block.history(), self.neighbors_

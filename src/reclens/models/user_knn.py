@@ -104,7 +104,7 @@ class UserKNN(RatingNeighbors):
         return weighed.transposed
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        if block.told:
+        if block.from_history:
             return top_of_scores(self._scores(block), block, self.min_score)
         seen = self.seen_
         codes = np.empty((len(block.users), block.k), np.int32)
@@ -127,7 +127,7 @@ class UserKNN(RatingNeighbors):
     def _scores(self, block: Block) -> np.ndarray:
         seen = self.seen_
         rows = np.zeros((len(block.users), seen.n_columns), np.float32)
-        users = np.arange(len(rows)) if block.told else block.users
+        users = np.arange(len(rows)) if block.from_history else block.users
         product_rows(
             users, *_as_rows(self._near(block)), seen.indptr[:-1], seen.indptr[1:], seen.indices, self.values_, rows
         )
@@ -135,7 +135,7 @@ class UserKNN(RatingNeighbors):
 
     def _near(self, block: Block) -> Neighbors:
         """The neighbours of the training users, or those of the users of a block with histories that came with it."""
-        if not block.told:
+        if not block.from_history:
             return self.neighbors_
         others = self._kept(
             "others",
@@ -147,7 +147,7 @@ class UserKNN(RatingNeighbors):
         )
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
-        user, near = 0 if block.told else int(block.users[0]), self._near(block)
+        user, near = 0 if block.from_history else int(block.users[0]), self._near(block)
         length = int(near.lengths[user])
         others, weights = near.codes[user, :length], near.weights[user, :length]
         parts = np.zeros(length)

@@ -29,7 +29,7 @@ from reclens.pipeline.run import PipelineRun
 from reclens.pipeline.settings import load_pipeline_settings
 from reclens.pipeline.specs import PipelineSpec, check_spec
 from reclens.pipeline.stages import Stages
-from reclens.pipeline.tracing import Brought, BroughtCode, Trace, make_trace
+from reclens.pipeline.tracing import Retrieved, RetrievedCode, Trace, make_trace
 from reclens.schema import ITEM, RANK, USER, Recommendations, Vocabulary, versions
 
 __all__ = ["Pipeline"]
@@ -327,16 +327,16 @@ class Pipeline:
             Recommendations(whole, lists.name, card) for whole, lists, card in zip(wholes, picked, cards, strict=True)
         ]
 
-    def _brought(self, label: str, request: Request, known: Known, run: PipelineRun, whole: int) -> Brought:
+    def _brought(self, label: str, request: Request, known: Known, run: PipelineRun, whole: int) -> Retrieved:
         """What one retriever has for a user, and if that is nothing, why."""
         model, n = self.retrievers_[label], run.retrieved[label].table.height
-        code: BroughtCode = "served"
+        code: RetrievedCode = "served"
         if not n and model.is_personalized and known.n_strangers:
             code = "unknown_user"
         elif not n:
             seen_too = model.recommend(known.users, k=1, exclude_seen=False, **request.of_retrievers()).table.height
             code = "all_seen" if self.exclude_seen and seen_too else "no_score"
-        return Brought(label, n, whole, code)
+        return Retrieved(label, n, whole, code)
 
     def _wanted(self, users: pl.Series | Iterable[Any] | None, request: Request = _NOTHING) -> pl.Series:
         self._need_fit()

@@ -15,7 +15,7 @@ from reclens.pipeline.run import PipelineRun
 from reclens.schema import ITEM, RANK
 from reclens.tabular import Tabular
 
-__all__ = ["Brought", "BroughtCode", "LossCode", "Trace", "make_trace"]
+__all__ = ["LossCode", "Retrieved", "RetrievedCode", "Trace", "make_trace"]
 
 
 LossCode = Literal[
@@ -32,13 +32,13 @@ LossCode = Literal[
 ]
 """What became of an item: see the documentation of pipelines."""
 
-BroughtCode = Literal["served", "unknown_user", "all_seen", "no_score"]
+RetrievedCode = Literal["served", "unknown_user", "all_seen", "no_score"]
 """Whether a retriever brought anything, and if not, why: it does not know the user, she has had all that it has a score
 for, or it has a score for nothing."""
 
 
 @dataclass(frozen=True)
-class Brought:
+class Retrieved:
     """What one retriever has for the user of a trace.
 
     Attributes:
@@ -51,12 +51,12 @@ class Brought:
     label: str
     candidates: int
     items: int
-    code: BroughtCode
+    code: RetrievedCode
 
     @property
     def why(self) -> str:
         """The code in words."""
-        words: dict[BroughtCode, str] = {
+        words: dict[RetrievedCode, str] = {
             "served": f"{self.candidates:,} of {self.items:,} items that it could bring",
             "unknown_user": "it does not know the user",
             "all_seen": "the user has had every item that it has a score for",
@@ -81,7 +81,7 @@ class Trace(Tabular):
     user: Any
     k: int
     table: pl.DataFrame
-    retrievers: tuple[Brought, ...]
+    retrievers: tuple[Retrieved, ...]
 
     @property
     def candidates(self) -> int:
@@ -109,7 +109,7 @@ def make_trace(
     ceilings: Mapping[str, pl.DataFrame],
     seen: pl.Series,
     known: pl.Series,
-    retrievers: tuple[Brought, ...],
+    retrievers: tuple[Retrieved, ...],
 ) -> Trace:
     """The way of some items of a run with a single user.
 

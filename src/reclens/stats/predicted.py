@@ -15,7 +15,7 @@ import numpy as np
 
 from reclens.errors import DataError, UsageError
 
-__all__ = ["Predictor", "Ridge", "predicted_covariate"]
+__all__ = ["Predictor", "Ridge", "cupac_covariate"]
 
 
 class Predictor(Protocol):
@@ -56,7 +56,7 @@ class Ridge:
         return self._level + (X - self._mean) / self._sd @ self._weights
 
 
-def predicted_covariate(
+def cupac_covariate(
     features: np.ndarray,
     outcome: np.ndarray,
     keys: np.ndarray,

@@ -24,7 +24,7 @@ __all__ = [
     "FEWEST_USERS",
     "Candidate",
     "UserSubsample",
-    "contestant",
+    "candidate",
     "cut_part",
     "in_words",
     "promote",
@@ -105,7 +105,7 @@ class Candidate:
         return True
 
 
-def contestant(
+def candidate(
     model: str | type[Recommender] | Recommender, spaces: Mapping[str, Mapping[str, Space | None]], train: Dataset
 ) -> Candidate:
     """A model that takes part, with its own search ranges and those that are given instead.

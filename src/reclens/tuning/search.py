@@ -27,7 +27,7 @@ from reclens.stats.summary import Summary
 from reclens.tuning.journal import Journal
 from reclens.tuning.results import Trial, Tuned, Tuning, grouped
 from reclens.tuning.schedule import Candidate, UserSubsample, in_words, promote, rank, rung_sizes, seconds_left
-from reclens.tuning.warnings import Field, cautions_of, optimism
+from reclens.tuning.warnings import SearchDiagnostics, cautions_of, optimism
 
 __all__ = ["Search"]
 
@@ -49,7 +49,7 @@ class Search:
     """
 
     spec: MetricSpec
-    contestants: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...]
     rungs: tuple[UserSubsample, ...]
     drafts: Mapping[str, list[dict[str, Any]]]
     about: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Search:
                 "defaults": {name: repr(value) for name, value in asdict(each.base).items()},
                 "space": {name: repr(space) for name, space in each.space.items()},
             }
-            for each in self.contestants
+            for each in self.candidates
         }
         hashes = {name: _hash(table) for name, table in (*kept.items(), ("validation", whole.truth))}
         return {"form": 1, "data": hashes, "models": models, **self.about}
@@ -111,9 +111,9 @@ class Search:
     def _agenda(self, done: list[Trial]) -> Iterator[tuple[Candidate, int, int]]:
         """The trials to make, one model after the other, rung by rung; what is next depends on ``done`` alone."""
         for rung in range(len(self.rungs)):
-            queues = {one.name: self._queue(one.name, rung, done) for one in self.contestants}
+            queues = {one.name: self._queue(one.name, rung, done) for one in self.candidates}
             for turn in range(max(map(len, queues.values()))):
-                for one in self.contestants:
+                for one in self.candidates:
                     if turn < len(queues[one.name]) and (turn < _ALWAYS or not self._late(one.name, rung, done)):
                         yield one, queues[one.name][turn], rung
 
@@ -135,9 +135,9 @@ class Search:
         """Progress of a trial, as part of the whole search."""
         costs = {
             each.name: sum(part.share * size for part, size in zip(self.rungs, self.sizes(each.name), strict=True))
-            for each in self.contestants
+            for each in self.candidates
         }
-        total = sum(sum(self.sizes(each.name)) for each in self.contestants)
+        total = sum(sum(self.sizes(each.name)) for each in self.candidates)
         left = seconds_left(done, costs, self.about["seconds"])
         about = f"trial {len(done) + 1:,} of {total:,}" + ("" if left is None else f", about {in_words(left)} left")
         progress(f"tune · {about}, {one.name}", len(done), total)
@@ -199,20 +199,20 @@ class Search:
 
     def _conclude(self, done: list[Trial], summaries: Mapping[tuple[str, int], Summary], popular: Summary) -> Tuning:
         level, metric = self.about["level"], self.spec.text
-        field = Field(
+        field = SearchDiagnostics(
             metric,
             self.sign,
             level,
             self.about["trials"],
             len(self.rungs),
             self.about["seconds"],
-            self.contestants,
+            self.candidates,
             (),
             done,
             summaries,
             popular,
         )
-        best = [self._best(one, field) for one in self.contestants]
+        best = [self._best(one, field) for one in self.candidates]
         best.sort(key=lambda each: -self.sign * each.value.value)
         field = replace(field, best=tuple(best))
         whole = self.rungs[-1]
@@ -237,7 +237,7 @@ class Search:
         card["cautions"] = [row for group in grouped(cautions) for row in group.to_dicts()]
         return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, self._notes(best), card)
 
-    def _best(self, one: Candidate, field: Field) -> Tuned:
+    def _best(self, one: Candidate, field: SearchDiagnostics) -> Tuned:
         mine = [trial for trial in field.done if trial.model == one.name]
         last = sorted((trial for trial in mine if trial.share >= 1), key=lambda trial: rank(trial, self.sign))
         finalists = [trial for trial in last if trial.value is not None]

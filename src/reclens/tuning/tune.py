@@ -25,7 +25,7 @@ from reclens.models import Recommender
 from reclens.models._core.search_space import Space
 from reclens.schema import USER
 from reclens.tuning.results import Tuning
-from reclens.tuning.schedule import FEWEST_USERS, UserSubsample, contestant, cut_part, rung_sizes
+from reclens.tuning.schedule import FEWEST_USERS, UserSubsample, candidate, cut_part, rung_sizes
 from reclens.tuning.search import Search
 
 __all__ = ["plan_search", "tune"]
@@ -141,7 +141,7 @@ def plan_search(
     _check(spec, method=method, trials=trials, seconds=seconds, level=level, seed=rng)
     listed = [models] if isinstance(models, str | type | Recommender) else list(models)
     given = spaces or {}
-    taking_part = tuple(contestant(model, given, split.train) for model in listed)
+    taking_part = tuple(candidate(model, given, split.train) for model in listed)
     names = [each.name for each in taking_part]
     if not names:
         raise UsageError("models is empty. Name at least one, such as ease; reclens models list shows them.")

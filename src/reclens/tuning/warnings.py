@@ -23,14 +23,14 @@ from reclens.stats.summary import Summary
 from reclens.tuning.results import Caution, Trial, Tuned
 from reclens.tuning.schedule import Candidate
 
-__all__ = ["Field", "cautions_of", "expected_best", "optimism"]
+__all__ = ["SearchDiagnostics", "cautions_of", "expected_best", "optimism"]
 
 RISING: Final = 0.01
 """A best value that half of the configurations would miss by more than this share of it was still rising."""
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class SearchDiagnostics:
     """Everything that the cautions look at.
 
     Attributes:
@@ -53,7 +53,7 @@ class Field:
     trials: int
     rungs: int
     seconds: float | None
-    contestants: Sequence[Candidate]
+    candidates: Sequence[Candidate]
     best: Sequence[Tuned]
     done: Sequence[Trial]
     summaries: Mapping[tuple[str, int], Summary]
@@ -65,20 +65,20 @@ class Field:
         return difference(left, right, OVERALL, self.metric, level=self.level)[0]
 
 
-def cautions_of(field: Field) -> list[Caution]:
+def cautions_of(field: SearchDiagnostics) -> list[Caution]:
     """All cautions: those of each model in the order of the models, then those of all of them."""
     found: list[Caution] = []
-    for one in field.contestants:
+    for one in field.candidates:
         tuned = next(each for each in field.best if each.model == one.name)
         mine = [trial for trial in field.done if trial.model == one.name]
         found += _fewer(field, tuned)
         if tuned.configurations > 1:
             found += [*_edges(one, tuned), *_rising(field, tuned, mine), *_default(field, one, tuned)]
-        elif one.left_alone and len(field.contestants) > 1 and any(each.space for each in field.contestants):
+        elif one.left_alone and len(field.candidates) > 1 and any(each.space for each in field.candidates):
             found.append(_untuned(one))
         found += [*_popular(field, one, tuned), *_failed(one, mine), *_warned(one, mine)]
-    if len(field.contestants) == 1:
-        name = field.contestants[0].name
+    if len(field.candidates) == 1:
+        name = field.candidates[0].name
         about = "What it will be compared with needs the same budget (Ferrari Dacrema et al. 2019): name the baselines"
         found.append(Caution("alone", name, f"{name} alone was tuned. {about} in the same search."))
     return [*found, *_close(field)]
@@ -164,7 +164,7 @@ def _wider(space: Float | Whole, side: str, value: float) -> Float | Whole:
     return Float(float(f"{low:.4g}"), float(f"{high:.4g}"), log)
 
 
-def _rising(field: Field, tuned: Tuned, mine: Sequence[Trial]) -> Iterator[Caution]:
+def _rising(field: SearchDiagnostics, tuned: Tuned, mine: Sequence[Trial]) -> Iterator[Caution]:
     first = min(trial.rung for trial in mine)
     values = [field.sign * trial.value for trial in mine if trial.rung == first and trial.value is not None]
     if tuned.exhausted or len(values) < 4:
@@ -180,7 +180,7 @@ def _rising(field: Field, tuned: Tuned, mine: Sequence[Trial]) -> Iterator[Cauti
         )
 
 
-def _default(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
+def _default(field: SearchDiagnostics, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
     if tuned.gain is None:
         yield Caution(
             "default",
@@ -199,7 +199,7 @@ def _default(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
         )
 
 
-def _popular(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
+def _popular(field: SearchDiagnostics, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
     if not one.space:
         return
     gap = field.gap(field.summaries[one.name, tuned.number], field.popular)
@@ -212,7 +212,7 @@ def _popular(field: Field, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
         )
 
 
-def _fewer(field: Field, tuned: Tuned) -> Iterator[Caution]:
+def _fewer(field: SearchDiagnostics, tuned: Tuned) -> Iterator[Caution]:
     if tuned.stopped:
         yield Caution(
             "fewer",
@@ -222,7 +222,7 @@ def _fewer(field: Field, tuned: Tuned) -> Iterator[Caution]:
         )
 
 
-def _more(field: Field, tuned: Tuned) -> str:
+def _more(field: SearchDiagnostics, tuned: Tuned) -> str:
     needed = tuned.seconds / tuned.spent * field.trials
     return f"{float(f'{1.1 * needed:.2g}'):g}"
 
@@ -260,7 +260,7 @@ def _untuned(one: Candidate) -> Caution:
     )
 
 
-def _close(field: Field) -> Iterator[Caution]:
+def _close(field: SearchDiagnostics) -> Iterator[Caution]:
     if len(field.best) < 2:
         return
     first, second = field.best[:2]

@@ -24,7 +24,7 @@ from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, TIMESTAMP_TYPE,
 from reclens.tuning import Tuning
 from reclens.tuning.hybrid_weights import TunedWeights
 
-__all__ = ["FORMS"]
+__all__ = ["SERIALIZERS"]
 
 
 def _write_tables(tables: dict[str, pl.DataFrame | None], folder: Path) -> None:
@@ -178,7 +178,7 @@ def _write_weights(weights: TunedWeights, folder: Path) -> dict[str, Any]:
     return {"summary": repr(weights), "weights": dict(weights.card)}
 
 
-FORMS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
+SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
     "dataset": (Dataset, _write_dataset, _load_dataset),
     "split": (Split, _write_split, _load_split),
     "model": (Recommender, _write_model, lambda folder: get(_card(folder)["model"]).load(folder)),

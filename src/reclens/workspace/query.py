@@ -2,7 +2,7 @@
 
 DuckDB heeds no interrupt while it plans a query or within one call of a function, so that a stopwatch beside it would
 stop little. The process is started when it is needed (about 0.3 s), kept for the next query, and started anew
-once it was killed; :mod:`reclens.workspace.sealed` is what it runs. A pool of ``multiprocessing`` (pebble's too) would
+once it was killed; :mod:`reclens.workspace.sandbox` is what it runs. A pool of ``multiprocessing`` (pebble's too) would
 import the user's script again in the new process, and run it where it has no ``if __name__ == "__main__"``.
 """
 
@@ -25,7 +25,7 @@ from typing import IO, Any, Final
 import polars as pl
 
 from reclens.errors import UsageError, WorkspaceError
-from reclens.workspace.sealed import LESS, receive, send
+from reclens.workspace.sandbox import LESS, receive, send
 
 __all__ = ["Answer", "ask", "end_all", "get_ready"]
 
@@ -33,7 +33,7 @@ _LENGTH: Final = 100_000
 _MOMENT: Final = 0.2
 """Most seconds between Ctrl-C and its effect."""
 _START: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from reclens.workspace.sealed import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from reclens.workspace.sandbox import main; main()"
 )
 _ERRORS: Final = {"UsageError": UsageError, "WorkspaceError": WorkspaceError}
 

@@ -34,9 +34,9 @@ from reclens.workspace.artefact import (
     same_folder,
     stamp_of,
 )
-from reclens.workspace.forms import FORMS
 from reclens.workspace.naming import tables_of
 from reclens.workspace.query import Answer
+from reclens.workspace.serializers import SERIALIZERS
 from reclens.workspace.swap import put, replace
 from reclens.workspace.tables import answer_query, columns_of
 from reclens.workspace.trash import Cleaned, Removed, drop, new_place, outdated, removed
@@ -44,7 +44,7 @@ from reclens.workspace.whole import read_whole
 
 __all__ = ["KINDS", "Workspace"]
 
-KINDS: Final = (*FORMS, "report")
+KINDS: Final = (*SERIALIZERS, "report")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -89,10 +89,10 @@ class Workspace:
             UsageError: If the name is not a name, or such things cannot be stored.
             WorkspaceError: If the name is taken, or the folder cannot be written.
         """
-        kind = next((kind for kind, (type_, _, _) in FORMS.items() if isinstance(artefact, type_)), None)
+        kind = next((kind for kind, (type_, _, _) in SERIALIZERS.items() if isinstance(artefact, type_)), None)
         if kind is None:
             raise UsageError(f"a {type(artefact).__name__} cannot be kept in a workspace. Kinds: {', '.join(KINDS)}.")
-        return self._write(kind, name, lambda folder: FORMS[kind][1](artefact, folder), overwrite=overwrite)
+        return self._write(kind, name, lambda folder: SERIALIZERS[kind][1](artefact, folder), overwrite=overwrite)
 
     def save_report(self, html: str, name: str) -> Path:
         """Write a report to ``reports/NAME.html``, replacing an older one; returns the file."""
@@ -147,7 +147,7 @@ class Workspace:
 
         def read(places: Mapping[Key, Path]) -> Any:
             with reading(places[kind, name], kind, fix="Make it again."):
-                return FORMS[kind][2](places[kind, name])
+                return SERIALIZERS[kind][2](places[kind, name])
 
         return read_whole(self.folder, [(kind, name)], self._find, read)
 
@@ -263,7 +263,7 @@ class Workspace:
         Raises:
             WorkspaceError: If that cannot be removed.
         """
-        places = (self.folder / each for each in (".", *FORMS, "reports", ".trash"))
+        places = (self.folder / each for each in (".", *SERIALIZERS, "reports", ".trash"))
         return Cleaned(sweep(places), tuple(self._drop(outdated(self.trash(), now=datetime.now(UTC)))))
 
     def query(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> Answer:

@@ -11,7 +11,7 @@ import polars as pl
 from reclens.workspace.artefact import Artefact, Key, Stamp
 from reclens.workspace.naming import file_inside, tables_of
 from reclens.workspace.query import Answer, ask
-from reclens.workspace.sealed import named_in
+from reclens.workspace.sandbox import named_in
 from reclens.workspace.whole import read_whole
 
 __all__ = ["answer_query", "columns_of"]

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.drawing import draw
+from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.drilldown import Drilldown
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.scope import Scope
-from reclens.dashboard.show import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
+from reclens.dashboard.widgets import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.inspect import view_user
 from reclens.report import comparison_table, verdict
@@ -134,7 +134,7 @@ def _example(workspace: Workspace, users: Sequence[object], systems: list[str]) 
         return
     split = store.load(workspace, "split", name)
     user = next(each for each in users if str(each) == chosen)
-    side_by_side(view_user(user, runs, split.train, split.test, k=10), Scope(split, runs))
+    side_by_side(view_user(user, runs, split.train, split.test, k=10), Drilldown(split, runs))
     link = urlencode({"user": chosen, "split": name, "runs": list(runs)}, doseq=True)
     st.link_button(f"Open user {plain(chosen)}", f"users?{link}", icon=":material/person:")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.console import draw_console
-from reclens.dashboard.described import Described, describe_data, table_of
-from reclens.dashboard.drawing import draw
+from reclens.dashboard.data_summary import Described, describe_data, table_of
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.show import chart, choose, choose_view, empty, grid, legend, plain, table
+from reclens.dashboard.widgets import chart, choose, choose_view, empty, grid, legend, plain, table
 from reclens.data.curves import WHOLE, parts_of
 from reclens.report import TASKS_IN_WORDS
 from reclens.report.data import profile as shape

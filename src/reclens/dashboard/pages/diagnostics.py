@@ -6,8 +6,8 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.show import choose, choose_many, choose_view, empty, explain_metrics, legend, plain
 from reclens.dashboard.views import VIEWS, Shown
+from reclens.dashboard.widgets import choose, choose_many, choose_view, empty, explain_metrics, legend, plain
 from reclens.errors import RecLensError
 from reclens.evaluation import Comparison
 from reclens.workspace import Workspace

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import streamlit as st
 
+from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.counts import as_field, read_counts
-from reclens.dashboard.drawing import draw
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.show import chart, choose, choose_view, plain, table
+from reclens.dashboard.widgets import chart, choose, choose_view, plain, table
 from reclens.errors import RecLensError
 from reclens.experiment.planning.calculator import Calculation, calculate
 from reclens.report.experiment.plan_charts import detectable_chart, power_curve_chart

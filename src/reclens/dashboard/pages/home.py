@@ -10,7 +10,7 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.demo import draw_demo, start_demo
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.show import empty, frame, plain
+from reclens.dashboard.widgets import empty, frame, plain
 from reclens.errors import RecLensError
 from reclens.evaluation import Comparison, Evaluation
 from reclens.report.evaluation.findings import finding_text, findings

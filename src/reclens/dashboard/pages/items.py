@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reclens.dashboard.drawing import draw
+from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.drilldown import drilldown_of
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.scope import scope_of
-from reclens.dashboard.show import chart, choose, choose_many, empty, frame, legend, table
+from reclens.dashboard.widgets import chart, choose, choose_many, empty, frame, legend, table
 from reclens.evaluation.inspect import item_exposure, search_items
 from reclens.report.evaluation.diagnostics import exposure_chart, exposure_table
 from reclens.workspace import Workspace
@@ -18,7 +18,7 @@ __all__ = ["PAGE", "show"]
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Item")
-    scope = scope_of(workspace)
+    scope = drilldown_of(workspace)
     if scope is None:
         return
     train = scope.split.train

@@ -9,10 +9,13 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from reclens.dashboard.bring import (
+from reclens.dashboard.files import bring_file
+from reclens.dashboard.impressions import impressions
+from reclens.dashboard.navigation import Page
+from reclens.dashboard.uploads import (
     FILES,
-    Brought,
-    Kept,
+    Upload,
+    Uploads,
     in_words_of_the_page,
     keep,
     measure,
@@ -20,10 +23,7 @@ from reclens.dashboard.bring import (
     ready_split,
     undo_upload,
 )
-from reclens.dashboard.files import bring_file
-from reclens.dashboard.impressions import impressions
-from reclens.dashboard.navigation import Page
-from reclens.dashboard.show import choose_many, plain, table
+from reclens.dashboard.widgets import choose_many, plain, table
 from reclens.data.read.ids import IdForm
 from reclens.data.read.raw import Raw
 from reclens.data.split import TASKS
@@ -95,7 +95,7 @@ def show(workspace: Workspace) -> None:
     _result(workspace)
 
 
-def _groups(brought: Brought) -> list[str]:
+def _groups(brought: Uploads) -> list[str]:
     """The columns of the users that can be segments."""
     users = brought.tables.get("users")
     return (
@@ -103,7 +103,7 @@ def _groups(brought: Brought) -> list[str]:
     )
 
 
-def _files() -> Brought:
+def _files() -> Uploads:
     found: dict[str, Raw] = {}
     columns: dict[str, dict[str, str | None]] = {}
     forms: dict[str, dict[str, Any]] = {}
@@ -117,10 +117,10 @@ def _files() -> Brought:
         for kind, place in zip(more, st.columns(3), strict=True):
             with place:
                 bring_file(kind, found, columns, forms)
-    return Brought(found, columns, forms)
+    return Uploads(found, columns, forms)
 
 
-def _as_split(workspace: Workspace, brought: Brought) -> None:
+def _as_split(workspace: Workspace, brought: Uploads) -> None:
     """Keep the training interactions and the truth as a split, for models of our own."""
     with st.expander("Keep training and truth as a split, to fit models on it", icon=":material/call_split:"):
         left, right = st.columns(2)
@@ -151,7 +151,7 @@ def _as_split(workspace: Workspace, brought: Brought) -> None:
             st.text(f"• {note}")
 
 
-def _evaluate(brought: Brought, asked: dict[str, Any]) -> None:
+def _evaluate(brought: Uploads, asked: dict[str, Any]) -> None:
     st.session_state.pop("brought", None)
     st.session_state.pop("kept", None)
     with st.status("Evaluating …", expanded=True) as status:
@@ -183,7 +183,7 @@ def _result(workspace: Workspace) -> None:
             st.warning(plain(in_words_of_the_page(line)), icon=":material/warning:")
         else:
             st.text(f"• {line}")
-    kept: Kept | None = st.session_state.get("kept")
+    kept: Upload | None = st.session_state.get("kept")
     if kept is not None:
         _is_kept(workspace, kept)
         return
@@ -202,7 +202,7 @@ def _result(workspace: Workspace) -> None:
         st.rerun()
 
 
-def _is_kept(workspace: Workspace, kept: Kept) -> None:
+def _is_kept(workspace: Workspace, kept: Upload) -> None:
     before = "" if kept.before is None else " The one before it lies in the trash."
     st.success(f"Kept as {plain(kept.name)}.{before}", icon=":material/check:")
     left, right = st.columns(2)

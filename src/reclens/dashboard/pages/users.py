@@ -9,10 +9,10 @@ import polars as pl
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.drilldown import Drilldown, drilldown_of
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.scope import Scope, scope_of
-from reclens.dashboard.show import choose, empty, frame, plain
+from reclens.dashboard.widgets import choose, empty, frame, plain
 from reclens.data.titles import title_column
 from reclens.errors import UnknownNameError
 from reclens.evaluation.inspect import UserView, view_user
@@ -24,7 +24,7 @@ __all__ = ["PAGE", "show"]
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("User")
-    scope = scope_of(workspace)
+    scope = drilldown_of(workspace)
     if scope is None:
         return
     asked = st.text_input("User id", key="user", bind="query-params", placeholder="an id, such as 42")
@@ -60,7 +60,7 @@ def show(workspace: Workspace) -> None:
         frame(found.history, key="history")
 
 
-def _why(workspace: Workspace, scope: Scope, found: UserView) -> None:
+def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:
     known = set(store.names(workspace, "model"))
     models = [system for system in found.lists if system in known and found.lists[system].height]
     st.subheader("Why was it recommended?")

@@ -21,17 +21,17 @@ class Block:
     Attributes:
         users: Row of each user in ``seen``; -1 for a user of whom nothing is known; int64, shape (n,).
         seen: Histories: of the training data, or those that came with the request.
-        told: Whether the histories came with the request; the rows of ``seen`` then are no training users.
+        from_history: Whether the histories came with the request; the rows of ``seen`` then are no training users.
         keys: Stable key of each user, uint64, shape (n,).
         k: Items wanted.
         exclude_seen: Whether items of the history are left out.
         trained: Code of each user in the training data, -1 for one who came later; int64, shape (n,). The same as
-            ``users`` unless ``told``.
+            ``users`` unless ``from_history``.
     """
 
     users: np.ndarray
     seen: UserItemMatrix
-    told: bool
+    from_history: bool
     keys: np.ndarray
     k: int
     exclude_seen: bool

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reclens.data.dataset import UserItemMatrix, turn
+from reclens.data.dataset import UserItemMatrix, transpose
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.kernels import kernel
 from reclens.memory import require_memory
@@ -84,7 +84,7 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
     sizes = np.diff(matrix.indptr)
     order = np.argsort(-sizes, kind="stable")
     cells = np.zeros(0 if ones else len(matrix.values), np.float32)
-    ends, places = turn(
+    ends, places = transpose(
         matrix.indptr,
         matrix.indices,
         matrix.n_columns,

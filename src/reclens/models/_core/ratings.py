@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 import polars as pl
 
-from reclens.data.dataset import Dataset, UserItemMatrix, turn
+from reclens.data.dataset import Dataset, UserItemMatrix, transpose
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._core.block import encode_where_possible
@@ -243,7 +243,7 @@ class RatingNeighbors(Recommender):
         center = "user" if self.similarity == "adjusted_cosine" else self.center if whole else "none"
         values = self.ratings_ - self._middles(center)
         by_user = self.seen_.indptr, self.seen_.indices, values
-        by_item = *turn(self.seen_.indptr, self.seen_.indices, len(self.items_)), values[self._by_item()]
+        by_item = *transpose(self.seen_.indptr, self.seen_.indices, len(self.items_)), values[self._by_item()]
         by_row, by_column = (by_item, by_user) if self.rows_are == "item" else (by_user, by_item)
         owners = np.repeat(np.arange(len(by_row[0]) - 1), np.diff(by_row[0]))
         norms = np.sqrt(np.bincount(owners, by_row[2] ** 2, len(by_row[0]) - 1))

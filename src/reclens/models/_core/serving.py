@@ -214,7 +214,7 @@ class Serving(Scoring, ABC):
         told = self._told(history, history_mode)
         asked = pl.Series(USER, [user])
         (_, block), *_ = [group for group in self._groups(asked, told, k=1, exclude_seen=False) if len(group[0])]
-        if self.is_personalized and not block.told and block.users[0] < 0:
+        if self.is_personalized and not block.from_history and block.users[0] < 0:
             raise UnknownNameError("user in the training data", str(user), map(str, self.users_.ids.head(200)))
         if self.is_personalized and not block.lengths().any():
             kind, ids, parts = "count", ["users in the training data who have it"], self._popularity[[code]]

@@ -91,7 +91,7 @@ class Hybrid(Recommender):
     def _block_of(self, label: str, block: Block) -> Block:
         """The block as one of the models knows it: histories by its own item codes."""
         part = self.parts_[label]
-        if not block.told:
+        if not block.from_history:
             return replace(block, seen=part.seen_)  # fitted on the same users, in the same order
         if part.items_.ids.equals(self.items_.ids):
             return block
@@ -148,7 +148,7 @@ def serves(part: Recommender, block: Block) -> np.ndarray:
     """Which users of a block a model can serve, shape (n,)."""
     if not part.is_personalized:
         return np.ones(len(block.users), bool)
-    return (block.users >= 0) & (part.supports_fold_in or not block.told)
+    return (block.users >= 0) & (part.supports_fold_in or not block.from_history)
 
 
 def list_ranks(block: Block, scores: np.ndarray, depth: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reclens.evaluation import Comparison, Difference, Evaluation
+from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, zero
 from reclens.report._toolkit.tables import format_estimate, p_in_words
 from reclens.report.evaluation.words import why_not_significant
@@ -125,7 +125,7 @@ def difference_chart(comparison: Comparison, *, metric: str) -> Any:
     return alt.layer(zero(), chart)
 
 
-def p_values(row: Difference, comparison: Comparison) -> str:
+def p_values(row: PairedDifference, comparison: Comparison) -> str:
     """The p-value and the adjusted one, and why they differ from what the interval says."""
     if row.p_adjusted is None:
         return "not tested"

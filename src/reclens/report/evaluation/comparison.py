@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reclens.evaluation import Comparison, Evaluation
-from reclens.evaluation.differences import Difference
+from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.winners import change_curve, largest_changes
 from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, zero
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
@@ -124,5 +124,5 @@ def movers_tables(ours: Evaluation, theirs: Evaluation, *, metric: str, n: int =
     return found[0], found[1]
 
 
-def _rows(comparison: Comparison, system: str, metric: str, by: str) -> list[Difference]:
+def _rows(comparison: Comparison, system: str, metric: str, by: str) -> list[PairedDifference]:
     return [row for row in comparison.differences if (row.system, row.metric, row.by) == (system, metric, by)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reclens.evaluation import Comparison, Difference, Evaluation
+from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.metrics import direction
 from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number, p_in_words
 from reclens.report.evaluation.words import how_tested
@@ -109,12 +109,12 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
 _MARKS: Final = {"corrected": " °", "borderline": " ¹", None: ""}
 
 
-def _most(row: Difference) -> int:
+def _most(row: PairedDifference) -> int:
     """Users with a value under one of the two, or both."""
     return row.n + row.system_only + row.baseline_only
 
 
-def _how_compared(comparison: Comparison, shown: Sequence[Difference]) -> tuple[str, ...]:
+def _how_compared(comparison: Comparison, shown: Sequence[PairedDifference]) -> tuple[str, ...]:
     """How to read the table of differences."""
     together = comparison.card.get("intervals") == "simultaneous"
     reasons = {row.disagreement for row in shown}

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from reclens.evaluation import Comparison, Difference
+from reclens.evaluation import Comparison, PairedDifference
 from reclens.metrics.registry import direction
 from reclens.report._toolkit.tables import p_in_words
 
@@ -78,7 +78,7 @@ def how_tested(comparison: Comparison) -> tuple[str, ...]:
     return (said,)
 
 
-def why_not_significant(row: Difference, correction: str) -> str | None:
+def why_not_significant(row: PairedDifference, correction: str) -> str | None:
     """Why the interval excludes zero and the test finds no difference, or the reverse; None where they agree."""
     if row.disagreement is None:
         return None
@@ -90,7 +90,7 @@ def why_not_significant(row: Difference, correction: str) -> str | None:
     return "its interval and its test, two methods, fall on two sides of the limit"
 
 
-def _left_out(row: Difference) -> list[str]:
+def _left_out(row: PairedDifference) -> list[str]:
     """How many users have a value under one of the two alone."""
     parts = [
         f"{count:,} with a value under {name} alone"
@@ -100,7 +100,7 @@ def _left_out(row: Difference) -> list[str]:
     return [f"Left out of {row.metric}, because nothing pairs with them: users {' and '.join(parts)}."] if parts else []
 
 
-def _ranking(rows: Sequence[Difference]) -> str:
+def _ranking(rows: Sequence[PairedDifference]) -> str:
     """Who comes first, and how many systems are better and worse than the baseline; ``rows`` are the best first."""
     first, baseline = rows[0], rows[0].baseline
     higher = bool(direction(first.metric))
@@ -120,7 +120,7 @@ def _ranking(rows: Sequence[Difference]) -> str:
     )
 
 
-def _overall(row: Difference, correction: str) -> str:
+def _overall(row: PairedDifference, correction: str) -> str:
     if row.outcome == "no_users":
         return f"Nothing can be said of {row.system} and {row.baseline} by {row.metric}: {row.note}."
     name = f"{row.metric} ({row.value:.4f} against {row.baseline_value:.4f})"
@@ -147,5 +147,5 @@ def _overall(row: Difference, correction: str) -> str:
     return f"{subject}: {numbers}{reason}; {row.gained:,} users {gain}, {row.lost:,} {lose}, {row.ties:,} tie."
 
 
-def _opposed(row: Difference, overall: Difference) -> bool:
+def _opposed(row: PairedDifference, overall: PairedDifference) -> bool:
     return row.difference * overall.difference < 0

@@ -1,0 +1,66 @@
+"""Imports by a computed name: registries import from their own room, and one function imports from the edges."""
+
+from __future__ import annotations
+
+import ast
+
+ALLOWED = {
+    "reclens": "the map of public names",
+    "reclens.engine": "need: a library, by its name",
+    "reclens.protocols": "adapter: reclens.edges.<scheme>",
+    "reclens.tabular": "a library that a frame is made for",
+    "reclens.dashboard.serve": "what the dashboard needs, imported early",
+    "reclens.cli.registry": "the module of a command",
+}
+"""Modules that import by a name that is not of their own room, and what for."""
+
+
+def dynamic_imports(tree: ast.Module) -> list[ast.Call]:
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("importlib.import_module", "import_module", "__import__")
+        and not (node.args and isinstance(node.args[0], ast.Constant))
+    ]
+
+
+def prefix(call: ast.Call) -> str:
+    """The literal that the name begins with."""
+    match call.args[0]:
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            return text
+        case _:
+            return ""
+
+
+def test_computed_imports_stay_in_their_room(sources) -> None:
+    strange = [
+        f"{s.at(call)}: {ast.unparse(call)}"
+        for s in sources
+        for call in dynamic_imports(s.tree)
+        if s.module not in ALLOWED and not prefix(call).startswith(f"reclens.{s.room}.")
+    ]
+    assert not strange, f"import by a plain statement, or list the module in this test with the reason: {strange}"
+    using = {s.module for s in sources if dynamic_imports(s.tree)}
+    assert not set(ALLOWED) - using, "listed here without need"
+
+
+def test_one_function_reaches_the_edges_by_name(sources) -> None:
+    reaching = {
+        s.module for s in sources for call in dynamic_imports(s.tree) if prefix(call).startswith("reclens.edges")
+    }
+    assert reaching == {"reclens.protocols"}
+
+
+def test_files_are_replaced_in_one_place(sources) -> None:
+    """Only ``files``, on the drafts of ``drafts``, writes a file under a temporary name and renames it."""
+    calls = {"os.replace", "os.rename", "shutil.move", "tempfile.mkstemp"}
+    loose = {
+        s.module
+        for s in sources
+        for node in ast.walk(s.tree)
+        if isinstance(node, ast.Call)
+        and (ast.unparse(node.func) in calls or any(ast.unparse(k) == "delete=False" for k in node.keywords))
+    }
+    assert loose == {"reclens.drafts", "reclens.dashboard.demo"}  # the log of a demo is a temporary file that stays
