@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from reclens.workspace.serializers import SERIALIZERS
 
 from reclens.data.dataset import Dataset
 from reclens.errors import NameTakenError, UnknownNameError
 from reclens.workspace import Workspace, swap
+from reclens.workspace.serializers import SERIALIZERS
 
 
 def generation(n: int) -> Dataset:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from reclens.workspace.sandbox import open_tables
 
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError, WorkspaceError
 from reclens.workspace import Workspace, query
+from reclens.workspace.sandbox import open_tables
 
 CANARY = "canary-7f3a"
 

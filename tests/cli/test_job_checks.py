@@ -41,9 +41,9 @@ def test_a_pipeline_takes_the_parameters_of_the_models_that_it_names(tmp_path: P
         "pipelines": {
             "shop": {
                 "retrieve": {
-                    "near": {"model": "wide", "budget": 6},
-                    "ease": {"budget": 5, "l2": 8.0},
-                    "popular": {"budget": 3},
+                    "near": {"model": "wide", "k": 6},
+                    "ease": {"k": 5, "l2": 8.0},
+                    "popular": {"k": 3},
                 },
                 "rank": {"model": "ease", "keep": 4},
             }
@@ -53,8 +53,8 @@ def test_a_pipeline_takes_the_parameters_of_the_models_that_it_names(tmp_path: P
     check_job(asked, Workspace(tmp_path))
     made = with_models(asked).pipelines["shop"]
     assert made.retrieve == {
-        "near": {"model": "item_knn", "neighbors": 9, "budget": 6},
-        "ease": {"model": "ease", "l2": 8.0, "budget": 5},
-        "popular": {"model": "popular", "budget": 3},
+        "near": {"model": "item_knn", "neighbors": 9, "k": 6},
+        "ease": {"model": "ease", "l2": 8.0, "k": 5},
+        "popular": {"model": "popular", "k": 3},
     }
     assert made.rank == {"model": "ease", "l2": 7.0, "keep": 4}

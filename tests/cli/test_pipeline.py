@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 TOML = """name = "shop"
-retrieve.item_knn = { budget = 60 }
-retrieve.popular = { budget = 20 }
+retrieve.item_knn = { k = 60 }
+retrieve.popular = { k = 20 }
 rank = { model = "ease", l2 = 100.0, keep = 50 }
 [[rerank]]
 kind = "mmr"
@@ -90,7 +90,7 @@ def test_a_job_compares_pipelines_with_models(run, tmp_path: Path) -> None:
     job = """name = "staged"
 [models.popular]
 [pipelines.shop]
-retrieve.item_knn = { budget = 60 }
+retrieve.item_knn = { k = 60 }
 [[pipelines.shop.rerank]]
 kind = "xquad"
 """
@@ -115,7 +115,7 @@ def test_counts_are_said_in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     pairs = [(user, item) for item, n in zip("abcd", (4, 3, 2, 1), strict=True) for user in "uvwx"[:n]]
     train = Dataset(pl.DataFrame(pairs, schema=["user_id", "item_id"], orient="row"))
-    made = Pipeline(retrieve={"popular": {"budget": 3}}, rank={"model": "popular", "keep": 2}).fit(train)
+    made = Pipeline(retrieve={"popular": {"k": 3}}, rank={"model": "popular", "keep": 2}).fit(train)
     Workspace(tmp_path / "workspace").save(made, "tiny")
     monkeypatch.chdir(tmp_path)
     found = CliRunner().invoke(app, ["pipeline", "recommend", "tiny", "-k", "3", "-f", "json"])

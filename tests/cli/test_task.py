@@ -77,8 +77,8 @@ def test_a_job_recommends_what_its_task_asks_for(task: str, baskets: Path, tmp_p
         "split": {"method": "by_time", "test_share": 0.3333, "task": task},
         "models": {"usual": {"model": "popular"}},  # no system is the baseline: nothing is compared
         "pipelines": {
-            "shop": {"retrieve": {"popular": {"budget": 8}}},
-            "own": {"retrieve": {"popular": {"budget": 8}}, "exclude_seen": task == "with_repeats"},
+            "shop": {"retrieve": {"popular": {"k": 8}}},
+            "own": {"retrieve": {"popular": {"k": 8}}, "exclude_seen": task == "with_repeats"},
         },
         "evaluate": {"metrics": ["recall@8"], "k": 8, "replicates": 20},
         "segments": {},

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from reclens.dashboard.widgets import plain, rows_as_csv
 
 import reclens.dashboard.pages
 from reclens.dashboard.demo import demo_of, start_demo
 from reclens.dashboard.navigation import pages
 from reclens.dashboard.store import fits, split_of
+from reclens.dashboard.widgets import plain, rows_as_csv
 from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
 from reclens.evaluation import compare

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
 from reclens.dashboard.uploads import (
     Upload,
     Uploads,
@@ -20,7 +21,6 @@ from reclens.dashboard.uploads import (
     possible_metrics,
     undo_upload,
 )
-
 from reclens.data.read.mind import read_mind
 from reclens.data.read.uploads import guess_columns, open_upload
 from reclens.errors import UsageError, WorkspaceError

@@ -17,7 +17,7 @@ def parts():
 @pytest.fixture(scope="session")
 def pipeline(parts) -> Pipeline:
     return Pipeline(
-        retrieve={"item_knn": {"budget": 30}, "popular": {"budget": 20}},
+        retrieve={"item_knn": {"k": 30}, "popular": {"k": 20}},
         rank={"model": "ease", "l2": 50.0, "keep": 25},
         rerank=[{"kind": "mmr", "weight": 0.4}, {"kind": "xquad", "weight": 0.3}],
         name="shop",

@@ -18,7 +18,7 @@ from reclens.pipeline.features import CandidateFeatures
 from reclens.schema import Recommendations
 
 RANK = {"model": "boosted", "trees": 30, "smallest_leaf": 10, "keep": 30}
-RETRIEVE = {"item_knn": {"budget": 30}, "popular": {"budget": 30}}
+RETRIEVE = {"item_knn": {"k": 30}, "popular": {"k": 30}}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_no_candidate_was_chosen() -> None:
     data = pl.DataFrame(rows, schema=["user_id", "item_id", "at"], orient="row")
     data = data.with_columns(timestamp=(pl.col("at") * 1_000_000).cast(pl.Datetime("us", "UTC"))).drop("at")
     with pytest.raises(UsageError, match="none of the retrieved candidates"):
-        Pipeline(retrieve={"popular": {"budget": 10}}, rank=RANK).fit(Dataset(data))
+        Pipeline(retrieve={"popular": {"k": 10}}, rank=RANK).fit(Dataset(data))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def tiny() -> Dataset:
 @pytest.fixture(scope="module")
 def made(tiny) -> Pipeline:
     """Brings e to v; d, e to w; c, d, e to x; b, c, d to y and z; a, b, c to a stranger; nothing to u. Two go on."""
-    return Pipeline(retrieve={"popular": {"budget": 3}}, rank={"model": "popular", "keep": 2}).fit(tiny)
+    return Pipeline(retrieve={"popular": {"k": 3}}, rank={"model": "popular", "keep": 2}).fit(tiny)
 
 
 def coded(card) -> dict[str, int]:
@@ -54,7 +54,7 @@ def test_every_stage_and_every_filter_is_counted(made) -> None:
 
 
 def test_filters_that_drop_items_are_counted(tiny) -> None:
-    spec = {"retrieve": {"popular": {"budget": 3}}, "rank": {"model": "popular", "keep": 2}}
+    spec = {"retrieve": {"popular": {"k": 3}}, "rank": {"model": "popular", "keep": 2}}
     made = Pipeline(**spec, rerank=[{"kind": "available", "exclude": ["e"]}, {"kind": "seen"}]).fit(tiny)
     card = made.recommend(EVERYBODY, k=2).card
     assert [(row["filter"], row["label"], row["count"]) for row in card["filters"]][2:4] == [
@@ -73,7 +73,7 @@ def test_filters_that_drop_items_are_counted(tiny) -> None:
 
 
 def test_candidates_that_the_ranker_cannot_score_are_counted(tiny) -> None:
-    made = Pipeline(retrieve={"popular": {"budget": 3}}, rank={"model": "item_knn"}).fit(tiny)
+    made = Pipeline(retrieve={"popular": {"k": 3}}, rank={"model": "item_knn"}).fit(tiny)
     assert coded(made.recommend(EVERYBODY, k=2).card)["unscored"] == 3  # those of the stranger
 
 
@@ -109,7 +109,7 @@ def test_places_kept_by_default_are_never_fewer_than_asked_for() -> None:
     rows = [(user, item) for user in range(3) for item in range(130)] + [(3, 0)]
     data = Dataset(pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row"))
     for rank in (None, {"model": "popular"}):
-        made = Pipeline(retrieve={"popular": {"budget": 129}}, rank=rank).fit(data)
+        made = Pipeline(retrieve={"popular": {"k": 129}}, rank=rank).fit(data)
         assert [made.recommend([3], k=k).card["keep"] for k in (10, 120)] == [100, 120]
         assert made.recommend([3], k=120).table.height == 120
 
@@ -130,7 +130,7 @@ def test_a_trace_of_a_user_who_has_had_everything(made) -> None:
 def test_a_trace_of_a_user_whom_nobody_resembles(tiny) -> None:
     alone = pl.DataFrame({"user_id": ["s"], "item_id": ["f"]})
     data = Dataset(pl.concat([tiny.interactions.select("user_id", "item_id"), alone]))
-    made = Pipeline(retrieve={"item_knn": {"budget": 3}}).fit(data)
+    made = Pipeline(retrieve={"item_knn": {"k": 3}}).fit(data)
     trace = made.trace("s", ["a", "f"])
     assert trace["a"]["lost"] == "retrieve" and trace["a"]["code"] == "no_candidates"
     assert trace["a"]["why"] == "the user has no candidates: item_knn: it has a score for none of the items"
@@ -140,7 +140,7 @@ def test_a_trace_of_a_user_whom_nobody_resembles(tiny) -> None:
 
 
 def test_a_trace_says_which_retriever_does_not_know_the_user(tiny) -> None:
-    made = Pipeline(retrieve={"item_knn": {"budget": 3}, "popular": {"budget": 2}}).fit(tiny)
+    made = Pipeline(retrieve={"item_knn": {"k": 3}, "popular": {"k": 2}}).fit(tiny)
     trace = made.trace("stranger", ["a"])
     assert trace["a"]["code"] == "recommended"
     assert [(each.code, each.candidates, each.items) for each in trace.retrievers] == [

@@ -32,7 +32,7 @@ def data():
 @pytest.fixture(scope="module")
 def kept(data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pipeline")
-    made = Pipeline(retrieve={"item_knn": {"budget": 8}}, rank={"model": "ease"}, rerank=RERANK)
+    made = Pipeline(retrieve={"item_knn": {"k": 8}}, rank={"model": "ease"}, rerank=RERANK)
     made.fit(data, threads=1).save(folder)
     return folder
 

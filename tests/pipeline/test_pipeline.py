@@ -60,7 +60,7 @@ def test_recommend_gives_the_final_lists(pipeline, parts) -> None:
 
 
 def test_without_a_ranker_the_order_is_reciprocal_rank_fusion(parts) -> None:
-    run = Pipeline(retrieve={"item_knn": {"budget": 10}, "popular": {"budget": 10}}).fit(parts.train).run(k=4)
+    run = Pipeline(retrieve={"item_knn": {"k": 10}, "popular": {"k": 10}}).fit(parts.train).run(k=4)
     best = run.candidates.group_by("user_id", maintain_order=True).head(4)
     assert run.final.table["item_id"].to_list() == best["item_id"].to_list()
 
@@ -72,12 +72,12 @@ def test_strangers_get_what_serves_anybody_and_only_that(pipeline) -> None:
 
 
 def test_a_retriever_that_is_the_ranker_is_fitted_once(parts) -> None:
-    made = Pipeline(retrieve={"ease": {"budget": 20, "l2": 50.0}}, rank={"model": "ease", "l2": 50.0}).fit(parts.train)
+    made = Pipeline(retrieve={"ease": {"k": 20, "l2": 50.0}}, rank={"model": "ease", "l2": 50.0}).fit(parts.train)
     assert made.ranker_ is made.retrievers_["ease"]
 
 
 def test_seen_items_come_back_only_when_they_may(parts) -> None:
-    spec = {"retrieve": {"popular": {"budget": 60}}, "exclude_seen": False}
+    spec = {"retrieve": {"popular": {"k": 60}}, "exclude_seen": False}
     history = parts.train.interactions
     open_ = Pipeline(**spec).fit(parts.train).run(k=10).final.table
     assert open_.join(history, on=["user_id", "item_id"], how="semi").height
@@ -121,7 +121,7 @@ def tiny() -> Dataset:
 
 
 def test_a_trace_names_the_stage_that_lost_an_item(tiny) -> None:
-    made = Pipeline(retrieve={"popular": {"budget": 3}}, rank={"model": "popular", "keep": 2}).fit(tiny)
+    made = Pipeline(retrieve={"popular": {"k": 3}}, rank={"model": "popular", "keep": 2}).fit(tiny)
     trace = made.trace("z", ["a", "b", "c", "d", "e", "q"], k=1)
     assert trace["b"]["lost"] is None and trace["b"]["why"] == "recommended at place 1"
     assert trace["c"]["lost"] == "rank" and trace["c"]["why"].startswith("ranked at place 2")
@@ -136,7 +136,7 @@ def test_a_trace_names_the_stage_that_lost_an_item(tiny) -> None:
 def test_a_trace_names_the_re_ranker_that_moved_an_item(tiny) -> None:
     items = pl.DataFrame({"item_id": list("abcde"), "genres": [["x"], ["x"], ["x"], ["y"], ["y"]]})
     data = Dataset(tiny.interactions, items=items)
-    made = Pipeline(retrieve={"popular": {"budget": 4}}, rerank=[{"kind": "mmr", "weight": 0.9}]).fit(data)
+    made = Pipeline(retrieve={"popular": {"k": 4}}, rerank=[{"kind": "mmr", "weight": 0.9}]).fit(data)
     trace = made.trace("z", k=2)
     assert trace.table["item_id"].to_list()[:2] == ["b", "d"]
     assert trace["c"]["lost"] == "1 mmr" and trace["c"]["why"].startswith("moved from place 2 to 3")
@@ -150,21 +150,21 @@ def test_a_trace_names_the_re_ranker_that_moved_an_item(tiny) -> None:
     ("spec", "error", "says"),
     [
         ({"retrieve": {}}, UsageError, "needs a retriever"),
-        ({"retrieve": {"ease": {}}}, UsageError, "has no budget"),
-        ({"retrieve": {"ease": {"budget": 0}}}, UsageError, "budget of the retriever 'ease' is 0"),
-        ({"retrieve": {"eese": {"budget": 5}}}, UnknownNameError, "Did you mean 'ease'"),
-        ({"retrieve": {"ease": {"budget": 5, "l2x": 1}}}, UnknownNameError, "Did you mean 'l2'"),
-        ({"retrieve": {"../ease": {"budget": 5}}}, UsageError, "use letters, digits"),
-        ({"retrieve": {"ease": {"budget": 5}}, "rank": {"l2": 3.0}}, UsageError, "the ranker has no model"),
-        ({"retrieve": {"ease": {"budget": 5}}, "rank": {"model": "easy"}}, UnknownNameError, "Did you mean 'ease'"),
+        ({"retrieve": {"ease": {}}}, UsageError, "has no k"),
+        ({"retrieve": {"ease": {"k": 0}}}, UsageError, "k of the retriever 'ease' is 0"),
+        ({"retrieve": {"eese": {"k": 5}}}, UnknownNameError, "Did you mean 'ease'"),
+        ({"retrieve": {"ease": {"k": 5, "l2x": 1}}}, UnknownNameError, "Did you mean 'l2'"),
+        ({"retrieve": {"../ease": {"k": 5}}}, UsageError, "use letters, digits"),
+        ({"retrieve": {"ease": {"k": 5}}, "rank": {"l2": 3.0}}, UsageError, "the ranker has no model"),
+        ({"retrieve": {"ease": {"k": 5}}, "rank": {"model": "easy"}}, UnknownNameError, "Did you mean 'ease'"),
         (
-            {"retrieve": {"ease": {"budget": 5}}, "rank": {"model": "ease", "keep": 1.5}},
+            {"retrieve": {"ease": {"k": 5}}, "rank": {"model": "ease", "keep": 1.5}},
             UsageError,
             "keep of the ranker",
         ),
-        ({"retrieve": {"ease": {"budget": 5}}, "rerank": [{"kind": "mrm"}]}, UnknownNameError, "Did you mean 'mmr'"),
+        ({"retrieve": {"ease": {"k": 5}}, "rerank": [{"kind": "mrm"}]}, UnknownNameError, "Did you mean 'mmr'"),
         (
-            {"retrieve": {"ease": {"budget": 5}}, "rank": {"model": "boosted", "tree": 3}},
+            {"retrieve": {"ease": {"k": 5}}, "rank": {"model": "boosted", "tree": 3}},
             UnknownNameError,
             "Did you mean 'trees'",
         ),
@@ -176,7 +176,7 @@ def test_wrong_specs_are_explained(parts, spec: dict, error: type, says: str) ->
 
 
 def test_asked_before_it_was_fitted() -> None:
-    made = Pipeline(retrieve={"ease": {"budget": 5}})
+    made = Pipeline(retrieve={"ease": {"k": 5}})
     with pytest.raises(NotFittedError):
         made.recommend()
     with pytest.raises(NotFittedError):
@@ -186,15 +186,15 @@ def test_asked_before_it_was_fitted() -> None:
 def test_k_and_unknown_users(pipeline, parts) -> None:
     with pytest.raises(UsageError, match="k is 0"):
         pipeline.recommend(k=0)
-    knn = Pipeline(retrieve={"item_knn": {"budget": 5}}).fit(parts.train)
+    knn = Pipeline(retrieve={"item_knn": {"k": 5}}).fit(parts.train)
     with pytest.raises(UnknownNameError, match="user of the pipeline"):
         knn.trace(10**6)
 
 
 def test_eight_lines_of_toml(parts, tmp_path: Path) -> None:
     text = """name = "shop"
-retrieve.item_knn = { budget = 30 }
-retrieve.popular = { budget = 20 }
+retrieve.item_knn = { k = 30 }
+retrieve.popular = { k = 20 }
 rank = { model = "ease", l2 = 50.0, keep = 25 }
 [[rerank]]
 kind = "mmr"

@@ -38,13 +38,13 @@ def measured(parts, retriever: dict, rank: dict | None, **more):
 @pytest.fixture(scope="module")
 def losing(parts):
     """Lots against the order of EASE."""
-    return measured(parts, {"ease": {"budget": 40, "l2": 50.0}}, {"model": "random"}, rerank=[{"kind": "mmr"}])
+    return measured(parts, {"ease": {"k": 40, "l2": 50.0}}, {"model": "random"}, rerank=[{"kind": "mmr"}])
 
 
 def test_the_gain_is_the_paired_difference_of_the_two_orders(parts, losing) -> None:
     """By the users' own values and Student's t over users."""
     train, test, users = parts
-    run = Pipeline(retrieve={"ease": {"budget": 40, "l2": 50.0}}, rank={"model": "random"}).fit(train).run(users)
+    run = Pipeline(retrieve={"ease": {"k": 40, "l2": 50.0}}, rank={"model": "random"}).fit(train).run(users)
     orders = {
         "ranked": run.ranked.table,
         "fusion": run.candidates.select("user_id", "item_id").with_columns(
@@ -65,21 +65,21 @@ def test_the_gain_is_the_paired_difference_of_the_two_orders(parts, losing) -> N
 
 
 def test_a_ranker_that_wins_and_one_that_changes_nothing(parts) -> None:
-    winning = measured(parts, {"random": {"budget": 60}}, {"model": "ease", "l2": 50.0})
+    winning = measured(parts, {"random": {"k": 60}}, {"model": "ease", "l2": 50.0})
     assert [each.verdict for each in winning.gains if each.by == "overall"] == ["better", "better"]
     assert ranker_problems(winning.final.card) == [] and "beats plain fusion" in ranker_in_words(winning)[0]
-    same = measured(parts, {"ease": {"budget": 30, "l2": 50.0}}, {"model": "ease", "l2": 50.0})
+    same = measured(parts, {"ease": {"k": 30, "l2": 50.0}}, {"model": "ease", "l2": 50.0})
     assert {(each.gain.value, each.verdict) for each in same.gains} == {(0.0, "undecided")}
     assert "cannot be told apart" in ranker_in_words(same)[0]
 
 
 def test_without_a_ranker_there_is_nothing_to_hold_against_the_fusion(parts) -> None:
-    plain = measured(parts, {"ease": {"budget": 30, "l2": 50.0}}, None)
+    plain = measured(parts, {"ease": {"k": 30, "l2": 50.0}}, None)
     assert plain.gains == () and plain.final.card["ranker"] == [] and ranker_in_words(plain) == []
 
 
 def test_both_orders_are_cut_at_keep(parts) -> None:
-    cut = Pipeline(retrieve={"ease": {"budget": 30}}, rank={"model": "random", "keep": 12}).fit(parts[0])
+    cut = Pipeline(retrieve={"ease": {"k": 30}}, rank={"model": "random", "keep": 12}).fit(parts[0])
     final, ranked, fused = cut.recommend_with_fusion(parts[2], k=10)
     assert cut.run(parts[2]).fused.table["rank"].max() == 12 and final.table.equals(ranked.table)
     assert fused.table["rank"].max() == 10 and fused.table.equals(
@@ -109,7 +109,7 @@ def test_the_dashboard_says_when_the_ranker_loses(losing, tmp_path: Path) -> Non
 def test_what_a_ranker_can_be_judged_by(parts) -> None:
     assert judged_metrics(["novelty@10", "ndcg@10", "coverage@10", "diversity@5"]) == ["ndcg@10"]
     train, test, users = parts
-    run = Pipeline(retrieve={"popular": {"budget": 30}}).fit(train).run(users)
+    run = Pipeline(retrieve={"popular": {"k": 30}}).fit(train).run(users)
     with pytest.raises(UsageError, match="of diversity@10 nothing can be lost"):
         evaluate_stages(run, test, train=train, metrics=["diversity@10"])
 
@@ -127,7 +127,7 @@ path = "events.parquet"
 [segments]
 [models.popular]
 [pipelines.staged]
-retrieve.ease = { budget = 30, l2 = 50.0 }
+retrieve.ease = { k = 30, l2 = 50.0 }
 rank = { model = "random", keep = 5 }
 [evaluate]
 metrics = ["ndcg@10", "novelty@10"]

@@ -13,7 +13,7 @@ from reclens.testing.models import model_data
 @pytest.fixture(scope="module")
 def shop() -> Pipeline:
     return Pipeline(
-        retrieve={"item_knn": {"budget": 20}, "ease": {"budget": 20}},
+        retrieve={"item_knn": {"k": 20}, "ease": {"k": 20}},
         rank={"model": "als", "factors": 8, "keep": 15},
         rerank=[{"kind": "calibrated", "weight": 0.3}],
     ).fit(model_data())
@@ -41,7 +41,7 @@ def test_a_cold_user_gets_popular_items_through_every_stage(shop: Pipeline) -> N
     popular = users.sort(["len", "item_id"], descending=[True, False])["item_id"].to_list()
     lists = shop.recommend(["stranger", "u1"], k=5)
     assert set(ids(lists.table, "stranger")) <= set(popular[:15]), "the 15 that the ranker keeps"
-    plain = Pipeline(retrieve={"item_knn": {"budget": 20}}).fit(model_data())
+    plain = Pipeline(retrieve={"item_knn": {"k": 20}}).fit(model_data())
     assert ids(plain.recommend(["stranger"], k=5).table, "stranger") == popular[:5]
     assert codes(lists.card)["cold_users"] == 1 and codes(lists.card)["unknown_users"] == 1
     none = shop.recommend(["stranger", "u1"], k=5, cold_users="none")
@@ -83,7 +83,7 @@ def test_limits_hold_for_every_stage_and_for_cold_users(shop: Pipeline) -> None:
 
 
 def test_a_retriever_that_cannot_use_a_history_says_so() -> None:
-    rated = Pipeline(retrieve={"item_knn": {"budget": 20, "similarity": "adjusted_cosine"}}).fit(model_data())
+    rated = Pipeline(retrieve={"item_knn": {"k": 20, "similarity": "adjusted_cosine"}}).fit(model_data())
     with pytest.raises(UsageError, match="item_knn cannot use a history"):
         rated.recommend(history=pl.DataFrame({"user_id": ["x"], "item_id": ["i1"]}))
 

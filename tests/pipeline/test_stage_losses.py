@@ -25,7 +25,7 @@ def parts():
 
 @pytest.fixture(scope="module")
 def pipeline(parts) -> Pipeline:
-    retrieve = {"item_knn": {"budget": 25}, "popular": {"budget": 15}}
+    retrieve = {"item_knn": {"k": 25}, "popular": {"k": 15}}
     rerank = [{"kind": "mmr", "weight": 0.5}, {"kind": "calibrated", "weight": 0.3}]
     return Pipeline(retrieve=retrieve, rank={"model": "ease", "l2": 50.0, "keep": 20}, rerank=rerank).fit(parts[0])
 
@@ -43,7 +43,7 @@ def test_by_hand() -> None:
     """
     pairs = [(user, item) for item, n in zip("abcd", (5, 4, 3, 2), strict=True) for user in "lmnop"[:n]]
     train = Dataset(pl.DataFrame([*pairs, ("u", "e"), ("v", "e")], schema=["user_id", "item_id"], orient="row"))
-    made = Pipeline(retrieve={"popular": {"budget": 3}}).fit(train)
+    made = Pipeline(retrieve={"popular": {"k": 3}}).fit(train)
     truth = pl.DataFrame({"user_id": ["u", "v"], "item_id": ["b", "d"]})
     found = evaluate_stages(made.run(["u", "v"], k=1), truth, train=train, metrics=["recall@1"])
     retrieval, ranking = found.loss("retrieve", "recall@1"), found.loss("rank", "recall@1")
@@ -55,7 +55,7 @@ def test_by_hand() -> None:
 def test_graded_relevance_orders_the_ideal(parts) -> None:
     pairs = [(user, item) for item, n in zip("abc", (3, 2, 1), strict=True) for user in "lmn"[:n]]
     train = Dataset(pl.DataFrame([*pairs, ("u", "e")], schema=["user_id", "item_id"], orient="row"))
-    made = Pipeline(retrieve={"popular": {"budget": 3}}).fit(train)
+    made = Pipeline(retrieve={"popular": {"k": 3}}).fit(train)
     truth = pl.DataFrame({"user_id": ["u"] * 3, "item_id": ["a", "b", "c"], "rating": [0.0, 1.0, 3.0]})
     found = evaluate_stages(made.run(["u"], k=3), truth, train=train, metrics=["ndcg@3"], relevance="rating")
     assert found.loss("retrieve", "ndcg@3").after == pytest.approx(1.0)

@@ -36,7 +36,7 @@ STEPS = [
 def measured():
     made = split.last_n(synthetic_movielens(n_users=120, n_items=90, n_ratings=4_000, rng=3), n=4)
     train = made.train.with_segments(activity=segments.quantiles("n_interactions", ["light", "heavy"]))
-    retrieve = {"item_knn": {"budget": 25}, "popular": {"budget": 15}}
+    retrieve = {"item_knn": {"k": 25}, "popular": {"k": 15}}
     pipeline = Pipeline(retrieve=retrieve, rank={"model": "ease", "l2": 50.0}, rerank=[{"kind": "mmr"}]).fit(train)
     found = evaluate_stages(pipeline.run(made.test_users), made.test, train=train, by=["activity"])
     return found, measure_latency(pipeline, made.test_users, n=8)

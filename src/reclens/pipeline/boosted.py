@@ -81,7 +81,7 @@ class BoostedRanker:
         if not marked.height:
             raise UsageError(
                 "boosted: none of the retrieved candidates was among the interactions held out to learn from. Raise "
-                "the budgets of the retrievers, or rank with a model."
+                "the k of the retrievers, or rank with a model."
             )
         values, self.names_ = features.table(marked)
         sizes = marked.group_by(USER, maintain_order=True).len()["len"].to_numpy()

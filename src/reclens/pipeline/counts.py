@@ -49,7 +49,7 @@ class Step:
         rows_in: List places that came in; for a retriever the items it can recommend, once.
         rows_out: List places that went out.
         seconds: Wall time for all users together.
-        asked: Items wanted for each user: the budget of a retriever, elsewhere the length of the final lists.
+        asked: Items wanted for each user: k of a retriever, elsewhere the length of the final lists.
         without: Users who have nothing after the stage.
         short: Users who have something, and less than was asked.
     """

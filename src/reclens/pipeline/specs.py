@@ -50,20 +50,20 @@ def check_spec(
     """Read the stages of a pipeline.
 
     Raises:
-        UsageError: If there is no retriever, or a budget is missing or no positive whole number.
+        UsageError: If there is no retriever, or a k is missing or no positive whole number.
         UnknownNameError: If a model, re-ranker or parameter does not exist.
     """
     if not retrieve:
-        raise UsageError("a pipeline needs a retriever, such as retrieve={'item_knn': {'budget': 200}}.")
+        raise UsageError("a pipeline needs a retriever, such as retrieve={'item_knn': {'k': 200}}.")
     models: dict[str, dict[str, Any]] = {}
     budgets: dict[str, int] = {}
     for label, about in retrieve.items():
         if not label.replace("_", "").replace("-", "").isalnum():
             raise UsageError(f"retriever '{label}': use letters, digits, '_' and '-' in its label.")
         models[label] = dict(about)
-        if "budget" not in models[label]:
-            raise UsageError(f"retriever '{label}' has no budget: say how many items it brings, such as budget = 200.")
-        budgets[label] = _count(models[label].pop("budget"), f"budget of the retriever '{label}'")
+        if "k" not in models[label]:
+            raise UsageError(f"retriever '{label}' has no k: say how many items it brings, such as k = 200.")
+        budgets[label] = _count(models[label].pop("k"), f"k of the retriever '{label}'")
         build(label, models[label])
     for about in rerank:
         rerankers.build(about)

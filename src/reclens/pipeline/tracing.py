@@ -23,7 +23,7 @@ LossCode = Literal[
     "not_in_catalogue",
     "seen",
     "no_candidates",
-    "below_budget",
+    "below_k",
     "no_score",
     "cut_by_keep",
     "dropped",
@@ -44,7 +44,7 @@ class Retrieved:
     Attributes:
         label: The retriever.
         candidates: Items that it brought.
-        items: Items that it could bring with a budget without end.
+        items: Items that it could bring with an unlimited k.
         code: ``served``, or why there are none.
     """
 
@@ -183,4 +183,4 @@ def _not_found(row: Mapping[str, Any], run: PipelineRun, seen: bool, nothing: st
         for label in run.retrieved
         if row[f"whole: {label}"] is not None
     ]
-    return ("below_budget", "; ".join(places)) if places else ("no_score", "no retriever has a score for it")
+    return ("below_k", "; ".join(places)) if places else ("no_score", "no retriever has a score for it")

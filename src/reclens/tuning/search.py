@@ -42,7 +42,7 @@ class Search:
 
     Attributes:
         spec: The metric.
-        contestants: The models.
+        candidates: The models.
         rungs: The users of each rung, the last of them all.
         drafts: Model -> its configurations, the default first.
         about: The other settings, fit for JSON.

@@ -40,7 +40,7 @@ class SearchDiagnostics:
         trials: Full fits that each model may spend.
         rungs: Number of rungs; 1 if every fit was on all users.
         seconds: Seconds that each model may take, or None.
-        contestants: The models.
+        candidates: The models.
         best: The best configuration of each, best model first.
         done: All trials.
         summaries: (model, number) -> summary of a whole fit.

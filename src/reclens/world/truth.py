@@ -18,7 +18,7 @@ from reclens.world.arm import Arm
 from reclens.world.population import World
 from reclens.world.simulation import Run, simulate
 
-__all__ = ["METRICS", "REPLICATES", "Effect", "Truth", "learning", "lift_over_pairs", "true_effect"]
+__all__ = ["METRICS", "REPLICATES", "TrueEffect", "Truth", "learning", "lift_over_pairs", "true_effect"]
 
 REPLICATES: Final = 8
 """Pairs of lives where nothing else is said."""
@@ -32,7 +32,7 @@ METRICS: Final = ("clicks", "expected_clicks", "visits", "lists", "clicks_per_li
 
 
 @dataclass(frozen=True)
-class Effect:
+class TrueEffect:
     """The effect on one metric.
 
     Attributes:
@@ -60,11 +60,11 @@ class Truth(Tabular):
         days: For how long.
     """
 
-    effects: tuple[Effect, ...]
+    effects: tuple[TrueEffect, ...]
     replicates: int
     days: int
 
-    def __getitem__(self, metric: str) -> Effect:
+    def __getitem__(self, metric: str) -> TrueEffect:
         return next(effect for effect in self.effects if effect.metric == metric)
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -165,16 +165,16 @@ def _named(progress: Progress, world: str) -> Progress:
     return show
 
 
-def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float, learned: bool) -> Effect:
+def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float, learned: bool) -> TrueEffect:
     """One metric over all pairs of lives."""
     means = np.array([[_mean(run, metric) for run in pair] for pair in lives])
     control, treatment = (float(side) for side in means.mean(axis=0))
     difference = _over_pairs(treatment - control, means[:, 1] - means[:, 0], level, learned)
     if not control > 0:
         none = Estimate(float("nan"), None, None, len(means), level, "control is 0")
-        return Effect(metric, control, treatment, difference, none)
+        return TrueEffect(metric, control, treatment, difference, none)
     lift = lift_over_pairs(means[:, 0], means[:, 1], level, learned=learned)
-    return Effect(metric, control, treatment, difference, lift)
+    return TrueEffect(metric, control, treatment, difference, lift)
 
 
 def lift_over_pairs(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reclens.stats.cupac import Ridge, cupac_covariate
 
 from reclens.errors import DataError, UsageError
 from reclens.stats.aa import aa_tests
 from reclens.stats.arms import compare_arms
+from reclens.stats.cupac import Ridge, cupac_covariate
 from reclens.stats.moments import Moments
 
 
