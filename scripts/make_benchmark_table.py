@@ -1,6 +1,6 @@
-"""Write the table of measured speeds into README.md, from benchmarks/results/*.json; ``--check`` only compares.
+"""Write the tables of measured speeds, from benchmarks/results/*.json; ``--check`` only compares.
 
-Run it by ``make reference`` after a benchmark, so that README shows what was measured last and nothing else.
+README.md has the rows of ``README_ROWS``, docs/speed.md has all rows. ``make reference`` runs this after a benchmark.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "README.md"
 BEGIN, END = "<!-- benchmarks: written by `make reference` -->", "<!-- /benchmarks -->"
 
 PEERS = {
@@ -23,21 +22,54 @@ PEERS = {
     "similaripy": "similaripy",
     "tea_tasting": "tea-tasting",
 }
-TASKS = {
-    "138,000 users × 100, integer ids": "P, R, NDCG, MAP, MRR at 10 of 138,000 lists of 100, integer ids",
-    "138,000 users × 100, string ids": "the same, text ids",
-    "item-kNN, ml-1m": "item-kNN on ML-1M: fit, and top 100 for every user",
-    "user-kNN, ml-1m": "user-kNN on ML-1M: fit, and top 100 for every user",
+INTERVALS = "1,000 replicates in 9 segments"
+NAMES = {
+    ("138,000 users × 100, integer ids", ""): "Five ranking metrics, 138,000 lists of 100, integer ids",
+    ("138,000 users × 100, integer ids", INTERVALS): "Five ranking metrics with bootstrap intervals, integer ids",
+    ("138,000 users × 100, string ids", ""): "Five ranking metrics, 138,000 lists of 100, text ids",
+    ("138,000 users × 100, string ids", INTERVALS): "Five ranking metrics with bootstrap intervals, text ids",
+    ("ALS, 64 factors, 15 iterations, ml-1m", ""): "ALS fit, MovieLens 1M, 64 factors, 15 iterations",
+    ("BPR, 64 factors, 30 epochs, ml-1m", ""): "BPR fit, MovieLens 1M, 64 factors, 30 epochs",
+    ("20,000 items, 60,000 users", ""): "EASE fit, 20,000 items, 60,000 users",
+    ("2 × 1,000,000 users × 5 metrics with CUPED, Parquet", ""): "A/B readout, 2 × 1 million users, 5 metrics, Parquet",
+    (
+        "2 × 1,000,000 users × 5 metrics with CUPED, Parquet, units checked",
+        "",
+    ): "A/B readout, 2 × 1 million users, 5 metrics, Parquet, units checked",
+    ("2 × 1,000,000 users × 5 metrics with CUPED, DuckDB", ""): "A/B readout, 2 × 1 million users, 5 metrics, DuckDB",
+    ("2 × 1,000,000 users × 5 metrics with CUPED, Polars", ""): "A/B readout, 2 × 1 million users, 5 metrics, Polars",
+    ("1,000 A/A tests of 10,000 users", ""): "1,000 A/A tests, 10,000 users each",
+    ("item-kNN, ml-1m", ""): "Item-kNN fit and top 100, MovieLens 1M",
+    ("user-kNN, ml-1m", ""): "User-kNN fit and top 100, MovieLens 1M",
+    ("item-kNN", ""): "Item-kNN fit and top 100, 20 million interactions",
+    ("100 million rows", ""): "Evaluation of 100 million rows streamed from Parquet",
+    (
+        "138,000 users × 27,000 items × 128 dimensions, top 100",
+        "",
+    ): "Top 100 of 27,000 items for 138,000 users, 128 dimensions",
 }
-"""What the tasks of the benchmarks are called in README; another one goes by its own name."""
+"""The name of every row: task and way of a benchmark -> what was done. A row without a name fails the build."""
+
+README_ROWS = (
+    "Five ranking metrics, 138,000 lists of 100, integer ids",
+    "Five ranking metrics with bootstrap intervals, integer ids",
+    "ALS fit, MovieLens 1M, 64 factors, 15 iterations",
+    "BPR fit, MovieLens 1M, 64 factors, 30 epochs",
+    "Item-kNN fit and top 100, MovieLens 1M",
+    "A/B readout, 2 × 1 million users, 5 metrics, Parquet",
+    "1,000 A/A tests, 10,000 users each",
+    "Evaluation of 100 million rows streamed from Parquet",
+)
+"""At most eight."""
 
 
-def rows(sections: dict[str, dict[str, Any]]) -> list[str]:
-    """One row a task and way of ours, the peers that did the same beside it."""
+def rows(sections: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Name -> row: one a task and way of ours, with the peers that did the same."""
     if all("seconds" in results for results in sections.values()):  # a stream, in several sizes: the largest tells most
         task, largest = list(sections.items())[-1]
-        return [row(f"{task} streamed from Parquet, in user chunks", largest["seconds"], largest["peak"], "")]
-    found: list[str] = []
+        name = NAMES[task, ""]
+        return {name: row(name, largest["seconds"], largest["peak"], "")}
+    found: dict[str, str] = {}
     for task, results in sections.items():
         ours = results["reclens"]["median_s"]
         peers = [
@@ -45,19 +77,18 @@ def rows(sections: dict[str, dict[str, Any]]) -> list[str]:
             for peer, other in results.items()
             if not peer.startswith("reclens")
         ]
-        for name, measured in results.items():
-            way = name.removeprefix("reclens").strip(", ")
-            if way == name:
+        for key, measured in results.items():
+            way = key.removeprefix("reclens").strip(", ")
+            if way == key:
                 continue
-            shown = f"… with intervals: {way}" if way else TASKS.get(task, task)
-            beside = "" if way else ", ".join(peers)
-            found.append(row(shown, measured["median_s"], measured["peak_gib"], beside))
+            name = NAMES[task, way]
+            found[name] = row(name, measured["median_s"], measured["peak_gib"], "" if way else ", ".join(peers))
     return found
 
 
-def row(task: str, time: float, memory: float, peers: str) -> str:
+def row(name: str, time: float, memory: float, peers: str) -> str:
     """A row of the table."""
-    return f"| {task} | {seconds(time)} | {memory:.2f} GiB | {peers or '–'} |"
+    return f"| {name} | {seconds(time)} | {memory:.2f} GiB | {peers or '–'} |"
 
 
 def seconds(value: float) -> str:
@@ -65,38 +96,45 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
 
 
-def block() -> str:
-    """Everything between the marks."""
-    lines = ["| task | RecLens | peak | peers: time (× ours) |", "|---|--:|--:|---|"]
+def block(chosen: tuple[str, ...] | None, home: str) -> str:
+    """Everything between the marks: the chosen rows, or all; ``home`` is the way from the page to the root."""
+    found: dict[str, str] = {}
     machines: dict[str, list[str]] = {}
-    for file in sorted(
-        (ROOT / "benchmarks" / "results").glob("*.json"), key=lambda path: (path.stem != "metrics", path.stem)
-    ):
+    results = ROOT / "benchmarks" / "results"
+    for file in sorted(results.glob("*.json"), key=lambda path: (path.stem != "metrics", path.stem)):
         content = json.loads(file.read_text(encoding="utf-8"))
         if "results" not in content:  # a page about quality has no times
             continue
-        lines += rows(content["results"])
-        about = "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**content["machine"])
-        machines.setdefault(about, []).append(f"[{file.stem}](benchmarks/results/{file.stem}.md)")
+        added = rows(content["results"])
+        found |= added
+        if chosen is None or set(chosen) & set(added):
+            about = "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**content["machine"])
+            machines.setdefault(about, []).append(f"[{file.stem}]({home}benchmarks/results/{file.stem}.md)")
     measured = "; ".join(f"{', '.join(names)} on {about}" for about, names in machines.items())
-    note = f"Medians of warm runs, everybody taking turns in one run. Measured: {measured}."
+    note = f"Medians of warm runs; the libraries take turns in one run. Measured: {measured}."
+    lines = ["| task | RecLens | peak memory | peers: time (× RecLens) |", "|---|--:|--:|---|"]
+    lines += [found[name] for name in chosen or found]
     return "\n".join([BEGIN, *lines, "", textwrap.fill(note, 120, break_on_hyphens=False), END])
 
 
 def main() -> int:
-    """0 when README is as it has to be."""
-    text = PAGE.read_text(encoding="utf-8")
-    wanted = re.sub(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block(), text, flags=re.S)
-    if BEGIN not in text:
-        print(f"{PAGE.name} lacks the mark {BEGIN}", file=sys.stderr)
-        return 1
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(wanted, encoding="utf-8")
-        print(f"wrote the benchmarks of {PAGE.name}")
-    elif text != wanted:
-        print(f"{PAGE.name} does not show what benchmarks/results holds; run: make reference", file=sys.stderr)
-        return 1
-    return 0
+    """0 when the pages are as they have to be."""
+    status = 0
+    for name, chosen, home in (("README.md", README_ROWS, ""), ("docs/speed.md", None, "../")):
+        page = ROOT / name
+        text = page.read_text(encoding="utf-8")
+        if BEGIN not in text:
+            print(f"{name} lacks the mark {BEGIN}", file=sys.stderr)
+            return 1
+        made = block(chosen, home)
+        wanted = re.sub(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _, made=made: made, text, flags=re.S)
+        if "--check" not in sys.argv[1:]:
+            page.write_text(wanted, encoding="utf-8")
+            print(f"wrote the benchmarks of {name}")
+        elif text != wanted:
+            print(f"{name} does not show what benchmarks/results holds; run: make reference", file=sys.stderr)
+            status = 1
+    return status
 
 
 if __name__ == "__main__":
