@@ -23,7 +23,7 @@ LossCode = Literal[
     "not_in_catalogue",
     "seen",
     "no_candidates",
-    "below_k",
+    "below_retriever_k",
     "no_score",
     "cut_by_keep",
     "dropped",
@@ -183,4 +183,4 @@ def _not_found(row: Mapping[str, Any], run: PipelineRun, seen: bool, nothing: st
         for label in run.retrieved
         if row[f"whole: {label}"] is not None
     ]
-    return ("below_k", "; ".join(places)) if places else ("no_score", "no retriever has a score for it")
+    return ("below_retriever_k", "; ".join(places)) if places else ("no_score", "no retriever has a score for it")
