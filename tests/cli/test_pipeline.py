@@ -78,8 +78,8 @@ def test_diagram(run, shop: Path) -> None:
 
 
 def test_faults_are_explained(run, shop: Path) -> None:
-    (shop / "bad.toml").write_text(TOML.replace("budget = 60", "budgt = 60"))
-    assert "retriever 'item_knn' has no budget" in run("pipeline", "fit", "bad.toml", cwd=shop, status=2).stderr
+    (shop / "bad.toml").write_text(TOML.replace("k = 60", "kk = 60"))
+    assert "retriever 'item_knn' has no k" in run("pipeline", "fit", "bad.toml", cwd=shop, status=2).stderr
     assert "exists" in run("pipeline", "fit", "shop.toml", "--split", "demo", cwd=shop, status=2).stderr
     assert "Did you mean 'shop'" in run("pipeline", "recommend", "shopp", cwd=shop, status=2).stderr
     rerankers = run("pipeline", "rerankers", "-f", "csv", cwd=shop).stdout
