@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 ALLOWED = {
-    "reclens": "the map of public names",
+    "reclens.lazy": "the map of public names of a package",
     "reclens.engine": "need: a library, by its name",
     "reclens.protocols": "adapter: reclens.edges.<scheme>",
     "reclens.tabular": "a library that a frame is made for",

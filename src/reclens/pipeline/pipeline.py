@@ -41,11 +41,11 @@ _USERS_AT_A_TIME = 2_000
 
 @dataclass(kw_only=True)
 class Pipeline:
-    """Several retrievers with budgets, one set of candidates, a ranker, re-rankers.
+    """Several retrievers with k items each, one set of candidates, a ranker, re-rankers.
 
     Attributes:
         retrieve: Label -> the retriever: the parameters of a model, its name under ``model`` where the label is another
-            one, and ``budget``, the items it brings for each user.
+            one, and ``k``, the items it brings for each user.
         rank: The ranker: a model as above under ``model``, or ``model = "boosted"`` for trees that learn from the
             candidates; and ``keep``, the places that go on to the re-rankers (100, or k if that is more). None keeps
             the order of the candidates, which is the reciprocal-rank fusion of the retrievers.
@@ -57,7 +57,7 @@ class Pipeline:
         >>> from reclens.data.synthetic import synthetic_movielens
         >>> train = synthetic_movielens(n_users=60, n_items=50, n_ratings=1_500)
         >>> pipeline = Pipeline(
-        ...     retrieve={"item_knn": {"budget": 20}, "popular": {"budget": 10}},
+        ...     retrieve={"item_knn": {"k": 20}, "popular": {"k": 10}},
         ...     rank={"model": "ease", "l2": 50.0, "keep": 20},
         ...     rerank=[{"kind": "mmr", "weight": 0.3}],
         ... ).fit(train)
