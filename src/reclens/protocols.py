@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from reclens.errors import UnknownNameError, UsageError
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Gate", "GateCheck", "Notifier", "Tracker", "VectorStore", "adapter", "schemes"]
-
-P = TypeVar("P")
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):(.*)", re.DOTALL)
 
@@ -193,10 +191,6 @@ def schemes() -> list[str]:
     return sorted(each.name for each in modules if not each.name.startswith("_") and _connects(each))
 
 
-@overload
-def adapter(address: str) -> Any: ...
-@overload
-def adapter(address: str, protocol: type[P]) -> P: ...
 def adapter(address: str, protocol: type[Any] = object) -> Any:
     """Find an adapter by its scheme, and connect it.
 
