@@ -11,8 +11,8 @@ The map of the package. Each name is loaded when it is first used, so that ``imp
 
 ========================  =============================================================================================
 Bring data                ``load``, ``read``, ``read_mind``, ``read_movielens``, ``read_open_bandit``,
-                          ``read_recommendations``, ``read_table``, ``synthetic_movielens``, ``Dataset``,
-                          ``Recommendations``
+                          ``read_qrels``, ``read_recbole``, ``read_recommendations``, ``read_run``,
+                          ``read_table``, ``synthetic_movielens``, ``Dataset``, ``Recommendations``
 Prepare it                ``profile``, ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``pipeline``, ``Pipeline``, ``load_model``
 Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``,
@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     from reclens.data.read.mind import read_mind
     from reclens.data.read.movielens import read_movielens
     from reclens.data.read.open import load
+    from reclens.data.read.recbole import read_recbole
     from reclens.data.read.tables import read, read_recommendations, read_table
+    from reclens.data.read.trec import read_qrels, read_run
     from reclens.data.synthetic import synthetic_movielens
     from reclens.evaluation import (
         Comparison,
@@ -105,7 +107,10 @@ __all__ = [
     "read_mind",
     "read_movielens",
     "read_open_bandit",
+    "read_qrels",
+    "read_recbole",
     "read_recommendations",
+    "read_run",
     "read_table",
     "report",
     "run_job",
@@ -121,6 +126,9 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "read_qrels": "reclens.data.read.trec:read_qrels",
+    "read_run": "reclens.data.read.trec:read_run",
+    "read_recbole": "reclens.data.read.recbole:read_recbole",
     "run_job": "reclens.job.run:run_job",
     "load": "reclens.data.read.open:load",
     "tuning": "reclens.tuning:",

@@ -6,6 +6,7 @@ A block or line that cannot be run here stands below ``<!-- skip: why -->``.
 from __future__ import annotations
 
 import doctest
+import inspect
 import os
 import re
 import shlex
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?P=indent)```", re.M | re.S)
 SKIP = re.compile(r"<!-- skip(?P<reason>[^>]*)-->\s*$")
+WIDTH = 80
+"""The columns that a page shows without scrolling."""
 RUN_CLI = "import sys; from reclens.cli import main; sys.argv[0] = 'reclens'; main()"
 
 
@@ -84,6 +87,37 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         elif block.language == "console":
             for words in commands(block):
                 run_command(words, tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_fits_and_imports_what_is_public(page: Path) -> None:
+    wide, deep = [], []
+    for block in blocks(page.read_text(encoding="utf-8")):
+        for number, line in enumerate(block.body.splitlines(), block.line):
+            where = f"{page.name}:{number}"
+            wide += [where] if len(line) > WIDTH else []
+            imported = re.match(r"(?:>>> |\.\.\. )?\s*(?:from|import) (reclens\b.*)", line)
+            if block.language in ("python", "py", "pycon") and imported and imported[1] != "reclens as rl":
+                deep.append(where)
+    assert not wide, f"code of more than {WIDTH} columns scrolls sideways: {wide}"
+    assert not deep, f"write `import reclens as rl` and rl.<room>.<name>: {deep}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_pages_name_is_public(page: Path) -> None:
+    import reclens
+
+    unknown = []
+    for name in re.findall(r"\b(?:rl|reclens)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", page.read_text(encoding="utf-8")):
+        parts, at = name.split("."), reclens
+        if parts[0] in ("toml", "run", "example", "db", "org"):
+            continue
+        for part in parts[:2] if inspect.ismodule(getattr(reclens, parts[0], None)) else parts[:1]:
+            if part not in getattr(at, "__all__", ()) and not (at is reclens.metrics and part in at.names()):
+                unknown.append(name)
+                break
+            at = getattr(at, part)
+    assert not unknown, f"not among the public names of reclens and its rooms: {unknown}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

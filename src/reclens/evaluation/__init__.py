@@ -11,6 +11,7 @@ from reclens.evaluation.protocol import EvaluationWarning, IdsWarning, TaskWarni
 from reclens.evaluation.requests import REQUEST_METRICS, evaluate_requests
 from reclens.evaluation.results import Evaluation, Gap, MetricResult
 from reclens.evaluation.run import DEFAULT_METRICS, evaluate
+from reclens.evaluation.sampled import compare_sampled
 from reclens.stats.estimate import Estimate
 from reclens.stats.gate import Bound, GateResult, GateRow
 
@@ -32,6 +33,7 @@ __all__ = [
     "PredictionEvaluation",
     "TaskWarning",
     "compare",
+    "compare_sampled",
     "evaluate",
     "evaluate_predictions",
     "evaluate_requests",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reclens.models._core.degenerate import FitProblem, FitWarning, problems_in_words
     from reclens.models._core.explanation import Explanation
     from reclens.models._core.recommender import Recommender
+    from reclens.models._core.search_space import Choice, Float, Whole
     from reclens.models.als import ALS
     from reclens.models.augmented_hybrid import AugmentedHybrid
     from reclens.models.bpr import BPR
@@ -47,10 +48,12 @@ __all__ = [
     "SLIM",
     "AugmentedHybrid",
     "CascadeHybrid",
+    "Choice",
     "Content",
     "Explanation",
     "FitProblem",
     "FitWarning",
+    "Float",
     "FusionHybrid",
     "ItemKNN",
     "Knowledge",
@@ -63,6 +66,7 @@ __all__ = [
     "SwitchingHybrid",
     "UserKNN",
     "WeightedHybrid",
+    "Whole",
     "build",
     "build_all",
     "describe",
@@ -119,6 +123,7 @@ def __getattr__(name: str) -> Any:
         "build": "build",
         "build_all": "build",
         **dict.fromkeys(("FitProblem", "FitWarning", "problems_in_words"), "degenerate"),
+        **dict.fromkeys(("Choice", "Float", "Whole"), "search_space"),
     }
     if name in homes:
         return getattr(importlib.import_module(f"reclens.models._core.{homes[name]}"), name)

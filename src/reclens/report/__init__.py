@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from reclens.report._toolkit.html import Document
-from reclens.report._toolkit.tables import (
-    Table,
-    format_number,
-    to_csv,
-    to_json,
-    to_markdown,
-)
-from reclens.report.evaluation.gate import gate_in_words, gate_table
-from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
-from reclens.report.evaluation.tables import comparison_table, leaderboard, segment_table
-from reclens.report.evaluation.words import verdict
+from typing import TYPE_CHECKING
+
+from reclens.lazy import lazy
+
+if TYPE_CHECKING:
+    from reclens.report._toolkit.html import Document
+    from reclens.report._toolkit.tables import (
+        Table,
+        format_number,
+        to_csv,
+        to_json,
+        to_markdown,
+    )
+    from reclens.report.evaluation.gate import gate_in_words, gate_table
+    from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
+    from reclens.report.evaluation.tables import comparison_table, leaderboard, segment_table
+    from reclens.report.evaluation.words import verdict
+    from reclens.report.experiment.decision_words import summary_of_readout
+    from reclens.report.experiment.plan import build_plan_document
+    from reclens.report.experiment.readout import build_readout
 
 __all__ = [
     "TASKS_IN_WORDS",
     "Document",
     "Table",
+    "build_plan_document",
+    "build_readout",
     "build_report",
     "comparison_table",
     "format_number",
@@ -28,8 +38,34 @@ __all__ = [
     "oddities",
     "other_names",
     "segment_table",
+    "summary_of_readout",
     "to_csv",
     "to_json",
     "to_markdown",
     "verdict",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Document": "_toolkit.html",
+        "TASKS_IN_WORDS": "evaluation.report",
+        "Table": "_toolkit.tables",
+        "build_plan_document": "experiment.plan",
+        "build_readout": "experiment.readout",
+        "build_report": "evaluation.report",
+        "comparison_table": "evaluation.tables",
+        "format_number": "_toolkit.tables",
+        "gate_in_words": "evaluation.gate",
+        "gate_table": "evaluation.gate",
+        "leaderboard": "evaluation.tables",
+        "oddities": "evaluation.report",
+        "other_names": "evaluation.report",
+        "segment_table": "evaluation.tables",
+        "summary_of_readout": "experiment.decision_words",
+        "to_csv": "_toolkit.tables",
+        "to_json": "_toolkit.tables",
+        "to_markdown": "_toolkit.tables",
+        "verdict": "evaluation.words",
+    },
+)

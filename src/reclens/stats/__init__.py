@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from reclens.stats.bayes import Posterior, beta_binomial, normal_posterior
     from reclens.stats.counts import sample_ratio
     from reclens.stats.difference import Difference
-    from reclens.stats.equivalence import equivalence_p
+    from reclens.stats.equivalence import equivalence_p, share_equivalence_p, share_equivalence_power
     from reclens.stats.estimate import Estimate
     from reclens.stats.multiplicity import adjust
     from reclens.stats.power.question import Answer, Question
+    from reclens.stats.cupac import cupac_covariate
     from reclens.stats.proportions import proportion, proportion_difference
     from reclens.stats.sequential.always_valid import confidence_sequence, msprt
     from reclens.stats.sequential.group import group_sequential
@@ -40,10 +41,13 @@ __all__ = [
     "msprt",
     "normal_posterior",
     "peeking_error",
+    "cupac_covariate",
     "price_in_power",
     "proportion",
     "proportion_difference",
     "sample_ratio",
+    "share_equivalence_p",
+    "share_equivalence_power",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -61,6 +65,9 @@ __getattr__, __dir__ = lazy(
         "compare_arms": "arms",
         "confidence_sequence": "sequential.always_valid",
         "equivalence_p": "equivalence",
+        "share_equivalence_p": "equivalence",
+        "share_equivalence_power": "equivalence",
+        "cupac_covariate": "cupac",
         "group_sequential": "sequential.group",
         "msprt": "sequential.always_valid",
         "normal_posterior": "bayes",
