@@ -56,11 +56,13 @@ layers: $(VENV)/.test  ## import-linter: imports flow one way
 
 docs: $(VENV)/.docs  ## build the documentation into site/
 	$(RUN)/python scripts/make_metric_reference.py --check
+	$(RUN)/python scripts/make_api_reference.py --check
 	$(RUN)/python scripts/make_benchmark_table.py --check
 	$(RUN)/zensical build --clean --strict
 
-reference: $(VENV)/.core  ## write anew what is generated: docs/metrics.md, and the benchmarks in README
+reference: $(VENV)/.core  ## write anew what is generated: docs/metrics.md, docs/api.md, and the benchmarks in README
 	$(RUN)/python scripts/make_metric_reference.py
+	$(RUN)/python scripts/make_api_reference.py
 	$(RUN)/python scripts/make_benchmark_table.py
 
 # Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.

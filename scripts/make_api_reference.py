@@ -1,19 +1,18 @@
 """Write docs/api.md, the reference of the public names, from their docstrings; ``--check`` only compares.
 
-What is public is what ``reclens`` and its rooms list in ``__all__``. Each name gets its signature, its docstring and its
-example, which is run with the pages. Run it by ``make reference``.
+What is public is what ``reclens`` and its rooms list in ``__all__``. Each name gets its signature, its docstring and
+its example, under public names; the tests run the page. Run it by ``make reference``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import importlib
 import inspect
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -37,6 +36,13 @@ HEAD: Final = """\
 `import reclens as rl`: every public name is `rl.NAME` or `rl.ROOM.NAME`, and nothing else is promised. Functions take
 one argument by position, or two, and the others by name. Results know `to_dicts()`, `to_frame()`, `to_pandas()`,
 `to_arrow()`, and show a table of at most 20 lines. Every error is an `rl.errors.RecLensError`, and a standard one too.
+
+```python
+import numpy as np
+import polars as pl
+
+import reclens as rl
+```
 """
 
 
@@ -51,26 +57,35 @@ def page() -> str:
     done = {id(getattr(reclens, name)): name for name in plain}
     for room in rooms:
         module = getattr(reclens, room)
-        parts.append(f"## rl.{room} {{#rl.{room}}}\n")
+        parts.append(f"## rl.{room} {{#{anchor(f'rl.{room}')}}}\n")
         parts.append(prose(inspect.getdoc(module) or "").split("\n\n", 1)[0] + "\n")
         parts += list(members(room, module, done))
     return "\n".join(parts).rstrip() + "\n"
 
 
+def anchor(name: str) -> str:
+    """The id of a heading."""
+    return name.replace(".", "-")
+
+
 def contents(rooms: list[str]) -> str:
     """Links to the rooms."""
-    return "Rooms: " + " · ".join(f"[`rl.{room}`](#rl.{room})" for room in ("", *rooms)).replace("rl.`](#rl.)", "rl`](#rl)") + "\n"
+    links = ["[`rl`](#rl)", *(f"[`rl.{room}`](#{anchor(f'rl.{room}')})" for room in rooms)]
+    return textwrap.fill(f"Rooms: {' · '.join(links)}", 120, break_long_words=False) + "\n"
 
 
 def members(room: str, module: ModuleType, done: dict[int, str]) -> Iterator[str]:
     """The entries of a room; what is public in `rl` too stands there."""
     if room == "metrics":
         listed = ", ".join(f"`{name}`" for name in module.names())
-        yield f"Each metric by its name, for `rl.metrics.ndcg @ 10`: {listed}. [The metrics](metrics.md) defines them.\n"
+        text = f"Each metric by its name, as `rl.metrics.ndcg @ 10`: {listed}. [Metrics](metrics.md) defines them."
+        yield textwrap.fill(text, 120) + "\n"
     for name in ordered(module.__all__):
         value = getattr(module, name)
         if id(value) in done and callable(value):
-            yield f"### rl.{room}.{name} {{#rl.{room}.{name}}}\n\nIt is [`rl.{done[id(value)]}`](#rl.{done[id(value)]}).\n"
+            known = f"rl.{done[id(value)]}"
+            whole = f"rl.{room}.{name}"
+            yield f"### {whole} {{#{anchor(whole)}}}\n\nIt is [`{known}`](#{anchor(known)}).\n"
         else:
             yield entry(f"rl.{room}.{name}", value)
 
@@ -82,13 +97,13 @@ def ordered(names: list[str]) -> list[str]:
 
 def entry(name: str, value: Any) -> str:
     """One public name: heading, signature, docstring, example."""
-    heading = f"### {name} {{#{name}}}\n"
+    heading = f"### {name} {{#{anchor(name)}}}\n"
     if not callable(value) or (not inspect.isclass(value) and not hasattr(value, "__name__")):
         return f"{heading}\n{constant(name, value)}\n"
     about = inspect.getdoc(value) or ""
     if inspect.isclass(value) and about.startswith(f"{value.__name__}("):  # what `dataclass` writes
         about = ""
-    return "\n".join([heading, signature(name, value), described(about)])
+    return "\n".join([heading, signature(name, value), described(about, value)])
 
 
 def constant(name: str, value: Any) -> str:
@@ -103,7 +118,7 @@ def signature(name: str, value: Callable[..., Any]) -> str:
     try:
         found = inspect.signature(value)
     except (TypeError, ValueError):
-        return f"```python\n{name}\n```\n"
+        return f"```text\n{name}\n```\n"
     parts, starred = [], False
     for each in found.parameters.values():
         if each.kind is each.KEYWORD_ONLY and not starred:
@@ -116,7 +131,7 @@ def signature(name: str, value: Callable[..., Any]) -> str:
         parts.append(f"{mark}{each.name}{default}")
     line = f"{name}({', '.join(parts)})"
     if len(line) > WIDTH:
-        inner = textwrap.fill(", ".join(parts) + ",", WIDTH, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
+        inner = textwrap.indent(textwrap.fill(", ".join(parts) + ",", WIDTH - 4, break_long_words=False), "    ")
         line = f"{name}(\n{inner}\n)"
     return f"```text\n{line}\n```\n"
 
@@ -125,12 +140,11 @@ def default_of(value: Any) -> str:
     """A default as it would be written, without the addresses and dumps of objects."""
     if value is None or isinstance(value, bool | int | float | str):
         return repr(value)
-    if isinstance(value, tuple | list | dict) and len(repr(value)) < 30 and "<" not in repr(value) and " at 0x" not in repr(value):
-        return repr(value)
-    return "…"
+    shown = repr(value)
+    return shown if isinstance(value, tuple | list | dict) and len(shown) < 30 and "<" not in shown else "…"
 
 
-def described(text: str) -> str:
+def described(text: str, value: Any) -> str:
     """A docstring as Markdown: prose, lists of parameters and errors, and the example as it runs."""
     blocks = re.split(r"\n(?=(?:Args|Attributes|Returns|Raises|Warns|Example|References):\n)", text)
     parts = [prose(blocks[0])]
@@ -138,7 +152,7 @@ def described(text: str) -> str:
         title, _, body = block.partition(":\n")
         body = textwrap.dedent(body).strip("\n")
         if title == "Example":
-            parts.append(example(body))
+            parts.append(example(body, value))
         elif title == "References":
             parts.append(f"Reference: {prose(body)}")
         elif title == "Returns":
@@ -153,9 +167,8 @@ def prose(text: str) -> str:
     out = []
     for paragraph in re.split(r"\n\s*\n", text.strip("\n")):
         if re.search(r"^(=+ +=+|[├└│])", paragraph, re.M) or paragraph.startswith("    "):
-            drawn = "\n".join(line[:WIDTH].rstrip() if False else line for line in paragraph.splitlines())
-            if max(map(len, drawn.splitlines())) <= WIDTH:
-                out.append(f"```text\n{drawn}\n```")
+            if max(map(len, paragraph.splitlines())) <= WIDTH:
+                out.append(f"```text\n{paragraph}\n```")
             continue
         line = re.sub(r":\w+:`~?(?:reclens\.)?([^`]+)`", r"`\1`", " ".join(paragraph.split()))
         line = line.replace("``", "`").removesuffix("::") + (":" if line.endswith("::") else "")
@@ -174,12 +187,105 @@ def listed(body: str) -> str:
     return "\n".join(items)
 
 
-def example(body: str) -> str:
-    """The example, where it fits the page; it is run as a test of its module in any case."""
-    lines = body.splitlines()
-    if max(map(len, lines), default=0) > WIDTH:
+@cache
+def public_names() -> dict[int, str]:
+    """Identity of each public function and class -> its name."""
+    import reclens
+
+    found: dict[int, str] = {}
+    for name in reclens.__all__:
+        value = getattr(reclens, name)
+        if inspect.ismodule(value):
+            for inner in value.__all__:
+                found.setdefault(id(getattr(value, inner)), f"rl.{name}.{inner}")
+        else:
+            found[id(value)] = f"rl.{name}"
+    return found
+
+
+def example(body: str, value: Any) -> str:
+    """The example under public names; "" where it uses others or is too wide: the tests run it where it stands, too."""
+    names, known = public_names(), dict(vars(sys.modules[value.__module__]))
+    lines: list[str] = []
+    for line in body.splitlines():
+        imported = re.match(r">>> from (reclens[\w.]*) import (.+)$", line)
+        if imported is None:
+            lines.append(line)
+            continue
+        module = importlib.import_module(imported[1])
+        known |= {name.strip(): getattr(module, name.strip()) for name in imported[2].split(",")}
+    text = "\n".join(lines)
+    for word in sorted(set(re.findall(r"(?<![\w.\"'])[A-Za-z_]\w*", text)), key=len, reverse=True):
+        made = re.search(rf"^(?:>>>|\.\.\.) (?:.*, )?{word}(?:, \w+)* = ", text, re.M)
+        if word not in known or made or not str(getattr(known[word], "__module__", "")).startswith("reclens"):
+            continue
+        if id(known[word]) not in names:
+            return ""
+        use = re.compile(rf"(?<![\w.\"'`]){word}\b(?!=)(?!['\"])")
+        text = "\n".join(
+            use.sub(names[id(known[word])], line) if line.startswith((">>>", "...")) else line
+            for line in text.splitlines()
+        )
+    lines = [part for line in text.splitlines() for part in narrow(line)]
+    if max(map(len, lines), default=0) > WIDTH or "rl." not in text:
         return ""
-    return "```text\n" + "\n".join(lines) + "\n```"
+    text = "\n".join(lines)
+    return "```python\n" + text + "\n```"
+
+
+def narrow(line: str) -> list[str]:
+    """A line of an example, with a call, list or mapping that is too wide taken apart: an entry a line."""
+    if len(line) <= WIDTH or not line.startswith((">>> ", "... ")):
+        return [line]
+    prompt, code = line[:4], line[4:]
+    opened = next((at for at, sign in enumerate(code) if sign in "([{" and closing(code, at) - at > 30), None)
+    if opened is None:
+        return [line]
+    end = closing(code, opened)
+    indent = " " * (len(code) - len(code.lstrip()) + 4)
+    inside = code[opened + 1 : end]
+    found = [inside] if re.search(r"\bfor\b.+\bin\b", inside) else split_entries(inside)
+    comma = "," if len(found) > 1 or inside.rstrip().endswith(",") else ""  # a comprehension takes none
+    entries = [f"... {indent}{entry.strip()}{comma}" for entry in found]
+    whole = [f"{prompt}{code[: opened + 1]}", *entries, f"... {indent[4:]}{code[end:]}"]
+    return [part for each in whole for part in narrow(each)] if len(whole) > 2 else [line]
+
+
+def closing(code: str, opened: int) -> int:
+    """Where the bracket that opens at a place closes; quotes are skipped."""
+    depth, quote = 0, ""
+    for at in range(opened, len(code)):
+        sign = code[at]
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+            if not depth:
+                return at
+    return opened
+
+
+def split_entries(text: str) -> list[str]:
+    """What stands between the commas of the outermost level."""
+    found, depth, quote, start = [], 0, "", 0
+    for at, sign in enumerate(text):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        elif sign == "," and not depth:
+            found.append(text[start:at])
+            start = at + 1
+    found.append(text[start:])
+    return [entry for entry in found if entry.strip()]
 
 
 def main() -> int:

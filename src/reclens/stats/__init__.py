@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from reclens.stats.arms import compare_arms
     from reclens.stats.bayes import Posterior, beta_binomial, normal_posterior
     from reclens.stats.counts import sample_ratio
+    from reclens.stats.cupac import cupac_covariate
     from reclens.stats.difference import Difference
     from reclens.stats.equivalence import equivalence_p, share_equivalence_p, share_equivalence_power
     from reclens.stats.estimate import Estimate
     from reclens.stats.multiplicity import adjust
     from reclens.stats.power.question import Answer, Question
-    from reclens.stats.cupac import cupac_covariate
     from reclens.stats.proportions import proportion, proportion_difference
     from reclens.stats.sequential.always_valid import confidence_sequence, msprt
     from reclens.stats.sequential.group import group_sequential
@@ -36,12 +36,12 @@ __all__ = [
     "beta_binomial",
     "compare_arms",
     "confidence_sequence",
+    "cupac_covariate",
     "equivalence_p",
     "group_sequential",
     "msprt",
     "normal_posterior",
     "peeking_error",
-    "cupac_covariate",
     "price_in_power",
     "proportion",
     "proportion_difference",
