@@ -63,6 +63,11 @@ def page() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
+def public(room: str, module: ModuleType) -> list[str]:
+    """The public names of a room; models are found by their files."""
+    return [*module.__all__, *(module.classes() if room == "models" else ())]
+
+
 def anchor(name: str) -> str:
     """The id of a heading."""
     return name.replace(".", "-")
@@ -80,7 +85,7 @@ def members(room: str, module: ModuleType, done: dict[int, str]) -> Iterator[str
         listed = ", ".join(f"`{name}`" for name in module.names())
         text = f"Each metric by its name, as `rl.metrics.ndcg @ 10`: {listed}. [Metrics](metrics.md) defines them."
         yield textwrap.fill(text, 120) + "\n"
-    for name in ordered(module.__all__):
+    for name in ordered(public(room, module)):
         value = getattr(module, name)
         if id(value) in done and callable(value):
             known = f"rl.{done[id(value)]}"
@@ -196,7 +201,7 @@ def public_names() -> dict[int, str]:
     for name in reclens.__all__:
         value = getattr(reclens, name)
         if inspect.ismodule(value):
-            for inner in value.__all__:
+            for inner in public(name, value):
                 found.setdefault(id(getattr(value, inner)), f"rl.{name}.{inner}")
         else:
             found[id(value)] = f"rl.{name}"

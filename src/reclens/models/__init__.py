@@ -11,10 +11,11 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from reclens.errors import UnknownNameError
+from reclens.errors import UnknownNameError, suggest
 
 if TYPE_CHECKING:
     from reclens.models._core.build import build, build_all
@@ -22,53 +23,36 @@ if TYPE_CHECKING:
     from reclens.models._core.explanation import Explanation
     from reclens.models._core.recommender import Recommender
     from reclens.models._core.search_space import Choice, Float, Whole
-    from reclens.models.als import ALS
-    from reclens.models.augmented_hybrid import AugmentedHybrid
-    from reclens.models.bpr import BPR
-    from reclens.models.cascade_hybrid import CascadeHybrid
-    from reclens.models.content import Content
-    from reclens.models.ease import EASE
-    from reclens.models.fusion_hybrid import FusionHybrid
-    from reclens.models.item_knn import ItemKNN
-    from reclens.models.knowledge import Knowledge
-    from reclens.models.popular import Popular
-    from reclens.models.pure_svd import PureSVD
-    from reclens.models.random import Random
-    from reclens.models.recent_popular import RecentPopular
-    from reclens.models.rp3beta import RP3beta
-    from reclens.models.slim import SLIM
-    from reclens.models.switching_hybrid import SwitchingHybrid
-    from reclens.models.user_knn import UserKNN
-    from reclens.models.weighted_hybrid import WeightedHybrid
+    from reclens.models.als import ALS as ALS
+    from reclens.models.augmented_hybrid import AugmentedHybrid as AugmentedHybrid
+    from reclens.models.bpr import BPR as BPR
+    from reclens.models.cascade_hybrid import CascadeHybrid as CascadeHybrid
+    from reclens.models.content import Content as Content
+    from reclens.models.ease import EASE as EASE
+    from reclens.models.fusion_hybrid import FusionHybrid as FusionHybrid
+    from reclens.models.item_knn import ItemKNN as ItemKNN
+    from reclens.models.knowledge import Knowledge as Knowledge
+    from reclens.models.popular import Popular as Popular
+    from reclens.models.pure_svd import PureSVD as PureSVD
+    from reclens.models.random import Random as Random
+    from reclens.models.recent_popular import RecentPopular as RecentPopular
+    from reclens.models.rp3beta import RP3beta as RP3beta
+    from reclens.models.slim import SLIM as SLIM
+    from reclens.models.switching_hybrid import SwitchingHybrid as SwitchingHybrid
+    from reclens.models.user_knn import UserKNN as UserKNN
+    from reclens.models.weighted_hybrid import WeightedHybrid as WeightedHybrid
 
 __all__ = [
-    "ALS",
-    "BPR",
-    "EASE",
-    "SLIM",
-    "AugmentedHybrid",
-    "CascadeHybrid",
     "Choice",
-    "Content",
     "Explanation",
     "FitProblem",
     "FitWarning",
     "Float",
-    "FusionHybrid",
-    "ItemKNN",
-    "Knowledge",
-    "Popular",
-    "PureSVD",
-    "RP3beta",
-    "Random",
-    "RecentPopular",
     "Recommender",
-    "SwitchingHybrid",
-    "UserKNN",
-    "WeightedHybrid",
     "Whole",
     "build",
     "build_all",
+    "classes",
     "describe",
     "get",
     "names",
@@ -110,25 +94,46 @@ def describe(name: str) -> str:
     """
     if name not in names():
         raise UnknownNameError("model", name, names())
+    return (ast.get_docstring(ast.parse(_source(name))) or "").split("\n", 1)[0]
+
+
+def classes() -> list[str]:
+    """The names of the classes of all recommenders, read from their files without importing them."""
+    found: list[str] = []
+    for name in names():
+        text = _source(name)
+        matches = re.findall(r"^class (\w+)", text, re.M)
+        found += [each for each in matches if each.lower() == name.replace("_", "")][:1]
+    return sorted(found)
+
+
+def _source(name: str) -> str:
     spec = importlib.util.find_spec(f"reclens.models.{name}")
     assert spec and spec.origin
-    text = Path(spec.origin).read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(text)) or "").split("\n", 1)[0]
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+_SHARED: Final = {
+    **dict.fromkeys(("build", "build_all"), "build"),
+    **dict.fromkeys(("Choice", "Float", "Whole"), "search_space"),
+    **dict.fromkeys(("FitProblem", "FitWarning", "problems_in_words"), "degenerate"),
+    "Explanation": "explanation",
+    "Recommender": "recommender",
+}
+"""What all models share -> where it lives."""
 
 
 def __getattr__(name: str) -> Any:
-    homes = {
-        "Recommender": "recommender",
-        "Explanation": "explanation",
-        "build": "build",
-        "build_all": "build",
-        **dict.fromkeys(("FitProblem", "FitWarning", "problems_in_words"), "degenerate"),
-        **dict.fromkeys(("Choice", "Float", "Whole"), "search_space"),
-    }
-    if name in homes:
-        return getattr(importlib.import_module(f"reclens.models._core.{homes[name]}"), name)
-    for known in names() if name in __all__ else ():
-        # "recent_popular" is RecentPopular, "ease" is EASE: the same letters.
-        if known.replace("_", "") == name.lower():
-            return get(known)
-    raise AttributeError(f"module 'reclens.models' has no attribute '{name}'")
+    if name in _SHARED:
+        return getattr(importlib.import_module(f"reclens.models._core.{_SHARED[name]}"), name)
+    if not name.startswith("_"):
+        for known in names():
+            # "recent_popular" is RecentPopular, "ease" is EASE: the same letters.
+            if known.replace("_", "") == name.lower() and (found := get(known)).__name__ == name:
+                return found
+    hint = "" if name.startswith("_") else suggest(name, [*classes(), *__all__])
+    raise AttributeError(f"module 'reclens.models' has no attribute '{name}'.{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *classes()})
