@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-torch test-stores test-airflow test-spark test-all browser lint format types layers docs reference lock clean
+.PHONY: help demo test test-torch test-stores test-airflow test-spark test-all browser lint format types layers docs reference lock mutants clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,18 +67,22 @@ reference: $(VENV)/.core  ## write anew what is generated: docs/metrics.md, docs
 
 # Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.
 lock: $(VENV)/.uv  ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
-	@for name in core build test docs; do \
+	@for name in core build test docs mutants; do \
 		case $$name in \
 			core) sources="pyproject.toml" ;; \
 			build) sources="--group build -c requirements/core.txt" ;; \
 			test) sources="pyproject.toml --all-extras --group build --group test --group lint -c requirements/core.txt -c requirements/build.txt" ;; \
 			docs) sources="--group docs -c requirements/test.txt" ;; \
+			mutants) sources="--group mutants -c requirements/test.txt -c requirements/docs.txt" ;; \
 		esac; \
 		echo "lock: requirements/$$name.txt"; \
 		$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
 			$$sources -c requirements/constraints.in --output-file requirements/$$name.txt || exit 1; \
 	done
+
+mutants: $(VENV)/.mutants  ## plant faults in metrics and statistics, write the share that tests find (90 minutes; goes on)
+	$(RUN)/python scripts/mutants.py $(ARGS)
 
 clean:  ## remove what make made, the environment too
 	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/artefacts
@@ -107,6 +111,11 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.core
 $(VENV)/.docs: requirements/docs.txt $(VENV)/.test
 	@echo "make: installing requirements/docs.txt"
 	@$(PIP) --requirement requirements/docs.txt
+	@touch $@
+
+$(VENV)/.mutants: requirements/mutants.txt $(VENV)/.test
+	@echo "make: installing requirements/mutants.txt"
+	@$(PIP) --requirement requirements/mutants.txt
 	@touch $@
 
 $(VENV)/.uv: | $(VENV)/bin/python

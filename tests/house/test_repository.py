@@ -51,7 +51,7 @@ def test_one_version(repository) -> None:
 
 
 def test_locked_versions_are_exact_and_hashed(repository) -> None:
-    for name in ("core", "build", "test", "docs"):
+    for name in ("core", "build", "test", "docs", "mutants"):
         text = (repository / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
         logical = re.sub(r"\\\n", " ", text)
         lines = [line for line in logical.splitlines() if line.strip() and not line.lstrip().startswith("#")]
