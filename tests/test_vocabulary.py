@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from reclens import vocabulary
+from reclens.errors import DataError
 from reclens.vocabulary import Vocabulary, number_ids
 
 ROWS = 150_000
@@ -62,3 +63,46 @@ def test_a_missing_id_has_no_code_among_many() -> None:
     ids = made("text")
     codes = Vocabulary(ids).encode(pl.concat([ids, pl.Series("id", [None], pl.String)]))
     assert codes[-1] == -1 and (codes[:-1] >= 0).all()
+
+
+TEXTS = ["", "7", "é", "z", "Ω", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0001f600"]
+"""In the order of their UTF-8, in which the last two stand before the three others in UTF-16."""
+NUMBERS = [-(2**63), -5, 0, 3, 10**12, 2**63 - 1]
+
+
+@pytest.mark.parametrize("values", [TEXTS, NUMBERS, list(range(50))], ids=["texts", "scattered", "dense"])
+@pytest.mark.parametrize("asked", [1, 3, 32, 33, 200])
+def test_few_ids_and_many_get_the_same_codes(values: list[int] | list[str], asked: int) -> None:
+    known = values[::2]
+    cast = pl.String if isinstance(values[0], str) else pl.Int64
+    words = Vocabulary(pl.Series("id", known[::-1] * 2, cast))
+    assert words.ids.to_list() == known
+    ids = [*values, None, values[0]] * 20
+    expected = [known.index(value) if value in known else -1 for value in ids]
+    for start in range(0, len(values), 3):
+        part = slice(start, start + asked)
+        codes = words.encode(pl.Series("id", ids[part], cast))
+        assert codes.dtype == np.int32 and codes.tolist() == expected[part]
+
+
+@pytest.mark.parametrize("few", [1, 3])
+def test_few_ids_are_found_without_a_query(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query costs more than all the rest of a request for one user."""
+    words = Vocabulary(pl.Series([f"item {at}" for at in range(1_000)]))
+    asked = pl.Series([f"item {at}" for at in range(few)])
+
+    def query(*_: object, **__: object) -> None:
+        raise AssertionError("a query was run")
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", query)
+    assert words.encode(asked).tolist() == [0, 1, 112][:few]
+    assert Vocabulary(asked).ids.to_list() == asked.to_list()
+
+
+@pytest.mark.parametrize("n", [3, 100])
+def test_ids_of_another_kind_are_refused_however_many(n: int) -> None:
+    numbers, texts = pl.Series("user_id", range(n)), pl.Series("user_id", [f"{at}" for at in range(n)])
+    for words, ids in ((Vocabulary(numbers), texts), (Vocabulary(texts), numbers)):
+        with pytest.raises(DataError, match="so that none can match") as caught:
+            words.encode(ids)
+        assert caught.value.column == "user_id"

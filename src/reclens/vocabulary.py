@@ -6,6 +6,7 @@ then compared with what they were taken for: equal keys of unequal texts are not
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import cached_property
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ CODE_MISSING: Final = -1
 
 _MANY: Final = 100_000
 """Ids from which on the compiled table is worth loading."""
+_FEW: Final = 32
+"""Ids up to which they are looked up one by one: the smallest query takes as long as a request for one user may."""
 
 
 class Vocabulary:
@@ -105,6 +108,8 @@ class Vocabulary:
             )
         if not len(self) or not len(ids):
             return np.full(len(ids), CODE_MISSING, np.int32)
+        if len(ids) <= _FEW and (len(self) <= _FEW or self._dense is None):
+            return self._encode_few(ids)
         if not ids.null_count():
             if self._dense is not None:
                 return self._encode_dense(ids, *self._dense)
@@ -117,6 +122,16 @@ class Vocabulary:
         left = ids.cast(self.ids.dtype).alias("id").to_frame()
         codes = left.join(right, on="id", how="left", maintain_order="left")["code"]
         return codes.cast(pl.Int32).fill_null(CODE_MISSING).to_numpy()
+
+    def _encode_few(self, ids: pl.Series) -> np.ndarray:
+        """Codes by bisection: the order of texts by their UTF-8, as Polars sorts, is that of Python by code points."""
+        values = (ids if ids.dtype.is_integer() else ids.cast(self.ids.dtype)).to_list()
+        codes = {None: CODE_MISSING}
+        for value in values:
+            if value not in codes:
+                place = bisect_left(self.ids, value)
+                codes[value] = place if place < len(self) and self.ids[place] == value else CODE_MISSING
+        return np.array([codes[value] for value in values], np.int32)
 
     def _encode_dense(self, ids: pl.Series, low: int, table: np.ndarray) -> np.ndarray:
         offset = ids.cast(pl.Int64).to_numpy() - low
@@ -139,6 +154,8 @@ class Vocabulary:
 
 def _distinct(ids: pl.Series) -> pl.Series:
     """Each id once, sorted; dense integers by a table of flags, which is read in order."""
+    if len(ids) <= _FEW:
+        return pl.Series(ids.name, sorted(set(ids.to_list())), ids.dtype)
     if ids.dtype == pl.Int64 and len(ids) >= _MANY:
         values = ids.to_numpy()
         low, high = int(values.min()), int(values.max())
