@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -79,6 +80,29 @@ def test_features_by_hand() -> None:
     assert known["labels shared with the history"] == 0.5  # b is half x, a is x
     stranger = dict(zip(names, values[1], strict=True))
     assert stranger["retrievers"] == 2 and np.isnan(stranger["user: items"])
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_features_of_users_with_short_and_long_histories_by_hand(kept: bool) -> None:
+    """User n has the items 0 to n - 1; item i thus has the users i + 1 to 40, and the even items are an 'x'."""
+    n = 40
+    rows = [(f"u{user:02}", f"i{item:02}") for user in range(1, n + 1) for item in range(user)]
+    tags = pl.DataFrame({"item_id": [f"i{item:02}" for item in range(n)], "tags": [["x"], ["y"]] * (n // 2)})
+    train = Dataset(pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row"), items=tags)
+    features = CandidateFeatures.learn(train)
+    if kept:  # what came with a request says the same
+        features = features.told(features.users, train.matrix(), features.items)
+    asked = pl.DataFrame({"user_id": [f"u{user:02}" for user in range(1, n + 1)], "item_id": "i00", "rank": 1})
+    candidates = merge({"one": Recommendations(asked.with_columns(score=pl.lit(1.0)))})
+    values, names = features.table(candidates)
+    found = dict(zip(names, values.T, strict=True))
+    sizes = np.array([int(user[1:]) for user in candidates["user_id"]])
+    assert sorted(sizes) == list(range(1, n + 1))
+    np.testing.assert_allclose(found["user: items"], [math.log(size + 1) for size in sizes], rtol=1e-6)
+    popular = [sum(math.log(n - item + 1) for item in range(size)) / size for size in sizes]
+    np.testing.assert_allclose(found["user: popularity of her items"], popular, rtol=1e-5)
+    np.testing.assert_allclose(found["popularity less the user's"], math.log(n + 1) - np.array(popular), atol=1e-5)
+    np.testing.assert_allclose(found["labels shared with the history"], [-(-size // 2) / size for size in sizes])
 
 
 def test_nothing_to_learn_from(parts) -> None:
