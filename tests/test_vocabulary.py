@@ -94,7 +94,8 @@ def test_few_ids_are_found_without_a_query(few: int, monkeypatch: pytest.MonkeyP
     def query(*_: object, **__: object) -> None:
         raise AssertionError("a query was run")
 
-    monkeypatch.setattr(pl.LazyFrame, "collect", query)
+    for kind, name in ((pl.DataFrame, "join"), (pl.Series, "unique"), (pl.Series, "sort"), (pl.Series, "hash")):
+        monkeypatch.setattr(kind, name, query)
     assert words.encode(asked).tolist() == [0, 1, 112][:few]
     assert Vocabulary(asked).ids.to_list() == asked.to_list()
 
