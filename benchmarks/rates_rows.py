@@ -31,7 +31,7 @@ def tested(share: np.ndarray, faulty: np.ndarray, new: np.ndarray) -> Mapping[st
         )
         for name, at in (("old", ~new), ("new", new))
     }
-    p = Tally("missing_events", "x", "left_out", arms).p_value
+    p = Tally(code="missing_events", column="x", handled="left_out", arms=arms).p_value
     return {"below .05": float(p < 0.05), "blocked": float(p < 0.001)}
 
 

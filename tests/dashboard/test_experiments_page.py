@@ -7,10 +7,10 @@ import tomllib
 import polars as pl
 import pytest
 
-from reclens.experiment import read_aggregated
+from reclens.experiment import load_plan, read_aggregated
 from reclens.experiment.planning.calculator import calculate
-from reclens.experiment.planning.plan import load_plan
-from reclens.report.experiment.readout import effect_table
+from reclens.report.experiment.design_words import calculation_text
+from reclens.report.experiment.readout_tables import effect_table
 
 
 def words(app) -> str:
@@ -44,7 +44,7 @@ def test_a_link_reproduces_the_question(open_page) -> None:
     }
     app = open_page("experiments", **asked)
     expected = calculate(kind="mean", mean=4.2, sd=6.3, n=50_000, r2=0.4, arms=3, looks=4, spending="pocock")
-    assert expected.words in words(app)
+    assert calculation_text(expected) in words(app)
     assert all(sentence in words(app) for sentence in expected.answer.adjustments)
     assert len(expected.answer.adjustments) == 4
 

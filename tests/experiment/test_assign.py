@@ -107,12 +107,12 @@ def test_experiments_of_one_layer_exclude_each_other_and_layers_are_independent(
     one, other = plan("one", slice=[0.0, 0.5]), plan("other", slice=[0.5, 1.0])
     inside = [assign(IDS, each).table["variant"].is_not_null() for each in (one, other)]
     assert not (inside[0] & inside[1]).any() and (inside[0] | inside[1]).all()
-    assert "exclude each other" in check_layers([one, other])[0]
+    assert check_layers([one, other])[0].relation == "exclusive"
     third = plan("third", layer="another")
-    assert "overlap independently" in check_layers([one, third])[0]
-    checks = {each.check: each for each in check_assignment(IDS, one, others=[third, other])}
-    assert checks["independent of 'third'"].fine and checks["independent of 'third'"].df == 1
-    assert np.isnan(checks["independent of 'other'"].p), "nobody is in both"
+    assert check_layers([one, third])[0].relation == "independent"
+    checks = {each.of: each for each in check_assignment(IDS, one, others=[third, other])}
+    assert checks["third"].fine and checks["third"].df == 1
+    assert np.isnan(checks["other"].p), "nobody is in both"
     with pytest.raises(UsageError, match=r"both take the part from 0\.25 to 0\.5"):
         check_layers([one, plan("fourth", slice=[0.25, 0.6])])
     with pytest.raises(UsageError, match="have the same salt 'one'"):
@@ -129,10 +129,9 @@ def test_the_checks_pass_a_sound_assignment_at_their_rate_and_find_a_broken_one(
     leaky = pl.DataFrame({"age": made.table["variant"].replace_strict({"old": "60", "new": "20"})})
     sound = pl.DataFrame({"parity": pl.Series(np.arange(len(IDS)) % 2)})
     found = check_assignment(IDS, plan(), attributes=leaky.hstack(sound))
-    verdicts = {each.check: each.fine for each in found}
-    assert not verdicts["the same mix of age in every arm"] and verdicts["the same mix of parity in every arm"]
-    assert verdicts["shares as planned"] and verdicts["uniform over 100 buckets"]
-    assert "NO" in next(each.words for each in found if not each.fine)
+    verdicts = {each.of or each.code: each.fine for each in found}
+    assert not verdicts["age"] and verdicts["parity"]
+    assert verdicts["shares"] and verdicts["uniform"]
     assert not check_assignment(IDS, plan(), others=[plan("other", salt="home page")])[-1].fine
 
 

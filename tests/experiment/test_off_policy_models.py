@@ -34,7 +34,7 @@ def test_features_narrow_the_interval_and_mend_the_direct_method() -> None:
         assert width[0] < 0.97 * width[1]
         assert abs(plain["dm"].value.value - truth) > 0.1 and abs(found["dm"].value.value - truth) < 0.01
         assert found["dr"].value.low < truth < found["dr"].value.high
-        assert "2 features of user and context" in found.model
+        assert found.model is not None and found.model.features == 2
         predicted = model.logged(log)
         liked = rates[np.arange(len(log)), log.actions] > 0.3
         assert predicted[liked].mean() == pytest.approx(0.5, abs=0.02)
@@ -176,7 +176,7 @@ def test_categories_whose_items_differ_give_no_verdict() -> None:
     log, target, given, truth = many_items(1, alike=False, n=10_000)
     found = evaluate_policy(log, target, **given)["mips"]
     assert abs(found.value.value / truth - 1) > 0.2
-    assert found.refused == "categories" and found.says == "none" and "not worth the same" in found.reason
+    assert found.refused == "categories" and found.says == "none"
 
 
 def test_wrong_use_of_categories() -> None:

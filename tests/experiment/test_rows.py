@@ -88,7 +88,12 @@ def counted(units: int, faulty: int) -> Counted:
 
 def test_few_faulty_units_are_tested_exactly_and_many_by_chi_square() -> None:
     def p(*pairs: tuple[int, int]) -> float:
-        return Tally("missing_units", "x", "left_out", {str(i): counted(*pair) for i, pair in enumerate(pairs)}).p_value
+        return Tally(
+            code="missing_units",
+            column="x",
+            handled="left_out",
+            arms={str(i): counted(*pair) for i, pair in enumerate(pairs)},
+        ).p_value
 
     # 11 of 11 in one of two equal arms: 2 / 2¹¹; and 19.9 expected in the smaller arm is still exact, 20 is not.
     assert p((1000, 0), (1000, 11)) == pytest.approx(2 / 2**11)
@@ -120,7 +125,7 @@ def test_equal_faults_are_found_as_often_as_chance(
             )
             for name, at in (("a", new), ("b", ~new))
         }
-        p = Tally("missing_events", "x", "left_out", arms).p_value
+        p = Tally(code="missing_events", column="x", handled="left_out", arms=arms).p_value
         hits += p < 0.05, p < 0.001
     assert abs(hits[0] / runs - 0.05) < rate_error(0.05, runs) and hits[1] / runs < 0.001 + rate_error(0.001, runs)
 

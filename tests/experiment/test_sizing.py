@@ -11,10 +11,11 @@ import pytest
 from scipy.stats import entropy, norm
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment import Plan
-from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
+from reclens.experiment import Plan, load_plan
+from reclens.experiment.planning.plan import EXAMPLE_PLAN
+from reclens.experiment.planning.power_question import effect_by_days, power_curve
 from reclens.experiment.planning.power_simulation import simulate_power, statistic_of
-from reclens.experiment.planning.sizing import effect_by_days, look_schedule, power_curve, size_plan
+from reclens.experiment.planning.sizing import look_schedule, size_plan
 from reclens.experiment.planning.traffic import days_for, units_by
 from reclens.metrics.exposure import gini
 from reclens.metrics.exposure_counts import Exposure
@@ -126,7 +127,7 @@ def test_looks_arms_and_traffic_of_the_plan_count() -> None:
 def test_the_example_is_sized_and_says_what_is_not_known() -> None:
     found = size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN)))
     assert found.unsized == ("Gini of exposure",) and found.enough
-    assert "exposures of the past" in found["Gini of exposure"].note
+    assert found["Gini of exposure"].note == "needs_exposures"
     assert found["retention after 7 days"].achieved == pytest.approx(0.995, abs=0.001)
 
 
@@ -167,7 +168,7 @@ def test_gini_and_coverage_of_an_arm_are_simulated_from_exposures(rng) -> None:
     statistic, units = statistic_of(made.metrics[1], made, None, exposures=shown)
     harmed = simulate_power(statistic, units=units, n=1600, effect=0.03, margin=0.03, better=-1, runs=600, rng=1)
     assert harmed.low is not None and harmed.high is not None and harmed.low < 0.025 < harmed.high + 0.02
-    assert simulated.note is not None and "300 experiments resampled from 800 units" in simulated.note
+    assert simulated.n == 300
 
 
 def test_quantiles_in_clusters_are_simulated_by_cluster(rng) -> None:

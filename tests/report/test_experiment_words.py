@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -13,9 +14,11 @@ from reclens.errors import in_python
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.analysis.readout import Readout, read_sums
+from reclens.experiment.off_policy import Decisions, evaluate_policy
 from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
 from reclens.report.experiment.check_words import check_text
 from reclens.report.experiment.decision_words import decision_sentences, summary_of_readout
+from reclens.report.experiment.off_policy_words import off_policy_text, refusal_text
 from reclens.report.experiment.plan_words import decision_rule, describe_checks
 from reclens.report.experiment.readout import build_readout
 from reclens.report.experiment.remark_words import adjustment_sentences, caveat_sentences, step_sentences
@@ -152,3 +155,20 @@ def test_the_plan_describes_its_checks() -> None:
     power = next(text for text in describe_checks(plan()) if text.startswith("Power"))
     assert "at least 50% for the smallest effect" in power and "less than the planned 80% is a caveat" in power
     assert any(text.startswith("Triggered units") for text in describe_checks(plan(triggered="met")))
+
+
+def test_what_a_log_cannot_tell_is_said() -> None:
+    rewards = np.random.default_rng(8).random(2_000)
+    greedy = Decisions.of(np.zeros(2_000, int), rewards, np.ones(2_000), n_actions=2)
+    said = off_policy_text(evaluate_policy(greedy, np.array([0.5, 0.5])))
+    assert said.startswith("No verdict. Every propensity is 1") and "50% of what the target would do" in said
+    heavy = Decisions.of([0] * 999 + [1], np.linspace(0, 1, 1_000), [0.999] * 999 + [0.001])
+    assert "One decision has 50% of all weight" in off_policy_text(evaluate_policy(heavy, np.array([0.5, 0.5])))
+    log = Decisions.of([0, 1] * 1_000, rewards, np.full(2_000, 0.5))
+    found = evaluate_policy(log, np.array([0.5, 0.5]))
+    assert off_policy_text(found).startswith(
+        "No verdict by dr: its difference rests on too few rewarded decisions (0.0)"
+    )
+    other = evaluate_policy(log, np.array([0.7, 0.3]))
+    assert off_policy_text(other).startswith("The log cannot tell who earns more: ")
+    assert refusal_text(found["dm"]) == "it has no interval: the log cannot say how wrong the model of rewards is"

@@ -60,14 +60,14 @@ def offline() -> OfflineOnline:
 def made(design: str, *, bias: Estimate, wrong: float = 0.0) -> DesignResult:
     truth = about(0.5, 0.1, 8)
     return DesignResult(
-        design,
-        truth,
-        about(truth.value + bias.value, 0.1),
-        bias,
-        0.1,
-        Estimate(wrong, 0.0, 0.32, 8),
-        Estimate(0.0, 0.0, 0.32, 8),
-        Estimate(0.75, 0.4, 0.9, 8),
+        design=design,
+        truth=truth,
+        estimate=about(truth.value + bias.value, 0.1),
+        bias=bias,
+        spread=0.1,
+        wrong_sign=Estimate(wrong, 0.0, 0.32, 8),
+        misled=Estimate(0.0, 0.0, 0.32, 8),
+        coverage=Estimate(0.75, 0.4, 0.9, 8),
     )
 
 
@@ -85,7 +85,13 @@ def bent() -> Interference:
 def long_run() -> LongRun:
     power = holdout_power(users=200_000, share=0.05, mean=10, sd=20, correlation=0.4, lift=0.05, months=4)
     study = SurrogateStudy(
-        about(0.5, 0.1), about(1.4, 0.2), about(1.5, 0.1), about(0.7, 0.1), 0.46, {"clicks": 1.2}, covers=False
+        index=about(0.5, 0.1),
+        long=about(1.4, 0.2),
+        truth=about(1.5, 0.1),
+        residual=about(0.7, 0.1),
+        r2=0.46,
+        weights={"clicks": 1.2},
+        covers=False,
     )
     ages = tuple(
         {

@@ -15,8 +15,9 @@ from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import Readout, read_experiment, read_sums
 from reclens.report._toolkit.document import Written
-from reclens.report.experiment.readout import _check_numbers, build_readout, effect_table
+from reclens.report.experiment.readout import _check_numbers, build_readout
 from reclens.report.experiment.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
+from reclens.report.experiment.readout_tables import effect_table
 
 
 def experiment(name: str = "carousel", *, metrics: int = 0) -> Readout:

@@ -16,13 +16,9 @@ from reclens.errors import DataError, RecLensError, Setting, in_python
 from reclens.experiment.analysis.aggregated import columns_of_counts, read_aggregated
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.planning.plan import Plan, load_plan
-from reclens.report.experiment.readout import (
-    build_readout,
-    check_table,
-    effect_table,
-    summary_of_readout,
-    unknown_table,
-)
+from reclens.report.experiment.decision_words import summary_of_readout
+from reclens.report.experiment.readout import build_readout
+from reclens.report.experiment.readout_tables import check_table, effect_table, unknown_table
 
 __all__ = ["as_field", "read_counts"]
 

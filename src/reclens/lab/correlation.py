@@ -23,7 +23,7 @@ __all__ = ["Correlation", "OfflineOnline", "correlate", "kendall", "spearman"]
 _FEWEST: Final = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Correlation:
     """One offline metric in one segment.
 
@@ -129,12 +129,12 @@ def correlate(
             first = int(np.flatnonzero(usable)[np.argmax(values[usable])])
             rows.append(
                 Correlation(
-                    metric,
-                    cell,
-                    spearman(values[usable], online[usable], level=level),
-                    kendall(values[usable], online[usable], level=level),
-                    names[first],
-                    float(online.max() - online[first]),
+                    metric=metric,
+                    segment=cell,
+                    spearman=spearman(values[usable], online[usable], level=level),
+                    kendall=kendall(values[usable], online[usable], level=level),
+                    chosen=names[first],
+                    regret=float(online.max() - online[first]),
                 )
             )
         found += sorted(rows, key=lambda row: -np.nan_to_num(row.spearman.value, nan=-2.0))

@@ -113,7 +113,7 @@ def holdout_power(
     return rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SurrogateStudy(Tabular):
     """A surrogate index against what it stands for; all effects are of the outcome a user.
 
@@ -231,13 +231,13 @@ def surrogate_study(
     true = truth[outcome].difference
     covers = index.low is not None and index.high is not None and index.low <= true.value <= index.high
     return SurrogateStudy(
-        index,
-        _by_arm(final, treated, level),
-        true,
-        residual,
-        r2,
-        dict(zip(surrogates, weights[1:].tolist(), strict=True)),
-        bool(covers),
+        index=index,
+        long=_by_arm(final, treated, level),
+        truth=true,
+        residual=residual,
+        r2=r2,
+        weights=dict(zip(surrogates, weights[1:].tolist(), strict=True)),
+        covers=bool(covers),
     )
 
 

@@ -39,7 +39,7 @@ Make = Callable[[int], tuple[World, Arm, Arm]]
 """From a seed to a world, the treatment and the control."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DesignResult:
     """What tests of one design found, over seeds.
 
@@ -183,14 +183,14 @@ def _summary(
     wrong = np.sign(found) != np.sign(truth.mean())
     covers, significant = (np.array(side) for side in zip(*marks, strict=True))
     n = len(effects)
-    true, mean, bias = (mean_estimate(each, level=level, note="over worlds") for each in (truth, found, found - truth))
+    true, mean, bias = (mean_estimate(each, level=level) for each in (truth, found, found - truth))
     return DesignResult(
-        design,
-        true,
-        mean,
-        bias,
-        float(found.std(ddof=1)),
-        proportion(int(wrong.sum()), n, level=level),
-        proportion(int((wrong & significant).sum()), n, level=level),
-        proportion(int(covers.sum()), n, level=level),
+        design=design,
+        truth=true,
+        estimate=mean,
+        bias=bias,
+        spread=float(found.std(ddof=1)),
+        wrong_sign=proportion(int(wrong.sum()), n, level=level),
+        misled=proportion(int((wrong & significant).sum()), n, level=level),
+        coverage=proportion(int(covers.sum()), n, level=level),
     )

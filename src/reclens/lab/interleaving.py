@@ -25,7 +25,7 @@ _DRAWS: Final = 1_000
 _EQUAL: Final = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MethodSensitivity:
     """What one way to compare needs.
 
@@ -206,12 +206,12 @@ def measure_sensitivity(
         say = None if method == "ab" else preference_of(method, sums[method][0], level, looks=looks)
         found.append(
             MethodSensitivity(
-                method,
-                seen,
-                noise,
-                _span(value, drawn, n, level, clear=clear),
-                _span(float(gain), gains, n, level, clear=clear and sure),
-                say,
+                method=method,
+                effect=seen,
+                noise=noise,
+                users=_span(value, drawn, n, level, clear=clear),
+                gain=_span(float(gain), gains, n, level, clear=clear and sure),
+                preference=say,
             )
         )
     return Sensitivity(tuple(found), power, level, lists)

@@ -179,7 +179,7 @@ leave_out = false
 """A pair of arms whose test goes wrong where they train on shared data."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Simulation(Tabular):
     """What a simulated experiment found.
 
@@ -361,7 +361,7 @@ def run_simulation(
             threads=threads,
             progress=progress,
         )
-    return Simulation(settings, world, run, differences, truths)
+    return Simulation(settings=settings, world=world, run=run, differences=differences, truths=truths)
 
 
 def ab_difference(run: Run, treatment: str, control: str, metric: str, *, level: float = 0.95) -> Difference:

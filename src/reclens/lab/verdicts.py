@@ -11,12 +11,13 @@ import numpy as np
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.experiment.interleaving.lists import Method
-from reclens.experiment.off_policy.evaluate import BY_PLACE, OffPolicy, PolicyValue, evaluate_policy
+from reclens.experiment.off_policy.evaluate import OffPolicy, PolicyValue, evaluate_policy
 from reclens.experiment.off_policy.log import Decisions, Target
 from reclens.experiment.off_policy.pseudo_inverse import can_invert, pseudo_inverse_weights
 from reclens.experiment.off_policy.slate import PLACE_BY_PLACE, evaluate_lists, prefix_chances
 from reclens.experiment.off_policy.weights import Limits
 from reclens.lab.interleaving import MethodSensitivity, Sensitivity, measure_sensitivity
+from reclens.lab.method_verdict import CautionCode, MethodVerdict, Says, is_right, is_same, verdict_of
 from reclens.lab.simulation import ab_difference
 from reclens.memory import require_memory
 from reclens.stats.difference import Difference
@@ -37,11 +38,7 @@ _FEW: Final = 400
 """Users whose lists are mixed by the linear program, which takes milliseconds for each."""
 
 
-_BIASED: Final = "balanced lists favour one ranker where clicks are at random: the verdict may be of that"
-_FEW_CREDITED: Final = "too few users gave credit"
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Verdicts(Tabular):
     """What is true, and what each way to find out says.
 
@@ -66,52 +63,56 @@ class Verdicts(Tabular):
     places: int
     names: tuple[str, str]
 
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a verdict: the estimate beside the truth it is about, what it says, and whether that is right."""
-        rows: list[dict[str, Any]] = []
+    @property
+    def rows(self) -> tuple[MethodVerdict, ...]:
+        """Each estimate beside the truth it is about, what it says, and whether that is right."""
+        rows: list[MethodVerdict] = []
         for metric, found in self.ab.items():
             true = self.truth[metric].difference
-            rows.append(_row("truth", "everybody against nobody", metric, true, true))
-            row = _row("A/B", "Welch" if metric == "clicks" else "delta method", metric, found.absolute, true)
-            rows.append(row | {"p_value": found.p_value})
-        rows.append(_row("truth", "first day", "clicks a list", self.list_truth, self.list_truth))
+            rows.append(verdict_of("truth", "everybody against nobody", metric, true, true))
+            row = verdict_of("A/B", "Welch" if metric == "clicks" else "delta method", metric, found.absolute, true)
+            rows.append(replace(row, p_value=found.p_value))
+        first = verdict_of("truth", "first day", "clicks a list", self.list_truth, self.list_truth)
+        rows.append(replace(first, caution="exact_for_these_users"))
         rows += [self._mixed(each) for each in self.sensitivity.methods]
         items = [self._from_log(each, self.off_policy, self.places) for each in self.off_policy.values]
         lists = [self._from_log(each, self.off_policy_lists, 1) for each in self.off_policy_lists.values]
-        return rows + items + [row for row in lists if not any(_same(row, other) for other in items)]
+        return (*rows, *items, *(row for row in lists if not any(is_same(row, other) for other in items)))
 
-    def _mixed(self, each: MethodSensitivity) -> dict[str, Any]:
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a verdict: the estimate beside the truth it is about, what it says, and whether that is right."""
+        return [row.to_dict() for row in self.rows]
+
+    def _mixed(self, each: MethodSensitivity) -> MethodVerdict:
         plain = each.method == "ab"
-        row = _row(
+        row = verdict_of(
             "A/B, lists alone" if plain else "interleaving",
             each.method,
             "clicks a list" if plain else "credit a list",
             each.effect,
             self.list_truth,
         )
-        if each.preference is not None:
-            said = {"first": "treatment", "second": "control"}.get(each.preference.verdict, "undecided")
-            row["says"] = said if each.preference.enough else "none"
-            row |= {"right": _right(row["says"], self.list_truth), "p_value": each.preference.p_value}
-            row["note"] = _BIASED if each.preference.known_bias else None if each.preference.enough else _FEW_CREDITED
-        return row | {
-            "users_needed": each.users.value,
-            "gain": each.gain.value,
-            "gain_low": each.gain.low,
-            "gain_high": each.gain.high,
-        }
+        row = replace(row, users_needed=each.users.value, gain=each.gain)
+        liked = each.preference
+        if liked is None:
+            return row
+        sides: dict[str, Says] = {"first": "treatment", "second": "control"}
+        said: Says = sides.get(liked.verdict, "undecided") if liked.enough else "none"
+        caution: CautionCode | None = "known_bias" if liked.known_bias else None if liked.enough else "few_credited"
+        right = is_right(said, self.list_truth)
+        return replace(row, says=said, right=right, p_value=liked.p_value, caution=caution)
 
-    def _from_log(self, each: PolicyValue, found: OffPolicy, places: int) -> dict[str, Any]:
+    def _from_log(self, each: PolicyValue, found: OffPolicy, places: int) -> MethodVerdict:
         gap = each.difference
         low, high = (None if end is None else places * end for end in (gap.low, gap.high))
         scaled = Estimate(places * gap.value, low, high, gap.n, gap.level, gap.note)
-        row = _row("off-policy", each.estimator, "clicks a list", scaled, self.list_truth)
-        if found.objections or each.refused is not None:
-            row |= {"says": "none", "right": None}
+        row = verdict_of("off-policy", each.estimator, "clicks a list", scaled, self.list_truth)
         own = found.weights.effective if each.effective is None else each.effective
+        row = replace(row, effective=own, objections=found.objections, value=each)
+        if found.objections or each.refused is not None:
+            return replace(row, says="none", right=None, caution="objected" if found.objections else "refused")
         alone = self.places > 1 and (found.unit == "decision" or each.estimator in PLACE_BY_PLACE)
-        note = " ".join(found.objections) or each.reason or (BY_PLACE if alone else None)
-        return row | {"effective": own, "note": note}
+        return replace(row, caution="by_place" if alone else None, found=replace(scaled, note=None))
 
 
 def four_verdicts(
@@ -195,7 +196,14 @@ def four_verdicts(
     progress("interleave", 1, 1)
     found = _logged(world, first, second, k, lists, explore, limits, level, seed)
     return Verdicts(
-        truth, _list_truth(world, first, second, k, level), ab, sensitivity, *found, k, (treatment.name, control.name)
+        truth=truth,
+        list_truth=_list_truth(world, first, second, k, level),
+        ab=ab,
+        sensitivity=sensitivity,
+        off_policy=found[0],
+        off_policy_lists=found[1],
+        places=k,
+        names=(treatment.name, control.name),
     )
 
 
@@ -347,45 +355,4 @@ def _list_truth(world: World, first: np.ndarray, second: np.ndarray, k: int, lev
     gaps = np.subtract(
         *(respond(world, everybody, each[:, :k]).expected.sum(axis=1, dtype=np.float64) for each in (first, second))
     )
-    return mean_estimate(gaps, level=level, note="over users like these; of these users it is exact")
-
-
-def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two rows are one estimate under two names: ``ips`` and ``iips`` where lists all are of one length."""
-    names = ("effect", "low", "high", "truth")
-    return all(
-        row[name] is not None and other[name] is not None and bool(np.isclose(row[name], other[name], rtol=1e-9))
-        for name in names
-    )
-
-
-def _row(verdict: str, method: str, measure: str, found: Estimate, truth: Estimate) -> dict[str, Any]:
-    says = _says(found)
-    return {
-        "verdict": verdict,
-        "method": method,
-        "measure": measure,
-        "effect": found.value,
-        "low": found.low,
-        "high": found.high,
-        "truth": truth.value,
-        "says": says,
-        "right": None if verdict == "truth" else _right(says, truth),
-        "p_value": None,
-        "effective": None,
-        "users_needed": None,
-        "gain": None,
-        "gain_low": None,
-        "gain_high": None,
-        "note": found.note,
-    }
-
-
-def _says(found: Estimate) -> str:
-    if found.low is not None and found.low > 0:
-        return "treatment"
-    return "control" if found.high is not None and found.high < 0 else "undecided"
-
-
-def _right(says: str, truth: Estimate) -> bool | None:
-    return None if says not in ("treatment", "control") else (says == "treatment") == (truth.value > 0)
+    return mean_estimate(gaps, level=level)

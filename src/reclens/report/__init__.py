@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reclens.report.evaluation.tables import comparison_table, leaderboard, segment_table
     from reclens.report.evaluation.words import verdict
     from reclens.report.experiment.decision_words import summary_of_readout
+    from reclens.report.experiment.off_policy_words import off_policy_text
     from reclens.report.experiment.plan import build_plan_document
     from reclens.report.experiment.readout import build_readout
 
@@ -36,6 +37,7 @@ __all__ = [
     "gate_table",
     "leaderboard",
     "oddities",
+    "off_policy_text",
     "other_names",
     "segment_table",
     "summary_of_readout",
@@ -60,6 +62,7 @@ __getattr__, __dir__ = lazy(
         "gate_table": "evaluation.gate",
         "leaderboard": "evaluation.tables",
         "oddities": "evaluation.report",
+        "off_policy_text": "experiment.off_policy_words",
         "other_names": "evaluation.report",
         "segment_table": "evaluation.tables",
         "summary_of_readout": "experiment.decision_words",

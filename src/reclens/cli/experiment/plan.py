@@ -126,6 +126,7 @@ def size(
     """
     from reclens.cli.shared import emit, say
     from reclens.experiment.planning.calculator import calculate
+    from reclens.report.experiment.design_words import calculation_text
     from reclens.report.experiment.plan_tables import neighbour_table
 
     if looks == 1:
@@ -158,7 +159,7 @@ def size(
         formula=formula,
         **asked,
     )
-    say(found.words)
+    say(calculation_text(found))
     for sentence in found.answer.adjustments:
         say(f"- {sentence}")
     emit(neighbour_table([(kind, found.answer)]), format=format, out=out)
@@ -226,17 +227,18 @@ def check(
     from reclens.experiment.assignment.assign import check_layers
     from reclens.experiment.assignment.checks import check_assignment
     from reclens.experiment.planning.plan import load_plan
+    from reclens.report.experiment.design_words import assignment_check_name, assignment_check_text, layer_text
 
     made, others = load_plan(source), [load_plan(path) for path in other or []]
-    for sentence in check_layers([made, *others]):
-        say(sentence)
+    for pair in check_layers([made, *others]):
+        say(layer_text(pair))
     with working(f"read {units} and check"):
         attributes = _columns(load_rows(units, reading, table="units"), by) if by else None
         found = check_assignment(_ids(units, reading, made), made, others=others, attributes=attributes)
-    rows = [row for each in found for row in each.to_dicts()]
+    rows = [{"check": assignment_check_name(each), **row} for each in found for row in each.to_dicts()]
     emit(table_of("Checks", rows, columns=["check", "statistic", "df", "p", "n", "fine"]), format=format, out=out)
     for each in found:
-        say(each.words)
+        say(assignment_check_text(each))
     if not all(each.fine for each in found):
         raise typer.Exit(1)
 

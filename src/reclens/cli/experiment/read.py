@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,9 @@ from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption
 from reclens.data.read.request import Reading
+
+if TYPE_CHECKING:
+    from reclens.experiment import Readout
 
 __all__ = ["read"]
 
@@ -84,33 +87,15 @@ def read(
       reclens experiment read plan.toml counts.csv --aggregated --arm version -c n=users
     """
     from reclens.cli.reading import rows_or_path
-    from reclens.cli.shared import emit, say, working
+    from reclens.cli.shared import working
     from reclens.experiment.analysis.aggregated import read_aggregated
     from reclens.experiment.analysis.readout import read_experiment
     from reclens.experiment.planning.metric import OF_ARM
     from reclens.experiment.planning.plan import load_plan
-    from reclens.report.experiment.readout import build_readout, effect_table, summary_of_readout
-    from reclens.report.experiment.words import unknown_text
 
-    if aggregated:
-        refuse_unused(
-            ctx,
-            "with --aggregated",
-            "no_ids",
-            "events",
-            "exposures",
-            "catalogue",
-            "counts",
-            "triggered",
-            "drop_two_arms",
-        )
-    if not events:
-        refuse_unused(ctx, "without --events", "time", "start", "event_id", "drop_duplicates")
-    if out is None:
-        refuse_unused(ctx, "without --out", "bayes")
     made = load_plan(plan)
-    if not any(metric.kind in OF_ARM for metric in made.metrics):
-        refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures", "catalogue")
+    exposed = any(metric.kind in OF_ARM for metric in made.metrics)
+    _refuse(ctx, aggregated=aggregated, events=events, written=out is not None, exposed=exposed)
     with working(f"read {data}", quiet=quiet):
         items = None if catalogue is None else _items_of(catalogue, reading)
         rows = rows_or_path(data, reading, table="rows")
@@ -146,6 +131,32 @@ def read(
                 **shared,
             )
         )
+    _show(found, format, out, bayes=bayes, quiet=quiet)
+    if any(decision.code in ("blocked", "do not ship", "stop for futility") for decision in found.decisions):
+        raise typer.Exit(1)
+
+
+def _refuse(ctx: typer.Context, *, aggregated: bool, events: bool, written: bool, exposed: bool) -> None:
+    """Refuse the options that this table or plan would not use."""
+    if aggregated:
+        whole = ("no_ids", "events", "exposures", "catalogue", "counts", "triggered", "drop_two_arms")
+        refuse_unused(ctx, "with --aggregated", *whole)
+    if not events:
+        refuse_unused(ctx, "without --events", "time", "start", "event_id", "drop_duplicates")
+    if not written:
+        refuse_unused(ctx, "without --out", "bayes")
+    if not exposed:
+        refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures", "catalogue")
+
+
+def _show(found: Readout, format: Format, out: Path | None, *, bayes: bool, quiet: bool) -> None:
+    """Say the decision, and write the table and the document."""
+    from reclens.cli.shared import emit, say
+    from reclens.report.experiment.decision_words import summary_of_readout
+    from reclens.report.experiment.readout import build_readout
+    from reclens.report.experiment.readout_tables import effect_table
+    from reclens.report.experiment.words import unknown_text
+
     for sentence in summary_of_readout(found, as_option):
         say(f"- {sentence}", quiet=quiet)
     for each in found.unknown:
@@ -154,8 +165,6 @@ def read(
     if out is not None:
         text, page = build_readout(found, bayes=bayes, named=as_option).save(out)
         say(f"readout: {text}, {page}", quiet=quiet)
-    if any(decision.code in ("blocked", "do not ship", "stop for futility") for decision in found.decisions):
-        raise typer.Exit(1)
 
 
 def _items_of(catalogue: str, reading: Reading) -> list[Any]:

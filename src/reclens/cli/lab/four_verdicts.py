@@ -53,7 +53,8 @@ def verdicts(
     from reclens.data.read.open import load_data
     from reclens.lab.simulation import ArmSettings, make_arm
     from reclens.lab.verdicts import four_verdicts
-    from reclens.report.lab.four_verdicts import build_verdicts_report
+    from reclens.report.experiment.off_policy_words import off_policy_text
+    from reclens.report.lab.four_verdicts import build_verdicts_report, verdict_rows
     from reclens.settings import validate
     from reclens.stats.sequential import group_sequential
     from reclens.world.fitting import fit_world
@@ -91,8 +92,8 @@ def verdicts(
             progress=progress,
         )
     for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
-        say(f"off-policy, {what}: {each.words}", quiet=quiet)
-    emit(table_of("One world, four verdicts", found.to_dicts()), format=format, out=out)
+        say(f"off-policy, {what}: {off_policy_text(each)}", quiet=quiet)
+    emit(table_of("One world, four verdicts", verdict_rows(found)), format=format, out=out)
     if report is not None:
         save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=quiet)
 
@@ -134,6 +135,7 @@ def off_policy(
     from reclens.data.read.raw import Raw
     from reclens.experiment.off_policy import evaluate_policy
     from reclens.experiment.off_policy.common import read_common_policy
+    from reclens.report.experiment.off_policy_words import off_policy_text
 
     with working(f"read {log} and estimate"):
         if holds_open_bandit(log):
@@ -144,6 +146,6 @@ def off_policy(
         decisions, policy = read_common_policy(raw, load_raw(target, reading, table="target"), reward=reward)
         found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
     emit(table_of("What the target would have earned", found.to_dicts()), format=format, out=out)
-    say(found.words)
+    say(off_policy_text(found))
     if found.verdict == "none":
         raise typer.Exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
 from reclens.data.read.request import Reading
+
+if TYPE_CHECKING:
+    from reclens.lab.simulation import SimulationSettings
 
 __all__ = ["holdout"]
 
@@ -66,10 +69,8 @@ def holdout(
     from reclens.errors import UsageError
     from reclens.lab.holdout import holdout_power
     from reclens.lab.long_run import LongRun, simulate_holdout
-    from reclens.lab.simulation import SimulationSettings, load_simulation
     from reclens.report.lab.studies import build_holdout_report
     from reclens.report.lab.tables import long_run_tables
-    from reclens.settings import validate
 
     numbers = {"users": users, "mean": mean, "sd": sd}
     absent = [f"--{name}" for name, value in numbers.items() if value is None]
@@ -97,12 +98,7 @@ def holdout(
         )
         parts |= {"power": tuple(rows), "lift": lift, "goal": power}
     if lived:
-        if world is not None:
-            settings = load_simulation(world)
-        else:
-            arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
-            given = {"size": size or "small", "arms": arms, "level": level, "seed": seed}
-            settings = validate(SimulationSettings, given, source="options")
+        settings = _settings(world, size, control, treatment, level=level, seed=seed)
         keep_interrupts()
         like = load_data(data, reading, seed=settings.seed) if data is not None else None
         with progress_of(quiet=quiet) as progress:
@@ -112,13 +108,25 @@ def holdout(
             )
         parts |= {"surrogate": study, "ages": tuple(ages), "fitted": like is not None}
     found = LongRun(**parts, metric=metric, short=short, long=long)
-    if format is not Format.table or out is not None:
-        emit(table_of("The long run", found.to_dicts()), format=format, out=out)
-    else:
-        for table in long_run_tables(found):
-            emit(table, format=format, out=None)
+    tables = [table_of("The long run", found.to_dicts())]
+    for table in long_run_tables(found) if format is Format.table and out is None else tables:
+        emit(table, format=format, out=out)
     if report is not None:
         save_report(build_holdout_report(found), report, quiet=quiet)
+
+
+def _settings(
+    world: Path | None, size: str | None, control: str, treatment: str, *, level: float, seed: int
+) -> SimulationSettings:
+    """The simulation of a file, or of two models in a world of a size."""
+    from reclens.lab.simulation import SimulationSettings, load_simulation
+    from reclens.settings import validate
+
+    if world is not None:
+        return load_simulation(world)
+    arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
+    given = {"size": size or "small", "arms": arms, "level": level, "seed": seed}
+    return validate(SimulationSettings, given, source="options")
 
 
 def _refuse(ctx: typer.Context, *, lived: bool, counted: bool, world: Path | None) -> None:

@@ -12,6 +12,7 @@ from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import chart, choose, choose_view, plain, table
 from reclens.errors import RecLensError
 from reclens.experiment.planning.calculator import Calculation, calculate
+from reclens.report.experiment.design_words import calculation_text
 from reclens.report.experiment.plan_charts import detectable_chart, power_curve_chart
 from reclens.report.experiment.plan_tables import neighbour_table, price_table
 from reclens.stats.power import FORMULAS
@@ -133,7 +134,7 @@ def _more() -> dict[str, Any]:
 
 
 def _answer(found: Calculation) -> None:
-    st.success(plain(found.words), icon=":material/calculate:")
+    st.success(plain(calculation_text(found)), icon=":material/calculate:")
     for sentence in found.answer.adjustments:
         st.caption(plain(sentence))
     left, right = st.columns(2)

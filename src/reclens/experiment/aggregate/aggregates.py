@@ -85,7 +85,7 @@ class Rule:
         ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OutlierSummary:
     """The largest values of metrics that are sums or amounts.
 
@@ -109,7 +109,7 @@ class OutlierSummary:
     extremes: tuple[Tally, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Aggregates(Tabular):
     """Moments by arm, day and segment. Add two of disjoint units with ``+``.
 
@@ -186,7 +186,9 @@ class Aggregates(Tabular):
             columns = part.columns
         if not cells:
             raise UsageError("there are no rows of sums; expected one an arm at least.")
-        return cls(tuple(arms), columns, cells, (), tuple(indicators), counts_rows)
+        return cls(
+            arms=tuple(arms), columns=columns, cells=cells, rules=(), indicators=tuple(indicators), rows=counts_rows
+        )
 
     def __add__(self, other: Aggregates) -> Aggregates:
         """The sums over both sets of units; the caller sees to it that no unit stands in both.

@@ -80,7 +80,7 @@ FEWEST_ROWS: Final = SIMULATED_COVERAGE["gini"][0][0]
 """Rows shown for each item that every arm has to have: with fewer nothing was simulated."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ArmCounts:
     """How often each item was shown in an arm, by groups of users. Add two of disjoint users with ``+``.
 
@@ -159,7 +159,14 @@ class ArmCounts:
                 drawn = weights[:, 0] if not start else drawn
         group = _group_of(keys, groups, seed)
         held: Any = csr_array((drawn, (np.arange(len(keys)), group)), shape=(len(keys), groups))
-        return cls((shown @ held).toarray(), np.bincount(group, drawn, groups), len(keys), seed, share, thinned)
+        return cls(
+            groups=(shown @ held).toarray(),
+            users=np.bincount(group, drawn, groups),
+            n=len(keys),
+            seed=seed,
+            share=share,
+            thinned=thinned,
+        )
 
     def __add__(self, other: ArmCounts) -> ArmCounts:
         """The counts of both sets of users.
@@ -174,12 +181,12 @@ class ArmCounts:
                 f"{theirs[0]} with seed {theirs[1]} and share {theirs[2]:g}, cannot be added. Count both alike."
             )
         return ArmCounts(
-            self.groups + other.groups,
-            self.users + other.users,
-            self.n + other.n,
-            self.seed,
-            self.share,
-            self.thinned + other.thinned,
+            groups=self.groups + other.groups,
+            users=self.users + other.users,
+            n=self.n + other.n,
+            seed=self.seed,
+            share=self.share,
+            thinned=self.thinned + other.thinned,
         )
 
 

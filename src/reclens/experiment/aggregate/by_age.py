@@ -7,6 +7,7 @@ experiments; Kohavi, Tang and Xu (2020), chapter 3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 from reclens.data.quoting import quoted
 from reclens.errors import UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.aggregate.gather import _summed
 from reclens.experiment.aggregate.query import Window
-from reclens.experiment.aggregate.source import opened, present, run
+from reclens.experiment.aggregate.source import Table, opened, present, run
+from reclens.experiment.aggregate.summing import summed
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
 from reclens.experiment.planning.metric import Metric
 from reclens.experiment.planning.plan import Plan
@@ -68,56 +69,67 @@ def gather_ages(
             list_triggered(rows, daily, Window(time, begun))
             rows = of_triggered(rows, daily)
             daily = daily.model_copy(update={"triggered": None})
-        unit, at = quoted(plan.unit), f"CAST({quoted(time)} AS DATE)"
-        where = f" WHERE {quoted(time)} >= $start" if begun else ""
-        top = {metric.value for metric in plan.primary if metric.kind == "proportion"}
-        sums = "".join(
-            f", {'max' if name in top else 'sum'}(CAST({quoted(name)} AS DOUBLE)) AS {quoted(name)}" for name in columns
-        )
-        run(
-            rows,
-            "CREATE OR REPLACE TEMP TABLE reclens_days AS "
-            f"SELECT {unit} AS unit_, {at} AS day_, arg_min(CAST({quoted(arm)} AS VARCHAR), {quoted(time)}) AS "
-            f"arm_, "
-            f"count(*) AS events{sums} FROM {rows.sql}{where} GROUP BY ALL",
-            {"start": begun} if begun else None,
-        )
-        run(
-            rows,
-            "CREATE OR REPLACE TEMP TABLE reclens_first AS SELECT unit_, min(day_) AS first_, "
-            "arg_min(arm_, day_) AS arm_ FROM reclens_days GROUP BY unit_",
-        )
+        _daily_tables(rows, plan, arm, time, begun, columns)
         last = run(
             rows, "SELECT date_diff('day', min(first_), (SELECT max(day_) FROM reclens_days)) FROM reclens_first"
         )
         for age in range(min(int(last[0][0] or 0), most) + 1):
-            # Bound values cannot stand in the inner query of another call: the age is a number of ours.
-            made = "".join(f", coalesce(d.{quoted(name)}, 0) AS {quoted(name)}" for name in (*columns, "events"))
-            inner = (
-                f"SELECT f.unit_ AS {unit}, f.arm_ AS {quoted(arm)}{made} FROM reclens_first f LEFT JOIN "
-                f"reclens_days d "
-                f"ON d.unit_ = f.unit_ AND d.day_ = f.first_ + {age} "
-                f"WHERE f.first_ + {age} <= (SELECT max(day_) FROM reclens_days)"
-            )
-            present_arms = {row[0] for row in run(rows, f"SELECT DISTINCT {quoted(arm)} FROM ({inner})")}
-            if set(plan.arms) <= present_arms:
-                made_of = replace(rows, sql=f"({inner})", columns=(plan.unit, arm, *columns, "events"))
-                found[age] = _summed(
-                    made_of,
-                    daily,
-                    arm=arm,
-                    day=None,
-                    segments=(),
-                    counts=(),
-                    unknown_arms="drop",
-                    two_arms="error",
-                    check_units=False,
-                    indicators=False,
-                    tails=False,
-                )
+            sums = _of_age(rows, daily, arm, columns, age)
+            if sums is not None:
+                found[age] = sums
         run(rows, "DROP TABLE reclens_days")
         run(rows, "DROP TABLE reclens_first")
     return found
+
+
+def _daily_tables(
+    rows: Table, plan: Plan, arm: str, time: str, begun: date | datetime | None, columns: Sequence[str]
+) -> None:
+    """Make ``reclens_days``, a row a unit and day, and ``reclens_first``, each unit's first day and arm."""
+    unit, at = quoted(plan.unit), f"CAST({quoted(time)} AS DATE)"
+    where = f" WHERE {quoted(time)} >= $start" if begun else ""
+    top = {metric.value for metric in plan.primary if metric.kind == "proportion"}
+    sums = "".join(
+        f", {'max' if name in top else 'sum'}(CAST({quoted(name)} AS DOUBLE)) AS {quoted(name)}" for name in columns
+    )
+    run(
+        rows,
+        "CREATE OR REPLACE TEMP TABLE reclens_days AS "
+        f"SELECT {unit} AS unit_, {at} AS day_, arg_min(CAST({quoted(arm)} AS VARCHAR), {quoted(time)}) AS arm_, "
+        f"count(*) AS events{sums} FROM {rows.sql}{where} GROUP BY ALL",
+        {"start": begun} if begun else None,
+    )
+    run(
+        rows,
+        "CREATE OR REPLACE TEMP TABLE reclens_first AS SELECT unit_, min(day_) AS first_, "
+        "arg_min(arm_, day_) AS arm_ FROM reclens_days GROUP BY unit_",
+    )
+
+
+def _of_age(rows: Table, daily: Plan, arm: str, columns: Sequence[str], age: int) -> Aggregates | None:
+    """The sums of one day after first exposure; None where an arm has no unit that old."""
+    # Bound values cannot stand in the inner query of another call: the age is a number of ours.
+    made = "".join(f", coalesce(d.{quoted(name)}, 0) AS {quoted(name)}" for name in (*columns, "events"))
+    inner = (
+        f"SELECT f.unit_ AS {quoted(daily.unit)}, f.arm_ AS {quoted(arm)}{made} FROM reclens_first f LEFT JOIN "
+        f"reclens_days d ON d.unit_ = f.unit_ AND d.day_ = f.first_ + {age} "
+        f"WHERE f.first_ + {age} <= (SELECT max(day_) FROM reclens_days)"
+    )
+    if not set(daily.arms) <= {row[0] for row in run(rows, f"SELECT DISTINCT {quoted(arm)} FROM ({inner})")}:
+        return None
+    return summed(
+        replace(rows, sql=f"({inner})", columns=(daily.unit, arm, *columns, "events")),
+        daily,
+        arm=arm,
+        day=None,
+        segments=(),
+        counts=(),
+        unknown_arms="drop",
+        two_arms="error",
+        check_units=False,
+        indicators=False,
+        tails=False,
+    )
 
 
 def metric_by_age(metric: Metric) -> Metric:

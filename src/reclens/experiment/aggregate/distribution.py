@@ -85,7 +85,6 @@ def quantile_differences(
             )
             frame = every.filter(pl.col("value").is_finite())
             left_out = every.height - frame.height
-            note = f"{left_out:,} rows without a finite '{metric.value}' were left out."
             parts = [frame.filter(pl.col("arm") == name) for name in plan.arms]
             single = frame["unit"].n_unique() == frame.height
             who = [None if single else part["unit"].rank("dense").to_numpy() for part in parts]
@@ -98,7 +97,15 @@ def quantile_differences(
             )
             for name in plan.treatments:
                 made = quantile_difference(per_arm[plan.control], per_arm[name], level=plan.level)
-                found[metric.name, name] = replace(made, notes=(*made.notes, note)) if left_out else made
+                found[metric.name, name] = (
+                    replace(
+                        made,
+                        notes=(*made.notes, "rows_left_out"),
+                        details=(*made.details, ("rows left out", float(left_out))),
+                    )
+                    if left_out
+                    else made
+                )
     return found
 
 
@@ -152,16 +159,9 @@ def arm_differences(
             rows, plan, arm, f"CAST({quoted(item)} AS VARCHAR) AS item", time=at, start=begun, two_arms=two_arms
         )
         where = rows.where
-    said: tuple[str, ...] = ()
-    if begun is not None and at is None:
-        said = ("The exposures have no column of the time that was named: all of them count, also before the start.",)
-    if catalogue is None:
-        said = (*said, "No catalogue was given: items shown in any arm stand for it.")
-    listed = [str(each) for each in catalogue] if catalogue is not None else frame["item"].unique().sort().to_list()
-    codes = frame["item"].cast(pl.Enum(list(dict.fromkeys(listed))), strict=False).to_physical()
-    if codes.null_count():
-        stranger = frame["item"].filter(codes.is_null())[0]
-        raise UsageError(f"'{stranger}' was shown and is not in the catalogue of {len(listed):,} items.")
+    said = ("exposures_without_time",) if begun is not None and at is None else ()
+    said += ("no_catalogue",) if catalogue is None else ()
+    codes, n_items = _coded(frame["item"], catalogue)
     users = {name: frame.filter(pl.col("arm") == name)["unit"].n_unique() for name in plan.arms}
     bare = [name for name, n in users.items() if not n]
     if bare:
@@ -182,7 +182,7 @@ def arm_differences(
             at = units.rank("dense").to_numpy().astype(np.int64) - 1
             shown = codes.filter(chosen).to_numpy().astype(np.int64)
             counted[name, share] = ArmCounts.of(
-                at, shown, stable_hash(units.unique().sort()), n_items=len(set(listed)), seed=seed, share=share
+                at, shown, stable_hash(units.unique().sort()), n_items=n_items, seed=seed, share=share
             )
         return counted[name, share]
 
@@ -195,6 +195,16 @@ def arm_differences(
             )
             found[metric.name, name] = replace(made, notes=(*made.notes, *said))
     return found
+
+
+def _coded(items: pl.Series, catalogue: Sequence[Any] | None) -> tuple[pl.Series, int]:
+    """The items as codes of the catalogue, and its size; without one, of the items that were shown."""
+    listed = [str(each) for each in catalogue] if catalogue is not None else items.unique().sort().to_list()
+    codes = items.cast(pl.Enum(list(dict.fromkeys(listed))), strict=False).to_physical()
+    if codes.null_count():
+        stranger = items.filter(codes.is_null())[0]
+        raise UsageError(f"'{stranger}' was shown and is not in the catalogue of {len(listed):,} items.")
+    return codes, len(set(listed))
 
 
 def _inside(

@@ -6,18 +6,16 @@ first; of the others nothing is loaded but sums, so that their size does not mat
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
 from reclens.data.quoting import quoted
-from reclens.errors import DataError, UsageError
-from reclens.experiment.aggregate.aggregates import Aggregates, Rule
+from reclens.errors import UsageError
+from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.arm_column import NO_IDS, arm_column, numbered, unit_column
 from reclens.experiment.aggregate.log_checks import coarser_ids, duplicate_tally, once
-from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
 from reclens.experiment.aggregate.missing_values import (
     COUNTED,
     gap_tallies,
@@ -25,20 +23,16 @@ from reclens.experiment.aggregate.missing_values import (
     known,
     made_of,
     markers_of,
-    with_gaps_filled,
 )
-from reclens.experiment.aggregate.outliers import outlier_summary
-from reclens.experiment.aggregate.query import Layout, Window, layout, missing_query, per_unit, sums_query
+from reclens.experiment.aggregate.query import Window, per_unit
 from reclens.experiment.aggregate.source import Table, opened, present, run
+from reclens.experiment.aggregate.summing import summed
 from reclens.experiment.aggregate.tally import Tally, added
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
-from reclens.experiment.aggregate.units import OnFault, bounded, named, one_arm_a_unit, sound, strangers_left_out
+from reclens.experiment.aggregate.units import OnFault, named, sound
 from reclens.experiment.planning.plan import Plan
-from reclens.stats.moments import Moments
 
-__all__ = ["flags_of", "gather", "gather_events"]
-
-_FAR = 16.0  # (mean ÷ sd)² from which on squares lose digits, and a second pass takes the mean off
+__all__ = ["gather", "gather_events"]
 
 
 def gather(
@@ -103,7 +97,7 @@ def gather(
         found = _split(
             rows,
             plan,
-            lambda part, other: _summed(
+            lambda part, other: summed(
                 part,
                 plan,
                 arm=arm,
@@ -197,7 +191,7 @@ def gather_events(
             found = _split(
                 made.units,
                 plan,
-                lambda part, other: _summed(
+                lambda part, other: summed(
                     part,
                     plan,
                     arm="arm_low",
@@ -293,170 +287,19 @@ def _ran(rows: Table, window: Window) -> tuple[str, str] | None:
     return None if first is None else (f"{window.start:%Y-%m-%d}" if window.start else first, last)
 
 
-def _split(rows: Table, plan: Plan, summed: Callable[[Table, bool], Aggregates]) -> Aggregates:
+def _split(rows: Table, plan: Plan, sum_up: Callable[[Table, bool], Aggregates]) -> Aggregates:
     """The sums; of a plan with triggered units those of these, with the sums of the others beside them.
 
-    ``summed`` sums a table up; told whether it is of the other units, of which only metrics are needed.
+    ``sum_up`` sums a table up; told whether it is of the other units, of which only metrics are needed.
     """
     if plan.triggered is None:
-        return summed(rows, False)
+        return sum_up(rows, False)
     try:
-        found = summed(of_triggered(rows, plan), False)
+        found = sum_up(of_triggered(rows, plan), False)
         others = of_triggered(rows, plan, triggered=False)
         if not run(others, f"SELECT count(*) FROM {others.sql}")[0][0]:
             return found
-        rest = summed(others, True)
+        rest = sum_up(others, True)
         return replace(found, untriggered=rest, tallies=added(found.tallies, rest.tallies))
     finally:
         run(rows, "DROP TABLE reclens_triggered")
-
-
-def _summed(
-    rows: Table,
-    plan: Plan,
-    *,
-    arm: str,
-    day: str | None,
-    segments: Sequence[str],
-    counts: Sequence[str],
-    unknown_arms: OnFault,
-    two_arms: OnFault,
-    check_units: bool,
-    indicators: bool,
-    tails: bool,
-    unit: str | None = None,
-    rows_name: str | None = None,
-    markers: tuple[str, ...] = (),
-    every_arm: bool = True,
-) -> Aggregates:
-    """The pass, and a second one where covariates are missing or means stand far from zero."""
-    for name, value in (("unknown_arms", unknown_arms), ("two_arms", two_arms)):
-        if value not in ("error", "drop"):
-            raise UsageError(f"{name} is '{value}', expected 'error' or 'drop'.")
-    present(rows, [arm, unit or plan.unit, *([day] if day else []), *segments, *plan.columns, *counts])
-    rules: list[Rule] = []
-    tallies: tuple[Tally, ...] = ()
-    if "arm_high" not in rows.columns:
-        named(rows, [unit or plan.unit], Window())
-        rows, markers, tallies = with_gaps_filled(rows, plan, arm)
-    rows = one_arm_a_unit(rows, unit or plan.unit, arm, two_arms, check_units, rules)
-    lacking: tuple[str, ...] = ()
-    shifts: dict[str, dict[str, float]] = {}
-    absent: dict[str, int] = {}
-    places: dict[str, MetricColumns] = {}
-    for _ in range(3):
-        marked = (*markers, *lacking)
-        places = measures(plan.metrics, rows=rows_name, indicators=marked)
-        asked = layout(
-            plan.metrics,
-            places,
-            counts=counts,
-            indicators=marked,
-            rows=rows_name,
-            shifts=shifts,
-            whole=rows.whole,
-            skewness=plan.uneven,
-        )
-        answer = run(rows, sums_query(rows.sql, asked, arm=arm, day=day, segments=segments))
-        if any(row[5] for row in answer):  # a missing value; where it is a covariate, the next pass indicates it
-            absent = _missing(rows, asked)
-        bounded(answer, asked, rows.where)
-        wanted = asked.covariates if indicators else tuple(name for name in asked.covariates if absent.get(name))
-        if wanted != lacking:
-            lacking = wanted
-            continue
-        sums = _read(answer, asked, plan, rows.where, unknown_arms, marked, rows_name, every_arm)
-        far = _far_means(sums)
-        if not far or shifts:
-            break
-        shifts = far
-    else:  # pragma: no cover - two reasons at most for another pass
-        raise AssertionError("the passes do not settle")
-    rules += [Rule(code="missing_covariate", count=absent[name], column=name) for name in lacking if absent.get(name)]
-    found = outlier_summary(rows, plan, sums, arm=arm) if tails else None
-    return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, places)), tails=found, tallies=tallies)
-
-
-def _missing(rows: Table, asked: Layout) -> dict[str, int]:
-    """How often each covariate is missing; what the metrics themselves need may not be."""
-    counts = run(rows, missing_query(rows.sql, asked))[0]
-    absent = {name: int(n) for name, n in zip((*asked.needed, *asked.covariates), counts, strict=True)}
-    for name in asked.needed:
-        if absent[name]:
-            raise DataError(
-                f"{absent[name]:,} units have no value",
-                source=rows.where,
-                column=name,
-                fix="Give them 0 where that is what it means, or leave those units out before.",
-            )
-    return {name: absent[name] for name in asked.covariates}
-
-
-def _read(
-    answer: Sequence[Sequence[Any]],
-    asked: Layout,
-    plan: Plan,
-    where: str,
-    unknown_arms: OnFault,
-    lacking: tuple[str, ...],
-    rows_name: str | None,
-    every_arm: bool,
-) -> Aggregates:
-    """The rows of the query as sums."""
-    columns = tuple(asked.expressions)
-    cells: dict[tuple[str, str | None, str, str], Moments] = {}
-    strangers: dict[str, int] = {}
-    for arm, day, by, segment, n, *rest in answer:
-        if arm not in plan.arms:
-            if by == "overall":
-                name = "" if arm is None else arm
-                strangers[name] = strangers.get(name, 0) + int(n)
-            continue
-        numbers = [float(value) if value is not None else math.nan for value in rest[asked.first_sum - 5 :]]
-        sums = dict(zip(columns, numbers, strict=False))
-        products = dict(zip(asked.products, numbers[len(columns) :], strict=True))
-        wrong = [name for name, value in sums.items() if not math.isfinite(value)]
-        if wrong:
-            raise DataError(
-                "a value is not a number, or infinite",
-                source=where,
-                column=wrong[0],
-                fix="Mend or leave out those units before.",
-            )
-        shifts = {name: by_arm.get(arm, 0.0) for name, by_arm in asked.shifts.items()}
-        cells[str(arm), day, by, segment] = Moments.of_sums(int(n), sums, products, shifts=shifts)
-    rules = strangers_left_out(strangers, plan, where, unknown_arms)
-    empty = [name for name in plan.arms if not any(cell[0] == name for cell in cells)]
-    if empty and every_arm:
-        raise DataError(
-            f"there are no units in the arm {', '.join(empty)}; expected some in every arm of the plan",
-            source=where,
-            fix="Check the names of the arms in the plan and in the column.",
-        )
-    return Aggregates(tuple(plan.arms), columns, cells, rules, lacking, rows_name)
-
-
-def _far_means(sums: Aggregates) -> dict[str, dict[str, float]]:
-    """Column -> arm -> mean, of columns whose mean stands so far from 0 that their squares have lost digits."""
-    arms = {name: moments for name in sums.arms if (moments := sums.arm(name)).n}
-    return {
-        column: {name: moments.value(column) for name, moments in arms.items()}
-        for column in sums.columns
-        if any(m.value(column) ** 2 > _FAR * m.variance(column, ddof=0) for m in arms.values())
-        and any(m.value(column) for m in arms.values())
-    }
-
-
-def flags_of(sums: Aggregates, places: Mapping[str, MetricColumns]) -> list[Rule]:
-    """What can be summed up and not be compared."""
-    found: list[Rule] = []
-    for arm in sums.arms:
-        moments = sums.arm(arm)
-        if moments.n < 2:
-            found.append(Rule(code="one_unit", count=1, arm=arm))
-            continue
-        flat = [
-            name for name, place in places.items() if not place.counted and not moments.variance(place.columns[0]) > 0
-        ]
-        found += [Rule(code="no_variance", count=moments.n, arm=arm, metric=name) for name in flat]
-    return found

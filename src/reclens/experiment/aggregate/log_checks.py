@@ -48,7 +48,7 @@ def duplicate_tally(
     elif window.time is None or _type(rows, window.time) == "DATE":
         if dropped:
             raise UsageError('duplicates is "drop", and neither a time nor event_id= tells which rows are duplicates.')
-        return Tally("duplicate_rows", "whole rows", "not_checked", {})
+        return Tally(code="duplicate_rows", column="whole rows", handled="not_checked", arms={})
     same = f"hash({', '.join(quoted(name) for name in rows.columns)})" if event_id is None else quoted(event_id)
     at = quoted(keys[0])
     listed = ", ".join(quoted(name) for name in dict.fromkeys(keys))
@@ -58,7 +58,9 @@ def duplicate_tally(
         f"WHERE {window.sql}{known} GROUP BY {listed}, {same} HAVING count(*) > 1) GROUP BY unit_"
     )
     run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_more AS {more}", window.params)
-    empty = Tally("duplicate_rows", event_id or "whole rows", "dropped" if dropped else "kept", {})
+    empty = Tally(
+        code="duplicate_rows", column=event_id or "whole rows", handled="dropped" if dropped else "kept", arms={}
+    )
     try:
         if not run(rows, "SELECT count(*) FROM reclens_more")[0][0]:
             return empty
@@ -113,7 +115,13 @@ def _coarser(rows: Table, plan: Plan, key: str, arm: str, window: Window, name: 
         return None
     expected = sum(int(n) * sum(share ** int(k) for share in plan.arms.values()) for k, n, _ in answer)
     # The sum of unequal chances varies no more than as many equal ones of the same mean.
-    return Coarser(name, groups, one, expected, float(binom.sf(one - 1, groups, min(expected / groups, 1.0))))
+    return Coarser(
+        column=name,
+        groups=groups,
+        one_arm=one,
+        expected=expected,
+        p_value=float(binom.sf(one - 1, groups, min(expected / groups, 1.0))),
+    )
 
 
 def _type(rows: Table, column: str) -> str:

@@ -82,7 +82,7 @@ def gaps_of_log(rows: Table, plan: Plan, window: Window) -> tuple[tuple[Gap, ...
         if count or any(metric.missing == "leave_out" for metric in gap.metrics):
             gaps.append(gap)
         else:
-            none.append(Tally("missing_events", gap.label, gap.handled, {}))
+            none.append(Tally(code="missing_events", column=gap.label, handled=gap.handled, arms={}))
     return tuple(gaps), tuple(none)
 
 
@@ -142,9 +142,15 @@ def gap_tallies(units: Table, gaps: Sequence[Gap]) -> tuple[Tally, ...]:
     found: list[Tally] = []
     for gap in gaps:
         lacking = quoted(gap.count)
-        found.append(tally_of(units, Tally("missing_events", gap.label, gap.handled, {}), lacking, "events"))
+        found.append(
+            tally_of(
+                units, Tally(code="missing_events", column=gap.label, handled=gap.handled, arms={}), lacking, "events"
+            )
+        )
         empty = f"CASE WHEN {lacking} >= events THEN 1 ELSE 0 END"
-        found.append(tally_of(units, Tally("missing_units", gap.label, gap.handled, {}), empty, "1"))
+        found.append(
+            tally_of(units, Tally(code="missing_units", column=gap.label, handled=gap.handled, arms={}), empty, "1")
+        )
     return tuple(found)
 
 
@@ -176,7 +182,13 @@ def with_gaps_filled(rows: Table, plan: Plan, arm: str) -> tuple[Table, tuple[st
     if not gaps:
         return rows, (), ()
     tallies = tuple(
-        tally_of(rows, Tally("missing_units", gap.label, gap.handled, {}), f"(NOT {gap.whole})::INTEGER", "1", arm=arm)
+        tally_of(
+            rows,
+            Tally(code="missing_units", column=gap.label, handled=gap.handled, arms={}),
+            f"(NOT {gap.whole})::INTEGER",
+            "1",
+            arm=arm,
+        )
         for gap in gaps
     )
     asked = [gap for gap in gaps if any(metric.kind != "quantile" for metric in gap.metrics)]

@@ -11,7 +11,7 @@ from reclens.data.quoting import quoted
 from reclens.experiment.aggregate.aggregates import Aggregates, OutlierSummary
 from reclens.experiment.aggregate.metric_columns import capped, effective, measures
 from reclens.experiment.aggregate.missing_values import known, tally_of
-from reclens.experiment.aggregate.query import layout, sums_query
+from reclens.experiment.aggregate.query import Layout, layout, sums_query
 from reclens.experiment.aggregate.source import Table, run
 from reclens.experiment.aggregate.tally import Tally
 from reclens.experiment.planning.metric import Metric
@@ -57,21 +57,45 @@ def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> O
     )
     places = measures(cut, rows=sums.rows, indicators=sums.indicators)
     asked = layout(cut, places, indicators=sums.indicators, rows=sums.rows, skewness=plan.uneven)
-    # The means of the first pass are taken off, so that squares of values far from zero keep their digits.
+    lower = {capped(read.per or "", below[name]): (read.per or "", below[name]) for name, read in ratios.items()}
     base = {
         place.columns[0]: effective(metric, sums.indicators).value or ""
         for place, metric in zip(places.values(), looked, strict=True)
     }
-    lower = {capped(read.per or "", below[name]): (read.per or "", below[name]) for name, read in ratios.items()}
     base |= {name: column for name, (column, _) in lower.items()}
-    means = {name: sums.arm(name) for name in plan.arms}
-    asked = replace(
-        asked,
-        shifts={
-            column: {name: moments.value(base.get(column, column)) for name, moments in means.items()}
-            for column in asked.expressions
-        },
+    arms = _cut_moments(rows, plan, sums, asked, base, lower, arm=arm)
+    return OutlierSummary(
+        caps=caps,
+        largest=largest,
+        ten=ten,
+        places=places,
+        arms=arms,
+        below=below,
+        extremes=_extremes(rows, plan, limits, arm=arm),
     )
+
+
+def _cut_moments(
+    rows: Table,
+    plan: Plan,
+    sums: Aggregates,
+    asked: Layout,
+    base: Mapping[str, str],
+    lower: Mapping[str, tuple[str, float]],
+    *,
+    arm: str,
+) -> dict[str, Moments]:
+    """Moments of each arm with values cut off.
+
+    The means of the first pass are taken off, so that squares of values far from zero keep their digits; ``base`` names
+    the column of that pass for each column.
+    """
+    means = {name: sums.arm(name) for name in plan.arms}
+    shifted = {
+        column: {name: moments.value(base.get(column, column)) for name, moments in means.items()}
+        for column in asked.expressions
+    }
+    asked = replace(asked, shifts=shifted)
     answer: list[tuple[Any, ...]] = run(rows, sums_query(_with(rows, lower), asked, arm=arm))
     arms: dict[str, Moments] = {}
     for row in answer:
@@ -81,7 +105,7 @@ def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> O
         added = dict(zip(asked.expressions, numbers[:width], strict=True))
         products = dict(zip(asked.products, numbers[width:], strict=True))
         arms[str(row[0])] = Moments.of_sums(int(row[4]), added, products, shifts=shifts)
-    return OutlierSummary(caps, largest, ten, places, arms, below, _extremes(rows, plan, limits, arm=arm))
+    return arms
 
 
 def _limits_below(rows: Table, ratios: Mapping[str, Metric]) -> dict[str, float]:
@@ -135,7 +159,10 @@ def _extremes(rows: Table, plan: Plan, limits: Mapping[str, float], *, arm: str)
     counts = run(rows, f"SELECT {beyond} FROM {rows.sql}")[0] if limits else ()
     found: list[Tally] = []
     for (name, limit), count in zip(limits.items(), counts, strict=True):
-        x, empty = f"CAST({quoted(name)} AS DOUBLE)", Tally("extreme_units", name, "kept", {}, limit)
+        x, empty = (
+            f"CAST({quoted(name)} AS DOUBLE)",
+            Tally(code="extreme_units", column=name, handled="kept", arms={}, limit=limit),
+        )
         found.append(
             empty
             if not count

@@ -19,7 +19,7 @@ from reclens.experiment.planning.metric import Metric
 __all__ = ["Layout", "Window", "layout", "missing_query", "per_unit", "sums_query"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """Columns of the sums, and how they are made from columns of the table.
 

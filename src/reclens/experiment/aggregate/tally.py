@@ -34,7 +34,7 @@ class Counted(NamedTuple):
     squares: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tally(Tabular):
     """One kind of faulty rows or units, by arm.
 
@@ -115,7 +115,7 @@ def added(first: tuple[Tally, ...], second: tuple[Tally, ...]) -> tuple[Tally, .
     return tuple(found.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Coarser(Tabular):
     """A column of ids each of which has several units: was it that id that was randomised?
 

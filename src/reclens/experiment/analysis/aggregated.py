@@ -25,9 +25,9 @@ from reclens.data.quoting import quoted
 from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates, Cell, Rule
 from reclens.experiment.aggregate.arm_column import arm_column
-from reclens.experiment.aggregate.gather import flags_of
 from reclens.experiment.aggregate.metric_columns import capped, measures
 from reclens.experiment.aggregate.source import Table, opened, present, run
+from reclens.experiment.aggregate.summing import flags_of
 from reclens.experiment.aggregate.units import OnFault, strangers_left_out
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.effects import Intervals, Others
@@ -161,7 +161,9 @@ def gather_aggregated(
             segments=segments,
             unknown_arms=unknown_arms,
         )
-    found = Aggregates(tuple(plan.arms), names.sums, cells, rules, unknown=_unknown(plan, names, segments))
+    found = Aggregates(
+        arms=tuple(plan.arms), columns=names.sums, cells=cells, rules=rules, unknown=_unknown(plan, names, segments)
+    )
     return _flagged(found, plan)
 
 

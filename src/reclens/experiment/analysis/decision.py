@@ -101,7 +101,7 @@ def decide(
 ) -> tuple[Decision, ...]:
     """One decision for each treated arm, by the rule of the plan.
 
-    :func:`reclens.report.experiment.rule_words.decision_rule` writes the rule out.
+    :func:`reclens.report.experiment.plan_words.decision_rule` writes the rule out.
 
     Where several arms may be shipped, each says so, and how the one that is ahead compares with the others: ``between``
     gives the difference of the arm named last to the one named before.

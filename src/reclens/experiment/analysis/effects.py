@@ -13,9 +13,9 @@ from reclens.errors import UnknownNameError
 from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates
 from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
 from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
+from reclens.experiment.planning.looks import inflation_of
 from reclens.experiment.planning.metric import Metric
 from reclens.experiment.planning.plan import Plan
-from reclens.experiment.planning.sizing import inflation_of
 from reclens.stats.arms import compare_arms
 from reclens.stats.difference import Difference
 from reclens.stats.equivalence import equivalence_p

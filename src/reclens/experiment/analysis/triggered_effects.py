@@ -28,8 +28,8 @@ from reclens.tabular import Tabular
 
 __all__ = ["Diluted", "dilute", "diluted_mean", "diluted_ratio"]
 
-_NOTHING = "the control is 0, so that its lift has no interval"
-_ALONE = "a single unit was not triggered: nothing tells how much such units vary"
+_NOTHING = "control_is_zero"
+_ALONE = "one_untriggered_unit"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -27,7 +27,17 @@ from reclens.experiment.assignment._md5 import leading_bits
 from reclens.experiment.planning.plan import Plan, load_plan
 from reclens.tabular import Tabular
 
-__all__ = ["HOLDOUT", "LAYER_HOLDOUT", "OUTSIDE", "Assignment", "assign", "check_layers", "position", "sql_of"]
+__all__ = [
+    "HOLDOUT",
+    "LAYER_HOLDOUT",
+    "OUTSIDE",
+    "Assignment",
+    "LayerPair",
+    "assign",
+    "check_layers",
+    "position",
+    "sql_of",
+]
 
 HOLDOUT: Final = "holdout"
 LAYER_HOLDOUT: Final = "layer holdout"
@@ -159,17 +169,34 @@ def sql_of(plan: Plan, *, table: str = "units") -> str:
     return f"SELECT *,\n  CASE\n{body}\n  END AS variant\nFROM {quoted(table)}"
 
 
-def check_layers(plans: Sequence[Plan]) -> list[str]:
-    """Whether experiments that run at the same time exclude each other or overlap independently, in words.
+@dataclass(frozen=True)
+class LayerPair:
+    """Two experiments that run at the same time.
+
+    Attributes:
+        one: Name of the first.
+        other: Name of the second.
+        relation: ``independent``, in different layers; or ``exclusive``, in different slices of one layer.
+        layer: The layer of the first.
+    """
+
+    one: str
+    other: str
+    relation: Literal["independent", "exclusive"]
+    layer: str
+
+
+def check_layers(plans: Sequence[Plan]) -> list[LayerPair]:
+    """Whether experiments that run at the same time exclude each other or overlap independently.
 
     Returns:
-        A sentence for each pair.
+        One for each pair.
 
     Raises:
         UsageError: If two experiments of one layer take overlapping slices, or two share a salt, so that their arms
             would be the same people.
     """
-    said = []
+    found: list[LayerPair] = []
     for at, one in enumerate(plans):
         for other in plans[at + 1 :]:
             if one.salt == other.salt:
@@ -178,7 +205,7 @@ def check_layers(plans: Sequence[Plan]) -> list[str]:
                     "units would be in the same arms. Give each its own salt."
                 )
             if one.layer != other.layer:
-                said.append(f"{one.name} and {other.name} overlap independently: they are in different layers.")
+                found.append(LayerPair(one.name, other.name, "independent", one.layer))
                 continue
             (low, high), (from_, to) = one.slice, other.slice
             if max(low, from_) < min(high, to):
@@ -187,8 +214,8 @@ def check_layers(plans: Sequence[Plan]) -> list[str]:
                     f"{max(low, from_):g} to {min(high, to):g}. Give them slices that do not overlap, such as "
                     "[0.0, 0.5] and [0.5, 1.0], or different layers."
                 )
-            said.append(f"{one.name} and {other.name} exclude each other: they share the layer {one.layer}.")
-    return said
+            found.append(LayerPair(one.name, other.name, "exclusive", one.layer))
+    return found
 
 
 def _texts(units: pl.Series) -> pl.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -14,12 +14,13 @@ from reclens.experiment.assignment.assign import Assignment, assign, position
 from reclens.experiment.planning.plan import Plan
 from reclens.tabular import Tabular
 
-__all__ = ["AssignmentCheck", "check_assignment"]
+__all__ = ["BUCKETS", "AssignmentCheck", "check_assignment"]
 
 SUSPICIOUS: Final = 0.001
 """Below this p-value a check fails: with a handful of checks a sound assignment fails one time in some hundred."""
 
-_BUCKETS: Final = 100
+BUCKETS: Final = 100
+"""Buckets that positions are counted in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,22 +28,23 @@ class AssignmentCheck(Tabular):
     """One test of an assignment.
 
     Attributes:
-        check: What was tested.
+        code: What was tested: ``shares`` as planned; ``uniform`` positions; ``independent`` of the arms of another
+            experiment; the same ``mix`` of an attribute in every arm.
+        of: The other experiment or the attribute; empty where it is about neither.
         statistic: Pearson's chi².
         df: Its degrees of freedom.
         p: p-value; NaN where there was nothing to test.
         n: Units it rests on.
         fine: Whether p is not suspiciously small.
-        words: What it says.
     """
 
-    check: str
+    code: Literal["shares", "uniform", "independent", "mix"]
+    of: str = ""
     statistic: float
     df: int
     p: float
     n: int
     fine: bool
-    words: str
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -83,27 +85,27 @@ def check_assignment(
     found = [_shares(made), _uniform(units, plan)]
     for other in others:
         theirs = assign(units, other).table["variant"].filter(inside)
-        found.append(_independent(arms, theirs, f"independent of '{other.name}'"))
+        found.append(_independent(arms, theirs, "independent", other.name))
     for column in attributes.columns if attributes is not None else ():
         assert attributes is not None
         groups = attributes[column].cast(pl.String).filter(inside)
-        found.append(_independent(arms, groups, f"the same mix of {column} in every arm"))
+        found.append(_independent(arms, groups, "mix", column))
     return found
 
 
 def _shares(made: Assignment) -> AssignmentCheck:
     rows = [row for row in made.to_dicts() if row["planned"] is not None]
     seen = np.array([row["units"] for row in rows], float)
-    return _verdict("shares as planned", seen, seen.sum() * np.array([row["planned"] for row in rows]), len(rows) - 1)
+    return _verdict("shares", "", seen, seen.sum() * np.array([row["planned"] for row in rows]), len(rows) - 1)
 
 
 def _uniform(units: pl.Series, plan: Plan) -> AssignmentCheck:
-    seen = np.bincount((position(units, salt=plan.salt) * _BUCKETS).astype(int), minlength=_BUCKETS).astype(float)
-    expected = np.full(_BUCKETS, len(units) / _BUCKETS)
-    return _verdict(f"uniform over {_BUCKETS} buckets", seen, expected, _BUCKETS - 1)
+    seen = np.bincount((position(units, salt=plan.salt) * BUCKETS).astype(int), minlength=BUCKETS).astype(float)
+    expected = np.full(BUCKETS, len(units) / BUCKETS)
+    return _verdict("uniform", "", seen, expected, BUCKETS - 1)
 
 
-def _independent(arms: pl.Series, groups: pl.Series, check: str) -> AssignmentCheck:
+def _independent(arms: pl.Series, groups: pl.Series, code: Literal["independent", "mix"], of: str) -> AssignmentCheck:
     known = groups.is_not_null()
     pairs = pl.DataFrame({"arm": arms.filter(known), "group": groups.filter(known)})
     counted: Mapping[tuple[str, str], int] = {
@@ -112,27 +114,20 @@ def _independent(arms: pl.Series, groups: pl.Series, check: str) -> AssignmentCh
     rows, columns = sorted({arm for arm, _ in counted}), sorted({group for _, group in counted})
     seen = np.array([[counted.get((arm, group), 0) for group in columns] for arm in rows], float)
     if seen.size == 0:
-        return _verdict(check, np.zeros(0), np.zeros(0), 0)
+        return _verdict(code, of, np.zeros(0), np.zeros(0), 0)
     expected = seen.sum(axis=1, keepdims=True) * seen.sum(axis=0, keepdims=True) / seen.sum()
-    return _verdict(check, seen.ravel(), expected.ravel(), (len(rows) - 1) * (len(columns) - 1))
+    return _verdict(code, of, seen.ravel(), expected.ravel(), (len(rows) - 1) * (len(columns) - 1))
 
 
-def _verdict(check: str, seen: np.ndarray, expected: np.ndarray, df: int) -> AssignmentCheck:
+def _verdict(
+    code: Literal["shares", "uniform", "independent", "mix"], of: str, seen: np.ndarray, expected: np.ndarray, df: int
+) -> AssignmentCheck:
     from scipy.special import chdtrc
 
     n = int(seen.sum())
+    nothing = float("nan")
     if df < 1 or n == 0 or expected.min() < 5:
-        return AssignmentCheck(
-            check=check,
-            statistic=float("nan"),
-            df=df,
-            p=float("nan"),
-            n=n,
-            fine=True,
-            words=f"{check}: too few units to tell, expected 5 or more in every cell.",
-        )
+        return AssignmentCheck(code=code, of=of, statistic=nothing, df=df, p=nothing, n=n, fine=True)
     statistic = float(((seen - expected) ** 2 / expected).sum())
     p = float(chdtrc(df, statistic))
-    fine = p >= SUSPICIOUS
-    words = f"{check}: {'yes' if fine else 'NO'} (chi² = {statistic:.1f}, {df} degrees of freedom, p = {p:.3g})."
-    return AssignmentCheck(check=check, statistic=statistic, df=df, p=p, n=n, fine=fine, words=words)
+    return AssignmentCheck(code=code, of=of, statistic=statistic, df=df, p=p, n=n, fine=p >= SUSPICIOUS)

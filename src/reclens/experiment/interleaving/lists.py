@@ -21,7 +21,7 @@ METHODS: Final = {
 """Ways to mix, and where they come from."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Interleaved:
     """Mixed lists, and what a click on each place says.
 
@@ -99,7 +99,9 @@ def interleave(
     else:
         lists, credit = optimized(a, b, k, drawn)
         team = np.full(lists.shape, -1, np.int8)
-    return Interleaved(method, lists, credit, np.stack([places_in(lists, a), places_in(lists, b)]), team)
+    return Interleaved(
+        method=method, lists=lists, credit=credit, ranks=np.stack([places_in(lists, a), places_in(lists, b)]), team=team
+    )
 
 
 def places_in(lists: np.ndarray, ranking: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ small ones), and over fewer the test was wrong in up to 15 % (``benchmarks/rates
 _EQUAL: Final = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preference(Tabular):
     """Which ranker users prefer.
 
@@ -190,18 +190,18 @@ def preference_of(
     n = len(scores)
     score, p_value = score_estimate(scores, level=nominal)
     return Preference(
-        method,
-        wins,
-        losses,
-        n - wins - losses,
-        _share(wins, losses, level),
-        (wins - losses) / n if n else 0.0,
-        score,
-        p_value,
-        wins + losses >= LEAST_CREDITED.get(method, 0),
-        method in KNOWN_BIAS,
-        level,
-        1 - nominal,
+        method=method,
+        wins=wins,
+        losses=losses,
+        ties=n - wins - losses,
+        share=_share(wins, losses, level),
+        margin=(wins - losses) / n if n else 0.0,
+        score=score,
+        p_value=p_value,
+        enough=wins + losses >= LEAST_CREDITED.get(method, 0),
+        known_bias=method in KNOWN_BIAS,
+        level=level,
+        alpha=1 - nominal,
     )
 
 
@@ -258,12 +258,12 @@ def score_estimate(scores: np.ndarray, *, level: float = 0.95) -> tuple[Estimate
     n, m = len(x), int((np.abs(x) > _EQUAL).sum())
     value = float(x.mean()) if n else math.nan
     if m < 2:
-        return Estimate(value, None, None, n, level, f"{m} units have credit: there is no spread to measure"), 1.0
+        return Estimate(value, None, None, n, level, "no_spread"), 1.0
     t = abs(float(x.sum())) / math.sqrt(float((x**2).sum()))
     p_value = min(1.0, 2 * float(stdtr(m - 1, -t)))
     q, spread = float(stdtrit(m - 1, (1 + level) / 2)), float(x.std())
     if n <= q**2 or spread <= _EQUAL:
-        return Estimate(value, None, None, n, level, "all units gave the same credit, or too few did"), p_value
+        return Estimate(value, None, None, n, level, "one_credit"), p_value
     half = q * spread / math.sqrt(n - q**2)
     return Estimate(value, value - half, value + half, n, level), p_value
 
@@ -273,7 +273,7 @@ def _share(wins: int, losses: int, level: float) -> Estimate:
 
     n = wins + losses
     if not n:
-        return Estimate(float("nan"), None, None, 0, level, "nobody preferred either")
+        return Estimate(float("nan"), None, None, 0, level, "no_preference")
     tail = (1 - level) / 2
     low = float(betaincinv(wins, losses + 1, tail)) if wins else 0.0
     high = float(betaincinv(wins + 1, losses, 1 - tail)) if losses else 1.0

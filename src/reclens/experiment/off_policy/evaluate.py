@@ -12,27 +12,28 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment.off_policy.estimators import BIASED, ESTIMATORS, NEED_MODEL, linear_parts, tuned
 from reclens.experiment.off_policy.intervals import Linear, Method, effective_rewarded, mean_estimates
 from reclens.experiment.off_policy.log import Decisions, Target
-from reclens.experiment.off_policy.reward_model import RewardModel, as_predicted, click_rates, reward_moments
-from reclens.experiment.off_policy.weights import Limits, Weights, objections, weigh
+from reclens.experiment.off_policy.reward_model import (
+    RewardModel,
+    RewardModelCard,
+    as_predicted,
+    click_rates,
+    reward_moments,
+)
+from reclens.experiment.off_policy.weights import Limits, Objection, Weights, objections, weigh
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
-__all__ = ["REFUSALS", "OffPolicy", "PolicyValue", "Refusal", "evaluate_policy", "policy_values"]
+__all__ = ["OffPolicy", "PolicyValue", "Refusal", "evaluate_policy", "policy_values"]
 
 _TUNED: Final = ("switch_dr", "dr_os")
 
 Refusal = Literal["biased", "categories", "effective", "rewarded", "repeats"]
-REFUSALS: Final[Mapping[Refusal, str]] = {
-    "biased": "it has no interval: the log cannot say how wrong the model of rewards is",
-    "categories": "it differs from ips by more than chance: items of a category are not worth the same",
-    "effective": "the effective sample of its weights is too small",
-    "rewarded": "its difference rests on too few rewarded decisions",
-    "repeats": "its weights are for places that are drawn independently, and these lists never repeat an item",
-}
-"""Why an estimator gives no verdict, and how that is said."""
+"""Why an estimator gives no verdict: it has no interval, as the log cannot say how wrong the model of rewards is; it
+differs from ``ips`` by more than chance; its effective sample is too small; its difference rests on too few rewarded
+decisions; or its weights are for places that are drawn independently, and these lists never repeat an item."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PolicyValue:
     """The value of the target by one estimator.
 
@@ -44,7 +45,7 @@ class PolicyValue:
         parameter: Threshold or shrinkage that was found, where it has one.
         effective: Effective sample of the weights it uses; None where that is the one of the whole.
         rewarded: Effective number of rewarded decisions that the difference rests on.
-        refused: Why it gives no verdict, one of ``REFUSALS``; None where it does.
+        refused: Why it gives no verdict, as a code; None where it does.
     """
 
     estimator: str
@@ -65,16 +66,8 @@ class PolicyValue:
             return "higher"
         return "lower" if high is not None and high < 0 else "undecided"
 
-    @property
-    def reason(self) -> str | None:
-        """Why it gives no verdict, with its numbers; None where it does."""
-        if self.refused is None:
-            return None
-        number = {"effective": self.effective, "rewarded": self.rewarded}.get(self.refused)
-        return REFUSALS[self.refused] + ("" if number is None else f" ({number:,.1f})")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OffPolicy(Tabular):
     """What a log says about a policy that did not write it.
 
@@ -84,7 +77,7 @@ class OffPolicy(Tabular):
         weights: Effective sample, largest weight, overlap, propensities.
         objections: Why there is no verdict; empty where there is one.
         decided_by: The estimator whose difference decides: ``dr`` where there is a reward model, else ``snips``.
-        model: How rewards were predicted; None where they were not.
+        model: How rewards were predicted; None where they were not or the model is one of your own.
         unit: What a value is the mean over.
         by_place: Whether the deciding estimator takes items by their place alone, in lists of several.
     """
@@ -92,9 +85,9 @@ class OffPolicy(Tabular):
     values: tuple[PolicyValue, ...]
     logged: Estimate
     weights: Weights
-    objections: tuple[str, ...]
+    objections: tuple[Objection, ...]
     decided_by: str
-    model: str | None
+    model: RewardModelCard | None
     unit: str = "decision"
     by_place: bool = False
 
@@ -108,25 +101,6 @@ class OffPolicy(Tabular):
     def verdict(self) -> str:
         """``higher``, ``lower``, ``undecided``, or ``none`` where the log cannot tell."""
         return "none" if self.objections else self[self.decided_by].says
-
-    @property
-    def words(self) -> str:
-        """The verdict as sentences."""
-        if self.objections:
-            return "No verdict. " + " ".join(self.objections)
-        decisive = self[self.decided_by]
-        if decisive.refused is not None:
-            return f"No verdict by {self.decided_by}: {decisive.reason}."
-        said = {
-            "higher": "The target earns more",
-            "lower": "The target earns less",
-            "undecided": "The log cannot tell who earns more",
-        }
-        low, high = decisive.difference.low, decisive.difference.high
-        span = "" if low is None or high is None else f", between {low:+.4g} and {high:+.4g} a {self.unit}"
-        return f"{said[self.verdict]}: {decisive.difference.value:+.4g}{span} ({self.decided_by})." + (
-            f" {BY_PLACE}" if self.by_place else ""
-        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an estimator; the first is the logging policy itself."""
@@ -153,13 +127,6 @@ class OffPolicy(Tabular):
             "mean_weight": self.weights.mean if by else None,
             "unseen": self.weights.unseen if by else None,
         }
-
-
-BY_PLACE: Final = (
-    "Items count by their place alone. Where items of a list compete for a click, that runs high for a policy whose "
-    "lists have stronger items than those of the log; estimators of whole lists do not."
-)
-"""What holds for every estimate of decisions by item and place in lists of several."""
 
 
 def evaluate_policy(
@@ -217,12 +184,12 @@ def evaluate_policy(
     measured = weigh(decisions, policy, limits=limits)
     decisive = next(name for name in ("dr", "snips", *names) if name in names)
     return OffPolicy(
-        said,
-        logged,
-        measured,
-        objections(measured, limits=limits),
-        decisive,
-        model.words if model is not None else None,
+        values=said,
+        logged=logged,
+        weights=measured,
+        objections=objections(measured, limits=limits),
+        decided_by=decisive,
+        model=model.made if model is not None else None,
         by_place=decisions.n_places > 1,
     )
 
@@ -274,13 +241,23 @@ def policy_values(
                     None,
                     decisions.n_units,
                     level,
-                    REFUSALS["biased"],
+                    "biased",
                 )
                 for each in (parts[name], gap)
             )
         else:
             value, difference = found[name], found[f"{name} gap"]
-        said.append(PolicyValue(name, value, difference, parameters.get(name), own, rewarded, refused))
+        said.append(
+            PolicyValue(
+                estimator=name,
+                value=value,
+                difference=difference,
+                parameter=parameters.get(name),
+                effective=own,
+                rewarded=rewarded,
+                refused=refused,
+            )
+        )
     return tuple(said), found["logged"]
 
 

@@ -21,7 +21,7 @@ _ROWS: Final = 65_536
 """Decisions a step: their candidates are laid out beside each other."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Decisions:
     """Logged decisions: what was done, with what probability, and what came of it.
 
@@ -94,7 +94,16 @@ class Decisions:
         _refuse(~((chance > 0) & (chance <= 1)), "propensities", chance, "a probability above 0, at most 1")
         _refuse(columns["places"] < 0, "places", columns["places"], "0 or more")
         units, lists = (np.unique(columns[name], return_inverse=True)[1] for name in ("users", "requests"))
-        return cls(action, reward, chance, n, columns["places"], units, lists, items)
+        return cls(
+            actions=action,
+            rewards=reward,
+            propensities=chance,
+            n_actions=n,
+            places=columns["places"],
+            units=units,
+            requests=lists,
+            items=items,
+        )
 
     def __len__(self) -> int:
         return len(self.actions)

@@ -9,7 +9,7 @@ import numpy as np
 
 from reclens.errors import UsageError
 from reclens.experiment.off_policy.log import Decisions, Target
-from reclens.experiment.off_policy.reward_model import Predicted, click_rates
+from reclens.experiment.off_policy.reward_model import Predicted, RewardModelCard, click_rates
 
 __all__ = ["Personal", "personal_rates"]
 
@@ -20,7 +20,7 @@ _MOST: Final = 1_000
 _CELLS: Final = 4_000_000
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Personal:
     """Click rates + context · vector of the action.
 
@@ -29,14 +29,14 @@ class Personal:
         context: Standardised features of each decision, shape (n, d).
         vectors: What they are worth for each action, shape (folds, actions, d); 0 where features told nothing.
         strengths: The penalty that was chosen in each fold; infinite where features told nothing.
-        words: How it was made.
+        made: How it was made.
     """
 
     base: Predicted
     context: np.ndarray
     vectors: np.ndarray
     strengths: tuple[float, ...]
-    words: str
+    made: RewardModelCard
 
     def logged(self, decisions: Decisions) -> np.ndarray:
         """The prediction for what was done, shape (n,)."""
@@ -113,11 +113,13 @@ def personal_rates(
         )
         vectors[fold], strength = _fitted(squares, products, z, fold)
         strengths.append(strength)
-    words = (
-        f"{base.words}, and {x.shape[1]} features of user and context by ridge regression "
-        f"(used in {sum(np.isfinite(strengths))} of {folds} folds)"
+    made = RewardModelCard(
+        kind="personal_rates",
+        folds=folds,
+        features=x.shape[1],
+        folds_with_features=int(sum(np.isfinite(strengths))),
     )
-    return Personal(base, x, vectors, tuple(strengths), words)
+    return Personal(base=base, context=x, vectors=vectors, strengths=tuple(strengths), made=made)
 
 
 def _fitted(squares: np.ndarray, products: np.ndarray, z: np.ndarray | None, fold: int) -> tuple[np.ndarray, float]:

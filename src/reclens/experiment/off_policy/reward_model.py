@@ -5,14 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from reclens.errors import UsageError
 from reclens.experiment.off_policy.log import Decisions, Target
 
-__all__ = ["Predicted", "RewardModel", "as_predicted", "click_rates", "reward_moments"]
+__all__ = ["Predicted", "RewardModel", "RewardModelCard", "as_predicted", "click_rates", "reward_moments"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardModelCard:
+    """How a model of rewards was made.
+
+    Attributes:
+        kind: ``click_rates``: smoothed mean rewards by item and place; ``personal_rates``: these and features of the
+            user and the context, by ridge regression; ``given``: predictions of a model of your own.
+        folds: Folds of the cross-fitting; 0 where predictions were given.
+        features: Features of the user and the context.
+        folds_with_features: Folds in which the features helped.
+    """
+
+    kind: Literal["click_rates", "personal_rates", "given"]
+    folds: int = 0
+    features: int = 0
+    folds_with_features: int = 0
 
 
 @runtime_checkable
@@ -20,10 +38,10 @@ class RewardModel(Protocol):
     """What a reward would have been, of every decision and action.
 
     Attributes:
-        words: How it was made.
+        made: How it was made.
     """
 
-    words: str
+    made: RewardModelCard
 
     def logged(self, decisions: Decisions) -> np.ndarray:
         """The prediction for what was done, shape (n,)."""
@@ -41,12 +59,12 @@ class Predicted:
     Attributes:
         values: Shape (groups, actions, places).
         group: The group of each decision, shape (n,).
-        words: How it was made.
+        made: How it was made.
     """
 
     values: np.ndarray
     group: np.ndarray
-    words: str
+    made: RewardModelCard
 
     def logged(self, decisions: Decisions) -> np.ndarray:
         """The prediction for what was done, shape (n,)."""
@@ -78,7 +96,7 @@ def as_predicted(decisions: Decisions, predictions: np.ndarray) -> Predicted:
     if table.shape[2] not in (1, places) or not np.isfinite(table).all():
         raise UsageError(f"predictions have {table.shape[2]} places and the log {places}, or a value is not finite.")
     group = np.zeros(n, np.int64) if len(table) == 1 else np.arange(n)
-    return Predicted(np.broadcast_to(table, (*table.shape[:2], places)), group, "given predictions")
+    return Predicted(np.broadcast_to(table, (*table.shape[:2], places)), group, RewardModelCard(kind="given"))
 
 
 def click_rates(decisions: Decisions, *, folds: int = 5, rng: int = 0) -> Predicted:
@@ -106,7 +124,7 @@ def click_rates(decisions: Decisions, *, folds: int = 5, rng: int = 0) -> Predic
     parts = _powers(decisions, fold, folds, (1, 2))
     whole = parts.sum(axis=1)
     values = [_smoothed(*(whole - parts[:, at]))[0] for at in range(folds)]
-    return Predicted(np.stack(values), fold, f"smoothed mean rewards by item and place, {folds}-fold cross-fitting")
+    return Predicted(np.stack(values), fold, RewardModelCard(kind="click_rates", folds=folds))
 
 
 def reward_moments(decisions: Decisions) -> np.ndarray:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from reclens.errors import DataError, UsageError
-from reclens.experiment.off_policy.evaluate import REFUSALS, OffPolicy, PolicyValue, policy_values
+from reclens.experiment.off_policy.evaluate import OffPolicy, PolicyValue, policy_values
 from reclens.experiment.off_policy.intervals import Linear, Method
 from reclens.experiment.off_policy.log import Decisions, Target
 from reclens.experiment.off_policy.weights import Limits, objections, weigh
@@ -108,13 +108,13 @@ def evaluate_lists(
         said = tuple(_without_value(each) if each.estimator == "pi" else each for each in said)
     measured = weigh(decisions, target, limits=limits)
     return OffPolicy(
-        said,
-        logged,
-        measured,
-        objections(measured, limits=limits),
-        "sn_iips",
-        None,
-        "list",
+        values=said,
+        logged=logged,
+        weights=measured,
+        objections=objections(measured, limits=limits),
+        decided_by="sn_iips",
+        model=None,
+        unit="list",
         by_place=decisions.n_places > 1,
     )
 
@@ -155,7 +155,7 @@ def _never_repeats(decisions: Decisions) -> bool:
 
 
 def _without_value(found: PolicyValue) -> PolicyValue:
-    none = Estimate(math.nan, None, None, found.value.n, found.value.level, REFUSALS["repeats"])
+    none = Estimate(math.nan, None, None, found.value.n, found.value.level, "repeats")
     return replace(found, value=none, difference=none, refused="repeats")
 
 

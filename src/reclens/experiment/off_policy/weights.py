@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from reclens.experiment.off_policy.log import Decisions, Target
 from reclens.tabular import Tabular
 
-__all__ = ["REWARDED", "UNITS", "Limits", "Weights", "importance_weights", "objections", "weigh"]
+__all__ = [
+    "REWARDED",
+    "UNITS",
+    "Limits",
+    "Objection",
+    "ObjectionCode",
+    "Weights",
+    "importance_weights",
+    "objections",
+    "weigh",
+]
 
 UNITS: Final = 10
 """Users from which on verdicts hold."""
@@ -56,7 +66,7 @@ class Limits:
         return REWARDED[method] if self.rewarded is None else self.rewarded
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Weights(Tabular):
     """Importance weights w = target probability ÷ propensity, and what they say of the log.
 
@@ -97,6 +107,34 @@ class Weights(Tabular):
         return [asdict(self)]
 
 
+ObjectionCode = Literal[
+    "never_explored", "few_users", "small_sample", "small_share", "one_decision", "never_done", "mean_weight"
+]
+
+
+@dataclass(frozen=True)
+class Objection(Tabular):
+    """Why a log cannot decide.
+
+    Attributes:
+        code: ``never_explored``: every propensity is 1; ``few_users``; ``small_sample``: the effective sample, in
+            decisions; ``small_share``: the same as a share of the log; ``one_decision``: the share of all weight in
+            one; ``never_done``: the share of the target on what the log never did; ``mean_weight``, which should be 1.
+        value: What was seen.
+        limit: What is asked for.
+        weights: The weights that it is about.
+    """
+
+    code: ObjectionCode
+    value: float
+    limit: float
+    weights: Weights
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [{"code": self.code, "value": self.value, "limit": self.limit}]
+
+
 def importance_weights(decisions: Decisions, target: Target) -> np.ndarray:
     """Target probability of what was done ÷ propensity; shape (n,)."""
     return target.logged(decisions) / decisions.propensities
@@ -119,60 +157,43 @@ def weigh(decisions: Decisions, target: Target, *, limits: Limits | None = None)
     seldom = np.stack([counts == 0, counts < limits.rare]).astype(np.float64)
     of = [float(target.expected(decisions, each[None], np.zeros(n, np.int64)).mean()) for each in seldom]
     return Weights(
-        n,
-        units,
-        decisions.n_places,
-        total**2 / float((w**2).sum()) if total else 0.0,
-        float(w.max()),
-        float(w.max()) / total if total else math.nan,
-        mean,
-        se,
-        2 * float(ndtr(-abs(z))),
-        float((w == 0).mean()),
-        of[0],
-        of[1],
-        float(decisions.propensities.min()),
-        float((decisions.propensities == 1).mean()),
+        n=n,
+        units=units,
+        places=decisions.n_places,
+        effective=total**2 / float((w**2).sum()) if total else 0.0,
+        largest=float(w.max()),
+        largest_share=float(w.max()) / total if total else math.nan,
+        mean=mean,
+        mean_se=se,
+        p_value=2 * float(ndtr(-abs(z))),
+        zero=float((w == 0).mean()),
+        unseen=of[0],
+        rare=of[1],
+        smallest_propensity=float(decisions.propensities.min()),
+        certain=float((decisions.propensities == 1).mean()),
     )
 
 
-def objections(weights: Weights, *, limits: Limits | None = None) -> tuple[str, ...]:
-    """Why the log cannot decide, one sentence each; empty where it can."""
+def objections(weights: Weights, *, limits: Limits | None = None) -> tuple[Objection, ...]:
+    """Why the log cannot decide; empty where it can."""
     limits = limits or Limits()
-    found: list[str] = []
+    found: list[Objection] = []
+
+    def add(code: ObjectionCode, value: float, limit: float) -> None:
+        found.append(Objection(code, value, limit, weights))
+
     if weights.certain == 1:
-        found.append(
-            "Every propensity is 1: the logging policy never explored, so that the log says nothing about "
-            "what it did not show."
-        )
+        add("never_explored", weights.certain, 1.0)
     if weights.units < limits.units:
-        found.append(f"There are {weights.units:,} users; at least {limits.units:,} are needed for an interval.")
+        add("few_users", weights.units, limits.units)
     if weights.effective < limits.effective:
-        found.append(
-            f"The effective sample is {weights.effective:,.0f} of {weights.n:,} decisions; at least "
-            f"{limits.effective:,.0f} are needed."
-        )
+        add("small_sample", weights.effective, limits.effective)
     elif weights.effective < limits.share * weights.n:
-        found.append(
-            f"The effective sample is {weights.effective / weights.n:.2%} of the log; at least "
-            f"{limits.share:.2%} is needed: the policies differ too much."
-        )
+        add("small_share", weights.effective / weights.n, limits.share)
     if weights.largest_share > limits.largest:
-        found.append(
-            f"One decision has {weights.largest_share:.0%} of all weight; at most {limits.largest:.0%} may be."
-        )
+        add("one_decision", weights.largest_share, limits.largest)
     if weights.unseen > limits.unseen:
-        found.append(
-            f"{weights.unseen:.0%} of what the target would do was never done at that place; at most "
-            f"{limits.unseen:.0%} may be. Log a policy that explores it."
-        )
+        add("never_done", weights.unseen, limits.unseen)
     if weights.p_value < limits.alpha and abs(weights.mean - 1) > limits.unseen:
-        low = weights.mean < 1
-        why = (
-            "part of what the target would do could not happen in the log, or propensities are too large"
-            if low
-            else "propensities are smaller than what was done"
-        )
-        why += ", or they are conditional on the places above" if weights.places > 1 else ""
-        found.append(f"The mean weight is {weights.mean:.3f} and should be 1 (p = {weights.p_value:.1g}): {why}.")
+        add("mean_weight", weights.mean, 1.0)
     return tuple(found)

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from reclens.errors import UsageError
 from reclens.experiment.planning.history import Known
+from reclens.experiment.planning.looks import inflation_of
 from reclens.experiment.planning.metric import Baseline, Metric
 from reclens.experiment.planning.plan import Plan, Sequential
-from reclens.experiment.planning.sizing import effect_by_days, inflation_of, power_curve, question_of
+from reclens.experiment.planning.power_question import effect_by_days, power_curve, question_of
 from reclens.experiment.planning.traffic import days_for
 from reclens.stats.power import Answer, Question
 from reclens.stats.sequential import Price, price_in_power
@@ -41,26 +42,6 @@ class Calculation(Tabular):
     curves: list[dict[str, Any]]
     by_day: list[dict[str, Any]]
     prices: list[Price]
-
-    @property
-    def words(self) -> str:
-        """The answer in a sentence."""
-        answer, margin = self.answer, self.question.margin
-        shown = "" if margin is None else f"that no more than {margin:.2%} is lost"
-        shown = f"that the difference lies within ±{margin:.2%}" if self.question.equivalence else shown
-        aim = shown or f"an effect of {answer.effect:+.2%}"
-        verb = "find" if margin is None else "show"
-        days = "" if self.days is None else f" in {self.days:,} days"
-        if answer.asked == "effect" and margin is not None:
-            return (
-                f"{answer.n:,} units over all arms{days} {verb} {aim} with a power of {answer.power:.1%} if "
-                f"the true effect is {answer.effect:+.2%} ({answer.title})."
-            )
-        each = "treatment" if len(self.plan.arms) == 2 else "each treatment"
-        return (
-            f"{answer.n:,} units over all arms ({answer.n_control:,} in control, {answer.n_treatment:,} in "
-            f"{each}){days} {verb} {aim} with a power of {answer.power:.1%} ({answer.title})."
-        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The answer as one row, with the days."""
@@ -128,36 +109,13 @@ def calculate(
         2188
     """
     _check_asked(kind, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence)
-    if arms < 2:
-        raise UsageError(f"arms is {arms}, expected two at least: control is one of them.")
-    share = 1 / arms if treated is None else treated
-    if not 0 < share * (arms - 1) < 1:
-        raise UsageError(
-            f"treated is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the "
-            "units. Leave some to control."
-        )
-    if margin is None and effect is not None and not 0 < effect < float("inf"):
-        raise UsageError(f"effect is {effect:g}, expected more than 0, such as 0.03: a change either way is found.")
+    shares = _shares(arms, treated)
+    _check_ranges(effect, margin, looks)
     sign = -1 if lower_is_better else 1
-    if looks < 1:
-        raise UsageError(f"looks is {looks}, expected 1 or more: the last look counts.")
     wanted = None if effect is None else abs(effect)
-    guard: dict[str, Any] = (
-        {"role": "primary"} if margin is None else {"role": "guardrail", "margin": margin, "equivalence": equivalence}
-    )
-    metric = Metric(
-        name="the metric",
-        kind=kind,
-        value=_COLUMN.get(kind),
-        per="impressions" if kind == "ratio" else None,
-        q=0.9 if kind == "quantile" else None,
-        better="lower" if lower_is_better else "higher",
-        effect=wanted or None,
-        baseline=Baseline(mean=mean, sd=sd, r2=r2, icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv),
-        **guard,
-    )
-    names = ["control", *(f"treatment {at}" if arms > 2 else "treatment" for at in range(1, arms))]
-    shares = dict(zip(names, [1 - share * (arms - 1), *[share] * (arms - 1)], strict=True))
+    baseline = Baseline(mean=mean, sd=sd, r2=r2, icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv)
+    better: Literal["higher", "lower"] = "lower" if lower_is_better else "higher"
+    metric = _metric(kind, baseline, better, effect=wanted, margin=margin, equivalence=equivalence)
     deciding = metric if margin is None else Metric(name="what decides", value="clicks")
     sequential = Sequential(method=method, looks=looks, spending=spending) if looks > 1 or method != "group" else None  # type: ignore[arg-type]
     plan = Plan(
@@ -171,14 +129,8 @@ def calculate(
         sequential=sequential,
         cluster="cluster" if icc > 0 else None,
     )
-    known = Known(
-        mean=mean,
-        sd=sd if sd is not None else (mean * (1 - mean)) ** 0.5 if 0 < mean < 1 else 0.0,
-        r2=r2,
-        icc=icc,
-        cluster_size=cluster_size,
-        cluster_cv=cluster_cv,
-    )
+    spread = sd if sd is not None else (mean * (1 - mean)) ** 0.5 if 0 < mean < 1 else 0.0
+    known = Known(mean=mean, sd=spread, r2=r2, icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv)
     question = question_of(metric, plan, known, inflation=inflation_of(plan), formula=formula)
     true = sign * (wanted or 0.0) if margin is None else effect or 0.0
     if n is None:
@@ -188,10 +140,6 @@ def calculate(
     else:
         answer = question.power_at(effect=true, n=n)
     days = None if daily is None else days_for(answer.n, daily)
-    shown = answer.effect
-    effects = [shown / 2, shown, 1.5 * shown] if margin is None else [-margin / 2, 0.0, margin / 2]
-    if margin is not None and equivalence:
-        effects = [0.0, margin / 4, margin / 2]
     by_day = (
         []
         if daily is None or equivalence
@@ -202,10 +150,65 @@ def calculate(
         question=question,
         answer=answer,
         days=days,
-        curves=power_curve(question, effects=effects, around=answer.n),
+        curves=power_curve(question, effects=_effects(answer, margin, equivalence=equivalence), around=answer.n),
         by_day=by_day,
         prices=price_in_power(max(looks, 2) if looks > 1 else 4, level=level, power=power),
     )
+
+
+def _metric(
+    kind: Literal["mean", "proportion", "ratio", "quantile"],
+    baseline: Baseline,
+    better: Literal["higher", "lower"],
+    *,
+    effect: float | None,
+    margin: float | None,
+    equivalence: bool,
+) -> Metric:
+    """The metric that is asked about; with a margin a guardrail."""
+    guard: dict[str, Any] = (
+        {"role": "primary"} if margin is None else {"role": "guardrail", "margin": margin, "equivalence": equivalence}
+    )
+    return Metric(
+        name="the metric",
+        kind=kind,
+        value=_COLUMN.get(kind),
+        per="impressions" if kind == "ratio" else None,
+        q=0.9 if kind == "quantile" else None,
+        better=better,
+        effect=effect or None,
+        baseline=baseline,
+        **guard,
+    )
+
+
+def _effects(answer: Answer, margin: float | None, *, equivalence: bool) -> list[float]:
+    """True effects that get a power curve each."""
+    if margin is None:
+        return [answer.effect / 2, answer.effect, 1.5 * answer.effect]
+    return [0.0, margin / 4, margin / 2] if equivalence else [-margin / 2, 0.0, margin / 2]
+
+
+def _shares(arms: int, treated: float | None) -> dict[str, float]:
+    """Arm -> share of the units."""
+    if arms < 2:
+        raise UsageError(f"arms is {arms}, expected two at least: control is one of them.")
+    share = 1 / arms if treated is None else treated
+    if not 0 < share * (arms - 1) < 1:
+        raise UsageError(
+            f"treated is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the "
+            "units. Leave some to control."
+        )
+    names = ["control", *(f"treatment {at}" if arms > 2 else "treatment" for at in range(1, arms))]
+    return dict(zip(names, [1 - share * (arms - 1), *[share] * (arms - 1)], strict=True))
+
+
+def _check_ranges(effect: float | None, margin: float | None, looks: int) -> None:
+    """Refuse an effect and a number of looks that are none."""
+    if margin is None and effect is not None and not 0 < effect < float("inf"):
+        raise UsageError(f"effect is {effect:g}, expected more than 0, such as 0.03: a change either way is found.")
+    if looks < 1:
+        raise UsageError(f"looks is {looks}, expected 1 or more: the last look counts.")
 
 
 def _check_asked(

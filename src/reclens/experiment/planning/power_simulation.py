@@ -109,7 +109,6 @@ def simulate_power(
         share.high,
         n=len(found),
         level=share.level,
-        note=f"simulated: {len(found):,} experiments resampled from {units:,} units",
     )
 
 

@@ -9,36 +9,30 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from reclens.errors import UsageError
 from reclens.experiment.planning.history import Known, known_of
+from reclens.experiment.planning.looks import inflation_of, planned_power
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan, load_plan
+from reclens.experiment.planning.power_question import question_of
 from reclens.experiment.planning.power_simulation import simulate_power, spread_of_arm, statistic_of
 from reclens.experiment.planning.traffic import days_for, units_by
 from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import imbalance
 from reclens.stats.power import Answer, Question
-from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
-from reclens.stats.sequential.group import drift_for, fixed_drift
 from reclens.tabular import Tabular
 
-__all__ = [
-    "MetricSize",
-    "Sizing",
-    "effect_by_days",
-    "inflation_of",
-    "look_schedule",
-    "planned_power",
-    "power_curve",
-    "question_of",
-    "sequential_of",
-    "size_plan",
-]
+__all__ = ["MetricSize", "SizeNote", "Sizing", "look_schedule", "size_plan"]
+
+
+SizeNote = Literal["needs_exposures", "needs_history", "by_standard_error"]
+"""Not sized for want of exposures of the past, or of a history or baseline; or sized by the standard error of the
+readout's test, with its power by simulation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +49,8 @@ class MetricSize(Tabular):
         simulated: Power by simulation, with the error of the simulation; None where a formula is enough.
         days: Days to collect the units; None without traffic.
         skew: Skewness of the difference that the planned sample, or else the size, will have; None where not known.
-        note: What to keep in mind.
+        simulated_from: Units that the simulated experiments are resampled from; None where nothing was simulated.
+        note: Why there is no size, or how it was found.
     """
 
     metric: Metric
@@ -67,7 +62,8 @@ class MetricSize(Tabular):
     simulated: Estimate | None
     days: int | None
     skew: float | None = None
-    note: str = ""
+    simulated_from: int | None = None
+    note: SizeNote | None = None
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -193,70 +189,6 @@ def size_plan(
     )
 
 
-def inflation_of(plan: Plan) -> float:
-    """What the looks of a plan multiply the sample with."""
-    looks = plan.sequential
-    if looks is None:
-        return 1.0
-    if looks.method == "group":
-        return sequential_of(plan).inflation
-    # Looked at every day of the plan, or at 28 moments where it has no length.
-    times = [at / (plan.days or 28) for at in range(1, (plan.days or 28) + 1)]
-    bound = always_valid_bounds(times, level=plan.level, exact=looks.method == "msprt")
-    fixed = fixed_drift(level=plan.level, power=plan.power)
-
-    def power_of(drift: float) -> float:
-        return float(sum(map(np.sum, exit_probabilities(times, bound.tolist(), (-bound).tolist(), drift=drift))))
-
-    return (drift_for(power_of, plan.power, start=fixed) / fixed) ** 2
-
-
-def sequential_of(plan: Plan) -> GroupSequential:
-    """The group-sequential bounds of a plan.
-
-    Raises:
-        UsageError: If it has none.
-    """
-    looks = plan.sequential
-    if looks is None or looks.method != "group":
-        raise UsageError(f"'{plan.name}' has no planned looks: expected [sequential] with method = \"group\".")
-    return group_sequential(
-        looks.times,
-        spending=looks.spending,
-        parameter=looks.parameter,
-        level=plan.level,
-        power=plan.power,
-        futility=looks.futility,
-    )
-
-
-def planned_power(plan: Plan, question: Question, *, effect: float, n: float) -> tuple[float, ...]:
-    """Power to have found an effect by each look of a plan, with n units over all arms; one number without looks.
-
-    The drift of the statistic is that of a test of the same power with one look at the end. A margin is read at the
-    last look, and a method that allows any look has no looks to add up over: both are deflated by what looks cost.
-    """
-    looks = plan.sequential
-    if looks is None or looks.method != "group" or question.margin is not None:
-        return (float(question.power(effect, n)),)
-    once = float(replace(question, inflation=1.0).power(effect, n))
-    made = group_sequential(
-        looks.times,
-        spending=looks.spending,
-        parameter=looks.parameter,
-        level=1 - question.alpha,
-        power=plan.power,
-        futility=looks.futility,
-    )
-    if not question.alpha < once < 1 - 1e-9:
-        return (*[math.nan] * (len(made.times) - 1), once)
-    up, down = made.crossing(
-        drift=fixed_drift(level=1 - question.alpha, power=once), futility=looks.futility is not None
-    )
-    stopped = up if looks.futility is not None else up + down
-    return tuple(np.cumsum(stopped).tolist())
-
-
 def look_schedule(sizing: Sizing) -> list[dict[str, Any]]:
     """When the looks are: rows ``look, information, units, day, metric, power``.
 
@@ -286,87 +218,6 @@ def _least_power(sizing: Sizing, n: float) -> tuple[str, Sequence[float]] | None
     return min(found, key=lambda pair: pair[1][-1], default=None)
 
 
-def power_curve(
-    question: Question, *, effects: Sequence[float], around: float, points: int = 60
-) -> list[dict[str, Any]]:
-    """Power against the number of units, for a few effects: rows ``effect, n, power``.
-
-    Args:
-        question: The question.
-        effects: True effects, a curve each.
-        around: Number of units in the middle of the curve.
-        points: Points a curve.
-    """
-    grid = np.unique(np.geomspace(max(around / 10, 4), around * 4, points).round())
-    return [
-        {"effect": effect, "n": int(n), "power": float(power)}
-        for effect in effects
-        for n, power in zip(grid, np.asarray(question.power(effect, grid)), strict=True)
-    ]
-
-
-def effect_by_days(
-    question: Question,
-    *,
-    daily: float,
-    days: int,
-    power: float = 0.8,
-    sign: int = 1,
-    arrivals: Sequence[float] | None = None,
-) -> list[dict[str, Any]]:
-    """Smallest effect that is found after each day: rows ``days, n, effect``. Days without an answer are left out.
-
-    ``arrivals`` are as in :func:`days_for`.
-    """
-    rows = []
-    for day in range(1, days + 1):
-        n = units_by(day, daily, arrivals=arrivals)
-        try:
-            answer = question.effect(n=n, power=power, sign=sign)
-        except UsageError:
-            continue
-        rows.append({"days": day, "n": int(n), "effect": answer.effect})
-    return rows
-
-
-def question_of(
-    metric: Metric, plan: Plan, known: Known, *, inflation: float = 1.0, formula: str | None = None
-) -> Question:
-    """The question of power of a metric under its plan: shares, correction, margin and looks taken from the plan.
-
-    The looks widen the interval of every metric, not only of the primary ones.
-    """
-    primary = metric.role == "primary"
-    kind = "quantile" if metric.kind in OF_ARM else metric.kind
-    smallest = min(plan.arms[arm] for arm in plan.treatments)
-    margin = metric.margin
-    if metric.margin_absolute is not None and known.mean:
-        margin = metric.margin_absolute / abs(known.mean)
-    if metric.aim == "difference":
-        margin = None
-    return Question(
-        kind=kind,
-        mean=known.mean,
-        sd=None if kind == "proportion" else known.sd,
-        level=plan.level,
-        skewness=known.skewness if metric.kind in ("mean", "ratio") and known.skewness == known.skewness else 0.0,
-        scales=metric.effect_scales and metric.kind in ("mean", "ratio", "quantile"),
-        shares=(plan.arms[plan.control], smallest),
-        margin=margin,
-        equivalence=metric.aim == "equivalence",
-        absolute_margin=metric.margin_absolute is not None,
-        sign=metric.sign,
-        r2=known.r2,
-        icc=known.icc,
-        cluster_size=known.cluster_size,
-        cluster_cv=known.cluster_cv,
-        inflation=inflation,
-        comparisons=len(plan.treatments) * len(plan.primary) if primary and margin is None else 1,
-        correction=plan.correction,
-        formula=formula,
-    )
-
-
 def _size(
     metric: Metric,
     plan: Plan,
@@ -381,46 +232,12 @@ def _size(
     statistic, units = None, 0
     if of_arm and exposures is not None:
         statistic, units = statistic_of(metric, plan, history, exposures=exposures)
-        mean, sd = spread_of_arm(metric, plan, exposures)
-        known = Known(mean=mean, sd=sd, units=units, source="history")
-    elif (metric.baseline is None or metric.baseline.mean is None) and (of_arm or history is None):
-        if metric.role == "primary":
-            raise UsageError(
-                f"nothing is known of the primary metric '{metric.name}'. Give a history, or its mean and "
-                "sd in [metrics.baseline]."
-            )
-        need = "exposures of the past" if of_arm else "a history, or a baseline"
-        return MetricSize(
-            metric=metric,
-            known=None,
-            question=None,
-            size=None,
-            found=None,
-            achieved=None,
-            simulated=None,
-            days=None,
-            note=f"not sized: it needs {need}",
-        )
-    else:
-        known = known_of(metric, plan, None if of_arm else history)
-    if metric.kind == "quantile" and history is not None and known.units < history.height:
+    given = _known(metric, plan, history, exposures, units)
+    if not isinstance(given, Known):
+        return _unsized(metric, given)
+    if metric.kind == "quantile" and history is not None and given.units < history.height:
         statistic, units = statistic_of(metric, plan, history)
-    question = question_of(metric, plan, known, inflation=inflation)
-    if metric.role == "primary" and metric.effect is None and not metric.loss[0]:
-        raise UsageError(
-            f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
-            "worth finding, such as effect = 0.02."
-        )
-    target = None if metric.effect is None else metric.sign * metric.effect
-    true = 0.0 if question.margin is not None else target
-    size = None if true is None else question.size(effect=true, power=plan.power)
-    for _ in range(3 if of_arm and exposures is not None else 0):  # an arm of that size has a spread of its own
-        n = planned or (size.n if size is not None else 0)
-        if exposures is None or not n or n * min(question.shares) >= units:
-            break
-        known = replace(known, sd=spread_of_arm(metric, plan, exposures, users=n * min(question.shares))[1])
-        question = question_of(metric, plan, known, inflation=inflation)
-        size = None if true is None else question.size(effect=true, power=plan.power)
+    known, question, size, true = _needed(metric, plan, given, exposures, inflation, planned, units)
     found = achieved = simulated = None
     if planned is not None:
         achieved = None if true is None else planned_power(plan, question, effect=true, n=planned)[-1]
@@ -442,7 +259,6 @@ def _size(
             runs=runs,
             rng=rng,
         )
-    note = "size by the standard error of the readout's test, power by simulation" if of_arm else ""
     return MetricSize(
         metric=metric,
         known=known,
@@ -451,8 +267,71 @@ def _size(
         found=found,
         achieved=achieved,
         simulated=simulated,
+        simulated_from=units if simulated is not None else None,
         days=None,
         skew=_skew(known, question, planned or (size and size.n)),
+        note="by_standard_error" if of_arm else None,
+    )
+
+
+def _known(
+    metric: Metric, plan: Plan, history: pl.DataFrame | None, exposures: pl.DataFrame | None, units: int
+) -> Known | SizeNote:
+    """What is known of a metric beforehand; else what would be needed."""
+    of_arm = metric.kind in OF_ARM
+    if of_arm and exposures is not None:
+        mean, sd = spread_of_arm(metric, plan, exposures)
+        return Known(mean=mean, sd=sd, units=units, source="history")
+    if (metric.baseline is None or metric.baseline.mean is None) and (of_arm or history is None):
+        if metric.role == "primary":
+            raise UsageError(
+                f"nothing is known of the primary metric '{metric.name}'. Give a history, or its mean and "
+                "sd in [metrics.baseline]."
+            )
+        return "needs_exposures" if of_arm else "needs_history"
+    return known_of(metric, plan, None if of_arm else history)
+
+
+def _needed(
+    metric: Metric,
+    plan: Plan,
+    known: Known,
+    exposures: pl.DataFrame | None,
+    inflation: float,
+    planned: int | None,
+    units: int,
+) -> tuple[Known, Question, Answer | None, float | None]:
+    """What the size rests on, the question, the size, and the true effect that it is for."""
+    question = question_of(metric, plan, known, inflation=inflation)
+    if metric.role == "primary" and metric.effect is None and not metric.loss[0]:
+        raise UsageError(
+            f"effect is missing for the primary metric '{metric.name}'. Say the smallest relative effect "
+            "worth finding, such as effect = 0.02."
+        )
+    target = None if metric.effect is None else metric.sign * metric.effect
+    true = 0.0 if question.margin is not None else target
+    size = None if true is None else question.size(effect=true, power=plan.power)
+    for _ in range(3 if metric.kind in OF_ARM and exposures is not None else 0):
+        # An arm of that size has a spread of its own.
+        n = planned or (size.n if size is not None else 0)
+        if exposures is None or not n or n * min(question.shares) >= units:
+            break
+        known = replace(known, sd=spread_of_arm(metric, plan, exposures, users=n * min(question.shares))[1])
+        question = question_of(metric, plan, known, inflation=inflation)
+        size = None if true is None else question.size(effect=true, power=plan.power)
+    return known, question, size, true
+
+
+def _unsized(metric: Metric, note: SizeNote) -> MetricSize:
+    return MetricSize(
+        metric=metric,
+        known=None,
+        question=None,
+        size=None,
+        found=None,
+        achieved=None,
+        simulated=None,
+        days=None,
         note=note,
     )
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from reclens.experiment.assignment.assign import sql_of
 from reclens.experiment.planning.decision_rule import SKEWED, TOO_SKEWED
+from reclens.experiment.planning.looks import sequential_of
 from reclens.experiment.planning.plan import Plan
-from reclens.experiment.planning.sizing import (
-    MetricSize,
-    Sizing,
-    effect_by_days,
-    look_schedule,
-    power_curve,
-    sequential_of,
-)
+from reclens.experiment.planning.power_question import effect_by_days, power_curve
+from reclens.experiment.planning.sizing import MetricSize, Sizing, look_schedule
 from reclens.report._toolkit.document import DocumentPart, Written, write_document
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report.experiment.plan_charts import bounds_chart, detectable_chart, power_curve_chart
@@ -24,7 +19,7 @@ from reclens.report.experiment.plan_tables import (
     price_table,
     size_table,
 )
-from reclens.report.experiment.plan_words import decision_rule, describe_checks, risks_of
+from reclens.report.experiment.plan_words import SIZE_NOTES, decision_rule, describe_checks, risks_of, simulated_text
 from reclens.report.experiment.words import KIND_TEXTS, margin_text
 from reclens.stats.sequential import price_in_power
 
@@ -168,8 +163,10 @@ def _sizes(sizing: Sizing) -> DocumentPart:
         for said in answer.adjustments:
             changed.setdefault(said, []).append(name)
     points = [f"{', '.join(names)}: {said}." for said, names in changed.items()]
-    points += [f"{each.metric.name}: {each.simulated.note}." for each in sizing.metrics if each.simulated is not None]
-    points += [f"{each.metric.name}: {each.note}." for each in sizing.metrics if each.note and each.size is None]
+    points += [f"{each.metric.name}: {simulated_text(each)}." for each in sizing.metrics if each.simulated is not None]
+    points += [
+        f"{each.metric.name}: {SIZE_NOTES[each.note]}." for each in sizing.metrics if each.note and each.size is None
+    ]
     points += [_skewed(each, sizing) for each in sizing.metrics if each.skew is not None and abs(each.skew) > SKEWED]
     figures = [
         figure for each in sizing.metrics if each.metric.role == "primary" for figure in figures_of(each, sizing)

@@ -10,6 +10,7 @@ from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import Sizing
 from reclens.report._toolkit.format import p_value
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report.experiment.plan_words import SIZE_NOTES
 from reclens.report.experiment.words import margin_text
 from reclens.stats.power import Answer
 from reclens.stats.sequential import SPENDINGS, GroupSequential, Price
@@ -74,7 +75,7 @@ def size_table(sizing: Sizing) -> Table:
                 f"{each.days:,}" if each.days is not None else NOTHING,
                 power,
                 _percent(each.found.effect if each.found else None, signed=True),
-                size.title if size else each.note or NOTHING,
+                size.title if size else SIZE_NOTES[each.note] if each.note else NOTHING,
             )
         )
     heads = (

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from reclens.experiment.planning.decision_rule import LEAST_POWER, TOO_SKEWED
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan
+from reclens.experiment.planning.sizing import MetricSize, SizeNote
 from reclens.report.experiment.words import amount, margin_text
 
-__all__ = ["decision_rule", "describe_checks", "risks_of"]
+__all__ = ["SIZE_NOTES", "decision_rule", "describe_checks", "risks_of", "simulated_text"]
+
+
+SIZE_NOTES: Final[dict[SizeNote, str]] = {
+    "needs_exposures": "not sized: it needs exposures of the past",
+    "needs_history": "not sized: it needs a history, or a baseline",
+    "by_standard_error": "size by the standard error of the readout's test, power by simulation",
+}
+"""Why a metric has no size, or how it was found."""
+
+
+def simulated_text(each: MetricSize) -> str:
+    """How the power of a metric was simulated."""
+    runs = each.simulated.n if each.simulated is not None else 0
+    return f"simulated: {runs:,} experiments resampled from {each.simulated_from or 0:,} units"
 
 
 def describe_checks(plan: Plan) -> tuple[str, ...]:
@@ -57,22 +74,7 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
     worse = " or ".join(_moves(metric, plan, worse=True) for metric in plan.primary)
     arm = plan.treatments[0] if len(plan.treatments) == 1 else "an arm"
     steps = ["If a trust check fails: no decision. Fix the cause and run again; nothing is shipped on these numbers."]
-    if plan.sequential is not None and plan.sequential.method == "group":
-        when = ", ".join(f"{time:.0%}" for time in plan.sequential.times)
-        steps.append(
-            f"At each planned look ({when} of the sample): stop if the statistic of the primary metric is "
-            "beyond the bound of that look; otherwise go on, and decide nothing else."
-        )
-        if plan.sequential.futility is not None:
-            steps.append(
-                f"Stop {arm} for futility if every primary metric is below the futility bound "
-                f"({plan.sequential.futility}) of a look before the last."
-            )
-    elif plan.sequential is not None:
-        steps.append(
-            "At any moment: stop if the always-valid interval of the primary metric excludes zero; the sample "
-            "ends at its planned size."
-        )
+    steps += _looks(plan, arm)
     steps.append(f"Do not ship if {worse}{correction}.")
     if plan.guardrails:
         limits = "; ".join(_limit(metric) for metric in plan.guardrails)
@@ -99,6 +101,28 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
         )
     steps.append("Otherwise: it cannot be concluded. The interval says which effects remain possible; keep control.")
     return tuple(steps)
+
+
+def _looks(plan: Plan, arm: str) -> list[str]:
+    """What the looks before the end decide."""
+    steps: list[str] = []
+    if plan.sequential is not None and plan.sequential.method == "group":
+        when = ", ".join(f"{time:.0%}" for time in plan.sequential.times)
+        steps.append(
+            f"At each planned look ({when} of the sample): stop if the statistic of the primary metric is "
+            "beyond the bound of that look; otherwise go on, and decide nothing else."
+        )
+        if plan.sequential.futility is not None:
+            steps.append(
+                f"Stop {arm} for futility if every primary metric is below the futility bound "
+                f"({plan.sequential.futility}) of a look before the last."
+            )
+    elif plan.sequential is not None:
+        steps.append(
+            "At any moment: stop if the always-valid interval of the primary metric excludes zero; the sample "
+            "ends at its planned size."
+        )
+    return steps
 
 
 def risks_of(plan: Plan) -> tuple[str, ...]:

@@ -19,31 +19,7 @@ def forest_chart(readout: Readout) -> Any:
     """Every lift with its interval, and zero; faded where nothing is shown; a tick at the margin of a guardrail."""
     import altair as alt
 
-    rows = []
-    for effect in readout.effects:
-        lift = effect.lift
-        if lift.value != lift.value:
-            continue
-        several = len(readout.plan.treatments) > 1
-        name = f"{effect.metric.name} · {effect.arm}" if several else effect.metric.name
-        rows.append(
-            {
-                "row": name,
-                "system": effect.metric.role,
-                "value": lift.value,
-                "low": lift.low,
-                "high": lift.high,
-                "small": effect.verdict in ("no difference shown", "not shown to hold", "not testable"),
-                "margins": []
-                if effect.metric.margin is None
-                else [
-                    side * effect.metric.margin
-                    for side in (-1, 1)
-                    if effect.metric.aim != "non-inferiority" or side != effect.metric.sign
-                ],
-                "tip": f"{name} ({effect.metric.role}): {share(lift)}, {effect.verdict}",
-            }
-        )
+    rows = _forest_rows(readout)
     if not rows:
         return None
     order = rows_of("row", [row["row"] for row in rows])
@@ -70,6 +46,36 @@ def forest_chart(readout: Readout) -> Any:
             .encode(x=alt.X("margin:Q"), y=order, tooltip="tip:N")
         )
     return alt.layer(*layers)
+
+
+def _forest_rows(readout: Readout) -> list[dict[str, Any]]:
+    """The lifts with their intervals and margins."""
+    rows: list[dict[str, Any]] = []
+    for effect in readout.effects:
+        lift = effect.lift
+        if lift.value != lift.value:
+            continue
+        several = len(readout.plan.treatments) > 1
+        name = f"{effect.metric.name} · {effect.arm}" if several else effect.metric.name
+        rows.append(
+            {
+                "row": name,
+                "system": effect.metric.role,
+                "value": lift.value,
+                "low": lift.low,
+                "high": lift.high,
+                "small": effect.verdict in ("no difference shown", "not shown to hold", "not testable"),
+                "margins": []
+                if effect.metric.margin is None
+                else [
+                    side * effect.metric.margin
+                    for side in (-1, 1)
+                    if effect.metric.aim != "non-inferiority" or side != effect.metric.sign
+                ],
+                "tip": f"{name} ({effect.metric.role}): {share(lift)}, {effect.verdict}",
+            }
+        )
+    return rows
 
 
 def segment_forest_chart(readout: Readout, *, by: str) -> Any:

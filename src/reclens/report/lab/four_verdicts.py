@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from reclens.experiment.off_policy.evaluate import BY_PLACE
 from reclens.lab.verdicts import Verdicts
 from reclens.report._toolkit.charts import dots, rows_of, zero
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import in_words
 from reclens.report._toolkit.html import figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
+from reclens.report.lab.words import WAYS, caution_text, doubts_of, summary_of_verdicts
 
-__all__ = ["build_verdicts_report", "summary_of_verdicts", "verdict_chart", "verdict_table"]
-
-_WAYS: Final = ("truth", "A/B", "A/B, lists alone", "interleaving", "off-policy")
-"""The verdicts, in the order they are shown."""
+__all__ = ["build_verdicts_report", "summary_of_verdicts", "verdict_chart", "verdict_rows", "verdict_table"]
 
 
 def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
@@ -26,7 +23,7 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
         found: The verdicts.
         fitted: Whether the world is fitted to data; a drawn one is made up, which the page then says.
     """
-    rows = found.to_dicts()
+    rows = verdict_rows(found)
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     drawn = [(verdict_chart(rows, measure=name), f"Effect on {in_words(name)}") for name in measures]
     parts = [
@@ -44,7 +41,7 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
             lead="For 80 % power on the same lists of the first day. The gain is the users of an A/B test over those "
             "of the other way; it is measured in this world, and another world has another.",
         ),
-        DocumentPart(title="What the log cannot tell", points=_doubts(found)),
+        DocumentPart(title="What the log cannot tell", points=doubts_of(found)),
         appendix({"verdicts": rows}),
     ]
     treatment, control = found.names
@@ -59,40 +56,9 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
     )
 
 
-def summary_of_verdicts(found: Verdicts) -> list[str]:
-    """What is true, and who says so."""
-    rows = found.to_dicts()
-    said = []
-    for row in rows:
-        if row["verdict"] == "truth":
-            what = {"treatment": "raises", "control": "lowers"}.get(row["says"], "does not clearly change")
-            said.append(
-                f"In truth the treatment {what} {in_words(row['measure'])}: "
-                f"{format_estimate(row, value='effect', signed=True)} ({row['method']})."
-            )
-    for way in _WAYS[1:]:
-        mine = [row for row in rows if row["verdict"] == way]
-        counts = {
-            "right": sum(row["right"] is True for row in mine),
-            "wrong": sum(row["right"] is False for row in mine),
-            "undecided": sum(row["says"] == "undecided" for row in mine),
-            "without a verdict": sum(row["says"] == "none" for row in mine),
-        }
-        if mine:
-            told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-            said.append(f"{way}, {len(mine)} {'estimate' if len(mine) == 1 else 'estimates'}: {told}.")
-    return [*said, "This is one world and one seed: how often each way is right takes many of them."]
-
-
-def _doubts(found: Verdicts) -> tuple[str, ...]:
-    """What speaks against the weights of the log, and which estimators give no verdict or run high."""
-    both = (found.off_policy, found.off_policy_lists)
-    said = [text for each in both for text in each.objections]
-    said = said or ["The log explores enough: no objection to its weights."]
-    said += [
-        f"{value.estimator}: {value.reason}." for each in both for value in each.values if value.refused is not None
-    ]
-    return tuple(dict.fromkeys([*said, *([BY_PLACE] if found.off_policy.by_place else [])]))
+def verdict_rows(found: Verdicts) -> list[dict[str, Any]]:
+    """The verdicts as rows, with what to keep in mind of each as a sentence."""
+    return [{**row.to_dict(), "note": caution_text(row)} for row in found.rows]
 
 
 def verdict_chart(rows: Sequence[Mapping[str, Any]], *, measure: str) -> Any:
@@ -114,7 +80,7 @@ def verdict_chart(rows: Sequence[Mapping[str, Any]], *, measure: str) -> Any:
     ]
     if not shown:
         return None
-    ways = [way for way in _WAYS if any(row["system"] == way for row in shown)]
+    ways = [way for way in WAYS if any(row["system"] == way for row in shown)]
     # Estimates without a verdict can have intervals so wide that all others would be a dot: the scale follows those.
     ends = [
         0.0,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reclens.lab.correlation import OfflineOnline
+from reclens.lab.holdout import SurrogateStudy
 from reclens.lab.interference_study import Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
@@ -71,61 +72,63 @@ def interference_table(found: Interference) -> Table:
 
 def long_run_tables(found: LongRun) -> list[Table]:
     """What there is of: power by month, the surrogate index beside the truth, the effect by days since exposure."""
-    tables: list[Table] = []
-    if found.power:
-        rows = tuple(
-            (
-                str(int(row["month"])),
-                f"{row['users']:,.0f}",
-                f"{row['error']:.3%}",
-                f"{row['power']:.1%}",
-                f"{row['detectable_lift']:.2%}",
-            )
-            for row in found.power
+    tables = [_power_table(found)] if found.power else []
+    tables += [_surrogate_table(found, found.surrogate)] if found.surrogate is not None else []
+    return tables + ([_age_table(found)] if found.ages else [])
+
+
+def _power_table(found: LongRun) -> Table:
+    rows = tuple(
+        (
+            str(int(row["month"])),
+            f"{row['users']:,.0f}",
+            f"{row['error']:.3%}",
+            f"{row['power']:.1%}",
+            f"{row['detectable_lift']:.2%}",
         )
-        heads = ("month", "users", "standard error", "power", "detectable lift")
-        note = f"Power for a lift of {found.lift or 0:.2%}; detectable lift: found with a power of {found.goal:.0%}."
-        tables.append(Table("Power of the holdout", heads, rows, found.power, (note,)))
-    if found.surrogate is not None:
-        study = found.surrogate
-        named = (
-            (f"surrogate index, day {found.short}", study.index),
-            (f"test, day {found.long}", study.long),
-            ("truth", study.truth),
-            ("residual effect given the surrogates", study.residual),
+        for row in found.power
+    )
+    heads = ("month", "users", "standard error", "power", "detectable lift")
+    note = f"Power for a lift of {found.lift or 0:.2%}; detectable lift: found with a power of {found.goal:.0%}."
+    return Table("Power of the holdout", heads, rows, found.power, (note,))
+
+
+def _surrogate_table(found: LongRun, study: SurrogateStudy) -> Table:
+    named = (
+        (f"surrogate index, day {found.short}", study.index),
+        (f"test, day {found.long}", study.long),
+        ("truth", study.truth),
+        ("residual effect given the surrogates", study.residual),
+    )
+    weights = ", ".join(f"{name} {format_number(value, signed=True)}" for name, value in study.weights.items())
+    notes = (
+        f"The index: {weights}; R² {study.r2:.2f} where it was made.",
+        "residual: what treatment does beyond the surrogates; 0 if they carry all of it.",
+    )
+    return Table(
+        f"Effect on {in_words(found.metric)} a user after {found.long} days",
+        ("what", "effect"),
+        tuple((name, between(each)) for name, each in named),
+        tuple(study.to_dicts()),
+        notes,
+    )
+
+
+def _age_table(found: LongRun) -> Table:
+    shown = [row for row in found.ages if row["age"] < _WEEK or row["age"] % _WEEK == 0]
+    rows = tuple(
+        (
+            str(row["age"]),
+            f"{row['users']:,}",
+            format_number(row["control"]),
+            format_number(row["treatment"]),
+            _difference(row),
         )
-        weights = ", ".join(f"{name} {format_number(value, signed=True)}" for name, value in study.weights.items())
-        notes = (
-            f"The index: {weights}; R² {study.r2:.2f} where it was made.",
-            "residual: what treatment does beyond the surrogates; 0 if they carry all of it.",
-        )
-        tables.append(
-            Table(
-                f"Effect on {in_words(found.metric)} a user after {found.long} days",
-                ("what", "effect"),
-                tuple((name, between(each)) for name, each in named),
-                tuple(study.to_dicts()),
-                notes,
-            )
-        )
-    if found.ages:
-        shown = [row for row in found.ages if row["age"] < _WEEK or row["age"] % _WEEK == 0]
-        rows = tuple(
-            (
-                str(row["age"]),
-                f"{row['users']:,}",
-                format_number(row["control"]),
-                format_number(row["treatment"]),
-                _difference(row),
-            )
-            for row in shown
-        )
-        note = "Days of the first week, then one a week; CSV, JSON and the appendix hold every day."
-        heads = ("days since first exposure", "users", "control", "treatment", "difference")
-        tables.append(
-            Table(f"Effect on {in_words(found.metric)} by days since first exposure", heads, rows, found.ages, (note,))
-        )
-    return tables
+        for row in shown
+    )
+    note = "Days of the first week, then one a week; CSV, JSON and the appendix hold every day."
+    heads = ("days since first exposure", "users", "control", "treatment", "difference")
+    return Table(f"Effect on {in_words(found.metric)} by days since first exposure", heads, rows, found.ages, (note,))
 
 
 def simulation_table(found: Simulation) -> Table:

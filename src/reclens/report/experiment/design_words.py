@@ -1,0 +1,66 @@
+"""The calculator and the checks of an assignment, in sentences."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from reclens.experiment.assignment.assign import LayerPair
+from reclens.experiment.assignment.checks import BUCKETS, AssignmentCheck
+from reclens.experiment.planning.calculator import Calculation
+from reclens.report._toolkit.format import percent
+
+__all__ = ["assignment_check_name", "assignment_check_text", "calculation_text", "layer_text"]
+
+_NAMES: Final = {
+    "shares": "shares as planned",
+    "uniform": "uniform over {buckets} buckets",
+    "independent": "independent of '{of}'",
+    "mix": "the same mix of {of} in every arm",
+}
+
+
+def calculation_text(found: Calculation) -> str:
+    """The answer of the calculator."""
+    answer, margin = found.answer, found.question.margin
+    aim = f"an effect of {percent(answer.effect, signed=True)}"
+    if margin is not None:
+        aim = f"that no more than {percent(margin)} is lost"
+    if margin is not None and found.question.equivalence:
+        aim = f"that the difference lies within ±{percent(margin)}"
+    verb = "find" if margin is None else "show"
+    days = "" if found.days is None else f" in {found.days:,} days"
+    power = percent(answer.power, 1)
+    if answer.asked == "effect" and margin is not None:
+        return (
+            f"{answer.n:,} units over all arms{days} {verb} {aim} with a power of {power} if the true effect is "
+            f"{percent(answer.effect, signed=True)} ({answer.title})."
+        )
+    each = "treatment" if len(found.plan.arms) == 2 else "each treatment"
+    return (
+        f"{answer.n:,} units over all arms ({answer.n_control:,} in control, {answer.n_treatment:,} in {each}){days} "
+        f"{verb} {aim} with a power of {power} ({answer.title})."
+    )
+
+
+def assignment_check_name(check: AssignmentCheck) -> str:
+    """What a check of an assignment tested."""
+    return _NAMES[check.code].format(buckets=BUCKETS, of=check.of)
+
+
+def assignment_check_text(check: AssignmentCheck) -> str:
+    """What a check of an assignment says."""
+    name = assignment_check_name(check)
+    if math.isnan(check.p):
+        return f"{name}: too few units to tell, expected 5 or more in every cell."
+    return (
+        f"{name}: {'yes' if check.fine else 'NO'} (chi² = {check.statistic:.1f}, {check.df} degrees of freedom, "
+        f"p = {check.p:.3g})."
+    )
+
+
+def layer_text(pair: LayerPair) -> str:
+    """How two experiments that run at the same time share their units."""
+    if pair.relation == "independent":
+        return f"{pair.one} and {pair.other} overlap independently: they are in different layers."
+    return f"{pair.one} and {pair.other} exclude each other: they share the layer {pair.layer}."
