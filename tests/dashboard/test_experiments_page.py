@@ -7,8 +7,9 @@ import tomllib
 import polars as pl
 import pytest
 
-from reclens.experiment import load_plan, read_aggregated
+from reclens.experiment import read_aggregated
 from reclens.experiment.planning.calculator import calculate
+from reclens.experiment.planning.plan import load_plan
 from reclens.report.experiment.design_words import calculation_text
 from reclens.report.experiment.readout_tables import effect_table
 

@@ -11,8 +11,8 @@ import pytest
 from scipy.stats import entropy, norm
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment import Plan, load_plan
-from reclens.experiment.planning.plan import EXAMPLE_PLAN
+from reclens.experiment import Plan
+from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
 from reclens.experiment.planning.power_question import effect_by_days, power_curve
 from reclens.experiment.planning.power_simulation import simulate_power, statistic_of
 from reclens.experiment.planning.sizing import look_schedule, size_plan
