@@ -115,7 +115,9 @@ def test_a_lock_holds_what_its_environment_asks_for(repository, locks) -> None:
 
 
 def test_torch_is_in_no_lock(locks) -> None:
-    found = [line for lines in locks.values() for line in lines if re.match(r"(torch|triton|nvidia-.*?|cuda-.*?)==", line)]
+    found = [
+        line for lines in locks.values() for line in lines if re.match(r"(torch|triton|nvidia-.*?|cuda-.*?)==", line)
+    ]
     assert not found, f"add to UNLOCKED in the Makefile: {found}"
 
 
