@@ -170,7 +170,7 @@ def write_toml(content: dict[str, Any]) -> str:
         [[metrics]]
         name = "clicks"
     """
-    # Ours, not tomli_w.dumps: that gives each entry of a list its own line, and writes short tables of a list in braces.
+    # Ours, not tomli_w.dumps: it gives each entry of a list its own line, and writes short tables of a list in braces.
     lines: list[str] = []
     _write_table(content, [], lines)
     return "\n".join(lines).strip() + "\n"

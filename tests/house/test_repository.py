@@ -94,7 +94,9 @@ def test_every_environment_apart_is_locked_made_and_documented(repository, locks
         steps = subprocess.run(command, cwd=repository, capture_output=True, check=True, text=True).stdout
         assert f"-m venv --clear .venv-{name.replace('/', '-')}\n" in steps
         assert f"--no-deps --requirement requirements/{name}.txt\n" in steps
-        torch = [str(need) for need in _requirements(repository / "requirements" / f"{name}.in") if need.name == "torch"]
+        torch = [
+            str(need) for need in _requirements(repository / "requirements" / f"{name}.in") if need.name == "torch"
+        ]
         assert re.findall(r"install --quiet (torch\S+)\n", steps) == torch
     refusal = subprocess.run(["make", "env", "ENV=nope"], cwd=repository, capture_output=True, check=False, text=True)
     assert refusal.returncode and all(name in refusal.stdout for name in apart)
