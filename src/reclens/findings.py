@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
 
 __all__ = ["SEVERITIES", "Finding", "Severity", "most_severe_first"]
 
@@ -21,7 +22,7 @@ know."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(Tabular):
     """Something that wants a person to look at it.
 
     Attributes:

@@ -48,7 +48,7 @@ LEFT_OUT: Final[frozenset[RuleCode]] = frozenset({"two_arms", "unknown_arms"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class Rule(Tabular):
     """What was found or done on the way to the sums.
 
     Attributes:

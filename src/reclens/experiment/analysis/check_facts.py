@@ -13,6 +13,7 @@ from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.effect_facts import Outliers, Power, Skewness, UnknownSkewness
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.stats.difference import Difference
+from reclens.tabular import Tabular
 
 __all__ = [
     "CheckFacts",
@@ -51,7 +52,7 @@ class RatioPart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleRatio:
+class SampleRatio(Tabular):
     """Units of each arm, overall, by day and by segment.
 
     Attributes:
@@ -105,7 +106,7 @@ class ComparedArm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class Compared(Tabular):
     """What has to be alike in all arms.
 
     Attributes:
@@ -138,7 +139,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class RowRules:
+class RowRules(Tabular):
     """What was found and done on the way to the sums."""
 
     rules: tuple[Rule, ...] = ()
@@ -184,7 +185,7 @@ class RowFault:
 
 
 @dataclass(frozen=True)
-class RowFaults:
+class RowFaults(Tabular):
     """Missing, duplicated or extreme rows."""
 
     faults: tuple[RowFault, ...] = ()
@@ -195,7 +196,7 @@ class RowFaults:
 
 
 @dataclass(frozen=True)
-class SharedIds:
+class SharedIds(Tabular):
     """Ids that several units share.
 
     Attributes:
@@ -217,7 +218,7 @@ class SharedIds:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Tabular):
     """How far the experiment is, as its interim analysis has it."""
 
     look: InterimAnalysis
@@ -228,7 +229,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Weeks:
+class Weeks(Tabular):
     """Days of the experiment.
 
     Attributes:
@@ -245,7 +246,7 @@ class Weeks:
 
 
 @dataclass(frozen=True)
-class NotKnown:
+class NotKnown(Tabular):
     """What the table cannot tell, so that the check was skipped."""
 
     unknown: tuple[Unknown, ...]

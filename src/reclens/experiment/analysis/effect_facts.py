@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from reclens.tabular import Tabular
+
 __all__ = [
     "OutlierEffect",
     "Outliers",
@@ -56,7 +58,7 @@ class OutlierEffect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outliers:
+class Outliers(Tabular):
     """Effects with and without the largest values.
 
     Attributes:
@@ -88,7 +90,7 @@ class SkewOfEffect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Skewness:
+class Skewness(Tabular):
     """Skewness of the differences.
 
     Attributes:
@@ -133,7 +135,7 @@ class ToleratedSkew:
 
 
 @dataclass(frozen=True)
-class UnknownSkewness:
+class UnknownSkewness(Tabular):
     """How skewed values may be, of metrics whose skewness is not known."""
 
     effects: tuple[ToleratedSkew, ...]
@@ -168,7 +170,7 @@ class PowerOfEffect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Power:
+class Power(Tabular):
     """Power for the planned effects.
 
     Attributes:
