@@ -162,3 +162,24 @@ def test_lists_of_many_users_hold_where_blas_rounds_ties_its_own_way() -> None:
     for lists in model.recommend(k=10, exclude_seen=False).table.partition_by("user_id", maintain_order=True):
         assert lists["item_id"].to_list() == order.tolist()
         np.testing.assert_array_equal(lists["score"].to_numpy(), one_by_one[order])
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_is_left_of_a_vector_that_vanished_is_no_opinion(many: bool) -> None:
+    """User 100 has an item that nobody else has: the penalty takes both of their vectors to 0."""
+    pairs = [(user, int(item)) for user in range(30) for item in np.random.default_rng(user).permutation(20)[:6]]
+    table = pl.DataFrame([*pairs, (100, 500), (101, 501)], schema=["user_id", "item_id"], orient="row")
+    counts = (
+        table.group_by("item_id")
+        .len()
+        .filter(pl.col("item_id") != 500)
+        .sort(["len", "item_id"], descending=[True, False])
+    )
+    popular, asked = counts["item_id"].head(5).to_list(), None if many else [100]
+
+    def listed(model: models.Recommender, cold_users: str = "popular") -> list[int]:
+        found = model.fit(Dataset(table)).recommend(asked, k=5, cold_users=cold_users).table
+        return found.filter(pl.col("user_id") == 100)["item_id"].to_list()
+
+    assert listed(models.ALS()) == popular and listed(models.ALS(), "none") == []
+    assert listed(models.FusionHybrid(models={"als": {}, "popular": {}})) == popular

@@ -25,6 +25,9 @@ _ROWS_A_TASK = 64
 _SETTLED = 0.1
 """Where the last turn moved the items by a larger share of their length, more turns are needed."""
 
+_ZERO = 1e-9
+"""A vector shorter than this share of the longest one has vanished."""
+
 
 def _half_noise(model: ALS, train: Dataset) -> float:
     """Half of the largest singular value that chance brings, see the class."""
@@ -129,6 +132,10 @@ class ALS(FactorModel):
             self._turn(self.seen_, everybody, items, users, self.steps if turn < self.iterations else 0, engine)
             progress("fit als", turn, self.iterations)
         self.moved_ = float(np.linalg.norm(items - before) / max(float(np.linalg.norm(items)), 1e-30))
+        # Who shares nothing with anybody has a vector of 0 in the limit: what is left of it would be an opinion.
+        for vectors in (users, items):
+            lengths = np.linalg.norm(vectors, axis=1)
+            vectors[lengths < _ZERO * lengths.max()] = 0
         self.user_factors_, self.item_factors_ = users, items
 
     def _problems(self) -> list[FitProblem]:
