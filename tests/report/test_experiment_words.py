@@ -172,3 +172,12 @@ def test_what_a_log_cannot_tell_is_said() -> None:
     other = evaluate_policy(log, np.array([0.7, 0.3]))
     assert off_policy_text(other).startswith("The log cannot tell who earns more: ")
     assert refusal_text(found["dm"]) == "it has no interval: the log cannot say how wrong the model of rewards is"
+
+
+def test_an_undecided_arm_says_how_many_more_units_find_the_planned_effect() -> None:
+    # A standard error of √20 on 100 finds 2.80 times that with a power of 80 %; units grow by the square.
+    found = read_sums(plan({**CLICKS, "effect": 0.1}), sums(b=0.0))
+    detectable = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * 20**0.5 / 100
+    (step,) = found.next_steps
+    assert step["clicks"] == pytest.approx((detectable / 0.1) ** 2, rel=1e-3)
+    assert step_sentences(found)[0].endswith("clicks: 1.6 times the users for an effect of 10.00%.")
