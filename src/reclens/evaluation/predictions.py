@@ -14,7 +14,7 @@ from reclens.data.read.frames import ids_alike
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.evaluation.context import make_groups
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, MetricResult
-from reclens.metrics.registry import OF_PREDICTIONS
+from reclens.metrics.of_predictions import OF_PREDICTIONS
 from reclens.schema import ITEM, RATING, SCORE, USER, Vocabulary, fingerprint, stable_hash, versions
 from reclens.stats.bootstrap import estimate, interval
 from reclens.stats.estimate import Estimate

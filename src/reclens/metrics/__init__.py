@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from reclens.errors import suggest
 from reclens.metrics.conventions import CONVENTIONS, Convention, convention_named
+from reclens.metrics.of_predictions import OF_PREDICTIONS
 from reclens.metrics.registry import (
     ALIASES,
-    OF_PREDICTIONS,
     Metric,
     MetricSpec,
     canonical,

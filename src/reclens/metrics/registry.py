@@ -16,17 +16,16 @@ from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError, expe
 from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
+from reclens.metrics.of_predictions import OF_PREDICTIONS
 from reclens.tabular import Tabular
 
 __all__ = [
     "ALIASES",
     "MOST_PLACES",
-    "OF_PREDICTIONS",
     "Asked",
     "Family",
     "Metric",
     "MetricSpec",
-    "PredictionMetric",
     "asked_name",
     "canonical",
     "describe",
@@ -180,45 +179,6 @@ class MetricSpec:
     def __str__(self) -> str:
         return self.text
 
-
-@dataclass(frozen=True)
-class PredictionMetric:
-    """What a metric of predicted ratings is.
-
-    Attributes:
-        summary: What it is, in a line.
-        use_when: When to use it.
-        misleads_when: When its value misleads.
-    """
-
-    summary: str
-    use_when: str
-    misleads_when: str
-
-
-OF_PREDICTIONS: Final[Mapping[str, PredictionMetric]] = {
-    "rmse": PredictionMetric(
-        "Root of the mean squared error over ratings: users count by how much they rated.",
-        use_when="large errors of predicted ratings are worse than many small ones.",
-        misleads_when="lists are what users see: a lower RMSE need not give better lists.",
-    ),
-    "mae": PredictionMetric(
-        "Mean absolute error over ratings: users count by how much they rated.",
-        use_when="an error has to be read in units of the rating, and outliers should not dominate.",
-        misleads_when="lists are what users see: a lower MAE need not give better lists.",
-    ),
-    "user_rmse": PredictionMetric(
-        "Mean over users of the root of a user's mean squared error: every user counts the same.",
-        use_when="every user counts the same, however much she rated.",
-        misleads_when="many users have one or two ratings: their values are noise that counts in full.",
-    ),
-    "user_mae": PredictionMetric(
-        "Mean over users of a user's mean absolute error: every user counts the same.",
-        use_when="every user counts the same, and outliers should not dominate.",
-        misleads_when="many users have one or two ratings: their values are noise that counts in full.",
-    ),
-}
-"""The metrics of predicted ratings, each in units of the rating; lower is better."""
 
 ALIASES: Final[Mapping[str, str]] = {"hit": "hit_rate", "hr": "hit_rate", "p": "precision", "r": "recall"}
 """Other names of metrics -> the names they have here. Capitals make no difference: ``HR@10``, ``NDCG@10``."""
