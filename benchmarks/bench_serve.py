@@ -118,11 +118,10 @@ def measure(request: Callable[[], Any], n: int) -> dict[str, float]:
 def notes(options: argparse.Namespace, rows: list[dict[str, Any]], memory: float) -> list[str]:
     """What has to be known to read the table."""
     dense = 4 * options.items**2 / 2**30
-    found = [f"EASE is dense: at {options.ease_items:,} items, and not at {options.items:,}."]
-    if dense > memory:
-        found = [
-            f"Dense EASE at {options.items:,} items would take {dense:.0f} GiB, more than this machine has: {found[0]}"
-        ]
+    room = f" of {memory} GiB" if dense > memory else ""
+    found = [
+        f"EASE is dense and was measured at {options.ease_items:,} items: {options.items:,} take {dense:.0f} GiB{room}."
+    ]
     for name, goal in GOALS.items():
         slowest = max((row for row in rows if row["model"].startswith(name)), key=lambda row: row["cpu p50"])
         relation = "within" if slowest["cpu p50"] <= goal else "beyond"

@@ -144,12 +144,12 @@ class Vocabulary:
         """Whether the texts that were found are the texts looked for; keys of integers are exact."""
         if self.is_integer:
             return True
-        found = self.ids.gather(np.maximum(codes, 0)) == ids
+        found = self.ids[np.maximum(codes, 0)] == ids
         return bool((found.to_numpy() | (codes < 0)).all())
 
     def decode(self, codes: Any) -> pl.Series:
         """Ids of codes; codes must lie in 0 … n-1."""
-        return self.ids.gather(np.asarray(codes, dtype=np.int64))
+        return self.ids[np.asarray(codes, dtype=np.int64)]  # an index is no query, which gather is
 
 
 def _distinct(ids: pl.Series) -> pl.Series:

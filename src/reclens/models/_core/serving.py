@@ -284,7 +284,7 @@ class Serving(Scoring, ABC):
         # Whole lists, the usual case, are laid out as they stand: picking by a mask costs more than all the rest here.
         whole = bool(filled.all())
         picked = [each.ravel() if whole else each[filled] for each in (rows, items, ranks, scores)]
-        columns = (users.gather(picked[0]), self.items_.decode(picked[1]), picked[2], picked[3])
+        columns = (users[picked[0]], self.items_.decode(picked[1]), picked[2], picked[3])
         table = pl.DataFrame(dict(zip((USER, ITEM, RANK, SCORE), columns, strict=True)))
         short = int(((lengths < k) & (lengths > 0)).sum())
         rules = [
