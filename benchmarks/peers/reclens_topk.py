@@ -20,9 +20,9 @@ rng = np.random.default_rng(0)
 pairs = np.stack([np.repeat(np.arange(n_users), 20), rng.integers(0, n_items, 20 * n_users)])
 pairs[1, :n_items] = np.arange(n_items)  # every item is somebody's
 data = Dataset(pl.DataFrame({"user_id": pairs[0], "item_id": pairs[1]}))
-model = ALS(factors=d)
+model = ALS(factors=d, unobserved=0.1, l2=0.01)
 model.users_, model.items_, model.seen_ = data.user_vocabulary, data.item_vocabulary, data.matrix()
-model.train_ = {}
+model.train_, model.resolved_ = {}, {}
 model.user_factors_ = rng.normal(size=(n_users, d)).astype(np.float32)
 model.item_factors_ = rng.normal(size=(n_items, d)).astype(np.float32)
 
