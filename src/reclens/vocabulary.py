@@ -23,7 +23,7 @@ CODE_MISSING: Final = -1
 
 _MANY: Final = 100_000
 """Ids from which on the compiled table is worth loading."""
-_FEW: Final = 32
+_FEW: Final = 128
 """Ids up to which they are looked up one by one: the smallest query takes as long as a request for one user may."""
 
 
