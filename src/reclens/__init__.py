@@ -1,6 +1,6 @@
-"""RecLens: the workbench of a recommender-systems analyst.
+"""RecLens: a workbench for the evaluation of recommender systems.
 
-The map of the package. Each name is loaded when it is first used, so that ``import reclens`` costs next to nothing::
+An overview of the package. Names are loaded when they are first used, which keeps ``import reclens`` fast::
 
     import reclens as rl
 

@@ -104,7 +104,7 @@ def test_a_user_with_her_lists_hits_and_reasons(open_page, workspace: Workspace)
     assert len(marked) == 3 and (marked[0]["✓"] == "✓").sum() == hits.filter(hits["user_id"] == user).height
     assert {"because of", "adds"} <= {name for table in app.dataframe for name in table.value.columns}
     for nobody in ("999999", "²", "--5"):
-        assert plain(f"Nobody is called {nobody}") in words(open_page("users", user=nobody))
+        assert plain(f"Unknown user {nobody}") in words(open_page("users", user=nobody))
 
 
 def test_an_item_by_title_and_whom_it_is_shown_to(open_page, workspace: Workspace) -> None:

@@ -78,7 +78,7 @@ def button(app, label: str):
 def test_it_says_where_the_files_go(open_page, tmp_path: Path) -> None:
     """The reader may sit at another machine than the one that the dashboard runs on."""
     shown = words(open_page("upload", folder=tmp_path))
-    assert "files go to the machine that the dashboard runs on and nowhere else" in shown
+    assert "files are only sent to the machine that runs the dashboard" in shown
     assert "this machine" not in shown
 
 
@@ -298,7 +298,7 @@ def test_lists_in_one_cell_and_lines_of_items_measure_as_rows_do(open_page, tmp_
     for lists, truth, form in (
         (LISTS, TRUTH, "one"),
         (b'user,item\n1,"a b"\n2,"a c"\n3,b\n', TRUTH, "several in a cell"),
-        (b"1 a b\n2 a c\n3 b\n", TRUTH, "a line of a user and her items"),
+        (b"1 a b\n2 a c\n3 b\n", TRUTH, "a line of a user and their items"),
         (
             b'{"user": 1, "item": ["a", "b"]}\n{"user": 2, "item": ["a", "c"]}\n{"user": 3, "item": ["b"]}\n',
             TRUTH,

@@ -31,7 +31,7 @@ def dashboard(
 ) -> None:
     """Open the dashboard of a workspace. Needs the extra dashboard.
 
-    It listens on this machine alone. Another address needs a login (OpenID Connect) or --insecure.
+    By default it only listens on the local machine. Other addresses need a login (OpenID Connect) or --insecure.
 
     Example:
       reclens dashboard --workspace my-workspace --port 8600

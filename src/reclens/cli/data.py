@@ -86,9 +86,9 @@ def split(
     seed: SeedOption = 0,
     quiet: QuietOption = False,
 ) -> None:
-    """Hold part of the interactions out, or take what somebody else held out, and keep the split in the workspace.
+    """Split interactions into training and test data, or read an existing split, and save it in the workspace.
 
-    The log is cut first, and repeats of a user and item are merged within each part.
+    The event log is split first, and repeats of a user and item are merged within each part.
 
     Examples:
       reclens data split ml-100k.zip --method by_time --test-share 0.2 --name by-time
@@ -157,7 +157,7 @@ def fetch(
     folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path(),
     quiet: QuietOption = False,
 ) -> None:
-    """Download a MovieLens data set from GroupLens: resumes, verifies, never leaves half a file.
+    """Download a MovieLens data set from GroupLens, with resume and checksum.
 
     Example:
       reclens data fetch ml-latest-small
@@ -181,7 +181,7 @@ def sql(
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Print or run one of the queries that turn an event log into the tables of analysis.
+    """Print or run one of the SQL queries that turn an event log into analysis tables.
 
     They run on every event of [bold]--data[/bold]: repeats of a user and item are not merged.
 

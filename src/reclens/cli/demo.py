@@ -33,7 +33,7 @@ def demo(
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Fit six recommenders, measure them by segment, compare them with popular, write a report.
+    """Fit six recommenders, evaluate them by segment, compare them with popular, and write a report.
 
     Without [bold]--data[/bold] it runs on synthetic data in the shape of MovieLens 100K, clearly labelled, and needs no
     network. The last ten interactions of each user are held out; ties in time are broken by a seeded hash.
@@ -58,7 +58,7 @@ def run(
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Run a job of your own from a TOML file: data, split, segments, models, metrics, comparison, report.
+    """Run a job from a TOML file: data, split, segments, models, metrics, comparison, report.
 
     Example:
       reclens run job.toml --workspace my-workspace

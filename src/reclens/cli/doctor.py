@@ -16,7 +16,7 @@ __all__ = ["doctor"]
 
 @command("doctor")
 def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption = Format.table) -> None:
-    """Check versions, compiled loops, threads and the workspace, and remove what killed runs left in it.
+    """Check versions, compiled code, threads and the workspace, and remove partial output of killed runs.
 
     Exit status 1 if something is wrong.
     """

@@ -44,7 +44,8 @@ def evaluate(
         str | None, typer.Option("--train", help="Training interactions: CSV, Parquet, MovieLens.")
     ] = None,
     history: Annotated[
-        str | None, typer.Option("--history", help="What the system was told of users (fold-in): CSV or Parquet.")
+        str | None,
+        typer.Option("--history", help="Interactions of users that the system used (fold-in): CSV or Parquet."),
     ] = None,
     split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for truth and train.")] = None,
     metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; repeat it.")] = None,
@@ -62,7 +63,7 @@ def evaluate(
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Measure the lists of any system against held-out interactions.
+    """Evaluate the recommendation lists of any system on held-out interactions.
 
     Examples:
       reclens evaluate lists.csv --truth test.csv --train train.csv -m ndcg@10 -m coverage@10

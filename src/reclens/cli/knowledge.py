@@ -60,7 +60,7 @@ def ask(
 ) -> None:
     """Recommend the items that meet all requirements, best first, with the reasons.
 
-    When none does, the requirements that are dropped are said.
+    If no item does, the command shows which requirements were dropped.
 
     Example:
       reclens knowledge ask --data ml-100k.zip -r "genres includes Comedy" -r "year >= 1990" -p "year high"
@@ -86,7 +86,7 @@ def relax(
     source: Source = SOURCE,
     output: Output = OUTPUT,
 ) -> None:
-    """Say which requirements to drop when no item meets them all: every smallest choice, ranked.
+    """Show which requirements to drop if no item meets them all: every smallest set, ranked.
 
     Example:
       reclens knowledge relax --data ml-100k.zip -r "genres includes War" -r "genres includes Children's"
@@ -120,7 +120,7 @@ def critique(
     source: Source = SOURCE,
     output: Output = OUTPUT,
 ) -> None:
-    """Criticise an item, and get those that answer it; without a critique, list those that the item allows.
+    """Refine a request relative to an item; without a critique, list the possible critiques of the item.
 
     Examples:
       reclens knowledge critique 50 --data ml-100k.zip
@@ -149,7 +149,7 @@ def columns(
     source: Source = SOURCE,
     output: Output = OUTPUT,
 ) -> None:
-    """List the attributes that requirements can be about, and the operators that each takes."""
+    """List the attributes that requirements can use, and the operators of each."""
     from reclens.cli.shared import table_of
     from reclens.models._knowledge.requirements import OPERATORS
 

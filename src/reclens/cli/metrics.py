@@ -14,7 +14,7 @@ __all__ = ["conventions", "list_metrics", "show"]
 
 @command("metrics list")
 def list_metrics(format: FormatOption = Format.table, out: OutOption = None) -> None:
-    """List the metrics, a line each."""
+    """List the metrics, one per line."""
     from reclens import metrics
     from reclens.cli.shared import emit, table_of
 

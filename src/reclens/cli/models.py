@@ -32,7 +32,7 @@ __all__ = ["fit", "list_models", "recommend", "show", "similar"]
 
 @command("models list")
 def list_models(format: FormatOption = Format.table, out: OutOption = None) -> None:
-    """List the recommenders, a line each."""
+    """List the recommenders, one per line."""
     from reclens import models
     from reclens.cli.shared import emit, table_of
 
@@ -42,7 +42,7 @@ def list_models(format: FormatOption = Format.table, out: OutOption = None) -> N
 
 @command("models show")
 def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) -> None:
-    """Show what a recommender is and its hyper-parameters with their defaults."""
+    """Show the description and the hyper-parameters of a recommender."""
     import inspect
 
     from reclens import models
@@ -75,7 +75,7 @@ def fit(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of that name.")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit a recommender and keep it in the workspace.
+    """Fit a recommender and save it in the workspace.
 
     Hyper-parameters come from [bold]--config[/bold], and [bold]--param[/bold] wins over it. A value that is a list or a
     mapping is written as in TOML. Where [bold]--split[/bold] has a validation part, it is said if the model is worse
@@ -152,7 +152,7 @@ def recommend(
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Recommend with a fitted model; an [bold]--out[/bold] that ends in .run is written as a TREC run.
+    """Recommend with a fitted model; an [bold]--out[/bold] file with the suffix .run is a TREC run.
 
     Examples:
       reclens recommend ease --user 42 --explain
@@ -218,7 +218,7 @@ def similar(
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Show the items that are most like given items, in what a fitted model learned.
+    """Show the items that are most similar to the given items, by a fitted model.
 
     Example:
       reclens similar 50 172 --model ease -k 5

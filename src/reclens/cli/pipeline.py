@@ -54,7 +54,7 @@ class Drawing(StrEnum):
 
 @command("pipeline rerankers")
 def list_rerankers(format: FormatOption = Format.table, out: OutOption = None) -> None:
-    """List the re-rankers, a line each."""
+    """List the re-rankers, one per line."""
     from reclens.cli.shared import emit, table_of
     from reclens.pipeline import rerank
 
@@ -76,7 +76,7 @@ def fit(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pipeline of that name.")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit every stage of a pipeline and keep it in the workspace.
+    """Fit every stage of a pipeline and save it in the workspace.
 
     Example:
       reclens pipeline fit shop.toml --data ml-100k.zip
@@ -157,9 +157,9 @@ def trace(
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Show where items were lost on the way to one user's list; all candidates without --item or --split.
+    """Show at which stage items were lost for one user; all candidates without --item or --split.
 
-    A user of the training data for whom no retriever has a candidate is told so, retriever by retriever.
+    For a user of the training data without candidates, the reason is shown for each retriever.
 
     Example:
       reclens pipeline trace shop 42 --split demo
@@ -212,9 +212,9 @@ def evaluate(
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Measure every stage: the retrieval ceiling, the loss of the ranker and of each re-ranker, the time of each.
+    """Evaluate every stage: the retrieval loss, the loss of the ranker and of each re-ranker, and the time.
 
-    The ranker is held against plain fusion of the same candidates, and it is said when it loses.
+    The ranker is compared with plain fusion of the same candidates; a warning says if it is worse.
 
     Example:
       reclens pipeline evaluate shop --split demo --by activity --html shop.html
@@ -281,7 +281,7 @@ def diagram(
     out: OutOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Draw a pipeline, with items a user and time a user on the arrows.
+    """Draw a pipeline, with items and time per user on the arrows.
 
     A TOML file is fitted first: on --data, on the training part of --split, or on synthetic data.
 

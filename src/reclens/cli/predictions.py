@@ -32,7 +32,7 @@ def predict(
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Predict the ratings of pairs of a user and an item.
+    """Predict the ratings of user-item pairs.
 
     Examples:
       reclens fit item_knn --split s -p feedback=explicit
@@ -86,7 +86,7 @@ def evaluate_predictions(
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Measure predicted ratings: RMSE and MAE over ratings, and over users.
+    """Evaluate predicted ratings: RMSE and MAE over ratings, and over users.
 
     Example:
       reclens evaluate-predictions predictions.csv --truth test.csv -m rmse -m mae

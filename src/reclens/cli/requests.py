@@ -46,7 +46,7 @@ def evaluate_requests(
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Measure how a system ranks the candidates of each request: by request, then by user.
+    """Evaluate the ranking of the candidates of each request, averaged by request and then by user.
 
     Examples:
       reclens evaluate-requests shown.csv -c request_id=impression -m candidate_auc -m ndcg@10

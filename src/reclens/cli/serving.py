@@ -44,7 +44,7 @@ ColdUsersOption = Annotated[
     str,
     typer.Option(
         "--cold-users",
-        help="What users get of whom the model knows nothing: popular, or none for "
+        help="The list of users whom the model does not know: popular, or none for "
         "no list. Given, --user may name users who are not known.",
     ),
 ]

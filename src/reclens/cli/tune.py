@@ -53,9 +53,9 @@ def tune(
     format: FormatOption = Format.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Search hyper-parameters with an equal budget for every model, and say which may still be better than it looks.
+    """Search hyper-parameters with an equal budget for every model, and report which may be under-tuned.
 
-    Everything is measured on the validation part. [bold]--data[/bold] is split by lot, 80 : 10 : 10 of each user's
+    Everything is measured on the validation part. [bold]--data[/bold] is split at random, 80 : 10 : 10 of each user's
     interactions, and the split is kept under the name of the search, so that the test part can be used once, in the
     end. A search that was killed goes on where it was when it is called again.
 

@@ -35,7 +35,7 @@ def tune_weights(
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Choose the weights of a weighted hybrid by its lists for validation users, and keep the hybrid.
+    """Select the weights of a weighted hybrid on validation data, and save the hybrid.
 
     Every model is fitted once, on the training part. The table is the validation curve, the chosen weights first: the
     best of many is better where it was chosen than elsewhere, so measure the test part by [bold]reclens

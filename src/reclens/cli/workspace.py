@@ -56,7 +56,7 @@ def list_artefacts(
 
 @command("workspace show")
 def show(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
-    """Show the card of an artefact: what it was made from and how."""
+    """Show the card of an artefact: its inputs and settings."""
     from reclens.cli.shared import put
 
     put(_there(workspace).card(kind, name))
@@ -73,7 +73,7 @@ def remove(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
 
 @command("workspace restore")
 def restore(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None:
-    """Bring back what was removed last under that name."""
+    """Restore the artefact that was last removed under a name."""
     from reclens.cli.shared import say
 
     say(f"restored to {_there(workspace).restore(kind, name)}")
@@ -81,7 +81,7 @@ def restore(kind: Kind, name: Name, workspace: WorkspaceOption = Folder) -> None
 
 @command("workspace trash")
 def trash(workspace: WorkspaceOption = Folder, format: FormatOption = Format.table, out: OutOption = None) -> None:
-    """List what was removed or replaced and can be restored, with its size."""
+    """List removed or replaced artefacts that can be restored, with their sizes."""
     from reclens.cli.shared import emit, say, table_of
     from reclens.workspace.trash import COPIES, DAYS
 
@@ -101,7 +101,7 @@ def empty_trash(
     days: Annotated[float, typer.Option("--days", help="Only what was removed at least so many days ago.")] = 0.0,
     workspace: WorkspaceOption = Folder,
 ) -> None:
-    """Delete what lies in the trash, for good.
+    """Permanently delete the contents of the trash.
 
     Examples:
       reclens workspace empty-trash
@@ -116,9 +116,9 @@ def empty_trash(
 
 @command("workspace clean")
 def clean(workspace: WorkspaceOption = Folder, format: FormatOption = Format.table, out: OutOption = None) -> None:
-    """Remove what killed runs left half-written, and the copies that the trash no longer keeps.
+    """Remove partial output of killed runs, and expired copies in the trash.
 
-    What another process writes at this moment stays.
+    Folders that another process is writing are kept.
     """
     from reclens.cli.shared import emit, table_of
 

@@ -35,7 +35,7 @@ _KINDS = [
     "zst",
     "parquet",
 ]
-_ITEMS: Final = {"one": None, "several in a cell": "cell", "a line of a user and her items": "adjacency"}
+_ITEMS: Final = {"one": None, "several in a cell": "cell", "a line of a user and their items": "adjacency"}
 _BETWEEN: Final = {"found": None, "blank": " ", ",": ",", ";": ";", "|": "|"}
 _FIRST_LINES: Final[dict[str, bool | None]] = {
     "names the columns, as it seems": None,

@@ -14,8 +14,8 @@ __all__ = ["side_by_side"]
 
 
 def side_by_side(found: UserView, scope: Drilldown) -> None:
-    """Draw the lists; ✓ marks what she went on to choose."""
-    st.caption("✓ marks what she went on to choose.")
+    """Draw the lists; ✓ marks items that the user chose later."""
+    st.caption("✓ marks items that the user chose later.")
     title = title_column(scope.split.train.items)
     for (system, rows), place in zip(found.lists.items(), st.columns(len(found.lists)), strict=True):
         with place:

@@ -56,7 +56,7 @@ class File:
 FILES: Final[Mapping[str, File]] = {
     "lists": File(
         "Recommendation lists",
-        "One row a user and item, with a rank or a score; or a row a user, with her items in their order.",
+        "One row per user and item, with a rank or a score; or one row per user, with the items in order.",
         (USER, ITEM),
         (RANK, SCORE),
     ),

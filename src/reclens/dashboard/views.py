@@ -130,7 +130,7 @@ def _trade_off(shown: Shown) -> None:
 def _long_tail(shown: Shown) -> None:
     first = next(iter(shown.results.values()))
     if first.card.get("recommendations_outside_catalogue") is None:
-        empty("No catalogue", "Exposure needs to know the catalogue: evaluate with `--train`.")
+        empty("No catalogue", "Exposure needs the catalogue: evaluate with `--train`.")
         return
     left, right = st.columns(2)
     with left:

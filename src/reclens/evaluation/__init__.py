@@ -1,4 +1,4 @@
-"""Measure lists and compare systems: ``rl.evaluate``, ``rl.compare`` and what they give back."""
+"""Evaluate lists and compare systems: ``rl.evaluate``, ``rl.compare`` and their results."""
 
 from __future__ import annotations
 

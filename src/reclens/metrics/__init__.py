@@ -1,6 +1,6 @@
-"""The metrics: one decorated function each. ``names()`` lists them, ``describe("ndcg")`` tells what one is.
+"""The metrics: one decorated function each. ``names()`` lists them, ``describe("ndcg")`` describes one.
 
-Each is here under its name: ``rl.metrics.ndcg @ 10`` asks for the same as ``"ndcg@10"``. To add one, write a function
+Each is here under its name: ``rl.metrics.ndcg @ 10`` is the same as ``"ndcg@10"``. To add one, write a function
 in any module of this package (or in your own code) and decorate it with :func:`metric`.
 """
 

@@ -174,8 +174,8 @@ def mapk(lists: Lists, convention: Convention) -> np.ndarray:
     Denominator: min(k, relevant items), where ``map`` divides by the convention's own.
     Repeated items: the best rank of an item counts and the gap is closed, where Kaggle's code keeps the place empty.
     Users without a list count 0; users without relevant items are left out.
-    Use when: results are held against a Kaggle leaderboard, or k is below the number of relevant items.
-    Misleads when: it is held against MAP of other tools: they divide by all relevant items.
+    Use when: results are compared with a Kaggle leaderboard, or k is below the number of relevant items.
+    Misleads when: it is compared with the MAP of other tools: they divide by all relevant items.
     Source: Hamner, ml_metrics.mapk; Kaggle's Expedia (MAP@5), Santander (MAP@7) and H&M (MAP@12) competitions.
     """
     return map(lists, replace(convention, ap_denominator="min"))
@@ -189,7 +189,7 @@ def r_precision(lists: Lists, convention: Convention) -> np.ndarray:
     Range: 0 … 1, higher is better.
     Short lists: the places they lack hold no hit; lists should be as long as the largest R.
     Users without a list count 0; users without relevant items are left out.
-    Use when: users differ much in their number of relevant items: each is judged at a cut-off of her own.
+    Use when: users differ much in their number of relevant items: each user has an individual cut-off.
     Misleads when: lists are shorter than a user's relevant items: the places that are missing count as misses.
     Source: trec_eval Rprec; Buckley and Voorhees (2005), Retrieval system evaluation.
     """
@@ -257,7 +257,7 @@ def mind_mrr(lists: Lists, convention: Convention) -> np.ndarray:
     Range: 0 … 1, higher is better; it cannot reach 1 where a request has more than one click.
     Averaging: over the requests of a user, and then over users.
     Users without a list do not arise: each request has its candidates. Requests without a click are left out.
-    Use when: results are held against those published for MIND.
+    Use when: results are compared with those published for MIND.
     Misleads when: it is read as the usual MRR: it averages over all clicked items of a request, not only the first.
     Source: Wu et al. (2020), MIND, and its evaluate.py (mrr_score).
     """

@@ -28,7 +28,7 @@ class Convention:
         discount: ``"log2(rank+1)"``, or ``"log2(max(rank,2))"``, under which ranks 1 and 2 weigh the same.
         ideal: NDCG's ideal list: ``"min"`` for the min(k, relevant) most relevant items, ``"k"`` for k places that all
             hold the user's highest gain, as if every place could be hit.
-        missing_list: A user with relevant items but no list: ``"zero"`` counts 0, ``"drop"`` leaves her out.
+        missing_list: A user with relevant items but no list: ``"zero"`` counts 0, ``"drop"`` leaves the user out.
         missing_list_ndcg: The same for NDCG alone.
     """
 

@@ -51,7 +51,7 @@ def gini(exposure: Exposure) -> float:
     Range: 0 (all items shown equally often) … 1 - 1/n (a single item shown). Lower is more even.
     No interval: see coverage.
     Use when: the concentration of exposure on few items is watched over time or between systems.
-    Misleads when: catalogues differ in size, or hold many items that nobody could want: those alone keep it near 1.
+    Misleads when: catalogues differ in size, or contain many irrelevant items: those alone keep it near 1.
     Source: Gini (1912); Adomavicius and Kwon (2012), Improving aggregate recommendation diversity.
     """
     return float(concentration.gini(exposure.counts))
@@ -64,7 +64,7 @@ def entropy(exposure: Exposure) -> float:
     Formula: -Σ p log2 p, where p is an item's share of all recommendations.
     Range: 0 (a single item shown) … log2(items of the catalogue). Higher is more even.
     No interval: see coverage.
-    Use when: the spread of exposure is to be told in bits: 2 to its power is the effective number of items.
+    Use when: the spread of exposure is needed in bits: 2 to its power is the effective number of items.
     Misleads when: catalogues differ in size: its maximum is the logarithm of that size.
     Source: Shannon (1948); Adomavicius and Kwon (2012).
     """

@@ -16,10 +16,10 @@ def novelty(lists: Lists, convention: Convention) -> np.ndarray:
     """Mean self-information of the listed items: how surprising it is that a user has one.
 
     Formula: mean over the first k of -log2(training users of the item / training users).
-    Range: 0 (everybody has every item) … log2(training users). Neither direction is better by itself.
-    Items that nobody has in the training data count as if one user had them.
+    Range: 0 (all users have every item) … log2(training users). Neither direction is better by itself.
+    Items without users in the training data count as if one user had them.
     Items outside the catalogue and users without a list are left out.
-    Use when: it matters whether lists go beyond what everybody knows anyway.
+    Use when: lists should go beyond items that most users know.
     Misleads when: it is read as quality: random items from the long tail have the highest value.
     Source: Zhou et al. (2010), Solving the apparent diversity-accuracy dilemma of recommender systems; Vargas and
     Castells (2011), Rank and relevance in novelty and diversity metrics.
@@ -43,7 +43,7 @@ def arp(lists: Lists, convention: Convention) -> np.ndarray:
     Formula: mean over the first k of the item's training users.
     Range: 0 … training users. Neither direction is better by itself.
     Items outside the catalogue and users without a list are left out.
-    Use when: popularity bias is to be told in a unit that anybody understands: users per item.
+    Use when: popularity bias should have a simple unit: users per item.
     Misleads when: a few blockbusters dominate the mean, or data sets of different sizes are compared.
     Source: Yin et al. (2012), Challenging the long tail recommendation; Abdollahpouri et al. (2019).
     """

@@ -37,7 +37,7 @@ OF_PREDICTIONS: Final[Mapping[str, PredictionMetric]] = {
     ),
     "user_rmse": PredictionMetric(
         "Mean over users of the root of a user's mean squared error: every user counts the same.",
-        use_when="every user counts the same, however much she rated.",
+        use_when="all users should have the same weight, whatever their number of ratings.",
         misleads_when="many users have one or two ratings: their values are noise that counts in full.",
     ),
     "user_mae": PredictionMetric(

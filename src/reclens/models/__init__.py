@@ -1,7 +1,7 @@
-"""The recommenders: one file each. The folder is the registry; listing it imports nothing.
+"""The recommenders. Listing the names imports no model.
 
 ``reclens.models.EASE`` is the class, ``get("ease")`` finds it by name, ``names()`` lists the names, and
-``build("ease", {"l2": 500})`` makes one from a description as it stands in a TOML file.
+``build("ease", {"l2": 500})`` creates one from the description in a TOML file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Retrieve, rank, re-rank: the pipeline of production systems, with the lists of every stage kept."""
+"""Multi-stage recommenders: retrieval, ranking and re-ranking, with the lists of every stage."""
 
 from __future__ import annotations
 

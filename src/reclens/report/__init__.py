@@ -1,4 +1,4 @@
-"""Results as tables, charts and a self-contained HTML report. Everything is read from results, nothing is computed."""
+"""Results as tables, charts and a self-contained HTML report. All numbers come from the results."""
 
 from __future__ import annotations
 

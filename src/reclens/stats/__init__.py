@@ -1,4 +1,4 @@
-"""Statistics over units: sums that add up, intervals, tests, corrections. Knows no user and no item."""
+"""Statistics over units: additive summaries, intervals, tests and corrections, independent of users and items."""
 
 from __future__ import annotations
 

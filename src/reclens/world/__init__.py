@@ -1,4 +1,4 @@
-"""The simulated world: users who consume what is recommended to them, and whose true behaviour is known.
+"""The simulated world: users who consume recommendations, and whose true behaviour is known.
 
 ``settings`` says what a world is like, ``population`` draws one or fits it to data, ``policy`` and ``strategies`` are
 what is shown, ``simulation`` lets days go by, ``truth`` compares everybody treated with nobody treated, and

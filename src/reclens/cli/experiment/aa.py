@@ -26,7 +26,7 @@ def aa(
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Test random splits of units that were treated alike: how often does each metric find a difference?
+    """Run A/A tests on random splits of the units, and report the false positive rate of each metric.
 
     Each treated arm of the plan is tested at its own share against control; values are cut off where the plan does.
 

@@ -50,7 +50,7 @@ def plan(
     format: FormatOption = Format.table,
     quiet: QuietOption = False,
 ) -> None:
-    """Check a plan, size it, and write the whole test plan as Markdown and HTML.
+    """Validate a plan, compute the sample sizes, and write the test plan as Markdown and HTML.
 
     Examples:
       reclens experiment plan --example > plan.toml
@@ -117,7 +117,7 @@ def size(
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Calculate what is left open: the size, without --n; the smallest effect, without --effect; with both the power.
+    """Compute the sample size (without --n), the smallest effect (without --effect), or the power (with both).
 
     Examples:
       reclens experiment size --mean 0.2 --effect 0.25
@@ -178,7 +178,7 @@ def assign(
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that gives the same arms instead.")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say which unit gets which arm; the same id gets the same arm on every machine, for ever.
+    """Assign units to arms; an id gets the same arm on every machine.
 
     Examples:
       reclens experiment assign plan.toml users.csv --out arms.csv
@@ -217,7 +217,7 @@ def check(
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Test an assignment before anybody is exposed: shares, uniformity, independence. Exit status 1 if one fails.
+    """Test an assignment before the start: shares, uniformity, independence. Exit status 1 if one fails.
 
     Examples:
       reclens experiment check plan.toml users.csv --other search.toml --by country

@@ -45,7 +45,7 @@ def correlate(
 ) -> None:
     """Rank 14 strategies by every offline metric and by their true lift over popular, and correlate the two.
 
-    Offline: on a tenth of each user's history, held out by lot. Online: everybody lives under each strategy. The regret
+    Offline: on a tenth of each user's history, held out at random. Online: all users get each strategy. The regret
     is the lift of the best strategy minus that of the one the metric puts first. A small world takes about a minute on
     two cores.
 

@@ -118,9 +118,9 @@ def off_policy(
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Say what a policy would have earned that did not write the log. Exit status 1 where the log cannot tell.
+    """Estimate the reward of a policy from the log of another. Exit status 1 if the log does not allow it.
 
-    The target shows items with the same probabilities to everybody; for one that depends on the user, use
+    The target policy has the same item probabilities for all users; for one that depends on the user, use
     reclens.experiment.off_policy in Python.
 
     Examples:

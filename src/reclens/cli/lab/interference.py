@@ -47,7 +47,7 @@ def interference(
     out: OutOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Run A/B tests of several designs in many worlds, and hold each against the truth of its world.
+    """Run A/B tests of several designs in simulated worlds, and compare each with the true effect.
 
     Arms that train on the same logs learn from each other, so that a test may find too little, or the wrong sign. For
     each design: the truth, the estimate, their difference (bias), the share of tests with the wrong sign, and how often

@@ -123,7 +123,7 @@ def realism(
     out: OutOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit a world to data, and hold it against them, measure by measure. Exit status 1 where one is out of its band.
+    """Fit a simulated world to data and compare their measures. Exit status 1 if one is out of its range.
 
     Two measures bind how large effects are: how well a recommender tells held-out items from others as popular, and
     whether a classifier tells users of the world from those of the data. With [bold]--impressions[/bold] also how

@@ -124,7 +124,9 @@ def _pair(workspace: Workspace, known: list[str]) -> tuple[str | None, str | Non
 def _example(workspace: Workspace, users: Sequence[object], systems: list[str]) -> None:
     """Both lists of one of the users, where the workspace has them."""
     if not users:
-        empty("Nobody's value changes", "Both systems serve every user alike by this metric.", ":material/balance:")
+        empty(
+            "No differences", "Every user has the same value of this metric under both systems.", ":material/balance:"
+        )
         return
     chosen = choose("Look at one of them", list(dict.fromkeys(map(str, users))), key="user")
     runs = {name: store.load(workspace, "run", name) for name in systems if name in store.names(workspace, "run")}

@@ -1,4 +1,4 @@
-"""Home: what is in the workspace, what wants attention, and how to begin."""
+"""Home: the contents of the workspace, warnings, and first steps."""
 
 from __future__ import annotations
 

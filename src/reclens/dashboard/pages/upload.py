@@ -37,7 +37,7 @@ __all__ = ["PAGE", "show"]
 
 _LEAVE_OUT = "leave out and count"
 _IDS: Final[Mapping[str, IdForm | None]] = {
-    "as they are": None,
+    "as in the file": None,
     "as text": "text",
     "as text, without leading zeros": "unpadded",
 }
@@ -47,8 +47,8 @@ def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Upload")
     st.caption(
-        "Lists of any system against what users went on to choose. CSV, JSON or Parquet, packed or not; files go to "
-        "the machine that the dashboard runs on and nowhere else. No files at hand? Run the demo on Home, or "
+        "Evaluate the lists of any system on held-out interactions. CSV, JSON or Parquet, optionally compressed; files "
+        "are only sent to the machine that runs the dashboard. No files at hand? Run the demo on Home, or "
         "`reclens run job.toml`."
     )
     brought = _files()
@@ -56,7 +56,7 @@ def show(workspace: Workspace) -> None:
         _as_split(workspace, brought)
     impressions()
     if not {"lists", "truth"} <= set(brought.tables):
-        st.info("Bring the lists and the truth: the rest is optional.", icon=":material/upload_file:")
+        st.info("Upload the lists and the truth; the other files are optional.", icon=":material/upload_file:")
         _result(workspace)
         return
     st.subheader("Measure")

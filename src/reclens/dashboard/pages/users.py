@@ -1,4 +1,4 @@
-"""One user: what she had, what each system showed her, what she went on to choose, and why an item was recommended."""
+"""One user: history, the lists of each system, the items chosen later, and explanations."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ def show(workspace: Workspace) -> None:
         found = view_user(user, scope.runs, scope.split.train, scope.split.test, k=k)
     except (UnknownNameError, pl.exceptions.PolarsError):
         empty(
-            f"Nobody is called {asked}",
+            f"Unknown user {asked}",
             f"Look at an id of the data: the split of this job has {len(users):,} users.",
             ":material/person_off:",
         )
         return
     if found.attributes:
         st.text(" · ".join(f"{name}: {value}" for name, value in found.attributes.items() if value is not None))
-    st.subheader("Her lists")
+    st.subheader("Lists")
     side_by_side(found, scope)
     _why(workspace, scope, found)
     left, right = st.columns(2)
     with left:
-        st.subheader("What she went on to choose")
+        st.subheader("Items chosen later")
         frame(found.held_out, key="held-out")
     with right:
-        st.subheader("Her history")
+        st.subheader("History")
         frame(found.history, key="history")
 
 

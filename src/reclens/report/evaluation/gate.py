@@ -18,7 +18,7 @@ _REASONS: Final = {
     "few_units": "too few users",
 }
 _HOW: Final = (
-    "A row passes if its whole interval keeps the bound, fails if none of it does, and cannot be told otherwise.",
+    "A row passes if its whole interval is within the bound, fails if it is outside, and is undecided otherwise.",
     "± is how far beyond the bound is let through. Exact: a fact about these lists, without an interval.",
 )
 

@@ -108,7 +108,7 @@ def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Sect
         for name in shown
     )
     lead = (
-        "Each user is her own control: the difference of her two values is what is averaged, over the users with a "
+        "The comparison is paired: the differences of each user's two values are averaged, over the users with a "
         "value under both. Faded dots are not significant after the correction."
     )
     return Section(f"Against {comparison.baseline}", lead, figures, (tables.comparison_table(comparison),), folded=True)
@@ -200,7 +200,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
             f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
         ),
         ("Users without history", f"{card.get('users_without_history', 0):,}"),
-        ("Told with the question", _told(card.get("history"))),
+        ("History of users", _told(card.get("history"))),
         ("Users left out: no relevant item", f"{card['users_without_relevant_items']:,}"),
         ("Duplicates in the truth", f"{card['truth_duplicates']:,}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),

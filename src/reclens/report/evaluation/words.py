@@ -125,7 +125,7 @@ def _overall(row: PairedDifference, correction: str) -> str:
         return f"Nothing can be said of {row.system} and {row.baseline} by {row.metric}: {row.note}."
     name = f"{row.metric} ({row.value:.4f} against {row.baseline_value:.4f})"
     if row.outcome == "not_tested":
-        return f"{row.system} and {row.baseline} cannot be told apart by {name}: {row.note or 'every user ties'}."
+        return f"{row.system} and {row.baseline} show no difference by {name}: {row.note or 'every user ties'}."
     interval = "" if row.low is None else f" [{row.low:+.4f}, {row.high:+.4f}]"
     p = f"p {p_in_words(row.p_randomization)}"
     if row.p_adjusted != row.p_randomization:

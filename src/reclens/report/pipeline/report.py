@@ -27,7 +27,7 @@ __all__ = [
 _VERDICTS: Final[Mapping[RankerVerdict, str]] = {
     "better": "gains",
     "worse": "loses",
-    "undecided": "cannot be told apart",
+    "undecided": "no difference shown",
 }
 
 
@@ -226,7 +226,7 @@ def ranker_in_words(found: StageEvaluation) -> list[str]:
     said = {
         "better": f"The ranker {overall.ranker} beats {fusion} {gain}.",
         "worse": f"The ranker {overall.ranker} loses to {fusion} {gain}. Without it the lists would be better.",
-        "undecided": f"The ranker {overall.ranker} cannot be told apart from {fusion} {gain}.",
+        "undecided": f"The data shows no difference between the ranker {overall.ranker} and {fusion} {gain}.",
     }
     lost = [f"{each.by} {each.segment}" for each in rows if each.by != "overall" and each.verdict == "worse"]
     return [said[overall.verdict], *([f"It loses among {', '.join(lost)}."] if lost else [])]
