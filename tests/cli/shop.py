@@ -21,7 +21,7 @@ baseline = { mean = 1.0, sd = 1.0 }
 """
 LOOKS = PLAN.replace("[arms]", "[sequential]\nlooks = 2\n[arms]")
 EXPOSED = PLAN + '[[metrics]]\nname = "reach"\nkind = "coverage"\nrole = "secondary"\n'
-PIPELINE = 'name = "shop"\nretrieve.item_knn = { k = 6 }\nretrieve.popular = { budget = 4 }\n'
+PIPELINE = 'name = "shop"\nretrieve.item_knn = { k = 6 }\nretrieve.popular = { k = 4 }\n'
 BLEND = 'model = "weighted_hybrid"\nmodels = { item_knn = {}, popular = {} }\n'
 JOB = """name = "j"
 [data]

@@ -117,6 +117,8 @@ def test_every_command_that_reads_takes_the_same_options() -> None:
             ("experiment", "holdout"),
             ("experiment", "verdicts"),
             ("recommend",),
+            ("pipeline", "recommend"),
+            ("pipeline", "trace"),
         )
         assert bare or {"--users", "--items", "--lists"} <= options, words
     assert seen >= 25

@@ -12,7 +12,7 @@ from reclens.data.near_ids import explain_mismatch, without_zeros
 from reclens.errors import DataError, UnmatchedIdsError
 from reclens.evaluation import Evaluation, IdsWarning, evaluate, id_problems
 from reclens.report import build_report, oddities
-from reclens.report.evaluation.findings import findings
+from reclens.report.evaluation.findings import finding_text, findings
 
 NUMBERS = list(range(1, 41))
 
@@ -136,7 +136,7 @@ def test_few_ids_in_common_are_a_loud_note_on_the_card() -> None:
     assert problem["examples"] == [["10", "11", "12"], ["003", "004", "005"]]
     (said,) = id_problems(result.card)
     assert "str.zfill(3)" in said and oddities(result.card)[0] == said
-    assert findings({"mine": result})[0].text.startswith("The lists and the truth share only 3 of 100 users")
+    assert finding_text(findings({"mine": result})[0]).startswith("the lists and the truth share only 3 of 100 users")
     assert "the lists and the truth share only 3 of 100 users" in build_report({"mine": result}).html
 
 

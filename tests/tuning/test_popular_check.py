@@ -16,7 +16,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.split import Split, random
 from reclens.models import FitProblem, Popular, Random
 from reclens.report import build_report
-from reclens.report.evaluation.findings import findings
+from reclens.report.evaluation.findings import finding_text, findings
 from reclens.tuning import hold_against_popular
 from reclens.workspace import Workspace
 
@@ -84,7 +84,7 @@ def test_fit_says_it_and_keeps_it(data: Dataset, tmp_path: Path) -> None:
     assert [each.code for each in kept.problems_] == ["below_popular"] and kept.problems_[0].value < 0
     lists = kept.recommend(k=10)
     result = rl.evaluate(lists, place.load("split", "with").test, metrics=["ndcg@10"], replicates=20)
-    assert any("worse than popular" in each.text for each in findings({"random": result})), "a page shows it"
+    assert any("worse than popular" in finding_text(each) for each in findings({"random": result})), "a page shows it"
     assert "worse than popular" in build_report({"random": result}).html
 
 

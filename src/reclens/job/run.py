@@ -204,7 +204,7 @@ def _prepared(settings: JobSettings, reading: Reading, workspace: Workspace, ste
         f"{len(data.item_vocabulary):,} items"
     )
     if not data.has_timestamps and "method" not in how.model_fields_set:
-        step("the data has no timestamps: a share of each user's interactions is held out by lot")
+        step("the data has no timestamps: a share of each user's interactions is held out at random")
         how = how.model_copy(update={"method": "random", "validation_share": 0.1 if how.validation_n else 0.0})
     return _split(data, how, settings.seed)
 

@@ -22,7 +22,7 @@ def fit_boosted(
 ) -> BoostedRanker:
     """Grow the trees of a pipeline.
 
-    The last interactions of each user (by lot, where there are no timestamps) are held out of the training data, the
+    The last interactions of each user (at random, where there are no timestamps) are held out of the training data, the
     retrievers are fitted on the rest, and the trees learn which of their candidates are among those held out. Features
     are counted on the rest too, and at the end on the whole training data.
     """

@@ -44,8 +44,8 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
 def held_out_auc(data: Dataset, *, cases: int = 4_000, seed: int = 0) -> float:
     """How well item-kNN tells what a user had from items as popular that she had not.
 
-    A tenth of the interactions is held out by lot. Some of them are each compared with 20 items drawn in proportion to
-    popularity, so that popularity alone scores about one half (a little more where users have had most of what is
+    A tenth of the interactions is held out at random. Some of them are each compared with 20 items drawn in proportion
+    to popularity, so that popularity alone scores about one half (a little more where users have had most of what is
     popular), and what is above comes from taste. The score of an item is the sum of its cosines with what is left of
     the user (Sarwar et al. 2001).
 

@@ -194,7 +194,7 @@ def _past(text: str) -> tuple[str, str, Estimate]:
 
 
 def _offline(data: Dataset, progress: Progress) -> dict[str, float]:
-    """NDCG at 10 of each model on a tenth of each user's interactions that was held out by lot."""
+    """NDCG at 10 of each model on a tenth of each user's interactions that was held out at random."""
     from reclens.data import split
     from reclens.evaluation import evaluate
     from reclens.models import build

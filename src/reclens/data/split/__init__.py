@@ -4,7 +4,7 @@
 ``by_time``    everything from one moment on                           what a deployed system would have faced
 ``rolling``    the same at several moments                             how steady a result is over time
 ``last_n``     the last interactions of each user                      next-item prediction; looks into the future
-``random``     a share of each user's interactions, by lot             many papers; looks into the future
+``random``     a share of each user's interactions, random             many papers; looks into the future
 ``by_user``    part of the interactions of users the model never saw   strong generalisation
 ``given``      what somebody else held out: files of training and test numbers of papers on their own split
 =============  ======================================================  =============================================

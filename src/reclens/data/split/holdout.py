@@ -1,4 +1,4 @@
-"""Splits of each user's own interactions: her last ones, or some by lot."""
+"""Splits of each user's own interactions: her last ones, or some at random."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def random(
     task: Task = "new_items",
     rng: int | np.random.Generator | None = 0,
 ) -> Split:
-    """Hold out a share of each user's interactions by lot.
+    """Hold out a share of each user's interactions at random.
 
     The lot of a row is a hash of (seed, user, item): a row keeps its lot wherever it stands and whatever other rows
     there are. Numbers are rounded down, but to one at least, test before validation, as in RecBole; one row of each
