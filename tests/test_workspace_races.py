@@ -260,7 +260,7 @@ def test_a_reader_gets_one_generation_whole(workspace: Workspace, monkeypatch: p
 
 
 def test_a_query_gets_one_generation_whole(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reclens.workspace import store
+    from reclens.workspace import tables
 
     asked: list[dict] = []
 
@@ -270,7 +270,7 @@ def test_a_query_gets_one_generation_whole(workspace: Workspace, monkeypatch: py
             Workspace(workspace.folder).save(generation(2), "mine", overwrite=True)
         return str(pl.read_parquet(files["dataset_mine_users"])["generation"][0])
 
-    monkeypatch.setattr(store, "ask", ask)
+    monkeypatch.setattr(tables, "ask", ask)
     assert workspace.query("SELECT * FROM dataset_mine_users", seconds=60) == "1"
     assert ".trash" in asked[1]["dataset_mine_users"].parts
 

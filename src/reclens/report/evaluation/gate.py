@@ -18,14 +18,14 @@ _REASONS: Final = {
     "few_units": "too few users",
 }
 _HOW: Final = (
-    "A row passes if its whole interval is within the bound, fails if it is outside, and is undecided otherwise.",
+    "A row passes if its whole interval is within the bound, fails if it is outside, and cannot be told otherwise.",
     "± is how far beyond the bound is let through. Exact: a fact about these lists, without an interval.",
 )
 
 
 def gate_table(found: GateResult) -> Table:
     """One row a rule, system and segment."""
-    heads = ("system", "metric", "segment", "value", "bound", "outcome", "n")
+    heads = ("system", "outcome", "metric", "segment", "value", "bound", "n")
     return Table("Gate", heads, tuple(map(_cells, found.rows)), tuple(found.to_dicts()), _HOW)
 
 
@@ -45,11 +45,11 @@ def _cells(row: GateRow) -> tuple[str, ...]:
     let_through = " (let through)" if row.outcome == "cannot_tell" and not row.stops else ""
     return (
         row.system,
+        _OUTCOMES[row.outcome] + (f": {why}" if why and row.outcome != "pass" else "") + let_through,
         f"{row.metric} − baseline" if signed else row.metric,
         segment,
         format_estimate({"value": row.value, "low": row.low, "high": row.high}, signed=signed),
         _bound(row),
-        _OUTCOMES[row.outcome] + (f": {why}" if why and row.outcome != "pass" else "") + let_through,
         f"{row.n:,}",
     )
 
