@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
-from reclens.cli.given import expect_workspace
 from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, WorkspaceOption
+from reclens.cli.unused_options import expect_workspace
 
 __all__ = ["doctor"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption
+from reclens.cli.unused_options import known_id, refuse_unused
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.serving import (
@@ -24,6 +23,7 @@ from reclens.cli.serving import (
     wanted_users,
 )
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 from reclens.errors import UsageError
 
@@ -223,8 +223,8 @@ def similar(
     Example:
       reclens similar 50 172 --model ease -k 5
     """
-    from reclens.cli.given import known_id
     from reclens.cli.shared import table_of
+    from reclens.cli.unused_options import known_id
     from reclens.workspace import Workspace
 
     fitted = Workspace(workspace).load("model", model)

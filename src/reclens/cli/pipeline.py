@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.given import known_id, refuse_unused
 from reclens.cli.reading import NOTHING, load_training, reads
 from reclens.cli.registry import command
 from reclens.cli.serving import (
@@ -32,6 +31,7 @@ from reclens.cli.shared import (
     SeedOption,
     WorkspaceOption,
 )
+from reclens.cli.unused_options import known_id, refuse_unused
 from reclens.data.read.open import load_data, load_truth
 from reclens.data.read.request import Reading
 

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption
+from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
 __all__ = ["evaluate_predictions", "predict"]

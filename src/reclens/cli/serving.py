@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.given import refuse_unused
+from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 from reclens.errors import DataError, UnknownNameError
 
@@ -122,7 +122,7 @@ def _in_kind(frame: pl.DataFrame, path: str, fitted: Recommender | Pipeline, *, 
 
 def wanted_users(typed: list[str] | None, users: pl.Series, told: pl.DataFrame | None, *, strangers: bool) -> Any:
     """The users who were typed, in the type of those who are known; None where nobody was."""
-    from reclens.cli.given import known_id
+    from reclens.cli.unused_options import known_id
     from reclens.schema import USER
 
     if not typed:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reclens.cli.given import expect_workspace, refuse_unused
 from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, WorkspaceOption
+from reclens.cli.unused_options import expect_workspace, refuse_unused
 
 if TYPE_CHECKING:
     from reclens.workspace import Workspace

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import (
@@ -19,6 +18,7 @@ from reclens.cli.shared import (
     SeedOption,
     writable,
 )
+from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from reclens.cli.given import refuse_unused
 from reclens.cli.options import as_option
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption
+from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:

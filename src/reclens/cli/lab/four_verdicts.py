@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from reclens.cli.given import refuse_unused
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
 __all__ = ["off_policy", "verdicts"]
