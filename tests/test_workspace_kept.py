@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import reclens as rl
 from reclens.data.kept import MANIFEST, write_manifest
 from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
@@ -95,3 +96,18 @@ def test_tables_from_before_the_manifests_are_read_and_models_are_not(workspace:
     (place.folder / "run" / "mine" / "card.json").write_text(json.dumps(header | {"lists": [1]}))
     with pytest.raises(DataError, match="its card is a list, expected a mapping"):
         place.load("run", "mine")
+
+
+def test_the_summary_of_an_artefact_is_one_line(tmp_path: Path) -> None:
+    """It stands in a cell of a list; printed results are tables of several lines."""
+    place = Workspace(tmp_path)
+    lists = rl.Recommendations(pl.DataFrame({"user_id": [1, 2], "item_id": [5, 6], "rank": [1, 1]}), "ours")
+    result = rl.evaluate(lists, {"user_id": [1, 2], "item_id": [5, 5]}, metrics=["mrr@10"])
+    other = rl.evaluate(lists, {"user_id": [1, 2], "item_id": [5, 5]}, metrics=["mrr@10"])
+    place.save(lists, "lists")
+    place.save(result, "result")
+    place.save(rl.compare({"a": result, "b": other}, baseline="a"), "compared")
+    summaries = {each.kind: each.summary for each in place.list()}
+    assert summaries["run"] == "ours: 2 rows for 2 users"
+    assert summaries["evaluation"].startswith("ours: mrr@10 0.5")
+    assert not any("\n" in summary or len(summary) > 120 for summary in summaries.values())

@@ -133,7 +133,9 @@ def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
 
 def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
     _write_tables({"lists": lists.table}, folder)
-    return {"summary": repr(lists), "system": lists.name, "lists": dict(lists.card)}
+    users = lists.table[USER].n_unique()
+    summary = f"{lists.name}: {lists.table.height:,} rows for {users:,} users"
+    return {"summary": summary, "system": lists.name, "lists": dict(lists.card)}
 
 
 def _load_run(folder: Path) -> Recommendations:
@@ -143,7 +145,8 @@ def _load_run(folder: Path) -> Recommendations:
 
 def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
     result.save(folder)
-    return {"summary": repr(result)}
+    shown = ", ".join(f"{name} {result[name].overall}" for name in result.metrics[:3])
+    return {"summary": f"{result.system}: {shown}{', …' if len(result.metrics) > 3 else ''}"}
 
 
 def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
@@ -158,9 +161,14 @@ def _outcomes(comparison: Comparison) -> str:
     return f"{comparison.metric_named()} against {comparison.baseline}: {found}"
 
 
+def _of_tuning(tuning: Tuning) -> str:
+    shown = ", ".join(f"{each.model} {each.value}" for each in tuning.best)
+    return f"{tuning.metric} by {tuning.method}: {shown}; {len(tuning.cautions)} cautions"
+
+
 def _write_tuning(tuning: Tuning, folder: Path) -> dict[str, Any]:
     tuning.save(folder)
-    return {"summary": repr(tuning), "tuning": dict(tuning.card)}
+    return {"summary": _of_tuning(tuning), "tuning": dict(tuning.card)}
 
 
 def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
@@ -175,7 +183,9 @@ def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
 
 def _write_weights(weights: TunedWeights, folder: Path) -> dict[str, Any]:
     weights.save(folder)
-    return {"summary": repr(weights), "weights": dict(weights.card)}
+    shares = ", ".join(f"{label} {weight:.3g}" for label, weight in weights.weights.items())
+    said = f"{shares}: {weights.metric} {weights.value}, {weights.gain.value:+.3g} over {weights.single} alone"
+    return {"summary": said, "weights": dict(weights.card)}
 
 
 SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
