@@ -96,8 +96,8 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
 
 
-def block(chosen: tuple[str, ...] | None, home: str) -> str:
-    """Everything between the marks: the chosen rows, or all; ``home`` is the way from the page to the root."""
+def block(chosen: tuple[str, ...] | None, *, linked: bool) -> str:
+    """Everything between the marks: the chosen rows, or all; a page of the site cannot link to files outside of it."""
     found: dict[str, str] = {}
     machines: dict[str, list[str]] = {}
     results = ROOT / "benchmarks" / "results"
@@ -109,7 +109,8 @@ def block(chosen: tuple[str, ...] | None, home: str) -> str:
         found |= added
         if chosen is None or set(chosen) & set(added):
             about = "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**content["machine"])
-            machines.setdefault(about, []).append(f"[{file.stem}]({home}benchmarks/results/{file.stem}.md)")
+            path = f"benchmarks/results/{file.stem}.md"
+            machines.setdefault(about, []).append(f"[{file.stem}]({path})" if linked else f"`{path}`")
     measured = "; ".join(f"{', '.join(names)} on {about}" for about, names in machines.items())
     note = f"Medians of warm runs; the libraries take turns in one run. Measured: {measured}."
     lines = ["| task | RecLens | peak memory | peers: time (× RecLens) |", "|---|--:|--:|---|"]
@@ -120,13 +121,13 @@ def block(chosen: tuple[str, ...] | None, home: str) -> str:
 def main() -> int:
     """0 when the pages are as they have to be."""
     status = 0
-    for name, chosen, home in (("README.md", README_ROWS, ""), ("docs/speed.md", None, "../")):
+    for name, chosen, linked in (("README.md", README_ROWS, True), ("docs/speed.md", None, False)):
         page = ROOT / name
         text = page.read_text(encoding="utf-8")
         if BEGIN not in text:
             print(f"{name} lacks the mark {BEGIN}", file=sys.stderr)
             return 1
-        made = block(chosen, home)
+        made = block(chosen, linked=linked)
         wanted = re.sub(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _, made=made: made, text, flags=re.S)
         if "--check" not in sys.argv[1:]:
             page.write_text(wanted, encoding="utf-8")

@@ -50,5 +50,5 @@ def test_every_speed_in_the_documentation_has_a_name_of_its_own() -> None:
     spec.loader.exec_module(module)
     assert len(set(module.NAMES.values())) == len(module.NAMES)
     assert len(module.README_ROWS) <= 8 and set(module.README_ROWS) <= set(module.NAMES.values())
-    for page, chosen, home in (("README.md", module.README_ROWS, ""), ("docs/speed.md", None, "../")):
-        assert module.block(chosen, home) in (ROOT / page).read_text(encoding="utf-8")
+    for page, chosen, linked in (("README.md", module.README_ROWS, True), ("docs/speed.md", None, False)):
+        assert module.block(chosen, linked=linked) in (ROOT / page).read_text(encoding="utf-8")

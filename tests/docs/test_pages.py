@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from reclens.metrics import registry
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?P=indent)```", re.M | re.S)
@@ -78,6 +80,8 @@ def run_command(words: list[str], folder: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    registry.names()  # all that are built in
+    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))  # what a page adds
     names: dict = {"__name__": "__page__"}
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.skip is not None:
