@@ -163,8 +163,8 @@ def pytest(source: Path, tests: list[str], seconds: float) -> int | None:
     """The exit status of some test files against a source tree; None if they take longer."""
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
     # Hashes wrap around: compiled they do so silently, as they should.
-    wraps = ["-W", "ignore:overflow encountered:RuntimeWarning"]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *wraps, *tests]
+    options = ["-W", "ignore:overflow encountered:RuntimeWarning", "-o", f"pythonpath={source}"]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *options, *tests]
     try:
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
@@ -183,6 +183,24 @@ def seconds_of(tests: set[str], source: Path) -> dict[str, float]:
         print(f"{test}: {'left out' if known[test] < 0 else f'{known[test]:.0f} s'}", flush=True)
         kept.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
     return {test: seconds for test, seconds in known.items() if seconds >= 0}
+
+
+def expect_broken(source: Path) -> None:
+    """Break a whole room, and see its tests fail: otherwise they would test another tree than the one with the fault.
+
+    Raises:
+        RuntimeError: If they pass.
+    """
+    target, test = source / "reclens" / "stats" / "concentration.py", "tests/stats/test_concentration.py"
+    whole = target.read_text(encoding="utf-8")
+    target.write_text("raise RuntimeError\n", encoding="utf-8")
+    try:
+        if pytest(source, [test], LIMIT) == 0:
+            raise RuntimeError(f"{test} passes without {target}: the tests do not see the copy of the source")
+    finally:
+        target.write_text(whole, encoding="utf-8")
+    if pytest(source, [test], LIMIT) != 0:
+        raise RuntimeError(f"{test} fails without a fault")
 
 
 def run(mutant: Mutant, source: Path, tests: list[str], seconds: dict[str, float]) -> dict[str, Any]:
@@ -258,6 +276,7 @@ def main() -> int:
             shutil.copytree(SOURCE, tree / "reclens", ignore=shutil.ignore_patterns("__pycache__"))
             trees.put(tree)
         first = trees.get()
+        expect_broken(first)
         seconds = seconds_of({test for each in mutants for test in tests[each.file]}, first)
         trees.put(first)
 
