@@ -250,3 +250,13 @@ def test_wrong_plans() -> None:
         group_sequential(3, spending="power", parameter=-1)
     with pytest.raises(UsageError, match="expected all above 0"):
         confidence_sequence(0.1, 0.0, n=10, tuning=10)
+
+
+@pytest.mark.parametrize("se", [0.25, 2.0])
+def test_the_mixture_variance_gives_the_narrowest_interval_at_its_standard_error(se: float) -> None:
+    def width(tau2: float) -> float:
+        ratio = tau2 / se**2
+        return math.sqrt((1 + ratio) / ratio * (2 * math.log(1 / 0.05) + math.log1p(ratio)))
+
+    best = mixture_variance(se=se)
+    assert all(width(best) < width(best * factor) for factor in (0.9, 1.1))
