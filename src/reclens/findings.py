@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
-__all__ = ["SEVERITIES", "Finding", "Severity", "most_severe_first"]
+__all__ = ["Finding", "Severity"]
 
 Severity = Literal["critical", "warning", "note"]
-
-SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "note")
 """``critical``: a number may be wrong, or harm is done now. ``warning``: somebody should act. ``note``: good to
 know."""
 
@@ -51,8 +49,3 @@ class Finding(Tabular):
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         return [asdict(self)]
-
-
-def most_severe_first(found: list[Finding]) -> tuple[Finding, ...]:
-    """Findings by severity; those of one severity keep their order."""
-    return tuple(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))

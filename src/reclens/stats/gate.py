@@ -7,7 +7,6 @@ both kinds, the data cannot tell. A value that is exact is its own interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -167,8 +166,3 @@ class GateResult(Tabular):
     def count(self, outcome: GateOutcome) -> int:
         """How many rows came to an outcome."""
         return sum(row.outcome == outcome for row in self.rows)
-
-    @classmethod
-    def joined(cls, parts: Sequence[GateResult]) -> GateResult:
-        """The rows of several gates in one."""
-        return cls(tuple(row for part in parts for row in part.rows))
