@@ -18,6 +18,7 @@ import polars as pl
 from reclens.data.read.header import refuse_header_of_values
 from reclens.data.read.options import codec_of
 from reclens.data.read.packed import unpack
+from reclens.engine import LocalEngine
 from reclens.errors import DataError, UsageError
 from reclens.memory import require_memory
 
@@ -128,7 +129,7 @@ def _with_integers(
         )
     except (pl.exceptions.PolarsError, ValueError):
         return None
-    fields = sum(_length(values) for values in frame)
+    fields = sum(LocalEngine().map(_length, frame))  # side by side: each is one pass of a single thread
     ends = frame.height * (frame.width - 1 + (2 if line.endswith(b"\r\n") else 1))
     missing = 0 if data.endswith(b"\n") else len(line) - len(line.rstrip(b"\r\n"))
     return frame if fields + ends + (len(line) if header else 0) - missing == len(data) else None
