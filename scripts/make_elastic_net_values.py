@@ -1,4 +1,4 @@
-"""Write tests/models/stored/elastic_net.json: run once, where scikit-learn is, when its cases change.
+"""Write tests/models/_core/stored/elastic_net.json: run once, where scikit-learn is, when its cases change.
 
 python scripts/make_elastic_net_values.py
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parents[1] / "tests" / "models"
+HERE = Path(__file__).resolve().parents[1] / "tests" / "models" / "_core"
 
 
 def main() -> None:
