@@ -12,7 +12,14 @@ from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.findings import Finding, Severity
 from reclens.stats.estimate import Estimate
 
-__all__ = ["OF_LISTS", "comparison_findings", "evaluation_findings", "gap_findings", "problem_findings"]
+__all__ = [
+    "OF_LISTS",
+    "comparison_findings",
+    "evaluation_findings",
+    "gap_findings",
+    "problem_findings",
+    "shared_problems",
+]
 
 OF_LISTS: Final = (
     "vanishing_factors",
@@ -51,13 +58,19 @@ def evaluation_findings(results: Mapping[str, Evaluation]) -> list[Finding]:
         Problems, what is the same for several runs once; then the largest gap of each segmentation by the first
         metric that is averaged over users, where its interval, which allows for all pairs, excludes zero.
     """
+    gaps = (each for name, result in results.items() for each in gap_findings(result, name))
+    return [*shared_problems(results), *gaps]
+
+
+def shared_problems(results: Mapping[str, Evaluation]) -> list[Finding]:
+    """What may be wrong with the numbers of evaluations; what is the same for several of them once."""
     together: dict[str, Finding] = {}
     for name, result in results.items():
         for each in problem_findings(result.card):
             key = json.dumps([each.code, each.evidence], default=str)
             known = together.get(key)
             together[key] = replace(each, about=(*(known.about if known else ()), name))
-    return [*together.values(), *(each for name, result in results.items() for each in gap_findings(result, name))]
+    return list(together.values())
 
 
 def problem_findings(card: Mapping[str, Any]) -> Iterator[Finding]:
