@@ -78,6 +78,30 @@ def test_by_hand(workspace: Workspace) -> None:
     assert found["daily_health"].is_empty() and found["segment_metrics"].is_empty()
 
 
+def test_rows_of_users_carry_system_and_segments(kept) -> None:
+    found = tables(kept.workspace)["user_metrics"]
+    for run, result in kept.results.items():
+        mine = found.filter(run=run)
+        assert mine["system"].unique().to_list() == [result.system]
+        # Pandas puts the text together from the segments of the evaluation, as the description of the column has it.
+        segments = result.segments.to_pandas().astype(object).set_index("user_id")
+        for user, said in mine.select("user_id", "segments").unique().sort("user_id").head(20).rows():
+            parts = [f"{by}: {value}" for by, value in segments.loc[user].items() if isinstance(value, str)]
+            assert said == "; ".join(parts) and len(parts) >= 2
+
+
+def test_by_default_runs_that_belong_together_are_exported(workspace: Workspace) -> None:
+    other = TRUTH.with_columns(item_id=pl.lit(2))
+    lists = pl.DataFrame({"user_id": TRUTH["user_id"], "item_id": [2] * 10, "rank": [1] * 10})
+    elsewhere = evaluate(lists, other, metrics=["precision@1"], name="x", replicates=200, catalogue=[1, 2, 9])
+    workspace.save(elsewhere, "elsewhere")
+    assert set(tables(workspace)["leaderboard"]["run"]) == {"elsewhere"}
+    workspace.save(measured("1100000000", "newest"), "newest")
+    assert set(tables(workspace)["leaderboard"]["run"]) == {"newest", "high", "low"}
+    chosen = tables(workspace, evaluations=["elsewhere", "low"])
+    assert set(chosen["leaderboard"]["run"]) == {"elsewhere", "low"}
+
+
 def test_a_verdict_is_about_the_value_beside_it(workspace: Workspace) -> None:
     assert set(verdicts(workspace).values()) == {"not compared"}
     results = {name: workspace.load("evaluation", name) for name in ("low", "high")}

@@ -313,9 +313,18 @@ def test_every_column_is_a_field_and_every_measure_is_tested(bi: Looker) -> None
             bi.ask(table.name, [f"{table.name}.{name}"])
 
 
+def test_the_first_metric_is_a_filter_that_means_it_alone() -> None:
+    # https://cloud.google.com/looker/docs/filter-expressions: ^ escapes _, which is any character otherwise.
+    text = lookml_project(metric="hit_rate@10")["dashboards/reclens.dashboard.lookml"]
+    (board,) = yaml.safe_load(text)
+    assert board["filters"][0]["default_value"] == "hit^_rate@10"
+
+
 def test_the_dashboard(kept, bi: Looker, out: Path) -> None:
     (board,) = yaml.safe_load((out / "dashboards/reclens.dashboard.lookml").read_text())
     filters = {each["name"] for each in board["filters"]}
+    opens = {each["name"]: (each["default_value"], each["allow_multiple_values"]) for each in board["filters"]}
+    assert opens == {"Metric": ("ndcg@10", False), "Run": ("", True)}
     for tile in board["elements"]:
         assert set(tile["listen"]) <= filters
         where = " AND ".join(
@@ -341,7 +350,7 @@ def test_hostile_names_are_data(bi: Looker, out: Path, hostile: str) -> None:
     assert (hostile,) in bi.connection.execute("SELECT DISTINCT system FROM recs.leaderboard").fetchall()
     assert (hostile,) in bi.connection.execute("SELECT DISTINCT segment FROM recs.segment_metrics").fetchall()
     written = {str(file.relative_to(out)): file.read_text() for file in out.rglob("*") if file.is_file()}
-    assert written == lookml_project(schema="recs"), "the project holds no name of a run, segment or user"
+    assert written == lookml_project(schema="recs", metric="ndcg@10"), "the project holds no name of a run or user"
     assert sorted(written) == sorted(PROJECT)
 
 

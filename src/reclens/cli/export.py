@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["looker", "tableau"]
 
 EvaluationOption = Annotated[
-    list[str] | None, typer.Option("--evaluations", "-e", help="Evaluation to export; repeat it. All by default.")
+    list[str] | None,
+    typer.Option(
+        "--evaluations",
+        "-e",
+        help="Evaluation to export; repeat it. By default the newest and all that can be compared with it.",
+    ),
 ]
 ComparisonOption = Annotated[
     str | None, typer.Option("--comparison", help="Take verdicts from this comparison; by default each run's newest.")

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
+
 from reclens.edges._lookml import block, quoted, view
 from reclens.edges._staging import Exported, Parts, refuse_to_replace, stage, write_folder
 from reclens.edges._warehouse import check_database, write_database, write_parquet
@@ -48,7 +50,7 @@ def export_looker(
         workspace: The workspace.
         out: A folder: ``manifest.lkml``, ``reclens.model.lkml``, ``views/``, ``dashboards/`` and, without a database,
             ``tables/``.
-        evaluations: Names of evaluations; by default all.
+        evaluations: Names of evaluations; by default the newest and all that can be compared with it.
         comparison: Take verdicts of this comparison alone; by default each run's newest.
         connection: Name of the database connection in Looker.
         schema: The schema that holds the tables; ``database.schema`` is possible without ``database``.
@@ -72,7 +74,7 @@ def export_looker(
         staged, rows = stage(frames, Path(parts))
         progress("write tables", 0, 0)
         _write_tables(staged, folder, file, schema)
-        for name, text in project.items():
+        for name, text in lookml_project(connection=connection, schema=schema, metric=_first_metric(staged)).items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
     files = tuple(place / name for name in (*project, *tables))
@@ -86,7 +88,13 @@ def _write_tables(parts: Parts, folder: Path, file: Path | None, schema: str) ->
         write_database(parts, file, schema)
 
 
-def lookml_project(*, connection: str = "reclens", schema: str = "main") -> dict[str, str]:
+def _first_metric(parts: Parts) -> str | None:
+    """The metric that the dashboard opens with: the first of the newest run, which is its main one."""
+    first = next(iter(parts[LEADERBOARD.name]), None)
+    return None if first is None else pl.scan_parquet(first, glob=False).select("metric").head(1).collect().item()
+
+
+def lookml_project(*, connection: str = "reclens", schema: str = "main", metric: str | None = None) -> dict[str, str]:
     """The files of the project: path -> text. They hold no name of a run, system, segment or user.
 
     Raises:
@@ -100,7 +108,7 @@ def lookml_project(*, connection: str = "reclens", schema: str = "main") -> dict
         "manifest.lkml": _manifest(connection, schema),
         "reclens.model.lkml": _model(),
         **{f"views/{table.name}.view.lkml": view(table, schema="@{RECLENS_SCHEMA}") for table in EXPORTS},
-        "dashboards/reclens.dashboard.lookml": _dashboard(),
+        "dashboards/reclens.dashboard.lookml": _dashboard(metric),
     }
 
 
@@ -132,8 +140,8 @@ def _join(name: str) -> list[str]:
     return block("join", LEADERBOARD.name, ["type: left_outer", "relationship: many_to_one", f"sql_on: {same} ;;"])
 
 
-def _dashboard() -> str:
-    """The dashboard, in YAML; every string is quoted as in JSON, which YAML reads alike."""
+def _dashboard(metric: str | None) -> str:
+    """The dashboard, filtered to one metric, in YAML; every string is quoted as in JSON, which YAML reads alike."""
     lines = [
         "- dashboard: reclens",
         '  title: "Recommendation diagnostics"',
@@ -141,13 +149,13 @@ def _dashboard() -> str:
         "  preferred_viewer: dashboards-next",
         "  filters:",
     ]
-    for name, field in (("Metric", "metric"), ("Run", "run")):
+    for name, field, chosen in (("Metric", "metric", metric), ("Run", "run", None)):
         about = {
             "name": name,
             "title": name,
             "type": "field_filter",
-            "default_value": "",
-            "allow_multiple_values": True,
+            "default_value": "" if chosen is None else _filter_of(chosen),
+            "allow_multiple_values": chosen is None,
             "model": "reclens",
             "explore": LEADERBOARD.name,
             "field": f"{LEADERBOARD.name}.{field}",
@@ -157,6 +165,11 @@ def _dashboard() -> str:
     for tile in _TILES:
         lines += _item(tile)
     return "\n".join(lines) + "\n"
+
+
+def _filter_of(text: str) -> str:
+    """A text as a filter expression that means it alone: in one, ``%`` and ``_`` stand for other characters."""
+    return re.sub(r"[\^\"%_]", r"^\g<0>", text)
 
 
 def _item(about: Mapping[str, Any]) -> list[str]:

@@ -11,14 +11,15 @@ from typing import Any
 import polars as pl
 
 from reclens.engine import Progress, quiet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.evaluation import Comparison, Evaluation
+from reclens.evaluation.protocol import check_comparable
 from reclens.evaluation.results import OVERALL
 from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS, USER_METRICS, ExportTable
 from reclens.metrics import describe
 from reclens.metrics.registry import Metric
 from reclens.schema import USER
-from reclens.workspace import KINDS, Workspace
+from reclens.workspace import KINDS, Artefact, Workspace
 
 __all__ = ["Compared", "export_frames", "frames_of_run", "health_rows"]
 
@@ -34,7 +35,8 @@ def export_frames(
 
     Args:
         workspace: The workspace.
-        evaluations: Names of evaluations; by default all, the newest first.
+        evaluations: Names of evaluations; by default the newest one and all that can be compared with it, the newest
+            first.
         comparison: Take verdicts of this comparison alone; by default each run's newest.
         progress: Told of each run.
 
@@ -46,8 +48,9 @@ def export_frames(
         UsageError: If there is no evaluation.
         WorkspaceError: If an artefact is broken.
     """
-    known = {each.name: each.created for each in workspace.list("evaluation")}
-    names = list(dict.fromkeys(known if evaluations is None else evaluations))
+    listed = workspace.list("evaluation")
+    known = {each.name: each.created for each in listed}
+    names = list(dict.fromkeys(_belonging(workspace, listed) if evaluations is None else evaluations))
     for name in names:
         if name not in known:
             raise UnknownNameError(f"evaluation in {workspace.folder}", name, known)
@@ -65,6 +68,20 @@ def export_frames(
         )
     progress("export", len(names), len(names))
     yield DAILY_HEALTH, DAILY_HEALTH.frame(health_rows(workspace))
+
+
+def _belonging(workspace: Workspace, listed: Sequence[Artefact]) -> Iterator[str]:
+    """The newest run, and those that were measured as it was: their numbers may stand in one table."""
+    newest: Mapping[str, Any] | None = None
+    for each in listed:
+        # What was saved by an older version has no card of the evaluation beside it.
+        card = each.card.get("evaluation") or workspace.load("evaluation", each.name).card
+        newest = card if newest is None else newest
+        try:
+            check_comparable({"the newest": newest, each.name: card})
+        except IncomparableError:
+            continue
+        yield each.name
 
 
 def health_rows(workspace: Workspace) -> list[dict[str, Any]]:
@@ -109,7 +126,23 @@ def _of_users(result: Evaluation, run: str) -> pl.DataFrame:
     long = result.per_user.select(
         pl.col(USER).cast(pl.String), *kept, *(pl.col(name).cast(pl.Float64) for name in metrics)
     ).unpivot(on=metrics, index=[USER, *kept], variable_name="metric", value_name="value")
-    return USER_METRICS.tidy(long.rename({USER: "user_id"}).with_columns(run=pl.lit(run)))
+    named = pl.lit(run).alias("run"), pl.lit(result.system).alias("system"), _segments_of(result).alias("segments")
+    return USER_METRICS.tidy(long.with_columns(named).rename({USER: "user_id"}))
+
+
+def _segments_of(result: Evaluation) -> pl.Expr:
+    """The segments of each user as one text, ``activity: heavy; age: 25-45``; a segment that is not known is left out.
+
+    The number of segmentations differs between runs, and the columns of a table do not.
+    """
+    by = [name for name in result.segments.columns if name != USER]
+    if not by:
+        return pl.lit(None, pl.String)
+    parts = [pl.lit(f"{name}: ") + pl.col(name).cast(pl.String) for name in by]
+    said = result.segments.select(
+        pl.col(USER).cast(pl.String), pl.concat_str(parts, separator="; ", ignore_nulls=True).alias("segments")
+    )
+    return pl.col(USER).replace_strict(said[USER], said["segments"].replace("", None), default=None)
 
 
 def _about(metric: str) -> Metric | None:

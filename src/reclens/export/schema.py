@@ -284,9 +284,16 @@ USER_METRICS: Final = ExportTable(
     "Metrics of single users",
     "One row a run, metric and user; metrics of the whole catalogue have no such rows.",
     (
-        _RUN[0],
+        *_RUN,
         _METRIC[0],
         ExportColumn("user_id", "text", "User", "Id of the user, as text."),
+        ExportColumn(
+            "segments",
+            "text",
+            "Segments",
+            "The segments of the user in this run, such as activity: heavy; age: 25-45. Filter by what it contains. "
+            "Empty where the run was measured by no segment.",
+        ),
         ExportColumn(
             "value",
             "real",

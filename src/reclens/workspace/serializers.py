@@ -146,7 +146,8 @@ def _load_run(folder: Path) -> Recommendations:
 def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
     result.save(folder)
     shown = ", ".join(f"{name} {result[name].overall}" for name in result.metrics[:3])
-    return {"summary": f"{result.system}: {shown}{', …' if len(result.metrics) > 3 else ''}"}
+    summary = f"{result.system}: {shown}{', …' if len(result.metrics) > 3 else ''}"
+    return {"summary": summary, "evaluation": dict(result.card)}
 
 
 def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
