@@ -53,7 +53,7 @@ def readout(seed: int, *, n: int, m: int, rate: float) -> Mapping[str, float]:
         hits = float(rng.binomial(size, rate))
         rows.append({"arm": arm, "n": size, "sum:y": hits, "product:y:y": hits})
     word = read_sums(plan, Aggregates.of_rows(rows, arms=["old", "new"])).decisions[0].code
-    return {"ship": float(word == "ship"), "do not ship": float(word == "do not ship")}
+    return {"ship": float(word == "ship"), "do_not_ship": float(word == "do_not_ship")}
 
 
 def _cells() -> list[Cell]:
@@ -75,7 +75,7 @@ def _cells() -> list[Cell]:
             Cell(
                 f"readout of {n:,}/{m:,}, {rate:.0%}",
                 partial(readout, n=n, m=m, rate=rate),
-                {"ship": 0.025, "do not ship": 0.025},
+                {"ship": 0.025, "do_not_ship": 0.025},
             )
         )
     return cells

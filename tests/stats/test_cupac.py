@@ -32,7 +32,7 @@ def test_a_prediction_removes_what_it_explains() -> None:
         covariate = cupac_covariate(features, y, keys)
         arm = np.arange(len(y)) % 2
         sides = [Moments.of({"y": y[arm == a], "p": covariate[arm == a]}) for a in (0, 1)]
-        assert dict(compare_arms(*sides, "y", covariates=["p"]).details)["variance removed"] == pytest.approx(
+        assert dict(compare_arms(*sides, "y", covariates=["p"]).details)["variance_removed"] == pytest.approx(
             share, abs=0.03
         )
 

@@ -122,7 +122,7 @@ def compare_strata(
     if covariates:
         before = sum(arm.variance(g) for arm, g in zip(arms, plain, strict=True))
         details = [(f"theta of {_name(x)}", float(t)) for x, t in zip(covariates, coefficients, strict=True)]
-        details.append(("variance removed", 1 - variance / before if before > 0 else math.nan))
+        details.append(("variance_removed", 1 - variance / before if before > 0 else math.nan))
     skew = _skew(control, treatment, full)
     return difference_of(
         of_control,

@@ -180,7 +180,7 @@ def test_rows_before_the_start_are_not_in_the_experiment() -> None:
     assert found["slow loads"].relative.value == pytest.approx(0.5, abs=0.1)
     count = inside["seconds"].null_count()
     assert found["slow loads"].notes[-1] == "rows_left_out"
-    assert dict(found["slow loads"].details)["rows left out"] == count
+    assert dict(found["slow loads"].details)["rows_left_out"] == count
     whole = arm_differences(frame.drop("timestamp"), begun, time="timestamp")["coverage", "new"]
     assert whole.notes[0] == "exposures_without_time"
 
@@ -215,7 +215,7 @@ def test_few_users_and_few_rows_an_item_are_refused() -> None:
         ),
     )
     found = read_experiment(plan, log(30), events=True, exposures=log(30), catalogue=range(100))
-    assert {effect.metric.name: effect.verdict for effect in found.effects}["Gini"] == "not testable"
+    assert {effect.metric.name: effect.verdict for effect in found.effects}["Gini"] == "not_testable"
     assert found.decisions[0].code == "undecided" or found.decisions[0].code == "blocked"
     gini = next(effect for effect in found.effects if effect.metric.name == "Gini")
     assert gini.found.reason == "too_few" and ("note", "Gini") in {(each.code, each.metric) for each in found.caveats}
@@ -237,6 +237,6 @@ def test_a_quantile_in_the_zeros_gives_no_verdict() -> None:
     )
     found = read_experiment(plan, frame)
     effects = {effect.metric.name: effect for effect in found.effects}
-    assert effects["median"].verdict == "not testable" and effects["median"].found.reason == "one_value"
+    assert effects["median"].verdict == "not_testable" and effects["median"].found.reason == "one_value"
     assert effects["p90"].verdict == "better" and found.decisions[0].code == "undecided"
     assert ("note", "median") in {(each.code, each.metric) for each in found.caveats}

@@ -38,12 +38,12 @@ def read(of: Plan, n: int = 10_000, sd: float = 50.0, **lifts: float) -> Readout
 @pytest.mark.parametrize(
     ("lift", "verdict", "word"),
     [
-        (0.0, "no material difference", "no material difference"),
-        (0.005, "no material difference", "no material difference"),
-        (0.008, "no difference shown", "undecided"),
-        (-0.008, "no difference shown", "undecided"),
+        (0.0, "no_material_difference", "no_material_difference"),
+        (0.005, "no_material_difference", "no_material_difference"),
+        (0.008, "no_difference_shown", "undecided"),
+        (-0.008, "no_difference_shown", "undecided"),
         (0.018, "better", "ship"),
-        (-0.018, "worse", "do not ship"),
+        (-0.018, "worse", "do_not_ship"),
     ],
 )
 def test_a_primary_metric_within_its_margin_has_no_material_difference(lift: float, verdict: str, word: str) -> None:
@@ -52,15 +52,15 @@ def test_a_primary_metric_within_its_margin_has_no_material_difference(lift: flo
     assert effect.verdict == verdict and found.decisions[0].code == word
     assert effect.relative.low is not None and effect.relative.high is not None
     within = effect.relative.low > -0.02 and effect.relative.high < 0.02
-    assert within == (verdict == "no material difference") == (effect.p_equivalence <= 0.025)
+    assert within == (verdict == "no_material_difference") == (effect.p_equivalence <= 0.025)
     assert effect.to_dicts()[0]["p_equivalence"] == effect.p_equivalence
 
 
 def test_a_difference_that_is_significant_and_immaterial_does_not_matter() -> None:
     # 40,000 units an arm: ±0.7 points.
     found = read(plan(MATTERS), n=40_000, y=-0.01)
-    assert found.effects[0].p_value < 0.01 and found.effects[0].verdict == "no material difference"
-    assert found.decisions[0].code == "no material difference"
+    assert found.effects[0].p_value < 0.01 and found.effects[0].verdict == "no_material_difference"
+    assert found.decisions[0].code == "no_material_difference"
     assert found.decisions[0].metrics == ("clicks",)
     assert [step.code for step in found.next_steps] == ["choose_by_cost"]
 
@@ -69,10 +69,10 @@ def test_a_difference_that_is_significant_and_immaterial_does_not_matter() -> No
     ("lift", "verdict", "word"),
     [
         (0.0, "holds", "ship"),
-        (0.008, "not shown to hold", "undecided"),
-        (-0.008, "not shown to hold", "undecided"),
-        (0.04, "broken", "do not ship"),
-        (-0.04, "broken", "do not ship"),
+        (0.008, "not_shown_to_hold", "undecided"),
+        (-0.008, "not_shown_to_hold", "undecided"),
+        (0.04, "broken", "do_not_ship"),
+        (-0.04, "broken", "do_not_ship"),
     ],
 )
 def test_a_guardrail_of_equivalence_must_not_move_either_way(lift: float, verdict: str, word: str) -> None:
@@ -89,8 +89,8 @@ def test_a_guardrail_of_equivalence_must_not_move_either_way(lift: float, verdic
 
 def test_an_open_guardrail_leaves_no_material_difference_undecided() -> None:
     found = read(plan(MATTERS, PRICE), y=0.0, z=0.008)
-    assert found.effects[0].verdict == "no material difference" and found.decisions[0].code == "undecided"
-    assert read(plan(MATTERS, PRICE), y=0.0, z=0.04).decisions[0].code == "do not ship"
+    assert found.effects[0].verdict == "no_material_difference" and found.decisions[0].code == "undecided"
+    assert read(plan(MATTERS, PRICE), y=0.0, z=0.04).decisions[0].code == "do_not_ship"
 
 
 def test_looks_on_the_way_widen_what_has_to_lie_within() -> None:
@@ -100,8 +100,8 @@ def test_looks_on_the_way_widen_what_has_to_lie_within() -> None:
         [{"arm": arm, "n": 10_000, "sum:y": 1e6, "product:y:y": 9_999 * 2500.0 + 1e8} for arm in ("a", "b")],
         arms=["a", "b"],
     )
-    assert read_sums(asked, sums, days=28).effects[0].verdict == "no material difference"
-    assert read_sums(asked, sums, days=7).effects[0].verdict == "no difference shown"
+    assert read_sums(asked, sums, days=28).effects[0].verdict == "no_material_difference"
+    assert read_sums(asked, sums, days=7).effects[0].verdict == "no_difference_shown"
 
 
 def test_plans_that_ask_for_equivalence_are_sized_for_it() -> None:

@@ -135,7 +135,7 @@ def test_a_stop_is_told_just_where_the_verdict_stands(gap: float) -> None:
 def test_early_harm_is_not_shipped_under_an_always_valid_method() -> None:
     looked = plan(sequential={"method": "msprt"}, days=28, daily_units=16_000 / 28)
     found = read_sums(looked, sums(n=2000, b=-14.0), days=7)
-    assert found.decisions[0].code == "do not ship"
+    assert found.decisions[0].code == "do_not_ship"
 
 
 @pytest.mark.parametrize("progress", [{}, {"days": 7}, {"planned_units": 2000}])
@@ -235,12 +235,12 @@ def test_a_hopeless_look_stops() -> None:
     looked = plan(metrics=({**CLICKS, "effect": 0.15},), sequential=looks, days=28)
     gap = -1.08 * 20**0.5
     found = read_sums(looked, sums(b=gap), days=21)
-    assert found.decisions[0].code == "stop for futility" and found.decisions[0].metrics == ("clicks",)
+    assert found.decisions[0].code == "stop_for_futility" and found.decisions[0].metrics == ("clicks",)
     bound = found.decisions[0].futility_bound
     assert bound is not None and bound > found.effects[0].found.z == pytest.approx(-1.08, abs=0.01)
     assert read_sums(looked, sums(b=2 * 20**0.5), days=21).decisions[0].code == "undecided"
     lower = plan(metrics=({**CLICKS, "effect": 0.15, "better": "lower"},), days=28, sequential=looked.sequential)
-    assert read_sums(lower, sums(b=gap), days=21).decisions[0].code == "stop for futility"
+    assert read_sums(lower, sums(b=gap), days=21).decisions[0].code == "stop_for_futility"
     assert read_sums(lower, sums(b=-2 * 20**0.5), days=21).decisions[0].code == "undecided"
     assert read_sums(looked, sums(b=gap), days=28).decisions[0].code == "undecided"
 
@@ -371,7 +371,7 @@ def test_nothing_is_found_in_an_a_a_test_but_by_chance(looks: int) -> None:
     for run in np.flatnonzero((np.abs(z) > 1.9).any(axis=1)):
         for at in np.flatnonzero(np.abs(z[run]) > 1.9):
             word = decision(at, *((each[run, :, at]).tolist() for each in (total / n, np.sqrt(variance))))
-            assert word in ("undecided", "ship", "do not ship")
+            assert word in ("undecided", "ship", "do_not_ship")
             if word != "undecided":
                 decided += 1
                 break

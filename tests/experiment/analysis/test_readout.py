@@ -86,7 +86,7 @@ def test_cookie_cats_by_counts(cookie_cats: Readout) -> None:
     z = (after - before) / np.sqrt(both * (1 - both) * (1 / 44_700 + 1 / 45_489) * 90_189 / 90_188)
     # Arms of nearly one size: the correction for skewness is in the fourth digit.
     assert seven.found.statistic == pytest.approx(z, abs=2e-4) and seven.p_value == pytest.approx(0.00155, abs=1e-5)
-    assert seven.verdict == "worse" and cookie_cats.decisions[0].code == "do not ship"
+    assert seven.verdict == "worse" and cookie_cats.decisions[0].code == "do_not_ship"
     assert cookie_cats.effects[1].verdict == "holds"
 
 
@@ -104,7 +104,7 @@ def test_cookie_cats_has_one_absurd_user_and_uneven_arms(cookie_cats: Readout) -
 
 def test_everything_is_plain_values(cookie_cats: Readout) -> None:
     record = json.loads(json.dumps(cookie_cats.record(), default=str))
-    assert record["decisions"][0]["decision"] == "do not ship" and len(record["effects"]) == 3
+    assert record["decisions"][0]["decision"] == "do_not_ship" and len(record["effects"]) == 3
     assert record["units"] == {"gate_30": 44_700, "gate_40": 45_489}
 
 
@@ -115,7 +115,7 @@ def test_a_good_change_ships_when_its_guardrail_holds() -> None:
     assert found.decisions[0].code == "ship" and found.decisions[0].metrics == ("clicks",)
     # Latency of 100 may rise by 2; here it rises by 5, by 2, and not at all on few users.
     slow = users(lift=0.05).with_columns(pl.col("latency") + 5.0 * (pl.col("variant") == "new"))
-    assert read(slow, guarded).decisions[0].code == "do not ship"
+    assert read(slow, guarded).decisions[0].code == "do_not_ship"
     edge = users(lift=0.05).with_columns(pl.col("latency") + 2.0 * (pl.col("variant") == "new"))
     undecided = read(edge, guarded).decisions[0]
     assert undecided.code == "undecided" and undecided.metrics == ("clicks",)
@@ -124,7 +124,7 @@ def test_a_good_change_ships_when_its_guardrail_holds() -> None:
 
 def test_no_effect_is_undecided_and_harm_is_not_shipped() -> None:
     assert read(users(lift=0.0)).decisions[0].code == "undecided"
-    assert read(users(lift=-0.05)).decisions[0].code == "do not ship"
+    assert read(users(lift=-0.05)).decisions[0].code == "do_not_ship"
 
 
 def test_a_sample_ratio_mismatch_blocks_and_names_the_day() -> None:
@@ -290,7 +290,7 @@ def test_a_guardrail_that_control_has_none_of_is_read_in_its_own_unit() -> None:
         "role": "guardrail",
         "better": "lower",
     }
-    for margin, verdict in ((rate + 2.5 * se, "holds"), (rate + se, "not shown to hold"), (rate - 2.5 * se, "broken")):
+    for margin, verdict in ((rate + 2.5 * se, "holds"), (rate + se, "not_shown_to_hold"), (rate - 2.5 * se, "broken")):
         guarded = plan(metrics=(plan().metrics[0].model_dump(), guardrail | {"margin_absolute": margin}))
         found = read(frame, guarded)
         assert next(e.verdict for e in found.effects if e.metric.name == "complaints") == verdict

@@ -36,7 +36,7 @@ def read(control: tuple[int, int], treatment: tuple[int, int], of: Plan | None =
 def test_arms_without_successes_are_read() -> None:
     found = read((0, 90), (0, 10))
     effect = found.effects[0]
-    assert effect.p_value == 1.0 and effect.verdict == "no difference shown" and found.decisions[0].code == "undecided"
+    assert effect.p_value == 1.0 and effect.verdict == "no_difference_shown" and found.decisions[0].code == "undecided"
     # Clopper and Pearson's ends of none in ten and none in ninety.
     assert (effect.absolute.low, effect.absolute.high) == pytest.approx((0.025 ** (1 / 90) - 1, 1 - 0.025**0.1))
     assert not [rule for rule in found.rules if rule.code == "no_variance"]

@@ -100,7 +100,7 @@ def test_every_part_stands_in_both_forms_the_decision_first(written: Written) ->
 
 
 def test_what_was_adjusted_is_said(written: Written, readout: Readout) -> None:
-    removed = dict(readout.effects[0].found.details)["variance removed"]
+    removed = dict(readout.effects[0].found.details)["variance_removed"]
     assert (
         f"(CUPED, theta of before = {dict(readout.effects[0].found.details)['theta of before']:.4g})"
         in written.markdown

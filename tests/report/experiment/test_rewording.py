@@ -163,10 +163,10 @@ def test_rewording_changes_no_decision(reworded: Any, tmp_path: Path) -> None:
     codes = {each.code for one in found for each in one.decisions}
     assert codes == {
         "ship",
-        "do not ship",
+        "do_not_ship",
         "undecided",
-        "no material difference",
-        "stop for futility",
+        "no_material_difference",
+        "stop_for_futility",
         "blocked",
     }
     assert reworded() > 300

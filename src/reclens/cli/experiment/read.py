@@ -132,7 +132,7 @@ def read(
             )
         )
     _show(found, format, out, bayes=bayes, quiet=quiet)
-    if any(decision.code in ("blocked", "do not ship", "stop for futility") for decision in found.decisions):
+    if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
 
 

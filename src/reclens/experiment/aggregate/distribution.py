@@ -101,7 +101,7 @@ def quantile_differences(
                     replace(
                         made,
                         notes=(*made.notes, "rows_left_out"),
-                        details=(*made.details, ("rows left out", float(left_out))),
+                        details=(*made.details, ("rows_left_out", float(left_out))),
                     )
                     if left_out
                     else made

@@ -18,7 +18,7 @@ from reclens.tabular import Tabular
 
 __all__ = ["Decision", "DecisionCode", "Rival", "decide"]
 
-DecisionCode = Literal["ship", "do not ship", "no material difference", "stop for futility", "undecided", "blocked"]
+DecisionCode = Literal["ship", "do_not_ship", "no_material_difference", "stop_for_futility", "undecided", "blocked"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +48,12 @@ class Decision(Tabular):
 
     Attributes:
         arm: The arm.
-        code: ``ship``, ``do not ship``, ``undecided``; ``no material difference`` where every primary metric is shown
-            to lie within its margin and every guardrail holds; ``stop for futility`` where every primary metric is
+        code: ``ship``, ``do_not_ship``, ``undecided``; ``no_material_difference`` where every primary metric is shown
+            to lie within its margin and every guardrail holds; ``stop_for_futility`` where every primary metric is
             below the futility bound of its look; ``blocked`` where a trust check forbids a decision.
-        metrics: What it rests on: metrics that are harmed (``do not ship``), lie within their margin (``no material
-            difference``) or below the bound (``stop for futility``), or are improved (``ship``, ``undecided``).
+        metrics: What it rests on: metrics that are harmed (``do_not_ship``), lie within their margin
+            (``no_material_difference``) or below the bound (``stop_for_futility``), or are improved (``ship``,
+            ``undecided``).
         open_guardrails: Guardrails that are not shown to hold.
         unmeasured: Guardrails that were not measured.
         failed_checks: Trust checks that forbid a decision.
@@ -142,7 +143,7 @@ def _decide(
     broken = _names(rails, "broken")
     measured = {e.metric.name for e in effects}
     unseen = tuple(m.name for m in plan.guardrails if m.name not in measured)
-    unsafe = (*_names(rails, "not shown to hold"), *_names(rails, "not testable"), *unseen)
+    unsafe = (*_names(rails, "not_shown_to_hold"), *_names(rails, "not_testable"), *unseen)
 
     def found(code: DecisionCode, metrics: Sequence[str] = (), bound: float | None = None) -> Decision:
         return Decision(
@@ -160,12 +161,12 @@ def _decide(
     if failed:
         return found("blocked")
     if worse or broken:
-        return found("do not ship", (*worse, *broken))
-    if not unsafe and asked and all(e.verdict == "no material difference" for e in asked):
-        return found("no material difference", names)
+        return found("do_not_ship", (*worse, *broken))
+    if not unsafe and asked and all(e.verdict == "no_material_difference" for e in asked):
+        return found("no_material_difference", names)
     hopeless = look.futility_bound
     if hopeless is not None and asked and all(e.metric.sign * e.found.z < hopeless for e in asked):
-        return found("stop for futility", names, hopeless)
+        return found("stop_for_futility", names, hopeless)
     return found("ship" if better and not unsafe else "undecided", better)
 
 

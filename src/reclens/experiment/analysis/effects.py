@@ -40,12 +40,12 @@ INTERVALS: Final = ("each", "simultaneous")
 Verdict = Literal[
     "better",
     "worse",
-    "no difference shown",
-    "no material difference",
+    "no_difference_shown",
+    "no_material_difference",
     "holds",
     "broken",
-    "not shown to hold",
-    "not testable",
+    "not_shown_to_hold",
+    "not_testable",
 ]
 
 
@@ -62,9 +62,9 @@ class Effect(Tabular):
         p_value: p-value that holds at this look.
         p_adjusted: The same, adjusted for the other questions of its role; of a guardrail the p-value of its margin.
         p_equivalence: p-value of "the difference is not within the margin"; NaN where that is not asked.
-        verdict: What may be said: ``better``, ``worse`` or ``no difference shown``, or ``no material difference`` where
+        verdict: What may be said: ``better``, ``worse`` or ``no_difference_shown``, or ``no_material_difference`` where
             the interval lies within the margin of a metric that is no guardrail, significant or not; of a guardrail
-            ``holds``, ``broken`` or ``not shown to hold``; ``not testable`` where nothing varies.
+            ``holds``, ``broken`` or ``not_shown_to_hold``; ``not_testable`` where nothing varies.
         power: Chance that the planned effect is found at the planned sample, by the standard error that was seen, the
             correction and the looks; NaN without one.
         detectable: Smallest relative effect that is then found with the planned power; NaN where there is none.
@@ -290,16 +290,16 @@ def _effect(
 def _verdict(plan: Plan, look: InterimAnalysis, metric: Metric, found: Difference, p_adjusted: float) -> Verdict:
     """What may be said, by the critical value of this look, as its interval says."""
     if not found.testable:
-        return "not testable"
+        return "not_testable"
     loss, relative = metric.loss
     critical_value = look.critical_value(found)
     # How far the difference is shown to lie above the lower margin and below the upper one, in normal deviates.
     inside = [found.z_at(-loss, relative=relative), -found.z_at(loss, relative=relative)] if loss else []
     if metric.role != "guardrail":
         if inside and min(inside) >= critical_value:
-            return "no material difference"
+            return "no_material_difference"
         if p_adjusted > plan.alpha:
-            return "no difference shown"
+            return "no_difference_shown"
         return "better" if found.absolute.value * metric.sign > 0 else "worse"
     if not metric.equivalence:
         inside = inside[:1] if metric.sign > 0 else inside[1:]
@@ -308,7 +308,7 @@ def _verdict(plan: Plan, look: InterimAnalysis, metric: Metric, found: Differenc
         if min(inside) >= critical_value
         else "broken"
         if min(inside) <= -critical_value
-        else "not shown to hold"
+        else "not_shown_to_hold"
     )
 
 

@@ -165,7 +165,7 @@ def adjustments_of(plan: Plan, effects: Sequence[Effect], *, segmented: bool, st
         found.append(Remark(code="post_stratified", numbers=(Number("strata", strata, "tests"),)))
     for e in effects:
         details = {each.name: each for each in _cuped(e)}
-        if "variance removed" in details:
+        if "variance_removed" in details:
             found.append(Remark(code="cuped", metric=e.metric.name, arm=e.arm, numbers=tuple(details.values())))
         if e.metric.cap is not None:
             found.append(Remark(code="capped", metric=e.metric.name, numbers=(Number("cap", e.metric.cap, "metric"),)))
@@ -191,7 +191,7 @@ def _lost(effect: Effect) -> Remark:
 
 def _cuped(effect: Effect) -> list[Number]:
     return [
-        Number(name, value, "share" if name == "variance removed" else "coefficient")
+        Number(name, value, "share" if name == "variance_removed" else "coefficient")
         for name, value in effect.found.details
     ]
 
@@ -268,9 +268,9 @@ def next_steps_of(
     found = [Remark(code="fix_check", names=(check.code,)) for check in checks if check.status == "fail"]
     winners = tuple(decision.arm for decision in decisions if decision.code == "ship")
     codes: dict[str, StepCode] = {
-        "do not ship": "keep_control_for_harm",
-        "no material difference": "choose_by_cost",
-        "stop for futility": "keep_control_for_futility",
+        "do_not_ship": "keep_control_for_harm",
+        "no_material_difference": "choose_by_cost",
+        "stop_for_futility": "keep_control_for_futility",
     }
     for decision in decisions:
         if decision.code == "ship":

@@ -44,9 +44,14 @@ def p_value(p: float) -> str:
     return NOTHING if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
-def in_words(metric: str) -> str:
-    """The name of a metric of the world, such as ``expected clicks``."""
-    return metric.replace("_", " ")
+def in_words(code: str) -> str:
+    """A code in words.
+
+    Example:
+        >>> in_words("do_not_ship")
+        'do not ship'
+    """
+    return code.replace("_", " ")
 
 
 def p_text(p: float) -> str:

@@ -6,7 +6,7 @@ from reclens.errors import in_python
 from reclens.experiment.analysis.decision import Decision
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
-from reclens.report._toolkit.format import listed, p_text, span
+from reclens.report._toolkit.format import in_words, listed, p_text, span
 from reclens.report.experiment.check_words import Named, named_check_text
 from reclens.report.experiment.words import margin_text
 from reclens.stats.estimate import Estimate
@@ -53,12 +53,12 @@ def _head(readout: Readout, decision: Decision) -> str:
         case "blocked":
             n = len(decision.failed_checks)
             return f"No decision on {arm}: {n} trust {'check fails' if n == 1 else 'checks fail'}."
-        case "do not ship":
+        case "do_not_ship":
             return f"Do not ship {arm}: it harms {names}."
-        case "no material difference":
+        case "no_material_difference":
             held = ", and every guardrail holds" if safe else ""
             return f"No material difference of {arm} from {plan.control}: {names} within the margin{held}."
-        case "stop for futility":
+        case "stop_for_futility":
             z = {e.metric.name: e.metric.sign * e.found.z for e in readout.effects if e.arm == arm}
             seen = ", ".join(f"{name} {z[name]:+.2f}" for name in decision.metrics)
             bound = f"{decision.futility_bound:+.2f}"
@@ -89,14 +89,14 @@ def _rivals(readout: Readout, decision: Decision) -> list[str]:
 
 def _fact(effect: Effect, corrected: bool) -> str:
     lift = _lift(effect.lift, effect.absolute.value)
-    if effect.verdict == "no material difference":
+    if effect.verdict == "no_material_difference":
         return (
             f"{effect.metric.name}: {lift}, no material difference: within {margin_text(effect.metric)}, "
             f"{p_text(effect.p_equivalence)}."
         )
     after = " after correction" if corrected else ""
     p = f", {p_text(effect.p_adjusted)}{after}" if effect.p_adjusted == effect.p_adjusted else ""
-    return f"{effect.metric.name}: {lift}, {effect.verdict}{p}."
+    return f"{effect.metric.name}: {lift}, {in_words(effect.verdict)}{p}."
 
 
 def _lift(lift: Estimate, gap: float) -> str:
@@ -110,4 +110,4 @@ def _guardrail(effect: Effect) -> str:
     of_control = metric.loss[1] and effect.relative.value == effect.relative.value
     seen = span(effect.relative, "+.2%") if of_control else span(effect.absolute, "+.4g")
     side = "move" if metric.equivalence else "fall" if metric.better == "higher" else "rise"
-    return f"Guardrail {metric.name} {effect.verdict}: {seen}, it may {side} by {margin_text(metric)}."
+    return f"Guardrail {metric.name} {in_words(effect.verdict)}: {seen}, it may {side} by {margin_text(metric)}."

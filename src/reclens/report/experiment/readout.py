@@ -9,7 +9,7 @@ from reclens.errors import in_python
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
-from reclens.report._toolkit.format import between, p_text, p_value, percent, share
+from reclens.report._toolkit.format import between, in_words, p_text, p_value, percent, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.experiment import readout_charts
@@ -148,7 +148,7 @@ def _guardrails(readout: Readout) -> list[DocumentPart]:
             if e.metric.equivalence
             else amount(e.metric, -e.metric.sign * e.metric.loss[0], signed=True),
             p_value(e.p_adjusted),
-            e.verdict,
+            in_words(e.verdict),
         )
         for e in rails
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from reclens.experiment.analysis.readout import Readout
 from reclens.report._toolkit.charts import base_of, dots, rows_of, told_colour, zero
-from reclens.report._toolkit.format import p_text, share
+from reclens.report._toolkit.format import in_words, p_text, share
 from reclens.report._toolkit.tables import format_estimate
 
 __all__ = ["cumulative_chart", "daily_chart", "forest_chart", "novelty_chart", "segment_forest_chart"]
@@ -64,7 +64,7 @@ def _forest_rows(readout: Readout) -> list[dict[str, Any]]:
                 "value": lift.value,
                 "low": lift.low,
                 "high": lift.high,
-                "small": effect.verdict in ("no difference shown", "not shown to hold", "not testable"),
+                "small": effect.verdict in ("no_difference_shown", "not_shown_to_hold", "not_testable"),
                 "margins": []
                 if effect.metric.margin is None
                 else [
@@ -72,7 +72,7 @@ def _forest_rows(readout: Readout) -> list[dict[str, Any]]:
                     for side in (-1, 1)
                     if effect.metric.aim != "non-inferiority" or side != effect.metric.sign
                 ],
-                "tip": f"{name} ({effect.metric.role}): {share(lift)}, {effect.verdict}",
+                "tip": f"{name} ({effect.metric.role}): {share(lift)}, {in_words(effect.verdict)}",
             }
         )
     return rows

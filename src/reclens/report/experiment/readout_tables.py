@@ -6,7 +6,7 @@ from typing import Any
 
 from reclens.errors import in_python
 from reclens.experiment.analysis.readout import Readout
-from reclens.report._toolkit.format import between, p_value, share
+from reclens.report._toolkit.format import between, in_words, p_value, share
 from reclens.report._toolkit.tables import Table, format_number
 from reclens.report.experiment.check_words import Named, check_text
 from reclens.report.experiment.decision_words import decision_sentences
@@ -37,7 +37,8 @@ def effect_table(readout: Readout) -> Table:
     rows = []
     blocked_by = ", ".join(CHECK_NAMES[check.code] for check in readout.trust_checks if check.status == "fail")
     decided = {
-        each.arm: f"blocked: {blocked_by}" if each.code == "blocked" else each.code for each in readout.decisions
+        each.arm: f"blocked: {blocked_by}" if each.code == "blocked" else in_words(each.code)
+        for each in readout.decisions
     }
     for effect in readout.effects:
         found = effect.found
@@ -52,7 +53,7 @@ def effect_table(readout: Readout) -> Table:
                 share(effect.lift),
                 p_value(effect.p_value),
                 p_value(effect.p_adjusted),
-                effect.verdict,
+                in_words(effect.verdict),
                 decided[effect.arm],
             )
         )

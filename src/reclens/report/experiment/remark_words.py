@@ -51,7 +51,7 @@ def _cuped(readout: Readout, remark: Remark) -> str:
     thetas = ", ".join(f"{each.name} = {each.value:.4g}" for each in remark.numbers if each.unit == "coefficient")
     return (
         f"{remark.metric}, {remark.arm}: adjusted by what was measured before (CUPED, {thetas}), which removes "
-        f"{percent(remark['variance removed'], 0)} of the variance."
+        f"{percent(remark['variance_removed'], 0)} of the variance."
     )
 
 
