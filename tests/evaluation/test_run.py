@@ -331,7 +331,7 @@ def test_what_is_stated_for_places_is_what_they_take(metrics: list[str], monkeyp
     users, ranks = np.repeat(np.arange(n), 5), np.tile(np.arange(5), n)
     lists = pl.DataFrame({"user_id": users, "item_id": ranks + users % 7, "rank": ranks + 1})
     train = rl.read(pl.DataFrame({"user_id": users, "item_id": (ranks + users % 7 + 5) % 11}))
-    monkeypatch.setattr("reclens.evaluation.measuring.require_memory", lambda size, what, **_: asked.append(size))
+    monkeypatch.setattr("reclens.evaluation.passes.require_memory", lambda size, what, **_: asked.append(size))
 
     def measure() -> None:
         evaluate(lists, lists.drop("rank"), train=train, metrics=[f"{m}@{k}" for m in metrics], replicates=0, threads=1)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
-from reclens.data.read.lists import drop_repeated_items, run_starts
 from reclens.errors import UsageError
-from reclens.evaluation.chunks import Chunk
 from reclens.evaluation.context import EvaluationContext
+from reclens.evaluation.passes import CodedLists
 from reclens.evaluation.results import OVERALL
-from reclens.memory import require_memory
 from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
-from reclens.metrics.matching import has_repeats, match
+from reclens.metrics.matching import match
 from reclens.metrics.registry import MetricSpec
-from reclens.schema import ITEM, RANK, USER
 from reclens.stats.summary import Summary
-from reclens.vocabulary import id_keys
 
-__all__ = ["MeasuredPart", "MeasuringPlan", "measure_chunk", "measure_lists", "require_places"]
+__all__ = ["MeasuredPart", "MeasuringPlan", "lists_of", "measure_lists", "user_values"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,59 +47,19 @@ class MeasuringPlan:
 class MeasuredPart:
     """What a chunk gives; parts are reduced in order."""
 
-    users: np.ndarray
     values: np.ndarray
-    length: np.ndarray
     summary: Summary
     exposure: dict[tuple[int, str, str], Exposure]
     seen: int
     listed: int
     outside: int
-    users_without_truth: int = 0
-    rules: list[dict[str, Any]] = field(default_factory=list)
 
 
-def measure_chunk(plan: MeasuringPlan, chunk: Chunk) -> MeasuredPart:
-    """What the lists of a chunk come to; items that a list repeats are dropped and counted."""
-    table, starts = chunk.table, chunk.starts
-    codes = plan.ground.users.encode(table[USER].gather(starts))
-    evaluated = codes >= 0
-    length = np.minimum(np.diff(starts, append=table.height), plan.depth).astype(np.int32)
-    listed = table[ITEM].filter(table[RANK] <= plan.depth)
-    if not evaluated.all():
-        listed, length = listed.filter(pl.Series(np.repeat(evaluated, length))), length[evaluated]
-    rules: list[dict[str, Any]] = []
-    if has_repeats(id_keys(listed), length):
-        table = drop_repeated_items(table, starts, rules)
-    if rules:
-        part = measure_chunk(plan, Chunk(table, run_starts(table[USER])))
-        return replace(part, rules=rules)
-    require_places(len(length), plan.depth)
-    items = np.full((len(length), plan.depth), -1, np.int32)
-    items[np.arange(plan.depth) < length[:, None]] = plan.ground.items.encode(listed)
-    part = measure_lists(plan, codes[evaluated].astype(np.int64), items, length)
-    return replace(part, users_without_truth=int((~evaluated).sum()))
-
-
-def require_places(n: int, depth: int) -> None:
-    """Refuse lists that are cut so deep that their table does not fit: codes, gains and their likes."""
-    require_memory(44 * n * depth, f"measuring {n:,} lists of {depth:,} places", advice="Measure at a smaller k.")
-
-
-def measure_lists(plan: MeasuringPlan, users: np.ndarray, items: np.ndarray, length: np.ndarray) -> MeasuredPart:
-    """What the lists of some users come to: item codes, shape (users, depth), and how many of them count."""
-    ground = plan.ground
-    profiles = ground.profiles
-    lists = Lists(
-        items=items,
-        gains=match(items, users, ground.indptr, ground.relevant, ground.gains),
-        length=length,
-        n_relevant=ground.n_relevant[users],
-        ideal=ground.ideal(users, plan.depth),
-        catalogue=ground.catalogue,
-        profiles=None if profiles is None else profiles.part(users),
-    )
-    columns = {spec.text: _user_values(spec, lists, plan.convention) for spec in plan.user_metrics}
+def measure_lists(plan: MeasuringPlan, coded: CodedLists) -> MeasuredPart:
+    """What the lists of some users come to."""
+    ground, users = plan.ground, coded.users
+    lists, profiles = lists_of(ground, coded), ground.profiles
+    columns = {spec.text: user_values(spec, lists, plan.convention) for spec in plan.user_metrics}
     groups = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
     # The served column makes a summary of every cell, also where only metrics of the catalogue were asked for.
     summary = Summary.of(
@@ -119,14 +73,29 @@ def measure_lists(plan: MeasuringPlan, users: np.ndarray, items: np.ndarray, len
     seen = 0
     if profiles is not None and len(users):
         ones = np.ones(len(profiles.items))
-        seen = int(match(items, users, profiles.indptr, profiles.items, ones).sum())
+        seen = int(match(lists.items, users, profiles.indptr, profiles.items, ones).sum())
     values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
     exposure = _exposures(plan, lists, groups)
     outside = exposure[(plan.depth, *OVERALL)].outside
-    return MeasuredPart(users, values, length, summary, exposure, seen, int(length.sum()), outside)
+    return MeasuredPart(values, summary, exposure, seen, int(lists.length.sum()), outside)
 
 
-def _user_values(spec: MetricSpec, lists: Lists, convention: Convention) -> np.ndarray:
+def lists_of(ground: EvaluationContext, coded: CodedLists) -> Lists:
+    """The lists of some users beside their truth and history."""
+    items, users = coded.items, coded.users
+    return Lists(
+        items=items,
+        gains=match(items, users, ground.indptr, ground.relevant, ground.gains),
+        length=coded.length,
+        n_relevant=ground.n_relevant[users],
+        ideal=ground.ideal(users, items.shape[1]),
+        catalogue=ground.catalogue,
+        profiles=None if ground.profiles is None else ground.profiles.part(users),
+    )
+
+
+def user_values(spec: MetricSpec, lists: Lists, convention: Convention) -> np.ndarray:
+    """The values of a metric of users, shape (users,); NaN where it is not defined, or the convention drops a user."""
     values = np.asarray(spec.info.function(lists.cut(spec.k), convention), np.float64)
     if values.shape != lists.length.shape:
         raise UsageError(f"the metric '{spec.text}' returned shape {values.shape}, expected {lists.length.shape}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import add
@@ -16,10 +16,10 @@ from reclens.data.dataset import Dataset, as_dataset
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
-from reclens.evaluation.chunks import Chunk
 from reclens.evaluation.context import EvaluationContext, Features, make_ground
-from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_chunk, measure_lists, require_places
+from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_lists
 from reclens.evaluation.overlap import check_kinds, check_overlap, id_problems
+from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.evaluation.protocol import IdsWarning, TaskWarning, make_card, task_problems
 from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.evaluation.source import Source, open_lists
@@ -143,7 +143,14 @@ def evaluate(
         distributions=ground.catalogue.distributions is not None,
     )
     plan = MeasuringPlan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
-    parts = _measure(plan, source, engine or LocalEngine(threads), progress)
+    parts = measure_all(
+        lambda lists: measure_lists(plan, lists),
+        ground,
+        plan.depth,
+        source=source,
+        engine=engine or LocalEngine(threads),
+        progress=progress,
+    )
     found = _collect(plan, source, parts, level, train)
     aliases = {text: spec.text for text, spec in asked.items() if text != spec.text}
     found = replace(found, card={**found.card, "metric_aliases": aliases})
@@ -168,44 +175,14 @@ def _depth(specs: Iterable[MetricSpec], ground: EvaluationContext) -> int:
     return max(spec.k if spec.k is not None else whole for spec in specs)
 
 
-class _SplitUserError(Exception):
-    """The rows of a user stand in more than one place of a stream."""
-
-
-def _measure(plan: MeasuringPlan, source: Source, engine: Engine, progress: Progress) -> list[MeasuredPart]:
-    """A part for each chunk, and one for the users without a list."""
-    try:
-        return _measure_chunks(plan, source, source.chunks(), engine, progress)
-    except _SplitUserError:
-        progress(f"sort the lists of {source.name} by user", 0, 0)
-        return _measure_chunks(plan, source, source.sorted_by_user(), engine, progress)
-
-
-def _measure_chunks(
-    plan: MeasuringPlan, source: Source, chunks: Iterator[Chunk], engine: Engine, progress: Progress
-) -> list[MeasuredPart]:
-    n_users = len(plan.ground.users)
-    served = np.zeros(n_users, bool)
-    parts: list[MeasuredPart] = []
-    for part in engine.map(lambda chunk: measure_chunk(plan, chunk), chunks):
-        if served[part.users].any():
-            raise _SplitUserError
-        served[part.users] = True
-        source.add(part.rules)
-        parts.append(part)
-        progress(f"evaluate {source.name}", int(served.sum()), n_users)
-    missing = np.flatnonzero(~served)
-    if len(missing):
-        require_places(len(missing), plan.depth)
-        nothing = np.full((len(missing), plan.depth), -1, np.int32)
-        parts.append(measure_lists(plan, missing, nothing, np.zeros(len(missing), np.int32)))
-    return parts
-
-
 def _collect(
-    plan: MeasuringPlan, source: Source, parts: list[MeasuredPart], level: float, train: Dataset | None
+    plan: MeasuringPlan,
+    source: Source,
+    passed: list[tuple[CodedLists, MeasuredPart]],
+    level: float,
+    train: Dataset | None,
 ) -> Evaluation:
-    ground = plan.ground
+    ground, parts = plan.ground, [part for _, part in passed]
     summary = reduce(add, (part.summary for part in parts))
     exposure = _total_exposure(parts)
     catalogue = {
@@ -214,9 +191,9 @@ def _collect(
         if spec.info.kind == "catalogue"
         for by, segment in summary.cells
     }
-    users = np.concatenate([part.users for part in parts])
+    users = np.concatenate([lists.users for lists, _ in passed])
     order = np.argsort(users, kind="stable")
-    length = np.concatenate([part.length for part in parts])[order]
+    length = np.concatenate([lists.length for lists, _ in passed])[order]
     values = np.concatenate([part.values for part in parts])[order]
     per_user = pl.DataFrame(
         {USER: ground.users.ids, "n_relevant": ground.n_relevant, "list_length": length}
@@ -230,7 +207,7 @@ def _collect(
             "popularity": ground.catalogue.popularity[in_catalogue],
         }
     )
-    counts = _counts(plan, parts, length)
+    counts = _counts(plan, parts, length, strangers=sum(lists.strangers for lists, _ in passed))
     counted = {**counts, "outside": sum(part.outside for part in parts)}
     problems = check_overlap(ground, source, length, counted, train)
     texts = tuple(spec.text for spec in plan.specs)
@@ -265,13 +242,15 @@ def _total_exposure(parts: Sequence[MeasuredPart]) -> dict[tuple[int, str, str],
     return total
 
 
-def _counts(plan: MeasuringPlan, parts: Sequence[MeasuredPart], length: np.ndarray) -> dict[str, int | None]:
+def _counts(
+    plan: MeasuringPlan, parts: Sequence[MeasuredPart], length: np.ndarray, *, strangers: int
+) -> dict[str, int | None]:
     """What the card counts: lists that are missing, short or of nobody, and recommendations that hit nothing."""
     ground = plan.ground
     return {
         "users_without_list": int((length == 0).sum()),
         "users_with_short_list": int(((length > 0) & (length < plan.depth)).sum()),
-        "lists_of_users_without_truth": sum(part.users_without_truth for part in parts),
+        "lists_of_users_without_truth": strangers,
         "recommendations": sum(part.listed for part in parts),
         "recommendations_outside_catalogue": sum(part.outside for part in parts) if ground.has_catalogue else None,
         "recommendations_seen_in_training": sum(part.seen for part in parts) if ground.profiles is not None else None,

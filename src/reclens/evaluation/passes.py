@@ -1,0 +1,135 @@
+"""One pass over the lists of a system: chunks of whole users, coded, measured and gathered in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+
+from reclens.data.read.lists import drop_repeated_items, run_starts
+from reclens.engine import Engine, Progress
+from reclens.evaluation.chunks import Chunk
+from reclens.evaluation.context import EvaluationContext
+from reclens.evaluation.source import Source
+from reclens.memory import require_memory
+from reclens.metrics.matching import has_repeats
+from reclens.schema import ITEM, RANK, USER
+from reclens.vocabulary import id_keys
+
+__all__ = ["CodedLists", "measure_all"]
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, eq=False)
+class CodedLists:
+    """Lists of some evaluated users, by code.
+
+    Attributes:
+        users: User codes, int64, shape (n,).
+        items: Item code at each rank, int32, shape (n, depth); -1 past the end of a list and for unknown items.
+        length: Items in each list, int32, shape (n,), at most depth.
+        strangers: Lists of users that are not evaluated, which were left out.
+        rules: Rules that were applied, each with its count.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    length: np.ndarray
+    strangers: int = 0
+    rules: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _SplitUserError(Exception):
+    """The rows of a user stand in more than one place of a stream."""
+
+
+def measure_all(
+    measure: Callable[[CodedLists], Part],
+    ground: EvaluationContext,
+    depth: int,
+    *,
+    source: Source,
+    engine: Engine,
+    progress: Progress,
+) -> list[tuple[CodedLists, Part]]:
+    """What each chunk of lists gives, and last what the users without a list give, with their coded lists.
+
+    Args:
+        measure: Called once a chunk, in several threads.
+        ground: What the lists are held against.
+        depth: Places of each list that are looked at.
+        source: The lists.
+        engine: Where chunks are run.
+        progress: Called as work goes on.
+
+    Returns:
+        In the order of the chunks; the items of the coded lists are dropped, so that no list is kept.
+    """
+    try:
+        return _measured(measure, ground, depth, source, source.chunks(), engine, progress)
+    except _SplitUserError:
+        progress(f"sort the lists of {source.name} by user", 0, 0)
+        return _measured(measure, ground, depth, source, source.sorted_by_user(), engine, progress)
+
+
+def _measured(
+    measure: Callable[[CodedLists], Part],
+    ground: EvaluationContext,
+    depth: int,
+    source: Source,
+    chunks: Iterator[Chunk],
+    engine: Engine,
+    progress: Progress,
+) -> list[tuple[CodedLists, Part]]:
+    n_users = len(ground.users)
+    served = np.zeros(n_users, bool)
+    parts: list[tuple[CodedLists, Part]] = []
+    nothing = np.zeros((0, depth), np.int32)
+
+    def one(chunk: Chunk) -> tuple[CodedLists, Part]:
+        lists = _coded(ground, chunk, depth)
+        return replace(lists, items=nothing), measure(lists)
+
+    for lists, part in engine.map(one, chunks):
+        if served[lists.users].any():
+            raise _SplitUserError
+        served[lists.users] = True
+        source.add(lists.rules)
+        parts.append((lists, part))
+        progress(f"evaluate {source.name}", int(served.sum()), n_users)
+    missing = np.flatnonzero(~served)
+    if len(missing):
+        _require_places(len(missing), depth)
+        empty = np.full((len(missing), depth), -1, np.int32)
+        without = CodedLists(missing, empty, np.zeros(len(missing), np.int32))
+        parts.append((replace(without, items=nothing), measure(without)))
+    return parts
+
+
+def _coded(ground: EvaluationContext, chunk: Chunk, depth: int) -> CodedLists:
+    """The lists of a chunk by code; items that a list repeats are dropped and counted."""
+    table, starts = chunk.table, chunk.starts
+    codes = ground.users.encode(table[USER].gather(starts))
+    evaluated = codes >= 0
+    length = np.minimum(np.diff(starts, append=table.height), depth).astype(np.int32)
+    listed = table[ITEM].filter(table[RANK] <= depth)
+    if not evaluated.all():
+        listed, length = listed.filter(pl.Series(np.repeat(evaluated, length))), length[evaluated]
+    rules: list[dict[str, Any]] = []
+    if has_repeats(id_keys(listed), length):
+        table = drop_repeated_items(table, starts, rules)
+    if rules:
+        return replace(_coded(ground, Chunk(table, run_starts(table[USER])), depth), rules=rules)
+    _require_places(len(length), depth)
+    items = np.full((len(length), depth), -1, np.int32)
+    items[np.arange(depth) < length[:, None]] = ground.items.encode(listed)
+    return CodedLists(codes[evaluated].astype(np.int64), items, length, int((~evaluated).sum()))
+
+
+def _require_places(n: int, depth: int) -> None:
+    """Refuse lists that are cut so deep that their table does not fit: codes, gains and their likes."""
+    require_memory(44 * n * depth, f"measuring {n:,} lists of {depth:,} places", advice="Measure at a smaller k.")
