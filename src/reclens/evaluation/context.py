@@ -100,14 +100,14 @@ def make_ground(
 ) -> EvaluationContext:
     """Prepare truth, history, catalogue, features and segments; arguments as of ``evaluate``.
 
-    ``listed_users``, the users with lists, are evaluated when there is no truth.
+    ``listed_users``, users with lists, are evaluated beside those of the truth, or alone when there is none.
     """
     card: dict[str, Any] = {}
     rows = _relevant_rows(truth, relevance, card)
     if truth is None and listed_users is None:
         raise UsageError("without truth the lists have to be in memory. Pass truth=…, or read the lists first.")
     owners, runs = _runs(rows[USER])
-    users = Vocabulary(owners if truth is not None or listed_users is None else listed_users)
+    users = Vocabulary(owners if listed_users is None else _together(owners, listed_users))
     if not len(users):
         fix = "Check that truth holds the held-out interactions and that relevance is above 0."
         raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
@@ -147,6 +147,10 @@ def make_ground(
     groups = make_groups(train, users, by)
     has_catalogue = train is not None or catalogue is not None
     return EvaluationContext(users, keys, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
+
+
+def _together(owners: pl.Series, listed: pl.Series) -> pl.Series:
+    return pl.concat([owners, listed.alias(USER)]) if len(owners) else listed
 
 
 def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict[str, Any]) -> pl.DataFrame:

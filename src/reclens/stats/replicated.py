@@ -1,9 +1,10 @@
 """Formulas of means, with intervals: arithmetic on numbers that carry their bootstrap replicates.
 
-Whatever is computed from means over units (a share of exposure, a ratio of two such shares, a difference of two gaps) is
-written as its formula on :class:`Replicated` numbers. Each replicate goes through the same formula, so that the spread
-of the replicates is the standard error of the result. The units are those of the :class:`~reclens.stats.summary.Summary`
-that the means come from: numbers of one summary, or of summaries with the same seed, are paired unit by unit.
+Whatever is computed from means over units (a share of exposure, a ratio of two such shares, a difference of two gaps)
+is written as its formula on :class:`Replicated` numbers. Each replicate goes through the same formula, so that the
+spread of the replicates is the standard error of the result. The units are those of the
+:class:`~reclens.stats.summary.Summary` that the means come from: numbers of one summary, or of summaries with the same
+seed, are paired unit by unit.
 
 The interval is the normal one with the bootstrap standard error and Student's quantile, on the scale on which the
 statistic is closest to normal: ratios on the logarithm, shares on the log odds.
@@ -44,7 +45,7 @@ class Replicated:
 
     Attributes:
         value: float64, any shape.
-        draws: The replicates, shape (\\*value.shape, B); NaN where a replicate has no value.
+        draws: The replicates, shape of the values with one more axis, B; NaN where a replicate has no value.
 
     Example:
         >>> import numpy as np

@@ -1,0 +1,318 @@
+"""One pass over lists: what every user was shown of every group of items, summed up for all numbers of an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from reclens.audit.item_groups import ItemGroups, item_groups, popularity_tiers
+from reclens.audit.position_weights import Attention, position_weights
+from reclens.data.dataset import Dataset
+from reclens.data.read.tables import read_table_and_rules
+from reclens.engine import Engine, LocalEngine, Progress, quiet
+from reclens.errors import DataError, UsageError
+from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
+from reclens.evaluation.context import EvaluationContext, make_ground, make_groups
+from reclens.evaluation.measuring import lists_of, user_values
+from reclens.evaluation.overlap import check_kinds
+from reclens.evaluation.passes import CodedLists, measure_all
+from reclens.evaluation.results import OVERALL
+from reclens.evaluation.source import Source, open_lists
+from reclens.metrics.conventions import CONVENTIONS
+from reclens.metrics.registry import MetricSpec
+from reclens.schema import ITEM, USER
+from reclens.stats.replicated import Replicated, replicated_means
+from reclens.stats.summary import Cell, Summary
+
+__all__ = ["POPULARITY", "AuditMeasures", "Quantity", "measure_lists_by_group"]
+
+POPULARITY: Final = "popularity"
+"""The attribute of items that is made from the training data: head, middle and tail."""
+
+Quantity = Literal["shown", "exposure", "hits", "attention", "relevant", "merit", "owned", "profile"]
+"""What is summed up by group of items, for each user. ``shown``: items of the list. ``exposure``: their position
+weights. ``hits``: relevant items of the list; ``attention``: their position weights. ``relevant``: relevant items;
+``merit``: their shares, which add up to 1. ``owned``: items of the history; ``profile``: their shares, adding up to
+1. Merit and profile are not defined for users without relevant items, or without a history."""
+
+_OF_TRUTH: Final = ("hits", "attention", "relevant", "merit")
+_OF_HISTORY: Final = ("owned", "profile")
+
+
+@dataclass(frozen=True, eq=False)
+class AuditMeasures:
+    """The sums behind an audit of the lists of one system.
+
+    Attributes:
+        system: Name of the system.
+        k: Places of each list that count.
+        weights: Position weights, shape (k,).
+        attention: The model that they come from; ``"given"`` for weights of the caller.
+        groups: Attribute -> groups of items.
+        metrics: Metrics of users that were measured.
+        summary: Sums over users; columns are metrics, and ``quantity|attribute|group``.
+        per_user: ``user_id`` and one column a metric, in the order of ``context.users``; NaN is "not defined".
+        context: What the lists were held against.
+        has_truth: Whether relevant items are known.
+        shown: How often each item code stands in the first k places, int64, shape (items,).
+        card: What was measured on what.
+    """
+
+    system: str
+    k: int
+    weights: np.ndarray
+    attention: str
+    groups: Mapping[str, ItemGroups]
+    metrics: tuple[MetricSpec, ...]
+    summary: Summary
+    per_user: pl.DataFrame
+    context: EvaluationContext
+    has_truth: bool
+    shown: np.ndarray
+    card: Mapping[str, Any]
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """All users, then every group of users."""
+        return self.summary.cells
+
+    def n(self, cell: Cell = OVERALL) -> int:
+        """Users of a cell."""
+        return self.summary.cell_sizes[cell]
+
+    def has(self, quantity: Quantity) -> bool:
+        """Whether the data have what a quantity is made of."""
+        if quantity in _OF_TRUTH:
+            return self.has_truth
+        return quantity not in _OF_HISTORY or self.context.profiles is not None
+
+    def by_group(self, quantity: Quantity, attribute: str, cell: Cell = OVERALL) -> Replicated:
+        """The mean a user of a quantity in each group of items, shape (G,).
+
+        Raises:
+            UsageError: If the data do not have what it is made of.
+            UnknownNameError: If there is no such attribute or cell.
+        """
+        if not self.has(quantity):
+            raise UsageError(f"'{quantity}' needs {'the truth' if quantity in _OF_TRUTH else 'the training data'}.")
+        labels = self.groups[attribute].labels
+        return replicated_means(self.summary, cell, [_column(quantity, attribute, label) for label in labels])
+
+    def metric(self, name: str, cell: Cell = OVERALL) -> Replicated:
+        """The mean of a metric over the users of a cell, a single number."""
+        return replicated_means(self.summary, cell, [name])[0]
+
+
+def measure_lists_by_group(
+    recommendations: Any,
+    truth: Any = None,
+    *,
+    train: Dataset | None = None,
+    users: pl.DataFrame | None = None,
+    items: pl.DataFrame | None = None,
+    k: int = 10,
+    metrics: Sequence[str] = (),
+    attributes: Sequence[str] = (),
+    by: str | Sequence[str | tuple[str, str]] = (),
+    attention: Attention | Sequence[float] = "log",
+    patience: float = 0.85,
+    tiers: tuple[float, float] = (0.2, 0.2),
+    replicates: int = 400,
+    rng: int = 0,
+    engine: Engine | None = None,
+    name: str | None = None,
+    progress: Progress = quiet,
+) -> AuditMeasures:
+    """Sum up what each user was shown of each group of items, in one pass over the lists.
+
+    Users with a list or with relevant items count. Lists larger than memory are streamed, as for ``rl.evaluate``.
+
+    Args:
+        recommendations: Lists of any system, as for ``rl.evaluate``.
+        truth: Held-out interactions, or None.
+        train: The training data, or None. Its items are the catalogue.
+        users: Attributes of users, where ``train`` has none.
+        items: Attributes of items, where ``train`` has none; without training data its items are the catalogue.
+        k: Places of each list that count.
+        metrics: Metrics of users, such as ``"ndcg@10"``.
+        attributes: Attributes of items to group by; ``"popularity"`` is head, middle and tail.
+        by: Groups of users, as for ``rl.evaluate``.
+        attention: Model of attention, or one weight a rank.
+        patience: Of the model ``"rbp"``.
+        tiers: Shares of the interactions that head and tail have.
+        replicates: Bootstrap replicates.
+        rng: Seed of the replicates.
+        engine: Where chunks are run.
+        name: Name of the system.
+        progress: Called as work goes on.
+
+    Raises:
+        DataError: If a table is not what it has to be, or there is nothing to audit.
+        UsageError: If something is asked for that the data do not have.
+        UnknownNameError: If there is no such attribute, metric or group of users.
+    """
+    weights = position_weights(k, attention, patience=patience)
+    specs = tuple(dict.fromkeys(check_asked(list(metrics)).values())) if metrics else ()
+    source = open_lists(recommendations, name=name)
+    held_out = None if truth is None else truth if isinstance(truth, pl.DataFrame) else _table(truth)
+    check_kinds(source, held_out, train, None, None)
+    known = _described(train, users, items, source)
+    wanted = asked_segments(by)
+    ground = make_ground(
+        held_out,
+        train=train,
+        relevance=None,
+        catalogue=None if train is not None or items is None else items[ITEM],
+        features=None,
+        by=(),
+        listed_users=source.users(),
+    )
+    segments = with_segments_of(known, wanted)
+    ground = replace(ground, groups=make_groups(segments, ground.users, wanted))
+    catalogue = ground.catalogue
+    check_needs(
+        specs,
+        truth=held_out is not None,
+        profiles=ground.profiles is not None,
+        catalogue=catalogue.n_items if ground.has_catalogue else None,
+        features=catalogue.features is not None,
+        distributions=catalogue.distributions is not None,
+    )
+    groups = {
+        each: popularity_tiers(catalogue.popularity, catalogue.in_catalogue, head=tiers[0], tail=tiers[1])
+        if each == POPULARITY and train is not None
+        else item_groups(each, known.items, ground.items, catalogue.in_catalogue)
+        for each in attributes
+    }
+    depth = max([k, *(spec.k or k for spec in specs)])
+    plan = _Plan(ground, specs, groups, k, weights, held_out is not None, replicates, rng)
+    passed = measure_all(plan.measure, ground, depth, source=source, engine=engine or LocalEngine(), progress=progress)
+    if not passed:
+        raise DataError("there is no list and no truth, so that nothing can be audited", source=source.where)
+    order = np.argsort(np.concatenate([lists.users for lists, _ in passed]), kind="stable")
+    values = np.concatenate([part.values for _, part in passed])[order]
+    per_user = pl.DataFrame({USER: ground.users.ids} | {spec.text: values[:, i] for i, spec in enumerate(specs)})
+    length = np.concatenate([lists.length for lists, _ in passed])
+    card = {
+        **ground.card,
+        "rules": source.rules,
+        "users": len(ground.users),
+        "users_without_list": int((length == 0).sum()),
+    }
+    return AuditMeasures(
+        system=source.name,
+        k=k,
+        weights=weights,
+        attention=attention if isinstance(attention, str) else "given",
+        groups=groups,
+        metrics=specs,
+        summary=reduce(add, (part.summary for _, part in passed)),
+        per_user=per_user,
+        context=ground,
+        has_truth=held_out is not None,
+        shown=np.sum([part.shown for _, part in passed], axis=0),
+        card=card,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What a chunk gives."""
+
+    values: np.ndarray
+    summary: Summary
+    shown: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What every chunk is measured with."""
+
+    ground: EvaluationContext
+    specs: tuple[MetricSpec, ...]
+    groups: Mapping[str, ItemGroups]
+    k: int
+    weights: np.ndarray
+    has_truth: bool
+    replicates: int
+    seed: int
+
+    def measure(self, coded: CodedLists) -> _Part:
+        """The sums of some users."""
+        ground, users = self.ground, coded.users
+        lists = lists_of(ground, coded)
+        columns = {
+            spec.text: self._defined(user_values(spec, lists, CONVENTIONS["trec"]), spec, users) for spec in self.specs
+        }
+        values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
+        items = np.ascontiguousarray(coded.items[:, : self.k])
+        hits = lists.hits[:, : self.k]
+        for attribute, groups in self.groups.items():
+            for quantity, table in self._of(groups, users, items, hits).items():
+                columns |= {_column(quantity, attribute, label): table[:, at] for at, label in enumerate(groups.labels)}
+        cells = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
+        summary = Summary.of(
+            ground.keys[users],
+            columns or {"": np.ones(len(users))},
+            groups=cells,
+            replicates=self.replicates,
+            seed=self.seed,
+            threads=1,
+        )
+        shown = np.bincount(items[items >= 0], minlength=len(ground.items))
+        return _Part(values, summary, shown)
+
+    def _defined(self, values: np.ndarray, spec: MetricSpec, users: np.ndarray) -> np.ndarray:
+        """Accuracy is not defined for users without relevant items, who are audited for what they are shown."""
+        if "truth" not in spec.info.needs:
+            return values
+        return np.where(self.ground.n_relevant[users] > 0, values, np.nan)
+
+    def _of(
+        self, groups: ItemGroups, users: np.ndarray, items: np.ndarray, hits: np.ndarray
+    ) -> dict[Quantity, np.ndarray]:
+        ground = self.ground
+        found: dict[Quantity, np.ndarray] = {
+            "shown": groups.of_lists(items, np.ones(self.k)),
+            "exposure": groups.of_lists(items, self.weights),
+        }
+        if self.has_truth:
+            found["hits"] = groups.of_lists(items, hits.astype(np.float64))
+            found["attention"] = groups.of_lists(items, hits * self.weights)
+            found["relevant"] = groups.of_rows(users, ground.indptr, ground.relevant)
+            found["merit"] = _shares(found["relevant"])
+        if ground.profiles is not None:
+            found["owned"] = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
+            found["profile"] = _shares(found["owned"])
+        return found
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    """Rows divided by their sums; NaN where there is nothing."""
+    total = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+
+
+def _column(quantity: Quantity, attribute: str, label: str) -> str:
+    return f"{quantity}|{attribute}|{label}"
+
+
+def _table(truth: Any) -> pl.DataFrame:
+    return read_table_and_rules(truth, required=(USER, ITEM))[0]
+
+
+def _described(
+    train: Dataset | None, users: pl.DataFrame | None, items: pl.DataFrame | None, source: Source
+) -> Dataset:
+    """A data set with the attributes of users and items: the training part, or one made for them alone."""
+    given: dict[str, Any] = {key: table for key, table in (("users", users), ("items", items)) if table is not None}
+    if train is not None:
+        return replace(train, **given) if given else train
+    first = pl.DataFrame({column: source.ids(column, rows=1) for column in (USER, ITEM)})
+    return Dataset(first, **given)
