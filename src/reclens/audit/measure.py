@@ -161,50 +161,19 @@ def measure_lists_by_group(
     specs = tuple(dict.fromkeys(check_asked(list(metrics)).values())) if metrics else ()
     source = open_lists(recommendations, name=name)
     held_out = None if truth is None else truth if isinstance(truth, pl.DataFrame) else _table(truth)
-    check_kinds(source, held_out, train, None, None)
     known = _described(train, users, items, source)
-    wanted = asked_segments(by)
-    ground = make_ground(
-        held_out,
-        train=train,
-        relevance=None,
-        catalogue=None if train is not None or items is None else items[ITEM],
-        features=None,
-        by=(),
-        listed_users=source.users(),
-    )
-    segments = with_segments_of(known, wanted)
-    ground = replace(ground, groups=make_groups(segments, ground.users, wanted))
-    catalogue = ground.catalogue
-    check_needs(
-        specs,
-        truth=held_out is not None,
-        profiles=ground.profiles is not None,
-        catalogue=catalogue.n_items if ground.has_catalogue else None,
-        features=catalogue.features is not None,
-        distributions=catalogue.distributions is not None,
-    )
-    groups = {
-        each: popularity_tiers(catalogue.popularity, catalogue.in_catalogue, head=tiers[0], tail=tiers[1])
-        if each == POPULARITY and train is not None
-        else item_groups(each, known.items, ground.items, catalogue.in_catalogue)
-        for each in attributes
-    }
-    depth = max([k, *(spec.k or k for spec in specs)])
+    ground = _ground(held_out, None if train is None else known, known, asked_segments(by), source)
+    _check_metrics(specs, ground, truth=held_out is not None)
+    groups = {each: _grouped(each, known, ground, tiers) for each in attributes}
     plan = _Plan(ground, specs, groups, k, weights, held_out is not None, replicates, rng)
+    depth = max([k, *(spec.k or k for spec in specs)])
     passed = measure_all(plan.measure, ground, depth, source=source, engine=engine or LocalEngine(), progress=progress)
     if not passed:
         raise DataError("there is no list and no truth, so that nothing can be audited", source=source.where)
     order = np.argsort(np.concatenate([lists.users for lists, _ in passed]), kind="stable")
     values = np.concatenate([part.values for _, part in passed])[order]
-    per_user = pl.DataFrame({USER: ground.users.ids} | {spec.text: values[:, i] for i, spec in enumerate(specs)})
-    length = np.concatenate([lists.length for lists, _ in passed])
-    card = {
-        **ground.card,
-        "rules": source.rules,
-        "users": len(ground.users),
-        "users_without_list": int((length == 0).sum()),
-    }
+    without = sum(int((lists.length == 0).sum()) for lists, _ in passed)
+    counts = {"rules": source.rules, "users": len(ground.users), "users_without_list": without}
     return AuditMeasures(
         system=source.name,
         k=k,
@@ -213,12 +182,48 @@ def measure_lists_by_group(
         groups=groups,
         metrics=specs,
         summary=reduce(add, (part.summary for _, part in passed)),
-        per_user=per_user,
+        per_user=pl.DataFrame({USER: ground.users.ids} | {spec.text: values[:, i] for i, spec in enumerate(specs)}),
         context=ground,
         has_truth=held_out is not None,
         shown=np.sum([part.shown for _, part in passed], axis=0),
-        card=card,
+        card={**ground.card, **counts},
     )
+
+
+def _ground(
+    truth: pl.DataFrame | None, train: Dataset | None, known: Dataset, by: list[Any], source: Source
+) -> EvaluationContext:
+    """What the lists are held against, with the groups of users."""
+    check_kinds(source, truth, train, None, None)
+    ground = make_ground(
+        truth,
+        train=train,
+        relevance=None,
+        catalogue=None if train is not None or known.items is None else known.items[ITEM],
+        features=None,
+        by=(),
+        listed_users=source.users(),
+    )
+    return replace(ground, groups=make_groups(with_segments_of(known, by), ground.users, by))
+
+
+def _check_metrics(specs: Sequence[MetricSpec], ground: EvaluationContext, *, truth: bool) -> None:
+    catalogue = ground.catalogue
+    check_needs(
+        specs,
+        truth=truth,
+        profiles=ground.profiles is not None,
+        catalogue=catalogue.n_items if ground.has_catalogue else None,
+        features=catalogue.features is not None,
+        distributions=catalogue.distributions is not None,
+    )
+
+
+def _grouped(name: str, known: Dataset, ground: EvaluationContext, tiers: tuple[float, float]) -> ItemGroups:
+    popularity, inside = ground.catalogue.popularity, ground.catalogue.in_catalogue
+    if name == POPULARITY and ground.profiles is not None:
+        return popularity_tiers(popularity, inside, head=tiers[0], tail=tiers[1])
+    return item_groups(name, known.items, ground.items, inside)
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,15 +143,9 @@ def evaluate(
         distributions=ground.catalogue.distributions is not None,
     )
     plan = MeasuringPlan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
-    parts = measure_all(
-        lambda lists: measure_lists(plan, lists),
-        ground,
-        plan.depth,
-        source=source,
-        engine=engine or LocalEngine(threads),
-        progress=progress,
-    )
-    found = _collect(plan, source, parts, level, train)
+    chunks: dict[str, Any] = {"source": source, "engine": engine or LocalEngine(threads), "progress": progress}
+    passed = measure_all(lambda lists: measure_lists(plan, lists), ground, plan.depth, **chunks)
+    found = _collect(plan, source, passed, level, train)
     aliases = {text: spec.text for text, spec in asked.items() if text != spec.text}
     found = replace(found, card={**found.card, "metric_aliases": aliases})
     for said, kind in ((id_problems, IdsWarning), (task_problems, TaskWarning)):
