@@ -285,6 +285,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {
             "--history": ABSENT,
             "--exposures": Wrong(ABSENT.values, {"source": "exposed.toml"}),
+            "--workspace": Wrong(("events.csv",), {"--keep": "fresh"}),
             "--out": Wrong(("events.csv/below",)),
         },
     ),
@@ -338,6 +339,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             "--bayes": FREE,
             "--drop-two-arms": FREE,
             "--drop-unknown-arms": FREE,
+            "--workspace": Wrong(("events.csv",), {"--keep": "fresh"}),
             "--out": Wrong(("events.csv/below",)),
         },
     ),

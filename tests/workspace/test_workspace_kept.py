@@ -16,6 +16,7 @@ from reclens.data.kept import MANIFEST, write_manifest
 from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import DataError
+from reclens.experiment import Plan, read_aggregated
 from reclens.models import Popular
 from reclens.schema import Recommendations
 from reclens.workspace import Workspace
@@ -30,10 +31,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     model = Popular().fit(data)
     made.save(model, "mine")
     made.save(model.recommend(k=3), "mine")
+    plan = Plan(
+        name="gate", arms={"old": 0.5, "new": 0.5}, metrics=({"name": "kept", "kind": "proportion", "value": "kept"},)
+    )
+    counts = {"variant": ["old", "new"], "n": [400, 400], "successes": [80, 120]}
+    made.save(plan, "mine")
+    made.save(read_aggregated(plan, pl.DataFrame(counts)), "mine")
     return made
 
 
-@pytest.mark.parametrize("kind", ["dataset", "split", "run", "model"])
+@pytest.mark.parametrize("kind", ["dataset", "split", "run", "model", "plan", "readout"])
 def test_damaged_artefacts(kind: str, workspace: Workspace, tmp_path: Path) -> None:
     source = workspace.folder / kind / "mine"
     place = Workspace(tmp_path)

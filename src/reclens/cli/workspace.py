@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["clean", "empty_trash", "list_artefacts", "remove", "restore", "show", "sql", "trash"]
 
 Kind = Annotated[
-    str, typer.Argument(help="dataset, split, model, pipeline, run, evaluation, comparison, tuning, weights")
+    str,
+    typer.Argument(help="dataset, split, model, pipeline, run, evaluation, comparison, tuning, weights, plan, readout"),
 ]
 Name = Annotated[str, typer.Argument(help="Name of the artefact.")]
 Folder = Path("workspace")

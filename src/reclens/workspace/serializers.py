@@ -16,6 +16,10 @@ from reclens.data.read.frames import read_parquet
 from reclens.data.split import Split
 from reclens.errors import DataError
 from reclens.evaluation import Comparison, Evaluation
+from reclens.experiment.analysis.readout import Readout
+from reclens.experiment.analysis.stored import from_plain, to_plain
+from reclens.experiment.planning.plan import Plan, load_plan
+from reclens.files import write_text
 from reclens.models import Recommender, get
 from reclens.models._core.saving import write_model
 from reclens.pipeline import Pipeline
@@ -189,6 +193,42 @@ def _write_weights(weights: TunedWeights, folder: Path) -> dict[str, Any]:
     return {"summary": said, "weights": dict(weights.card)}
 
 
+def _write_plan(plan: Plan, folder: Path) -> dict[str, Any]:
+    write_text(folder / "plan.toml", plan.to_toml())
+    arms = ", ".join(f"{arm} {share:.0%}" for arm, share in plan.arms.items())
+    return {"summary": f"{plan.name}: {arms}; {', '.join(each.name for each in plan.primary)}", "plan": plan.name}
+
+
+def _load_plan(folder: Path) -> Plan:
+    Kept.open(folder)
+    return load_plan(folder / "plan.toml")
+
+
+def _write_readout(readout: Readout, folder: Path) -> dict[str, Any]:
+    write_text(folder / "readout.json", json.dumps(to_plain(readout), ensure_ascii=False))
+    tables: dict[str, list[dict[str, Any]]] = {
+        "effects": readout.to_dicts(),
+        "segments": [row for each in readout.segments for row in each.to_dicts()],
+        "cumulative": [dict(row) for row in readout.cumulative],
+        "daily": [dict(row) for row in readout.daily],
+    }
+    made = {name: pl.DataFrame(rows, infer_schema_length=None) if rows else None for name, rows in tables.items()}
+    _write_tables(made, folder)
+    decided = {each.arm: each.code for each in readout.decisions}
+    said = ", ".join(f"{arm} {code.replace('_', ' ')}" for arm, code in decided.items())
+    return {
+        "summary": f"{readout.plan.name}: {said}",
+        "plan": readout.plan.name,
+        "decisions": decided,
+        "units": sum(readout.units.values()),
+        "information": readout.look.information if readout.look.known else None,
+    }
+
+
+def _load_readout(folder: Path) -> Readout:
+    return from_plain(json.loads((folder / "readout.json").read_text(encoding="utf-8")))
+
+
 SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
     "dataset": (Dataset, _write_dataset, _load_dataset),
     "split": (Split, _write_split, _load_split),
@@ -199,5 +239,7 @@ SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], 
     "comparison": (Comparison, _write_comparison, _held(Comparison.load)),
     "tuning": (Tuning, _write_tuning, _held(Tuning.load)),
     "weights": (TunedWeights, _write_weights, _held(TunedWeights.load)),
+    "plan": (Plan, _write_plan, _load_plan),
+    "readout": (Readout, _write_readout, _held(_load_readout)),
 }
 """Kind -> the type, how one is written into a folder (gives what its card says), and how it is read."""

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from reclens.workspace import Workspace
+
 PLAN = """
 name = "carousel"
 [arms]
@@ -61,6 +63,8 @@ def test_from_a_log_and_a_plan_to_a_readout(run, tmp_path: Path) -> None:
         "json",
         "--out",
         "readout",
+        "--keep",
+        "week-1",
         cwd=tmp_path,
     )
     assert "- Ship new: it improves clicks" in found.stderr
@@ -69,6 +73,8 @@ def test_from_a_log_and_a_plan_to_a_readout(run, tmp_path: Path) -> None:
     assert rows[0]["n_control"] + rows[0]["n_treatment"] == 3000
     assert "Decision" in (tmp_path / "readout.md").read_text(encoding="utf-8")
     assert "<script" in (tmp_path / "readout.html").read_text(encoding="utf-8")
+    kept = Workspace(tmp_path / "workspace").load("readout", "week-1")
+    assert [each.code for each in kept.decisions] == ["ship"] and sum(kept.units.values()) == 3000
 
 
 def test_a_blocked_verdict_ends_with_status_1_and_bad_input_with_2(run, tmp_path: Path) -> None:

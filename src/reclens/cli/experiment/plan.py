@@ -16,6 +16,7 @@ from reclens.cli.shared import (
     OutOption,
     QuietOption,
     SeedOption,
+    WorkspaceOption,
     writable,
 )
 from reclens.cli.unused_options import refuse_unused
@@ -45,6 +46,8 @@ def plan(
         str | None, typer.Option("--exposures", help="Items shown in the past, for coverage, Gini and effective items.")
     ] = None,
     reading: Reading = NOTHING,
+    keep: Annotated[str | None, typer.Option("--keep", help="Keep the plan in the workspace.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
     out: DocumentOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -55,7 +58,7 @@ def plan(
     Examples:
       reclens experiment plan --example > plan.toml
 
-      reclens experiment plan plan.toml --history users.parquet --out test-plan
+      reclens experiment plan plan.toml --history users.parquet --out test-plan --keep home-page
     """
     from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, put, say, working
@@ -65,13 +68,17 @@ def plan(
     from reclens.experiment.planning.sizing import size_plan
     from reclens.report.experiment.plan import build_plan_document, summary_of
     from reclens.report.experiment.plan_tables import size_table
+    from reclens.workspace import Workspace
 
     if (source is None) == (not example):
         raise UsageError("say which plan, or --example for one to start from: expected one of the two.")
     if source is None:
-        refuse_unused(ctx, "with --example", "history", "exposures", "out", "seed", "format")
+        refuse_unused(ctx, "with --example", "history", "exposures", "keep", "out", "seed", "format")
         put(EXAMPLE_PLAN)
         return
+    place = Workspace(workspace)
+    if keep:
+        place.expect_free("plan", keep)
     made = load_plan(source)
     if not any(metric.kind in OF_ARM for metric in made.metrics):
         refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures")
@@ -83,6 +90,8 @@ def plan(
             for table, path in (("history", history), ("exposures", exposures))
         )
         sizing = size_plan(made, history=past, exposures=shown, rng=seed)
+    if keep:
+        say(f"kept in {place.save(made, keep)}", quiet=quiet)
     emit(size_table(sizing), format=format, out=None)
     for sentence in summary_of(sizing):
         say(f"- {sentence}", quiet=quiet)

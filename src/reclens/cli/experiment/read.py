@@ -11,7 +11,7 @@ import typer
 from reclens.cli.options import as_option
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption
+from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption, WorkspaceOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -71,6 +71,8 @@ def read(
     bayes: Annotated[bool, typer.Option("--bayes", help="Show the Bayesian view in the document.")] = False,
     drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave units in two arms out.")] = False,
     drop_unknown_arms: Annotated[bool, typer.Option("--drop-unknown-arms", help="Leave other arms out.")] = False,
+    keep: Annotated[str | None, typer.Option("--keep", help="Keep the readout in the workspace.")] = None,
+    workspace: WorkspaceOption = Path("workspace"),
     format: FormatOption = Format.table,
     out: DocumentOption = None,
     quiet: QuietOption = False,
@@ -82,17 +84,21 @@ def read(
     Examples:
       reclens experiment read plan.toml users.parquet --day first_day --out readout
 
-      reclens experiment read plan.toml events.parquet --events --start 2026-01-05
+      reclens experiment read plan.toml events.parquet --events --start 2026-01-05 --keep week-1
 
       reclens experiment read plan.toml counts.csv --aggregated --arm version -c n=users
     """
     from reclens.cli.reading import rows_or_path
-    from reclens.cli.shared import working
+    from reclens.cli.shared import say, working
     from reclens.experiment.analysis.aggregated import read_aggregated
     from reclens.experiment.analysis.readout import read_experiment
     from reclens.experiment.planning.metric import OF_ARM
     from reclens.experiment.planning.plan import load_plan
+    from reclens.workspace import Workspace
 
+    place = Workspace(workspace)
+    if keep:
+        place.expect_free("readout", keep)
     made = load_plan(plan)
     exposed = any(metric.kind in OF_ARM for metric in made.metrics)
     _refuse(ctx, aggregated=aggregated, events=events, written=out is not None, exposed=exposed)
@@ -131,6 +137,8 @@ def read(
                 **shared,
             )
         )
+    if keep:
+        say(f"kept in {place.save(found, keep)}", quiet=quiet)
     _show(found, format, out, bayes=bayes, quiet=quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
