@@ -17,6 +17,7 @@ from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.experiment import Readout
+    from reclens.workspace import Workspace
 
 __all__ = ["read"]
 
@@ -89,16 +90,13 @@ def read(
       reclens experiment read plan.toml counts.csv --aggregated --arm version -c n=users
     """
     from reclens.cli.reading import rows_or_path
-    from reclens.cli.shared import say, working
+    from reclens.cli.shared import working
     from reclens.experiment.analysis.aggregated import read_aggregated
     from reclens.experiment.analysis.readout import read_experiment
     from reclens.experiment.planning.metric import OF_ARM
     from reclens.experiment.planning.plan import load_plan
-    from reclens.workspace import Workspace
 
-    place = Workspace(workspace)
-    if keep:
-        place.expect_free("readout", keep)
+    place = _place(workspace, keep)
     made = load_plan(plan)
     exposed = any(metric.kind in OF_ARM for metric in made.metrics)
     _refuse(ctx, aggregated=aggregated, events=events, written=out is not None, exposed=exposed)
@@ -137,11 +135,27 @@ def read(
                 **shared,
             )
         )
-    if keep:
-        say(f"kept in {place.save(found, keep)}", quiet=quiet)
     _show(found, format, out, bayes=bayes, quiet=quiet)
+    _keep(found, place, keep, quiet=quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
+
+
+def _place(folder: Path, keep: str | None) -> Workspace:
+    """The workspace, where the name to keep the readout under is free."""
+    from reclens.workspace import Workspace
+
+    place = Workspace(folder)
+    if keep:
+        place.expect_free("readout", keep)
+    return place
+
+
+def _keep(found: Readout, place: Workspace, name: str | None, *, quiet: bool) -> None:
+    from reclens.cli.shared import say
+
+    if name:
+        say(f"kept in {place.save(found, name)}", quiet=quiet)
 
 
 def _refuse(ctx: typer.Context, *, aggregated: bool, events: bool, written: bool, exposed: bool) -> None:
