@@ -18,7 +18,7 @@ from reclens.data.read.tables import read_table_and_rules
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import DataError, UsageError
 from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
-from reclens.evaluation.context import EvaluationContext, make_ground, make_groups
+from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_ground, make_groups
 from reclens.evaluation.measuring import lists_of, user_values
 from reclens.evaluation.overlap import check_kinds
 from reclens.evaluation.passes import CodedLists, measure_all
@@ -82,9 +82,16 @@ class AuditMeasures:
         """All users, then every group of users."""
         return self.summary.cells
 
-    def n(self, cell: Cell = OVERALL) -> int:
-        """Users of a cell."""
-        return self.summary.cell_sizes[cell]
+    def n(self, cells: Cell | Sequence[Cell] = OVERALL, column: str | None = None) -> int:
+        """Users of a cell, or of several; with a column, those who have a value in it."""
+        pooled: list[Any] = [cells] if isinstance(cells[0], str) else list(cells)
+        if column is None:
+            return sum(self.summary.cell_sizes[cell] for cell in pooled)
+        return sum(int(self.summary.n[self.summary.index(cell, column)]) for cell in pooled)
+
+    def n_of(self, quantity: Quantity, attribute: str, cells: Cell | Sequence[Cell] = OVERALL) -> int:
+        """Users of a cell who have a value of a quantity."""
+        return self.n(cells, _column(quantity, attribute, self.groups[attribute].labels[0]))
 
     def has(self, quantity: Quantity) -> bool:
         """Whether the data have what a quantity is made of."""
@@ -92,8 +99,12 @@ class AuditMeasures:
             return self.has_truth
         return quantity not in _OF_HISTORY or self.context.profiles is not None
 
-    def by_group(self, quantity: Quantity, attribute: str, cell: Cell = OVERALL) -> Replicated:
-        """The mean a user of a quantity in each group of items, shape (G,).
+    def others(self, cell: Cell) -> list[Cell]:
+        """The other groups of the same segmentation, without the users who could not be placed."""
+        return [each for each in self.cells if each[0] == cell[0] and each != cell and each[1] != UNKNOWN]
+
+    def by_group(self, quantity: Quantity, attribute: str, cell: Cell | Sequence[Cell] = OVERALL) -> Replicated:
+        """The mean a user of a quantity in each group of items, shape (G,); of one cell, or of several together.
 
         Raises:
             UsageError: If the data do not have what it is made of.
@@ -104,8 +115,8 @@ class AuditMeasures:
         labels = self.groups[attribute].labels
         return replicated_means(self.summary, cell, [_column(quantity, attribute, label) for label in labels])
 
-    def metric(self, name: str, cell: Cell = OVERALL) -> Replicated:
-        """The mean of a metric over the users of a cell, a single number."""
+    def metric(self, name: str, cell: Cell | Sequence[Cell] = OVERALL) -> Replicated:
+        """The mean of a metric over the users of a cell, or of several together: a single number."""
         return replicated_means(self.summary, cell, [name])[0]
 
 

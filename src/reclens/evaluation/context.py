@@ -21,7 +21,7 @@ from reclens.metrics.matching import count_shared
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
 from reclens.vocabulary import Vocabulary, number_ids
 
-__all__ = ["EvaluationContext", "Features", "feature_table", "make_ground", "make_groups"]
+__all__ = ["UNKNOWN", "EvaluationContext", "Features", "feature_table", "make_ground", "make_groups"]
 
 Features = str | tuple[Sequence[Any], np.ndarray]
 """Item features: the name of an attribute of ``items``, or (item ids, matrix of one row an item)."""

@@ -16,6 +16,7 @@ Bootstrap methods and their application, section 5.2.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -174,18 +175,20 @@ class Replicated:
         return math.nan if math.isnan(z) or n < 2 else float(2 * stdtr(n - 1, -abs(z) * math.sqrt((n - 1) / n)))
 
 
-def replicated_means(summary: Summary, cell: Cell, columns: list[str]) -> Replicated:
-    """Means of some columns over a cell, shape (columns,), with their replicates.
+def replicated_means(summary: Summary, cells: Cell | Sequence[Cell], columns: Sequence[str]) -> Replicated:
+    """Means of some columns over a cell, or over several cells that share no unit; shape (columns,).
 
     Raises:
         UnknownNameError: If there is no such cell or column.
     """
-    at = [summary.index(cell, column) for column in columns]
-    row, places = (at[0][0], [place for _, place in at]) if at else (0, [])
-    n = summary.n[row, places].astype(np.float64)
-    weights = summary.weights[row, places]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Replicated(_finite(summary.total[row, places] / n), _finite(summary.sums[row, places] / weights))
+    pooled: list[Any] = [cells] if isinstance(cells[0], str) else list(cells)
+    at = [[summary.index(cell, column) for column in columns] for cell in pooled]
+    rows, places = [each[0][0] for each in at], [place for _, place in at[0]]
+    found = np.ix_(rows, places)
+    n, total = summary.n[found].sum(axis=0).astype(np.float64), summary.total[found].sum(axis=0)
+    weights, sums = summary.weights[found].sum(axis=0), summary.sums[found].sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no unit has a value
+        return Replicated(_finite(total / n), _finite(sums / weights))
 
 
 def _parts(other: Any, draws: np.ndarray) -> tuple[Any, Any]:
