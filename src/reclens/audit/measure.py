@@ -30,19 +30,25 @@ from reclens.schema import ITEM, USER
 from reclens.stats.replicated import Replicated, replicated_means
 from reclens.stats.summary import Cell, Summary
 
-__all__ = ["POPULARITY", "AuditMeasures", "Quantity", "measure_lists_by_group"]
+__all__ = ["LIST_POPULARITY", "POPULARITY", "PROFILE_POPULARITY", "AuditMeasures", "Quantity", "measure_lists_by_group"]
 
 POPULARITY: Final = "popularity"
 """The attribute of items that is made from the training data: head, middle and tail."""
 
-Quantity = Literal["shown", "exposure", "hits", "attention", "relevant", "merit", "owned", "profile"]
+Quantity = Literal["shown", "exposure", "hits", "attention", "relevant", "merit", "owned", "profile", "candidates"]
 """What is summed up by group of items, for each user. ``shown``: items of the list. ``exposure``: their position
 weights. ``hits``: relevant items of the list; ``attention``: their position weights. ``relevant``: relevant items;
 ``merit``: their shares, which add up to 1. ``owned``: items of the history; ``profile``: their shares, adding up to
-1. Merit and profile are not defined for users without relevant items, or without a history."""
+1; ``candidates``: items of the catalogue that the user does not have. Merit and profile are not defined for users
+without relevant items, or without a history."""
+
+LIST_POPULARITY: Final = "list_popularity"
+"""Column: mean over a list of the share of training users who have the item; defined where there are training data."""
+PROFILE_POPULARITY: Final = "profile_popularity"
+"""Column: the same over the user's own history."""
 
 _OF_TRUTH: Final = ("hits", "attention", "relevant", "merit")
-_OF_HISTORY: Final = ("owned", "profile")
+_OF_HISTORY: Final = ("owned", "profile", "candidates")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +118,13 @@ class AuditMeasures:
         """
         if not self.has(quantity):
             raise UsageError(f"'{quantity}' needs {'the truth' if quantity in _OF_TRUTH else 'the training data'}.")
+        if quantity == "candidates":
+            return self.groups[attribute].sizes - self.by_group("owned", attribute, cell)
         labels = self.groups[attribute].labels
         return replicated_means(self.summary, cell, [_column(quantity, attribute, label) for label in labels])
 
-    def metric(self, name: str, cell: Cell | Sequence[Cell] = OVERALL) -> Replicated:
-        """The mean of a metric over the users of a cell, or of several together: a single number."""
+    def mean(self, name: str, cell: Cell | Sequence[Cell] = OVERALL) -> Replicated:
+        """The mean of a metric, or of another column, over the users of a cell or of several: a single number."""
         return replicated_means(self.summary, cell, [name])[0]
 
 
@@ -272,6 +280,7 @@ class _Plan:
         for attribute, groups in self.groups.items():
             for quantity, table in self._of(groups, users, items, hits).items():
                 columns |= {_column(quantity, attribute, label): table[:, at] for at, label in enumerate(groups.labels)}
+        columns |= self._popularity(users, items)
         cells = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
         summary = Summary.of(
             ground.keys[users],
@@ -290,6 +299,20 @@ class _Plan:
             return values
         return np.where(self.ground.n_relevant[users] > 0, values, np.nan)
 
+    def _popularity(self, users: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
+        """Mean popularity of what each user is shown and has, as shares of the training users; NaN without any."""
+        profiles, catalogue = self.ground.profiles, self.ground.catalogue
+        if profiles is None:
+            return {}
+        share = np.append(np.where(catalogue.in_catalogue, catalogue.popularity, 0) / max(catalogue.n_users, 1), 0.0)
+        known = np.append(catalogue.in_catalogue, False)[items]
+        own = profiles.part(users)
+        total = np.bincount(own.owners, share[own.items], minlength=len(users))
+        return {
+            LIST_POPULARITY: _ratio(share[items].sum(axis=1), known.sum(axis=1)),
+            PROFILE_POPULARITY: _ratio(total, own.sizes),
+        }
+
     def _of(
         self, groups: ItemGroups, users: np.ndarray, items: np.ndarray, hits: np.ndarray
     ) -> dict[Quantity, np.ndarray]:
@@ -307,6 +330,11 @@ class _Plan:
             found["owned"] = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
             found["profile"] = _shares(found["owned"])
         return found
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Means; NaN where there is nothing."""
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:

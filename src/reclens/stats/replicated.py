@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 
@@ -63,6 +63,7 @@ class Replicated:
 
     value: np.ndarray
     draws: np.ndarray
+    __array_ufunc__: ClassVar[None] = None  # arrays on the left leave the arithmetic to this class
 
     def __getitem__(self, key: Any) -> Replicated:
         return Replicated(self.value[key], self.draws[key])
