@@ -14,7 +14,7 @@ from reclens.stats.arms import compare_arms
 from reclens.stats.bayes import beta_binomial, normal_posterior
 from reclens.stats.clustered import cluster_sums
 from reclens.stats.counts import homogeneity, sample_ratio
-from reclens.stats.difference import difference_of
+from reclens.stats.difference import Spread, difference_of
 from reclens.stats.moments import Moments
 from reclens.stats.multiplicity import adjust
 from reclens.stats.proportions import proportion_difference
@@ -143,7 +143,7 @@ def test_fieller_is_the_set_of_ratios_that_are_not_rejected(rng: np.random.Gener
 
 
 def test_a_lift_over_a_control_near_zero_is_flagged() -> None:
-    common = {"variance": 2.0, "control_variance": 1.0, "covariance": -1.0, "df": math.inf, "n": (9, 9), "method": "m"}
+    common = {"spread": Spread(gap=2.0, control=1.0, covariance=-1.0), "n": (9, 9), "method": "m"}
     near = difference_of(1.0, 1.0, **common)
     assert near.relative.low is None and "reaches zero" in str(near.relative.note)
     assert difference_of(1.0, 1.0, relative="fieller", **common).relative.low is None
@@ -156,9 +156,7 @@ def test_a_lift_over_a_control_near_zero_is_flagged() -> None:
 
 
 def test_margins() -> None:
-    found = difference_of(
-        100.0, -1.0, variance=1.0, control_variance=0.5, covariance=-0.5, df=math.inf, n=(9, 9), method="m"
-    )
+    found = difference_of(100.0, -1.0, spread=Spread(gap=1.0, control=0.5, covariance=-0.5), n=(9, 9), method="m")
     assert found.p_above(-2.0) == pytest.approx(stats.norm.sf(1.0)) and found.p_below(-2.0) == pytest.approx(
         stats.norm.cdf(1.0)
     )
@@ -244,9 +242,7 @@ def test_beta_binomial_against_the_closed_form_and_draws(rng: np.random.Generato
 
 
 def test_a_prior_pulls() -> None:
-    found = difference_of(
-        10.0, 2.0, variance=1.0, control_variance=0.5, covariance=-0.5, df=math.inf, n=(9, 9), method="m"
-    )
+    found = difference_of(10.0, 2.0, spread=Spread(gap=1.0, control=0.5, covariance=-0.5), n=(9, 9), method="m")
     pulled = normal_posterior(found, prior=(0.0, 1.0))
     assert [pulled.value.value, pulled.se] == pytest.approx([1.0, np.sqrt(0.5)])
     with pytest.raises(UsageError, match="standard deviation 0"):

@@ -11,7 +11,7 @@ import pytest
 from reclens.stats.arms import compare_arms
 from reclens.stats.bayes import normal_posterior
 from reclens.stats.counts import homogeneity, sample_ratio
-from reclens.stats.difference import Difference, difference_of
+from reclens.stats.difference import Difference, Spread, difference_of
 from reclens.stats.estimate import Estimate
 from reclens.stats.moments import Moments
 from reclens.stats.multiplicity import adjust
@@ -165,10 +165,7 @@ def test_quantiles(cases) -> None:
         found = difference_of(
             x["qC"],
             x["qT"] - x["qC"],
-            variance=a * scale[0] + b * scale[1],
-            control_variance=a * scale[0],
-            covariance=-a * scale[0],
-            df=np.inf,
+            spread=Spread(gap=a * scale[0] + b * scale[1], control=a * scale[0], covariance=-a * scale[0]),
             n=(x["nC"], x["nT"]),
             method="given",
         )
@@ -182,10 +179,7 @@ def test_variance_of_a_difference(cases) -> None:
     found = difference_of(
         x["meanA"],
         x["meanB"] - x["meanA"],
-        variance=a + b,
-        control_variance=a,
-        covariance=-a,
-        df=np.inf,
+        spread=Spread(gap=a + b, control=a, covariance=-a),
         n=(x["nA"], x["nB"]),
         method="given",
     )

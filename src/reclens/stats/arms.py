@@ -23,7 +23,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from reclens.errors import IncomparableError, UsageError
-from reclens.stats.difference import Difference, Relative, difference_of
+from reclens.stats.difference import Difference, Relative, Spread, difference_of
 from reclens.stats.moments import Moments
 
 __all__ = ["Quantity", "Strata", "compare_arms", "compare_strata", "gradient", "theta_of", "value_of"]
@@ -127,15 +127,17 @@ def compare_strata(
     return difference_of(
         of_control,
         gap,
-        variance=variance,
-        control_variance=control.variance(leans[0]) + treatment.variance(leans[1]),
-        covariance=treatment.covariance(full[1], leans[1]) - control.covariance(full[0], leans[0]),
-        df=_degrees(arms, full),
+        spread=Spread(
+            gap=variance,
+            control=control.variance(leans[0]) + treatment.variance(leans[1]),
+            covariance=treatment.covariance(full[1], leans[1]) - control.covariance(full[0], leans[0]),
+            df=_degrees(arms, full),
+            relative_df=relative_df,
+        ),
         n=(control.n, treatment.n),
         method=_method(of, covariates, len(parts), skew != 0),
         level=level,
         relative=relative,
-        relative_df=relative_df,
         details=tuple(details),
         skew=skew,
     )

@@ -15,6 +15,7 @@ __all__ = [
     "RELATIVE",
     "Difference",
     "Relative",
+    "Spread",
     "Untestable",
     "difference_of",
     "normal_quantile",
@@ -157,20 +158,36 @@ class Difference(Tabular):
         return [row]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Variances of a difference, and their degrees of freedom.
+
+    Attributes:
+        gap: Variance of treatment minus control.
+        control: Variance of the control.
+        covariance: Of gap and control: minus the variance of the control where the arms are independent.
+        df: Degrees of freedom; infinite for the normal distribution.
+        relative_df: Degrees of freedom of the lift, in which the control counts more; None for ``df``.
+        test: Variance of the gap under no difference, where the test uses another than the interval (a pooled one).
+    """
+
+    gap: float
+    control: float
+    covariance: float
+    df: float = math.inf
+    relative_df: float | None = None
+    test: float | None = None
+
+
 def difference_of(
     control: float,
     gap: float,
     *,
-    variance: float,
-    control_variance: float,
-    covariance: float,
-    df: float,
+    spread: Spread,
     n: tuple[int, int],
     method: str,
     level: float = 0.95,
     relative: Relative = "delta",
-    relative_df: float | None = None,
-    test_variance: float | None = None,
     pivot: Pivot | None = None,
     skew: float = 0.0,
     notes: tuple[str, ...] = (),
@@ -181,16 +198,11 @@ def difference_of(
     Args:
         control: Estimate of the control.
         gap: Treatment minus control.
-        variance: Of the gap.
-        control_variance: Of the control.
-        covariance: Of gap and control: minus the variance of the control where the arms are independent.
-        df: Degrees of freedom; infinite for the normal distribution.
+        spread: Variances of the estimate, and their degrees of freedom.
         n: Units of control and treatment.
         method: In words.
         level: Confidence level.
         relative: One of ``RELATIVE``.
-        relative_df: Degrees of freedom of the lift, in which the control counts more; None for ``df``.
-        test_variance: Of the gap under no difference, where the test uses another than the interval (a pooled one).
         pivot: The test, where it is another than Student's t about the estimate: the p-value and both intervals are
             then its own.
         skew: Third cumulant of the gap ÷ its variance^1.5, which Student's test then allows for.
@@ -206,22 +218,22 @@ def difference_of(
     if relative not in RELATIVE:
         raise UnknownNameError("way to a relative interval", relative, RELATIVE)
     units = n[0] + n[1]
-    if pivot is None and not variance > 0:
+    if pivot is None and not spread.gap > 0:
         reason, why = (
             ("too_few", "an arm has fewer than two units")
             if min(n) < 2
             else ("no_variation", "nothing varies within the arms")
         )
         made = untestable(control, gap, n=n, level=level, method=method, reason=reason, words=why, notes=notes)
-        return replace(made, df=df, details=details)
-    variances, z = (variance, control_variance, covariance), normal_quantile(level)
-    se, q = math.sqrt(variance), t_quantile(z, df if relative_df is None else relative_df)
+        return replace(made, df=spread.df, details=details)
+    variances, z = (spread.gap, spread.control, spread.covariance), normal_quantile(level)
+    se, q = math.sqrt(spread.gap), t_quantile(z, spread.df if spread.relative_df is None else spread.relative_df)
     lift, lift_se = _relative(control, gap, variances, q, relative, units, level)
     inverted = pivot is not None or relative == "fieller"
     if pivot is None:
-        pivot = TPivot(control, gap, variances, df, skew)
-        statistic = gap / math.sqrt(test_variance if test_variance is not None and test_variance > 0 else variance)
-        p_value = two_sided(hall(statistic, skew), df)
+        pivot = TPivot(control, gap, variances, spread.df, skew)
+        statistic = gap / math.sqrt(spread.test if spread.test is not None and spread.test > 0 else spread.gap)
+        p_value = two_sided(hall(statistic, skew), spread.df)
     else:
         statistic = pivot.z_at(0.0)
         p_value = two_sided(statistic)
@@ -238,7 +250,7 @@ def difference_of(
         se,
         lift_se,
         statistic,
-        df,
+        spread.df,
         p_value,
         *n,
         method,

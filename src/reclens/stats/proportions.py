@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 from reclens.errors import UsageError
-from reclens.stats.difference import Difference, Relative, difference_of
+from reclens.stats.difference import Difference, Relative, Spread, difference_of
 from reclens.stats.estimate import Estimate
 from reclens.stats.score import pivot_of
 
@@ -122,14 +122,10 @@ def proportion_difference(
     return difference_of(
         p,
         q - p,
-        variance=sum(own),
-        control_variance=own[0],
-        covariance=-own[0],
-        df=df,
+        spread=Spread(gap=sum(own), control=own[0], covariance=-own[0], df=df, test=test_variance),
         n=(n, m),
         level=level,
         relative=relative,
-        test_variance=test_variance,
         pivot=pivot,
         notes=notes,
         method=f"difference of shares, {method}",

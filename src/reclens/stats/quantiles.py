@@ -26,7 +26,15 @@ from typing import Final
 import numpy as np
 
 from reclens.errors import UsageError
-from reclens.stats.difference import Difference, Relative, Untestable, difference_of, normal_quantile, untestable
+from reclens.stats.difference import (
+    Difference,
+    Relative,
+    Spread,
+    Untestable,
+    difference_of,
+    normal_quantile,
+    untestable,
+)
 from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import End, invert
 
@@ -322,10 +330,7 @@ def quantile_difference(
     return difference_of(
         control.value,
         gap,
-        variance=spreads[0] ** 2 + spreads[1] ** 2,
-        control_variance=spreads[0] ** 2,
-        covariance=-(spreads[0] ** 2),
-        df=math.inf,
+        spread=Spread(gap=spreads[0] ** 2 + spreads[1] ** 2, control=spreads[0] ** 2, covariance=-(spreads[0] ** 2)),
         n=n,
         level=level,
         relative=relative,

@@ -35,7 +35,7 @@ import numpy as np
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.memory import require_memory
 from reclens.stats.concentration import effective_number, gini, share_in_use
-from reclens.stats.difference import Difference, Relative, difference_of, untestable
+from reclens.stats.difference import Difference, Relative, Spread, difference_of, untestable
 from reclens.stats.resample import thin_scheme, unit_weights
 
 __all__ = [
@@ -304,10 +304,12 @@ def compare_arm_statistics(
     return difference_of(
         base,
         value - base,
-        variance=base_se**2 + value_se**2,
-        control_variance=base_se**2,
-        covariance=-(base_se**2),
-        df=float(min((arm.users > 0).sum() for arm in (control, treatment)) - 2),
+        spread=Spread(
+            gap=base_se**2 + value_se**2,
+            control=base_se**2,
+            covariance=-(base_se**2),
+            df=float(min((arm.users > 0).sum() for arm in (control, treatment)) - 2),
+        ),
         n=n,
         level=level,
         relative=relative,

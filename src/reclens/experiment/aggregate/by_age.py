@@ -17,7 +17,7 @@ from reclens.errors import UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.query import Window
 from reclens.experiment.aggregate.source import Table, opened, present, run
-from reclens.experiment.aggregate.summing import summed
+from reclens.experiment.aggregate.summing import Summing, summed
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
 from reclens.experiment.planning.metric import Metric
 from reclens.experiment.planning.plan import Plan
@@ -120,15 +120,7 @@ def _of_age(rows: Table, daily: Plan, arm: str, columns: Sequence[str], age: int
     return summed(
         replace(rows, sql=f"({inner})", columns=(daily.unit, arm, *columns, "events")),
         daily,
-        arm=arm,
-        day=None,
-        segments=(),
-        counts=(),
-        unknown_arms="drop",
-        two_arms="error",
-        check_units=False,
-        indicators=False,
-        tails=False,
+        Summing(arm=arm, unknown_arms="drop"),
     )
 
 

@@ -6,7 +6,7 @@ first; of the others nothing is loaded but sums, so that their size does not mat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -26,7 +26,7 @@ from reclens.experiment.aggregate.missing_values import (
 )
 from reclens.experiment.aggregate.query import Window, per_unit
 from reclens.experiment.aggregate.source import Table, opened, present, run
-from reclens.experiment.aggregate.summing import summed
+from reclens.experiment.aggregate.summing import Summing, summed
 from reclens.experiment.aggregate.tally import Tally, added
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
 from reclens.experiment.aggregate.units import OnFault, named, sound
@@ -93,23 +93,19 @@ def gather(
         check_units = check_units and ids
         if plan.triggered:
             list_triggered(rows, plan, Window())
-        parted = plan.segments if segments is None else segments
         found = _split(
             rows,
             plan,
-            lambda part, other: summed(
-                part,
-                plan,
+            Summing(
                 arm=arm,
                 day=day,
-                segments=() if other else parted,
+                segments=plan.segments if segments is None else segments,
                 counts=counts,
                 unknown_arms=unknown_arms,
                 two_arms=two_arms,
                 check_units=check_units,
                 indicators=indicators,
-                tails=tails and not other,
-                every_arm=not other,
+                tails=tails,
             ),
         )
         finer = coarser_ids(rows, plan, plan.unit, arm, Window()) if check_units else ()
@@ -191,22 +187,18 @@ def gather_events(
             found = _split(
                 made.units,
                 plan,
-                lambda part, other: summed(
-                    part,
-                    plan,
+                Summing(
                     arm="arm_low",
                     day="day_" if window.time else None,
-                    segments=() if other else parted,
+                    segments=parted,
                     counts=counts,
                     unknown_arms=unknown_arms,
                     two_arms=two_arms,
-                    check_units=False,
                     indicators=indicators,
-                    tails=tails and not other,
+                    tails=tails,
                     unit=keys[0],
                     rows_name="units" if plan.cluster else None,
                     markers=made.markers,
-                    every_arm=not other,
                 ),
             )
         finally:
@@ -287,19 +279,16 @@ def _ran(rows: Table, window: Window) -> tuple[str, str] | None:
     return None if first is None else (f"{window.start:%Y-%m-%d}" if window.start else first, last)
 
 
-def _split(rows: Table, plan: Plan, sum_up: Callable[[Table, bool], Aggregates]) -> Aggregates:
-    """The sums; of a plan with triggered units those of these, with the sums of the others beside them.
-
-    ``sum_up`` sums a table up; told whether it is of the other units, of which only metrics are needed.
-    """
+def _split(rows: Table, plan: Plan, of: Summing) -> Aggregates:
+    """The sums; of a plan with triggered units those of these, with the sums of the others beside them."""
     if plan.triggered is None:
-        return sum_up(rows, False)
+        return summed(rows, plan, of)
     try:
-        found = sum_up(of_triggered(rows, plan), False)
+        found = summed(of_triggered(rows, plan), plan, of)
         others = of_triggered(rows, plan, triggered=False)
         if not run(others, f"SELECT count(*) FROM {others.sql}")[0][0]:
             return found
-        rest = sum_up(others, True)
+        rest = summed(others, plan, of.of_others)
         return replace(found, untriggered=rest, tallies=added(found.tallies, rest.tallies))
     finally:
         run(rows, "DROP TABLE reclens_triggered")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reclens.errors import DataError, UsageError
@@ -21,40 +21,66 @@ from reclens.experiment.aggregate.units import OnFault, bounded, named, one_arm_
 from reclens.experiment.planning.plan import Plan
 from reclens.stats.moments import Moments
 
-__all__ = ["flags_of", "summed"]
+__all__ = ["Summing", "flags_of", "summed"]
 
 _FAR = 16.0  # (mean ÷ sd)² from which on squares lose digits, and a second pass takes the mean off
 
 
-def summed(
-    rows: Table,
-    plan: Plan,
-    *,
-    arm: str,
-    day: str | None,
-    segments: Sequence[str],
-    counts: Sequence[str],
-    unknown_arms: OnFault,
-    two_arms: OnFault,
-    check_units: bool,
-    indicators: bool,
-    tails: bool,
-    unit: str | None = None,
-    rows_name: str | None = None,
-    markers: tuple[str, ...] = (),
-    every_arm: bool = True,
-) -> Aggregates:
+@dataclass(frozen=True, kw_only=True)
+class Summing:
+    """What is summed up of a table, and what happens where it is not as it has to be.
+
+    Attributes:
+        arm: Column of the arm.
+        day: Column of the day; None leaves days out.
+        segments: Columns of segments.
+        counts: Columns that may not be negative.
+        unknown_arms: Whether rows of other arms are an error, or dropped and counted.
+        two_arms: Likewise, units in two arms.
+        check_units: Whether to look for units that stand there twice.
+        indicators: Whether every covariate gets a column of missing values.
+        tails: Whether to look at the largest values too.
+        unit: Column of the unit; None takes the plan's.
+        rows_name: Column that counts the rows of a unit, where it stands for several.
+        markers: Columns of missing values that are there already.
+        every_arm: Whether an arm without a unit is an error.
+    """
+
+    arm: str
+    day: str | None = None
+    segments: Sequence[str] = ()
+    counts: Sequence[str] = ()
+    unknown_arms: OnFault = "error"
+    two_arms: OnFault = "error"
+    check_units: bool = False
+    indicators: bool = False
+    tails: bool = False
+    unit: str | None = None
+    rows_name: str | None = None
+    markers: tuple[str, ...] = ()
+    every_arm: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value in (("unknown_arms", self.unknown_arms), ("two_arms", self.two_arms)):
+            if value not in ("error", "drop"):
+                raise UsageError(f"{name} is '{value}', expected 'error' or 'drop'.")
+
+    @property
+    def of_others(self) -> Summing:
+        """The same of the units that were not triggered, of which only metrics are needed."""
+        return replace(self, segments=(), tails=False, every_arm=False)
+
+
+def summed(rows: Table, plan: Plan, of: Summing) -> Aggregates:
     """The pass, and a second one where covariates are missing or means stand far from zero."""
-    for name, value in (("unknown_arms", unknown_arms), ("two_arms", two_arms)):
-        if value not in ("error", "drop"):
-            raise UsageError(f"{name} is '{value}', expected 'error' or 'drop'.")
-    present(rows, [arm, unit or plan.unit, *([day] if day else []), *segments, *plan.columns, *counts])
+    arm, unit, rows_name, markers = of.arm, of.unit or plan.unit, of.rows_name, of.markers
+    present(rows, [arm, unit, *([of.day] if of.day else []), *of.segments, *plan.columns, *of.counts])
     rules: list[Rule] = []
     tallies: tuple[Tally, ...] = ()
     if "arm_high" not in rows.columns:
-        named(rows, [unit or plan.unit], Window())
+        named(rows, [unit], Window())
         rows, markers, tallies = with_gaps_filled(rows, plan, arm)
-    rows = one_arm_a_unit(rows, unit or plan.unit, arm, two_arms, check_units, rules)
+    rows = one_arm_a_unit(rows, unit, arm, of.two_arms, of.check_units, rules)
     lacking: tuple[str, ...] = ()
     shifts: dict[str, dict[str, float]] = {}
     absent: dict[str, int] = {}
@@ -65,22 +91,22 @@ def summed(
         asked = layout(
             plan.metrics,
             places,
-            counts=counts,
+            counts=of.counts,
             indicators=marked,
             rows=rows_name,
             shifts=shifts,
             whole=rows.whole,
             skewness=plan.uneven,
         )
-        answer = run(rows, sums_query(rows.sql, asked, arm=arm, day=day, segments=segments))
+        answer = run(rows, sums_query(rows.sql, asked, arm=arm, day=of.day, segments=of.segments))
         if any(row[5] for row in answer):  # a missing value; where it is a covariate, the next pass indicates it
             absent = _missing(rows, asked)
         bounded(answer, asked, rows.where)
-        wanted = asked.covariates if indicators else tuple(name for name in asked.covariates if absent.get(name))
+        wanted = asked.covariates if of.indicators else tuple(name for name in asked.covariates if absent.get(name))
         if wanted != lacking:
             lacking = wanted
             continue
-        sums = _read(answer, asked, plan, rows.where, unknown_arms, marked, rows_name, every_arm)
+        sums = _read(answer, asked, plan, rows.where, of, marked)
         far = _far_means(sums)
         if not far or shifts:
             break
@@ -88,7 +114,7 @@ def summed(
     else:  # pragma: no cover - two reasons at most for another pass
         raise AssertionError("the passes do not settle")
     rules += [Rule(code="missing_covariate", count=absent[name], column=name) for name in lacking if absent.get(name)]
-    found = outlier_summary(rows, plan, sums, arm=arm) if tails else None
+    found = outlier_summary(rows, plan, sums, arm=arm) if of.tails else None
     return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, places)), tails=found, tallies=tallies)
 
 
@@ -112,10 +138,8 @@ def _read(
     asked: Layout,
     plan: Plan,
     where: str,
-    unknown_arms: OnFault,
+    of: Summing,
     lacking: tuple[str, ...],
-    rows_name: str | None,
-    every_arm: bool,
 ) -> Aggregates:
     """The rows of the query as sums."""
     columns = tuple(asked.expressions)
@@ -140,16 +164,16 @@ def _read(
             )
         shifts = {name: by_arm.get(arm, 0.0) for name, by_arm in asked.shifts.items()}
         cells[str(arm), day, by, segment] = Moments.of_sums(int(n), sums, products, shifts=shifts)
-    rules = strangers_left_out(strangers, plan, where, unknown_arms)
+    rules = strangers_left_out(strangers, plan, where, of.unknown_arms)
     empty = [name for name in plan.arms if not any(cell[0] == name for cell in cells)]
-    if empty and every_arm:
+    if empty and of.every_arm:
         raise DataError(
             f"there are no units in the arm {', '.join(empty)}; expected some in every arm of the plan",
             source=where,
             fix="Check the names of the arms in the plan and in the column.",
         )
     return Aggregates(
-        arms=tuple(plan.arms), columns=columns, cells=cells, rules=rules, indicators=lacking, rows=rows_name
+        arms=tuple(plan.arms), columns=columns, cells=cells, rules=rules, indicators=lacking, rows=of.rows_name
     )
 
 
