@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from generated_page import write_or_check
+
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 WIDTH: Final = 80
 SECTIONS: Final = {
@@ -293,18 +295,5 @@ def split_entries(text: str) -> list[str]:
     return [entry for entry in found if entry.strip()]
 
 
-def main() -> int:
-    """0 when the page is as it has to be."""
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-        print(f"wrote {PAGE.name}")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE.name} is not what the docstrings say; run: make reference", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_or_check(PAGE, page(), sources="the docstrings"))

@@ -6,9 +6,10 @@ The docstring of a metric is its documentation: a metric that is added appears h
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from pathlib import Path
+
+from generated_page import write_or_check
 
 from reclens.metrics import Metric
 
@@ -117,18 +118,5 @@ def fact(label: str, text: str) -> str:
     return textwrap.fill(item, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def main() -> int:
-    """0 when the page is as it has to be."""
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-        print(f"wrote {PAGE.name}")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE.name} is not what the docstrings say; run: make reference", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_or_check(PAGE, page(), sources="the docstrings"))
