@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +57,53 @@ def cases() -> dict[str, dict[str, Any]]:
 def rate_error() -> Callable[[float, int], float]:
     """Three Monte-Carlo standard errors of a rate that is simulated so many times."""
     return lambda rate, runs: 3 * (rate * (1 - rate) / runs) ** 0.5
+
+
+@pytest.fixture(scope="session")
+def built() -> Any:
+    """The commands, built once: Typer builds them anew at every call, which takes longer than most refusals."""
+    import typer.main
+
+    from reclens.cli.app import app
+
+    return typer.main.get_command(app)
+
+
+@pytest.fixture(scope="session")
+def in_process(built: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs ``reclens ARGUMENTS`` in a folder, in this process: the same answer as a new one, without its imports.
+
+    Warnings are shown as a new process shows them, and do not end the command.
+    """
+    import typer.main
+
+    from reclens.cli import main
+
+    def call(*arguments: str | Path, cwd: Path, columns: int = 160) -> subprocess.CompletedProcess[str]:
+        words = ["reclens", *map(str, arguments)]
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        status: Any = 0
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            warnings.catch_warnings(),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            warnings.resetwarnings()
+            for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+                warnings.simplefilter("ignore", category)
+            patch.setattr(typer.main, "get_command", lambda _: built)
+            patch.setattr(sys, "argv", words)
+            patch.setenv("COLUMNS", str(columns))
+            patch.chdir(cwd)
+            try:
+                main()
+            except SystemExit as end:
+                status = end.code or 0
+        said = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess(words, status, *said)
+
+    return call
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ import pytest
 import typer.main
 
 from reclens.cli import main, progress
-from reclens.cli.app import app
 from reclens.data.read import sources
 from reclens.models import Recommender
 from reclens.stats.summary import Summary
@@ -29,18 +28,32 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def run(repository: Path) -> Run:
+def run(in_process: Run) -> Run:
     """Runs ``reclens ARGUMENTS`` in a folder; standard output and error come back as text. Status None: any."""
+
+    def call(*arguments: str | Path, cwd: Path, status: int | None = 0) -> subprocess.CompletedProcess[str]:
+        return _checked(in_process(*arguments, cwd=cwd), status)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def new_process(repository: Path) -> Run:
+    """The same in a process of its own, which takes seconds: for what only a new process shows."""
 
     def call(*arguments: str | Path, cwd: Path, status: int | None = 0) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "reclens", *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(repository / "src"), "COLUMNS": "160"}
         found = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-        wrong = status is not None and found.returncode != status
-        assert not wrong, f"{arguments} ended with {found.returncode}:\n{found.stdout}\n{found.stderr}"
-        return found
+        return _checked(found, status)
 
     return call
+
+
+def _checked(found: subprocess.CompletedProcess[str], status: int | None) -> subprocess.CompletedProcess[str]:
+    wrong = status is not None and found.returncode != status
+    assert not wrong, f"{found.args} ended with {found.returncode}:\n{found.stdout}\n{found.stderr}"
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -73,12 +86,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def option_table() -> ModuleType:
     """``option_table.py``: every command and option, and what each refuses."""
     return _beside("option_table")
-
-
-@pytest.fixture(scope="session")
-def built() -> Any:
-    """The commands, built once: Typer builds them anew at every call, which takes longer than most refusals."""
-    return typer.main.get_command(app)
 
 
 @pytest.fixture

@@ -44,9 +44,9 @@ def test_the_demo_keeps_everything(demo, run) -> None:
     }
 
 
-def test_the_demo_gives_the_same_numbers_again(demo, run, tmp_path: Path) -> None:
+def test_the_demo_gives_the_same_numbers_again(demo, run, new_process, tmp_path: Path) -> None:
     _, first = demo
-    again = run("demo", "--quiet", cwd=tmp_path)
+    again = new_process("demo", "--quiet", cwd=tmp_path)
     assert again.stdout == first.stdout and again.stderr == ""
     other = run("demo", "--quiet", "--seed", "1", cwd=tmp_path)
     assert other.stdout != first.stdout

@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,6 @@ FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?
 SKIP = re.compile(r"<!-- skip(?P<reason>[^>]*)-->\s*$")
 WIDTH = 80
 """The columns that a page shows without scrolling."""
-RUN_CLI = "import sys; from reclens.cli import main; sys.argv[0] = 'reclens'; main()"
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,14 @@ def commands(block: Block) -> list[list[str]]:
     return [shlex.split(line[2:], comments=True) for line in joined.splitlines() if line.startswith("$ reclens")]
 
 
-def run_command(words: list[str], folder: Path) -> None:
+def run_command(words: list[str], folder: Path, in_process: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     assert not {"|", ">", ">>", "&&", ";"} & set(words), f"one plain command a line, without a shell: {words}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120", "PYTHONUTF8": "1"}
-    call = [sys.executable, "-c", RUN_CLI, *words[1:]]
-    done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    done = in_process(*words[1:], cwd=folder, columns=120)
     assert done.returncode == 0, f"$ {shlex.join(words)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process) -> None:
     monkeypatch.chdir(tmp_path)
     registry.names()  # all that are built in
     monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))  # what a page adds
@@ -90,7 +88,7 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             run_python(block, page, names)
         elif block.language == "console":
             for words in commands(block):
-                run_command(words, tmp_path)
+                run_command(words, tmp_path, in_process)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
