@@ -182,7 +182,8 @@ def test_an_interrupt_stops_a_query_at_once(repository: Path, tmp_path: Path) ->
     Workspace(tmp_path / "workspace").check(make=True)
     process = started("workspace", "sql", SLOW, repository=repository, cwd=tmp_path)
     assert process.stderr is not None
-    assert "run the query" in process.stderr.readline()  # said after two seconds: it is under way
+    # Said after two seconds: it is under way. On a busy machine the imports before it take as long, and are said too.
+    assert any("run the query" in line for line in iter(process.stderr.readline, ""))
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=30)[1]
