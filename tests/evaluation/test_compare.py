@@ -314,14 +314,22 @@ def test_another_filter_of_seen_items_is_refused(world, results) -> None:
     ("change", "says"),
     [
         ({"k": 5}, r"the length that lists were asked for \(k\): 10 for 'a', 5 for 'b'"),
-        ({"exclude_seen": False}, "whether seen items were left out: True for 'a', False for 'b'"),
-        ({"train": {"hash": "of all data"}}, "the data that the model learned from: one for 'a', of all data for 'b'"),
+        ({"exclude_seen": False}, "whether seen items were left out: yes for 'a', no for 'b'"),
+        (
+            {"train": {"hash": "0b2f", "name": "all"}},
+            "the data that the model learned from: one for 'a', all for 'b'",
+        ),
+        (
+            {"train": {"hash": "0b2f", "name": "one"}},
+            "the data that the model learned from: one in both, of other content",
+        ),
+        ({"train": {"hash": "5e1d", "name": "a copy"}}, None),  # names do not matter
         ({"k": 50}, None),  # no metric looks below rank 10
         ({"k": None, "exclude_seen": None, "train": None}, None),  # lists from elsewhere say nothing
     ],
 )
 def test_lists_that_were_made_by_another_protocol_are_refused(world, change: dict, says: str | None) -> None:
-    card = {"k": 10, "exclude_seen": True, "train": {"hash": "one"}}
+    card = {"k": 10, "exclude_seen": True, "train": {"hash": "5e1d", "name": "one"}}
     runs = {
         name: evaluate(
             Recommendations(world.lists["good"], name, own), world.truth, metrics=["ndcg@10"], replicates=100

@@ -16,9 +16,10 @@ from reclens.evaluation import Comparison, Evaluation, compare
 from reclens.evaluation.compare import Intervals
 from reclens.evaluation.views import crossed as crossed_by
 from reclens.schema import USER
-from reclens.workspace import Artefact, Workspace
+from reclens.workspace import Artefact, RunGroup, Workspace, run_groups
 
 __all__ = [
+    "MOST",
     "averaged",
     "begin",
     "compared",
@@ -26,6 +27,7 @@ __all__ = [
     "end",
     "evaluations",
     "fits",
+    "groups",
     "listing",
     "load",
     "names",
@@ -38,7 +40,7 @@ __all__ = [
 
 _BEGAN, _REDRAWN, _TURNS = "_began_with", "_redrawn", 5
 
-_MOST = 6
+MOST = 8
 """Runs that are chosen to begin with."""
 
 
@@ -119,16 +121,22 @@ def crossed(workspace: Workspace, chosen: Sequence[str], first: str, second: str
     return {name: _crossed(str(workspace.folder), name, stamps.get(name, ""), first, second) for name in chosen}
 
 
+def groups(workspace: Workspace) -> list[RunGroup]:
+    """The evaluations in groups that can be compared; the one that pages open with comes first."""
+    return _groups(str(workspace.folder), workspace.stamps())
+
+
 def newest_together(workspace: Workspace) -> list[str]:
-    """The newest evaluations that share the newest one's prefix: those of one job."""
-    known = names(workspace, "evaluation")
-    prefix = known[0].rpartition("-")[0] if known else ""
-    return [name for name in known if name.rpartition("-")[0] == prefix][:_MOST]
+    """The newest evaluations of the group that pages open with."""
+    found = groups(workspace)
+    return list(found[0].names[:MOST]) if found else []
 
 
-def popular_of(chosen: Sequence[str]) -> str:
+def popular_of(workspace: Workspace, chosen: Sequence[str]) -> str:
     """The one that others are held against by custom: the popular items, or the first."""
-    return next((name for name in chosen if name == "popular" or name.endswith("-popular")), chosen[0])
+    cards = {name: card for group in groups(workspace) for name, card in group.cards.items()}
+    models = {name: (cards.get(name, {}).get("lists") or {}).get("model") for name in chosen}
+    return next((name for name, model in models.items() if model == "popular"), chosen[0])
 
 
 def shared(results: Mapping[str, Evaluation]) -> tuple[list[str], list[str], list[str]]:
@@ -153,20 +161,20 @@ def averaged(results: Mapping[str, Evaluation]) -> list[str]:
 def split_of(workspace: Workspace, runs: Sequence[str]) -> str | None:
     """The newest split whose training part all these lists were learned from; None if there is none.
 
-    Lists that do not say what they were learned from belong to the split whose name theirs begins with.
+    Lists that do not say what they were learned from belong to the split that the evaluation of their name was
+    measured on; lists that were never measured fit any.
     """
     return next((name for name in names(workspace, "split") if all(fits(workspace, run, name) for run in runs)), None)
 
 
 def fits(workspace: Workspace, run: str, split: str) -> bool:
-    """Whether lists were learned from the training part of a split, as far as they tell."""
-    # From the card alone: a workspace has many runs, and their lists are large.
+    """Whether lists were learned from the training part of a split, or measured on it, as far as they tell."""
+    # From the cards alone: a workspace has many runs, and their lists are large.
     card = next((each.card for each in listing(workspace, "run") if each.name == run), {})
-    learned = (card.get("lists", {}).get("train") or {}).get("hash")
-    if learned is not None:
-        return bool(learned == load(workspace, "split", split).train.fingerprint)
-    begun = [name for name in names(workspace, "split") if run.startswith(f"{name}-")]
-    return split == max(begun, key=len, default=split)
+    measured = next((group.cards[run] for group in groups(workspace) if run in group.names), {})
+    told = [(card.get("lists", {}).get("train") or {}).get("hash"), (measured.get("train") or {}).get("hash")]
+    data = next((each for each in told if each is not None), None)
+    return data is None or bool(data == load(workspace, "split", split).train.fingerprint)
 
 
 def _segments(result: Evaluation, by: str) -> frozenset[str]:
@@ -177,6 +185,11 @@ def _segments(result: Evaluation, by: str) -> frozenset[str]:
 def _listing(folder: str, stamps: tuple[tuple[str, str, int, int], ...]) -> list[Artefact]:
     del stamps  # not the times of the folders: two writes within one tick of the clock would look like one
     return Workspace(folder).list()
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _groups(folder: str, stamps: tuple[tuple[str, str, int, int], ...]) -> list[RunGroup]:
+    return run_groups(_listing(folder, stamps))
 
 
 @st.cache_resource(show_spinner="Reading the workspace …", max_entries=128)

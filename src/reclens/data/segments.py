@@ -11,6 +11,7 @@ order in which they are shown. A user that cannot be placed, because her attribu
 ``mainstreamness``        how much of what she does is with the most popular items
 ``column``                any attribute as it is
 ``product``               two of these at once: age × gender
+``usual``                 what reports show where nothing else is asked for
 ========================  =======================================================================
 """
 
@@ -27,7 +28,7 @@ from reclens.data.dataset import Dataset, Segmenter
 from reclens.errors import UnknownNameError, UsageError
 from reclens.schema import ITEM, USER
 
-__all__ = ["bins", "column", "mainstreamness", "product", "quantiles", "top_value"]
+__all__ = ["bins", "column", "mainstreamness", "product", "quantiles", "top_value", "usual"]
 
 _ACTIVITY = "n_interactions"
 _LABEL = "label"
@@ -326,6 +327,22 @@ def _labelled(
     if missing is None or not missing.any():
         return found
     return found.with_columns(pl.when(~missing).then(pl.col(_LABEL)))
+
+
+def usual(data: Dataset) -> dict[str, Segmenter]:
+    """The segmentations that are shown where none is named: age, favourite genre and activity, as the data has them.
+
+    Example:
+        >>> from reclens.data.synthetic import synthetic_movielens
+        >>> list(usual(synthetic_movielens(n_users=50, n_items=40, n_ratings=900)))
+        ['age', 'favourite genre', 'activity']
+    """
+    found: dict[str, Segmenter] = {}
+    if data.users is not None and "age" in data.users.columns and data.users["age"].dtype.is_numeric():
+        found["age"] = bins("age", [25, 45])
+    if data.items is not None and isinstance(data.items.schema.get("genres"), pl.List):
+        found["favourite genre"] = top_value("genres")
+    return found | {"activity": quantiles(_ACTIVITY, ["light", "medium", "heavy"])}
 
 
 def _value_weights(data: Dataset, name: str) -> pl.DataFrame:

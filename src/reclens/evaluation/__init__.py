@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reclens.evaluation.against_split import DEFAULT_METRICS, SPLIT_METRICS
 from reclens.evaluation.compare import Comparison, compare
 from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.gate import GateRule, gate, no_loss_rules
@@ -10,7 +11,7 @@ from reclens.evaluation.predictions import PredictionEvaluation, evaluate_predic
 from reclens.evaluation.protocol import EvaluationWarning, IdsWarning, TaskWarning, task_problems
 from reclens.evaluation.requests import REQUEST_METRICS, evaluate_requests
 from reclens.evaluation.results import Evaluation, Gap, MetricResult
-from reclens.evaluation.run import DEFAULT_METRICS, evaluate
+from reclens.evaluation.run import evaluate
 from reclens.evaluation.sampled import compare_sampled
 from reclens.stats.estimate import Estimate
 from reclens.stats.gate import Bound, GateResult, GateRow
@@ -18,6 +19,7 @@ from reclens.stats.gate import Bound, GateResult, GateRow
 __all__ = [
     "DEFAULT_METRICS",
     "REQUEST_METRICS",
+    "SPLIT_METRICS",
     "Bound",
     "Comparison",
     "Estimate",

@@ -21,7 +21,15 @@ from reclens.metrics.matching import count_shared
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
 from reclens.vocabulary import Vocabulary, number_ids
 
-__all__ = ["UNKNOWN", "EvaluationContext", "Features", "feature_table", "make_ground", "make_groups"]
+__all__ = [
+    "UNKNOWN",
+    "EvaluationContext",
+    "Features",
+    "feature_names",
+    "feature_table",
+    "make_ground",
+    "make_groups",
+]
 
 Features = str | tuple[Sequence[Any], np.ndarray]
 """Item features: the name of an attribute of ``items``, or (item ids, matrix of one row an item)."""
@@ -273,12 +281,18 @@ def feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.
             raise DataError("a vector holds NaN or infinity", source="features", fix="Drop or repair those items.")
         return ids, matrix
     table = train.items if train is not None else None
-    listed = [] if table is None else [c for c in table.columns if isinstance(table.schema[c], pl.List)]
+    listed = [] if train is None else feature_names(train)
     if features is None:
         return (table[ITEM], table[listed[0]]) if table is not None and len(listed) == 1 else None
     if table is None or features not in table.columns or features == ITEM:
         raise UnknownNameError("item attribute", features, [] if table is None else set(table.columns) - {ITEM})
     return table[ITEM], table[features]
+
+
+def feature_names(train: Dataset) -> list[str]:
+    """The attributes of the items that hold lists of labels, such as genres."""
+    kinds = {} if train.items is None else train.items.schema
+    return [name for name, kind in kinds.items() if isinstance(kind, pl.List)]
 
 
 def _feature_matrix(

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from reclens.data.dataset import Dataset
 from reclens.data.split import task_of
 from reclens.errors import IncomparableError
+from reclens.evaluation.together import Aspect, disagreements
 from reclens.metrics.conventions import Convention
 from reclens.schema import versions
 
@@ -19,6 +20,7 @@ __all__ = [
     "TaskWarning",
     "check_comparable",
     "make_card",
+    "not_alike",
     "task_problems",
 ]
 
@@ -118,7 +120,7 @@ def task_problems(card: Mapping[str, Any]) -> list[str]:
     return [said[code] for code in card.get("task_problems", ())]
 
 
-_MUST_AGREE = {
+_ASPECTS: Final[Mapping[Aspect, str]] = {
     "truth": "the held-out truth",
     "train": "the training data",
     "history": "the histories that came with the question",
@@ -128,6 +130,9 @@ _MUST_AGREE = {
     "convention": "the convention of the metrics",
     "seed": "the seed of the replicates",
     "replicates": "the number of replicates",
+    "k": "the length that lists were asked for (k)",
+    "exclude_seen": "whether seen items were left out",
+    "learned_from": "the data that the model learned from",
 }
 
 
@@ -140,39 +145,41 @@ def check_comparable(cards: Mapping[str, Mapping[str, Any]]) -> None:
     Raises:
         IncomparableError: Naming everything in which two cards differ, with both values.
     """
-    names = list(cards)
-    first = cards[names[0]]
-    for name in names[1:]:
-        pairs = [(what, first.get(key), cards[name].get(key)) for key, what in _MUST_AGREE.items()]
-        ours, theirs = _declared(first), _declared(cards[name])
-        pairs += [(what, ours[what], theirs[what]) for what in ours if what in theirs]
-        differing = [
-            f"{what}: {_short(one)} for '{names[0]}', {_short(other)} for '{name}'"
-            for what, one, other in pairs
-            if one != other
-        ]
-        if differing:
+    first, *others = cards
+    for name in others:
+        if differing := not_alike({first: cards[first], name: cards[name]}):
             raise IncomparableError(
-                f"'{names[0]}' and '{name}' were not measured alike. They differ in " + "; ".join(differing) + ". "
+                f"'{first}' and '{name}' were not measured alike. They differ in {'; '.join(differing)}. "
                 "Evaluate both with the same truth, training data, catalogue, seen-item filter and convention."
             )
 
 
-def _declared(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What the lists say of how they were made, as far as it bears on the metrics; lists from elsewhere say nothing."""
-    lists = card.get("lists") or {}
-    said: dict[str, Any] = {}
-    if lists.get("k") is not None:
-        # Longer lists than any metric looks at are as good as lists of that length.
-        said["the length that lists were asked for (k)"] = min(int(lists["k"]), int(card["depth"]))
-    if lists.get("exclude_seen") is not None:
-        said["whether seen items were left out"] = bool(lists["exclude_seen"])
-    if isinstance(lists.get("train"), Mapping):
-        said["the data that the model learned from"] = lists["train"].get("hash")
+def not_alike(pair: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Everything in which two evaluations were not measured alike, in words.
+
+    Args:
+        pair: The names of two runs -> their cards.
+    """
+    (one, ours), (other, theirs) = pair.items()
+    said: list[str] = []
+    for each in disagreements(ours, theirs):
+        first, second = _shown(each.aspect, each.one, ours), _shown(each.aspect, each.other, theirs)
+        values = f"{first} for '{one}', {second} for '{other}'"
+        said.append(f"{_ASPECTS[each.aspect]}: {values if first != second else f'{first} in both, of other content'}")
     return said
 
 
-def _short(value: Any) -> str:
+def _shown(aspect: Aspect, value: Any, card: Mapping[str, Any]) -> str:
+    """What a card says of something, without hashes, which tell a reader nothing."""
+    if value is None:
+        return "none"
+    if aspect == "learned_from":
+        return str((card.get("lists") or {}).get("train", {}).get("name") or "data without a name")
+    if aspect == "catalogue":
+        return f"{card.get('n_items', 0):,} items"
+    if aspect == "convention":
+        return ", ".join(f"{name} {each}" for name, each in value.items())
     if isinstance(value, Mapping):
-        return str(value.get("name") or value.get("hash") or dict(value))
-    return str(value)
+        name = f" of {value['name']}" if value.get("name") else ""
+        return f"{value.get('rows', 0):,} rows{name}"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

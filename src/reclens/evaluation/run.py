@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from reclens.data.dataset import Dataset, as_dataset
+from reclens.data.dataset import Dataset
+from reclens.data.split import Split
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
-from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
+from reclens.evaluation.against_split import measured_against
+from reclens.evaluation.asked import check_asked, check_needs, with_segments_of
 from reclens.evaluation.context import EvaluationContext, Features, make_ground
 from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_lists
 from reclens.evaluation.overlap import check_kinds, check_overlap, id_problems
@@ -28,19 +30,17 @@ from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.registry import Asked, MetricSpec
 from reclens.schema import ITEM, USER, Recommendations
 
-__all__ = ["DEFAULT_METRICS", "evaluate"]
-
-DEFAULT_METRICS = ("ndcg@10", "precision@10", "recall@10", "map@10", "mrr@10", "hit_rate@10")
+__all__ = ["evaluate"]
 
 
 def evaluate(
     recommendations: Recommendations | Any,
-    truth: pl.DataFrame | Any = None,
+    truth: pl.DataFrame | Split | Any = None,
     *,
     train: Dataset | Any = None,
     history: pl.DataFrame | Any = None,
-    metrics: Asked | Sequence[Asked] = DEFAULT_METRICS,
-    by: str | Sequence[str | tuple[str, str]] = (),
+    metrics: Asked | Sequence[Asked] | None = None,
+    by: str | Sequence[str | tuple[str, str]] | None = None,
     relevance: str | None = None,
     catalogue: Sequence[Any] | pl.Series | None = None,
     features: Features | None = None,
@@ -62,16 +62,19 @@ def evaluate(
     Args:
         recommendations: Lists of any system: :class:`Recommendations`, a table or file with ``user_id, item_id`` and
             ``rank`` or ``score``, or a Polars LazyFrame, which is streamed in chunks of whole users.
-        truth: Held-out interactions ``user_id, item_id``, as a table or file.
+        truth: Held-out interactions ``user_id, item_id``, as a table or file; or a split, which brings the training
+            data, what users were told (its fold-in), segments and metrics of accuracy, diversity, novelty and coverage.
         train: The training part, a data set or a frame. Its items are the catalogue, its counts the popularity, its
             segments the segments.
         history: What the system was told of users with the question, ``user_id, item_id``, such as the ``fold_in`` of a
             split by users. These rows count as known like those of ``train``: items that a user was told about are not
             new to her, and popularity counts the users of both.
         metrics: Metrics with cut-offs, as ``"ndcg@10"`` or ``rl.metrics.ndcg @ 10``; ``rl.metrics.names()`` lists them.
-            ``hr``, ``hit``, ``p`` and ``r`` are other names, and ``card["metric_aliases"]`` says of what.
+            ``hr``, ``hit``, ``p`` and ``r`` are other names, and ``card["metric_aliases"]`` says of what. By default
+            :data:`DEFAULT_METRICS`, and :data:`SPLIT_METRICS` against a split.
         by: Segmentations of ``train.segments``, or attributes of its users as they are, such as ``"gender"``;
-            ``"age × activity"`` or ``("age", "activity")`` is a product.
+            ``"age × activity"`` or ``("age", "activity")`` is a product. By default none, and against a split its
+            segmentations, or age, favourite genre and activity where it has none.
         relevance: Column of the truth with graded relevance; rows at 0 or below are not relevant. None: every row is.
         catalogue: Ids of the items that could have been recommended; the items of the training part by default.
         features: Item features: the name of an attribute of ``train.items`` (a label or a list of labels an item), or
@@ -104,17 +107,17 @@ def evaluate(
         >>> evaluate(lists, truth, metrics=["mrr@10"])["mrr@10"].overall.value
         0.25
     """
-    asked = check_asked(metrics, convention=convention, level=level)
+    given = measured_against(truth, train=train, history=history, metrics=metrics, by=by)
+    asked = check_asked(given.metrics, convention=convention, level=level)
     specs = tuple(dict.fromkeys(asked.values()))
     seed: Any = rng
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
-    by, train = asked_segments(by), None if train is None else as_dataset(train, argument="train")
-    train = with_segments_of(train, by)
+    by, train = given.by, with_segments_of(given.train, given.by)
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)
-    held_out, truth_rules = (None, []) if truth is None else _truth_table(truth)
-    told = None if history is None else _truth_table(history)[0]
+    held_out, truth_rules = (None, []) if given.truth is None else _truth_table(given.truth)
+    told = None if given.history is None else _truth_table(given.history)[0]
     check_kinds(source, held_out, train, told, None if catalogue is None else pl.Series(ITEM, catalogue))
 
     def prepare() -> EvaluationContext:

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from reclens import models
 from reclens.data import filters, segments, split
 from reclens.data.read.open import load_data, load_split
@@ -27,11 +25,11 @@ from reclens.evaluation import (
     id_problems,
     task_problems,
 )
+from reclens.evaluation.against_split import usual_metrics
 from reclens.job.checks import check_job, check_job_data, segmenters_of, with_models
 from reclens.job.reading import reading_of
 from reclens.job.settings import JobSettings, SplitSettings, load_settings, validate_settings
 from reclens.job.tune import check_searches, run_searches
-from reclens.metrics import needs_of
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, ranker_problems, with_ranker
 from reclens.report import build_report, other_names
@@ -282,8 +280,7 @@ def _evaluate(
         warnings.simplefilter("ignore", EvaluationWarning)  # the job says it in a line of its own
         return evaluate(
             lists,
-            made.test,
-            train=train,
+            made,
             metrics=metrics or _metrics(settings, train),
             by=_by(settings, train),
             convention=about.convention,
@@ -317,15 +314,7 @@ def _with_ranker(
 
 def _segmenters(train: Dataset, settings: JobSettings) -> dict[str, Segmenter]:
     named = segmenters_of(settings)
-    if named is not None:
-        return named
-    found: dict[str, Segmenter] = {}
-    if train.users is not None and "age" in train.users.columns and train.users["age"].dtype.is_numeric():
-        found["age"] = segments.bins("age", [25, 45])
-    if train.items is not None and isinstance(train.items.schema.get("genres"), pl.List):
-        found["favourite genre"] = segments.top_value("genres")
-    found["activity"] = segments.quantiles("n_interactions", ["light", "medium", "heavy"])
-    return found
+    return segments.usual(train) if named is None else named
 
 
 def _systems(
@@ -347,11 +336,8 @@ def _systems(
 
 def _metrics(settings: JobSettings, train: Dataset) -> list[str]:
     """The metrics asked for; the default ones that need genres only where there are genres."""
-    asked = settings.evaluate.metrics
-    listed = train.items is not None and any(isinstance(kind, pl.List) for kind in train.items.schema.values())
-    if listed or "metrics" in settings.evaluate.model_fields_set:
-        return asked
-    return [name for name in asked if not {"features", "distributions"} & set(needs_of(name))]
+    asked = settings.evaluate
+    return asked.metrics if "metrics" in asked.model_fields_set else usual_metrics(train)
 
 
 def _by(settings: JobSettings, train: Dataset) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from reclens.errors import UsageError
+from reclens.evaluation.against_split import SPLIT_METRICS
 from reclens.evaluation.gate import GateRule
 from reclens.pipeline.settings import PipelineSettings
 from reclens.settings import Section, read_toml, validate
@@ -82,20 +83,7 @@ class SegmentSettings(Section):
 class EvaluateSettings(Section):
     """What is measured."""
 
-    metrics: list[str] = Field(
-        default=[
-            "ndcg@10",
-            "recall@20",
-            "map@10",
-            "mrr@10",
-            "serendipity@10",
-            "diversity@10",
-            "novelty@10",
-            "miscalibration@10",
-            "coverage@10",
-            "gini@10",
-        ]
-    )
+    metrics: list[str] = Field(default=list(SPLIT_METRICS))
     by: list[str] | None = None
     k: int = Field(default=20, ge=1)
     convention: str = "trec"

@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from reclens.workspace.artefact import Artefact
+    from reclens.workspace.groups import RunGroup, run_groups, runs_on
     from reclens.workspace.query import Answer
     from reclens.workspace.store import KINDS, Workspace
     from reclens.workspace.trash import Cleaned, Removed
 
-__all__ = ["KINDS", "Answer", "Artefact", "Cleaned", "Removed", "Workspace"]
+__all__ = [
+    "KINDS",
+    "Answer",
+    "Artefact",
+    "Cleaned",
+    "Removed",
+    "RunGroup",
+    "Workspace",
+    "run_groups",
+    "runs_on",
+]
 
 # Loaded when used: the process of an SQL query shall not wait for all of RecLens.
 _HOMES: Final = {
@@ -20,7 +31,10 @@ _HOMES: Final = {
     "Artefact": "artefact",
     "Cleaned": "trash",
     "Removed": "trash",
+    "RunGroup": "groups",
     "Workspace": "store",
+    "run_groups": "groups",
+    "runs_on": "groups",
 }
 
 

@@ -12,6 +12,7 @@ from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.drilldown import Drilldown
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
+from reclens.dashboard.together import choose_group
 from reclens.dashboard.widgets import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.inspect import view_user
@@ -25,8 +26,8 @@ __all__ = ["PAGE", "show"]
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Compare")
-    known = store.names(workspace, "evaluation")
-    if len(known) < 2:
+    group = choose_group(workspace, keys=("system", "baseline"))
+    if group is None or len(group.names) < 2:
         empty(
             "Two runs make a comparison",
             "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep "
@@ -34,7 +35,7 @@ def show(workspace: Workspace) -> None:
             ":material/compare_arrows:",
         )
         return
-    baseline, system = _pair(workspace, known)
+    baseline, system = _pair(workspace, group.names)
     if baseline is None or system is None or baseline == system:
         empty("Choose two different runs", "A run against itself neither gains nor loses.", ":material/compare_arrows:")
         return
@@ -110,14 +111,13 @@ def _comparison(
     )
 
 
-def _pair(workspace: Workspace, known: list[str]) -> tuple[str | None, str | None]:
+def _pair(workspace: Workspace, known: Sequence[str]) -> tuple[str | None, str | None]:
     """The baseline and the system, in the sidebar: to begin with, the newest run against the popular items."""
-    together = store.newest_together(workspace)
-    custom = store.popular_of(together)
-    newest = next((name for name in [*together, *known] if name != custom), known[0])
+    custom = store.popular_of(workspace, known)
+    newest = next(name for name in known if name != custom)
     with st.sidebar:
-        system = choose("System", known, key="system", default=newest)
-        baseline = choose("In the place of", known, key="baseline", default=custom)
+        system = choose("System", list(known), key="system", default=newest)
+        baseline = choose("In the place of", list(known), key="baseline", default=custom)
     return baseline, system
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.navigation import Page
+from reclens.dashboard.together import choose_group
 from reclens.dashboard.views import VIEWS, Shown
 from reclens.dashboard.widgets import choose, choose_many, choose_view, empty, explain_metrics, legend, plain
 from reclens.errors import RecLensError
@@ -18,8 +19,8 @@ __all__ = ["PAGE", "show"]
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Diagnostics")
-    known = store.names(workspace, "evaluation")
-    if not known:
+    group = choose_group(workspace, keys=("runs",))
+    if group is None:
         empty(
             "No evaluation yet",
             "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep NAME`, or "
@@ -29,10 +30,10 @@ def show(workspace: Workspace) -> None:
     with st.sidebar:
         chosen = choose_many(
             "Runs",
-            known,
+            list(group.names),
             key="runs",
-            default=store.newest_together(workspace),
-            help="Evaluations of the workspace, newest first.",
+            default=list(group.names[: store.MOST]),
+            help="Evaluations of the workspace that can be compared, newest first.",
         )
     if not chosen:
         empty("No run chosen", "Choose one or more runs in the sidebar.", ":material/checklist:")
@@ -44,7 +45,7 @@ def show(workspace: Workspace) -> None:
         return
     with st.sidebar:
         metrics = choose_many("Metrics", shared, key="metrics", default=shared[:6]) or shared
-        baseline = choose("Baseline", chosen, key="baseline", default=store.popular_of(chosen))
+        baseline = choose("Baseline", chosen, key="baseline", default=store.popular_of(workspace, chosen))
         correction = choose(
             "Correction",
             ["holm", "bh", "bonferroni", "none"],

@@ -1,0 +1,73 @@
+"""The evaluations of a workspace in groups that can be compared, found by what they were measured on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from reclens.data.split import Split
+from reclens.evaluation.together import together
+from reclens.workspace.artefact import Artefact
+
+__all__ = ["RunGroup", "card_of", "run_groups", "runs_on"]
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """Evaluations that can be compared.
+
+    Attributes:
+        names: Their names, newest first.
+        cards: Name -> card.
+    """
+
+    names: tuple[str, ...]
+    cards: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """The card of the newest."""
+        return self.cards[self.names[0]]
+
+
+def run_groups(artefacts: Iterable[Artefact]) -> list[RunGroup]:
+    """The evaluations among some artefacts, in groups; the one that is to be looked at first comes first.
+
+    A group is as new as its second newest member: one evaluation that is added, wherever it belongs, does not change
+    which group comes first. Single evaluations come last. Broken ones are left out.
+
+    Args:
+        artefacts: As of ``Workspace.list``, newest first.
+    """
+    found = [each for each in artefacts if each.kind == "evaluation"]
+    cards = {each.name: card for each in found if (card := card_of(each)) is not None}
+    places = {name: at for at, name in enumerate(cards)}
+    groups = [RunGroup(tuple(names), {name: cards[name] for name in names}) for names in together(cards)]
+    return sorted(groups, key=lambda each: (len(each.names) < 2, places[each.names[:2][-1]]))
+
+
+def runs_on(artefacts: Iterable[Artefact], split: Split) -> RunGroup | None:
+    """The evaluations that were measured on a split, as far as they can be compared; None if there is none.
+
+    Of several groups, such as with several seeds, it is the one that :func:`run_groups` has first.
+    """
+    hashes = split.card.get("hashes") or {}
+    wanted = [hashes.get(part) for part in ("train", "test")]
+
+    def fits(card: Mapping[str, Any]) -> bool:
+        known = (card.get("split") or {}).get("hashes") or {}
+        return None not in wanted and [known.get(part) for part in ("train", "test")] == wanted
+
+    return next((each for each in run_groups(artefacts) if fits(each.card)), None)
+
+
+def card_of(artefact: Artefact) -> Mapping[str, Any] | None:
+    """The card of an evaluation; None if it cannot be read."""
+    if isinstance(card := artefact.card.get("evaluation"), Mapping):
+        return card
+    with suppress(OSError, ValueError, KeyError):  # kept before the card of the artefact had it
+        return json.loads((artefact.path / "evaluation.json").read_text(encoding="utf-8"))["card"]
+    return None
