@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import reclens as rl
 from reclens.cli import main
 from reclens.workspace import Workspace
 
@@ -135,7 +136,8 @@ def test_the_advice_about_lost_zeros_is_right_when_it_is_followed(call, kept: bo
     said = call(*command, status=2)[1]
     assert "lost its leading zeros; without them 2 of 2 match" in said and "7, 12 in the lists" in said
     (advice,) = re.findall(r"with (--ids \w+)", said)
-    (row,) = json.loads(call(*command, *shlex.split(advice))[0])["rows"]
+    rows = json.loads(call(*command, *shlex.split(advice))[0])["rows"]
+    (row,) = [each for each in rows if each["by"] == "overall"]
     assert (row["n"], row["value"]) == (2, 0.5)
 
 
@@ -184,3 +186,22 @@ def test_submissions_and_lines_of_items_from_the_shell(call) -> None:
     # 1/2 of one, 1 of min(2, 2) = 2, no list.
     assert (row["n"], row["value"]) == (3, pytest.approx((1 / 2 + 1 / 2 + 0) / 3))
     assert "rows of several items unfolded: 2" in said
+
+
+def test_lists_against_a_split_land_beside_the_systems_that_are_there(call) -> None:
+    """Metrics, segments and seed are those of the evaluation that is there: nothing has to be said."""
+    workspace, data = Workspace("workspace"), rl.synthetic_movielens(n_users=40, n_items=30, n_ratings=700)
+    split = rl.split.last_n(data, n=3)
+    workspace.save(split, "s")
+    popular = rl.models.Popular().fit(split.train).recommend(split.test_users, k=10)
+    metrics = ["recall@5", "coverage@5"]
+    ours = rl.evaluate(popular, split, metrics=metrics, by=["activity"], rng=7, replicates=60)
+    workspace.save(ours, "ours")
+    popular.table.select("user_id", "item_id", "rank").write_csv("theirs.csv")
+    said = call("evaluate", "theirs.csv", "--split", "s", "--keep", "theirs")[1]
+    assert "reclens compare ours theirs" in said
+    theirs = workspace.load("evaluation", "theirs")
+    assert theirs.metrics == ("recall@5", "coverage@5") and theirs.segments.columns == ["user_id", "activity"]
+    assert theirs["recall@5"].overall == ours["recall@5"].overall  # interval and all: seed and replicates too
+    assert rl.compare({"ours": ours, "theirs": theirs}, baseline="ours").find("theirs", "recall@5").difference == 0
+    assert workspace.load("run", "theirs").table.height == popular.table.height

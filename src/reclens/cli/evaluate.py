@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from reclens.data.dataset import Dataset
+    from reclens.data.split import Split
+    from reclens.evaluation import Evaluation
+    from reclens.schema import Recommendations
     from reclens.workspace import Workspace
 
 __all__ = ["compare", "evaluate", "report"]
@@ -47,7 +50,10 @@ def evaluate(
         str | None,
         typer.Option("--history", help="Interactions of users that the system used (fold-in): CSV or Parquet."),
     ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for truth and train.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="A split of the workspace, for truth, training data, segments and metrics."),
+    ] = None,
     metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; repeat it.")] = None,
     by: Annotated[
         list[str] | None, typer.Option("--by", help="Segment: a user attribute, or one of the split.")
@@ -65,7 +71,12 @@ def evaluate(
 ) -> None:
     """Evaluate the recommendation lists of any system on held-out interactions.
 
+    Against a split of the workspace, whatever is not said is as in the evaluations of that split which are there, so
+    that the result can be compared with them.
+
     Examples:
+      reclens evaluate lists.csv --split demo --keep theirs
+
       reclens evaluate lists.csv --truth test.csv --train train.csv -m ndcg@10 -m coverage@10
 
       reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
@@ -74,42 +85,43 @@ def evaluate(
     from reclens.cli.shared import prepare, progress_of, table_of, working
     from reclens.evaluation import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluation import evaluate as measure
+    from reclens.evaluation.against_split import measured_against
     from reclens.evaluation.asked import check_asked, check_data
     from reclens.report import build_report, oddities, other_names
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
-    metrics = metric or list(DEFAULT_METRICS)
-    specs = tuple(check_asked(metrics, convention=convention, level=level).values())
+    check_asked(metric or DEFAULT_METRICS, convention=convention, level=level)
     if keep:
         place.expect_free("evaluation", keep)
     sides = {side: reading.paths[side] for side in ("users", "items")}
     _fit_together(split=split, truth=truth, train=train, history=history, **sides)
     with working("read lists and truth", quiet=output.quiet):
-        held_out, learned, told, rules, graded = _ground(place, split, truth, train, history, reading)
+        ground = _ground(place, split, truth, train, history, reading)
         found = load_lists(lists, reading, name=name, place=place)
-    relevance = relevance or ("relevance" if graded else None)
-    check_data(specs, train=learned)
+    how: dict[str, Any] = ground.protocol | {
+        each: value
+        for each, value in {
+            "metrics": metric,
+            "by": by,
+            "relevance": relevance or ("relevance" if ground.graded else None),
+            "convention": convention if _typed(ctx, "convention") else None,
+            "level": level if _typed(ctx, "level") else None,
+            "rng": seed if _typed(ctx, "seed") else None,
+        }.items()
+        if value is not None
+    }
+    parts: dict[str, Any] = {"train": ground.train, "history": ground.history}
+    given = measured_against(ground.truth, **parts, metrics=how.get("metrics"), by=how.get("by"))
+    check_data(check_asked(given.metrics).values(), train=given.train)
     with progress_of(quiet=output.quiet) as progress, warnings.catch_warnings():
         prepare(progress, "data", "metrics", "stats", quiet=output.quiet)
         warnings.simplefilter("ignore", EvaluationWarning)  # oddities, below, say the same
-        result = measure(
-            found,
-            held_out,
-            train=learned,
-            history=told,
-            metrics=metrics,
-            by=by or (),
-            relevance=relevance,
-            convention=convention,
-            level=level,
-            rng=seed,
-            name=name,
-            progress=progress,
-        )
-    result = dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
+        result = measure(found, ground.truth, **parts, **how, name=name, progress=progress)
+    rules = [*result.card["truth_rules"], *ground.rules]
+    result = dataclasses.replace(result, card={**result.card, "truth_rules": rules})
     if keep:
-        output.say(f"kept in {place.save(result, keep)}")
+        _keep(place, result, None if lists in {each.name for each in place.list("run")} else found, keep, output)
     if html is not None:
         output.say(f"report: {build_report({result.system: result}).save(html)}")
     for line in (*oddities(result.card), *other_names(result.card)):
@@ -117,26 +129,65 @@ def evaluate(
     output.emit(table_of(result.system, result.to_dicts()))
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Ground:
+    """What lists are held against.
+
+    Attributes:
+        truth: The held-out interactions, or a split.
+        train: The training data beside a truth.
+        history: What the system was told, beside a truth.
+        rules: The rules that made the truth.
+        graded: Whether the truth is graded.
+        protocol: How evaluations on the split that are there were made, as arguments of ``evaluate``.
+    """
+
+    truth: pl.DataFrame | Split
+    train: Dataset | None = None
+    history: pl.DataFrame | None = None
+    rules: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    graded: bool = False
+    protocol: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
 def _ground(
     place: Workspace, split: str | None, truth: str | None, train: str | None, history: str | None, reading: Reading
-) -> tuple[pl.DataFrame, Dataset | None, pl.DataFrame | None, list[dict[str, Any]], bool]:
-    """Truth, training data and what the system was told; the rules that made the truth, and whether it is graded."""
-    from reclens.data.read.ids import ids_as
+) -> _Ground:
     from reclens.data.read.open import load_data, load_truth
     from reclens.errors import UsageError
+    from reclens.evaluation.against_split import with_ids
+    from reclens.workspace import protocol_of, runs_on
 
     if split is not None:
         made = place.load("split", split)
-        held_out, learned, told = made.test, made.train, made.fold_in
-        held_out, learned = ids_as(held_out, reading.ids), learned.with_ids(reading.ids)
-        told = None if told is None else ids_as(told, reading.ids)
-        return held_out, learned, told, [], False
+        known = runs_on(place.list("evaluation"), made)
+        return _Ground(with_ids(made, reading.ids), protocol=protocol_of(known.card, made) if known else {})
     if truth is None:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
     held_out, rules, graded = load_truth(truth, reading)
     learned = load_data(train, reading, table="train") if train else None
     told = load_truth(history, reading, table="history")[0] if history else None
-    return held_out, learned, told, rules, graded
+    return _Ground(held_out, learned, told, rules, graded)
+
+
+def _typed(ctx: typer.Context, name: str) -> bool:
+    """Whether an option was typed, or stands in the file of the command."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _keep(place: Workspace, result: Evaluation, lists: Recommendations | None, name: str, output: Output) -> None:
+    """Keep the evaluation, and lists of a file beside it; say what it can be compared with."""
+    from reclens.workspace import run_groups
+
+    output.say(f"kept in {place.save(result, name)}")
+    if lists is not None and name not in {each.name for each in place.list("run")}:
+        place.save(lists, name)
+    group = next((each for each in run_groups(place.list("evaluation")) if name in each.names), None)
+    others = [] if group is None else [each for each in group.names if each != name]
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        output.say(f"measured like {', '.join(others[:3])}{more}: reclens compare {others[-1]} {name} compares them")
 
 
 def _fit_together(**given: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from reclens.workspace.artefact import Artefact
-    from reclens.workspace.groups import RunGroup, run_groups, runs_on
+    from reclens.workspace.groups import RunGroup, protocol_of, run_groups, runs_on
     from reclens.workspace.query import Answer
     from reclens.workspace.store import KINDS, Workspace
     from reclens.workspace.trash import Cleaned, Removed
@@ -20,6 +20,7 @@ __all__ = [
     "Removed",
     "RunGroup",
     "Workspace",
+    "protocol_of",
     "run_groups",
     "runs_on",
 ]
@@ -33,6 +34,7 @@ _HOMES: Final = {
     "Removed": "trash",
     "RunGroup": "groups",
     "Workspace": "store",
+    "protocol_of": "groups",
     "run_groups": "groups",
     "runs_on": "groups",
 }

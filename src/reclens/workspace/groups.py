@@ -10,9 +10,11 @@ from typing import Any
 
 from reclens.data.split import Split
 from reclens.evaluation.together import together
+from reclens.metrics.conventions import Convention
+from reclens.schema import USER
 from reclens.workspace.artefact import Artefact
 
-__all__ = ["RunGroup", "card_of", "run_groups", "runs_on"]
+__all__ = ["RunGroup", "card_of", "protocol_of", "run_groups", "runs_on"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,24 @@ def runs_on(artefacts: Iterable[Artefact], split: Split) -> RunGroup | None:
         return None not in wanted and [known.get(part) for part in ("train", "test")] == wanted
 
     return next((each for each in run_groups(artefacts) if fits(each.card)), None)
+
+
+def protocol_of(card: Mapping[str, Any], split: Split) -> dict[str, Any]:
+    """How an evaluation on a split was made, as arguments of ``evaluate``, so that another one can be held against it.
+
+    Segmentations that the split does not know are left out.
+    """
+    train = split.train
+    known = [name for table in (train.segments, train.users) if table is not None for name in table.columns]
+    return {
+        "metrics": list(card["metrics"]),
+        "by": [name for name in card["by"] if {part.strip() for part in name.split("×")} <= set(known) - {USER}],
+        "relevance": card["relevance"] if card["relevance"] in split.test.columns else None,
+        "convention": Convention(**card["convention"]),
+        "level": card["level"],
+        "replicates": card["replicates"],
+        "rng": card["seed"],
+    }
 
 
 def card_of(artefact: Artefact) -> Mapping[str, Any] | None:
