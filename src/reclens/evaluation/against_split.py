@@ -10,7 +10,7 @@ from reclens.data.dataset import Dataset, as_dataset
 from reclens.data.segments import usual
 from reclens.data.split import Split
 from reclens.errors import UsageError
-from reclens.evaluation.asked import By, asked_segments
+from reclens.evaluation.asked import By, asked_segments, named_in
 from reclens.evaluation.context import feature_names
 from reclens.metrics.registry import Asked, needs_of
 from reclens.schema import USER
@@ -82,9 +82,8 @@ def measured_against(
     beside = [name for name, given in (("train", train), ("history", history)) if given is not None]
     if beside:
         raise UsageError(f"the split holds its own training data and histories: leave {' and '.join(beside)} out.")
-    learned = truth.train
+    learned = with_usual_segments(truth.train, None if asked is None else named_in(asked))
     if asked is None:
-        learned = with_usual_segments(learned)
         asked = [name for name in learned.segments.columns if name != USER] if learned.segments is not None else []
     return Measured(truth.test, learned, truth.fold_in, usual_metrics(learned) if metrics is None else metrics, asked)
 
@@ -95,9 +94,16 @@ def usual_metrics(train: Dataset) -> list[str]:
     return [name for name in SPLIT_METRICS if listed or not {"features", "distributions"} & set(needs_of(name))]
 
 
-def with_usual_segments(train: Dataset) -> Dataset:
-    """The training part with segments: its own, or the usual ones where it has none."""
-    return train if train.segments is not None else train.with_segments(**usual(train))
+def with_usual_segments(train: Dataset, names: Sequence[str] | None = None) -> Dataset:
+    """The training part with segments: its own, and the usual ones that it has not but that are named.
+
+    With None, the usual ones are added where it has none at all.
+    """
+    known = [] if train.segments is None else train.segments.columns
+    found = {name: each for name, each in usual(train).items() if name not in known}
+    if names is not None:
+        found = {name: each for name, each in found.items() if name in names}
+    return train.with_segments(**found) if found and (names is not None or not known) else train
 
 
 def with_ids(split: Split, ids: Any) -> Split:

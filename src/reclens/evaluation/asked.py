@@ -12,7 +12,15 @@ from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.registry import Asked, MetricSpec, asked_name, parse
 from reclens.schema import USER
 
-__all__ = ["asked_metrics", "asked_segments", "check_asked", "check_data", "check_needs", "with_segments_of"]
+__all__ = [
+    "asked_metrics",
+    "asked_segments",
+    "check_asked",
+    "check_data",
+    "check_needs",
+    "named_in",
+    "with_segments_of",
+]
 
 By = str | tuple[str, str]
 
@@ -131,6 +139,12 @@ def asked_segments(by: By | Sequence[By]) -> list[By]:
     return listed
 
 
+def named_in(by: Iterable[By]) -> list[str]:
+    """The segmentations that are named, those that a product is of each by itself."""
+    texts = ["×".join(each) if isinstance(each, tuple) else each.replace("*", "×") for each in by]
+    return list(dict.fromkeys(part.strip() for text in texts for part in text.split("×")))
+
+
 def with_segments_of(train: Dataset | None, by: Iterable[By]) -> Dataset | None:
     """The training part with attributes of its users as segmentations, where they are asked for and it has none yet.
 
@@ -139,11 +153,9 @@ def with_segments_of(train: Dataset | None, by: Iterable[By]) -> Dataset | None:
     """
     if train is None:
         return None
-    texts = ["×".join(each) if isinstance(each, tuple) else each.replace("*", "×") for each in by]
-    parts = [part.strip() for text in texts for part in text.split("×")]
     known = [] if train.segments is None else [name for name in train.segments.columns if name != USER]
     attributes = [] if train.users is None else [name for name in train.users.columns if name != USER]
-    missing = [part for part in dict.fromkeys(parts) if part not in known]
+    missing = [part for part in named_in(by) if part not in known]
     for part in missing:
         if part not in attributes:
             raise UnknownNameError(

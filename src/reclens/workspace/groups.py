@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from reclens.data.segments import usual
 from reclens.data.split import Split
+from reclens.evaluation.asked import named_in
 from reclens.evaluation.together import together
 from reclens.metrics.conventions import Convention
 from reclens.schema import USER
@@ -72,10 +74,11 @@ def protocol_of(card: Mapping[str, Any], split: Split) -> dict[str, Any]:
     Segmentations that the split does not know are left out.
     """
     train = split.train
-    known = [name for table in (train.segments, train.users) if table is not None for name in table.columns]
+    tables = [table.columns for table in (train.segments, train.users) if table is not None]
+    known = {name for names in [*tables, usual(train)] for name in names} - {USER}
     return {
         "metrics": list(card["metrics"]),
-        "by": [name for name in card["by"] if {part.strip() for part in name.split("×")} <= set(known) - {USER}],
+        "by": [name for name in card["by"] if set(named_in([name])) <= known],
         "relevance": card["relevance"] if card["relevance"] in split.test.columns else None,
         "convention": Convention(**card["convention"]),
         "level": card["level"],

@@ -151,7 +151,12 @@ def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
     result.save(folder)
     shown = ", ".join(f"{name} {result[name].overall}" for name in result.metrics[:3])
     summary = f"{result.system}: {shown}{', …' if len(result.metrics) > 3 else ''}"
-    return {"summary": summary, "system": result.system, "metrics": list(result.metrics), "evaluation": dict(result.card)}
+    return {
+        "summary": summary,
+        "system": result.system,
+        "metrics": list(result.metrics),
+        "evaluation": dict(result.card),
+    }
 
 
 def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
