@@ -7,6 +7,7 @@ import importlib
 import inspect
 import io
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -331,3 +332,61 @@ def test_impressions_of_mind_are_measured_as_the_command_does(open_page, tmp_pat
     app.run()
     button(app, "Evaluate the submission").click().run()
     assert "3 candidates and 2 ranks" in words(app)
+
+
+def test_lists_against_a_split_land_beside_the_systems_that_are_there(
+    open_page, workspace: Workspace, tmp_path
+) -> None:
+    """Only lists are brought: the rest is that of the job, and the result stands in its comparison."""
+    folder = shutil.copytree(workspace.folder, tmp_path / "workspace")
+    place = Workspace(folder)
+    table = place.load("run", "small-item_knn").table.select("user_id", "item_id", "rank")
+    before = open_page("diagnostics", folder=folder).multiselect(key="runs").value
+    app = open_page("upload", folder=folder)
+    assert app.selectbox(key="against").value == "small" and len(app.get("file_uploader")) == 1
+    app.file_uploader(key="file-lists").set_value(("theirs.csv", table.write_csv().encode(), "text/csv"))
+    app.run()
+    button(app, "Evaluate").click().run()
+    button(app, "Keep in the workspace").click().run()
+    theirs, ours = (place.load("evaluation", name) for name in ("theirs", "small-item_knn"))
+    assert [theirs[name].overall for name in ours.metrics] == [ours[name].overall for name in ours.metrics]
+    assert theirs.segments.equals(ours.segments) and place.load("run", "theirs").table.equals(table)
+    links = [each.proto.url for each in app.get("link_button")]
+    assert "compare?system=theirs&baseline=small-popular" in links
+    shown = open_page("compare", folder=folder, system="theirs", baseline="small-item_knn")
+    assert "show no difference" in words(shown) or "No difference" in words(shown)
+    assert open_page("diagnostics", folder=folder).multiselect(key="runs").value == ["theirs", *before]
+    assert "theirs" in open_page("users", folder=folder, runs=["theirs"]).multiselect(key="runs").value
+    button(app, "Undo").click().run()
+    assert "theirs" not in [each.name for kind in ("run", "evaluation") for each in place.list(kind)]
+
+
+def test_a_fault_is_said_beside_its_file_with_its_row(open_page, tmp_path: Path) -> None:
+    """What is wrong with the training data opens the part where it was brought, and shows its row."""
+    wrong = b"user,item,rating\n1,c,5\n2,b,\xe2\x80\x94\n3,a,1\n"
+    app = upload(open_page("upload", folder=tmp_path), kinds=("lists", "truth", "train"), train=wrong)
+    button(app, "Evaluate").click().run()
+    part = next(each for each in app.expander if each.label.startswith("Training data"))
+    assert part.proto.expanded
+    (said,) = part.error
+    assert "train.csv, column 'rating', row 2" in said.value.replace("\\", "")
+    assert [row.tolist() for row in part.dataframe[0].value.to_numpy()] == [["2", "b", "—"]]
+    assert "stands beside the file, above" in words(app)
+    app = upload(app, kinds=("train",))
+    assert not app.error
+
+
+def test_runs_of_other_truths_stand_in_groups_of_their_own(open_page, workspace: Workspace, tmp_path: Path) -> None:
+    folder = shutil.copytree(workspace.folder, tmp_path / "workspace")
+    before = {page: words(open_page(page, folder=folder)) for page in ("diagnostics", "compare")}
+    lists, truth = (
+        pl.read_csv(io.BytesIO(each)).rename({"user": "user_id", "item": "item_id"}) for each in (LISTS, TRUTH)
+    )
+    Workspace(folder).save(evaluate(lists, truth, metrics=["ndcg@10"]), "small-alone")
+    for page, shown in before.items():  # its name begins like those of the job
+        assert words(open_page(page, folder=folder)) == shown
+    app = open_page("diagnostics", folder=folder, runs=["small-ease", "small-alone"])
+    assert app.multiselect(key="runs").value == ["small-ease"]
+    assert "small-alone stands apart" in words(app) and "3 rows for" in words(app)
+    alone = open_page("diagnostics", folder=folder, runs=["small-alone"])
+    assert alone.multiselect(key="runs").value == ["small-alone"]

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 
+from reclens.dashboard.faults import Fault
 from reclens.dashboard.launch import UPLOAD_MB
 from reclens.dashboard.uploads import FILES, in_words_of_the_page
 from reclens.dashboard.widgets import frame, plain
@@ -65,6 +66,7 @@ def bring_file(
     found: dict[str, Raw],
     columns: dict[str, dict[str, str | None]],
     forms: dict[str, dict[str, Any]],
+    fault: Fault | None = None,
 ) -> None:
     """Draw the place of one file, and put what was brought into the dictionaries.
 
@@ -73,6 +75,7 @@ def bring_file(
         found: Kind -> its rows.
         columns: Kind -> our column -> theirs.
         forms: Kind -> how its items stand in it: ``form`` and ``between``, as for :func:`reclens.read`.
+        fault: What is wrong with the files; it is said here if it is about this one.
     """
     file = FILES[kind]
     try:
@@ -81,6 +84,7 @@ def bring_file(
         st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
         return
     if raw is None:
+        _say(fault, kind)
         return
     present = raw.frame.columns
     guessed = guess_columns(present, [*file.required, *file.optional])
@@ -95,9 +99,19 @@ def bring_file(
                 key = f"column-{kind}-{ours}-{hash(tuple(present))}"
                 picked = st.selectbox(ours, options, index=index, key=key, placeholder="choose a column")
             chosen[ours] = None if picked == _NONE else picked
+    _say(fault, kind)
     found[kind], columns[kind], forms[kind] = raw, chosen, _items(kind) if _holds_items(kind) else {}
     with st.expander("The first rows"):
         frame(raw.frame.head(5), key=f"head-{kind}")
+
+
+def _say(fault: Fault | None, kind: str) -> None:
+    """What is wrong with this file, and the row at fault as it stands there."""
+    if fault is None or fault.kind != kind:
+        return
+    st.error(plain(fault.text), icon=":material/error:")
+    if fault.row is not None:
+        frame(fault.row, key=f"fault-{kind}")
 
 
 def open_file(kind: str, title: str, text: str, *, several: bool = False) -> Raw | None:

@@ -18,22 +18,38 @@ from reclens.data.split import Split, Task, given
 from reclens.engine import Progress, quiet
 from reclens.errors import RecLensError, UsageError, WorkspaceError
 from reclens.evaluation import Evaluation, EvaluationWarning, evaluate
+from reclens.evaluation.against_split import with_ids
 from reclens.metrics import describe, names
-from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER
+from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, Recommendations
 from reclens.workspace import Workspace
 
 __all__ = [
     "FILES",
     "File",
+    "MissingColumnError",
     "Upload",
     "Uploads",
     "in_words_of_the_page",
     "keep",
     "measure",
+    "measure_on",
     "possible_metrics",
     "ready_split",
     "undo_upload",
 ]
+
+
+class MissingColumnError(UsageError):
+    """It was not said which column of a file is which.
+
+    Args:
+        kind: The kind of file.
+        columns: What has no column.
+    """
+
+    def __init__(self, kind: str, columns: Sequence[str]) -> None:
+        self.kind, self.columns = kind, tuple(columns)
+        super().__init__(f"{FILES[kind].title}: say which column is {' and which is '.join(columns)}.")
 
 
 @dataclass(frozen=True)
@@ -122,7 +138,7 @@ class Uploads:
         chosen = self.columns.get(kind, {})
         missing = [ours for ours in file.required if not chosen.get(ours)]
         if missing:
-            raise UsageError(f"{file.title}: say which column is {' and which is '.join(missing)}.")
+            raise MissingColumnError(kind, missing)
         named: dict[str, str | int | None] = {ours: chosen.get(ours) for ours in (*file.required, *file.optional)}
         if kind == "lists" and named[RANK] is None and named[SCORE] is None:
             del named[RANK]  # of several items in a row their order is the rank
@@ -141,11 +157,13 @@ class Upload:
         name: Its name.
         written: When it was written.
         before: When the one that it replaced was written, which lies in the trash; None if there was none.
+        with_lists: Whether its lists were kept too.
     """
 
     name: str
     written: datetime
     before: datetime | None = None
+    with_lists: bool = False
 
 
 def possible_metrics(brought: Uploads) -> list[str]:
@@ -217,6 +235,41 @@ def measure(
     return dataclasses.replace(result, card={**result.card, "truth_rules": [*result.card["truth_rules"], *rules]})
 
 
+def measure_on(
+    split: Split,
+    brought: Uploads,
+    *,
+    protocol: Mapping[str, Any],
+    name: str = "system",
+    bad_rows: Literal["error", "drop"] = "error",
+    ids: IdForm | None = None,
+    progress: Progress = quiet,
+) -> tuple[Evaluation, Recommendations]:
+    """Evaluate lists against a split of the workspace; returns the lists too, as they were read.
+
+    Args:
+        split: The split.
+        brought: The lists.
+        protocol: How evaluations that are there were made, as arguments of :func:`reclens.evaluate`; may be empty.
+        name: Name of the system.
+        bad_rows: What becomes of rows that cannot be used.
+        ids: The form that all ids are brought to; None for what each of them has.
+        progress: Called as work goes on.
+
+    Raises:
+        DataError: If the file is not what it has to be; it names file, column and row.
+        UsageError: If it was not brought, or a column is not said.
+    """
+    if "lists" not in brought.tables:
+        raise UsageError(f"{FILES['lists'].title}: bring a file.")
+    progress("read the lists", 0, 0)
+    how = brought.how("lists")
+    lists = read_recommendations(brought.tables["lists"], name=name, bad_rows=bad_rows, ids=ids, **how)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EvaluationWarning)  # the page says it among what was odd
+        return evaluate(lists, with_ids(split, ids), **protocol, name=name, progress=progress), lists
+
+
 def _training(brought: Uploads, bad_rows: Literal["error", "drop"]) -> Dataset:
     """The training interactions, with the attributes that were brought."""
     tables = brought.tables
@@ -246,8 +299,15 @@ def ready_split(brought: Uploads, *, name: str, task: Task, bad_rows: Literal["e
     return given(_training(brought, bad_rows), held_out, name=name, task=task)
 
 
-def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool = False) -> Upload:
-    """Keep an evaluation, whole or not at all.
+def keep(
+    workspace: Workspace,
+    result: Evaluation,
+    name: str,
+    *,
+    lists: Recommendations | None = None,
+    replace: bool = False,
+) -> Upload:
+    """Keep an evaluation, whole or not at all, and its lists beside it where there are none of that name.
 
     Raises:
         UsageError: If the name is none.
@@ -258,7 +318,10 @@ def keep(workspace: Workspace, result: Evaluation, name: str, *, replace: bool =
     written = _written(workspace, name)
     if written is None:
         raise WorkspaceError(f"the evaluation {name} was removed as soon as it was written. Keep it again.")
-    return Upload(name, written, before)
+    with_lists = lists is not None and all(each.name != name for each in workspace.list("run"))
+    if with_lists:
+        workspace.save(lists, name)
+    return Upload(name, written, before, with_lists)
 
 
 def undo_upload(workspace: Workspace, kept: Upload) -> None:
@@ -273,6 +336,8 @@ def undo_upload(workspace: Workspace, kept: Upload) -> None:
             "nothing was undone. `reclens workspace restore` brings back what lies in the trash."
         )
     workspace.remove("evaluation", kept.name)
+    if kept.with_lists:
+        workspace.remove("run", kept.name)
     if kept.before is None:
         return
     try:

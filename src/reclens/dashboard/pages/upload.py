@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 import streamlit as st
 
+from reclens.dashboard import store
+from reclens.dashboard.faults import Fault, fault_of
 from reclens.dashboard.files import bring_file
 from reclens.dashboard.impressions import impressions
 from reclens.dashboard.navigation import Page
@@ -19,23 +21,28 @@ from reclens.dashboard.uploads import (
     in_words_of_the_page,
     keep,
     measure,
+    measure_on,
     possible_metrics,
     ready_split,
     undo_upload,
 )
-from reclens.dashboard.widgets import choose_many, plain, table
+from reclens.dashboard.widgets import choose, choose_many, plain, table
 from reclens.data.read.ids import IdForm
 from reclens.data.read.raw import Raw
-from reclens.data.split import TASKS
+from reclens.data.split import TASKS, Split
+from reclens.engine import Progress
 from reclens.errors import RecLensError
 from reclens.evaluation import DEFAULT_METRICS, Evaluation, id_problems
+from reclens.evaluation.protocol import not_alike
 from reclens.report import TASKS_IN_WORDS, oddities
 from reclens.report.evaluation import tables
-from reclens.workspace import Workspace
+from reclens.schema import Recommendations
+from reclens.workspace import Workspace, protocol_of, runs_on
 
 __all__ = ["PAGE", "show"]
 
-_LEAVE_OUT = "leave out and count"
+_BAD: Final[Mapping[str, Literal["error", "drop"]]] = {"stop and say which": "error", "leave out and count": "drop"}
+_FILE: Final = "a file with the truth"
 _IDS: Final[Mapping[str, IdForm | None]] = {
     "as in the file": None,
     "as text": "text",
@@ -51,7 +58,12 @@ def show(workspace: Workspace) -> None:
         "are only sent to the machine that runs the dashboard. No files at hand? Run the demo on Home, or "
         "`reclens run job.toml`."
     )
-    brought = _files()
+    against = _against(workspace)
+    fault: Fault | None = st.session_state.pop("fault", None)
+    if against is not None:
+        _on_split(workspace, against, fault)
+        return
+    brought = _files(fault)
     if {"train", "truth"} <= set(brought.tables):
         _as_split(workspace, brought)
     impressions()
@@ -75,24 +87,83 @@ def show(workspace: Workspace) -> None:
     with left:
         k = st.number_input("Places that count (k)", 1, 1000, 10, key="k", bind="query-params")
     with middle:
-        first = brought.tables["lists"].name
-        name = st.text_input("Name of the system", re.sub(r"[^A-Za-z0-9._-]", "-", first), key="system", max_chars=100)
+        first = _name_of(brought.tables["lists"])
+        name = st.text_input("Name of the system", first, key="system", max_chars=100)
     with right:
-        bad = st.selectbox("Rows that cannot be used", ["stop and say which", _LEAVE_OUT], key="bad")
+        bad = st.selectbox("Rows that cannot be used", list(_BAD), key="bad")
         ids = st.selectbox("Ids", list(_IDS), key="ids")
     if st.button("Evaluate", type="primary", icon=":material/play_arrow:", disabled=not metrics):
-        _evaluate(
-            brought,
-            {
-                "metrics": metrics,
-                "k": int(k),
-                "by": by,
-                "name": name or "system",
-                "bad_rows": "drop" if bad == _LEAVE_OUT else "error",
-                "ids": _IDS[ids],
-            },
-        )
+        how: dict[str, Any] = {"name": name or "system", "bad_rows": _BAD[bad], "ids": _IDS[ids]}
+        more: dict[str, Any] = {"metrics": metrics, "k": int(k), "by": by}
+        _evaluate(brought, lambda say: (measure(brought, **how, **more, progress=say), None))
+    _say(fault)
     _result(workspace)
+
+
+def _against(workspace: Workspace) -> str | None:
+    """The split of the workspace to measure against; None where a file holds the truth."""
+    splits = store.names(workspace, "split")
+    if not splits:
+        return None
+    # A split that is kept meanwhile does not take away what was brought.
+    begun = any(st.session_state.get(f"file-{kind}") is not None for kind in ("truth", "train"))
+    chosen = choose(
+        "Measure against",
+        [*splits, _FILE],
+        key="against",
+        default=_FILE if begun else splits[0],
+        help="A split of the workspace brings truth, training data, segments and metrics, and the result can be "
+        "compared with the systems that were measured on it.",
+    )
+    return None if chosen in (None, _FILE) else chosen
+
+
+def _on_split(workspace: Workspace, name: str, fault: Fault | None) -> None:
+    """Lists against a split of the workspace: nothing else has to be brought."""
+    split: Split = store.load(workspace, "split", name)
+    known = runs_on(store.listing(workspace, "evaluation"), split)
+    protocol = {} if known is None else protocol_of(known.card, split)
+    st.caption(
+        plain(f"{split.train.name}: {split.test.height:,} held-out interactions of {len(split.test_users):,} users. ")
+        + (
+            plain(f"Measured as {len(known.names)} evaluations that are there: {', '.join(protocol['metrics'])}.")
+            if known is not None
+            else "Accuracy, diversity, novelty and coverage are measured, by segment."
+        )
+    )
+    found: dict[str, Raw] = {}
+    columns: dict[str, dict[str, str | None]] = {}
+    forms: dict[str, dict[str, Any]] = {}
+    bring_file("lists", found, columns, forms, fault)
+    brought = Uploads(found, columns, forms)
+    if not found:
+        st.info("Upload the lists of a system.", icon=":material/upload_file:")
+        _result(workspace)
+        return
+    left, middle, right = st.columns(3)
+    with left:
+        system = st.text_input("Name of the system", _name_of(found["lists"]), key="system", max_chars=100)
+    with middle:
+        bad = st.selectbox("Rows that cannot be used", list(_BAD), key="bad")
+    with right:
+        ids = st.selectbox("Ids", list(_IDS), key="ids")
+    if st.button("Evaluate", type="primary", icon=":material/play_arrow:"):
+        how: dict[str, Any] = {"name": system or "system", "bad_rows": _BAD[bad], "ids": _IDS[ids]}
+        _evaluate(brought, lambda say: measure_on(split, brought, protocol=protocol, **how, progress=say))
+    _say(fault)
+    _result(workspace)
+
+
+def _name_of(raw: Raw) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", raw.name)
+
+
+def _say(fault: Fault | None) -> None:
+    """Beside the button, that it did not work and where it is said; or why, where it is about no single file."""
+    if fault is None:
+        return
+    beside = None if fault.kind is None else f"{FILES[fault.kind].title}: what is wrong stands beside the file, above."
+    st.error(plain(f"Not evaluated. {beside or fault.text}"), icon=":material/error:")
 
 
 def _groups(brought: Uploads) -> list[str]:
@@ -103,20 +174,22 @@ def _groups(brought: Uploads) -> list[str]:
     )
 
 
-def _files() -> Uploads:
+def _files(fault: Fault | None) -> Uploads:
     found: dict[str, Raw] = {}
     columns: dict[str, dict[str, str | None]] = {}
     forms: dict[str, dict[str, Any]] = {}
     needed, more = ["lists", "truth"], [kind for kind in FILES if kind not in ("lists", "truth")]
     for kind, place in zip(needed, st.columns(2), strict=True):
         with place:
-            bring_file(kind, found, columns, forms)
+            bring_file(kind, found, columns, forms, fault)
     with st.expander(
-        "Training data and attributes: for novelty, coverage, diversity and segments", icon=":material/add:"
+        "Training data and attributes: for novelty, coverage, diversity and segments",
+        icon=":material/add:",
+        expanded=fault is not None and fault.kind in more,
     ):
         for kind, place in zip(more, st.columns(3), strict=True):
             with place:
-                bring_file(kind, found, columns, forms)
+                bring_file(kind, found, columns, forms, fault)
     return Uploads(found, columns, forms)
 
 
@@ -151,9 +224,9 @@ def _as_split(workspace: Workspace, brought: Uploads) -> None:
             st.text(f"• {note}")
 
 
-def _evaluate(brought: Uploads, asked: dict[str, Any]) -> None:
-    st.session_state.pop("brought", None)
-    st.session_state.pop("kept", None)
+def _evaluate(brought: Uploads, work: Callable[[Progress], tuple[Evaluation, Recommendations | None]]) -> None:
+    for name in ("brought", "brought-lists", "kept"):
+        st.session_state.pop(name, None)
     with st.status("Evaluating …", expanded=True) as status:
         bar = st.progress(0.0)
 
@@ -162,11 +235,11 @@ def _evaluate(brought: Uploads, asked: dict[str, Any]) -> None:
             bar.progress(min(done, total) / total if total else 0.0)
 
         try:
-            st.session_state["brought"] = measure(brought, **asked, progress=say)
+            st.session_state["brought"], st.session_state["brought-lists"] = work(say)
         except RecLensError as error:
-            status.update(label="The files cannot be evaluated", state="error")
-            st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
-            return
+            # Drawn anew, so that it stands beside the file, which is above.
+            st.session_state["fault"] = fault_of(error, brought.tables)
+            st.rerun()
         bar.empty()
         status.update(label="Evaluated", state="complete", expanded=False)
 
@@ -194,7 +267,8 @@ def _result(workspace: Workspace) -> None:
         replace = st.checkbox("Replace one of that name", key="replace")
     if st.button("Keep in the workspace", icon=":material/save:"):
         try:
-            st.session_state["kept"] = keep(workspace, result, name, replace=replace)
+            lists = st.session_state.get("brought-lists")
+            st.session_state["kept"] = keep(workspace, result, name, lists=lists, replace=replace)
         except RecLensError as error:
             said = str(error).replace("pass overwrite=True", "tick “Replace one of that name”")
             st.error(plain(said), icon=":material/error:")
@@ -205,16 +279,35 @@ def _result(workspace: Workspace) -> None:
 def _is_kept(workspace: Workspace, kept: Upload) -> None:
     before = "" if kept.before is None else " The one before it lies in the trash."
     st.success(f"Kept as {plain(kept.name)}.{before}", icon=":material/check:")
-    left, right = st.columns(2)
+    group = next((each for each in store.groups(workspace) if kept.name in each.names), None)
+    others = [] if group is None else [name for name in group.names if name != kept.name]
+    _say_alone(workspace, kept, others)
+    left, middle, right = st.columns(3)
     with left:
-        st.link_button(
-            "Open in Diagnostics", f"diagnostics?{urlencode({'runs': kept.name})}", icon=":material/monitoring:"
-        )
+        link = urlencode({"runs": [kept.name, *others[: store.MOST - 1]]}, doseq=True)
+        st.link_button("Open in Diagnostics", f"diagnostics?{link}", icon=":material/monitoring:")
+    with middle:
+        if others:
+            link = urlencode({"system": kept.name, "baseline": store.popular_of(workspace, others)})
+            label = f"Compare with {len(others)} that were measured alike"
+            st.link_button(plain(label), f"compare?{link}", icon=":material/compare_arrows:")
     with right:
         if st.button("Undo", icon=":material/undo:"):
             undo_upload(workspace, kept)
             del st.session_state["kept"]
             st.rerun()
+
+
+def _say_alone(workspace: Workspace, kept: Upload, others: Sequence[str]) -> None:
+    """Why what was kept cannot be compared with the evaluations of its split, where there are some."""
+    against = st.session_state.get("against")
+    if others or against not in store.names(workspace, "split"):
+        return
+    group = runs_on(store.listing(workspace, "evaluation"), store.load(workspace, "split", against))
+    own = store.load(workspace, "evaluation", kept.name).card
+    if group is not None and kept.name not in group.names:
+        why = "; ".join(not_alike({kept.name: own, group.names[0]: group.card}))
+        st.warning(f"It stands apart, because it was not measured alike: {plain(why)}.", icon=":material/warning:")
 
 
 PAGE = Page("Upload", ":material/upload:", "Data", 50, show, "upload")

@@ -1,0 +1,49 @@
+"""Where the fault of an upload lies: the file, and the row, so that what is wrong is said beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from reclens.dashboard.uploads import MissingColumnError, in_words_of_the_page
+from reclens.data.read.raw import Raw
+from reclens.errors import DataError, RecLensError, UnmatchedIdsError
+
+__all__ = ["Fault", "fault_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fault:
+    """Why files could not be used.
+
+    Attributes:
+        text: What is wrong, in the words of the page.
+        kind: The kind of file that it is about; None if it is about no single one.
+        row: The row at fault, as it stands in the file; None if it is no single one.
+    """
+
+    text: str
+    kind: str | None = None
+    row: pl.DataFrame | None = None
+
+
+def fault_of(error: RecLensError, tables: Mapping[str, Raw]) -> Fault:
+    """Where an error lies among the files that were brought.
+
+    Args:
+        error: The error.
+        tables: Kind of file -> its rows.
+    """
+    text = in_words_of_the_page(str(error))
+    if isinstance(error, MissingColumnError):
+        return Fault(text, error.kind)
+    if isinstance(error, UnmatchedIdsError):  # of two tables, one of which is the lists
+        return Fault(text, "lists")
+    if not isinstance(error, DataError) or error.source is None:
+        return Fault(text)
+    kind = next((kind for kind, raw in tables.items() if raw.where == error.source), None)
+    if kind is None or error.row is None:
+        return Fault(text, kind)
+    return Fault(text, kind, tables[kind].frame.slice(error.row - 1, 1))
