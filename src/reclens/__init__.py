@@ -20,6 +20,7 @@ Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_pred
                           ``evaluation``, ``tuning``, ``stats`` hold what these give back and rest on
 Experiment                ``experiment`` (plan, size, assign, read), ``world`` (users whose behaviour is known),
                           ``lab`` (studies in it)
+Audit                     ``audit`` (who and what is treated worse, by how much, and how sure that is)
 Show and keep             ``report``, ``Workspace``, ``run_job`` (a whole job from TOML)
 Extend it                 ``metric``, ``testing`` (the checks that what you add has to pass)
 When something is wrong   ``errors``
@@ -34,6 +35,7 @@ from reclens.lazy import lazy
 
 if TYPE_CHECKING:
     from reclens import (
+        audit,
         errors,
         evaluation,
         experiment,
@@ -86,6 +88,7 @@ __all__ = [
     "Pipeline",
     "Recommendations",
     "Workspace",
+    "audit",
     "compare",
     "errors",
     "evaluate",
@@ -135,6 +138,7 @@ _HOMES: Final = {
     "testing": "reclens.testing:",
     "stats": "reclens.stats:",
     "pipeline": "reclens.pipeline:",
+    "audit": "reclens.audit:",
     "lab": "reclens.lab:",
     "Comparison": "reclens.evaluation:Comparison",
     "Dataset": "reclens.data.dataset:Dataset",

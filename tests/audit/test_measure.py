@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 import reclens as rl
+from reclens.audit.attention import position_weights
 from reclens.audit.item_groups import item_groups, popularity_tiers
-from reclens.audit.measure import AuditMeasures, measure_lists_by_group
-from reclens.audit.position_weights import position_weights
+from reclens.audit.measure import AuditMeasures, measure_audit
+from reclens.audit.settings import AuditSettings
 from reclens.errors import UnknownNameError, UsageError
 from reclens.vocabulary import Vocabulary
 
@@ -28,12 +29,15 @@ ITEMS = pl.DataFrame(
 USERS = pl.DataFrame({"user_id": [1, 2, 3, 4, 5], "gender": ["F", "M", "F", "M", "F"]})
 
 
+def measured_of(lists, truth=None, *, train=None, users=None, items=None, **options) -> AuditMeasures:  # type: ignore[no-untyped-def]
+    settings = AuditSettings(**{"metrics": (), **options})
+    return measure_audit(lists, truth, settings=settings, train=train, users=users, items=items)
+
+
 @pytest.fixture(scope="module")
 def measured() -> AuditMeasures:
     train = rl.Dataset(TRAIN, users=USERS, items=ITEMS)
-    return measure_lists_by_group(
-        LISTS, TRUTH, train=train, k=2, metrics=["recall@2"], attributes=["seller", "tags"], by="gender"
-    )
+    return measured_of(LISTS, TRUTH, train=train, k=2, metrics=["recall@2"], attributes=["seller", "tags"], by="gender")
 
 
 def test_each_quantity_by_hand(measured: AuditMeasures) -> None:
@@ -85,8 +89,7 @@ def test_order_and_streams_change_nothing(measured: AuditMeasures) -> None:
     with_all = pl.concat([LISTS, LISTS.tail(1).with_columns(user_id=pl.lit(4, pl.Int64))])
     shuffled = with_all.sample(fraction=1.0, shuffle=True, seed=3)
     one, other = (
-        measure_lists_by_group(each, TRUTH, train=train, k=2, attributes=["seller"], by="gender")
-        for each in (with_all, shuffled)
+        measured_of(each, TRUTH, train=train, k=2, attributes=["seller"], by="gender") for each in (with_all, shuffled)
     )
     for quantity in ("exposure", "hits", "owned"):
         mine, theirs = one.by_group(quantity, "seller"), other.by_group(quantity, "seller")
@@ -94,7 +97,7 @@ def test_order_and_streams_change_nothing(measured: AuditMeasures) -> None:
 
 
 def test_lists_alone_are_enough() -> None:
-    found = measure_lists_by_group(LISTS, items=ITEMS, users=USERS, k=2, attributes=["seller"], by="gender")
+    found = measured_of(LISTS, items=ITEMS, users=USERS, k=2, attributes=["seller"], by="gender")
     assert (3 * found.by_group("shown", "seller").value).tolist() == [1, 3, 1]
     for missing, why in (("hits", "the truth"), ("profile", "the training data")):
         with pytest.raises(UsageError, match=f"'{missing}' needs {why}"):

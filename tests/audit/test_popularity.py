@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 import reclens as rl
-from reclens.audit.measure import measure_lists_by_group
+from reclens.audit.measure import AuditMeasures, measure_audit
 from reclens.audit.popularity import lift_rows, popularity_bias, popularity_taste
+from reclens.audit.settings import AuditSettings
 from reclens.errors import UsageError
 
 TRAIN = pl.DataFrame({"user_id": [1, 1, 2, 2, 3, 3, 4], "item_id": ["a", "b", "a", "c", "a", "d", "a"]})
@@ -19,10 +20,15 @@ TRUTH = pl.DataFrame({"user_id": [1, 2, 3, 3], "item_id": ["c", "d", "b", "c"]})
 ITEMS = pl.DataFrame({"item_id": ["a", "b", "c", "d"]})
 
 
+def measured_of(lists, truth=None, *, train=None, users=None, items=None, **options) -> AuditMeasures:  # type: ignore[no-untyped-def]
+    settings = AuditSettings(**{"metrics": (), **options})
+    return measure_audit(lists, truth, settings=settings, train=train, users=users, items=items)
+
+
 @pytest.fixture(scope="module")
 def measured():  # type: ignore[no-untyped-def]
     """Users of the items: a 4, b c d 1 each; head a (4 of 7 hold 20 %), tail d (1 of 7), middle b and c."""
-    return measure_lists_by_group(LISTS, TRUTH, train=rl.Dataset(TRAIN), k=2, attributes=["popularity"])
+    return measured_of(LISTS, TRUTH, train=rl.Dataset(TRAIN), k=2, attributes=["popularity"])
 
 
 def test_the_lift_by_hand(measured) -> None:  # type: ignore[no-untyped-def]
@@ -47,7 +53,7 @@ def test_parity_of_tiers_by_hand(measured) -> None:  # type: ignore[no-untyped-d
 
 
 def test_without_tiers_it_is_said() -> None:
-    found = measure_lists_by_group(LISTS, TRUTH, train=rl.Dataset(TRAIN), k=2)
+    found = measured_of(LISTS, TRUTH, train=rl.Dataset(TRAIN), k=2)
     with pytest.raises(UsageError, match="attributes="):
         popularity_bias(found)
 

@@ -1,1 +1,42 @@
 """The audit: who and what is treated worse by a recommender, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reclens.lazy import lazy
+
+if TYPE_CHECKING:
+    from reclens.audit.attention import position_weights
+    from reclens.audit.popularity import PopularityBias, popularity_taste
+    from reclens.audit.procedure import run
+    from reclens.audit.result import Audit, NotMeasured
+    from reclens.audit.rows import AuditRow
+    from reclens.audit.settings import AuditSettings, Hypothesis
+
+__all__ = [
+    "Audit",
+    "AuditRow",
+    "AuditSettings",
+    "Hypothesis",
+    "NotMeasured",
+    "PopularityBias",
+    "popularity_taste",
+    "position_weights",
+    "run",
+]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Audit": "result",
+        "AuditRow": "rows",
+        "AuditSettings": "settings",
+        "Hypothesis": "settings",
+        "NotMeasured": "result",
+        "PopularityBias": "popularity",
+        "popularity_taste": "popularity",
+        "position_weights": "attention",
+        "run": "procedure",
+    },
+)

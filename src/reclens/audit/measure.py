@@ -11,8 +11,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from reclens.audit.attention import position_weights
 from reclens.audit.item_groups import ItemGroups, item_groups, popularity_tiers
-from reclens.audit.position_weights import Attention, position_weights
+from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset
 from reclens.data.read.tables import read_table_and_rules
 from reclens.engine import Engine, LocalEngine, Progress, quiet
@@ -30,7 +31,7 @@ from reclens.schema import ITEM, USER
 from reclens.stats.replicated import Replicated, replicated_means
 from reclens.stats.summary import Cell, Summary
 
-__all__ = ["LIST_POPULARITY", "POPULARITY", "PROFILE_POPULARITY", "AuditMeasures", "Quantity", "measure_lists_by_group"]
+__all__ = ["LIST_POPULARITY", "POPULARITY", "PROFILE_POPULARITY", "AuditMeasures", "Quantity", "measure_audit"]
 
 POPULARITY: Final = "popularity"
 """The attribute of items that is made from the training data: head, middle and tail."""
@@ -57,9 +58,8 @@ class AuditMeasures:
 
     Attributes:
         system: Name of the system.
-        k: Places of each list that count.
+        settings: What was looked at, and how.
         weights: Position weights, shape (k,).
-        attention: The model that they come from; ``"given"`` for weights of the caller.
         groups: Attribute -> groups of items.
         metrics: Metrics of users that were measured.
         summary: Sums over users; columns are metrics, and ``quantity|attribute|group``.
@@ -71,9 +71,8 @@ class AuditMeasures:
     """
 
     system: str
-    k: int
+    settings: AuditSettings
     weights: np.ndarray
-    attention: str
     groups: Mapping[str, ItemGroups]
     metrics: tuple[MetricSpec, ...]
     summary: Summary
@@ -128,47 +127,32 @@ class AuditMeasures:
         return replicated_means(self.summary, cell, [name])[0]
 
 
-def measure_lists_by_group(
+def measure_audit(
     recommendations: Any,
     truth: Any = None,
     *,
+    settings: AuditSettings,
     train: Dataset | None = None,
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
-    k: int = 10,
-    metrics: Sequence[str] = (),
-    attributes: Sequence[str] = (),
-    by: str | Sequence[str | tuple[str, str]] = (),
-    attention: Attention | Sequence[float] = "log",
-    patience: float = 0.85,
-    tiers: tuple[float, float] = (0.2, 0.2),
-    replicates: int = 400,
-    rng: int = 0,
-    engine: Engine | None = None,
     name: str | None = None,
+    engine: Engine | None = None,
     progress: Progress = quiet,
 ) -> AuditMeasures:
     """Sum up what each user was shown of each group of items, in one pass over the lists.
 
-    Users with a list or with relevant items count. Lists larger than memory are streamed, as for ``rl.evaluate``.
+    Users with a list or with relevant items count. Lists larger than memory are streamed, as for ``rl.evaluate``; of
+    those, users without relevant items are left out.
 
     Args:
         recommendations: Lists of any system, as for ``rl.evaluate``.
         truth: Held-out interactions, or None.
+        settings: What is looked at.
         train: The training data, or None. Its items are the catalogue.
         users: Attributes of users, where ``train`` has none.
         items: Attributes of items, where ``train`` has none; without training data its items are the catalogue.
-        k: Places of each list that count.
-        metrics: Metrics of users, such as ``"ndcg@10"``.
-        attributes: Attributes of items to group by; ``"popularity"`` is head, middle and tail.
-        by: Groups of users, as for ``rl.evaluate``.
-        attention: Model of attention, or one weight a rank.
-        patience: Of the model ``"rbp"``.
-        tiers: Shares of the interactions that head and tail have.
-        replicates: Bootstrap replicates.
-        rng: Seed of the replicates.
-        engine: Where chunks are run.
         name: Name of the system.
+        engine: Where chunks are run.
         progress: Called as work goes on.
 
     Raises:
@@ -176,15 +160,16 @@ def measure_lists_by_group(
         UsageError: If something is asked for that the data do not have.
         UnknownNameError: If there is no such attribute, metric or group of users.
     """
-    weights = position_weights(k, attention, patience=patience)
-    specs = tuple(dict.fromkeys(check_asked(list(metrics)).values())) if metrics else ()
+    k, asked = settings.k, settings.metrics_of(truth=truth is not None)
+    specs = tuple(dict.fromkeys(check_asked(list(asked)).values())) if asked else ()
     source = open_lists(recommendations, name=name)
     held_out = None if truth is None else truth if isinstance(truth, pl.DataFrame) else _table(truth)
     known = _described(train, users, items, source)
-    ground = _ground(held_out, None if train is None else known, known, asked_segments(by), source)
+    ground = _ground(held_out, None if train is None else known, known, asked_segments(settings.by), source)
     _check_metrics(specs, ground, truth=held_out is not None)
-    groups = {each: _grouped(each, known, ground, tiers) for each in attributes}
-    plan = _Plan(ground, specs, groups, k, weights, held_out is not None, replicates, rng)
+    groups = {each: _grouped(each, known, ground, settings.tiers) for each in settings.attributes}
+    weights = position_weights(k, settings.attention, patience=settings.patience)
+    plan = _Plan(ground, specs, groups, k, weights, held_out is not None, settings.replicates, settings.seed)
     depth = max([k, *(spec.k or k for spec in specs)])
     passed = measure_all(plan.measure, ground, depth, source=source, engine=engine or LocalEngine(), progress=progress)
     if not passed:
@@ -195,9 +180,8 @@ def measure_lists_by_group(
     counts = {"rules": source.rules, "users": len(ground.users), "users_without_list": without}
     return AuditMeasures(
         system=source.name,
-        k=k,
+        settings=settings,
         weights=weights,
-        attention=attention if isinstance(attention, str) else "given",
         groups=groups,
         metrics=specs,
         summary=reduce(add, (part.summary for _, part in passed)),

@@ -13,7 +13,7 @@ from reclens.stats.estimate import Estimate
 from reclens.stats.replicated import Replicated, Scale
 from reclens.tabular import Tabular
 
-__all__ = ["BAND", "MINIMUM_USERS", "AuditRow", "Family", "Harm", "Reason", "Section", "audit_row"]
+__all__ = ["BAND", "MINIMUM_USERS", "AuditRow", "Family", "Harm", "Reason", "Section", "Severity", "audit_row"]
 
 Section = Literal["exposure", "popularity", "users", "lists", "calibration", "position", "loop", "two_sided"]
 """What a number tells of: ``exposure`` of item groups; ``popularity`` bias; ``users``: accuracy for groups of users;
@@ -25,6 +25,10 @@ Harm = Literal["low", "high", "either"]
 
 Family = Literal["confirmatory", "exploratory", "descriptive"]
 """``confirmatory``: declared beforehand; ``exploratory``: found by search; ``descriptive``: not tested."""
+
+Severity = Literal["critical", "high", "medium", "low", "none", "inconclusive", "descriptive"]
+"""From the gravest on. ``none``: shown to be no material difference. ``inconclusive``: neither that nor a difference
+could be shown. ``descriptive``: not tested."""
 
 Reason = Literal["few_users", "no_variation", "no_reference", "not_defined"]
 """Why there is no interval: too few users; the replicates do not vary; the reference is zero; there is no value."""
@@ -60,7 +64,8 @@ class AuditRow(Tabular):
         smallest_detectable: The ratio below 1 that this number of users finds with 80 % power; NaN without a test.
         reason: Why there is no interval; None where there is one.
         family: How it was asked.
-        p_adjusted: Corrected over the tests of its family; None before the correction.
+        p_adjusted: Corrected over the tests of its family; None before the correction, and where nothing was tested.
+        severity: How grave it is; see ``reclens.audit.severity``.
     """
 
     section: Section
@@ -83,6 +88,7 @@ class AuditRow(Tabular):
     reason: Reason | None = None
     family: Family = "confirmatory"
     p_adjusted: float | None = None
+    severity: Severity = "descriptive"
 
     @property
     def impact(self) -> Estimate:

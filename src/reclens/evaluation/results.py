@@ -18,6 +18,7 @@ from reclens.files import made_folder
 from reclens.metrics.registry import Asked, canonical, in_unit_range
 from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
+from reclens.stats.concentration import lorenz
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Summary
 from reclens.tabular import Tabular
@@ -212,11 +213,7 @@ class Evaluation(Tabular):
         References:
             Lorenz (1905), Methods of measuring the concentration of wealth.
         """
-        counts = np.sort(self.exposure[column].to_numpy()).astype(np.float64)
-        shares = np.append(0.0, np.cumsum(counts) / max(counts.sum(), 1.0))
-        at = np.linspace(0, 1, points)
-        curve = np.interp(at, np.linspace(0, 1, len(shares)), shares)
-        return [{"items": float(x), "share": float(y)} for x, y in zip(at, curve, strict=True)]
+        return lorenz(self.exposure[column].to_numpy(), points=points)
 
     def save(self, folder: str | Path) -> None:
         """Write the evaluation as Parquet tables, arrays and JSON into a folder, made where it is absent."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["effective_number", "entropy", "gini", "share_in_use"]
+__all__ = ["effective_number", "entropy", "gini", "lorenz", "share_in_use"]
 
 
 def share_in_use(counts: np.ndarray) -> np.ndarray:
@@ -80,3 +80,26 @@ def effective_number(counts: np.ndarray) -> np.ndarray:
         2.0
     """
     return np.exp(entropy(counts))
+
+
+def lorenz(counts: np.ndarray, *, points: int = 101) -> list[dict[str, float]]:
+    """The Lorenz curve: the share of all that the cells with the least have together.
+
+    Args:
+        counts: Shape (cells,), not negative.
+        points: Points of the curve, evenly spaced over the cells.
+
+    Returns:
+        Rows ``items`` (share of the cells, the least first) and ``share`` (of the total), from 0 to 1.
+
+    Example:
+        >>> [round(row["share"], 3) for row in lorenz(np.array([3, 1, 0, 0]), points=5)]
+        [0.0, 0.0, 0.0, 0.25, 1.0]
+
+    References:
+        Lorenz (1905), Methods of measuring the concentration of wealth.
+    """
+    shares = np.append(0.0, np.cumsum(np.sort(counts).astype(np.float64)) / max(float(counts.sum()), 1.0))
+    at = np.linspace(0, 1, points)
+    curve = np.interp(at, np.linspace(0, 1, len(shares)), shares)
+    return [{"items": float(x), "share": float(y)} for x, y in zip(at, curve, strict=True)]

@@ -1,0 +1,181 @@
+"""One audit: measure the lists, hold every group against its references, correct, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any, get_args
+
+import polars as pl
+
+from reclens.audit.exposure import exposure_rows, parity_rows
+from reclens.audit.findings import by_gravity, findings_of
+from reclens.audit.measure import POPULARITY, AuditMeasures, measure_audit
+from reclens.audit.popularity import lift_rows, popularity_bias
+from reclens.audit.result import Audit, NotMeasured
+from reclens.audit.rows import AuditRow, Section
+from reclens.audit.settings import AuditSettings, Hypothesis
+from reclens.audit.severity import judged, opinion
+from reclens.audit.user_gaps import gap_rows
+from reclens.data.dataset import Dataset
+from reclens.engine import Engine, Progress, quiet
+from reclens.errors import UsageError
+from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.results import OVERALL
+from reclens.stats import concentration
+
+__all__ = ["audit_measures", "run"]
+
+
+def run(
+    recommendations: Any,
+    truth: Any = None,
+    *,
+    train: Dataset | None = None,
+    users: pl.DataFrame | None = None,
+    items: pl.DataFrame | None = None,
+    settings: AuditSettings | None = None,
+    name: str | None = None,
+    engine: Engine | None = None,
+    progress: Progress = quiet,
+    **options: Any,
+) -> Audit:
+    """Audit the lists of a system: who and what is treated worse, by how much, and how sure that is.
+
+    Args:
+        recommendations: Lists of any system, as for ``rl.evaluate``.
+        truth: Held-out interactions, or None.
+        train: The training data, or None. Its items are the catalogue.
+        users: Attributes of users, where ``train`` has none.
+        items: Attributes of items, where ``train`` has none.
+        settings: What is looked at and by which rules; or give its fields by name.
+        name: Name of the system.
+        engine: Where chunks are run.
+        progress: Called as work goes on.
+        options: Fields of :class:`AuditSettings`, such as ``by=["gender"]``.
+
+    Raises:
+        DataError: If a table is not what it has to be, or there is nothing to audit.
+        UsageError: If settings and their fields are both given, or something is asked for that the data do not have.
+        UnknownNameError: If there is no such attribute, metric or group of users.
+
+    Example:
+        >>> import reclens as rl
+        >>> split = rl.split.by_time(rl.synthetic_movielens(n_users=400, n_items=200, n_ratings=16000), test_share=0.2)
+        >>> lists = rl.models.Popular().fit(split.train).recommend(split.test_users, k=10)
+        >>> found = run(lists, split.test, train=split.train, by="gender", attributes=["popularity"])
+        >>> found.opinions["exposure"], found.rows[0].group, found.rows[0].severity
+        ('negative', 'middle', 'critical')
+    """
+    if settings is not None and options:
+        raise UsageError(f"settings= and {', '.join(options)}= are both given: put them into the settings.")
+    settings = settings or AuditSettings(**options)
+    measures = measure_audit(
+        recommendations,
+        truth,
+        settings=settings,
+        train=train,
+        users=users,
+        items=items,
+        name=name,
+        engine=engine,
+        progress=progress,
+    )
+    return audit_measures(measures)
+
+
+def audit_measures(measures: AuditMeasures) -> Audit:
+    """Hold every group against its references, correct for the number of tests, and judge."""
+    settings = measures.settings
+    rows = _asked(_rows(measures), settings, truth=measures.has_truth)
+    rows = judged(rows, protected=settings.protected, shares=_shares(measures), alpha=settings.alpha)
+    tiers = POPULARITY in measures.groups and measures.has("candidates")
+    counts = measures.shown[measures.context.catalogue.in_catalogue]
+    curves = {"shown": counts}
+    if measures.has("owned"):
+        curves["owned"] = measures.context.catalogue.popularity[measures.context.catalogue.in_catalogue]
+    opinions: dict[Section, Any] = {
+        section: opinion([row.severity for row in rows if row.section == section]) for section in get_args(Section)
+    }
+    return Audit(
+        system=measures.system,
+        rows=tuple(by_gravity(rows)),
+        opinions=opinions,
+        findings=tuple(findings_of(measures.system, rows)),
+        bias=tuple(popularity_bias(measures, level=settings.level)) if tiers else (),
+        lorenz={name: concentration.lorenz(each) for name, each in curves.items()},
+        gini={name: float(concentration.gini(each)) for name, each in curves.items()},
+        not_measured=tuple(_missing(measures)),
+        card={**measures.card, "settings": asdict(settings), "system": measures.system, "candidates": "unseen items"},
+    )
+
+
+def _rows(measures: AuditMeasures) -> list[AuditRow]:
+    level = measures.settings.level
+    rows = gap_rows(measures, level=level, minimum=measures.settings.minimum)
+    for attribute in measures.groups:
+        rows += exposure_rows(measures, attribute, level=level) + parity_rows(measures, attribute, level=level)
+    return rows + (lift_rows(measures, level=level) if measures.has("owned") else [])
+
+
+def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) -> list[AuditRow]:
+    """The rows with their family: declared, searched, or the other side of a pair that is tested already."""
+    declared = settings.hypotheses if settings.hypotheses is not None else _usual(rows, settings, truth=truth)
+    pairs: set[tuple[str, str, str | None, str]] = set()
+    sides: dict[tuple[str, str, str | None, str], int] = {}
+    for row in rows:
+        if row.reference == "rest":
+            sides[_pair(row)] = sides.get(_pair(row), 0) + 1
+    found = []
+    for row in rows:
+        again = row.reference == "rest" and sides[_pair(row)] == 2 and _pair(row) in pairs
+        pairs.add(_pair(row))
+        family = "confirmatory" if any(_is(row, each) for each in declared) else "exploratory"
+        found.append(replace(row, family="descriptive" if again else family))
+    return found
+
+
+def _pair(row: AuditRow) -> tuple[str, str, str | None, str]:
+    """Rows of two groups that are each other's rest are one test."""
+    return row.measure, row.by, row.attribute, row.segment if row.attribute else ""
+
+
+def _usual(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) -> list[Hypothesis]:
+    metrics = settings.metrics_of(truth=truth)
+    by = dict.fromkeys(row.by for row in rows if row.section in ("users", "lists"))
+    attributes = dict.fromkeys(row.attribute for row in rows if row.attribute)
+    against = "merit" if truth else "catalogue"
+    found = [Hypothesis(measure=metrics[0], by=each) for each in by] if metrics else []
+    found += [Hypothesis(measure="exposure_share", attribute=each, reference=against) for each in attributes]
+    return [*found, Hypothesis(measure="popularity_lift")]
+
+
+def _is(row: AuditRow, declared: Hypothesis) -> bool:
+    same = (row.measure, row.by, row.attribute) == (declared.measure, declared.by, declared.attribute)
+    return same and declared.reference in (None, row.reference)
+
+
+def _shares(measures: AuditMeasures) -> dict[tuple[str, str], float]:
+    """Share of the users, or of the items, that each group has."""
+    shares = {cell: measures.n(cell) / max(measures.n(), 1) for cell in measures.cells}
+    for attribute, groups in measures.groups.items():
+        shares |= {
+            (attribute, label): size / groups.sizes.sum()
+            for label, size in zip(groups.labels, groups.sizes, strict=True)
+        }
+    return shares
+
+
+def _missing(measures: AuditMeasures) -> list[NotMeasured]:
+    found: list[NotMeasured] = []
+    if not measures.has_truth:
+        found += [NotMeasured(section="users", measure="accuracy", lacking="truth")]
+        found += [NotMeasured(section="exposure", measure="merit", lacking="truth")]
+    if not measures.has("owned"):
+        found += [NotMeasured(section="popularity", measure="popularity_lift", lacking="train")]
+        found += [NotMeasured(section="exposure", measure="profile", lacking="train")]
+    if len([cell for cell in measures.cells if cell != OVERALL and cell[1] != UNKNOWN]) < 2:
+        found.append(NotMeasured(section="users", measure="gaps", lacking="user_groups"))
+    if not set(measures.groups) - {POPULARITY}:
+        found.append(NotMeasured(section="exposure", measure="exposure_share", lacking="item_groups"))
+    return found

@@ -1,0 +1,122 @@
+"""What an audit gives back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from reclens.audit.popularity import PopularityBias
+from reclens.audit.rows import AuditRow, Section
+from reclens.audit.severity import Opinion
+from reclens.errors import DataError
+from reclens.files import made_folder
+from reclens.findings import Finding
+from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
+
+__all__ = ["Audit", "NotMeasured"]
+
+Lacking = Literal["truth", "train", "user_groups", "item_groups", "log", "scores", "rankers"]
+"""What an audit would have needed: relevant items; training data; groups of users; groups of items; an impression log;
+scores that are probabilities; a log of several rankers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotMeasured(Tabular):
+    """Something that was not audited for want of data.
+
+    Attributes:
+        section: What it would have told of.
+        measure: What was not measured, such as ``"exposure_share"``.
+        lacking: What would be needed.
+    """
+
+    section: Section
+    measure: str
+    lacking: Lacking
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [asdict(self)]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Audit(Tabular):
+    """Who and what is treated worse by a system, by how much, and how sure that is.
+
+    Attributes:
+        system: Name of the system.
+        rows: Every number that a group was held against a reference by, the gravest first.
+        opinions: What each criterion comes to.
+        findings: What wants a person to look at it, the gravest first.
+        bias: Parity of the tiers of popularity.
+        lorenz: Curves ``{"items", "share"}`` of the exposure of single items, and of what users have.
+        gini: Gini of those two, where they were measured.
+        not_measured: What was not audited, and what would be needed.
+        card: What was measured on what, how, and under which rules.
+    """
+
+    system: str
+    rows: tuple[AuditRow, ...]
+    opinions: Mapping[Section, Opinion]
+    findings: tuple[Finding, ...]
+    bias: tuple[PopularityBias, ...] = ()
+    lorenz: Mapping[str, list[dict[str, float]]]
+    gini: Mapping[str, float]
+    not_measured: tuple[NotMeasured, ...] = ()
+    card: Mapping[str, Any]
+
+    def _about(self) -> str:
+        return f"Audit of '{self.system}'"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a number, the gravest first."""
+        return [row.to_dicts()[0] for row in self.rows]
+
+    def section(self, section: Section) -> list[AuditRow]:
+        """The rows of one criterion, the gravest first."""
+        return [row for row in self.rows if row.section == section]
+
+    def save(self, folder: str | Path) -> None:
+        """Write the audit as JSON and its numbers as CSV into a folder, made where it is absent."""
+        path = made_folder(folder)
+        kept = {each.name: getattr(self, each.name) for each in fields(self)}
+        text = json.dumps(kept, default=_plain, indent=1, ensure_ascii=False)
+        (path / "audit.json").write_text(text, encoding="utf-8")
+        self.to_frame().write_csv(path / "numbers.csv")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Audit:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: If the folder does not hold a whole audit.
+        """
+        path = Path(folder)
+        try:
+            kept = json.loads((path / "audit.json").read_text(encoding="utf-8"))
+            rows = tuple(AuditRow(**_revived(row)) for row in kept.pop("rows"))
+            bias = tuple(PopularityBias(**_revived(each)) for each in kept.pop("bias"))
+            findings = tuple(Finding(**_revived(each)) for each in kept.pop("findings"))
+            missing = tuple(NotMeasured(**each) for each in kept.pop("not_measured"))
+            return cls(rows=rows, bias=bias, findings=findings, not_measured=missing, **kept)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"not a whole audit ({error})", source=str(path), fix="Audit again and save it.") from error
+
+
+_ESTIMATE = {each.name for each in fields(Estimate)}
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value)
+
+
+def _revived(value: Any) -> Any:
+    """Records of JSON: estimates as such, and lists as tuples."""
+    if isinstance(value, Mapping):
+        found = {key: _revived(each) for key, each in value.items()}
+        return found if set(found) != _ESTIMATE else Estimate(**found)
+    return tuple(map(_revived, value)) if isinstance(value, list) else value
