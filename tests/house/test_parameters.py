@@ -12,7 +12,6 @@ PUBLIC = {
     "four_verdicts": "each keyword is an option of `reclens experiment verdicts`, and of one study alone",
     "gather": "the columns and faults of a table, which `read_experiment` hands on under the same names",
     "gather_events": "the same for a log",
-    "measure_lists_by_group": "what `evaluate` is told, and how items are grouped",
     "read_aggregated": "the same for a table of counts; no two of its options depend on each other",
     "read_experiment": "each keyword is an option of `reclens experiment read`",
     "surrogate_study": "each keyword is a choice of one study, and independent of the others",
