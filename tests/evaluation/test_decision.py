@@ -9,7 +9,8 @@ import pytest
 
 from reclens.data.dataset import Dataset
 from reclens.evaluation import Comparison, Evaluation, compare, evaluate
-from reclens.evaluation.decision import Decision, decide, share_without_hit
+from reclens.evaluation.decision import Decision, decide
+from reclens.evaluation.hits import share_without_hit
 from reclens.report.evaluation.decision_words import decision_in_words
 
 USERS = 80

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.links import PLACES
 from reclens.dashboard.login import Login, is_allowed, read_login
 from reclens.dashboard.navigation import Page, pages
 from reclens.dashboard.style import STYLE
@@ -34,11 +35,14 @@ def main(folder: str | None = None) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     sections: dict[str, list[st.Page]] = {}
+    places: dict[str, st.Page] = {}
     for each in pages():
         place = st.Page(
             _drawer(each, workspace), title=each.title, icon=each.icon, url_path=each.path, default=each.path == "home"
         )
         sections.setdefault(each.section, []).append(place)
+        places[each.path] = place
+    st.session_state[PLACES] = places
     chosen = st.navigation(sections)
     with st.sidebar:
         st.caption(f"Workspace `{workspace.folder.name}`", help=str(workspace.folder))

@@ -9,7 +9,8 @@ from typing import Any
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.widgets import choose, choose_many, empty, plain
+from reclens.dashboard.scene import kept_runs
+from reclens.dashboard.widgets import choose, choose_many, empty, filters, plain
 from reclens.data.split import Split
 from reclens.data.titles import title_column
 from reclens.schema import ITEM, Recommendations
@@ -28,10 +29,12 @@ class Drilldown:
     Attributes:
         split: The split.
         runs: System -> lists.
+        name: Name of the split in the workspace.
     """
 
     split: Split
     runs: Mapping[str, Recommendations]
+    name: str = ""
 
     def title(self, item: Any) -> str:
         """What an item is called."""
@@ -44,7 +47,7 @@ class Drilldown:
 
 
 def drilldown_of(workspace: Workspace) -> Drilldown | None:
-    """Let the reader choose a split and lists, in the sidebar; None, with a word, where there are none."""
+    """Let the reader choose a split and lists; None, with a word, where there are none."""
     splits, runs = store.names(workspace, "split"), store.names(workspace, "run")
     if not splits or not runs:
         empty(
@@ -53,12 +56,13 @@ def drilldown_of(workspace: Workspace) -> Drilldown | None:
             "the demo on **Home** does too.",
         )
         return None
-    with st.sidebar:
-        asked = [name for name in st.query_params.get_all("runs") if name in runs]
+    with filters("split, lists"):
+        asked = [name for name in st.query_params.get_all("runs") if name in runs] or kept_runs(runs)
         fitting = store.split_of(workspace, asked) or splits[0]
         split = choose("Split", splits, key="split", default=fitting) or splits[0]
         near = [name for name in runs if store.fits(workspace, name, split)]
-        chosen = choose_many("Lists", runs, key="runs", default=near[:_MOST])
+        begun = [name for name in asked if name in near] or near
+        chosen = choose_many("Lists", runs, key="runs", default=begun[:_MOST])
     unlike = [name for name in chosen if name not in near]
     if unlike:
         st.warning(
@@ -68,7 +72,7 @@ def drilldown_of(workspace: Workspace) -> Drilldown | None:
         )
         chosen = [name for name in chosen if name in near]
     if not chosen:
-        empty("No lists chosen", "Choose the lists of one or more systems in the sidebar.", ":material/checklist:")
+        empty("No lists chosen", "Choose the lists of one or more systems above.", ":material/checklist:")
         return None
     found = {name: store.load(workspace, "run", name) for name in chosen}
-    return Drilldown(store.load(workspace, "split", split), found)
+    return Drilldown(store.load(workspace, "split", split), found, split)

@@ -1,30 +1,39 @@
-"""The lists of several systems for one user, beside each other."""
+"""The lists of several systems for one user, beside each other, each with a picture of its hits."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import polars as pl
 import streamlit as st
 
 from reclens.dashboard.drilldown import Drilldown
-from reclens.dashboard.widgets import frame
+from reclens.dashboard.widgets import frame, theme
 from reclens.data.titles import title_column
 from reclens.evaluation.inspect import UserView
+from reclens.report._toolkit.charts import THEME
+from reclens.report._toolkit.static_theme import PAPER
+from reclens.report.evaluation.charts_hits import places_svg
 
 __all__ = ["side_by_side"]
 
+_NARROW: Final = {name: st.column_config.TextColumn(name, width=width) for name, width in (("rank", 44), ("✓", 32))}
+"""Columns that leave the room to the titles."""
+
 
 def side_by_side(found: UserView, scope: Drilldown) -> None:
-    """Draw the lists; ✓ marks items that the user chose later."""
-    st.caption("✓ marks items that the user chose later.")
+    """Draw the lists; ✓ marks items that the user chose later, and the picture has their places in colour."""
+    st.caption("✓ and a place in colour: items that the user chose later.")
     title = title_column(scope.split.train.items)
+    colour, ground = THEME[theme()][2], PAPER[theme()]["line"]
     for (system, rows), place in zip(found.lists.items(), st.columns(len(found.lists)), strict=True):
         with place:
             st.text(system)
             named = pl.col(title) if title else pl.col("item_id").cast(pl.String)
-            shown = rows.select(
-                "rank", pl.when("hit").then(pl.lit("✓")).otherwise(pl.lit("")).alias("✓"), named.alias("item")
-            )
+            mark = pl.when("hit").then(pl.lit("✓")).otherwise(pl.lit(""))
+            shown = rows.select(pl.col("rank").cast(pl.String), mark.alias("✓"), named.alias("item"))
             if rows.height:
-                frame(shown, key=f"list-{system}")
+                st.image(places_svg(rows["hit"].to_list(), colour=colour, ground=ground))
+                frame(shown, key=f"list-{system}", columns=_NARROW)
             else:
                 st.caption("No list.")

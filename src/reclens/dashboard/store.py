@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import streamlit as st
 
+from reclens.data.read.frames import read_parquet
 from reclens.errors import RecLensError
 from reclens.evaluation import Comparison, Evaluation, compare
 from reclens.evaluation.compare import Intervals
+from reclens.evaluation.openings import hits_of_users, items_by_exposure
+from reclens.evaluation.results import OVERALL
 from reclens.evaluation.views import crossed as crossed_by
 from reclens.schema import USER
 from reclens.workspace import Artefact, RunGroup, Workspace, run_groups
@@ -25,9 +31,11 @@ __all__ = [
     "compared",
     "crossed",
     "end",
+    "estimates",
     "evaluations",
     "fits",
     "groups",
+    "item_exposures",
     "listing",
     "load",
     "names",
@@ -36,6 +44,7 @@ __all__ = [
     "redraw_if_changed",
     "shared",
     "split_of",
+    "user_hits",
 ]
 
 _BEGAN, _REDRAWN, _TURNS = "_began_with", "_redrawn", 5
@@ -94,6 +103,16 @@ def evaluations(workspace: Workspace, chosen: Sequence[str]) -> dict[str, Evalua
     return {name: load(workspace, "evaluation", name) for name in chosen}
 
 
+def estimates(workspace: Workspace, chosen: Sequence[str]) -> pl.DataFrame:
+    """The estimates of evaluations over all users, without loading their users: a row a run and metric.
+
+    Returns:
+        ``run, created, system, metric, by, segment, n, value, low, high, level, note``, in the order asked for.
+    """
+    stamps = {each.name: each.created for each in listing(workspace, "evaluation")}
+    return _estimates(str(workspace.folder), tuple((name, stamps[name]) for name in chosen if name in stamps))
+
+
 def compared(
     workspace: Workspace,
     chosen: Sequence[str],
@@ -124,6 +143,16 @@ def crossed(workspace: Workspace, chosen: Sequence[str], first: str, second: str
 def groups(workspace: Workspace) -> list[RunGroup]:
     """The evaluations in groups that can be compared; the one that pages open with comes first."""
     return _groups(str(workspace.folder), workspace.stamps())
+
+
+def user_hits(workspace: Workspace, split: str, runs: Sequence[str], k: int) -> pl.DataFrame:
+    """Hits of each user under each system; worked out once for each choice."""
+    return _user_hits(str(workspace.folder), split, tuple(runs), _stamps(workspace, split, runs), k)
+
+
+def item_exposures(workspace: Workspace, split: str, runs: Sequence[str], k: int) -> pl.DataFrame:
+    """Lists of each system that show each item; worked out once for each choice."""
+    return _item_exposures(str(workspace.folder), split, tuple(runs), _stamps(workspace, split, runs), k)
 
 
 def newest_together(workspace: Workspace) -> list[str]:
@@ -177,6 +206,11 @@ def fits(workspace: Workspace, run: str, split: str) -> bool:
     return data is None or bool(data == load(workspace, "split", split).train.fingerprint)
 
 
+def _stamps(workspace: Workspace, split: str, runs: Sequence[str]) -> tuple[str, ...]:
+    wanted = {("split", split), *(("run", name) for name in runs)}
+    return tuple(each.created.isoformat() for each in listing(workspace) if (each.kind, each.name) in wanted)
+
+
 def _segments(result: Evaluation, by: str) -> frozenset[str]:
     return frozenset(label for name, label in result.summary.cells if name == by)
 
@@ -196,6 +230,18 @@ def _groups(folder: str, stamps: tuple[tuple[str, str, int, int], ...]) -> list[
 def _load(folder: str, kind: str, name: str, stamp: str) -> Any:
     del stamp
     return Workspace(folder).load(kind, name)
+
+
+@st.cache_resource(show_spinner="Reading the runs …", max_entries=16)
+def _estimates(folder: str, chosen: tuple[tuple[str, datetime], ...]) -> pl.DataFrame:
+    columns = ["system", "metric", "by", "segment", "n", "value", "low", "high", "level", "note"]
+    tables = []
+    for name, created in chosen:
+        with suppress(OSError, pl.exceptions.PolarsError):  # what vanishes meanwhile is absent
+            found = read_parquet(Path(folder) / "evaluation" / name / "estimates.parquet").select(columns)
+            found = found.filter(pl.col("by") == OVERALL[0])
+            tables.append(found.with_columns(pl.lit(name).alias("run"), pl.lit(created).alias("created")))
+    return pl.concat(tables, how="vertical_relaxed") if tables else pl.DataFrame(schema=["run", "created", *columns])
 
 
 @st.cache_resource(show_spinner="Comparing user by user …", max_entries=64)
@@ -220,3 +266,17 @@ def _compared(
 def _crossed(folder: str, name: str, stamp: str, first: str, second: str) -> Evaluation:
     del stamp
     return crossed_by(load(Workspace(folder), "evaluation", name), first, second)
+
+
+@st.cache_resource(show_spinner="Counting hits …", max_entries=32)
+def _user_hits(folder: str, split: str, runs: tuple[str, ...], stamps: tuple[str, ...], k: int) -> pl.DataFrame:
+    del stamps
+    place = Workspace(folder)
+    return hits_of_users({name: load(place, "run", name) for name in runs}, load(place, "split", split).test, k=k)
+
+
+@st.cache_resource(show_spinner="Counting lists …", max_entries=32)
+def _item_exposures(folder: str, split: str, runs: tuple[str, ...], stamps: tuple[str, ...], k: int) -> pl.DataFrame:
+    del stamps
+    place = Workspace(folder)
+    return items_by_exposure({name: load(place, "run", name) for name in runs}, load(place, "split", split).train, k=k)

@@ -13,6 +13,19 @@ ul.legend { display: flex; flex-wrap: wrap; gap: .3em 1.2em; list-style: none; m
   padding: 0 !important; }
 ul.legend li { margin: 0 !important; display: inline-flex; align-items: center; gap: .4em; }
 ul.legend i { width: .75em; height: .75em; border-radius: 50%; }
+section.decision { border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 8px;
+  border-left: 6px solid var(--tone); padding: .9rem 1.2rem; }
+section.decision p { margin: 0; font-size: .875rem; opacity: .8; }
+section.decision h2 { margin: .1rem 0 .4rem; padding: 0; overflow-wrap: anywhere; }
+section.decision img, .finding img { display: block; margin: 0 0 .5rem; max-width: 100%; }
+section.decision dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 23rem), 1fr));
+  gap: .5rem 2rem; margin: 0; padding: 0; }
+section.decision dl > div, section.decision dt, section.decision dd { margin: 0 !important; padding: 0 !important; }
+section.decision dt { font-size: .8rem; opacity: .8; } section.decision dd { margin: 0; overflow-wrap: anywhere; }
+.finding { border-top: 3px solid var(--tone); padding-top: .4rem; }
+.finding b { display: block; font-size: .8rem; } .finding span { font-size: .8rem; opacity: .8;
+  overflow-wrap: anywhere; display: block; }
+.finding p { margin: .3rem 0; overflow-wrap: anywhere; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 2px solid currentColor !important; outline-offset: 2px; }
 button[aria-label="Download as CSV"] { display: none; }

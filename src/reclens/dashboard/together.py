@@ -34,14 +34,13 @@ def choose_group(workspace: Workspace, *, keys: Sequence[str]) -> RunGroup | Non
     first = next((at for name in asked for at, each in enumerate(groups) if name in each.names), 0)
     chosen = titles[first]
     if len(groups) > 1:
-        with st.sidebar:
-            chosen = choose(
-                "Measured on",
-                titles,
-                key="measured",
-                default=titles[first],
-                help="Runs that were measured on the same data, split, truth and protocol can be compared.",
-            )
+        chosen = choose(
+            "Measured on",
+            titles,
+            key="measured",
+            default=titles[first],
+            help="Runs that were measured on the same data, split, truth and protocol can be compared.",
+        )
     group = groups[titles.index(chosen)] if chosen in titles else groups[first]
     _say_apart(groups, group, asked, keys)
     return group

@@ -6,20 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from urllib.parse import urlencode
 
 import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.history import draw_history
+from reclens.dashboard.links import lead
+from reclens.dashboard.run_list import run_list
+from reclens.dashboard.scene import Scene
+from reclens.dashboard.views_users import draw_users
 from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, grid, plain, table
-from reclens.evaluation import Comparison, Evaluation
+from reclens.evaluation import Evaluation
+from reclens.evaluation.trade_off import other_sides, trade_off
 from reclens.evaluation.views import crossings_of
-from reclens.metrics import direction, family_of
+from reclens.metrics import family_of
 from reclens.report.evaluation import charts, tables
 from reclens.report.evaluation import diagnostics as diagnosis
-from reclens.report.evaluation.words import verdict
-from reclens.workspace import Workspace
 
 __all__ = ["VIEWS", "Shown"]
 
@@ -38,68 +41,93 @@ class Shown:
     """What was chosen on the page.
 
     Attributes:
-        workspace: Where the runs lie.
-        results: Name -> evaluation.
-        comparison: All of them against the baseline; None where there is nothing to compare.
+        scene: The runs that were chosen, their comparison and decision.
+        together: All runs that were measured as they were, the newest first.
         metrics: The metrics chosen.
-        by: The segmentations that all of them have.
     """
 
-    workspace: Workspace
-    results: Mapping[str, Evaluation]
-    comparison: Comparison | None
+    scene: Scene
+    together: list[str]
     metrics: list[str]
-    by: list[str]
+
+    @property
+    def results(self) -> Mapping[str, Evaluation]:
+        """Name -> evaluation."""
+        return self.scene.results
 
     @property
     def averaged(self) -> list[str]:
         """Those of the metrics that are averaged over users."""
-        known = store.averaged(self.results)
-        return [name for name in self.metrics if name in known]
+        return [name for name in self.metrics if name in self.scene.averaged]
 
 
 def _leaderboard(shown: Shown) -> None:
-    comparison = shown.comparison
-    if comparison is not None:
-        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in verdict(comparison)))
-    table(tables.leaderboard(shown.results, comparison=comparison, metrics=shown.metrics), key="leaderboard")
+    scene = shown.scene
+    comparison = scene.comparison
+    baseline = None if comparison is None else comparison.baseline
+    run_list(scene.workspace, shown.together, list(shown.results), baseline=baseline)
+    picked: str | None = None
     for name, place in grid(shown.metrics):
         with place:
             drawn = draw(charts.leaderboard_chart, shown.results, metric=name)
-            chart(drawn, f"{name} of every system", key=f"leaderboard-{name}", metric=name)
+            found = chart(drawn, f"{name} of every system", key=f"leaderboard-{name}", metric=name, pick=("system",))
+            picked = found["system"] if found else picked
+    _lead_to_compare(shown, picked)
+    numbers = tables.leaderboard(shown.results, comparison=comparison, metrics=shown.metrics)
+    folded("The numbers", lambda: table(numbers, key="leaderboard"), key="leaderboard")
     if comparison is not None:
-        table(tables.comparison_table(comparison, by="overall"), key="differences")
+        differences = tables.comparison_table(comparison, by="overall")
+        folded("The differences", lambda: table(differences, key="differences"), key="differences")
+
+
+def _lead_to_compare(shown: Shown, system: str | None) -> None:
+    """The way on from a system that was clicked."""
+    comparison = shown.scene.comparison
+    if comparison is None:
+        return
+    if system is None or system == comparison.baseline:
+        st.caption("Click a dot to compare its system with the baseline.")
+        return
+    query = {"runs": list(shown.results), "system": system, "baseline": comparison.baseline}
+    label = f"Compare {plain(system)} with {plain(comparison.baseline)}"
+    lead(label, "compare", query, icon=":material/compare_arrows:", key=f"compare-{system}")
 
 
 def _segments(shown: Shown) -> None:
-    if not shown.by or not shown.averaged:
+    by = shown.scene.by
+    if not by or not shown.averaged:
         empty("No segments", "These runs were evaluated without segments: add `--by age`, or `[segments]` in a job.")
         return
     first = next(iter(shown.results.values()))
-    crossings = crossings_of(first, shown.by, most=_MOST_CELLS)
+    crossings = crossings_of(first, by, most=_MOST_CELLS)
     left, right = st.columns(2)
     with left:
         metric = choose("Metric", shown.averaged, key="metric") or shown.averaged[0]
     with right:
         groups = choose_many(
             "Segmentations",
-            [*shown.by, *crossings],
+            [*by, *crossings],
             key="by",
-            default=shown.by,
+            default=by,
             help=f"Two names joined by × are the product of both, offered up to {_MOST_CELLS} segments.",
         )
     sources = {
-        name: store.crossed(shown.workspace, list(shown.results), *crossings[name])
+        name: store.crossed(shown.scene.workspace, list(shown.results), *crossings[name])
         if name in crossings
         else shown.results
         for name in groups
     }
+    picked: tuple[str, str, str] | None = None
     for name, place in grid(groups):
         with place:
             drawn = draw(charts.segment_chart, sources[name], metric=metric, by=name, most=_MOST_ROWS)
-            chart(drawn, f"{metric} by {name}", key=f"segment-{name}", metric=metric)
+            fields = ("segment", "system") if name in by else ()
+            found = chart(drawn, f"{metric} by {name}", key=f"segment-{name}", metric=metric, pick=fields)
+            if found is not None:
+                picked = (name, found["segment"], found["system"])
             if (count := charts.segment_count(sources[name], metric=metric, by=name)) > _MOST_ROWS:
                 st.caption(f"The {_MOST_ROWS} segments with the most users, of {count}: the numbers below have all.")
+    _lead_to_users(shown, metric, picked)
     st.subheader("Gaps")
     st.caption(
         "The largest difference between two segments, with an interval that allows for having looked at every "
@@ -112,19 +140,58 @@ def _segments(shown: Shown) -> None:
         folded(f"The numbers by {plain(name)}", numbers, key=f"segments-{name}")
 
 
+def _lead_to_users(shown: Shown, metric: str, picked: tuple[str, str, str] | None) -> None:
+    """The way on from a segment that was clicked."""
+    if picked is None:
+        st.caption("Click a dot to see the users of its segment.")
+        return
+    by, segment, system = picked
+    query = {"runs": list(shown.results), "view": "Users", "metric": metric, "system": system}
+    label = f"Users of {plain(by)} {plain(segment)} under {plain(system)}"
+    place = {"segment": f"{by}: {segment}"}
+    lead(label, "diagnostics", query | place, icon=":material/group:", key="segment-users")
+
+
 def _numbers(results: Mapping[str, Evaluation], metric: str, by: str) -> None:
     table(tables.segment_table(results, metric=metric, by=by), key=f"segment-table-{by}")
 
 
 def _trade_off(shown: Shown) -> None:
-    if len(shown.averaged) < 2:
-        empty("One metric has nothing to trade", "Choose two or more metrics in the sidebar.", ":material/balance:")
+    every = list(next(iter(shown.results.values())).metrics)
+    metrics = [name for name in every if all(name in each.metrics for each in shown.results.values())]
+    if len(metrics) < 2:
+        empty("One metric has nothing to trade", "Evaluate by two or more metrics.", ":material/balance:")
         return
-    x = choose("Across", shown.averaged, key="x") or shown.averaged[0]
-    for name, place in grid([name for name in shown.averaged if name != x]):
+    accurate = [name for name in metrics if family_of(name) == "accuracy"]
+    left, right = st.columns(2)
+    with left:
+        x = choose("Across", accurate or metrics, key="x") or metrics[0]
+    sides = other_sides(metrics, x)
+    with right:
+        up = choose_many("Against", [name for name in metrics if name != x], key="y", default=sides)
+    missing = [name for name in _WANTED if name not in {each.partition("@")[0] for each in metrics}]
+    if missing:
+        st.caption(f"Not measured on these runs: {', '.join(missing)}. Name them in the evaluation to see them here.")
+    picked: str | None = None
+    for name, place in grid(up):
         with place:
             drawn = draw(charts.trade_off_chart, shown.results, x=x, y=name)
-            chart(drawn, f"{x} against {name}", key=f"trade-{name}", metric=name)
+            found = chart(drawn, f"{x} against {name}", key=f"trade-{name}", metric=name, pick=("system",))
+            picked = found["system"] if found else picked
+            _say_front(shown, x, name)
+    _lead_to_compare(shown, picked)
+
+
+def _say_front(shown: Shown, x: str, y: str) -> None:
+    """Which systems no other one beats on both sides, and to which side."""
+    found = trade_off(shown.results, x, y)
+    side = "more" if found.y_more else "less"
+    held = " by convention: neither side is better in itself" if y in found.by_convention else ""
+    st.caption(f"Pareto front (more {plain(x)}, {side} {plain(y)}{held}): {plain(', '.join(found.front))}.")
+
+
+_WANTED: Final = ("coverage", "gini", "novelty", "diversity", "arp")
+"""What accuracy is commonly traded for."""
 
 
 def _long_tail(shown: Shown) -> None:
@@ -136,12 +203,15 @@ def _long_tail(shown: Shown) -> None:
     with left:
         lorenz = draw(charts.lorenz_chart, shown.results, consumed=first.lorenz("popularity"))
         chart(lorenz, "Lorenz curve of exposure", key="lorenz")
+        st.caption("Dashed: what users consumed in training. The thin diagonal: equal exposure of all items.")
     with right:
         chart(draw(diagnosis.popularity_chart, shown.results), "Exposure by popularity of the items", key="popularity")
+        st.caption("The line in the colour of the text: what users consumed in training.")
     for name, place in grid([name for name in shown.metrics if family_of(name) in _TAIL]):
         with place:
             drawn = draw(charts.leaderboard_chart, shown.results, metric=name)
             chart(drawn, f"{name} of every system", key=f"tail-{name}", metric=name)
+    lead("See the items that are shown most and never", "items", {}, icon=":material/inventory_2:", key="items")
 
 
 def _per_k(shown: Shown) -> None:
@@ -160,40 +230,13 @@ def _per_k(shown: Shown) -> None:
             chart(drawn[name], f"{name} at each cut-off", key=f"per-k-{name}", metric=name)
 
 
-def _users(shown: Shown) -> None:
-    if not shown.averaged:
-        empty("No value of a single user", "Choose a metric that is averaged over users.", ":material/person:")
-        return
-    left, right = st.columns(2)
-    with left:
-        metric = choose("Metric", shown.averaged, key="metric") or shown.averaged[0]
-    with right:
-        system = choose("System", list(shown.results), key="system") or next(iter(shown.results))
-    drawn = draw(diagnosis.distribution_chart, shown.results, metric=metric)
-    chart(drawn, f"Share of users by their {metric}", key="distribution", metric=metric)
-    better = direction(metric)
-    st.subheader(
-        f"The users whom {plain(system)} serves worst"
-        if better is not None
-        else f"The users with the lowest {plain(metric)} under {plain(system)}"
-    )
-    worst = diagnosis.worst_users_table(shown.results[system], metric=metric)
-    table(worst, key="worst")
-    users = [str(row["user_id"]) for row in worst.records]
-    chosen = choose("Look at one of them", users, key="worst-user")
-    if chosen is not None:
-        runs = [name for name in shown.results if name in store.names(shown.workspace, "run")]
-        split = store.split_of(shown.workspace, runs)
-        link = urlencode({"user": chosen, "runs": runs} | ({"split": split} if split else {}), doseq=True)
-        st.link_button(f"Open user {plain(chosen)}", f"users?{link}", icon=":material/person:")
-
-
 VIEWS: Final[Mapping[str, Callable[[Shown], None]]] = {
     "Leaderboard": _leaderboard,
     "Segments": _segments,
     "Trade-off": _trade_off,
     "Long tail": _long_tail,
     "Per k": _per_k,
-    "Users": _users,
+    "Users": lambda shown: draw_users(shown.scene, shown.averaged),
+    "History": lambda shown: draw_history(shown.scene.workspace, shown.together),
 }
 """Title -> what draws it."""

@@ -14,7 +14,7 @@ from reclens.metrics import describe, names
 from reclens.report import Table, to_csv
 from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.html import Figure
-from reclens.report._toolkit.static_theme import painted, to_svg
+from reclens.report._toolkit.static_theme import PAPER, painted, to_svg
 
 __all__ = [
     "chart",
@@ -23,6 +23,7 @@ __all__ = [
     "choose_view",
     "empty",
     "explain_metrics",
+    "filters",
     "folded",
     "frame",
     "grid",
@@ -30,6 +31,7 @@ __all__ = [
     "plain",
     "rows_as_csv",
     "table",
+    "theme",
 ]
 
 
@@ -40,12 +42,14 @@ _ROW, _ROWS = 35, 10
 """Height of a row of a table in pixels, and how many are seen at once."""
 
 
-def _theme() -> Literal["light", "dark"]:
+def theme() -> Literal["light", "dark"]:
     """``light`` or ``dark``: what the reader sees."""
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = None) -> None:
+def chart(
+    drawn: Figure | None, caption: str, *, key: str, metric: str | None = None, pick: Sequence[str] = ()
+) -> dict[str, Any] | None:
     """A chart of ``report/<room>/charts.py``: its menu saves it as PNG, the buttons below save its data and an SVG.
 
     Args:
@@ -53,14 +57,22 @@ def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = 
         caption: What it shows; also its text alternative.
         key: A key of its own on the page.
         metric: The metric it shows, whose definition stands beside the caption.
+        pick: Fields of its dots that a click chooses, such as ``("segment", "system")``.
+
+    Returns:
+        The fields of the dot that was clicked; None without one.
     """
     if drawn is None:
-        return
-    spec = painted(drawn.spec, theme=_theme())
+        return None
+    spec = painted(drawn.spec, theme=theme())
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
         height = int(spec.pop("height", 260)) + _AXIS
-        st.vega_lite_chart(_ready(spec), theme=None, width="stretch", height=height, key=f"chart-{key}", alt=caption)
+        ready = _ready(spec, pick)
+        more: dict[str, Any] = {"on_select": "rerun"} if pick else {}
+        shown: Any = st.vega_lite_chart(
+            ready, theme=None, width="stretch", height=height, key=f"chart-{key}", alt=caption, **more
+        )
         with st.container(horizontal=True, gap="small"):
             _download("CSV", lambda: rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
             _download(
@@ -70,6 +82,8 @@ def chart(drawn: Figure | None, caption: str, *, key: str, metric: str | None = 
                 "image/svg+xml",
                 f"The picture of “{caption}”, for print; its menu saves a PNG.",
             )
+    chosen = shown["selection"].get(_PICK, []) if pick else []
+    return {name: chosen[0].get(name) for name in pick} if chosen else None
 
 
 def table(shown: Table, *, key: str) -> None:
@@ -83,26 +97,30 @@ def table(shown: Table, *, key: str) -> None:
     _download("CSV", lambda: to_csv(shown), f"{key}.csv", "text/csv", f"The numbers of “{shown.title}”.")
 
 
-def frame(rows: Any, *, key: str, columns: Mapping[str, Any] | None = None) -> None:
+def frame(
+    rows: Any, *, key: str, columns: Mapping[str, Any] | None = None, on_select: Callable[[], None] | None = None
+) -> None:
     """Rows as a grid; its height is known before it is drawn, so that nothing below it moves.
 
     Args:
         rows: A frame, a list of rows, or a mapping of columns.
         key: A key of its own on the page.
         columns: Streamlit's configuration of columns.
+        on_select: What is called when a row is chosen; without it no row can be.
     """
     count = len(next(iter(rows.values()), [])) if isinstance(rows, Mapping) else len(rows)
     height = _ROW * (min(max(count, 1), _ROWS) + 1) + 3
-    st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height)
+    picked: dict[str, Any] = {} if on_select is None else {"on_select": on_select, "selection_mode": "single-row"}
+    st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height, **picked)
 
 
 def legend(systems: list[str]) -> None:
-    """Which colour is which system, for all charts of a page."""
-    colours = THEME[_theme()]
-    dots = "".join(
-        f'<li><i style="background:{colours[at % len(colours)]}"></i>{_escaped(name)}</li>'
-        for at, name in enumerate(systems)
-    )
+    """Which colour is which system, for all charts of a page; those beyond the colours are grey together."""
+    colours = THEME[theme()]
+    told = [(colours[at], name) for at, name in enumerate(systems[: len(colours)])]
+    if len(systems) > len(colours):
+        told.append((PAPER[theme()]["muted"], f"{len(systems) - len(colours)} others"))
+    dots = "".join(f'<li><i style="background:{colour}"></i>{_escaped(name)}</li>' for colour, name in told)
     st.html(f'<ul class="legend" aria-label="Colours of the systems">{dots}</ul>')
 
 
@@ -129,10 +147,23 @@ def choose_view(views: Sequence[str]) -> str:
     return chosen or names[0]
 
 
+def filters(said: str) -> DeltaGenerator:
+    """The place of what is chosen for a page: on the page itself, so that a phone has it too.
+
+    Args:
+        said: What is chosen now, seen while it is folded.
+    """
+    return st.expander(f"**Choices** · {plain(said)}", icon=":material/tune:")
+
+
 def grid(names: Sequence[str]) -> Iterator[tuple[str, DeltaGenerator]]:
-    """Each name with a place of its own, two beside each other; Streamlit puts them below each other on a phone."""
+    """Each name with a place of its own, two beside each other; Streamlit puts them below each other on a phone.
+
+    The last of an odd number takes the whole width: no screen stays empty beside it.
+    """
     for at in range(0, len(names), 2):
-        yield from zip(names[at : at + 2], st.columns(2), strict=False)
+        row = names[at : at + 2]
+        yield from zip(row, st.columns(len(row)), strict=True)
 
 
 def empty(title: str, text: str, icon: str = ":material/inbox:") -> None:
@@ -142,7 +173,7 @@ def empty(title: str, text: str, icon: str = ":material/inbox:") -> None:
         st.markdown(text)
 
 
-def folded(label: str, draw: Callable[[], None], *, key: str, icon: str | None = None) -> None:
+def folded(label: str, draw: Callable[[], object], *, key: str, icon: str | None = None) -> None:
     """A part that is drawn once it is opened: what nobody looks at takes no time."""
     part = st.expander(label, key=f"open-{key}", icon=icon, on_change="rerun")
     if part.open:
@@ -213,8 +244,12 @@ def _escaped(text: str) -> str:
     return html.escape(text)
 
 
-def _ready(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec that is drawn once.
+_PICK = "pick"
+"""What a selection of dots is called in a spec."""
+
+
+def _ready(spec: Mapping[str, Any], pick: Sequence[str] = ()) -> dict[str, Any]:
+    """A spec that is drawn once; its dots can be clicked where ``pick`` names their fields.
 
     Streamlit takes data out of the top of a spec and sends it after the first drawing, which would draw an empty chart
     first: so each layer holds its own.
@@ -223,7 +258,30 @@ def _ready(spec: Mapping[str, Any]) -> dict[str, Any]:
     if "layer" in ready and "data" in ready:
         rows = ready.pop("data")
         ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]
+    if pick:
+        chosen = [{"name": _PICK, "select": {"type": "point", "fields": list(pick), "toggle": False}}]
+        inner = _with_dots(ready)
+        inner["params"] = chosen
+        inner["mark"] = {**inner["mark"], "cursor": "pointer"}
     return ready
+
+
+def _with_dots(spec: dict[str, Any]) -> dict[str, Any]:
+    """The layer of a spec that draws dots, made its own, so that the spec of the cache stays as it is."""
+    if "layer" not in spec:
+        spec["mark"] = spec["mark"] if isinstance(spec["mark"], dict) else {"type": spec["mark"]}
+        return spec
+    at = next(n for n, layer in reversed(list(enumerate(spec["layer"]))) if _draws_dots(layer))
+    spec["layer"] = list(spec["layer"])
+    spec["layer"][at] = dict(spec["layer"][at])
+    return _with_dots(spec["layer"][at])
+
+
+def _draws_dots(layer: Mapping[str, Any]) -> bool:
+    mark = layer.get("mark", {})
+    return (mark if isinstance(mark, str) else mark.get("type")) in ("circle", "point") or any(
+        map(_draws_dots, layer.get("layer", ()))
+    )
 
 
 def rows_as_csv(spec: Mapping[str, Any]) -> str:

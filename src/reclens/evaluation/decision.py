@@ -11,16 +11,16 @@ import numpy as np
 from reclens.evaluation.compare import Comparison
 from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.findings import shared_problems
+from reclens.evaluation.hits import share_without_hit
 from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.findings import Finding
 from reclens.metrics.registry import direction, family_of
 from reclens.stats.best import could_be_best
 from reclens.stats.bootstrap import replicate_means
 from reclens.stats.estimate import Estimate
-from reclens.stats.proportions import proportion
 from reclens.tabular import Tabular
 
-__all__ = ["Decision", "DecisionCode", "decide", "share_without_hit"]
+__all__ = ["Decision", "DecisionCode", "decide"]
 
 DecisionCode = Literal[
     "winner", "tied", "baseline", "undecided", "faulty", "no_direction", "different_users", "not_compared"
@@ -150,16 +150,6 @@ def decide(
         without_hit=share_without_hit(results[system], named) if system in results else None,
         **about,
     )
-
-
-def share_without_hit(result: Evaluation, metric: str | None) -> Estimate | None:
-    """The share of the users who get nothing by a metric of accuracy: their value is 0; None of other metrics."""
-    if metric is None or metric not in result.summary.columns or family_of(metric) != "accuracy":
-        return None
-    values = result.per_user[metric].drop_nulls().drop_nans()
-    if not values.len() or direction(metric) is not True:
-        return None
-    return proportion(int((values == 0).sum()), values.len(), level=result.level)
 
 
 def _chosen(

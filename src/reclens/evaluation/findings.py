@@ -35,17 +35,17 @@ OF_LISTS: Final = (
 )
 """Codes of what is said of a system: of its fit and its lists; the others are about ids, the task or the truth."""
 
-_COUNTS: Final = (
-    "users_without_list",
-    "users_with_short_list",
-    "lists_of_users_without_truth",
-    "recommendations_outside_catalogue",
-    "recommendations_seen_in_training",
-    "truth_duplicates",
-    "truth_rows_without_relevance",
-    "users_without_relevant_items",
-)
-"""Counts of a card that are found where they are not 0."""
+_COUNTS: Final = {
+    "users_without_list": "n_users",
+    "users_with_short_list": "n_users",
+    "lists_of_users_without_truth": None,
+    "recommendations_outside_catalogue": "recommendations",
+    "recommendations_seen_in_training": "recommendations",
+    "truth_duplicates": None,
+    "truth_rows_without_relevance": None,
+    "users_without_relevant_items": None,
+}
+"""Counts of a card that are found where they are not 0 -> the count that they are a part of, where it has one."""
 
 
 def evaluation_findings(results: Mapping[str, Evaluation]) -> list[Finding]:
@@ -86,9 +86,10 @@ def problem_findings(card: Mapping[str, Any]) -> Iterator[Finding]:
     for each in lists.get("problems", ()):
         if isinstance(each, Mapping):  # those of the stages of a pipeline are among its rules
             yield _problem(each["code"], {"model": lists.get("model"), **each})
-    for code in _COUNTS:
+    for code, whole in _COUNTS.items():
         if card.get(code):
-            yield _problem(code, {"count": card[code]})
+            of = {"of": card[whole]} if whole is not None and card.get(whole) else {}
+            yield _problem(code, {"count": card[code], **of})
     for key in ("rules", "truth_rules"):
         for rule in card.get(key, ()):
             if rule["count"]:

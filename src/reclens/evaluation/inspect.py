@@ -47,8 +47,9 @@ class ItemExposure(Tabular):
         system: The system.
         by: The segmentation; ``"overall"`` for all users.
         segment: The segment; ``"all"`` for all users.
-        share: Share of the segment's lists that hold the item in their first k places.
-        chosen: Share of the segment's users who had it held out.
+        share: Share of the segment's users who could be shown the item and were, in their first k places.
+        chosen: Share of the same users who had it held out.
+        had: Users of the segment who are left out, because they had the item and the lists leave out what users had.
     """
 
     system: str
@@ -56,10 +57,12 @@ class ItemExposure(Tabular):
     segment: str
     share: Estimate
     chosen: Estimate
+    had: int = 0
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         row = {"system": self.system, "by": self.by, "segment": self.segment, "chosen": self.chosen.value}
+        row |= {"had": self.had}
         return [row | asdict(self.share)]
 
 
@@ -128,11 +131,14 @@ def item_exposure(
     by: Sequence[str] = (),
     level: float = 0.95,
 ) -> tuple[ItemExposure, ...]:
-    """Whom each system shows an item to.
+    """Whom each system shows an item to, of the users who could have been shown it.
+
+    Lists that leave out what users had can never show them the item: such users are left out, and counted. Lists that
+    say nothing of it are looked at: if none of them holds an item that its user had, they leave such items out.
 
     Args:
         item: The item.
-        runs: System -> lists; the share is over users with a list.
+        runs: System -> lists; shares are over users with a list.
         train: The training part, with its segments.
         held_out: The held-out interactions.
         k: Places that count as shown.
@@ -143,25 +149,46 @@ def item_exposure(
         For each system the share over all users, then by segment.
     """
     chosen = held_out.filter(pl.col(ITEM) == item)[USER].unique()
+    owners = train.interactions.filter(pl.col(ITEM) == item)[USER].unique()
     found: list[ItemExposure] = []
     for system, run in runs.items():
         shown = run.table.filter((pl.col(ITEM) == item) & (pl.col(RANK) <= k))[USER].unique()
-        users = run.table.select(USER).unique().with_columns(pl.lit(OVERALL[1]).alias(OVERALL[0]))
-        users = users.with_columns(
-            pl.col(USER).is_in(shown.implode()).alias("shown"), pl.col(USER).is_in(chosen.implode()).alias("chosen")
+        had = pl.lit(False) if _lists_seen(run, train) else pl.col(USER).is_in(owners.implode())
+        users = (
+            run.table.select(USER)
+            .unique()
+            .with_columns(
+                pl.lit(OVERALL[1]).alias(OVERALL[0]),
+                pl.col(USER).is_in(shown.implode()).alias("shown"),
+                pl.col(USER).is_in(chosen.implode()).alias("chosen"),
+                had.alias("had"),
+            )
         )
         if train.segments is not None and by:
             users = users.join(train.segments.select(USER, *by), on=USER, how="left", maintain_order="left")
         for name in (OVERALL[0], *by):
+            could = ~pl.col("had")
             cells = (
                 users.drop_nulls(name)
                 .group_by(name)
-                .agg(pl.len().alias("n"), pl.col("shown").sum(), pl.col("chosen").sum())
+                .agg(
+                    could.sum().alias("n"),
+                    *((pl.col(each) & could).sum() for each in ("shown", "chosen")),
+                    pl.col("had").sum(),
+                )
             )
             for row in cells.sort(name).to_dicts():
-                shares = (proportion(row[each], row["n"], level=level) for each in ("shown", "chosen"))
-                found.append(ItemExposure(system, name, str(row[name]), *shares))
+                shown_to, taken = (proportion(row[each], row["n"], level=level) for each in ("shown", "chosen"))
+                found.append(ItemExposure(system, name, str(row[name]), shown_to, taken, row["had"]))
     return tuple(found)
+
+
+def _lists_seen(run: Recommendations, train: Dataset) -> bool:
+    """Whether lists may hold what their users had: as they say, or as they do."""
+    declared = run.card.get("exclude_seen")
+    if declared is not None:
+        return not declared
+    return run.table.select(USER, ITEM).join(train.interactions, on=[USER, ITEM], how="semi").height > 0
 
 
 def _described(rows: pl.DataFrame, train: Dataset, first: list[str], last: list[str]) -> pl.DataFrame:

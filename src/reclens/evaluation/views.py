@@ -21,6 +21,7 @@ __all__ = [
     "empirical_quantiles",
     "exposure_by_popularity",
     "metric_by_cutoff",
+    "of_segment",
     "spread",
     "worst_users",
 ]
@@ -62,8 +63,17 @@ def spread(result: Evaluation, metric: str, *, points: int = 101) -> list[dict[s
     return [{"users": share, "value": value} for share, value in empirical_quantiles(values, points)]
 
 
-def worst_users(result: Evaluation, metric: str, *, n: int = 20, higher_is_better: bool = True) -> pl.DataFrame:
+def worst_users(
+    result: Evaluation, metric: str, *, n: int = 20, higher_is_better: bool = True, above: float | None = None
+) -> pl.DataFrame:
     """The users with the worst values, those with the most held-out items first among equals.
+
+    Args:
+        result: The evaluation.
+        metric: A metric with a value for each user.
+        n: Most users.
+        higher_is_better: Whether low values are the worst.
+        above: Leave out users with a value up to this.
 
     Returns:
         ``user_id, n_relevant, list_length``, the metric, and the user's segments.
@@ -73,8 +83,22 @@ def worst_users(result: Evaluation, metric: str, *, n: int = 20, higher_is_bette
     """
     _values(result, metric)
     table = result.per_user.select(USER, "n_relevant", "list_length", metric).filter(pl.col(metric).is_not_nan())
+    table = table if above is None else table.filter(pl.col(metric) > above)
     table = table.join(result.segments, on=USER, how="left", maintain_order="left")
     return table.sort([metric, "n_relevant", USER], descending=[not higher_is_better, True, False]).head(n)
+
+
+def of_segment(result: Evaluation, by: str, segment: str) -> Evaluation:
+    """An evaluation with the values of the users of one segment alone; its sums stay those of all users.
+
+    Raises:
+        UnknownNameError: If it has no such segment.
+    """
+    known = [f"{name}: {label}" for name, label in result.summary.cells[1:]]
+    if f"{by}: {segment}" not in known:
+        raise UnknownNameError("segment of this evaluation", f"{by}: {segment}", known)
+    users = result.segments.filter(pl.col(by).cast(pl.String) == segment)[USER]
+    return replace(result, per_user=result.per_user.filter(pl.col(USER).is_in(users.implode())))
 
 
 def exposure_by_popularity(result: Evaluation, *, tiers: int = 10) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -268,10 +269,16 @@ def asked_name(asked: Any) -> str:
 
 
 def _registered() -> Mapping[str, Metric]:
+    _find_metrics()
+    return _REGISTERED
+
+
+@cache
+def _find_metrics() -> None:
+    """Import every module of the package once: to look through its folder takes longer than what asks for a metric."""
     package = importlib.import_module("reclens.metrics")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"reclens.metrics.{module.name}")
-    return _REGISTERED
 
 
 def names() -> list[str]:

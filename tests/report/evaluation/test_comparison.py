@@ -82,7 +82,7 @@ def test_findings_name_problems_once_then_gaps_then_the_verdict(measured) -> Non
     dirty = {name: replace(each, card={**each.card, "users_without_list": 7}) for name, each in clean.items()}
     found = findings(dirty, comparisons={"c": measured.comparison})
     problems = [each for each in found if each.code == "users_without_list"]
-    assert len(problems) == 1 and problems[0].about == tuple(dirty) and problems[0].evidence == ({"count": 7},)
+    assert len(problems) == 1 and problems[0].about == tuple(dirty) and problems[0].evidence[0]["count"] == 7
     assert finding_text(problems[0]) == "users without a list: 7"
     assert not any(each.code == "users_without_list" for each in findings(clean))
     order = ["problem", "gap", "caution", "verdict"]

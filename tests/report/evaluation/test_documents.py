@@ -7,6 +7,8 @@ from html import escape
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reclens import models
 from reclens.data import split as splits
@@ -67,19 +69,48 @@ def test_every_charted_segment_has_its_numbers(measured) -> None:
     assert f"{row.difference:+.4f}" in part and escape(f"{row.by}: {row.segment}") in part
 
 
-def test_labels_of_dots_that_are_close_stand_apart() -> None:
-    # Three dots in a corner, as of alike systems beside a random one: no two labels touch, and none leaves the chart.
-    dots = [
-        ("random", 0.0, 5.5),
-        ("recent_popular", 0.16, 1.6),
-        ("popular", 0.22, 1.5),
-        ("item_knn", 0.31, 1.9),
-        ("user_knn", 0.30, 1.6),
-        ("ease", 0.41, 1.9),
-    ]
-    sides = _label_sides(dots)
-    assert sides[-1] == "left" and sides[1] == "left"
-    assert len({side for (_, x, _), side in zip(dots, sides, strict=True) if 0.29 < x < 0.32}) == 2
+PLACES = {  # where a label begins and ends beside its dot, in widths of the label, and how far it is off, in pixels
+    "above": (-0.5, 0.5, 0, 13),
+    "below": (-0.5, 0.5, 0, -13),
+    "above right": (0, 1, 7, 10),
+    "above left": (-1, 0, -7, 10),
+    "below right": (0, 1, 7, -10),
+    "below left": (-1, 0, -7, -10),
+    "right": (0, 1, 9, 0),
+    "left": (-1, 0, -9, 0),
+}
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("abcdefgh", min_size=1, max_size=16), st.integers(0, 30), st.integers(0, 30)),
+        min_size=1,
+        max_size=9,
+    ),
+    st.sampled_from([250, 420, 700, 1100]),
+)
+def test_no_label_touches_another_label_or_another_dot(dots: list[tuple[str, int, int]], width: int) -> None:
+    sides = _label_sides([(label, float(x), float(y)) for label, x, y in dots])
+    spans = [(max(each) - min(each)) or 1 for each in ([x for _, x, _ in dots], [y for _, _, y in dots])]
+    lows = [min(x for _, x, _ in dots), min(y for _, _, y in dots)]
+    at = [(width * (x - lows[0]) / spans[0], 240 * (y - lows[1]) / spans[1]) for _, x, y in dots]
+    boxes = {}
+    for number, ((label, _, _), (x, y), side) in enumerate(zip(dots, at, sides, strict=True)):
+        if side is not None:
+            left, right, off, up = PLACES[side]
+            wide = 7 * len(label)
+            boxes[number] = (x + off + left * wide, x + off + right * wide, y + up - 6, y + up + 6)
+    for number, (left, right, low, high) in boxes.items():
+        for other, (x, y) in enumerate(at):
+            if other != number:
+                assert not (left < x < right and low < y < high), "a label lies on the dot of another system"
+        for other, box in boxes.items():
+            if other != number:
+                assert right <= box[0] or box[1] <= left or high <= box[2] or box[3] <= low, "two labels touch"
+
+
+def test_dots_that_stand_apart_are_all_labelled() -> None:
+    assert None not in _label_sides([("random", 0.0, 5.0), ("popular", 0.5, 1.0), ("ease", 1.0, 3.0)])
 
 
 def test_names_are_data_and_never_markup(measured) -> None:

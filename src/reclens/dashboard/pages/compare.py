@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from urllib.parse import urlencode
+from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.cards import decision_card, more
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.drilldown import Drilldown
+from reclens.dashboard.links import lead
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
+from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
 from reclens.dashboard.together import choose_group
-from reclens.dashboard.widgets import chart, choose, choose_many, empty, explain_metrics, folded, grid, plain, table
-from reclens.evaluation import Comparison, Evaluation
+from reclens.dashboard.widgets import (
+    chart,
+    choose,
+    choose_many,
+    empty,
+    explain_metrics,
+    filters,
+    folded,
+    grid,
+    plain,
+    table,
+)
+from reclens.errors import RecLensError
+from reclens.evaluation import Comparison
+from reclens.evaluation.decision import decide
 from reclens.evaluation.inspect import view_user
 from reclens.report import comparison_table, verdict
 from reclens.report.evaluation import comparison as gains
@@ -26,8 +42,7 @@ __all__ = ["PAGE", "show"]
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Compare")
-    group = choose_group(workspace, keys=("system", "baseline"))
-    if group is None or len(group.names) < 2:
+    if len(store.groups(workspace)) == len(store.names(workspace, "evaluation")):  # no two belong together
         empty(
             "Two runs make a comparison",
             "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep "
@@ -35,90 +50,136 @@ def show(workspace: Workspace) -> None:
             ":material/compare_arrows:",
         )
         return
-    baseline, system = _pair(workspace, group.names)
+    top = st.container()
+    place = filters("runs, system, baseline, metric, segmentations")
+    with place:
+        group = choose_group(workspace, keys=("runs", "system", "baseline"))
+        runs, baseline, system = _pair(workspace, [] if group is None else list(group.names))
     if baseline is None or system is None or baseline == system:
         empty("Choose two different runs", "A run against itself neither gains nor loses.", ":material/compare_arrows:")
         return
-    results = store.evaluations(workspace, [system, baseline])
-    shared, segmentations, _ = store.shared(results)
+    results = store.evaluations(workspace, runs)
     averaged = store.averaged(results)
     if not averaged:
         st.warning("These runs have no metric in common that has a value for each user.")
         return
-    with st.sidebar:
-        metric = choose("Metric", averaged, key="metric") or averaged[0]
-        by = choose_many("Segmentations", segmentations, key="by", default=segmentations)
-        together = choose(
-            "Intervals",
-            ["single", "simultaneous"],
-            key="intervals",
-            default="single",
-            help="Each for its own difference, or those of a family of tests all together.",
+    _, segmentations, _ = store.shared(results)
+    with place:
+        one, two, three = st.columns(3)
+        with one:
+            metric = choose("Metric", averaged, key="metric") or averaged[0]
+        with two:
+            by = choose_many("Segmentations", segmentations, key="by", default=segmentations)
+        with three:
+            together = choose(
+                "Intervals",
+                ["single", "simultaneous"],
+                key="intervals",
+                default="single",
+                help="Each for its own difference, or those of a family of tests all together.",
+            )
+    try:
+        scene = scene_of(
+            workspace,
+            runs,
+            baseline=baseline,
+            intervals="simultaneous" if together == "simultaneous" else "single",
+            segments_of=system,
         )
-    comparison = _comparison(workspace, [system, baseline], [averaged[0], *shared], segmentations, together)
-    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in verdict(comparison, metric)))
-    _differences(comparison, results, system, metric, by)
+    except RecLensError as error:
+        store.redraw_if_changed(workspace)
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    comparison = _only(scene, system)
+    with top:
+        pair = {name: scene.results[name] for name in (system, baseline)}
+        decision_card(decide(pair, comparison, metric=metric))
+    _differences(scene, comparison, system, metric, by)
+    said = verdict(comparison, metric)
+    more(said, label="What was tested, in words", key="verdict")
     st.subheader("Examples")
-    moved = gains.movers_tables(*results.values(), metric=metric)
-    for at, place in enumerate(st.columns(2)):
-        with place:
+    moved = gains.movers_tables(pair[system], pair[baseline], metric=metric)
+    for at, column in enumerate(st.columns(2)):
+        with column:
             table(moved[at], key=f"movers-{at}")
     users = [row["user_id"] for each in moved for row in each.records]
     _example(workspace, users, [system, baseline])
     explain_metrics([metric])
 
 
-def _differences(
-    comparison: Comparison, results: Mapping[str, Evaluation], system: str, metric: str, by: Sequence[str]
-) -> None:
+def _only(scene: Scene, system: str) -> Comparison:
+    """The differences of one system, with p-values that are corrected over all the systems that were chosen."""
+    comparison = scene.comparison
+    assert comparison is not None, "a scene with a baseline and two runs has a comparison"
+    rows = tuple(row for row in comparison.differences if row.system == system)
+    return replace(comparison, differences=rows, card={**comparison.card, "systems": [system, comparison.baseline]})
+
+
+def _differences(scene: Scene, comparison: Comparison, system: str, metric: str, by: Sequence[str]) -> None:
     """Who gains and who loses, and by how much: charts over all users and by segment, and the numbers."""
+    ours, theirs = scene.results[system], scene.results[comparison.baseline]
+    st.subheader("By how much")
+    picked: tuple[str, str] | None = None
+    for name, place in grid(by):
+        with place:
+            drawn = draw(gains.gain_difference_chart, comparison, system=system, metric=metric, by=name)
+            caption = _where(f"Difference in {metric}", name)
+            found = chart(drawn, caption, key=f"difference-{name}", metric=metric, pick=("segment",))
+            picked = (name, found["segment"]) if found else picked
+    chart(
+        draw(gains.change_chart, ours, theirs, metric=metric),
+        f"Change of each user's {metric}",
+        key="change",
+        metric=metric,
+    )
+    if picked is not None:
+        query = {"runs": list(scene.results), "view": "Users", "metric": metric, "system": system}
+        label = f"Users of {plain(picked[0])} {plain(picked[1])} under {plain(system)}"
+        place = {"segment": f"{picked[0]}: {picked[1]}"}
+        lead(label, "diagnostics", query | place, icon=":material/group:", key="segment-users")
+    elif by:
+        st.caption("Click a dot to see the users of its segment.")
     st.subheader("Who gains, who loses")
     for name, place in grid(["overall", *by]):
         with place:
             drawn = draw(gains.gain_chart, comparison, system=system, metric=metric, by=name)
             chart(drawn, _where("Users who gain and who lose", name), key=f"gain-{name}", metric=metric)
-    st.subheader("By how much")
-    chart(
-        draw(gains.change_chart, *results.values(), metric=metric),
-        f"Change of each user's {metric}",
-        key="change",
-        metric=metric,
-    )
-    for name, place in grid(by):
-        with place:
-            drawn = draw(gains.gain_difference_chart, comparison, system=system, metric=metric, by=name)
-            chart(drawn, _where(f"Difference in {metric}", name), key=f"difference-{name}", metric=metric)
     numbers = comparison_table(comparison, by=None, metric=metric)
     folded("The numbers", lambda: table(numbers, key="differences"), key="differences")
 
 
-def _comparison(
-    workspace: Workspace, runs: list[str], metrics: list[str], segmentations: list[str], intervals: str | None
-) -> Comparison:
-    """The system against the baseline, by all metrics, so that looking at one after the other is corrected for.
-
-    The first metric is the main question whichever one is looked at: choosing another makes it no family of its own.
-    """
-    together = intervals == "simultaneous"
-    return store.compared(
-        workspace,
-        runs,
-        baseline=runs[1],
-        correction="holm",
-        metrics=list(dict.fromkeys(metrics)),
-        by=segmentations,
-        intervals="simultaneous" if together else "single",
+def _pair(workspace: Workspace, known: list[str]) -> tuple[list[str], str | None, str | None]:
+    """The runs that are tested together, the baseline and the system: those of Diagnostics, or the newest."""
+    asked = [name for name in st.query_params.get_all("runs") if name in known]
+    start = asked or kept_runs(known) or known[: store.MOST]
+    named = [name for key in ("system", "baseline") for name in st.query_params.get_all(key) if name in known]
+    runs = choose_many(
+        "Runs",
+        known,
+        key="runs",
+        default=list(dict.fromkeys([*start, *named])),
+        help="They are tested together: p-values are corrected over all of them, as on the page Diagnostics.",
     )
+    if len(runs) < 2:
+        return runs, None, None
+    keep_runs(runs)
+    custom = store.popular_of(workspace, runs)
+    first = next(name for name in runs if name != custom)
+    left, right = st.columns(2)
+    with left:
+        system = choose("System", runs, key="system", default=_best(workspace, runs, custom) or first)
+    with right:
+        baseline = choose("In the place of", runs, key="baseline", default=custom)
+    return runs, baseline, system
 
 
-def _pair(workspace: Workspace, known: Sequence[str]) -> tuple[str | None, str | None]:
-    """The baseline and the system, in the sidebar: to begin with, the newest run against the popular items."""
-    custom = store.popular_of(workspace, known)
-    newest = next(name for name in known if name != custom)
-    with st.sidebar:
-        system = choose("System", list(known), key="system", default=newest)
-        baseline = choose("In the place of", list(known), key="baseline", default=custom)
-    return baseline, system
+def _best(workspace: Workspace, runs: list[str], baseline: str) -> str | None:
+    """The system that is recommended of the runs; None where they cannot be compared."""
+    try:
+        found = scene_of(workspace, runs, baseline=baseline).decision.system
+    except RecLensError:
+        return None
+    return None if found == baseline else found
 
 
 def _example(workspace: Workspace, users: Sequence[object], systems: list[str]) -> None:
@@ -136,9 +197,9 @@ def _example(workspace: Workspace, users: Sequence[object], systems: list[str]) 
         return
     split = store.load(workspace, "split", name)
     user = next(each for each in users if str(each) == chosen)
-    side_by_side(view_user(user, runs, split.train, split.test, k=10), Drilldown(split, runs))
-    link = urlencode({"user": chosen, "split": name, "runs": list(runs)}, doseq=True)
-    st.link_button(f"Open user {plain(chosen)}", f"users?{link}", icon=":material/person:")
+    side_by_side(view_user(user, runs, split.train, split.test, k=10), Drilldown(split, runs, name))
+    query = {"user": chosen, "split": name, "runs": list(runs)}
+    lead(f"Open user {plain(chosen)}", "users", query, icon=":material/person:", key="user")
 
 
 def _where(what: str, by: str) -> str:

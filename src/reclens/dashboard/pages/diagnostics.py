@@ -5,12 +5,24 @@ from __future__ import annotations
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.cards import decision_card, finding_cards, more
 from reclens.dashboard.navigation import Page
+from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
 from reclens.dashboard.together import choose_group
 from reclens.dashboard.views import VIEWS, Shown
-from reclens.dashboard.widgets import choose, choose_many, choose_view, empty, explain_metrics, legend, plain
+from reclens.dashboard.widgets import (
+    choose,
+    choose_many,
+    choose_view,
+    empty,
+    explain_metrics,
+    filters,
+    legend,
+    plain,
+)
 from reclens.errors import RecLensError
-from reclens.evaluation import Comparison
+from reclens.report.evaluation.findings import findings
+from reclens.report.evaluation.words import verdict
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
@@ -19,65 +31,77 @@ __all__ = ["PAGE", "show"]
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Diagnostics")
-    group = choose_group(workspace, keys=("runs",))
-    if group is None:
+    if not store.groups(workspace):
         empty(
             "No evaluation yet",
             "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep NAME`, or "
             "run the demo from **Home**.",
         )
         return
-    with st.sidebar:
+    top = st.container()
+    place = filters("runs, metrics, baseline, correction")
+    with place:
+        group = choose_group(workspace, keys=("runs",))
+        known = [] if group is None else list(group.names)
         chosen = choose_many(
             "Runs",
-            list(group.names),
+            known,
             key="runs",
-            default=list(group.names[: store.MOST]),
+            default=kept_runs(known) or known[: store.MOST],
             help="Evaluations of the workspace that can be compared, newest first.",
         )
     if not chosen:
-        empty("No run chosen", "Choose one or more runs in the sidebar.", ":material/checklist:")
+        empty("No run chosen", "Choose one or more runs above.", ":material/checklist:")
         return
-    results = store.evaluations(workspace, chosen)
-    shared, by, unlike = store.shared(results)
+    keep_runs(chosen)
+    shared, _, unlike = store.shared(store.evaluations(workspace, chosen))
     if not shared:
         st.warning("These runs have no metric in common. Choose others, or evaluate them by the same metrics.")
         return
-    with st.sidebar:
-        metrics = choose_many("Metrics", shared, key="metrics", default=shared[:6]) or shared
-        baseline = choose("Baseline", chosen, key="baseline", default=store.popular_of(workspace, chosen))
-        correction = choose(
-            "Correction",
-            ["holm", "bh", "bonferroni", "none"],
-            key="correction",
-            default="holm",
-            help="Of p-values: the main question (the first metric over all users), the other metrics "
-            "and the segments each by itself.",
-        )
-    if unlike:
-        st.caption(f"Not shown, because its segments differ between these runs: {plain(', '.join(unlike))}.")
-    comparison = _comparison(workspace, chosen, baseline, correction, metrics, by)
-    legend(list(results))
-    VIEWS[choose_view(list(VIEWS))](Shown(workspace, results, comparison, metrics, by))
+    with place:
+        one, two, three = st.columns([2, 1, 1])
+        with one:
+            metrics = choose_many("Metrics", shared, key="metrics", default=shared[:6]) or shared
+        with two:
+            baseline = choose("Baseline", chosen, key="baseline", default=store.popular_of(workspace, chosen))
+        with three:
+            correction = choose(
+                "Correction",
+                ["holm", "bh", "bonferroni", "none"],
+                key="correction",
+                default="holm",
+                help="Of p-values: the main question (the first metric over all users), the other metrics "
+                "and the segments each by itself.",
+            )
+        if unlike:
+            st.caption(f"Not shown, because its segments differ between these runs: {plain(', '.join(unlike))}.")
+    scene = _scene(workspace, chosen, baseline, correction)
+    with top:
+        decision_card(scene.decision)
+    legend(list(scene.results))
+    VIEWS[choose_view(list(VIEWS))](Shown(scene, known, metrics))
+    _findings(scene)
     explain_metrics(metrics)
 
 
-def _comparison(
-    workspace: Workspace,
-    chosen: list[str],
-    baseline: str | None,
-    correction: str | None,
-    metrics: list[str],
-    by: list[str],
-) -> Comparison | None:
-    if len(chosen) < 2 or baseline is None or correction is None:
-        return None
+def _findings(scene: Scene) -> None:
+    """What else wants attention, and what the comparison says, in sentences."""
+    found = [each for each in findings(scene.results) if each.kind in ("problem", "gap")]
+    if found:
+        st.subheader("Findings")
+        finding_cards(found, runs=list(scene.results), key="diagnostics")
+    if scene.comparison is not None:
+        more(verdict(scene.comparison), label="What was tested, in words", key="verdict")
+
+
+def _scene(workspace: Workspace, chosen: list[str], baseline: str | None, correction: str | None) -> Scene:
+    """The runs with their comparison; without one, and with a word on why, where they cannot be compared."""
     try:
-        return store.compared(workspace, chosen, baseline=baseline, correction=correction, metrics=metrics, by=by)
+        return scene_of(workspace, chosen, baseline=baseline, correction=correction or "holm")
     except RecLensError as error:
         store.redraw_if_changed(workspace)
         st.warning(f"There is no verdict: {plain(str(error))}", icon=":material/warning:")
-        return None
+        return scene_of(workspace, chosen)
 
 
 PAGE = Page("Diagnostics", ":material/monitoring:", "Diagnose", 10, show, "diagnostics")

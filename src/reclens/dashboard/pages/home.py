@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
-
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.cards import decision_card, finding_cards, more
 from reclens.dashboard.demo import draw_demo, start_demo
+from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
+from reclens.dashboard.scene import scene_of
 from reclens.dashboard.widgets import empty, frame, plain
 from reclens.errors import RecLensError
-from reclens.evaluation import Comparison, Evaluation
-from reclens.report.evaluation.findings import finding_text, findings
-from reclens.report.evaluation.tuning import cautions_in_words
+from reclens.evaluation import Evaluation
+from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import verdict
-from reclens.tuning import Tuning
 from reclens.workspace import Artefact, Workspace
 
 __all__ = ["PAGE", "show"]
-
-_HEADS: Final = {
-    "problem": (":material/error:", "Where a number may be wrong"),
-    "gap": (":material/group:", "Who is served worse"),
-    "caution": (":material/warning:", "What a search leaves open"),
-    "verdict": (":material/gavel:", "What the newest comparison says"),
-}
-"""Kind of finding -> its icon and its heading, the most pressing first."""
 
 
 def show(workspace: Workspace) -> None:
@@ -55,38 +45,25 @@ def show(workspace: Workspace) -> None:
 
 
 def _findings(workspace: Workspace, found: list[Artefact]) -> None:
-    """What wants attention in the newest runs, the newest comparison and the newest search."""
+    """The decision on the newest runs, then what wants attention in them, in the newest comparison and search."""
     newest: dict[str, str] = {}
     for each in found:
         newest.setdefault(each.kind, each.name)
-    runs = store.evaluations(workspace, store.newest_together(workspace))
-    compared, tuned = (
-        {newest[kind]: store.load(workspace, kind, newest[kind])} if kind in newest else {}
-        for kind in ("comparison", "tuning")
-    )
-    lines = _lines(runs, compared, tuned)
-    if not any(lines.values()):
-        return
-    st.subheader("Findings")
-    for kind, (icon, head) in _HEADS.items():
-        if lines[kind]:
-            with st.expander(f"{head} ({len(lines[kind])})", icon=icon, expanded=kind in ("problem", "verdict")):
-                st.markdown("\n".join(lines[kind]))
-
-
-def _lines(
-    runs: Mapping[str, Evaluation], compared: Mapping[str, Comparison], tuned: Mapping[str, Tuning]
-) -> dict[str, list[str]]:
-    """Kind of finding -> its lines, as Markdown."""
-    noted = findings(runs)
-    lines = {kind: [_line(each.about, finding_text(each)) for each in noted if each.kind == kind] for kind in _HEADS}
-    lines["caution"] += [_line((name,), said) for name, one in tuned.items() for said in cautions_in_words(one)]
-    lines["verdict"] = [f"- {plain(said)}" for comparison in compared.values() for said in verdict(comparison)]
-    return lines
-
-
-def _line(about: Sequence[str], text: str) -> str:
-    return f"- **{plain(', '.join(about))}** · {plain(text[:1].upper() + text[1:].rstrip('.'))}."
+    chosen = store.newest_together(workspace)
+    runs: dict[str, Evaluation] = {}
+    if chosen:
+        scene = scene_of(workspace, chosen, baseline=store.popular_of(workspace, chosen))
+        runs = dict(scene.results)
+        decision_card(scene.decision)
+        lead("See the runs", "diagnostics", {"runs": chosen}, icon=":material/monitoring:", key="runs")
+    tuned = {newest["tuning"]: store.load(workspace, "tuning", newest["tuning"])} if "tuning" in newest else {}
+    noted = findings(runs, tunings=tuned)
+    if noted:
+        st.subheader("Findings")
+        finding_cards(noted, runs=chosen, key="home")
+    if "comparison" in newest:
+        said = verdict(store.load(workspace, "comparison", newest["comparison"]))
+        more(said, label=f"What the comparison {plain(newest['comparison'])} says, in words", key="verdict")
 
 
 def _artefacts(found: list[Artefact]) -> None:

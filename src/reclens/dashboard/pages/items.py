@@ -1,14 +1,17 @@
-"""One item: whom each system shows it to, beside who went on to choose it."""
+"""One item: whom each system shows it to, beside who went on to choose it; to begin with, items worth a look."""
 
 from __future__ import annotations
 
+import polars as pl
 import streamlit as st
 
+from reclens.dashboard import store
 from reclens.dashboard.chart_cache import draw
-from reclens.dashboard.drilldown import drilldown_of
+from reclens.dashboard.drilldown import Drilldown, drilldown_of
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.widgets import chart, choose, choose_many, empty, frame, legend, table
+from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, frame, legend, plain, table
 from reclens.evaluation.inspect import item_exposure, search_items
+from reclens.evaluation.openings import most_shown, never_shown
 from reclens.report.evaluation.diagnostics import exposure_chart, exposure_table
 from reclens.workspace import Workspace
 
@@ -21,12 +24,15 @@ def show(workspace: Workspace) -> None:
     scope = drilldown_of(workspace)
     if scope is None:
         return
-    train = scope.split.train
-    text = st.text_input("Search by title or id", key="q", bind="query-params", placeholder="a title, or an id")
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        text = st.text_input("Search by title or id", key="q", bind="query-params", placeholder="a title, or an id")
+    with right:
+        k = st.slider("Places that count as shown", 1, 50, 10, key="k", bind="query-params")
     if not text:
-        st.caption("A part of a title is enough; an id has to be whole.")
+        _begin(workspace, scope, k)
         return
-    found = search_items(train, text)
+    found = search_items(scope.split.train, text)
     if not found.height:
         empty(f"No item is called {text}", "Try a part of the title, or the whole id.", ":material/search_off:")
         return
@@ -34,26 +40,69 @@ def show(workspace: Workspace) -> None:
         str(row["item_id"]): f"{row['title'] or row['item_id']} ({row['users']:,} users)" for row in found.to_dicts()
     }
     item = choose("Item", list(names), key="item", format_func=lambda each: names[each])
-    if item is None:
-        return
-    code = next(each for each in found["item_id"] if str(each) == item)
-    known = [] if train.segments is None else [name for name in train.segments.columns if name != "user_id"]
+    if item is not None:
+        st.button(
+            "Other items worth a look", on_click=_clear, type="tertiary", icon=":material/arrow_back:", key="back"
+        )
+        _one(scope, next(each for each in found["item_id"] if str(each) == item), k)
+
+
+def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
+    """The items that a system shows most, and those that it never shows."""
+    systems = list(scope.runs)
+    system = choose("System", systems, key="system") or systems[0]
+    exposure = store.item_exposures(workspace, scope.name, systems, k)
+    users = scope.split.test_users.len()
+    st.caption(f"Choose a row to see whom the item is shown to. There are {users:,} users with held-out items.")
     left, right = st.columns(2)
     with left:
-        k = st.slider("Places that count as shown", 1, 50, 10, key="k", bind="query-params")
+        st.subheader("Shown most")
+        _pick(most_shown(exposure, system), f"lists of {system}", key=f"most-{system}-{k}")
     with right:
-        by = choose_many("Segmentations", known, key="by", default=known)
+        st.subheader("Never shown")
+        _pick(never_shown(exposure, system), "lists of another system", key=f"never-{system}-{k}")
+
+
+def _pick(rows: pl.DataFrame, lists: str, *, key: str) -> None:
+    """Items as rows to choose one from."""
+    if not rows.height:
+        st.caption("There are none.")
+        return
+    ids, most = rows["item_id"].to_list(), max(rows["lists"].to_list())
+    columns = {
+        "title": st.column_config.TextColumn("title", width="medium"),
+        "lists": st.column_config.ProgressColumn(lists, format="%d", min_value=0, max_value=max(most, 1)),
+        "users": "users who have it",
+    }
+
+    def choose_row() -> None:
+        picked = st.session_state[f"rows-{key}"]["selection"]["rows"]
+        if picked:
+            st.session_state["q"] = str(ids[picked[0]])
+
+    frame(rows.drop("item_id"), key=f"rows-{key}", columns=columns, on_select=choose_row)
+
+
+def _clear() -> None:
+    st.session_state["q"] = ""
+
+
+def _one(scope: Drilldown, code: object, k: int) -> None:
+    train = scope.split.train
+    st.subheader(plain(scope.title(code)))
+    known = [] if train.segments is None else [name for name in train.segments.columns if name != "user_id"]
+    by = choose_many("Segmentations", known, key="by", default=known)
     rows = item_exposure(code, scope.runs, train, scope.split.test, k=k, by=by)
     records = [row for each in rows for row in each.to_dicts()]
     legend(list(scope.runs))
     for name in ("overall", *by):
         what = "all users" if name == "overall" else name
         drawn = draw(exposure_chart, records, by=name, systems=list(scope.runs))
-        chart(drawn, f"Share of lists that show it, {what}", key=f"exposure-{name}")
+        chart(drawn, f"Share of the users who could be shown it and are, {what}", key=f"exposure-{name}")
     table(exposure_table(records), key="exposure")
     if train.items is not None:
-        st.subheader("What is known of it")
-        frame(train.items.filter(train.items["item_id"] == code), key="about")
+        about = train.items.filter(train.items["item_id"] == code)
+        folded("What is known of it", lambda: frame(about, key="about"), key="about")
 
 
 PAGE = Page("Item", ":material/inventory_2:", "Diagnose", 30, show, "items")

@@ -12,10 +12,13 @@ from reclens.dashboard import store
 from reclens.dashboard.drilldown import Drilldown, drilldown_of
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.widgets import choose, empty, frame, plain
+from reclens.dashboard.widgets import choose, empty, folded, frame, plain
 from reclens.data.titles import title_column
 from reclens.errors import UnknownNameError
 from reclens.evaluation.inspect import UserView, view_user
+from reclens.evaluation.openings import most_changed, share_without_any, worst_served
+from reclens.report.evaluation.charts_hits import no_hit_headline
+from reclens.report.evaluation.explanations import explanation_rows, explanation_share
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
@@ -27,16 +30,19 @@ def show(workspace: Workspace) -> None:
     scope = drilldown_of(workspace)
     if scope is None:
         return
-    asked = st.text_input("User id", key="user", bind="query-params", placeholder="an id, such as 42")
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        asked = st.text_input("User id", key="user", bind="query-params", placeholder="an id, such as 42")
+    with right:
+        k = st.slider("Places shown", 5, 50, 10, key="k", bind="query-params")
     users = scope.split.test_users
     if not asked:
-        st.caption(plain(f"For example: {', '.join(str(each) for each in users.head(8))}."))
+        _begin(workspace, scope, k)
         return
     user: Any = asked
     if users.dtype.is_integer():
         with contextlib.suppress(ValueError):  # what is no number is no user, which is said below
             user = int(asked)
-    k = st.slider("Places shown", 5, 50, 10, key="k", bind="query-params")
     try:
         found = view_user(user, scope.runs, scope.split.train, scope.split.test, k=k)
     except (UnknownNameError, pl.exceptions.PolarsError):
@@ -46,6 +52,7 @@ def show(workspace: Workspace) -> None:
             ":material/person_off:",
         )
         return
+    st.button("Other users worth a look", on_click=_clear, type="tertiary", icon=":material/arrow_back:", key="back")
     if found.attributes:
         st.text(" · ".join(f"{name}: {value}" for name, value in found.attributes.items() if value is not None))
     st.subheader("Lists")
@@ -54,10 +61,63 @@ def show(workspace: Workspace) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Items chosen later")
-        frame(found.held_out, key="held-out")
+        frame(_titled(found.held_out, scope), key="held-out")
     with right:
         st.subheader("History")
-        frame(found.history, key="history")
+        frame(_titled(found.history, scope), key="history")
+
+
+def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
+    """The users who are served worst by a system, and those whose hits change the most against another one."""
+    systems = list(scope.runs)
+    hits = store.user_hits(workspace, scope.name, systems, k)
+    one, two = st.columns(2)
+    with one:
+        system = choose("System", systems, key="system") or systems[0]
+    with two:
+        others = [name for name in systems if name != system]
+        before = choose("Against", others, key="against") if others else None
+    share = share_without_any(hits, system)
+    st.subheader(plain(no_hit_headline(share, system, f"in {k} places")))
+    st.caption(f"Choose a row to look at the user. Hits are items of the first {k} places that the user chose later.")
+    left, right = st.columns(2)
+    with left:
+        st.markdown(f"**{plain(system)} serves worst**")
+        _pick(worst_served(hits, system), key=f"worst-{system}-{k}")
+    with right:
+        if before is not None:
+            st.markdown(f"**Largest changes from {plain(before)}**")
+            _pick(most_changed(hits, before, system), key=f"changes-{before}-{system}-{k}")
+
+
+def _pick(rows: pl.DataFrame, *, key: str) -> None:
+    """Users as rows to choose one from."""
+    if not rows.height:
+        st.caption("There are none.")
+        return
+    ids = rows["user_id"].to_list()
+    columns = {"user_id": st.column_config.TextColumn("user"), "n_relevant": "held-out items"}
+
+    def choose_row() -> None:
+        picked = st.session_state[f"rows-{key}"]["selection"]["rows"]
+        if picked:
+            st.session_state["user"] = str(ids[picked[0]])
+
+    shown = rows.with_columns(pl.col("user_id").cast(pl.String))
+    frame(shown, key=f"rows-{key}", columns=columns, on_select=choose_row)
+
+
+def _clear() -> None:
+    st.session_state["user"] = ""
+
+
+def _titled(rows: pl.DataFrame, scope: Drilldown) -> pl.DataFrame:
+    """Rows with the title of the item first; its id stands at the end."""
+    title = title_column(scope.split.train.items)
+    if title is None or title not in rows.columns:
+        return rows
+    others = [name for name in rows.columns if name not in (title, "item_id")]
+    return rows.select(title, *others, pl.col("item_id").cast(pl.String))
 
 
 def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:
@@ -82,12 +142,10 @@ def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:
     model = store.load(workspace, "model", system)
     wanted = next(row["item_id"] for row in rows if str(row["item_id"]) == item)
     explained = model.explain(found.user, wanted, n=8)
-    st.text(explained.sentence)
-    reasons = [
-        {"because of": scope.title(reason) if explained.kind == "item" else str(reason), "adds": part}
-        for reason, part in explained.reasons
-    ]
-    frame([*reasons, {"because of": "everything else", "adds": explained.rest}], key="reasons")
+    st.text(explanation_share(explained))
+    bars = {"share": st.column_config.ProgressColumn("share of the score", format="percent", min_value=0, max_value=1)}
+    frame(explanation_rows(explained, scope.title), key="reasons", columns=bars)
+    folded("In a sentence", lambda: st.text(explained.sentence), key="sentence")
 
 
 PAGE = Page("User", ":material/person:", "Diagnose", 20, show, "users")

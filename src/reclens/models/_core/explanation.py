@@ -38,6 +38,21 @@ class Explanation(Tabular):
     item_title: str | None = None
     titles: tuple[str | None, ...] = ()
 
+    def shares(self) -> tuple[float, ...]:
+        """The share of each reason in what moves the score, and last that of all that are not shown.
+
+        Contributions may be negative: the share is of the sum of their sizes. Without any it is 0.
+        """
+        sizes = [abs(part) for _, part in self.reasons] + [abs(self.rest)]
+        total = sum(sizes)
+        return tuple(size / total if total else 0.0 for size in sizes)
+
+    @property
+    def explained(self) -> float | None:
+        """The share of the reasons that are shown, together; None where nothing adds to the score."""
+        shares = self.shares()
+        return sum(shares[:-1]) if any(shares) else None
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a reason."""
         shared = {"user": self.user, "item": self.item, "score": self.score, "kind": self.kind}

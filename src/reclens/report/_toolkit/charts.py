@@ -90,10 +90,13 @@ def rows_of(field: str, order: Sequence[str], *, widest: int = 150) -> alt.Y:
 
 
 def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None) -> alt.Color:
-    """The colour of each system, in the order of the systems, the same in every chart of a page."""
+    """The colour of each system, in the order of the systems, the same in every chart of a page.
+
+    There are as many colours as people can tell apart: the systems beyond them are grey.
+    """
     import altair as alt
 
-    colours = [f"var(--s{at % len(THEME['light'])})" for at in range(len(systems))]
+    colours = [f"var(--s{at})" if at < len(THEME["light"]) else "var(--muted)" for at in range(len(systems))]
     more = extra or {}
     scale = alt.Scale(domain=[*systems, *more], range=[*colours, *more.values()])
     return alt.Color("system:N", scale=scale, legend=None)

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.html import Figure
 
-__all__ = ["painted", "to_svg"]
+__all__ = ["PAPER", "painted", "to_svg"]
 
-_PAPER: Final = {
+PAPER: Final = {
     "light": {
         "paper": "#ffffff",
         "ink": "#1b1f24",
@@ -34,7 +34,7 @@ _PAPER: Final = {
 
 def painted(spec: Mapping[str, Any], *, theme: Literal["light", "dark"]) -> dict[str, Any]:
     """A spec with colours in the place of CSS variables, and null in the place of NaN, which JSON does not have."""
-    colours = {**_PAPER[theme], **{f"s{at}": colour for at, colour in enumerate(THEME[theme])}}
+    colours = {**PAPER[theme], **{f"s{at}": colour for at, colour in enumerate(THEME[theme])}}
     return _painted(spec, colours)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
+from reclens.evaluation.trade_off import TradeOff, trade_off
+from reclens.metrics import direction
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, zero
 from reclens.report._toolkit.tables import format_estimate, p_in_words
 from reclens.report.evaluation.words import why_not_significant
@@ -23,8 +25,11 @@ __all__ = [
 
 
 def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
-    """One metric of every system over all users: a dot with its interval."""
+    """One metric of every system over all users: a dot with its interval, the best first."""
     rows = _estimates(results, metric, "overall")
+    better = direction(metric)
+    if better is not None:
+        rows.sort(key=lambda row: (row["value"] != row["value"], row["value"] * (-1 if better else 1)))
     return dots(
         rows,
         y=rows_of("system", [row["system"] for row in rows]),
@@ -135,82 +140,109 @@ def p_values(row: PairedDifference, comparison: Comparison) -> str:
 
 
 def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any:
-    """Two metrics of every system against each other, with both intervals; each dot is labelled."""
+    """Two metrics of every system against each other, with their intervals, and the Pareto front.
+
+    A label stands only where it touches no other dot and no other label, at any width; hover tells the others.
+    """
     import altair as alt
 
-    rows = []
-    for system, result in results.items():
-        across, up = result[x].overall, result[y].overall
-        rows.append(
-            {
-                "system": system,
-                "x": across.value,
-                "x_low": across.low,
-                "x_high": across.high,
-                "y": up.value,
-                "y_low": up.low,
-                "y_high": up.high,
-                "tip": f"{system}: {x} {across}, {y} {up}",
-            }
-        )
+    found = trade_off(results, x, y)
+    rows = [_trade_row(system, results[system], found) for system in results]
     sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
-    base = base_of(rows, height=300)
+    base = base_of(rows, height=_TRADE_HEIGHT)
     colour = colour_of(list(results))
-    scale = alt.Scale(zero=False, padding=24)
-    x_axis = alt.X("x:Q", title=title_of(x), scale=scale)
-    y_axis = alt.Y("y:Q", title=title_of(y), scale=scale)
-    return alt.layer(
-        base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x="x_low:Q", x2="x_high:Q", y=y_axis, color=colour),
-        base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=x_axis, y="y_low:Q", y2="y_high:Q", color=colour),
-        base.mark_circle(size=90, opacity=1).encode(x=x_axis, y=y_axis, color=colour, tooltip="tip:N"),
-        *(
-            base.transform_filter(alt.datum.side == side)
-            .mark_text(fontSize=12, **place)
-            .encode(x=x_axis, y=y_axis, text="system:N", color=alt.value("var(--ink)"))
-            for side, place in _SIDES.items()
-            if side in set(sides)
-        ),
+    axes = {"x": _trade_axis(alt.X, "x", x), "y": _trade_axis(alt.Y, "y", y)}
+    front = [{"x": found.points[name][0], "y": found.points[name][1]} for name in found.front]
+    line = alt.Chart(alt.Data(values=front)).mark_line(color="var(--muted)", strokeDash=[4, 3], strokeWidth=1.5)  # type: ignore[arg-type]
+    layers = [line.encode(**axes)]
+    for side, ends in (
+        ("x", {"x": "x_low:Q", "x2": "x_high:Q", "y": axes["y"]}),
+        ("y", {"x": axes["x"], "y": "y_low:Q", "y2": "y_high:Q"}),
+    ):
+        if any(row[f"{side}_low"] is not None for row in rows):  # metrics of all lists together have no interval
+            layers.append(base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(**ends, color=colour))
+    layers.append(base.mark_circle(size=90, opacity=1).encode(**axes, color=colour, tooltip="tip:N"))
+    for side in dict.fromkeys(side for side in sides if side is not None):
+        text = base.transform_filter(alt.datum.side == side).mark_text(fontSize=12, **_SIDES[side])
+        layers.append(text.encode(**axes, text="system:N", color=alt.value("var(--ink)")))
+    return alt.layer(*layers)
+
+
+def _trade_row(system: str, result: Evaluation, found: TradeOff) -> dict[str, Any]:
+    across, up = result[found.x].overall, result[found.y].overall
+    on = "; on the Pareto front" if system in found.front else ""
+    return {
+        "system": system,
+        "x": across.value,
+        "x_low": across.low,
+        "x_high": across.high,
+        "y": up.value,
+        "y_low": up.low,
+        "y_high": up.high,
+        "tip": f"{system}: {found.x} {across}, {found.y} {up}{on}",
+    }
+
+
+def _trade_axis(channel: Any, field: str, metric: str) -> Any:
+    import altair as alt
+
+    share = metric.startswith("coverage")
+    scale = alt.Scale(zero=False, padding=_TRADE_PAD)
+    return channel(
+        f"{field}:Q", title=title_of(metric), scale=scale, axis=alt.Axis(format="%") if share else alt.Axis()
     )
 
 
+_TRADE_HEIGHT: Final = 300
+_TRADE_PAD: Final = 24
+
 _SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "right": {"align": "left", "dx": 9, "dy": -9},
-    "left": {"align": "right", "dx": -9, "dy": -9},
-    "above": {"align": "center", "dx": 0, "dy": -14},
-    "below": {"align": "center", "dx": 0, "dy": 15},
-    "below right": {"align": "left", "dx": 9, "dy": 13},
-    "below left": {"align": "right", "dx": -9, "dy": 13},
+    "above": {"align": "center", "dx": 0, "dy": -13},
+    "below": {"align": "center", "dx": 0, "dy": 13},
+    "above right": {"align": "left", "dx": 7, "dy": -10},
+    "above left": {"align": "right", "dx": -7, "dy": -10},
+    "below right": {"align": "left", "dx": 7, "dy": 10},
+    "below left": {"align": "right", "dx": -7, "dy": 10},
+    "right": {"align": "left", "dx": 9, "dy": 0},
+    "left": {"align": "right", "dx": -9, "dy": 0},
 }
 """Where a label may stand beside its dot, by preference."""
 
+_PHONE: Final = (250.0, 240.0)
+"""Pixels between the outermost dots of a chart on a phone, across and up: wider charts only draw dots apart."""
 
-def _label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str]:
-    """A side for the label of each dot (label, x, y) that covers as little as possible of the other labels and dots.
 
-    Pixels are those of a phone, where room is scarce: 250 across, 240 up, some 7 for a letter.
+def _label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str | None]:
+    """A side for the label of each dot (label, x, y); None where any would touch another dot or label.
+
+    Dots keep their order when a chart gets wider, and the height of a chart is fixed: boxes that are apart on a phone,
+    the left one belonging to the left dot, stay apart.
     """
-    scales = [(250, [dot[1] for dot in dots]), (240, [dot[2] for dot in dots])]
+    scales = zip(_PHONE, ([dot[1] for dot in dots], [dot[2] for dot in dots]), strict=True)
     across, up = ([size * (v - min(vs)) / ((max(vs) - min(vs)) or 1) for v in vs] for size, vs in scales)
-    taken = [(x - 5, x + 5, y - 5, y + 5) for x, y in zip(across, up, strict=True)]
-    sides: list[str] = []
-    for (label, _, _), x, y in zip(dots, across, up, strict=True):
-        costs: dict[str, tuple[float, tuple[float, float, float, float]]] = {}
-        for side, place in _SIDES.items():
+    spots = [(x - 8, x + 8, y - 8, y + 8) for x, y in zip(across, up, strict=True)]
+    labels: list[tuple[float, float, float, float]] = []
+    sides: list[str | None] = []
+    for at, ((label, _, _), x, y) in enumerate(zip(dots, across, up, strict=True)):
+        side: str | None = None
+        for name, place in _SIDES.items():
             width = 7 * len(label)
             left = x + place["dx"] - {"left": 0, "center": width / 2, "right": width}[place["align"]]
-            box = (left, left + width, y - place["dy"] - 7, y - place["dy"] + 7)
-            beyond = max(0, -24 - box[0]) + max(0, box[1] - 274)
-            costs[side] = (14 * beyond + sum(_overlap(box, other) for other in taken), box)
-        side = min(costs, key=lambda name: costs[name][0])
-        taken.append(costs[side][1])
+            box = (left, left + width, y - place["dy"] - 8, y - place["dy"] + 8)
+            others = [*labels, *(spot for number, spot in enumerate(spots) if number != at)]
+            inside = box[0] >= -_TRADE_PAD and box[1] <= _PHONE[0] + _TRADE_PAD
+            if inside and not any(_overlap(box, other) for other in others):
+                side = name
+                labels.append(box)
+                break
         sides.append(side)
     return sides
 
 
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
-    """Area that two boxes (left, right, bottom, top) share."""
-    return max(0, min(one[1], other[1]) - max(one[0], other[0])) * max(0, min(one[3], other[3]) - max(one[2], other[2]))
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes (left, right, bottom, top) touch."""
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 
 
 def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> Any:

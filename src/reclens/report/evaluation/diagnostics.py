@@ -10,6 +10,7 @@ from reclens.evaluation.results import MINIMUM_SEGMENT
 from reclens.evaluation.views import exposure_by_popularity, metric_by_cutoff, spread, worst_users
 from reclens.metrics import direction
 from reclens.report._toolkit.charts import base_of, colour_of, dots, rows_of, title_of
+from reclens.report._toolkit.format import percent
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 
 __all__ = [
@@ -96,9 +97,9 @@ def popularity_chart(results: Mapping[str, Evaluation], *, tiers: int = 10) -> A
     )
 
 
-def worst_users_table(result: Evaluation, *, metric: str, n: int = 20) -> Table:
-    """The users with the worst values of a metric, with their segments."""
-    frame = worst_users(result, metric, n=n, higher_is_better=direction(metric) is not False)
+def worst_users_table(result: Evaluation, *, metric: str, n: int = 20, above: float | None = None) -> Table:
+    """The users with the worst values of a metric, with their segments; those with a value up to ``above`` left out."""
+    frame = worst_users(result, metric, n=n, higher_is_better=direction(metric) is not False, above=above)
     records = frame.to_dicts()
     cells = tuple(
         tuple(
@@ -110,11 +111,12 @@ def worst_users_table(result: Evaluation, *, metric: str, n: int = 20) -> Table:
     heads = tuple({"n_relevant": "held-out items", "list_length": "list"}.get(name, name) for name in frame.columns)
     note = "Among equals, those with the most held-out items first."
     word = "Lowest" if direction(metric) is None else "Worst"
-    return Table(f"{word} {metric} of {result.system}", heads, cells, tuple(records), (note,))
+    beyond = "" if above is None else f" above {above:g}"
+    return Table(f"{word} {metric}{beyond} of {result.system}", heads, cells, tuple(records), (note,))
 
 
 def exposure_chart(rows: Sequence[Mapping[str, Any]], *, by: str, systems: list[str]) -> Any:
-    """Share of the lists of each segment that show one item, with intervals.
+    """Share of the users of each segment who are shown one item, of those who could be, with intervals.
 
     Args:
         rows: Rows of item exposures.
@@ -126,29 +128,39 @@ def exposure_chart(rows: Sequence[Mapping[str, Any]], *, by: str, systems: list[
     shown: list[dict[str, Any]] = []
     for row in rows:
         if row["by"] == by:
-            tip = f"{row['system']}, {row['segment']}: in {format_estimate(row)} of the lists, n = {row['n']:,}"
+            shown_to = format_estimate(row, form=".1%")
+            tip = f"{row['system']}, {row['segment']}: shown to {shown_to} of {row['n']:,} users who could be shown it"
             shown.append({**row, "small": row["n"] < MINIMUM_SEGMENT, "tip": tip})
     segments = list(dict.fromkeys(row["segment"] for row in shown))
     offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
     height = max(13 * len(systems), 26) * len(segments)
     return dots(
-        shown, y=rows_of("segment", segments), row_height=height, systems=systems, title="share of lists", offset=offset
+        shown,
+        y=rows_of("segment", segments),
+        row_height=height,
+        systems=systems,
+        title="share of the users who could be shown it",
+        offset=offset,
+        form="%",
     )
 
 
 def exposure_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Share of lists that show one item, and share of users who went on to choose it, by segment."""
+    """Share of the users who are shown one item, and share of those who went on to choose it, by segment."""
     cells = tuple(
         (
             row["system"],
             "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}",
-            format_estimate(row),
-            format_number(row["chosen"]),
+            format_estimate(row, form=".1%"),
+            percent(row["chosen"], 1),
             f"{row['n']:,}",
+            f"{row['had']:,}",
         )
         for row in rows
     )
-    note = "Intervals are Wilson's, over users. Chosen: the share of the same users who had the item held out."
-    return Table(
-        "Who is shown it", ("system", "users", "in the lists of", "chosen by", "n"), cells, tuple(rows), (note,)
+    notes = (
+        "n: users with a list who could be shown the item, without those who had it where lists leave that out.",
+        "Intervals are Wilson's, over users. Chosen: the share of the same users who had the item held out.",
     )
+    heads = ("system", "users", "shown to", "chosen by", "n", "left out: had it")
+    return Table("Who is shown it", heads, cells, tuple(rows), notes)

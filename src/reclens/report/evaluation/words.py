@@ -55,8 +55,9 @@ def verdict(comparison: Comparison, metric: str | None = None) -> tuple[str, ...
 def how_tested(comparison: Comparison) -> tuple[str, ...]:
     """How many tests each family has, how they are corrected, and what intervals hold for; nothing without tests."""
     rows, correction, level = comparison.differences, comparison.correction, comparison.level
-    families = Counter(row.family for row in rows if row.p_randomization is not None)
-    if not families:
+    # What was tested together counts, also where a part of the rows is looked at.
+    families = Counter(comparison.card.get("families") or {})
+    if not any(row.p_randomization is not None for row in rows) or not families.total():
         return ()
     main = next((row.metric for row in rows if row.family == "primary"), "")
     titles = {

@@ -1,0 +1,118 @@
+"""Cards on top of pages: the decision, then the findings, each with a small picture and a way on."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any, Final
+
+import streamlit as st
+
+from reclens.dashboard.links import lead, leads_of
+from reclens.dashboard.widgets import folded, plain, theme
+from reclens.evaluation.decision import Decision
+from reclens.findings import Finding
+from reclens.report._toolkit.charts import THEME
+from reclens.report._toolkit.static_theme import PAPER
+from reclens.report.evaluation.cells import as_data_uri, domain_of, interval_svg, share_svg
+from reclens.report.evaluation.decision_words import decision_in_words
+from reclens.report.evaluation.findings import finding_text
+
+__all__ = ["decision_card", "finding_cards", "more"]
+
+SHOWN: Final = 3
+"""Findings and sentences that are seen at once; the others are folded away."""
+
+_TONES: Final = {"good": 2, "open": 4, "bad": 6}
+"""Tone of a decision -> its colour among those of the systems: green, amber, red."""
+
+_SEVERITIES: Final = {
+    "critical": ("bad", "Numbers may be wrong"),
+    "warning": ("open", "To act on"),
+    "note": ("note", "Good to know"),
+}
+_ORDER: Final = tuple(_SEVERITIES)
+
+
+def decision_card(found: Decision) -> None:
+    """What is recommended, by how much, who loses, what it costs, how sure."""
+    words = decision_in_words(found)
+    lines = "".join(
+        f"<div><dt>{html.escape(label)}</dt><dd>{html.escape(text)}</dd></div>" for label, text in words.lines
+    )
+    row = found.lift
+    picture = ""
+    if row is not None and row.low is not None and row.high is not None:
+        picture = _interval(row.difference, row.low, row.high, _colour(words.tone), width=220)
+    st.html(
+        f'<section class="decision" style="--tone:{_colour(words.tone)}" aria-label="Decision">'
+        f"<p>{html.escape(words.about)}</p><h2>{html.escape(words.headline)}</h2>{picture}<dl>{lines}</dl></section>"
+    )
+
+
+def finding_cards(found: Sequence[Finding], *, runs: Sequence[str], key: str) -> None:
+    """Findings, the most pressing first; those beyond three are folded away."""
+    ordered = sorted(found, key=lambda each: _ORDER.index(each.severity))
+    for at, place in enumerate(st.columns(min(len(ordered), SHOWN)) if ordered else ()):
+        with place:
+            _card(ordered[at], runs, key=f"{key}-{at}")
+    rest = ordered[SHOWN:]
+    if rest:
+
+        def draw() -> None:
+            for start in range(0, len(rest), SHOWN):
+                row = rest[start : start + SHOWN]
+                for at, place in enumerate(st.columns(SHOWN)[: len(row)], start):
+                    with place:
+                        _card(rest[at], runs, key=f"{key}-{SHOWN + at}")
+
+        folded(f"{len(rest)} more findings" if len(rest) > 1 else "1 more finding", draw, key=f"findings-{key}")
+
+
+def more(sentences: Sequence[str], *, label: str, key: str) -> None:
+    """Sentences, folded away."""
+    if sentences:
+        text = "\n".join(f"- {plain(each)}" for each in sentences)
+        folded(label, lambda: st.markdown(text), key=key)
+
+
+def _card(found: Finding, runs: Sequence[str], *, key: str) -> None:
+    tone, said = _SEVERITIES[found.severity]
+    text = finding_text(found).rstrip(".")
+    about = ", ".join(found.about)
+    with st.container(border=True, gap="small", height="stretch"):
+        st.html(
+            f'<div class="finding" style="--tone:{_colour(tone)}"><b>{said}</b><span>{html.escape(about)}</span>'
+            f"<p>{html.escape(text)}.</p>{_picture(found, _colour(tone))}</div>"
+        )
+        label, path, query = leads_of(found, runs)
+        lead(label, path, query, icon=":material/arrow_forward:", key=key)
+
+
+def _picture(found: Finding, colour: str) -> str:
+    """The number of a finding with its interval, or the share that it is about; nothing where there is neither."""
+    worth = found.estimate
+    if worth is not None and worth.low is not None and worth.high is not None:
+        return _interval(worth.value, worth.low, worth.high, colour)
+    row: Any = found.evidence[0] if found.evidence else {}
+    count, of = row.get("count"), row.get("of")
+    if not count or not of:
+        return ""
+    said = f"{count:,} of {of:,}"
+    return _image(share_svg(count / of, colour=colour, ground=PAPER[theme()]["line"], width=200), said)
+
+
+def _interval(value: float, low: float, high: float, colour: str, *, width: int = 200) -> str:
+    ends = domain_of([(value, low, high)], zero=True)
+    ground = PAPER[theme()]["muted"]
+    drawn = interval_svg(value, low, high, domain=ends, colour=colour, ground=ground, zero=True, width=width)
+    return _image(drawn, f"{value:+.4f}, from {low:+.4f} to {high:+.4f}")
+
+
+def _image(svg: str, said: str) -> str:
+    """A picture that passes the filter of Streamlit, which drops drawings from a text."""
+    return f'<img src="{as_data_uri(svg)}" alt="{html.escape(said)}">'
+
+
+def _colour(tone: str) -> str:
+    return THEME[theme()][_TONES[tone]] if tone in _TONES else PAPER[theme()]["muted"]

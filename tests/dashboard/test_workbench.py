@@ -1,0 +1,155 @@
+"""The workbench: one decision on three pages, the run table, ways from page to page, and where pages begin."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from reclens.dashboard.navigation import pages
+from reclens.dashboard.widgets import plain
+from reclens.evaluation import compare
+from reclens.evaluation.decision import decide
+from reclens.report.evaluation.decision_words import decision_in_words
+from reclens.workspace import Workspace
+from reclens.workspace.notes import Note, Notes
+
+RUNS = ["small-ease", "small-item_knn", "small-popular"]
+
+
+def cards(app) -> str:
+    return "\n".join(each.proto.body for each in app.get("html"))
+
+
+def links(app) -> list[str]:
+    return [each.proto.url for each in app.get("link_button")]
+
+
+@pytest.fixture(scope="module")
+def headline(workspace: Workspace) -> str:
+    results = {name: workspace.load("evaluation", name) for name in RUNS}
+    return decision_in_words(decide(results, compare(results, baseline="small-popular"))).headline
+
+
+@pytest.mark.parametrize("page", ["home", "diagnostics"])
+def test_the_decision_stands_on_top_and_is_the_same_everywhere(open_page, headline: str, page: str) -> None:
+    assert html.escape(headline) in cards(open_page(page))
+
+
+def test_compare_decides_on_its_pair(open_page, workspace: Workspace) -> None:
+    results = {name: workspace.load("evaluation", name) for name in ("small-ease", "small-popular")}
+    found = decide(results, compare(results, baseline="small-popular"))
+    shown = cards(open_page("compare", runs=["small-ease", "small-popular"], system="small-ease"))
+    assert all(html.escape(text) in shown for _, text in decision_in_words(found).lines)
+
+
+def test_every_way_on_leads_to_a_page_and_choices_that_exist(open_page, workspace: Workspace) -> None:
+    paths = {page.path for page in pages()}
+    found: list[str] = []
+    for page, query in (("home", {}), ("diagnostics", {}), ("diagnostics", {"view": "Users"}), ("compare", {})):
+        found += links(open_page(page, **query))
+    assert len(found) > 3
+    for link in dict.fromkeys(found):
+        parts = urlsplit(link)
+        assert parts.path in paths
+        app = open_page(parts.path, **parse_qs(parts.query))
+        assert not [each.value for each in app.warning if "there is no" in each.value], link
+
+
+def test_the_run_table_pins_the_baseline_and_marks_the_best(open_page, workspace: Workspace) -> None:
+    table = open_page("diagnostics", columns=["ndcg@10", "coverage@10"], sort="ndcg@10").dataframe[0].value
+    means = {name: workspace.load("evaluation", name).per_user["ndcg@10"].mean() for name in RUNS}
+    best, second = sorted(set(RUNS) - {"small-popular"}, key=lambda name: -means[name])
+    assert list(table["run"]) == ["small-popular", best, second]
+    assert list(table["ndcg@10"]) == pytest.approx([means[name] for name in table["run"]])
+    assert table[table[""] == "★ best"]["run"].tolist() == [max(means, key=means.get)]
+    assert all(each.startswith("data:image/svg+xml,") for each in table["ndcg@10 interval"])
+    assert "coverage@10 interval" not in table.columns, "a metric of all lists together has no interval"
+
+
+def test_runs_are_found_by_name_and_note_and_columns_are_remembered(
+    open_page, workspace: Workspace, tmp_path: Path
+) -> None:
+    place = Workspace(tmp_path)
+    for name in RUNS:
+        place.save(workspace.load("evaluation", name), name)
+    notes = Notes(tmp_path)
+    notes.write("evaluation", "small-item_knn", tags=["nightly"], text="with <b>200</b> neighbours")
+    notes.prefer("columns of the run table", ["novelty@10", "no such metric"])
+    table = open_page("diagnostics", folder=tmp_path, search="NIGHT").dataframe[0].value
+    assert list(table["run"]) == ["small-popular", "small-item_knn"], "the baseline stays"
+    assert list(table["note"]) == ["", "with <b>200</b> neighbours"]
+    assert "novelty@10" in table.columns and "ndcg@5" not in table.columns
+    assert len(open_page("diagnostics", folder=tmp_path).dataframe[0].value) == 3
+
+
+def test_notes_are_kept_and_what_cannot_be_read_is_not_written_over(tmp_path: Path) -> None:
+    notes = Notes(tmp_path)
+    assert notes.of("evaluation") == {} and notes.preference("x") == []
+    notes.write("evaluation", "a", tags=[" one ", "one", ""], text=" said ")
+    notes.write("evaluation", "b", tags=[], text="b")
+    assert Notes(tmp_path).of("evaluation") == {"a": Note(("one",), "said"), "b": Note((), "b")}
+    notes.write("evaluation", "a", tags=[], text=" ")
+    assert list(notes.of("evaluation")) == ["b"]
+    (tmp_path / "notes.json").write_text("{")
+    with pytest.raises(Exception, match="holds no notes"):
+        notes.write("evaluation", "c", tags=["x"], text="")
+    assert (tmp_path / "notes.json").read_text() == "{"
+
+
+def test_users_open_with_those_served_worst_and_the_largest_changes(open_page, workspace: Workspace) -> None:
+    app = open_page("users", system="small-popular", against="small-ease")
+    truth = workspace.load("split", "small").test
+    top = workspace.load("run", "small-popular").table
+    hits = top.filter(top["rank"] <= 10).join(truth, on=["user_id", "item_id"], how="semi")
+    without = truth["user_id"].n_unique() - hits["user_id"].n_unique()
+    said = next(each.value for each in app.subheader if "get no hit" in each.value)
+    share = f"{without / truth['user_id'].n_unique():.0%}"
+    assert said.startswith(plain(share))
+    worst, changed = (each.value for each in app.dataframe[:2])
+    assert (worst["small-popular"] == 0).sum() == min(without, 20)
+    assert (changed["change"] == changed["after"] - changed["before"]).all()
+    assert changed["change"].abs().is_monotonic_decreasing
+
+
+def test_items_open_with_those_shown_most_and_never(open_page, workspace: Workspace) -> None:
+    app = open_page("items", system="small-popular", k="5")
+    top = workspace.load("run", "small-popular").table
+    counts = top.filter(top["rank"] <= 5).group_by("item_id").len()
+    titles = workspace.load("split", "small").train.items
+    most, never = (each.value for each in app.dataframe[:2])
+    assert most["lists"].iloc[0] == counts["len"].max()
+    shown = set(titles.join(counts, on="item_id", how="semi")["title"])
+    assert not shown & set(never["title"]) and never["users"].is_monotonic_decreasing
+
+
+def test_nothing_of_accuracy_is_dropped_in_silence_from_the_trade_off(open_page) -> None:
+    app = open_page("diagnostics", view="Trade-off")
+    said = "\n".join(each.value for each in app.caption)
+    assert "Not measured on these runs: gini, arp" in said and said.count("Pareto front") == 3
+    assert app.multiselect(key="y").value == ["diversity@10", "novelty@10", "coverage@10"]
+
+
+def test_history_holds_every_run_of_a_system_to_a_bound(open_page, workspace: Workspace, tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    for night in ("mon", "tue"):
+        place.save(workspace.load("evaluation", "small-ease"), f"n-{night}_ease")
+    mean = workspace.load("evaluation", "small-ease").per_user["ndcg@10"].mean()
+    for bound, outcome in ((mean / 2, "pass"), (mean, "cannot tell"), (mean * 2, "fail")):
+        app = open_page(
+            "diagnostics", folder=tmp_path, view="History", system="ease", metric="ndcg@10", bound=f"{bound:.4f}"
+        )
+        table = next(each.value for each in app.dataframe if "gate" in each.value.columns)
+        assert list(table["gate"]) == [outcome, outcome] and set(table["run"]) == {"n-mon_ease", "n-tue_ease"}
+
+
+def test_a_reason_has_a_share_and_the_rest_is_named(open_page) -> None:
+    app = open_page("users", user="7")
+    rows = next(each.value for each in app.dataframe if "because of" in each.value.columns)
+    sizes = rows["adds"].abs()
+    assert list(rows["share"]) == pytest.approx(list(sizes / sizes.sum()))
+    assert rows["because of"].iloc[-1].startswith("everything else: the other ")
+    shown = round(100 * (1 - rows["share"].iloc[-1]))
+    assert any(f"explain {shown}% of what moves the score" in each.value for each in app.text)
