@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard import store
 from reclens.dashboard.cards import decision_card, more
@@ -90,20 +91,24 @@ def show(workspace: Workspace) -> None:
         store.redraw_if_changed(workspace)
         st.error(plain(str(error)), icon=":material/error:")
         return
+    _draw(scene, system, metric, by, top)
+
+
+def _draw(scene: Scene, system: str, metric: str, by: Sequence[str], top: DeltaGenerator) -> None:
+    """The decision on the pair in its place on top, then by how much, who, what was tested, and examples."""
     comparison = _only(scene, system)
+    pair = {name: scene.results[name] for name in (system, comparison.baseline)}
     with top:
-        pair = {name: scene.results[name] for name in (system, baseline)}
         decision_card(decide(pair, comparison, metric=metric))
     _differences(scene, comparison, system, metric, by)
-    said = verdict(comparison, metric)
-    more(said, label="What was tested, in words", key="verdict")
+    more(verdict(comparison, metric), label="What was tested, in words", key="verdict")
     st.subheader("Examples")
-    moved = gains.movers_tables(pair[system], pair[baseline], metric=metric)
+    moved = gains.movers_tables(*pair.values(), metric=metric)
     for at, column in enumerate(st.columns(2)):
         with column:
             table(moved[at], key=f"movers-{at}")
     users = [row["user_id"] for each in moved for row in each.records]
-    _example(workspace, users, [system, baseline])
+    _example(scene.workspace, users, list(pair))
     explain_metrics([metric])
 
 

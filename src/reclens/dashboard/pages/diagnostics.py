@@ -41,15 +41,7 @@ def show(workspace: Workspace) -> None:
     top = st.container()
     place = filters("runs, metrics, baseline, correction")
     with place:
-        group = choose_group(workspace, keys=("runs",))
-        known = [] if group is None else list(group.names)
-        chosen = choose_many(
-            "Runs",
-            known,
-            key="runs",
-            default=kept_runs(known) or known[: store.MOST],
-            help="Evaluations of the workspace that can be compared, newest first.",
-        )
+        known, chosen = _runs(workspace)
     if not chosen:
         empty("No run chosen", "Choose one or more runs above.", ":material/checklist:")
         return
@@ -82,6 +74,20 @@ def show(workspace: Workspace) -> None:
     VIEWS[choose_view(list(VIEWS))](Shown(scene, known, metrics))
     _findings(scene)
     explain_metrics(metrics)
+
+
+def _runs(workspace: Workspace) -> tuple[list[str], list[str]]:
+    """The runs that were measured alike, and those of them that are looked at."""
+    group = choose_group(workspace, keys=("runs",))
+    known = [] if group is None else list(group.names)
+    chosen = choose_many(
+        "Runs",
+        known,
+        key="runs",
+        default=kept_runs(known) or known[: store.MOST],
+        help="Evaluations of the workspace that can be compared, newest first.",
+    )
+    return known, chosen
 
 
 def _findings(scene: Scene) -> None:
