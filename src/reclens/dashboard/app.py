@@ -8,10 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from reclens.dashboard import store
+from reclens.dashboard import seen, store
 from reclens.dashboard.links import PLACES
 from reclens.dashboard.login import Login, is_allowed, read_login
 from reclens.dashboard.navigation import Page, pages
+from reclens.dashboard.save_report import draw_save
 from reclens.dashboard.style import STYLE
 from reclens.dashboard.widgets import plain
 from reclens.errors import RecLensError
@@ -53,7 +54,9 @@ def draw_page(page: Page, workspace: Workspace) -> None:
     """Draw one page; what the library refuses is said in its own words, and anything else is a fault that is shown."""
     try:
         store.begin(workspace)
+        seen.begin(page.title)
         page.show(workspace)
+        draw_save(workspace)
         store.end()
     except Exception as error:
         store.redraw_if_changed(workspace)

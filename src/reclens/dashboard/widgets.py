@@ -9,6 +9,7 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from reclens.dashboard import seen
 from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe, names
 from reclens.report import Table, to_csv
@@ -17,6 +18,7 @@ from reclens.report._toolkit.html import Figure
 from reclens.report._toolkit.static_theme import PAPER, painted, to_svg
 
 __all__ = [
+    "bullets",
     "chart",
     "choose",
     "choose_many",
@@ -64,6 +66,7 @@ def chart(
     """
     if drawn is None:
         return None
+    seen.figure(key, drawn, caption)
     spec = painted(drawn.spec, theme=theme())
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
@@ -88,6 +91,7 @@ def chart(
 
 def table(shown: Table, *, key: str) -> None:
     """A table of ``report/tables.py``: the text of the report, with the definition of each metric on its head."""
+    seen.rows(key, shown)
     st.markdown(f"**{plain(shown.title)}**")
     rows = {head: [row[at] for row in shown.rows] for at, head in enumerate(shown.columns)}
     heads = {head: st.column_config.TextColumn(head, help=_explained(head, shown)) for head in shown.columns}
@@ -128,22 +132,27 @@ def choose(label: str, options: list[str], *, key: str, default: str | None = No
     """One of several; the choice stands in the URL. A choice in the URL that does not exist is said and left."""
     _say_unknown(label, options, key)
     index = options.index(default) if default in options else 0 if options else None
-    return st.selectbox(label, options, index=index, key=key, bind="query-params", **more)
+    chosen = st.selectbox(label, options, index=index, key=key, bind="query-params", **more)
+    seen.choice(label, chosen)
+    return chosen
 
 
 def choose_many(label: str, options: list[str], *, key: str, default: list[str], **more: Any) -> list[str]:
     """Some of several; the choice stands in the URL."""
     _say_unknown(label, options, key)
-    return st.multiselect(label, options, default=default, key=key, bind="query-params", **more)
+    chosen = st.multiselect(label, options, default=default, key=key, bind="query-params", **more)
+    seen.choice(label, chosen)
+    return chosen
 
 
-def choose_view(views: Sequence[str]) -> str:
-    """One of the views of a page; the choice stands in the URL."""
+def choose_view(views: Sequence[str], *, key: str = "view", label: str = "View") -> str:
+    """One of the views of a page, or of a part of it; the choice stands in the URL."""
     names = list(views)
-    _say_unknown("View", names, "view")
+    _say_unknown(label, names, key)
     chosen = st.segmented_control(
-        "View", names, default=names[0], key="view", bind="query-params", label_visibility="collapsed"
+        label, names, default=names[0], key=key, bind="query-params", label_visibility="collapsed"
     )
+    seen.choice(label, chosen or names[0])
     return chosen or names[0]
 
 
@@ -171,6 +180,12 @@ def empty(title: str, text: str, icon: str = ":material/inbox:") -> None:
     with st.container(border=True):
         st.markdown(f"#### {icon} {plain(title)}")
         st.markdown(text)
+
+
+def bullets(sentences: Sequence[str], *, ordered: bool = False) -> None:
+    """Sentences as a list; numbered where their order matters."""
+    marks = [f"{at}." if ordered else "-" for at in range(1, len(sentences) + 1)]
+    st.markdown("\n".join(f"{mark} {plain(each)}" for mark, each in zip(marks, sentences, strict=True)))
 
 
 def folded(label: str, draw: Callable[[], object], *, key: str, icon: str | None = None) -> None:

@@ -143,6 +143,13 @@ def test_numbers_are_read_from_the_right_and_words_from_the_left() -> None:
     table = Table("t", tuple("abcdefg"), rows, ())
     assert table.numeric == (False, True, True, True, False, False, True)
     assert to_markdown(table).splitlines()[1] == "| --- | --: | --: | --: | --- | --- | --: |"
+    found = Table(
+        "t",
+        ("check", "finding", "units", "gap"),
+        (("weeks", "14 days: 2 whole weeks.", "7 users", "+1.20 pp [+0.30, +2.10]"),),
+        (),
+    )
+    assert found.numeric == (False, False, True, True), "a sentence that begins with a number is a sentence"
 
 
 def test_what_is_the_same_in_every_row_takes_no_column(measured) -> None:

@@ -15,7 +15,7 @@ from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import Readout, read_experiment, read_sums
 from reclens.report._toolkit.document import Written
-from reclens.report.experiment.readout import _check_numbers, build_readout
+from reclens.report.experiment.readout import build_readout, check_number_tables
 from reclens.report.experiment.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
 from reclens.report.experiment.readout_tables import effect_table
 
@@ -134,7 +134,7 @@ def test_a_lift_that_is_not_the_difference_over_control_says_so(readout: Readout
 
 def test_numbers_of_a_guard_have_every_column(readout: Readout) -> None:
     check = next(each for each in readout.trust_checks if each.rows)
-    (table,) = _check_numbers(replace(readout, trust_checks=(replace(check, status="warn"),)))
+    (table,) = check_number_tables(replace(readout, trust_checks=(replace(check, status="warn"),)))
     assert table.columns == tuple(key.replace("_", " ") for key in check.rows[0])
 
 
@@ -160,7 +160,7 @@ def test_a_method_is_named_once_for_all_its_metrics() -> None:
 
 
 def test_counts_of_a_guard_are_whole_and_codes_are_words() -> None:
-    cells = {cell for table in _check_numbers(repeated()) for row in table.rows for cell in row}
+    cells = {cell for table in check_number_tables(repeated()) for row in table.rows for cell in row}
     assert {"duplicate rows", "400"} <= cells and not any(re.search(r"\.0+$|_", cell) for cell in cells)
 
 

@@ -80,7 +80,8 @@ class Metric(Tabular, FrozenSettings):
         missing: What a value that is missing means: ``error`` refuses it; ``leave_out``: it is not known, and units
             without any value are left out; ``zero``: nothing happened. None refuses it in a table with one row a unit;
             in a log it leaves out as well, and blocks the verdict where more than 1 % of units have no value.
-        unit: Words for the reader, such as "minutes".
+        unit: Words for the reader, such as "minutes"; "%" says of a ratio or a mean that it is a share, which readers
+            see in percent.
         baseline: What is known of it beforehand.
     """
 
@@ -153,6 +154,16 @@ class Metric(Tabular, FrozenSettings):
         if self.role == "guardrail":
             return "equivalence" if self.equivalence else "non-inferiority"
         return "difference" if self.effect is not None or not self.loss[0] else "equivalence"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether its values are shares: of units, of the catalogue, or of what it counts where its unit is "%".
+
+        Example:
+            >>> Metric(name="kept", kind="proportion", value="kept").is_share
+            True
+        """
+        return self.kind in ("proportion", "coverage") or self.unit == "%"
 
     @property
     def loss(self) -> tuple[float, bool]:

@@ -221,6 +221,14 @@ class Plan(Tabular, FrozenSettings):
         """Every column of the per-unit table that the metrics need."""
         return tuple(dict.fromkeys(column for metric in self.metrics for column in metric.columns))
 
+    @property
+    def table_columns(self) -> tuple[str, ...]:
+        """The columns that a table of units or events has beside the unit, the arm and times, as far as it is known."""
+        read = [column for column in self.columns if column not in ("events", "units")]
+        cluster = [] if self.cluster is None else [self.cluster]
+        triggered = [] if self.triggered is None or self.triggered_by_query else [self.triggered]
+        return tuple(dict.fromkeys([*read, *self.segments, *cluster, *triggered]))
+
     def metric(self, name: str) -> Metric:
         """The metric of a name.
 
@@ -314,6 +322,7 @@ kind = "ratio"
 value = "clicks"
 per = "impressions"
 role = "secondary"
+unit = "%"                  # a share: readers see percent
 effect = 0.03
 baseline = { mean = 0.042, sd = 0.06 }
 

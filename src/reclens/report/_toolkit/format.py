@@ -11,6 +11,7 @@ from reclens.stats.estimate import Estimate
 __all__ = [
     "between",
     "between_of",
+    "chance",
     "count_of",
     "in_words",
     "listed",
@@ -72,6 +73,16 @@ def percent(value: float | None, digits: int = 2, *, signed: bool = False) -> st
         ('3.12%', '50%', '-2.00%', '–')
     """
     return NOTHING if value is None or value != value else f"{value:{'+' if signed else ''}.{digits}%}"
+
+
+def chance(value: float) -> str:
+    """A probability that is not certain, however near.
+
+    Example:
+        >>> chance(0.9712), chance(0.99999), chance(0.0)
+        ('97.1%', '> 99.9%', '< 0.1%')
+    """
+    return "> 99.9%" if value > 0.999 else "< 0.1%" if value < 0.001 else f"{value:.1%}"
 
 
 def span(found: Estimate, form: str) -> str:

@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 _NUMBER = re.compile(r"[<>]?\s?[-+−±]?[\d.]")
+_BESIDE = re.compile(r"\[[^]]*\]|\([^)]*\)")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 NOTHING = "–"
@@ -53,7 +55,12 @@ class Table:
     def numeric(self) -> tuple[bool, ...]:
         """Whether each column holds numbers, which are read from the right; words are read from the left."""
         columns = ([row[at] for row in self.rows] for at in range(len(self.columns)))
-        return tuple(all(cell == NOTHING or _NUMBER.match(cell) for cell in cells) for cells in columns)
+        return tuple(all(cell == NOTHING or _is_number(cell) for cell in cells) for cells in columns)
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell holds a number, perhaps with its unit: a sentence can begin with one too."""
+    return _NUMBER.match(cell) is not None and len(_WORD.findall(_BESIDE.sub("", cell))) < 2
 
 
 def format_number(value: float | None, *, signed: bool = False) -> str:

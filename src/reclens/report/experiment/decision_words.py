@@ -6,9 +6,10 @@ from reclens.errors import in_python
 from reclens.experiment.analysis.decision import Decision
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
+from reclens.experiment.planning.metric import Metric
 from reclens.report._toolkit.format import in_words, listed, p_text, span
 from reclens.report.experiment.check_words import Named, named_check_text
-from reclens.report.experiment.words import margin_text
+from reclens.report.experiment.words import gap_text, margin_text
 from reclens.stats.estimate import Estimate
 
 __all__ = ["decision_sentences", "summary_of_readout"]
@@ -81,14 +82,15 @@ def _rivals(readout: Readout, decision: Decision) -> list[str]:
     """How the arm that is ahead compares with the others that may be shipped."""
     metric, first = readout.plan.primary[0].name, decision.ahead
     said = [f"{listed(decision.winners)} are each better than {readout.plan.control}. By {metric}, {first} is ahead."]
+    gaps = [_lift(readout.plan.primary[0], each.lift, each.difference) for each in decision.rivals]
     return said + [
-        f"{first} against {each.arm}: {each.metric} {_lift(each.lift, each.difference)}, {p_text(each.p_value)}."
-        for each in decision.rivals
+        f"{first} against {each.arm}: {each.metric} {gap}, {p_text(each.p_value)}."
+        for each, gap in zip(decision.rivals, gaps, strict=True)
     ]
 
 
 def _fact(effect: Effect, corrected: bool) -> str:
-    lift = _lift(effect.lift, effect.absolute.value)
+    lift = _lift(effect.metric, effect.lift, effect.absolute.value)
     if effect.verdict == "no_material_difference":
         return (
             f"{effect.metric.name}: {lift}, no material difference: within {margin_text(effect.metric)}, "
@@ -99,15 +101,15 @@ def _fact(effect: Effect, corrected: bool) -> str:
     return f"{effect.metric.name}: {lift}, {in_words(effect.verdict)}{p}."
 
 
-def _lift(lift: Estimate, gap: float) -> str:
+def _lift(metric: Metric, lift: Estimate, gap: float) -> str:
     """A lift with its interval; the difference where there is no lift."""
-    return span(lift, "+.2%") if lift.value == lift.value else f"{gap:+.4g}"
+    return span(lift, "+.2%") if lift.value == lift.value else gap_text(metric, Estimate(gap, None, None, n=0))
 
 
 def _guardrail(effect: Effect) -> str:
     """The lift of a guardrail; its difference where control is zero, or the margin is absolute."""
     metric = effect.metric
     of_control = metric.loss[1] and effect.relative.value == effect.relative.value
-    seen = span(effect.relative, "+.2%") if of_control else span(effect.absolute, "+.4g")
+    seen = span(effect.relative, "+.2%") if of_control else gap_text(metric, effect.absolute)
     side = "move" if metric.equivalence else "fall" if metric.better == "higher" else "rise"
     return f"Guardrail {metric.name} {in_words(effect.verdict)}: {seen}, it may {side} by {margin_text(metric)}."

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from reclens.experiment.assignment.assign import LayerPair
 from reclens.experiment.assignment.checks import BUCKETS, AssignmentCheck
 from reclens.experiment.planning.calculator import Calculation
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import p_value, percent
+from reclens.report._toolkit.tables import NOTHING, Table
 
-__all__ = ["assignment_check_name", "assignment_check_text", "calculation_text", "layer_text"]
+__all__ = ["assignment_check_name", "assignment_check_table", "assignment_check_text", "calculation_text", "layer_text"]
 
 _NAMES: Final = {
     "shares": "shares as planned",
@@ -57,6 +59,23 @@ def assignment_check_text(check: AssignmentCheck) -> str:
         f"{name}: {'yes' if check.fine else 'NO'} (chi² = {check.statistic:.1f}, {check.df} degrees of freedom, "
         f"p = {check.p:.3g})."
     )
+
+
+def assignment_check_table(checks: Sequence[AssignmentCheck]) -> Table:
+    """The checks of an assignment, a row each."""
+    rows = tuple(
+        (
+            assignment_check_name(each),
+            NOTHING if math.isnan(each.statistic) else f"{each.statistic:.1f}",
+            f"{each.df:,}",
+            p_value(each.p),
+            f"{each.n:,}",
+            "yes" if each.fine else "NO",
+        )
+        for each in checks
+    )
+    records = tuple(row for each in checks for row in each.to_dicts())
+    return Table("Checks", ("check", "chi²", "df", "p", "units", "as it should be"), rows, records)
 
 
 def layer_text(pair: LayerPair) -> str:

@@ -9,7 +9,7 @@ from reclens.errors import in_python
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
-from reclens.report._toolkit.format import between, in_words, p_text, p_value, percent, share
+from reclens.report._toolkit.format import in_words, p_text, p_value, percent, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.experiment import readout_charts
@@ -17,11 +17,19 @@ from reclens.report.experiment.check_words import Named
 from reclens.report.experiment.decision_words import summary_of_readout
 from reclens.report.experiment.plan_tables import metric_table
 from reclens.report.experiment.plan_words import decision_rule
-from reclens.report.experiment.readout_tables import check_table, effect_table, record_of, segment_table, unknown_table
+from reclens.report.experiment.readout_tables import (
+    check_table,
+    decision_table,
+    effect_table,
+    posterior_table,
+    record_of,
+    segment_table,
+    unknown_table,
+)
 from reclens.report.experiment.remark_words import adjustment_sentences, caveat_sentences, step_sentences
-from reclens.report.experiment.words import CHECK_NAMES, amount, look_text, margin_text
+from reclens.report.experiment.words import CHECK_NAMES, amount, gap_text, look_text, margin_text, value_text
 
-__all__ = ["build_readout"]
+__all__ = ["build_readout", "check_number_tables", "heterogeneity_sentences"]
 
 
 def build_readout(
@@ -44,13 +52,13 @@ def build_readout(
             title="Effects",
             lead=f"Against {plan.control}. {_level(readout)}",
             figures=_figures(readout),
-            tables=(effect_table(readout),),
+            tables=(decision_table(readout), effect_table(readout)),
         ),
         DocumentPart(title="What was adjusted, and how", points=tuple(adjustment_sentences(readout))),
         DocumentPart(
             title="Trust checks",
             lead="What has to be right before any decision. One that fails forbids the decision to ship.",
-            tables=(check_table(readout, named), *_check_numbers(readout)),
+            tables=(check_table(readout, named), *check_number_tables(readout)),
         ),
         *_unknown(readout),
         *_guardrails(readout),
@@ -117,7 +125,7 @@ def _level(readout: Readout) -> str:
     return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {look_text(readout.look)}."
 
 
-def _check_numbers(readout: Readout) -> list[Table]:
+def check_number_tables(readout: Readout) -> list[Table]:
     """The numbers of checks that have something to show."""
     found = []
     for check in readout.trust_checks:
@@ -169,8 +177,8 @@ def _diluted(readout: Readout) -> list[DocumentPart]:
             each.arm,
             f"{each.share:.1%}",
             share(inside[each.metric, each.arm].relative),
-            format_number(each.control),
-            between(each.absolute),
+            value_text(readout.plan.metric(each.metric), each.control),
+            gap_text(readout.plan.metric(each.metric), each.absolute),
             share(each.relative),
         )
         for each in readout.diluted
@@ -204,15 +212,20 @@ def _segments(readout: Readout) -> list[DocumentPart]:
         (readout_charts.segment_forest_chart(readout, by=by), f"{readout.plan.primary[0].name} by {by}")
         for by in segmentations
     ]
-    points = tuple(
+    points = heterogeneity_sentences(readout)
+    lead = "The false discovery rate is controlled over all segments together. Faded dots are not significant."
+    figures = tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
+    return [DocumentPart(title="Segments", lead=lead, points=points, tables=(segment_table(readout),), figures=figures)]
+
+
+def heterogeneity_sentences(readout: Readout) -> tuple[str, ...]:
+    """Whether effects differ between the segments of each segmentation."""
+    return tuple(
         f"{each.metric}, {each.arm}, by {each.by}: "
         + ("the effect differs" if each.p_adjusted <= readout.plan.alpha else "no difference between segments is shown")
         + f" (Cochran's Q = {each.q:.2f} on {each.df}, adjusted {p_text(each.p_adjusted)})."
         for each in readout.heterogeneity
     )
-    lead = "The false discovery rate is controlled over all segments together. Faded dots are not significant."
-    figures = tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
-    return [DocumentPart(title="Segments", lead=lead, points=points, tables=(segment_table(readout),), figures=figures)]
 
 
 def _power(readout: Readout) -> DocumentPart:
@@ -238,25 +251,12 @@ def _power(readout: Readout) -> DocumentPart:
 
 
 def _bayes(readout: Readout) -> list[DocumentPart]:
-    rows = tuple(
-        (
-            each.metric,
-            each.arm,
-            share(each.posterior.value),
-            percent(each.posterior.p_win, 1),
-            percent(each.posterior.loss_treatment, 3),
-            percent(each.posterior.loss_control, 3),
-        )
-        for each in readout.posteriors
-    )
-    heads = ("metric", "arm", "lift", "better than control", "expected loss if shipped", "expected loss if not")
     lead = (
         "Posterior of the lift under a flat prior, normal. Losses are of the metric getting worse; the decision "
         "does not "
         "rest on this, and reading it every day until it pleases is peeking too."
     )
-    table = Table("Posterior", heads, rows, tuple(row for each in readout.posteriors for row in each.to_dicts()))
-    return [DocumentPart(title="Bayesian view", lead=lead, tables=(table,))]
+    return [DocumentPart(title="Bayesian view", lead=lead, tables=(posterior_table(readout),))]
 
 
 def _records(effects: Sequence[Effect]) -> list[dict[str, Any]]:

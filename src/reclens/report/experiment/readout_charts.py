@@ -9,6 +9,7 @@ from reclens.experiment.analysis.readout import Readout
 from reclens.report._toolkit.charts import base_of, dots, rows_of, told_colour, zero
 from reclens.report._toolkit.format import in_words, p_text, share
 from reclens.report._toolkit.tables import format_estimate
+from reclens.report.experiment.words import value_text
 
 __all__ = ["cumulative_chart", "daily_chart", "forest_chart", "novelty_chart", "segment_forest_chart"]
 
@@ -135,11 +136,16 @@ def novelty_chart(readout: Readout, *, metric: str, arm: str) -> Any:
 
 
 def daily_chart(readout: Readout, *, metric: str) -> Any:
-    """The value of each arm by day of first exposure."""
+    """The value of each arm by day of first exposure; shares in percent."""
     import altair as alt
 
+    of = readout.plan.metric(metric)
     rows = [
-        {**row, "system": row["arm"], "tip": f"{row['arm']}, {row['day']}: {row['value']:.4g}, n = {row['n']:,}"}
+        {
+            **row,
+            "system": row["arm"],
+            "tip": f"{row['arm']}, {row['day']}: {value_text(of, row['value'])}, n = {row['n']:,}",
+        }
         for row in readout.daily
         if row["metric"] == metric
     ]
@@ -147,7 +153,8 @@ def daily_chart(readout: Readout, *, metric: str) -> Any:
         return None
     base, colour = base_of(rows, height=240), told_colour(list(readout.plan.arms))
     x = alt.X("day:T", title="day of first exposure", axis=_days(rows))
-    y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False), axis=alt.Axis(grid=True))
+    axis = alt.Axis(grid=True, format="%") if of.is_share else alt.Axis(grid=True)
+    y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False), axis=axis)
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         base.mark_circle(size=50, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"),

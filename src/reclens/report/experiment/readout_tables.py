@@ -5,16 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from reclens.errors import in_python
+from reclens.experiment.analysis.decision import Decision
 from reclens.experiment.analysis.readout import Readout
-from reclens.report._toolkit.format import between, in_words, p_value, share
-from reclens.report._toolkit.tables import Table, format_number
+from reclens.report._toolkit.format import chance, in_words, p_value, percent, share
+from reclens.report._toolkit.tables import NOTHING, Table
 from reclens.report.experiment.check_words import Named, check_text
 from reclens.report.experiment.decision_words import decision_sentences
 from reclens.report.experiment.plan_words import decision_rule
 from reclens.report.experiment.remark_words import adjustment_sentences, caveat_sentences
-from reclens.report.experiment.words import CHECK_NAMES, margin_text, unknown_text
+from reclens.report.experiment.words import CHECK_NAMES, gap_text, margin_text, unknown_text, value_text
 
-__all__ = ["check_table", "effect_table", "record_of", "segment_table", "unknown_table"]
+__all__ = [
+    "check_table",
+    "decision_table",
+    "effect_table",
+    "posterior_table",
+    "record_of",
+    "segment_table",
+    "unknown_table",
+]
 
 
 def record_of(readout: Readout, named: Named = in_python) -> dict[str, Any]:
@@ -35,11 +44,6 @@ def record_of(readout: Readout, named: Named = in_python) -> dict[str, Any]:
 def effect_table(readout: Readout) -> Table:
     """Every metric of every arm: values, difference and lift with intervals, p-values, and what may be said."""
     rows = []
-    blocked_by = ", ".join(CHECK_NAMES[check.code] for check in readout.trust_checks if check.status == "fail")
-    decided = {
-        each.arm: f"blocked: {blocked_by}" if each.code == "blocked" else in_words(each.code)
-        for each in readout.decisions
-    }
     for effect in readout.effects:
         found = effect.found
         rows.append(
@@ -47,14 +51,13 @@ def effect_table(readout: Readout) -> Table:
                 effect.metric.name,
                 effect.metric.role,
                 effect.arm,
-                format_number(found.control),
-                format_number(found.treatment),
-                between(effect.absolute),
+                value_text(effect.metric, found.control),
+                value_text(effect.metric, found.treatment),
+                gap_text(effect.metric, effect.absolute),
                 share(effect.lift),
                 p_value(effect.p_value),
                 p_value(effect.p_adjusted),
                 in_words(effect.verdict),
-                decided[effect.arm],
             )
         )
     heads = (
@@ -68,9 +71,32 @@ def effect_table(readout: Readout) -> Table:
         "p",
         "adjusted p",
         "verdict",
-        "decision",
     )
-    return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), _effect_notes(readout))
+    # The decision is on an arm: beside a metric it would read as what that metric says.
+    notes = (*map(_decided, readout.decisions), *_effect_notes(readout))
+    return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), notes)
+
+
+def decision_table(readout: Readout) -> Table:
+    """The decision on each arm, the metrics that it rests on, and what stands against it."""
+    rows = tuple(
+        (
+            each.arm,
+            in_words(each.code),
+            ", ".join(each.metrics) or NOTHING,
+            ", ".join([*each.open_guardrails, *each.unmeasured]) or NOTHING,
+            ", ".join(CHECK_NAMES[code] for code in each.failed_checks) or NOTHING,
+        )
+        for each in readout.decisions
+    )
+    heads = ("arm", "decision", "by", "guardrails not shown to hold", "failed checks")
+    return Table("Decisions", heads, rows, tuple(row for each in readout.decisions for row in each.to_dicts()))
+
+
+def _decided(decision: Decision) -> str:
+    """The decision on an arm, and which checks block it."""
+    why = ", ".join(CHECK_NAMES[code] for code in decision.failed_checks)
+    return f"Decision on {decision.arm}: {in_words(decision.code)}{f': {why}' if why else ''}."
 
 
 def _effect_notes(readout: Readout) -> tuple[str, ...]:
@@ -125,6 +151,23 @@ def segment_table(readout: Readout) -> Table:
     )
     heads = ("by", "segment", "metric", "arm", "n", "lift", "p", "adjusted p")
     return Table("Effects by segment", heads, rows, tuple(records))
+
+
+def posterior_table(readout: Readout) -> Table:
+    """The Bayesian view of the primary metrics, under a flat prior."""
+    rows = tuple(
+        (
+            each.metric,
+            each.arm,
+            share(each.posterior.value),
+            chance(each.posterior.p_win),
+            percent(each.posterior.loss_treatment, 3),
+            percent(each.posterior.loss_control, 3),
+        )
+        for each in readout.posteriors
+    )
+    heads = ("metric", "arm", "lift", "better than control", "expected loss if shipped", "expected loss if not")
+    return Table("Posterior", heads, rows, tuple(row for each in readout.posteriors for row in each.to_dicts()))
 
 
 def unknown_table(readout: Readout) -> Table:

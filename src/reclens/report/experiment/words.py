@@ -9,10 +9,23 @@ from reclens.experiment.aggregate.unknown import Unknown, UnknownCode
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.check_result import TrustCheckCode
 from reclens.experiment.planning.metric import Metric
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import between, percent
+from reclens.report._toolkit.tables import format_number
+from reclens.stats.estimate import Estimate
 from reclens.stats.sequential.spending import TITLES
 
-__all__ = ["CHECK_NAMES", "KIND_TEXTS", "amount", "look_text", "margin_text", "note_text", "rule_text", "unknown_text"]
+__all__ = [
+    "CHECK_NAMES",
+    "KIND_TEXTS",
+    "amount",
+    "gap_text",
+    "look_text",
+    "margin_text",
+    "note_text",
+    "rule_text",
+    "unknown_text",
+    "value_text",
+]
 
 CHECK_NAMES: Final[dict[TrustCheckCode, str]] = {
     "sample_ratio": "sample ratio",
@@ -135,11 +148,39 @@ def look_text(look: InterimAnalysis) -> str:
     return f"look {len(look.times)} of a group-sequential plan ({title}), at {share} of the sample"
 
 
+def value_text(metric: Metric, value: float) -> str:
+    """A value of a metric: a share in percent, anything else as a number.
+
+    Example:
+        >>> value_text(Metric(name="kept", kind="proportion", value="kept"), 0.4512)
+        '45.12%'
+        >>> value_text(Metric(name="clicks", value="clicks"), 4.2)
+        '4.200'
+    """
+    return percent(value) if metric.is_share else format_number(value)
+
+
+def gap_text(metric: Metric, found: Estimate) -> str:
+    """A difference with its interval: of shares in percentage points, which are not percent of control.
+
+    Example:
+        >>> gap_text(Metric(name="kept", kind="proportion", value="kept"), Estimate(0.012, 0.003, 0.021, n=900))
+        '+1.20 pp [+0.30, +2.10]'
+    """
+    if not metric.is_share or found.value != found.value:
+        return between(found)
+    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
+    return f"{100 * found.value:+.2f} pp{ends}"
+
+
 def amount(metric: Metric, loss: float, *, signed: bool = False) -> str:
     """A loss as the margin of a metric is given: in percent of control, or in the unit of the metric."""
     if metric.loss[1]:
         return percent(loss, signed=signed)
-    return f"{loss:{'+' if signed else ''}.4g}" + (f" {metric.unit}" if metric.unit else "")
+    sign = "+" if signed else ""
+    if metric.is_share:
+        return f"{100 * loss:{sign}.4g} pp"
+    return f"{loss:{sign}.4g}" + (f" {metric.unit}" if metric.unit else "")
 
 
 def margin_text(metric: Metric) -> str:

@@ -1,0 +1,89 @@
+"""Save as report: what a page shows, with its choices, as one HTML document, to download or to keep."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from reclens.dashboard import seen
+from reclens.dashboard.widgets import plain
+from reclens.errors import RecLensError
+from reclens.report import Table
+from reclens.report._toolkit.document import DocumentPart, write_document
+from reclens.report._toolkit.html import Figure
+from reclens.workspace import Workspace
+
+__all__ = ["document_of", "draw_save"]
+
+
+def document_of(page: seen.Seen, *, workspace: str, link: str = "") -> str:
+    """A page as an HTML document.
+
+    Args:
+        page: What it shows.
+        workspace: Name of the workspace.
+        link: Where the page can be opened with the same choices.
+
+    Returns:
+        The document.
+    """
+    parts: list[DocumentPart] = []
+    summary: list[str] = []
+    for drawn in page.parts.values():
+        if isinstance(drawn, Figure):
+            parts.append(DocumentPart(title=drawn.caption, figures=(drawn,)))
+        elif isinstance(drawn, Table):
+            parts.append(DocumentPart(title=drawn.title, tables=(drawn,)))
+        else:
+            summary += drawn
+    chosen = Table("Choices", ("field", "chosen"), tuple(page.choices.items()), ())
+    view = page.choices.get("View")
+    where = DocumentPart(title="What was chosen", tables=(chosen,), code=link, language="text")
+    return write_document(
+        title=f"{page.title}: {view}" if view else page.title,
+        subject=f"As the dashboard shows it · workspace {workspace}",
+        heading="In short",
+        summary=summary or [f"{label}: {value}." for label, value in page.choices.items()],
+        parts=[*parts, *([where] if page.choices or link else [])],
+    ).html.html
+
+
+def draw_save(workspace: Workspace) -> None:
+    """Draw the button that saves the page, where it shows a chart or a table."""
+    page = seen.of_page()
+    if not any(isinstance(each, Figure | Table) for each in page.parts.values()):
+        return
+    with st.sidebar, st.popover("Save as report", icon=":material/save:", width="stretch"):
+        start = f"{page.title.lower()}-{datetime.now(UTC):%Y%m%d-%H%M}"
+        name = st.text_input("Name", start, key="save-name", help="Letters, digits, '.', '_' and '-'.")
+        st.download_button(
+            "Download HTML",
+            lambda: document_of(page, workspace=workspace.folder.name, link=_link()),
+            f"{name}.html",
+            "text/html",
+            key="save-download",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        if st.button("Keep in the workspace", key="save-keep", icon=":material/inventory_2:"):
+            _keep(workspace, page, name)
+
+
+def _keep(workspace: Workspace, page: seen.Seen, name: str) -> None:
+    if (workspace.folder / "reports" / f"{name}.html").exists():
+        st.error(f"There is a report “{plain(name)}”: choose another name.", icon=":material/error:")
+        return
+    try:
+        path = workspace.save_report(document_of(page, workspace=workspace.folder.name, link=_link()), name)
+    except RecLensError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.success(f"Kept as {plain(path.name)}, among the reports of the workspace.", icon=":material/check:")
+
+
+def _link() -> str:
+    """The address of the page with all that is chosen."""
+    query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
+    return f"{(st.context.url or '').split('?')[0]}?{query}" if query and st.context.url else ""
