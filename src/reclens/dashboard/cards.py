@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from reclens.dashboard import seen
 from reclens.dashboard.links import lead, leads_of
 from reclens.dashboard.widgets import folded, plain, theme
 from reclens.evaluation.decision import Decision
@@ -37,6 +38,7 @@ _ORDER: Final = tuple(_SEVERITIES)
 def decision_card(found: Decision) -> None:
     """What is recommended, by how much, who loses, what it costs, how sure."""
     words = decision_in_words(found)
+    seen.text("decision", [words.about, words.headline, *(f"{label}: {text}" for label, text in words.lines)])
     lines = "".join(
         f"<div><dt>{html.escape(label)}</dt><dd>{html.escape(text)}</dd></div>" for label, text in words.lines
     )
@@ -53,6 +55,7 @@ def decision_card(found: Decision) -> None:
 def finding_cards(found: Sequence[Finding], *, runs: Sequence[str], key: str) -> None:
     """Findings, the most pressing first; those beyond three are folded away."""
     ordered = sorted(found, key=lambda each: _ORDER.index(each.severity))
+    seen.text(f"findings-{key}", [finding_text(each) for each in ordered])
     for at, place in enumerate(st.columns(min(len(ordered), SHOWN)) if ordered else ()):
         with place:
             _card(ordered[at], runs, key=f"{key}-{at}")

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import streamlit as st
 
-from reclens.dashboard import store
+from reclens.dashboard import seen, store
 from reclens.dashboard.widgets import choose, choose_many, empty, theme
 from reclens.errors import WorkspaceError
+from reclens.report import Table
 from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.static_theme import PAPER
+from reclens.report._toolkit.tables import format_number
 from reclens.report.evaluation.run_table import RunTable, run_table
 from reclens.workspace import Workspace
 from reclens.workspace.notes import Note, Notes
@@ -88,6 +90,11 @@ def _grid(shown: RunTable, chosen: Sequence[str]) -> None:
     }
     # Rows are told by their place: another order or another choice is another grid.
     key = f"runs-grid-{hash((shown.runs, tuple(sorted(chosen))))}"
+    heads = ("run", *shown.numbers)
+    cells = zip(
+        shown.runs, *([format_number(each) for each in shown.rows[name]] for name in shown.numbers), strict=True
+    )
+    seen.rows("runs", Table("Runs", heads, tuple(cells), ()))
     picked = [at for at, run in enumerate(shown.runs) if run in chosen]
 
     def choose_rows() -> None:

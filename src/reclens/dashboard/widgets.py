@@ -133,7 +133,7 @@ def choose(label: str, options: list[str], *, key: str, default: str | None = No
     _say_unknown(label, options, key)
     index = options.index(default) if default in options else 0 if options else None
     chosen = st.selectbox(label, options, index=index, key=key, bind="query-params", **more)
-    seen.choice(label, chosen)
+    seen.choice(label, None if chosen is None else str(more.get("format_func", str)(chosen)))
     return chosen
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from reclens.evaluation import Comparison, PairedDifference
 from reclens.metrics.registry import direction
-from reclens.report._toolkit.format import count_of, listed
 from reclens.report._toolkit.tables import p_in_words
 
 __all__ = ["how_tested", "verdict", "why_not_significant"]
@@ -77,16 +76,7 @@ def how_tested(comparison: Comparison) -> tuple[str, ...]:
     said = (
         f"{families.total():,} paired randomisation tests were made, {how}: {counts}; {holds.format(f'{level:.0%}')}."
     )
-    return (said, f"They are those of {_compared(rows)}: a choice of more or fewer is corrected for as many.")
-
-
-def _compared(rows: Sequence[PairedDifference]) -> str:
-    """What a comparison has tests of, so that its number of tests can be told from that of another choice."""
-    tested = [row for row in rows if row.p_randomization is not None]
-    systems, metrics = len({row.system for row in tested}), len({row.metric for row in tested})
-    segments = len({(row.by, row.segment) for row in tested if row.by != "overall"})
-    parts = [count_of(systems, "system"), count_of(metrics, "metric")]
-    return listed([*parts, *([count_of(segments, "segment")] if segments else [])])
+    return (said,)
 
 
 def why_not_significant(row: PairedDifference, correction: str) -> str | None:
