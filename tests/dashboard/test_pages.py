@@ -28,7 +28,7 @@ from reclens.report.evaluation import charts
 from reclens.report.evaluation import comparison as gains
 from reclens.report.evaluation.comparison import movers_tables
 from reclens.report.evaluation.findings import finding_text, findings
-from reclens.report.evaluation.words import verdict as verdict_of
+from reclens.report.evaluation.words import comparison_text as verdict_of
 from reclens.workspace import Workspace
 
 PATHS = [page.path for page in pages()]

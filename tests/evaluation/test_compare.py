@@ -14,7 +14,7 @@ from reclens import models
 from reclens.data.split import random
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.evaluation import Comparison, Evaluation, PairedDifference, compare, evaluate
-from reclens.report.evaluation.words import verdict as verdict_of
+from reclens.report.evaluation.words import comparison_text as verdict_of
 from reclens.report.evaluation.words import why_not_significant
 from reclens.schema import Recommendations
 from reclens.stats.multiplicity import adjust

@@ -8,7 +8,7 @@ import pytest
 from reclens.errors import UsageError
 from reclens.experiment.interleaving.preference import LEAST_CREDITED
 from reclens.experiment.off_policy import Target, evaluate_policy
-from reclens.lab.verdicts import explored_log, first_day_lists, four_verdicts
+from reclens.lab.method_comparison import explored_log, first_day_lists, four_verdicts
 from reclens.world.arm import Arm
 from reclens.world.policy import Policy
 from reclens.world.population import World, draw_world

@@ -12,7 +12,7 @@ from reclens.errors import UnknownNameError
 from reclens.evaluation import compare, evaluate
 from reclens.metrics import ALIASES, CONVENTIONS, accuracy, canonical, describe, names, parse
 from reclens.report import build_report, comparison_table, leaderboard, other_names
-from reclens.report.evaluation.words import verdict as verdict_of
+from reclens.report.evaluation.words import comparison_text as verdict_of
 from reclens.testing.metrics import make_lists
 
 TREC = CONVENTIONS["trec"]

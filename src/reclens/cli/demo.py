@@ -74,7 +74,7 @@ def _run(settings: JobSettings, reading: Reading, *, workspace: Path, output: Ou
     from reclens.cli.shared import heed, prepare, progress_of
     from reclens.job import run as job
     from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
-    from reclens.report import leaderboard, verdict
+    from reclens.report import comparison_text, leaderboard
     from reclens.workspace import Workspace
 
     with progress_of(quiet=output.quiet) as progress:
@@ -87,7 +87,7 @@ def _run(settings: JobSettings, reading: Reading, *, workspace: Path, output: Ou
             before_fit=lambda: prepare(progress, quiet=output.quiet),
         )
     output.emit(leaderboard(found.results, comparison=found.comparison))
-    for sentence in verdict(found.comparison) if found.comparison is not None else ():
+    for sentence in comparison_text(found.comparison) if found.comparison is not None else ():
         output.say(f"- {sentence}")
     output.say(f"report: {found.report}")
     heed(found.gate, quiet=output.quiet)

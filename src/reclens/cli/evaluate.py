@@ -254,7 +254,7 @@ def compare(
     from reclens.evaluation import gate as check_gate
     from reclens.evaluation import id_problems, no_loss_rules
     from reclens.job.settings import load_gate
-    from reclens.report import build_report, comparison_table, verdict
+    from reclens.report import build_report, comparison_table, comparison_text
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -282,7 +282,7 @@ def compare(
     for name, result in results.items():
         for problem in id_problems(result.card):
             output.say(f"{name}: {problem}")
-    for sentence in verdict(found):
+    for sentence in comparison_text(found):
         output.say(f"- {sentence}")
     heed(held, quiet=output.quiet)
 

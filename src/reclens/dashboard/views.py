@@ -214,9 +214,9 @@ def _long_tail(shown: Shown) -> None:
     lead("See the items that are shown most and never", "items", {}, icon=":material/inventory_2:", key="items")
 
 
-def _per_k(shown: Shown) -> None:
+def _metric_by_cutoff(shown: Shown) -> None:
     families = {name.split("@")[0] for name in next(iter(shown.results.values())).metrics if "@" in name}
-    drawn = {name: draw(diagnosis.per_k_chart, shown.results, family=name) for name in sorted(families)}
+    drawn = {name: draw(diagnosis.metric_by_cutoff_chart, shown.results, family=name) for name in sorted(families)}
     known = [name for name, each in drawn.items() if each is not None]
     if not known:
         empty(
@@ -235,7 +235,7 @@ VIEWS: Final[Mapping[str, Callable[[Shown], None]]] = {
     "Segments": _segments,
     "Trade-off": _trade_off,
     "Long tail": _long_tail,
-    "Per k": _per_k,
+    "Per k": _metric_by_cutoff,
     "Users": lambda shown: draw_users(shown.scene, shown.averaged),
     "History": lambda shown: draw_history(shown.scene.workspace, shown.together),
 }

@@ -168,7 +168,7 @@ def compare(
         threads: Threads to use; the result does not depend on it.
 
     Returns:
-        The comparison; :func:`reclens.report.verdict` says it in sentences.
+        The comparison; :func:`reclens.report.comparison_text` says it in sentences.
 
     Raises:
         IncomparableError: If the evaluations differ in truth, training data, candidates, seen-item filter, convention.

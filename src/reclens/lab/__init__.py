@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from reclens.lab.interference_study import Interference, interference
     from reclens.lab.interleaving import measure_sensitivity
     from reclens.lab.long_run import simulate_holdout
+    from reclens.lab.method_comparison import MethodComparison, four_verdicts
     from reclens.lab.model_strategy import ModelStrategy
     from reclens.lab.offline_online_study import offline_online
     from reclens.lab.simulation import Simulation, SimulationSettings, load_simulation
     from reclens.lab.simulation import run_simulation as simulate
     from reclens.lab.strategy_family import true_lifts
-    from reclens.lab.verdicts import Verdicts, four_verdicts
 
 __all__ = [
     "Interference",
+    "MethodComparison",
     "ModelStrategy",
     "Simulation",
     "SimulationSettings",
-    "Verdicts",
     "correlate",
     "four_verdicts",
     "holdout_power",
@@ -45,9 +45,9 @@ __getattr__, __dir__ = lazy(
         "ModelStrategy": "model_strategy",
         "Simulation": "simulation",
         "SimulationSettings": "simulation",
-        "Verdicts": "verdicts",
+        "MethodComparison": "method_comparison",
         "correlate": "correlation",
-        "four_verdicts": "verdicts",
+        "four_verdicts": "method_comparison",
         "holdout_power": "holdout",
         "interference": "interference_study",
         "load_simulation": "simulation",

@@ -128,8 +128,8 @@ class ALS(FactorModel):
         before = items
         for turn in range(1, self.iterations + 1):
             before = items.copy()
-            self._turn(self.seen_.transposed, everything, users, items, self.steps, engine)
-            self._turn(self.seen_, everybody, items, users, self.steps if turn < self.iterations else 0, engine)
+            self._improve(self.seen_.transposed, everything, users, items, self.steps, engine)
+            self._improve(self.seen_, everybody, items, users, self.steps if turn < self.iterations else 0, engine)
             progress("fit als", turn, self.iterations)
         self.moved_ = float(np.linalg.norm(items - before) / max(float(np.linalg.norm(items)), 1e-30))
         # Who shares nothing with anybody has a vector of 0 in the limit: what is left of it would be an opinion.
@@ -144,7 +144,7 @@ class ALS(FactorModel):
             found.append(FitProblem("not_converged", self.moved_, _SETTLED, self.iterations, self.iterations))
         return found
 
-    def _turn(
+    def _improve(
         self,
         matrix: UserItemMatrix,
         rows: np.ndarray,
@@ -178,7 +178,7 @@ class ALS(FactorModel):
             return self.user_factors_[block.users]
         found = np.empty((len(block.users), self.factors), np.float32)
         gram = self._kept("gram", self.item_factors_, self._weighted_gram)
-        self._turn(block.seen, block.users, self.item_factors_, found, 0, LocalEngine(1), gram)
+        self._improve(block.seen, block.users, self.item_factors_, found, 0, LocalEngine(1), gram)
         return found
 
     def _weighted_gram(self, factors: np.ndarray) -> np.ndarray:

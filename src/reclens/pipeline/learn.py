@@ -43,7 +43,7 @@ def fit_boosted(
     for label, about in spec.retrievers.items():
         model = build(label, about).fit(inner.train, threads=threads, progress=progress)
         retrieved[label] = model.recommend(
-            users, k=spec.budgets[label], exclude_seen=exclude_seen, cold_users="none", threads=threads
+            users, k=spec.ks[label], exclude_seen=exclude_seen, cold_users="none", threads=threads
         )
     progress("fit boosted", 0, 1)
     ranker.fit(merge(retrieved), inner.test, CandidateFeatures.learn(inner.train), threads=LocalEngine(threads).threads)

@@ -23,7 +23,7 @@ class PipelineSpec:
 
     Attributes:
         retrievers: Label -> spec of a model.
-        budgets: Label -> items for each user.
+        ks: Label -> items for each user.
         ranker: Spec of a model; None for the order of the candidates; empty for ``boosted``.
         boosted: The trees, not grown yet; None for another ranker.
         rank_label: What the ranker is called.
@@ -32,7 +32,7 @@ class PipelineSpec:
     """
 
     retrievers: Mapping[str, Mapping[str, Any]]
-    budgets: Mapping[str, int]
+    ks: Mapping[str, int]
     ranker: Mapping[str, Any] | None
     boosted: BoostedRanker | None
     rank_label: str
@@ -56,19 +56,19 @@ def check_spec(
     if not retrieve:
         raise UsageError("a pipeline needs a retriever, such as retrieve={'item_knn': {'k': 200}}.")
     models: dict[str, dict[str, Any]] = {}
-    budgets: dict[str, int] = {}
+    ks: dict[str, int] = {}
     for label, about in retrieve.items():
         if not label.replace("_", "").replace("-", "").isalnum():
             raise UsageError(f"retriever '{label}': use letters, digits, '_' and '-' in its label.")
         models[label] = dict(about)
         if "k" not in models[label]:
             raise UsageError(f"retriever '{label}' has no k: say how many items it brings, such as k = 200.")
-        budgets[label] = _count(models[label].pop("k"), f"k of the retriever '{label}'")
+        ks[label] = _count(models[label].pop("k"), f"k of the retriever '{label}'")
         build(label, models[label])
     for about in rerank:
         rerankers.build(about)
     if rank is None:
-        return PipelineSpec(models, budgets, None, None, FUSION, None, rerank)
+        return PipelineSpec(models, ks, None, None, FUSION, None, rerank)
     ranker = dict(rank)
     keep = _count(ranker.pop("keep"), "keep of the ranker") if "keep" in ranker else None
     name = ranker.get("model")
@@ -76,9 +76,9 @@ def check_spec(
         raise UsageError("the ranker has no model: say which, such as rank = { model = 'ease' } or 'boosted'.")
     if name == "boosted":
         del ranker["model"]
-        return PipelineSpec(models, budgets, {}, _boosted(ranker), "boosted", keep, rerank)
+        return PipelineSpec(models, ks, {}, _boosted(ranker), "boosted", keep, rerank)
     build("rank", ranker)
-    return PipelineSpec(models, budgets, ranker, None, str(name), keep, rerank)
+    return PipelineSpec(models, ks, ranker, None, str(name), keep, rerank)
 
 
 def _boosted(parameters: Mapping[str, Any]) -> BoostedRanker:

@@ -121,16 +121,16 @@ class Stages:
         """What each retriever brings, by label."""
         found: dict[str, Recommendations] = {}
         for label, model in self.retrievers.items():
-            budget = self.spec.budgets[label]
+            k = self.spec.ks[label]
 
-            def bring(label: str = label, model: Recommender = model, budget: int = budget) -> pl.DataFrame:
+            def retrieve(label: str = label, model: Recommender = model, k: int = k) -> pl.DataFrame:
                 lists = model.recommend(
-                    users, k=budget, exclude_seen=self.exclude_seen, threads=threads, **request.of_retrievers()
+                    users, k=k, exclude_seen=self.exclude_seen, threads=threads, **request.of_retrievers()
                 )
                 found[label] = Recommendations(lists.table, label, lists.card)
                 return lists.table
 
-            recorder.timed("retrieve", label, len(model.items_), bring, budget)
+            recorder.timed("retrieve", label, len(model.items_), retrieve, k)
         return found
 
     def _merge(
@@ -150,7 +150,7 @@ class Stages:
                 request,
                 self.seen,
                 self.items,
-                n=max(self.spec.budgets.values()),
+                n=max(self.spec.ks.values()),
                 exclude_seen=self.exclude_seen,
             )
             cold.append(n)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reclens.report.evaluation.gate import gate_in_words, gate_table
     from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
     from reclens.report.evaluation.tables import comparison_table, leaderboard, segment_table
-    from reclens.report.evaluation.words import verdict
+    from reclens.report.evaluation.words import comparison_text
     from reclens.report.experiment.decision_words import summary_of_readout
     from reclens.report.experiment.off_policy_words import off_policy_text
     from reclens.report.experiment.plan import build_plan_document
@@ -32,6 +32,7 @@ __all__ = [
     "build_readout",
     "build_report",
     "comparison_table",
+    "comparison_text",
     "format_number",
     "gate_in_words",
     "gate_table",
@@ -44,7 +45,6 @@ __all__ = [
     "to_csv",
     "to_json",
     "to_markdown",
-    "verdict",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -69,6 +69,6 @@ __getattr__, __dir__ = lazy(
         "to_csv": "_toolkit.tables",
         "to_json": "_toolkit.tables",
         "to_markdown": "_toolkit.tables",
-        "verdict": "evaluation.words",
+        "comparison_text": "evaluation.words",
     },
 )

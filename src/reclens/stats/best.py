@@ -43,9 +43,9 @@ def could_be_best(replicates: np.ndarray, values: np.ndarray, *, level: float = 
         errors = np.sqrt((deviations**2).mean(axis=1))
         moving = errors > _EQUAL * largest
         if moving.any():
-            reach = float(np.quantile((deviations[moving] / errors[moving, None]).max(axis=0), level))
+            critical_value = float(np.quantile((deviations[moving] / errors[moving, None]).max(axis=0), level))
             # Correlated differences can put the quantile below that of a single one, and never below 0.
-            stays[at] = not (gaps[moving] > max(reach, 0.0) * errors[moving]).any()
+            stays[at] = not (gaps[moving] > max(critical_value, 0.0) * errors[moving]).any()
         # What does not vary against this one differs by a constant: larger is larger.
         stays[at] &= not (gaps[~moving] > _EQUAL * largest).any()
     stays[int(np.argmax(values))] = True

@@ -242,8 +242,8 @@ def simultaneous_intervals(
     moving = (errors > _EQUAL * largest) & (drawn.sum(axis=1) >= _ENOUGH)
     if not moving.any():
         return (nothing := np.full(len(values), np.nan)), nothing
-    reach = float(np.quantile(np.abs(deviations[moving] / errors[moving, None]).max(axis=0), level))
-    widened = np.sqrt(n / np.maximum(n - 1, 1)) * -stdtrit(np.maximum(n - 1, 1), ndtr(-reach))
+    critical_value = float(np.quantile(np.abs(deviations[moving] / errors[moving, None]).max(axis=0), level))
+    widened = np.sqrt(n / np.maximum(n - 1, 1)) * -stdtrit(np.maximum(n - 1, 1), ndtr(-critical_value))
     half = np.where(moving, widened * errors, np.nan)
     return values - half, values + half
 

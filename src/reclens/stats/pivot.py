@@ -113,7 +113,7 @@ class TPivot:
         if not relative:
             se = math.sqrt(self.variances[0])
             return self.gap - low * se, self.gap + high * se
-        ends = [fieller(self.control, self.gap, self.variances, abs(reach)) for reach in (low, high)]
+        ends = [fieller(self.control, self.gap, self.variances, abs(critical_value)) for critical_value in (low, high)]
         first, last = ends
         return (
             None if first is None else first[0] if low >= 0 else first[1],

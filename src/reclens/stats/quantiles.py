@@ -119,8 +119,8 @@ class MidQuantile:
 
     def ends(self, level: float) -> tuple[End, End]:
         """The cuts that a test at a level does not reject as the quantile; None where they leave the data."""
-        reach = normal_quantile(level) * self.se
-        levels = self.q - reach, self.q + reach
+        half_width = normal_quantile(level) * self.se
+        levels = self.q - half_width, self.q + half_width
         low, high = np.interp(levels, self.below, self.support).tolist()
         return (low if levels[0] > self.below[0] else None), (high if levels[1] < self.below[-1] else None)
 

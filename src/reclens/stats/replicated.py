@@ -151,9 +151,11 @@ class Replicated:
             return Estimate(value, None, None, n, level)
         from scipy.special import stdtrit
 
-        reach = -float(stdtrit(n - 1, (1 - level) / 2)) * math.sqrt(n / (n - 1)) * float(self.standard_error(scale))
+        half_width = (
+            -float(stdtrit(n - 1, (1 - level) / 2)) * math.sqrt(n / (n - 1)) * float(self.standard_error(scale))
+        )
         centre = float(_on(scale, self.value))
-        low, high = (_back(scale, centre + sign * reach) for sign in (-1, 1))
+        low, high = (_back(scale, centre + sign * half_width) for sign in (-1, 1))
         return Estimate(value, low, high, n, level)
 
     def varies(self, scale: Scale = "identity") -> bool:

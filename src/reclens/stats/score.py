@@ -256,8 +256,8 @@ def _summed(n: int, p: float, m: int, q: float, gap: float, side: int) -> float:
     """
     from scipy.special import betainc, gammaln, xlog1py, xlogy
 
-    reach = 9 * math.sqrt(n * p * (1 - p)) + 25
-    x = np.arange(max(math.floor(n * p - reach), 0), min(math.ceil(n * p + reach), n) + 1, dtype=np.float64)
+    width = 9 * math.sqrt(n * p * (1 - p)) + 25
+    x = np.arange(max(math.floor(n * p - width), 0), min(math.ceil(n * p + width), n) + 1, dtype=np.float64)
     chance = np.exp(gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1) + xlogy(x, p) + xlog1py(n - x, -p))
     k, own = gap * m / (n + m), x / n
     s = (own + k * k / 2 + k * np.sqrt(own * (1 - own) + k * k / 4)) / (1 + k * k)

@@ -51,8 +51,8 @@ def verdicts(
     """
     from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, say, table_of
     from reclens.data.read.open import load_data
+    from reclens.lab.method_comparison import four_verdicts
     from reclens.lab.simulation import ArmSettings, make_arm
-    from reclens.lab.verdicts import four_verdicts
     from reclens.report.experiment.off_policy_words import off_policy_text
     from reclens.report.lab.four_verdicts import build_verdicts_report, verdict_rows
     from reclens.settings import validate

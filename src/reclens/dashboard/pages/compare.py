@@ -33,7 +33,7 @@ from reclens.errors import RecLensError
 from reclens.evaluation import Comparison
 from reclens.evaluation.decision import decide
 from reclens.evaluation.inspect import view_user
-from reclens.report import comparison_table, verdict
+from reclens.report import comparison_table, comparison_text
 from reclens.report.evaluation import comparison as gains
 from reclens.workspace import Workspace
 
@@ -101,7 +101,7 @@ def _draw(scene: Scene, system: str, metric: str, by: Sequence[str], top: DeltaG
     with top:
         decision_card(decide(pair, comparison, metric=metric))
     _differences(scene, comparison, system, metric, by)
-    more(verdict(comparison, metric), label="What was tested, in words", key="verdict")
+    more(comparison_text(comparison, metric), label="What was tested, in words", key="verdict")
     st.subheader("Examples")
     moved = gains.movers_tables(*pair.values(), metric=metric)
     for at, column in enumerate(st.columns(2)):

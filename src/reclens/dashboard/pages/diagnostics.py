@@ -22,7 +22,7 @@ from reclens.dashboard.widgets import (
 )
 from reclens.errors import RecLensError
 from reclens.report.evaluation.findings import findings
-from reclens.report.evaluation.words import verdict
+from reclens.report.evaluation.words import comparison_text
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
@@ -97,7 +97,7 @@ def _findings(scene: Scene) -> None:
         st.subheader("Findings")
         finding_cards(found, runs=list(scene.results), key="diagnostics")
     if scene.comparison is not None:
-        more(verdict(scene.comparison), label="What was tested, in words", key="verdict")
+        more(comparison_text(scene.comparison), label="What was tested, in words", key="verdict")
 
 
 def _scene(workspace: Workspace, chosen: list[str], baseline: str | None, correction: str | None) -> Scene:

@@ -14,7 +14,7 @@ from reclens.dashboard.widgets import empty, frame, plain
 from reclens.errors import RecLensError
 from reclens.evaluation import Evaluation
 from reclens.report.evaluation.findings import findings
-from reclens.report.evaluation.words import verdict
+from reclens.report.evaluation.words import comparison_text
 from reclens.workspace import Artefact, Workspace
 
 __all__ = ["PAGE", "show"]
@@ -62,7 +62,7 @@ def _findings(workspace: Workspace, found: list[Artefact]) -> None:
         st.subheader("Findings")
         finding_cards(noted, runs=chosen, key="home")
     if "comparison" in newest:
-        said = verdict(store.load(workspace, "comparison", newest["comparison"]))
+        said = comparison_text(store.load(workspace, "comparison", newest["comparison"]))
         more(said, label=f"What the comparison {plain(newest['comparison'])} says, in words", key="verdict")
 
 

@@ -93,7 +93,7 @@ class OutlierSummary:
         caps: Metric -> value at the 99.9 % quantile over all arms, or the fence of extreme values where that is lower:
             more than one unit in a thousand may be a bot.
         largest: Metric and arm -> largest value of a user in the arm.
-        ten: Metric and arm -> sum of the ten largest.
+        top10_sum: Metric and arm -> sum of the ten largest.
         places: Metric -> where it stands in ``arms``.
         arms: Arm -> moments with the values cut off.
         below: Ratio -> value at which its denominator is cut off: cut off above alone, a busy unit would seem to fail.
@@ -102,7 +102,7 @@ class OutlierSummary:
 
     caps: Mapping[str, float]
     largest: Mapping[tuple[str, str], float]
-    ten: Mapping[tuple[str, str], float]
+    top10_sum: Mapping[tuple[str, str], float]
     places: Mapping[str, MetricColumns]
     arms: Mapping[str, Moments]
     below: Mapping[str, float]

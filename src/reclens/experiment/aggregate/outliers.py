@@ -42,11 +42,11 @@ def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> O
         m.name: min(float(cap), limits.get(m.value or "", math.inf)) for m, cap in zip(looked, quantiles, strict=True)
     }
     largest: dict[tuple[str, str], float] = {}
-    ten: dict[tuple[str, str], float] = {}
+    top10_sum: dict[tuple[str, str], float] = {}
     for name, *values in found:
         for i, metric in enumerate(looked):
             largest[metric.name, str(name)] = float(values[2 * i])
-            ten[metric.name, str(name)] = float(values[2 * i + 1])
+            top10_sum[metric.name, str(name)] = float(values[2 * i + 1])
     ratios = {m.name: effective(m, sums.indicators) for m in looked if m.kind == "ratio"}
     below = _limits_below(rows, ratios)
     cut = tuple(
@@ -67,7 +67,7 @@ def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> O
     return OutlierSummary(
         caps=caps,
         largest=largest,
-        ten=ten,
+        top10_sum=top10_sum,
         places=places,
         arms=arms,
         below=below,

@@ -164,9 +164,9 @@ def _decide(
         return found("do_not_ship", (*worse, *broken))
     if not unsafe and asked and all(e.verdict == "no_material_difference" for e in asked):
         return found("no_material_difference", names)
-    hopeless = look.futility_bound
-    if hopeless is not None and asked and all(e.metric.sign * e.found.z < hopeless for e in asked):
-        return found("stop_for_futility", names, hopeless)
+    bound = look.futility_bound
+    if bound is not None and asked and all(e.metric.sign * e.found.z < bound for e in asked):
+        return found("stop_for_futility", names, bound)
     return found("ship" if better and not unsafe else "undecided", better)
 
 

@@ -17,13 +17,13 @@ __all__ = [
     "distribution_chart",
     "exposure_chart",
     "exposure_table",
-    "per_k_chart",
+    "metric_by_cutoff_chart",
     "popularity_chart",
     "worst_users_table",
 ]
 
 
-def per_k_chart(results: Mapping[str, Evaluation], *, family: str) -> Any:
+def metric_by_cutoff_chart(results: Mapping[str, Evaluation], *, family: str) -> Any:
     """One metric over its cut-offs, with a band of intervals; None unless some system has two cut-offs."""
     import altair as alt
 

@@ -16,7 +16,7 @@ from reclens.report._toolkit.html import Document, Section, definition_of, figur
 from reclens.report.evaluation import charts, tables
 from reclens.report.evaluation.findings import finding_text
 from reclens.report.evaluation.gate import gate_in_words, gate_table
-from reclens.report.evaluation.words import verdict
+from reclens.report.evaluation.words import comparison_text
 from reclens.schema import versions
 from reclens.stats.gate import GateResult
 
@@ -54,7 +54,7 @@ def build_report(
     page: dict[str, Any] = {
         "title": heading,
         "synthetic": synthetic,
-        "verdict": list(verdict(comparison)) if comparison else [_without_comparison(first, len(results))],
+        "verdict": list(comparison_text(comparison)) if comparison else [_without_comparison(first, len(results))],
         "scoped": comparison is not None,  # the last sentence counts the tests
         "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
         "systems": list(results),

@@ -10,10 +10,10 @@ from reclens.evaluation import Comparison, PairedDifference
 from reclens.metrics.registry import direction
 from reclens.report._toolkit.tables import p_in_words
 
-__all__ = ["how_tested", "verdict", "why_not_significant"]
+__all__ = ["comparison_text", "how_tested", "why_not_significant"]
 
 
-def verdict(comparison: Comparison, metric: str | None = None) -> tuple[str, ...]:
+def comparison_text(comparison: Comparison, metric: str | None = None) -> tuple[str, ...]:
     """Say what a metric concludes for each system, and in which segments it goes the other way.
 
     Args:

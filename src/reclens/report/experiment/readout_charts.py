@@ -182,10 +182,10 @@ def _band(rows: Sequence[Mapping[str, Any]], *, x: str, title: str, across: str)
         for name in ("low", "high", "bound_low", "bound_high")
         if row.get(name) is not None and row[name] == row[name]
     ] or [abs(row["value"]) for row in late]
-    reach = 1.6 * max([*ends, 1e-9])
+    width = 1.6 * max([*ends, 1e-9])
     base = base_of(rows, height=260)
     at = alt.X(x, title=across, axis=_days(rows) if x == "day:T" else alt.Axis(tickMinStep=1))
-    scale = alt.Scale(domain=[-reach, reach])
+    scale = alt.Scale(domain=[-width, width])
     y = alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(format="%", grid=True))
     ground = alt.Chart(alt.Data(values=[{"none": 0}])).mark_rule(strokeWidth=1, color="var(--muted)")  # type: ignore[arg-type]
     layers = [

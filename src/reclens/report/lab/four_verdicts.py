@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reclens.lab.verdicts import Verdicts
+from reclens.lab.method_comparison import MethodComparison
 from reclens.report._toolkit.charts import dots, rows_of, zero
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import in_words
@@ -16,7 +16,7 @@ from reclens.report.lab.words import WAYS, caution_text, doubts_of, summary_of_v
 __all__ = ["build_verdicts_report", "summary_of_verdicts", "verdict_chart", "verdict_rows", "verdict_table"]
 
 
-def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
+def build_verdicts_report(found: MethodComparison, *, fitted: bool = False) -> Written:
     """The verdicts side by side.
 
     Args:
@@ -56,7 +56,7 @@ def build_verdicts_report(found: Verdicts, *, fitted: bool = False) -> Written:
     )
 
 
-def verdict_rows(found: Verdicts) -> list[dict[str, Any]]:
+def verdict_rows(found: MethodComparison) -> list[dict[str, Any]]:
     """The verdicts as rows, with what to keep in mind of each as a sentence."""
     return [{**row.to_dict(), "note": caution_text(row)} for row in found.rows]
 

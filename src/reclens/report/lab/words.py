@@ -8,10 +8,10 @@ from typing import Final
 from reclens.lab.correlation import Correlation, OfflineOnline
 from reclens.lab.interference_study import DesignResult, Interference
 from reclens.lab.long_run import LongRun
+from reclens.lab.method_comparison import MethodComparison
 from reclens.lab.method_verdict import CautionCode, MethodVerdict
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
-from reclens.lab.verdicts import Verdicts
 from reclens.report._toolkit.format import between, count_of, in_words, listed, rank, share
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.experiment.off_policy_words import BY_PLACE, objection_text, refusal_text
@@ -231,7 +231,7 @@ WAYS: Final = ("truth", "A/B", "A/B, lists alone", "interleaving", "off-policy")
 """The verdicts, in the order they are shown."""
 
 
-def summary_of_verdicts(found: Verdicts) -> list[str]:
+def summary_of_verdicts(found: MethodComparison) -> list[str]:
     """What is true, and who says so."""
     rows = found.to_dicts()
     said = []
@@ -256,7 +256,7 @@ def summary_of_verdicts(found: Verdicts) -> list[str]:
     return [*said, "This is one world and one seed: how often each way is right takes many of them."]
 
 
-def doubts_of(found: Verdicts) -> tuple[str, ...]:
+def doubts_of(found: MethodComparison) -> tuple[str, ...]:
     """What speaks against the weights of the log, and which estimators give no verdict or run high."""
     both = (found.off_policy, found.off_policy_lists)
     said = [objection_text(objection) for each in both for objection in each.objections]

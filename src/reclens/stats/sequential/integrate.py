@@ -65,9 +65,9 @@ class Path:
     def on(self, time: float, lower: float, upper: float, *, following: float) -> Path:
         """Go on to the next look with what stays between the bounds (z); ``following`` is the look after it."""
         step = time - self.time
-        centre, reach = self.drift * time, _FAR * math.sqrt(time)
-        low = max(lower * math.sqrt(time), centre - reach)
-        high = min(upper * math.sqrt(time), centre + reach)
+        centre, width = self.drift * time, _FAR * math.sqrt(time)
+        low = max(lower * math.sqrt(time), centre - width)
+        high = min(upper * math.sqrt(time), centre + width)
         if high <= low:
             return Path(time, np.zeros(1), np.zeros(1), self.drift)
         width = 3 * min(math.sqrt(time), math.sqrt(max(following - time, 1e-9)))

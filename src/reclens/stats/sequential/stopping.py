@@ -85,10 +85,10 @@ def at_stopping(
 
     def drift_at(target: float) -> float:
         centre = z / math.sqrt(times[-1])
-        reach = 4.0
-        while beyond(centre - reach) > target or beyond(centre + reach) < target:
-            reach *= 2
-        return root_of(lambda drift: beyond(drift) - target, centre - reach, centre + reach, tolerance=1e-7)
+        width = 4.0
+        while beyond(centre - width) > target or beyond(centre + width) < target:
+            width *= 2
+        return root_of(lambda drift: beyond(drift) - target, centre - width, centre + width, tolerance=1e-7)
 
     tail = (1 - level) / 2
     above = beyond(0.0)

@@ -32,14 +32,14 @@ from reclens.world.simulation import simulate
 from reclens.world.strategies import Consumed
 from reclens.world.truth import REPLICATES, Truth, true_effect
 
-__all__ = ["Verdicts", "explored_log", "first_day_lists", "four_verdicts"]
+__all__ = ["MethodComparison", "explored_log", "first_day_lists", "four_verdicts"]
 
 _FEW: Final = 400
 """Users whose lists are mixed by the linear program, which takes milliseconds for each."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Verdicts(Tabular):
+class MethodComparison(Tabular):
     """What is true, and what each way to find out says.
 
     Attributes:
@@ -132,7 +132,7 @@ def four_verdicts(
     seed: int = 0,
     threads: int | None = None,
     progress: Progress = quiet,
-) -> Verdicts:
+) -> MethodComparison:
     """Find the truth about a change, and ask an A/B test, interleaving and a log.
 
     The A/B test is about everything that happens over the days: visits, learning from each other, satiation. A mixed
@@ -195,7 +195,7 @@ def four_verdicts(
     sensitivity = _interleaved(world, first, second, k, lists, methods, level, seed, looks)
     progress("interleave", 1, 1)
     found = _logged(world, first, second, k, lists, explore, limits, level, seed)
-    return Verdicts(
+    return MethodComparison(
         truth=truth,
         list_truth=_list_truth(world, first, second, k, level),
         ab=ab,
