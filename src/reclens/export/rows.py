@@ -76,9 +76,10 @@ def _belonging(workspace: Workspace, listed: Sequence[Artefact]) -> Iterator[str
     for each in listed:
         # What was saved by an older version has no card of the evaluation beside it.
         card = each.card.get("evaluation") or workspace.load("evaluation", each.name).card
-        newest = card if newest is None else newest
+        first: Mapping[str, Any] = card if newest is None else newest
+        newest = first
         try:
-            check_comparable({"the newest": newest, each.name: card})
+            check_comparable({"the newest": first, each.name: card})
         except IncomparableError:
             continue
         yield each.name
