@@ -114,7 +114,7 @@ def bring(open_page, folder: Path, form: str, results: bytes, *, plan: bytes | N
 
 def test_counts_of_arms_are_read_as_python_reads_them_and_kept(open_page, tmp_path: Path) -> None:
     """Cookie Cats' retention after 7 days: 19.02 % of 44,700 against 18.20 % of 45,489, p = .0016."""
-    app = bring(open_page, tmp_path, "counts of an arm", COUNTS, part="Details")
+    app = bring(open_page, tmp_path, "A row an arm", COUNTS, part="Details")
     arm = next(each for each in app.selectbox if each.label == "Arm")
     assert arm.value == "version", "the column that holds the arms of the plan"
     rows = {"variant": ["old", "new"], "n": [44_700, 45_489], "kept_successes": [8_502, 8_279]}
@@ -129,14 +129,14 @@ def test_counts_of_arms_are_read_as_python_reads_them_and_kept(open_page, tmp_pa
     app.button(key="keep-readout").click().run()
     kept = Workspace(tmp_path).load("readout", "cats")
     assert repr(kept.effects) == repr(found.effects) and app.selectbox(key="readout").value == "cats"
-    again = bring(open_page, tmp_path, "counts of an arm", COUNTS)
+    again = bring(open_page, tmp_path, "A row an arm", COUNTS)
     again.text_input(key="keep-readout-name").set_value("cats").run()
     again.button(key="keep-readout").click().run()
     assert "There is a readout “cats”: choose another name." in words(again)
 
 
 def test_columns_are_chosen_and_faults_are_said_beside_their_field(open_page, tmp_path: Path) -> None:
-    app = bring(open_page, tmp_path, "counts of an arm", COUNTS.replace(b";n;", b";users;"))
+    app = bring(open_page, tmp_path, "A row an arm", COUNTS.replace(b";n;", b";users;"))
     assert "'n'" in words(app)
     next(each for each in app.selectbox if each.label == "n").set_value("users").run()
     assert [each.value.replace("\\", "") for each in app.warning] == ["Do not ship new: it harms kept."]
@@ -232,25 +232,25 @@ def test_from_a_plan_to_its_readouts(open_page, kept: Path) -> None:
     assert app.selectbox(key="readout").value == "week-2" and "Ship new" in words(app)
 
 
-@pytest.mark.parametrize("form", ["a unit", "an event"])
+@pytest.mark.parametrize("form", ["A row a unit", "A row an event"])
 def test_units_and_events_are_read_with_mapped_columns(open_page, kept: Path, form: str) -> None:
-    brought = units().replace(b"first_day", b"timestamp") if form == "an event" else units()
+    brought = units().replace(b"first_day", b"timestamp") if form == "A row an event" else units()
     app = open_page("experiments", folder=kept, readout="Bring results …", rows=form)
     app.file_uploader(key="file-results").set_value(("u.csv", brought.replace(b"clicks", b"taps"), "text/csv")).run()
-    assert "clicks" in words(app) and app.error, "a column is missing"
+    assert "Choose the column of “clicks”: clicks per user reads it." in words(app)
     next(each for each in app.selectbox if each.label == "clicks").set_value("taps").run()
     assert not app.exception and not app.error, words(app)
     assert "Ship new" in words(app)
     frame = pl.read_csv(brought, try_parse_dates=True)
     plan = load_plan(tomllib.loads(UNITS_PLAN.decode()))
-    how = {"day": "first_day"} if form == "a unit" else {"events": True}
+    how = {"day": "first_day"} if form == "A row a unit" else {"events": True}
     found = read_experiment(plan, frame, **how)
     assert summary_of_readout(found)[0] in words(app)
 
 
 def test_two_arms_are_left_out_where_the_page_says_so(open_page, kept: Path) -> None:
     twice = units() + b"5,new,3,1,heavy,2026-01-06\n5,old,3,1,heavy,2026-01-06\n"
-    app = open_page("experiments", folder=kept, readout="Bring results …", rows="an event")
+    app = open_page("experiments", folder=kept, readout="Bring results …", rows="A row an event")
     log = twice.replace(b"first_day", b"timestamp")
     app.file_uploader(key="file-results").set_value(("u.csv", log, "text/csv")).run()
     assert "“Leave out units in two arms”" in words(app)

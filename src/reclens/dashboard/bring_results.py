@@ -22,11 +22,11 @@ from reclens.workspace import Workspace
 
 __all__ = ["as_field", "bring_results"]
 
-_UNIT, _EVENT, _COUNT = "a unit", "an event", "counts of an arm"
+_UNIT, _EVENT, _COUNT = "A row a unit", "A row an event", "A row an arm"
 _FORMS: Final[Mapping[str, str]] = {
-    _UNIT: "A row a unit: its arm and a column for each metric.",
-    _EVENT: "A row an event: unit, arm, time, and a column for each metric.",
-    _COUNT: "A row an arm: n and successes, or n, mean and sd.",
+    _UNIT: "Its arm, and a column for each metric.",
+    _EVENT: "Unit, arm, time, and a column for each metric.",
+    _COUNT: "n and successes, or n, mean and sd.",
 }
 _FIELDS: Final = {
     "arm": "“Arm”",
@@ -60,7 +60,7 @@ def bring_results(workspace: Workspace) -> Readout | None:
     with left:
         plan = plan_field(workspace)
     with right:
-        form = choose_view(tuple(_FORMS), key="rows", label="A row is")
+        form = choose_view(tuple(_FORMS), key="rows", label="Rows")
         try:
             raw = open_file("results", "Results", _FORMS[form])
         except RecLensError as error:
@@ -70,7 +70,9 @@ def bring_results(workspace: Workspace) -> Readout | None:
         st.info("Bring the plan and the results, and what they decide stands here.", icon=":material/upload_file:")
         return None
     columns = _columns(plan, raw, form)
-    options = _guards(plan, form)
+    options = _guards(form)
+    if columns is None:
+        return None
     file_id = st.session_state["file-results"].file_id
     try:
         return _read(file_id, plan.to_toml(), form, columns, options, _plan=plan, _raw=raw)
@@ -79,8 +81,8 @@ def bring_results(workspace: Workspace) -> Readout | None:
         return None
 
 
-def _columns(plan: Plan, raw: Raw, form: str) -> dict[str, str | None]:
-    """Draw which column is what; ours -> theirs, None for one that is not there."""
+def _columns(plan: Plan, raw: Raw, form: str) -> dict[str, str | None] | None:
+    """Draw which column is what: ours -> theirs or None; None in all where one that is needed is not chosen."""
     present = raw.frame.columns
     holds = [name for name in present if not set(plan.arms).isdisjoint(raw.frame[name].cast(pl.String).unique())]
     wanted = {
@@ -107,10 +109,21 @@ def _columns(plan: Plan, raw: Raw, form: str) -> dict[str, str | None]:
                     label, key = names.get(ours, ours), f"column-results-{ours}-{hash((form, *present))}"
                     picked = st.selectbox(label, options, index=0 if theirs is None else options.index(theirs), key=key)
                 chosen[ours] = None if picked == _NONE else picked
-    return chosen
+        lacking = {ours: used for ours, used in _uses(plan).items() if form != _COUNT and chosen[ours] is None}
+        for ours, used in lacking.items():
+            st.error(plain(f"Choose the column of “{ours}”: {used} reads it."), icon=":material/error:")
+    return None if lacking else chosen
 
 
-def _guards(plan: Plan, form: str) -> dict[str, Any]:
+def _uses(plan: Plan) -> dict[str, str]:
+    """The columns that a table of units or events has to have, and what reads them."""
+    metrics = {
+        column: ", ".join(each.name for each in plan.metrics if column in each.columns) for column in plan.table_columns
+    }
+    return {column: used or "the plan" for column, used in metrics.items()}
+
+
+def _guards(form: str) -> dict[str, Any]:
     """Draw what is to be done with faulty rows, and how far the experiment is."""
     options: dict[str, Any] = {}
     with st.expander("Faulty rows, and how far it is", icon=":material/shield:"):

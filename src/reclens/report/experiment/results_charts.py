@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reclens.experiment.analysis.effects import Effect, Verdict
 from reclens.experiment.analysis.readout import Readout
-from reclens.report._toolkit.charts import base_of, rows_of, told_colour, zero
+from reclens.report._toolkit.charts import base_of, told_colour, zero
 from reclens.report._toolkit.format import chance, in_words, p_text, percent, share
 from reclens.stats.estimate import Estimate
 
@@ -181,6 +181,14 @@ def _margins(effect: Effect) -> list[float]:
     return [side * metric.margin for side in sides]
 
 
+def _rows(order: Sequence[str]) -> Any:
+    """A row each, the metric above the arm: beside each other they would be cut off."""
+    import altair as alt
+
+    axis = alt.Axis(labelLimit=150, labelExpr=f"split(datum.label, '{_BETWEEN}')")
+    return alt.Y("row:N", sort=list(order), title=None, axis=axis)
+
+
 def _bars(rows: Sequence[dict[str, Any]], *, title: str) -> Any:
     """A bar over each interval, a tick at its value, the words above it, and ticks at margins."""
     import altair as alt
@@ -192,7 +200,7 @@ def _bars(rows: Sequence[dict[str, Any]], *, title: str) -> Any:
         for at in row["margins"]
     ]
     bare = [{name: value for name, value in row.items() if name != "margins"} for row in rows]
-    base, y = base_of(bare, height=height), _two_lines(rows_of("row", order))
+    base, y = base_of(bare, height=height), _rows(order)
     scale = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
     colour = alt.Color("system:N", scale=scale, legend=None)
     axis = alt.Axis(format="%", grid=True)
@@ -214,9 +222,3 @@ def _bars(rows: Sequence[dict[str, Any]], *, title: str) -> Any:
             .encode(x=alt.X("margin:Q", title=title, scale=reach), y=y, tooltip="tip:N")
         )
     return alt.layer(*layers)
-
-
-def _two_lines(y: Any) -> Any:
-    """The metric above the arm: beside each other they would be cut off."""
-    y.axis.labelExpr = f"split(datum.label, '{_BETWEEN}')"
-    return y
