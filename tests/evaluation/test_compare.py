@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from reclens import models
-from reclens.data.split import random
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.evaluation import Comparison, Evaluation, PairedDifference, compare, evaluate
 from reclens.report.evaluation.words import comparison_text as verdict_of
@@ -357,38 +354,6 @@ def test_threads_do_not_change_a_number(results) -> None:
         compare(results, baseline="poor", threads=1).to_dicts()
         == compare(results, baseline="poor", threads=2).to_dicts()
     )
-
-
-def test_a_comparison_survives_being_saved(results, tmp_path: Path) -> None:
-    comparison = compare(results, baseline="poor")
-    comparison.save(tmp_path)
-    again = Comparison.load(tmp_path)
-    assert again.to_dicts() == comparison.to_dicts() and verdict_of(again) == verdict_of(comparison)
-
-
-def test_who_gains_by_a_metric_whose_lower_values_are_better(small_data) -> None:
-    """Counted by hand from the values of each user: a fall is a gain."""
-    split = random(small_data, rng=1)
-    train = split.train
-    results = {
-        name: evaluate(
-            model.fit(train).recommend(split.test_users),
-            split.test,
-            train=train,
-            features="genres",
-            metrics=["miscalibration@10", "ndcg@10"],
-            replicates=200,
-            name=name,
-        )
-        for name, model in {"popular": models.Popular(), "ease": models.EASE(l2=50)}.items()
-    }
-    found = compare(results, baseline="popular").find("ease", "miscalibration@10")
-    both = results["popular"].per_user.join(results["ease"].per_user, on="user_id", suffix=" of ease")
-    change = (both["miscalibration@10 of ease"] - both["miscalibration@10"]).drop_nans()
-    assert (found.gained, found.lost) == (int((change < -1e-12).sum()), int((change > 1e-12).sum()))
-    assert found.gained == found.losses
-    verdict = verdict_of(compare(results, baseline="popular", metrics=["miscalibration@10"]))
-    assert any(f"{found.gained:,} users gain, {found.lost:,} lose" in sentence for sentence in verdict)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,16 @@ def test_files_are_short(sources) -> None:
     assert not long, f"more than {MOST_LINES_A_FILE} lines; split by idea: {long}"
 
 
+def test_files_of_tests_are_short(repository) -> None:
+    table = "tests/cli/option_table.py"  # one row for every option of every command
+    lines = {
+        str(path.relative_to(repository)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in sorted((repository / "tests").rglob("*.py"))
+    }
+    long = [f"{name}: {n} lines" for name, n in lines.items() if n > MOST_LINES_A_FILE and name != table]
+    assert not long, f"more than {MOST_LINES_A_FILE} lines; split by topic: {long}"
+
+
 def test_functions_are_short(sources) -> None:
     long = [
         f"{s.at(node)} {node.name}: {n} lines"

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import ast
-import bz2
-import contextlib
 import csv
 import gzip
 import io
 import json
-import lzma
-import os
-import subprocess
-import sys
-import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,44 +14,52 @@ from typing import Any
 import duckdb
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reclens.data.profile import _ties
 from reclens.data.read.attributes import read_attributes
 from reclens.data.read.delimited import read_delimited
 from reclens.data.read.ids import as_integers
-from reclens.data.read.packed import unpack
 from reclens.data.read.recbole import read_recbole
 from reclens.data.read.sources import load
 from reclens.data.read.tables import read, read_recommendations, read_table
 from reclens.errors import DataError, UsageError
 
 TABLE = b"user,item\n1,a\n2,b\n"
-ROWS = [(1, "a"), (2, "b")]
 
 
 # ---------------------------------------------------------------------------------------------------------- no header
 
+
 U_DATA = b"196\t242\t3\t881250949\n186\t302\t3\t891717742\n22\t377\t1\t878887116\n"
+
+
 AMAZON = (
     b"A39HTATAQ9V7YF,0205616461,5.0,1369699200\n"
     b"A3JM6GV9MNOF9X,0558925278,3.0,1355443200\n"
     b"A1Z513UWSAAO0F,0558925278,5.0,1404691200\n"
 )
+
+
 LAST_FM = (
     b"00000c289a1829a808ac09c00daf10bc3c4e223b\t3bd73256-3905-4f3a-97e2-8b341527f805\tbetty blowtorch\t2137\n"
     b"00000c289a1829a808ac09c00daf10bc3c4e223b\tf2fb0ff0-5679-42ec-a55c-15109ce6e320\tdie \xc3\x84rzte\t1099\n"
     b"00001411dc427966b17297bf4d69e7e193135d89\tb3ae82c2-e60b-4551-a76d-6620f1b456aa\tmelissa etheridge\t897\n"
 )
+
+
 GOWALLA = (
     b"0\t2010-10-19T23:55:27Z\t30.2359091167\t-97.7951395833\t22847\n"
     b"0\t2010-10-18T22:17:43Z\t30.2691029532\t-97.7493953705\t420315\n"
     b"1\t2010-10-17T23:42:03Z\t30.2557309927\t-97.7633857727\t316637\n"
 )
+
+
 FILM_TRUST = b"1 1 2\n1 2 4\n2 1 3.5\n"
+
+
 PUBLISHED: dict[str, tuple[bytes, dict[str, int], list[tuple[Any, ...]]]] = {
     "u.data": (
         U_DATA,
@@ -263,106 +264,8 @@ def test_ids_stay_text_when_asked() -> None:
     assert read_table(TABLE, ids="text")["user_id"].to_list() == ["1", "2"]
 
 
-# ------------------------------------------------------------------------------------------------- packing and streams
-
-
-def test_packed_files(tmp_path: Path) -> None:
-    big = b"user,item\n" + b"".join(b"%d,i%d\n" % (n, n % 7) for n in range(5_000))
-    expected = read(big).events
-    packed = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
-    for ending, pack in packed.items():
-        (tmp_path / f"t.csv.{ending}").write_bytes(pack(big))
-    plain, zst = tmp_path / "t.csv", tmp_path / "t.csv.zst"
-    plain.write_bytes(big)
-    duckdb.sql(f"COPY (SELECT * FROM read_csv('{plain}')) TO '{zst}' (FORMAT csv, COMPRESSION zstd)")
-    for ending in (*packed, "zst"):
-        path = tmp_path / f"t.csv.{ending}"
-        assert read(str(path)).events.equals(expected), ending
-        path.write_bytes(path.read_bytes()[:200])
-        with pytest.raises(DataError, match=rf"t\.csv\.{ending}"):
-            read(str(path))
-    (tmp_path / "rows.parquet.gz").write_bytes(gzip.compress(_parquet(expected)))
-    assert read(str(tmp_path / "rows.parquet.gz")).events.equals(expected)
-    bomb = bz2.compress(b"a" * (80 << 20), 9)
-    with pytest.raises(DataError, match="zip bomb"):
-        read(bomb)
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp1252", "shift_jis", "utf-8"])
-def test_packed_files_in_other_encodings(encoding: str) -> None:
-    """Each compression with each encoding, of one frame and of two with one to be skipped between them."""
-    name = "ソニー" if encoding == "shift_jis" else "Renée à Zürich"
-    text = ("user,item\r\n" + "".join(f"{name} {at},{at % 7}\r\n" for at in range(3_000))).encode(encoding)
-    zstd = pa.Codec("zstd")
-    half = len(text) // 2
-    skipped = bytes.fromhex("512a4d18 03000000 616263")
-    parts = zstd.compress(text[:half], asbytes=True) + skipped + zstd.compress(text[half:], asbytes=True)
-    for packed in (
-        gzip.compress(text),
-        bz2.compress(text),
-        lzma.compress(text),
-        zstd.compress(text, asbytes=True),
-        parts,
-    ):
-        found = read(packed, encoding=encoding).events
-        assert found["user_id"].to_list() == [f"{name} {at}" for at in range(3_000)]
-        assert found["item_id"].sum() == sum(at % 7 for at in range(3_000))
-
-
-@settings(max_examples=60)
-@given(st.binary(max_size=700), st.integers(1, 400), st.data())
-def test_zstd_unpacks_to_the_bytes_or_says_that_it_is_broken(data: bytes, times: int, drawn: st.DataObject) -> None:
-    packed = pa.Codec("zstd").compress(data * times, asbytes=True)
-    assert unpack(packed, "x") == data * times
-    at = drawn.draw(st.integers(4, max(len(packed) - 1, 4)))
-    with contextlib.suppress(DataError):
-        unpack(packed[:at] + bytes([packed[at] ^ 255]) + packed[at + 1 :] if at < len(packed) else packed[:4], "x")
-    with contextlib.suppress(DataError):
-        unpack(packed[:at], "x")
-
-
-def _parquet(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    return buffer.getvalue()
-
-
-def test_a_tar_archive_is_named_as_such(tmp_path: Path) -> None:
-    import tarfile
-
-    (tmp_path / "a.csv").write_bytes(TABLE)
-    with tarfile.open(tmp_path / "lastfm.tar.gz", "w:gz") as archive:
-        archive.add(tmp_path / "a.csv", "a.csv")
-    with pytest.raises(DataError, match="tar archive"):
-        read(str(tmp_path / "lastfm.tar.gz"))
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
-@pytest.mark.parametrize(
-    "content", [TABLE, gzip.compress(TABLE), _parquet(pl.DataFrame({"user": [1, 2], "item": ["a", "b"]}))]
-)
-def test_pipes_are_read(tmp_path: Path, content: bytes) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=lambda: pipe.write_bytes(content))
-    writer.start()
-    assert read(str(pipe)).events.rows() == ROWS
-    writer.join()
-
-
-def test_standard_input_is_read(repository: Path) -> None:
-    code = "import reclens as rl; print(rl.read('-').events.rows())"
-    said = subprocess.run(
-        [sys.executable, "-c", code],
-        input=TABLE,
-        capture_output=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(repository / "src")},
-    )
-    assert said.stdout.decode().strip() == str(ROWS)
-
-
 # --------------------------------------------------------------------------------------------------------------- JSON
+
 
 YELP = [
     {"review_id": "r1", "user_id": "u1", "business_id": "b1", "stars": 4.0, "date": "2016-03-09 00:00:00"},
@@ -375,6 +278,8 @@ YELP = [
         "text": 'a "b"',
     },
 ]
+
+
 NAMES = {"item_id": "business_id", "rating": "stars", "timestamp": "date"}
 
 

@@ -17,7 +17,6 @@ from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.aggregate.metric_columns import measures
 from reclens.experiment.analysis.readout import read_experiment
-from reclens.stats.arms import compare_arms
 
 N = 1_000_000
 
@@ -54,6 +53,8 @@ def users() -> pl.DataFrame:
 
 
 COLUMNS = ["clicks", "clicks_before", "views", "far", "before", "weight"]
+
+
 PAIRS = [("clicks", "clicks_before"), ("far", "before"), ("before", "weight"), ("clicks", "views")]
 
 
@@ -306,82 +307,6 @@ def events(**more: Any) -> Plan:
         {"name": "returned", "kind": "proportion", "value": "returned", "role": "secondary"},
     )
     return plan(**({"metrics": metrics, "start": "2026-01-05"} | more))
-
-
-def test_events_are_grouped_by_user_first() -> None:
-    found = gather_events(LOG, events())
-    old, new = found.arm("old"), found.arm("new")
-    # u1 clicked once of two and once before, u3 never of one; u2 twice of two, u4 never of one; u5 came before only.
-    assert (old.n, new.n) == (2, 2) and (old.sum("clicked"), new.sum("clicked")) == (1.0, 2.0)
-    assert (old.sum("events"), new.sum("events")) == (3.0, 3.0) and old.sum("clicked_before") == 1.0
-    assert (old.value("returned"), new.value("returned")) == (0.5, 0.5)
-    assert found.days == ("2026-01-05", "2026-01-06", "2026-01-09")
-    assert compare_arms(old, new, ("clicked", "events")).absolute.value == pytest.approx(1 / 3)
-
-
-def test_days_are_those_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    # 01:30 in Auckland is the day before in UTC, whatever the zone of the machine.
-    zoned = LOG.with_columns(pl.col("timestamp").dt.replace_time_zone("Pacific/Auckland").dt.offset_by("-8h30m"))
-    monkeypatch.setenv("TZ", "America/New_York")
-    found = gather_events(zoned, events(start="2026-01-04"))
-    assert found.days == ("2026-01-04", "2026-01-05", "2026-01-08")
-
-
-def test_a_user_in_two_arms_of_a_log_is_an_error_or_left_out() -> None:
-    crossed = LOG.with_columns(variant=pl.Series(["new", "old", "old", "new", "old", "old", "new", None]))
-    with pytest.raises(DataError, match="1 units stand in two arms, such as 'u2'"):
-        gather_events(crossed, events())
-    assert gather_events(crossed, events(), two_arms="drop").arm("new").n == 1
-
-
-def test_clusters_are_the_unit_where_the_plan_says_so() -> None:
-    # Two households in an arm; the mean over users is a ratio of sums over households.
-    rows = pl.DataFrame(
-        {
-            "user_id": range(8),
-            "home": [1, 1, 2, 2, 2, 3, 3, 4],
-            "variant": ["old"] * 5 + ["new"] * 3,
-            "clicks": [1, 2, 3, 4, 5, 6, 7, 8],
-        }
-    )
-    clustered = plan(metrics=({"name": "clicks", "value": "clicks"},), cluster="home")
-    found = gather_events(rows, clustered, time=None)
-    assert found.rows == "units" and found.arm("old").n == 2
-    place = measures(clustered.metrics, rows=found.rows)["clicks"]
-    gap = compare_arms(found.arm("old"), found.arm("new"), place.of)
-    assert (gap.control, gap.treatment) == pytest.approx((3.0, 7.0))
-
-
-def test_clusters_of_a_log_are_counted_in_units_and_not_in_events() -> None:
-    # Home 1: users a (3 events, 2 clicks, came back) and b (1 event, 1 click); home 2: user c (2 events, none).
-    rows = pl.DataFrame(
-        {
-            "user_id": ["a", "a", "a", "b", "c", "c", "d", "e", "e"],
-            "home": [1, 1, 1, 1, 2, 2, 3, 4, 4],
-            "variant": ["old"] * 6 + ["new"] * 3,
-            "clicks": [1, 0, 1, 1, 0, 0, 4, 1, 1],
-            "returned": [0, 1, 1, 0, 0, 0, 0, 1, 1],
-        }
-    )
-    metrics = (
-        {"name": "clicks", "value": "clicks"},
-        {"name": "returned", "kind": "proportion", "value": "returned", "role": "secondary"},
-        {"name": "ctr", "kind": "ratio", "value": "clicks", "per": "events", "role": "secondary"},
-    )
-    clustered = plan(metrics=metrics, cluster="home")
-    found = gather_events(rows, clustered, time=None)
-    old, new = found.arm("old"), found.arm("new")
-    assert (old.n, old.sum("units"), old.sum("events"), new.sum("units")) == (2, 3.0, 6.0, 2.0)
-    places = measures(clustered.metrics, rows=found.rows)
-    by_hand = {"clicks": (3 / 3, 6 / 2), "returned": (1 / 3, 1 / 2), "ctr": (3 / 6, 6 / 3)}
-    for name, (control, treatment) in by_hand.items():
-        gap = compare_arms(old, new, places[name].of)
-        assert (gap.control, gap.treatment) == pytest.approx((control, treatment)), name
-
-
-def test_events_of_nobody_are_an_error() -> None:
-    with pytest.raises(DataError, match="column 'user_id': 2 rows name no unit"):
-        gather_events(LOG.with_columns(user_id=pl.Series([None, "u1", "u1", None, "u2", "u3", None, "u5"])), events())
 
 
 def test_tails_keep_their_digits_far_from_zero() -> None:
