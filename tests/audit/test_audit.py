@@ -14,34 +14,9 @@ from reclens.audit import Audit, AuditSettings, Hypothesis
 from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError
 
 
-def world(*, tilt: float, users: int = 600, seed: int = 1) -> dict[str, object]:
-    """Lists of ten of 60 items, drawn alike for everyone; the items of men are relevant more often by ``tilt``."""
-    rng = np.random.default_rng(seed)
-    gender = rng.choice(["F", "M", None], users, p=[0.4, 0.5, 0.1])
-    chance = 0.2 + tilt * (gender == "M")
-    shown = np.argsort(rng.random((users, 60)), axis=1)[:, :10]
-    hit = rng.random((users, 10)) < chance[:, None]
-    ids = np.repeat(np.arange(users), 10)
-    lists = pl.DataFrame({"user_id": ids, "item_id": shown.ravel(), "rank": np.tile(np.arange(1, 11), users)})
-    truth = lists.filter(pl.Series(hit.ravel())).select("user_id", "item_id")
-    extra = pl.DataFrame({"user_id": np.arange(users), "item_id": rng.integers(0, 60, users)})
-    owned = pl.DataFrame(
-        {"user_id": np.repeat(np.arange(users), 5), "item_id": rng.integers(0, 60, 5 * users)}
-    ).unique()
-    return {
-        "recommendations": lists,
-        "truth": pl.concat([truth, extra]).unique(maintain_order=True),
-        "train": rl.Dataset(
-            owned,
-            users=pl.DataFrame({"user_id": np.arange(users), "gender": gender}),
-            items=pl.DataFrame({"item_id": np.arange(60), "brand": ["a", "b", "c"] * 20}),
-        ),
-    }
-
-
 @pytest.fixture(scope="module")
-def audited() -> Audit:
-    return rl.audit.run(**world(tilt=0.2), by="gender", attributes=["brand", "popularity"])
+def audited(market) -> Audit:  # type: ignore[no-untyped-def]
+    return rl.audit.run(**market(tilt=0.2), by="gender", attributes=["brand", "popularity"])
 
 
 def test_a_planted_gap_is_critical_and_nothing_else_is(audited: Audit) -> None:
@@ -71,9 +46,9 @@ def test_two_groups_are_one_test_and_declared_ones_are_holms(audited: Audit) -> 
     assert [row.p_adjusted for row in searched] == pytest.approx(expected.tolist())
 
 
-def test_hypotheses_are_those_of_the_settings() -> None:
+def test_hypotheses_are_those_of_the_settings(market) -> None:  # type: ignore[no-untyped-def]
     declared = [Hypothesis(measure="exposure_share", attribute="brand", reference="catalogue")]
-    found = rl.audit.run(**world(tilt=0.0, users=200), attributes=["brand"], hypotheses=declared)
+    found = rl.audit.run(**market(tilt=0.0, users=200), attributes=["brand"], hypotheses=declared)
     assert {(row.measure, row.reference) for row in found.rows if row.family == "confirmatory"} == {
         ("exposure_share", "catalogue")
     }
@@ -90,25 +65,25 @@ def test_an_audit_survives_being_saved(audited: Audit, tmp_path: Path) -> None:
         Audit.load(tmp_path / "audit")
 
 
-def test_what_cannot_be_measured_is_listed_with_what_it_needs() -> None:
-    parts = world(tilt=0.0, users=100)
+def test_what_cannot_be_measured_is_listed_with_what_it_needs(market) -> None:  # type: ignore[no-untyped-def]
+    parts = market(tilt=0.0, users=100)
     found = rl.audit.run(parts["recommendations"], items=parts["train"].items, attributes=["brand"])  # type: ignore[attr-defined]
     lacking = {(each.section, each.lacking) for each in found.not_measured}
     assert lacking >= {("users", "truth"), ("exposure", "truth"), ("popularity", "train"), ("users", "user_groups")}
     assert {row.reference for row in found.rows if row.measure == "exposure_share"} == {"catalogue"}
 
 
-def test_a_small_group_is_inconclusive_with_what_could_have_been_found() -> None:
-    found = rl.audit.run(**world(tilt=0.0, users=240), by="gender", minimum=30)
+def test_a_small_group_is_inconclusive_with_what_could_have_been_found(market) -> None:  # type: ignore[no-untyped-def]
+    found = rl.audit.run(**market(tilt=0.0, users=240), by="gender", minimum=30)
     small = [row for row in found.rows if row.segment == "(unknown)"]
     assert {row.reason for row in small} == {"few_users"} and {row.severity for row in small} == {"inconclusive"}
     tested = next(row for row in found.rows if row.segment == "F" and row.measure == "ndcg@10")
     assert 0.5 < tested.smallest_detectable < 1
 
 
-def test_equal_groups_are_shown_to_be_equal() -> None:
+def test_equal_groups_are_shown_to_be_equal(market) -> None:  # type: ignore[no-untyped-def]
     """Brands with the same exposure by construction: 20 items each, drawn alike for 2,000 users."""
-    found = rl.audit.run(**world(tilt=0.0, users=2_000, seed=5), attributes=["brand"])
+    found = rl.audit.run(**market(tilt=0.0, users=2_000, seed=5), attributes=["brand"])
     shares = [row for row in found.rows if row.measure == "exposure_share" and row.reference == "catalogue"]
     assert {row.severity for row in shares} == {"none"}
 
@@ -125,11 +100,13 @@ def test_equal_groups_are_shown_to_be_equal() -> None:
         ({"by": 3}, ArgumentTypeError, "by"),
     ],
 )
-def test_wrong_settings_say_what_to_do(options: dict[str, object], error: type[Exception], says: str) -> None:
+def test_wrong_settings_say_what_to_do(  # type: ignore[no-untyped-def]
+    options: dict[str, object], error: type[Exception], says: str, market
+) -> None:
     with pytest.raises(error, match=says):
-        rl.audit.run(**world(tilt=0.0, users=60), **options)
+        rl.audit.run(**market(tilt=0.0, users=60), **options)
 
 
-def test_settings_and_their_fields_exclude_each_other() -> None:
+def test_settings_and_their_fields_exclude_each_other(market) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match="by= are both given"):
-        rl.audit.run(**world(tilt=0.0, users=60), settings=AuditSettings(), by="gender")
+        rl.audit.run(**market(tilt=0.0, users=60), settings=AuditSettings(), by="gender")

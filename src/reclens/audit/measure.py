@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from reclens.audit.attention import position_weights
+from reclens.audit.distances import list_distances, shares
 from reclens.audit.item_groups import ItemGroups, item_groups, popularity_tiers
 from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset
@@ -21,7 +22,7 @@ from reclens.errors import DataError, UsageError
 from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
 from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_ground, make_groups
 from reclens.evaluation.measuring import lists_of, user_values
-from reclens.evaluation.overlap import check_kinds
+from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.evaluation.results import OVERALL
 from reclens.evaluation.source import Source, open_lists
@@ -31,7 +32,16 @@ from reclens.schema import ITEM, USER
 from reclens.stats.replicated import Replicated, replicated_means
 from reclens.stats.summary import Cell, Summary
 
-__all__ = ["LIST_POPULARITY", "POPULARITY", "PROFILE_POPULARITY", "AuditMeasures", "Quantity", "measure_audit"]
+__all__ = [
+    "LIST_POPULARITY",
+    "POPULARITY",
+    "PROFILE_POPULARITY",
+    "AuditMeasures",
+    "MeasuringPlan",
+    "Quantity",
+    "measure_audit",
+    "plan_of",
+]
 
 POPULARITY: Final = "popularity"
 """The attribute of items that is made from the training data: head, middle and tail."""
@@ -169,15 +179,25 @@ def measure_audit(
     _check_metrics(specs, ground, truth=held_out is not None)
     groups = {each: _grouped(each, known, ground, settings.tiers) for each in settings.attributes}
     weights = position_weights(k, settings.attention, patience=settings.patience)
-    plan = _Plan(ground, specs, groups, k, weights, held_out is not None, settings.replicates, settings.seed)
+    plan = MeasuringPlan(
+        ground=ground,
+        specs=specs,
+        groups=groups,
+        k=k,
+        weights=weights,
+        has_truth=held_out is not None,
+        replicates=settings.replicates,
+        seed=settings.seed,
+    )
     depth = max([k, *(spec.k or k for spec in specs)])
     passed = measure_all(plan.measure, ground, depth, source=source, engine=engine or LocalEngine(), progress=progress)
     if not passed:
         raise DataError("there is no list and no truth, so that nothing can be audited", source=source.where)
     order = np.argsort(np.concatenate([lists.users for lists, _ in passed]), kind="stable")
     values = np.concatenate([part.values for _, part in passed])[order]
-    without = sum(int((lists.length == 0).sum()) for lists, _ in passed)
-    counts = {"rules": source.rules, "users": len(ground.users), "users_without_list": without}
+    length = np.concatenate([np.minimum(lists.length, k) for lists, _ in passed])[order]
+    shown = np.sum([part.shown for _, part in passed], axis=0)
+    card = {**ground.card, **_counts(ground, source, length, shown, train), "rules": source.rules}
     return AuditMeasures(
         system=source.name,
         settings=settings,
@@ -188,9 +208,25 @@ def measure_audit(
         per_user=pl.DataFrame({USER: ground.users.ids} | {spec.text: values[:, i] for i, spec in enumerate(specs)}),
         context=ground,
         has_truth=held_out is not None,
-        shown=np.sum([part.shown for _, part in passed], axis=0),
-        card={**ground.card, **counts},
+        shown=shown,
+        card=card,
     )
+
+
+def _counts(
+    ground: EvaluationContext, source: Source, length: np.ndarray, shown: np.ndarray, train: Dataset | None
+) -> dict[str, Any]:
+    """What the card counts, once the ids of all tables have been held against each other."""
+    listed, known = int(length.sum()), ground.n_relevant > 0
+    outside = listed - int(shown[ground.catalogue.in_catalogue].sum())
+    counts = {
+        "lists_of_users_without_truth": int(((length > 0) & ~known).sum()),
+        "recommendations": listed,
+        "outside": outside,
+    }
+    problems = check_overlap(ground, source, np.where(known, length, 0), counts, train)
+    found = {"users": len(ground.users), "users_without_list": int((length == 0).sum()), "id_problems": problems}
+    return found | {"recommendations": listed, "recommendations_outside_catalogue": outside}
 
 
 def _ground(
@@ -229,6 +265,21 @@ def _grouped(name: str, known: Dataset, ground: EvaluationContext, tiers: tuple[
     return item_groups(name, known.items, ground.items, inside)
 
 
+def plan_of(measures: AuditMeasures) -> MeasuringPlan:
+    """What other lists are measured with, to be held beside those of the audit."""
+    settings = measures.settings
+    return MeasuringPlan(
+        ground=measures.context,
+        specs=measures.metrics,
+        groups=measures.groups,
+        k=settings.k,
+        weights=measures.weights,
+        has_truth=measures.has_truth,
+        replicates=settings.replicates,
+        seed=settings.seed,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class _Part:
     """What a chunk gives."""
@@ -238,8 +289,8 @@ class _Part:
     shown: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeasuringPlan:
     """What every chunk is measured with."""
 
     ground: EvaluationContext
@@ -262,8 +313,10 @@ class _Plan:
         items = np.ascontiguousarray(coded.items[:, : self.k])
         hits = lists.hits[:, : self.k]
         for attribute, groups in self.groups.items():
-            for quantity, table in self._of(groups, users, items, hits).items():
+            found = self._of(groups, users, items, hits)
+            for quantity, table in found.items():
                 columns |= {_column(quantity, attribute, label): table[:, at] for at, label in enumerate(groups.labels)}
+            columns |= {f"{kind}|{attribute}": each for kind, each in list_distances(groups, items, found).items()}
         columns |= self._popularity(users, items)
         cells = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
         summary = Summary.of(
@@ -309,22 +362,16 @@ class _Plan:
             found["hits"] = groups.of_lists(items, hits.astype(np.float64))
             found["attention"] = groups.of_lists(items, hits * self.weights)
             found["relevant"] = groups.of_rows(users, ground.indptr, ground.relevant)
-            found["merit"] = _shares(found["relevant"])
+            found["merit"] = shares(found["relevant"])
         if ground.profiles is not None:
             found["owned"] = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
-            found["profile"] = _shares(found["owned"])
+            found["profile"] = shares(found["owned"])
         return found
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Means; NaN where there is nothing."""
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-
-
-def _shares(counts: np.ndarray) -> np.ndarray:
-    """Rows divided by their sums; NaN where there is nothing."""
-    total = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
 def _column(quantity: Quantity, attribute: str, label: str) -> str:

@@ -8,10 +8,12 @@ from typing import Any, get_args
 
 import polars as pl
 
+from reclens.audit.calibration import distance_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
 from reclens.audit.findings import by_gravity, findings_of
 from reclens.audit.measure import POPULARITY, AuditMeasures, measure_audit
 from reclens.audit.popularity import lift_rows, popularity_bias
+from reclens.audit.preflight import Preflight, preflight, refuse_failed
 from reclens.audit.result import Audit, NotMeasured
 from reclens.audit.rows import AuditRow, Section
 from reclens.audit.settings import AuditSettings, Hypothesis
@@ -87,7 +89,9 @@ def run(
 def audit_measures(measures: AuditMeasures) -> Audit:
     """Hold every group against its references, correct for the number of tests, and judge."""
     settings = measures.settings
-    rows = _asked(_rows(measures), settings, truth=measures.has_truth)
+    checked = preflight(measures, rng=settings.seed)
+    refuse_failed(checked, measures.system)
+    rows = _asked(_rows(measures, checked), settings, truth=measures.has_truth)
     rows = judged(rows, protected=settings.protected, shares=_shares(measures), alpha=settings.alpha)
     tiers = POPULARITY in measures.groups and measures.has("candidates")
     counts = measures.shown[measures.context.catalogue.in_catalogue]
@@ -106,15 +110,17 @@ def audit_measures(measures: AuditMeasures) -> Audit:
         lorenz={name: concentration.lorenz(each) for name, each in curves.items()},
         gini={name: float(concentration.gini(each)) for name, each in curves.items()},
         not_measured=tuple(_missing(measures)),
+        preflight=checked,
         card={**measures.card, "settings": asdict(settings), "system": measures.system, "candidates": "unseen items"},
     )
 
 
-def _rows(measures: AuditMeasures) -> list[AuditRow]:
+def _rows(measures: AuditMeasures, checked: Preflight) -> list[AuditRow]:
     level = measures.settings.level
     rows = gap_rows(measures, level=level, minimum=measures.settings.minimum)
     for attribute in measures.groups:
         rows += exposure_rows(measures, attribute, level=level) + parity_rows(measures, attribute, level=level)
+    rows += distance_rows(measures, random=checked.random, level=level)
     return rows + (lift_rows(measures, level=level) if measures.has("owned") else [])
 
 

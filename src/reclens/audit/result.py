@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reclens.audit.popularity import PopularityBias
+from reclens.audit.preflight import Preflight, PreflightCheck
 from reclens.audit.rows import AuditRow, Section
 from reclens.audit.severity import Opinion
 from reclens.errors import DataError
@@ -56,6 +57,7 @@ class Audit(Tabular):
         lorenz: Curves ``{"items", "share"}`` of the exposure of single items, and of what users have.
         gini: Gini of those two, where they were measured.
         not_measured: What was not audited, and what would be needed.
+        preflight: Rankers whose numbers are known, measured on the same data.
         card: What was measured on what, how, and under which rules.
     """
 
@@ -67,6 +69,7 @@ class Audit(Tabular):
     lorenz: Mapping[str, list[dict[str, float]]]
     gini: Mapping[str, float]
     not_measured: tuple[NotMeasured, ...] = ()
+    preflight: Preflight
     card: Mapping[str, Any]
 
     def _about(self) -> str:
@@ -102,6 +105,9 @@ class Audit(Tabular):
             bias = tuple(PopularityBias(**_revived(each)) for each in kept.pop("bias"))
             findings = tuple(Finding(**_revived(each)) for each in kept.pop("findings"))
             missing = tuple(NotMeasured(**each) for each in kept.pop("not_measured"))
+            checked = kept.pop("preflight")
+            checks = tuple(PreflightCheck(**each) for each in checked["checks"])
+            kept["preflight"] = Preflight(checks=checks, random=checked["random"], users=checked["users"])
             return cls(rows=rows, bias=bias, findings=findings, not_measured=missing, **kept)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"not a whole audit ({error})", source=str(path), fix="Audit again and save it.") from error

@@ -26,7 +26,7 @@ from reclens.errors import UsageError
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Cell, Summary
 
-__all__ = ["Replicated", "Scale", "replicated_means"]
+__all__ = ["Replicated", "Scale", "means_of_rest", "replicated_means"]
 
 Scale = Literal["identity", "log", "logit"]
 """Where the interval is made: as the number is; on its logarithm, for ratios; on its log odds, for shares."""
@@ -192,6 +192,23 @@ def replicated_means(summary: Summary, cells: Cell | Sequence[Cell], columns: Se
     weights, sums = summary.weights[found].sum(axis=0), summary.sums[found].sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):  # no unit has a value
         return Replicated(_finite(total / n), _finite(sums / weights))
+
+
+def means_of_rest(
+    summary: Summary, cell: Cell, columns: Sequence[str], *, whole: Cell = ("overall", "all")
+) -> Replicated:
+    """Means of some columns over the units of ``whole`` that are not in a cell of it; shape (columns,).
+
+    Raises:
+        UnknownNameError: If there is no such cell or column.
+    """
+    inner = [summary.index(cell, column) for column in columns]
+    outer = [summary.index(whole, column) for column in columns]
+    (rows, places), (all_rows, _) = (tuple(map(list, zip(*at, strict=True))) for at in (inner, outer))
+    n, total = (each[all_rows, places] - each[rows, places] for each in (summary.n, summary.total))
+    weights, sums = (each[all_rows, places] - each[rows, places] for each in (summary.weights, summary.sums))
+    with np.errstate(divide="ignore", invalid="ignore"):  # no unit is left
+        return Replicated(_finite(total / n), _finite(sums / np.where(weights > 0.5, weights, 0.0)))
 
 
 def _parts(other: Any, draws: np.ndarray) -> tuple[Any, Any]:

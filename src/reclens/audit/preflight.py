@@ -1,0 +1,205 @@
+"""Proof that the audit measures what it should, on the data at hand: rankers whose numbers are known beforehand.
+
+Before any number is believed, three rankers are measured on the same users, truth and catalogue as the system: an
+oracle, which lists relevant items only, and has to reach the best value of every metric; a random one, whose hits and
+shares of exposure have to be those of chance; and the random one again with its users in another order, which has to
+give the same numbers. A failure means that ids, truth or catalogue are not what they seem, and stops the audit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from reclens.audit.distances import DISTANCES
+from reclens.audit.measure import AuditMeasures, plan_of
+from reclens.errors import DataError
+from reclens.evaluation.measuring import lists_of
+from reclens.evaluation.passes import CodedLists
+from reclens.stats.replicated import replicated_means
+from reclens.tabular import Tabular
+
+__all__ = ["Preflight", "PreflightCheck", "preflight", "refuse_failed"]
+
+Ranker = Literal["oracle", "random", "identical"]
+_USERS: Final = 2_000
+_FAR: Final = 5.0
+"""Standard errors from chance at which a random ranker fails: once in 2 million checks."""
+_ALL: Final = ("overall", "all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreflightCheck(Tabular):
+    """One number of a ranker that is known beforehand.
+
+    Attributes:
+        ranker: The ranker.
+        measure: What was measured.
+        expected: What it has to be.
+        found: What it is.
+        tolerance: How far it may be from that: 0 but for rounding, or five standard errors of chance.
+        passed: Whether it is within.
+    """
+
+    ranker: Ranker
+    measure: str
+    expected: float
+    found: float
+    tolerance: float
+    passed: bool
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [asdict(self)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight(Tabular):
+    """The checks, and what random lists come to.
+
+    Attributes:
+        checks: The checks.
+        random: Column -> mean distance of random lists, such as ``"ndkl|brand"``.
+        users: Users that the rankers were measured on.
+    """
+
+    checks: tuple[PreflightCheck, ...]
+    random: dict[str, float]
+    users: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether all checks passed."""
+        return all(check.passed for check in self.checks)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a check."""
+        return [asdict(check) for check in self.checks]
+
+
+def preflight(measures: AuditMeasures, *, rng: int = 0) -> Preflight:
+    """Measure rankers whose numbers are known on the users, truth and catalogue of an audit.
+
+    Args:
+        measures: The sums of the audit.
+        rng: Seed of the random ranker.
+    """
+    ground, k = measures.context, measures.settings.k
+    users = np.arange(len(ground.users))
+    drawn = np.random.default_rng(rng)
+    users = np.sort(drawn.choice(users, min(_USERS, len(users)), replace=False))
+    catalogue = np.flatnonzero(ground.catalogue.in_catalogue).astype(np.int32)
+    length = min(k, len(catalogue))
+    places = np.argpartition(drawn.random((len(users), len(catalogue))), length - 1, axis=1)[:, :length]
+    random = _lists(users, catalogue[drawn.permuted(places, axis=1)], k)
+    checks = _random_checks(measures, random) + _identical_checks(measures, random, drawn)
+    if measures.has_truth:
+        checks += _oracle_checks(measures, users)
+    summary = plan_of(measures).measure(random).summary
+    columns = [f"{kind}|{attribute}" for attribute in measures.groups for kind in DISTANCES]
+    columns = [column for column in columns if column in summary.columns]
+    means = replicated_means(summary, _ALL, columns).value if columns else np.zeros(0)
+    return Preflight(checks=tuple(checks), random=dict(zip(columns, means.tolist(), strict=True)), users=len(users))
+
+
+def refuse_failed(found: Preflight, source: str) -> None:
+    """Stop the audit where a check failed.
+
+    Raises:
+        DataError: Naming the first check that failed.
+    """
+    for check in found.checks:
+        if not check.passed:
+            raise DataError(
+                f"the preflight failed: the {check.ranker} ranker has {check.measure} {check.found:.4g}, expected "
+                f"{check.expected:.4g}",
+                source=source,
+                fix="Check that the ids of truth, training data and attributes are those of the lists.",
+            )
+
+
+def _lists(users: np.ndarray, items: np.ndarray, k: int) -> CodedLists:
+    padded = np.full((len(users), k), -1, np.int32)
+    padded[:, : items.shape[1]] = items
+    return CodedLists(users.astype(np.int64), padded, (padded >= 0).sum(axis=1).astype(np.int32))
+
+
+def _oracle_checks(measures: AuditMeasures, users: np.ndarray) -> list[PreflightCheck]:
+    """Relevant items alone: NDCG, hit rate and MRR are 1, and recall is min(k, relevant) ÷ relevant."""
+    ground, k = measures.context, measures.settings.k
+    known = users[ground.n_relevant[users] > 0]
+    if not len(known):
+        return []
+    items = np.full((len(known), k), -1, np.int32)
+    for row, user in enumerate(known):
+        begin, end = ground.indptr[user], ground.indptr[user + 1]
+        best = np.argsort(-ground.gains[begin:end], kind="stable")[:k]
+        items[row, : len(best)] = ground.relevant[begin:end][best]
+    lists = CodedLists(known.astype(np.int64), items, (items >= 0).sum(axis=1).astype(np.int32))
+    values = plan_of(measures).measure(lists).values
+    checks = []
+    for at, spec in enumerate(measures.metrics):
+        depth = min(spec.k or k, k)
+        reachable = {
+            "ndcg": np.ones(len(known)),
+            "hit_rate": np.ones(len(known)),
+            "mrr": np.ones(len(known)),
+            "recall": np.minimum(depth, ground.n_relevant[known]) / ground.n_relevant[known],
+        }.get(spec.info.name)
+        if reachable is None or (spec.k or k) > k:
+            continue
+        checks.append(_check("oracle", spec.text, float(reachable.mean()), float(values[:, at].mean()), 1e-9))
+    return checks
+
+
+def _random_checks(measures: AuditMeasures, lists: CodedLists) -> list[PreflightCheck]:
+    """Hits are those of drawing k of the catalogue without replacement; shares of exposure those of the catalogue."""
+    ground, part = measures.context, plan_of(measures).measure(lists)
+    n_items, n = ground.catalogue.n_items, len(lists.users)
+    checks = []
+    if measures.has_truth:
+        inside = ground.catalogue.in_catalogue[ground.relevant]
+        owner = np.repeat(np.arange(len(ground.users)), ground.n_relevant)
+        relevant = np.bincount(owner, inside, minlength=len(ground.users))[lists.users]
+        drawn = lists.length.astype(np.float64)
+        share = relevant / n_items
+        spread = drawn * share * (1 - share) * (n_items - drawn) / max(n_items - 1, 1)
+        hits = int(lists_of(ground, lists).hits.sum())
+        tolerance = _FAR * math.sqrt(max(float(spread.sum()), 1.0)) / n
+        checks.append(_check("random", "hits", float((drawn * share).sum()) / n, hits / n, tolerance))
+    for attribute, groups in measures.groups.items():
+        columns = [f"exposure|{attribute}|{label}" for label in groups.labels]
+        exposure = replicated_means(part.summary, _ALL, columns)
+        found = exposure / exposure.sum()
+        for at, label in enumerate(groups.labels):
+            expected = float(groups.sizes[at] / groups.sizes.sum())
+            if expected * lists.length.sum() < 30:  # too few places for a normal error
+                continue
+            error = float(found[at].standard_error())
+            checks.append(
+                _check(
+                    "random", f"exposure of {attribute}: {label}", expected, float(found[at].value), _FAR * error + 1e-9
+                )
+            )
+    return checks
+
+
+def _identical_checks(measures: AuditMeasures, lists: CodedLists, drawn: np.random.Generator) -> list[PreflightCheck]:
+    """The same lists in another order of users: every sum is the same, and so is every replicate."""
+    order = drawn.permutation(len(lists.users))
+    shuffled = CodedLists(lists.users[order], lists.items[order], lists.length[order])
+    plan = plan_of(measures)
+    one, other = plan.measure(lists).summary, plan.measure(shuffled).summary
+    scale = np.maximum(np.abs(one.sums), 1.0)
+    apart = float((np.abs(one.sums - other.sums) / scale).max(initial=0.0))
+    return [_check("identical", "difference", 0.0, apart, 1e-9)]
+
+
+def _check(ranker: Ranker, measure: str, expected: float, found: float, tolerance: float) -> PreflightCheck:
+    passed = bool(abs(found - expected) <= tolerance)
+    return PreflightCheck(
+        ranker=ranker, measure=measure, expected=expected, found=found, tolerance=tolerance, passed=passed
+    )

@@ -1,0 +1,57 @@
+"""Rankers whose numbers are known: they pass on sound data, and a planted fault of the harness stops the audit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reclens.audit.measure import AuditMeasures, measure_audit
+from reclens.audit.preflight import preflight, refuse_failed
+from reclens.audit.settings import AuditSettings
+from reclens.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def measured(market) -> AuditMeasures:  # type: ignore[no-untyped-def]
+    settings = AuditSettings(by="gender", attributes=["brand"])
+    return measure_audit(**market(tilt=0.0), settings=settings)
+
+
+def test_sound_data_pass(measured: AuditMeasures) -> None:
+    found = preflight(measured)
+    assert found.passed and {check.ranker for check in found.checks} == {"oracle", "random", "identical"}
+    oracle = {check.measure: check.found for check in found.checks if check.ranker == "oracle"}
+    assert oracle["ndcg@10"] == pytest.approx(1.0)
+    assert set(found.random) == {"awrf|brand", "ndkl|brand", "miscalibration|brand"}
+    refuse_failed(found, "lists")
+
+
+def test_random_lists_have_the_distance_of_the_multinomial(measured: AuditMeasures) -> None:
+    """Ten of 60 items in three groups of 20, without replacement; AWRF of 20,000 drawn lists."""
+    rng = np.random.default_rng(0)
+    group = np.argsort(rng.random((20_000, 60)), axis=1)[:, :10] % 3
+    weights = 1 / np.log2(np.arange(2, 12))
+    shares = np.stack([((group == g) * weights).sum(axis=1) for g in range(3)], axis=1) / weights.sum()
+    expected = np.abs(shares - 1 / 3).sum(axis=1) / 2
+    error = expected.std() / np.sqrt(600)
+    assert preflight(measured).random["awrf|brand"] == pytest.approx(expected.mean(), abs=4 * error)
+
+
+def test_truth_that_is_not_what_it_seems_stops_the_audit(measured: AuditMeasures) -> None:
+    """Relevances that are not those of the relevant items: the oracle no longer reaches 1."""
+    ground = measured.context
+    shifted = replace(ground, relevant=np.sort(ground.relevant)[::-1].astype(np.int32))
+    found = preflight(replace(measured, context=shifted))
+    assert not found.passed
+    with pytest.raises(DataError, match="the preflight failed"):
+        refuse_failed(found, "lists")
+
+
+def test_an_uneven_catalogue_stops_the_audit(measured: AuditMeasures) -> None:
+    """Sizes of the groups that are not those of the catalogue: random lists do not have their shares."""
+    brand = measured.groups["brand"]
+    wrong = replace(measured, groups={"brand": replace(brand, sizes=np.array([40.0, 10.0, 10.0]))})
+    failed = [check for check in preflight(wrong).checks if not check.passed]
+    assert failed and {check.ranker for check in failed} == {"random"}
