@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from reclens.lazy import lazy
 
 if TYPE_CHECKING:
+    from reclens.audit.adjusted import AdjustedGap
     from reclens.audit.attention import position_weights
+    from reclens.audit.comparison import AuditComparison, compare
+    from reclens.audit.intersections import Intersections
+    from reclens.audit.planning import AuditPlan, plan
     from reclens.audit.popularity import PopularityBias, popularity_taste
     from reclens.audit.procedure import run
     from reclens.audit.result import Audit, NotMeasured
@@ -15,12 +19,18 @@ if TYPE_CHECKING:
     from reclens.audit.settings import AuditSettings, Hypothesis
 
 __all__ = [
+    "AdjustedGap",
     "Audit",
+    "AuditComparison",
+    "AuditPlan",
     "AuditRow",
     "AuditSettings",
     "Hypothesis",
+    "Intersections",
     "NotMeasured",
     "PopularityBias",
+    "compare",
+    "plan",
     "popularity_taste",
     "position_weights",
     "run",
@@ -29,7 +39,13 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "AdjustedGap": "adjusted",
         "Audit": "result",
+        "AuditComparison": "comparison",
+        "AuditPlan": "planning",
+        "Intersections": "intersections",
+        "compare": "comparison",
+        "plan": "planning",
         "AuditRow": "rows",
         "AuditSettings": "settings",
         "Hypothesis": "settings",

@@ -17,7 +17,8 @@ DISTANCES = ("awrf", "ndkl", "miscalibration")
 ``awrf``: attention-weighted rank fairness, half the absolute differences between the shares of exposure in the list and
 the shares of the catalogue: 0 … 1. ``ndkl``: normalised discounted Kullback-Leibler divergence of the shares in every
 prefix of a list from the catalogue's, in nats. ``miscalibration``: Jensen-Shannon divergence between the shares in a
-list and in the user's history, in bits: 0 … 1; for the tiers of popularity that is UPD, the user popularity deviation."""
+list and in the history of the user, in bits: 0 … 1. Of the tiers of popularity
+it is UPD, the user popularity deviation."""
 
 
 def list_distances(groups: ItemGroups, items: np.ndarray, found: Mapping[Any, np.ndarray]) -> dict[str, np.ndarray]:

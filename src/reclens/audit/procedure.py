@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 import polars as pl
 
+from reclens.audit.adjusted import AdjustedGap, adjusted_gap
 from reclens.audit.calibration import distance_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
 from reclens.audit.findings import by_gravity, findings_of
+from reclens.audit.intersections import search_intersections
 from reclens.audit.measure import POPULARITY, AuditMeasures, measure_audit
 from reclens.audit.popularity import lift_rows, popularity_bias
 from reclens.audit.preflight import Preflight, preflight, refuse_failed
@@ -91,7 +93,10 @@ def audit_measures(measures: AuditMeasures) -> Audit:
     settings = measures.settings
     checked = preflight(measures, rng=settings.seed)
     refuse_failed(checked, measures.system)
-    rows = _asked(_rows(measures, checked), settings, truth=measures.has_truth)
+    metrics, crossed = settings.metrics_of(truth=measures.has_truth), len(_known_groups(measures)) > 1
+    searched = search_intersections(measures, metrics[0]) if metrics and crossed else None
+    rows = _rows(measures, checked) + list(searched.rows if searched else ())
+    rows = _asked(rows, settings, truth=measures.has_truth)
     rows = judged(rows, protected=settings.protected, shares=_shares(measures), alpha=settings.alpha)
     tiers = POPULARITY in measures.groups and measures.has("candidates")
     counts = measures.shown[measures.context.catalogue.in_catalogue]
@@ -111,6 +116,8 @@ def audit_measures(measures: AuditMeasures) -> Audit:
         gini={name: float(concentration.gini(each)) for name, each in curves.items()},
         not_measured=tuple(_missing(measures)),
         preflight=checked,
+        adjusted=tuple(_adjusted(measures, metrics)),
+        intersections=searched,
         card={**measures.card, "settings": asdict(settings), "system": measures.system, "candidates": "unseen items"},
     )
 
@@ -122,6 +129,23 @@ def _rows(measures: AuditMeasures, checked: Preflight) -> list[AuditRow]:
         rows += exposure_rows(measures, attribute, level=level) + parity_rows(measures, attribute, level=level)
     rows += distance_rows(measures, random=checked.random, level=level)
     return rows + (lift_rows(measures, level=level) if measures.has("owned") else [])
+
+
+def _known_groups(measures: AuditMeasures) -> list[str]:
+    return [by for by in measures.context.groups if " × " not in by]
+
+
+def _adjusted(measures: AuditMeasures, metrics: Sequence[str]) -> list[AdjustedGap]:
+    """The gaps of the primary metric, adjusted; of two groups the first."""
+    if not metrics or not measures.has("owned"):
+        return []
+    found = []
+    for by in _known_groups(measures):
+        cells = [cell for cell in measures.cells if cell[0] == by and cell[1] != UNKNOWN]
+        large = [cell for cell in cells if measures.n(cell, metrics[0]) >= measures.settings.minimum]
+        if len(large) > 1:
+            found += [adjusted_gap(measures, metrics[0], cell) for cell in (large[:1] if len(cells) == 2 else large)]
+    return found
 
 
 def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) -> list[AuditRow]:

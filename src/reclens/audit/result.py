@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from reclens.audit.adjusted import AdjustedGap
+from reclens.audit.intersections import Intersections
 from reclens.audit.popularity import PopularityBias
 from reclens.audit.preflight import Preflight, PreflightCheck
 from reclens.audit.rows import AuditRow, Section
@@ -57,6 +59,8 @@ class Audit(Tabular):
         lorenz: Curves ``{"items", "share"}`` of the exposure of single items, and of what users have.
         gini: Gini of those two, where they were measured.
         not_measured: What was not audited, and what would be needed.
+        adjusted: Gaps of the primary metric, adjusted for activity and popularity of profiles.
+        intersections: The search over products of segmentations; its rows stand in ``rows`` too.
         preflight: Rankers whose numbers are known, measured on the same data.
         card: What was measured on what, how, and under which rules.
     """
@@ -70,6 +74,8 @@ class Audit(Tabular):
     gini: Mapping[str, float]
     not_measured: tuple[NotMeasured, ...] = ()
     preflight: Preflight
+    adjusted: tuple[AdjustedGap, ...] = ()
+    intersections: Intersections | None = None
     card: Mapping[str, Any]
 
     def _about(self) -> str:
@@ -108,6 +114,11 @@ class Audit(Tabular):
             checked = kept.pop("preflight")
             checks = tuple(PreflightCheck(**each) for each in checked["checks"])
             kept["preflight"] = Preflight(checks=checks, random=checked["random"], users=checked["users"])
+            kept["adjusted"] = tuple(AdjustedGap(**_revived(each)) for each in kept["adjusted"])
+            crossed = kept["intersections"]
+            if crossed is not None:
+                crossed["rows"] = tuple(AuditRow(**_revived(row)) for row in crossed["rows"])
+                kept["intersections"] = Intersections(**crossed)
             return cls(rows=rows, bias=bias, findings=findings, not_measured=missing, **kept)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"not a whole audit ({error})", source=str(path), fix="Audit again and save it.") from error
