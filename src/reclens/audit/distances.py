@@ -9,7 +9,7 @@ import numpy as np
 
 from reclens.audit.item_groups import ItemGroups
 
-__all__ = ["DISTANCES", "list_distances"]
+__all__ = ["DISTANCES", "list_distances", "shares"]
 
 DISTANCES = ("awrf", "ndkl", "miscalibration")
 """Columns ``distance|attribute``.
