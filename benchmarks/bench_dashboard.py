@@ -5,7 +5,7 @@
 A workspace of 100 runs × 6,040 users (ten different lists, each kept under ten names) is made once in
 ``benchmarks/.workspaces``. *First* is the first visit of a fresh server, with everything still to be read and compared;
 *again* are later visits in a fresh browser tab. A filter has taken effect when the script has run and the page stands
-still.
+still. Machines differ and are shared: the CPU seconds of the server stand beside.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ SEEN = """() => document.querySelector("h1")
 
 VIEWS = {
     "Segments": "Largest gap",
-    "Trade-off": "Across",
+    "Trade-off": "Pareto front",
     "Long tail": "Lorenz curve",
     "Users": "serves worst",
-    "Leaderboard": "All users",
+    "History": "run by run",
+    "Leaderboard": "share one axis",
 }
 """Each view, and what only it says."""
 
@@ -115,6 +116,12 @@ def serve(folder: Path, log: Any) -> tuple[subprocess.Popen[bytes], str]:
             time.sleep(0.1)
 
 
+def cpu_seconds(server: subprocess.Popen[bytes]) -> float:
+    """What the server has used of the processor, with what it started (Linux)."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(fields[at]) for at in (11, 12, 13, 14)) / os.sysconf("SC_CLK_TCK")
+
+
 def seconds(page: Any, act: Callable[[], Any], begun: str | None = None) -> float:
     """From an act until the page stands still; ``begun`` is a condition that the act brings about."""
     started = time.perf_counter()
@@ -137,7 +144,7 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     load = os.getloadavg()[0]
-    paths = ["", "diagnostics", "diagnostics?view=Segments", "compare", "users?user=7", "items?q=1"]
+    paths = ["", "diagnostics", "diagnostics?view=Segments", "compare", "users", "users?user=7", "items", "items?q=1"]
     rows: dict[str, list[float]] = {}
     with Path(folder.parent / "log").open("wb") as log, sync_playwright() as playwright:
         server, url = serve(folder, log)
@@ -151,12 +158,13 @@ def main() -> None:
                 for path in paths:
                     page = context.new_page()
                     name = f"{path or 'home'}, {'again' if turn else 'first'}"
-                    started = time.perf_counter()
+                    used, started = cpu_seconds(server), time.perf_counter()
                     page.goto(f"{url}/{path}")
                     page.wait_for_function(SEEN, polling=10, timeout=60_000)
                     rows.setdefault(f"{name}: seen", []).append(time.perf_counter() - started)
                     page.wait_for_function(STILL, polling=10, timeout=60_000)
                     rows.setdefault(f"{name}: still", []).append(time.perf_counter() - started)
+                    rows.setdefault(f"{name}: CPU of the server", []).append(cpu_seconds(server) - used)
                     page.close()
             page = context.new_page()
             page.goto(f"{url}/diagnostics")
@@ -165,9 +173,13 @@ def main() -> None:
                 for view, text in VIEWS.items():
                     button = page.get_by_test_id("stMain").get_by_role("radio", name=view)
                     begun = f"document.querySelector('[data-testid=stMain]').innerText.includes({text!r})"
+                    used = cpu_seconds(server)
                     took = seconds(page, button.click, begun)
                     if turn:
                         rows.setdefault(f"filter: view {view}", []).append(took)
+                        rows.setdefault(f"filter: view {view}: CPU of the server", []).append(
+                            cpu_seconds(server) - used
+                        )
         finally:
             server.terminate()
             server.wait()

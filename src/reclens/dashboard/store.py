@@ -33,7 +33,7 @@ __all__ = [
     "end",
     "estimates",
     "evaluations",
-    "fits",
+    "fitting",
     "groups",
     "item_exposures",
     "listing",
@@ -71,8 +71,13 @@ def load(workspace: Workspace, kind: str, name: str) -> Any:
         UnknownNameError: If there is none of that name.
         WorkspaceError: If it is broken.
     """
-    stamp = next((each.created.isoformat() for each in listing(workspace, kind) if each.name == name), "")
-    return _load(str(workspace.folder), kind, name, stamp)
+    return _all(workspace, kind, [name])[name]
+
+
+def _all(workspace: Workspace, kind: str, chosen: Sequence[str]) -> dict[str, Any]:
+    """Artefacts by name; the workspace is looked at once."""
+    stamps = {each.name: each.created.isoformat() for each in listing(workspace, kind)}
+    return {name: _load(str(workspace.folder), kind, name, stamps.get(name, "")) for name in chosen}
 
 
 def begin(workspace: Workspace) -> None:
@@ -100,7 +105,7 @@ def redraw_if_changed(workspace: Workspace) -> None:
 
 def evaluations(workspace: Workspace, chosen: Sequence[str]) -> dict[str, Evaluation]:
     """Evaluations by name, in the order asked for."""
-    return {name: load(workspace, "evaluation", name) for name in chosen}
+    return _all(workspace, "evaluation", chosen)
 
 
 def estimates(workspace: Workspace, chosen: Sequence[str]) -> pl.DataFrame:
@@ -193,17 +198,13 @@ def split_of(workspace: Workspace, runs: Sequence[str]) -> str | None:
     Lists that do not say what they were learned from belong to the split that the evaluation of their name was
     measured on; lists that were never measured fit any.
     """
-    return next((name for name in names(workspace, "split") if all(fits(workspace, run, name) for run in runs)), None)
+    wanted = set(runs)
+    return next((name for name in names(workspace, "split") if wanted <= fitting(workspace, name)), None)
 
 
-def fits(workspace: Workspace, run: str, split: str) -> bool:
-    """Whether lists were learned from the training part of a split, or measured on it, as far as they tell."""
-    # From the cards alone: a workspace has many runs, and their lists are large.
-    card = next((each.card for each in listing(workspace, "run") if each.name == run), {})
-    measured = next((group.cards[run] for group in groups(workspace) if run in group.names), {})
-    told = [(card.get("lists", {}).get("train") or {}).get("hash"), (measured.get("train") or {}).get("hash")]
-    data = next((each for each in told if each is not None), None)
-    return data is None or bool(data == load(workspace, "split", split).train.fingerprint)
+def fitting(workspace: Workspace, split: str) -> frozenset[str]:
+    """The lists that were learned from the training part of a split, or measured on it, as far as they tell."""
+    return _fitting(str(workspace.folder), workspace.stamps(), split)
 
 
 def _stamps(workspace: Workspace, split: str, runs: Sequence[str]) -> tuple[str, ...]:
@@ -280,3 +281,18 @@ def _item_exposures(folder: str, split: str, runs: tuple[str, ...], stamps: tupl
     del stamps
     place = Workspace(folder)
     return items_by_exposure({name: load(place, "run", name) for name in runs}, load(place, "split", split).train, k=k)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _fitting(folder: str, stamps: tuple[tuple[str, str, int, int], ...], split: str) -> frozenset[str]:
+    # From the cards alone: a workspace has many runs, and their lists are large.
+    train = load(Workspace(folder), "split", split).train.fingerprint
+    measured = {name: card for group in _groups(folder, stamps) for name, card in group.cards.items()}
+    found: set[str] = set()
+    for each in _listing(folder, stamps):
+        if each.kind == "run":
+            told = (each.card.get("lists", {}), measured.get(each.name, {}))
+            hashes = [(card.get("train") or {}).get("hash") for card in told]
+            if next((known for known in hashes if known is not None), train) == train:
+                found.add(each.name)
+    return frozenset(found)
