@@ -129,7 +129,8 @@ def test_a_chart_is_saved_as_svg_and_its_numbers_as_csv(browser_page, address: s
 
 def test_a_mark_tells_its_numbers_on_hover(browser_page, address: str) -> None:
     opened(browser_page, f"{address}/compare?system=small-ease&baseline=small-popular")
-    chart = browser_page.locator("[data-testid=stVegaLiteChart]").first
+    # Behind the differences by two segmentations and the changes of users stand those who gain and who lose.
+    chart = browser_page.locator("[data-testid=stVegaLiteChart]").nth(3)
     chart.locator("svg, canvas").first.wait_for()
     chart.scroll_into_view_if_needed()
     box = chart.locator("svg, canvas").first.bounding_box()
@@ -140,6 +141,19 @@ def test_a_mark_tells_its_numbers_on_hover(browser_page, address: str) -> None:
         if tip.count() and tip.is_visible():
             break
     assert "users gain" in tip.inner_text() and "[" in tip.inner_text()
+
+
+def test_a_dot_that_is_clicked_leads_to_the_users_of_its_segment(browser_page, address: str) -> None:
+    opened(browser_page, f"{address}/diagnostics?view=Segments")
+    chart = browser_page.locator("[data-testid=stVegaLiteChart]").first
+    chart.locator("path[aria-roledescription=circle]").first.click(force=True)
+    link = browser_page.get_by_role("link", name="Users of activity")
+    link.wait_for(timeout=60_000)
+    link.click()
+    browser_page.get_by_text("serves worst").wait_for(timeout=60_000)
+    settled(browser_page)
+    assert "view=Users" in browser_page.url and "segment=activity" in browser_page.url
+    assert browser_page.locator("[data-testid=stException]").count() == 0
 
 
 def test_files_are_uploaded_measured_kept_and_taken_back(

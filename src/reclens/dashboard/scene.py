@@ -77,6 +77,23 @@ def scene_of(
     Raises:
         IncomparableError: If they were not measured alike.
     """
+    stamps = {each.name: each.created.isoformat() for each in store.listing(workspace, "evaluation")}
+    written = tuple((name, stamps.get(name, "")) for name in chosen)
+    return _scene(str(workspace.folder), written, baseline, correction, intervals, metric, segments_of)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _scene(
+    folder: str,
+    written: tuple[tuple[str, str], ...],
+    baseline: str | None,
+    correction: str,
+    intervals: Intervals,
+    metric: str | None,
+    segments_of: str | None,
+) -> Scene:
+    # Kept whole: charts are told apart by the comparison that they draw.
+    workspace, chosen = Workspace(folder), [name for name, _ in written]
     results = store.evaluations(workspace, chosen)
     metrics, by, _ = store.shared(results)
     if baseline is None or len(chosen) < 2:

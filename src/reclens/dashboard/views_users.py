@@ -79,6 +79,7 @@ def _worst(scene: Scene, result: Evaluation, system: str, metric: str) -> None:
         help="Users without a hit come first, those with the most held-out items before the others.",
     )
     if chosen is not None:
-        runs = [name for name in scene.results if name in store.names(scene.workspace, "run")]
+        kept = set(store.names(scene.workspace, "run"))
+        runs = [name for name in scene.results if name in kept]
         query = {"user": chosen, "runs": runs, "split": store.split_of(scene.workspace, runs)}
         lead(f"Open user {plain(chosen)}", "users", query, icon=":material/person:", key="user")

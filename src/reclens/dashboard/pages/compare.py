@@ -127,7 +127,7 @@ def _differences(scene: Scene, comparison: Comparison, system: str, metric: str,
     picked: tuple[str, str] | None = None
     for name, place in grid(by):
         with place:
-            drawn = draw(gains.gain_difference_chart, comparison, system=system, metric=metric, by=name)
+            drawn = draw(gains.gain_difference_chart, scene.comparison, system=system, metric=metric, by=name)
             caption = _where(f"Difference in {metric}", name)
             found = chart(drawn, caption, key=f"difference-{name}", metric=metric, pick=("segment",))
             picked = (name, found["segment"]) if found else picked
@@ -147,7 +147,7 @@ def _differences(scene: Scene, comparison: Comparison, system: str, metric: str,
     st.subheader("Who gains, who loses")
     for name, place in grid(["overall", *by]):
         with place:
-            drawn = draw(gains.gain_chart, comparison, system=system, metric=metric, by=name)
+            drawn = draw(gains.gain_chart, scene.comparison, system=system, metric=metric, by=name)
             chart(drawn, _where("Users who gain and who lose", name), key=f"gain-{name}", metric=metric)
     numbers = comparison_table(comparison, by=None, metric=metric)
     folded("The numbers", lambda: table(numbers, key="differences"), key="differences")
@@ -195,7 +195,8 @@ def _example(workspace: Workspace, users: Sequence[object], systems: list[str]) 
         )
         return
     chosen = choose("Look at one of them", list(dict.fromkeys(map(str, users))), key="user")
-    runs = {name: store.load(workspace, "run", name) for name in systems if name in store.names(workspace, "run")}
+    kept = set(store.names(workspace, "run"))
+    runs = {name: store.load(workspace, "run", name) for name in systems if name in kept}
     name = store.split_of(workspace, list(runs))
     if len(runs) < 2 or name is None or chosen is None:
         st.caption("The lists of both runs and their split are not in the workspace: a job keeps them.")
