@@ -105,6 +105,8 @@ def test_whatever_is_typed_ends_with_a_message(option_table, shop: Path, typed, 
                 call[name] = data.draw(st.sampled_from(ODD))
         if "--workspace" in options:
             call["--workspace"] = str(shop / "workspace") if path not in ("fit", "data split", "run") else str(tmp_path)
+        if path == "export looker":
+            call["--out"] = str(tmp_path / "looker")  # nothing may be written into the shop
         said = typed(*option_table.words(path, call), cwd=shop)
         assert said.status in (0, 1, 2), said
         assert "Traceback" not in said.stderr and "fault of RecLens" not in said.stderr, said
