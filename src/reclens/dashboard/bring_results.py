@@ -99,6 +99,7 @@ def _columns(plan: Plan, raw: Raw, form: str) -> dict[str, str | None] | None:
         start["day"] = next((each for each in ("first_day", "day", "date") if each in present), None)
     open_ = any(theirs is None for ours, theirs in start.items() if ours != "day")
     chosen: dict[str, str | None] = {}
+    needed = {} if form == _COUNT else _uses(plan)
     with st.expander("What the columns are", icon=":material/tune:", expanded=open_):
         ordered = list(dict.fromkeys(wanted))
         for at in range(0, len(ordered), 3):
@@ -108,11 +109,11 @@ def _columns(plan: Plan, raw: Raw, form: str) -> dict[str, str | None] | None:
                 with place:
                     label, key = names.get(ours, ours), f"column-results-{ours}-{hash((form, *present))}"
                     picked = st.selectbox(label, options, index=0 if theirs is None else options.index(theirs), key=key)
+                    if picked == _NONE and ours in needed:
+                        said = f"Choose the column of “{ours}”: {needed[ours]} reads it."
+                        st.error(plain(said), icon=":material/error:")
                 chosen[ours] = None if picked == _NONE else picked
-        lacking = {ours: used for ours, used in _uses(plan).items() if form != _COUNT and chosen[ours] is None}
-        for ours, used in lacking.items():
-            st.error(plain(f"Choose the column of “{ours}”: {used} reads it."), icon=":material/error:")
-    return None if lacking else chosen
+    return None if any(chosen[ours] is None for ours in needed) else chosen
 
 
 def _uses(plan: Plan) -> dict[str, str]:
