@@ -90,6 +90,7 @@ def test_a_kept_readout_is_the_one_that_was_read(made, tmp_path: Path) -> None:
     again = place.load("readout", "week-1")
     assert repr(again) == repr(found) and repr(again.record()) == repr(found.record())
     assert repr(again.plan) == repr(found.plan)
+    assert json.dumps(to_plain(again)) == json.dumps(to_plain(found)), "down to the arrays of the tests"
     for before, after in zip(found.effects, again.effects, strict=True):  # intervals at other levels can still be made
         if before.found.testable:
             assert after.found.within(2.5) == pytest.approx(before.found.within(2.5), abs=1e-12)
