@@ -29,15 +29,12 @@ def document_of(page: seen.Seen, *, workspace: str, link: str = "") -> str:
     Returns:
         The document.
     """
-    parts: list[DocumentPart] = []
-    summary: list[str] = []
-    for drawn in page.parts.values():
-        if isinstance(drawn, Figure):
-            parts.append(DocumentPart(title=drawn.caption, figures=(drawn,)))
-        elif isinstance(drawn, Table):
-            parts.append(DocumentPart(title=drawn.title, tables=(drawn,)))
-        else:
-            summary += drawn
+    drawn = list(page.parts.values())
+    figures = tuple(each for each in drawn if isinstance(each, Figure))
+    shown = page.choices.get("Part") or page.choices.get("View") or page.title
+    parts = [DocumentPart(title=shown, figures=figures)] if figures else []
+    parts += [DocumentPart(title=each.title, tables=(each,)) for each in drawn if isinstance(each, Table)]
+    summary = [said for each in drawn if isinstance(each, tuple) for said in each]
     chosen = Table("Choices", ("field", "chosen"), tuple(page.choices.items()), ())
     view = page.choices.get("View")
     where = DocumentPart(title="What was chosen", tables=(chosen,), code=link, language="text")
