@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reclens import models
@@ -89,6 +89,7 @@ PLACES = {  # where a label begins and ends beside its dot, in widths of the lab
     ),
     st.sampled_from([250, 420, 700, 1100]),
 )
+@example([("a", 125, 137), ("abcd", 125, 120), ("b", 0, 0), ("c", 250, 240)], 250)  # one dot where a label would be
 def test_no_label_touches_another_label_or_another_dot(dots: list[tuple[str, int, int]], width: int) -> None:
     sides = _label_sides([(label, float(x), float(y)) for label, x, y in dots])
     spans = [(max(each) - min(each)) or 1 for each in ([x for _, x, _ in dots], [y for _, _, y in dots])]
