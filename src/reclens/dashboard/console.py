@@ -106,6 +106,7 @@ def _answer(workspace: Workspace) -> None:
     _, query, found = answered
     if query != st.session_state.get("sql"):
         st.caption("This is the answer to the query before: press Run.")
+    st.code(query, language="sql", wrap_lines=True)
     if found.cut is not None:
         st.warning(found.cut, icon=":material/content_cut:")
     frame(found.table, key="answer-table")

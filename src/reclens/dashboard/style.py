@@ -26,6 +26,8 @@ section.decision dt { font-size: .8rem; opacity: .8; } section.decision dd { mar
 .finding b { display: block; font-size: .8rem; } .finding span { font-size: .8rem; opacity: .8;
   overflow-wrap: anywhere; display: block; }
 .finding p { margin: .3rem 0; overflow-wrap: anywhere; }
+.st-key-sql textarea { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace !important;
+  font-size: .9rem; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 2px solid currentColor !important; outline-offset: 2px; }
 button[aria-label="Download as CSV"] { display: none; }
