@@ -82,3 +82,9 @@ def test_titles_are_not_run(browser_page, page_file: Path) -> None:
     browser_page.wait_for_function("document.querySelectorAll('.chart svg.marks').length > 10")
     assert dialogs == []
     assert browser_page.locator(".legend li", has_text="<script>alert").count() == 1
+
+
+def test_the_report_on_paper_and_on_a_phone(paper, measured) -> None:
+    first = paper(build_report(measured.results, comparison=measured.comparison, title="On paper"), "evaluation")
+    for said in ("On paper", "Verdict", "Lift", "Who loses", "Cost", "How sure"):
+        assert said in first, f"page 1 does not say {said}"

@@ -27,15 +27,16 @@ def test_every_part_of_a_test_plan_is_there(written: Written) -> None:
     assert heads == [
         "In short",
         "Hypothesis",
-        "Randomisation",
-        "Metrics",
         "Sizes",
         "Looks",
-        "Trust checks before any decision",
-        "Decision rule",
-        "Analysis",
         "Risks",
+        "Metrics",
+        "Decision rule",
+        "Trust checks before any decision",
+        "Randomisation",
+        "Analysis",
         "The plan as a file",
+        "What the words mean",
     ]
     assert all(f">{head}</h2>" in written.html.html for head in heads)
 
@@ -105,3 +106,10 @@ def test_the_neighbour_table_of_a_calculation() -> None:
     rows = neighbour_table([("share", found.answer)]).rows
     assert rows[0] == ("score test, variance under the null (used)", "2,188")
     assert len(rows) == 5
+
+
+@pytest.mark.browser
+def test_it_reads_on_paper_and_on_a_phone(paper, written: Written) -> None:
+    first = paper(written.html, "plan")
+    for said in ("Lift", "Who loses", "Cost", "How sure"):
+        assert said in first, f"page 1 does not say {said}"

@@ -84,19 +84,21 @@ def test_every_part_stands_in_both_forms_the_decision_first(written: Written) ->
     heads = re.findall(r"^## (.+)$", written.markdown, re.M)
     assert heads == [
         "Decision",
+        "Why",
         "Effects",
-        "What was adjusted, and how",
-        "Trust checks",
         "Guardrails",
         "Segments",
-        "Power achieved",
+        "Trust checks",
         "Caveats",
         "Next steps",
+        "What was adjusted, and how",
+        "Power achieved",
         "How it was decided",
+        "What the words mean",
         "Appendix: every number",
     ]
     assert all(f">{head}</h2>" in written.html.html for head in heads)
-    assert written.markdown.split("## Decision")[1].lstrip().startswith("- Ship new: it improves clicks")
+    assert written.markdown.split("## Decision")[1].lstrip().startswith("**Ship new: it improves clicks")
 
 
 def test_what_was_adjusted_is_said(written: Written, readout: Readout) -> None:
@@ -198,3 +200,10 @@ def test_a_browser_draws_every_chart(written: Written, tmp_path: Path, browser_p
     drawn = written.html.html.count('class="chart"')
     browser_page.wait_for_function(f"document.querySelectorAll('.chart svg.marks').length === {drawn}", timeout=20_000)
     assert drawn == 4 and not browser_page.console_errors, browser_page.console_errors
+
+
+@pytest.mark.browser
+def test_it_reads_on_paper_and_on_a_phone(paper, written: Written) -> None:
+    first = paper(written.html, "readout")
+    for said in ("Lift", "Who loses", "Cost", "How sure"):
+        assert said in first, f"page 1 does not say {said}"

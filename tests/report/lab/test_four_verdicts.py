@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from reclens.report.lab.four_verdicts import verdict_chart, verdict_table
+import pytest
+from reclens.lab.method_comparison import four_verdicts
+
+from reclens.report.lab.four_verdicts import build_verdicts_report, verdict_chart, verdict_table
+from reclens.world.arm import Arm
+from reclens.world.policy import Policy
+from reclens.world.population import draw_world
+from reclens.world.settings import preset
+from reclens.world.strategies import Oracle, Popular
 
 
 def row(verdict: str, method: str, effect: float, half: float, says: str, note: str | None = None) -> dict[str, Any]:
@@ -41,6 +49,19 @@ def test_the_scale_is_that_of_the_estimates_with_a_verdict() -> None:
 
 def test_a_note_of_several_estimates_stands_once_below_the_table() -> None:
     table = verdict_table(ROWS)
-    assert table.notes == ("1: runs high.", "2: too few lists.")
+    assert table.footnotes == ("1: runs high.", "2: too few lists.")
     assert [cells[-1] for cells in table.rows] == ["–", "1", "1", "2"]
     assert [cells[1] for cells in table.rows] == ["first day", "team draft", "ips", "sn_rips"]
+
+
+@pytest.mark.browser
+def test_it_explains_itself_on_paper_and_on_a_phone(paper) -> None:
+    world = draw_world(preset("tiny", users=200, click_rate=0.2), seed=1)
+    arms = (
+        Arm(name="treatment", strategy=Oracle(world), policy=Policy(k=3)),
+        Arm(name="control", strategy=Popular(), policy=Policy(k=3)),
+    )
+    written = build_verdicts_report(four_verdicts(world, *arms, days=2, lists=4, methods=["team_draft"]))
+    first = paper(written.html, "verdicts")
+    for said in ("treatment is better", "off-policy", "How sure", "The ways to find out"):
+        assert said in first, f"page 1 does not say {said}"

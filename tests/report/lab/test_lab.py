@@ -256,3 +256,9 @@ def test_metrics_of_the_world_are_words_in_its_tables(bent, documents) -> None:
         for cell in line.split("|")
     ]
     assert "expected_clicks" not in cells and "clicks_per_list" not in cells
+
+
+@pytest.mark.browser
+def test_they_read_on_paper_and_on_a_phone(documents, paper) -> None:
+    for name, written in documents.items():
+        assert "How sure" in paper(written.html, name)

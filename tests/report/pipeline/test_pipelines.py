@@ -111,3 +111,11 @@ def test_the_verdict_says_where_most_is_lost(measured) -> None:
     assert f"Most is lost at {named}: {format_number(worst.loss.value)}" in page.html
     assert f"the final lists reach {format_number(overall[-1].after)} of the 1.000" in page.html
     assert page.title == "Pipeline pipeline (synthetic data)" and "Time to serve one user" in page.html
+
+
+@pytest.mark.browser
+def test_it_reads_on_paper_and_on_a_phone(paper, measured) -> None:
+    found, latency = measured
+    first = paper(build_pipeline_report(found, latency=latency), "pipeline")
+    for said in ("Who loses", "Cost", "How sure", "whole request: median"):
+        assert said in first, f"page 1 does not say {said}"

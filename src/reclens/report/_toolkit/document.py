@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reclens.report._toolkit.html import Document, Figure, render
+from reclens.report._toolkit.card import DecisionWords
+from reclens.report._toolkit.html import Document, Figure, reading_of, render
 from reclens.report._toolkit.tables import Table, to_markdown
 
 __all__ = ["DocumentPart", "Written", "appendix", "write_document"]
@@ -73,6 +74,8 @@ def write_document(
     heading: str,
     summary: Sequence[str],
     parts: Sequence[DocumentPart],
+    card: DecisionWords | None = None,
+    reading: Sequence[str] = (),
     synthetic: bool = False,
     scoped: bool = False,
 ) -> Written:
@@ -83,21 +86,27 @@ def write_document(
         subject: What it is about, a line.
         heading: Heading of the summary, such as "Decision".
         summary: What matters, first; a sentence each.
-        parts: The rest.
+        parts: The rest: evidence, then method, then definitions.
+        card: What the document decides, on top.
+        reading: How to read the document; the notes of its tables follow.
         synthetic: Whether the data behind it is made up, which the page then says.
         scoped: Whether the last sentence of the summary says how far the others reach; the page sets it small.
     """
+    noted = reading_of(table for part in parts for table in part.tables)
     page = {
         "title": title,
         "subject": subject,
         "verdict_heading": heading,
         "verdict": list(summary),
+        "answer": card,
+        "reading": [*([("", list(reading))] if reading else []), *noted],
         "parts": list(parts),
         "sections": [],
         "synthetic": synthetic,
         "scoped": scoped,
     }
-    return Written(render("written.html.j2", page), _markdown(title, subject, heading, summary, parts, synthetic))
+    texts = _markdown(title, subject, heading, summary, parts, synthetic, card, reading)
+    return Written(render("written.html.j2", page), texts)
 
 
 def appendix(record: Mapping[str, Any]) -> DocumentPart:
@@ -121,12 +130,25 @@ def _json_of(value: Any) -> Any:
 
 
 def _markdown(
-    title: str, subject: str, heading: str, summary: Sequence[str], parts: Sequence[DocumentPart], synthetic: bool
+    title: str,
+    subject: str,
+    heading: str,
+    summary: Sequence[str],
+    parts: Sequence[DocumentPart],
+    synthetic: bool,
+    card: DecisionWords | None,
+    reading: Sequence[str],
 ) -> str:
     lines = [f"# {_plain(title)}", "", _plain(subject), ""]
     if synthetic:
         lines += ["**Synthetic data.** The numbers say nothing about real people.", ""]
-    lines += [f"## {_plain(heading)}", "", *(f"- {_plain(each)}" for each in summary), ""]
+    lines += [f"## {_plain(heading)}", ""]
+    if card is not None:
+        lines += [f"**{_plain(card.headline)}**", ""]
+        lines += [*(f"- {_plain(label)}: {_plain(text)}" for label, text in card.lines), ""]
+    lines += [*(f"- {_plain(each)}" for each in summary), ""]
+    if reading:
+        lines += [f"*How to read this: {_plain(' '.join(reading))}*", ""]
     for part in parts:
         lines += [f"## {_plain(part.title)}", ""]
         if part.lead:

@@ -7,7 +7,8 @@ Vega-Lite and Vega-Embed (BSD-3) inside, and a content security policy that allo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -20,10 +21,13 @@ from reclens.report._toolkit import charts, tables
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["Document", "Figure", "Section", "definition_of", "environment", "figure_of", "render"]
+__all__ = ["Document", "Figure", "Section", "definition_of", "environment", "figure_of", "reading_of", "render"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 """The font of page and charts: Vega measures its labels in the font it is told."""
+
+_TITLE = 32
+"""Letters in a line of the title of an axis: on a phone a chart leaves little more beside the labels of its rows."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: text, then figures, then tables; the last may be folded away."""
+    """A part of the report: text, then figures, then tables; some tables may be folded away.
+
+    Attributes:
+        title: Its heading.
+        lead: What it says, in a sentence or two.
+        points: Sentences of a list.
+        figures: Charts.
+        tables: Tables that are always shown.
+        folded: Tables that a reader opens.
+    """
 
     title: str
     lead: str = ""
+    points: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     tables: tuple[tables.Table, ...] = ()
-    folded: bool = False
+    folded: tuple[tables.Table, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,16 +94,42 @@ def render(template: str, page: Mapping[str, Any]) -> Document:
 def figure_of(chart: alt.TopLevelMixin, caption: str, *, tall: bool = False) -> Figure:
     """A chart in the colours and the font of the page."""
     # Its parts were checked against the schema when they were made; to check the whole again takes seconds.
-    spec = chart.to_dict(validate=False)
+    spec = _wrapped(chart.to_dict(validate=False))
     spec["config"] = _config()
     spec["background"] = "transparent"
     return Figure(caption, spec, tall)
+
+
+def reading_of(shown: Iterable[tables.Table]) -> list[tuple[str, list[str]]]:
+    """How to read the tables of a document: title of a table -> its notes, each said once."""
+    said: set[str] = set()
+    found: list[tuple[str, list[str]]] = []
+    for table in shown:
+        new = [note for note in dict.fromkeys(table.notes) if note not in said]
+        said.update(new)
+        if new:
+            found.append((table.title, new))
+    return found
 
 
 def definition_of(name: str) -> dict[str, Any]:
     """What a metric means, for the template."""
     info = describe(name)
     return {"name": name, "title": info.title, "summary": info.summary, "facts": info.facts}
+
+
+def _wrapped(spec: Any) -> Any:
+    """A spec whose long titles of axes stand in several lines: a title that is wider than the chart is cut off."""
+    if isinstance(spec, list):
+        return [_wrapped(each) for each in spec]
+    if not isinstance(spec, dict):
+        return spec
+    found = {name: value if name == "data" else _wrapped(value) for name, value in spec.items()}
+    for channel in ("x", "y"):
+        about = found.get("encoding", {}).get(channel)
+        if isinstance(about, dict) and isinstance(about.get("title"), str) and len(about["title"]) > _TITLE:
+            about["title"] = textwrap.wrap(about["title"], _TITLE)
+    return found
 
 
 def _config() -> dict[str, Any]:
@@ -109,7 +149,7 @@ def _config() -> dict[str, Any]:
     return {
         "axis": axis,
         "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False, "labelPadding": 9},
-        "axisX": {"tickCount": 4},
+        "axisX": {"tickCount": 4, "titleAnchor": "end"},
         "axisYQuantitative": {"tickCount": 5, "labelColor": "var(--muted)"},
         "text": {"font": FONT},
         "view": {"stroke": None},

@@ -42,7 +42,8 @@ class Table:
         columns: Column heads.
         rows: Cells, as many as columns.
         records: The numbers behind it, one dictionary a row of the result.
-        notes: How to read it.
+        notes: How to read it; a document says it once, in a panel of its own.
+        footnotes: What marks in its cells stand for; they stay below it.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     records: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...] = ()
+    footnotes: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> tuple[bool, ...]:
@@ -108,7 +110,8 @@ def to_markdown(table: Table) -> str:
     """The table as Markdown; ``|`` in a cell and what a browser would take for a tag are escaped."""
     lines = [_line(table.columns), _line(["---", *("--:" if number else "---" for number in table.numeric[1:])])]
     lines += [_line(row) for row in table.rows]
-    return "\n".join([*lines, "", *(f"*{_text(note)}*  " for note in table.notes)]) + "\n"
+    said = (*table.footnotes, *table.notes)
+    return "\n".join([*lines, "", *(f"*{_text(note)}*  " for note in said)]) + "\n"
 
 
 def to_csv(table: Table) -> str:
@@ -128,7 +131,7 @@ def to_json(table: Table) -> str:
         {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()}
         for record in table.records
     ]
-    content = {"title": table.title, "notes": table.notes, "rows": records}
+    content = {"title": table.title, "notes": [*table.footnotes, *table.notes], "rows": records}
     return json.dumps(content, indent=1, ensure_ascii=False, default=_time_as_text)
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
-from reclens.metrics import direction
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, zero
 from reclens.report._toolkit.tables import format_estimate, p_in_words
+from reclens.report.evaluation.tables import best_first
 from reclens.report.evaluation.words import why_not_significant
 
 __all__ = [
@@ -26,10 +26,7 @@ __all__ = [
 
 def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
     """One metric of every system over all users: a dot with its interval, the best first."""
-    rows = _estimates(results, metric, "overall")
-    better = direction(metric)
-    if better is not None:
-        rows.sort(key=lambda row: (row["value"] != row["value"], row["value"] * (-1 if better else 1)))
+    rows = _estimates({name: results[name] for name in best_first(results, metric)}, metric, "overall")
     return dots(
         rows,
         y=rows_of("system", [row["system"] for row in rows]),

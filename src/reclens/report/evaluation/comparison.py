@@ -72,7 +72,7 @@ def gain_difference_chart(comparison: Comparison, *, system: str, metric: str, b
         rows,
         y=rows_of("segment", segments),
         row_height=26 * len(rows),
-        systems=[system],
+        systems=list(comparison.card["systems"]),
         title=f"difference in {metric}",
     )
     return alt.layer(zero(), chart)

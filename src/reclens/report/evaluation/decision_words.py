@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from reclens.evaluation.decision import Decision, DecisionCode
 from reclens.evaluation.differences import PairedDifference
 from reclens.metrics import direction, family_of
+from reclens.report._toolkit.card import DecisionWords, Tone
 from reclens.report._toolkit.format import count_of, listed, percent, span
 from reclens.report._toolkit.tables import format_estimate, format_number, p_in_words
 
@@ -16,26 +16,6 @@ __all__ = ["DecisionWords", "decision_in_words"]
 
 _MOST: Final = 3
 """Segments and systems that are named in a sentence."""
-
-Tone = Literal["good", "open", "bad"]
-"""``good``: act on it. ``open``: nothing is decided. ``bad``: the numbers may be wrong."""
-
-
-@dataclass(frozen=True)
-class DecisionWords:
-    """The card of a decision.
-
-    Attributes:
-        about: The data set, the users and the systems.
-        headline: What is recommended, or that nothing can be.
-        tone: How it is to be taken.
-        lines: What is asked of a decision, such as ``"Lift"``, and the answer; a sentence each.
-    """
-
-    about: str
-    headline: str
-    tone: Tone
-    lines: tuple[tuple[str, str], ...]
 
 
 def decision_in_words(found: Decision) -> DecisionWords:

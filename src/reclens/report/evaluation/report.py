@@ -8,16 +8,21 @@ from typing import Any, Final
 
 from reclens.errors import UsageError
 from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
+from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.decision import Decision, decide
 from reclens.evaluation.findings import OF_LISTS, problem_findings
 from reclens.evaluation.results import named_results
 from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
-from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
+from reclens.report._toolkit.format import listed
+from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
 from reclens.report.evaluation import charts, tables
+from reclens.report.evaluation.comparison import gain_difference_chart
+from reclens.report.evaluation.decision_words import decision_in_words
 from reclens.report.evaluation.findings import finding_text
 from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.report.evaluation.words import comparison_text
-from reclens.schema import versions
+from reclens.schema import USER, versions
 from reclens.stats.gate import GateResult
 
 __all__ = ["TASKS_IN_WORDS", "build_report", "oddities", "other_names"]
@@ -51,14 +56,17 @@ def build_report(
     first = next(iter(results.values()))
     synthetic = any(result.card.get("synthetic") for result in results.values())
     heading = f"{title} (synthetic data)" if synthetic else title
+    decision = decide(results, comparison)
+    sections = [each for each in [_gate(gate), *_sections(results, comparison, decision)] if each is not None]
     page: dict[str, Any] = {
         "title": heading,
         "synthetic": synthetic,
-        "verdict": list(comparison_text(comparison)) if comparison else [_without_comparison(first, len(results))],
-        "scoped": comparison is not None,  # the last sentence counts the tests
+        "answer": decision_in_words(decision),
+        "verdict": [],
         "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
         "systems": list(results),
-        "sections": [section for section in [_gate(gate), *_sections(results, comparison)] if section is not None],
+        "sections": sections,
+        "reading": reading_of(table for each in sections for table in (*each.tables, *each.folded)),
         "card": _card_rows(first),
         "lists": _list_rows(results),
         "definitions": [definition_of(name) for name in first.metrics],
@@ -66,28 +74,26 @@ def build_report(
     return render("report.html.j2", page)
 
 
-def _without_comparison(result: Evaluation, systems: int) -> str:
-    what = "One system was" if systems == 1 else f"{systems} systems were"
-    return f"{what} measured on {result.card['n_users']:,} users; no comparison with a baseline was asked for."
-
-
-def _sections(results: Mapping[str, Evaluation], comparison: Comparison | None) -> list[Section | None]:
+def _sections(
+    results: Mapping[str, Evaluation], comparison: Comparison | None, decision: Decision
+) -> list[Section | None]:
     first = next(iter(results.values()))
     averaged = [name for name in first.metrics if describe(name).kind == "user"]
     primary = averaged[:2]
     return [
         Section(
             "All users",
-            "Means over users, each with its interval.",
-            tuple(
+            "Means over users, each with its interval; the best system comes first.",
+            figures=tuple(
                 figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
                 for name in averaged[:6]
             ),
-            (tables.leaderboard(results, comparison=comparison),),
+            tables=(tables.leaderboard(results, comparison=comparison),),
         ),
         _against_baseline(comparison, primary),
+        _who_loses(results, comparison, decision),
         _by_segment(results, first, primary, comparison),
-        _gaps(results, first, primary),
+        _gaps(results, primary),
         _long_tail(results, first),
         _trade_off(results, averaged),
     ]
@@ -96,7 +102,7 @@ def _sections(results: Mapping[str, Evaluation], comparison: Comparison | None) 
 def _gate(found: GateResult | None) -> Section | None:
     if found is None:
         return None
-    return Section("Gate", gate_in_words(found).capitalize() + ".", (), (gate_table(found),))
+    return Section("Gate", gate_in_words(found).capitalize() + ".", tables=(gate_table(found),))
 
 
 def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Section | None:
@@ -111,7 +117,45 @@ def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Sect
         "The comparison is paired: the differences of each user's two values are averaged, over the users with a "
         "value under both. Faded dots are not significant after the correction."
     )
-    return Section(f"Against {comparison.baseline}", lead, figures, (tables.comparison_table(comparison),), folded=True)
+    said = comparison_text(comparison)
+    return Section(
+        f"Against {comparison.baseline}",
+        lead,
+        points=said,
+        figures=figures,
+        folded=(tables.comparison_table(comparison),),
+    )
+
+
+def _who_loses(results: Mapping[str, Evaluation], comparison: Comparison | None, decision: Decision) -> Section | None:
+    """The system that the decision is about, segment by segment; the best of the others where that is the baseline."""
+    metric = decision.metric
+    if comparison is None or metric is None:
+        return None
+    others = [name for name in tables.best_first(results, metric) if name != comparison.baseline]
+    system = decision.system if decision.system != comparison.baseline else next(iter(others), "")
+    table = tables.verdict_table(comparison, system=system, metric=metric)
+    if not table.rows:
+        return None
+    drawn = [
+        (gain_difference_chart(comparison, system=system, metric=metric, by=by), f"{metric}, difference by {by}")
+        for by in dict.fromkeys(str(row["by"]) for row in table.records)
+    ]
+    figures = tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
+    title = f"Who gains and who loses with {system}"
+    return Section(title, _unknown_users(next(iter(results.values()))), figures=figures, tables=(table,))
+
+
+def _unknown_users(result: Evaluation) -> str:
+    """How many users have no known value of an attribute that they are grouped by."""
+    groups = result.segments.drop(USER)
+    counts = {name: int((groups[name].is_null() | (groups[name] == UNKNOWN)).sum()) for name in groups.columns}
+    if not any(counts.values()):
+        return f"Every one of the {groups.height:,} users has a known value of {listed(groups.columns)}."
+    named = listed([f"{name} of {count:,}" for name, count in counts.items() if count])
+    return (
+        f"Of {groups.height:,} users, some have no known value ({named}): they are a segment of their own, {UNKNOWN}."
+    )
 
 
 def _by_segment(
@@ -139,10 +183,10 @@ def _by_segment(
         ]
         found += [replace(each, notes=()) for each in against[:-1]] + against[-1:]  # how to read them stands once
     lead = "Faded dots are of segments with too few users to conclude from."
-    return Section("By segment", lead, figures, tuple(found), folded=True)
+    return Section("By segment", lead, figures=figures, folded=tuple(found))
 
 
-def _gaps(results: Mapping[str, Evaluation], first: Evaluation, primary: list[str]) -> Section | None:
+def _gaps(results: Mapping[str, Evaluation], primary: list[str]) -> Section | None:
     drawn = [(name, charts.gap_chart(results, metric=name)) for name in primary]
     figures = tuple(figure_of(chart, f"Largest gap in {name}") for name, chart in drawn if chart is not None)
     if not figures:
@@ -151,7 +195,8 @@ def _gaps(results: Mapping[str, Evaluation], first: Evaluation, primary: list[st
         "The largest difference between two segments, with an interval that allows for having looked at every pair. "
         "Faded dots: the interval includes zero, so that no gap can be concluded."
     )
-    return Section("Gaps between segments", lead, figures)
+    found = (tables.gap_table(results, metric=name) for name in primary)
+    return Section("Gaps between segments", lead, figures=figures, tables=tuple(each for each in found if each))
 
 
 def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section | None:
@@ -161,12 +206,23 @@ def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section 
     names = [name for name in first.metrics if family_of(name) in ("exposure", "popularity")]
     chart = charts.lorenz_chart(results, consumed=first.lorenz("popularity"))
     lead = (
-        "How exposure is spread over the catalogue, beside what users consumed in the training data. The thin diagonal "
-        "is equal exposure; the further a curve sags, the fewer items get it."
+        f"{_coverage(results)} The curves show how exposure is spread over the catalogue, beside what users consumed "
+        "in the training data. The thin diagonal is equal exposure; the further a curve sags, the fewer items get it."
     )
     figures = [figure_of(chart, "Lorenz curve of exposure", tall=True)]
     figures += [figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system") for name in names]
-    return Section("Long tail and coverage", lead, tuple(figures))
+    return Section("Long tail and coverage", lead, figures=tuple(figures))
+
+
+def _coverage(results: Mapping[str, Evaluation]) -> str:
+    """The share of the catalogue that the lists of each system show, the most first, as a sentence."""
+    shares = {
+        name: int((result.exposure["count"] > 0).sum()) / max(result.exposure.height, 1)
+        for name, result in results.items()
+    }
+    depth = next(iter(results.values())).card["depth"]
+    named = listed([f"{name} {shares[name]:.0%}" for name in sorted(shares, key=lambda each: -shares[each])], most=6)
+    return f"Share of the catalogue that stands in at least one list of {depth}: {named}."
 
 
 def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Section | None:
@@ -177,7 +233,7 @@ def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Sectio
         figure_of(charts.trade_off_chart(results, x=averaged[0], y=other), f"{averaged[0]} against {other}")
         for other in others
     )
-    return Section("Accuracy against diversity and novelty", "Bars are intervals in both directions.", figures)
+    return Section("Accuracy against diversity and novelty", "Bars are intervals in both directions.", figures=figures)
 
 
 def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
@@ -186,9 +242,9 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     train = card.get("train") or {}
     rows = [
         ("Users measured", f"{card['n_users']:,}"),
-        ("Held-out rows", f"{card['truth']['rows']:,} (hash {card['truth']['hash']})"),
-        ("Training data", f"{train['name']}: {train['rows']:,} rows (hash {train['hash']})" if train else "not given"),
-        ("Catalogue", f"{card['n_items']:,} items (hash {card['catalogue']})"),
+        ("Held-out rows", f"{card['truth']['rows']:,}"),
+        ("Training data", f"{train['name']}: {train['rows']:,} rows" if train else "not given"),
+        ("Catalogue", f"{card['n_items']:,} items"),
         ("Split", str(split.get("rule") or split.get("method") or "not known: the lists and the truth were given")),
         ("Task", _task(card)),
         ("Rule for ties in time", _ties(split.get("ties"))),
@@ -217,7 +273,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
 
 def _told(history: Mapping[str, Any] | None) -> str:
     """The histories that came with the question, and count as known."""
-    return f"{history['rows']:,} rows of {history['users']:,} users (hash {history['hash']})" if history else "nothing"
+    return f"{history['rows']:,} rows of {history['users']:,} users" if history else "nothing"
 
 
 def _request_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:

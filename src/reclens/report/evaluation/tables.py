@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
-from reclens.metrics import direction
+from reclens.metrics import direction, names
 from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number, p_in_words
 from reclens.report.evaluation.words import how_tested
 
-__all__ = ["comparison_table", "leaderboard", "segment_table"]
+__all__ = ["best_first", "comparison_table", "gap_table", "leaderboard", "segment_table", "verdict_table"]
 
 
 def leaderboard(
     results: Mapping[str, Evaluation], *, comparison: Comparison | None = None, metrics: Sequence[str] | None = None
 ) -> Table:
     """Systems × metrics over all users, with intervals and, beside a comparison, what differs from the baseline.
+
+    The systems are sorted by the first metric, the best first.
 
     Args:
         results: Name -> evaluation.
@@ -31,7 +34,8 @@ def leaderboard(
     )
     marks = _marks(comparison)
     rows, records = [], []
-    for system, result in results.items():
+    for system in best_first(results, metrics[0] if metrics else ""):
+        result = results[system]
         own = {row["metric"]: {**row, "system": system} for row in result.to_dicts() if row["by"] == "overall"}
         records += list(own.values())
         cells = [
@@ -47,11 +51,26 @@ def leaderboard(
     return Table("All users", ("system", *metrics), tuple(rows), tuple(records), tuple(notes))
 
 
+def best_first(results: Mapping[str, Evaluation], metric: str) -> list[str]:
+    """The systems by a metric, the best first; in the order given where neither direction is better."""
+    better = direction(metric) if metric.split("@")[0] in names() else None
+    if better is None:
+        return list(results)
+    sign = -1.0 if better else 1.0
+
+    def place(system: str) -> tuple[bool, float]:
+        value = results[system][metric].overall.value if metric in results[system].metrics else math.nan
+        return math.isnan(value), sign * value
+
+    return sorted(results, key=place)
+
+
 def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) -> Table:
-    """Systems × segments of one metric."""
+    """Systems × segments of one metric; the best system over all users comes first."""
     segments = list(dict.fromkeys(s for result in results.values() for s in result[metric].by.get(by, {})))
     rows, records = [], []
-    for system, result in results.items():
+    for system in best_first(results, metric):
+        result = results[system]
         own = {
             row["segment"]: {**row, "system": system}
             for row in result.to_dicts()
@@ -70,9 +89,81 @@ def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
     return Table(f"{metric} by {by}", ("system", *heads), tuple(rows), tuple(records), notes)
 
 
+def verdict_table(comparison: Comparison, *, system: str, metric: str) -> Table:
+    """The paired differences of one system by segment and what each comes to: the segments that lose come first."""
+    order = {"worse": 0, "no_users": 1, "not_tested": 1, "undecided": 1}
+    shown = [
+        row
+        for row in comparison.differences
+        if (row.system, row.metric) == (system, metric) and row.by != "overall" and row.n
+    ]
+    shown.sort(key=lambda row: (order.get(row.outcome, 2), row.difference * (-1 if direction(metric) is False else 1)))
+    rows = tuple(
+        (
+            f"{row.by}: {row.segment}",
+            _outcome_in_words(row),
+            _marked(vars(row), value="difference", signed=True),
+            NOTHING if row.relative is None else f"{row.relative:+.1%}",
+            p_in_words(row.p_adjusted).removeprefix("= "),
+            f"{row.n:,}",
+        )
+        for row in shown
+    )
+    note = (
+        "Paired differences by segment, p-values corrected over all segments and metrics. Not concluded: neither a "
+        "gain nor a loss is shown, which is no proof of equality."
+    )
+    return Table(
+        f"{metric} of {system} against {comparison.baseline}, by segment",
+        ("segment", "verdict", "difference", "relative", "adjusted p", "n"),
+        rows,
+        tuple(dict(vars(row)) for row in shown),
+        (note, *_undercover([dict(vars(row)) for row in shown])),
+    )
+
+
+def _outcome_in_words(row: PairedDifference) -> str:
+    few = " (few users)" if row.small else ""
+    said = {"worse": f"worse for {row.segment}", "better": f"better for {row.segment}"}
+    return said.get(row.outcome, row.outcome if row.outcome in ("higher", "lower") else "not concluded") + few
+
+
+def gap_table(results: Mapping[str, Evaluation], *, metric: str) -> Table | None:
+    """The largest gap between two segments, by segmentation and system, the largest first; None where there is none."""
+    found = [(system, gap) for system, result in results.items() for gap in result[metric].gaps.values()]
+    if not found:
+        return None
+    found.sort(key=lambda pair: -pair[1].value)
+    rows = tuple(
+        (
+            gap.by,
+            system,
+            gap.highest,
+            gap.lowest,
+            format_estimate(gap.to_dicts()[0]),
+            "shown" if gap.conclusive else "not concluded",
+        )
+        for system, gap in found
+    )
+    note = "The interval of a gap allows for having looked at every pair of segments."
+    return Table(
+        f"Largest gaps in {metric}",
+        ("segmentation", "system", "highest", "lowest", "gap", "verdict"),
+        rows,
+        tuple({**gap.to_dicts()[0], "system": system} for system, gap in found),
+        (note,),
+    )
+
+
 def comparison_table(comparison: Comparison, *, by: str | None = "overall", metric: str | None = None) -> Table:
-    """Differences from the baseline; ``by=None`` shows every segment, ``metric=None`` every metric."""
+    """Differences from the baseline; ``by=None`` shows every segment, ``metric=None`` every metric.
+
+    Within a metric and a segment the best system comes first.
+    """
     shown = [row for row in comparison.differences if by in (None, row.by) and metric in (None, row.metric)]
+    metrics = list(dict.fromkeys(row.metric for row in shown))
+    segments = list(dict.fromkeys((row.by, row.segment) for row in shown))
+    shown.sort(key=lambda row: (metrics.index(row.metric), segments.index((row.by, row.segment)), _from_best(row)))
     records = [dict(vars(row)) for row in shown]
     heads = [
         "system",
@@ -104,6 +195,12 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
             del cells[at]
     title = f"Against {comparison.baseline}" if metric is None else f"{metric} against {comparison.baseline}"
     return Table(title, tuple(heads), tuple(map(tuple, rows)), tuple(records), _how_compared(comparison, shown))
+
+
+def _from_best(row: PairedDifference) -> tuple[bool, float]:
+    better = direction(row.metric)
+    size = 0.0 if better is None else -row.difference if better else row.difference
+    return math.isnan(row.difference), 0.0 if math.isnan(size) else size
 
 
 _MARKS: Final = {"corrected": " °", "borderline": " ¹", None: ""}

@@ -8,6 +8,7 @@ from reclens.experiment.planning.looks import sequential_of
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.power_question import effect_by_days, power_curve
 from reclens.experiment.planning.sizing import MetricSize, Sizing, look_schedule
+from reclens.report._toolkit.card import DecisionWords, Tone
 from reclens.report._toolkit.document import DocumentPart, Written, write_document
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report.experiment.plan_charts import bounds_chart, detectable_chart, power_curve_chart
@@ -20,6 +21,7 @@ from reclens.report.experiment.plan_tables import (
     size_table,
 )
 from reclens.report.experiment.plan_words import SIZE_NOTES, decision_rule, describe_checks, risks_of, simulated_text
+from reclens.report.experiment.terms import READING, definitions
 from reclens.report.experiment.words import KIND_TEXTS, margin_text
 from reclens.stats.sequential import price_in_power
 
@@ -38,29 +40,30 @@ def build_plan_document(sizing: Sizing) -> Written:
     plan = sizing.plan
     parts = [
         _question(plan),
-        _randomisation(plan),
-        _metrics(plan),
         _sizes(sizing),
         *_looks(sizing),
-        DocumentPart(
-            title="Trust checks before any decision",
-            lead="One that fails forbids the decision to ship, and says why.",
-            points=describe_checks(plan),
-        ),
+        DocumentPart(title="Risks", points=risks_of(plan)),
+        _metrics(plan),
         DocumentPart(
             title="Decision rule",
             lead="The first that applies is the decision.",
             points=decision_rule(plan),
             ordered=True,
         ),
+        DocumentPart(
+            title="Trust checks before any decision",
+            lead="One that fails forbids the decision to ship, and says why.",
+            points=describe_checks(plan),
+        ),
+        _randomisation(plan),
         _analysis(plan),
-        DocumentPart(title="Risks", points=risks_of(plan)),
         DocumentPart(
             title="The plan as a file",
             lead="Everything spelled out, defaults too.",
             code=plan.to_toml(),
             language="toml",
         ),
+        definitions("control", "guardrail", "interval", "looks", "power", "primary_metric", "trust_check", "units"),
     ]
     start = f", from {plan.start:%Y-%m-%d}" if plan.start else ""
     length = f" · {plan.days} days{start}" if plan.days is not None else ""
@@ -69,8 +72,49 @@ def build_plan_document(sizing: Sizing) -> Written:
         subject=f"{len(plan.arms)} arms by {plan.unit}{length}",
         heading="In short",
         summary=summary_of(sizing),
+        card=_answer(sizing),
+        reading=READING,
         parts=parts,
     )
+
+
+def _answer(sizing: Sizing) -> DecisionWords:
+    """Whether the test can start: what it can find, what must not get worse, how long it takes, what is open."""
+    plan = sizing.plan
+    headline, tone = _ready(sizing)
+    limits = [
+        f"{metric.name} may {'move by' if metric.equivalence else 'lose'} {margin_text(metric)}"
+        for metric in plan.guardrails
+    ]
+    lines = [
+        (
+            "Lift",
+            "; ".join(
+                f"{metric.name}: {metric.effect:.2%} is worth finding" for metric in plan.primary if metric.effect
+            )
+            or "no effect worth finding is named",
+        ),
+        ("Who loses", f"Read by {', '.join(plan.segments)}" if plan.segments else "No segments are planned"),
+        ("Cost", f"Guardrails: {'; '.join(limits)}" if limits else "No guardrail is planned"),
+        (
+            "How sure",
+            f"Power {plan.power:.0%}, level {plan.level:.0%}"
+            + (f"; not sized: {', '.join(sizing.unsized)}" if sizing.unsized else ""),
+        ),
+    ]
+    return DecisionWords(f"{plan.name} · {len(plan.arms)} arms by {plan.unit}", headline, tone, tuple(lines))
+
+
+def _ready(sizing: Sizing) -> tuple[str, Tone]:
+    """Whether the planned days bring enough units."""
+    if sizing.enough is not None and sizing.planned is not None and sizing.needed is not None:
+        planned = (
+            f"the {sizing.plan.days} planned days bring {sizing.planned:,} units, and {sizing.needed:,} are needed"
+        )
+        return (f"Ready to start: {planned}", "good") if sizing.enough else (f"Not ready: {planned}", "bad")
+    if sizing.needed is not None:
+        return f"{sizing.needed:,} units are needed; how many days that takes is not known", "open"
+    return "Nothing can be said of its size: no primary metric has a history or a baseline", "open"
 
 
 def summary_of(sizing: Sizing) -> list[str]:

@@ -17,6 +17,7 @@ from reclens.report.experiment.check_words import Named
 from reclens.report.experiment.decision_words import summary_of_readout
 from reclens.report.experiment.plan_tables import metric_table
 from reclens.report.experiment.plan_words import decision_rule
+from reclens.report.experiment.readout_card import readout_in_words
 from reclens.report.experiment.readout_tables import (
     check_table,
     decision_table,
@@ -27,6 +28,7 @@ from reclens.report.experiment.readout_tables import (
     unknown_table,
 )
 from reclens.report.experiment.remark_words import adjustment_sentences, caveat_sentences, step_sentences
+from reclens.report.experiment.terms import READING, definitions
 from reclens.report.experiment.words import CHECK_NAMES, amount, gap_text, look_text, margin_text, value_text
 
 __all__ = ["build_readout", "check_number_tables", "heterogeneity_sentences"]
@@ -48,26 +50,27 @@ def build_readout(
     """
     plan = readout.plan
     parts = [
+        DocumentPart(title="Why", points=tuple(summary_of_readout(readout, named))),
         DocumentPart(
             title="Effects",
             lead=f"Against {plan.control}. {_level(readout)}",
             figures=_figures(readout),
             tables=(decision_table(readout), effect_table(readout)),
         ),
-        DocumentPart(title="What was adjusted, and how", points=tuple(adjustment_sentences(readout))),
+        *_guardrails(readout),
+        *_segments(readout),
+        *_diluted(readout),
+        *(_bayes(readout) if bayes else []),
         DocumentPart(
             title="Trust checks",
             lead="What has to be right before any decision. One that fails forbids the decision to ship.",
             tables=(check_table(readout, named), *check_number_tables(readout)),
         ),
         *_unknown(readout),
-        *_guardrails(readout),
-        *_diluted(readout),
-        *_segments(readout),
-        _power(readout),
-        *(_bayes(readout) if bayes else []),
         DocumentPart(title="Caveats", points=tuple(caveat_sentences(readout, named))),
         DocumentPart(title="Next steps", points=tuple(step_sentences(readout)), ordered=True),
+        DocumentPart(title="What was adjusted, and how", points=tuple(adjustment_sentences(readout))),
+        _power(readout),
         DocumentPart(
             title="How it was decided",
             lead="Written in the plan, before the data. The first that applies is the decision.",
@@ -75,6 +78,7 @@ def build_readout(
             ordered=True,
             tables=(metric_table(plan),),
         ),
+        definitions(*_TERMS),
         appendix(record_of(readout, named)),
     ]
     units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
@@ -82,7 +86,9 @@ def build_readout(
         title=f"Readout: {plan.name}",
         subject=f"{units} · unit {plan.unit} · {look_text(readout.look)}",
         heading="Decision",
-        summary=summary_of_readout(readout, named),
+        summary=(),
+        card=readout_in_words(readout, named),
+        reading=READING,
         parts=parts,
         synthetic=synthetic,
     )
@@ -136,7 +142,10 @@ def check_number_tables(readout: Readout) -> list[Table]:
                 for key in dict.fromkeys(key for row in numbers for key in row)
                 if any(row.get(key) is not None for row in numbers)
             ]
-            rows = tuple(tuple(_cell(row.get(key), code=key in _CODES) for key in keys) for row in numbers[:40])
+            ids = {readout.plan.unit, readout.plan.cluster, "unit", "cluster", "id"}
+            rows = tuple(
+                tuple(_cell(row.get(key), code=key in _CODES, name=key in ids) for key in keys) for row in numbers[:40]
+            )
             heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
             more = (f"{len(numbers) - 40:,} further rows are in the appendix.",) if len(numbers) > 40 else ()
             found.append(Table(f"Numbers of the check: {CHECK_NAMES[check.code]}", heads, rows, numbers, more))
@@ -263,11 +272,17 @@ def _records(effects: Sequence[Effect]) -> list[dict[str, Any]]:
     return [row for effect in effects for row in effect.to_dicts()]
 
 
+_TERMS: Final = ("lift", "interval", "p-value", "primary_metric", "guardrail", "trust_check", "segment", "control")
+"""What is defined at the back."""
+
 _CODES: Final = ("code", "handled")
 """Columns of words that programs tell apart: people read them without underscores."""
 
 
-def _cell(value: Any, *, code: bool = False) -> str:
+def _cell(value: Any, *, code: bool = False, name: bool = False) -> str:
+    """A number or a text of a check; an id is a name, also where it is a number."""
+    if name and value is not None:
+        return str(value)
     if isinstance(value, bool) or value is None:
         return NOTHING if value is None else "yes" if value else "no"
     if isinstance(value, int):

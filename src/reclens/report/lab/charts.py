@@ -31,6 +31,8 @@ __all__ = [
 _ROW = 30
 _HEIGHT = 340
 """Of a scatter, in pixels."""
+_NAME = 130
+"""Widest name in it; what is longer is cut, and told on hover."""
 
 
 def offline_online_chart(found: OfflineOnline, *, metric: str, segment: tuple[str, str]) -> Any:
@@ -68,8 +70,10 @@ def offline_online_chart(found: OfflineOnline, *, metric: str, segment: tuple[st
             x=x, y=alt.Y("low:Q", title=lift, scale=scale), y2="high:Q"
         ),
         base.mark_circle(size=80, opacity=1, color="var(--s0)").encode(x=x, y=y, tooltip="tip:N"),
-        base.mark_text(align="left", dx=4, fontSize=11, color="var(--ink)").encode(text="strategy:N", **right),
-    )
+        base.mark_text(align="left", dx=4, fontSize=11, limit=_NAME, color="var(--ink)").encode(
+            text="strategy:N", **right
+        ),
+    ).properties(padding={"left": 5, "top": 5, "bottom": 5, "right": 20})  # the room of names is a guess of Vega's
 
 
 def _spread(values: Sequence[float], domain: tuple[float, float]) -> list[float]:

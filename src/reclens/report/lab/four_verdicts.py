@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from reclens.lab.method_comparison import MethodComparison
+from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.charts import dots, rows_of, zero
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import in_words
 from reclens.report._toolkit.html import figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
-from reclens.report.lab.words import WAYS, caution_text, doubts_of, summary_of_verdicts
+from reclens.report.experiment.terms import READING, definitions
+from reclens.report.lab.words import (
+    WAYS,
+    WAYS_EXPLAINED,
+    WAYS_LEAD,
+    caution_text,
+    doubts_of,
+    summary_of_verdicts,
+    ways_in_words,
+)
 
 __all__ = ["build_verdicts_report", "summary_of_verdicts", "verdict_chart", "verdict_rows", "verdict_table"]
 
@@ -27,6 +37,7 @@ def build_verdicts_report(found: MethodComparison, *, fitted: bool = False) -> W
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     drawn = [(verdict_chart(rows, measure=name), f"Effect on {in_words(name)}") for name in measures]
     parts = [
+        DocumentPart(title="The ways to find out", lead=WAYS_LEAD, points=WAYS_EXPLAINED),
         DocumentPart(
             title="Side by side",
             tables=(verdict_table(rows),),
@@ -42,6 +53,7 @@ def build_verdicts_report(found: MethodComparison, *, fitted: bool = False) -> W
             "of the other way; it is measured in this world, and another world has another.",
         ),
         DocumentPart(title="What the log cannot tell", points=doubts_of(found)),
+        definitions(*_TERMS),
         appendix({"verdicts": rows}),
     ]
     treatment, control = found.names
@@ -49,10 +61,33 @@ def build_verdicts_report(found: MethodComparison, *, fitted: bool = False) -> W
         title=f"Four verdicts: {treatment} against {control}",
         subject=f"{treatment} against {control}, one world",
         heading="In short",
-        summary=summary_of_verdicts(found),
+        summary=(),
+        card=_answer(found),
+        reading=READING,
         parts=parts,
         synthetic=not fitted,
-        scoped=True,
+    )
+
+
+_TERMS: Final = ("A/B_test", "control", "credit", "interleaving", "interval", "off-policy_estimate", "power", "truth")
+"""What is defined at the back."""
+
+
+def _answer(found: MethodComparison) -> DecisionWords:
+    """What is true, which way says so, and how sure that is."""
+    treatment, control = found.names
+    said = summary_of_verdicts(found)
+    rows = found.to_dicts()
+    truths = [row for row in rows if row["verdict"] == "truth"]
+    headline = {"treatment": f"{treatment} is better", "control": f"{treatment} is worse"}.get(
+        truths[0]["says"], "No winner"
+    )
+    lines = [(way, ways_in_words(rows, way)) for way in WAYS[1:] if any(row["verdict"] == way for row in rows)]
+    return DecisionWords(
+        f"{treatment} against {control} · one simulated world",
+        headline,
+        "good" if truths[0]["says"] in ("treatment", "control") else "open",
+        (("Lift", said[0]), *lines, ("How sure", said[-1])),
     )
 
 
@@ -122,7 +157,7 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         for row in rows
     )
     told = tuple(f"{at}: {note.removesuffix('.')}." for at, note in enumerate(notes, 1))
-    return Table("Verdicts", heads, cells, tuple(rows), told)
+    return Table("Verdicts", heads, cells, tuple(rows), footnotes=told)
 
 
 def _method(row: Mapping[str, Any]) -> str:

@@ -14,10 +14,12 @@ from reclens.lab.interference_study import Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
+from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import in_words, rank, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table, format_number
+from reclens.report.experiment.terms import READING, definitions
 from reclens.report.lab import charts as lab_charts
 from reclens.report.lab.tables import correlation_table, interference_table, long_run_tables, simulation_table
 from reclens.report.lab.words import (
@@ -92,6 +94,7 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
             lead="Everybody lived under each strategy, with the same luck; intervals are over replicates, each with "
             f"other luck.{held_text([cells[OVERALL] for cells in found.lifts.values.values()])}",
         ),
+        definitions("interval", "lift", "truth"),
         appendix({"correlations": found.to_dicts(), "points": found.points}),
     ]
     return write_document(
@@ -99,9 +102,10 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
         heading="In short",
         parts=parts,
         synthetic=not fitted,
-        scoped=True,
         subject=f"{len(found.lifts.values)} strategies · lift of {in_words(found.lifts.metric)} a user over {control}",
-        summary=[*summary_of_correlation(found), FITTED if fitted else LIMITS],
+        summary=summary_of_correlation(found)[1:-1],
+        card=_answer(summary_of_correlation(found), FITTED if fitted else LIMITS, subject=_world(fitted)),
+        reading=READING,
     )
 
 
@@ -130,6 +134,7 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
             title="What the designs are",
             points=DESIGNS,
         ),
+        definitions("A/B_test", "bias", "control", "interval", "truth", "units"),
         appendix({"designs": found.to_dicts(), "worlds": found.effects}),
     ]
     return write_document(
@@ -138,8 +143,9 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
         heading="In short",
         parts=parts,
         synthetic=not fitted,
-        scoped=True,
-        summary=[*summary_of_interference(found), FITTED if fitted else LIMITS],
+        summary=summary_of_interference(found)[1:-1],
+        card=_answer(summary_of_interference(found), FITTED if fitted else LIMITS, subject=_world(fitted)),
+        reading=READING,
     )
 
 
@@ -187,10 +193,15 @@ def build_holdout_report(found: LongRun) -> Written:
         title="The long run",
         subject=f"{in_words(found.metric)} a user",
         heading="In short",
-        parts=[*parts, appendix(found.record())],
+        parts=[*parts, definitions("A/B_test", "interval", "lift", "power", "truth"), appendix(found.record())],
         synthetic=world and not found.fitted,
-        scoped=True,
-        summary=[*summary_of_holdout(found), *end],
+        summary=summary_of_holdout(found)[1:-1],
+        card=_answer(
+            summary_of_holdout(found),
+            *end,
+            subject=_world(found.fitted) if world else f"{in_words(found.metric)} a user",
+        ),
+        reading=READING,
     )
 
 
@@ -219,6 +230,7 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
     parts += [
         DocumentPart(title="What happened", tables=(happened,)),
         DocumentPart(title="The simulation as a file", code=to_toml(found.settings), language="toml"),
+        definitions("A/B_test", "control", "interval", "lift", "truth"),
         appendix(
             {
                 "effects": found.to_dicts(),
@@ -232,11 +244,22 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
         subject=f"{' against '.join(reversed(arms))} · {found.settings.days} days · "
         f"{found.world.users.height:,} users · {found.settings.training} training data",
         heading="In short",
-        summary=[*summary_of_simulation(found), FITTED if fitted else LIMITS],
+        summary=summary_of_simulation(found)[1:-1],
+        card=_answer(summary_of_simulation(found), FITTED if fitted else LIMITS, subject=_world(fitted)),
+        reading=READING,
         parts=parts,
         synthetic=not fitted,
-        scoped=True,
     )
+
+
+def _answer(said: Sequence[str], limits: str, *, subject: str) -> DecisionWords:
+    """The first sentence decides; the last one and what the world allows say how sure that is."""
+    sure = " ".join([*said[1:][-1:], limits])
+    return DecisionWords(subject, said[0] if said else "Nothing was studied", "open", (("How sure", sure),))
+
+
+def _world(fitted: bool) -> str:
+    return "a simulated world, fitted to data" if fitted else "a simulated world"
 
 
 def _lift_table(found: OfflineOnline) -> Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from reclens.lab.correlation import Correlation, OfflineOnline
 from reclens.lab.interference_study import DesignResult, Interference
@@ -23,6 +23,8 @@ __all__ = [
     "FITTED",
     "LIMITS",
     "WAYS",
+    "WAYS_EXPLAINED",
+    "WAYS_LEAD",
     "caution_text",
     "doubts_of",
     "held_text",
@@ -31,6 +33,7 @@ __all__ = [
     "summary_of_interference",
     "summary_of_simulation",
     "summary_of_verdicts",
+    "ways_in_words",
 ]
 
 _MOST: Final = 6  # names of a list in a sentence
@@ -231,6 +234,22 @@ WAYS: Final = ("truth", "A/B", "A/B, lists alone", "interleaving", "off-policy")
 """The verdicts, in the order they are shown."""
 
 
+WAYS_LEAD: Final = (
+    "A change of a recommender is judged in several ways before everybody gets it. Here the users are simulated: the "
+    "true effect is known, and each way is held against it."
+)
+WAYS_EXPLAINED: Final = (
+    "Truth: all users live once with the old system and once with the new one. Only a simulation can do that.",
+    "A/B: half of the users get the new system, and the halves are compared after all days.",
+    "A/B, lists alone: the same, by the lists of the first day, before users change what they like.",
+    "Interleaving: both systems fill the same list in turn; a click counts for the system that brought the item.",
+    "Interleaving needs few users, since each one compares both systems; it does not measure the size of the effect.",
+    "Off-policy: no experiment. A log of the past is weighted as if the new system had chosen what was shown.",
+    "Off-policy works where the log has tried what the new system would show.",
+    "In the table, says names the side that an estimate calls better, and right tells whether the truth agrees.",
+)
+
+
 def summary_of_verdicts(found: MethodComparison) -> list[str]:
     """What is true, and who says so."""
     rows = found.to_dicts()
@@ -242,18 +261,21 @@ def summary_of_verdicts(found: MethodComparison) -> list[str]:
                 f"In truth the treatment {what} {in_words(row['measure'])}: "
                 f"{format_estimate(row, value='effect', signed=True)} ({row['method']})."
             )
-    for way in WAYS[1:]:
-        mine = [row for row in rows if row["verdict"] == way]
-        counts = {
-            "right": sum(row["right"] is True for row in mine),
-            "wrong": sum(row["right"] is False for row in mine),
-            "undecided": sum(row["says"] == "undecided" for row in mine),
-            "without a verdict": sum(row["says"] == "none" for row in mine),
-        }
-        if mine:
-            told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-            said.append(f"{way}, {len(mine)} {'estimate' if len(mine) == 1 else 'estimates'}: {told}.")
+    said += [f"{way}, {ways_in_words(rows, way)}." for way in WAYS[1:] if any(row["verdict"] == way for row in rows)]
     return [*said, "This is one world and one seed: how often each way is right takes many of them."]
+
+
+def ways_in_words(rows: Sequence[Mapping[str, Any]], way: str) -> str:
+    """How many estimates of a way are right, such as ``2 estimates: 1 right, 1 undecided``."""
+    mine = [row for row in rows if row["verdict"] == way]
+    counts = {
+        "right": sum(row["right"] is True for row in mine),
+        "wrong": sum(row["right"] is False for row in mine),
+        "undecided": sum(row["says"] == "undecided" for row in mine),
+        "without a verdict": sum(row["says"] == "none" for row in mine),
+    }
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"{count_of(len(mine), 'estimate')}: {told}"
 
 
 def doubts_of(found: MethodComparison) -> tuple[str, ...]:

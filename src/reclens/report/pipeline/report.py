@@ -8,7 +8,8 @@ from typing import Any, Final
 from reclens.pipeline.latency import Latency
 from reclens.pipeline.ranker_check import RankerVerdict
 from reclens.pipeline.stage_losses import StageEvaluation, StageLoss
-from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, render
+from reclens.report._toolkit.card import DecisionWords
+from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 from reclens.report.pipeline import charts
 from reclens.report.pipeline.diagram import pipeline_svg
@@ -159,13 +160,15 @@ def build_pipeline_report(
         Section(
             "What each stage loses",
             "Loss of every stage, with its interval. The longest bar is where to work.",
-            (figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by="overall"), f"{metric}, all users"),),
-            (loss_table(found, metric=metric),),
+            figures=(
+                figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by="overall"), f"{metric}, all users"),
+            ),
+            tables=(loss_table(found, metric=metric),),
         ),
-        Section("After every stage", "", (), (stage_table(found), retriever_table(found), stage_counts(found))),
+        Section("After every stage", tables=(stage_table(found), retriever_table(found), stage_counts(found))),
     ]
     if found.gains:
-        sections.insert(1, Section("Is the ranker worth its place?", "", (), (ranker_table(found),)))
+        sections.insert(1, Section("Is the ranker worth its place?", tables=(ranker_table(found),)))
     if segmentations:
         figures = [
             figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by=by), f"{metric} by {by}")
@@ -175,25 +178,65 @@ def build_pipeline_report(
             Section(
                 "For whom",
                 "The same losses by segment.",
-                tuple(figures),
-                (loss_table(found, metric=metric, by=None), *((ranker_table(found, by=None),) if found.gains else ())),
-                folded=True,
+                figures=tuple(figures),
+                folded=(
+                    loss_table(found, metric=metric, by=None),
+                    *((ranker_table(found, by=None),) if found.gains else ()),
+                ),
             )
         )
     if latency:
-        sections.append(Section("How long it takes", "", (), (latency_table(latency),)))
+        sections.append(Section("How long it takes", tables=(latency_table(latency),)))
     synthetic = bool(final.card.get("synthetic"))
     page: dict[str, Any] = {
         "title": f"{heading} (synthetic data)" if synthetic else heading,
         "synthetic": synthetic,
         "subject": f"{final.card['n_users']:,} users",
+        "answer": _answer(found, metric, latency),
         "verdict": _verdict(found, metric),
+        "reading": reading_of(table for each in sections for table in (*each.tables, *each.folded)),
         "diagram": pipeline_svg(found.steps, k=found.k, title=heading),
         "sections": sections,
         "card": _card_rows(final, found),
         "definitions": [definition_of(name) for name in final.metrics],
     }
     return render("pipeline.html.j2", page)
+
+
+def _answer(found: StageEvaluation, metric: str, latency: Sequence[Latency]) -> DecisionWords:
+    """Where to work, for whom most is lost, what the ranker is worth, and how long a user waits."""
+    rows = [each for each in found.losses if each.metric == metric]
+    overall = [each for each in rows if each.by == "overall"]
+    largest = max(overall, key=lambda each: each.loss.value)
+    shown = largest.loss.low is not None and largest.loss.low > 0
+    headline = (
+        f"Work on {_named(largest)} first: it loses most, {_loss(largest)} of {metric}"
+        if shown
+        else "No winner: no stage is shown to lose more than nothing"
+    )
+    own = [each for each in rows if each.by != "overall" and each.stage == largest.stage]
+    worst = max(own, key=lambda each: each.loss.value, default=None)
+    ranker = ranker_in_words(found)
+    whole = latency[-1] if latency else None
+    train = found.final.card.get("train") or {}
+    about = f"{train.get('name') or 'data without a name'} · {found.final.card['n_users']:,} users · lists of {found.k}"
+    lines = [
+        ("Ranker", " ".join(ranker)),
+        (
+            "Who loses",
+            "No segments were measured"
+            if worst is None
+            else f"Most at {_named(largest)}: {worst.by} {worst.segment}, {_loss(worst)}",
+        ),
+        (
+            "Cost",
+            "The time to serve was not measured"
+            if whole is None
+            else f"{whole.label}: median {_milliseconds(whole.median)} ms a user",
+        ),
+        ("How sure", f"Intervals of {found.final.level:.0%} over {overall[0].loss.n:,} users"),
+    ]
+    return DecisionWords(about, headline, "good" if shown else "open", tuple(each for each in lines if each[1]))
 
 
 def _verdict(found: StageEvaluation, metric: str) -> list[str]:
@@ -212,7 +255,7 @@ def _verdict(found: StageEvaluation, metric: str) -> list[str]:
             f"With these candidates no ranker can reach more than {format_number(first.after)}: better retrieval is "
             "the only way past it."
         )
-    return [*said, *ranker_in_words(found)]
+    return said
 
 
 def ranker_in_words(found: StageEvaluation) -> list[str]:
@@ -261,8 +304,8 @@ def _card_rows(final: Any, found: StageEvaluation) -> list[tuple[str, str]]:
     train, split = card.get("train") or {}, card.get("split") or {}
     return [
         ("Users measured", f"{card['n_users']:,}"),
-        ("Held-out rows", f"{card['truth']['rows']:,} (hash {card['truth']['hash']})"),
-        ("Training data", f"{train['name']}: {train['rows']:,} rows (hash {train['hash']})" if train else "not given"),
+        ("Held-out rows", f"{card['truth']['rows']:,}"),
+        ("Training data", f"{train['name']}: {train['rows']:,} rows" if train else "not given"),
         ("Split", str(split.get("rule") or split.get("method") or "not known: the truth was given")),
         ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
         (
