@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reclens.lab.method_comparison import four_verdicts
 
+from reclens.lab.method_comparison import four_verdicts
 from reclens.report.lab.four_verdicts import build_verdicts_report, verdict_chart, verdict_table
 from reclens.world.arm import Arm
 from reclens.world.policy import Policy

@@ -56,7 +56,6 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
         found: The study.
         fitted: Whether the world is fitted to data; a drawn one is made up, which the page then says.
     """
-    segments = list(dict.fromkeys(each.segment for each in found.correlations))
     named = [
         each for each in found.correlations if each.segment == OVERALL and each.spearman.value == each.spearman.value
     ]
@@ -71,9 +70,9 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
     ]
     orders = [
         (lab_charts.correlation_chart(found, segment=each), f"Rank correlation of every metric, {_who(each)}")
-        for each in segments
+        for each in dict.fromkeys(one.segment for one in found.correlations)
     ]
-    control = found.lifts.control
+    control, said = found.lifts.control, summary_of_correlation(found)
     parts = [
         DocumentPart(
             title="The best and the worst metrics",
@@ -103,8 +102,8 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
         parts=parts,
         synthetic=not fitted,
         subject=f"{len(found.lifts.values)} strategies · lift of {in_words(found.lifts.metric)} a user over {control}",
-        summary=summary_of_correlation(found)[1:-1],
-        card=_answer(summary_of_correlation(found), FITTED if fitted else LIMITS, subject=_world(fitted)),
+        summary=said[1:-1],
+        card=_answer(said, FITTED if fitted else LIMITS, subject=_world(fitted)),
         reading=READING,
     )
 
@@ -184,11 +183,8 @@ def build_holdout_report(found: LongRun) -> Written:
             )
         )
     world = found.surrogate is not None
-    end = (
-        [FITTED if found.fitted else LIMITS]
-        if world
-        else ["It rests on the numbers that were given, and on them alone."]
-    )
+    given = "It rests on the numbers that were given, and on them alone."
+    end = FITTED if world and found.fitted else LIMITS if world else given
     return write_document(
         title="The long run",
         subject=f"{in_words(found.metric)} a user",
@@ -198,7 +194,7 @@ def build_holdout_report(found: LongRun) -> Written:
         summary=summary_of_holdout(found)[1:-1],
         card=_answer(
             summary_of_holdout(found),
-            *end,
+            end,
             subject=_world(found.fitted) if world else f"{in_words(found.metric)} a user",
         ),
         reading=READING,
