@@ -169,7 +169,15 @@ def test_a_user_without_history_has_nothing_to_be_calibrated_to(world) -> None:
 
 
 def test_the_registry() -> None:
-    assert rerank.kinds() == ["available", "boost", "calibrated", "mmr", "seen", "xquad"]
+    assert rerank.kinds() == [
+        "available",
+        "boost",
+        "calibrated",
+        "fair_top_k",
+        "mmr",
+        "seen",
+        "xquad",
+    ]
     assert rerank.describe("mmr").startswith("Maximal marginal relevance")
 
 

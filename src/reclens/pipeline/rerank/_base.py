@@ -16,7 +16,7 @@ from reclens.memory import require_memory
 from reclens.models._core.form import Form, check_arrays
 from reclens.schema import ITEM, Vocabulary
 
-__all__ = ["RankedLists", "Reranker", "check_weight", "item_labels"]
+__all__ = ["RankedLists", "Reranker", "check_weight", "item_labels", "named_labels", "places_of", "scaled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,14 +131,36 @@ def check_weight(kind: str, weight: float) -> None:
         raise UsageError(f"{kind}: weight is {weight}, expected 0 (the ranker alone) to 1 (the re-ranker alone).")
 
 
+def places_of(lists: RankedLists) -> tuple[np.ndarray, int]:
+    """Room for the places in a new order, int64, shape (n, depth), and how many of them are shown."""
+    n, depth = lists.items.shape
+    return np.empty((n, depth), np.int64), min(lists.k, depth)
+
+
+def scaled(lists: RankedLists, by: float) -> np.ndarray:
+    """The relevance of each place times a weight, laid out by rows; 0 where there is no item."""
+    return np.ascontiguousarray(by * np.where(lists.listed, lists.relevance, 0.0))
+
+
 def item_labels(kind: str, train: Dataset, items: Vocabulary, attribute: str | None) -> np.ndarray:
     """Which labels each item has, float32 zeros and ones, shape (items, labels), labels in alphabetical order.
+
+    See :func:`named_labels`.
+    """
+    return named_labels(kind, train, items, attribute)[1]
+
+
+def named_labels(kind: str, train: Dataset, items: Vocabulary, attribute: str | None) -> tuple[list[str], np.ndarray]:
+    """The labels of an attribute in alphabetical order, and which of them each item has.
 
     Args:
         kind: Who asks, for messages.
         train: The training part, whose items table holds the labels.
         items: The items.
         attribute: Column of the items table; None for its only list-valued one, such as genres.
+
+    Returns:
+        The labels, and float32 zeros and ones, shape (items, labels).
 
     Raises:
         UsageError: If there is no such column, or no single one.
@@ -167,4 +189,4 @@ def item_labels(kind: str, train: Dataset, items: Vocabulary, attribute: str | N
     )
     found = np.zeros((len(items), len(words)), np.float32)
     found[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0
-    return found
+    return words.ids.to_list(), found

@@ -11,8 +11,8 @@ import numpy as np
 from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
 from reclens.models._core.form import Form, numbers
-from reclens.pipeline.rerank._base import RankedLists, Reranker, check_weight, item_labels
-from reclens.pipeline.rerank._greedy import greedy_order
+from reclens.pipeline.rerank._base import RankedLists, Reranker, check_weight, item_labels, places_of, scaled
+from reclens.pipeline.rerank._kernels import calibrated_places, fill_rest, history_shares
 from reclens.schema import Vocabulary
 
 __all__ = ["Calibrated"]
@@ -55,35 +55,10 @@ class Calibrated(Reranker):
 
     def rerank(self, lists: RankedLists) -> RankedLists:
         """The lists with their first k places chosen one after the other."""
-        p = self._history(lists)
-        known = ~np.isnan(p[:, 0]) if p.shape[1] else np.zeros(len(p), bool)
-        p = np.nan_to_num(p)
-        shares = np.where(lists.listed[:, :, None], self.shares_[lists.items], 0.0)
-        labelled = shares.sum(axis=2) > 0
-        placed, count = np.zeros((len(p), p.shape[1])), np.zeros(len(p))
-        relevance = (1 - self.weight) * lists.relevance
-        rows = np.arange(len(p))
-        constant = (p * np.log(np.where(p > 0, p, 1.0))).sum(axis=1)
-
-        def gains(last: np.ndarray | None) -> np.ndarray:
-            if last is not None:
-                placed[rows] += shares[rows, last]
-                count[rows] += labelled[rows, last]
-            with_it = placed[:, None, :] + shares
-            n = np.maximum(count[:, None] + labelled, 1)[:, :, None]
-            blended = (1 - self.alpha) * with_it / n + self.alpha * p[:, None, :]
-            # Where p is 0 the term is 0, whatever q is.
-            crossed = (p[:, None, :] * np.log(np.where(p[:, None, :] > 0, blended, 1.0))).sum(axis=2)
-            return relevance - self.weight * (constant[:, None] - crossed) * known[:, None]
-
-        return lists.reordered(greedy_order(lists, gains))
-
-    def _history(self, lists: RankedLists) -> np.ndarray:
-        """Shares of the labels over each user's history, shape (n, labels); NaN where it has none."""
-        n, width = len(lists.users), self.shares_.shape[1]
-        total, count = np.zeros((n, width)), np.zeros(n)
-        for at, user in enumerate(lists.users):
-            if user >= 0:
-                own = self.shares_[lists.seen.indices[lists.seen.indptr[user] : lists.seen.indptr[user + 1]]]
-                total[at], count[at] = own.sum(axis=0), (own.sum(axis=1) > 0).sum()
-        return np.divide(total, count[:, None], out=np.full_like(total, np.nan), where=count[:, None] > 0)
+        order, width = places_of(lists)
+        p = np.zeros((len(lists.users), self.shares_.shape[1]))
+        history_shares(lists.users, lists.seen.indptr, lists.seen.indices, self.shares_, p)
+        shares, relevance = self.shares_[lists.items], scaled(lists, 1 - self.weight)
+        calibrated_places(lists.listed, relevance, shares, p, self.weight, self.alpha, width, order)
+        fill_rest(order, width)
+        return lists.reordered(order)

@@ -9,10 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from reclens.data.dataset import Dataset
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import UnknownNameError
 from reclens.models._core.form import Form, flags
-from reclens.pipeline.rerank._base import RankedLists, Reranker, check_weight
-from reclens.pipeline.rerank._greedy import greedy_order
+from reclens.pipeline.rerank._base import RankedLists, Reranker, check_weight, places_of, scaled
+from reclens.pipeline.rerank._groups import check_head_share, long_tail, training_users
+from reclens.pipeline.rerank._kernels import fill_rest, history_shares, xquad_places
 from reclens.schema import Vocabulary
 
 __all__ = ["XQuAD"]
@@ -48,17 +49,10 @@ class XQuAD(Reranker):
         check_weight(self.kind, self.weight)
         if self.mode not in ("smooth", "binary"):
             raise UnknownNameError("mode of xquad", self.mode, ("smooth", "binary"))
-        if not 0 < self.head_share < 1:
-            raise UsageError(f"xquad: head_share is {self.head_share}, expected a number between 0 and 1, such as 0.8.")
+        check_head_share(self.kind, self.head_share)
 
     def _prepare(self, train: Dataset, items: Vocabulary) -> None:
-        counts = np.zeros(len(items), np.int64)
-        known = train.matrix()
-        counts[items.encode(train.item_vocabulary.ids)] = np.bincount(known.indices, minlength=known.n_columns)
-        order = np.argsort(-counts, kind="stable")
-        before = np.cumsum(counts[order]) - counts[order]
-        self.tail_ = np.empty(len(items), bool)
-        self.tail_[order] = before >= self.head_share * counts.sum()
+        self.tail_ = long_tail(training_users(train, items), self.head_share)
 
     def form(self) -> Mapping[str, Form]:
         """What the learned array has to be."""
@@ -66,27 +60,19 @@ class XQuAD(Reranker):
 
     def rerank(self, lists: RankedLists) -> RankedLists:
         """The lists with their first k places chosen one after the other."""
-        tail = np.where(lists.listed, self.tail_[lists.items], False)
-        likes_tail = self._tail_share(lists)[:, None]
-        preference = np.where(tail, likes_tail, 1 - likes_tail)
-        relevance = (1 - self.weight) * lists.relevance
-        placed = np.zeros((len(tail), 2))  # items placed of the head, and of the tail
-        rows = np.arange(len(tail))
-
-        def gains(last: np.ndarray | None) -> np.ndarray:
-            if last is not None:
-                placed[rows, tail[rows, last].astype(np.int64)] += 1
-            total = np.maximum(placed.sum(axis=1, keepdims=True), 1)
-            covered = placed / total if self.mode == "smooth" else (placed > 0).astype(np.float64)
-            return relevance + self.weight * preference * (1 - np.where(tail, covered[:, 1:], covered[:, :1]))
-
-        return lists.reordered(greedy_order(lists, gains))
+        order, width = places_of(lists)
+        tail, relevance = self.tail_[lists.items], scaled(lists, 1 - self.weight)
+        shares = self._tail_share(lists)
+        xquad_places(lists.listed, tail, relevance, shares, self.weight, self.mode == "smooth", width, order)
+        fill_rest(order, width)
+        return lists.reordered(order)
 
     def _tail_share(self, lists: RankedLists) -> np.ndarray:
         """Share of the long tail in each user's history, shape (n,); in the whole catalogue's, for one without."""
-        seen = lists.seen
-        rows = np.repeat(np.arange(seen.n_rows), np.diff(seen.indptr))
-        hits = np.bincount(rows, self.tail_[seen.indices], seen.n_rows)
-        shares = hits / np.maximum(np.diff(seen.indptr), 1)
-        overall = float(hits.sum() / max(len(seen.indices), 1))
-        return np.where(lists.users >= 0, shares[lists.users], overall)
+        seen, found = lists.seen, np.zeros((len(lists.users), 2))
+        classes = np.stack([~self.tail_, self.tail_], axis=1).astype(np.float32)
+        history_shares(lists.users, seen.indptr, seen.indices, classes, found)
+        unknown = np.isnan(found[:, 1])
+        if unknown.any():
+            found[unknown, 1] = self.tail_[seen.indices].mean() if len(seen.indices) else 0.0
+        return np.ascontiguousarray(found[:, 1])
