@@ -16,6 +16,8 @@ from reclens.schema import ITEM, RANK, SCORE, USER, Vocabulary
 
 __all__ = ["rank_candidates", "rerank_lists"]
 
+_LISTS_AT_A_TIME = 256
+
 
 def rank_candidates(
     ranker: Recommender | BoostedRanker | None,
@@ -68,7 +70,7 @@ def rerank_lists(
     # Items that the ranker does not know stand at the end of their list: they are worth what its last known one is.
     scores = _fill_right(scores)
     parts: list[pl.DataFrame] = []
-    for part in chunk_ranges(len(listed), 256):
+    for part in chunk_ranges(len(listed), max(len(listed), 1) if reranker.together else _LISTS_AT_A_TIME):
         at = slice(part.start, part.stop)
         lists = rerankers.RankedLists(owners[at], codes[at], scores[at], seen, k)
         found = reranker.rerank(lists)

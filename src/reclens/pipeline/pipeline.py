@@ -208,7 +208,10 @@ class Pipeline:
     ) -> Iterator[PipelineRun]:
         """Runs over a part of the users each, one after the other: every stage in bounded memory; as :meth:`run`."""
         wanted = self._wanted(users, request)
-        for part in chunk_ranges(len(wanted), _USERS_AT_A_TIME) or [range(0)]:
+        # A re-ranker that looks at all lists together needs all of them in memory.
+        together = any(each.together for each in self.rerankers_)
+        size = max(len(wanted), 1) if together else _USERS_AT_A_TIME
+        for part in chunk_ranges(len(wanted), size) or [range(0)]:
             yield self._run(wanted[part.start : part.stop], k, threads, quiet, request)
             progress(f"recommend {self.name}", part.stop, len(wanted))
 

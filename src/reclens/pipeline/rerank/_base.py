@@ -75,6 +75,8 @@ class Reranker(ABC):
     """The contract of a re-ranker. Hyper-parameters are fields; what was learned ends in an underscore."""
 
     kind: ClassVar[str]
+    together: ClassVar[bool] = False
+    """Whether the lists of all users of a request are arranged together, and not some hundreds at a time."""
 
     def prepare(self, train: Dataset, items: Vocabulary) -> None:
         """Learn what is needed of the items from the training data; by default nothing.
@@ -178,9 +180,10 @@ def named_labels(kind: str, train: Dataset, items: Vocabulary, attribute: str | 
         known: Any = () if table is None else (name for name in table.columns if name != ITEM)
         raise UnknownNameError("item attribute", attribute, known)
     column = table[attribute]
-    labels = column.cast(pl.List(pl.String)) if isinstance(column.dtype, pl.List) else column.cast(pl.String)
-    pairs = pl.DataFrame({"code": items.encode(table[ITEM]), "label": labels}).explode("label").drop_nulls().unique()
-    pairs = pairs.filter(pl.col("code") >= 0)
+    several = isinstance(column.dtype, pl.List)
+    labels = column.cast(pl.List(pl.String) if several else pl.String)
+    pairs = pl.DataFrame({"code": items.encode(table[ITEM]), "label": labels})
+    pairs = (pairs.explode("label") if several else pairs).drop_nulls().unique().filter(pl.col("code") >= 0)
     words = Vocabulary(pairs["label"])
     require_memory(
         12 * len(items) * len(words),
