@@ -12,10 +12,12 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._core.als_kernels import approach_rows, solve_rows
+from reclens.models._core.als_weighted_kernels import approach_weighted_rows, solve_weighted_rows
 from reclens.models._core.block import Block
 from reclens.models._core.defaults import Extent, Rule
 from reclens.models._core.degenerate import FitProblem, vanishing
 from reclens.models._core.factors import MOST_PASSES, FactorModel, check_whole, require_factors
+from reclens.models._core.fit_weights import FitWeights
 from reclens.models._core.form import Form, numbers
 from reclens.models._core.search_space import Float, Space, Whole
 
@@ -35,6 +37,34 @@ def _half_noise(model: ALS, train: Dataset) -> float:
     weight = 1 + model.in_use("unobserved") / data.density
     edge = data.per_user**0.5 + data.per_item**0.5
     return 0.5 * edge / (weight**2 * data.per_user * data.per_item) ** (model.frequency / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """The matrix from both sides, with the weights of a fit.
+
+    Attributes:
+        by_item: The item-user matrix.
+        by_user: The user-item matrix.
+        item_cells: Weights of the cells of ``by_item``, float32; None for ones.
+        user_cells: Weights of the cells of ``by_user``, float32; None for ones.
+        mass: Weight of each user in the unobserved pairs of an item, float64; None for ones.
+    """
+
+    by_item: UserItemMatrix
+    by_user: UserItemMatrix
+    item_cells: np.ndarray | None = None
+    user_cells: np.ndarray | None = None
+    mass: np.ndarray | None = None
+
+    @classmethod
+    def weighted(cls, seen: UserItemMatrix, weights: FitWeights) -> _Sides:
+        """A user who counts twice is two users to the items, and to herself the same as one."""
+        cells = weights.cells.astype(np.float32)
+        other = UserItemMatrix(seen.indptr, seen.indices, cells, seen.n_columns).transposed
+        if weights.of == "user":
+            return cls(other, seen, other.values, None, weights.users)
+        return cls(other, seen, other.values, cells)
 
 
 @dataclass(kw_only=True)
@@ -78,6 +108,7 @@ class ALS(FactorModel):
     """
 
     name: ClassVar[str] = "als"
+    takes_weights: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
         "factors": Whole(16, 256),
         "unobserved": Float(0.001, 1),
@@ -106,6 +137,11 @@ class ALS(FactorModel):
         """Yes: the vector of a user is the solution of her own least squares problem."""
         return True
 
+    @property
+    def exact_fold_in(self) -> bool:
+        """Yes, unless interactions had weights in the fit: those of a request have none."""
+        return getattr(self, "train_", {}).get("fit_weights", {}).get("of") != "interaction"
+
     def _check(self) -> None:
         check_whole("factors", self.factors, 1)
         check_whole("iterations", self.iterations, 1, MOST_PASSES)
@@ -118,6 +154,13 @@ class ALS(FactorModel):
             raise UsageError(f"frequency is {self.frequency}, expected a number, 0 to 1 as a rule.")
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        self._alternate(_Sides(self.seen_.transposed, self.seen_), engine, progress)
+
+    def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
+        self._alternate(_Sides.weighted(self.seen_, weights), engine, progress)
+
+    def _alternate(self, sides: _Sides, engine: LocalEngine, progress: Progress) -> None:
+        """Items and users in turns."""
         require_factors(self.name, self.factors, users=len(self.users_), items=len(self.items_))
         rng = np.random.default_rng(self.seed)
         users, items = (
@@ -128,8 +171,13 @@ class ALS(FactorModel):
         before = items
         for turn in range(1, self.iterations + 1):
             before = items.copy()
-            self._improve(self.seen_.transposed, everything, users, items, self.steps, engine)
-            self._improve(self.seen_, everybody, items, users, self.steps if turn < self.iterations else 0, engine)
+            last = turn == self.iterations
+            self._improve(
+                sides.by_item, everything, users, items, self.steps, engine, cells=sides.item_cells, mass=sides.mass
+            )
+            self._improve(
+                sides.by_user, everybody, items, users, 0 if last else self.steps, engine, cells=sides.user_cells
+            )
             progress("fit als", turn, self.iterations)
         self.moved_ = float(np.linalg.norm(items - before) / max(float(np.linalg.norm(items)), 1e-30))
         # Who shares nothing with anybody has a vector of 0 in the limit: what is left of it would be an opinion.
@@ -153,15 +201,29 @@ class ALS(FactorModel):
         steps: int,
         engine: LocalEngine,
         gram: np.ndarray | None = None,
+        *,
+        cells: np.ndarray | None = None,
+        mass: np.ndarray | None = None,
     ) -> None:
-        """Improve on the vectors of rows of a matrix, given those of its columns; without steps solve for them."""
+        """Improve on the vectors of rows of a matrix, given those of its columns; without steps solve for them.
+
+        ``cells`` are the weights of the cells of the matrix, and ``mass`` those of its columns; None for ones.
+        """
         unobserved, l2 = self.in_use("unobserved"), self.in_use("l2")
-        gram = self._weighted_gram(others) if gram is None else gram
-        counts = np.diff(matrix.indptr)[rows]
-        penalties = (l2 * (counts + unobserved * len(others)) ** self.frequency).astype(np.float32)
+        gram = self._weighted_gram(others, mass) if gram is None else gram
+        sizes = np.diff(matrix.indptr)
+        counts = sizes if cells is None else np.bincount(np.repeat(np.arange(len(sizes)), sizes), cells, len(sizes))
+        total = len(others) if mass is None else float(mass.sum())
+        penalties = (l2 * (counts[rows] + unobserved * total) ** self.frequency).astype(np.float32)
 
         def task(part: range) -> int:
             at = slice(part.start, part.stop)
+            if cells is not None:
+                sparse = rows[at], matrix.indptr, matrix.indices, cells, others, gram, penalties[at]
+                if not steps:
+                    return solve_weighted_rows(*sparse, out[at])
+                approach_weighted_rows(*sparse, steps, out[at])
+                return 0
             if not steps:
                 return solve_rows(rows[at], matrix.indptr, matrix.indices, others, gram, penalties[at], out[at])
             approach_rows(rows[at], matrix.indptr, matrix.indices, others, gram, penalties[at], steps, out[at])
@@ -181,8 +243,9 @@ class ALS(FactorModel):
         self._improve(block.seen, block.users, self.item_factors_, found, 0, LocalEngine(1), gram)
         return found
 
-    def _weighted_gram(self, factors: np.ndarray) -> np.ndarray:
-        return np.float32(self.in_use("unobserved")) * (factors.T @ factors)
+    def _weighted_gram(self, factors: np.ndarray, mass: np.ndarray | None = None) -> np.ndarray:
+        scaled = factors if mass is None else factors * mass[:, None].astype(np.float32)
+        return np.ascontiguousarray(np.float32(self.in_use("unobserved")) * (factors.T @ scaled))
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         # Hu et al. 2008, section 5: x is linear in the history, and so is the score.

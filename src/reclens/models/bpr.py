@@ -17,6 +17,7 @@ from reclens.models._core.bpr_kernels import descend
 from reclens.models._core.defaults import Extent, Rule
 from reclens.models._core.degenerate import FitProblem, vanishing
 from reclens.models._core.factors import MOST_PASSES, FactorModel, check_whole, require_factors
+from reclens.models._core.fit_weights import FitWeights
 from reclens.models._core.form import Form, numbers
 from reclens.models._core.search_space import Choice, Float, Space, Whole
 
@@ -67,6 +68,7 @@ class BPR(FactorModel):
     """
 
     name: ClassVar[str] = "bpr"
+    takes_weights: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
         "factors": Whole(16, 256),
         "epochs": Whole(20, 200),
@@ -107,6 +109,13 @@ class BPR(FactorModel):
             raise UnknownNameError("kind of negatives", self.negatives, NEGATIVES)
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        self._descend(None, engine, progress)
+
+    def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
+        self._descend(weights.cells, engine, progress)
+
+    def _descend(self, weights: np.ndarray | None, engine: LocalEngine, progress: Progress) -> None:
+        """All passes; an interaction is drawn in proportion to its weight."""
         require_factors(self.name, self.factors, users=len(self.users_), items=len(self.items_))
         rng = np.random.default_rng(self.seed)
         users, items = (
@@ -117,7 +126,7 @@ class BPR(FactorModel):
         epochs = self.in_use("epochs")
         for epoch in range(epochs):
             progress("fit bpr", epoch, epochs)
-            self._pass(users, items, self.learning_rate * (1 - epoch / epochs), rng, engine)
+            self._pass(users, items, self.learning_rate * (1 - epoch / epochs), rng, engine, weights)
         if not np.isfinite(users).all() or not np.isfinite(items).all():
             raise UsageError(f"the vectors grew without bound with learning_rate={self.learning_rate:g}. Lower it.")
         self.user_factors_, self.item_factors_ = users, items
@@ -126,9 +135,15 @@ class BPR(FactorModel):
         return vanishing(self.user_factors_[:, :-1], self.item_factors_[:, :-1], self.seen_)
 
     def _pass(
-        self, users: np.ndarray, items: np.ndarray, rate: float, rng: np.random.Generator, engine: LocalEngine
+        self,
+        users: np.ndarray,
+        items: np.ndarray,
+        rate: float,
+        rng: np.random.Generator,
+        engine: LocalEngine,
+        weights: np.ndarray | None,
     ) -> None:
-        """As many steps as there are interactions."""
+        """As many steps as there are interactions, or as these weigh."""
         seen, n_users, n_items = self.seen_, len(users), len(items)
         # How many groups there are depends on the data alone, never on the threads.
         groups = int(np.clip(min(n_items // _ITEMS_A_GROUP, n_users), 1, _GROUPS))
@@ -141,11 +156,17 @@ class BPR(FactorModel):
         ends = np.cumsum(np.bincount(cells, minlength=groups * groups))
         choices = [np.flatnonzero(item_group == group).astype(np.int32) for group in range(groups)]
         seeds = rng.integers(0, 2**64, groups * groups, np.uint64)
+        mass = np.zeros(0) if weights is None else np.cumsum(weights[order])
 
         def task(cell: int) -> None:
-            places = order[ends[cell - 1] if cell else 0 : ends[cell]]
+            begin = ends[cell - 1] if cell else 0
+            places, sums = order[begin : ends[cell]], mass[begin : ends[cell]]
+            if len(sums) and begin:
+                sums = sums - mass[begin - 1]
             descend(
                 places,
+                sums,
+                len(places) if weights is None or not len(sums) else round(float(sums[-1])),
                 rows,
                 seen.indptr,
                 seen.indices,

@@ -13,8 +13,9 @@ from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.memory import require_memory
 from reclens.models._core.block import Block
-from reclens.models._core.co_occurrence import co_occurrence
+from reclens.models._core.co_occurrence import co_occurrence, weighted_co_occurrence
 from reclens.models._core.defaults import Extent, Rule
+from reclens.models._core.fit_weights import FitWeights
 from reclens.models._core.form import Form, numbers, word
 from reclens.models._core.kernels import sum_rows
 from reclens.models._core.partial import Joined, Together
@@ -43,6 +44,7 @@ class EASE(Recommender):
 
     name: ClassVar[str] = "ease"
     relates_items: ClassVar[bool] = True
+    takes_weights: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {"l2": Float(1, 10_000)}
 
     together_ = None
@@ -65,6 +67,10 @@ class EASE(Recommender):
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         self.together_ = None
         self._solve(co_occurrence(self.seen_, engine=engine, progress=progress, what="fit ease"), progress)
+
+    def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
+        self.together_ = None
+        self._solve(weighted_co_occurrence(weights.rooted(self.seen_), what="fit ease"), progress)
 
     @property
     def adds_up(self) -> bool:

@@ -10,9 +10,10 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UnknownNameError
+from reclens.errors import UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.defaults import Rule
+from reclens.models._core.fit_weights import FitWeights
 from reclens.models._core.form import Form, codes, numbers, pointers
 from reclens.models._core.item_weights import dense_rows, top_of_weights
 from reclens.models._core.kernels import product_rows
@@ -59,6 +60,7 @@ class ItemKNN(RatingNeighbors):
     rows_are: ClassVar[Literal["user", "item"]] = "item"
     min_score: ClassVar[float] = 0.0
     relates_items: ClassVar[bool] = True
+    takes_weights: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {
         "neighbors": Whole(5, 1000),
         "shrinkage": Float(0.1, 1000),
@@ -89,20 +91,34 @@ class ItemKNN(RatingNeighbors):
             matrix, near = self._centred(), self._find_neighbors(engine, progress)
         else:
             matrix = self._weighted(train)
-            near = find_neighbors(
-                matrix.transposed,
-                neighbors=self.neighbors,
-                similarity=self.similarity,
-                shrinkage=self.in_use("shrinkage"),
-                engine=engine,
-                progress=progress,
-                what="fit item_knn",
-            )
+            near = self._near(matrix, engine, progress)
         self.together_ = None
         self._keep(near)
         # Weights shape the similarities; the history itself counts with ones, or with centred ratings.
         rated = self.explicit or self.similarity == "adjusted_cosine"
         self.values_ = matrix.values if rated else self.seen_.values
+
+    def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
+        if self.explicit or self.similarity == "adjusted_cosine" or self.weighting != "none":
+            raise UsageError(
+                "item_knn takes weights where similarities come from counts: with feedback='implicit', "
+                "weighting='none' and another similarity than adjusted_cosine."
+            )
+        self.together_ = None
+        self._keep(self._near(weights.rooted(self.seen_), engine, progress))
+        self.values_ = self.seen_.values
+
+    def _near(self, matrix: UserItemMatrix, engine: LocalEngine, progress: Progress) -> Neighbors:
+        """The neighbours of each item from the values of its users."""
+        return find_neighbors(
+            matrix.transposed,
+            neighbors=self.neighbors,
+            similarity=self.similarity,
+            shrinkage=self.in_use("shrinkage"),
+            engine=engine,
+            progress=progress,
+            what="fit item_knn",
+        )
 
     def _keep(self, near: Neighbors) -> None:
         found = near.as_matrix()

@@ -12,10 +12,11 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._core.block import rows_of
-from reclens.models._core.co_occurrence import gram_of
+from reclens.models._core.co_occurrence import Gram, gram_of, weighted_gram
 from reclens.models._core.defaults import Extent, Rule
 from reclens.models._core.degenerate import FitProblem
 from reclens.models._core.factors import check_whole
+from reclens.models._core.fit_weights import FitWeights
 from reclens.models._core.form import Form, numbers
 from reclens.models._core.item_weights import ItemWeights
 from reclens.models._core.search_space import Float, Space
@@ -56,6 +57,7 @@ class SLIM(ItemWeights):
     """
 
     name: ClassVar[str] = "slim"
+    takes_weights: ClassVar[bool] = True
     space: ClassVar[Mapping[str, Space]] = {"l1": Float(0.5, 50), "l2": Float(10, 10_000)}
 
     automatic: ClassVar[Mapping[str, Rule]] = {
@@ -78,8 +80,14 @@ class SLIM(ItemWeights):
         check_whole("sweeps", self.sweeps, 1, _MOST_SWEEPS)
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
+        self._solve(gram_of(self.seen_, engine=engine, progress=progress, what="fit slim"), engine, progress)
+
+    def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
+        self._solve(weighted_gram(weights.rooted(self.seen_), what="fit slim"), engine, progress)
+
+    def _solve(self, gram: Gram, engine: LocalEngine, progress: Progress) -> None:
+        """The weights from the co-occurrence."""
         n = len(self.items_)
-        gram = gram_of(self.seen_, engine=engine, progress=progress, what="fit slim")
         rows = gram.indptr, gram.near, gram.common
         penalties = float(self.in_use("l1")), float(self.in_use("l2")), float(self.tolerance), int(self.sweeps)
 

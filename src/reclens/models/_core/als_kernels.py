@@ -8,7 +8,7 @@ import numpy as np
 
 from reclens.kernels import kernel
 
-__all__ = ["approach_rows", "solve_rows"]
+__all__ = ["approach_rows", "solve_in_place", "solve_rows"]
 
 
 @kernel("void(int32[::1], float32[:,::1], float32[:,::1], float32, float32[::1], float32, float32[::1])", fast=True)
@@ -75,7 +75,7 @@ def approach_rows(
 
 
 @kernel("boolean(float32[:,::1], float32[::1])", fast=True)
-def _solve(system: Any, x: Any) -> Any:
+def solve_in_place(system: Any, x: Any) -> Any:
     """Solve in place by Cholesky; ``x`` comes as the right-hand side. Returns whether the system was positive."""
     d = len(x)
     for i in range(d):
@@ -139,5 +139,5 @@ def solve_rows(rows: Any, indptr: Any, indices: Any, factors: Any, gram: Any, pe
                 x[i] += ai + bi + ci + ei
                 for j in range(i + 1):
                     row[j] += ai * a[j] + bi * b[j] + ci * c[j] + ei * e[j]
-        failed += not _solve(system, x)
+        failed += not solve_in_place(system, x)
     return failed

@@ -21,6 +21,25 @@ def _mix(state: Any) -> Any:
     return state ^ (state >> np.uint64(31))
 
 
+@kernel("int64(uint64, uint64, float64[::1])")
+def _draw(bits: Any, n: Any, sums: Any) -> Any:
+    """One of n places by 32 random bits; in proportion to weights, where their sums from the first one on are given.
+
+    A place with a weight of 2 is drawn by the very bits by which one that stands there twice is.
+    """
+    if len(sums) == 0:
+        return np.int64((bits * n) >> np.uint64(32))
+    aim = np.float64(bits) * sums[-1] * 2.0**-32
+    low, high = 0, len(sums) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if sums[middle] > aim:
+            high = middle
+        else:
+            low = middle + 1
+    return np.int64(low)
+
+
 @kernel("boolean(int32[::1], int64, int64, int32)")
 def _has(indices: Any, begin: Any, end: Any, item: Any) -> Any:
     """Whether a sorted stretch holds an item."""
@@ -33,12 +52,14 @@ def _has(indices: Any, begin: Any, end: Any, item: Any) -> Any:
 
 
 @kernel(
-    "void(int32[::1], int32[::1], int64[::1], int32[::1], int32[::1], boolean, float32[:,::1], float32[:,::1], "
-    "float32, float32, uint64)",
+    "void(int32[::1], float64[::1], int64, int32[::1], int64[::1], int32[::1], int32[::1], boolean, float32[:,::1], "
+    "float32[:,::1], float32, float32, uint64)",
     fast=True,
 )
 def descend(
     cell: Any,
+    sums: Any,
+    steps: Any,
     rows: Any,
     indptr: Any,
     indices: Any,
@@ -50,10 +71,13 @@ def descend(
     l2: Any,
     seed: Any,
 ) -> None:
-    """As many steps as a cell has interactions, each on one of them at random and an item that its user does not have.
+    """Some steps, each on an interaction of a cell at random and an item that its user does not have.
 
     Args:
         cell: Places of the cell's interactions.
+        sums: Their weights, added up from the first one on: an interaction is drawn in proportion to its weight. Empty
+            where all are drawn equally often.
+        steps: How many steps.
         rows: User of each interaction, of all cells.
         indptr: Of the user-item matrix.
         indices: Of the user-item matrix; ascending in a row.
@@ -69,15 +93,17 @@ def descend(
     m = n if popular else np.uint64(len(choice))
     half, golden = np.uint64(32), np.uint64(0x9E3779B97F4A7C15)
     state, one = seed, np.float32(1)
-    for _ in range(len(cell)):
+    for _ in range(steps):
         state += golden
-        at = cell[np.int64(((_mix(state) >> half) * n) >> half)]
+        at = cell[_draw(_mix(state) >> half, n, sums)]
         row, liked = rows[at], indices[at]
         other = liked
         for _ in range(_TRIES):
             state += golden
-            draw = np.int64(((_mix(state) >> half) * m) >> half)
-            other = indices[cell[draw]] if popular else choice[draw]
+            if popular:
+                other = indices[cell[_draw(_mix(state) >> half, m, sums)]]
+            else:
+                other = choice[np.int64(((_mix(state) >> half) * m) >> half)]
             if not _has(indices, indptr[row], indptr[row + 1], other):
                 break
             other = liked

@@ -11,10 +11,11 @@ from reclens.data.dataset import UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.memory import require_memory
 from reclens.models._core.co_counts import Pairs, count_pairs
+from reclens.models._core.fit_weights import weighted_products
 from reclens.models._core.kernels import gram
 from reclens.models._core.slim_kernels import sparse_gram
 
-__all__ = ["Gram", "co_occurrence", "gram_of"]
+__all__ = ["Gram", "co_occurrence", "gram_of", "weighted_co_occurrence", "weighted_gram"]
 
 _ROWS_A_TASK: Final = 64
 _DENSE: Final = 0.25
@@ -84,6 +85,38 @@ def gram_of(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, 
         at = slice(indptr[part.start], indptr[part.stop])
         near[at], common[at], _ = found.pop()
     return Gram(pairs.order, users[pairs.order], np.zeros((0, 0), np.float32), indptr, near, common)
+
+
+def weighted_co_occurrence(matrix: UserItemMatrix, *, what: str) -> np.ndarray:
+    """The products of the columns of a matrix; float32, shape (columns, columns).
+
+    Raises:
+        NotEnoughMemoryError: If that is more than there is memory for.
+    """
+    n = matrix.n_columns
+    require_memory(16 * n * n, f"{what}: the dense weighted co-occurrence of {n:,} items", advice=_SMALLER)
+    return weighted_products(matrix).astype(np.float32).toarray()
+
+
+def weighted_gram(matrix: UserItemMatrix, *, what: str) -> Gram:
+    """The products of the columns of a matrix without its zeros, by place, as :func:`gram_of` has counts.
+
+    Raises:
+        NotEnoughMemoryError: If that is more than there is memory for.
+    """
+    n = matrix.n_columns
+    order = np.argsort(-np.bincount(matrix.indices, minlength=n), kind="stable").astype(np.int32)
+    places = np.empty(n, np.int32)
+    places[order] = np.arange(n, dtype=np.int32)
+    by_place = UserItemMatrix(matrix.indptr, places[matrix.indices], matrix.values, n)
+    sizes = np.diff(matrix.indptr)
+    most = int(min((sizes.astype(np.int64) ** 2).sum(), n * n))
+    require_memory(24 * most, f"{what}: at most {most:,} pairs of items with a common user", advice=_SMALLER)
+    found = weighted_products(by_place)
+    found.sort_indices()
+    values, indptr = found.data.astype(np.float32), found.indptr.astype(np.int64)
+    empty = np.zeros((0, 0), np.float32)
+    return Gram(order, found.diagonal(), empty, indptr, found.indices.astype(np.int32), values)
 
 
 def _dense(pairs: Pairs, engine: LocalEngine, progress: Progress, what: str) -> np.ndarray:

@@ -19,6 +19,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.files import made_folder
 from reclens.models._core.block import encode_where_possible
 from reclens.models._core.degenerate import FitProblem, check_fit, say
+from reclens.models._core.fit_weights import FitWeights, check_weights
 from reclens.models._core.form import Form
 from reclens.models._core.kernels import top_of_dense
 from reclens.models._core.partial import Joined
@@ -46,17 +47,25 @@ class Recommender(Serving):
     """Whether it can be fitted so that it predicts ratings."""
     relates_items: ClassVar[bool] = False
     """Whether it knows which items are alike, see :meth:`similar_items`."""
+    takes_weights: ClassVar[bool] = False
+    """Whether :meth:`fit` takes weights of interactions and users."""
 
     @property
     def cold_items(self) -> bool:
         """Whether items of the items table that have no interaction can be recommended."""
         return False
 
-    def fit(self, train: Dataset | Any, *, threads: int | None = None, progress: Progress = quiet) -> Self:
+    def fit(
+        self, train: Dataset | Any, *, weights: Any = None, threads: int | None = None, progress: Progress = quiet
+    ) -> Self:
         """Learn from the training data, which is not changed.
 
         Args:
             train: The training part: a data set, or a frame ``user_id, item_id, …`` of any library.
+            weights: How much each interaction counts, 0 or more, for models with ``takes_weights``: one number for each
+                row of ``train.interactions``; or a frame ``user_id, item_id, weight`` of all pairs, or ``user_id,
+                weight`` of all users. 2 counts as the same interaction, or the same user, twice. The card has their
+                range and their hash. Rules for hyper-parameters that are None look at the data without weights.
             threads: Threads to use; the result does not depend on it.
             progress: Called as work goes on.
 
@@ -64,7 +73,9 @@ class Recommender(Serving):
             The model itself.
 
         Raises:
-            UsageError: If a hyper-parameter is out of range, or the data lacks what the model needs.
+            UsageError: If a hyper-parameter is out of range, the data lacks what the model needs, or weights are
+                negative, not finite, of another length, or given to a model that takes none.
+            DataError: If weights are of other users or pairs than those of the training data.
             ArgumentTypeError: If ``train`` is neither a data set nor a frame.
 
         Warns:
@@ -87,9 +98,14 @@ class Recommender(Serving):
         if odd:
             self.train_["weights"] = odd
         self.titles_ = titles_of(train.items, self.items_)
+        given = None if weights is None else check_weights(weights, train)
         progress(f"fit {self.name}", 0, 1)
         self.resolve(train)
-        self._fit(train, LocalEngine(threads), progress)
+        if given is None:
+            self._fit(train, LocalEngine(threads), progress)
+        else:
+            self._fit_weighted(train, given, LocalEngine(threads), progress)
+            self.train_["fit_weights"] = given.card
         self.problems_ = tuple(check_fit(self, threads=threads))
         progress(f"fit {self.name}", 1, 1)
         say(self.name, self.problems_, stacklevel=2)
@@ -117,10 +133,14 @@ class Recommender(Serving):
 
         Raises:
             NotFittedError: If the model was not fitted.
-            UsageError: If the model, or its configuration, is not made of counts.
+            UsageError: If the model, or its configuration, is not made of counts, or it was fitted with weights.
             DataError: If ids are integers on one side and text on the other.
         """
         self._need_fit()
+        if "fit_weights" in self.train_:
+            raise UsageError(
+                f"this {self.name} was fitted with weights, and new interactions have none. Fit it on all data again."
+            )
         if not self.adds_up:
             raise UsageError(
                 f"this {self.name} cannot learn more without the data it was fitted on. Fit it on all data again. "
@@ -243,6 +263,13 @@ class Recommender(Serving):
 
     @abstractmethod
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None: ...
+
+    def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
+        """Learn with weights; models with ``takes_weights`` write it."""
+        from reclens.models import get, names
+
+        able = ", ".join(name for name in names() if get(name).takes_weights)
+        raise UsageError(f"{self.name} takes no weights. Models that do: {able}.")
 
     def _similarities(self, items: np.ndarray) -> np.ndarray:
         """How like every item is to each of some: float32, shape (n, items), 0 or less where it is not; to be changed.
