@@ -1,0 +1,1 @@
+"""The mitigation lab: what a smaller gap costs, who pays, and which mitigation to take."""
