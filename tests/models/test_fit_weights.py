@@ -188,7 +188,7 @@ def test_an_interaction_of_weight_two_is_a_doubled_row_in_bpr(popular: bool) -> 
         users[:, -1] = 1
         rate = np.float32(0.1)
         seed = np.uint64(77)
-        descend(cell, sums, 14, rows, indptr, indices, choice, popular, users, items, rate, np.float32(0.01), seed)
+        descend(cell, sums, rows, indptr, indices, choice, popular, users, items, rate, np.float32(0.01), seed)
         learned.append((users, items))
     assert (learned[0][0] == learned[1][0]).all() and (learned[0][1] == learned[1][1]).all()
     assert rng is not None

@@ -166,7 +166,6 @@ class BPR(FactorModel):
             descend(
                 places,
                 sums,
-                len(places) if weights is None or not len(sums) else round(float(sums[-1])),
                 rows,
                 seen.indptr,
                 seen.indices,

@@ -17,7 +17,7 @@ def run(indptr, indices, users, items, *, cell=None, choice=None, popular=False,
     rows = np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr))
     cell = np.arange(len(indices), dtype=np.int32) if cell is None else np.array(cell, np.int32)
     choice = np.arange(len(items), dtype=np.int32) if choice is None else np.array(choice, np.int32)
-    draws = cell, np.zeros(0), len(cell), rows, indptr, indices, choice, popular
+    draws = cell, np.zeros(0), rows, indptr, indices, choice, popular
     descend(*draws, users, items, np.float32(rate), np.float32(l2), np.uint64(seed))
 
 

@@ -52,14 +52,13 @@ def _has(indices: Any, begin: Any, end: Any, item: Any) -> Any:
 
 
 @kernel(
-    "void(int32[::1], float64[::1], int64, int32[::1], int64[::1], int32[::1], int32[::1], boolean, float32[:,::1], "
+    "void(int32[::1], float64[::1], int32[::1], int64[::1], int32[::1], int32[::1], boolean, float32[:,::1], "
     "float32[:,::1], float32, float32, uint64)",
     fast=True,
 )
 def descend(
     cell: Any,
     sums: Any,
-    steps: Any,
     rows: Any,
     indptr: Any,
     indices: Any,
@@ -71,13 +70,12 @@ def descend(
     l2: Any,
     seed: Any,
 ) -> None:
-    """Some steps, each on an interaction of a cell at random and an item that its user does not have.
+    """As many steps as a cell has interactions, or as these weigh: on one at random, and an item its user has not.
 
     Args:
         cell: Places of the cell's interactions.
         sums: Their weights, added up from the first one on: an interaction is drawn in proportion to its weight. Empty
             where all are drawn equally often.
-        steps: How many steps.
         rows: User of each interaction, of all cells.
         indptr: Of the user-item matrix.
         indices: Of the user-item matrix; ascending in a row.
@@ -93,6 +91,7 @@ def descend(
     m = n if popular else np.uint64(len(choice))
     half, golden = np.uint64(32), np.uint64(0x9E3779B97F4A7C15)
     state, one = seed, np.float32(1)
+    steps = np.int64(sums[-1] + 0.5) if len(sums) else len(cell)
     for _ in range(steps):
         state += golden
         at = cell[_draw(_mix(state) >> half, n, sums)]
