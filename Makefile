@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-torch test-stores test-airflow test-spark test-all browser lint format types layers docs reference env lock mutants clean
+.PHONY: help demo dashboard test test-torch test-stores test-airflow test-spark test-all browser lint format types layers docs reference env lock mutants clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,12 @@ help:  ## list the targets
 demo: $(VENV)/.core  ## install, then compare six recommenders on synthetic data: a table and an HTML report
 	$(RUN)/reclens demo $(ARGS)
 
-test: $(VENV)/.test browser  ## install, then run every test in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one)
-	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+dashboard: $(VENV)/.core  ## install what the dashboard needs, then open it on the folder workspace
+	@$(PIP) --no-build-isolation --editable '.[dashboard]'
+	$(RUN)/reclens dashboard $(ARGS)
+
+test: $(VENV)/.test browser  ## install, then run every test in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one); says what is skipped and why
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -rs $(ARGS)
 
 # The targets of what needs an environment of its own. Each says so while it has no tests.
 test-torch test-stores test-airflow test-spark:
