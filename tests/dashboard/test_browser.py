@@ -163,7 +163,7 @@ def test_files_are_uploaded_measured_kept_and_taken_back(
     workspace.load("run", "small-ease").table.write_csv(good)
     workspace.load("split", "small").test.write_parquet(truth)
     bad.write_text("user,item,rank\n1,2,3,4\n")
-    opened(browser_page, f"{address}/upload")
+    opened(browser_page, f"{address}/upload?against=a+file+with+the+truth")
     files = browser_page.locator("input[type=file]")
     files.nth(0).set_input_files(bad)
     browser_page.get_by_text("the row has 4 fields").wait_for()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -139,6 +140,11 @@ def test_a_page_from_elsewhere_gets_no_connection(serve, tmp_path: Path) -> None
         assert handshake(port, host=f"localhost:{port}") == 101
         assert handshake(port, host=f"evil.example:{port}") == 403
         assert handshake(port, host=f"127.0.0.1:{port}", origin="http://evil.example") == 403
+        for path in ("", "/_stcore/health", "/diagnostics"):
+            with urllib.request.urlopen(plan.url + path, timeout=20) as answer:
+                assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+                assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+                assert answer.headers["X-Frame-Options"] == "DENY"
     assert "external IP" not in log.read_text() and "External URL" not in log.read_text()
 
 

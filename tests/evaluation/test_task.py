@@ -83,5 +83,5 @@ def test_a_split_without_a_task_was_of_new_items_and_without_training_data_nothi
 
 def test_the_report_states_the_task_and_what_does_not_fit() -> None:
     html = build_report({"lists": run("with_repeats", ["new"], truth=HELD, declared=True)}).html
-    assert "with_repeats: what the user took again counts too; 2 pairs of the truth stand in the training data" in html
+    assert "what the user took again counts too; 2 pairs of the truth stand in the training data" in html
     assert "The task is with_repeats, but the lists leave seen items out" in html

@@ -100,7 +100,7 @@ def test_features_of_users_with_short_and_long_histories_by_hand(kept: bool) -> 
     assert sorted(sizes) == list(range(1, n + 1))
     np.testing.assert_allclose(found["user: items"], [math.log(size + 1) for size in sizes], rtol=1e-6)
     popular = [sum(math.log(n - item + 1) for item in range(size)) / size for size in sizes]
-    np.testing.assert_allclose(found["user: popularity of her items"], popular, rtol=1e-5)
+    np.testing.assert_allclose(found["user: popularity of own items"], popular, rtol=1e-5)
     np.testing.assert_allclose(found["popularity less the user's"], math.log(n + 1) - np.array(popular), atol=1e-5)
     np.testing.assert_allclose(found["labels shared with the history"], [-(-size // 2) / size for size in sizes])
 

@@ -14,6 +14,7 @@ import pytest
 
 from reclens import models
 from reclens.data import split as splits
+from reclens.data.dataset import as_dataset
 from reclens.errors import DataError, UnknownNameError, UsageError, WorkspaceError
 from reclens.evaluation import compare, evaluate
 from reclens.files import write_bytes, write_text
@@ -203,3 +204,39 @@ def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
 def test_a_dash_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     write_text(Path("-"), "a,b\n")
     assert capfdbinary.readouterr().out == b"a,b\n" and not Path("-").exists()
+
+
+REFUSED = [
+    "CON",
+    "nul",
+    "Aux.v2",
+    "COM1",
+    "lpt9.csv",
+    "mine.",
+    "mine..",
+    "mine ",
+    " mine",
+    "a/b",
+    "..",
+    ".mine",
+    "a\\b",
+]
+
+
+@pytest.mark.parametrize("name", [*REFUSED, ""])
+def test_names_that_file_systems_refuse_are_refused(tmp_path: Path, name: str) -> None:
+    data = as_dataset(pl.DataFrame({"user_id": [1], "item_id": [2]}))
+    with pytest.raises(UsageError, match="is no name for an artefact"):
+        Workspace(tmp_path).save(data, name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_differ_in_case_alone_are_one(tmp_path: Path) -> None:
+    data, place = as_dataset(pl.DataFrame({"user_id": [1], "item_id": [2]})), Workspace(tmp_path)
+    place.save(data, "Mine")
+    for overwrite in (False, True):
+        with pytest.raises(WorkspaceError, match="holds 'Mine', which is 'mine' where file systems do not tell"):
+            place.save(data, "mine", overwrite=overwrite)
+    place.save(data, "Mine", overwrite=True)
+    place.save(data, "console")
+    assert {each.name for each in place.list()} == {"Mine", "console"}

@@ -16,6 +16,7 @@ from reclens.dashboard.save_report import draw_save
 from reclens.dashboard.style import STYLE
 from reclens.dashboard.widgets import plain
 from reclens.errors import RecLensError
+from reclens.report._toolkit.document import SYNTHETIC
 from reclens.workspace import Workspace
 
 __all__ = ["draw_page", "main"]
@@ -52,10 +53,14 @@ def main(folder: str | None = None) -> None:
 
 def draw_page(page: Page, workspace: Workspace) -> None:
     """Draw one page; what the library refuses is said in its own words, and anything else is a fault that is shown."""
+    banner = st.empty()
     try:
         store.begin(workspace)
         seen.begin(page.title)
         page.show(workspace)
+        if store.synthetic_shown():
+            # Known once the page has loaded what it shows, and drawn above it.
+            banner.warning(f"**Synthetic data.** {SYNTHETIC}", icon=":material/casino:")
         draw_save(workspace)
         store.end()
     except Exception as error:

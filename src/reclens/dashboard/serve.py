@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import threading
 
+from reclens.dashboard.headers import add_headers
+
 __all__ = ["main", "warm_up"]
 
 
@@ -18,6 +20,7 @@ def main() -> None:
 
     # Asked from a foreign origin, Streamlit would ask a server elsewhere for the address of this network.
     net_util.get_external_ip = lambda: None
+    add_headers()
     threading.Thread(target=warm_up, daemon=True).start()
     cli.main(prog_name="streamlit")
 

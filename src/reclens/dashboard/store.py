@@ -44,10 +44,11 @@ __all__ = [
     "redraw_if_changed",
     "shared",
     "split_of",
+    "synthetic_shown",
     "user_hits",
 ]
 
-_BEGAN, _REDRAWN, _TURNS = "_began_with", "_redrawn", 5
+_BEGAN, _REDRAWN, _TURNS, _SYNTHETIC = "_began_with", "_redrawn", 5, "_synthetic"
 
 MOST = 8
 """Runs that are chosen to begin with."""
@@ -76,13 +77,22 @@ def load(workspace: Workspace, kind: str, name: str) -> Any:
 
 def _all(workspace: Workspace, kind: str, chosen: Sequence[str]) -> dict[str, Any]:
     """Artefacts by name; the workspace is looked at once."""
-    stamps = {each.name: each.created.isoformat() for each in listing(workspace, kind)}
+    known = {each.name: each for each in listing(workspace, kind)}
+    made = {f"{kind} {name}": None for name in chosen if name in known and known[name].synthetic}
+    st.session_state.setdefault(_SYNTHETIC, {}).update(made)
+    stamps = {name: each.created.isoformat() for name, each in known.items()}
     return {name: _load(str(workspace.folder), kind, name, stamps.get(name, "")) for name in chosen}
+
+
+def synthetic_shown() -> bool:
+    """Whether what this page has loaded so far comes from synthetic data."""
+    return bool(st.session_state.get(_SYNTHETIC))
 
 
 def begin(workspace: Workspace) -> None:
     """Note what a page begins with."""
     st.session_state[_BEGAN] = workspace.stamps()
+    st.session_state[_SYNTHETIC] = {}
 
 
 def end() -> None:

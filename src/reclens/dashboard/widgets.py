@@ -10,10 +10,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard import seen
+from reclens.dashboard.store import synthetic_shown
 from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe, names
 from reclens.report import Table, to_csv
 from reclens.report._toolkit.charts import THEME
+from reclens.report._toolkit.format import unlinked
 from reclens.report._toolkit.html import Figure
 from reclens.report._toolkit.static_theme import PAPER, painted, to_svg
 
@@ -211,11 +213,11 @@ def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
 
 
 def _download(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:
-    """A button that makes a file when it is pressed, and not before."""
+    """A button that makes a file when it is pressed, and not before; its name says where the data is synthetic."""
     st.download_button(
         label,
         data,
-        name,
+        f"synthetic-{name}" if synthetic_shown() else name,
         mime,
         key=f"download-{name}",
         icon=":material/download:",
@@ -250,7 +252,7 @@ def _definition(metric: str | None) -> str | None:
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, without links and pictures: names, titles and messages are data."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:@&.=-])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:@&.=-])", r"\\\1", unlinked(" ".join(text.split())))
 
 
 def _escaped(text: str) -> str:

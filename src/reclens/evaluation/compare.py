@@ -215,7 +215,7 @@ def compare(
         "flips": flips,
         "seed": rng,
         "replicates": base.summary.replicates,
-        "synthetic": bool(base.card.get("synthetic")),
+        "synthetic": any(result.card.get("synthetic") for result in results.values()),
         "primary": primary,
         "families": dict(families),
         "intervals": intervals,

@@ -78,7 +78,7 @@ def make_card(
         "seen_items": "unknown" if seen is None else "excluded" if seen == 0 else "included",
         "split": split,
         "task": task_of(split),
-        "synthetic": bool(train is not None and train.card.get("synthetic")),
+        "synthetic": _is_synthetic(train, source_card),
         "level": level,
         "interval": "BCa of the Poisson bootstrap over users, widened for small samples; Wilson of values of 0 and 1",
         "replicates": replicates,
@@ -88,6 +88,13 @@ def make_card(
         "versions": versions(),
     }
     return {**card, "task_problems": list(_problems_of(card))}
+
+
+def _is_synthetic(train: Dataset | None, lists: Mapping[str, Any]) -> bool:
+    """Whether the data that lists are held against is synthetic, or that which they were learned from."""
+    learned = lists.get("train")
+    held = None if train is None else train.card.get("synthetic")
+    return bool(held or lists.get("synthetic") or (isinstance(learned, Mapping) and learned.get("synthetic")))
 
 
 def _problems_of(card: Mapping[str, Any]) -> Iterator[TaskProblem]:

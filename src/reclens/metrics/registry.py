@@ -112,8 +112,8 @@ class Metric(Tabular):
 
     @property
     def doc(self) -> str:
-        """The docstring: formula, range, denominator and rules."""
-        return inspect.getdoc(self.function) or ""
+        """The docstring without its markup: formula, range, denominator and rules."""
+        return re.sub(r":\w+:`~?([^`]+)`", r"\1", inspect.getdoc(self.function) or "").replace("``", "")
 
     @property
     def summary(self) -> str:
@@ -124,7 +124,11 @@ class Metric(Tabular):
     def facts(self) -> list[tuple[str, str]]:
         """What the docstring says after its first line: (label, text), such as ("Range", "0 … 1."); "" for no label."""
         found: list[str] = []
-        for line in re.sub(r":\w+:`~?([^`]+)`", r"`\1`", self.doc).replace("``", "`").splitlines()[1:]:
+        for line in (
+            re.sub(r":\w+:`~?([^`]+)`", r"`\1`", inspect.getdoc(self.function) or "")
+            .replace("``", "`")
+            .splitlines()[1:]
+        ):
             # A fact begins where the line before ended a sentence.
             if line[:1].isupper() and (not found or found[-1].endswith(".")):
                 found.append(line.strip())

@@ -24,8 +24,8 @@ from reclens.schema import ITEM, RATING, TIMESTAMP, USER
 __all__ = ["Content"]
 
 _PROFILES = {
-    "mean": "the mean of the vectors of her items",
-    "rating": "each vector times the rating less the user's mean rating: what she likes less than usual counts against",
+    "mean": "the mean of the vectors of the user's items",
+    "rating": "each vector times the rating less the user's mean rating: what is liked less than usual counts against",
 }
 _DAY = 86_400_000_000
 

@@ -85,7 +85,7 @@ class CandidateFeatures:
         user, item = self.users.encode(candidates[USER]), self.items.encode(candidates[ITEM])
         columns |= {name: _take(values, user) for name, values in self.user_values.items()}
         columns |= {name: _take(values, item) for name, values in self.item_values.items()}
-        columns["popularity less the user's"] = columns["item: users"] - columns["user: popularity of her items"]
+        columns["popularity less the user's"] = columns["item: users"] - columns["user: popularity of own items"]
         if self.labels.shape[1]:
             fit = np.einsum("ij,ij->i", self.profiles[user], self.labels[item])
             columns["labels shared with the history"] = np.where((user >= 0) & (item >= 0), fit, np.nan)
@@ -124,7 +124,7 @@ def _of_histories(
     mean_popularity = np.bincount(owner, popularity[matrix.indices], n) * shares
     by_user = {
         "user: items": np.log1p(np.where(sizes > 0, sizes, np.nan)),
-        "user: popularity of her items": mean_popularity,
+        "user: popularity of own items": mean_popularity,
     }
     profiles = np.zeros((n, labels.shape[1]), np.float32)
     for label in range(labels.shape[1]):

@@ -48,6 +48,11 @@ class Artefact(Tabular):
     summary: str
     card: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether it comes from synthetic data, as its card says, or the card of what it was made from."""
+        return _says_synthetic(self.card)
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
         row = {"kind": self.kind, "name": self.name, "created": self.created.isoformat(timespec="seconds")}
@@ -66,6 +71,12 @@ def read_artefact(folder: Path) -> Artefact | None:
         if before == stamp:
             break
     return found
+
+
+def _says_synthetic(card: Any) -> bool:
+    if isinstance(card, Mapping):
+        return card.get("synthetic") is True or any(_says_synthetic(each) for each in card.values())
+    return isinstance(card, list) and any(_says_synthetic(each) for each in card)
 
 
 def stamp_of(folder: Path) -> Stamp | None:

@@ -47,6 +47,8 @@ _ANSWER: Final = "answer_of_the_query"
 _ODD: Final = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|TIME WITH TIME ZONE|GEOMETRY|MAP|ENUM|UUID")
 """Types that Polars does not have, or not alike: they come out as text."""
 _LISTING: Final = re.compile(r"\s*(?:SHOW|DESCRIBE|DESC)\b", re.IGNORECASE)
+_QUERY: Final = "_QUERY_NODE"
+"""How DuckDB's parser ends the names of statements that stand in a WITH and change something."""
 _PIVOT: Final = re.compile(r"\bPIVOT\b", re.IGNORECASE)
 
 
@@ -204,10 +206,32 @@ def _only_select(query: str) -> None:
             statements = connection.extract_statements(query)
         except duckdb.Error as error:
             raise UsageError(f"the query failed: {str(error).strip()}") from error
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        single = len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
+        odd = sorted(_writes(connection, query)) if single else []
+    if odd:
+        raise UsageError(f"a workspace is read by SELECT alone, and the query holds {' and '.join(odd)} within WITH.")
+    if not single:
         pivot = " PIVOT is one where its values are named: PIVOT … ON column IN ('a', 'b') USING …"
         said = "a workspace is read by one SELECT statement at a time (SHOW TABLES, DESCRIBE and SUMMARIZE are some)."
         raise UsageError(said + (pivot if _PIVOT.search(query) else ""))
+
+
+def _writes(connection: DuckDBPyConnection, query: str) -> set[str]:
+    """What a query does beside reading: to DuckDB ``WITH x AS (DELETE … RETURNING …) SELECT …`` is a SELECT too."""
+    (text,) = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchone() or ("{}",)
+    found: set[str] = set()
+    waiting: list[Any] = [json.loads(text)]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            kind = each.get("type")
+            # Nodes that read are SELECT_NODE, SET_OPERATION_NODE, RECURSIVE_CTE_NODE; what writes is a query by itself.
+            if isinstance(kind, str) and kind.endswith(_QUERY):
+                found.add(kind.removesuffix(_QUERY))
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+    return found
 
 
 def _fetch(

@@ -122,7 +122,7 @@ def _load_split(folder: Path) -> Split:
 
 def _write_model(model: Recommender, folder: Path) -> dict[str, Any]:
     write_model(model, folder)
-    return {"summary": repr(model), "model": model.name}
+    return {"summary": repr(model), "model": model.name, "train": dict(model.train_)}
 
 
 def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         (pipeline.rank or {}).get("model", "fusion"),
         *(each["kind"] for each in pipeline.rerank),
     ]
-    return {"summary": " -> ".join(str(stage) for stage in stages)}
+    return {"summary": " -> ".join(str(stage) for stage in stages), "train": dict(pipeline.train_)}
 
 
 def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
 
 def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
     comparison.save(folder)
-    return {"summary": _outcomes(comparison)}
+    return {"summary": _outcomes(comparison), "comparison": dict(comparison.card)}
 
 
 def _outcomes(comparison: Comparison) -> str:

@@ -47,6 +47,7 @@ __all__ = ["KINDS", "Workspace"]
 KINDS: Final = (*SERIALIZERS, "report")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
 _LOOKS: Final = 3
@@ -126,6 +127,12 @@ class Workspace:
         home = self.folder / kind / name
         if home.exists() and not overwrite:
             raise NameTakenError(f"{home} exists. Choose another name, or pass overwrite=True.")
+        alike = [each.name for each in self._folders(kind) if each.name.casefold() == name.casefold()]
+        if alike and name not in alike:
+            raise NameTakenError(
+                f"{self.folder / kind} holds '{alike[0]}', which is '{name}' where file systems do not tell upper from "
+                "lower case. Choose another name."
+            )
 
     def check(self, *, make: bool = False) -> None:
         """See whether the workspace is there, and the one that was opened.
@@ -385,3 +392,7 @@ def _kinds(kind: str | None) -> Sequence[str]:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(f"'{name}' is no name for an artefact: use letters, digits, '.', '_' and '-'.")
+    if name.endswith("."):
+        raise UsageError(f"'{name}' is no name for an artefact: Windows drops the dot at its end. Leave it out.")
+    if name.split(".", 1)[0].upper() in _DEVICES:
+        raise UsageError(f"'{name}' is no name for an artefact: Windows keeps it for a device. Choose another name.")

@@ -56,10 +56,8 @@ def show(workspace: Workspace) -> None:
 
 def _profile(found: Described) -> None:
     about = found.profile
-    if about.synthetic:
-        st.info("This data is synthetic: drawn, not observed.", icon=":material/casino:")
     if found.task is not None:
-        st.caption(f"Task of the split: {TASKS_IN_WORDS[found.task]}.")
+        st.caption(f"What counts: {TASKS_IN_WORDS[found.task]}.")
     sizes = {"interactions": about.n_interactions, "users": about.n_users, "items": about.n_items}
     for (label, number), place in zip(sizes.items(), st.columns(3), strict=True):
         with place:

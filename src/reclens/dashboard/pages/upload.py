@@ -201,9 +201,7 @@ def _as_split(workspace: Workspace, brought: Uploads) -> None:
             first = re.sub(r"[^A-Za-z0-9._-]", "-", brought.tables["train"].name)
             name = st.text_input("Name of the split", first, key="split-name", max_chars=100)
         with right:
-            task = st.selectbox(
-                "What counts", TASKS, key="split-task", help="; ".join(TASKS_IN_WORDS[task] for task in TASKS)
-            )
+            task = st.selectbox("What counts", TASKS, key="split-task", format_func=TASKS_IN_WORDS.__getitem__)
         if not st.button("Keep the split", icon=":material/save:"):
             return
         try:

@@ -47,7 +47,7 @@ def adjacency(data: bytes, *, source: str, encoding: str | None = None, between:
         raise DataError("it is not UTF-8", source=source, fix="Name its encoding by encoding=.") from None
     lines = lines.filter(lines != "")
     if not len(lines):
-        raise DataError("the file is empty", source=source, fix="Expected lines of a user and her items.")
+        raise DataError("the file is empty", source=source, fix="Expected lines of a user and their items.")
     ids = _parts(lines, between)
     return pl.DataFrame({"user_id": ids.list.first(), "item_id": ids.list.slice(1)})
 

@@ -6,7 +6,7 @@
 -- Parameters
 --   $labels = ["light", "medium", "heavy"]    names of the groups, lowest first
 --
--- With m labels a user is in group floor(m * share of users with fewer events than hers), so that equally active users
+-- With m labels a user is in group floor(m * share of users with fewer events), so that equally active users
 -- are never parted. rank() - 1 is the number of users with fewer events.
 
 WITH activity AS (

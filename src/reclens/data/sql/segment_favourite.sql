@@ -1,4 +1,4 @@
--- A segment table: each user's favourite value of an item attribute, such as her favourite genre.
+-- A segment table: each user's favourite value of an item attribute, such as a favourite genre.
 --
 -- Reads       events(user_id, item_id), item_values(item_id, attribute: a list of text)
 -- Gives       user_id, label, share

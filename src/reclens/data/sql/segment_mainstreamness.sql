@@ -7,7 +7,7 @@
 --   $labels = ["niche", "balanced", "mainstream"]    names of the groups, from tail to head
 --   $head_share = 0.2                                share of the items that make the head, rounded up
 --
--- Items that tie with the last one of the head belong to it too. A user's value is the share of her events that are
+-- Items that tie with the last one of the head belong to it too. A user's value is the share of the events that are
 -- with the head; groups are made as in segment_activity.
 
 WITH popularity AS (

@@ -156,7 +156,7 @@ def read_matrix(kept: Kept, users: Vocabulary, items: Vocabulary) -> UserItemMat
     rises = np.diff(indices) > 0
     rises[indptr[1:-1] - 1] = True  # from the last item of a user to the first of the next
     if len(indptr) < 2 or (indptr[1:] == indptr[:-1]).any() or not rises.all():
-        raise DataError("in 'seen.npz' there is no user, a user has no item, or her items do not ascend")
+        raise DataError("in 'seen.npz' there is no user, a user has no item, or the items of a user do not ascend")
     return UserItemMatrix(indptr, indices, np.ones(len(indices), np.float32), len(items))
 
 

@@ -74,7 +74,7 @@ class Scoring(Automatic, ABC):
         if self.is_personalized and not self.supports_fold_in:
             raise UsageError(
                 f"this {self.name} cannot use a history that comes with the request, because it needs more of a user "
-                "than her items, such as ratings. Fit it on the history too, or use a model that folds in: reclens "
+                "than their items, such as ratings. Fit it on the history too, or use a model that folds in: reclens "
                 "models list."
             )
         return Histories.of(history, users=self.users_, items=self.items_, seen=self.seen_, mode=mode)

@@ -7,13 +7,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from reclens.report._toolkit.card import DecisionWords
+from reclens.report._toolkit.format import unlinked
 from reclens.report._toolkit.html import Document, Figure, reading_of, render
 from reclens.report._toolkit.tables import Table, to_markdown
 
-__all__ = ["DocumentPart", "Written", "appendix", "write_document"]
+__all__ = ["SYNTHETIC", "DocumentPart", "Written", "appendix", "write_document"]
+
+
+SYNTHETIC: Final = "Nobody in it exists and no item in it was made; the numbers say nothing about real people or items."
+"""What stands, as a banner, on whatever comes from synthetic data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +146,7 @@ def _markdown(
 ) -> str:
     lines = [f"# {_plain(title)}", "", _plain(subject), ""]
     if synthetic:
-        lines += ["**Synthetic data.** The numbers say nothing about real people.", ""]
+        lines += [f"**Synthetic data.** {SYNTHETIC}", ""]
     lines += [f"## {_plain(heading)}", ""]
     if card is not None:
         lines += [f"**{_plain(card.headline)}**", ""]
@@ -168,4 +173,4 @@ def _markdown(
 
 def _plain(text: str) -> str:
     """Text that Markdown shows as it is: names are data."""
-    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", text.replace("\n", " "))
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", unlinked(text.replace("\n", " ")))

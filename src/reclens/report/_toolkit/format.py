@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "sentence",
     "share",
     "span",
+    "unlinked",
 ]
 
 
@@ -131,3 +133,15 @@ def sentence(text: str) -> str:
         'Item-kNN differs.'
     """
     return text[:1].upper() + text[1:]
+
+
+def unlinked(text: str) -> str:
+    """Text in which Markdown finds no address to make a link of, by an invisible character that joins its parts.
+
+    Escapes do not help: addresses are looked for after they are resolved.
+
+    Example:
+        >>> [unlinked(each).replace("\u2060", "|") for each in ("http://a.b", "www.a.b", "me@a.b", "ndcg@10")]
+        ['http:|//a.b', 'www|.a.b', 'me@|a.b', 'ndcg@10']
+    """
+    return re.sub(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[-\w]+\.[A-Za-z])", "\u2060", text, flags=re.IGNORECASE)

@@ -320,8 +320,8 @@ def _task(card: Mapping[str, Any]) -> str:
 
 
 TASKS_IN_WORDS: Final[Mapping[str | None, str]] = {
-    "new_items": "new_items: only items that the user had not had count",
-    "with_repeats": "with_repeats: what the user took again counts too",
+    "new_items": "only items that the user had not had count",
+    "with_repeats": "what the user took again counts too",
     None: "not known: the truth was given",
 }
 """The tasks of splits, in words."""

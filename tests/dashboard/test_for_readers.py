@@ -1,0 +1,143 @@
+"""What a reader sees on every page: no code, no reStructuredText, no Python, no hashes; and that data is synthetic."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+import reclens as rl
+from reclens.dashboard.navigation import pages
+from reclens.dashboard.views import VIEWS
+from reclens.report import build_report
+from reclens.workspace import Workspace
+
+SEEN = {"body", "label", "help", "placeholder", "options", "caption", "title", "text", "tooltip", "alt", "defaults"}
+"""Fields of elements that are words for a reader; the others are ids, keys and styles."""
+
+CODE = {
+    "reStructuredText": re.compile(r"``|:(?:class|func|meth|data|mod|attr):|^\.\. ", re.MULTILINE),
+    "a hash": re.compile(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b"),
+    "Python": re.compile(
+        r"\b(?:True|False|nan|NaN|inf)\b|\bNone\b(?! of)|<class |\bdatetime\.|[\[({]'|\w+ object at 0x|\bdtype"
+    ),
+    "a code": re.compile(
+        r"\b(?:new_items|with_repeats|last_n|by_time|by_user|not_tested|no_users|seen_items|truth_in_training|"
+        r"hold_back|do_not_ship|keep_below_k|not_concluded|single_value|below_popular|OVERALL)\b"
+    ),
+    "a gendered reader": re.compile(r"\b(?:[Ss]he|[Hh]ers?|[Hh]is|[Hh]im)\b"),
+}
+
+
+def words_of(node: Any) -> Iterator[str]:
+    """Everything that an element says, with its charts and tables."""
+    proto = getattr(node, "proto", None)
+    if getattr(node, "type", "") == "arrow_data_frame":
+        frame = node.value
+        yield from map(str, frame.columns)
+        yield from (each for name in frame for each in frame[name] if isinstance(each, str))
+    if proto is not None and hasattr(proto, "DESCRIPTOR"):
+        yield from _said(MessageToDict(proto))
+    for child in getattr(node, "children", {}).values():
+        yield from words_of(child)
+
+
+def _said(fields: dict[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
+        if name == "spec" and isinstance(value, str):
+            yield from _of_chart(json.loads(value))
+        elif isinstance(value, dict):
+            yield from _said(value)
+        elif name in SEEN:
+            yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
+
+
+def _of_chart(spec: Any) -> Iterator[str]:
+    if isinstance(spec, list):
+        for each in spec:
+            yield from _of_chart(each)
+    elif isinstance(spec, dict):
+        for name, value in spec.items():
+            if name in ("title", "text") and isinstance(value, str):
+                yield value
+            else:
+                yield from _of_chart(value)
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A split of synthetic data, two systems on it with their models and lists, and their comparison."""
+    place = Workspace(tmp_path_factory.mktemp("readers") / "workspace")
+    split = rl.split.last_n(rl.synthetic_movielens(n_users=60, n_items=50, n_ratings=1_500, rng=2), n=3)
+    train = split.train.with_segments(activity=rl.segments.quantiles("n_interactions", ["light", "heavy"]))
+    place.save(rl.split.Split(train, split.test, split.card), "made")
+    found = {}
+    for name, model in (("popular", rl.models.Popular()), ("knn", rl.models.ItemKNN())):
+        place.save(model.fit(train), name)
+        lists = model.recommend(split.test_users, k=10)
+        place.save(lists, name)
+        metrics = ["ndcg@5", "ndcg@10", "coverage@10", "novelty@10", "hit_rate@10"]
+        found[name] = rl.evaluate(lists, place.load("split", "made"), metrics=metrics, replicates=50)
+        place.save(found[name], name)
+    place.save(rl.compare(found, baseline="popular"), "compared")
+    return place
+
+
+LOOKS = [
+    *((page.path, {}) for page in pages()),
+    *(("diagnostics", {"view": view}) for view in VIEWS),
+    ("users", {"user": "1"}),
+    ("items", {"q": "the"}),
+    *(("data", {"view": view}) for view in ("Long tail", "Over time", "Problems", "SQL")),
+]
+
+
+@pytest.mark.parametrize(("page", "query"), LOOKS, ids=[f"{page}-{''.join(q.values())}" for page, q in LOOKS])
+def test_a_reader_sees_words(open_page, synthetic: Workspace, page: str, query: dict[str, str]) -> None:
+    app = open_page(page, folder=synthetic.folder, **query)
+    words = [each for part in (app.main, app.sidebar) for each in words_of(part)]
+    said = {each.replace("\\", "") for each in words if not each.startswith("<style")}
+    assert len(said) > 2
+    spoken = {re.sub(r"```.*?```|(?<!`)`[^`\n]+`(?!`)", "", each, flags=re.DOTALL) for each in said}
+    wrong = {what: [each for each in spoken if pattern.search(each)] for what, pattern in CODE.items()}
+    assert not {what: found for what, found in wrong.items() if found}
+    banner = [each.value for each in app.warning if "Synthetic data." in each.value]
+    assert bool(banner) is (page not in NO_ARTEFACT)
+
+
+NO_ARTEFACT = {"experiments"}
+"""Pages that show nothing of the workspace."""
+
+
+@pytest.mark.parametrize("kind", ["split", "model", "run", "evaluation", "comparison"])
+def test_what_is_made_from_synthetic_data_says_so(synthetic: Workspace, kind: str) -> None:
+    assert all(each.synthetic for each in synthetic.list(kind))
+
+
+def test_lists_that_were_learned_from_synthetic_data_are_synthetic_against_any_truth(synthetic: Workspace) -> None:
+    lists = synthetic.load("run", "popular")
+    truth = synthetic.load("split", "made").test
+    assert rl.evaluate(lists, truth, metrics=["ndcg@10"], replicates=10).card["synthetic"] is True
+    plain = rl.evaluate(lists.table, truth, metrics=["ndcg@10"], replicates=10)
+    assert plain.card["synthetic"] is False
+    elsewhere = Workspace(synthetic.folder.parent / "real")
+    elsewhere.save(plain, "plain")
+    assert not elsewhere.list("evaluation")[0].synthetic
+
+
+def test_a_reader_of_the_report_sees_words(synthetic: Workspace) -> None:
+    """The text of the HTML, with the words of its charts and without commands, which are code by intent."""
+    results = {name: synthetic.load("evaluation", name) for name in ("popular", "knn")}
+    html = build_report(results, comparison=synthetic.load("comparison", "compared")).html
+    specs = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, flags=re.DOTALL)
+    text = re.sub(r"<(script|style|code|pre)\b.*?</\1>", " ", html, flags=re.DOTALL)
+    said = [unescape(each).strip() for each in re.split(r"<[^>]+>", text)]
+    said += [each for spec in specs for each in _of_chart(json.loads(spec))]
+    wrong = {what: [each for each in said if pattern.search(each)] for what, pattern in CODE.items()}
+    assert not {what: found for what, found in wrong.items() if found}
+    assert any("Synthetic data." in each for each in said)
