@@ -219,8 +219,6 @@ def test_nothing_else_is_read_or_written(place: Workspace, attack: str) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        f"WITH gone AS (DELETE FROM {TABLE} RETURNING *) SELECT count(*) FROM gone",
-        f"WITH more AS (INSERT INTO {TABLE} FROM {TABLE} RETURNING *) SELECT count(*) FROM more",
         "SELECT * FROM duckdb_secrets()",
         "SELECT write_log('x')",
         "SELECT * FROM duckdb_settings()",
