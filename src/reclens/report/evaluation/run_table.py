@@ -14,8 +14,8 @@ from reclens.report.evaluation.cells import as_data_uri, domain_of, interval_svg
 
 __all__ = ["RunTable", "run_table"]
 
-_WIDTH = 84
-"""Of a picture, in pixels."""
+_WIDTH, _HEIGHT = 84, 30
+"""Of a picture, in pixels: as high as a cell, which scales pictures to its height and cuts what is too wide."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,16 @@ def run_table(
         pictures.append(picture)
         rows[picture] = [
             as_data_uri(
-                interval_svg(value, low, high, domain=ends, colour=colours.get(run, grey), ground=ground, width=_WIDTH)
+                interval_svg(
+                    value,
+                    low,
+                    high,
+                    domain=ends,
+                    colour=colours.get(run, grey),
+                    ground=ground,
+                    width=_WIDTH,
+                    height=_HEIGHT,
+                )
             )
             for run, (value, low, high) in zip(runs, cells, strict=True)
         ]
