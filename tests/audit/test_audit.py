@@ -73,6 +73,17 @@ def test_what_cannot_be_measured_is_listed_with_what_it_needs(market) -> None:  
     assert {row.reference for row in found.rows if row.measure == "exposure_share"} == {"catalogue"}
 
 
+def test_a_log_tells_the_weights_that_the_audit_can_be_run_with(market) -> None:  # type: ignore[no-untyped-def]
+    """The log has one item a user at two places: the second is clicked half as often as the first."""
+    rows = [(user, place, n < 10 // place) for user in range(40) for place in (1, 2) for n in range(20)]
+    log = pl.DataFrame(rows, schema=["user_id", "position", "clicked"], orient="row").with_columns(item_id=pl.lit("x"))
+    found = rl.audit.run(**market(tilt=0.0, users=60), log=log)
+    assert found.position is not None and found.position.weights == pytest.approx([1.0, 0.5])
+    assert "position" not in {each.section for each in found.not_measured}
+    once = rl.audit.run(**market(tilt=0.0, users=60), log=log.filter(pl.col("position") == 1))
+    assert ("position", "rankers") in {(each.section, each.lacking) for each in once.not_measured}
+
+
 def test_a_small_group_is_inconclusive_with_what_could_have_been_found(market) -> None:  # type: ignore[no-untyped-def]
     found = rl.audit.run(**market(tilt=0.0, users=240), by="gender", minimum=30)
     small = [row for row in found.rows if row.segment == "(unknown)"]

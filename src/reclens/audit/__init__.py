@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reclens.audit.intersections import Intersections
     from reclens.audit.planning import AuditPlan, plan
     from reclens.audit.popularity import PopularityBias, popularity_taste
+    from reclens.audit.position import PositionBias, position_bias
     from reclens.audit.procedure import run
     from reclens.audit.result import Audit, NotMeasured
     from reclens.audit.rows import AuditRow
@@ -29,9 +30,11 @@ __all__ = [
     "Intersections",
     "NotMeasured",
     "PopularityBias",
+    "PositionBias",
     "compare",
     "plan",
     "popularity_taste",
+    "position_bias",
     "position_weights",
     "run",
 ]
@@ -51,7 +54,9 @@ __getattr__, __dir__ = lazy(
         "Hypothesis": "settings",
         "NotMeasured": "result",
         "PopularityBias": "popularity",
+        "PositionBias": "position",
         "popularity_taste": "popularity",
+        "position_bias": "position",
         "position_weights": "attention",
         "run": "procedure",
     },

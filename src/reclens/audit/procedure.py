@@ -15,8 +15,9 @@ from reclens.audit.findings import by_gravity, findings_of
 from reclens.audit.intersections import search_intersections
 from reclens.audit.measure import POPULARITY, AuditMeasures, measure_audit
 from reclens.audit.popularity import lift_rows, popularity_bias
+from reclens.audit.position import PositionBias, position_bias
 from reclens.audit.preflight import Preflight, preflight, refuse_failed
-from reclens.audit.result import Audit, NotMeasured
+from reclens.audit.result import Audit, Lacking, NotMeasured
 from reclens.audit.rows import AuditRow, Section
 from reclens.audit.settings import AuditSettings, Hypothesis
 from reclens.audit.severity import judged, opinion
@@ -38,6 +39,7 @@ def run(
     train: Dataset | None = None,
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
+    log: pl.DataFrame | None = None,
     settings: AuditSettings | None = None,
     name: str | None = None,
     engine: Engine | None = None,
@@ -52,6 +54,7 @@ def run(
         train: The training data, or None. Its items are the catalogue.
         users: Attributes of users, where ``train`` has none.
         items: Attributes of items, where ``train`` has none.
+        log: Impressions with ``position`` and ``clicked``, from which position bias is told.
         settings: What is looked at and by which rules; or give its fields by name.
         name: Name of the system.
         engine: Where chunks are run.
@@ -85,10 +88,13 @@ def run(
         engine=engine,
         progress=progress,
     )
-    return audit_measures(measures)
+    position = None
+    if log is not None:
+        position = position_bias(log, level=settings.level, replicates=settings.replicates, rng=settings.seed)
+    return audit_measures(measures, position=position)
 
 
-def audit_measures(measures: AuditMeasures) -> Audit:
+def audit_measures(measures: AuditMeasures, *, position: PositionBias | None = None) -> Audit:
     """Hold every group against its references, correct for the number of tests, and judge."""
     settings = measures.settings
     checked = preflight(measures, rng=settings.seed)
@@ -114,7 +120,8 @@ def audit_measures(measures: AuditMeasures) -> Audit:
         bias=tuple(popularity_bias(measures, level=settings.level)) if tiers else (),
         lorenz={name: concentration.lorenz(each) for name, each in curves.items()},
         gini={name: float(concentration.gini(each)) for name, each in curves.items()},
-        not_measured=tuple(_missing(measures)),
+        not_measured=tuple(_missing(measures, position)),
+        position=position,
         preflight=checked,
         adjusted=tuple(_adjusted(measures, metrics)),
         intersections=searched,
@@ -196,8 +203,11 @@ def _shares(measures: AuditMeasures) -> dict[tuple[str, str], float]:
     return shares
 
 
-def _missing(measures: AuditMeasures) -> list[NotMeasured]:
+def _missing(measures: AuditMeasures, position: PositionBias | None) -> list[NotMeasured]:
     found: list[NotMeasured] = []
+    if position is None or position.unidentified is not None:
+        lacking: Lacking = "log" if position is None else "rankers"
+        found.append(NotMeasured(section="position", measure="examination", lacking=lacking))
     if not measures.has_truth:
         found += [NotMeasured(section="users", measure="accuracy", lacking="truth")]
         found += [NotMeasured(section="exposure", measure="merit", lacking="truth")]

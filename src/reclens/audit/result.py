@@ -11,6 +11,7 @@ from typing import Any, Literal
 from reclens.audit.adjusted import AdjustedGap
 from reclens.audit.intersections import Intersections
 from reclens.audit.popularity import PopularityBias
+from reclens.audit.position import PositionBias
 from reclens.audit.preflight import Preflight, PreflightCheck
 from reclens.audit.rows import AuditRow, Section
 from reclens.audit.severity import Opinion
@@ -20,7 +21,7 @@ from reclens.findings import Finding
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
-__all__ = ["Audit", "NotMeasured"]
+__all__ = ["Audit", "Lacking", "NotMeasured"]
 
 Lacking = Literal["truth", "train", "user_groups", "item_groups", "log", "scores", "rankers"]
 """What an audit would have needed: relevant items; training data; groups of users; groups of items; an impression log;
@@ -61,6 +62,7 @@ class Audit(Tabular):
         not_measured: What was not audited, and what would be needed.
         adjusted: Gaps of the primary metric, adjusted for activity and popularity of profiles.
         intersections: The search over products of segmentations; its rows stand in ``rows`` too.
+        position: How often each place is looked at, where there was a log of impressions.
         preflight: Rankers whose numbers are known, measured on the same data.
         card: What was measured on what, how, and under which rules.
     """
@@ -76,6 +78,7 @@ class Audit(Tabular):
     preflight: Preflight
     adjusted: tuple[AdjustedGap, ...] = ()
     intersections: Intersections | None = None
+    position: PositionBias | None = None
     card: Mapping[str, Any]
 
     def _about(self) -> str:
@@ -119,6 +122,8 @@ class Audit(Tabular):
             if crossed is not None:
                 crossed["rows"] = tuple(AuditRow(**_revived(row)) for row in crossed["rows"])
                 kept["intersections"] = Intersections(**crossed)
+            if kept["position"] is not None:
+                kept["position"] = PositionBias(**_revived(kept["position"]))
             return cls(rows=rows, bias=bias, findings=findings, not_measured=missing, **kept)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"not a whole audit ({error})", source=str(path), fix="Audit again and save it.") from error
