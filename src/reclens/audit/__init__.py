@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reclens.lazy import lazy
 
 if TYPE_CHECKING:
+    from reclens.audit import mitigate
     from reclens.audit.adjusted import AdjustedGap
     from reclens.audit.attention import position_weights
     from reclens.audit.comparison import AuditComparison, compare
@@ -32,6 +33,7 @@ __all__ = [
     "PopularityBias",
     "PositionBias",
     "compare",
+    "mitigate",
     "plan",
     "popularity_taste",
     "position_bias",
@@ -48,6 +50,7 @@ __getattr__, __dir__ = lazy(
         "AuditPlan": "planning",
         "Intersections": "intersections",
         "compare": "comparison",
+        "mitigate": "mitigate:",
         "plan": "planning",
         "AuditRow": "rows",
         "AuditSettings": "settings",

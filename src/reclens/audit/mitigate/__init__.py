@@ -1,1 +1,53 @@
 """The mitigation lab: what a smaller gap costs, who pays, and which mitigation to take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reclens.lazy import lazy
+
+if TYPE_CHECKING:
+    from reclens.audit.mitigate.frontier import achievable_frontier, distance_to_frontier
+    from reclens.audit.mitigate.gaps import ItemGap, UserGap
+    from reclens.audit.mitigate.trials import Choice, Sweep, Trial, choose, confirm, reranked, sweep
+    from reclens.audit.mitigate.weights import group_weights, inverse_propensity, popularity_weights
+    from reclens.audit.mitigate.who_pays import Payer
+
+__all__ = [
+    "Choice",
+    "ItemGap",
+    "Payer",
+    "Sweep",
+    "Trial",
+    "UserGap",
+    "achievable_frontier",
+    "choose",
+    "confirm",
+    "distance_to_frontier",
+    "group_weights",
+    "inverse_propensity",
+    "popularity_weights",
+    "reranked",
+    "sweep",
+]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Choice": "trials",
+        "ItemGap": "gaps",
+        "Payer": "who_pays",
+        "Sweep": "trials",
+        "Trial": "trials",
+        "UserGap": "gaps",
+        "achievable_frontier": "frontier",
+        "choose": "trials",
+        "confirm": "trials",
+        "distance_to_frontier": "frontier",
+        "group_weights": "weights",
+        "inverse_propensity": "weights",
+        "popularity_weights": "weights",
+        "reranked": "trials",
+        "sweep": "trials",
+    },
+)
