@@ -56,7 +56,7 @@ def test_segments_by_hand_and_together() -> None:
     found = evaluate_predictions(TABLE, train=train, by="age")
     values = {label: each.value for label, each in found["rmse"].by["age"].items()}
     assert values == {"old": 3.0, "young": pytest.approx(2**0.5)}
-    assert "single user" in (found["rmse"].by["age"]["old"].note or "")
+    assert found["rmse"].by["age"]["old"].note == "one_unit"
     rows = found.to_dicts()
     assert len(rows) == 4 * 3 and all(row["small"] for row in rows)
     assert list(rows[0]) == ["system", "metric", "by", "segment", "n", "value", "low", "high", "level", "small", "note"]

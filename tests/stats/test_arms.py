@@ -145,12 +145,12 @@ def test_fieller_is_the_set_of_ratios_that_are_not_rejected(rng: np.random.Gener
 def test_a_lift_over_a_control_near_zero_is_flagged() -> None:
     common = {"spread": Spread(gap=2.0, control=1.0, covariance=-1.0), "n": (9, 9), "method": "m"}
     near = difference_of(1.0, 1.0, **common)
-    assert near.relative.low is None and "reaches zero" in str(near.relative.note)
+    assert near.relative.low is None and near.relative.note == "control_reaches_zero"
     assert difference_of(1.0, 1.0, relative="fieller", **common).relative.low is None
     some = difference_of(4.0, 1.0, **common)
-    assert some.relative.low is not None and "use Fieller" in str(some.relative.note)
+    assert some.relative.low is not None and some.relative.note == "control_near_zero"
     assert difference_of(100.0, 1.0, **common).relative.note is None
-    assert difference_of(0.0, 1.0, **common).relative.note == "the control is 0, so that there is no ratio"
+    assert difference_of(0.0, 1.0, **common).relative.note == "control_is_zero"
     # Less of a loss is up, also where the control is negative.
     assert difference_of(-10.0, 1.0, **common).relative.value == pytest.approx(0.1)
 
@@ -166,9 +166,9 @@ def test_margins() -> None:
 
 def test_arms_that_say_nothing_say_so() -> None:
     one = compare_arms(Moments.of({"y": [1.0]}), Moments.of({"y": [1.0, 2.0]}), "y")
-    assert np.isnan(one.p_value) and "fewer than two units" in str(one.absolute.note)
+    assert np.isnan(one.p_value) and one.absolute.note == "too_few_units"
     flat = compare_arms(Moments.of({"y": [1.0, 1.0]}), Moments.of({"y": [1.0, 1.0]}), "y")
-    assert np.isnan(flat.p_value) and "nothing varies" in str(flat.absolute.note)
+    assert np.isnan(flat.p_value) and flat.absolute.note == "no_variation"
     with pytest.raises(UsageError, match="the mean of 'd' is 0"):
         compare_arms(
             Moments.of({"y": [1.0, 2.0], "d": [0.0, 0.0]}), Moments.of({"y": [1.0, 2.0], "d": [1.0, 2.0]}), ("y", "d")
@@ -182,7 +182,7 @@ def test_arms_that_say_nothing_say_so() -> None:
 def test_two_groups_of_shares_are_the_square_of_z() -> None:
     z = proportion_difference((12, 99), (5, 83), pooled=True).statistic
     assert homogeneity([12, 5], [99, 83]).statistic == pytest.approx(z**2)
-    assert proportion_difference((0, 5), (1, 6), pooled=True).notes[0].startswith("Fewer than five")
+    assert proportion_difference((0, 5), (1, 6), pooled=True).notes[0] == "expected_below_five"
 
 
 def test_small_samples_have_exact_tests() -> None:

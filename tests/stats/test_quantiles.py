@@ -30,7 +30,7 @@ def test_medians_have_the_order_statistics_of_the_tables(n: int, low: int, high:
 def test_too_few_values_have_no_interval() -> None:
     assert quantile(np.arange(5.0), 0.5).low is None
     found = quantile(np.arange(50.0), 0.95)
-    assert found.value == pytest.approx(46.55) and found.low is None and "too few" in str(found.note)
+    assert found.value == pytest.approx(46.55) and found.low is None and found.note == "quantile_too_few"
     assert quantile(np.array([np.nan]), 0.5).n == 0
 
 
@@ -207,7 +207,7 @@ def test_a_quantile_within_one_value_tells_nothing(rng: np.random.Generator) -> 
     arms = [revenue(0.7)(rng, 2000), 3 * revenue(0.7)(rng, 2000)]
     found = quantile_difference(*mid_quantiles(arms, 0.5))
     assert (found.testable, found.reason, found.absolute.low) == (False, "one_value", None)
-    assert "of the rows have one value about the 0.5 quantile" in found.notes[0]
+    assert found.notes == ("quantile_coarse",)
     # Where the quantile lies among those who spend, it is tested, and three times the spending is seen.
     assert quantile_difference(*mid_quantiles(arms, 0.9)).z > 5
     same = quantile_difference(*mid_quantiles([np.ones(50), np.ones(50)], 0.5))

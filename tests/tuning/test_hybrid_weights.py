@@ -52,7 +52,7 @@ def test_the_best_point_is_chosen_and_held_against_the_best_single_model(split, 
     alone = {"ease": values[1, 0, 0], "knn": values[0, 1, 0], "popular": values[0, 0, 1]}
     assert tuned.single == max(alone, key=alone.get)
     assert tuned.gain.value == pytest.approx(tuned.value.value - alone[tuned.single])
-    assert tuned.gain.low is not None and "best of 15" in tuned.gain.note
+    assert tuned.gain.low is not None and (len(tuned.curve), tuned.gain.note) == (15, "chosen_as_best")
     assert sum(row["chosen"] for row in tuned.to_dicts()) == 1
     assert tuned.model.weights == tuned.weights and tuned.model.recommend(k=5).table.height == 5 * 200
 

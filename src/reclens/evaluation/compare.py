@@ -334,5 +334,5 @@ class _Against:
             difference=after - before,
             relative=(after - before) / before if before else None,
             small=n < MINIMUM_SEGMENT,
-            note="a property of all lists together: no interval and no test over users",
+            note="catalogue_metric",
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reclens.metrics.registry import direction
+from reclens.stats.estimate import EstimateNote
 
 __all__ = ["Family", "Outcome", "PairedDifference"]
 
@@ -73,7 +74,7 @@ class PairedDifference:
     losses: int | None = None
     smallest_detectable: float | None = None
     small: bool = False
-    note: str | None = None
+    note: EstimateNote | None = None
     family: Family | None = None
     tests: int | None = None
     system_only: int = 0

@@ -113,11 +113,11 @@ class Pairs:
         wins, ties, losses = (int(count) for count in self.counts[i, j])
         alone = int(self.defined[0, i, j]) - n, int(self.defined[1, i, j]) - n
         if not n:
-            nobody = Estimate(float("nan"), None, None, 0, level, "no user has a value under both")
+            nobody = Estimate(float("nan"), None, None, 0, level, "no_value")
             return Pair(0, alone, float("nan"), float("nan"), nobody, np.zeros(0), (0, 0, 0), None)
         if in_unit_range(metric) and math.isclose(self.gaps.squares[i, j], wins + losses):  # all differences are 0, ±1
             ends = paired_share_interval(wins, losses, n, level=level)
-            gap = Estimate((wins - losses) / n, *ends, n, level, None if wins + losses else "every user ties")
+            gap = Estimate((wins - losses) / n, *ends, n, level, None if wins + losses else "every_user_ties")
         else:
             gap = estimate(self.gaps, cell, metric, level=level)
         value = float(self.values[i, j]) / n

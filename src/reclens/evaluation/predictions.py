@@ -205,12 +205,12 @@ def _over_ratings(
     ratio = float(summary.total[i, j] / summary.total[i, at])
     value = float(finish(ratio))
     if n < 2:
-        return Estimate(value, None, None, n, level, "a single user has no interval")
+        return Estimate(value, None, None, n, level, "one_unit")
     # The linear part of what a user does to the ratio; its skewness is the acceleration of BCa, whatever its scale.
     pull = columns[column][members] - ratio * columns["ratings"][members]
     spread = float(np.mean(pull**2))
     if spread <= 1e-24 * max(float(np.mean(columns[column][members])) ** 2, 1e-300):
-        return Estimate(value, None, None, n, level, "every user has the same error: it has no interval")
+        return Estimate(value, None, None, n, level, "no_variation")
     acceleration = float(np.mean(pull**3)) / spread**1.5 / (6 * n**0.5)
     drawn = summary.sums[i, at]
     replicates = np.divide(summary.sums[i, j], drawn, out=np.full(len(drawn), np.nan), where=drawn > 0)
@@ -220,7 +220,7 @@ def _over_ratings(
     worth = int(max(min(by_sizes, by_spread, n), 2))
     ends = interval(replicates, ratio, n=worth, level=level, acceleration=acceleration)
     if ends is None:
-        return Estimate(value, None, None, n, level, "too few bootstrap replicates for an interval")
+        return Estimate(value, None, None, n, level, "too_few_replicates")
     return Estimate(value, float(finish(ends[0])), float(finish(ends[1])), n, level)
 
 

@@ -19,7 +19,7 @@ from reclens.metrics.registry import Asked, canonical, in_unit_range
 from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
 from reclens.stats.concentration import lorenz
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, EstimateNote
 from reclens.stats.summary import Summary
 from reclens.tabular import Tabular
 
@@ -47,7 +47,8 @@ class Gap(Tabular):
         level: Confidence level of the interval over all pairs together.
         n_pairs: How many pairs of segments were compared.
         conclusive: True when the interval excludes zero.
-        note: What was left out and why, or None.
+        left_out: Segments with too few users to compare.
+        note: Why there is no interval, as a code; None where there is one, or too few replicates for one.
     """
 
     metric: str
@@ -60,7 +61,8 @@ class Gap(Tabular):
     level: float
     n_pairs: int
     conclusive: bool
-    note: str | None = None
+    left_out: tuple[str, ...] = ()
+    note: EstimateNote | None = None
 
     def __str__(self) -> str:
         between = "" if self.low is None or self.high is None else f" [{self.low:.4g}, {self.high:.4g}]"
@@ -168,8 +170,7 @@ class Evaluation(Tabular):
         key = (metric, *cell)
         if key in self.catalogue:
             n = self.summary.cell_sizes.get(cell, 0)
-            note = "a property of all lists together: resampling users gives no honest interval"
-            return Estimate(self.catalogue[key], None, None, n, self.level, note)
+            return Estimate(self.catalogue[key], None, None, n, self.level, "catalogue_metric")
         return estimate(self.summary, cell, metric, level=self.level, share=in_unit_range(metric))
 
     def _gap(self, metric: str, by: str) -> Gap | None:

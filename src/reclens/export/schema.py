@@ -148,7 +148,7 @@ _ESTIMATE: Final = (
         "share",
     ),
     ExportColumn("small", "truth", "Few users", "Whether there are too few users to conclude from."),
-    ExportColumn("note", "text", "Note", "Why there is no interval, or what to keep in mind."),
+    ExportColumn("note", "text", "Note", "Why there is no interval, or what to keep in mind, as a code."),
 )
 _VERDICT: Final = (
     ExportColumn(

@@ -255,6 +255,6 @@ def _moments(sums: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _span(value: float, drawn: np.ndarray, n: int, level: float, *, clear: bool = True) -> Estimate:
     if not clear or not np.isfinite(value):
-        return Estimate(value, None, None, n, level, "the effect is not told apart from nothing, so that this is noise")
+        return Estimate(value, None, None, n, level, "effect_not_told")
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high), n, level)

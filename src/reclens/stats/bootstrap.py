@@ -58,15 +58,15 @@ def estimate(summary: Summary, cell: Cell, column: str, *, level: float = 0.95, 
     i, j = summary.index(cell, column)
     n, total = int(summary.n[i, j]), float(summary.total[i, j])
     if not n:
-        return Estimate(float("nan"), None, None, 0, level, "no user has a value")
+        return Estimate(float("nan"), None, None, 0, level, "no_value")
     mean = total / n
     if share and math.isclose(total, summary.squares[i, j], rel_tol=1e-12):  # x = x² for all, as 0 ≤ x ≤ 1
         return proportion(round(total), n, level=level)
     if n < 2:
-        return Estimate(mean, None, None, n, level, "a single user has no interval")
+        return Estimate(mean, None, None, n, level, "one_unit")
     means = replicate_means(summary, cell, column)
     if _constant(means, abs(mean)):
-        return Estimate(mean, None, None, n, level, f"all {n:,} users have the same value: it has no interval")
+        return Estimate(mean, None, None, n, level, "no_variation")
     variance = summary.squares[i, j] / n - mean**2
     skewness = 0.0
     if variance > (_SMOOTH * mean) ** 2:
@@ -74,11 +74,10 @@ def estimate(summary: Summary, cell: Cell, column: str, *, level: float = 0.95, 
         skewness = float(third / variance**1.5)
     skewed = abs(skewness) > (_SKEWED if n <= _FEW else _VERY_SKEWED)
     if skewed and n < min(_COVERED):
-        note = f"skewed values of {n} users: no interval of so few is known to hold the truth"
-        return Estimate(mean, None, None, n, level, note)
+        return Estimate(mean, None, None, n, level, "skewed_too_few")
     ends = interval(means, mean, n=n, level=level, acceleration=skewness / (6 * np.sqrt(n)))
     if ends is None:
-        return Estimate(mean, None, None, n, level, "too few bootstrap replicates for an interval")
+        return Estimate(mean, None, None, n, level, "too_few_replicates")
     low, high = ends
     if variance > (_SMOOTH * mean) ** 2:
         further = skewed_interval(mean, float(variance), skewness, n=n, level=level)
@@ -88,10 +87,7 @@ def estimate(summary: Summary, cell: Cell, column: str, *, level: float = 0.95, 
     covered = _COVERED[max(size for size in _COVERED if size <= n)] if skewed else 1.0
     if covered >= level - 0.02:
         return Estimate(mean, low, high, n, level)
-    note = (
-        f"skewed values of few users: 95 % intervals of lognormal values held the truth in {covered:.0%} of simulations"
-    )
-    return Estimate(mean, low, high, n, level, note, coverage=covered)
+    return Estimate(mean, low, high, n, level, "skewed_few", coverage=covered)
 
 
 _FEW = 50
@@ -196,19 +192,18 @@ def difference(
     a, b = theirs.index(cell, column)
     n, m = int(ours.n[i, j]), int(theirs.n[a, b])
     if not n or not m:
-        return Estimate(float("nan"), None, None, min(n, m), level, "no user has a value"), np.zeros(0)
+        return Estimate(float("nan"), None, None, min(n, m), level, "no_value"), np.zeros(0)
     value = float(ours.total[i, j] / n - theirs.total[a, b] / m)
     if n != m or ours.seed != theirs.seed or not np.array_equal(ours.weights[i, j], theirs.weights[a, b]):
-        note = f"values of different users ({n:,} and {m:,}): the difference is not paired and has no interval"
-        return Estimate(value, None, None, min(n, m), level, note), np.zeros(0)
+        return Estimate(value, None, None, min(n, m), level, "different_users"), np.zeros(0)
     replicates = replicate_means(ours, cell, column) - replicate_means(theirs, cell, column)
     if n < 2:
-        return Estimate(value, None, None, n, level, "a single user has no interval"), replicates
+        return Estimate(value, None, None, n, level, "one_unit"), replicates
     if _constant(replicates, max(abs(float(ours.total[i, j])), abs(float(theirs.total[a, b]))) / n):
-        return Estimate(value, None, None, n, level, "the same for every user: it has no interval"), replicates
+        return Estimate(value, None, None, n, level, "no_variation"), replicates
     ends = interval(replicates, value, n=n, level=level)
     if ends is None:
-        return Estimate(value, None, None, n, level, "too few bootstrap replicates for an interval"), replicates
+        return Estimate(value, None, None, n, level, "too_few_replicates"), replicates
     return Estimate(value, *ends, n, level), replicates
 
 
@@ -262,10 +257,11 @@ def largest_gap(
         by: The segmentation.
         column: The column.
         level: Confidence level over all pairs together.
-        minimum: Segments with fewer units are left out (and named in the note).
+        minimum: Segments with fewer units are left out, and named.
 
     Returns:
-        ``highest, lowest, value, low, high, n_pairs, conclusive, note``, or None if fewer than two segments remain.
+        ``highest, lowest, value, low, high, n_pairs, conclusive, left_out, note``, or None if fewer than two segments
+        remain.
     """
     cells = [cell for cell in summary.cells if cell[0] == by]
     column_at = summary.columns.index(column)
@@ -291,7 +287,8 @@ def largest_gap(
         "high": None,
         "n_pairs": len(pairs),
         "conclusive": False,
-        "note": f"too small to compare: {', '.join(left_out)}" if left_out else None,
+        "left_out": tuple(left_out),
+        "note": None,
     }
     if draws.shape[1] < _ENOUGH:
         return found
@@ -299,12 +296,8 @@ def largest_gap(
     errors = deviations.std(axis=1, ddof=1)
     moving = errors > _EQUAL * np.abs(means).max()
     if not moving[widest]:
-        return found | {"note": _and(found["note"], "the same value for every user of both: it has no interval")}
+        return found | {"note": "no_variation"}
     largest = np.abs(deviations[moving] / errors[moving, None]).max(axis=0)
     width = float(np.quantile(largest, level) * errors[widest])
     low, high = found["value"] - width, found["value"] + width
     return found | {"low": low, "high": high, "conclusive": bool(low > 0)}
-
-
-def _and(*notes: str | None) -> str:
-    return "; ".join(note for note in notes if note)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, EstimateNote
 from reclens.stats.pivot import Pivot, TPivot, hall, t_quantile
 from reclens.tabular import Tabular
 
@@ -36,7 +36,6 @@ Untestable = Literal["too_few", "no_variation", "one_value", "too_few_rows"]
 """Why there is no test: an arm has too few units; nothing varies within the arms; a quantile lies within one value; an
 arm showed too few rows."""
 
-_UNBOUNDED = "the interval of the control reaches zero, so that the lift is not bounded"
 _FAR = 5.0  # standard errors between the control and zero from which on the delta method is as good as Fieller
 
 
@@ -57,7 +56,7 @@ class Difference(Tabular):
         n_control: Units of the control arm.
         n_treatment: Units of the treated arm.
         method: How it was computed, in words.
-        notes: What to keep in mind.
+        notes: What to keep in mind, as codes.
         pivot: The tests of every other difference, from which intervals at any quantile come; None where nothing could
             be tested.
         details: Further numbers of the method, such as the coefficients of an adjustment.
@@ -77,7 +76,7 @@ class Difference(Tabular):
     n_control: int
     n_treatment: int
     method: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[EstimateNote, ...] = ()
     pivot: Pivot | None = None
     details: tuple[tuple[str, float], ...] = ()
     skew: float = 0.0
@@ -190,7 +189,7 @@ def difference_of(
     relative: Relative = "delta",
     pivot: Pivot | None = None,
     skew: float = 0.0,
-    notes: tuple[str, ...] = (),
+    notes: tuple[EstimateNote, ...] = (),
     details: tuple[tuple[str, float], ...] = (),
 ) -> Difference:
     """A difference from an estimate and the variances of its parts.
@@ -206,7 +205,7 @@ def difference_of(
         pivot: The test, where it is another than Student's t about the estimate: the p-value and both intervals are
             then its own.
         skew: Third cumulant of the gap ÷ its variance^1.5, which Student's test then allows for.
-        notes: What to keep in mind.
+        notes: What to keep in mind, as codes.
         details: Further numbers.
 
     Raises:
@@ -219,12 +218,17 @@ def difference_of(
         raise UnknownNameError("way to a relative interval", relative, RELATIVE)
     units = n[0] + n[1]
     if pivot is None and not spread.gap > 0:
-        reason, why = (
-            ("too_few", "an arm has fewer than two units")
-            if min(n) < 2
-            else ("no_variation", "nothing varies within the arms")
+        few = min(n) < 2
+        made = untestable(
+            control,
+            gap,
+            n=n,
+            level=level,
+            method=method,
+            reason="too_few" if few else "no_variation",
+            note="too_few_units" if few else "no_variation",
+            notes=notes,
         )
-        made = untestable(control, gap, n=n, level=level, method=method, reason=reason, words=why, notes=notes)
         return replace(made, df=spread.df, details=details)
     variances, z = (spread.gap, spread.control, spread.covariance), normal_quantile(level)
     se, q = math.sqrt(spread.gap), t_quantile(z, spread.df if spread.relative_df is None else spread.relative_df)
@@ -239,9 +243,8 @@ def difference_of(
         p_value = two_sided(statistic)
     if inverted and lift.value == lift.value:  # the interval of the lift inverts the test of the difference
         low, high = pivot.within(z, z, relative=True)
-        lift = replace(lift, low=low, high=high, note=_UNBOUNDED if low is None or high is None else None)
+        lift = replace(lift, low=low, high=high, note="control_reaches_zero" if low is None or high is None else None)
     ends = pivot.within(z, z)
-    extra = (f"Relative lift: {lift.note}.",) if lift.note else ()
     return Difference(
         control,
         control + gap,
@@ -254,7 +257,7 @@ def difference_of(
         p_value,
         *n,
         method,
-        (*notes, *extra),
+        (*notes, *((lift.note,) if lift.note else ())),
         pivot,
         details,
         skew,
@@ -268,9 +271,9 @@ def untestable(
     n: tuple[int, int],
     method: str,
     reason: Untestable,
-    words: str,
+    note: EstimateNote,
     level: float = 0.95,
-    notes: tuple[str, ...] = (),
+    notes: tuple[EstimateNote, ...] = (),
 ) -> Difference:
     """A difference without interval and test.
 
@@ -280,11 +283,10 @@ def untestable(
         n: Units of control and treatment.
         method: In words.
         reason: Why, as a code.
-        words: Why, in words.
+        note: Why, as the note of its estimates.
         level: Confidence level that was asked for.
         notes: What else to keep in mind.
     """
-    note = f"{words}: there is no interval and no test"
     missing = Estimate(gap, None, None, sum(n), level, note)
     lift = replace(missing, value=gap / abs(control) if control else math.nan)
     nan = math.nan
@@ -300,7 +302,7 @@ def untestable(
         nan,
         *n,
         method,
-        (*notes, f"{note}."),
+        (*notes, note),
         reason=reason,
     )
 
@@ -338,7 +340,7 @@ def _relative(
     r with (d - r c)² ≤ q² (V(d) - 2 r C(d,c) + r² V(c)) (Fieller 1954, Some problems in interval estimation).
     """
     if control == 0:
-        return Estimate(math.nan, None, None, units, level, "the control is 0, so that there is no ratio"), math.nan
+        return Estimate(math.nan, None, None, units, level, "control_is_zero"), math.nan
     spread, of_control, shared = variances
     if control < 0:  # relative to |control|, so that up stays up
         control, shared = -control, -shared
@@ -348,18 +350,19 @@ def _relative(
     lift = gap / control
     se = math.sqrt(max(spread - 2 * lift * shared + lift**2 * of_control, 0.0)) / control
     distance = control / math.sqrt(of_control) if of_control > 0 else math.inf
-    low, high, note = lift - q * se, lift + q * se, None
+    note: EstimateNote | None = None
+    low, high = lift - q * se, lift + q * se
     if how == "fieller":
         return Estimate(lift, None, None, units, level), se  # inverts the test
     if how == "log":
         ratio = 1 + base * lift
         if base < 0 or ratio <= 0:
-            return Estimate(lift, None, None, units, level, "a mean is not positive: it has no logarithm"), se
+            return Estimate(lift, None, None, units, level, "mean_not_positive"), se
         width = q * se / ratio
         low, high = ratio * math.exp(-width) - 1, ratio * math.exp(width) - 1
     elif distance < q:
-        note = "the interval of the control reaches zero, so that a delta-method interval would be false"
+        note = "control_reaches_zero"
         low = high = None
     elif distance < _FAR:
-        note = f"the control is only {distance:.1f} standard errors from zero; use Fieller's interval"
+        note = "control_near_zero"
     return Estimate(lift, low, high, units, level, note), se

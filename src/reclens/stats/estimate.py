@@ -4,13 +4,58 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from reclens.tabular import Tabular
 
-__all__ = ["Estimate", "mean_estimate", "normal_estimate"]
+__all__ = ["Estimate", "EstimateNote", "mean_estimate", "normal_estimate"]
+
+EstimateNote = Literal[
+    "no_value",
+    "one_unit",
+    "no_variation",
+    "too_few_units",
+    "too_few_rows",
+    "too_few_replicates",
+    "skewed_too_few",
+    "skewed_few",
+    "different_users",
+    "every_user_ties",
+    "catalogue_metric",
+    "chosen_as_best",
+    "control_is_zero",
+    "control_reaches_zero",
+    "control_near_zero",
+    "mean_not_positive",
+    "expected_below_five",
+    "quantile_too_few",
+    "quantile_at_end",
+    "quantile_coarse",
+    "repeated_interval",
+    "msprt",
+    "confidence_sequence",
+    "median_unbiased",
+    "larger_arm_drawn",
+    "exposures_without_time",
+    "no_catalogue",
+    "rows_left_out",
+    "one_untriggered_unit",
+    "zero_weights",
+    "biased",
+    "repeats",
+    "no_spread",
+    "one_credit",
+    "no_preference",
+    "over_strategies",
+    "one_side_constant",
+    "effect_not_told",
+    "one_replicate",
+    "over_replicates",
+    "over_learning_replicates",
+]
+"""Why an estimate has no interval, or what to keep in mind of it; its words are made in ``report``."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +68,14 @@ class Estimate(Tabular):
         high: Upper end, or None.
         n: Number of units (users) behind the value.
         level: Confidence level of the interval.
-        note: Why there is no interval, or what to keep in mind; None when there is nothing to say.
+        note: Why there is no interval, or what to keep in mind, as a code; None when there is nothing to say.
         coverage: How often such intervals held the truth in simulations, where that is less than their level; None
             where they keep it.
 
     Example:
         >>> print(Estimate(0.258, 0.239, 0.276, n=591))
         0.258 [0.239, 0.276]
-        >>> print(Estimate(0.7, None, None, n=591, note="no interval"))
+        >>> print(Estimate(0.7, None, None, n=591, note="catalogue_metric"))
         0.7
     """
 
@@ -39,7 +84,7 @@ class Estimate(Tabular):
     high: float | None
     n: int
     level: float = 0.95
-    note: str | None = None
+    note: EstimateNote | None = None
     coverage: float | None = None
 
     def __str__(self) -> str:
@@ -56,13 +101,13 @@ class Estimate(Tabular):
         return [asdict(self)]
 
 
-def mean_estimate(values: np.ndarray, *, level: float = 0.95, note: str | None = None) -> Estimate:
+def mean_estimate(values: np.ndarray, *, level: float = 0.95, note: EstimateNote | None = None) -> Estimate:
     """Mean of independent values, with Student's interval.
 
     Args:
         values: Shape (n,); below two of them there is no interval.
         level: Confidence level.
-        note: What to keep in mind.
+        note: What to keep in mind, as a code.
 
     Example:
         >>> print(mean_estimate(np.array([1.0, 2.0, 3.0])))
@@ -72,7 +117,7 @@ def mean_estimate(values: np.ndarray, *, level: float = 0.95, note: str | None =
 
     n, value = len(values), float(values.mean()) if len(values) else float("nan")
     if n < 2:
-        return Estimate(value, None, None, n, level, "a single user has no interval")
+        return Estimate(value, None, None, n, level, "one_unit")
     half = float(stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / math.sqrt(n))
     return Estimate(value, value - half, value + half, n, level, note)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from reclens.errors import UsageError
 from reclens.stats.difference import Difference, Relative, Spread, difference_of
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, EstimateNote
 from reclens.stats.score import pivot_of
 
 __all__ = ["proportion", "proportion_difference"]
@@ -38,7 +38,7 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     if not 0 < level < 1:
         raise UsageError(f"level is {level}, expected a number between 0 and 1.")
     if not n:
-        return Estimate(float("nan"), None, None, 0, level, "there is nobody")
+        return Estimate(float("nan"), None, None, 0, level, "no_value")
     z = float(ndtri(0.5 + level / 2))
     share = successes / n
     middle = share + z * z / (2 * n)
@@ -108,7 +108,8 @@ def proportion_difference(
     (x, n), (y, m) = control, treatment
     p, q, both = x / n, y / m, (x + y) / (n + m)
     own = (p * (1 - p) / n, q * (1 - q) / m)
-    df, pivot, notes, test_variance = math.inf, None, (), None
+    notes: tuple[EstimateNote, ...] = ()
+    df, pivot, test_variance = math.inf, None, None
     if pooled is None:
         pivot = pivot_of(control, treatment, exact=exact)
         method = pivot.words
@@ -116,7 +117,7 @@ def proportion_difference(
         if distribution == "t" and sum(own) > 0:
             df = sum(own) ** 2 / sum(v * v / max(size - 1, 1) for v, size in zip(own, (n, m), strict=True))
         if min(n, m) * min(both, 1 - both) < 5:
-            notes = ("Fewer than five units are expected in a cell: the normal approximation is rough.",)
+            notes = ("expected_below_five",)
         test_variance = both * (1 - both) * (1 / n + 1 / m) if pooled else None
         method = f"{'pooled' if pooled else 'unpooled'} {'z' if math.isinf(df) else 't'} test"
     return difference_of(

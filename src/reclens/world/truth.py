@@ -171,7 +171,7 @@ def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float, learned
     control, treatment = (float(side) for side in means.mean(axis=0))
     difference = _over_pairs(treatment - control, means[:, 1] - means[:, 0], level, learned)
     if not control > 0:
-        none = Estimate(float("nan"), None, None, len(means), level, "control is 0")
+        none = Estimate(float("nan"), None, None, len(means), level, "control_is_zero")
         return TrueEffect(metric, control, treatment, difference, none)
     lift = lift_over_pairs(means[:, 0], means[:, 1], level, learned=learned)
     return TrueEffect(metric, control, treatment, difference, lift)
@@ -207,13 +207,14 @@ def _over_pairs(value: float, found: np.ndarray, level: float, learned: bool) ->
     """The mean over pairs of lives, with the interval of true_effect; of one pair without."""
     n = len(found)
     if n < 2:
-        return Estimate(value, None, None, 1, level, "one draw of luck; two replicates or more have an interval")
+        return Estimate(value, None, None, 1, level, "one_replicate")
     if not learned:
-        return replace(mean_estimate(found, level=level, note=f"over {n} replicates"), value=value)
+        return replace(mean_estimate(found, level=level, note="over_replicates"), value=value)
     half = _skewed_quantile(n, level) * float(found.std(ddof=1)) / math.sqrt(n)
     coverage = next((round(level - less, 4) for most, less in _SHORT if n <= most), None)
-    note = f"over {n} replicates of arms that learn"
-    return Estimate(value, value - half, value + half, n, level, note, coverage if half > 0 else None)
+    return Estimate(
+        value, value - half, value + half, n, level, "over_learning_replicates", coverage if half > 0 else None
+    )
 
 
 @lru_cache(maxsize=128)

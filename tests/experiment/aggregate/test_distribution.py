@@ -145,7 +145,7 @@ def test_a_small_arm_that_shows_the_same_covers_as_much() -> None:
     assert apart[1] > 3 * apart[0]  # by counting alone, new would have lost two thirds of its coverage
     for (name, _), found in arm_differences(shown, plan, catalogue=range(3000)).items():
         assert abs(found.relative.value) < 0.05 and found.p_value > 0.05, name
-        assert "random draws of 300 of them" in found.notes[0]
+        assert found.notes[0] == "larger_arm_drawn"
     with pytest.raises(DataError, match="nothing was shown to the arm new"):
         arm_differences(shown.filter(variant="old"), plan)
 
@@ -203,7 +203,11 @@ def test_units_in_two_arms_are_left_out_of_quantiles_and_lists_too() -> None:
 def test_few_users_and_few_rows_an_item_are_refused() -> None:
     """15 users an arm; 6,000 rows an arm over 30,000 items."""
     few = arm_differences(log(30), PLAN, catalogue=range(100))["Gini", "new"]
-    assert (few.testable, few.reason) == (False, "too_few") and "15 users" in few.notes[0]
+    assert (
+        (few.testable, few.reason) == (False, "too_few")
+        and few.notes[0] == "too_few_units"
+        and few.details[0] == ("users", 15.0)
+    )
     thin = arm_differences(log(), PLAN, catalogue=range(30_000))["coverage", "new"]
     assert (thin.testable, thin.reason) == (False, "too_few_rows")
     plan = Plan(

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +36,7 @@ from reclens.errors import IncomparableError, UnknownNameError, UsageError
 from reclens.memory import require_memory
 from reclens.stats.concentration import effective_number, gini, share_in_use
 from reclens.stats.difference import Difference, Relative, Spread, difference_of, untestable
+from reclens.stats.estimate import EstimateNote
 from reclens.stats.resample import thin_scheme, unit_weights
 
 __all__ = [
@@ -275,31 +276,24 @@ def compare_arm_statistics(
             f"larger arm with share={min(counting) / max(counting):.4g}."
         )
     (base, base_se), (value, value_se) = (arm_statistic(arm, statistic) for arm in (control, treatment))
-    notes: tuple[str, ...] = ()
-    if min(control.share, treatment.share) < 1:
-        drawn = f"random draws of {min(counting):,} of them count in the larger arm, averaged."
-        notes = (f"{statistic} depends on the number of users: {drawn}",)
+    notes: tuple[EstimateNote, ...] = ("larger_arm_drawn",) if min(control.share, treatment.share) < 1 else ()
     n = control.n, treatment.n
     rows = min(float(arm.groups.sum()) / len(arm.groups) for arm in (control, treatment))
     method = f"{statistic} of the arm, delete-a-group jackknife over users ({control.groups.shape[1]} groups)"
     covered = simulated_coverage(statistic, rows)
     if min(counting) < FEWEST_USERS or covered is None:
-        few, floor = (
-            ("too_few", f"{FEWEST_USERS} users") if covered is not None else ("too_few_rows", f"{FEWEST_ROWS:g}")
-        )
-        return untestable(
+        few = covered is not None
+        made = untestable(
             base,
             value - base,
             n=n,
             level=level,
             method=method,
             notes=notes,
-            reason=few,
-            words=(
-                f"an arm has {min(counting):,} users and {rows:.2g} rows shown for each item, fewer than the "
-                f"{floor} from which on simulated intervals cover"
-            ),
+            reason="too_few" if few else "too_few_rows",
+            note="too_few_units" if few else "too_few_rows",
         )
+        return replace(made, details=(("users", float(min(counting))), ("rows an item", rows)))
     seen = f"in simulated A/A tests (here {rows:.2g} rows for each item)"
     return difference_of(
         base,

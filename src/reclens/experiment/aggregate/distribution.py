@@ -23,6 +23,7 @@ from reclens.experiment.planning.metric import OF_ARM
 from reclens.experiment.planning.plan import Plan
 from reclens.schema import ITEM, stable_hash
 from reclens.stats.difference import Difference
+from reclens.stats.estimate import EstimateNote
 from reclens.stats.quantiles import mid_quantiles, quantile_difference
 
 __all__ = ["arm_differences", "quantile_differences"]
@@ -159,8 +160,9 @@ def arm_differences(
             rows, plan, arm, f"CAST({quoted(item)} AS VARCHAR) AS item", time=at, start=begun, two_arms=two_arms
         )
         where = rows.where
-    said = ("exposures_without_time",) if begun is not None and at is None else ()
-    said += ("no_catalogue",) if catalogue is None else ()
+    said: tuple[EstimateNote, ...] = ("exposures_without_time",) if begun is not None and at is None else ()
+    if catalogue is None:
+        said = (*said, "no_catalogue")
     codes, n_items = _coded(frame["item"], catalogue)
     users = {name: frame.filter(pl.col("arm") == name)["unit"].n_unique() for name in plan.arms}
     bare = [name for name, n in users.items() if not n]

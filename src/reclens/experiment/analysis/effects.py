@@ -106,7 +106,7 @@ class Effect(Tabular):
             value=self.stopped.median_unbiased,
             low=self.stopped.low,
             high=self.stopped.high,
-            note="median-unbiased",
+            note="median_unbiased",
         )
 
     def disagrees(self, alpha: float) -> bool:

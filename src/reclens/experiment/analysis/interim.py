@@ -165,7 +165,7 @@ class InterimAnalysis(Tabular):
         if not found.testable or plain.value != plain.value:
             return plain
         low, high = found.within(self.critical_value(found, level), relative=relative)
-        note = None if low is not None else "unbounded"
+        note = None if low is not None else "control_reaches_zero"
         return replace(plain, low=low, high=high, level=level or self.plan.level, note=note)
 
     def stopped(self, found: Difference) -> Stopped | None:

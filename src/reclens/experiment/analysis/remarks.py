@@ -15,6 +15,7 @@ from reclens.experiment.analysis.segments import Heterogeneity
 from reclens.experiment.analysis.trust_checks import CHECKED
 from reclens.experiment.check_result import TrustCheck
 from reclens.experiment.planning.plan import Plan
+from reclens.stats.estimate import EstimateNote
 from reclens.tabular import Tabular
 
 __all__ = [
@@ -106,7 +107,7 @@ class Remark(Tabular):
         names: Other names: metrics, segments, arms, or the code of a check or of what is not known.
         numbers: Its numbers.
         advice: What the reader can do, where a parameter of the call helps.
-        text: A note that the statistic itself gives.
+        note: A note that the statistic itself gives, as a code.
     """
 
     code: RemarkCode
@@ -115,7 +116,7 @@ class Remark(Tabular):
     names: tuple[str, ...] = ()
     numbers: tuple[Number, ...] = ()
     advice: Advice | None = None
-    text: str = ""
+    note: EstimateNote | None = None
 
     def __getitem__(self, name: str) -> float:
         return next(each.value for each in self.numbers if each.name == name)
@@ -221,7 +222,7 @@ def caveats_of(
     found = [Remark(code="check_warns", names=(check.code,)) for check in checks if check.status == "warn"]
     found += [Remark(code="check_skipped", names=(check.code,)) for check in checks if check.status == "skipped"]
     found += [
-        Remark(code="note", metric=e.metric.name, arm=e.arm, text=note) for e in effects for note in e.found.notes
+        Remark(code="note", metric=e.metric.name, arm=e.arm, note=note) for e in effects for note in e.found.notes
     ]
     found += [_crossed(e.crossing) for e in effects if e.crossing is not None]
     found += [

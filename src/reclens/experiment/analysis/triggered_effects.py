@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,8 +28,8 @@ from reclens.tabular import Tabular
 
 __all__ = ["Diluted", "dilute", "diluted_mean", "diluted_ratio"]
 
-_NOTHING = "control_is_zero"
-_ALONE = "one_untriggered_unit"
+_NOTHING: Final = "control_is_zero"
+_ALONE: Final = "one_untriggered_unit"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,9 +128,9 @@ def _transformed(
 
     n = len(errors)
     if not math.isfinite(value):
-        return Estimate(math.nan, None, None, n, level, "every weight is 0: the log never did what the target would do")
+        return Estimate(math.nan, None, None, n, level, "zero_weights")
     if n < _FEW:
-        return Estimate(value, None, None, n, level, "a single user has no interval")
+        return Estimate(value, None, None, n, level, "one_unit")
     square = errors * errors
     sums = np.array([square.sum(), (square * errors).sum(), (square * square).sum()])
     freedom, chosen = float(n - 1), sums
@@ -141,7 +141,7 @@ def _transformed(
         freedom = min(freedom, max(2 / max(1 / rests - 1 / n, 1e-12), 1.0))
         chosen = max(every, key=lambda each: each[0])
     if chosen[0] <= 1e-24 * max(1.0, value**2) * n:
-        return Estimate(value, None, None, n, level, "nothing varies between users: there is no interval")
+        return Estimate(value, None, None, n, level, "no_variation")
     se = math.sqrt((n - 1) / n * float(chosen[0])) / total
     skewness = 0.0 if predicted is None else float(chosen[1]) / float(chosen[0]) ** 1.5
     quantile = float(stdtrit(freedom, 0.5 + level / 2))

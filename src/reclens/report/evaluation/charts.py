@@ -8,6 +8,7 @@ from typing import Any, Final
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, zero
+from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.tables import format_estimate, p_in_words
 from reclens.report.evaluation.tables import best_first
 from reclens.report.evaluation.words import why_not_significant
@@ -278,7 +279,7 @@ def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[
     for system, result in results.items():
         for row in result.to_dicts():
             if row["metric"] == metric and row["by"] == by:
-                note = f"; {row['note']}" if row["note"] else ""
+                note = f"; {note_text(row['note'], row.get('coverage'))}" if row["note"] else ""
                 few = "; too few users to conclude from" if row["small"] else ""
                 place = "" if by == "overall" else f", {row['segment']}"
                 tip = f"{system}{place}: {metric} {format_estimate(row)}, n = {row['n']:,}{few}{note}"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from reclens.evaluation import Comparison, PairedDifference
 from reclens.metrics.registry import direction
+from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.tables import p_in_words
 
 __all__ = ["comparison_text", "how_tested", "why_not_significant"]
@@ -123,10 +124,13 @@ def _ranking(rows: Sequence[PairedDifference]) -> str:
 
 def _overall(row: PairedDifference, correction: str) -> str:
     if row.outcome == "no_users":
-        return f"Nothing can be said of {row.system} and {row.baseline} by {row.metric}: {row.note}."
+        nobody = "no user has a value under both"
+        return f"Nothing can be said of {row.system} and {row.baseline} by {row.metric}: {nobody}."
     name = f"{row.metric} ({row.value:.4f} against {row.baseline_value:.4f})"
     if row.outcome == "not_tested":
-        return f"{row.system} and {row.baseline} show no difference by {name}: {row.note or 'every user ties'}."
+        return (
+            f"{row.system} and {row.baseline} show no difference by {name}: {note_text(row.note or 'every_user_ties')}."
+        )
     interval = "" if row.low is None else f" [{row.low:+.4f}, {row.high:+.4f}]"
     p = f"p {p_in_words(row.p_randomization)}"
     if row.p_adjusted != row.p_randomization:

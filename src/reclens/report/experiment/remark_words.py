@@ -11,8 +11,9 @@ from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.analysis.remarks import Remark
 from reclens.experiment.check_result import TrustCheck, TrustCheckCode
 from reclens.report._toolkit.format import p_text, percent, sentence
+from reclens.report._toolkit.notes import note_text
 from reclens.report.experiment.check_words import Named, check_text, named_check_text
-from reclens.report.experiment.words import CHECK_NAMES, look_text, note_text, unknown_text
+from reclens.report.experiment.words import CHECK_NAMES, look_text, unknown_text
 
 __all__ = ["adjustment_sentences", "caveat_sentences", "step_sentences"]
 
@@ -108,7 +109,7 @@ def _caveat(readout: Readout, remark: Remark, named: Named) -> str:
             check = _check(readout, remark)
             return f"{sentence(CHECK_NAMES[check.code])}: not checked. {check_text(check, named)}"
         case "note":
-            return f"{remark.metric}, {remark.arm}: {note_text(remark.text)}"
+            return f"{remark.metric}, {remark.arm}: {note_text(remark.note)}."
         case "crossed_before":
             return (
                 f"{remark.metric}, {remark.arm}: the plan would have stopped at look {remark['look']:g} "

@@ -21,7 +21,6 @@ __all__ = [
     "gap_text",
     "look_text",
     "margin_text",
-    "note_text",
     "rule_text",
     "unknown_text",
     "value_text",
@@ -80,28 +79,6 @@ _RULES: Final[dict[RuleCode, str]] = {
     "one_unit": "an arm of one unit has no variance",
     "no_variance": "a metric without variance cannot be tested",
 }
-
-
-_NOTES: Final = {
-    "biased": "it has no interval: the log cannot say how wrong the model of rewards is",
-    "repeats": "its weights are for places that are drawn independently, and these lists never repeat an item",
-    "control_is_zero": "the control is 0, so that its lift has no interval",
-    "one_untriggered_unit": "a single unit was not triggered: nothing tells how much such units vary",
-    "unbounded": "the interval of the control reaches zero, so that the lift is not bounded",
-    "median-unbiased": "median-unbiased, which allows for the stop at this look",
-    "exposures_without_time": "The exposures have no column of the time that was named: all of them count, also before "
-    "the start.",
-    "no_catalogue": "No catalogue was given: items shown in any arm stand for it.",
-    "rows_left_out": "Rows without a finite value were left out.",
-    "no_spread": "fewer than two units have credit: there is no spread to measure",
-    "one_credit": "all units gave the same credit, or too few did",
-    "no_preference": "nobody preferred either",
-}
-
-
-def note_text(note: str | None) -> str | None:
-    """What the note of an estimate says: of a code its sentence; a note of the statistic itself as it is."""
-    return None if note is None else _NOTES.get(note, note)
 
 
 def unknown_text(unknown: Unknown) -> str:

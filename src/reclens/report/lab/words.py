@@ -13,9 +13,9 @@ from reclens.lab.method_verdict import CautionCode, MethodVerdict
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
 from reclens.report._toolkit.format import between, count_of, in_words, listed, rank, share
+from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.experiment.off_policy_words import BY_PLACE, objection_text, refusal_text
-from reclens.report.experiment.words import note_text
 from reclens.stats.estimate import Estimate
 
 __all__ = [

@@ -58,9 +58,14 @@ def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None
     if not 0 < q < 1:
         raise UsageError(f"q is {q}, expected a quantile between 0 and 1, such as 0.9.")
     found = mid_quantiles([np.asarray(values, float)], q, clusters=[units])[0]
-    reason, words = found.untestable()
+    reason, _ = found.untestable()
     if reason is not None:
-        raise DataError(words, fix="Take a share above a cut or a mean, or give more units.")
+        seen = (
+            f"{found.n:,} units are too few to bound the {q:g} quantile"
+            if reason == "too_few"
+            else f"one value holds the {q:g} quantile"
+        )
+        raise DataError(seen, fix="Take a share above a cut or a mean, or give more units.")
     return found.value, found.spread() * math.sqrt(found.n)
 
 
