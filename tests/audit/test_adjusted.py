@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import reclens as rl
-from reclens.audit.adjusted import adjusted_gap
+from reclens.audit.adjusted import AdjustedGap, adjusted_gaps
 from reclens.audit.intersections import search_intersections
 from reclens.audit.measure import AuditMeasures, measure_audit
 from reclens.audit.settings import AuditSettings
@@ -46,6 +46,10 @@ def given(measured: AuditMeasures, values: np.ndarray) -> AuditMeasures:
     return replace(measured, per_user=frame)
 
 
+def women(measured: AuditMeasures) -> AdjustedGap:
+    return next(gap for gap in adjusted_gaps(measured, "ndcg@10", "gender") if gap.segment == "F")
+
+
 def columns(measured: AuditMeasures) -> tuple[np.ndarray, np.ndarray]:
     """Activity, and whether a user is a woman."""
     labels, codes = measured.context.groups["gender"]
@@ -56,7 +60,7 @@ def columns(measured: AuditMeasures) -> tuple[np.ndarray, np.ndarray]:
 def test_what_activity_explains_is_taken_out(measured: AuditMeasures) -> None:
     """Values of .02 an item and .1 less for women: within equal activity .1 is left, to rounding."""
     activity, woman = columns(measured)
-    found = adjusted_gap(given(measured, 0.5 + 0.02 * activity - 0.1 * woman), "ndcg@10", ("gender", "F"))
+    found = women(given(measured, 0.5 + 0.02 * activity - 0.1 * woman))
     raw = -0.1 + 0.02 * (activity[woman].mean() - activity[~woman].mean())
     assert found.raw.value == pytest.approx(raw) and found.left.value == pytest.approx(-0.1)
     assert found.raw.value == pytest.approx(sum(part.value for part in found.explained.values()) + found.left.value)
@@ -68,7 +72,7 @@ def test_what_activity_explains_is_taken_out(measured: AuditMeasures) -> None:
 def test_users_without_a_counterpart_are_counted(measured: AuditMeasures) -> None:
     """Only women have 2 items, only men 10: those strata of the others are left out, with the women in them."""
     activity, woman = columns(measured)
-    found = adjusted_gap(given(measured, 0.5 - 0.1 * woman), "ndcg@10", ("gender", "F"))
+    found = women(given(measured, 0.5 - 0.1 * woman))
     assert found.left_out >= int((woman & (activity == 2)).sum()) > 0
     assert found.n + found.left_out == int(woman.sum())
 
@@ -80,14 +84,14 @@ def test_intervals_of_what_is_left_hold_the_truth(measured: AuditMeasures, rate_
     for _ in range(runs):
         noise = rng.exponential(0.3, len(activity)) * (rng.random(len(activity)) < 0.5)
         values = 0.02 * activity - 0.1 * woman + noise
-        left = adjusted_gap(given(measured, values), "ndcg@10", ("gender", "F")).left
+        left = women(given(measured, values)).left
         held += left.low is not None and left.high is not None and left.low <= -0.1 <= left.high
     assert abs(held / runs - 0.95) < rate_error(0.95, runs)
 
 
 def test_adjusting_needs_others(measured: AuditMeasures) -> None:
     with pytest.raises(UsageError, match="training data"):
-        adjusted_gap(replace(measured, context=replace(measured.context, profiles=None)), "ndcg@10", ("gender", "F"))
+        women(replace(measured, context=replace(measured.context, profiles=None)))
 
 
 def test_the_search_finds_the_planted_group_and_no_other(measured: AuditMeasures) -> None:

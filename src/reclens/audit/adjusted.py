@@ -14,12 +14,13 @@ import numpy as np
 
 from reclens.audit.measure import AuditMeasures
 from reclens.errors import UsageError
+from reclens.evaluation.context import UNKNOWN
 from reclens.stats.estimate import Estimate
 from reclens.stats.replicated import Replicated
-from reclens.stats.summary import Cell, Summary
+from reclens.stats.summary import Summary
 from reclens.tabular import Tabular
 
-__all__ = ["AdjustedGap", "adjusted_gap"]
+__all__ = ["AdjustedGap", "adjusted_gaps"]
 
 Factor = Literal["activity", "profile_popularity"]
 FACTORS: Final[tuple[Factor, ...]] = ("activity", "profile_popularity")
@@ -58,8 +59,8 @@ class AdjustedGap(Tabular):
         return [about | {"step": step} | asdict(each) for step, each in steps.items()]
 
 
-def adjusted_gap(measures: AuditMeasures, metric: str, cell: Cell) -> AdjustedGap:
-    """A gap adjusted for activity and for the popularity of profiles.
+def adjusted_gaps(measures: AuditMeasures, metric: str, by: str) -> list[AdjustedGap]:
+    """The gap of each group of known users to all others, adjusted for activity and for the popularity of profiles.
 
     Formula: Σ_s w_s (mean of the group in stratum s - mean of the others there) with w_s = n_g n_o ÷ (n_g + n_o), over
     strata s where both have users; those weights give the smallest variance where the gap is the same everywhere.
@@ -67,85 +68,118 @@ def adjusted_gap(measures: AuditMeasures, metric: str, cell: Cell) -> AdjustedGa
     Args:
         measures: The sums, with the metric and training data.
         metric: A metric that was measured.
-        cell: The group.
+        by: A segmentation.
+
+    Returns:
+        One a group; without an interval where it or the others have fewer than two users with a value.
 
     Raises:
-        UsageError: If there are no training data, or no other group.
+        UsageError: If there are no training data, or no two groups.
 
     References:
         Cochran (1968), The effectiveness of adjustment by subclassification in removing bias in observational studies;
         Shorrocks (2013), Decomposition procedures for distributional analysis: a unified framework based on the Shapley
         value.
     """
-    profiles, catalogue = measures.context.profiles, measures.context.catalogue
-    others = measures.others(cell)
-    if profiles is None:
+    labels = [segment for name, segment in measures.cells if name == by and segment != UNKNOWN]
+    if measures.context.profiles is None:
         raise UsageError("gaps are adjusted for activity, which needs the training data: pass train=…")
-    if not others:
-        raise UsageError(f"there is no other group of {cell[0]} to hold {cell[1]} against.")
-    labels, codes = measures.context.groups[cell[0]]
-    side = np.full(len(codes), -1)
-    side[codes == labels.index(cell[1])] = 0
-    side[np.isin(codes, [labels.index(each[1]) for each in others])] = 1
+    if len(labels) < 2:
+        raise UsageError(f"'{by}' has no two groups of known users to hold against each other.")
+    cells = _cells(measures, metric, by, labels)
+    found = []
+    for at, segment in enumerate(labels):
+        sides = cells.side(at)
+        steps = {name: _gap(sides, keep) for name, keep in _STEPS.items()}
+        raw, both, kept = steps["none"][0], *steps["both"]
+        parts = {}
+        for name, other in (FACTORS, FACTORS[::-1]):
+            parts[name] = ((raw - steps[name][0]) + (steps[other][0] - both)) * 0.5
+        n = int(sides.n[0].sum())
+        few, level = min(n, int(sides.n[1].sum())), measures.settings.level
+        found.append(
+            AdjustedGap(
+                metric=metric,
+                by=by,
+                segment=segment,
+                raw=raw.estimate(n=few, level=level),
+                explained={name: part.estimate(n=few, level=level) for name, part in parts.items()},
+                left=both.estimate(n=few, level=level),
+                n=kept,
+                left_out=n - kept,
+            )
+        )
+    return found
+
+
+_STEPS: Final[dict[str, tuple[int, ...]]] = {"none": (), "activity": (1,), "profile_popularity": (2,), "both": (1, 2)}
+"""What is held equal -> the axes of the strata that are kept: 1 activity, 2 popularity."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Users, sums of values, and their replicates; shape (groups, strata of activity, of popularity, …)."""
+
+    n: np.ndarray
+    total: np.ndarray
+    weights: np.ndarray
+    sums: np.ndarray
+
+    def side(self, at: int) -> _Sums:
+        """A group, and all others together."""
+        arrays = (self.n, self.total, self.weights, self.sums)
+        return _Sums(*(np.stack([each[at], each.sum(axis=0) - each[at]]) for each in arrays))
+
+
+def _cells(measures: AuditMeasures, metric: str, by: str, labels: list[str]) -> _Sums:
+    """Sums of each group in each stratum, which are those of all known users with a value."""
+    profiles, catalogue = measures.context.profiles, measures.context.catalogue
+    assert profiles is not None
     values = measures.per_user[metric].to_numpy()
-    side[np.isnan(values)] = -1
+    known, codes = measures.context.groups[by]
+    place = {known.index(label): at for at, label in enumerate(labels)}
+    group = np.array([place.get(code, -1) for code in range(len(known))])[codes]
+    group[np.isnan(values)] = -1
     share = catalogue.popularity / max(catalogue.n_users, 1)
-    popularity = np.bincount(profiles.owners, share[profiles.items], minlength=len(codes)) / np.maximum(
-        profiles.sizes, 1
-    )
-    strata = {"activity": _strata(profiles.sizes, side), "profile_popularity": _strata(popularity, side)}
-    none = np.zeros(len(codes), np.int64)
-    raw, _ = _gap(measures, values, side, none, 1)
-    within = {name: _gap(measures, values, side, codes, _STRATA)[0] for name, codes in strata.items()}
-    both, kept = _gap(measures, values, side, strata["activity"] * _STRATA + strata["profile_popularity"], _STRATA**2)
-    parts = {name: ((raw - within[name]) + (within[other] - both)) * 0.5 for name, other in (FACTORS, FACTORS[::-1])}
-    n, level = int((side == 0).sum()), measures.settings.level
-    few = min(n, int((side == 1).sum()))
-    return AdjustedGap(
-        metric=metric,
-        by=cell[0],
-        segment=cell[1],
-        raw=raw.estimate(n=few, level=level),
-        explained={name: part.estimate(n=few, level=level) for name, part in parts.items()},
-        left=both.estimate(n=few, level=level),
-        n=kept,
-        left_out=n - kept,
-    )
-
-
-def _strata(values: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """Fifths of the users of both sides, equal values in one stratum; where there are few values, each is its own."""
-    known = np.sort(values[side >= 0])
-    distinct = np.unique(known)
-    if len(distinct) <= _STRATA:
-        return np.searchsorted(distinct, values).clip(0, _STRATA - 1)
-    edges = np.unique(np.quantile(known, np.arange(1, _STRATA) / _STRATA, method="lower")) if len(known) else []
-    return np.searchsorted(edges, values, side="left")
-
-
-def _gap(
-    measures: AuditMeasures, values: np.ndarray, side: np.ndarray, strata: np.ndarray, n_strata: int
-) -> tuple[Replicated, int]:
-    """The weighted gap within strata, and the users of the group that it rests on."""
-    settings = measures.settings
-    codes = np.where(side < 0, -1, side * n_strata + strata)
-    labels = [str(at) for at in range(2 * n_strata)]
+    total = np.bincount(profiles.owners, share[profiles.items], minlength=len(codes))
+    strata = (_strata(each, group >= 0) for each in (profiles.sizes, total / np.maximum(profiles.sizes, 1)))
+    code = (group * _STRATA + next(strata)) * _STRATA + next(strata)
+    names = [str(at) for at in range(len(labels) * _STRATA**2)]
     summary = Summary.of(
         measures.context.keys,
         {"value": values},
-        groups={"strata": (labels, codes)},
-        replicates=settings.replicates,
-        seed=settings.seed,
+        groups={"strata": (names, np.where(group < 0, -1, code))},
+        replicates=measures.settings.replicates,
+        seed=measures.settings.seed,
     )
-    n = summary.n[1:, 0].astype(np.float64).reshape(2, n_strata)
-    total, weights, sums = (each[1:, 0] for each in (summary.total, summary.weights, summary.sums))
-    count = Replicated(n, weights.reshape(2, n_strata, -1))
-    mean = Replicated(total.reshape(2, n_strata), sums.reshape(2, n_strata, -1)) / count
+    shape = len(labels), _STRATA, _STRATA
+    arrays = (summary.n.astype(np.float64), summary.total, summary.weights, summary.sums)
+    return _Sums(*(each[1:, 0].reshape(*shape, *each.shape[2:]) for each in arrays))
+
+
+def _strata(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Fifths of the users who count, equal values in one stratum; where there are few values, each is its own."""
+    known = np.sort(values[counted])
+    distinct = np.unique(known)
+    if len(distinct) <= _STRATA:
+        return np.searchsorted(distinct, values).clip(0, _STRATA - 1)
+    edges = np.unique(np.quantile(known, np.arange(1, _STRATA) / _STRATA, method="lower"))
+    return np.searchsorted(edges, values, side="left")
+
+
+def _gap(sides: _Sums, kept: tuple[int, ...]) -> tuple[Replicated, int]:
+    """The weighted gap within the strata of the axes that are kept, and the users of the group that it rests on."""
+    dropped = tuple(axis for axis in (1, 2) if axis not in kept)
+    n, total, weights, sums = (
+        each.sum(axis=dropped).reshape(2, -1, *each.shape[3:])
+        for each in (sides.n, sides.total, sides.weights, sides.sums)
+    )
+    count = Replicated(n, weights)
+    mean = Replicated(total, sums) / count
     together = count[0] * count[1] / (count[0] + count[1])
     apart = (mean[0] - mean[1]) * together
     usable = (n > 0).all(axis=0)
-    gap = _sum(apart[usable]) / _sum(together[usable])
-    return gap, int(n[0, usable].sum())
+    return _sum(apart[usable]) / _sum(together[usable]), int(n[0, usable].sum())
 
 
 def _sum(parts: Replicated) -> Replicated:

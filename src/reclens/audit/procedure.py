@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import polars as pl
 
-from reclens.audit.adjusted import AdjustedGap, adjusted_gap
+from reclens.audit.adjusted import AdjustedGap, adjusted_gaps
 from reclens.audit.calibration import distance_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
 from reclens.audit.findings import by_gravity, findings_of
@@ -149,9 +149,10 @@ def _adjusted(measures: AuditMeasures, metrics: Sequence[str]) -> list[AdjustedG
     found = []
     for by in _known_groups(measures):
         cells = [cell for cell in measures.cells if cell[0] == by and cell[1] != UNKNOWN]
-        large = [cell for cell in cells if measures.n(cell, metrics[0]) >= measures.settings.minimum]
+        large = {cell[1] for cell in cells if measures.n(cell, metrics[0]) >= measures.settings.minimum}
         if len(large) > 1:
-            found += [adjusted_gap(measures, metrics[0], cell) for cell in (large[:1] if len(cells) == 2 else large)]
+            gaps = [gap for gap in adjusted_gaps(measures, metrics[0], by) if gap.segment in large]
+            found += gaps[:1] if len(cells) == 2 else gaps
     return found
 
 
