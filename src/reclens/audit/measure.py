@@ -218,7 +218,7 @@ def _counts(
 ) -> dict[str, Any]:
     """What the card counts, once the ids of all tables have been held against each other."""
     listed, known = int(length.sum()), ground.n_relevant > 0
-    outside = listed - int(shown[ground.catalogue.in_catalogue].sum())
+    outside = listed - int(shown[ground.catalogue.in_catalogue].sum()) if ground.has_catalogue else 0
     counts = {
         "lists_of_users_without_truth": int(((length > 0) & ~known).sum()),
         "recommendations": listed,

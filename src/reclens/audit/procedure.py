@@ -125,6 +125,7 @@ def audit_measures(measures: AuditMeasures, *, position: PositionBias | None = N
         preflight=checked,
         adjusted=tuple(_adjusted(measures, metrics)),
         intersections=searched,
+        users=_users(measures),
         card={**measures.card, "settings": asdict(settings), "system": measures.system, "candidates": "unseen items"},
     )
 
@@ -136,6 +137,14 @@ def _rows(measures: AuditMeasures, checked: Preflight) -> list[AuditRow]:
         rows += exposure_rows(measures, attribute, level=level) + parity_rows(measures, attribute, level=level)
     rows += distance_rows(measures, random=checked.random, level=level)
     return rows + (lift_rows(measures, level=level) if measures.has("owned") else [])
+
+
+def _users(measures: AuditMeasures) -> pl.DataFrame:
+    """The values and the groups of each user."""
+    groups = measures.context.groups.items()
+    return measures.per_user.with_columns(
+        pl.Series(by, labels, dtype=pl.String).gather(codes) for by, (labels, codes) in groups
+    )
 
 
 def _known_groups(measures: AuditMeasures) -> list[str]:

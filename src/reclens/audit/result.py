@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
 from reclens.audit.adjusted import AdjustedGap
 from reclens.audit.intersections import Intersections
 from reclens.audit.popularity import PopularityBias
@@ -15,6 +17,7 @@ from reclens.audit.position import PositionBias
 from reclens.audit.preflight import Preflight, PreflightCheck
 from reclens.audit.rows import AuditRow, Section
 from reclens.audit.severity import Opinion
+from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError
 from reclens.files import made_folder
 from reclens.findings import Finding
@@ -64,6 +67,8 @@ class Audit(Tabular):
         intersections: The search over products of segmentations; its rows stand in ``rows`` too.
         position: How often each place is looked at, where there was a log of impressions.
         preflight: Rankers whose numbers are known, measured on the same data.
+        users: ``user_id``, a column a metric (NaN is "not defined") and a column a segmentation: what groups of users
+            are made of.
         card: What was measured on what, how, and under which rules.
     """
 
@@ -79,6 +84,7 @@ class Audit(Tabular):
     adjusted: tuple[AdjustedGap, ...] = ()
     intersections: Intersections | None = None
     position: PositionBias | None = None
+    users: pl.DataFrame
     card: Mapping[str, Any]
 
     def _about(self) -> str:
@@ -93,12 +99,13 @@ class Audit(Tabular):
         return [row for row in self.rows if row.section == section]
 
     def save(self, folder: str | Path) -> None:
-        """Write the audit as JSON and its numbers as CSV into a folder, made where it is absent."""
+        """Write JSON, the numbers as CSV and the users as Parquet into a folder, made where it is absent."""
         path = made_folder(folder)
-        kept = {each.name: getattr(self, each.name) for each in fields(self)}
+        kept = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "users"}
         text = json.dumps(kept, default=_plain, indent=1, ensure_ascii=False)
         (path / "audit.json").write_text(text, encoding="utf-8")
         self.to_frame().write_csv(path / "numbers.csv")
+        self.users.write_parquet(path / "users.parquet")
 
     @classmethod
     def load(cls, folder: str | Path) -> Audit:
@@ -109,6 +116,7 @@ class Audit(Tabular):
         """
         path = Path(folder)
         try:
+            users = read_parquet(path / "users.parquet")
             kept = json.loads((path / "audit.json").read_text(encoding="utf-8"))
             rows = tuple(AuditRow(**_revived(row)) for row in kept.pop("rows"))
             bias = tuple(PopularityBias(**_revived(each)) for each in kept.pop("bias"))
@@ -124,8 +132,8 @@ class Audit(Tabular):
                 kept["intersections"] = Intersections(**crossed)
             if kept["position"] is not None:
                 kept["position"] = PositionBias(**_revived(kept["position"]))
-            return cls(rows=rows, bias=bias, findings=findings, not_measured=missing, **kept)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls(rows=rows, bias=bias, findings=findings, not_measured=missing, users=users, **kept)
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(f"not a whole audit ({error})", source=str(path), fix="Audit again and save it.") from error
 
 
