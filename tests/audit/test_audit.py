@@ -46,6 +46,20 @@ def test_two_groups_are_one_test_and_declared_ones_are_holms(audited: Audit) -> 
     assert [row.p_adjusted for row in searched] == pytest.approx(expected.tolist())
 
 
+def test_what_the_search_crosses_is_not_declared(market) -> None:  # type: ignore[no-untyped-def]
+    drawn = market(tilt=0.2)
+    train = drawn["train"]
+    town = pl.Series("town", ["north", "south"]).gather(np.arange(train.users.height) % 2)
+    drawn["train"] = rl.Dataset(train.interactions, users=train.users.with_columns(town), items=train.items)
+    found = rl.audit.run(**drawn, by=["gender", "town"])
+    crossed = [row for row in found.rows if row.by == "gender × town"]
+    assert crossed and {row.family for row in crossed} == {"exploratory"}
+    # A product that was asked for is declared, and stands there once.
+    again = rl.audit.run(**drawn, by=["gender", "town", ("gender", "town")])
+    rows = [(row.family, row.segment) for row in again.rows if row.by == "gender × town" and row.measure == "ndcg@10"]
+    assert len(rows) == len(set(rows)) and "confirmatory" in {family for family, _ in rows}
+
+
 def test_hypotheses_are_those_of_the_settings(market) -> None:  # type: ignore[no-untyped-def]
     declared = [Hypothesis(measure="exposure_share", attribute="brand", reference="catalogue")]
     found = rl.audit.run(**market(tilt=0.0, users=200), attributes=["brand"], hypotheses=declared)

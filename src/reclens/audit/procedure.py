@@ -101,7 +101,9 @@ def audit_measures(measures: AuditMeasures, *, position: PositionBias | None = N
     refuse_failed(checked, measures.system)
     metrics, crossed = settings.metrics_of(truth=measures.has_truth), len(_known_groups(measures)) > 1
     searched = search_intersections(measures, metrics[0]) if metrics and crossed else None
-    rows = _rows(measures, checked) + list(searched.rows if searched else ())
+    rows = _rows(measures, checked)
+    asked_for = {(row.measure, row.by, row.segment) for row in rows}
+    rows += [row for row in (searched.rows if searched else ()) if (row.measure, row.by, row.segment) not in asked_for]
     rows = _asked(rows, settings, truth=measures.has_truth)
     rows = judged(rows, protected=settings.protected, shares=_shares(measures), alpha=settings.alpha)
     tiers = POPULARITY in measures.groups and measures.has("candidates")
@@ -177,7 +179,9 @@ def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) ->
     for row in rows:
         again = row.reference == "rest" and sides[_pair(row)] == 2 and _pair(row) in pairs
         pairs.add(_pair(row))
-        family = "confirmatory" if any(_is(row, each) for each in declared) else "exploratory"
+        # What the search looked at stays a search, whatever is declared.
+        asked = row.family == "confirmatory" and any(_is(row, each) for each in declared)
+        family = "confirmatory" if asked else "exploratory"
         found.append(replace(row, family="descriptive" if again else family))
     return found
 
