@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.format import unlinked
 from reclens.report._toolkit.html import Document, Figure, reading_of, render
 from reclens.report._toolkit.tables import Table, to_markdown
 
-__all__ = ["SYNTHETIC", "DocumentPart", "Written", "appendix", "write_document"]
+__all__ = ["SYNTHETIC", "DocumentPart", "Stamp", "Written", "appendix", "write_document"]
 
 
 SYNTHETIC: Final = "Nobody in it exists and no item in it was made; the numbers say nothing about real people or items."
@@ -44,6 +44,25 @@ class DocumentPart:
     tables: tuple[Table, ...] = ()
     code: str = ""
     language: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """A conclusion on the first page that leads to the part behind it.
+
+    Attributes:
+        title: What it is about.
+        verdict: What it came to, in a word or two.
+        note: What it rests on.
+        tone: How it looks.
+        part: Title of the part that it leads to; None where there is none.
+    """
+
+    title: str
+    verdict: str
+    note: str = ""
+    tone: Literal["bad", "warn", "good", "none"] = "none"
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,8 @@ def write_document(
     reading: Sequence[str] = (),
     synthetic: bool = False,
     scoped: bool = False,
+    cover: Sequence[tuple[str, str]] = (),
+    stamps: Sequence[Stamp] = (),
 ) -> Written:
     """Lay out a document.
 
@@ -96,8 +117,11 @@ def write_document(
         reading: How to read the document; the notes of its tables follow.
         synthetic: Whether the data behind it is made up, which the page then says.
         scoped: Whether the last sentence of the summary says how far the others reach; the page sets it small.
+        cover: What it was made from, as pairs of a name and a value.
+        stamps: Conclusions that lead to their parts.
     """
     noted = reading_of(table for part in parts for table in part.tables)
+    places = {part.title: at for at, part in enumerate(parts, start=1)}
     page = {
         "title": title,
         "subject": subject,
@@ -109,9 +133,17 @@ def write_document(
         "sections": [],
         "synthetic": synthetic,
         "scoped": scoped,
+        "cover": list(cover),
+        "stamps": [(each, places.get(each.part or "")) for each in stamps],
     }
-    texts = _markdown(title, subject, heading, summary, parts, synthetic, card, reading)
+    top = [*(f"- {_plain(name)}: {_plain(value)}" for name, value in cover), *([""] if cover else [])]
+    told = [f"- **{_plain(each.title)}**: {_plain(each.verdict)}{_noted(each)}" for each in stamps]
+    texts = _markdown(title, subject, heading, summary, parts, synthetic, card, reading, top=top, stamps=told)
     return Written(render("written.html.j2", page), texts)
+
+
+def _noted(stamp: Stamp) -> str:
+    return f" ({_plain(stamp.note)})" if stamp.note else ""
 
 
 def appendix(record: Mapping[str, Any]) -> DocumentPart:
@@ -143,8 +175,11 @@ def _markdown(
     synthetic: bool,
     card: DecisionWords | None,
     reading: Sequence[str],
+    *,
+    top: Sequence[str],
+    stamps: Sequence[str],
 ) -> str:
-    lines = [f"# {_plain(title)}", "", _plain(subject), ""]
+    lines = [f"# {_plain(title)}", "", _plain(subject), "", *top]
     if synthetic:
         lines += [f"**Synthetic data.** {SYNTHETIC}", ""]
     lines += [f"## {_plain(heading)}", ""]
@@ -154,6 +189,7 @@ def _markdown(
     lines += [*(f"- {_plain(each)}" for each in summary), ""]
     if reading:
         lines += [f"*How to read this: {_plain(' '.join(reading))}*", ""]
+    lines += [*stamps, ""] if stamps else []
     for part in parts:
         lines += [f"## {_plain(part.title)}", ""]
         if part.lead:

@@ -1,0 +1,1 @@
+"""Audits in words, charts, tables and documents."""

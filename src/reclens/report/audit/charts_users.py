@@ -1,0 +1,191 @@
+"""Charts of what groups of users get: a forest of ratios, crossed groups, and what explains a gap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from reclens.audit import AdjustedGap, Audit, AuditRow
+from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, zero
+from reclens.report._toolkit.tables import format_number
+from reclens.report.audit.charts import parity_line, severity_colour
+from reclens.report.audit.sentences import claim, subject_text, verdict_text
+from reclens.report.audit.words import SEVERITIES, STEPS
+from reclens.stats.estimate import Estimate
+
+__all__ = ["crossed_pairs", "forest_chart", "intersection_chart", "waterfall_chart"]
+
+_WIDEST: Final = 8.0
+"""Ratios beyond this, or below its inverse, are drawn at the edge: they say 'nothing like parity'."""
+
+_CLASSES: Final = (
+    ("below 0.80", 0.8, "var(--s1)"),
+    ("0.80 to 0.90", 0.9, "var(--s4)"),
+    ("0.90 to 1.11", 1 / 0.9, "var(--grid)"),
+    ("above 1.11", math.inf, "var(--s0)"),
+)
+"""Classes of ratios, their upper ends and their colours, which cannot be mixed: they follow light and dark."""
+
+
+def forest_chart(rows: Sequence[AuditRow], *, most: int = 24, title: str = "ratio (1 is parity)") -> Any | None:
+    """The ratio of each group with its interval, on a logarithm, with parity and the band of no material difference.
+
+    Args:
+        rows: The rows; those without a ratio are left out.
+        most: Groups that are shown, the gravest first as given.
+        title: Of the axis.
+    """
+    import altair as alt
+
+    shown: list[dict[str, Any]] = []
+    for row in rows:
+        if not (row.ratio.value > 0 and math.isfinite(row.ratio.value)) or len(shown) == most:
+            continue
+        shown.append(
+            {
+                "label": subject_text(row),
+                "severity": SEVERITIES[row.severity],
+                "value": _inside(row.ratio.value),
+                "low": None if row.ratio.low is None else _inside(row.ratio.low),
+                "high": None if row.ratio.high is None else _inside(row.ratio.high),
+                "tip": f"{claim(row)}; n = {row.n:,}; {verdict_text(row)}",
+            }
+        )
+    if not shown:
+        return None
+    y = rows_of("label", [row["label"] for row in shown], widest=200)
+    base = base_of(shown, height=ROW_HEIGHT * len(shown))
+    scale = alt.Scale(type="log", nice=False)
+    x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5))
+    band = alt.Chart(alt.Data(values=[{"from": 0.9, "to": 1 / 0.9}]))  # type: ignore[arg-type]
+    layers = [
+        band.mark_rect(color="var(--soft)").encode(x=alt.X("from:Q", scale=scale), x2="to:Q"),
+        parity_line(),
+    ]
+    colour = severity_colour(shown)
+    if any(row["low"] is not None for row in shown):
+        layers.append(base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y, color=colour))
+    layers.append(base.mark_circle(size=75, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"))
+    return alt.layer(*layers)
+
+
+def crossed_pairs(audit: Audit) -> list[tuple[str, str]]:
+    """The pairs of segmentations that the search crossed."""
+    found = audit.intersections
+    if found is None:
+        return []
+    singles = list(dict.fromkeys(row.by for row in audit.rows if row.measure == found.metric))
+    known = {row.by for row in found.rows}
+    return [
+        (one, other)
+        for at, one in enumerate(singles)
+        for other in singles[:at] + singles[at + 1 :]
+        if f"{one} × {other}" in known
+    ]
+
+
+def intersection_chart(audit: Audit, one: str, other: str) -> Any | None:
+    """The primary metric in each crossed group beside all other users; hatched where there are too few to tell."""
+    import altair as alt
+
+    found = audit.intersections
+    if found is None:
+        return None
+    sides = [_segments(audit, by, found.metric) for by in (one, other)]
+    known = {row.segment: row for row in audit.rows if row.by == f"{one} × {other}" and row.measure == found.metric}
+    cells: list[dict[str, Any]] = []
+    for a in sides[0]:
+        for b in sides[1]:
+            row = known.get(f"{a} × {b}")
+            few = row is None or row.reason is not None or not math.isfinite(row.ratio.value)
+            cells.append(
+                {
+                    "one": a,
+                    "other": b,
+                    "small": few,
+                    "class": None if few or row is None else _class_of(row.ratio.value),
+                    "text": "" if row is None else f"{row.ratio.value:.2f}",
+                    "tip": f"{a} × {b}: too few users to tell"
+                    if row is None
+                    else f"{claim(row)}; n = {row.n:,}; {verdict_text(row)}",
+                }
+            )
+    if not cells:
+        return None
+    base = base_of(cells, height=max(34 * len(sides[1]), 80))
+    x = alt.X("one:N", sort=sides[0], title=one, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=110))
+    y = alt.Y("other:N", sort=sides[1], title=other, axis=alt.Axis(labelLimit=120, titleColor="var(--muted)"))
+    classes = [name for name, _, _ in _CLASSES]
+    scale = alt.Scale(domain=classes, range=[colour for _, _, colour in _CLASSES])
+    colour = alt.Color("class:N", scale=scale, legend=alt.Legend(title="ratio", orient="top", labelColor="var(--ink)"))
+    told = base.transform_filter("!datum.small")
+    return alt.layer(
+        told.mark_rect(stroke="var(--paper)", strokeWidth=2, opacity=0.45).encode(
+            x=x, y=y, color=colour, tooltip="tip:N"
+        ),
+        base.transform_filter("datum.small")
+        .mark_rect(fill=_hatched(), stroke="var(--paper)", strokeWidth=2)  # type: ignore[arg-type]
+        .encode(x=x, y=y, tooltip="tip:N"),
+        told.mark_text(fontSize=12, color="var(--ink)").encode(x=x, y=y, text="text:N", tooltip="tip:N"),
+    )
+
+
+def waterfall_chart(gap: AdjustedGap) -> Any:
+    """From the raw gap to what is left: what activity and the popularity of profiles explain of it."""
+    import altair as alt
+
+    rows: list[dict[str, Any]] = [_step("raw", 0.0, gap.raw, whole=True)]
+    at = gap.raw.value
+    for name, part in gap.explained.items():
+        rows.append(_step(name, at, Estimate(-part.value, None, None, part.n, part.level), told=part))
+        at -= part.value
+    rows.append(_step("left", 0.0, gap.left, whole=True))
+    base = base_of(rows, height=ROW_HEIGHT * len(rows) + 10)
+    y = rows_of("label", [row["label"] for row in rows], widest=170)
+    x = alt.X("from:Q", title=f"{gap.metric}: {gap.segment} - others", axis=alt.Axis(format="+~g"))
+    names = ["gap", "explained"]
+    scale = alt.Scale(domain=names, range=["var(--s0)", "var(--s7)"])
+    colour = alt.Color("kind:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelColor="var(--ink)"))
+    bars = base.mark_bar(height=14).encode(x=x, x2="to:Q", y=y, color=colour, tooltip="tip:N")
+    ends = base.transform_filter("datum.low != null")
+    whiskers = ends.mark_rule(strokeWidth=1.5, color="var(--ink)").encode(x="low:Q", x2="high:Q", y=y)
+    return alt.layer(zero(), bars, whiskers)
+
+
+def _step(
+    name: str, start: float, part: Estimate, *, whole: bool = False, told: Estimate | None = None
+) -> dict[str, Any]:
+    shown = told or part
+    ends = "" if shown.low is None or shown.high is None else f" [{shown.low:+.4f}, {shown.high:+.4f}]"
+    return {
+        "label": STEPS[name] if whole else f"explained by {STEPS[name]}",
+        "kind": "gap" if whole else "explained",
+        "from": start,
+        "to": start + part.value,
+        "low": part.low if whole else None,
+        "high": part.high if whole else None,
+        "tip": f"{STEPS[name]}: {format_number(shown.value, signed=True)}{ends}",
+    }
+
+
+def _class_of(ratio: float) -> str:
+    return next(name for name, below, _ in _CLASSES if ratio < below or below == math.inf)
+
+
+def _segments(audit: Audit, by: str, metric: str) -> list[str]:
+    return sorted({row.segment for row in audit.rows if row.by == by and row.measure == metric})
+
+
+def _inside(value: float) -> float:
+    return min(max(value, 1 / _WIDEST), _WIDEST)
+
+
+def _hatched() -> dict[str, Any]:
+    """Stripes, as a gradient with hard edges: Vega has no patterns."""
+    stops: list[dict[str, Any]] = []
+    count = 9
+    for at in range(count):
+        colour = "var(--line)" if at % 2 else "var(--soft)"
+        stops += [{"offset": at / count, "color": colour}, {"offset": (at + 1) / count - 1e-6, "color": colour}]
+    return {"gradient": "linear", "x1": 0, "y1": 0, "x2": 1, "y2": 1, "stops": stops}

@@ -1,0 +1,271 @@
+"""The parts of an audit report beside its findings: actions, scope, groups, criteria, causes, thresholds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reclens.audit import Audit, AuditRow
+from reclens.evaluation.results import OVERALL
+from reclens.report._toolkit.document import DocumentPart
+from reclens.report._toolkit.format import count_of, sentence
+from reclens.report._toolkit.html import figure_of
+from reclens.report._toolkit.tables import NOTHING, Table
+from reclens.report.audit import charts
+from reclens.report.audit.about import BLANK, AuditAbout
+from reclens.report.audit.sections import item_attributes
+from reclens.report.audit.sentences import finding_row, ratio_text, subject_text
+from reclens.report.audit.tables import hypothesis_table, not_measured_table, preflight_table
+from reclens.report.audit.words import ADVICE, SECTIONS, SEVERITIES, measure_name, reference_name
+from reclens.report.evaluation.gate import gate_in_words, gate_table
+from reclens.stats.gate import GateResult
+
+__all__ = [
+    "actions_part",
+    "again_part",
+    "cause_parts",
+    "criteria_part",
+    "first_actions_part",
+    "groups_part",
+    "proof_part",
+    "scope_part",
+    "sensitivity_part",
+    "system_part",
+    "thresholds_part",
+]
+
+_ACTIONS: Final = 3
+
+
+def _advised(audit: Audit) -> dict[str, list[AuditRow]]:
+    """Codes of what to do -> the rows that it would help, what helps the gravest first."""
+    found: dict[str, list[AuditRow]] = {}
+    for each in audit.findings:
+        row = finding_row(audit, each)
+        for code in each.advice[:2] if row is not None else ():
+            found.setdefault(code, []).append(row)  # type: ignore[arg-type]
+    return found
+
+
+def first_actions_part(audit: Audit) -> DocumentPart:
+    """What to do first, and the price."""
+    advised = list(_advised(audit).items())[:_ACTIONS]
+    points = [
+        f"{ADVICE[code]} First for {subject_text(rows[0])}: {measure_name(rows[0].measure)} at "
+        f"{ratio_text(rows[0].ratio)}."
+        for code, rows in advised
+    ]
+    lead = "Nothing has to be done about these numbers."
+    if points:
+        lead = "What to do first. The price of each is the accuracy that its chosen strength costs, not measured yet."
+    return DocumentPart(title="Three actions", lead=lead, points=tuple(points), ordered=True)
+
+
+def scope_part(audit: Audit, about: AuditAbout) -> DocumentPart:
+    """What was looked at, and what was not measured."""
+    settings = audit.card["settings"]
+    points = [
+        f"Surface: {about.surface or 'not stated'}.",
+        f"The first {settings['k']} places of each list count, with {_attention(settings)} attention by position.",
+        f"Candidates: {audit.card['candidates']}. Another candidate set can change the sign of popularity measures.",
+        "Out of scope: what users see beside these lists, and whether a difference is lawful.",
+    ]
+    tables = (not_measured_table(audit),) if audit.not_measured else ()
+    idle = [SECTIONS[section].lower() for section, opinion in audit.opinions.items() if opinion == "not_measured"]
+    if idle:
+        points.append(f"Not measured: {', '.join(idle)}.")
+    return DocumentPart(title="Scope, and what was not measured", points=tuple(points), tables=tables)
+
+
+def _attention(settings: Mapping[str, Any]) -> str:
+    known = {"log": "logarithmic", "rbp": f"geometric (patience {settings['patience']:g})"}
+    attention = settings["attention"]
+    return known.get(attention, "given") if isinstance(attention, str) else "given"
+
+
+def system_part(audit: Audit, about: AuditAbout) -> DocumentPart:
+    """The system in the words of its maker."""
+    lead = about.system or "Its maker has not described it here: what it learns from, and what it optimises."
+    points = about.parameters or ("Main parameters: not stated.",)
+    return DocumentPart(title="The system in plain words", lead=lead, points=points)
+
+
+def groups_part(audit: Audit) -> DocumentPart:
+    """Users, items and interactions behind the numbers."""
+    card, sizes = audit.card, _sizes(audit)
+    users = card["users"]
+    rows = tuple(
+        (by, segment, f"{n:,}", f"{n / users:.1%}" if users else NOTHING) for (by, segment), n in sizes.items()
+    )
+    records = tuple({"by": by, "segment": segment, "n": n} for (by, segment), n in sizes.items())
+    points = [f"{count_of(users, 'user')} with a list, {count_of(card['n_items'], 'item')} in the catalogue."]
+    truth = card.get("truth")
+    if isinstance(truth, Mapping):
+        points.append(f"{count_of(truth['rows'], 'held-out interaction')}; {card['relevance']}.")
+    train = card.get("train")
+    if isinstance(train, Mapping):
+        points.append(f"Training data: {train['name']}, {count_of(train['rows'], 'interaction')}.")
+    points += [sentence(text) + "." for text in _odd(card)]
+    points.append("Users and items without a value are a group of their own, which is named.")
+    table = Table("Groups of users", ("groups", "group", "users with a number", "share"), rows, records)
+    return DocumentPart(title="Data and groups", points=tuple(points), tables=(table,) if rows else ())
+
+
+def _odd(card: Mapping[str, Any]) -> list[str]:
+    """Counts of the card that a reader has to know of."""
+    told = {
+        "users_without_list": "users without a list",
+        "users_without_relevant_items": "users without a relevant item",
+        "users_without_history": "users without a history",
+        "recommendations_outside_catalogue": "recommendations outside of the catalogue",
+        "truth_pairs_in_training": "held-out interactions that stand in the training data too",
+    }
+    return [f"{card[key]:,} {words}" for key, words in told.items() if card.get(key)]
+
+
+def _sizes(audit: Audit) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for row in audit.rows:
+        if (row.by, row.segment) != OVERALL and " × " not in row.by:
+            found[row.by, row.segment] = max(row.n, found.get((row.by, row.segment), 0))
+    return dict(sorted(found.items()))
+
+
+def criteria_part(audit: Audit) -> DocumentPart:
+    """The rules that were set beforehand, and what became of each declared test."""
+    settings = audit.card["settings"]
+    protected = ", ".join(settings["protected"]) or "none"
+    how = "as in the configuration" if settings["hypotheses"] is not None else "the usual ones of RecLens"
+    return DocumentPart(
+        title="Criteria declared beforehand",
+        lead=f"Declared tests, {how}, are corrected together by Holm; everything else is a search, corrected by "
+        "Benjamini and Hochberg and called so.",
+        points=(
+            f"Protected attributes: {protected}.",
+            f"Level {settings['alpha']:.0%} after the correction; intervals of {1 - settings['alpha']:.0%}.",
+            f"A ratio between {settings['band']:.2f} and {1 / settings['band']:.2f} is no material difference.",
+            f"Groups of fewer than {settings['minimum']:,} users are inconclusive.",
+            f"{settings['replicates']:,} bootstrap replicates over users, on the item side too.",
+        ),
+        tables=(hypothesis_table(audit),),
+    )
+
+
+def cause_parts(audit: Audit) -> list[DocumentPart]:
+    """The same gap from the data to the lists, attribute by attribute."""
+    figures = []
+    for attribute in item_attributes(audit):
+        chart = charts.stage_chart(audit, attribute)
+        if chart is not None:
+            figures.append(figure_of(chart, f"{sentence(attribute)}: catalogue, histories, relevant items, lists"))
+    if not figures:
+        return []
+    return [
+        DocumentPart(
+            title="Where it comes from",
+            lead="The same share at each stage. Where histories differ from the catalogue, the data brought the gap; "
+            "where lists differ from histories, the system did. The stage between, scores, was not given.",
+            figures=tuple(figures),
+        )
+    ]
+
+
+def actions_part(audit: Audit, about: AuditAbout) -> DocumentPart:
+    """What will be done, by whom, until when."""
+    own = [(each.what, each.owner or BLANK, each.due or BLANK, "") for each in about.actions]
+    advised = [(ADVICE[code], BLANK, BLANK, subject_text(rows[0])) for code, rows in _advised(audit).items()]
+    cells = tuple(own or advised)
+    heads = ("action", "owner", "date", "for")
+    table = Table("Actions", heads, cells, tuple(dict(zip(heads, row, strict=True)) for row in cells))
+    lead = "Each action has an owner and a date; what is still to be named stands so." if cells else "None."
+    return DocumentPart(title="Actions", lead=lead, tables=(table,) if cells else ())
+
+
+def thresholds_part(audit: Audit, gate: GateResult | None) -> DocumentPart:
+    """When monitoring shall warn, and what the gate came to."""
+    declared = [row for row in audit.rows if row.family == "confirmatory" and row.severity != "descriptive"]
+    cells = tuple(
+        (
+            subject_text(row),
+            measure_name(row.measure),
+            reference_name(row.reference),
+            ratio_text(row.impact),
+            "0.90",
+            "0.80",
+        )
+        for row in declared[:30]
+    )
+    heads = ("group", "measure", "against", "impact ratio now", "warn below", "alarm below")
+    records = tuple(row.to_dicts()[0] for row in declared[:30])
+    table = Table("Thresholds", heads, cells, records)
+    lead = (
+        "For monitoring: warn where the whole interval of the impact ratio lies below 0.90, and raise an alarm where "
+        "it lies below 0.80. The groups that were declared."
+    )
+    held = (gate_table(gate),) if gate is not None else ()
+    points = (f"{sentence(gate_in_words(gate))}.",) if gate is not None else ()
+    return DocumentPart(title="Thresholds for monitoring", lead=lead, points=points, tables=(*held, table))
+
+
+def sensitivity_part(audit: Audit, others: Mapping[str, Audit]) -> DocumentPart:
+    """The declared numbers under other choices."""
+    title = "Sensitivity"
+    if not others:
+        return DocumentPart(title=title, lead="The audit was not made again under other choices.")
+    declared = [row for row in audit.rows if row.family == "confirmatory" and row.severity != "descriptive"][:20]
+    cells = []
+    for row in declared:
+        again = [_like(other, row) for other in others.values()]
+        told = tuple(map(_graded, again))
+        about = f"{measure_name(row.measure)}, {reference_name(row.reference)}"
+        cells.append((subject_text(row), about, _graded(row), *told))
+    table = Table(title, ("group", "measure", "as audited", *others), tuple(cells), ())
+    moved = {
+        name: sum(other.opinions[section] != opinion for section, opinion in audit.opinions.items())
+        for name, other in others.items()
+    }
+    points = tuple(
+        f"{sentence(name)}: {'no opinion changes' if not n else f'{n} of {len(audit.opinions)} opinions change'}."
+        for name, n in moved.items()
+    )
+    return DocumentPart(
+        title=title, lead="Ratios of what was declared, under other choices.", points=points, tables=(table,)
+    )
+
+
+def _graded(row: AuditRow | None) -> str:
+    return NOTHING if row is None else f"{row.ratio.value:.2f} ({SEVERITIES[row.severity]})"
+
+
+def _like(audit: Audit, row: AuditRow) -> AuditRow | None:
+    """The same number in another audit; metrics are the same whatever their cut-off is."""
+
+    def key(each: AuditRow) -> tuple[Any, ...]:
+        name = each.measure.split("@")[0]
+        return each.section, name, each.attribute, each.group, each.by, each.segment, each.reference
+
+    return next((each for each in audit.rows if key(each) == key(row)), None)
+
+
+def proof_part(audit: Audit) -> DocumentPart:
+    """Rankers whose numbers are known."""
+    checks = audit.preflight.checks
+    return DocumentPart(
+        title="Proof of the harness",
+        lead=f"Rankers whose numbers are known were measured on the same data before anything else: "
+        f"{sum(check.passed for check in checks):,} of {len(checks):,} checks passed.",
+        tables=(preflight_table(audit),),
+    )
+
+
+def again_part(audit: Audit, about: AuditAbout) -> DocumentPart:
+    """The command and the settings."""
+    settings = {key: each for key, each in audit.card["settings"].items() if each is not None}
+    told = "\n".join(f"# {key} = {json.dumps(each, default=str)}" for key, each in settings.items())
+    return DocumentPart(
+        title="Annex: make it again",
+        lead="Every number stands in the CSV beside this report.",
+        code=f"{about.command or 'reclens audit run audit.toml'}\n{told}",
+        language="console",
+    )

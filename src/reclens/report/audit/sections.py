@@ -1,0 +1,136 @@
+"""The findings of an audit report, criterion by criterion: claim, charts, evidence, confounders, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from reclens.audit import Audit, AuditRow
+from reclens.audit.rows import Section
+from reclens.report._toolkit.document import DocumentPart
+from reclens.report._toolkit.html import Figure, figure_of
+from reclens.report._toolkit.tables import Table
+from reclens.report.audit import charts, charts_users
+from reclens.report.audit.sentences import explained_sentence, row_sentence, section_sentence
+from reclens.report.audit.tables import evidence_table, tier_table
+from reclens.report.audit.words import LIMITS, QUESTIONS, SECTIONS
+
+__all__ = ["finding_parts", "item_attributes", "section_figures", "section_title"]
+
+_CLAIMS = 3
+_ATTRIBUTES = 4
+
+
+def section_title(section: Section) -> str:
+    """The title of the part of a criterion."""
+    return f"Findings: {SECTIONS[section][0].lower()}{SECTIONS[section][1:]}"
+
+
+def finding_parts(audit: Audit) -> list[DocumentPart]:
+    """One part for each criterion that was measured."""
+    return [_part(audit, section) for section in audit.opinions if audit.section(section)]
+
+
+def item_attributes(audit: Audit) -> list[str]:
+    """The attributes of items that were audited, in the order asked for."""
+    found = dict.fromkeys(row.attribute for row in audit.rows if row.attribute is not None)
+    asked = [name for name in audit.card["settings"]["attributes"] if name in found]
+    return asked + [name for name in found if name not in asked]
+
+
+def section_figures(audit: Audit, section: Section) -> list[Figure]:
+    """The charts of a criterion."""
+    drawn: list[tuple[Any, str]] = []
+    attributes = item_attributes(audit)[:_ATTRIBUTES]
+    if section == "exposure":
+        drawn.append((charts.lorenz_chart(audit), f"Concentration over single items{_gini(audit)}"))
+        drawn += [
+            (charts.merit_chart(audit, each), f"Exposure by {each}, with the line of parity") for each in attributes
+        ]
+    if section == "popularity":
+        drawn.append((charts.lift_chart(audit), "Popularity lift by group of users (ΔGAP)"))
+        if "popularity" in attributes:
+            drawn.append((charts.stage_chart(audit, "popularity"), "Tiers of popularity, from catalogue to lists"))
+    if section == "calibration":
+        drawn += [(charts.calibration_chart(audit, each), f"Histories and lists by {each}") for each in attributes]
+        drawn.append((_forest(audit.section(section), "rest"), "Miscalibration of groups of users beside the others"))
+    if section in ("users", "lists"):
+        drawn += _user_charts(audit, section)
+    if section in ("position", "loop", "two_sided"):
+        drawn.append((charts_users.forest_chart(audit.section(section)), SECTIONS[section]))
+    return [figure_of(chart, caption, tall=_tall(chart)) for chart, caption in drawn if chart is not None]
+
+
+def _user_charts(audit: Audit, section: Section) -> list[tuple[Any, str]]:
+    rows = audit.section(section)
+    drawn: list[tuple[Any, str]] = []
+    for measure in dict.fromkeys(row.measure for row in sorted(rows, key=lambda row: row.measure)):
+        one = [row for row in rows if row.measure == measure and " × " not in row.by]
+        chart = charts_users.forest_chart(one, title=f"{measure}: group ÷ others (1 is parity)")
+        drawn.append((chart, f"{measure} of each group beside the others"))
+    if section == "users":
+        for one, other in charts_users.crossed_pairs(audit):
+            caption = f"Accuracy by {one} and {other} beside all others; hatched: too few users"
+            drawn.append((charts_users.intersection_chart(audit, one, other), caption))
+        drawn += [
+            (charts_users.waterfall_chart(gap), f"What explains the gap of {gap.segment} ({gap.by})")
+            for gap in audit.adjusted
+        ]
+    return drawn
+
+
+def _part(audit: Audit, section: Section) -> DocumentPart:
+    rows = audit.section(section)
+    points = [row_sentence(row) for row in _telling(rows)]
+    if section == "users":
+        points += [f"Confounders. {explained_sentence(gap)}" for gap in audit.adjusted]
+        points += _searched(audit)
+    elif section in ("exposure", "lists", "calibration", "popularity"):
+        points.append("Confounders. Not adjusted: groups are compared as they are.")
+    tables: tuple[Table, ...] = (evidence_table(rows, title=f"Evidence: {SECTIONS[section].lower()}"),)
+    if section == "popularity" and audit.bias:
+        tables = (*tables, tier_table(audit))
+    return DocumentPart(
+        title=section_title(section),
+        lead=f"{QUESTIONS[section]} {section_sentence(audit, section)}",
+        points=(*points, f"Limits. {LIMITS[section]}"),
+        figures=tuple(section_figures(audit, section)),
+        tables=tables,
+    )
+
+
+def _telling(rows: Iterable[AuditRow]) -> list[AuditRow]:
+    """The gravest row of each group, the first few of them."""
+    found: dict[tuple[str | None, str, str], AuditRow] = {}
+    for row in rows:
+        if row.severity in ("critical", "high", "medium", "low"):
+            found.setdefault((row.attribute, row.by, row.subject), row)
+    return list(found.values())[:_CLAIMS]
+
+
+def _searched(audit: Audit) -> list[str]:
+    found = audit.intersections
+    if found is None:
+        return []
+    small = f" {found.small:,} of them have too few users to tell." if found.small else ""
+    return [
+        (
+            f"Searched. {found.groups:,} crossed groups by {found.metric}, corrected together (Benjamini and "
+            f"Hochberg): what is found here is exploratory, to be confirmed on other data.{small}"
+        )
+    ]
+
+
+def _forest(rows: Iterable[AuditRow], reference: str) -> Any | None:
+    return charts_users.forest_chart([row for row in rows if row.reference == reference])
+
+
+def _gini(audit: Audit) -> str:
+    names = {"shown": "lists", "owned": "histories"}
+    told = ", ".join(f"{names[name]} {value:.2f}" for name, value in audit.gini.items() if name in names)
+    return f" (Gini: {told})" if told else ""
+
+
+def _tall(chart: Any) -> bool:
+    heights = [each.height for each in getattr(chart, "layer", []) if isinstance(each.height, int | float)]
+    return bool(heights) and max(heights) > 420

@@ -1,0 +1,221 @@
+"""Tables of audits: evidence, opinions, what was not measured, preflight, changes, detectable gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from reclens.audit import Audit, AuditComparison, AuditPlan, AuditRow
+from reclens.audit.comparison import AuditChange
+from reclens.audit.severity import LEVELS
+from reclens.report._toolkit.format import p_value, percent, sentence
+from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report.audit.sentences import claim, ratio_text, subject_text
+from reclens.report.audit.words import (
+    CHANGES,
+    FAMILIES,
+    LACKING,
+    OPINIONS,
+    RANKERS,
+    REASONS,
+    SECTIONS,
+    SEVERITIES,
+    measure_name,
+    reference_name,
+)
+
+__all__ = [
+    "change_table",
+    "evidence_table",
+    "finding_table",
+    "hypothesis_table",
+    "not_measured_table",
+    "opinion_table",
+    "plan_table",
+    "preflight_table",
+    "tier_table",
+]
+
+_SHOWN: Final = 30
+
+
+def opinion_table(audit: Audit) -> Table:
+    """One row a criterion: what it comes to, and how many numbers of each severity stand behind it."""
+    rows, records = [], []
+    for section, opinion in audit.opinions.items():
+        counts = {level: sum(row.severity == level for row in audit.section(section)) for level in LEVELS}
+        rows.append((SECTIONS[section], OPINIONS[opinion], *(f"{counts[level]:,}" for level in LEVELS)))
+        records.append({"criterion": section, "opinion": opinion, **counts})
+    heads = ("criterion", "opinion", *(SEVERITIES[level] for level in LEVELS))
+    return Table(f"Opinion on {audit.system}", heads, tuple(rows), tuple(records))
+
+
+def finding_table(audit: Audit, rows: Sequence[AuditRow], *, title: str = "Findings") -> Table:
+    """Findings in words, the gravest first."""
+    cells = tuple((SEVERITIES[row.severity], claim(row), f"{row.n:,}", _p(row)) for row in rows)
+    records = tuple(row.to_dicts()[0] for row in rows)
+    return Table(title, ("severity", "finding", "n", "adjusted p"), cells, records)
+
+
+def evidence_table(rows: Sequence[AuditRow], *, title: str = "Evidence", most: int = _SHOWN) -> Table:
+    """The numbers behind a finding: n, value, reference, ratio with interval, corrected p, how it was asked, severity.
+
+    Args:
+        rows: The rows, the gravest first.
+        title: Its title.
+        most: Rows that are shown; the others are counted in a note and stand in the annex.
+    """
+    chosen = _chosen(rows, most)
+    cells = tuple(
+        (
+            subject_text(row),
+            measure_name(row.measure),
+            reference_name(row.reference),
+            f"{row.n:,}",
+            format_number(row.value.value),
+            format_number(row.reference_value.value),
+            ratio_text(row.ratio),
+            _p(row),
+            FAMILIES[row.family],
+            SEVERITIES[row.severity] + (f": {REASONS[row.reason]}" if row.reason is not None else ""),
+        )
+        for row in chosen
+    )
+    heads = ("group", "measure", "against", "n", "value", "reference", "ratio", "adjusted p", "asked", "severity")
+    left = len(rows) - len(chosen)
+    notes = (f"{left:,} more are in the annex of numbers (CSV).",) if left else ()
+    return Table(title, heads, cells, tuple(row.to_dicts()[0] for row in chosen), notes)
+
+
+def hypothesis_table(audit: Audit) -> Table:
+    """What was declared beforehand, with what became of it."""
+    rows = [row for row in audit.rows if row.family == "confirmatory"]
+    kinds: dict[tuple[str, str | None, str, str], list[AuditRow]] = {}
+    for row in rows:
+        kinds.setdefault((row.measure, row.attribute, row.by, row.reference), []).append(row)
+    cells, records = [], []
+    for (measure, attribute, by, reference), found in kinds.items():
+        worst = min(found, key=lambda row: LEVELS.index(row.severity))
+        about = attribute or ("all users" if by == "overall" else by)
+        cells.append(
+            (measure_name(measure), about, reference_name(reference), f"{len(found):,}", SEVERITIES[worst.severity])
+        )
+        records.append(
+            {
+                "measure": measure,
+                "attribute": attribute,
+                "by": by,
+                "reference": reference,
+                "tests": len(found),
+                "worst": worst.severity,
+            }
+        )
+    return Table("Declared", ("measure", "of", "against", "groups", "gravest"), tuple(cells), tuple(records))
+
+
+def not_measured_table(audit: Audit) -> Table:
+    """What was not audited, and what would be needed."""
+    cells = tuple(
+        (SECTIONS[each.section], measure_name(each.measure), sentence(LACKING[each.lacking]))
+        for each in audit.not_measured
+    )
+    records = tuple(each.to_dicts()[0] for each in audit.not_measured)
+    return Table("Not measured", ("criterion", "what", "what it would need"), cells, records)
+
+
+def preflight_table(audit: Audit) -> Table:
+    """Rankers whose numbers are known, as they were measured."""
+    cells = tuple(
+        (
+            RANKERS[check.ranker],
+            check.measure,
+            format_number(check.expected),
+            format_number(check.found),
+            f"{check.tolerance:.2g}",
+            "passed" if check.passed else "failed",
+        )
+        for check in audit.preflight.checks
+    )
+    heads = ("ranker", "measure", "has to be", "is", "tolerance", "")
+    return Table("Preflight", heads, cells, tuple(audit.preflight.to_dicts()))
+
+
+def tier_table(audit: Audit) -> Table:
+    """Parity of the tiers of popularity."""
+    cells = tuple(
+        (
+            measure_name(each.measure),
+            f"{each.n:,}",
+            ratio_text(each.value),
+            *(percent(rate.value, 1) for rate in each.rates),
+        )
+        for each in audit.bias
+    )
+    heads = ("measure", "n", "value", "head", "middle", "tail")
+    notes = ("0 is parity. Head, middle and tail: the chance of an item of the tier. Candidates are unseen items.",)
+    return Table("Parity of tiers", heads, cells, tuple(row for each in audit.bias for row in each.to_dicts()), notes)
+
+
+def change_table(found: AuditComparison, *, most: int = 60) -> Table:
+    """What became of each number, what can be told first."""
+    order = ("worse", "improved", "undecided", "not_tested")
+    changes = sorted(found.changes, key=lambda each: order.index(each.outcome))
+    cells = tuple(
+        (
+            _changed(each),
+            measure_name(each.measure),
+            reference_name(each.reference),
+            ratio_text(each.before),
+            ratio_text(each.after),
+            ratio_text(each.change),
+            NOTHING if each.p_adjusted is None else p_value(each.p_adjusted),
+            CHANGES[each.outcome],
+        )
+        for each in changes[:most]
+    )
+    heads = ("group", "measure", "against", found.before, found.after, "after ÷ before", "adjusted p", "outcome")
+    left = len(changes) - len(cells)
+    notes = ("Impact ratios: 1 is parity, below 1 the group is worse off.",)
+    notes += (f"{left:,} more could not be told apart or tested.",) if left else ()
+    return Table("Changes", heads, cells, tuple(found.to_dicts()), notes)
+
+
+def plan_table(found: AuditPlan) -> Table:
+    """Which gaps could be found of each group."""
+    cells = tuple(
+        (
+            f"{each.segment} ({each.by})",
+            f"{each.n:,}",
+            f"{each.n_reference:,}",
+            "too few users" if each.small else format_number(each.difference),
+            NOTHING if each.small or each.ratio != each.ratio else f"{each.ratio:.2f}",
+        )
+        for each in found.gaps
+    )
+    notes = (
+        (
+            f"{found.metric}, standard deviation {format_number(found.spread)} over users, {found.tests:,} declared "
+            f"{'test' if found.tests == 1 else 'tests'} by Holm, power 80 %."
+        ),
+    )
+    heads = ("group", "users", "others", "smallest difference that is found", "as a ratio")
+    return Table("What could be found", heads, cells, tuple(found.to_dicts()), notes)
+
+
+def _changed(each: AuditChange) -> str:
+    about = each.attribute or (None if each.by == "overall" else each.by)
+    return each.subject if about is None else f"{each.subject} ({about})"
+
+
+def _p(row: AuditRow) -> str:
+    return NOTHING if row.p_adjusted is None else p_value(row.p_adjusted)
+
+
+def _chosen(rows: Sequence[AuditRow], most: int) -> list[AuditRow]:
+    """Graded rows, then declared ones, then the rest; the other side of a pair last."""
+
+    def key(row: AuditRow) -> tuple[bool, bool, bool]:
+        graded = row.severity in ("critical", "high", "medium", "low")
+        return row.severity == "descriptive", not graded, row.family != "confirmatory"
+
+    return sorted(rows, key=key)[:most]

@@ -1,0 +1,192 @@
+"""The words of an audit: what each code of its rows, opinions and findings is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from reclens.audit.preflight import Ranker
+from reclens.audit.result import Lacking
+from reclens.audit.rows import Family, Reason, Section, Severity
+from reclens.audit.severity import Opinion
+
+__all__ = [
+    "ADVICE",
+    "CHANGES",
+    "FAMILIES",
+    "LACKING",
+    "LIMITS",
+    "MEASURES",
+    "OPINIONS",
+    "OPINION_MEANINGS",
+    "QUESTIONS",
+    "RANKERS",
+    "REASONS",
+    "REFERENCES",
+    "SECTIONS",
+    "SEVERITIES",
+    "SEVERITY_MEANINGS",
+    "STEPS",
+    "TONES",
+    "Tone",
+    "measure_name",
+    "reference_name",
+]
+
+Tone = Literal["bad", "warn", "good", "none"]
+"""How a stamp looks."""
+
+SECTIONS: Final[Mapping[Section, str]] = {
+    "exposure": "Exposure of item groups",
+    "popularity": "Popularity bias",
+    "users": "Accuracy for groups of users",
+    "lists": "What groups of users are shown",
+    "calibration": "Calibration",
+    "position": "Position bias",
+    "loop": "Feedback loop",
+    "two_sided": "Two-sided fairness",
+}
+QUESTIONS: Final[Mapping[Section, str]] = {
+    "exposure": "Does each group of items get the attention that it would get if it were treated alike?",
+    "popularity": "Are users shown more popular items than they choose themselves?",
+    "users": "Is a group of users served worse than the others?",
+    "lists": "Are groups of users shown lists that differ in diversity, novelty or reach?",
+    "calibration": "Do lists mirror the tastes of users, and do they so for each group?",
+    "position": "How much attention does each position get, so that clicks can be read?",
+    "loop": "Do the gaps grow when the system learns from what it showed?",
+    "two_sided": "Are groups of users and groups of items treated alike together?",
+}
+SEVERITIES: Final[Mapping[Severity, str]] = {
+    "critical": "critical",
+    "high": "high",
+    "medium": "medium",
+    "low": "low",
+    "none": "no material gap",
+    "inconclusive": "inconclusive",
+    "descriptive": "not tested",
+}
+SEVERITY_MEANINGS: Final[Mapping[Severity, str]] = {
+    "critical": "the whole interval of the impact ratio lies below 0.80, and the attribute is protected or the group "
+    "has more than 20 % of the users or items",
+    "high": "the impact ratio lies below 0.80",
+    "medium": "the impact ratio lies between 0.80 and 0.90",
+    "low": "a gap is shown, and the impact ratio lies at 0.90 or above",
+    "none": "two one-sided tests show that the ratio lies within the band of no material difference",
+    "inconclusive": "neither a gap nor its absence could be shown with these users",
+    "descriptive": "the other side of a pair that is tested already, or a number that is only described",
+}
+OPINIONS: Final[Mapping[Opinion, str]] = {
+    "negative": "negative",
+    "positive_with_comments": "positive with comments",
+    "positive": "positive",
+    "not_concluded": "not concluded",
+    "not_measured": "not measured",
+}
+OPINION_MEANINGS: Final[Mapping[Opinion, str]] = {
+    "negative": "a gap that is critical or high",
+    "positive_with_comments": "gaps that are medium or low, or some that are inconclusive",
+    "positive": "no material gap, which was shown",
+    "not_concluded": "nothing could be shown with these users",
+    "not_measured": "the data that it needs are not there",
+}
+TONES: Final[Mapping[Opinion, Tone]] = {
+    "negative": "bad",
+    "positive_with_comments": "warn",
+    "positive": "good",
+    "not_concluded": "none",
+    "not_measured": "none",
+}
+LACKING: Final[Mapping[Lacking, str]] = {
+    "truth": "held-out interactions: which items were relevant",
+    "train": "the training data: what users had before",
+    "user_groups": "an attribute of users with at least two groups that are large enough",
+    "item_groups": "an attribute of items, such as brand, seller or genre",
+    "log": "a log of impressions with positions and clicks",
+    "scores": "scores that are probabilities",
+    "rankers": "a log in which several rankers put the same item at different positions",
+}
+FAMILIES: Final[Mapping[Family, str]] = {
+    "confirmatory": "declared",
+    "exploratory": "searched",
+    "descriptive": "described",
+}
+REASONS: Final[Mapping[Reason, str]] = {
+    "few_users": "too few users",
+    "no_variation": "the same in every replicate",
+    "no_reference": "the reference is zero",
+    "not_defined": "no value",
+}
+RANKERS: Final[Mapping[Ranker, str]] = {
+    "oracle": "oracle (relevant items only)",
+    "random": "random",
+    "identical": "the same lists, users in another order",
+}
+REFERENCES: Final[Mapping[str, str]] = {
+    "catalogue": "share of the catalogue",
+    "merit": "share of the relevant items",
+    "profile": "what users had before",
+    "rest": "all others",
+    "known": "users whose group is known",
+    "random": "random lists",
+}
+MEASURES: Final[Mapping[str, str]] = {
+    "exposure_share": "share of the exposure",
+    "exposure_of_an_item": "exposure of an item",
+    "treatment": "exposure for its relevance (disparate treatment)",
+    "impact": "exposure to interested users for its relevance (disparate impact)",
+    "awrf": "attention-weighted distance from the catalogue (AWRF)",
+    "ndkl": "discounted distance from the catalogue (NDKL)",
+    "miscalibration": "distance of lists from tastes (miscalibration)",
+    "popularity_lift": "popularity of lists beside histories (1 + ΔGAP)",
+    "accuracy": "accuracy for groups of users",
+    "merit": "exposure against merit",
+    "profile": "exposure against what users had",
+    "gaps": "gaps between groups of users",
+    "pop_rsp": "PopRSP: spread of the chance of a candidate to be shown",
+    "pop_reo": "PopREO: spread of the chance of a relevant item to be shown",
+}
+STEPS: Final[Mapping[str, str]] = {
+    "raw": "raw gap",
+    "activity": "activity",
+    "profile_popularity": "popularity of the profile",
+    "left": "left over",
+}
+CHANGES: Final[Mapping[str, str]] = {
+    "improved": "improved",
+    "worse": "worse",
+    "undecided": "cannot tell",
+    "not_tested": "not tested",
+}
+ADVICE: Final[Mapping[str, str]] = {
+    "rerank_exposure": "Re-rank under a constraint on the exposure of the group, and sweep its strength on validation.",
+    "rerank_popularity": "Re-rank by score ÷ popularity^β or xQuAD, and sweep the strength on validation.",
+    "rerank_calibrated": "Re-rank calibrated to the tastes of each user, and sweep the strength on validation.",
+    "weight_training": "Weight the training data: inverse propensity or group weights, with clipping.",
+    "more_candidates": "Retrieve more candidates for the group, and see at which stage its relevant items are lost.",
+    "estimate_weights": "Estimate the position weights from a log of several rankers, and audit again with them.",
+    "experiment": "Confirm the gap and its remedy in an experiment that has enough users of the group.",
+}
+LIMITS: Final[Mapping[Section, str]] = {
+    "exposure": "Exposure is attention under a model of positions, not clicks. Merit is what held-out interactions "
+    "show, which past exposure has shaped.",
+    "popularity": "Popularity is counted in the training data. The candidates are the items that a user does not "
+    "have; another candidate set can change the sign.",
+    "users": "Accuracy on held-out interactions says what users did, not what they would have liked. A gap is not its "
+    "cause: see what explains it.",
+    "lists": "Lists may differ because tastes differ; a difference here is to be read beside calibration.",
+    "calibration": "A short list cannot mirror a profile exactly, which is why distances stand beside random lists.",
+    "position": "A curve of attention holds for the surface that the log is of.",
+    "loop": "A simulation: how users choose in it is assumed.",
+    "two_sided": "Joint measures contradict each other; the one for relevance and the one for fairness stand beside "
+    "each other.",
+}
+
+
+def measure_name(code: str) -> str:
+    """A measure in words; metrics are called by their names."""
+    return MEASURES.get(code, code.replace("_", " "))
+
+
+def reference_name(code: str) -> str:
+    """What a number is held against, in words."""
+    return REFERENCES.get(code, code.replace("_", " "))
