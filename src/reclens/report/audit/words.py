@@ -141,6 +141,7 @@ MEASURES: Final[Mapping[str, str]] = {
     "accuracy": "accuracy for groups of users",
     "merit": "exposure against merit",
     "profile": "exposure against what users had",
+    "examination": "attention by position (examination)",
     "gaps": "gaps between groups of users",
     "pop_rsp": "PopRSP: spread of the chance of a candidate to be shown",
     "pop_reo": "PopREO: spread of the chance of a relevant item to be shown",
