@@ -11,11 +11,13 @@ import pytest
 
 import reclens as rl
 from reclens.data.dataset import Dataset
+from reclens.engine import LocalEngine, quiet
 from reclens.errors import DataError, UsageError
 from reclens.models import get, names
 from reclens.models._core.als_kernels import approach_rows, solve_rows
 from reclens.models._core.als_weighted_kernels import approach_weighted_rows, solve_weighted_rows
 from reclens.models._core.bpr_kernels import descend
+from reclens.models._core.co_occurrence import gram_of, weighted_gram
 
 N_ITEMS = 25
 TAKING = ["als", "bpr", "ease", "item_knn", "slim"]
@@ -169,6 +171,28 @@ def test_als_is_at_an_optimum_of_the_weighted_loss(data: Dataset, user_weights: 
     assert pull.T @ x - penalty_y[:, None] * y == pytest.approx(np.zeros((N_ITEMS, 3)), abs=5e-3)
     assert np.abs(x).max() > 0.3
     assert model.exact_fold_in == (of == "user")
+
+
+def test_the_weighted_gram_of_ones_is_that_of_counts(data: Dataset) -> None:
+    matrix = data.matrix()
+    ours = weighted_gram(matrix, what="test")
+    plain = gram_of(matrix, engine=LocalEngine(1), progress=quiet, what="test")
+    counts = np.bincount(matrix.indices)
+    assert ours.users.tolist() == counts[ours.order].tolist() == sorted(counts.tolist(), reverse=True)
+    for each in (ours, plain):
+        dense_gram = each.dense if len(each.dense) else np.zeros((N_ITEMS, N_ITEMS))
+        if not len(each.dense):
+            rows = np.repeat(np.arange(N_ITEMS), np.diff(each.indptr))
+            dense_gram[each.order[rows], each.order[each.near]] = each.common
+        assert dense_gram == pytest.approx(gram(data, np.ones(data.interactions.height)))
+
+
+def test_ones_change_no_bit_of_bpr_in_several_groups() -> None:
+    """200 items and 50 users make several cells, each with sums of weights of its own."""
+    data = rl.synthetic_movielens(n_users=50, n_items=200, n_ratings=2_000, rng=4)
+    plain = rl.models.BPR(factors=4, epochs=2).fit(data)
+    ones = rl.models.BPR(factors=4, epochs=2).fit(data, weights=np.ones(data.interactions.height))
+    assert (plain.user_factors_ == ones.user_factors_).all() and (plain.item_factors_ == ones.item_factors_).all()
 
 
 @pytest.mark.parametrize("popular", [False, True])

@@ -28,6 +28,9 @@ def test_propensities_from_popularity_by_hand() -> None:
     assert clipped.table["weight"].to_list() == pytest.approx([1 / 1.05] * 4 + [1.25 / 1.05]) and clipped.clipped == 1
     given = inverse_propensity(Dataset(ROWS), [1.0, 0.5, 0.25, 0.01, 1.0], clip=0.1)
     assert given.table["weight"].to_list() == pytest.approx(np.array([1, 2, 4, 10, 1]) / 3.6)
+    assert (
+        given.clipped == 1 and inverse_propensity(Dataset(ROWS), clip=1.0).clipped == 1
+    )  # that of 1 itself is not cut
     assert inverse_propensity(Dataset(ROWS), power=0.0).effective_size == pytest.approx(5)
 
 
