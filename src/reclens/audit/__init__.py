@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reclens.audit.result import Audit, NotMeasured
     from reclens.audit.rows import AuditRow
     from reclens.audit.settings import AuditSettings, Hypothesis
+    from reclens.audit.two_sided import bias_disparity, differential_fairness, joint_exposure, rating_gaps
 
 __all__ = [
     "AdjustedGap",
@@ -38,6 +39,7 @@ __all__ = [
     "popularity_taste",
     "position_bias",
     "position_weights",
+    "rating_gaps",
     "run",
 ]
 
@@ -49,7 +51,11 @@ __getattr__, __dir__ = lazy(
         "AuditComparison": "comparison",
         "AuditPlan": "planning",
         "Intersections": "intersections",
+        "bias_disparity": "two_sided",
         "compare": "comparison",
+        "differential_fairness": "two_sided",
+        "joint_exposure": "two_sided",
+        "rating_gaps": "two_sided",
         "mitigate": "mitigate:",
         "plan": "planning",
         "AuditRow": "rows",
