@@ -1,7 +1,7 @@
 """Measures of users and items at once, for the annex: they contradict each other, and none decides.
 
-Joint measures correlate weakly with each other and are compressed near their floor (arXiv 2405.18276, 2024), so that the
-part that is about fairness alone and the part that is about relevance alone stand beside each.
+Joint measures correlate weakly with each other and are compressed near their floor (arXiv 2405.18276), so that the part
+that is about fairness alone and the part that is about relevance alone stand beside each.
 """
 
 from __future__ import annotations
