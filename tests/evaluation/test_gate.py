@@ -9,12 +9,16 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom, binomtest
 
 import reclens as rl
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluation import Bound, GateResult, GateRule, no_loss_rules
 from reclens.report import gate_in_words, gate_table
+from reclens.stats.bootstrap import estimate
 from reclens.stats.gate import decide
+from reclens.stats.proportions import exact_interval
+from reclens.stats.summary import Summary
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,8 @@ def test_what_has_no_interval() -> None:
     assert decide(bound, 0.5, None, None, exact=True) == ("pass", "exact")
     assert decide(bound, 0.49, None, None, exact=True) == ("fail", "exact")
     assert decide(bound, 0.9, None, None) == ("cannot_tell", "no_interval")
+    for ends in ((0.8, None), (None, 1.0), (math.nan, 1.0), (0.8, math.nan)):
+        assert decide(bound, 0.9, *ends) == ("cannot_tell", "no_interval")
     assert decide(bound, math.nan, 0.6, 0.7, exact=True) == ("cannot_tell", "not_measured")
     assert decide(bound, 0.9, 0.8, 1.0, few=True) == ("cannot_tell", "few_units")
 
@@ -147,6 +153,68 @@ def test_names_that_do_not_exist(measured, wrong: dict[str, str], error: type[Ex
 def test_a_gate_without_rules_is_refused(measured) -> None:
     with pytest.raises(UsageError, match="no rule"):
         rl.gate(measured[0], [])
+
+
+@pytest.mark.parametrize("hits", [0, 1, 8, 39, 40])
+def test_a_share_of_users_has_the_interval_of_clopper_and_pearson(hits: int) -> None:
+    found = exact_interval(hits, 40)
+    assert found == pytest.approx(tuple(binomtest(hits, 40).proportion_ci(0.95, "exact")), abs=1e-12)
+    ninety = tuple(binomtest(hits, 40).proportion_ci(0.9, "exact"))
+    assert exact_interval(hits, 40, level=0.9) == pytest.approx(ninety, abs=1e-12)
+
+
+def hit_rate_of(hits: int, n: int) -> rl.evaluation.Evaluation:
+    """Item 1 is relevant, and stands first for some users and second for the others."""
+    items = [1, 2] * hits + [2, 1] * (n - hits)
+    lists = {"user_id": [user for user in range(n) for _ in range(2)], "item_id": items, "rank": [1, 2] * n}
+    return rl.evaluate(lists, {"user_id": list(range(n)), "item_id": [1] * n}, metrics=["hit_rate@1"])
+
+
+@pytest.mark.parametrize("side", ["at_least", "at_most"])
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.97])
+def test_a_broken_bound_of_a_share_passes_in_no_more_than_one_tail(rate: float, side: str) -> None:
+    """By the chances of all outcomes: the interval of the evaluation, Wilson's, passes .05 in 6 % of samples of 30."""
+    n = 30
+    chances = binom.pmf(range(n + 1), n, rate)
+    rule = GateRule(metric="hit_rate@1", bound=Bound(**{side: rate}))
+    # The tail that matters: outcomes from the mean outwards, up to the first that has no chance.
+    away = [k for k in range(n + 1) if (k > n * rate) == (side == "at_least") and chances[k] > 1e-4]
+    passes = [k for k in away if rl.gate({"a": hit_rate_of(k, n)}, [rule]).rows[0].outcome == "pass"]
+    wrong = sum(chances[k] for k in passes)
+    assert wrong <= 0.025
+    assert wrong > 0.005 or rate != 0.3  # not because nothing ever passes
+
+
+def test_values_of_fewer_than_thirty_users_cannot_be_told_and_facts_can() -> None:
+    rule = GateRule(metric="hit_rate@1", bound=Bound(at_least=0.1))
+    found = [rl.gate({"a": hit_rate_of(n, n)}, [rule]).rows[0] for n in (29, 30)]
+    assert [(row.outcome, row.reason) for row in found] == [("cannot_tell", "few_units"), ("pass", "interval")]
+    lists = {"user_id": [1], "item_id": [1], "rank": [1]}
+    shown = rl.evaluate(lists, {"user_id": [1], "item_id": [1]}, metrics=["coverage@1"], catalogue=[1])
+    fact = GateRule(metric="coverage@1", bound=Bound(at_least=0.5))
+    assert rl.gate({"a": shown}, [fact]).rows[0].reason == "exact"
+
+
+def test_nothing_passes_by_an_interval_that_is_known_to_be_too_narrow() -> None:
+    bound = Bound(at_most=0.5)
+    assert decide(bound, 0.3, 0.2, 0.4, narrow=True) == ("cannot_tell", "low_coverage")
+    assert decide(bound, 0.7, 0.6, 0.8, narrow=True) == ("fail", "interval")
+
+
+def test_a_heavy_tail_seldom_passes_a_bound_that_it_breaks(rate_error) -> None:
+    """Means of 50 lognormal values at their bound: by the interval alone, 8 % are found to be below it."""
+    rng, runs, passed, alone = np.random.default_rng(3), 400, 0, 0
+    bound = Bound(at_most=math.exp(1.125))
+    for seed in range(runs):
+        keys = rng.integers(0, 2**63, 50).astype(np.uint64)
+        summary = Summary.of(keys, {"x": rng.lognormal(0, 1.5, 50)}, replicates=400, seed=seed, threads=1)
+        found = estimate(summary, ("overall", "all"), "x")
+        assert found.low is not None and found.high is not None
+        ends = (found.value, found.low, found.high)
+        alone += decide(bound, *ends)[0] == "pass"
+        passed += decide(bound, *ends, narrow=found.coverage is not None)[0] == "pass"
+    assert alone / runs > 0.025 + rate_error(0.025, runs)
+    assert passed / runs <= 0.025 + rate_error(0.025, runs)
 
 
 def test_a_bound_that_is_broken_seldom_passes(rate_error) -> None:

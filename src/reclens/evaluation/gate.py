@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluation.compare import Comparison
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation
-from reclens.metrics.registry import canonical, direction
+from reclens.metrics.registry import canonical, direction, in_unit_range
+from reclens.stats.estimate import Estimate
 from reclens.stats.gate import Bound, GateResult, GateRow, decide
+from reclens.stats.proportions import exact_interval
 
 __all__ = ["GateRule", "gate", "no_loss_rules"]
 
@@ -50,8 +53,10 @@ def gate(
 ) -> GateResult:
     """Hold evaluations to rules: each passes, fails, or cannot be told, by its whole interval.
 
-    Intervals are those of the evaluations and of the comparison. A metric of the whole catalogue is a fact about the
-    lists and is held to its bound as it is. Segments of fewer than 30 users cannot be told.
+    Intervals are those of the evaluations and of the comparison; a share of users, such as a hit rate, has its exact
+    interval. A metric of the whole catalogue is a fact about the lists and is held to its bound as it is. Values of
+    fewer than 30 users cannot be told, and none passes by an interval that is known to hold the truth less often than
+    its level, as those of few and skewed values do.
 
     Args:
         results: Name -> evaluation.
@@ -126,16 +131,11 @@ def _row(
     result: Evaluation,
     comparison: Comparison | None,
 ) -> GateRow:
-    if comparison is not None:
-        found = comparison.find(system, metric, by=cell[0], segment=cell[1])
-        value, low, high, n, level = found.difference, found.low, found.high, found.n, comparison.level
-    else:
-        known = result[metric]
-        about = known.overall if cell == OVERALL else known.by[cell[0]][cell[1]]
-        value, low, high, n, level = about.value, about.low, about.high, about.n, about.level
-    few = cell != OVERALL and n < MINIMUM_SEGMENT
+    found = _value(result, metric, cell) if comparison is None else _difference(comparison, system, metric, cell)
     exact = (metric, *cell) in result.catalogue
-    outcome, reason = decide(rule.bound, value, low, high, exact=exact, few=few)
+    few = found.n < MINIMUM_SEGMENT and (cell != OVERALL or not exact)
+    narrow = found.coverage is not None
+    outcome, reason = decide(rule.bound, found.value, found.low, found.high, exact=exact, few=few, narrow=narrow)
     return GateRow(
         system=system,
         metric=metric,
@@ -145,12 +145,31 @@ def _row(
         at_least=rule.bound.at_least,
         at_most=rule.bound.at_most,
         tolerance=rule.bound.tolerance,
-        value=value,
-        low=low,
-        high=high,
-        n=n,
-        level=level,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n=found.n,
+        level=found.level,
         outcome=outcome,
         reason=reason,
         stops=outcome == "fail" or (outcome == "cannot_tell" and rule.unsure == "fail"),
     )
+
+
+def _value(result: Evaluation, metric: str, cell: tuple[str, str]) -> Estimate:
+    """The estimate of the evaluation; where all values are 0 or 1, with the interval that holds at each end."""
+    known, summary = result[metric], result.summary
+    found = known.overall if cell == OVERALL else known.by[cell[0]][cell[1]]
+    if found.low is None or not in_unit_range(metric):
+        return found
+    i, j = summary.index(cell, metric)
+    total = float(summary.total[i, j])
+    if not math.isclose(total, summary.squares[i, j], rel_tol=1e-12):  # x = x² for all, as 0 ≤ x ≤ 1
+        return found
+    low, high = exact_interval(round(total), found.n, level=found.level)
+    return replace(found, low=low, high=high)
+
+
+def _difference(comparison: Comparison, system: str, metric: str, cell: tuple[str, str]) -> Estimate:
+    row = comparison.find(system, metric, by=cell[0], segment=cell[1])
+    return Estimate(row.difference, row.low, row.high, row.n, comparison.level, row.note, row.coverage)

@@ -17,9 +17,9 @@ __all__ = ["Bound", "GateOutcome", "GateReason", "GateResult", "GateRow", "decid
 
 GateOutcome = Literal["pass", "fail", "cannot_tell"]
 
-GateReason = Literal["interval", "exact", "not_measured", "no_interval", "few_units"]
+GateReason = Literal["interval", "exact", "not_measured", "no_interval", "few_units", "low_coverage"]
 """What an outcome rests on: an interval, an exact value; or why it cannot be told: there is no value, no honest
-interval, or too few units."""
+interval, too few units, or only an interval that is known to hold the truth less often than its level."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,14 @@ class Bound:
 
 
 def decide(
-    bound: Bound, value: float, low: float | None, high: float | None, *, exact: bool = False, few: bool = False
+    bound: Bound,
+    value: float,
+    low: float | None,
+    high: float | None,
+    *,
+    exact: bool = False,
+    few: bool = False,
+    narrow: bool = False,
 ) -> tuple[GateOutcome, GateReason]:
     """Hold one estimate to a bound.
 
@@ -79,6 +86,7 @@ def decide(
         high: Upper end.
         exact: Whether the value is not an estimate but a fact, such as the coverage of the lists that are measured.
         few: Whether it rests on too few units to conclude anything.
+        narrow: Whether such intervals are known to hold the truth less often than their level. Nothing passes by them.
 
     Returns:
         The outcome and what it rests on.
@@ -98,7 +106,7 @@ def decide(
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return "cannot_tell", "no_interval"
     if bound.low <= low and high <= bound.high:
-        return "pass", "interval"
+        return ("cannot_tell", "low_coverage") if narrow else ("pass", "interval")
     return ("fail" if high < bound.low or low > bound.high else "cannot_tell"), "interval"
 
 

@@ -16,6 +16,7 @@ _REASONS: Final = {
     "not_measured": "nothing was measured",
     "no_interval": "no honest interval",
     "few_units": "too few users",
+    "low_coverage": "the interval is too narrow for such values",
 }
 _HOW: Final = (
     "A row passes if its whole interval is within the bound, fails if it is outside, and cannot be told otherwise.",
