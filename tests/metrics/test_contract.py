@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
 from reclens.metrics import describe, family_of, names, needs_of, parse
 from reclens.metrics.lists import Lists
+from reclens.metrics.registry import asked_name
 from reclens.testing.metrics import check_metric
 
 
@@ -29,6 +30,17 @@ def test_a_metric_of_ones_own_is_one_function() -> None:
         assert parse("list_length_for_a_test@3").k == 3
     finally:
         registry._REGISTERED.pop("list_length_for_a_test")
+
+
+def test_a_metric_is_asked_for_by_name_or_as_it_is() -> None:
+    for asked, text in (
+        ("ndcg@10", "ndcg@10"),
+        (describe("ndcg") @ 10, "ndcg@10"),
+        (describe("r_precision"), "r_precision"),
+    ):
+        assert (asked_name(asked), parse(asked).text) == (text, text)
+    with pytest.raises(ArgumentTypeError, match="Decorate it"):
+        asked_name(lambda lists, convention: lists)
 
 
 def test_unknown_and_malformed_names_are_explained() -> None:

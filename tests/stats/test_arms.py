@@ -13,7 +13,7 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.arms import compare_arms
 from reclens.stats.bayes import beta_binomial, normal_posterior
 from reclens.stats.clustered import cluster_sums
-from reclens.stats.counts import homogeneity, sample_ratio
+from reclens.stats.counts import homogeneity, mean_scores, sample_ratio
 from reclens.stats.difference import Spread, difference_of
 from reclens.stats.moments import Moments
 from reclens.stats.multiplicity import adjust
@@ -47,6 +47,15 @@ def test_welch_equals_scipy(rng: np.random.Generator) -> None:
     assert [found.statistic, found.p_value, found.df, found.absolute.low, found.absolute.high] == pytest.approx(
         [theirs.statistic, theirs.pvalue, theirs.df, ends.low, ends.high]
     )
+
+
+def test_a_comparison_says_its_method(rng: np.random.Generator) -> None:
+    control, treatment = split(*arms(rng))
+    plain = without_skewness(control, treatment)
+    assert compare_arms(*plain, "y").method == "Welch's t"
+    assert compare_arms(*plain, ("y", "x")).method == "ratio of means by the delta method, Welch's t"
+    assert compare_arms(*plain, "y", covariates=["x"]).method == "Welch's t, adjusted by x (CUPED)"
+    assert compare_arms(control, treatment, "y").method == "Welch's t, corrected for skewness (Hall)"
 
 
 def test_several_covariates_are_a_regression(rng: np.random.Generator) -> None:
@@ -146,13 +155,28 @@ def test_a_lift_over_a_control_near_zero_is_flagged() -> None:
     common = {"spread": Spread(gap=2.0, control=1.0, covariance=-1.0), "n": (9, 9), "method": "m"}
     near = difference_of(1.0, 1.0, **common)
     assert near.relative.low is None and near.relative.note == "control_reaches_zero"
-    assert difference_of(1.0, 1.0, relative="fieller", **common).relative.low is None
+    inverted = difference_of(1.0, 1.0, relative="fieller", **common).relative
+    assert (inverted.low, inverted.high, inverted.note) == (None, None, "control_reaches_zero")
+    assert proportion_difference((3, 10), (5, 10)).relative.note is None
+    assert math.isnan(replace(near, relative_se=0.0).relative_p_value)
     some = difference_of(4.0, 1.0, **common)
     assert some.relative.low is not None and some.relative.note == "control_near_zero"
     assert difference_of(100.0, 1.0, **common).relative.note is None
     assert difference_of(0.0, 1.0, **common).relative.note == "control_is_zero"
     # Less of a loss is up, also where the control is negative.
     assert difference_of(-10.0, 1.0, **common).relative.value == pytest.approx(0.1)
+
+
+def test_the_logarithm_of_a_ratio_is_that_of_katz() -> None:
+    """Katz et al. (1978): the logarithm of a ratio of shares has the variance (1 - p)/x + (1 - q)/y."""
+    found = proportion_difference((40, 100), (50, 100), pooled=False, relative="log").relative
+    half = stats.norm.ppf(0.975) * math.sqrt(0.6 / 40 + 0.5 / 50)
+    assert (found.n, found.level) == (200, 0.95)
+    assert (found.low, found.high) == pytest.approx((1.25 * math.exp(-half) - 1, 1.25 * math.exp(half) - 1))
+    common = {"spread": Spread(gap=2.0, control=1.0, covariance=-1.0), "n": (9, 9), "method": "m"}
+    for control, gap in ((-10.0, 1.0), (10.0, -11.0)):
+        none = difference_of(control, gap, relative="log", **common).relative
+        assert (none.low, none.note) == (None, "mean_not_positive")
 
 
 def test_margins() -> None:
@@ -193,6 +217,27 @@ def test_small_samples_have_exact_tests() -> None:
     for counts, shares in (([1, 2], [1.0]), ([-1, 2], [0.5, 0.5]), ([1, 2], [0.0, 1.0])):
         with pytest.raises(UsageError, match="expected"):
             sample_ratio(counts, shares)
+
+
+def test_tests_of_counts_say_what_they_are() -> None:
+    few = sample_ratio([9, 1], [0.5, 0.5])
+    assert (few.statistic, math.isnan(few.df), few.method) == (9.0, True, "exact binomial test")
+    many = sample_ratio([480, 520], [0.5, 0.5])  # 2 · 20² / 500
+    assert (many.statistic, many.df, many.p_value) == pytest.approx((1.6, 1, stats.chisquare([480, 520]).pvalue))
+    assert many.method == "Pearson's chi-square of the planned shares"
+    alike = homogeneity([0, 0, 0], [3, 4, 5])
+    assert (alike.statistic, alike.df, alike.p_value) == (0.0, 2, 1.0)
+    ranks = mean_scores([3, 3], [6.0, 15.0], [14.0, 77.0])
+    assert ranks.p_value == pytest.approx(stats.kruskal([1, 2, 3], [4, 5, 6]).pvalue)
+    assert ranks.method == "chi-square of mean scores under permutation"
+
+
+@pytest.mark.parametrize(
+    ("hits", "units"), [([1, 2], [3]), ([1], [3]), ([5, 1], [3, 4]), ([0, 1], [0, 4]), ([-1, 1], [3, 4])]
+)
+def test_shares_of_groups_that_cannot_be_are_refused(hits: list[int], units: list[int]) -> None:
+    with pytest.raises(UsageError, match="two groups or more"):
+        homogeneity(hits, units)
 
 
 def test_each_step_up_correction_is_as_powerful_as_it_says() -> None:
@@ -239,12 +284,16 @@ def test_beta_binomial_against_the_closed_form_and_draws(rng: np.random.Generato
     assert [lift.value.value, lift.value.low, lift.value.high, lift.p_win] == pytest.approx(
         [(gap / p).mean(), *np.quantile(gap / p, [0.025, 0.975]), exact], abs=5e-3
     )
+    drawn = [(gap / p).std(), np.maximum(gap / p, 0).mean(), np.maximum(-gap / p, 0).mean()]
+    assert [lift.se, lift.loss_control, lift.loss_treatment] == pytest.approx(drawn, abs=2e-3)
 
 
 def test_a_prior_pulls() -> None:
     found = difference_of(10.0, 2.0, spread=Spread(gap=1.0, control=0.5, covariance=-0.5), n=(9, 9), method="m")
     pulled = normal_posterior(found, prior=(0.0, 1.0))
     assert [pulled.value.value, pulled.se] == pytest.approx([1.0, np.sqrt(0.5)])
+    wider = normal_posterior(found, prior=(1.0, 2.0))  # weights 1 and 1/4: (2 + 1/4) ÷ (1 + 1/4)
+    assert [wider.value.value, wider.se] == pytest.approx([1.8, np.sqrt(0.8)])
     with pytest.raises(UsageError, match="standard deviation 0"):
         normal_posterior(found, prior=(0.0, 0.0))
 

@@ -277,3 +277,48 @@ def test_segments_that_are_too_small_are_named_and_not_compared(rng: np.random.G
     gap = largest_gap(summary, "g", "x", minimum=30)
     assert gap is not None and gap["n_pairs"] == 1 and (gap["left_out"], gap["note"]) == (("c",), None)
     assert largest_gap(summary, "g", "x", minimum=31) is None
+
+
+@pytest.mark.parametrize(("value", "below"), [(2.0, 1 - 1 / 200), (-1.0, 1 / 200)])
+def test_replicates_on_one_side_show_the_largest_bias_that_they_can(value: float, below: float) -> None:
+    # Efron's z₀ of 200 replicates on one side is that of 199; the ends are then 2 z₀ ± z, z as Hesterberg widens it.
+    from scipy.stats import norm, t
+
+    drawn = np.linspace(0, 1, 200)
+    ends = 2 * norm.ppf(below) + np.sqrt(50 / 49) * t.ppf(0.975, 49) * np.array([-1, 1])
+    found = interval(drawn, value, n=50, acceleration=0.0)
+    assert found == pytest.approx(tuple(np.quantile(drawn, norm.cdf(ends))), rel=1e-9)
+
+
+def test_a_difference_says_its_units_and_level(rng: np.random.Generator) -> None:
+    keys, x, y = np.arange(60, dtype=np.uint64), rng.random(60), rng.random(60)
+    ours = Summary.of(keys, {"m": x})
+    found, drawn = difference(ours, Summary.of(keys, {"m": y}), ALL, "m", level=0.8)
+    assert (found.n, found.level) == (60, 0.8)
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.1, 0.9]), abs=0.1 * drawn.std())
+    fewer = Summary.of(keys[:40], {"m": y[:40]})
+    for theirs, n in ((fewer, 40), (Summary.of(keys + np.uint64(60), {"m": y}), 60)):
+        unpaired, _ = difference(ours, theirs, ALL, "m", level=0.8)
+        assert (unpaired.n, unpaired.level, unpaired.low) == (n, 0.8, None)
+    one = (Summary.of(keys[:1], {"m": each[:1]}) for each in (x, y))
+    single, _ = difference(*one, ALL, "m", level=0.8)
+    assert (single.value, single.n, single.level, single.low) == (pytest.approx(x[0] - y[0]), 1, 0.8, None)
+    same, _ = difference(ours, Summary.of(keys, {"m": x - 0.5}), ALL, "m", level=0.8)
+    assert (same.value, same.n, same.level, same.low) == (pytest.approx(0.5), 60, 0.8, None)
+
+
+def test_estimates_of_any_scale_have_simultaneous_intervals() -> None:
+    drawn = np.linspace(0, 1, 200) * np.array([[1.0], [1e13]])
+    low, high = simultaneous_intervals(drawn, np.array([0.5, 0.5e13]), n=np.array([9, 9]))
+    assert low[0] < 0.5 < high[0]
+    assert (low[1], high[1]) == pytest.approx((1e13 * low[0], 1e13 * high[0]))
+
+
+def test_a_gap_of_too_few_replicates_concludes_nothing() -> None:
+    values, codes = np.repeat([0.0, 9.0], 50) + np.tile([0.0, 1.0], 50), np.repeat([0, 1], 50)
+    groups = {"g": (["a", "b"], codes)}
+    gap = largest_gap(
+        Summary.of(np.arange(100, dtype=np.uint64), {"x": values}, groups=groups, replicates=99), "g", "x"
+    )
+    assert gap is not None
+    assert (gap["value"], gap["low"], gap["high"], gap["conclusive"]) == (9.0, None, None, False)

@@ -47,6 +47,7 @@ def test_nothing_adds_nothing(a: list) -> None:
     nothing = Moments.nothing(("x", "y"))
     for total in (of(a) + nothing, nothing + of(a)):
         np.testing.assert_array_equal(total.cross, of(a).cross)
+        np.testing.assert_array_equal(total.third, of(a).third)
 
 
 def hard(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -30,8 +30,24 @@ def test_medians_have_the_order_statistics_of_the_tables(n: int, low: int, high:
 def test_too_few_values_have_no_interval() -> None:
     assert quantile(np.arange(5.0), 0.5).low is None
     found = quantile(np.arange(50.0), 0.95)
-    assert found.value == pytest.approx(46.55) and found.low is None and found.note == "quantile_too_few"
-    assert quantile(np.array([np.nan]), 0.5).n == 0
+    assert found.value == pytest.approx(46.55) and found.low is None and found.n == 50
+    assert found.note == "quantile_too_few"
+    nobody = quantile(np.array([np.nan]), 0.5)
+    assert (nobody.n, nobody.note) == (0, "no_value")
+
+
+def test_a_quantile_at_the_largest_value_is_not_tested() -> None:
+    found = mid_quantiles([np.array([0.0, 0.0, 0.0, 1.0] * 10), np.ones(40)], 0.5)[1]
+    assert (found.value, found.n, found.untestable()[0]) == (1.0, 40, "one_value")
+    assert found.estimate().low is None
+
+
+def test_ends_of_a_mid_quantile_by_hand() -> None:
+    """Shares of .1, .5 and .9 below 0, 1 and 2: .2 and .8 lie a quarter inside; .05 and .95 lie outside the data."""
+    support, below = np.array([0.0, 1.0, 2.0]), np.array([0.1, 0.5, 0.9])
+    inside, outside = (MidQuantile(0.5, 1.0, support, below, reach / 1.959964, 100) for reach in (0.3, 0.45))
+    assert inside.ends(0.95) == pytest.approx((0.25, 1.75), abs=1e-6)
+    assert outside.ends(0.95) == (None, None)
 
 
 @pytest.mark.parametrize(("n", "q"), [(40, 0.5), (150, 0.95), (500, 0.25)])

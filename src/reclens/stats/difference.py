@@ -342,11 +342,9 @@ def _relative(
     if control == 0:
         return Estimate(math.nan, None, None, units, level, "control_is_zero"), math.nan
     spread, of_control, shared = variances
-    if control < 0:  # relative to |control|, so that up stays up
+    negative = control < 0
+    if negative:  # relative to |control|, so that up stays up
         control, shared = -control, -shared
-        base = -1.0
-    else:
-        base = 1.0
     lift = gap / control
     se = math.sqrt(max(spread - 2 * lift * shared + lift**2 * of_control, 0.0)) / control
     distance = control / math.sqrt(of_control) if of_control > 0 else math.inf
@@ -355,8 +353,8 @@ def _relative(
     if how == "fieller":
         return Estimate(lift, None, None, units, level), se  # inverts the test
     if how == "log":
-        ratio = 1 + base * lift
-        if base < 0 or ratio <= 0:
+        ratio = 1 + lift
+        if negative or ratio <= 0:
             return Estimate(lift, None, None, units, level, "mean_not_positive"), se
         width = q * se / ratio
         low, high = ratio * math.exp(-width) - 1, ratio * math.exp(width) - 1

@@ -206,8 +206,7 @@ class Moments:
 
     def variance(self, column: str, *, ddof: int = 1) -> float:
         """Σ(x - x̄)² ÷ (n - ddof); NaN where n ≤ ddof."""
-        i = self.index(column)
-        return float(self.covariances([column], ddof=ddof)[0, 0]) if self.n > ddof else float(self.cross[i, i] * np.nan)
+        return float(self.covariances([column], ddof=ddof)[0, 0])
 
     def covariances(self, columns: Sequence[str] | None = None, *, ddof: int = 1) -> np.ndarray:
         """Covariance matrix of some columns (all where None), divisor n - ddof, shape (columns, columns).

@@ -208,7 +208,7 @@ def t_quantile(z: float, df: float = math.inf) -> float:
 
     if math.isinf(df):
         return z
-    return math.copysign(-float(stdtrit(df, ndtr(-min(abs(z), _FARTHEST)))), z)
+    return math.copysign(float(stdtrit(df, ndtr(-min(abs(z), _FARTHEST)))), z)
 
 
 def invert(

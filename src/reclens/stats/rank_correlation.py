@@ -89,8 +89,8 @@ def _lower(law: _Law, value: float, n: int, target: float) -> float:
     truth = np.concatenate([-law.truth[:0:-1], law.truth])
     reached = np.full(len(truth), value)
     if n > _MOST and abs(value) < 1 - 1e-9:  # where all pairs agree, so do any 60 of them
-        true, seen = _z(truth), _z(np.array(value))
-        middle = _z(law.drawn[:, _DRAWS // 2])
+        true, seen = np.arctanh(truth), math.atanh(value)
+        middle = np.arctanh(law.drawn[:, _DRAWS // 2])
         bias = np.concatenate([-middle[:0:-1], middle]) - true
         smaller = math.sqrt((n - 4) / (_MOST - 4)) / (1 + law.growth * (1 - _MOST / n))
         reached = np.tanh(true + bias + smaller * (seen - true - bias * _MOST / n))
@@ -104,11 +104,6 @@ def _lower(law: _Law, value: float, n: int, target: float) -> float:
         for row, at in zip(law.drawn[:0:-1], reached[:zero], strict=True)
     ]
     return _crossing(truth, np.array([*turned, *upper]) / _DRAWS, target)
-
-
-def _z(values: np.ndarray) -> np.ndarray:
-    """Fisher's z, finite at 1."""
-    return np.arctanh(np.clip(values, 1e-9 - 1, 1 - 1e-9))
 
 
 def _crossing(grid: np.ndarray, tail: np.ndarray, target: float) -> float:

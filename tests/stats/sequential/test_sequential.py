@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.sequential import (
@@ -260,3 +262,32 @@ def test_the_mixture_variance_gives_the_narrowest_interval_at_its_standard_error
 
     best = mixture_variance(se=se)
     assert all(width(best) < width(best * factor) for factor in (0.9, 1.1))
+
+
+def test_the_rows_of_a_plan_by_hand() -> None:
+    plan = group_sequential(2, spending="pocock")
+    first, last = plan.to_dicts()
+    bound = 2.178  # Pocock (1977), two looks
+    shift = plan.drift * math.sqrt(0.5)
+    up, down = norm.sf(bound - shift), norm.cdf(-bound - shift)
+    assert [first["look"], first["information"], first["futility"]] == [1, 0.5, None]
+    assert [first["upper"], first["lower"]] == pytest.approx([bound, -bound], abs=5e-4)
+    assert [first["nominal_p"], first["error_spent"]] == pytest.approx([2 * norm.sf(bound)] * 2, abs=1e-4)
+    assert [first["power_so_far"], first["stopped_so_far"]] == pytest.approx([up, up + down], abs=3e-4)
+    assert [last["look"], last["information"], last["stopped_so_far"]] == [2, 1.0, 1.0]
+    assert [last["error_spent"], last["power_so_far"]] == pytest.approx([0.05, 0.8], abs=1e-4)
+    one_side = group_sequential(2, spending="pocock", sides=1).to_dicts()
+    assert one_side[-1]["error_spent"] == pytest.approx(0.025, abs=1e-5)
+    assert one_side[0]["nominal_p"] == pytest.approx(one_side[0]["error_spent"], abs=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_exact_bounds_are_tightest_where_they_should_be(level: float) -> None:
+    """At its tightest the bound of z is the least of √((1 + x)/x · (2 ln(1/α) + ln(1 + x))) over x."""
+    alpha = 1 - level
+    least = minimize_scalar(
+        lambda log_x: (1 + math.exp(-log_x)) * (2 * math.log(1 / alpha) + math.log1p(math.exp(log_x))),
+        bracket=(0.0, 2.0),
+    )
+    (bound,) = always_valid_bounds([0.5], level=level, tightest=0.5, exact=True)
+    assert bound == pytest.approx(math.sqrt(least.fun), rel=1e-9)

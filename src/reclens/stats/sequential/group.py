@@ -216,9 +216,8 @@ def fixed_drift(*, level: float, power: float, sides: int = 2) -> float:
     from scipy.special import ndtri
 
     bound = float(ndtri(0.5 + level / 2))
-    lower = [-bound if sides == 2 else -math.inf]
     near = max(bound + float(ndtri(power)), 0.1)
-    return drift_for(lambda theta: _cross([1.0], [bound], lower, theta, sides), power, start=near)
+    return drift_for(lambda theta: _cross([1.0], [bound], [-bound], theta, sides), power, start=near)
 
 
 def drift_for(power_of: Callable[[float], float], power: float, *, start: float) -> float:
