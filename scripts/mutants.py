@@ -2,10 +2,13 @@
 
 The faults are those of mutmut: another number, comparison, operator, argument, and so on. Mutmut itself leaves
 decorated functions out, which are the metrics and the compiled loops here, so that its operators are used and not its
-runner. A sample of fixed seed, stratified by file, is run with compilation off; each mutant meets the test files that
-import its module. What was run is kept in ``benchmarks/results/mutants.jsonl``: an interrupted run goes on there.
+runner. A sample of fixed seed, stratified by file, is run; the loops of a changed file run as Python. First each test
+is run once to see which lines it executes; each mutant then meets the tests that execute one of its lines, the quickest
+first, up to the first that fails. What was run is kept in ``benchmarks/results/mutants.jsonl``: an interrupted run goes
+on there.
 
     python scripts/mutants.py --minutes 90 --workers 2
+    python scripts/mutants.py --again survived
 
 Survivors that compute the same as the original are named in ``benchmarks/results/mutants_equivalent.toml``, each with
 its reason, and leave the score. Run it by ``make mutants``.
@@ -14,223 +17,218 @@ its reason, and leave the score. Run it by ``make mutants``.
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
+import importlib
 import json
 import os
-import random
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 import tomllib
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
+from mutants_plant import ROOMS, SOURCE, Mutant, functions_by_file, plant_at_import, plant_living, sample
+from mutants_tests import Harness, Record, in_child
+
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "src" / "reclens"
 RESULTS = ROOT / "benchmarks" / "results"
-ROOMS = ("stats", "metrics")
-TESTS = ("tests/stats", "tests/metrics", "tests/reference", "tests/evaluation")
-SEED, SAMPLE = 20261129, 400
-LIMIT = 180.0
-"""Seconds that the tests of one mutant may take; a test file that alone takes half of it is left out."""
+ROWS, EQUIVALENT = RESULTS / "mutants.jsonl", RESULTS / "mutants_equivalent.toml"
+CACHE = ROOT / "build" / "mutants"
+TESTS = (
+    *(f"tests/{room}" for room in ("stats", "metrics", "reference", "evaluation", "experiment", "audit", "lab")),
+    *(f"src/reclens/{room}" for room in ("stats", "metrics", "evaluation", "experiment")),
+)
+IGNORED = ("tests/experiment/aggregate/test_gather.py",)  # computes with Polars when it is imported
+TEST_LIMIT, FILE_LIMIT, MUTANT_LIMIT, HANGS = 10.0, 90.0, 30.0, 20
+"""Processor seconds of one test, of all tests of a file while lines are recorded, and of all tests of one mutant. What
+takes so many times longer by the clock, hangs."""
+
+FOUND = ("killed", "timeout")
+
+# Hashes wrap around: compiled they do so silently, as they should.
+OPTIONS = ["-q", "-s", "-p", "no:cacheprovider", "--no-header", "--tb=no", *(f"--ignore={each}" for each in IGNORED)]
+OPTIONS += ["-W", "ignore:overflow encountered:RuntimeWarning"]
+
+Records = dict[str, Record]
+Test = Callable[[Mutant, list[str], list[float], bool], Any]
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One fault.
+def collect(loop: Callable[[Harness, list[Any]], None], tests: Iterable[str]) -> None:
+    """Collect tests and hand them to a function."""
+    import pytest
 
-    Attributes:
-        key: File, line and a hash of what is changed to what: the same for the same code.
-        file: The file, below ``src/reclens``.
-        line: The line, from 1.
-        was: The code that is changed.
-        now: What it is changed to.
-        start: Where it begins in the file, in characters.
+    pytest.main([*OPTIONS, f"--rootdir={ROOT}", *tests], plugins=[Harness(loop)])
+
+
+def record(harness: Harness, items: list[Any]) -> Records:
+    """What each test executes; known for the test files that did not change, recorded for the others.
+
+    In a source file that changed since, lines are not known: its tests count for each of them.
     """
-
-    key: str
-    file: str
-    line: int
-    was: str
-    now: str
-    start: int
-
-    @property
-    def code(self) -> str:
-        """The whole file with the fault."""
-        text = (SOURCE / self.file).read_text(encoding="utf-8")
-        assert text.startswith(self.was, self.start)
-        return text[: self.start] + self.now + text[self.start + len(self.was) :]
-
-
-def mutants_of(path: Path) -> list[Mutant]:
-    """Every fault of a file: in functions and constants, but not in annotations, decorators, docstrings, errors."""
-    import libcst as cst
-    from libcst.metadata import MetadataWrapper, PositionProvider
-    from mutmut.mutation.mutators import mutation_operators
-
-    text = path.read_text(encoding="utf-8")
-    wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
-    place = wrapper.resolve(PositionProvider)
-    module, file = wrapper.module, path.relative_to(SOURCE).as_posix()
-    starts = [0, *(at + 1 for at, letter in enumerate(text) if letter == "\n")]
-    left_out = (cst.Annotation, cst.Decorator, cst.Raise, cst.ImportFrom, cst.Import, cst.Assert, cst.FormattedString)
-    found: list[Mutant] = []
-
-    def visit(node: cst.CSTNode) -> None:
-        if isinstance(node, left_out):
-            return
-        if isinstance(node, cst.Expr) and isinstance(node.value, cst.SimpleString):
-            return  # a docstring
-        if isinstance(node, cst.Assign | cst.AnnAssign) and "__all__" in module.code_for_node(node):
-            return
-        if not isinstance(node, cst.SimpleString):  # texts are codes and names, which fail at once
-            for kind, operator in mutation_operators:
-                if isinstance(node, kind):
-                    for other in operator(node):
-                        plant(node, other)
-        for child in node.children:
-            visit(child)
-
-    def plant(node: cst.CSTNode, other: cst.CSTNode) -> None:
-        was, now = module.code_for_node(node).strip(), module.code_for_node(other).strip()
-        if was == now or node not in place:
-            return
-        begin = place[node].start
-        start = starts[begin.line - 1] + begin.column
-        if not text.startswith(was, start):  # parentheses around it are not of the node's position
-            start = text.rfind(was, 0, start + len(was))
-            if start < 0:
-                return
-        mark = hashlib.sha256(f"{was}\0{now}".encode()).hexdigest()[:10]
-        found.append(Mutant(f"{file}:{begin.line}:{mark}", file, begin.line, was, now, start))
-
-    visit(module)
+    sources = {
+        path.relative_to(SOURCE).as_posix(): _hash(path) for room in ROOMS for path in (SOURCE / room).rglob("*.py")
+    }
+    by_file: dict[Path, list[Any]] = {}
+    for item in items:
+        by_file.setdefault(item.path, []).append(item)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    found: Records = {}
+    for path, own in by_file.items():
+        name = path.relative_to(ROOT).as_posix()
+        kept = CACHE / f"{name.replace('/', '-')}.json"
+        known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+        if known.get("test") != _hash(path):
+            rows = in_child(lambda own=own: harness.record(own, TEST_LIMIT, FILE_LIMIT), HANGS * FILE_LIMIT)
+            rows = rows if isinstance(rows, dict) else {}
+            passed = [row["seconds"] for row in rows.values() if not row["failed"]]
+            print(f"{name}: {len(passed)} of {len(own)} tests are used, {sum(passed):.0f} s", flush=True)
+            known = {"test": _hash(path), "sources": sources, "rows": rows}
+            kept.write_text(json.dumps(known), encoding="utf-8")
+        changed = {file for file, mark in sources.items() if known["sources"].get(file) != mark}
+        for test, row in known["rows"].items():
+            if not row["failed"]:
+                found[test] = row | {
+                    "lines": {file: [] if file in changed else lines for file, lines in row["lines"].items()}
+                }
     return found
 
 
-def sample() -> list[Mutant]:
-    """400 mutants, as many of each file as its share of all, in a random order: any beginning is a sample too."""
-    rng = random.Random(SEED)  # noqa: S311 - a sample, no secret
-    found = {
-        path: mutants_of(path)
-        for room in ROOMS
-        for path in sorted((SOURCE / room).rglob("*.py"))
-        if path.name != "__init__.py"
-    }
-    total = sum(map(len, found.values()))
-    chosen = [
-        each
-        for mutants in found.values()
-        for each in rng.sample(mutants, min(len(mutants), round(SAMPLE * len(mutants) / total)))
-    ]
-    rng.shuffle(chosen)
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def tests_of(mutant: Mutant, records: Records) -> list[str]:
+    """The tests that execute a mutant, the quickest first, as many as there is time for."""
+    first, last = mutant.lines
+    inside = {name: row["lines"][mutant.file] for name, row in records.items() if mutant.file in row["lines"]}
+    found = [name for name, lines in inside.items() if not lines or any(first <= each <= last for each in lines)]
+    # What runs at import, or in a compiled loop, is not seen: all tests that come into the file may meet it.
+    if mutant.at_import or (mutant.is_compiled and not found):
+        found = list(inside)
+    chosen, total = [], 0.0
+    for name in sorted(found, key=lambda name: records[name]["seconds"]):
+        total += records[name]["seconds"]
+        if total > MUTANT_LIMIT and chosen:
+            break
+        chosen.append(name)
     return chosen
 
 
-def tests_of() -> dict[str, list[str]]:
-    """File of the source -> the test files that import it, or else those of its package, or of its room."""
-    imported: dict[str, set[str]] = {}
-    for folder in TESTS:
-        for test in sorted((ROOT / folder).rglob("test_*.py")):
-            for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
-                names = []
-                if isinstance(node, ast.ImportFrom) and node.module:
-                    names = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
-                for name in names:
-                    imported.setdefault(name, set()).add(str(test.relative_to(ROOT)))
-    found = {}
-    for room in ROOMS:
-        for path in sorted((SOURCE / room).rglob("*.py")):
-            parts = ["reclens", *path.relative_to(SOURCE).with_suffix("").parts]
-            while len(parts) > 2 and ".".join(parts) not in imported:
-                parts = parts[:-1]
-            own = imported.get(".".join(parts), set())
-            if len(parts) == 2:
-                own = {test for test in own if test.startswith(f"tests/{room}/")}
-            found[path.relative_to(SOURCE).as_posix()] = sorted(own)
-    return found
+def run(mutants: Sequence[Mutant], records: Records, test: Test, end: float) -> None:
+    """Run mutants by a function of a mutant, tests, their limits and whether to plant it; keep a row of each."""
+    sound: dict[tuple[str, bool], bool] = {}
+    for mutant in mutants:
+        began, by, outcome, names = time.monotonic(), None, "not run", []
+
+        def tried(names: list[str], planted: bool, mutant: Mutant = mutant) -> Any:
+            # Loops in Python may take a test hundreds of times as long: it is then left out, which takes as long.
+            limits = [3.0 if mutant.is_compiled else 5 * records[name]["seconds"] + 10 for name in names]
+            return in_child(lambda: test(mutant, names, limits, planted), HANGS * MUTANT_LIMIT) if names else None
+
+        while time.monotonic() < end:
+            names = [name for name in tests_of(mutant, records) if sound.get((name, mutant.is_compiled), True)]
+            answer = tried(names, True)
+            by, outcome = answer if isinstance(answer, tuple) else (None, answer or "survived")
+            key = (str(by), mutant.is_compiled)
+            if by is not None and key not in sound:  # does it pass without the fault, here and now?
+                sound[key] = tried([by], False) is None
+            if by is None or sound[key]:
+                break
+            print(f"left out, it fails without a fault: {by}", flush=True)
+        if time.monotonic() > end:
+            return
+        row = {"key": mutant.key, "file": mutant.file, "line": mutant.lines[0], "was": mutant.was, "now": mutant.now}
+        row |= {"outcome": outcome, "by": by, "tests": len(names), "seconds": round(time.monotonic() - began, 1)}
+        with ROWS.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(f"{outcome:8} {mutant.key}:{mutant.lines[0]} {mutant.was!r:.60} -> {mutant.now!r:.60}", flush=True)
 
 
-def pytest(source: Path, tests: list[str], seconds: float) -> int | None:
-    """The exit status of some test files against a source tree; None if they take longer."""
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
-    # Hashes wrap around: compiled they do so silently, as they should.
-    options = ["-W", "ignore:overflow encountered:RuntimeWarning", "-o", f"pythonpath={source}"]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *options, *tests]
-    try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return None
-    return done.returncode
+def run_living(mutants: Sequence[Mutant], end: float, workers: int) -> None:
+    """Collect the tests once, record what they execute, and run the mutants that are planted in living functions."""
+
+    def loop(harness: Harness, items: list[Any]) -> None:
+        from reclens import kernels
+
+        kernels.warm_up(rooms=ROOMS)  # once, for all children
+        if any("polars-0" in each.read_text() for each in Path("/proc/self/task").glob("*/comm")):
+            raise RuntimeError("Polars has threads, which a fork does not: a test module computes when it is imported")
+        records, named = record(harness, items), {item.nodeid: item for item in items}
+        (CACHE / "records.json").write_text(json.dumps(records), encoding="utf-8")
+        functions = functions_by_file()
+
+        def test(mutant: Mutant, names: list[str], limits: list[float], planted: bool) -> Any:
+            if mutant.is_compiled:  # the loops of this process are Python from here on
+                for each in kernels._KERNELS:
+                    each._compiled = each.function
+            if planted and not plant_living(mutant, functions):
+                return "not planted"
+            return harness.run([named[name] for name in names], limits)
+
+        in_children([lambda at=at: run(mutants[at::workers], records, test, end) for at in range(workers)])
+
+    in_children([lambda: collect(loop, TESTS)])
 
 
-def seconds_of(tests: set[str], source: Path) -> dict[str, float]:
-    """Seconds of each test file without a fault; those that fail or are too slow without compilation are left out."""
-    kept = RESULTS / "mutants_tests.json"
-    known: dict[str, float] = json.loads(kept.read_text()) if kept.is_file() else {}
-    for test in sorted(tests - set(known)):
-        began = time.monotonic()
-        status = pytest(source, [test], LIMIT / 2)
-        known[test] = round(time.monotonic() - began, 1) if status == 0 else -1.0
-        print(f"{test}: {'left out' if known[test] < 0 else f'{known[test]:.0f} s'}", flush=True)
-        kept.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
-    return {test: seconds for test, seconds in known.items() if seconds >= 0}
+def run_at_import(mutants: Sequence[Mutant], end: float, workers: int) -> None:
+    """Run the mutants of what is executed at import: each collects its tests anew."""
+    records: Records = json.loads((CACHE / "records.json").read_text(encoding="utf-8"))
+
+    def test(mutant: Mutant, names: list[str], limits: list[float], planted: bool) -> Any:
+        import numba
+
+        numba.config.DISABLE_JIT = mutant.is_compiled
+        if planted:
+            plant_at_import(mutant)
+        answers: list[Any] = []
+
+        def loop(harness: Harness, items: list[Any]) -> None:
+            named = {item.nodeid: item for item in items}
+            missing = [name for name in names if name not in named]
+            answers.append((missing[0], "killed") if missing else harness.run([named[name] for name in names], limits))
+
+        collect(loop, dict.fromkeys(name.split("::")[0] for name in names))
+        return answers[0] if answers else (names[0], "killed")  # not even collected
+
+    in_children([lambda at=at: run(mutants[at::workers], records, test, end) for at in range(workers)])
 
 
-def expect_broken(source: Path) -> None:
-    """Break a whole room, and see its tests fail: otherwise they would test another tree than the one with the fault.
+def in_children(parts: Sequence[Callable[[], Any]]) -> None:
+    """Run functions in forked children at the same time.
 
     Raises:
-        RuntimeError: If they pass.
+        RuntimeError: If one does not come to its end.
     """
-    target, test = source / "reclens" / "stats" / "concentration.py", "tests/stats/test_concentration.py"
-    whole = target.read_text(encoding="utf-8")
-    target.write_text("raise RuntimeError\n", encoding="utf-8")
-    try:
-        if pytest(source, [test], LIMIT) == 0:
-            raise RuntimeError(f"{test} passes without {target}: the tests do not see the copy of the source")
-    finally:
-        target.write_text(whole, encoding="utf-8")
-    if pytest(source, [test], LIMIT) != 0:
-        raise RuntimeError(f"{test} fails without a fault")
+    children = []
+    for part in parts:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                part()
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        children.append(pid)
+    states = [os.waitpid(pid, 0)[1] for pid in children]
+    if any(states):
+        raise RuntimeError("a child process failed; its message stands above")
 
 
-def run(mutant: Mutant, source: Path, tests: list[str], seconds: dict[str, float]) -> dict[str, Any]:
-    """Put the fault into a copy of the source, run its tests, take it out again."""
-    target = source / "reclens" / mutant.file
-    whole, began, outcome, by = target.read_text(encoding="utf-8"), time.monotonic(), "survived", None
-    target.write_text(mutant.code, encoding="utf-8")
-    try:
-        for test in sorted((each for each in tests if each in seconds), key=seconds.__getitem__):
-            status = pytest(source, [test], 5 * seconds[test] + 20)
-            if status != 0:
-                outcome, by = "timeout" if status is None else "killed", test
-                break
-    finally:
-        target.write_text(whole, encoding="utf-8")
-    row = {"key": mutant.key, "file": mutant.file, "line": mutant.line, "was": mutant.was, "now": mutant.now}
-    return {**row, "outcome": outcome, "by": by, "seconds": round(time.monotonic() - began, 1)}
-
-
-def report(rows: list[dict[str, Any]], wanted: int) -> str:
-    """The score, with Wilson's interval, by room and by file, and the survivors."""
+def report(rows: Sequence[dict[str, Any]], wanted: int) -> str:
+    """The score, with Wilson's interval, by room, and the survivors by file."""
     from reclens.stats.proportions import proportion
 
-    listed = RESULTS / "mutants_equivalent.toml"
-    equivalent: dict[str, str] = tomllib.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
+    equivalent: dict[str, Any] = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")) if EQUIVALENT.is_file() else {}
     counted = [row for row in rows if row["key"] not in equivalent]
     about = (
         "Small faults planted one at a time in the metrics and statistics by `make mutants`; the share that the tests "
         f"find. Run so far: {len(rows):,} of a stratified sample of {wanted:,}, of which {len(rows) - len(counted)} "
-        "compute the same as the original and are left out. Intervals of 95 % (Wilson)."
+        "compute the same as the original and are left out "
+        "([`mutants_equivalent.toml`](mutants_equivalent.toml) has the reasons). Intervals of 95 % (Wilson)."
     )
     lines = [
         "# Mutants",
@@ -243,15 +241,17 @@ def report(rows: list[dict[str, Any]], wanted: int) -> str:
     parts = {"all": counted} | {room: [row for row in counted if row["file"].startswith(room)] for room in ROOMS}
     for name, part in parts.items():
         if part:
-            found = sum(row["outcome"] != "survived" for row in part)
+            found = sum(row["outcome"] in FOUND for row in part)
             share = proportion(found, len(part))
             assert share.low is not None and share.high is not None
-            lines.append(
-                f"| {name} | {len(part)} | {found} | {share.value:.1%} | {share.low:.1%} to {share.high:.1%} |"
-            )
-    lost = Counter(row["file"] for row in counted if row["outcome"] == "survived")
+            interval = f"{share.low:.1%} to {share.high:.1%}"
+            lines.append(f"| {name} | {len(part)} | {found} | {share.value:.1%} | {interval} |")
+    lost = [row for row in counted if row["outcome"] not in FOUND]
     if lost:
-        lines += ["", "Survivors by file: " + ", ".join(f"{file} {n}" for file, n in lost.most_common()) + "."]
+        lines += ["", "Survivors:", ""]
+        for row in sorted(lost, key=lambda row: (row["file"], row["line"])):
+            was, now = (" ".join(row[each].split()) for each in ("was", "now"))
+            lines.append(f"- `{row['file']}` line {row['line']}: `{was:.100}` to `{now:.100}`")
     return "\n".join(lines) + "\n"
 
 
@@ -260,43 +260,33 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--minutes", type=float, default=90.0, help="Begin no mutant after this time.")
     options.add_argument("--workers", type=int, default=2, help="Mutants at a time.")
+    options.add_argument("--again", action="append", default=[], metavar="OUTCOME", help="Run these anew: survived.")
     chosen = options.parse_args()
     end = time.monotonic() + 60 * chosen.minutes
-    kept = RESULTS / "mutants.jsonl"
-    mutants = sample()
-    known = {each.key for each in mutants}
-    lines = kept.read_text(encoding="utf-8").splitlines() if kept.is_file() else []
-    rows = [row for row in map(json.loads, lines) if row["key"] in known]  # those of older code are run anew
-    done = {row["key"] for row in rows}
-    tests = tests_of()
-    with tempfile.TemporaryDirectory() as folder:
-        trees: Queue[Path] = Queue()
-        for at in range(chosen.workers):
-            tree = Path(folder) / str(at)
-            shutil.copytree(SOURCE, tree / "reclens", ignore=shutil.ignore_patterns("__pycache__"))
-            trees.put(tree)
-        first = trees.get()
-        expect_broken(first)
-        seconds = seconds_of({test for each in mutants for test in tests[each.file]}, first)
-        trees.put(first)
-
-        def one(mutant: Mutant) -> None:
-            if time.monotonic() > end:
-                return
-            tree = trees.get()
-            try:
-                row = run(mutant, tree, tests[mutant.file], seconds)
-            finally:
-                trees.put(tree)
-            rows.append(row)
-            print(f"{len(rows):4} {row['outcome']:8} {row['key']} {row['was']!r:.60} -> {row['now']!r:.60}", flush=True)
-            kept.write_text("".join(json.dumps(each) + "\n" for each in list(rows)), encoding="utf-8")
-
-        with ThreadPoolExecutor(chosen.workers) as pool:
-            list(pool.map(one, [each for each in mutants if each.key not in done]))
-    (RESULTS / "mutants.md").write_text(report(rows, len(mutants)), encoding="utf-8")
-    print((RESULTS / "mutants.md").read_text(encoding="utf-8"))
+    os.environ |= {"OMP_NUM_THREADS": "1", "CI": "1"}  # CI: the same examples in each run
+    mutants = {each.key: each for each in sample()}
+    rows = _rows(mutants)
+    rows = {key: row for key, row in rows.items() if row["outcome"] not in chosen.again}
+    ROWS.write_text("".join(json.dumps(row) + "\n" for row in rows.values()), encoding="utf-8")
+    left = [each for each in mutants.values() if each.key not in rows]
+    # Loaded once, here: children share them. RecLens itself must not be, for faults in what runs at its import.
+    for name in ("numba", "numpy", "polars", "scipy.stats"):
+        importlib.import_module(name)
+    if left:
+        left.sort(key=lambda each: each.is_compiled)  # the slow ones come last
+        run_living([each for each in left if not each.at_import], end, chosen.workers)
+        run_at_import([each for each in left if each.at_import], end, chosen.workers)
+    text = report(list(_rows(mutants).values()), len(mutants))
+    (RESULTS / "mutants.md").write_text(text, encoding="utf-8")
+    print(text)
     return 0
+
+
+def _rows(mutants: Mapping[str, Mutant]) -> dict[str, dict[str, Any]]:
+    """What was run of the sample; rows of older code are left out."""
+    lines = ROWS.read_text(encoding="utf-8").splitlines() if ROWS.is_file() else []
+    rows = {row["key"]: row for row in map(json.loads, lines) if row["key"] in mutants}
+    return {key: row | {"line": mutants[key].lines[0]} for key, row in rows.items()}
 
 
 if __name__ == "__main__":

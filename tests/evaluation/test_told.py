@@ -18,13 +18,12 @@ from reclens.models import ItemKNN
 METRICS = ["auc@2", "serendipity@2", "novelty@2", "arp@2", "miscalibration_js@2"]
 
 
-def table(pairs: list[tuple[str, str]]) -> pl.DataFrame:
-    return pl.DataFrame(pairs, schema=["user_id", "item_id"], orient="row")
+def table(pairs: list[tuple[str, str]], **more: list[int]) -> pl.DataFrame:
+    users, items = zip(*pairs, strict=True)
+    return pl.DataFrame({"user_id": users, "item_id": items, **more})
 
 
-LISTS = table([("u", "d"), ("u", "c"), ("v", "e"), ("v", "d"), ("t1", "e"), ("t1", "d")]).with_columns(
-    rank=pl.Series([1, 2] * 3)
-)
+LISTS = table([("u", "d"), ("u", "c"), ("v", "e"), ("v", "d"), ("t1", "e"), ("t1", "d")], rank=[1, 2] * 3)
 TRUTH = table([("u", "c"), ("v", "d"), ("t1", "d")])
 HISTORY = table([("u", "a"), ("u", "b"), ("v", "c"), ("v", "never heard of"), ("t1", "a"), ("t1", "c"), ("t1", "c")])
 
