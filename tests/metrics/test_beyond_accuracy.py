@@ -156,9 +156,9 @@ def test_miscalibration_of_nothing_in_common_is_the_bound() -> None:
 
 
 def test_users_without_a_history_have_no_mix_to_compare_with() -> None:
-    lists = make_lists([[1], [0], [0]], [[0]] * 3, features=[[1, 0], [0, 1]], history=[[0], [], []], n_items=2)
+    lists = make_lists([[1], [0], [0]], [[0]] * 3, features=[[1, 0], [0, 1]], history=[[0], [0], []], n_items=2)
     for measure in (calibration.miscalibration, calibration.miscalibration_js):
-        assert np.isnan(measure(lists, TREC)).tolist() == [False, True, True]
+        assert np.isnan(measure(lists, TREC)).tolist() == [False, False, True]
 
 
 def test_metrics_say_what_they_lack() -> None:

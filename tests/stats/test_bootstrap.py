@@ -322,3 +322,19 @@ def test_a_gap_of_too_few_replicates_concludes_nothing() -> None:
     )
     assert gap is not None
     assert (gap["value"], gap["low"], gap["high"], gap["conclusive"]) == (9.0, None, None, False)
+
+
+def test_an_estimate_reaches_as_far_as_bca_and_hall_do(rng: np.random.Generator) -> None:
+    """At each end the further one of both, with the skewness that SciPy finds."""
+    from scipy.stats import skew
+
+    x = rng.exponential(size=300)
+    summary = Summary.of(np.arange(300, dtype=np.uint64), {"x": x})
+    drawn, acceleration = replicate_means(summary, ALL, "x"), float(skew(x)) / (6 * np.sqrt(300))
+    bca = interval(drawn, float(x.mean()), n=300, acceleration=acceleration)
+    hall = skewed_interval(float(x.mean()), float(x.var()), float(skew(x)), n=300)
+    found = estimate(summary, ALL, "x")
+    assert bca is not None
+    ends = [min(bca[0], hall[0]), max(bca[1], hall[1])]
+    assert [found.low, found.high] == pytest.approx(ends, rel=1e-6)
+    assert ends != pytest.approx(list(hall), rel=1e-3)  # one end is that of BCa

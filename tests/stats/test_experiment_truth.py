@@ -153,3 +153,13 @@ def test_intervals_cover_the_truth_on_heavy_tails() -> None:
         inside.setdefault("Fieller", []).append(fieller.low <= 0.1 <= fieller.high)
     covered = {name: float(np.mean(hits)) for name, hits in inside.items()}
     assert all(0.94 <= share <= 0.96 for share in covered.values()), covered
+
+
+def test_splits_of_a_share_are_tested_as_shares() -> None:
+    """With hundreds of units the score test is next to that of means."""
+    y = np.repeat([0.0, 1.0], [420, 180])
+    as_means, as_shares = (
+        aa_tests({"y": y}, ["y"], splits=40, rng=1, share=0.3, proportions=named).p_values["y"]
+        for named in ((), ("y",))
+    )
+    assert np.abs(as_means - as_shares).max() < 0.01 and not np.array_equal(as_means, as_shares)

@@ -243,6 +243,6 @@ class _Job:
         above, below = (self.names.index(name) for name in of)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = means[:, above] / means[:, below]
-            slopes[:, above] += 1 / means[:, below]
+            slopes[:, above] = 1 / means[:, below]
             slopes[:, below] -= values / means[:, below]
         return values, slopes
