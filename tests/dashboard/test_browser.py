@@ -110,6 +110,11 @@ def test_a_chart_is_saved_as_svg_and_its_numbers_as_csv(browser_page, address: s
     title = "ndcg@5 of every system"
     chart = browser_page.locator(f"[data-testid=stVegaLiteChart][aria-label='{title}']")
     chart.scroll_into_view_if_needed()
+    empty = chart.locator("svg").evaluate(
+        """svg => svg.getBoundingClientRect().bottom
+          - Math.max(...[...svg.querySelectorAll("text")].map(each => each.getBoundingClientRect().bottom))"""
+    )
+    assert 0 <= empty <= 10, "what is drawn fills its place down to the title of the axis"
     chart.hover()
     with browser_page.expect_download() as png:
         browser_page.get_by_role("button", name=f"Download as PNG: {title}").press("Enter")

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from reclens.dashboard.navigation import pages
-from reclens.dashboard.widgets import plain
+from reclens.dashboard.widgets import _sides, plain
 from reclens.evaluation import compare
 from reclens.evaluation.decision import decide
 from reclens.report.evaluation.decision_words import decision_in_words
@@ -153,3 +153,17 @@ def test_a_reason_has_a_share_and_the_rest_is_named(open_page) -> None:
     assert rows["because of"].iloc[-1].startswith("everything else: the other ")
     shown = round(100 * (1 - rows["share"].iloc[-1]))
     assert any(f"explain {shown}% of what moves the score" in each.value for each in app.text)
+
+
+@pytest.mark.parametrize(
+    ("heights", "sides"),
+    [
+        ([180, 520, 200], [0, 1, 0]),  # the third below the short one
+        ([60, 100, 300, 100], [0, 1, 0, 1]),
+        ([180, 360], [0, 1]),  # half as tall is the least that stands beside
+        ([179, 360], None),
+        ([500], None),
+    ],
+)
+def test_no_screen_stays_empty_beside_a_long_chart(heights: list[int], sides: list[int] | None) -> None:
+    assert _sides(heights) == sides

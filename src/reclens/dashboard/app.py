@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import streamlit as st
 
@@ -22,11 +23,15 @@ from reclens.workspace import Workspace
 __all__ = ["draw_page", "main"]
 
 
+_SIDEBAR: Final = 232
+"""Width of the navigation in pixels: its names are short, and the room is better used by charts."""
+
+
 def main(folder: str | None = None) -> None:
     """Draw the page that is asked for."""
     # A file: Streamlit would fetch an icon of its fonts from the network.
     icon = str(Path(__file__).with_name("icon.svg"))
-    st.set_page_config(page_title="RecLens", page_icon=icon, layout="wide")
+    st.set_page_config(page_title="RecLens", page_icon=icon, layout="wide", initial_sidebar_state=_SIDEBAR)
     st.html(STYLE)
     asked = _asked()
     if not _let_in(asked):
@@ -79,7 +84,7 @@ def _drawer(page: Page, workspace: Workspace) -> Callable[[], None]:
 
 
 def _let_in(asked: argparse.Namespace) -> bool:
-    """Whether this reader sees the workspace; else what she can do stands on the page."""
+    """Whether this reader sees the workspace; else what they can do stands on the page."""
     try:
         login = read_login()
     except RecLensError as error:

@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard.drilldown import Drilldown
 from reclens.dashboard.widgets import frame, theme
@@ -20,13 +21,16 @@ __all__ = ["side_by_side"]
 _NARROW: Final = {name: st.column_config.TextColumn(name, width=width) for name, width in (("rank", 44), ("✓", 32))}
 """Columns that leave the room to the titles."""
 
+_BESIDE: Final = 3
+"""Lists that stand beside each other at most."""
+
 
 def side_by_side(found: UserView, scope: Drilldown) -> None:
     """Draw the lists; ✓ marks items that the user chose later, and the picture has their places in colour."""
     st.caption("✓ and a place in colour: items that the user chose later.")
     title = title_column(scope.split.train.items)
     colour, ground = THEME[theme()][2], PAPER[theme()]["line"]
-    for (system, rows), place in zip(found.lists.items(), st.columns(len(found.lists)), strict=True):
+    for (system, rows), place in zip(found.lists.items(), _places(len(found.lists)), strict=True):
         with place:
             st.text(system)
             named = pl.col(title) if title else pl.col("item_id").cast(pl.String)
@@ -37,3 +41,10 @@ def side_by_side(found: UserView, scope: Drilldown) -> None:
                 frame(shown, key=f"list-{system}", columns=_NARROW)
             else:
                 st.caption("No list.")
+
+
+def _places(count: int) -> list[DeltaGenerator]:
+    """A place for each list, as many beside each other as leave room for the titles, in rows that are filled alike."""
+    rows = -(-count // _BESIDE)
+    sizes = [count // rows + (at < count % rows) for at in range(rows)] if rows else []
+    return [place for size in sizes for place in st.columns(size)]

@@ -7,7 +7,9 @@ from typing import Final
 __all__ = ["STYLE"]
 
 STYLE: Final = """<style>
-[data-testid="stMainBlockContainer"] { padding-top: 2.5rem; padding-bottom: 4rem; max-width: 1320px; }
+[data-testid="stMainBlockContainer"] { padding-top: 2.5rem; padding-bottom: 4rem; max-width: 1480px;
+  padding-left: 2.5rem; padding-right: 2.5rem; }
+[data-testid="stDownloadButton"] button[kind="tertiary"] { min-height: 1.6rem; padding-top: 0; padding-bottom: 0; }
 h1 { font-size: 2rem !important; } h2, h3 { font-size: 1.35rem !important; }
 ul.legend { display: flex; flex-wrap: wrap; gap: .3em 1.2em; list-style: none; margin: 0 !important;
   padding: 0 !important; }

@@ -118,11 +118,13 @@ def _segments(shown: Shown) -> None:
         for name in groups
     }
     picked: tuple[str, str, str] | None = None
-    for name, place in grid(groups):
+    drawn = {
+        name: draw(charts.segment_chart, sources[name], metric=metric, by=name, most=_MOST_ROWS) for name in groups
+    }
+    for name, place in grid(groups, drawn):
         with place:
-            drawn = draw(charts.segment_chart, sources[name], metric=metric, by=name, most=_MOST_ROWS)
             fields = ("segment", "system") if name in by else ()
-            found = chart(drawn, f"{metric} by {name}", key=f"segment-{name}", metric=metric, pick=fields)
+            found = chart(drawn[name], f"{metric} by {name}", key=f"segment-{name}", metric=metric, pick=fields)
             if found is not None:
                 picked = (name, found["segment"], found["system"])
             if (count := charts.segment_count(sources[name], metric=metric, by=name)) > _MOST_ROWS:

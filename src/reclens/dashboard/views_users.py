@@ -51,10 +51,10 @@ def draw_users(scene: Scene, averaged: Sequence[str]) -> None:
     share = share_without_hit(result, metric)
     if share is not None and share.value == share.value:
         st.subheader(plain(no_hit_headline(share, system, f"by {metric}")))
-        for name, place in grid(scene.by):
+        charts = {name: draw(no_hit_chart, scene.results, metric=metric, by=name) for name in scene.by}
+        for name, place in grid(scene.by, charts):
             with place:
-                drawn = draw(no_hit_chart, scene.results, metric=metric, by=name)
-                chart(drawn, f"Users without a hit, by {name}", key=f"no-hit-{name}", metric=metric)
+                chart(charts[name], f"Users without a hit, by {name}", key=f"no-hit-{name}", metric=metric)
     drawn = draw(diagnosis.distribution_chart, scene.results, metric=metric)
     chart(drawn, f"Share of users by their {metric}", key="distribution", metric=metric)
     _worst(scene, result, system, metric)

@@ -39,8 +39,11 @@ __all__ = [
 ]
 
 
-_AXIS = 46
-"""Height of an axis with its title, in pixels."""
+_AXIS, _HEIGHT = 40, 260
+"""Height of an axis with its title, and of a chart that does not say its own, in pixels."""
+
+_AROUND = 110
+"""Height of what stands around a chart, its caption and its buttons, in pixels."""
 
 _ROW, _ROWS = 35, 10
 """Height of a row of a table in pixels, and how many are seen at once."""
@@ -72,7 +75,7 @@ def chart(
     spec = painted(drawn.spec, theme=theme())
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
-        height = int(spec.pop("height", 260)) + _AXIS
+        height = int(spec.pop("height", _HEIGHT)) + _AXIS
         ready = _ready(spec, pick)
         more: dict[str, Any] = {"on_select": "rerun"} if pick else {}
         shown: Any = st.vega_lite_chart(
@@ -167,14 +170,48 @@ def filters(said: str) -> DeltaGenerator:
     return st.expander(f"**Choices** · {plain(said)}", icon=":material/tune:")
 
 
-def grid(names: Sequence[str]) -> Iterator[tuple[str, DeltaGenerator]]:
-    """Each name with a place of its own, two beside each other; Streamlit puts them below each other on a phone.
+def grid(
+    names: Sequence[str], drawn: Mapping[str, Figure | None] | None = None
+) -> Iterator[tuple[str, DeltaGenerator]]:
+    """Each name with a place of its own, in two columns; Streamlit puts them below each other on a phone.
 
-    The last of an odd number takes the whole width: no screen stays empty beside it.
+    Things of one height stand in rows, and the last of an odd number takes the whole width. Charts of several heights
+    stand in the column that is shorter so far, and below each other at the whole width where a column would be less
+    than half as tall as the other: no screen stays empty beside a long chart.
+
+    Args:
+        names: What is placed.
+        drawn: Name -> its chart, where their heights differ; names without a chart get no place.
     """
+    heights = [] if drawn is None else [_height(drawn[name]) for name in names if drawn[name] is not None]
+    if drawn is not None and len(set(heights)) > 1:
+        yield from _packed([name for name in names if drawn[name] is not None], heights)
+        return
     for at in range(0, len(names), 2):
         row = names[at : at + 2]
         yield from zip(row, st.columns(len(row)), strict=True)
+
+
+def _packed(names: Sequence[str], heights: Sequence[int]) -> Iterator[tuple[str, DeltaGenerator]]:
+    sides = _sides([height + _AROUND for height in heights])
+    if sides is None:
+        yield from ((name, st.container()) for name in names)
+        return
+    columns = st.columns(2)
+    yield from ((name, columns[side]) for name, side in zip(names, sides, strict=True))
+
+
+def _sides(heights: Sequence[int]) -> list[int] | None:
+    """The column of each height, 0 or 1; None where one column would be less than half as tall as the other."""
+    total, sides = [0, 0], []
+    for height in heights:
+        sides.append(0 if total[0] <= total[1] else 1)
+        total[sides[-1]] += height
+    return None if 2 * min(total) < max(total) else sides
+
+
+def _height(drawn: Figure | None) -> int:
+    return 0 if drawn is None else int(drawn.spec.get("height", _HEIGHT))
 
 
 def empty(title: str, text: str, icon: str = ":material/inbox:") -> None:
@@ -271,7 +308,7 @@ def _ready(spec: Mapping[str, Any], pick: Sequence[str] = ()) -> dict[str, Any]:
     Streamlit takes data out of the top of a spec and sends it after the first drawing, which would draw an empty chart
     first: so each layer holds its own.
     """
-    ready = dict(spec)
+    ready = {**spec, "padding": {"left": 0, "top": 5, "right": 5, "bottom": 2}}
     if "layer" in ready and "data" in ready:
         rows = ready.pop("data")
         ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]

@@ -125,18 +125,14 @@ def _differences(scene: Scene, comparison: Comparison, system: str, metric: str,
     ours, theirs = scene.results[system], scene.results[comparison.baseline]
     st.subheader("By how much")
     picked: tuple[str, str] | None = None
-    for name, place in grid(by):
+    drawn = {
+        name: draw(gains.gain_difference_chart, scene.comparison, system=system, metric=metric, by=name) for name in by
+    }
+    for name, place in grid(by, drawn):
         with place:
-            drawn = draw(gains.gain_difference_chart, scene.comparison, system=system, metric=metric, by=name)
             caption = _where(f"Difference in {metric}", name)
-            found = chart(drawn, caption, key=f"difference-{name}", metric=metric, pick=("segment",))
+            found = chart(drawn[name], caption, key=f"difference-{name}", metric=metric, pick=("segment",))
             picked = (name, found["segment"]) if found else picked
-    chart(
-        draw(gains.change_chart, ours, theirs, metric=metric),
-        f"Change of each user's {metric}",
-        key="change",
-        metric=metric,
-    )
     if picked is not None:
         query = {"runs": list(scene.results), "view": "Users", "metric": metric, "system": system}
         label = f"Users of {plain(picked[0])} {plain(picked[1])} under {plain(system)}"
@@ -144,11 +140,18 @@ def _differences(scene: Scene, comparison: Comparison, system: str, metric: str,
         lead(label, "diagnostics", query | place, icon=":material/group:", key="segment-users")
     elif by:
         st.caption("Click a dot to see the users of its segment.")
+    chart(
+        draw(gains.change_chart, ours, theirs, metric=metric),
+        f"Change of each user's {metric}",
+        key="change",
+        metric=metric,
+    )
     st.subheader("Who gains, who loses")
-    for name, place in grid(["overall", *by]):
+    every = ["overall", *by]
+    drawn = {name: draw(gains.gain_chart, scene.comparison, system=system, metric=metric, by=name) for name in every}
+    for name, place in grid(every, drawn):
         with place:
-            drawn = draw(gains.gain_chart, scene.comparison, system=system, metric=metric, by=name)
-            chart(drawn, _where("Users who gain and who lose", name), key=f"gain-{name}", metric=metric)
+            chart(drawn[name], _where("Users who gain and who lose", name), key=f"gain-{name}", metric=metric)
     numbers = comparison_table(comparison, by=None, metric=metric)
     folded("The numbers", lambda: table(numbers, key="differences"), key="differences")
 

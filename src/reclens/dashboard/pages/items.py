@@ -9,7 +9,7 @@ from reclens.dashboard import store
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.drilldown import Drilldown, drilldown_of
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, frame, legend, plain, table
+from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, frame, grid, legend, plain, table
 from reclens.evaluation.inspect import item_exposure, search_items
 from reclens.evaluation.openings import most_shown, never_shown
 from reclens.report.evaluation.diagnostics import exposure_chart, exposure_table
@@ -95,10 +95,12 @@ def _one(scope: Drilldown, code: object, k: int) -> None:
     rows = item_exposure(code, scope.runs, train, scope.split.test, k=k, by=by)
     records = [row for each in rows for row in each.to_dicts()]
     legend(list(scope.runs))
-    for name in ("overall", *by):
+    every = ["overall", *by]
+    drawn = {name: draw(exposure_chart, records, by=name, systems=list(scope.runs)) for name in every}
+    for name, place in grid(every, drawn):
         what = "all users" if name == "overall" else name
-        drawn = draw(exposure_chart, records, by=name, systems=list(scope.runs))
-        chart(drawn, f"Share of the users who could be shown it and are, {what}", key=f"exposure-{name}")
+        with place:
+            chart(drawn[name], f"Share of the users who could be shown it and are, {what}", key=f"exposure-{name}")
     table(exposure_table(records), key="exposure")
     if train.items is not None:
         about = train.items.filter(train.items["item_id"] == code)

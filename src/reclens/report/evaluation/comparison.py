@@ -48,7 +48,7 @@ def gain_chart(comparison: Comparison, *, system: str, metric: str, by: str = "o
     share = alt.Axis(format="%", labelExpr="format(abs(datum.value), '.0%')")
     bars = base_of(rows, height=26 * len(segments)).mark_bar(height=15, opacity=0.9)
     drawn = bars.encode(
-        x=alt.X("place:Q", title="← share who lose · share who gain →", axis=share, scale=alt.Scale(domain=[-1, 1])),
+        x=alt.X("place:Q", title="← lose · gain →", axis=share, scale=alt.Scale(domain=[-1, 1])),
         y=rows_of("segment", segments),
         color=alt.Color("what:N", scale=sides, legend=None),
         tooltip="tip:N",
@@ -118,7 +118,7 @@ def movers_tables(ours: Evaluation, theirs: Evaluation, *, metric: str, n: int =
             )
             for row in records
         )
-        heads = tuple({"n_relevant": "held-out items"}.get(name, name) for name in frame.columns)
+        heads = tuple({"n_relevant": "held-out items", "user_id": "user"}.get(name, name) for name in frame.columns)
         note = f"{metric} under {theirs.system} (before) and under {ours.system} (after)."
         found.append(Table(title, heads, cells, tuple(records), (note,)))
     return found[0], found[1]

@@ -108,7 +108,8 @@ def worst_users_table(result: Evaluation, *, metric: str, n: int = 20, above: fl
         )
         for row in records
     )
-    heads = tuple({"n_relevant": "held-out items", "list_length": "list"}.get(name, name) for name in frame.columns)
+    said = {"n_relevant": "held-out items", "list_length": "places", "user_id": "user"}
+    heads = tuple(said.get(name, name) for name in frame.columns)
     note = "Among equals, those with the most held-out items first."
     word = "Lowest" if direction(metric) is None else "Worst"
     beyond = "" if above is None else f" above {above:g}"
