@@ -120,7 +120,8 @@ def test_the_raw_p_stands_beside_the_adjusted_one_with_its_reason(measured) -> N
         "family": "primary",
     }
     differences = tuple(PairedDifference(name, "popular", **shared, **own) for name, own in rows.items())
-    table = comparison_table(replace(whole, differences=differences))
+    card = {**whole.card, "families": {"primary": 54}}  # these three rows are a part of what was tested together
+    table = comparison_table(replace(whole, differences=differences, card=card))
     cells = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert (cells["alone"]["p"], cells["alone"]["adjusted p"]) == ("0.012", "1.000 °")
     assert (cells["edge"]["p"], cells["edge"]["adjusted p"]) == ("0.052", "0.052 ¹")
@@ -132,7 +133,7 @@ def test_the_raw_p_stands_beside_the_adjusted_one_with_its_reason(measured) -> N
         "¹ the interval and the test",
         "n (of …)",
         "in 91% of simulations",
-        "3 of ndcg@10 over all users (the main question)",
+        "54 of ndcg@10 over all users (the main question)",
     ):
         assert said in notes
     assert comparison_table(replace(whole, differences=differences[2:])).notes[2][0] != "°"
