@@ -128,7 +128,7 @@ _REQUEST: Final[dict[str, Wrong]] = {
 _OF_HISTORY: Final = {name: _REQUEST[name] for name in ("--history-mode", "--column", "--read")}
 
 COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
-    "demo": (_DATA, NEW),
+    "demo": (_DATA, {**NEW, "--files": Wrong(("events.csv",), {"--data": ...})}),
     "run": ({"config": "job.toml"}, NEW),
     "evaluate": (
         {"lists": "lists.csv", "--truth": "truth.csv", "--metric": ["ndcg@2"]},

@@ -80,7 +80,7 @@ def test_a_shipped_query_to_start_from(open_page, workspace: Workspace) -> None:
     ("query", "says"),
     [
         ("SELECT * FROM '/etc/passwd'", "failed"),
-        ("WITH x AS (COPY (SELECT 1) TO '/tmp/reclens-console.csv') FROM x", "failed"),
+        ("WITH x AS (COPY (SELECT 1) TO '/tmp/reclens-console.csv') FROM x", "COPY within WITH"),
         ("DROP TABLE split_small_train", "one SELECT"),
         ("SELECT * FROM split_small_trian", "Did you mean 'split\\_small\\_train'"),
     ],

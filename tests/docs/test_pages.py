@@ -1,4 +1,4 @@
-"""The documentation is run: every ``python`` block of a page, in order, and every ``$ reclens`` line.
+"""The documentation is run: every ``python`` block of a page, in order, and every line that begins with ``reclens``.
 
 A block or line that cannot be run here stands below ``<!-- skip: why -->``.
 """
@@ -64,9 +64,10 @@ def run_python(block: Block, page: Path, names: dict) -> None:
 
 
 def commands(block: Block) -> list[list[str]]:
-    """The ``$ reclens …`` lines of a console block; a backslash continues one."""
+    """The ``$ reclens …`` lines of a console, or ``reclens …`` of a shell; a backslash continues one."""
     joined = block.body.replace("\\\n", " ")
-    return [shlex.split(line[2:], comments=True) for line in joined.splitlines() if line.startswith("$ reclens")]
+    lines = [line.removeprefix("$ ") for line in joined.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("reclens ")]
 
 
 def run_command(words: list[str], folder: Path, in_process: Callable[..., subprocess.CompletedProcess[str]]) -> None:
@@ -78,6 +79,7 @@ def run_command(words: list[str], folder: Path, in_process: Callable[..., subpro
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("reclens.cli.dashboard._serve", lambda command: 0)  # it would serve until it is stopped
     registry.names()  # all that are built in
     monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))  # what a page adds
     names: dict = {"__name__": "__page__"}
@@ -86,7 +88,7 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             assert block.skip, f"{page.name}:{block.line}: say why: <!-- skip: why -->"
         elif block.language in ("python", "py", "pycon"):
             run_python(block, page, names)
-        elif block.language == "console":
+        elif block.language in ("console", "sh", "bash"):
             for words in commands(block):
                 run_command(words, tmp_path, in_process)
 

@@ -11,6 +11,7 @@ from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, TaskOption, WorkspaceOption
+from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.open import translated
 from reclens.data.read.request import Reading
 from reclens.job.reading import reading_of
@@ -24,8 +25,12 @@ __all__ = ["demo", "run"]
 @command("demo")
 @reads(data="data")
 def demo(
+    ctx: typer.Context,
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="MovieLens zip or folder, or a table; synthetic data without it.")
+    ] = None,
+    files: Annotated[
+        Path | None, typer.Option("--files", metavar="FOLDER", help="Only write sample files of every kind there.")
     ] = None,
     reading: Reading = NOTHING,
     task: TaskOption = "new_items",
@@ -42,7 +47,14 @@ def demo(
       reclens demo
 
       reclens demo --data ml-100k.zip --workspace my-workspace
+
+      reclens demo --files samples
     """
+    if files is not None:
+        refuse_unused(ctx, "with --files", "data", "task", "workspace", "format", "out")
+        reading.refuse_all("sample files are written, and none is read")
+        _write_samples(files, seed, output)
+        return
     from reclens.job.settings import validate_settings
 
     content: dict[str, Any] = {"seed": seed, "split": {"task": task}}
@@ -50,6 +62,18 @@ def demo(
         content["data"] = {"path": data}
     settings = validate_settings(content, source="demo")
     _run(settings, reading, workspace=workspace, output=output)
+
+
+def _write_samples(folder: Path, seed: int, output: Output) -> None:
+    """Write the sample files, and say what each is."""
+    from reclens.cli.shared import put, working
+    from reclens.job.samples import SAMPLES, write_samples
+
+    with working("write the sample files", quiet=output.quiet):
+        written = write_samples(folder, rng=seed)
+    for path in written:
+        put(f"{path}: {SAMPLES[path.name]}")
+    output.say("Everything in these files is synthetic.")
 
 
 @command("run")

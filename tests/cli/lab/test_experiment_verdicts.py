@@ -37,7 +37,7 @@ def test_verdicts_side_by_side(run, tmp_path) -> None:
     assert "off-policy, by whole lists:" in done.stderr
     told = (tmp_path / "told.md").read_text()
     right = sum(row["right"] is True for row in rows if row["verdict"] == "interleaving")
-    assert "In truth the treatment raises clicks a list" in told and f"interleaving, 4 estimates: {right} right" in told
+    assert "In truth the treatment raises clicks a list" in told and f"interleaving: 4 estimates: {right} right" in told
     assert "that runs high for a policy whose lists have stronger items" in told, (
         "in the document, not only in the docs"
     )

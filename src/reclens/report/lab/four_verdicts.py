@@ -87,7 +87,7 @@ def _answer(found: MethodComparison) -> DecisionWords:
         f"{treatment} against {control} · one simulated world",
         headline,
         "good" if truths[0]["says"] in ("treatment", "control") else "open",
-        (("Lift", said[0]), *lines, ("How sure", said[-1])),
+        (("Lift", " ".join(said[: len(truths)])), *lines, ("How sure", said[-1])),
     )
 
 
