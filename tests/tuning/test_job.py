@@ -19,14 +19,13 @@ from typer.testing import CliRunner
 
 import reclens as rl
 from reclens.cli.app import app
-from reclens.dashboard.pages import home
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import UsageError
 from reclens.evaluation import evaluate
 from reclens.job.settings import validate_settings
 from reclens.models import build_all
 from reclens.models._core.search_space import Float
-from reclens.report.evaluation.findings import findings
+from reclens.report.evaluation.findings import finding_text, findings
 from reclens.report.evaluation.tuning import cautions_in_words
 from reclens.settings import write_toml
 from reclens.tuning import tune
@@ -53,8 +52,21 @@ def invoke(*arguments: str, status: int = 0):
 # ------------------------------------------------------------------------------------------------------------ cautions
 
 
+_SEEN = {
+    "first": "a",
+    "second": "b",
+    "value": 0.0,
+    "low": -0.1,
+    "high": 0.1,
+    "parameters": ["dial"],
+    "parameter": "dial",
+}
+_SEEN |= {"side": "low", "wider": {"low": 0.0, "high": 1.0, "log": False, "whole": False}, "metric": "ndcg@10"}
+_SEEN |= {"half": 0.1, "best": 0.2, "configurations": 4, "trials": 4, "others": 3, "by_rungs": False}
+
+
 def told(*kinds: str) -> Tuning:
-    cautions = tuple(Caution(kind, f"m{at}", f"Sentence {at}.") for at, kind in enumerate(kinds))  # type: ignore[arg-type]
+    cautions = tuple(Caution(kind, f"m{at}", _SEEN) for at, kind in enumerate(kinds))  # type: ignore[arg-type]
     return Tuning("ndcg@10", "random", (), (), cautions, (), {})
 
 
@@ -71,10 +83,11 @@ def test_cautions_are_grouped_and_the_gravest_come_first() -> None:
 
 def test_three_kinds_are_on_screen_and_the_rest_is_counted() -> None:
     lines = cautions_in_words(told("default", "edge", "edge", "close", "popular", "edge", "rising", "default"))
-    assert lines == [
-        "Sentence 4.",
-        "Sentence 3.",
-        "Sentence 1. The same kind (edge) is said of m2, m5 too.",
+    assert lines[0].startswith("m4 at its best is not better than popular: +0.0000 [-0.1000, +0.1000].")
+    assert lines[1].startswith("a and b cannot be told apart on the validation part")
+    assert lines[2].startswith("m1 looks underfitted: its best dial (0) lies in the outer tenth")
+    assert lines[2].endswith("The same kind (edge) is said of m2, m5 too.")
+    assert lines[3:] == [
         "3 more cautions are on the card: 1 rising, 2 default.",
     ]
     assert len(cautions_in_words(told("edge", "close", "popular"))) == 3
@@ -85,13 +98,13 @@ def test_three_kinds_are_on_screen_and_the_rest_is_counted() -> None:
     assert cautions_in_words(told()) == []
 
 
-def test_the_dashboard_shows_as_many() -> None:
+def test_the_dashboard_shows_a_card_of_each_kind() -> None:
     search = told("default", "edge", "edge", "close", "popular", "rising")
-    shown = home._lines({}, {}, {"search": search})["caution"]
-    assert len(shown) == 4 and "2 more cautions" in shown[-1]
     found = findings({}, tunings={"search": search})
     assert [each.code for each in found] == ["popular", "close", "edge", "rising", "default"]
     assert [row["model"] for row in found[2].evidence] == ["m1", "m2"]
+    cards = [finding_text(each) for each in found]
+    assert cards[0].startswith("m4 at its best") and cards[2].endswith("is said of m2 too.")
 
 
 def loud(world: ModuleType) -> type:
@@ -119,15 +132,18 @@ def test_warnings_of_the_fits_are_counted_and_not_shown(dial_world: ModuleType, 
     assert 1 <= len(hums) < 6 and all(trial.warned == "RuntimeWarning, UserWarning" for trial in hums)
     assert sum(trial.warned is not None for trial in tuning.trials) == len(hums)
     caution = next(each for each in tuning.cautions if each.kind == "warned")
-    assert caution.sentence == (
-        f"{len(hums)} of 6 trials of loud warned (RuntimeWarning, UserWarning). The first, "
-        "{'dial': 0.8}: dial 0.8 hums."
-    )
+    assert caution.facts == {
+        "count": len(hums),
+        "of": 6,
+        "kinds": ["RuntimeWarning", "UserWarning"],
+        "parameters": {"dial": 0.8},
+        "warning": "dial 0.8 hums.",
+    }
     assert again.trials == tuning.trials and again.cautions == tuning.cautions
     Workspace(tmp_path / "w").save(tuning, "loud")
     card = json.loads(Workspace(tmp_path / "w").card("tuning", "loud"))
     rows = {row["kind"]: row for row in card["tuning"]["cautions"]}
-    assert rows["warned"]["sentences"] == [caution.sentence] and rows["warned"]["models"] == ["loud"]
+    assert rows["warned"]["facts"] == [caution.facts] and rows["warned"]["models"] == ["loud"]
     assert sum(row["count"] for row in rows.values()) == len(tuning.cautions)
 
 

@@ -35,7 +35,7 @@ def split(dial_world: ModuleType) -> Split:
 
 def without_times(tuning: Tuning) -> list[dict]:
     rows = [row | {"seconds": 0} for row in (*tuning.trial_dicts(), *tuning.to_dicts())]
-    return [*rows, *({"caution": caution.sentence} for caution in tuning.cautions)]
+    return [*rows, *({"caution": caution} for caution in tuning.cautions)]
 
 
 def whole_lines(folder: Path) -> int:

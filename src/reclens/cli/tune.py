@@ -69,6 +69,7 @@ def tune(
     from reclens.files import write_text
     from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared before they are timed
     from reclens.report.evaluation.tuning import cautions_in_words
+    from reclens.report.evaluation.tuning_words import note_texts
     from reclens.tuning.ranges import spaces_of
     from reclens.tuning.tune import plan_search
     from reclens.workspace import Workspace
@@ -95,7 +96,7 @@ def tune(
     if format in (Format.table, Format.md):
         rows = [_trial_in_words(row) if show_trials else _best_in_words(row) for row in rows]
     emit(table_of(f"{found.metric} on the validation part, {method} search", rows), format=format, out=None)
-    for note in found.notes:
+    for note in note_texts(found):
         say(note, quiet=quiet)
     for line in cautions_in_words(found):
         say(f"- {line}", quiet=quiet)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reclens.report.evaluation.gate import gate_in_words, gate_table
     from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
     from reclens.report.evaluation.tables import comparison_table, leaderboard, segment_table
+    from reclens.report.evaluation.tuning import cautions_in_words
     from reclens.report.evaluation.words import comparison_text
     from reclens.report.experiment.decision_words import summary_of_readout
     from reclens.report.experiment.off_policy_words import off_policy_text
@@ -31,6 +32,7 @@ __all__ = [
     "build_plan_document",
     "build_readout",
     "build_report",
+    "cautions_in_words",
     "comparison_table",
     "comparison_text",
     "format_number",
@@ -56,6 +58,7 @@ __getattr__, __dir__ = lazy(
         "build_plan_document": "experiment.plan",
         "build_readout": "experiment.readout",
         "build_report": "evaluation.report",
+        "cautions_in_words": "evaluation.tuning",
         "comparison_table": "evaluation.tables",
         "format_number": "_toolkit.tables",
         "gate_in_words": "evaluation.gate",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,7 +16,17 @@ from reclens.files import made_folder
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
-__all__ = ["Caution", "CautionGroup", "CautionKind", "Trial", "Tuned", "Tuning", "grouped", "split_settings"]
+__all__ = [
+    "Caution",
+    "CautionGroup",
+    "CautionKind",
+    "Trial",
+    "Tuned",
+    "Tuning",
+    "TuningNote",
+    "grouped",
+    "split_settings",
+]
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,11 @@ It may be wrong altogether (``popular``, ``failed``, ``warned``), the models wer
 """
 
 
+TuningNote = Literal["budget", "winners_curse", "test_part"]
+"""What to know of every search: what each model might spend, that the best is chosen for being good, and that the test
+part was not looked at."""
+
+
 @dataclass(frozen=True)
 class Caution:
     """Something that stands against taking the outcome at its word.
@@ -64,15 +79,13 @@ class Caution:
     Attributes:
         kind: What it is, one of :data:`CautionKind`.
         model: The model it is about; None for all of them.
-        sentence: What was seen, and what to do.
+        facts: What was seen: names, numbers and texts by name. :mod:`reclens.report.evaluation.tuning_words` says them.
+            Empty of a search that an older version saved.
     """
 
     kind: CautionKind
     model: str | None
-    sentence: str
-
-    def __str__(self) -> str:
-        return self.sentence
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def underfitted(self) -> bool:
@@ -99,8 +112,8 @@ class CautionGroup(Tabular):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row."""
-        sentences = [each.sentence for each in self.cautions]
-        return [{"kind": self.kind, "count": len(self.cautions), "models": self.models, "sentences": sentences}]
+        facts = [dict(each.facts) for each in self.cautions]
+        return [{"kind": self.kind, "count": len(self.cautions), "models": self.models, "facts": facts}]
 
 
 def grouped(cautions: Sequence[Caution]) -> tuple[CautionGroup, ...]:
@@ -165,7 +178,7 @@ class Tuning(Tabular):
     best: tuple[Tuned, ...]
     trials: tuple[Trial, ...]
     cautions: tuple[Caution, ...]
-    notes: tuple[str, ...]
+    notes: tuple[TuningNote, ...]
     card: Mapping[str, Any]
 
     def _about(self) -> str:
@@ -274,10 +287,9 @@ class Tuning(Tabular):
                 Tuned(**each | {name: _estimate(each[name]) for name in ("value", "default", "gain", "ahead")})
                 for each in header["best"]
             )
-            cautions = tuple(Caution(**each) for each in header["cautions"])
-            return cls(
-                header["metric"], header["method"], best, trials, cautions, tuple(header["notes"]), header["card"]
-            )
+            notes = tuple(each for each in header["notes"] if each in get_args(TuningNote))
+            cautions = tuple(Caution(each["kind"], each["model"], each.get("facts", {})) for each in header["cautions"])
+            return cls(header["metric"], header["method"], best, trials, cautions, notes, header["card"])
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"not the whole outcome of a search ({error})", source=str(path), fix="Tune again and save it."

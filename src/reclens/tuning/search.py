@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from reclens.schema import USER, fingerprint, versions
 from reclens.stats.bootstrap import estimate
 from reclens.stats.summary import Summary
 from reclens.tuning.journal import Journal
-from reclens.tuning.results import Trial, Tuned, Tuning, grouped
+from reclens.tuning.results import Trial, Tuned, Tuning, TuningNote, grouped
 from reclens.tuning.schedule import Candidate, UserSubsample, in_words, promote, rank, rung_sizes, seconds_left
 from reclens.tuning.warnings import SearchDiagnostics, cautions_of, optimism
 
@@ -235,7 +235,9 @@ class Search:
         }
         cautions = tuple(cautions_of(field))
         card["cautions"] = [row for group in grouped(cautions) for row in group.to_dicts()]
-        return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, self._notes(best), card)
+        chosen = max(each.configurations for each in best) > 1
+        notes: tuple[TuningNote, ...] = ("budget", "winners_curse", "test_part") if chosen else ("budget", "test_part")
+        return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, notes, card)
 
     def _best(self, one: Candidate, field: SearchDiagnostics) -> Tuned:
         mine = [trial for trial in field.done if trial.model == one.name]
@@ -265,20 +267,6 @@ class Search:
             exhausted=len(drafts) < planned and tried == len(drafts),
             stopped=len(mine) < sum(self.sizes(one.name)),
         )
-
-    def _notes(self, best: Sequence[Tuned]) -> tuple[str, ...]:
-        most = max(each.configurations for each in best)
-        curse = (
-            f"The validation value of the best of up to {most} configurations is too good, because it was chosen for "
-            "being good; optimism says by about how much."
-        )
-        test = (
-            "The test part was not looked at. Fit the configurations above, and report the test part once, by evaluate."
-        )
-        budget = f"Each model had {self.about['trials']} full fits" + (
-            "; a fit on a share of the users costs that share." if len(self.rungs) > 1 else "."
-        )
-        return (budget, *((curse,) if most > 1 else ()), test)
 
 
 def _hash(table: pl.DataFrame | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What stands against taking the outcome of a search at its word, each with what to do.
+"""What stands against taking the outcome of a search at its word, each with its numbers.
 
 Most published gains over baselines vanished once the baselines were tuned as carefully as what was to beat them
 (Ferrari Dacrema, Cremonesi, Jannach 2019, Are we really making much progress?; Rendle, Zhang, Koren 2019, On the
@@ -78,9 +78,7 @@ def cautions_of(field: SearchDiagnostics) -> list[Caution]:
             found.append(_untuned(one))
         found += [*_popular(field, one, tuned), *_failed(one, mine), *_warned(one, mine)]
     if len(field.candidates) == 1:
-        name = field.candidates[0].name
-        about = "What it will be compared with needs the same budget (Ferrari Dacrema et al. 2019): name the baselines"
-        found.append(Caution("alone", name, f"{name} alone was tuned. {about} in the same search."))
+        found.append(Caution("alone", field.candidates[0].name))
     return [*found, *_close(field)]
 
 
@@ -134,19 +132,15 @@ def _edges(one: Candidate, tuned: Tuned) -> Iterator[Caution]:
         if side is None:
             continue
         wider = _wider(space, side, value)
-        if space.low <= value <= space.high:
-            end = "upper" if side == "high" else "lower"
-            place = f"({value:g}) lies in the outer tenth of the range {space.low:g} … {space.high:g}, at its {end} end"
-        else:
-            place = f"is the default, {value:g}, which the range {space.low:g} … {space.high:g} leaves out"
-        yield Caution(
-            "edge",
-            one.name,
-            f"{one.name} looks underfitted: its best {name} {place}. Search further: "
-            f"spaces={{'{one.name}': {{'{name}': {wider!r}}}}}, or on the command line --range "
-            f"{one.name}.{name}={wider.low:g}:{wider.high:g}{'' if wider.log else ':linear'}. If the parameter itself "
-            "ends there, let it stand.",
-        )
+        facts = {
+            "parameter": name,
+            "value": value,
+            "low": space.low,
+            "high": space.high,
+            "side": side,
+            "wider": {"low": wider.low, "high": wider.high, "log": wider.log, "whole": isinstance(wider, Whole)},
+        }
+        yield Caution("edge", one.name, facts)
 
 
 def _wider(space: Float | Whole, side: str, value: float) -> Float | Whole:
@@ -171,32 +165,16 @@ def _rising(field: SearchDiagnostics, tuned: Tuned, mine: Sequence[Trial]) -> It
         return
     best, half = max(values), expected_best(values, len(values) // 2)
     if best - half > RISING * abs(best):
-        yield Caution(
-            "rising",
-            tuned.model,
-            f"{tuned.model} looks underfitted: {field.metric} was still rising, from {field.sign * half:.4f} expected "
-            f"of half of its {len(values)} configurations to {field.sign * best:.4f} of all. Give every model more: "
-            f"trials={2 * field.trials}.",
-        )
+        facts = {"metric": field.metric, "half": field.sign * half, "best": field.sign * best}
+        yield Caution("rising", tuned.model, facts | {"configurations": len(values), "trials": field.trials})
 
 
 def _default(field: SearchDiagnostics, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
+    facts = {"others": tuned.configurations - 1, "trials": field.trials, "by_rungs": field.rungs > 1}
     if tuned.gain is None:
-        yield Caution(
-            "default",
-            one.name,
-            f"{one.name} may be underfitted: none of {tuned.configurations - 1} other configurations beat its default. "
-            f"Look at its ranges, {'try method=random, ' if field.rungs > 1 else ''}or give every model more: "
-            f"trials={2 * field.trials}."
-            + (" What is best for few users need not be best for all." if field.rungs > 1 else ""),
-        )
+        yield Caution("default", one.name, facts)
     elif not _above_zero(tuned.gain):
-        yield Caution(
-            "default",
-            one.name,
-            f"what tuning {one.name} gained cannot be told from luck: {_signed(tuned.gain)}. Keep its default, or "
-            f"give every model more: trials={2 * field.trials}.",
-        )
+        yield Caution("default", one.name, facts | _ends(tuned.gain))
 
 
 def _popular(field: SearchDiagnostics, one: Candidate, tuned: Tuned) -> Iterator[Caution]:
@@ -204,60 +182,33 @@ def _popular(field: SearchDiagnostics, one: Candidate, tuned: Tuned) -> Iterator
         return
     gap = field.gap(field.summaries[one.name, tuned.number], field.popular)
     if not _above_zero(gap):
-        yield Caution(
-            "popular",
-            one.name,
-            f"{one.name} at its best is not better than popular: {_signed(gap)}. Check the data and the split before "
-            "anything is concluded from it; a model that works beats popular.",
-        )
+        yield Caution("popular", one.name, _ends(gap))
 
 
 def _fewer(field: SearchDiagnostics, tuned: Tuned) -> Iterator[Caution]:
     if tuned.stopped:
-        yield Caution(
-            "fewer",
-            tuned.model,
-            f"{tuned.model} got {tuned.spent:.1f} of {field.trials} full fits before its {field.seconds:g} s ran out. "
-            f"Equal budgets need seconds={_more(field, tuned)} or more, or fewer trials for every model.",
-        )
-
-
-def _more(field: SearchDiagnostics, tuned: Tuned) -> str:
-    needed = tuned.seconds / tuned.spent * field.trials
-    return f"{float(f'{1.1 * needed:.2g}'):g}"
+        needed = 1.1 * tuned.seconds / tuned.spent * field.trials
+        facts = {"spent": tuned.spent, "trials": field.trials, "seconds": field.seconds, "needed": needed}
+        yield Caution("fewer", tuned.model, facts)
 
 
 def _failed(one: Candidate, mine: Sequence[Trial]) -> Iterator[Caution]:
     failed = [trial for trial in mine if trial.error is not None]
     if failed:
-        yield Caution(
-            "failed",
-            one.name,
-            f"{len(failed)} of {len(mine)} trials of {one.name} failed, and their budget is lost. The first, "
-            f"{dict(failed[0].parameters)}: {str(failed[0].error).rstrip('.')}. Narrow its ranges by spaces=.",
-        )
+        facts = {"count": len(failed), "of": len(mine), "parameters": dict(failed[0].parameters)}
+        yield Caution("failed", one.name, facts | {"error": str(failed[0].error)})
 
 
 def _warned(one: Candidate, mine: Sequence[Trial]) -> Iterator[Caution]:
     warned = [trial for trial in mine if trial.warned is not None]
     if warned:
-        kinds = ", ".join(dict.fromkeys(kind for trial in warned for kind in str(trial.warned).split(", ")))
-        yield Caution(
-            "warned",
-            one.name,
-            f"{len(warned)} of {len(mine)} trials of {one.name} warned ({kinds}). The first, "
-            f"{dict(warned[0].parameters)}: {str(warned[0].warning).rstrip('.')}.",
-        )
+        kinds = list(dict.fromkeys(kind for trial in warned for kind in str(trial.warned).split(", ")))
+        facts = {"count": len(warned), "of": len(mine), "kinds": kinds, "parameters": dict(warned[0].parameters)}
+        yield Caution("warned", one.name, facts | {"warning": str(warned[0].warning)})
 
 
 def _untuned(one: Candidate) -> Caution:
-    return Caution(
-        "untuned",
-        one.name,
-        f"{one.name} stands at its defaults while others were tuned, although it has hyper-parameters "
-        f"({', '.join(one.left_alone)}). It must not be called beaten (Rendle, Zhang, Koren 2019): give it ranges by "
-        "spaces=.",
-    )
+    return Caution("untuned", one.name, {"parameters": list(one.left_alone)})
 
 
 def _close(field: SearchDiagnostics) -> Iterator[Caution]:
@@ -266,12 +217,7 @@ def _close(field: SearchDiagnostics) -> Iterator[Caution]:
     first, second = field.best[:2]
     gap = field.gap(field.summaries[first.model, first.number], field.summaries[second.model, second.number])
     if not _above_zero(gap):
-        yield Caution(
-            "close",
-            None,
-            f"{first.model} and {second.model} cannot be told apart on the validation part: {_signed(gap)}. Do not "
-            "name a winner by it; compare both once on the test part.",
-        )
+        yield Caution("close", None, {"first": first.model, "second": second.model, **_ends(gap)})
 
 
 def _above_zero(gap: Estimate) -> bool:
@@ -279,6 +225,5 @@ def _above_zero(gap: Estimate) -> bool:
     return gap.value > 0 if gap.low is None else gap.low > 0
 
 
-def _signed(gap: Estimate) -> str:
-    ends = "" if gap.low is None else f" [{gap.low:+.4f}, {gap.high:+.4f}]"
-    return f"{gap.value:+.4f}{ends}"
+def _ends(gap: Estimate) -> dict[str, float | None]:
+    return {"value": gap.value, "low": gap.low, "high": gap.high}

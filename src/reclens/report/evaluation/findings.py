@@ -12,6 +12,7 @@ from reclens.models import problems_in_words
 from reclens.pipeline.findings import ranker_findings
 from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit.tables import format_estimate
+from reclens.report.evaluation.tuning_words import CAUTIONS, caution_text
 from reclens.tuning import Tuning
 from reclens.tuning.findings import tuning_findings
 
@@ -70,7 +71,7 @@ def _caution(found: Finding) -> str:
     first, *others = found.evidence
     models = ", ".join(dict.fromkeys(str(each["model"]) for each in others))
     more = f" The same kind ({found.code}) is said{f' of {models}' if models else ''} too." if others else ""
-    return f"{first['sentence']}{more}"
+    return f"{caution_text(first['kind'], first['model'], first['facts'])}{more}"
 
 
 def _outcome(found: Finding) -> str:
@@ -79,18 +80,6 @@ def _outcome(found: Finding) -> str:
     return f"{row['system']} against {row['baseline']} by {row['metric']}: {found.code.replace('_', ' ')}, {difference}"
 
 
-_CAUTIONS: Final = (
-    "default",
-    "popular",
-    "failed",
-    "warned",
-    "edge",
-    "rising",
-    "fewer",
-    "untuned",
-    "alone",
-    "close",
-)  # every CautionKind
 _WORDS: Final[Mapping[str, Callable[[Finding], str]]] = {
     **dict.fromkeys(("few_shared", "near_ids"), lambda found: id_problems({"id_problems": found.evidence})[0]),
     **dict.fromkeys(("seen_items_listed", "seen_items_filtered", "truth_in_training"), _task),
@@ -110,7 +99,7 @@ _WORDS: Final[Mapping[str, Callable[[Finding], str]]] = {
     "truth_rule": lambda found: f"truth: {found.evidence[0]['rule']}: {found.evidence[0]['count']:,}",
     "segment_gap": _gap,
     "ranker_loses": lambda found: ranker_problems({"ranker": found.evidence})[0],
-    **dict.fromkeys(_CAUTIONS, _caution),
+    **dict.fromkeys(CAUTIONS, _caution),
     **dict.fromkeys(("better", "worse", "higher", "lower", "undecided", "not_tested", "no_users"), _outcome),
 }
 """Code -> its sentence."""
