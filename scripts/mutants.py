@@ -246,6 +246,12 @@ def report(rows: Sequence[dict[str, Any]], wanted: int) -> str:
             assert share.low is not None and share.high is not None
             interval = f"{share.low:.1%} to {share.high:.1%}"
             lines.append(f"| {name} | {len(part)} | {found} | {share.value:.1%} | {interval} |")
+    before = proportion(sum(row["first"] in FOUND for row in counted), len(counted))
+    earlier = (
+        f"Before tests were written for the survivors, {before.value:.1%} were found ({before.low:.1%} to "
+        f"{before.high:.1%}). Of mutants outside the sample the share may be as low as that."
+    )
+    lines += ["", earlier]
     lost = [row for row in counted if row["outcome"] not in FOUND]
     if lost:
         lines += ["", "Survivors:", ""]
@@ -266,9 +272,8 @@ def main() -> int:
     os.environ |= {"OMP_NUM_THREADS": "1", "CI": "1"}  # CI: the same examples in each run
     mutants = {each.key: each for each in sample()}
     rows = _rows(mutants)
-    rows = {key: row for key, row in rows.items() if row["outcome"] not in chosen.again}
     ROWS.write_text("".join(json.dumps(row) + "\n" for row in rows.values()), encoding="utf-8")
-    left = [each for each in mutants.values() if each.key not in rows]
+    left = [m for m in mutants.values() if m.key not in rows or rows[m.key]["outcome"] in chosen.again]
     # Loaded once, here: children share them. RecLens itself must not be, for faults in what runs at its import.
     for name in ("numba", "numpy", "polars", "scipy.stats"):
         importlib.import_module(name)
@@ -283,10 +288,13 @@ def main() -> int:
 
 
 def _rows(mutants: Mapping[str, Mutant]) -> dict[str, dict[str, Any]]:
-    """What was run of the sample; rows of older code are left out."""
-    lines = ROWS.read_text(encoding="utf-8").splitlines() if ROWS.is_file() else []
-    rows = {row["key"]: row for row in map(json.loads, lines) if row["key"] in mutants}
-    return {key: row | {"line": mutants[key].lines[0]} for key, row in rows.items()}
+    """What was run of the sample, with the outcome of its first run; rows of older code are left out."""
+    rows: dict[str, dict[str, Any]] = {}
+    for row in map(json.loads, ROWS.read_text(encoding="utf-8").splitlines() if ROWS.is_file() else []):
+        if (mutant := mutants.get(row["key"])) is not None:
+            first = rows.get(row["key"], row).get("first", row["outcome"])
+            rows[row["key"]] = row | {"line": mutant.lines[0], "first": first}
+    return rows
 
 
 if __name__ == "__main__":
