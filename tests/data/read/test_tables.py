@@ -61,7 +61,10 @@ def test_delimited_text(tmp_path: Path, delimiter: str, packed: bool) -> None:
 def test_known_dialects(tmp_path: Path, header: str) -> None:
     path = tmp_path / "log.csv"
     path.write_text(text(",", header))
-    check(read(path))
+    data = read(path)
+    check(data)
+    written = dict(zip(("user_id", "item_id", "rating", "timestamp"), header.split(","), strict=True))
+    assert {key: data.card["columns"][key] for key in written} == written
 
 
 def test_rectools_weight_and_datetime() -> None:
@@ -87,7 +90,9 @@ def test_columns_names_the_rest(tmp_path: Path) -> None:
 def test_columns_by_place_without_a_header(tmp_path: Path) -> None:
     path = tmp_path / "u.data"
     path.write_text("".join("\t".join(str(value) for value in row) + "\n" for row in ROWS))
-    check(read(path, columns={"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3}))
+    data = read(path, columns={"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3})
+    check(data)
+    assert data.interactions["rating"].to_list() == [row[2] for row in ROWS]
 
 
 def test_a_column_can_be_left_out() -> None:
@@ -184,12 +189,18 @@ def test_a_broken_query_says_why() -> None:
 def test_frames_of_other_libraries() -> None:
     pandas = pytest.importorskip("pandas")
     pyarrow = pytest.importorskip("pyarrow")
-    check(read(FRAME))
-    check(read(FRAME.lazy()))
-    check(read(FRAME.to_arrow()))
-    check(read(pyarrow.RecordBatchReader.from_batches(FRAME.to_arrow().schema, FRAME.to_arrow().to_batches())))
-    check(read(pandas.DataFrame(FRAME.to_dict(as_series=False))))
-    check(read(FRAME.to_dict(as_series=False)))
+    table = FRAME.to_arrow()
+    frames = (
+        FRAME,
+        FRAME.lazy(),
+        table,
+        pyarrow.RecordBatchReader.from_batches(table.schema, table.to_batches()),
+        pandas.DataFrame(FRAME.to_dict(as_series=False)),
+        FRAME.to_dict(as_series=False),
+    )
+    for data in map(read, frames):
+        check(data)
+        assert data.interactions["timestamp"].dt.epoch("s").to_list() == [row[3] for row in ROWS]
     connection = duckdb.connect()
     columns = "t(user_id, item_id, rating, timestamp)"
     check(

@@ -128,7 +128,11 @@ def test_any_counts_read_as_their_units(n: int, m: int, p: float, q: float) -> N
     value = [1] * hits[0] + [0] * (n - hits[0]) + [1] * hits[1] + [0] * (m - hits[1])
     rows = pl.DataFrame({"user_id": range(n + m), "variant": ["old"] * n + ["new"] * m, "kept": value})
     counts = pl.DataFrame({"variant": ["old", "new"], "n": [n, m], "successes": hits})
-    same(known(read_aggregated(plan(), counts)), known(read_experiment(plan(), rows)))
+    made = read_aggregated(plan(), counts)
+    found = made.effects[0].found
+    assert (found.control, found.treatment) == pytest.approx((hits[0] / n, hits[1] / m), abs=1e-12)
+    assert (found.n_control, found.n_treatment) == (n, m)
+    same(known(made), known(read_experiment(plan(), rows)))
 
 
 @pytest.mark.parametrize("uneven", [False, True])

@@ -134,7 +134,11 @@ def test_rules_give_what_the_models_take(users: int, items: int, share: float, s
     for name in BY_RULE:
         model = models.get(name)()
         model.resolve(data)
-        models.build(name, model.resolved_)  # refuses what is out of range
+        made = models.build(name, model.resolved_)  # refuses what is out of range
+        assert {key: getattr(made, key) for key in BY_RULE[name]} == model.resolved_
+        if name == "bpr":
+            passes = 2500 * (len(set(rows)) + len(set(columns))) / len(rows)
+            assert made.epochs == min(max(int(np.ceil(passes)), 30), 200)
 
 
 @pytest.mark.parametrize("name", BY_RULE)
