@@ -213,7 +213,14 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     ),
     "dashboard": (
         {"--no-browser": None},
-        {**NEW, "--host": NAME, "--port": Wrong(("0", "-1", "70000", "x")), "--insecure": FREE, "--browser": FREE},
+        {
+            **NEW,
+            "--host": NAME,
+            "--port": Wrong(("0", "-1", "70000", "x")),
+            "--insecure": FREE,
+            "--browser": FREE,
+            "--public-url": Wrong(("nosuch", "ftp://x", "https://x/?a")),
+        },
     ),
     "doctor": ({}, NEW),
     "data info": ({"path": "events.csv"}, {}),

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -72,15 +73,15 @@ def open_page(workspace: Workspace) -> Callable[..., AppTest]:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Callable[[Path, Path], AbstractContextManager[LaunchPlan]]:
+def serve() -> Callable[..., AbstractContextManager[LaunchPlan]]:
     """Starts the application over a folder as `reclens dashboard` does, writing to a log, until the context ends."""
 
     @contextmanager
-    def served(folder: Path, log: Path) -> Iterator[LaunchPlan]:
+    def served(folder: Path, log: Path, **how: Any) -> Iterator[LaunchPlan]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        plan = plan_launch(folder, port=port, browser=False, secrets=[])
+        plan = plan_launch(folder, port=port, browser=False, secrets=[], **how)
         with log.open("w") as file, subprocess.Popen(plan.command, stdout=file, stderr=file) as server:
             try:
                 for _ in range(240):

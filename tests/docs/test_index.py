@@ -34,7 +34,7 @@ def test_the_readme_is_short_and_names_every_speed() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     code = dict(re.findall(r"^```(\w+)\n(.*?)^```", text, re.M | re.S))
     assert len(code["python"].strip().splitlines()) <= 11  # ten and the import
-    assert len(code["sh"].strip().splitlines()) == 5
+    assert len(code["sh"].strip().splitlines()) <= 6
     table = text.split("<!-- benchmarks", 1)[1].split("<!-- /benchmarks", 1)[0]
     names = re.findall(r"^\| ([^|]+?) \| [\d.]+ s \|", table, re.M)
     assert 1 <= len(names) <= 8 and len(set(names)) == len(names)

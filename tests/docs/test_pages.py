@@ -76,6 +76,32 @@ def run_command(words: list[str], folder: Path, in_process: Callable[..., subpro
     assert done.returncode == 0, f"$ {shlex.join(words)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
 
 
+def check_shop(names: dict) -> None:
+    """What the page about a shop found, held against counts and formulas of its own."""
+    orders, kept, people, split = (names[name] for name in ("orders", "kept", "people", "split"))
+    left: dict[tuple[int, int], int] = {}
+    for household, product, _, quantity in orders.rows():
+        left[household, product] = left.get((household, product), 0) + quantity
+    assert kept.height == sum(each for each in left.values() if each > 0) < orders.height
+    assert split.task == "with_repeats" and not split.exclude_seen
+    both = split.test.join(split.train.events, on=["user_id", "item_id"], how="semi")
+    assert both.height > 100, "repeat purchases are in the truth"
+    bands = names["results"]["item_knn"]["ndcg@10"].by["income"]
+    assert list(bands) == ["Under 15K", "15-34K", "35-74K", "75K+", "(unknown)"]
+    unknown = people.filter(people["income"].is_null() & people["household"].is_in(split.test_users)).height
+    assert bands["(unknown)"].n == unknown > 0
+    plan, sizing, days = names["plan"], names["sizing"], names["days"]
+    spread, difference = days["now"].std() * (1 - names["r"] ** 2) ** 0.5, 0.02 * days["now"].mean()
+    by_hand = 4 * ((1.959964 + 0.841621) * spread / difference) ** 2
+    assert by_hand < sizing.needed < 1.01 * by_hand and sizing.days == -(-sizing.needed // 1000)
+    error = 3 * (0.8 * 0.2 / names["runs"]) ** 0.5
+    assert abs(names["shares"][plan.metrics[0].effect] - 0.8) < error
+    assert names["shares"][0.0] < 0.05 + 3 * (0.05 * 0.95 / names["runs"]) ** 0.5
+
+
+CHECKED = {"shop-in-a-day.md": check_shop}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process) -> None:
     monkeypatch.chdir(tmp_path)
@@ -91,6 +117,7 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         elif block.language in ("console", "sh", "bash"):
             for words in commands(block):
                 run_command(words, tmp_path, in_process)
+    CHECKED.get(page.name, lambda names: None)(names)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -120,7 +147,7 @@ def test_what_pages_name_is_public(page: Path) -> None:
     unknown = []
     for name in re.findall(r"\b(?:rl|reclens)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", page.read_text(encoding="utf-8")):
         parts, at = name.split("."), reclens
-        if parts[0] in ("toml", "run", "example", "db", "org"):
+        if parts[0] in ("toml", "run", "example", "db", "org", "service"):
             continue
         if parts[0] == "cli" and page.name == "CONTRIBUTING.md":
             continue  # which is about what stands in the package

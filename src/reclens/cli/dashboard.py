@@ -26,6 +26,9 @@ def dashboard(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen on an address others can reach, without a login.")
     ] = False,
+    public_url: Annotated[
+        str | None, typer.Option("--public-url", help="Where a reverse proxy shows it: https://example.org/team.")
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
     quiet: QuietOption = False,
 ) -> None:
@@ -39,7 +42,7 @@ def dashboard(
     from reclens.cli.shared import say
     from reclens.dashboard import plan_launch
 
-    plan = plan_launch(workspace, host=host, port=port, insecure=insecure, browser=browser)
+    plan = plan_launch(workspace, host=host, port=port, insecure=insecure, browser=browser, public_url=public_url)
     say(f"dashboard of {workspace}: {plan.url} ({plan.note}; stop with Ctrl+C)", quiet=quiet)
     raise typer.Exit(_serve(plan.command))
 

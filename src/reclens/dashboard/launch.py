@@ -7,11 +7,13 @@ a login (Streamlit's OpenID Connect) or the analyst says that she wants it open.
 from __future__ import annotations
 
 import ipaddress
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from reclens.dashboard.login import Login, read_login
 from reclens.engine import need
@@ -62,6 +64,7 @@ def plan_launch(
     insecure: bool = False,
     browser: bool = True,
     secrets: Sequence[Path] | None = None,
+    public_url: str | None = None,
 ) -> LaunchPlan:
     """Decide how the dashboard is started.
 
@@ -72,10 +75,13 @@ def plan_launch(
         insecure: Listen on another address than this machine's own without a login.
         browser: Open a browser.
         secrets: Where Streamlit's secrets may lie; by default in this folder and in the home folder.
+        public_url: Where a reverse proxy shows it, such as ``https://example.org/team``: its path is the prefix of all
+            pages, and its host is answered to.
 
     Raises:
         MissingExtraError: If Streamlit is not installed.
-        UsageError: If the address is open to others and nothing guards it, or the port is none.
+        UsageError: If the address is open to others and nothing guards it, the port is none, or ``public_url`` is no
+            address.
         WorkspaceError: If the workspace is a file.
     """
     need("streamlit", extra="dashboard")
@@ -85,15 +91,19 @@ def plan_launch(
     if not 0 < port < 65536:
         raise UsageError(f"port is {port}, expected a number from 1 to 65535.")
     login = read_login(secrets)
-    if not _is_loopback(host) and login is None and not insecure:
+    public_host, prefix = ("", "") if public_url is None else _parts_of(public_url)
+    if not (_is_loopback(host) and public_url is None) and login is None and not insecure:
         raise UsageError(
-            f"the dashboard would show the whole workspace to everybody who can reach {host}, without a login. "
-            "Configure one (OpenID Connect, in the [auth] section of .streamlit/secrets.toml; see docs/dashboard.md), "
-            "listen on 127.0.0.1 and tunnel to it (ssh -L), or pass --insecure if the network is trusted."
+            f"the dashboard would show the whole workspace to everybody who can reach {public_url or host}, without a "
+            "login. Configure one (OpenID Connect, in the [auth] section of .streamlit/secrets.toml; see "
+            "docs/dashboard.md), "
+            "listen on 127.0.0.1 and tunnel to it (ssh -L), or pass --insecure if the network is trusted, or the "
+            "proxy lets in whom it knows."
         )
     options = {
         "server.address": host,
         "server.port": str(port),
+        "server.baseUrlPath": prefix,
         "server.headless": str(not browser).lower(),
         "server.fileWatcherType": "none",
         "server.maxUploadSize": str(UPLOAD_MB),
@@ -107,33 +117,50 @@ def plan_launch(
     app = Path(__file__).parent / "entry" / "app.py"
     command = [sys.executable, "-m", "reclens.dashboard.serve", "run", str(app)]
     command += [f"--{name}={value}" for name, value in options.items()]
-    command += [f"--server.allowedHosts={name}" for name in _names(host, login)]
+    command += [f"--server.allowedHosts={name}" for name in _names(host, login, public_host)]
     command += ["--", "--workspace", str(folder.resolve())]
     if login is not None:
         # Secrets that are moved away later shall not open what was started with a login.
         command += ["--require-login", *(["--require-list"] if login.allowed is not None else [])]
     note = (
         "only this machine can reach it"
-        if _is_loopback(host)
+        if _is_loopback(host) and public_url is None
         else "who has logged in can reach it"
         if login is not None
-        else "EVERYBODY who can reach this address sees the workspace"
+        else f"EVERYBODY who can reach {public_url or 'this address'} sees the workspace"
     )
     shown = f"[{host}]" if ":" in host else host
-    return LaunchPlan(tuple(command), f"http://{shown}:{port}", note)
+    return LaunchPlan(tuple(command), f"http://{shown}:{port}/{prefix}".rstrip("/"), note)
 
 
-def _names(host: str, login: Login | None) -> list[str]:
+def _parts_of(public_url: str) -> tuple[str, str]:
+    """The host and the path of an address, without slashes around it."""
+    try:
+        found = urlsplit(public_url)
+        host = found.hostname
+    except ValueError:
+        host = None
+    plain = re.fullmatch(r"[\w./~-]*", found.path) if host else None
+    if not host or plain is None or found.scheme not in ("http", "https") or found.query or found.fragment:
+        raise UsageError(
+            f"--public-url is {public_url!r}, expected an address such as https://example.org/team, where the reverse "
+            "proxy shows the dashboard."
+        )
+    return host, found.path.strip("/")
+
+
+def _names(host: str, login: Login | None, public_host: str) -> list[str]:
     """The names under which a browser may ask for the dashboard.
 
     A page from elsewhere whose own name leads to this machine (DNS rebinding) sends that name along.
     """
-    known = ["localhost", "127.0.0.1", "::1", *([login.host] if login is not None and login.host else [])]
+    known = ["localhost", "127.0.0.1", "::1"]
+    known += [name for name in (login.host if login is not None else None, public_host) if name]
     bare = host.strip("[]")
     if bare not in ("0.0.0.0", "::"):  # noqa: S104 - compared
         return list(dict.fromkeys([*known, bare]))
     # She who listens on every address without a login has many names, and said that she trusts the network.
-    return known if login is not None else ["*"]
+    return list(dict.fromkeys(known)) if login is not None else ["*"]
 
 
 def _is_loopback(host: str) -> bool:
