@@ -1,4 +1,4 @@
-"""Rewording the sentences of experiments and of the lab changes nothing that decides: no number, verdict or status."""
+"""Rewording the sentences of ``report`` changes nothing that decides: no number, verdict, code or exit status."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.analysis.readout import Readout, read_sums
 from reclens.experiment.off_policy import Decisions, evaluate_policy
 from reclens.experiment.planning.sizing import size_plan
+from reclens.tuning.results import Caution, Tuning
+from reclens.workspace import Workspace
 
-ROOMS = ("reclens.report.experiment", "reclens.report.lab")
+ROOMS = tuple(f"reclens.report.{room}" for room in ("audit", "data", "evaluation", "experiment", "lab", "pipeline"))
+SHARED = ("reclens.report._toolkit.notes", "reclens.report._toolkit.format")
 CLICKS = {"name": "clicks", "value": "y", "effect": 0.15}
 PLAN = """name = "gate"
 [arms]
@@ -72,10 +75,11 @@ class Reworded(ast.NodeTransformer):
         return "".join(self.rng.choice(list("abcdefghijklmnopqrstuvwxyz"), self.rng.integers(1, 9)))
 
 
-@pytest.fixture(params=[0, 1, 2])
-def reworded(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A function that rewords both rooms; what it changes is undone."""
-    modules = [
+@pytest.fixture
+def reworded() -> Iterator[Any]:
+    """A function that rewords all rooms; what it changes is undone."""
+    modules = [importlib.import_module(name) for name in SHARED]
+    modules += [
         importlib.import_module(info.name)
         for room in ROOMS
         for info in pkgutil.iter_modules(importlib.import_module(room).__path__, f"{room}.")
@@ -83,7 +87,7 @@ def reworded(request: pytest.FixtureRequest) -> Iterator[Any]:
     kept = [dict(vars(module)) for module in modules]
 
     def change() -> int:
-        rng, made, total = np.random.default_rng(request.param), [], 0
+        rng, made, total = np.random.default_rng(0), [], 0
         for module in modules:
             assert module.__file__ is not None
             rewriter = Reworded(rng)
@@ -140,6 +144,40 @@ def off_policy() -> list[Any]:
     return [(each.verdict, [one.to_dicts() for one in each.objections], each.to_dicts()) for each in found]
 
 
+def seen_by_users(measured: Any) -> list[Any]:
+    """A comparison made anew, what it decides, and the codes of what wants attention."""
+    from reclens.evaluation import compare
+    from reclens.report.evaluation.findings import findings
+
+    made = compare(measured.results, baseline="popular", metrics=["ndcg@10", "coverage@10"], flips=200, by=[])
+    told = findings(measured.results, comparisons={"c": made}, tunings={"t": search()})
+    notes = {row["note"] for result in measured.results.values() for row in result.to_dicts()}
+    assert "catalogue_metric" in notes
+    return [made.to_dicts(), made.outcomes(), [(each.code, each.severity, each.about) for each in told], notes]
+
+
+def search() -> Tuning:
+    """A search that has something against it."""
+    close = Caution("close", None, {"first": "a", "second": "b", "value": 0.01, "low": -0.1, "high": 0.12})
+    return Tuning("ndcg@10", "random", (), (), (close, Caution("alone", "a")), (), {})
+
+
+def gated(measured: Any, folder: Path) -> list[Any]:
+    """Exit statuses and rows of ``reclens compare --fail-on-loss``: one system loses, one does not."""
+    from reclens.cli.app import app
+
+    place = Workspace(folder / "workspace")
+    names = dict(zip(("popular", "ease", "random"), measured.results.values(), strict=True))
+    for name, result in names.items():
+        place.save(result, name, overwrite=True)
+    ended: list[Any] = []
+    for name in ("ease", "random"):
+        words = ["compare", "popular", name, "--baseline", "popular", "--fail-on-loss", "-f", "json", "--quiet"]
+        done = CliRunner().invoke(app, [*words, "--workspace", str(folder / "workspace")])
+        ended.append((done.exit_code, json.loads(done.stdout)["rows"]))
+    return ended
+
+
 def outcome(folder: Path) -> list[Any]:
     """Everything that decides: records of readouts, a size, verdicts of logs, and statuses and rows of the command."""
     from reclens.cli.app import app
@@ -155,11 +193,23 @@ def outcome(folder: Path) -> list[Any]:
     return [[each.record() for each in readouts()], sizing.to_dicts(), off_policy(), ended]
 
 
-def test_rewording_changes_no_decision(reworded: Any, tmp_path: Path) -> None:
-    from reclens.report.experiment import readout as room
+def test_rewording_changes_no_decision(reworded: Any, measured: Any, tmp_path: Path) -> None:
+    def everything() -> list[Any]:
+        return [outcome(tmp_path), seen_by_users(measured), gated(measured, tmp_path)]
+
+    def sentences() -> list[Any]:
+        words = importlib.import_module("reclens.report.evaluation.words")
+        room = importlib.import_module("reclens.report.experiment.readout")
+        cautions = importlib.import_module("reclens.report.evaluation.tuning").cautions_in_words(search())
+        notes = importlib.import_module("reclens.report._toolkit.notes").note_text("catalogue_metric")
+        return [room.summary_of_readout(each) for each in found] + [
+            words.comparison_text(measured.comparison),
+            *cautions,
+            notes,
+        ]
 
     found = readouts()
-    before, said = repr(outcome(tmp_path)), [room.summary_of_readout(each) for each in found]
+    before, said = everything(), sentences()
     codes = {each.code for one in found for each in one.decisions}
     assert codes == {
         "ship",
@@ -169,8 +219,8 @@ def test_rewording_changes_no_decision(reworded: Any, tmp_path: Path) -> None:
         "stop_for_futility",
         "blocked",
     }
-    assert reworded() > 300
-    assert repr(outcome(tmp_path)) == before
-    now = [room.summary_of_readout(each) for each in found]
-    assert all(one != other for one, other in zip(said, now, strict=True)), "the sentences are other ones"
+    assert [status for status, _ in before[-1]] == [0, 1]
+    assert reworded() > 1000
+    assert repr(everything()) == repr(before)
+    assert all(one != other for one, other in zip(said, sentences(), strict=True)), "the sentences are other ones"
     assert {each.code for one in found for each in one.trust_checks if each.status == "fail"} >= {"peeking"}
