@@ -10,9 +10,9 @@ An overview of the package. Names are loaded when they are first used, which kee
     result = rl.evaluate(ease.recommend(split.test_users, k=20), split.test, train=split.train, metrics=["ndcg@10"])
 
 ========================  =============================================================================================
-Bring data                ``load``, ``read``, ``read_mind``, ``read_movielens``, ``read_open_bandit``,
-                          ``read_qrels``, ``read_recbole``, ``read_recommendations``, ``read_run``,
-                          ``read_table``, ``synthetic_movielens``, ``Dataset``, ``Recommendations``
+Bring data                ``load``, ``read``, ``read_complete_journey``, ``read_mind``, ``read_movielens``,
+                          ``read_open_bandit``, ``read_qrels``, ``read_recbole``, ``read_recommendations``,
+                          ``read_run``, ``read_table``, ``synthetic_movielens``, ``Dataset``, ``Recommendations``
 Prepare it                ``profile``, ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``pipeline``, ``Pipeline``, ``load_model``
 Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
     from reclens.data.profile import profile
     from reclens.data.read.bandit import read_open_bandit
+    from reclens.data.read.complete_journey import read_complete_journey
     from reclens.data.read.mind import read_mind
     from reclens.data.read.movielens import read_movielens
     from reclens.data.read.open import load
@@ -107,6 +108,7 @@ __all__ = [
     "pipeline",
     "profile",
     "read",
+    "read_complete_journey",
     "read_mind",
     "read_movielens",
     "read_open_bandit",
@@ -162,6 +164,7 @@ _HOMES: Final = {
     "models": "reclens.models:",
     "profile": "reclens.data.profile:profile",
     "read": "reclens.data.read.tables:read",
+    "read_complete_journey": "reclens.data.read.complete_journey:read_complete_journey",
     "read_mind": "reclens.data.read.mind:read_mind",
     "read_movielens": "reclens.data.read.movielens:read_movielens",
     "read_open_bandit": "reclens.data.read.bandit:read_open_bandit",

@@ -29,7 +29,8 @@ _METHODS: Final = {
 Path_ = Annotated[
     str | None,
     typer.Argument(
-        help="MovieLens zip or folder, RecBole folder, CSV, Parquet, DuckDB file; synthetic data without it."
+        help="Zip or folder of MovieLens or the Complete Journey, RecBole folder, CSV, Parquet, DuckDB file; synthetic "
+        "data without it."
     ),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from reclens.data.read.kinds import is_complete_journey
 from reclens.errors import DataError
 
 __all__ = ["PARQUET", "files_of", "matching"]
@@ -31,6 +32,10 @@ def files_of(folder: Path) -> list[Path]:
     delimited = [file for file in files if file.name.lower().removesuffix(_packing(file)).endswith(_TABLES)]
     if {"ratings.csv", "u.data", "ratings.dat"} & {file.name for file in files}:
         raise DataError("this is a MovieLens folder", source=str(folder), fix="Read it with read_movielens(path).")
+    if is_complete_journey({file.name for file in files}):
+        raise DataError(
+            "this is the Complete Journey data", source=str(folder), fix="Read it with read_complete_journey(path)."
+        )
     if any(file.suffix == ".inter" for file in files):
         raise DataError("this is a folder of RecBole files", source=str(folder), fix="Read it with read_recbole(path).")
     if not parquet and not delimited:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 from typing import Final
 
-__all__ = ["kind_of"]
+__all__ = ["COMPLETE_JOURNEY", "PURCHASES", "is_complete_journey", "kind_of"]
 
+PURCHASES: Final = ("transactions.csv", "transactions_sample.csv")
+"""What the Complete Journey calls its purchases: all of them, and the sample that its package ships."""
+COMPLETE_JOURNEY: Final = ("demographics.csv", "products.csv")
+"""Its tables of households and products."""
 _PACKED: Final = (".gz", ".bz2", ".xz", ".zst")
 
 
@@ -35,13 +40,18 @@ def kind_of(path: str, table: str) -> str:
     return "json" if json_kind(head) is not None else "text"
 
 
+def is_complete_journey(names: Set[str]) -> bool:
+    """Whether files of these names are the Complete Journey data."""
+    return names >= set(COMPLETE_JOURNEY) and any(name in names for name in PURCHASES)
+
+
 def _ending(path: str) -> str:
     place = Path(path)
     return Path(place.stem if place.suffix.lower() in _PACKED else place.name).suffix.lower()
 
 
 def _layout(path: Path) -> str | None:
-    """Whether a zip, a folder or a file is MovieLens or RecBole, told by the names of its files."""
+    """Whether it is MovieLens, the Complete Journey or RecBole, told by the names of its files."""
     from reclens.data.read.zips import open_members
 
     if not path.is_dir() and path.suffix.lower() != ".zip":
@@ -50,4 +60,6 @@ def _layout(path: Path) -> str | None:
         names = {name.rpartition("/")[2] for name in members.names}
     if names & {"u.data", "ratings.dat", "ratings.csv"}:
         return "movielens"
+    if is_complete_journey(names):
+        return "complete_journey"
     return "recbole" if path.is_dir() and any(name.endswith(".inter") for name in names) else None

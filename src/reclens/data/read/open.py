@@ -45,7 +45,7 @@ def load(
     name: str | None = None,
     **how: Any,
 ) -> Dataset:
-    """Load interactions from any source: MovieLens, RecBole, a table in a file, a frame, a query.
+    """Load interactions from any source: MovieLens, the Complete Journey, RecBole, a table in a file, a frame, a query.
 
     Files are told by what they hold, as on the command line: ``rl.load("ml-1m.zip")`` is what ``--data ml-1m.zip``
     reads.
@@ -88,7 +88,7 @@ def load(
 
 
 def load_data(path: str | None, reading: Reading, *, table: str = "data", seed: int = 0) -> Dataset:
-    """Read a data set from wherever it is: MovieLens, RecBole, a table; synthetic without a path."""
+    """Read a data set from wherever it is: a published one, RecBole, a table; synthetic without a path."""
     how = reading.of(table)
     if path is None and "query" not in how:
         from reclens.data.synthetic import synthetic_movielens
@@ -102,7 +102,7 @@ def load_data(path: str | None, reading: Reading, *, table: str = "data", seed: 
 
 def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: str) -> Dataset:
     kind = "table" if path is None else reading.kind(table)
-    if kind in ("movielens", "recbole"):
+    if kind in ("movielens", "complete_journey", "recbole"):
         sides = [reading.label(side) for side in ("users", "items") if reading.paths.get(side) is not None]
         if sides or reading.lists:
             odd = ", ".join(sides) or reading.label("lists")
@@ -111,6 +111,10 @@ def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: s
         from reclens.data.read.movielens import read_movielens
 
         return read_movielens(str(path))
+    if kind == "complete_journey":
+        from reclens.data.read.complete_journey import read_complete_journey
+
+        return read_complete_journey(str(path))
     if kind == "recbole":
         from reclens.data.read.recbole import read_recbole
 

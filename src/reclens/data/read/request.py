@@ -33,6 +33,7 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "trec": frozenset({"encoding"}),
     "recbole": frozenset({"columns", "duplicates", "bad_rows", "delimiter", "encoding"}),
     "movielens": frozenset(),
+    "complete_journey": frozenset(),
 }
 """Kind of file -> what it takes."""
 _UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format", "form", "between"}
@@ -187,7 +188,7 @@ class Reading:
         return f"{table}:" if sum(path is not None for path in self.paths.values()) > 1 else ""
 
     def kind(self, table: str) -> str:
-        """What kind of file a table is: text, json, typed, trec, recbole or movielens."""
+        """What kind of file a table is: text, json, typed, trec, recbole, movielens or complete_journey."""
         path = self.paths.get(table)
         return "text" if path is None else kind_of(path, table)
 
@@ -246,6 +247,7 @@ _CALLED: Final = {
     "trec": "a file of TREC",
     "recbole": "files of RecBole",
     "movielens": "MovieLens, whose layout is known",
+    "complete_journey": "the Complete Journey, whose layout is known",
 }
 
 

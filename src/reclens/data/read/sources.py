@@ -299,7 +299,7 @@ def _from_zip(path: Path, where: str, member: str | None, form: _Form) -> Raw:
             raise DataError(
                 f"the zip has {what}: {', '.join(tables[:20]) or 'none'}",
                 source=where,
-                fix="Choose one with table='name', or read MovieLens with read_movielens(path).",
+                fix="Choose one with table='name', or read a published data set with load(path).",
             )
         return _from_bytes(
             members.read(chosen[0]), f"{where}/{chosen[0]}", chosen[0].rpartition("/")[2].split(".")[0], form
