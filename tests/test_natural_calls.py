@@ -188,9 +188,9 @@ def test_integers_and_text_are_joined_as_text() -> None:
     assert made.interactions.schema["item_id"] == pl.Int64  # only what differs changes
     assert made.card["rules"] == [
         {
-            "rule": "integer ids read as text",
+            "code": "integer_ids_as_text",
             "count": 3,
-            "detail": "'user_id' is integers in interactions and text elsewhere: compared as text",
+            "facts": {"column": "user_id", "tables": ["interactions"]},
         }
     ]
     with pytest.raises(DataError, match="the id is missing"):

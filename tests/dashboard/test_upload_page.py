@@ -206,7 +206,7 @@ def test_repeated_rows_are_counted() -> None:
     lists = open_upload(LISTS + b"1,a,3\n", "lists.csv")
     given = brought("lists", "truth")
     found = measure(Uploads({**given.tables, "lists": lists}, given.columns), metrics=["recall"], k=5)
-    assert any(rule["rule"] == "repeated items dropped" and rule["count"] == 1 for rule in found.card["rules"])
+    assert any(rule["code"] == "repeated_items" and rule["count"] == 1 for rule in found.card["rules"])
 
 
 def test_more_files_make_more_metrics_and_segments(open_page, tmp_path: Path) -> None:

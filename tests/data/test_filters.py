@@ -24,9 +24,9 @@ def test_k_core_follows_the_chain_to_its_end() -> None:
     assert core.interactions.rows() == [(1, 1), (1, 2), (2, 1), (2, 2)]
     assert core.card["rules"] == [
         {
-            "rule": "k-core: at least 2 interactions a user and 2 an item",
+            "code": "k_core",
             "count": 3,
-            "detail": "interactions left out, with 1 users and 2 items, in 3 rounds",
+            "facts": {"least_of_users": 2, "least_of_items": 2, "users": 1, "items": 2, "rounds": 3},
         }
     ]
 
@@ -71,9 +71,7 @@ def test_min_rating_keeps_the_threshold_and_counts_the_rest() -> None:
     data = make([(1, 1), (1, 2), (2, 1), (2, 2), (3, 1)], rating=[4.0, 3.5, None, 5.0, float("nan")])
     kept = min_rating(data, 4)
     assert kept.interactions["rating"].to_list() == [4.0, 5.0]
-    assert kept.card["rules"] == [
-        {"rule": "rating at least 4", "count": 3, "detail": "interactions left out; 2 of them had no rating"}
-    ]
+    assert kept.card["rules"] == [{"code": "min_rating", "count": 3, "facts": {"least": 4.0, "without_rating": 2}}]
 
 
 def test_min_rating_needs_ratings_that_are_high_enough() -> None:
@@ -89,8 +87,8 @@ def test_filters_add_to_the_rules_and_drop_segments_of_other_rows(small_data: Da
     segmented = small_data.with_segments(sex="gender")
     filtered = k_core(min_rating(segmented, 3), users=3, items=3)
     assert filtered.segments is None
-    names = [rule["rule"] for rule in filtered.card["rules"]]
-    assert names == ["rating at least 3", "segments dropped", "k-core: at least 3 interactions a user and 3 an item"]
+    names = [rule["code"] for rule in filtered.card["rules"]]
+    assert names == ["min_rating", "segments_dropped", "k_core"]
     assert small_data.card["rules"] == []
 
 

@@ -126,7 +126,7 @@ def test_two_clicks_tell_the_two_mrr_apart_and_ties_count_half() -> None:
     # b first; d ties with a and c, and stands behind them by the order of the rows.
     assert found["candidate_auc"].overall.value == 0.75
     assert found["mind_mrr"].overall.value == pytest.approx((1 + 1 / 4) / 2) and found["mrr@4"].overall.value == 1
-    assert {rule["rule"]: rule["count"] for rule in found.card["rules"]} == {"candidates with equal scores": 3}
+    assert {rule["code"]: rule["count"] for rule in found.card["rules"]} == {"candidates_with_equal_scores": 3}
 
 
 def test_what_is_left_out_is_counted(shown: pl.DataFrame) -> None:

@@ -127,7 +127,7 @@ def test_a_stream_that_is_not_sorted_by_user_is_sorted(world, monkeypatch: pytes
     turned = world.lists["good"].sample(fraction=1, shuffle=True, seed=1)
     stream = evaluate(turned.lazy(), world.truth, train=world.train, metrics=EVERY, replicates=200)
     assert_frame_equal(stream.per_user, whole.per_user, check_exact=True)
-    assert "rows sorted by user and rank" in {rule["rule"] for rule in stream.card["rules"]}
+    assert "lists_sorted" in {rule["code"] for rule in stream.card["rules"]}
 
 
 def test_rows_in_any_order_give_the_same_numbers(world) -> None:
@@ -157,9 +157,9 @@ def test_what_was_odd_about_the_lists_is_counted() -> None:
         result = evaluate(lists, truth, train=Dataset(train), metrics=["mrr@3", "coverage@3"], replicates=100)
     # User 1 has 10, 11, 77 once ranks are closed and the second 10 is gone; 11 is relevant: 1/2.
     assert dict(zip(result.per_user["user_id"], result.per_user["mrr@3"], strict=True)) == {1: 0.5, 2: 0.0, 3: 0.0}
-    assert {rule["rule"]: rule["count"] for rule in result.card["rules"]} == {
-        "gaps in ranks closed": 3,
-        "repeated items dropped": 1,
+    assert {rule["code"]: rule["count"] for rule in result.card["rules"]} == {
+        "rank_gaps_closed": 3,
+        "repeated_items": 1,
     }
     found = {
         key: result.card[key]

@@ -190,8 +190,8 @@ def test_items_without_attributes_are_counted() -> None:
     data = small()
     data = replace(data, items=data.items.filter(pl.col("item_id") > 0))
     lists = models.Content(features=["genres"]).fit(data).recommend(k=5, cold_users="none")
-    rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
-    assert rules["items that the items table lacks"] == 1 and rules["items without a feature"] == 2
+    rules = {rule["code"]: rule["count"] for rule in lists.card["rules"]}
+    assert rules["items_not_in_table"] == 1 and rules["items_without_feature"] == 2
     assert set(lists.table["user_id"]) == {2}, "users 1 and 3 have only items without a feature"
 
 

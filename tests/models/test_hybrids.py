@@ -133,9 +133,8 @@ class TestSwitching:
         lists = model.recommend([1, 2, 3, 99], k=2)
         by_user = dict(lists.table.group_by("user_id").agg(pl.col("item_id")).iter_rows())
         assert by_user == {1: [6, 5], 2: [0, 3], 3: [5, 1], 99: [6, 5]}
-        counts = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
-        assert counts["users served by pop"] == 2
-        assert counts["users served by a"] == counts["users served by b"] == 1
+        served = [each for each in lists.card["rules"] if each["code"] == "users_served_by"]
+        assert {each["facts"]["model"]: each["count"] for each in served} == {"pop": 2, "a": 1, "b": 1}
         assert not model.is_personalized and model.explain(2, 3).score == 3
 
     def test_nobody_serves_a_stranger_where_all_are_personal(self, seven: Dataset) -> None:
@@ -252,7 +251,9 @@ def test_users_whom_a_model_cannot_serve_are_left_to_the_others_and_counted(fixe
     for hybrid in (WeightedHybrid, FusionHybrid):
         lists = hybrid(models={"a": TWO["a"], "popular": {}}).fit(seven).recommend([1, 99], k=7)
         assert lists.table.filter(pl.col("user_id") == 99)["item_id"].to_list() == popular
-        assert {rule["rule"]: rule["count"] for rule in lists.card["rules"]}["users whom a cannot serve"] == 1
+        assert [rule for rule in lists.card["rules"] if rule["code"] == "users_not_served"] == [
+            {"code": "users_not_served", "count": 1, "facts": {"model": "a"}}
+        ]
 
 
 @pytest.mark.parametrize("hybrid", HYBRIDS)

@@ -20,6 +20,7 @@ from reclens.data.read.movielens import read_movielens
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._knowledge.relaxing import minimal_conflicts, minimal_relaxations
 from reclens.models._knowledge.requirements import OPERATORS, Requirement, parse_requirement
+from reclens.report.data.words import rule_line
 from reclens.testing.models import check_model, model_data
 
 SHOP = pl.DataFrame(
@@ -133,11 +134,11 @@ def test_relaxations_by_hand() -> None:
     )
     lists = model.recommend([2], k=3)
     assert lists.table["item_id"].to_list() == ["c"]
-    rules = {rule["rule"]: rule["detail"] for rule in lists.card["rules"]}
-    assert rules["requirements dropped, because no item meets them all"] == "price <= 30; stock = true"
+    rules = {rule["code"]: rule["facts"] for rule in lists.card["rules"]}
+    assert rules["requirements_dropped"]["requirements"] == ["price <= 30", "stock = true"]
     assert dict(model.explain(2, "c").reasons) == {"tags includes camping": 0.5, "brand = Sud": 0.5}
     nothing = shop(require=require, when_nothing_fits="nothing").recommend([2])
-    assert not len(nothing) and "ask for relaxations" in str(nothing.card["rules"])
+    assert not len(nothing) and "users_without_match" in {rule["code"] for rule in nothing.card["rules"]}
 
 
 def test_the_nearest_value_instead() -> None:
@@ -150,13 +151,13 @@ def test_the_nearest_value_instead() -> None:
 
 
 def test_the_card_tells_of_users_and_of_values_that_are_not_there() -> None:
-    rules = {rule["rule"]: rule for rule in shop(require=["brand = Nord"]).recommend().card["rules"]}
-    assert rules["users who have every item that fits"]["count"] == 1
+    rules = {rule["code"]: rule for rule in shop(require=["brand = Nord"]).recommend().card["rules"]}
+    assert rules["users_with_all_matches"]["count"] == 1
     model = shop(require=["brand = Nrd"])
-    assert model.notes() == (
-        "requirements dropped, because no item meets them all: brand = Nrd",
-        "requirements that no item meets: brand = Nrd (did you mean 'Nord'?)",
-    )
+    dropped, unmet = model.notes()
+    assert (dropped["code"], dropped["facts"]) == ("requirements_dropped", {"requirements": ["brand = Nrd"]})
+    assert unmet["facts"] == {"requirements": ["brand = Nrd"], "nearest": ["Nord"]}
+    assert rule_line(unmet) == "requirements that no item meets: 1 (brand = Nrd (did you mean 'Nord'?))"
 
 
 @pytest.mark.parametrize(

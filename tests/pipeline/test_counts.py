@@ -35,7 +35,7 @@ def coded(card) -> dict[str, int]:
 def test_rules_of_the_lists(made) -> None:
     card = made.recommend(EVERYBODY, k=2).card
     assert coded(card) == {"unknown_users": 1, "no_candidates": 1, "no_list": 1, "short_list": 1}
-    assert card["rules"][0]["detail"] == "served by popular" and card["problems"] == [] and card["keep"] == 2
+    assert card["rules"][0]["facts"] == {"served_by": ["popular"]} and card["problems"] == [] and card["keep"] == 2
 
 
 def test_every_stage_and_every_filter_is_counted(made) -> None:
@@ -66,9 +66,10 @@ def test_filters_that_drop_items_are_counted(tiny) -> None:
     open_ = Pipeline(**spec, exclude_seen=False).fit(tiny).recommend(EVERYBODY, k=2).card
     assert open_["filters"][0] == {
         "filter": "seen",
+        "stage": "retrieve",
         "label": "retrieve",
         "count": 0,
-        "detail": "items of the users' histories that no retriever brings",
+        "first": None,
     }
 
 

@@ -144,11 +144,13 @@ def split(
             data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
             made = getattr(splits, method)(data, task=task, **options)
         folder = place.save(made, name, overwrite=overwrite)
+    from reclens.report.data.words import note_line, rule_line
+
     say(repr(made), quiet=quiet)
     for rule in made.card.get("rules", []):
-        say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
+        say(rule_line(rule), quiet=quiet)
     for note in made.card.get("notes", []):
-        say(f"note: {note}", quiet=quiet)
+        say(f"note: {note_line(note)}", quiet=quiet)
     say(f"kept in {folder}", quiet=quiet)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from reclens.data.dataset import Dataset
+    from reclens.data.rules import AppliedRule
     from reclens.data.split import Split
     from reclens.evaluation import Evaluation
     from reclens.schema import Recommendations
@@ -145,7 +146,7 @@ class _Ground:
     truth: pl.DataFrame | Split
     train: Dataset | None = None
     history: pl.DataFrame | None = None
-    rules: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    rules: list[AppliedRule] = dataclasses.field(default_factory=list)
     graded: bool = False
     protocol: dict[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -196,8 +196,10 @@ def recommend(
         )
     if keep:
         output.say(f"kept in {place.save(lists, keep)}")
+    from reclens.report.data.words import rule_line
+
     for rule in (*rules, *lists.card["rules"]):
-        output.say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})")
+        output.say(rule_line(rule))
     if output.out is not None and to_run:
         write_run(lists, output.out)
         return

@@ -320,9 +320,10 @@ def _rules_are_said() -> Generator[None]:
 
 def _say_rules(card: Mapping[str, Any], *, quiet: bool) -> None:
     from reclens.cli.shared import say
+    from reclens.report.pipeline.words import rule_line
 
     for rule in card["rules"]:
-        say(f"{rule['rule']}: {rule['count']:,} ({rule['detail']})", quiet=quiet)
+        say(rule_line(rule), quiet=quiet)
 
 
 def _fitted(

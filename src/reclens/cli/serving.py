@@ -8,6 +8,7 @@ import typer
 
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
+from reclens.data.rules import AppliedRule
 from reclens.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def told_and_limits(
     files: dict[str, str | None],
     made: Split | None,
     reading: Reading,
-) -> tuple[pl.DataFrame | None, dict[str, pl.DataFrame], list[dict[str, Any]]]:
+) -> tuple[pl.DataFrame | None, dict[str, pl.DataFrame], list[AppliedRule]]:
     """The histories of a request, its ``exclude`` and ``candidates``, and the rules by which the files were read.
 
     Raises:
@@ -75,7 +76,7 @@ def told_and_limits(
     if not given:
         reading.refuse_all("no file is read without --exclude, --candidates or --history")
     frames: dict[str, pl.DataFrame] = {}
-    rules: list[dict[str, Any]] = []
+    rules: list[AppliedRule] = []
     for table, path in given.items():
         columns = reading.of(table).get("columns", {})
         for name in columns:
@@ -86,7 +87,10 @@ def told_and_limits(
             name for name in (USER, ITEM) if name in frame.columns and columns.get(name, name) is not None
         )
         frames[table] = _in_kind(frame, path, fitted, newcomers="history" in given)
-        rules += [{**rule, "rule": f"{table}: {rule['rule']}"} for rule in applied]
+        rules += [
+            AppliedRule(code=each["code"], count=each["count"], facts={**each["facts"], "file": table})
+            for each in applied
+        ]
     told = frames.pop("history", None)
     return told if made is None or told is not None else made.fold_in, frames, rules
 

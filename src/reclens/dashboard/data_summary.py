@@ -12,6 +12,7 @@ from reclens.dashboard import store
 from reclens.data.curves import by_popularity, over_time, part_of, split_problems, tail_curve
 from reclens.data.profile import Problem, Profile, profile
 from reclens.data.split import Split, Task
+from reclens.report.data.words import note_line
 from reclens.workspace import Workspace
 
 __all__ = ["Described", "describe_data", "table_of", "tables_of"]
@@ -87,6 +88,6 @@ def _described(folder: str, kind: str, name: str, part: str, stamp: str) -> Desc
         step=step,
         times=times,
         problems=(*profiled.problems, *(split_problems(found) if split else ())),
-        notes=tuple(found.card.get("notes", ())) if split else (),
+        notes=tuple(map(note_line, found.card.get("notes", ()))) if split else (),
         task=found.task if split else None,
     )

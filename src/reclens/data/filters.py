@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.rules import AppliedRule, rule
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, RATING, USER
 
@@ -66,17 +66,23 @@ def k_core(data: Dataset, *, users: int = 5, items: int = 5) -> Dataset:
         )
     lost_users = len(data.user_vocabulary) - len(np.unique(user[rows]))
     lost_items = len(data.item_vocabulary) - len(np.unique(item[rows]))
-    rule = {
-        "rule": f"k-core: at least {users} interactions a user and {items} an item",
-        "count": len(user) - len(rows),
-        "detail": f"interactions left out, with {lost_users:,} users and {lost_items:,} items, in {rounds} rounds",
-    }
+    left_out = rule(
+        "k_core",
+        len(user) - len(rows),
+        least_of_users=users,
+        least_of_items=items,
+        users=lost_users,
+        items=lost_items,
+        rounds=rounds,
+    )
     if data.log is None:
-        return _with_rows(data, data.interactions[rows], rule)
+        return _with_rows(data, data.interactions[rows], left_out)
     # The core is what is left of the users and items that are left, so that it is one of events too.
     kept = data.interactions[rows]
     events = data.log.join(kept.select(ITEM).unique(), on=ITEM, how="semi", maintain_order="left")
-    return _with_rows(data, events.join(kept.select(USER).unique(), on=USER, how="semi", maintain_order="left"), rule)
+    return _with_rows(
+        data, events.join(kept.select(USER).unique(), on=USER, how="semi", maintain_order="left"), left_out
+    )
 
 
 def min_rating(data: Dataset, threshold: float) -> Dataset:
@@ -118,20 +124,16 @@ def min_rating(data: Dataset, threshold: float) -> Dataset:
             column=RATING,
             fix="Lower the threshold.",
         )
-    rule = {
-        "rule": f"rating at least {threshold:g}",
-        "count": int((~kept).sum()),
-        "detail": f"interactions left out; {rating.null_count():,} of them had no rating",
-    }
-    return _with_rows(data, data.events.filter(kept), rule)
+    left_out = rule("min_rating", int((~kept).sum()), least=float(threshold), without_rating=rating.null_count())
+    return _with_rows(data, data.events.filter(kept), left_out)
 
 
-def _with_rows(data: Dataset, events: pl.DataFrame, rule: Mapping[str, Any]) -> Dataset:
+def _with_rows(data: Dataset, events: pl.DataFrame, left_out: AppliedRule) -> Dataset:
     """The data set of other events, repeats of a pair merged among them, and the rule that left some out."""
-    return with_card(data.with_events(events), rule)
+    return with_card(data.with_events(events), left_out)
 
 
-def with_card(data: Dataset, *rules: Mapping[str, Any], **card: Any) -> Dataset:
+def with_card(data: Dataset, *rules: AppliedRule, **card: Any) -> Dataset:
     """The data set with more on its card, after its events were changed.
 
     Segments are left out, because they were computed from rows that may now be gone (or in the test part); that is
@@ -139,12 +141,11 @@ def with_card(data: Dataset, *rules: Mapping[str, Any], **card: Any) -> Dataset:
 
     Args:
         data: The data set.
-        *rules: What was done, each ``{"rule", "count", "detail"}``; added to ``card["rules"]``.
+        *rules: What was done, each made by :func:`reclens.data.rules.rule`; added to ``card["rules"]``.
         **card: Further entries of the card.
     """
-    added = [dict(rule) for rule in rules]
+    added = list(rules)
     if data.segments is not None:
-        detail = "segmentations left out, because they were computed from other rows: call with_segments again"
-        added.append({"rule": "segments dropped", "count": data.segments.width - 1, "detail": detail})
+        added.append(rule("segments_dropped", data.segments.width - 1))
     new_card = {**data.card, "rules": [*data.card.get("rules", []), *added], **card}
     return replace(data, segments=None, card=new_card)

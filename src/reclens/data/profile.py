@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.rules import AppliedRule
 from reclens.engine import LocalEngine
 from reclens.errors import DataError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
@@ -114,7 +115,7 @@ class Profile(Tabular):
     ratings: Mapping[str, int] | None
     mean_rating: float | None
     problems: tuple[Problem, ...]
-    rules: tuple[Mapping[str, Any], ...]
+    rules: tuple[AppliedRule, ...]
     columns_not_used: tuple[str, ...] = ()
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -155,7 +156,8 @@ class Profile(Tabular):
         for problem in self.problems:
             add("problems", problem.problem, problem.rows, problem.detail)
         for rule in self.rules:
-            add("rules applied", str(rule["rule"]), rule["count"], str(rule.get("detail", "")))
+            facts = ", ".join(f"{name}={value}" for name, value in rule["facts"].items())
+            add("rules applied", rule["code"], rule["count"], facts)
         return rows
 
 

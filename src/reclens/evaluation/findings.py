@@ -93,7 +93,7 @@ def problem_findings(card: Mapping[str, Any]) -> Iterator[Finding]:
     for key in ("rules", "truth_rules"):
         for rule in card.get(key, ()):
             if rule["count"]:
-                yield _problem(key.removesuffix("s"), {"rule": rule["rule"], "count": rule["count"]})
+                yield _problem(key.removesuffix("s"), rule)
 
 
 def _problem(code: str, row: Mapping[str, Any], *, severity: Severity = "warning") -> Finding:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
 from reclens.data.read.lists import drop_repeated_items, run_starts
+from reclens.data.rules import AppliedRule
 from reclens.engine import Engine, Progress
 from reclens.evaluation.chunks import Chunk
 from reclens.evaluation.context import EvaluationContext
@@ -40,7 +41,7 @@ class CodedLists:
     items: np.ndarray
     length: np.ndarray
     strangers: int = 0
-    rules: list[dict[str, Any]] = field(default_factory=list)
+    rules: list[AppliedRule] = field(default_factory=list)
 
 
 class _SplitUserError(Exception):
@@ -119,7 +120,7 @@ def _coded(ground: EvaluationContext, chunk: Chunk, depth: int) -> CodedLists:
     listed = table[ITEM].filter(table[RANK] <= depth)
     if not evaluated.all():
         listed, length = listed.filter(pl.Series(np.repeat(evaluated, length))), length[evaluated]
-    rules: list[dict[str, Any]] = []
+    rules: list[AppliedRule] = []
     if has_repeats(id_keys(listed), length):
         table = drop_repeated_items(table, starts, rules)
     if rules:

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.read.clean import rule
 from reclens.data.read.lists import run_starts
+from reclens.data.rules import AppliedRule, rule
 from reclens.data.split import task_of
 from reclens.errors import DataError, UsageError
 from reclens.evaluation.asked import asked_metrics
@@ -147,7 +147,7 @@ def _table(source: Any) -> pl.DataFrame:
     return read_table(source)
 
 
-def _ordered(table: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+def _ordered(table: pl.DataFrame) -> tuple[pl.DataFrame, list[AppliedRule]]:
     """The candidates, request by request in the order of the system, each item of a request once."""
     order = RANK if RANK in table.columns else SCORE
     for column in (REQUEST, USER, ITEM, CLICKED, order):
@@ -187,9 +187,9 @@ def _ordered(table: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     )
     tied = int((once["by"].is_duplicated() & once.select(pl.struct(REQUEST, "by").is_duplicated()).to_series()).sum())
     said = [
-        rule("repeated candidates of a request dropped", rows.height - once.height, "the best place is kept"),
-        rule("candidates without a score put last", int(ordering.is_null().sum()), f"column '{order}'"),
-        rule("candidates with equal scores", tied, "half a pair in AUC; elsewhere the order of the rows"),
+        rule("repeated_candidates", rows.height - once.height),
+        rule("candidates_without_score", int(ordering.is_null().sum()), column=order),
+        rule("candidates_with_equal_scores", tied),
     ]
     return once.drop("row"), [each for each in said if each["count"]]
 
@@ -267,7 +267,7 @@ def _mean_of(values: np.ndarray, codes: np.ndarray, n: int) -> np.ndarray:
 
 
 def _card(
-    rows: pl.DataFrame, clicks: np.ndarray, sizes: np.ndarray, train: Dataset | None, rules: list[dict[str, Any]]
+    rows: pl.DataFrame, clicks: np.ndarray, sizes: np.ndarray, train: Dataset | None, rules: list[AppliedRule]
 ) -> dict[str, Any]:
     """What was measured, with the entries that every evaluation has."""
     keys = stable_hash(rows[REQUEST].cast(pl.String)) * np.uint64(0x9E3779B97F4A7C15) ^ stable_hash(rows[ITEM])

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.rules import AppliedRule
 from reclens.data.split import Split
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
@@ -157,7 +158,7 @@ def evaluate(
     return found
 
 
-def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[AppliedRule]]:
     """A table of held-out or told interactions, and the rules that were applied on reading it."""
     if isinstance(truth, pl.DataFrame):
         return truth, []

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.read.lists import order_lists
+from reclens.data.rules import AppliedRule, rule
 from reclens.errors import UsageError
 from reclens.evaluation.chunks import Chunk, cut_frame, cut_stream
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
@@ -42,7 +43,7 @@ class Source:
     starts: np.ndarray | None
     stream: pl.LazyFrame | None
     card: Mapping[str, Any]
-    rules: list[dict[str, Any]] = field(default_factory=list)
+    rules: list[AppliedRule] = field(default_factory=list)
 
     def put_in_order(self) -> None:
         """Bring lists in memory to the one form of lists; a stream is, chunk by chunk.
@@ -98,17 +99,16 @@ class Source:
             yield from in_order.chunks()
             self.add(in_order.rules)
             rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
-        detail = "the rows of a user stood in more than one place"
-        self.add([{"rule": "rows sorted by user and rank", "count": rows, "detail": detail}])
+        self.add([rule("lists_sorted", rows)])
 
-    def add(self, rules: list[dict[str, Any]]) -> None:
+    def add(self, rules: list[AppliedRule]) -> None:
         """Add to the counts of the rules."""
-        for rule in rules:
-            same = next((known for known in self.rules if known["rule"] == rule["rule"]), None)
+        for each in rules:
+            same = next((known for known in self.rules if known["code"] == each["code"]), None)
             if same is None:
-                self.rules.append(dict(rule))
+                self.rules.append(each.copy())
             else:
-                same["count"] += rule["count"]
+                same["count"] += each["count"]
 
 
 def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: str | None) -> Source:
@@ -140,6 +140,6 @@ def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: s
 
         lists = read_recommendations(recommendations, name=name)
         label = lists.name
-    rules = [dict(rule) for rule in lists.card.get("rules", [])]
+    rules = [each.copy() for each in lists.card.get("rules", [])]
     card = {key: value for key, value in lists.card.items() if key != "rules"}
     return Source(label, label, lists.table, None, None, card, rules)

@@ -33,7 +33,9 @@ from reclens.job.tune import check_searches, run_searches
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, ranker_problems, with_ranker
 from reclens.report import build_report, other_names
+from reclens.report.data.words import note_line, rule_line, split_text
 from reclens.report.evaluation.gate import gate_in_words
+from reclens.report.pipeline import words as pipeline_words
 from reclens.settings import to_toml
 from reclens.stats.gate import GateResult
 from reclens.tabular import Tabular
@@ -111,11 +113,11 @@ def run_job(
     check_job_data(settings, train, _metrics(settings, train))
     progress("read the data", 1, 1)
     before_fit()
-    step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {made.card['rule']}")
+    step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {split_text(made.card)}")
     for rule in made.card["rules"]:
-        step(f"split: {rule['rule']}: {rule['count']:,} ({rule['detail']})")
+        step(f"split: {rule_line(rule)}")
     for note in made.card.get("notes", []) if made.card["method"] == "given" else ():
-        step(f"split: {note}")
+        step(f"split: {note_line(note)}")
     workspace.save(made, settings.name, overwrite=True)
     settings = with_models(run_searches(settings, made, workspace=workspace, step=step, progress=progress))
     results: dict[str, Evaluation] = {}
@@ -264,7 +266,7 @@ def _recommend(
 
 def _cut(lists: Recommendations) -> list[str]:
     """In words, that a pipeline cannot give lists as long as the job asks for."""
-    return [rule["detail"] for rule in lists.card["rules"] if rule.get("code") == "keep_below_k"]
+    return [pipeline_words.rule_detail(rule) for rule in lists.card["rules"] if rule["code"] == "keep_below_k"]
 
 
 def _evaluate(

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress, chunk_ranges
 from reclens.errors import UsageError
 from reclens.models._core.block import Block
@@ -126,9 +127,9 @@ class AugmentedHybrid(Hybrid):
         seen = UserItemMatrix(indptr, cells[order].astype(np.int32), np.ones(len(cells), np.float32), len(self.items_))
         return replace(block, users=np.where(block.users >= 0, np.arange(len(block.users)), -1), seen=seen)
 
-    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         short = sum(int((block.lengths() < self.fill_to).sum()) for block in blocks)
-        return [("users with a filled history", short, f"fewer than {self.fill_to} items")]
+        return [rule("histories_filled", short, fewer_than=self.fill_to)]
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         source, label = self.parts_

@@ -12,6 +12,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.kept import mapping
+from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._content.features import KINDS, FeatureOptions, check_stop_words, item_features
@@ -200,12 +201,11 @@ class Content(Recommender):
         names = [self.feature_names_[at] for at in near.indices[part][shared]]
         return "feature", names, parts[shared]
 
-    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         made: Any = self.train_["features"]
-        without = "no vector: they cannot be recommended, and do not count in histories"
         return [
-            ("items that the items table lacks", made["absent"], without),
-            ("items without a feature", made["empty"], without),
+            rule("items_not_in_table", made["absent"]),
+            rule("items_without_feature", made["empty"]),
         ]
 
     def _state(self) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._core.block import Block
@@ -312,7 +313,7 @@ class Knowledge(Recommender):
         names = [*reasons, *(f"the wish {text}" if text in self.parts_ else text for text in wished)]
         return "rule", names, np.array([*reasons.values(), *wished.values()])
 
-    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         dropped = _chosen(tuple(map(str, self.required_)), self.dropped_)
         fits = self.scores_ > 0
         n_users, n_everything = sum(len(block.users) for block in blocks), 0
@@ -321,28 +322,19 @@ class Knowledge(Recommender):
             had = np.concatenate([[0], np.cumsum(fits[seen.indices])])
             n_everything += int((had[seen.indptr[known + 1]] - had[seen.indptr[known]] == fits.sum()).sum())
         unmet = [each for at, each in enumerate(self.required_) if (self.failed_ >> at & 1).all()]
-        said = "; ".join(f"{each}{self.attributes_.advice(each)}" for each in unmet)
+        nearest = [self.attributes_.nearest(each) or "" for each in unmet]
         return [
-            ("requirements dropped, because no item meets them all", len(dropped), "; ".join(dropped)),
-            ("requirements that no item meets", len(unmet), said),
-            (
-                "users without a list, because no item meets all requirements",
-                n_users if not fits.any() else 0,
-                "ask for relaxations",
-            ),
-            (
-                "users who have every item that fits",
-                n_everything if fits.any() else 0,
-                "no list, unless seen items are recommended",
-            ),
-            ("items that the items table lacks", self.absent_, "they meet no requirement"),
+            rule("requirements_dropped", len(dropped), requirements=list(dropped)),
+            rule("requirements_unmet", len(unmet), requirements=list(map(str, unmet)), nearest=nearest),
+            rule("users_without_match", n_users if not fits.any() else 0),
+            rule("users_with_all_matches", n_everything if fits.any() else 0),
+            rule("items_not_in_table", self.absent_),
         ]
 
-    def notes(self) -> tuple[str, ...]:
-        """What there is to say of the requirements: which were dropped, and which no item meets."""
+    def notes(self) -> tuple[AppliedRule, ...]:
+        """What there is to know of the requirements: which were dropped, and which no item meets."""
         self._need_fit()
-        rules = self._rules([])
-        return tuple(f"{rule}: {detail}" for rule, count, detail in rules if count)
+        return tuple(each for each in self._rules([]) if each["count"])
 
     def _state(self) -> dict[str, np.ndarray]:
         absent = np.array([self.absent_])

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from reclens.data.dataset import Dataset
+from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._core.block import Block
@@ -163,14 +164,17 @@ class PureSVD(FactorModel):
         n, of = self.unsettled_, self.unsettled_ + len(self.singular_values_)
         return [FitProblem("not_converged", n / of, 0.0, n, of)] if n else []
 
-    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         kept, factors = len(self.singular_values_), self.in_use("factors")
         return [
-            ("singular vectors that did not converge", self.unsettled_, "left out; raise iterations"),
-            (
-                "singular vectors that the data does not have",
+            rule("vectors_not_converged", self.unsettled_),
+            rule(
+                "vectors_not_there",
                 factors - self.unsettled_ - kept,
-                f"{len(self.users_):,} users, {len(self.items_):,} items: {kept:,} of {factors:,} factors",
+                users=len(self.users_),
+                items=len(self.items_),
+                kept=kept,
+                factors=factors,
             ),
         ]
 

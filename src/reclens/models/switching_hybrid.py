@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from reclens.data.rules import AppliedRule, rule
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.parameters import is_whole
@@ -63,10 +64,10 @@ class SwitchingHybrid(Hybrid):
             routes[able & ((lengths >= fewest) | (routes < 0))] = step
         return routes
 
-    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         routes = np.concatenate([np.zeros(0, np.int64), *map(self._routes, blocks)])
         return [
-            (f"users served by {label}", int((routes == step).sum()), f"from {fewest} items of the history")
+            rule("users_served_by", int((routes == step).sum()), model=label, least=fewest)
             for step, (fewest, label) in enumerate(self._ladder())
         ]
 

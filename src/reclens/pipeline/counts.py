@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from reclens.data.rules import AppliedRule, Fact
 from reclens.engine import Progress
 from reclens.schema import USER
 
@@ -172,40 +173,39 @@ class Counts:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
     def filters(self) -> list[dict[str, Any]]:
-        """What each filter left out, also where that is nothing: ``filter, label, count, detail``."""
+        """What each filter left out, also where that is nothing.
+
+        Returns:
+            ``filter, stage, label, count, first``; ``first`` counts the places that go on where a filter cuts lists.
+        """
         rank = next(step for step in self.steps if step.stage == "rank")
         last = self.steps[-1]
-        rows = [
-            ("seen", "retrieve", self.withheld, "items of the users' histories that no retriever brings"),
-            ("keep", rank.label, rank.rows_in - rank.rows_out, f"candidates behind the first {self.keep}"),
+        rows: list[tuple[str, str, str, int, int | None]] = [
+            ("seen", "retrieve", "retrieve", self.withheld, None),
+            ("keep", rank.stage, rank.label, rank.rows_in - rank.rows_out, self.keep),
         ]
-        rows += [(_kind(step), step.label, step.rows_in - step.rows_out, "items dropped") for step in self._dropping()]
-        rows.append(("k", last.label, last.rows_out - self.shown, f"places behind the first {self.k}"))
-        return [dict(zip(("filter", "label", "count", "detail"), row, strict=True)) for row in rows]
+        rows += [(_kind(step), step.stage, step.label, step.rows_in - step.rows_out, None) for step in self._dropping()]
+        rows.append(("k", last.stage, last.label, last.rows_out - self.shown, self.k))
+        return [dict(zip(("filter", "stage", "label", "count", "first"), row, strict=True)) for row in rows]
 
-    def rules(self) -> list[dict[str, Any]]:
-        """What a reader of the lists has to know, each counted: ``code, label, rule, count, detail``."""
-        found = [row for row in self._rules() if row[3] or row[0] == "keep_below_k"]
-        return [dict(zip(("code", "label", "rule", "count", "detail"), row, strict=True)) for row in found]
+    def rules(self) -> list[AppliedRule]:
+        """What a reader of the lists has to know, each counted."""
+        return [each for each in self._rules() if each["count"] or each["code"] == "keep_below_k"]
 
-    def _rules(self) -> Iterator[tuple[RuleCode, str, str, int, str]]:
+    def _rules(self) -> Iterator[AppliedRule]:
         retrievers = [step for step in self.steps if step.stage == "retrieve"]
         rank, last = next(step for step in self.steps if step.stage == "rank"), self.steps[-1]
-        served = f"served by {', '.join(self.anybody)}" if self.anybody else "popular items, or no list"
-        yield "unknown_users", "", "users without a known item", self.unknown, served
-        yield "cold_users", "", "users to whom no retriever brings an item", self.cold, "the most popular items"
+        yield _rule("unknown_users", self.unknown, served_by=list(self.anybody))
+        yield _rule("cold_users", self.cold)
         for step in retrievers:
-            others = "the other retrievers serve them" if len(retrievers) > 1 else "no list"
-            yield "no_candidates", step.label, f"{step.label}: users without a candidate", step.without, others
-        detail = "they come after those it can"
-        yield "unscored", rank.label, f"{rank.label}: candidates it cannot score", self.unscored, detail
+            yield _rule("no_candidates", step.without, label=step.label, others=len(retrievers) - 1)
+        yield _rule("unscored", self.unscored, label=rank.label)
         if self.problems:
-            detail = f"keep = {self.keep} is below k = {self.k}: no list is longer than {self.keep}"
-            yield "keep_below_k", rank.label, f"{rank.label}: lists that keep cut", self.capped, detail
+            yield _rule("keep_below_k", self.capped, label=rank.label, keep=self.keep, k=self.k)
         for step in self._dropping():
-            yield "dropped", step.label, f"{step.label}: items dropped", step.rows_in - step.rows_out, "of all lists"
-        yield "no_list", "", "users without a list", last.without, "nothing is left to recommend to them"
-        yield "short_list", "", "short lists", last.short, f"fewer than {self.k} items are left for them"
+            yield _rule("dropped", step.rows_in - step.rows_out, label=step.label)
+        yield _rule("no_list", last.without)
+        yield _rule("short_list", last.short, k=self.k)
 
     def _dropping(self) -> list[Step]:
         return [step for step in self.steps if step.stage == "rerank" and _kind(step) in _FILTERS]
@@ -220,6 +220,10 @@ def card_of(counts: Counts) -> dict[str, Any]:
         "filters": counts.filters(),
         "rules": counts.rules(),
     }
+
+
+def _rule(code: RuleCode, count: int, **facts: Fact) -> AppliedRule:
+    return AppliedRule(code=code, count=int(count), facts=facts)
 
 
 def _kind(step: Step) -> str:

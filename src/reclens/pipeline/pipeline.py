@@ -369,5 +369,6 @@ class Pipeline:
 def _warn(card: Mapping[str, Any]) -> None:
     for rule in card["rules"]:
         if rule["code"] == "keep_below_k":
-            words = f"the ranker's {rule['detail']}. Raise keep, or ask for fewer."
-            warnings.warn(words, PipelineWarning, stacklevel=3)
+            keep, k = rule["facts"]["keep"], rule["facts"]["k"]
+            words = f"the ranker's keep = {keep} is below k = {k}: no list is longer than {keep}. Raise keep, or ask"
+            warnings.warn(f"{words} for fewer.", PipelineWarning, stacklevel=3)

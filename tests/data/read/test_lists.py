@@ -17,7 +17,7 @@ from reclens.errors import DataError
 
 
 def counts(made) -> dict[str, int]:
-    return {rule["rule"]: rule["count"] for rule in made.card["rules"]}
+    return {rule["code"]: rule["count"] for rule in made.card["rules"]}
 
 
 @pytest.fixture
@@ -37,16 +37,16 @@ def lists(rows, columns=("user_id", "item_id", "rank"), **options):
 def test_ranks_with_gaps_and_another_start() -> None:
     made = lists([(1, 10, 3), (1, 11, 7), (2, 10, 1)])
     assert made.table.rows() == [(1, 10, 1), (1, 11, 2), (2, 10, 1)]
-    assert counts(made) == {"gaps in ranks closed": 2}
+    assert counts(made) == {"rank_gaps_closed": 2}
     from_zero = lists([(1, 10, 0), (1, 11, 1)])
     assert from_zero.table.rows() == [(1, 10, 1), (1, 11, 2)]
-    assert counts(from_zero) == {"gaps in ranks closed": 2}
+    assert counts(from_zero) == {"rank_gaps_closed": 2}
 
 
 def test_an_item_twice_keeps_its_best_rank() -> None:
     made = lists([(1, 10, 1), (1, 11, 2), (1, 10, 3), (1, 12, 4), (2, 10, 1)])
     assert made.table.rows() == [(1, 10, 1), (1, 11, 2), (1, 12, 3), (2, 10, 1)]
-    assert counts(made) == {"repeated items dropped": 1}
+    assert counts(made) == {"repeated_items": 1}
     words = lists([("x", "a", 1), ("x", "a", 2), ("y", "a", 1)])
     assert words.table.rows() == [("x", "a", 1), ("y", "a", 1)]
 
@@ -57,7 +57,7 @@ def test_two_items_at_one_rank() -> None:
     made = lists([(1, 10, 1, 0.2), (1, 11, 1, 0.5), (1, 12, 2, 0.1)], ("user_id", "item_id", "rank", "score"))
     assert made.table["item_id"].to_list() == [11, 10, 12]
     assert made.table["rank"].to_list() == [1, 2, 3]
-    assert counts(made)["equal ranks ordered by score"] == 1
+    assert counts(made)["equal_ranks_by_score"] == 1
     with pytest.raises(DataError, match="at rank 1"):
         lists([(1, 10, 1, 0.5), (1, 11, 1, 0.5)], ("user_id", "item_id", "rank", "score"))
 
@@ -153,5 +153,5 @@ def test_one_rank_out_of_place_is_found_anywhere(at: int) -> None:
     assert normalize_recommendations(frame, "lists")[1] == []
     later = frame.with_columns(rank=pl.col("rank") + ((pl.int_range(rows) >= at) & (pl.col("user_id") == at // depth)))
     moved = depth - at % depth
-    found = {rule["rule"]: rule["count"] for rule in normalize_recommendations(later, "lists")[1]}
-    assert found == {"gaps in ranks closed": moved}
+    found = {rule["code"]: rule["count"] for rule in normalize_recommendations(later, "lists")[1]}
+    assert found == {"rank_gaps_closed": moved}

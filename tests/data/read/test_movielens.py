@@ -72,8 +72,8 @@ def test_1m(movielens: Path) -> None:
 def test_latest_small_with_tags(movielens: Path) -> None:
     data = read_movielens(movielens / "ml-latest-small.zip", tags=True)
     assert data.items is not None and data.users is None
-    rules = {rule["rule"]: rule["count"] for rule in data.card["rules"]}
-    assert rules["films without a genre"] == 34
+    rules = {rule["code"]: rule["count"] for rule in data.card["rules"]}
+    assert rules["films_without_genre"] == 34
     tags = dict(data.items.select("title", "tags").rows())
     assert tags["Toy Story"] == ["fun", "pixar"]
     assert read_movielens(movielens / "ml-latest-small.zip").items.columns == ["item_id", "title", "year", "genres"]

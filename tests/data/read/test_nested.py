@@ -23,9 +23,9 @@ COLUMNS = {"user_id": "customer_id", "item_id": "prediction"}
 def test_a_submission_is_lists_in_the_order_of_their_cells() -> None:
     lists = read_recommendations(SUBMISSION, columns=COLUMNS, form="cell")
     assert lists.table.rows() == [("0001", "0568", 1), ("0001", "0751", 2), ("0001", "0001", 3), ("0002", "0751", 1)]
-    assert [(rule["rule"], rule["count"]) for rule in lists.card["rules"]] == [
-        ("rows of several items unfolded", 1),
-        ("rows without an item left out", 1),
+    assert [(rule["code"], rule["count"]) for rule in lists.card["rules"]] == [
+        ("lists_unfolded", 1),
+        ("empty_lists", 1),
     ]
     # MAP@12 of the submission by hand: hits at 2 and 3 of two relevant, none, no list.
     truth = pl.DataFrame({"user_id": ["0001", "0001", "0002", "0003"], "item_id": ["0751", "0001", "0568", "0568"]})
@@ -73,9 +73,9 @@ def test_lines_of_a_user_and_her_items() -> None:
         found = read(data, form="adjacency")
         assert found.interactions.rows() == [(0, 7), (0, 9), (1, 8), (10, 7)]
         assert found.card["rules"][-1] == {
-            "rule": "rows without an item left out",
+            "code": "empty_lists",
             "count": 1,
-            "detail": "bytes, column 'item_id'",
+            "facts": {"table": "bytes", "column": "item_id"},
         }
     ordered = read(b"ann tea milk jam\n", form="adjacency", columns={"timestamp": "place"})
     assert ordered.events.sort("timestamp")["item_id"].to_list() == ["tea", "milk", "jam"]
@@ -92,8 +92,8 @@ def test_lines_come_back_as_they_were_written(rows: list[list[int]]) -> None:
     unfolded, rules = unfold(found, "item_id", source="x")
     assert unfolded["item_id"].to_list() == [str(item) for items in rows for item in items]
     assert unfolded["place"].to_list() == [place for items in rows for place in range(1, len(items) + 1)]
-    counts = {rule["rule"]: rule["count"] for rule in rules}
-    assert counts.get("rows without an item left out", 0) == sum(not items for items in rows)
+    counts = {rule["code"]: rule["count"] for rule in rules}
+    assert counts.get("empty_lists", 0) == sum(not items for items in rows)
 
 
 def test_what_cannot_be_meant_is_refused() -> None:

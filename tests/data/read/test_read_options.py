@@ -245,7 +245,7 @@ def test_encodings_of_text_are_read(encoding: str) -> None:
 def test_decimal_marks() -> None:
     text = b"user;item;rating\n1;2;3,5\n3;4;4\n"
     assert read(text, decimal=",").events["rating"].to_list() == [3.5, 4.0]
-    assert read(text).card["rules"][0]["rule"] == "decimal commas read as points"
+    assert read(text).card["rules"][0]["code"] == "decimal_commas"
     with pytest.raises(DataError, match="'3,5' is not a number"):
         read(text, decimal=".")
     with pytest.raises(DataError, match=r"'3\.5' is not a number"):

@@ -230,7 +230,7 @@ def test_pandas_times_keep_their_zone() -> None:
     frame = pandas.DataFrame({"user_id": [1, "x"], "item_id": [1, 2], "timestamp": times})  # mixed: not by Arrow
     data = read(frame)
     assert data.interactions["timestamp"].to_list()[0] == datetime(2020, 6, 1, 10, tzinfo=UTC)
-    assert [rule["rule"] for rule in data.card["rules"]] == ["mixed ids read as text"]
+    assert [rule["code"] for rule in data.card["rules"]] == ["mixed_ids_as_text"]
 
 
 def test_a_member_of_a_zip(tmp_path: Path) -> None:
@@ -261,9 +261,9 @@ def test_attributes_follow_the_names_and_types_of_the_interactions() -> None:
     assert data.interactions["user_id"].to_list() == ["7", "8"]
     assert data.users["user_id"].to_list() == ["7", "x"]
     assert data.card["rules"][-1] == {
-        "rule": "integer ids read as text",
+        "code": "integer_ids_as_text",
         "count": 2,
-        "detail": "'user_id' is integers in one table and text in another: compared as text",
+        "facts": {"column": "user_id"},
     }
     twice = read(log, columns={"user_id": "buyer"}, users={"buyer": [7, 7], "age": [1, 2]})
     assert twice.users is not None and twice.users.rows() == [(7, 1)]
@@ -282,7 +282,7 @@ def test_lists_by_rank_and_by_score(tmp_path: Path) -> None:
     lists = read_recommendations(path)
     assert lists.name == "mine"
     assert lists.table.rows() == [(2, 12, 1, 0.9), (2, 10, 2, 0.5), (1, 11, 1, 0.2), (1, 13, 2, 0.2)]
-    assert lists.card["rules"][0]["rule"] == "ranked by falling score"
+    assert lists.card["rules"][0]["code"] == "ranked_by_score"
     ranked = read_recommendations({"user": [1, 1], "item": [5, 6], "rank": [2, 1]})
     assert ranked.table.rows() == [(1, 6, 1), (1, 5, 2)]
 
@@ -320,11 +320,11 @@ def test_online_retail(shared_data: Path) -> None:
     with pytest.raises(DataError, match=r"column 'CustomerID', row [\d,]+: the id is missing \(135,080 such rows\)"):
         read(path, columns=columns)
     data = read(path, columns=columns, bad_rows="drop", duplicates="sum")
-    rules = {rule["rule"]: rule["count"] for rule in data.card["rules"]}
-    assert rules["rows with a missing id left out"] == 135_080
+    rules = {rule["code"]: rule["count"] for rule in data.card["rules"]}
+    assert rules["missing_id"] == 135_080
     assert data.card["rows_read"] == 541_909
     assert len(data.user_vocabulary) == 4_372
-    assert data.interactions.height == 541_909 - 135_080 - rules["repeated user-item pairs merged"]
+    assert data.interactions.height == 541_909 - 135_080 - rules["repeated_pairs_merged"]
     bought = duckdb.connect().execute(f"SELECT sum(Quantity) FROM '{path}' WHERE CustomerID IS NOT NULL").fetchall()
     assert data.interactions["weight"].sum() == bought[0][0]
 

@@ -36,9 +36,9 @@ def test_the_score_decides_as_in_trec_eval(tmp_path: Path) -> None:
     path = write(tmp_path / "a.run", "1 Q0 a 1 0.1 x\n1 Q0 b 2 0.9 x\n1 Q0 c 3 0.1 x\n1 Q0 d 4 0.05 x\n")
     run = read_run(path)
     assert run.table["item_id"].to_list() == ["b", "c", "a", "d"]  # c before a: equal scores, falling text
-    assert [(rule["rule"], rule["count"]) for rule in run.card["rules"]] == [
-        ("equal scores ordered by item", 1),
-        ("ordered by score, not by rank", 3),
+    assert [(rule["code"], rule["count"]) for rule in run.card["rules"]] == [
+        ("equal_scores_by_item", 1),
+        ("ordered_by_score", 3),
     ]
     believed = read_run(path, order="rank")
     assert believed.table["item_id"].to_list() == ["a", "b", "c", "d"]

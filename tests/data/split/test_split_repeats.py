@@ -86,10 +86,11 @@ def test_what_was_bought_in_march_stays_in_training(task: str, by_hand: bool) ->
     assert (split.card["task"], split.task, split.exclude_seen) == (task, task, task == "new_items")
     counts = split.card["counts"]
     assert (counts["test_pairs"], counts["test_pairs_in_training"], counts["test_rows"]) == (2, 1, len(held))
-    assert [(rule["count"], rule["detail"]) for rule in split.card["rules"]] == [
-        (1, "50.0% of 2 pairs; 1 users have no other")
+    facts = {"part": "test", "task": task, "share": 0.5}
+    assert split.card["rules"] == [
+        {"code": "pairs_in_training", "count": 1, "facts": {**facts, "of": 2, "users_without_other": 1}}
     ]
-    assert any("50.0% of the test pairs" in note and task in note for note in split.card["notes"])
+    assert {"code": "repeats_in_held_out", "facts": facts} in split.card["notes"]
     assert split.test_users.to_list() == sorted({user for user, _ in held})
 
 
@@ -311,7 +312,8 @@ def test_complete_journey(journey: Dataset) -> None:
     for split in (after, by_time(journey)):
         counts = split.card["counts"]
         assert round(counts["test_pairs_in_training"] / counts["test_pairs"], 2) == 0.13
-        assert any("13." in note for note in split.card["notes"])
+        (note,) = (each for each in split.card["notes"] if each["code"] == "repeats_in_held_out")
+        assert round(note["facts"]["share"], 2) == 0.13
 
 
 def test_online_retail(shared_data: Path) -> None:

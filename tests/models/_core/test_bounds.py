@@ -61,6 +61,7 @@ def test_factors_that_the_data_does_not_have_are_counted(data: Dataset) -> None:
     """The rank is 2 (x and y always together, z alone), though there are 3 items: 5 of 7 factors do not exist."""
     for factors, absent in ((7, 5), (3, 1), (2, 0)):
         card = models.PureSVD(factors=factors).fit(data).recommend(["a"], exclude_seen=False, k=2).card
-        found = [rule for rule in card["rules"] if "does not have" in rule["rule"]]
+        found = [rule for rule in card["rules"] if rule["code"] == "vectors_not_there"]
         assert [rule["count"] for rule in found] == ([absent] if absent else [])
-        assert all(rule["detail"] == f"4 users, 3 items: 2 of {factors} factors" for rule in found)
+        facts = {"users": 4, "items": 3, "kept": 2, "factors": factors}
+        assert all(rule["facts"] == facts for rule in found)

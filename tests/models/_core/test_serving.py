@@ -72,8 +72,8 @@ def test_no_opinion_is_popularity_and_not_the_first_items(model: models.Recommen
     for user in (8, 9):
         got = lists.table.filter(pl.col("user_id") == user)
         assert got["item_id"].to_list() == POPULAR[:3] and got["score"].to_list() == [4, 3, 2]
-    rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
-    assert rules["users on whose items the model has nothing to say"] == 2 and lists.card["cold_users"] == "popular"
+    rules = {rule["code"]: rule["count"] for rule in lists.card["rules"]}
+    assert rules["users_model_is_silent_on"] == 2 and lists.card["cold_users"] == "popular"
     assert set(model.recommend([8, 9, 1], k=3, cold_users="none").table["user_id"]) == {1}
 
 
@@ -84,8 +84,8 @@ def test_a_history_of_unknown_items_alone_is_a_cold_user(model: models.Recommend
     lists = model.fit(two_towns()).recommend(history=pairs([("x", 999), ("y", 15)]), k=2)
     cold = lists.table.filter(pl.col("user_id") == "x")
     assert cold["item_id"].to_list() == [15, 11] and cold["score"].to_list() == [4, 3]
-    rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
-    assert rules["users without a known item"] == 1
+    rules = {rule["code"]: rule["count"] for rule in lists.card["rules"]}
+    assert rules["users_without_known_item"] == 1
     why = model.explain("x", 15, history=pairs([("x", 999)]))
     assert why.kind == "count" and why.score == 4
 
@@ -108,8 +108,8 @@ def test_exclude_and_candidates_hold_for_cold_users_too() -> None:
     lists = model.recommend(["new", "third"], k=5, candidates=only)
     assert lists.table["item_id"].to_list() == [14, 31]
     assert lists.card["candidates"]["n"] == 2
-    rules = {rule["rule"]: rule["count"] for rule in lists.card["rules"]}
-    assert rules["users without a known candidate"] == 1 and rules["users without a list"] == 1
+    rules = {rule["code"]: rule["count"] for rule in lists.card["rules"]}
+    assert rules["users_without_known_candidate"] == 1 and rules["users_without_list"] == 1
     both = model.recommend([1], k=9, candidates=[12, 13, 14, 777], exclude=pairs([(1, 13), (2, 14)]))
     assert sorted(both.table["item_id"]) == [12, 14] and both.card["exclude"]["n"] == 1
     with pytest.raises(DataError, match="none of the 2 candidates is known"):
@@ -355,8 +355,8 @@ def test_pure_svd_counts_what_does_not_converge() -> None:
     data = Dataset(pl.DataFrame({"user_id": users, "item_id": items}))
     model = models.PureSVD(factors=40, iterations=2).fit(data)
     assert 0 < model.unsettled_ < 40 and model.item_factors_.shape == (700, 40 - model.unsettled_)
-    rules = {rule["rule"]: rule["count"] for rule in model.recommend([0], k=2).card["rules"]}
-    assert rules["singular vectors that did not converge"] == model.unsettled_
+    rules = {rule["code"]: rule["count"] for rule in model.recommend([0], k=2).card["rules"]}
+    assert rules["vectors_not_converged"] == model.unsettled_
 
 
 def test_the_hash_of_limits_is_that_of_the_items() -> None:

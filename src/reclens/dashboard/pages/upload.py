@@ -35,6 +35,7 @@ from reclens.errors import RecLensError
 from reclens.evaluation import DEFAULT_METRICS, Evaluation, id_problems
 from reclens.evaluation.protocol import not_alike
 from reclens.report import TASKS_IN_WORDS, oddities
+from reclens.report.data.words import note_line, rule_line
 from reclens.report.evaluation import tables
 from reclens.schema import Recommendations
 from reclens.workspace import Workspace, protocol_of, runs_on
@@ -217,9 +218,9 @@ def _as_split(workspace: Workspace, brought: Uploads) -> None:
             icon=":material/check:",
         )
         for rule in made.card["rules"]:
-            st.text(f"• {rule['rule']}: {rule['count']:,} ({rule['detail']})")
+            st.text(f"• {rule_line(rule)}")
         for note in made.card["notes"]:
-            st.text(f"• {note}")
+            st.text(f"• {note_line(note)}")
 
 
 def _evaluate(brought: Uploads, work: Callable[[Progress], tuple[Evaluation, Recommendations | None]]) -> None:

@@ -14,6 +14,7 @@ from reclens.data.read.frames import from_frame, is_frame
 from reclens.data.read.ids import clean_ids
 from reclens.data.read.naming import columns_of
 from reclens.data.read.raw import Raw
+from reclens.data.rules import AppliedRule
 from reclens.errors import ArgumentTypeError
 from reclens.schema import ITEM, USER
 
@@ -42,7 +43,7 @@ def is_settled(tables: Mapping[str, Any]) -> bool:
     return True
 
 
-def adopt(tables: Mapping[str, Any]) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
+def adopt(tables: Mapping[str, Any]) -> tuple[dict[str, pl.DataFrame], list[AppliedRule]]:
     """Frames of any library as tables of a data set, and the rules that were applied, with their counts.
 
     Columns are recognised by the spellings that the readers know. Ids are integers of 64 bits, whatever their width
@@ -61,8 +62,8 @@ def adopt(tables: Mapping[str, Any]) -> tuple[dict[str, pl.DataFrame], list[dict
         holders = [name for name in made if key in _KEYS[name]]
         if len({made[name].schema[key] for name in holders}) > 1:
             numbers = [name for name in holders if made[name].schema[key] != pl.String]
-            detail = f"'{key}' is integers in {' and '.join(numbers)} and text elsewhere: compared as text"
-            cleaner.note("integer ids read as text", sum(made[name].height for name in numbers), detail)
+            rows = sum(made[name].height for name in numbers)
+            cleaner.note("integer_ids_as_text", rows, column=key, tables=numbers)
             made |= {name: made[name].with_columns(pl.col(key).cast(pl.String)) for name in numbers}
     return made, cleaner.rules
 

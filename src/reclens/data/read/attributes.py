@@ -117,9 +117,7 @@ def clean_attributes(
         made.append(infer_type(values, raw.decimal) if raw.text else values)
     frame = cleaner.apply(pl.DataFrame(made))
     kept = frame.unique(key, keep="first", maintain_order=True)
-    cleaner.note(
-        "repeated attribute rows left out", frame.height - kept.height, f"{raw.where}: the first row of an id is kept"
-    )
+    cleaner.note("repeated_attributes", frame.height - kept.height, table=raw.where)
     return kept, cleaner
 
 

@@ -10,10 +10,11 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
+from reclens.data.rules import AppliedRule, BadValue, Fact, RuleCode, rule
 from reclens.errors import DataError, UsageError
 from reclens.schema import TIMESTAMP, TIMESTAMP_TYPE
 
-__all__ = ["BadRows", "Cleaner", "clean_numbers", "clean_timestamps", "rule"]
+__all__ = ["BadRows", "Cleaner", "clean_numbers", "clean_timestamps"]
 
 BadRows = Literal["error", "drop"]
 
@@ -32,11 +33,6 @@ _ZONED_TIMES: Final = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z")
 _DATES: Final = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 
 
-def rule(name: str, count: int, detail: str) -> dict[str, Any]:
-    """An entry of ``card["rules"]``: what was done, to how many rows, and what that means."""
-    return {"rule": name, "count": int(count), "detail": detail}
-
-
 class Cleaner:
     """Collects, for one table, the rules that were applied and the rows that cannot be used.
 
@@ -49,15 +45,17 @@ class Cleaner:
         if bad_rows not in ("error", "drop"):
             raise UsageError(f"bad_rows is {bad_rows!r}, expected 'error' or 'drop'.")
         self.source, self.bad_rows = source, bad_rows
-        self.rules: list[dict[str, Any]] = []
+        self.rules: list[AppliedRule] = []
         self._bad: pl.Series | None = None
 
-    def note(self, name: str, count: int, detail: str) -> None:
+    def note(self, code: RuleCode, count: int, **facts: Fact) -> None:
         """Record a rule, unless it changed nothing."""
         if count:
-            self.rules.append(rule(name, count, detail))
+            self.rules.append(rule(code, count, **facts))
 
-    def reject(self, bad: pl.Series, values: pl.Series, *, column: str, problem: str, kind: str, fix: str = "") -> None:
+    def reject(
+        self, bad: pl.Series, values: pl.Series, *, column: str, problem: str, kind: BadValue, fix: str = ""
+    ) -> None:
         """Refuse rows, or mark them to be left out.
 
         Args:
@@ -65,7 +63,7 @@ class Cleaner:
             values: The values as they were read, for the message.
             column: The column, as the reader knows it.
             problem: What is wrong, with ``{value}`` where the value goes.
-            kind: What to call such rows in the card.
+            kind: The code of such rows in the card.
             fix: What to do, before the general advice.
         """
         bad = bad.fill_null(False)
@@ -83,7 +81,7 @@ class Cleaner:
                 fix=f"{fix} Mend the rows, or pass bad_rows='drop' to leave them out (they are counted).".strip(),
             )
         fresh = bad if self._bad is None else bad & ~self._bad
-        self.note(f"rows with {kind} left out", int(fresh.sum()), f"column '{column}'")
+        self.note(kind, int(fresh.sum()), column=column)
         self._bad = bad if self._bad is None else self._bad | bad
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -117,7 +115,7 @@ def clean_numbers(
     if isinstance(values.dtype, pl.String | pl.Categorical | pl.Enum | pl.Object):
         numbers, text = _parsed_numbers(_as_text(values), cleaner, column, decimal)
         unreadable = numbers.is_null() & text.is_not_null()
-        cleaner.reject(unreadable, values, column=column, problem="{value} is not a number", kind="text for a number")
+        cleaner.reject(unreadable, values, column=column, problem="{value} is not a number", kind="text_for_a_number")
     elif values.dtype.is_numeric() or isinstance(values.dtype, pl.Boolean | pl.Null):
         numbers = values.cast(pl.Float64)
         unreadable = pl.Series([False]).new_from_index(0, len(values))
@@ -127,10 +125,10 @@ def clean_numbers(
         missing = (numbers.is_null() | numbers.is_nan()) & ~unreadable
         advice = f"A column without meaning is left out by columns={{'{column}': None}}."
         cleaner.reject(
-            missing, values, column=column, problem="the number is missing", kind="a missing number", fix=advice
+            missing, values, column=column, problem="the number is missing", kind="missing_number", fix=advice
         )
     infinite = numbers.is_infinite()
-    cleaner.reject(infinite, values, column=column, problem="the number is {value}", kind="an infinite number")
+    cleaner.reject(infinite, values, column=column, problem="the number is {value}", kind="infinite_number")
     return numbers.fill_nan(None) if missing_ok else numbers
 
 
@@ -151,7 +149,7 @@ def _parsed_numbers(
     if numbers.null_count() > text.null_count() and decimal is None and not text.str.contains(".", literal=True).any():
         commas = text.str.contains(r"^[+-]?\d+,\d+$")
         numbers = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-        cleaner.note("decimal commas read as points", int(commas.sum()), f"column '{column}'")
+        cleaner.note("decimal_commas", int(commas.sum()), column=column)
     return numbers, text
 
 
@@ -187,14 +185,14 @@ def clean_timestamps(
         return times
     missing = values.is_null() | ((_as_text(values).str.strip_chars() == "") if values.dtype == pl.String else False)
     advice = f"Without times, pass columns={{'{TIMESTAMP}': None}}."
-    cleaner.reject(missing, values, column=column, problem="the time is missing", kind="a missing time", fix=advice)
+    cleaner.reject(missing, values, column=column, problem="the time is missing", kind="missing_time", fix=advice)
     return times
 
 
 def _in_utc(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
     assert isinstance(values.dtype, pl.Datetime)
     if values.dtype.time_zone is None:
-        cleaner.note("times without a zone read as UTC", len(values) - values.null_count(), f"column '{column}'")
+        cleaner.note("times_read_as_utc", len(values) - values.null_count(), column=column)
         return values.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return values.cast(pl.Datetime("us", values.dtype.time_zone)).dt.convert_time_zone("UTC")
 
@@ -202,10 +200,10 @@ def _in_utc(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
 def _from_numbers(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
     wild = (values.abs() > _MOST) | values.is_nan() if values.dtype.is_float() else values.is_null() & False
     problem = "the time is {value}, expected seconds since 1970"
-    cleaner.reject(wild, values, column=column, problem=problem, kind="a time that is not a number")
+    cleaner.reject(wild, values, column=column, problem=problem, kind="odd_time")
     negative = (values < 0) & ~wild
     fix = "Times before 1970 have to come as dates." if cleaner.bad_rows == "error" else ""
-    cleaner.reject(negative, values, column=column, problem=problem, kind="a negative time", fix=fix)
+    cleaner.reject(negative, values, column=column, problem=problem, kind="negative_time", fix=fix)
     usable = values.set(wild | negative, None) if wild.any() or negative.any() else values
     highest = usable.max()
     if highest is None:
@@ -224,7 +222,7 @@ def _from_numbers(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series
                 raise DataError(
                     shown, source=cleaner.source, column=column, row=row + 1, fix="Bring the column to one unit first."
                 )
-            cleaner.note(f"times in {unit} converted", len(usable) - usable.null_count(), f"column '{column}'")
+            cleaner.note("times_converted", len(usable) - usable.null_count(), column=column, unit=unit)
             break
     if usable.dtype.is_integer():
         whole = usable.cast(pl.Int64)
@@ -247,14 +245,14 @@ def _from_text(text: pl.Series, cleaner: Cleaner, *, column: str, form: str | No
         eight_digits = bool(text.str.contains(r"^(19|20)\d{6}$").all())  # 20240229 is a day
         strange = numbers.is_null() & text.is_not_null()
         if 2 * numbers.is_not_null().sum() > text.is_not_null().sum() and not eight_digits:
-            problem, kind = "{value} is not a time", "an unreadable time"
-            cleaner.reject(strange, text, column=column, problem=problem, kind=kind)
+            problem = "{value} is not a time"
+            cleaner.reject(strange, text, column=column, problem=problem, kind="unreadable_time")
             return _from_numbers(whole if whole.null_count() == text.null_count() else numbers, cleaner, column)
     times, naive = _parsed(text, form)
     bad = times.is_null() & text.is_not_null()
     fix = "Write times as 2024-02-29 13:45:00, or pass timestamp_format= such as '%d/%m/%Y %H:%M'."
-    cleaner.reject(bad, text, column=column, problem="{value} is not a time", kind="an unreadable time", fix=fix)
-    cleaner.note("times without a zone read as UTC", naive, f"column '{column}'")
+    cleaner.reject(bad, text, column=column, problem="{value} is not a time", kind="unreadable_time", fix=fix)
+    cleaner.note("times_read_as_utc", naive, column=column)
     return times
 
 

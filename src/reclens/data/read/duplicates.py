@@ -38,7 +38,7 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
         raise UsageError(f"duplicates is {how!r}, expected 'last', 'sum' or 'error'.")
     if how == "sum" and WEIGHT not in frame.columns:
         frame = frame.with_columns(pl.lit(1.0).alias(WEIGHT))
-        cleaner.note("weight counts the rows of a pair", frame.height, "there was no weight column")
+        cleaner.note("weight_counts_rows", frame.height)
     again = _repeated(frame)
     if how == "error" and again.height:
         repeats = again.filter(~pl.col("pair").is_first_distinct())
@@ -50,11 +50,7 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
             fix="Choose duplicates='last' or duplicates='sum', or remove the rows.",
         )
     merged = _merged(frame, again, how)
-    detail = "the latest row is kept (of equal times the later row)" + (
-        "; weights are added up" if how == "sum" else ""
-    )
-    detail += "; the log keeps all rows, and splits are cut from it"
-    cleaner.note("repeated user-item pairs merged", frame.height - merged.height, detail)
+    cleaner.note("repeated_pairs_merged", frame.height - merged.height, how=how)
     return frame, merged
 
 

@@ -79,7 +79,7 @@ def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = Fal
             column=column,
             fix="Cast the column, or name another with columns=.",
         )
-    cleaner.reject(ids.is_null(), given, column=column, problem="the id is missing", kind="a missing id")
+    cleaner.reject(ids.is_null(), given, column=column, problem="the id is missing", kind="missing_id")
     return ids
 
 
@@ -149,8 +149,7 @@ def same_kind(ids: pl.Series, others: pl.Series, cleaner: Cleaner, *, column: st
     """Bring the ids of two tables to one type: if one side is text, both are."""
     if ids.dtype == others.dtype:
         return ids, others
-    detail = f"'{column}' is integers in one table and text in another: compared as text"
-    cleaner.note("integer ids read as text", len(ids) if ids.dtype != pl.String else len(others), detail)
+    cleaner.note("integer_ids_as_text", len(ids) if ids.dtype != pl.String else len(others), column=column)
     return ids.cast(pl.String), others.cast(pl.String)
 
 
@@ -160,14 +159,14 @@ def _from_text(ids: pl.Series, cleaner: Cleaner, column: str, *, text: bool) -> 
         if whole is not None:
             return whole
         trimmed = ids.str.strip_chars()
-        cleaner.note("blanks around ids removed", int((trimmed != ids).sum()), f"column '{column}'")
+        cleaner.note("blanks_around_ids", int((trimmed != ids).sum()), column=column)
         ids = trimmed
     ids = ids.set(ids == "", None)
     if not text:
         return ids
     if len(ids) > ids.null_count() and ids.str.contains(r"^-?(0|[1-9]\d{0,14})\.0$").all():
         # What a float column with gaps becomes when pandas writes it.
-        cleaner.note("ids written with .0 read as integers", len(ids) - ids.null_count(), f"column '{column}'")
+        cleaner.note("decimal_ids", len(ids) - ids.null_count(), column=column)
         return ids.str.strip_suffix(".0").cast(pl.Int64)
     whole = as_integers(ids)
     return ids if whole is None else whole
@@ -189,7 +188,7 @@ def _from_fractions(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
             row=row + 1,
             fix="Read the column as text or integers where it is made.",
         )
-    cleaner.note("whole decimals read as integer ids", len(whole) - whole.null_count(), f"column '{column}'")
+    cleaner.note("decimal_ids", len(whole) - whole.null_count(), column=column)
     return whole
 
 
@@ -211,7 +210,7 @@ def _from_objects(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
             row=row + 1,
         )
     numbers = sum(isinstance(value, int | float) for value in values)
-    cleaner.note("mixed ids read as text", numbers, f"column '{column}': numbers among text")
+    cleaner.note("mixed_ids_as_text", numbers, column=column)
     return pl.Series(ids.name, [None if v is None else _number_text(v) for v in values], pl.String)
 
 

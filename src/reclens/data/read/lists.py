@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 import polars as pl
 
+from reclens.data.rules import AppliedRule, rule
 from reclens.engine import chunk_ranges
 from reclens.errors import DataError
 from reclens.kernels import kernel
@@ -24,7 +25,7 @@ _ROWS_A_PIECE: Final = 50_000
 _RANKS: Final = "Ranks count 1, 2, 3 … from the top of each list."
 
 
-def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[AppliedRule]]:
     """Bring lists to one form and say what was done.
 
     The rules: users stand together, in the order of their first row; a list is ordered by rank, or by falling score
@@ -46,14 +47,14 @@ def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.Data
         >>> import polars as pl
         >>> lists = pl.DataFrame({"user_id": [1, 1], "item_id": [7, 8], "rank": [4, 2]})
         >>> table, rules = normalize_recommendations(lists, "lists")
-        >>> table.rows(), [rule["rule"] for rule in rules]
-        ([(1, 8, 1), (1, 7, 2)], ['rows sorted by user and rank', 'gaps in ranks closed'])
+        >>> table.rows(), [rule["code"] for rule in rules]
+        ([(1, 8, 1), (1, 7, 2)], ['lists_sorted', 'rank_gaps_closed'])
     """
     table, starts, rules = order_lists(table, source)
     return drop_repeated_items(table, starts, rules), rules
 
 
-def order_lists(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, np.ndarray, list[dict[str, Any]]]:
+def order_lists(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, np.ndarray, list[AppliedRule]]:
     """As :func:`normalize_recommendations`, without looking for items that stand in a list twice.
 
     Rows that are in order already cost one pass; looking for repeats would cost ten times that.
@@ -64,13 +65,13 @@ def order_lists(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, np.ndar
     _check_columns(table, source)
     table = table.select([name for name in (USER, ITEM, RANK, SCORE) if name in table.columns])
     _check_ids(table, source)
-    rules: list[dict[str, Any]] = []
+    rules: list[AppliedRule] = []
     if RANK in table.columns:
         return *_group_and_order(_with_whole_ranks(table, source), source, rules), rules
     return *_rank_by_score(table, source, rules), rules
 
 
-def drop_repeated_items(table: pl.DataFrame, starts: np.ndarray, rules: list[dict[str, Any]]) -> pl.DataFrame:
+def drop_repeated_items(table: pl.DataFrame, starts: np.ndarray, rules: list[AppliedRule]) -> pl.DataFrame:
     """Keep the best rank of an item that stands in a list twice, close the gap, and add the rule to ``rules``."""
     if table.height > _MANY and not _may_repeat(table, starts):
         return table
@@ -78,7 +79,7 @@ def drop_repeated_items(table: pl.DataFrame, starts: np.ndarray, rules: list[dic
     repeated = table.height - kept.height
     if not repeated:
         return table
-    rules.append(_rule("repeated items dropped", repeated, "an item that stands in a list twice keeps its best rank"))
+    rules.append(rule("repeated_items", repeated))
     return kept.with_columns(_dense_ranks(kept, run_starts(kept[USER])))
 
 
@@ -172,7 +173,7 @@ def _refuse_rank(ranks: pl.Series, bad: pl.Series, source: str) -> NoReturn:
     )
 
 
-def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> tuple[pl.DataFrame, np.ndarray]:
+def _group_and_order(table: pl.DataFrame, source: str, rules: list[AppliedRule]) -> tuple[pl.DataFrame, np.ndarray]:
     """Sort and renumber, unless the rows already are what they have to be; and the first row of each list."""
     starts = run_starts(table[USER])
     grouped = table[USER].gather(starts).n_unique() == len(starts)
@@ -187,13 +188,13 @@ def _group_and_order(table: pl.DataFrame, source: str, rules: list[dict[str, Any
     starting[starts] = True
     if not grouped or ((ranks[1:] < ranks[:-1]) & ~starting[1:]).any():
         numbered = numbered.sort(pl.col("row").min().over(USER), RANK, "row")
-        rules.append(_rule("rows sorted by user and rank", table.height, "rows were not in list order"))
+        rules.append(rule("lists_sorted", table.height))
     ordered = _break_ties(numbered, source, rules).drop("row")
     starts = run_starts(ordered[USER])
     dense = _dense_ranks(ordered, starts)
     moved = int((dense.to_numpy() != ordered[RANK].to_numpy()).sum())
     if moved:
-        rules.append(_rule("gaps in ranks closed", moved, "rows whose rank changed; the order is kept"))
+        rules.append(rule("rank_gaps_closed", moved))
     return ordered.with_columns(dense), starts
 
 
@@ -209,7 +210,7 @@ def _count_from_one(ranks: pl.Series, starts: np.ndarray) -> bool:
     return np.array_equal(np.concatenate(jumps), starts[1:])
 
 
-def _break_ties(numbered: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> pl.DataFrame:
+def _break_ties(numbered: pl.DataFrame, source: str, rules: list[AppliedRule]) -> pl.DataFrame:
     """Order two items at one rank by falling score, or refuse them."""
     before = pl.all().shift(1).name.prefix("before ")
     # The same item twice at one rank is a repeated item, which has a rule of its own.
@@ -223,9 +224,7 @@ def _break_ties(numbered: pl.DataFrame, source: str, rules: list[dict[str, Any]]
         return numbered
     open_ties = tied
     if SCORE in numbered.columns:
-        ties = _rule(
-            "equal ranks ordered by score", int(tied.sum()), "rows with the rank of the one above, falling score"
-        )
+        ties = rule("equal_ranks_by_score", int(tied.sum()))
         scores = pl.col(SCORE).cast(pl.Float64, strict=False).fill_nan(None)
         numbered = numbered.sort(
             pl.col("row").min().over(USER), RANK, scores, "row", descending=[False, False, True, False], nulls_last=True
@@ -246,7 +245,7 @@ def _break_ties(numbered: pl.DataFrame, source: str, rules: list[dict[str, Any]]
     )
 
 
-def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]) -> tuple[pl.DataFrame, np.ndarray]:
+def _rank_by_score(table: pl.DataFrame, source: str, rules: list[AppliedRule]) -> tuple[pl.DataFrame, np.ndarray]:
     scores = table[SCORE].cast(pl.Float64, strict=False)
     bad = scores.is_null() | scores.is_nan()
     if bad.any():
@@ -265,7 +264,7 @@ def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]
         .drop("row")
     )
     tied = int(((ordered[SCORE] == ordered[SCORE].shift(1)) & (ordered[USER] == ordered[USER].shift(1))).sum())
-    rules.append(_rule("ranked by falling score", ordered.height, f"{tied:,} rows tie with the one above: file order"))
+    rules.append(rule("ranked_by_score", ordered.height, tied=tied))
     starts = run_starts(ordered[USER])
     return ordered.with_columns(_dense_ranks(ordered, starts)).select(USER, ITEM, RANK, SCORE), starts
 
@@ -273,7 +272,3 @@ def _rank_by_score(table: pl.DataFrame, source: str, rules: list[dict[str, Any]]
 def _dense_ranks(table: pl.DataFrame, starts: np.ndarray) -> pl.Series:
     lengths = np.diff(np.append(starts, table.height))
     return pl.Series(RANK, (np.arange(1, table.height + 1) - np.repeat(starts, lengths)).astype(np.int32))
-
-
-def _rule(rule: str, count: int, detail: str) -> dict[str, Any]:
-    return {"rule": rule, "count": count, "detail": detail}

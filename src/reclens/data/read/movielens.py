@@ -225,7 +225,7 @@ def _items(members: Members, layout: str, prefix: str, *, tags: bool) -> tuple[p
     ).select(ITEM, "title", "year", "genres")
     table, cleaner = clean_attributes(Raw(split, where, "items"), ITEM)
     table = table.with_columns(table[ITEM].cast(pl.Int64)) if table[ITEM].dtype != pl.Int64 else table
-    cleaner.note("films without a genre", unknown, f"{where}: an empty list")
+    cleaner.note("films_without_genre", unknown, table=where)
     if tags:
         table = table.join(_tags(members, layout, prefix), on=ITEM, how="left", maintain_order="left")
         table = table.with_columns(pl.col("tags").fill_null([]))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
-from reclens.data.read.clean import rule
 from reclens.data.read.delimited import as_utf8
 from reclens.data.read.packed import unpack
+from reclens.data.rules import AppliedRule, rule
 from reclens.errors import DataError
 
 __all__ = ["PLACE", "adjacency", "unfold"]
@@ -54,7 +54,7 @@ def adjacency(data: bytes, *, source: str, encoding: str | None = None, between:
 
 def unfold(
     frame: pl.DataFrame, column: str, *, source: str, place: str = PLACE, cell: bool = False, between: str | None = None
-) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+) -> tuple[pl.DataFrame, list[AppliedRule]]:
     """One row an item, where the column of items holds several.
 
     Args:
@@ -107,8 +107,8 @@ def unfold(
     kept = kept.with_columns(pl.int_ranges(1, pl.col(column).list.len() + 1).alias(place)).explode(column, place)
     several, empty = int((sizes > 1).sum()), int((sizes == 0).sum())
     rules = [
-        rule("rows of several items unfolded", several, f"{source}: their order is '{place}'"),
-        rule("rows without an item left out", empty, f"{source}, column '{column}'"),
+        rule("lists_unfolded", several, table=source, column=place),
+        rule("empty_lists", empty, table=source, column=column),
     ]
     return kept, [each for each in rules if each["count"]]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
     from reclens.data.read.clean import Cleaner
     from reclens.data.read.columns import Columns
+    from reclens.data.rules import AppliedRule
     from reclens.data.split import Split
 
 __all__ = ["holds_open_bandit", "load", "load_data", "load_split", "load_truth", "translated"]
@@ -177,7 +178,7 @@ def _side(reading: Reading, side: str, key: str) -> tuple[pl.DataFrame, Cleaner]
 
 def load_truth(
     path: str, reading: Reading, *, table: str = "truth", by_user: bool = True
-) -> tuple[pl.DataFrame, list[dict[str, Any]], bool]:
+) -> tuple[pl.DataFrame, list[AppliedRule], bool]:
     """Read held-out interactions, or other pairs of a user and an item; a file that ends in ``.qrels`` is of TREC.
 
     Args:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
+
+from reclens.data.rules import AppliedRule
 
 __all__ = ["Raw"]
 
@@ -31,4 +32,4 @@ class Raw:
     text: bool = False
     decimal: Literal[".", ","] | None = None
     doubtful: tuple[str, ...] = ()
-    rules: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[AppliedRule, ...] = ()

@@ -38,6 +38,7 @@ from reclens.data.read.naming import columns_of, renamed
 from reclens.data.read.options import ReadOptions
 from reclens.data.read.raw import Raw
 from reclens.data.read.sources import load
+from reclens.data.rules import DROPPING, AppliedRule
 from reclens.errors import DataError
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
 
@@ -159,7 +160,7 @@ def make_dataset(
         DataError: As for :func:`read`.
     """
     cleaner = Cleaner(raw.where, bad_rows)
-    cleaner.rules.extend(map(dict, raw.rules))
+    cleaner.rules.extend(raw.rules)
     found = columns_of(raw, INTERACTIONS, (USER, ITEM), columns)
     _refuse_empty(raw)
     frame = clean_columns(raw, found, cleaner, timestamp_format)
@@ -226,7 +227,7 @@ def read_recommendations(
     """
     raw = load(source, columns=columns, wanted=LISTS, **how)
     cleaner = Cleaner(raw.where, bad_rows)
-    cleaner.rules.extend(map(dict, raw.rules))
+    cleaner.rules.extend(raw.rules)
     found = columns_of(raw, LISTS, (USER, ITEM), columns)
     if RANK not in found and SCORE not in found:
         _refuse_cells(raw, found[ITEM])
@@ -282,8 +283,13 @@ def read_table(
         source, columns=columns, bad_rows=bad_rows, timestamp_format=timestamp_format, **how
     )
     for each in rules:
-        if each["rule"].endswith("left out"):
-            warnings.warn(f"{each['rule']}: {each['count']:,} ({each['detail']})", DroppedRowsWarning, stacklevel=2)
+        if each["code"] in DROPPING:
+            where = f"'{each['facts']['column']}'" if "column" in each["facts"] else each["facts"].get("table")
+            warnings.warn(
+                f"{each['count']:,} rows were left out: {each['code'].replace('_', ' ')} ({where})",
+                DroppedRowsWarning,
+                stacklevel=2,
+            )
     return frame
 
 
@@ -295,8 +301,8 @@ def read_table_and_rules(
     bad_rows: BadRows = "error",
     timestamp_format: str | None = None,
     **how: Unpack[ReadOptions],
-) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
-    """As :func:`read_table`, and the rules that were applied, each ``{"rule", "count", "detail"}``.
+) -> tuple[pl.DataFrame, list[AppliedRule]]:
+    """As :func:`read_table`, and the rules that were applied, each a :class:`reclens.data.rules.AppliedRule`.
 
     Columns of ours that are ``required`` have to be there.
     """
@@ -314,7 +320,7 @@ def read_table_and_rules(
             fix="Rename one of the two.",
         )
     cleaner = Cleaner(raw.where, bad_rows)
-    cleaner.rules.extend(map(dict, raw.rules))
+    cleaner.rules.extend(raw.rules)
     frame = clean_columns(raw, found, cleaner, timestamp_format, others=others)
     frame = frame.select(theirs.get(name, name) for name in raw.frame.columns)
     return ids_as(frame, how.get("ids")), cleaner.rules

@@ -12,12 +12,13 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from reclens.data.read.clean import Cleaner, clean_numbers, rule
+from reclens.data.read.clean import Cleaner, clean_numbers
 from reclens.data.read.ids import clean_ids
 from reclens.data.read.lists import normalize_recommendations
 from reclens.data.read.options import codec_of
 from reclens.data.read.packed import unpack
 from reclens.data.read.zips import atomic_path
+from reclens.data.rules import AppliedRule, rule
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, RANK, RELEVANCE, SCORE, USER, Recommendations
 
@@ -186,7 +187,7 @@ def write_qrels(truth: pl.DataFrame, path: str | Path, *, relevance: str | None 
     return path
 
 
-def _by_score(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+def _by_score(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[AppliedRule]]:
     """The order of trec_eval: falling score, then falling item as text."""
     given = table[RANK]
     ranks = given.cast(pl.Float64, strict=False)
@@ -209,9 +210,9 @@ def _by_score(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[dict
     )
     result, rules = normalize_recommendations(ordered.select(USER, ITEM, RANK, SCORE), source)
     if moved:
-        rules.insert(0, rule("ordered by score, not by rank", moved, "rows whose rank in the file says otherwise"))
+        rules.insert(0, rule("ordered_by_score", moved))
     if tied:
-        rules.insert(0, rule("equal scores ordered by item", tied, "as trec_eval: falling, as text"))
+        rules.insert(0, rule("equal_scores_by_item", tied))
     return result, rules
 
 

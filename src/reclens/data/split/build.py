@@ -12,6 +12,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.filters import with_card
 from reclens.data.read.duplicates import merge_repeats
+from reclens.data.rules import AppliedRule, Fact, Note, note, rule
 from reclens.data.split.result import TASKS, Split, Task, _hashes, check_leaks, split_held
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, stable_hash
@@ -202,8 +203,8 @@ class _Found:
     """What was found while the held-out parts were settled, for the card."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    rules: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    rules: list[AppliedRule] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 def _cut(data: Dataset, parts: Mapping[str, pl.Series]) -> tuple[Dataset, dict[str, pl.DataFrame]]:
@@ -244,20 +245,10 @@ def _settle_held(
         return
     share = held.height / table.height
     lost = table[USER].n_unique() - new[USER].n_unique()
-    kept = "left out, for only new items count" if task == "new_items" else "kept, for repeats count"
-    detail = f"{share:.1%} of {table.height:,} pairs; {lost:,} users have no other"
-    found.rules.append({"rule": f"{name} pairs that training holds {kept}", "count": held.height, "detail": detail})
+    about: dict[str, Fact] = {"part": name, "task": task, "share": share}
+    found.rules.append(rule("pairs_in_training", held.height, **about, of=table.height, users_without_other=lost))
     if share > _MANY:
-        said = f"Users come back to items: {share:.1%} of the {name} pairs stand in training too. {_SAID[task]}"
-        found.notes.append(said)
-
-
-_SAID: Final = {
-    "new_items": "The task is new_items: they are not in the test, and lists leave seen items out. Where it is of use "
-    "to recommend again what a user had, the task is with_repeats.",
-    "with_repeats": "The task is with_repeats: they count as relevant, and lists must not leave seen items out. "
-    "What is new to a user is measured by new_items.",
-}
+        found.notes.append(note("repeats_in_held_out", **about))
 
 
 def _settle_cold(
@@ -268,8 +259,8 @@ def _settle_cold(
     is_known = table.select(pl.col(USER).is_in(known.implode())).to_series()
     cold = table.filter(~is_known)
     if cold.height:
-        rule = f"{name} rows of users without training data {'dropped' if cold_users == 'drop' else 'kept'}"
-        found.rules.append({"rule": rule, "count": cold.height, "detail": f"rows of {cold[USER].n_unique():,} users"})
+        users = cold[USER].n_unique()
+        found.rules.append(rule("cold_user_rows", cold.height, part=name, cold_users=cold_users, users=users))
     if cold_users == "drop":
         tables[name] = table.filter(is_known)
     found.counts.update({f"{name}_cold_users": cold[USER].n_unique(), f"{name}_cold_user_rows": cold.height})

@@ -15,6 +15,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.near_ids import explain_mismatch
 from reclens.data.read.clean import Cleaner
 from reclens.data.read.ids import same_kind
+from reclens.data.rules import Note, note
 from reclens.data.split.build import ColdUsers, make_split
 from reclens.data.split.result import Split, Task
 from reclens.errors import UnmatchedIdsError, UsageError
@@ -80,7 +81,7 @@ def given(
     cleaner = Cleaner("the split")
     tables = _of_one_kind({part: data.events for part, data in there.items()}, cleaner)
     counts: dict[str, int] = {}
-    notes: list[str] = []
+    notes: list[Note] = []
     for part in [part for part in tables if part != "train"]:
         _look_for_strangers(tables["train"], tables[part], part, notes)
         if TIMESTAMP in tables["train"].columns and TIMESTAMP in tables[part].columns:
@@ -109,8 +110,7 @@ def given(
         card={
             "method": "given",
             "parameters": {"cold_users": cold_users},
-            "rule": "given: the parts were cut elsewhere, and are taken as they are",
-            "ties": {"rule": "not known: the parts were cut elsewhere"},
+            "ties": {"rule": "unknown"},
             "seed": None,
             "sources": {part: data.card.get("source", data.name) for part, data in there.items()},
             "columns_missing": {
@@ -182,7 +182,7 @@ def _of_one_kind(tables: Mapping[str, pl.DataFrame], cleaner: Cleaner) -> dict[s
     return found
 
 
-def _look_for_strangers(train: pl.DataFrame, table: pl.DataFrame, part: str, notes: list[str]) -> None:
+def _look_for_strangers(train: pl.DataFrame, table: pl.DataFrame, part: str, notes: list[Note]) -> None:
     """Refuse parts that share no item: they are not of one catalogue, or write it otherwise. Say what is not known."""
     cold = table.join(train, on=ITEM, how="anti")
     if cold.height == table.height:
@@ -202,20 +202,15 @@ def _look_for_strangers(train: pl.DataFrame, table: pl.DataFrame, part: str, not
             fix="Give parts of one split, with the same ids, and name their columns alike.",
         )
     if cold.height:
-        notes.append(
-            f"{cold[ITEM].n_unique():,} items of the {part} part ({cold.height:,} rows) are not in the "
-            "training part: a model that learned from it alone cannot hit them."
-        )
+        notes.append(note("items_not_in_training", part=part, items=cold[ITEM].n_unique(), rows=cold.height))
     strangers = table.join(train, on=USER, how="anti")
     if strangers.height:
-        notes.append(
-            f"{strangers[USER].n_unique():,} users of the {part} part ({strangers.height:,} rows) are not in "
-            "the training part: without a history to fold in they get no list of their own."
-        )
+        users = strangers[USER].n_unique()
+        notes.append(note("users_not_in_training", part=part, users=users, rows=strangers.height))
 
 
 def _look_at_times(
-    train: pl.DataFrame, table: pl.DataFrame, part: str, counts: dict[str, int], notes: list[str]
+    train: pl.DataFrame, table: pl.DataFrame, part: str, counts: dict[str, int], notes: list[Note]
 ) -> None:
     """Count the rows of a part that precede what the model learns, and say so."""
     latest = train.group_by(USER).agg(pl.col(TIMESTAMP).max().alias("latest"))
@@ -223,15 +218,9 @@ def _look_at_times(
     early = table.filter(pl.col(TIMESTAMP) < train[TIMESTAMP].max()).height
     counts |= {f"{part}_rows_before_training": own, f"{part}_rows_before_last_training": early}
     if own:
-        notes.append(
-            f"{own:,} of {table.height:,} rows of the {part} part are earlier than a training row of the same "
-            "user: the model learns from what came after."
-        )
+        notes.append(note("rows_before_training", part=part, rows=own, of=table.height))
     if early > own:
-        notes.append(
-            f"{early:,} of {table.height:,} rows of the {part} part are earlier than the last training row of "
-            "all users: it was not cut at one moment."
-        )
+        notes.append(note("rows_before_last_training", part=part, rows=early, of=table.height))
 
 
 def _with_ids_of(log: pl.DataFrame, attributes: pl.DataFrame | None, key: str) -> pl.DataFrame | None:

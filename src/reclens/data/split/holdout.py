@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.rules import Note, note
 from reclens.data.split.build import (
     check_shares,
     check_task,
@@ -24,10 +25,6 @@ from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["last_n", "random"]
-
-_FUTURE = (
-    "Other users' later interactions are in the training part: this split knows more than a deployed system would."
-)
 
 
 def last_n(
@@ -107,15 +104,13 @@ def last_n(
             f"no user has more than {n + validation_n} interactions", source=data.name, fix="Hold out fewer of each."
         )
     part = order.sort("row")["part"]
-    before = f"validation: the {validation_n} before; " if validation_n else ""
     card = {
         "method": "last_n",
         "parameters": {"n": n, "validation_n": validation_n, "ties": ties},
-        "rule": f"test: the last {n} of each user's events; {before}training: the rest",
-        "ties": {"rule": _TIE_RULES[ties], "users_with_a_tie_at_their_cut": tied, "users": n_users},
+        "ties": {"rule": ties, "users_with_a_tie_at_their_cut": tied, "users": n_users},
         "seed": seed,
         "users_with_too_few_rows": short,
-        "notes": [_FUTURE, *_tie_note(tied, n_users, ties)],
+        "notes": [note("others_future_in_training"), *_tie_note(tied, n_users, ties)],
     }
     return make_split(data, _parts(part, validation_n > 0), task=task, cold_users="drop", card=card)
 
@@ -174,21 +169,13 @@ def random(
     card = {
         "method": "random",
         "parameters": {"test_share": test_share, "validation_share": validation_share},
-        "rule": "each user's rows are ordered by a hash of (seed, user, item); of them the share is held out, rounded "
-        "down, but one row at least",
-        "ties": {"rule": "none: time plays no part"},
+        "ties": {"rule": "none"},
         "seed": seed,
         "users_with_too_few_rows": int(order.filter(pl.Series(test == 0))[USER].n_unique()),
-        "notes": [_FUTURE, "A user's own later interactions may be in the training part too."],
+        "notes": [note("others_future_in_training"), note("own_future_in_training")],
     }
     parts = _parts(part_of_events(data, order, task), bool(validation_share))
     return make_split(data, parts, task=task, cold_users="drop", card=card)
-
-
-_TIE_RULES = {
-    "hash": "hash: rows of one user and moment are ordered by a hash of (seed, user, item)",
-    "order": "order: rows of one user and moment stay in the order of the table",
-}
 
 
 def _parts(part: pl.Series, with_validation: bool) -> dict[str, pl.Series]:
@@ -206,14 +193,7 @@ def _users_tied_at_a_cut(order: pl.DataFrame) -> int:
     return torn.filter("tied")[USER].n_unique()
 
 
-def _tie_note(tied: int | None, users: int, ties: str) -> list[str]:
+def _tie_note(tied: int | None, users: int, ties: str) -> list[Note]:
     if tied is None:
-        return ["There are no timestamps: what is last is what stands last in the table."]
-    if not tied:
-        return []
-    by = "hash" if ties == "hash" else "the table"
-    note = (
-        f"{tied:,} of {users:,} users have rows of one moment on both sides of their cut; the order among those is by "
-        f"{by}, not by time. Results under another rule cannot be compared with these."
-    )
-    return [note]
+        return [note("no_timestamps")]
+    return [note("ties_at_cuts", users=tied, of=users, rule=ties)] if tied else []

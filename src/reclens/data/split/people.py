@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.rules import note
 from reclens.data.split.build import (
     check_shares,
     check_task,
@@ -96,11 +97,9 @@ def by_user(
     card = {
         "method": "by_user",
         "parameters": {"n_test_users": wanted, "fold_in_share": fold_in_share},
-        "rule": "test users by hash of (seed, user), wholly out of training; of their rows, by hash of (seed, user, "
-        "item), the first share is held out and the rest is the fold-in",
-        "ties": {"rule": "none: time plays no part"},
+        "ties": {"rule": "none"},
         "seed": seed,
         "users_with_too_few_rows": counts.height - fit.height,
-        "notes": ["Give a model the fold-in when it recommends; it must not be fitted on it."],
+        "notes": [note("fold_in_not_fitted")],
     }
     return make_split(data, parts, task=task, cold_users="keep", card=card)

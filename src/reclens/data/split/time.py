@@ -56,8 +56,8 @@ def by_time(
         >>> split = by_time(synthetic_movielens(n_users=50, n_items=40, n_ratings=900))
         >>> split, split.card["cut"]
         (Split('synthetic' by_time: train 719, test 54), '1998-02-27T05:34:20+00:00')
-        >>> split.card["rules"][0]["rule"], split.card["counts"]["test_cold_user_rows"]
-        ('test rows of users without training data dropped', 127)
+        >>> split.card["rules"][0]["code"], split.card["counts"]["test_cold_user_rows"]
+        ('cold_user_rows', 127)
 
     References:
         Ji, Sun, Zhang, Li (2023), A critical study on data leakage in recommender system offline evaluation;
@@ -77,7 +77,6 @@ def by_time(
     card: dict[str, Any] = {
         "method": "by_time",
         "parameters": parameters,
-        "rule": f"test: events at or after {cut.isoformat()}, for all users alike; training: events before",
         "ties": _NO_TIES,
         "seed": None,
         "cut": cut.isoformat(),
@@ -88,7 +87,6 @@ def by_time(
         inner = _cut(before, min(validation_share * len(times) / len(before), 0.999_999), data.name)
         parts = {"train": times < inner, "validation": (times >= inner) & parts["train"], "test": parts["test"]}
         card["validation_cut"] = inner.isoformat()
-        card["rule"] += f"; validation: training events at or after {inner.isoformat()}"
     return make_split(data, parts, task=task, cold_users=cold_users, card=card)
 
 
@@ -161,7 +159,6 @@ def rolling(
                 "cold_users": cold_users,
                 **({"test_share": test_share} if every is None else {"every_seconds": every.total_seconds()}),
             },
-            "rule": f"test: from {cut.isoformat()} to {until.isoformat() if until else 'the end'}; training: before",
             "ties": _NO_TIES,
             "seed": None,
             "cut": cut.isoformat(),
@@ -173,7 +170,7 @@ def rolling(
     return splits
 
 
-_NO_TIES = {"rule": "whole: rows of one moment stay together", "users_with_a_tie_at_their_cut": 0}
+_NO_TIES = {"rule": "whole", "users_with_a_tie_at_their_cut": 0}
 
 
 def _as_datetime(value: Any) -> datetime:

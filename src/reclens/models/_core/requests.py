@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
+from reclens.data.rules import AppliedRule, rule
 from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, expect_type
 from reclens.models._core.block import encode_where_possible, rows_of
 from reclens.schema import ITEM, USER, Vocabulary, fingerprint
@@ -189,14 +190,14 @@ class Limits:
         only: The items that each user may be shown, one row a user; None: all of them.
         barred: The items that each user may not be shown; None: none.
         card: What the card of the lists says of it.
-        rules: Rule, count and detail, for the card.
+        rules: AppliedRule, count and detail, for the card.
     """
 
     shown: np.ndarray | None
     only: UserItemMatrix | None
     barred: UserItemMatrix | None
     card: dict[str, Any]
-    rules: list[tuple[str, int, str]]
+    rules: list[AppliedRule]
 
     @classmethod
     def of(cls, users: pl.Series, items: Vocabulary, *, exclude: Items | None, candidates: Items | None) -> Limits:
@@ -207,7 +208,7 @@ class Limits:
         """
         shown, only, barred = None, None, None
         card: dict[str, Any] = {"candidates": {"n": len(items)}}
-        rules: list[tuple[str, int, str]] = []
+        rules: list[AppliedRule] = []
         if candidates is not None:
             ids, codes, owners = _read(candidates, "candidates", users, items)
             unknown = int((codes < 0).sum())
@@ -218,7 +219,7 @@ class Limits:
                     source="candidates",
                     fix=f"Its items are like {', '.join(map(str, items.ids.head(3)))}.",
                 )
-            rules.append(("candidates that the model does not know", unknown, "left out"))
+            rules.append(rule("unknown_candidates", unknown))
             card["candidates"] = {"n": len(np.unique(codes[codes >= 0])), "hash": _hash(candidates, ids)}
             if owners is None:
                 shown = np.zeros(len(items), bool)
@@ -226,11 +227,11 @@ class Limits:
             else:
                 only = _rows(owners, codes, len(users), len(items))
                 without = int((np.diff(only.indptr) == 0).sum())
-                rules.append(("users without a known candidate", without, "no list"))
+                rules.append(rule("users_without_known_candidate", without))
         if exclude is not None:
             ids, codes, owners = _read(exclude, "exclude", users, items)
             card["exclude"] = {"n": len(np.unique(codes[codes >= 0])), "hash": _hash(exclude, ids)}
-            rules.append(("excluded items that the model does not know", int((codes < 0).sum()), "not there anyway"))
+            rules.append(rule("unknown_excluded_items", int((codes < 0).sum())))
             if owners is None:
                 shown = np.ones(len(items), bool) if shown is None else shown
                 shown[codes[codes >= 0]] = False

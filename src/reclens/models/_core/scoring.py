@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
+from reclens.data.rules import AppliedRule
 from reclens.errors import NotFittedError, UsageError
 from reclens.models._core.block import Block, encode_where_possible, popular_scores, top_of_scores
 from reclens.models._core.defaults import Automatic
@@ -134,7 +135,7 @@ class Scoring(Automatic, ABC):
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         """Kind, ids and contributions of everything that adds up to the score of an item for a block of one user."""
 
-    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         """More for the card of the lists of some blocks of users: what was done, to how many, and why."""
         return []
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UnknownNameError
 from reclens.memory import require_memory
@@ -253,15 +254,15 @@ class Serving(Scoring, ABC):
         cold_users: ColdUsers,
         told: Histories | None,
         limits: Limits,
-    ) -> list[tuple[str, int, str]]:
-        """What the card counts: rule, count, detail."""
+    ) -> list[AppliedRule]:
+        """What the card counts."""
         strangers = sum(int((block.lengths() == 0).sum()) for _, block in groups)
         unheard = sum(len(at) for at, _ in silent) - strangers if self.is_personalized else 0
-        gets = {"popular": "the most popular items", "none": "no list"}[cold_users]
+        gets = cold_users if self.is_personalized else "like_everybody"
         return [
-            ("users without a known item", strangers, gets if self.is_personalized else "served like everybody"),
-            ("users on whose items the model has nothing to say", unheard, gets),
-            ("items of the history that the model does not know", told.unknown if told else 0, "left out"),
+            rule("users_without_known_item", strangers, gets=gets),
+            rule("users_model_is_silent_on", unheard, gets=gets),
+            rule("unknown_history_items", told.unknown if told else 0),
             *limits.rules,
             *self._rules([block for _, block in known if len(block.users)]),
         ]
@@ -274,7 +275,7 @@ class Serving(Scoring, ABC):
         *,
         k: int,
         exclude_seen: bool,
-        rules: list[tuple[str, int, str]],
+        rules: list[AppliedRule],
         said: Mapping[str, Any],
     ) -> Recommendations:
         filled = items >= 0
@@ -289,8 +290,8 @@ class Serving(Scoring, ABC):
         short = int(((lengths < k) & (lengths > 0)).sum())
         rules = [
             *rules,
-            ("users without a list", int((lengths == 0).sum()), "no item may be shown that has a score"),
-            ("short lists", short, f"fewer than {k} items have a score"),
+            rule("users_without_list", int((lengths == 0).sum())),
+            rule("short_lists", short, k=k),
         ]
         candidates = {"hash": self._kept("catalogue", self.items_, lambda items: fingerprint(items.ids))}
         card = {
@@ -304,6 +305,6 @@ class Serving(Scoring, ABC):
             "candidates": candidates | said["candidates"],
             "score_ties": "the smaller item id first",
             "versions": versions(),
-            "rules": [{"rule": rule, "count": n, "detail": detail} for rule, n, detail in rules if n],
+            "rules": [each for each in rules if each["count"]],
         }
         return Recommendations(table, self.name, card)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._core.block import Block
@@ -83,10 +84,10 @@ class Hybrid(Recommender):
         """Where the items of each model stand in the catalogue, -1 for nowhere; both are sorted: codes ascend."""
         self.places_ = {label: self.items_.encode(part.items_.ids) for label, part in self.parts_.items()}
 
-    def _rules(self, blocks: Sequence[Block]) -> list[tuple[str, int, str]]:
+    def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         parts = self._components().items()
         silent = {label: sum(int((~serves(part, block)).sum()) for block in blocks) for label, part in parts}
-        return [(f"users whom {label} cannot serve", n, "left to the other models") for label, n in silent.items()]
+        return [rule("users_not_served", n, model=label) for label, n in silent.items()]
 
     def _block_of(self, label: str, block: Block) -> Block:
         """The block as one of the models knows it: histories by its own item codes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reclens.errors import UnknownNameError, UsageError, suggest
+from reclens.errors import UnknownNameError, UsageError
 from reclens.models._knowledge.requirements import OPERATORS, WISHES, Requirement
 from reclens.schema import ITEM, Vocabulary
 
@@ -143,17 +144,16 @@ class Attributes:
             return (str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value),)
         return (str(value).lower() if isinstance(value, bool) else str(value),)
 
-    def advice(self, requirement: Requirement) -> str:
-        """A value that was probably meant, where a requirement on text meets no item; else nothing."""
+    def nearest(self, requirement: Requirement) -> str | None:
+        """The value that was probably meant, where a requirement on text meets no item."""
         kind = self.kinds[requirement.column]
         if kind not in ("list", "text") or requirement.operator not in ("=", "in", "includes", "includes any of"):
-            return ""
+            return None
         values = self.table[requirement.column]
         known = (values.explode() if kind == "list" else values).cast(pl.String).drop_nulls().unique()
         lower = {value.lower(): value for value in known.sort().head(10_000)}
-        hint = suggest(requirement.values[0], lower)
-        near = hint.removeprefix(" Did you mean '").removesuffix("'?")
-        return f" (did you mean '{lower[near]}'?)" if near in lower else ""
+        near = difflib.get_close_matches(requirement.values[0].lower(), sorted(lower), n=1, cutoff=0.6)
+        return lower[near[0]] if near else None
 
     def _limits(self, requirement: Requirement) -> list[float]:
         """The values of a requirement as numbers."""

@@ -10,6 +10,7 @@ import polars as pl
 from reclens.data.profile import Problem, Profile
 from reclens.report._toolkit.charts import base_of, colour_of
 from reclens.report._toolkit.tables import Table, format_number
+from reclens.report.data.words import rule_detail, rule_name
 
 __all__ = [
     "frame_table",
@@ -40,7 +41,7 @@ def problems_table(problems: Iterable[Problem]) -> Table:
 
 def rules_table(rules: Iterable[Mapping[str, Any]]) -> Table:
     """The rules that were applied to rows, with their counts."""
-    records = tuple({"rule": each["rule"], "rows": each["count"], "detail": each.get("detail", "")} for each in rules)
+    records = tuple({"rule": rule_name(each), "rows": each["count"], "detail": rule_detail(each)} for each in rules)
     rows = tuple((str(each["rule"]), _cell(each["rows"]), str(each["detail"])) for each in records)
     return Table("Rules applied", ("rule", "rows", "what it does"), rows, records)
 

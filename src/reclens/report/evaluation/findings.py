@@ -12,6 +12,7 @@ from reclens.models import problems_in_words
 from reclens.pipeline.findings import ranker_findings
 from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit.tables import format_estimate
+from reclens.report.data.words import rule_line
 from reclens.report.evaluation.tuning_words import CAUTIONS, caution_text
 from reclens.tuning import Tuning
 from reclens.tuning.findings import tuning_findings
@@ -95,8 +96,8 @@ _WORDS: Final[Mapping[str, Callable[[Finding], str]]] = {
     "truth_duplicates": _count("repeated pairs in the truth, counted once"),
     "truth_rows_without_relevance": _count("rows of the truth that are not relevant"),
     "users_without_relevant_items": _count("users without a relevant item, left out"),
-    "rule": lambda found: f"{found.evidence[0]['rule']}: {found.evidence[0]['count']:,}",
-    "truth_rule": lambda found: f"truth: {found.evidence[0]['rule']}: {found.evidence[0]['count']:,}",
+    "rule": lambda found: rule_line(found.evidence[0]),
+    "truth_rule": lambda found: f"truth: {rule_line(found.evidence[0])}",
     "segment_gap": _gap,
     "ranker_loses": lambda found: ranker_problems({"ranker": found.evidence})[0],
     **dict.fromkeys(CAUTIONS, _caution),

@@ -16,6 +16,7 @@ from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
 from reclens.report._toolkit.format import listed
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
+from reclens.report.data.words import note_line, rule_name, split_text, ties_text
 from reclens.report.evaluation import charts, tables
 from reclens.report.evaluation.comparison import gain_difference_chart
 from reclens.report.evaluation.decision_words import decision_in_words
@@ -245,7 +246,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Held-out rows", f"{card['truth']['rows']:,}"),
         ("Training data", f"{train['name']}: {train['rows']:,} rows" if train else "not given"),
         ("Catalogue", f"{card['n_items']:,} items"),
-        ("Split", str(split.get("rule") or split.get("method") or "not known: the lists and the truth were given")),
+        ("Split", split_text(split)),
         ("Task", _task(card)),
         ("Rule for ties in time", _ties(split.get("ties"))),
         ("Relevance", str(card["relevance"])),
@@ -261,14 +262,14 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Duplicates in the truth", f"{card['truth_duplicates']:,}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]
-    rows += [(f"Truth: {rule['rule']}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
-    rows += [(f"Split: {rule['rule']}", f"{rule['count']:,}") for rule in split.get("rules", [])]
+    rows += [(f"Truth: {rule_name(rule)}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
+    rows += [(f"Split: {rule_name(rule)}", f"{rule['count']:,}") for rule in split.get("rules", [])]
     if "requests" in card:
         rows += _request_rows(card)
     rows += [("Name of a metric", said) for said in other_names(card)]
     rows += [("Ids that do not match", problem) for problem in id_problems(card)]
     rows += [("Task and lists do not fit", problem) for problem in task_problems(card)]
-    return [*rows, *((f"Note {number}", note) for number, note in enumerate(split.get("notes", []), 1))]
+    return [*rows, *((f"Note {number}", note_line(note)) for number, note in enumerate(split.get("notes", []), 1))]
 
 
 def _told(history: Mapping[str, Any] | None) -> str:
@@ -333,4 +334,5 @@ def _ties(ties: Mapping[str, Any] | None) -> str:
         return "not known"
     touched = ties.get("users_with_a_tie_at_their_cut")
     of_all = f" of {ties['users']:,}" if "users" in ties else ""
-    return ties["rule"] if touched is None else f"{ties['rule']}; it decides for {touched:,}{of_all} users"
+    said = ties_text(ties["rule"])
+    return said if touched is None else f"{said}; it decides for {touched:,}{of_all} users"

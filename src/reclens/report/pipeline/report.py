@@ -11,8 +11,10 @@ from reclens.pipeline.stage_losses import StageEvaluation, StageLoss
 from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
+from reclens.report.data.words import split_text
 from reclens.report.pipeline import charts
 from reclens.report.pipeline.diagram import pipeline_svg
+from reclens.report.pipeline.words import filter_line
 
 __all__ = [
     "build_pipeline_report",
@@ -113,7 +115,7 @@ def stage_counts(found: StageEvaluation) -> Table:
         (row["label"], f"{row['rows_in']:,}", f"{row['rows_out']:,}", f"{row['without']:,}", f"{row['short']:,}")
         for row in card["stages"]
     ]
-    notes = tuple(f"{row['label']}: {row['count']:,} {row['detail']}." for row in card["filters"] if row["count"])
+    notes = tuple(filter_line(row) for row in card["filters"] if row["count"])
     heads = ("stage", "places in", "places out", "users with nothing", "users with less than asked")
     return Table("What went in and out", heads, tuple(rows), tuple(card["stages"]), notes)
 
@@ -306,7 +308,7 @@ def _card_rows(final: Any, found: StageEvaluation) -> list[tuple[str, str]]:
         ("Users measured", f"{card['n_users']:,}"),
         ("Held-out rows", f"{card['truth']['rows']:,}"),
         ("Training data", f"{train['name']}: {train['rows']:,} rows" if train else "not given"),
-        ("Split", str(split.get("rule") or split.get("method") or "not known: the truth was given")),
+        ("Split", split_text(split)),
         ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
         (
             "Intervals",
