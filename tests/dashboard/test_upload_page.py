@@ -103,6 +103,11 @@ def test_kept_linked_and_taken_back(open_page, tmp_path: Path) -> None:
     app.text_input(key="keep-as").set_value("../up").run()
     button(app, "Keep in the workspace").click().run()
     assert "is no name" in words(app) and workspace.list() == []
+    workspace.save(app.session_state["brought"], "taken")
+    app.text_input(key="keep-as").set_value("taken").run()
+    button(app, "Keep in the workspace").click().run()
+    assert "Choose another name. Or replace it by “Replace one of that name”." in words(app)
+    workspace.remove("evaluation", "taken")
     app.text_input(key="keep-as").set_value("mine").run()
     button(app, "Keep in the workspace").click().run()
     assert [each.name for each in workspace.list("evaluation")] == ["mine"]
@@ -280,7 +285,7 @@ def test_training_and_truth_are_kept_as_a_split(open_page, tmp_path: Path) -> No
     split = Workspace(tmp_path).load("split", "train")
     assert (split.card["method"], split.test.rows()) == ("given", [(1, "b", None), (2, "a", None), (4, "c", None)])
     button(app, "Keep the split").click().run()
-    assert "choose another name" in words(app)
+    assert "Choose another name." in words(app) and "overwrite" not in words(app)
 
 
 def test_ids_that_do_not_match_are_an_error_on_the_page(open_page, tmp_path: Path) -> None:

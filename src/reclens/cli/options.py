@@ -11,6 +11,7 @@ __all__ = ["as_option"]
 _SWITCHES: Final[dict[tuple[str, Any], str]] = {
     ("duplicates", "drop"): "--drop-duplicates",
     ("ids", False): "--no-ids",
+    ("overwrite", True): "--overwrite, where the command has it",
     ("two_arms", "drop"): "--drop-two-arms",
     ("unknown_arms", "drop"): "--drop-unknown-arms",
 }

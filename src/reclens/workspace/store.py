@@ -20,7 +20,7 @@ import polars as pl
 
 from reclens.data.kept import reading, write_manifest
 from reclens.drafts import draft_folder, sweep
-from reclens.errors import NameTakenError, UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import Advice, NameTakenError, Setting, UnknownNameError, UsageError, WorkspaceError
 from reclens.files import write_text
 from reclens.schema import versions
 from reclens.workspace.artefact import (
@@ -50,6 +50,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
+_REPLACE: Final = Advice("overwrite", (Setting("overwrite", True),), "Or replace it by {overwrite}.")
 _LOOKS: Final = 3
 _PAUSE: Final = 0.02  # seconds between looks for a name that is not there
 
@@ -126,7 +127,7 @@ class Workspace:
             raise WorkspaceError(f"{self.folder} cannot be written: it is a file. Name a folder.")
         home = self.folder / kind / name
         if home.exists() and not overwrite:
-            raise NameTakenError(f"{home} exists. Choose another name, or pass overwrite=True.")
+            raise NameTakenError(f"{home} exists. Choose another name", advice=_REPLACE)
         alike = [each.name for each in self._folders(kind) if each.name.casefold() == name.casefold()]
         if alike and name not in alike:
             raise NameTakenError(

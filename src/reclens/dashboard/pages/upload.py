@@ -31,7 +31,7 @@ from reclens.data.read.ids import IdForm
 from reclens.data.read.raw import Raw
 from reclens.data.split import TASKS, Split
 from reclens.engine import Progress
-from reclens.errors import RecLensError
+from reclens.errors import NameTakenError, RecLensError, Setting, in_python
 from reclens.evaluation import DEFAULT_METRICS, Evaluation, id_problems
 from reclens.evaluation.protocol import not_alike
 from reclens.report import TASKS_IN_WORDS, oddities
@@ -208,9 +208,11 @@ def _as_split(workspace: Workspace, brought: Uploads) -> None:
         try:
             made = ready_split(brought, name=name, task=task)
             workspace.save(made, name)
+        except NameTakenError as error:
+            st.error(plain(f"{error.args[0]}."), icon=":material/error:")  # nothing is replaced here
+            return
         except RecLensError as error:
-            said = str(error).replace("pass overwrite=True", "choose another name")
-            st.error(plain(in_words_of_the_page(said)), icon=":material/error:")
+            st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
             return
         st.success(
             f"Kept as {plain(name)}: {made.train.interactions.height:,} interactions to learn from, "
@@ -269,10 +271,14 @@ def _result(workspace: Workspace) -> None:
             lists = st.session_state.get("brought-lists")
             st.session_state["kept"] = keep(workspace, result, name, lists=lists, replace=replace)
         except RecLensError as error:
-            said = str(error).replace("pass overwrite=True", "tick “Replace one of that name”")
-            st.error(plain(said), icon=":material/error:")
+            st.error(plain(error.said(_as_field)), icon=":material/error:")
             return
         st.rerun()
+
+
+def _as_field(setting: Setting) -> str:
+    """A setting as the field beside the name of what is kept."""
+    return "“Replace one of that name”" if setting == Setting("overwrite", True) else in_python(setting)
 
 
 def _is_kept(workspace: Workspace, kept: Upload) -> None:
