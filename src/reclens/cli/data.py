@@ -15,6 +15,7 @@ from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
+    from reclens.data.split import Split
 
 __all__ = ["convert", "fetch", "info", "split", "sql"]
 
@@ -144,6 +145,12 @@ def split(
             data = data if k_core is None else filters.k_core(data, users=k_core, items=k_core)
             made = getattr(splits, method)(data, task=task, **options)
         folder = place.save(made, name, overwrite=overwrite)
+    _say_split(made, quiet=quiet)
+    say(f"kept in {folder}", quiet=quiet)
+
+
+def _say_split(made: Split, *, quiet: bool) -> None:
+    from reclens.cli.shared import say
     from reclens.report.data.words import note_line, rule_line
 
     say(repr(made), quiet=quiet)
@@ -151,7 +158,6 @@ def split(
         say(rule_line(rule), quiet=quiet)
     for note in made.card.get("notes", []):
         say(f"note: {note_line(note)}", quiet=quiet)
-    say(f"kept in {folder}", quiet=quiet)
 
 
 @command("data fetch")
