@@ -14,10 +14,10 @@ __all__ = ["Root", "app", "root"]
 
 
 class Root(Group):
-    """The root, which ends every command that fails with one message and a status."""
+    """The root command. A command that fails ends with one message and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
+        """Run the named command."""
         try:
             return super().invoke(ctx)
         except BaseException as error:
@@ -33,7 +33,7 @@ class Root(Group):
 app = typer.Typer(
     name="reclens",
     cls=Root,
-    help="The workbench of a recommender-systems analyst: measure any system's lists, by segment, with intervals.",
+    help="Evaluate recommender systems: metrics of any system's lists, by segment, with confidence intervals.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -42,7 +42,7 @@ app = typer.Typer(
 
 
 def _in_our_words(error: Any) -> None:
-    """Let an error of an option say what was seen and expected: Typer takes the words of pydantic."""
+    """Rewrite the pydantic messages of Typer: what was seen and what was expected."""
     found = getattr(error.__cause__, "errors", None)
     if found is not None and hasattr(error, "message"):
         from reclens.settings import seen_and_expected

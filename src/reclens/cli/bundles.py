@@ -29,7 +29,7 @@ __all__ = ["OUTPUT", "Output", "expanded", "with_parameters"]
 
 @dataclass(frozen=True)
 class Output:
-    """Where a command writes its table, and whether it speaks on the way."""
+    """Where a command writes its table, and whether it prints messages."""
 
     format: FormatOption = Format.table
     out: OutOption = None
@@ -40,7 +40,7 @@ class Output:
         emit(table, format=self.format, out=self.out)
 
     def say(self, text: str) -> None:
-        """Tell people something on stderr, unless it has to be quiet."""
+        """Print a message on stderr, unless --quiet is given."""
         say(text, quiet=self.quiet)
 
 
@@ -48,7 +48,7 @@ OUTPUT: Final = Output()
 
 
 def expanded(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same command with the options of each bundle in the place of its parameter."""
+    """Replace each bundle parameter of a command by its options."""
     own = inspect.signature(command, eval_str=True)
     bundles: dict[str, Any] = {
         each.name: each.annotation for each in own.parameters.values() if is_dataclass(each.annotation)
@@ -72,7 +72,7 @@ def expanded(command: Callable[..., Any]) -> Callable[..., Any]:
 def with_parameters(
     call: Callable[..., Any], command: Callable[..., Any], parameters: Sequence[inspect.Parameter]
 ) -> Callable[..., Any]:
-    """A function that is called like a command but takes other parameters, which Typer reads off it."""
+    """Give a function another signature, which Typer reads."""
     functools.update_wrapper(call, command)
     del call.__wrapped__  # type: ignore[attr-defined]  # its signature is not that of the command
     own = inspect.signature(command, eval_str=True)

@@ -24,7 +24,7 @@ def dashboard(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", help="Port to listen on.")] = 8501,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen on an address others can reach, without a login.")
+        bool, typer.Option("--insecure", help="Listen without a login on an address that others can reach.")
     ] = False,
     public_url: Annotated[
         str | None, typer.Option("--public-url", help="Where a reverse proxy shows it: https://example.org/team.")
@@ -48,7 +48,7 @@ def dashboard(
 
 
 def _serve(command: Sequence[str]) -> int:
-    """Run the server until it ends, or this process is told to end: then it ends too, and the port is free."""
+    """Run the server until it or this process ends. A signal to this process stops the server and frees the port."""
     import signal
     import subprocess
     from types import FrameType
@@ -72,7 +72,7 @@ def _serve(command: Sequence[str]) -> int:
 
 
 def _ended(server: subprocess.Popen[bytes]) -> int:
-    """Its status once it has ended. A wait without an end may leave a signal without effect."""
+    """Wait for the server and return its exit status, in short waits: an unlimited wait can delay signals."""
     import subprocess
 
     while True:

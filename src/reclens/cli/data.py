@@ -65,25 +65,35 @@ def split(
     ctx: typer.Context,
     path: Path_ = None,
     test: Annotated[
-        str | None, typer.Option("--test", help="The test part of a split made elsewhere: PATH is its training part.")
+        str | None, typer.Option("--test", help="Test part of an existing split; PATH is the training part.")
     ] = None,
-    validation: Annotated[str | None, typer.Option("--validation", help="Its part to tune by, if it has one.")] = None,
-    name: Annotated[str, typer.Option("--name", help="Name to keep the split under.")] = "split",
+    validation: Annotated[
+        str | None, typer.Option("--validation", help="Validation part of an existing split.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the split in the workspace.")] = "split",
     method: Annotated[str, typer.Option("--method", help="last_n, by_time, random or by_user.")] = "last_n",
-    n: Annotated[int, typer.Option("--n", min=1, help="last_n: interactions held out of each user.")] = 1,
-    test_share: Annotated[float, typer.Option("--test-share", help="by_time, random, by_user: share held out.")] = 0.2,
+    n: Annotated[int, typer.Option("--n", min=1, help="last_n: interactions held out per user.")] = 1,
+    test_share: Annotated[
+        float, typer.Option("--test-share", help="by_time, random, by_user: share that is held out.")
+    ] = 0.2,
     validation_share: Annotated[
-        float, typer.Option("--validation-share", help="by_time, random: share held out to tune by.")
+        float, typer.Option("--validation-share", help="by_time, random: share held out for validation.")
     ] = 0.0,
     validation_n: Annotated[
-        int, typer.Option("--validation-n", min=0, help="last_n: interactions before those, to tune by.")
+        int, typer.Option("--validation-n", min=0, help="last_n: interactions before those, for validation.")
     ] = 0,
-    ties: Annotated[str, typer.Option("--ties", help="last_n: hash, or order for the order of the file.")] = "hash",
+    ties: Annotated[
+        str, typer.Option("--ties", help="last_n: how to break ties in time: hash, or order (of the file).")
+    ] = "hash",
     task: TaskOption = "new_items",
-    min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here on.")] = None,
-    k_core: Annotated[int | None, typer.Option("--k-core", min=1, help="Keep users and items with so many.")] = None,
+    min_rating: Annotated[
+        float | None, typer.Option("--min-rating", help="Keep ratings of at least this value.")
+    ] = None,
+    k_core: Annotated[
+        int | None, typer.Option("--k-core", min=1, help="Keep users and items with at least this many interactions.")
+    ] = None,
     reading: Reading = NOTHING,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a split of that name.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing split of that name.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     quiet: QuietOption = False,
@@ -163,7 +173,7 @@ def _say_split(made: Split, *, quiet: bool) -> None:
 @command("data fetch")
 def fetch(
     name: Annotated[str, typer.Argument(help="ml-100k, ml-1m, ml-latest-small, ml-20m or ml-25m.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path(),
+    folder: Annotated[Path, typer.Option("--folder", help="Folder for the download.")] = Path(),
     quiet: QuietOption = False,
 ) -> None:
     """Download a MovieLens data set from GroupLens, with resume and checksum.
@@ -183,16 +193,20 @@ def fetch(
 @reads(data="path")
 def sql(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Name of the query; without it they are listed.")] = None,
-    path: Annotated[str | None, typer.Option("--data", "-d", help="Run it on this data; printed without it.")] = None,
-    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Parameter, as at_least=5.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the query; if omitted, all queries are listed.")] = None,
+    path: Annotated[
+        str | None, typer.Option("--data", "-d", help="Run the query on this data; if omitted, it is printed.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="Parameter of the query, as at_least=5.")
+    ] = None,
     reading: Reading = NOTHING,
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
     """Print or run one of the SQL queries that turn an event log into analysis tables.
 
-    They run on every event of [bold]--data[/bold]: repeats of a user and item are not merged.
+    The queries run on all events of [bold]--data[/bold]: repeats of a user and item are not merged.
 
     Examples:
       reclens data sql item_popularity
@@ -223,7 +237,7 @@ def sql(
 @command("data convert")
 @reads(data="path")
 def convert(
-    path: Annotated[str, typer.Argument(help="What to read.")],
+    path: Annotated[str, typer.Argument(help="Data set to read.")],
     target: Annotated[Path, typer.Argument(help="A folder for RecBole files, or a .csv, .parquet or .qrels file.")],
     reading: Reading = NOTHING,
     quiet: QuietOption = False,
@@ -265,7 +279,7 @@ def _write(data: Dataset, target: Path) -> None:
 
 
 def _json(value: str) -> object:
-    """A parameter as the number, list or text that it is."""
+    """Parse a parameter as a number, a list or text."""
     import json
 
     try:

@@ -30,7 +30,8 @@ def demo(
         str | None, typer.Option("--data", "-d", help="MovieLens zip or folder, or a table; synthetic data without it.")
     ] = None,
     files: Annotated[
-        Path | None, typer.Option("--files", metavar="FOLDER", help="Only write sample files of every kind there.")
+        Path | None,
+        typer.Option("--files", metavar="FOLDER", help="Only write sample files of every kind to this folder."),
     ] = None,
     reading: Reading = NOTHING,
     task: TaskOption = "new_items",
@@ -65,7 +66,7 @@ def demo(
 
 
 def _write_samples(folder: Path, seed: int, output: Output) -> None:
-    """Write the sample files, and say what each is."""
+    """Write the sample files, and describe each of them."""
     from reclens.cli.shared import put, working
     from reclens.job.samples import SAMPLES, write_samples
 
@@ -78,7 +79,7 @@ def _write_samples(folder: Path, seed: int, output: Output) -> None:
 
 @command("run")
 def run(
-    config: Annotated[Path, typer.Argument(help="TOML file of the job; see the documentation of the command line.")],
+    config: Annotated[Path, typer.Argument(help="TOML file of the job; docs/cli.md describes it.")],
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:

@@ -1,4 +1,4 @@
-"""``reclens doctor``: is this installation well?"""
+"""``reclens doctor``: check the installation."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption 
 
 
 def _tidied(folder: Path) -> list[dict[str, Any]]:
-    """Remove what killed runs left, and say what lies in the trash."""
+    """Remove partial output of killed runs, and report the contents of the trash."""
     from reclens.errors import RecLensError
     from reclens.workspace import Workspace
 

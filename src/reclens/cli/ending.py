@@ -1,4 +1,4 @@
-"""How a command ends when it fails: one message on standard error and a status, whatever went wrong."""
+"""How a failing command ends: one message on standard error and an exit status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _interrupted: Final = threading.Event()
 
 
 def end(error: BaseException) -> int:
-    """Say in one message why a command fails; returns its status. ``RECLENS_TRACEBACK=1`` shows where it came from."""
+    """Print an error as one message, and return the exit status. ``RECLENS_TRACEBACK=1`` adds the traceback."""
     if _interrupted.is_set() or isinstance(error, KeyboardInterrupt):
         # Ctrl-C in the middle of an import comes out as whatever the half-loaded library makes of it.
         _say("interrupted; nothing half-written was left.")
@@ -57,12 +57,11 @@ def end(error: BaseException) -> int:
 
 
 def out_of_memory(error: MemoryError, step: str) -> str:
-    """What to say when memory has run out: the step, the bytes and a smaller way.
+    """The message of an out-of-memory error: the step, the bytes and a smaller alternative.
 
     Args:
-        error: NumPy's names the array that did not fit; another one names nothing, and the bytes that the process holds
-            are said instead.
-        step: What was being done.
+        error: The error. NumPy's has the shape of the array; for others, the message has the memory of the process.
+        step: The step that was running.
     """
     shape, dtype = getattr(error, "shape", None), getattr(error, "dtype", None)
     if shape is not None and dtype is not None:
@@ -80,7 +79,7 @@ def out_of_memory(error: MemoryError, step: str) -> str:
 
 
 def _bytes_held() -> int | None:
-    """The most memory that this process has held; None where the system does not say."""
+    """The peak memory of this process, or None if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -90,7 +89,7 @@ def _bytes_held() -> int | None:
 
 
 def _of_the_system(error: OSError) -> str:
-    """What the operating system refused, with the file where it names one."""
+    """The message of an operating system error, with the file if there is one."""
     names = [str(each) for each in (error.filename, error.filename2) if each is not None]
     what = " -> ".join(_short(name) for name in names) or "standard output"
     why = error.strerror or first_line(error)
@@ -110,7 +109,7 @@ def _short(name: str) -> str:
 
 
 def _fault(error: BaseException) -> str:
-    """What is said of an error that nobody foresaw: where it happened, and how to see more."""
+    """The message of an unexpected error: where it occurred, and how to see the traceback."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "reclens" in frame.filename]
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
     return (
@@ -128,24 +127,24 @@ def _say(text: str) -> None:
 
 
 class _Closed:
-    """Standard output that was closed before the program began."""
+    """Standard output that was closed before the program started."""
 
     encoding = "utf-8"
 
     def write(self, text: str) -> int:
-        """Refuse what is written."""
+        """Raise an error on every write."""
         raise OSError(errno.EBADF, "it is closed")
 
     def flush(self) -> None:
-        """Nothing waits to be written."""
+        """Do nothing: no output is buffered."""
 
     def isatty(self) -> bool:
-        """It is no terminal."""
+        """Return False: it is not a terminal."""
         return False
 
 
 def closed_streams_stand_in() -> None:
-    """Let what stdout cannot encode, or a stream that is closed, be no end of a command after all of its work."""
+    """Keep a command from failing because a stream is closed or stdout cannot encode a character."""
     streams: Any = sys
     if streams.stdout is None:
         streams.stdout = _Closed()
@@ -157,7 +156,7 @@ def closed_streams_stand_in() -> None:
 
 
 def _leave_stdout() -> None:
-    """Write nothing more to standard output, also at exit: it would fail again."""
+    """Stop all output to standard output, also at exit, because it would fail again."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -167,7 +166,7 @@ def _leave_stdout() -> None:
 
 @contextmanager
 def interrupts_are_noted() -> Generator[None]:
-    """Note that Ctrl-C was pressed: a library may turn the KeyboardInterrupt into an error of its own."""
+    """Record Ctrl-C, because a library may convert the KeyboardInterrupt into another error."""
     _interrupted.clear()
     ours = (
         threading.current_thread() is threading.main_thread()

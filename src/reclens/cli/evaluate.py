@@ -49,19 +49,23 @@ def evaluate(
     ] = None,
     history: Annotated[
         str | None,
-        typer.Option("--history", help="Interactions of users that the system used (fold-in): CSV or Parquet."),
+        typer.Option("--history", help="Interactions of test users that the system used (fold-in): CSV or Parquet."),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", help="A split of the workspace, for truth, training data, segments and metrics."),
+        typer.Option("--split", help="Split of the workspace, for truth, training data, segments and metrics."),
     ] = None,
-    metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; repeat it.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; can be repeated.")
+    ] = None,
     by: Annotated[
-        list[str] | None, typer.Option("--by", help="Segment: a user attribute, or one of the split.")
+        list[str] | None, typer.Option("--by", help="Segmentation: a user attribute, or one of the split.")
     ] = None,
     reading: Reading = NOTHING,
-    relevance: Annotated[str | None, typer.Option("--relevance", help="Column of graded relevance.")] = None,
-    convention: Annotated[str, typer.Option("--convention", help="trec, recbole, lenskit, rectools …")] = "trec",
+    relevance: Annotated[str | None, typer.Option("--relevance", help="Column with graded relevance.")] = None,
+    convention: Annotated[
+        str, typer.Option("--convention", help="Conventions of a library: trec, recbole, lenskit, rectools …")
+    ] = "trec",
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     name: Annotated[str | None, typer.Option("--name", help="Name of the system.")] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the evaluation in the workspace.")] = None,
@@ -72,8 +76,8 @@ def evaluate(
 ) -> None:
     """Evaluate the recommendation lists of any system on held-out interactions.
 
-    Against a split of the workspace, whatever is not said is as in the evaluations of that split which are there, so
-    that the result can be compared with them.
+    With a split of the workspace, options that are not given have the values of the existing evaluations of that
+    split, so that the results can be compared.
 
     Examples:
       reclens evaluate lists.csv --split demo --keep theirs
@@ -132,15 +136,15 @@ def evaluate(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Ground:
-    """What lists are held against.
+    """The data that lists are evaluated on.
 
     Attributes:
         truth: The held-out interactions, or a split.
-        train: The training data beside a truth.
-        history: What the system was told, beside a truth.
-        rules: The rules that made the truth.
-        graded: Whether the truth is graded.
-        protocol: How evaluations on the split that are there were made, as arguments of ``evaluate``.
+        train: The training data, with a truth.
+        history: Interactions that the system used (fold-in), with a truth.
+        rules: The rules of reading the truth.
+        graded: Whether relevance is graded.
+        protocol: Settings of the existing evaluations of the split, as arguments of ``evaluate``.
     """
 
     truth: pl.DataFrame | Split
@@ -172,13 +176,13 @@ def _ground(
 
 
 def _typed(ctx: typer.Context, name: str) -> bool:
-    """Whether an option was typed, or stands in the file of the command."""
+    """Whether an option is given, on the command line or in the file of the command."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
 
 
 def _keep(place: Workspace, result: Evaluation, lists: Recommendations | None, name: str, output: Output) -> None:
-    """Keep the evaluation, and lists of a file beside it; say what it can be compared with."""
+    """Save the evaluation, and the lists if they are from a file; report the evaluations it can be compared with."""
     from reclens.workspace import run_groups
 
     output.say(f"kept in {place.save(result, name)}")
@@ -192,10 +196,10 @@ def _keep(place: Workspace, result: Evaluation, lists: Recommendations | None, n
 
 
 def _fit_together(**given: str | None) -> None:
-    """Refuse options that would not be used.
+    """Raise an error for options that would not be used.
 
     Raises:
-        UsageError: If one stands beside an option that takes its place, or without the one it belongs to.
+        UsageError: If an option is given with another that replaces it, or without the option that it needs.
     """
     from reclens.errors import UsageError
 
@@ -215,7 +219,8 @@ def _fit_together(**given: str | None) -> None:
 def compare(
     evaluations: Annotated[list[str], typer.Argument(help="Two or more evaluations of the workspace.")],
     baseline: Annotated[
-        str | None, typer.Option("--baseline", "-b", help="The one to hold against; the first.")
+        str | None,
+        typer.Option("--baseline", "-b", help="Baseline of the comparison; by default the first evaluation."),
     ] = None,
     correction: Annotated[str, typer.Option("--correction", help="holm, bonferroni, bh or none.")] = "holm",
     metric: Annotated[
@@ -227,14 +232,15 @@ def compare(
     ] = None,
     intervals: Annotated[
         Literal["single", "simultaneous"],
-        typer.Option("--intervals", help="Each for its own difference, or those of a family all together."),
+        typer.Option("--intervals", help="Intervals per difference, or simultaneous within a family."),
     ] = "single",
     segments: Annotated[bool, typer.Option("--segments/--overall", help="Show every segment.")] = False,
     gate: Annotated[
-        Path | None, typer.Option("--gate", help="TOML file with [[gate]] rows: exit 1 unless all of them hold.")
+        Path | None, typer.Option("--gate", help="TOML file with [[gate]] rows: exit status 1 unless all gates hold.")
     ] = None,
     fail_on_loss: Annotated[
-        bool, typer.Option("--fail-on-loss", help="Exit 1 when an interval over all users lies on the worse side.")
+        bool,
+        typer.Option("--fail-on-loss", help="Exit status 1 if an interval over all users is on the worse side of 0."),
     ] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the comparison in the workspace.")] = None,
     html: HtmlOption = None,
@@ -242,10 +248,9 @@ def compare(
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Compare evaluations with a baseline, user by user, with tests that are corrected family by family.
+    """Compare evaluations with a baseline, paired by user, with tests corrected within families.
 
-    The main question, the primary metric over all users, is a family of its own; the other metrics and the segments
-    are two more.
+    There are three families: the primary metric over all users, the other metrics, and the segments.
 
     Example:
       reclens compare demo-popular demo-ease --baseline demo-popular --fail-on-loss
@@ -291,7 +296,7 @@ def compare(
 @command("report")
 def report(
     evaluations: Annotated[list[str], typer.Argument(help="Evaluations of the workspace.")],
-    baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="Compare with this one.")] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="Evaluation to compare with.")] = None,
     title: Annotated[str, typer.Option("--title", help="Title of the report.")] = "Offline evaluation",
     out: Annotated[Path, typer.Option("--out", "-o", callback=writable, help="The HTML file.")] = Path("report.html"),
     workspace: WorkspaceOption = Path("workspace"),

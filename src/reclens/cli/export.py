@@ -1,4 +1,4 @@
-"""Write the numbers of a workspace for other tools."""
+"""Export the results of a workspace to other tools."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ EvaluationOption = Annotated[
     typer.Option(
         "--evaluations",
         "-e",
-        help="Evaluation to export; repeat it. By default the newest and all that can be compared with it.",
+        help="Evaluation to export; can be repeated. By default the newest, and all that can be compared with it.",
     ),
 ]
 ComparisonOption = Annotated[
-    str | None, typer.Option("--comparison", help="Take verdicts from this comparison; by default each run's newest.")
+    str | None, typer.Option("--comparison", help="Comparison with the verdicts; by default the newest of each run.")
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace what an earlier export wrote.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the files of an earlier export.")]
 Folder = Path("workspace")
 
 
@@ -39,7 +39,7 @@ def tableau(
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write an extract (.hyper) and a data source (.tds) a table. Needs the extra tableau.
+    """Write an extract (.hyper) and a data source (.tds) per table. Needs the extra tableau.
 
     Example:
       reclens export tableau --workspace my-workspace --out tableau

@@ -23,26 +23,28 @@ __all__ = ["SOURCE", "Source", "ask", "columns", "critique", "relax"]
 
 @dataclass(frozen=True)
 class Source:
-    """What is asked: a model of the workspace, or one that is fitted to data."""
+    """The knowledge model: from the workspace, or fitted to data."""
 
-    model: Annotated[str | None, typer.Option("--model", "-m", help="A fitted model instead of --data.")] = None
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Fitted model of the workspace, instead of --data.")
+    ] = None
     workspace: WorkspaceOption = Path("workspace")
     seed: SeedOption = 0
 
 
 SOURCE: Final = Source()
 
-DataOption = Annotated[str | None, typer.Option("--data", "-d", help="Interactions; synthetic without it.")]
+DataOption = Annotated[str | None, typer.Option("--data", "-d", help="Interactions; synthetic data if omitted.")]
 RequireOption = Annotated[
-    list[str] | None, typer.Option("--require", "-r", help="What items have to meet, as 'year >= 1990'; repeat it.")
+    list[str] | None, typer.Option("--require", "-r", help="Requirement, as 'year >= 1990'; can be repeated.")
 ]
 PreferOption = Annotated[
     list[str] | None,
-    typer.Option("--prefer", "-p", help="What ranks them, as 'price low' or '2 * price low'; repeat it."),
+    typer.Option("--prefer", "-p", help="Preference, as 'price low' or '2 * price low'; can be repeated."),
 ]
-UserOption = Annotated[str | None, typer.Option("--user", "-u", help="Leave out the items that this user has.")]
+UserOption = Annotated[str | None, typer.Option("--user", "-u", help="Leave out the items of this user's history.")]
 ItemArgument = Annotated[str, typer.Argument(help="Id of the item.")]
-KOption = Annotated[int, typer.Option("--k", "-k", min=1, help="Items to show.")]
+KOption = Annotated[int, typer.Option("--k", "-k", min=1, help="Number of items.")]
 
 
 @command("knowledge ask")
@@ -60,7 +62,7 @@ def ask(
 ) -> None:
     """Recommend the items that meet all requirements, best first, with the reasons.
 
-    If no item does, the command shows which requirements were dropped.
+    If no item meets them, the command shows which requirements were dropped.
 
     Example:
       reclens knowledge ask --data ml-100k.zip -r "genres includes Comedy" -r "year >= 1990" -p "year high"
@@ -111,7 +113,10 @@ def critique(
     ctx: typer.Context,
     item: ItemArgument,
     critique: Annotated[
-        str | None, typer.Argument(help="As 'cheaper', 'newer, other genres'; without it, what can be said.")
+        str | None,
+        typer.Argument(
+            help="Critique, as 'cheaper' or 'newer, other genres'; if omitted, the possible critiques are listed."
+        ),
     ] = None,
     require: RequireOption = None,
     prefer: PreferOption = None,
@@ -172,7 +177,7 @@ def _knowledge(
     prefer: list[str] | None,
     quiet: bool,
 ) -> Knowledge:
-    """A fitted model that is asked what the options say; a model's own requirements hold where they say nothing."""
+    """The fitted model with the requirements of the options; options that are not given keep those of the model."""
     from reclens.cli.shared import progress_of
     from reclens.data.read.open import load_data
     from reclens.errors import UsageError
@@ -194,7 +199,7 @@ def _knowledge(
 
 
 def _weighed(text: str) -> tuple[str, float]:
-    """A preference and its weight, from ``2 * price low``."""
+    """Parse a preference and its weight, as ``2 * price low``."""
     weight, star, wish = text.partition("*")
     try:
         return (wish.strip(), float(weight)) if star else (text, 1.0)
@@ -208,7 +213,7 @@ def _user(text: str | None, asked: Knowledge) -> Any:
 
 
 def _described(asked: Knowledge, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with the title of the item, where items have one."""
+    """Rows with the title of the item, if items have titles."""
     table = asked.attributes_.table
     if "title" not in table.columns:
         return rows

@@ -1,4 +1,4 @@
-"""Where the command line begins and ends. Nothing heavy is imported here: Ctrl-C is heeded from the first moment."""
+"""Entry point of the command line. Heavy imports are avoided here, so that Ctrl-C works from the start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 fine, 1 a finding, 2 wrong use or bad data, 70 a fault of RecLens, 130 interrupted.
+    Exit status: 0 success, 1 a finding, 2 wrong use or bad data, 70 an internal error, 130 interrupted.
     """
     warnings.showwarning = _warn
     with interrupts_are_noted():
@@ -34,17 +34,17 @@ def main() -> None:
 
 
 def _warn(message: Warning | str, *_: object) -> None:
-    """A warning as one line: where in our code it was raised is nothing to a person at a terminal."""
+    """Format a warning as one line, without the place in the code."""
     from reclens.data.read.request import in_words_of
 
     print(f"reclens: {in_words_of('options', str(message))}", file=sys.stderr)
 
 
 def _refuse_empty(words: list[str]) -> None:
-    """Refuse a value that is empty, as of a variable of the shell that is not set: it would be taken for none.
+    """Raise an error for an empty value, as of an unset shell variable, which would be read as no value.
 
     Raises:
-        UsageError: Naming the option, or the place of the argument.
+        UsageError: With the name of the option, or the position of the argument.
     """
     from reclens.errors import UsageError
 

@@ -60,26 +60,27 @@ def show(name: Annotated[str, typer.Argument(help="Name of the recommender.")]) 
 def fit(
     ctx: typer.Context,
     model: Annotated[
-        str | None, typer.Argument(help="Name of the recommender; see: reclens models list. Or --config names it.")
+        str | None, typer.Argument(help="Name of the recommender, see reclens models list; or set it in --config.")
     ] = None,
-    data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Learn from the training part of this split.")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Training data; synthetic data if omitted.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Fit to the training part of this split.")] = None,
     reading: Reading = NOTHING,
-    name: Annotated[str | None, typer.Option("--name", help="Name to keep it under; the model's by default.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the fitted model; by default that of the recommender.")
+    ] = None,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Hyper-parameter, as l2=500.")] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="TOML file with hyper-parameters, and model = its name.")
+        Path | None, typer.Option("--config", help="TOML file with hyper-parameters, and model = NAME.")
     ] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of that name.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model of that name.")] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Fit a recommender and save it in the workspace.
 
-    Hyper-parameters come from [bold]--config[/bold], and [bold]--param[/bold] wins over it. A value that is a list or a
-    mapping is written as in TOML. Where [bold]--split[/bold] has a validation part, it is said if the model is worse
-    than popular there.
+    [bold]--param[/bold] overrides hyper-parameters of [bold]--config[/bold]. A list or a mapping is written as in TOML.
+    If [bold]--split[/bold] has a validation part, a model that is worse than popular there gets a warning.
 
     Examples:
       reclens fit ease --data ml-100k.zip -p l2=500
@@ -129,16 +130,19 @@ def recommend(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="Name of a fitted model in the workspace.")],
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
-    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
+    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; by default all known users.")] = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="To the test users of this split, from their fold-in if it has one.")
+        str | None,
+        typer.Option(
+            "--split", help="Recommend to the test users of this split, with their fold-in history if it has one."
+        ),
     ] = None,
     seen: Annotated[
         bool | None,
         typer.Option(
             "--seen/--no-seen",
-            help="Also recommend items of the training data, or not; by default as the "
-            "task of --split asks, and not without one.",
+            help="Also recommend items of the user's training data, or not; by default as in the "
+            "task of --split, and not without a split.",
         ),
     ] = None,
     exclude: ExcludeOption = None,
@@ -147,8 +151,8 @@ def recommend(
     history_mode: HistoryModeOption = "add",
     cold_users: ColdUsersOption = "popular",
     reading: Reading = NOTHING,
-    explain: Annotated[bool, typer.Option("--explain", help="Say why, in words, for each item.")] = False,
-    keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Add an explanation for each item.")] = False,
+    keep: Annotated[str | None, typer.Option("--keep", help="Name to save the lists under in the workspace.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
@@ -216,7 +220,7 @@ def recommend(
 def similar(
     item: Annotated[list[str], typer.Argument(help="Item ids.")],
     model: Annotated[str, typer.Option("--model", "-m", help="Name of a fitted model in the workspace.")],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many for each item.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of similar items per item.")] = 10,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
@@ -240,7 +244,7 @@ def similar(
 
 
 def _value(text: str) -> Any:
-    """The value of an option: as in TOML, or the text itself where it is no TOML."""
+    """Parse the value of an option as TOML; text that is not TOML is returned as it is."""
     import tomllib
 
     try:

@@ -1,4 +1,4 @@
-"""How the command line writes the parameters that an advice names."""
+"""Format parameters as command-line options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SWITCHES: Final[dict[tuple[str, Any], str]] = {
 
 
 def as_option(setting: Setting) -> str:
-    """A setting as an option.
+    """Format a setting as an option.
 
     >>> as_option(Setting("planned_units")), as_option(Setting("arm", "version")), as_option(Setting("ids", False))
     ('--planned-units', '--arm version', '--no-ids')

@@ -46,7 +46,7 @@ SplitOption = Annotated[str | None, typer.Option("--split", help="A split of the
 
 
 class Drawing(StrEnum):
-    """How a diagram is written."""
+    """Format of a diagram."""
 
     mermaid = "mermaid"
     svg = "svg"
@@ -66,14 +66,16 @@ def list_rerankers(format: FormatOption = Format.table, out: OutOption = None) -
 @reads(data="data")
 def fit(
     ctx: typer.Context,
-    config: Annotated[Path, typer.Argument(help="TOML file of the pipeline; see the documentation of pipelines.")],
-    data: Annotated[str | None, typer.Option("--data", "-d", help="What to learn from; synthetic without it.")] = None,
+    config: Annotated[Path, typer.Argument(help="TOML file of the pipeline; docs/pipeline.md describes it.")],
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Training data; synthetic data if omitted.")] = None,
     split: SplitOption = None,
     reading: Reading = NOTHING,
-    name: Annotated[str | None, typer.Option("--name", help="Name to keep it under; the file's by default.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the pipeline; by default that of the file.")
+    ] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pipeline of that name.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing pipeline of that name.")] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Fit every stage of a pipeline and save it in the workspace.
@@ -102,14 +104,14 @@ def recommend(
     ctx: typer.Context,
     pipeline: NameArgument,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
-    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; all known users without it.")] = None,
+    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="User id; by default all known users.")] = None,
     exclude: ExcludeOption = None,
     candidates: CandidatesOption = None,
     history: HistoryOption = None,
     history_mode: HistoryModeOption = "add",
     cold_users: ColdUsersOption = "popular",
     reading: Reading = NOTHING,
-    keep: Annotated[str | None, typer.Option("--keep", help="Keep the lists in the workspace under this name.")] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help="Name to save the lists under in the workspace.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
@@ -147,8 +149,10 @@ def trace(
     ctx: typer.Context,
     pipeline: NameArgument,
     user: Annotated[str, typer.Argument(help="User id.")],
-    item: Annotated[list[str] | None, typer.Option("--item", "-i", help="Item id; may be given again.")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Trace what the user chose in its test part.")] = None,
+    item: Annotated[list[str] | None, typer.Option("--item", "-i", help="Item id; can be repeated.")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Trace the user's items in the test part of this split.")
+    ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the list.")] = 10,
     history: HistoryOption = None,
     history_mode: HistoryModeOption = "add",
@@ -194,15 +198,15 @@ def evaluate(
     pipeline: NameArgument,
     split: SplitOption = None,
     truth: Annotated[str | None, typer.Option("--truth", help="Held-out interactions.")] = None,
-    train: Annotated[str | None, typer.Option("--train", help="Training data that goes with --truth.")] = None,
+    train: Annotated[str | None, typer.Option("--train", help="Training data, with --truth.")] = None,
     reading: Reading = NOTHING,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@10; the first is the primary one.")
     ] = None,
-    by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; may be given again.")] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; can be repeated.")] = None,
     requests: Annotated[
-        int, typer.Option("--requests", min=0, help="Users served one at a time, to time; 0 for none.")
+        int, typer.Option("--requests", min=0, help="Number of users to time, one at a time; 0 for none.")
     ] = 100,
     keep: Annotated[
         str | None, typer.Option("--keep", help="Keep the evaluation of the final lists in the workspace.")
@@ -270,12 +274,12 @@ def evaluate(
 def diagram(
     ctx: typer.Context,
     pipeline: Annotated[str, typer.Argument(help="Name of a pipeline in the workspace, or its TOML file.")],
-    data: Annotated[str | None, typer.Option("--data", "-d", help="For a TOML file: what to learn from.")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Training data for a TOML file.")] = None,
     split: SplitOption = None,
     reading: Reading = NOTHING,
-    users: Annotated[int, typer.Option("--users", min=1, help="Users who are served for the counts and times.")] = 1000,
+    users: Annotated[int, typer.Option("--users", min=1, help="Number of users for the counts and times.")] = 1000,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
-    format: Annotated[Drawing, typer.Option("--format", "-f", help="How it is drawn.")] = Drawing.mermaid,
+    format: Annotated[Drawing, typer.Option("--format", "-f", help="Format of the diagram.")] = Drawing.mermaid,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     out: OutOption = None,
@@ -308,7 +312,7 @@ def diagram(
 
 @contextmanager
 def _rules_are_said() -> Generator[None]:
-    """Leave out Python's warning: what it says stands among the rules, which are said with their counts."""
+    """Suppress Python's warning, because the rules and their counts are printed."""
     import warnings
 
     from reclens.pipeline import PipelineWarning
@@ -338,7 +342,7 @@ def _fitted(
 
 
 def _with_segments(train: Dataset, by: list[str]) -> Dataset:
-    """The training part with the columns that are asked for and not named yet."""
+    """The training part with the requested segment columns added."""
     known = [] if train.segments is None else train.segments.columns
     plain = {each: each for each in by if each not in known and not {"×", "*"} & set(each)}
     return train.with_segments(**plain)

@@ -26,9 +26,11 @@ def predict(
     pairs: Annotated[str | None, typer.Option("--pairs", help="Pairs user_id, item_id: CSV or Parquet.")] = None,
     reading: Reading = NOTHING,
     fallback: Annotated[
-        str, typer.Option("--fallback", help="What a pair without neighbours gets: mean, or none for nothing.")
+        str, typer.Option("--fallback", help="Prediction of a pair without neighbours: mean, or none.")
     ] = "mean",
-    clip: Annotated[bool, typer.Option("--clip/--no-clip", help="Stay in the range of the training ratings.")] = True,
+    clip: Annotated[
+        bool, typer.Option("--clip/--no-clip", help="Clip predictions to the range of the training ratings.")
+    ] = True,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
@@ -72,16 +74,18 @@ def evaluate_predictions(
     predictions: Annotated[str, typer.Argument(help="user_id, item_id, prediction: CSV or Parquet of any system.")],
     truth: Annotated[
         str | None,
-        typer.Option("--truth", "-t", help="The ratings; by default a column rating beside the predictions."),
+        typer.Option("--truth", "-t", help="True ratings; by default the column rating of the predictions."),
     ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for truth and train.")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Split of the workspace, for truth and training data.")
+    ] = None,
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="rmse, mae, user_rmse or user_mae; all by default.")
     ] = None,
     by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation of the split.")] = None,
     reading: Reading = NOTHING,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the system; that of the file by default.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the system; by default that of the file.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     output: Output = OUTPUT,

@@ -1,7 +1,6 @@
-"""Progress on stderr: a bar for what takes long on a terminal, a line every few seconds elsewhere, and never silence.
+"""Progress on stderr: a bar on a terminal, and a line every few seconds elsewhere.
 
-Every command is under way from its start to its end (:mod:`reclens.cli.registry` sees to it), so that one that shows no
-step of its own is still seen to live.
+Every command reports that it is running (:mod:`reclens.cli.registry`), also if it has no steps of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _UNDER_WAY: Final[list[_Lines]] = []
 
 @contextmanager
 def under_way(command: str, *, quiet: bool = False) -> Generator[None]:
-    """Say that a command is under way while it shows no step of its own."""
+    """Report that a command is running while it shows no step of its own."""
     if quiet:
         yield
         return
@@ -45,10 +44,10 @@ def under_way(command: str, *, quiet: bool = False) -> Generator[None]:
 
 @contextmanager
 def progress_of(*, quiet: bool) -> Generator[Progress]:
-    """A progress display on stderr: a bar for what takes long on a terminal, a line a step elsewhere.
+    """A progress display on stderr: a bar on a terminal, a line per step elsewhere.
 
     Raises:
-        UsageError: If memory runs out, naming the step that was under way.
+        UsageError: If memory runs out, with the name of the running step.
     """
     command = _UNDER_WAY[-1] if _UNDER_WAY and not quiet else None
     between = command.what if command is not None else ""
@@ -69,7 +68,7 @@ def progress_of(*, quiet: bool) -> Generator[Progress]:
 
 @contextmanager
 def working(what: str, *, quiet: bool = False) -> Generator[None]:
-    """Say that one step is under way, where it takes long and does not say itself how far it is."""
+    """Report that a step is running, if it takes long and has no progress of its own."""
     with progress_of(quiet=quiet) as progress:
         progress(what, 0, 0)
         yield
@@ -77,7 +76,7 @@ def working(what: str, *, quiet: bool = False) -> Generator[None]:
 
 
 class _Steps:
-    """Shows nothing, and knows the step that is under way."""
+    """Show nothing, and record the running step."""
 
     step = ""
 
@@ -126,10 +125,10 @@ def _bar() -> Generator[_Steps]:
 
 
 class _Lines(_Steps):
-    """A line when a step has taken two seconds, also when nothing is heard of it; then ever more rarely.
+    """Print a line after two seconds of a step, also without updates, then at increasing intervals.
 
     Args:
-        between: What is under way between two steps.
+        between: Name of the work between two steps.
     """
 
     def __init__(self, between: str = "") -> None:
@@ -153,7 +152,7 @@ class _Lines(_Steps):
             self.what, self.done, self.total = "" if over else what, done, total
 
     def stop(self) -> None:
-        """Say nothing more."""
+        """Stop the output."""
         with self.lock:
             self._stop()
 

@@ -1,7 +1,7 @@
 """How the commands read data, lists and truth: one bundle of options, the same on every command, and its loaders.
 
 ``@reads(data="path")`` gives a command ``--column``, ``--read``, ``--lists``, ``--ids``, ``--users`` and ``--items``,
-and hands it what they say as a :class:`Reading`. A job of TOML says the same in ``[data]``.
+and passes their values as a :class:`Reading`. In a TOML job, the same settings are in ``[data]``.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ _BUNDLE: Final[dict[str, Any]] = {
         typer.Option(
             "--column",
             "-c",
-            help="Name a column, as user_id=uid, or its place, as user_id=0; of one file, "
-            "as TABLE:user_id=uid. Repeat it.",
+            help="Name of a column, as user_id=uid, or its index, as user_id=0; for one file, "
+            "as TABLE:user_id=uid. Can be repeated.",
         ),
     ],
     "read": Annotated[
         list[str] | None,
         typer.Option(
             "--read",
-            help="How to read files, as encoding=latin-1, header=false or bad_rows=drop; of one "
-            "file, as TABLE:encoding=latin-1. Repeat it.",
+            help="Setting for reading files, as encoding=latin-1, header=false or bad_rows=drop; for one "
+            "file, as TABLE:encoding=latin-1. Can be repeated.",
         ),
     ],
     "lists": Annotated[
         list[str] | None,
-        typer.Option("--lists", help="An attribute of several values, and what is between them, as 'genres=|'."),
+        typer.Option("--lists", help="Attribute with several values, and their separator, as 'genres=|'."),
     ],
     "ids": Annotated[
         str | None,
         typer.Option(
-            "--ids", help="text: take all ids as text, on every side. unpadded: and without leading zeros, 007 as 7."
+            "--ids", help="text: read all ids as text, in all files. unpadded: also without leading zeros, 007 as 7."
         ),
     ],
 }
@@ -67,10 +67,10 @@ _NAMES: Final = {"lists": "lists_in"}
 
 
 def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callable[[Callable[..., None]], Any]:
-    """Give a command the options of the readers in place of its parameter ``reading``.
+    """Replace the parameter ``reading`` of a command by the options of the readers.
 
     Args:
-        attributes: Whether it takes attributes of users and items.
+        attributes: Whether the command reads attributes of users and items.
         ids: Whether its tables hold ids of users and items, which ``--ids text`` is about; others have columns of
             their own.
         **tables: What the command reads: name of the table = name of the parameter that has its path.
@@ -111,7 +111,7 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
 
 
 def load_training(place: Workspace, data: str | None, split: str | None, reading: Reading, *, seed: int) -> Dataset:
-    """What to learn from: the training part of a split of the workspace, or data as :func:`load_data` reads them."""
+    """The training data: the training part of a split of the workspace, or data read by :func:`load_data`."""
     if split is None:
         return load_data(data, reading, seed=seed)
     if data is not None:
@@ -121,7 +121,7 @@ def load_training(place: Workspace, data: str | None, split: str | None, reading
 
 
 def load_lists(path: str, reading: Reading, *, name: str | None, place: Workspace) -> Recommendations:
-    """The lists of a system: a run of the workspace, or a file (TREC where it ends in ``.run`` or ``.trec``)."""
+    """The lists of a system: a run of the workspace, or a file (TREC if it ends in ``.run`` or ``.trec``)."""
     from reclens.data.read.ids import ids_as
 
     how = reading.of("lists")
@@ -142,7 +142,7 @@ def load_lists(path: str, reading: Reading, *, name: str | None, place: Workspac
 
 
 def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:
-    """Read a table whose columns have names of their own, such as units of an experiment."""
+    """Read a table with columns of any names, such as the units of an experiment."""
     from reclens.experiment.planning.history import read_columns
 
     with translated(reading.words, reading.prefix(table)):
@@ -150,7 +150,7 @@ def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:
 
 
 def load_raw(path: str, reading: Reading, *, table: str) -> Raw:
-    """As :func:`load_rows`, as they were found."""
+    """As :func:`load_rows`, without changes to the rows."""
     from reclens.data.read.naming import renamed
     from reclens.data.read.sources import load
 
@@ -161,7 +161,7 @@ def load_raw(path: str, reading: Reading, *, table: str) -> Raw:
 
 
 def rows_or_path(path: str, reading: Reading, *, table: str) -> pl.DataFrame | str:
-    """A path that DuckDB can read as it is, or else its rows."""
+    """The path, if DuckDB can read it directly, otherwise the rows."""
     from reclens.data.read.streams import is_stream
 
     plain = reading.kind(table) != "json" and not is_stream(path) and not path.lower().endswith((".bz2", ".xz"))

@@ -31,13 +31,13 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 def command(path: str, *, serves: bool = False) -> Callable[[F], F]:
     """Make a function a command of ``reclens``.
 
-    The function is returned as it is. Its signature gives the arguments and options, its docstring the help. While it
-    runs and shows no progress, a line every few seconds says that it is under way.
+    The function is returned unchanged. Its signature gives the arguments and options, its docstring the help. While it
+    runs without progress, a line every few seconds reports that it is running.
 
     Args:
-        path: The words that call it, as a literal: ``"evaluate"``, or ``"data info"`` for a command of a group. The
+        path: The words of the command, as a literal: ``"evaluate"``, or ``"data info"`` for a command of a group. The
             help of a group is the docstring of ``cli/GROUP.py`` or of the package ``cli/GROUP/``.
-        serves: Whether it runs until it is stopped, so that there is nothing to wait for.
+        serves: Whether it runs until it is stopped; there is then no progress to report.
     """
     del path, serves  # read by find_commands, from the source
     return lambda function: function
@@ -48,7 +48,7 @@ class CommandSource:
     """Where a command is defined.
 
     Attributes:
-        path: The words that call it.
+        path: The words of the command.
         module: Its module.
         function: Name of its function.
         help: The docstring of the function.
@@ -143,7 +143,7 @@ class Group(TyperGroup):
 
 
 class _Loaded(MutableMapping[str, Any]):
-    """Name -> command, imported when it is taken."""
+    """Name -> command, imported on access."""
 
     def __init__(self, sources: dict[str, CommandSource | Group]) -> None:
         self._sources, self._loaded = sources, dict[str, Any]()

@@ -25,23 +25,26 @@ def evaluate_requests(
     candidates: Annotated[
         str,
         typer.Argument(
-            help="A row a candidate: request_id, user_id, item_id, clicked, and score or rank. Or MIND's "
+            help="One row per candidate: request_id, user_id, item_id, clicked, and score or rank. Or MIND's "
             "behaviors.tsv, with --predictions."
         ),
     ],
     predictions: Annotated[
-        str | None, typer.Option("--predictions", help="MIND: the submission, lines of an impression and [3,1,2].")
+        str | None,
+        typer.Option(
+            "--predictions", help="MIND: the submission, with one impression and its ranks, as [3,1,2], per line."
+        ),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@5; those of MIND by default.")
+        list[str] | None, typer.Option("--metric", "-m", help="Metric, as ndcg@5; by default those of MIND.")
     ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="A split of the workspace, for --by.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Split of the workspace, for --by.")] = None,
     by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation of the split.")] = None,
     reading: Reading = NOTHING,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     name: Annotated[str | None, typer.Option("--name", help="Name of the system; by default that of the file.")] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the evaluation in the workspace.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file too.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write an HTML report to this file.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     output: Output = OUTPUT,

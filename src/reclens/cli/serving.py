@@ -1,4 +1,4 @@
-"""What comes with a request for lists: the options of the commands that recommend, and the files they name."""
+"""Options of the commands that recommend, and the files that they read."""
 
 from __future__ import annotations
 
@@ -30,23 +30,29 @@ __all__ = [
 ]
 
 ExcludeOption = Annotated[
-    str | None, typer.Option("--exclude", help="Items to leave out: item_id, and user_id where they differ.")
+    str | None, typer.Option("--exclude", help="Items to exclude: item_id, and user_id if they differ by user.")
 ]
 CandidatesOption = Annotated[
-    str | None, typer.Option("--candidates", help="The only items that may be shown: item_id, and user_id if any.")
+    str | None,
+    typer.Option("--candidates", help="The only items to recommend: item_id, and user_id if they differ by user."),
 ]
 HistoryOption = Annotated[
-    str | None, typer.Option("--history", help="What users did since the fit: user_id, item_id. To its users.")
+    str | None,
+    typer.Option("--history", help="Interactions since the fit: user_id, item_id. Recommends to these users."),
 ]
 HistoryModeOption = Annotated[
-    str, typer.Option("--history-mode", help="What --history does to the training data of a user: add or replace.")
+    str,
+    typer.Option(
+        "--history-mode",
+        help="Whether --history is added to the training data of a user or replaces it: add or replace.",
+    ),
 ]
 ColdUsersOption = Annotated[
     str,
     typer.Option(
         "--cold-users",
-        help="The list of users whom the model does not know: popular, or none for "
-        "no list. Given, --user may name users who are not known.",
+        help="List of users that the model does not know: popular, or none for "
+        "no list. With this option, --user accepts unknown users.",
     ),
 ]
 
@@ -62,8 +68,8 @@ def told_and_limits(
 
     Raises:
         UsageError: If an option would not be used.
-        UnknownNameError: If a column is named that is not read: a slip in ``user_id`` would make the items of some
-            users those of everybody.
+        UnknownNameError: If a file has an unknown column: a misspelled ``user_id`` would apply the items of some
+            users to all users.
     """
     from reclens.data.read.open import load_truth
     from reclens.schema import ITEM, USER
@@ -96,16 +102,16 @@ def told_and_limits(
 
 
 def _in_kind(frame: pl.DataFrame, path: str, fitted: Recommender | Pipeline, *, newcomers: bool) -> pl.DataFrame:
-    """Ids in the type of those that the model knows: a file of some may hold whole numbers where others are text.
+    """Cast ids to the type of the ids of the model: a file can have whole numbers, while the model has text.
 
     Args:
         frame: The rows.
         path: The file that they come from.
         fitted: The model.
-        newcomers: Whether users may come from a history; these may be called as they like.
+        newcomers: Whether users may come from a history; their ids can have any type.
 
     Raises:
-        DataError: If they are text where the model knows whole numbers, so that none can match.
+        DataError: If the ids are text and those of the model are whole numbers, so that none can match.
     """
     from reclens.schema import ITEM, USER
 
@@ -125,7 +131,7 @@ def _in_kind(frame: pl.DataFrame, path: str, fitted: Recommender | Pipeline, *, 
 
 
 def wanted_users(typed: list[str] | None, users: pl.Series, told: pl.DataFrame | None, *, strangers: bool) -> Any:
-    """The users who were typed, in the type of those who are known; None where nobody was."""
+    """The users of ``--user``, in the type of the known ids; None if there are none."""
     from reclens.cli.unused_options import known_id
     from reclens.schema import USER
 

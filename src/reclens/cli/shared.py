@@ -50,7 +50,7 @@ __all__ = [
 
 
 class Format(StrEnum):
-    """How a table is written."""
+    """Format of a table."""
 
     table = "table"
     json = "json"
@@ -58,15 +58,15 @@ class Format(StrEnum):
     md = "md"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How the table is written.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Format of the table.")]
 
 
 def writable(path: Path | None) -> Path | None:
-    """A file that can be written, as far as that can be told before the work that fills it.
+    """Check that a file can be written, before the work that fills it.
 
     Raises:
-        UsageError: If it is a folder, or a file stands where a folder would have to be.
-        WorkspaceError: If the folder may not be written.
+        UsageError: If it is a folder, or a parent is a file.
+        WorkspaceError: If the folder is not writable.
     """
     if path is None or str(path) == "-":
         return path
@@ -83,7 +83,7 @@ def writable(path: Path | None) -> Path | None:
 
 
 def writable_pair(path: Path | None) -> Path | None:
-    """A name whose .md and .html can be written; see :func:`writable`."""
+    """Check that the .md and .html of a name can be written; see :func:`writable`."""
     if path is not None:
         stem = str(path).removesuffix(".html").removesuffix(".md")
         for ending in (".md", ".html"):
@@ -92,7 +92,7 @@ def writable_pair(path: Path | None) -> Path | None:
 
 
 def _can_hold(path: Path) -> None:
-    """Refuse a path whose folder neither is there nor can be made."""
+    """Raise an error for a path whose folder neither exists nor can be created."""
     above = next(each for each in path.absolute().parents if each.exists())
     if not above.is_dir():
         raise UsageError(f"{path} cannot be written: {above} is a file, and no folder.")
@@ -101,16 +101,16 @@ def _can_hold(path: Path) -> None:
 
 
 OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", callback=writable, help="Write to this file and not to the screen.")
+    Path | None, typer.Option("--out", "-o", callback=writable, help="Write to this file instead of standard output.")
 ]
 HtmlOption = Annotated[
-    Path | None, typer.Option("--html", callback=writable, help="Write an HTML report to this file too.")
+    Path | None, typer.Option("--html", callback=writable, help="Also write an HTML report to this file.")
 ]
 DocumentOption = Annotated[
     Path | None, typer.Option("--out", "-o", callback=writable_pair, help="Write NAME.md and NAME.html.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything that is drawn.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on the way.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of the random numbers.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no messages.")]
 ReportOption = Annotated[
     Path | None, typer.Option("--report", callback=writable_pair, help="Write NAME.md and NAME.html, with charts.")
 ]
@@ -118,21 +118,21 @@ TaskOption = Annotated[
     str,
     typer.Option(
         "--task",
-        help="new_items: what a user had before does not count, and lists leave it out. "
-        "with_repeats: it counts, and lists may hold it.",
+        help="new_items: items of the user's history do not count, and lists exclude them. "
+        "with_repeats: they count, and lists can contain them.",
     ),
 ]
-WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of artefacts.")]
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
 
 
 def say(text: str, *, quiet: bool = False) -> None:
-    """Tell people something, on stderr: stdout is for data."""
+    """Print a message on stderr; stdout is for data."""
     if not quiet:
         print(text, file=sys.stderr, flush=True)
 
 
 def prepare(progress: Progress, *rooms: str, quiet: bool) -> None:
-    """Compile the loops of some rooms (of all without) where this machine has not done so yet, and say so."""
+    """Compile the numba kernels of some packages (by default all) if they are not cached, and report it."""
     from reclens import kernels
 
     compiled = kernels.warm_up(progress, rooms=rooms)
@@ -141,7 +141,7 @@ def prepare(progress: Progress, *rooms: str, quiet: bool) -> None:
 
 
 def keep_interrupts() -> None:
-    """Leave Ctrl-C to Python: Polars takes it at its first use, and may end the process before that cleans up."""
+    """Keep Python's handler of Ctrl-C: that of Polars can end the process before it has cleaned up."""
     import signal
 
     import polars as pl
@@ -182,7 +182,7 @@ def emit(table: Table, *, format: Format, out: Path | None) -> None:
 
 
 def heed(gate: GateResult | None, *, quiet: bool) -> None:
-    """Show what a gate came to, on stderr, and end with status 1 where it is closed."""
+    """Print the result of a gate on stderr, and exit with status 1 if the gate fails."""
     from reclens.report import gate_in_words, gate_table
 
     if gate is None:
@@ -193,7 +193,7 @@ def heed(gate: GateResult | None, *, quiet: bool) -> None:
 
 
 def put(text: str, out: Path | None = None, *, format: Format = Format.table) -> None:
-    """Write text to a file, or to stdout: what its encoding lacks as an escape, of which JSON is the same text."""
+    """Write text to a file or to stdout; characters outside its encoding are escaped, as in JSON."""
     from reclens.files import write_text
 
     text = text if text.endswith("\n") else text + "\n"
@@ -216,7 +216,7 @@ def put(text: str, out: Path | None = None, *, format: Format = Format.table) ->
 
 
 def save_report(document: Written, name: Path, *, quiet: bool) -> None:
-    """Write a document as Markdown and HTML, and say where."""
+    """Write a document as Markdown and HTML, and print the paths."""
     text, page = document.save(name)
     say(f"report: {text}, {page}", quiet=quiet)
 

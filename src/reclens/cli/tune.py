@@ -25,28 +25,27 @@ __all__ = ["tune"]
 @command("tune")
 @reads(data="data")
 def tune(
-    model: Annotated[list[str], typer.Option("--model", "-m", help="Model to tune; repeat it, baselines too.")],
+    model: Annotated[list[str], typer.Option("--model", "-m", help="Model or baseline to tune; can be repeated.")],
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="What to learn from, split here; synthetic without it.")
+        str | None, typer.Option("--data", "-d", help="Data, which is split at random; synthetic data if omitted.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="Or a split of the workspace that has a validation part.")
+        str | None, typer.Option("--split", help="Split of the workspace with a validation part, instead of --data.")
     ] = None,
     reading: Reading = NOTHING,
-    metric: Annotated[str, typer.Option("--metric", help="What to search for, as ndcg@10.")] = "ndcg@10",
+    metric: Annotated[str, typer.Option("--metric", help="Metric to optimise, as ndcg@10.")] = "ndcg@10",
     method: Annotated[str, typer.Option("--method", help="random or halving.")] = "random",
     trials: Annotated[int, typer.Option("--trials", min=1, help="Budget of each model, in full fits.")] = 20,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="Limit of the time of each model.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Time limit of each model.")] = None,
     range_: Annotated[
-        list[str] | None, typer.Option("--range", help="Other range, as ease.l2=1:1e5 or item_knn.weighting=none,bm25.")
+        list[str] | None,
+        typer.Option("--range", help="Range of a hyper-parameter, as ease.l2=1:1e5 or item_knn.weighting=none,bm25."),
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="Name to keep the search under.")] = "tuning",
+    name: Annotated[str, typer.Option("--name", help="Name of the search in the workspace.")] = "tuning",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", callback=writable, help="Write the best configurations as TOML.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start anew if there is a search of that name.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing search of that name.")] = False,
     show_trials: Annotated[bool, typer.Option("--show-trials", help="Print every trial instead of the best.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -55,9 +54,9 @@ def tune(
 ) -> None:
     """Search hyper-parameters with an equal budget for every model, and report which may be under-tuned.
 
-    Everything is measured on the validation part. [bold]--data[/bold] is split at random, 80 : 10 : 10 of each user's
-    interactions, and the split is kept under the name of the search, so that the test part can be used once, in the
-    end. A search that was killed goes on where it was when it is called again.
+    All values are measured on the validation part. [bold]--data[/bold] is split at random, 80 : 10 : 10 of each user's
+    interactions, and the split is saved under the name of the search, so that the test part can be used once, at the
+    end. The same command resumes a search that was killed.
 
     Examples:
       reclens tune --data ml-100k.zip -m popular -m item_knn -m ease --trials 20
@@ -112,7 +111,7 @@ def tune(
 def _split(
     place: Workspace, data: str | None, split: str | None, name: str, reading: Reading, *, seed: int, overwrite: bool
 ) -> Split:
-    """The split that was asked for, or one that is made here and will bear the name of the search."""
+    """The given split, or a new one with the name of the search."""
     from reclens.data import split as splits
     from reclens.data.read.open import load_data
     from reclens.errors import UsageError, WorkspaceError
@@ -132,13 +131,13 @@ def _split(
 
 
 def _keeps(place: Workspace, name: str, made: Split) -> bool:
-    """Whether the workspace has this very split under that name."""
+    """Whether the workspace has an identical split under that name."""
     kept = name in [each.name for each in place.list("split")]
     return kept and place.load("split", name).card["hashes"] == made.card["hashes"]
 
 
 def _run(place: Workspace, search: Search, name: str, *, overwrite: bool, progress: Progress) -> Tuning:
-    """Search, go on with a search, or take the outcome of a finished one from its journal."""
+    """Run a search, resume one, or load the result of a finished one from its journal."""
     import shutil
 
     journal = place.folder / "tuning" / f".{name}"

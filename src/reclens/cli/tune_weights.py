@@ -21,24 +21,24 @@ def tune_weights(
         Path,
         typer.Argument(help='TOML file of the hybrid, as of reclens fit: model = "weighted_hybrid" and its models.'),
     ],
-    split: Annotated[str, typer.Option("--split", help="A split of the workspace that has a validation part.")],
-    metric: Annotated[str, typer.Option("--metric", help="What to choose by, as ndcg@10.")] = "ndcg@10",
+    split: Annotated[str, typer.Option("--split", help="Split of the workspace with a validation part.")],
+    metric: Annotated[str, typer.Option("--metric", help="Metric to optimise, as ndcg@10.")] = "ndcg@10",
     search: Annotated[str, typer.Option("--search", help="grid or random.")] = "grid",
-    step: Annotated[float, typer.Option("--step", help="Step of the grid; a whole number of them makes 1.")] = 0.1,
-    draws: Annotated[int, typer.Option("--draws", min=0, help="Points to draw at random.")] = 50,
+    step: Annotated[float, typer.Option("--step", help="Step of the grid; 1 must be a multiple of it.")] = 0.1,
+    draws: Annotated[int, typer.Option("--draws", min=0, help="Number of random points.")] = 50,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="Name to keep the weights and the fitted hybrid under; the file's by default."),
+        typer.Option("--name", help="Name of the weights and the fitted hybrid; by default that of the file."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what has that name.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing artefacts of that name.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
     """Select the weights of a weighted hybrid on validation data, and save the hybrid.
 
-    Every model is fitted once, on the training part. The table is the validation curve, the chosen weights first: the
-    best of many is better where it was chosen than elsewhere, so measure the test part by [bold]reclens
+    Every model is fitted once, on the training part. The table is the validation curve, with the chosen weights first.
+    The validation value of the best weights is too optimistic: measure the test part with [bold]reclens
     recommend[/bold] and [bold]reclens evaluate[/bold].
 
     Example:

@@ -1,4 +1,4 @@
-"""What was typed, and what it would not be used for: no option is skipped."""
+"""Errors for given options that would not be used: no option is ignored."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _SILENT = {"out", "format", "quiet", "workspace"}
 
 
 def refuse_unused(ctx: typer.Context, why: str, *names: str, besides: tuple[str, ...] | None = None) -> None:
-    """Refuse options that the command would not use, as others say already what they say.
+    """Raise an error for given options that the command would not use.
 
     Args:
         ctx: The command's context.
         why: When they are not used, as the end of a sentence: ``"with --example"``.
         names: The parameters of the command that are not used.
-        besides: Instead of names: all but these, and but how and where things are written.
+        besides: Instead of names: all options except these and the output options.
 
     Raises:
-        UsageError: Naming those that were typed.
+        UsageError: With the names of the given options.
     """
     typed: list[str] = []
     for each in ctx.command.params:
@@ -44,7 +44,7 @@ def refuse_unused(ctx: typer.Context, why: str, *names: str, besides: tuple[str,
 
 
 def expect_workspace(folder: Path) -> None:
-    """Refuse to look into a workspace that is not there, as of a name with a slip.
+    """Raise an error if the workspace does not exist, for example because its name is misspelled.
 
     Raises:
         WorkspaceError: If there is no such folder.
@@ -55,13 +55,13 @@ def expect_workspace(folder: Path) -> None:
 
 
 def known_id(what: str, text: str, *known: pl.Series, needed: bool = True) -> Any:
-    """An id as it was typed, in the type of those that are known.
+    """Cast a given id to the type of the known ids.
 
     Args:
-        what: What it is the id of: a user, or an item.
-        text: As it was typed.
-        known: Where it may be known.
-        needed: Whether one that is not known is refused.
+        what: The kind of id: user or item.
+        text: The id as given.
+        known: The known ids.
+        needed: Whether an unknown id raises an error.
 
     Raises:
         UnknownNameError: If it is not known, or is text where ids are whole numbers.

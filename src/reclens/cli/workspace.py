@@ -1,4 +1,4 @@
-"""List, show, remove and query what is kept in a workspace."""
+"""List, show, remove and query the artefacts of a workspace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Folder = Path("workspace")
 
 
 def _there(folder: Path) -> Workspace:
-    """The workspace, which has to be there: an empty table would hide a mistyped path."""
+    """The workspace, which must exist: an empty table would hide a misspelled path."""
     from reclens.workspace import Workspace
 
     expect_workspace(folder)
@@ -98,8 +98,10 @@ def trash(workspace: WorkspaceOption = Folder, format: FormatOption = Format.tab
 @command("workspace empty-trash")
 def empty_trash(
     kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None,
-    name: Annotated[str | None, typer.Argument(help="Only what had this name.")] = None,
-    days: Annotated[float, typer.Option("--days", help="Only what was removed at least so many days ago.")] = 0.0,
+    name: Annotated[str | None, typer.Argument(help="Only artefacts of this name.")] = None,
+    days: Annotated[
+        float, typer.Option("--days", help="Only artefacts that were removed at least this many days ago.")
+    ] = 0.0,
     workspace: WorkspaceOption = Folder,
 ) -> None:
     """Permanently delete the contents of the trash.
@@ -129,9 +131,11 @@ def clean(workspace: WorkspaceOption = Folder, format: FormatOption = Format.tab
 @command("workspace sql")
 def sql(
     ctx: typer.Context,
-    query: Annotated[str | None, typer.Argument(help="One SELECT statement; without it the tables are listed.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Most rows to show.")] = 1000,
-    seconds: Annotated[float, typer.Option("--seconds", help="Most seconds that it may take.")] = 60.0,
+    query: Annotated[
+        str | None, typer.Argument(help="One SELECT statement; if omitted, the tables are listed.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of rows.")] = 1000,
+    seconds: Annotated[float, typer.Option("--seconds", help="Time limit in seconds.")] = 60.0,
     workspace: WorkspaceOption = Folder,
     format: FormatOption = Format.table,
     out: OutOption = None,

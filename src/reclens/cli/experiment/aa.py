@@ -1,4 +1,4 @@
-"""``reclens experiment aa``: A/A tests of the metrics of a plan on units of the past."""
+"""``reclens experiment aa``: A/A tests of the metrics of a plan on past units."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ __all__ = ["aa"]
 @reads(attributes=False, ids=False, rows="data")
 def aa(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="One row a unit, all treated alike: CSV or Parquet.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="One row per unit, all treated in the same way: CSV or Parquet.")
+    ],
     reading: Reading = NOTHING,
-    splits: Annotated[int, typer.Option("--splits", min=1, help="Random splits.")] = 1000,
+    splits: Annotated[int, typer.Option("--splits", min=1, help="Number of random splits.")] = 1000,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
     """Run A/A tests on random splits of the units, and report the false positive rate of each metric.
 
-    Each treated arm of the plan is tested at its own share against control; values are cut off where the plan does.
+    Each treatment is tested against control at its share of the plan; the caps of the plan apply.
 
-    Ends with status 1 where the share of false positives is not that of the plan's level, beyond chance.
+    Exits with status 1 if the false positive rate differs significantly from the level of the plan.
 
     Examples:
       reclens experiment aa plan.toml users.parquet

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["assign", "check", "plan", "size"]
 
 PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")]
-UnitsArgument = Annotated[str, typer.Argument(metavar="UNITS", help="File with the ids, in the plan's column.")]
+UnitsArgument = Annotated[
+    str, typer.Argument(metavar="UNITS", help="File with the ids, in the column that the plan names.")
+]
 
 
 @command("experiment plan")
@@ -38,9 +40,9 @@ UnitsArgument = Annotated[str, typer.Argument(metavar="UNITS", help="File with t
 def plan(
     ctx: typer.Context,
     source: Annotated[Path | None, typer.Argument(metavar="PLAN", help="The plan, as TOML.")] = None,
-    example: Annotated[bool, typer.Option("--example", help="Print a plan to start from.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print an example plan.")] = False,
     history: Annotated[
-        str | None, typer.Option("--history", help="Units of the past: spreads, the gain of CUPED and clusters.")
+        str | None, typer.Option("--history", help="Past units, for variances, the gain of CUPED, and clusters.")
     ] = None,
     exposures: Annotated[
         str | None, typer.Option("--exposures", help="Items shown in the past, for coverage, Gini and effective items.")
@@ -105,24 +107,30 @@ def size(
     ctx: typer.Context,
     mean: Annotated[float, typer.Option("--mean", help="Mean, share, ratio or quantile in control.")],
     kind: Annotated[str, typer.Option("--kind", help="mean, proportion, ratio or quantile.")] = "proportion",
-    sd: Annotated[float | None, typer.Option("--sd", help="Standard deviation of a unit.")] = None,
+    sd: Annotated[float | None, typer.Option("--sd", help="Standard deviation over units.")] = None,
     effect: Annotated[float | None, typer.Option("--effect", help="Relative effect: 0.03 is 3 %.")] = None,
-    n: Annotated[float | None, typer.Option("--n", help="Units over all arms.")] = None,
-    margin: Annotated[float | None, typer.Option("--margin", help="Relative loss to exclude.")] = None,
-    equivalence: Annotated[bool, typer.Option("--equivalence", help="The margin counts either way.")] = False,
-    power: Annotated[float, typer.Option("--power", help="Power asked for.")] = 0.8,
+    n: Annotated[float | None, typer.Option("--n", help="Number of units over all arms.")] = None,
+    margin: Annotated[
+        float | None, typer.Option("--margin", help="Margin of non-inferiority: the relative loss to exclude.")
+    ] = None,
+    equivalence: Annotated[
+        bool, typer.Option("--equivalence", help="Use the margin in both directions (equivalence).")
+    ] = False,
+    power: Annotated[float, typer.Option("--power", help="Required power.")] = 0.8,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
-    arms: Annotated[int, typer.Option("--arms", min=2, help="Arms, control included.")] = 2,
-    treated: Annotated[float | None, typer.Option("--treated", help="Share of each treatment.")] = None,
-    correction: Annotated[str, typer.Option("--correction", help="For several treatments.")] = "holm",
-    r2: Annotated[float, typer.Option("--r2", help="What CUPED takes of the variance: 0.4 is 40 %.")] = 0.0,
+    arms: Annotated[int, typer.Option("--arms", min=2, help="Number of arms, including control.")] = 2,
+    treated: Annotated[float | None, typer.Option("--treated", help="Share of units in each treatment.")] = None,
+    correction: Annotated[str, typer.Option("--correction", help="Correction for several treatments.")] = "holm",
+    r2: Annotated[float, typer.Option("--r2", help="Share of the variance that CUPED removes: 0.4 is 40 %.")] = 0.0,
     icc: Annotated[float, typer.Option("--icc", help="Intra-cluster correlation.")] = 0.0,
-    cluster_size: Annotated[float, typer.Option("--cluster-size", help="Mean units a cluster.")] = 1.0,
-    cluster_cv: Annotated[float, typer.Option("--cluster-cv", help="Variation of cluster sizes.")] = 0.0,
-    looks: Annotated[int, typer.Option("--looks", min=1, help="Looks, the last included.")] = 1,
+    cluster_size: Annotated[float, typer.Option("--cluster-size", help="Mean number of units per cluster.")] = 1.0,
+    cluster_cv: Annotated[
+        float, typer.Option("--cluster-cv", help="Coefficient of variation of the cluster sizes.")
+    ] = 0.0,
+    looks: Annotated[int, typer.Option("--looks", min=1, help="Number of looks, including the last.")] = 1,
     spending: Annotated[str, typer.Option("--spending", help="Bounds of the looks.")] = "lan_demets_obrien_fleming",
-    daily: Annotated[float | None, typer.Option("--daily", help="New units a day.")] = None,
-    formula: Annotated[str | None, typer.Option("--formula", help="Another formula.")] = None,
+    daily: Annotated[float | None, typer.Option("--daily", help="New units per day.")] = None,
+    formula: Annotated[str | None, typer.Option("--formula", help="Alternative formula.")] = None,
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
@@ -184,7 +192,7 @@ def assign(
         Path | None,
         typer.Option("--out", "-o", callback=writable, help="Write the arms to this file (CSV), or the SQL."),
     ] = None,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that gives the same arms instead.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print SQL that computes the same arms instead.")] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Assign units to arms; an id gets the same arm on every machine.
@@ -218,15 +226,16 @@ def check(
     units: UnitsArgument,
     reading: Reading = NOTHING,
     other: Annotated[
-        list[Path] | None, typer.Option("--other", help="Plan that runs at the same time; repeat it.")
+        list[Path] | None, typer.Option("--other", help="Plan that runs at the same time; can be repeated.")
     ] = None,
     by: Annotated[
-        list[str] | None, typer.Option("--by", help="Column of UNITS that has to be alike in all arms; repeat it.")
+        list[str] | None,
+        typer.Option("--by", help="Column of UNITS that must be balanced between arms; can be repeated."),
     ] = None,
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Test an assignment before the start: shares, uniformity, independence. Exit status 1 if one fails.
+    """Test an assignment before the start: shares, uniformity, independence. Exits with status 1 if a test fails.
 
     Examples:
       reclens experiment check plan.toml users.csv --other search.toml --by country
@@ -253,7 +262,7 @@ def check(
 
 
 def _ids(path: str, reading: Reading, made: Plan) -> pl.Series:
-    """The ids of a file: the plan's column, or the only one."""
+    """The ids of a file: the column that the plan names, or the only column."""
     from reclens.cli.reading import load_raw
     from reclens.errors import UnknownNameError
 

@@ -1,4 +1,4 @@
-"""``reclens experiment read``: from results and a plan to the decision."""
+"""``reclens experiment read``: analyse the results of an experiment."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ def read(
     ctx: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV or a DuckDB file.")],
-    arm: Annotated[str, typer.Option("--arm", help="Column of the arm.")] = "variant",
-    no_ids: Annotated[bool, typer.Option("--no-ids", help="DATA has no column of ids: each row is a unit.")] = False,
+    arm: Annotated[str, typer.Option("--arm", help="Column with the arm.")] = "variant",
+    no_ids: Annotated[bool, typer.Option("--no-ids", help="DATA has no id column: each row is a unit.")] = False,
     aggregated: Annotated[
-        bool, typer.Option("--aggregated", help="DATA has counts of arms: n and successes, or n, mean and sd.")
+        bool, typer.Option("--aggregated", help="DATA has counts by arm: n and successes, or n, mean and sd.")
     ] = False,
-    events: Annotated[bool, typer.Option("--events", help="DATA is a log of events, not one row a unit.")] = False,
-    time: Annotated[str, typer.Option("--time", help="Column of the time of an event.")] = "timestamp",
-    start: Annotated[datetime | None, typer.Option("--start", help="When it began, if the plan does not say.")] = None,
-    day: Annotated[str | None, typer.Option("--day", help="Column of the day of first exposure.")] = None,
+    events: Annotated[bool, typer.Option("--events", help="DATA is a log of events, not one row per unit.")] = False,
+    time: Annotated[str, typer.Option("--time", help="Column with the time of an event.")] = "timestamp",
+    start: Annotated[
+        datetime | None, typer.Option("--start", help="Start of the experiment, if the plan has none.")
+    ] = None,
+    day: Annotated[str | None, typer.Option("--day", help="Column with the day of first exposure.")] = None,
     exposures: Annotated[
         str | None,
         typer.Option("--exposures", help="Items shown: unit, arm, item_id; for coverage, Gini, effective items."),
@@ -48,30 +50,39 @@ def read(
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
     reading: Reading = NOTHING,
     counts: Annotated[
-        list[str] | None, typer.Option("--counts", help="A column that may not be negative; repeat it for more.")
+        list[str] | None, typer.Option("--counts", help="Column that must not be negative; can be repeated.")
     ] = None,
     event_id: Annotated[
-        str | None, typer.Option("--event-id", help="Column of an id of each event, to tell duplicates by.")
+        str | None, typer.Option("--event-id", help="Column with the id of each event, to identify duplicates.")
     ] = None,
     drop_duplicates: Annotated[
-        bool, typer.Option("--drop-duplicates", help="Count each event once, and say how many stood there twice.")
+        bool, typer.Option("--drop-duplicates", help="Count each event once, and report the number of duplicates.")
     ] = False,
     triggered: Annotated[
-        str | None, typer.Option("--triggered", help="Units that could be treated differently: a column, or a SELECT.")
+        str | None, typer.Option("--triggered", help="Triggered units: a column of 0 and 1, or a SELECT of their ids.")
     ] = None,
-    planned_units: Annotated[float | None, typer.Option("--planned-units", help="Units planned, all arms.")] = None,
-    days: Annotated[int | None, typer.Option("--days", help="Days that have run, where DATA has no day.")] = None,
+    planned_units: Annotated[
+        float | None, typer.Option("--planned-units", help="Planned number of units over all arms.")
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", help="Days that the experiment has run, if DATA has no day.")
+    ] = None,
     looks_taken: Annotated[
-        list[float] | None, typer.Option("--looks-taken", help="Share in at a look made before, if not as planned.")
+        list[float] | None,
+        typer.Option(
+            "--looks-taken", help="Share of the sample at an earlier look, if not as planned; can be repeated."
+        ),
     ] = None,
     stratify: Annotated[str | None, typer.Option("--stratify", help="Segment to post-stratify by.")] = None,
     intervals: Annotated[
         Literal["each", "simultaneous"],
-        typer.Option("--intervals", help="Each by itself, or simultaneous over the metrics of a role."),
+        typer.Option("--intervals", help="Intervals per metric, or simultaneous over the metrics of a role."),
     ] = "each",
-    bayes: Annotated[bool, typer.Option("--bayes", help="Show the Bayesian view in the document.")] = False,
-    drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave units in two arms out.")] = False,
-    drop_unknown_arms: Annotated[bool, typer.Option("--drop-unknown-arms", help="Leave other arms out.")] = False,
+    bayes: Annotated[bool, typer.Option("--bayes", help="Add the posterior of the lift to the document.")] = False,
+    drop_two_arms: Annotated[bool, typer.Option("--drop-two-arms", help="Leave out units in two arms.")] = False,
+    drop_unknown_arms: Annotated[
+        bool, typer.Option("--drop-unknown-arms", help="Leave out arms that are not in the plan.")
+    ] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the readout in the workspace.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
     format: FormatOption = Format.table,
@@ -80,7 +91,7 @@ def read(
 ) -> None:
     """Read an experiment: trust checks, effects, guardrails, and the decision.
 
-    Ends with status 1 where a trust check fails or an arm is not to be shipped.
+    Exits with status 1 if a trust check fails or an arm must not be shipped.
 
     Examples:
       reclens experiment read plan.toml users.parquet --day first_day --out readout
@@ -142,7 +153,7 @@ def read(
 
 
 def _place(folder: Path, keep: str | None) -> Workspace:
-    """The workspace, where the name to keep the readout under is free."""
+    """The workspace; raises an error if the name of the readout is taken."""
     from reclens.workspace import Workspace
 
     place = Workspace(folder)
@@ -159,7 +170,7 @@ def _keep(found: Readout, place: Workspace, name: str | None, *, quiet: bool) ->
 
 
 def _refuse(ctx: typer.Context, *, aggregated: bool, events: bool, written: bool, exposed: bool) -> None:
-    """Refuse the options that this table or plan would not use."""
+    """Raise an error for options that this table or plan would not use."""
     if aggregated:
         whole = ("no_ids", "events", "exposures", "catalogue", "counts", "triggered", "drop_two_arms")
         refuse_unused(ctx, "with --aggregated", *whole)
@@ -172,7 +183,7 @@ def _refuse(ctx: typer.Context, *, aggregated: bool, events: bool, written: bool
 
 
 def _show(found: Readout, format: Format, out: Path | None, *, bayes: bool, quiet: bool) -> None:
-    """Say the decision, and write the table and the document."""
+    """Print the decision, and write the table and the document."""
     from reclens.cli.shared import emit, say
     from reclens.report.experiment.decision_words import summary_of_readout
     from reclens.report.experiment.readout import build_readout

@@ -1,1 +1,1 @@
-"""The commands that run in the simulated world."""
+"""Commands that run in the simulated world."""

@@ -1,4 +1,4 @@
-"""``reclens experiment correlate``: which offline metric tells who wins online, in a world where that is known."""
+"""``reclens experiment correlate``: which offline metrics predict the online winner, in a simulated world."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _BY: Final = "cohort"
 @reads(data="data")
 def correlate(
     ctx: typer.Context,
-    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = "small",
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+        str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
     ] = None,
     reading: Reading = NOTHING,
-    days: Annotated[int, typer.Option("--days", min=1, help="Days that everybody lives under each strategy.")] = 14,
+    days: Annotated[int, typer.Option("--days", min=1, help="Simulated days under each strategy.")] = 14,
     truth: Annotated[
-        int, typer.Option("--truth", min=1, help="Times everybody lives under each, with other luck.")
+        int, typer.Option("--truth", min=1, help="Replicates per strategy, with different random numbers.")
     ] = 4,
-    segments: Annotated[bool, typer.Option("--segments/--overall", help="By cohort of users too.")] = True,
+    segments: Annotated[bool, typer.Option("--segments/--overall", help="Also by cohort of users.")] = True,
     report: ReportOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
@@ -46,8 +46,8 @@ def correlate(
     """Rank 14 strategies by every offline metric and by their true lift over popular, and correlate the two.
 
     Offline: on a tenth of each user's history, held out at random. Online: all users get each strategy. The regret
-    is the lift of the best strategy minus that of the one the metric puts first. A small world takes about a minute on
-    two cores.
+    is the lift of the best strategy minus that of the strategy with the best value of the metric. A small world takes
+    about a minute on two cores.
 
     Examples:
       reclens experiment correlate --size tiny
@@ -81,7 +81,7 @@ def correlate(
 
 
 def _measure(lists: Recommendations, made: Split, metrics: Sequence[str]) -> list[dict[str, Any]]:
-    """What the room of evaluation says about lists: the room of experiments does not know it."""
+    """Evaluate lists. It is passed in, because the experiment package does not depend on the evaluation package."""
     from reclens.evaluation import evaluate
 
     result = evaluate(lists, made.test, train=made.train, metrics=metrics, by=[_BY], features="topic", replicates=0)

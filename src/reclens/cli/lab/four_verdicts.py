@@ -1,4 +1,4 @@
-"""``reclens experiment verdicts`` and ``off-policy``: what each way to compare two recommenders says."""
+"""``reclens experiment verdicts`` and ``off-policy``: compare two recommenders by several methods."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ __all__ = ["off_policy", "verdicts"]
 @reads(attributes=False, data="data")
 def verdicts(
     ctx: typer.Context,
-    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = "small",
     control: Annotated[str, typer.Option("--control", help="Model of the control.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treatment, or oracle.")] = "item_knn",
-    days: Annotated[int, typer.Option("--days", min=1, help="Days of the truth and of the A/B test.")] = 14,
-    truth: Annotated[int, typer.Option("--truth", min=1, help="Times the truth is lived, with other luck.")] = 8,
+    days: Annotated[int, typer.Option("--days", min=1, help="Simulated days of the truth and of the A/B test.")] = 14,
+    truth: Annotated[
+        int, typer.Option("--truth", min=1, help="Replicates of the truth, with different random numbers.")
+    ] = 8,
     k: Annotated[
         int, typer.Option("--k", min=1, help="Length of the lists; optimised interleaving needs 10 or less.")
     ] = 5,
-    lists: Annotated[int, typer.Option("--lists", min=1, help="Lists of each user, mixed and in the log.")] = 10,
+    lists: Annotated[
+        int, typer.Option("--lists", min=1, help="Lists per user, for interleaving and for the log.")
+    ] = 10,
     looks: Annotated[
-        int, typer.Option("--looks", min=1, help="Planned looks at the mixed lists, by O'Brien-Fleming.")
+        int, typer.Option("--looks", min=1, help="Planned looks at the interleaved lists, with O'Brien-Fleming bounds.")
     ] = 1,
-    click_rate: Annotated[float, typer.Option("--click-rate", help="Share of popular lists clicked.")] = 0.1,
+    click_rate: Annotated[float, typer.Option("--click-rate", help="Share of popularity lists with a click.")] = 0.1,
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+        str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
     ] = None,
     reading: Reading = NOTHING,
     seed: SeedOption = 0,
@@ -42,7 +46,7 @@ def verdicts(
     report: ReportOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """One world, four verdicts: the truth, an A/B test, interleaving and off-policy estimates, side by side.
+    """Compare the true effect with an A/B test, interleaving and off-policy estimates in a simulated world.
 
     Examples:
       reclens experiment verdicts --size tiny --days 7
@@ -105,14 +109,16 @@ def off_policy(
     log: Annotated[
         str, typer.Argument(help="Impressions with propensities: CSV, Parquet, DuckDB; or the Open Bandit Dataset.")
     ],
-    target: Annotated[str, typer.Argument(help="The policy: a table of item_id, probability, and maybe position.")],
+    target: Annotated[
+        str, typer.Argument(help="Target policy: a table of item_id, probability, and optionally position.")
+    ],
     reading: Reading = NOTHING,
     behavior: Annotated[str, typer.Option("--behavior", help="Open Bandit: random or bts.")] = "random",
     campaign: Annotated[str, typer.Option("--campaign", help="Open Bandit: all, men or women.")] = "all",
-    reward: Annotated[str, typer.Option("--reward", help="Column of what came of it.")] = "clicked",
+    reward: Annotated[str, typer.Option("--reward", help="Column with the reward.")] = "clicked",
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     method: Annotated[
-        str, typer.Option("--method", help="Interval: hall, which holds with few clicks, or normal.")
+        str, typer.Option("--method", help="Interval: hall, which is valid with few clicks, or normal.")
     ] = "hall",
     seed: SeedOption = 0,
     format: FormatOption = Format.table,

@@ -1,4 +1,4 @@
-"""``reclens experiment holdout``: what a long holdout finds, and whether its early signs tell it before."""
+"""``reclens experiment holdout``: power of a long-term holdout, and prediction from early outcomes."""
 
 from __future__ import annotations
 
@@ -23,25 +23,31 @@ __all__ = ["holdout"]
 @reads(attributes=False, data="data")
 def holdout(
     ctx: typer.Context,
-    users: Annotated[int | None, typer.Option("--users", min=1, help="Users in all.")] = None,
-    share: Annotated[float, typer.Option("--share", help="Share of them that is held out.")] = 0.05,
-    mean: Annotated[float | None, typer.Option("--mean", help="Mean of a user's month.")] = None,
-    sd: Annotated[float | None, typer.Option("--sd", help="Its standard deviation over users.")] = None,
-    correlation: Annotated[float, typer.Option("--correlation", help="Correlation of two months of a user.")] = 0.5,
-    lift: Annotated[float, typer.Option("--lift", help="True lift of what is held out: 0.02 is 2 %.")] = 0.02,
-    months: Annotated[int, typer.Option("--months", min=1, help="How far to look.")] = 12,
-    attrition: Annotated[float, typer.Option("--attrition", help="Share of the users lost each month.")] = 0.0,
+    users: Annotated[int | None, typer.Option("--users", min=1, help="Total number of users.")] = None,
+    share: Annotated[float, typer.Option("--share", help="Share of the users in the holdout.")] = 0.05,
+    mean: Annotated[float | None, typer.Option("--mean", help="Monthly mean per user.")] = None,
+    sd: Annotated[
+        float | None, typer.Option("--sd", help="Standard deviation of the monthly total over users.")
+    ] = None,
+    correlation: Annotated[
+        float, typer.Option("--correlation", help="Correlation of a user's totals in two months.")
+    ] = 0.5,
+    lift: Annotated[
+        float, typer.Option("--lift", help="True lift of the treatment that the holdout does not get: 0.02 is 2 %.")
+    ] = 0.02,
+    months: Annotated[int, typer.Option("--months", min=1, help="Number of months.")] = 12,
+    attrition: Annotated[float, typer.Option("--attrition", help="Share of users lost per month.")] = 0.0,
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
-    power: Annotated[float, typer.Option("--power", help="Power, for the smallest lift that is found.")] = 0.8,
-    world: Annotated[Path | None, typer.Option("--world", help="A simulation with two arms, as TOML.")] = None,
-    size: Annotated[str | None, typer.Option("--size", help="World: tiny, small, medium or large.")] = None,
+    power: Annotated[float, typer.Option("--power", help="Power for the smallest detectable lift.")] = 0.8,
+    world: Annotated[Path | None, typer.Option("--world", help="Simulation with two arms, as TOML.")] = None,
+    size: Annotated[str | None, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = None,
     control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
-    short: Annotated[int, typer.Option("--short", min=1, help="Days after which the surrogate index is read.")] = 14,
-    long: Annotated[int, typer.Option("--long", min=1, help="Days of the outcome that it stands for.")] = 56,
-    metric: Annotated[str, typer.Option("--metric", help="The outcome: a total a user.")] = "clicks",
+    short: Annotated[int, typer.Option("--short", min=1, help="Days of the short-term surrogates.")] = 14,
+    long: Annotated[int, typer.Option("--long", min=1, help="Days of the long-term outcome.")] = 56,
+    metric: Annotated[str, typer.Option("--metric", help="Outcome: a total per user.")] = "clicks",
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+        str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
     ] = None,
     reading: Reading = NOTHING,
     report: ReportOption = None,
@@ -50,12 +56,12 @@ def holdout(
     out: OutOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what a holdout finds month by month, from numbers; and in a world what early signs of it are worth.
+    """Compute the power of a long-term holdout by month, or predict its effect from early outcomes in a world.
 
-    From [bold]--users --mean --sd[/bold]: power and smallest detectable lift after each month. In a world
-    ([bold]--size[/bold] or [bold]--world[/bold]): the long-term effect as a surrogate index predicts it after a few
-    days, as the whole test finds it, and as it is; and the effect by days since first exposure. A small world takes 20
-    seconds on two cores, a medium one about a minute.
+    With [bold]--users --mean --sd[/bold]: power and smallest detectable lift after each month. In a world
+    ([bold]--size[/bold] or [bold]--world[/bold]): the long-term effect that a surrogate index predicts after a few
+    days, the estimate of the whole test, and the true effect; and the effect by days since first exposure. A small
+    world takes 20 seconds on two cores, a medium one about a minute.
 
     Examples:
       reclens experiment holdout --users 500000 --share 0.02 --mean 12 --sd 20 --correlation 0.4 --lift 0.03
@@ -130,7 +136,7 @@ def _settings(
 
 
 def _refuse(ctx: typer.Context, *, lived: bool, counted: bool, world: Path | None) -> None:
-    """Refuse the options of the part that is not asked for."""
+    """Raise an error for options of the part that does not run."""
     if not lived:
         refuse_unused(
             ctx, "without a world: give --size or --world", "control", "treatment", "short", "long", "metric", "seed"

@@ -1,4 +1,4 @@
-"""``reclens experiment interference``: how far A/B tests are bent by arms that learn from each other."""
+"""``reclens experiment interference``: bias of A/B tests whose arms share training data."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ __all__ = ["interference"]
 @reads(data="data")
 def interference(
     ctx: typer.Context,
-    config: Annotated[Path | None, typer.Argument(help="A simulation with two arms, as TOML.")] = None,
-    example: Annotated[bool, typer.Option("--example", help="Print a simulation in which a test goes wrong.")] = False,
-    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    config: Annotated[Path | None, typer.Argument(help="Simulation with two arms, as TOML.")] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Print an example in which an A/B test is biased.")
+    ] = False,
+    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = "small",
     control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
     days: Annotated[int, typer.Option("--days", min=1, help="Days of each test.")] = 28,
     worlds: Annotated[
-        int, typer.Option("--worlds", min=1, help="How many worlds; more make the intervals narrower.")
+        int, typer.Option("--worlds", min=1, help="Number of worlds; more worlds give narrower intervals.")
     ] = 8,
     truth: Annotated[
-        int, typer.Option("--truth", min=1, help="Times the truth of a world is lived, with other luck.")
+        int, typer.Option("--truth", min=1, help="Replicates of the truth per world, with different random numbers.")
     ] = 4,
     design: Annotated[
         list[str] | None,
-        typer.Option("--design", help="shared, diverted, separate, clusters or 'clusters, diverted'; repeat it."),
+        typer.Option("--design", help="shared, diverted, separate, clusters or 'clusters, diverted'; can be repeated."),
     ] = None,
-    metric: Annotated[str, typer.Option("--metric", help="What is measured a user.")] = "expected_clicks",
+    metric: Annotated[str, typer.Option("--metric", help="Metric per user.")] = "expected_clicks",
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Fit the worlds to MovieLens, RecBole or a table.")
+        str | None, typer.Option("--data", "-d", help="Data to fit the worlds to: MovieLens, RecBole or a table.")
     ] = None,
     reading: Reading = NOTHING,
     report: ReportOption = None,
@@ -49,10 +51,10 @@ def interference(
 ) -> None:
     """Run A/B tests of several designs in simulated worlds, and compare each with the true effect.
 
-    Arms that train on the same logs learn from each other, so that a test may find too little, or the wrong sign. For
-    each design: the truth, the estimate, their difference (bias), the share of tests with the wrong sign, and how often
-    the interval held the truth. Eight small worlds take about two minutes on two cores; time grows with users, days,
-    worlds, designs and the times that the truth is lived.
+    Arms that train on the same logs learn from each other, so that the estimate can be too small or have the wrong
+    sign. For each design: the truth, the estimate, their difference (bias), the share of tests with the wrong sign,
+    and the coverage of the interval. Eight small worlds take about two minutes on two cores; the time increases with
+    users, days, worlds, designs and replicates of the truth.
 
     Examples:
       reclens experiment interference --size tiny --worlds 4

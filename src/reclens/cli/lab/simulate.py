@@ -1,4 +1,4 @@
-"""``reclens experiment simulate`` and ``realism``: experiments whose truth is known, and lifelike worlds."""
+"""``reclens experiment simulate`` and ``realism``: simulated experiments, and worlds fitted to data."""
 
 from __future__ import annotations
 
@@ -28,32 +28,36 @@ _MODELS: Final = ("random", "popular", "user_knn", "item_knn", "ease", "pure_svd
 @reads(data="data")
 def simulate(
     ctx: typer.Context,
-    config: Annotated[Path | None, typer.Argument(help="The simulation, as TOML; options without it.")] = None,
-    example: Annotated[bool, typer.Option("--example", help="Print a simulation to start from.")] = False,
-    size: Annotated[str, typer.Option("--size", help="World: tiny, small, medium or large.")] = "small",
+    config: Annotated[
+        Path | None, typer.Argument(help="Simulation, as TOML; if omitted, the options define it.")
+    ] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print an example simulation.")] = False,
+    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = "small",
     control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
     days: Annotated[int, typer.Option("--days", min=1, help="Days of the experiment.")] = 28,
-    training: Annotated[str, typer.Option("--training", help="shared, diverted or separate training data.")] = "shared",
+    training: Annotated[
+        str, typer.Option("--training", help="Training data of the arms: shared, diverted or separate.")
+    ] = "shared",
     truth: Annotated[
-        int, typer.Option("--truth", min=0, help="Times the truth is lived; 1: no interval, 0: no truth.")
+        int, typer.Option("--truth", min=0, help="Replicates of the truth; 1: no interval, 0: no truth.")
     ] = 8,
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Fit the world to MovieLens, RecBole or a table.")
+        str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
     ] = None,
     reading: Reading = NOTHING,
-    logs: Annotated[Path | None, typer.Option("--logs", help="Folder to write logs to; it must not exist.")] = None,
+    logs: Annotated[Path | None, typer.Option("--logs", help="Folder for the logs; it must not exist.")] = None,
     report: ReportOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Run an A/B test in a simulated world, and show its estimate beside the true effect.
+    """Run an A/B test in a simulated world, and compare its estimate with the true effect.
 
-    The truth is everybody treated against nobody treated, with the same luck in both worlds, lived eight times with
-    other luck each time. With [bold]--logs[/bold]
-    the impressions (with propensities), the totals a user and day, and what was consumed are kept as Parquet.
+    The true effect compares all users treated with no user treated, on the same random numbers, over eight
+    replicates. [bold]--logs[/bold] writes the impressions (with propensities), the totals per user and day, and the
+    consumed items as Parquet.
 
     Examples:
       reclens experiment simulate --size tiny --days 7
@@ -106,29 +110,33 @@ def simulate(
 @command("experiment realism")
 @reads(data="data", impressions="impressions")
 def realism(
-    data: Annotated[str, typer.Argument(help="What the world should be like: MovieLens, RecBole or a table.")],
-    factors: Annotated[int, typer.Option("--factors", min=1, help="Dimensions of taste.")] = 16,
+    data: Annotated[str, typer.Argument(help="Data to fit the world to: MovieLens, RecBole or a table.")],
+    factors: Annotated[int, typer.Option("--factors", min=1, help="Number of latent factors of taste.")] = 16,
     impressions: Annotated[
         str | None,
-        typer.Option("--impressions", help="Lists that were shown: user_id, item_id, position (from 1), clicked."),
+        typer.Option("--impressions", help="Shown lists: user_id, item_id, position (from 1), clicked."),
     ] = None,
     reading: Reading = NOTHING,
-    order: Annotated[bool, typer.Option("--order/--no-order", help="Whether models rank as on the data.")] = True,
+    order: Annotated[
+        bool, typer.Option("--order/--no-order", help="Check whether models have the same ranking as on the data.")
+    ] = True,
     past_test: Annotated[
         str | None,
-        typer.Option("--past-test", help="What a real test found of clicks: treatment:control:low:high, as a lift."),
+        typer.Option(
+            "--past-test", help="Interval of the lift of clicks in a real A/B test: treatment:control:low:high."
+        ),
     ] = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     out: OutOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit a simulated world to data and compare their measures. Exit status 1 if one is out of its range.
+    """Fit a simulated world to data and compare their measures. Exits with status 1 if one is out of its range.
 
-    Two measures bind how large effects are: how well a recommender tells held-out items from others as popular, and
-    whether a classifier tells users of the world from those of the data. With [bold]--impressions[/bold] also how
-    clicks fall with the place in a list, and how often the same is clicked again, beside two weeks of lists of what is
-    popular in the world. With [bold]--past-test[/bold] whether the world has the lift that a test of yours found.
+    Two measures constrain the size of effects: how well a recommender separates held-out items from equally popular
+    items, and whether a classifier separates users of the world from those of the data. [bold]--impressions[/bold]
+    adds clicks by position and the share of repeated clicks, compared with two weeks of popularity lists in the
+    world. [bold]--past-test[/bold] checks whether the world has the lift that your own A/B test found.
 
     Examples:
       reclens experiment realism ml-100k.zip
@@ -172,7 +180,7 @@ def realism(
 
 
 def _past(text: str) -> tuple[str, str, Estimate]:
-    """``treatment:control:low:high`` as two models and a lift."""
+    """Parse ``treatment:control:low:high``: two models and an interval of the lift."""
     from reclens import models
     from reclens.errors import UnknownNameError, UsageError
     from reclens.stats.estimate import Estimate
@@ -194,7 +202,7 @@ def _past(text: str) -> tuple[str, str, Estimate]:
 
 
 def _offline(data: Dataset, progress: Progress) -> dict[str, float]:
-    """NDCG at 10 of each model on a tenth of each user's interactions that was held out at random."""
+    """NDCG at 10 of each model on a random tenth of each user's interactions."""
     from reclens.data import split
     from reclens.evaluation import evaluate
     from reclens.models import build
