@@ -14,6 +14,7 @@ from reclens.lazy import lazy
 if TYPE_CHECKING:
     from reclens.world.arm import Arm
     from reclens.world.fitting import fit_world
+    from reclens.world.marketplace import Injected, Marketplace, draw_marketplace, draw_rounds
     from reclens.world.policy import Policy
     from reclens.world.population import World, draw_world
     from reclens.world.realism_result import realism
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Arm",
+    "Injected",
+    "Marketplace",
     "Oracle",
     "Policy",
     "Popular",
@@ -32,6 +35,8 @@ __all__ = [
     "Strategy",
     "World",
     "WorldSettings",
+    "draw_marketplace",
+    "draw_rounds",
     "draw_world",
     "fit_world",
     "load_world_settings",
@@ -45,6 +50,8 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "Arm": "arm",
+        "Injected": "marketplace",
+        "Marketplace": "marketplace",
         "Oracle": "strategies",
         "Policy": "policy",
         "Popular": "strategies",
@@ -53,6 +60,8 @@ __getattr__, __dir__ = lazy(
         "Strategy": "strategies",
         "World": "population",
         "WorldSettings": "settings",
+        "draw_marketplace": "marketplace",
+        "draw_rounds": "marketplace",
         "draw_world": "population",
         "fit_world": "fitting",
         "load_world_settings": "settings",
