@@ -114,7 +114,14 @@ def test_the_summary_of_an_artefact_is_one_line(tmp_path: Path) -> None:
     place.save(lists, "lists")
     place.save(result, "result")
     place.save(rl.compare({"a": result, "b": other}, baseline="a"), "compared")
+    data = rl.Dataset(pl.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [5, 6, 5, 7]}), name="shop")
+    place.save(data, "data")
+    place.save(rl.split.random(data, test_share=0.5, rng=0), "split")
+    place.save(rl.models.ItemKNN(neighbors=5, similarity="jaccard").fit(data), "model")
     summaries = {each.kind: each.summary for each in place.list()}
     assert summaries["run"] == "ours: 2 rows for 2 users"
     assert summaries["evaluation"].startswith("ours: mrr@10 0.5")
+    assert summaries["dataset"] == "shop: 4 interactions of 2 users with 3 items"
+    assert summaries["split"] == "shop: interactions, train 2, test 2"
+    assert summaries["model"] == "item_knn, neighbors 5, similarity jaccard", "what differs from the defaults"
     assert not any("\n" in summary or len(summary) > 120 for summary in summaries.values())

@@ -145,7 +145,7 @@ def _segments(shown: Shown) -> None:
 def _lead_to_users(shown: Shown, metric: str, picked: tuple[str, str, str] | None) -> None:
     """The way on from a segment that was clicked."""
     if picked is None:
-        st.caption("Click a dot to see the users of its segment.")
+        st.caption("Click a dot to see the users of its segment. Faded: too few users. An arrow: the interval goes on.")
         return
     by, segment, system = picked
     query = {"runs": list(shown.results), "view": "Users", "metric": metric, "system": system}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,7 +99,12 @@ def _write_dataset(data: Dataset, folder: Path) -> dict[str, Any]:
         "segments": data.segments,
     }
     _write_tables(tables, folder)
-    return {"summary": repr(data), "title": data.name, "data": dict(data.card)}
+    return {"summary": f"{data.name}: {_size(data)}", "title": data.name, "data": dict(data.card)}
+
+
+def _size(data: Dataset) -> str:
+    users, items = len(data.user_vocabulary), len(data.item_vocabulary)
+    return f"{data.interactions.height:,} interactions of {users:,} users with {items:,} items"
 
 
 def _load_dataset(folder: Path) -> Dataset:
@@ -110,7 +116,13 @@ def _load_dataset(folder: Path) -> Dataset:
 
 def _write_split(split: Split, folder: Path) -> dict[str, Any]:
     _write_tables(dict(split.tables()), folder)
-    return {"summary": repr(split), "header": split.header()}
+    return {"summary": _of_split(split), "header": split.header()}
+
+
+def _of_split(split: Split) -> str:
+    tables = {"train": split.train.interactions, "validation": split.validation, "fold-in": split.fold_in}
+    parts = [f"{name} {table.height:,}" for name, table in (tables | {"test": split.test}).items() if table is not None]
+    return f"{split.train.name}: interactions, {', '.join(parts)}"
 
 
 def _load_split(folder: Path) -> Split:
@@ -122,7 +134,27 @@ def _load_split(folder: Path) -> Split:
 
 def _write_model(model: Recommender, folder: Path) -> dict[str, Any]:
     write_model(model, folder)
-    return {"summary": repr(model), "model": model.name, "train": dict(model.train_)}
+    return {"summary": _of_model(model), "model": model.name, "train": dict(model.train_)}
+
+
+def _of_model(model: Recommender) -> str:
+    """Its name, and its settings where they are not those by default."""
+    own = [each for each in fields(model) if each.init and getattr(model, each.name) != _default(each)]
+    return ", ".join([model.name, *(f"{each.name} {_in_words(getattr(model, each.name))}" for each in own)])
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Recommender):
+        return value.name
+    if isinstance(value, Mapping):
+        return " ".join(f"{name} {_in_words(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(map(_in_words, value))
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if value is None else str(value)
 
 
 def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:

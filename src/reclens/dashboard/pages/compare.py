@@ -139,7 +139,9 @@ def _differences(scene: Scene, comparison: Comparison, system: str, metric: str,
         place = {"segment": f"{picked[0]}: {picked[1]}"}
         lead(label, "diagnostics", query | place, icon=":material/group:", key="segment-users")
     elif by:
-        st.caption("Click a dot to see the users of its segment.")
+        st.caption(
+            "Click a dot to see the users of its segment. Faded: not shown to differ. An arrow: the interval goes on."
+        )
     chart(
         draw(gains.change_chart, ours, theirs, metric=metric),
         f"Change of each user's {metric}",

@@ -15,7 +15,18 @@ from reclens.metrics import describe, names
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["ROW_HEIGHT", "THEME", "base_of", "colour_of", "dots", "rows_of", "title_of", "told_colour", "zero"]
+__all__ = [
+    "ROW_HEIGHT",
+    "THEME",
+    "base_of",
+    "colour_of",
+    "dots",
+    "rows_of",
+    "title_of",
+    "told_colour",
+    "within",
+    "zero",
+]
 
 THEME: Final = {
     "light": ("#0072b2", "#d55e00", "#007a5a", "#a4508b", "#8a6d00", "#3b5bdb", "#b02a37", "#5c636a"),
@@ -60,7 +71,7 @@ def dots(
     channels: dict[str, Any] = {"y": y, "color": told_colour(systems, symbol="circle") if told else colour_of(systems)}
     if offset is not None:
         channels["yOffset"] = offset
-    scale = alt.Scale(zero=False, nice=True) if domain is None else alt.Scale(domain=list(domain), nice=True)
+    scale = alt.Scale(zero=False, nice=True) if domain is None else alt.Scale(domain=list(domain), nice=False)
     axis = alt.Axis() if form is None else alt.Axis(format=form)
     cut = {"clip": True} if domain is not None else {}
     x = alt.X("value:Q", title=title, scale=scale, axis=axis)
@@ -71,7 +82,56 @@ def dots(
     bars = base.mark_rule(strokeWidth=2, **cut).encode(
         x=alt.X("low:Q", title=title, axis=axis), x2="high:Q", opacity=faded, **channels
     )
-    return alt.layer(bars, points)
+    return alt.layer(bars, *_beyond(rows, domain, y=y, faded=faded, channels=channels, height=row_height), points)
+
+
+def _beyond(
+    rows: Sequence[Mapping[str, Any]],
+    domain: tuple[float, float] | None,
+    *,
+    y: Any,
+    faded: Any,
+    channels: Mapping[str, Any],
+    height: int,
+) -> list[Any]:
+    """Heads of arrows where bars are cut off at an end of the axis: they go on."""
+    import altair as alt
+
+    if domain is None:
+        return []
+    heads = []
+    for side, shape, place, inside in (("low", "triangle-left", 0, 4), ("high", "triangle-right", "width", -4)):
+        sign, end = (-1, domain[0]) if side == "low" else (1, domain[1])
+        cut = [row for row in rows if row[side] is not None and sign * row[side] > sign * end]
+        if cut:
+            mark = base_of(cut, height=height).mark_point(shape=shape, size=45, filled=True, xOffset=inside, clip=True)
+            heads.append(mark.encode(x=alt.value(place), opacity=faded, tooltip="tip:N", **channels))
+    return heads
+
+
+def within(rows: Sequence[Mapping[str, Any]], *, zero: bool = False) -> tuple[float, float] | None:
+    """Ends of an axis for intervals of which some are far wider than the others; None where none is.
+
+    An interval of two users would press all others into a dot. The axis holds every value, and of the intervals what
+    lies within three typical half-widths of the values, or half of the distance of the values where that is more.
+
+    Args:
+        rows: ``value, low, high`` of each.
+        zero: Whether the axis holds zero too.
+    """
+    import statistics
+
+    known = [row for row in rows if row["low"] is not None and row["high"] is not None]
+    if not known:
+        return None
+    values = [row["value"] for row in known] + [0.0] * zero
+    reach = max(1.5 * statistics.median(row["high"] - row["low"] for row in known), (max(values) - min(values)) / 2)
+    least, most = min(row["low"] for row in known), max(row["high"] for row in known)
+    if not reach or (least >= min(values) - reach and most <= max(values) + reach):
+        return None
+    low, high = max(least, min(values) - reach), min(most, max(values) + reach)
+    room = 0.02 * (high - low)  # a dot at an end is seen whole
+    return low - room, high + room
 
 
 def base_of(rows: Sequence[Mapping[str, Any]], *, height: int) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
-from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, zero
+from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, within, zero
 from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.tables import format_estimate, p_in_words
 from reclens.report.evaluation.tables import best_first
@@ -65,6 +65,7 @@ def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str, mo
         systems=systems,
         title=title_of(metric),
         offset=offset,
+        domain=within(rows),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.winners import change_curve, largest_changes
-from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, zero
+from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, within, zero
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 from reclens.report.evaluation.charts import p_values
 from reclens.stats.proportions import proportion
@@ -74,6 +74,7 @@ def gain_difference_chart(comparison: Comparison, *, system: str, metric: str, b
         row_height=26 * len(rows),
         systems=list(comparison.card["systems"]),
         title=f"difference in {metric}",
+        domain=within(rows, zero=True),
     )
     return alt.layer(zero(), chart)
 
