@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import tomllib
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from reclens.workspace import Workspace
 
 def words(app) -> str:
     shown = [*app.markdown, *app.caption, *app.text, *app.success, *app.warning, *app.error, *app.info, *app.subheader]
-    return "\n".join(str(each.value) for each in shown).replace("\\", "")
+    cards = [unescape(each.proto.body) for each in app.get("html")]
+    return "\n".join([*cards, *(str(each.value) for each in shown)]).replace("\\", "")
 
 
 def test_a_size_with_its_formula_neighbours_price_and_curves(open_page) -> None:
@@ -124,7 +126,7 @@ def test_counts_of_arms_are_read_as_python_reads_them_and_kept(open_page, tmp_pa
     assert effects == [dict(zip(effect_table(found).columns, row, strict=True)) for row in effect_table(found).rows]
     assert (effects[0]["old"], effects[0]["treated"], effects[0]["difference"][:8]) == ("19.02%", "18.20%", "-0.82 pp")
     assert "decision" not in effects[0], "the decision is on an arm, not on a metric"
-    assert [each.value.replace("\\", "") for each in app.warning] == ["Do not ship new: it harms kept."]
+    assert "<h2>No winner. Do not ship new: it harms kept.</h2>" in words(app)
     app.text_input(key="keep-readout-name").set_value("cats").run()
     app.button(key="keep-readout").click().run()
     kept = Workspace(tmp_path).load("readout", "cats")
@@ -139,7 +141,7 @@ def test_columns_are_chosen_and_faults_are_said_beside_their_field(open_page, tm
     app = bring(open_page, tmp_path, "A row an arm", COUNTS.replace(b";n;", b";users;"))
     assert "'n'" in words(app)
     next(each for each in app.selectbox if each.label == "n").set_value("users").run()
-    assert [each.value.replace("\\", "") for each in app.warning] == ["Do not ship new: it harms kept."]
+    assert "<h2>No winner. Do not ship new: it harms kept.</h2>" in words(app)
     for plan, counts, says in (
         (b"name =", COUNTS, "plan.toml: it is no TOML"),
         (PLAN.replace(b"0.5", b"0.7"), COUNTS, "shares lie between 0 and 1 and add up to 1"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
+from streamlit.testing.v1.element_tree import Dataframe
 
 import reclens as rl
 from reclens.dashboard.navigation import pages
@@ -38,7 +39,7 @@ CODE = {
 def words_of(node: Any) -> Iterator[str]:
     """Everything that an element says, with its charts and tables."""
     proto = getattr(node, "proto", None)
-    if getattr(node, "type", "") == "arrow_data_frame":
+    if isinstance(node, Dataframe):
         frame = node.value
         yield from map(str, frame.columns)
         yield from (each for name in frame for each in frame[name] if isinstance(each, str))

@@ -13,13 +13,14 @@ from reclens.dashboard.links import lead, leads_of
 from reclens.dashboard.widgets import folded, plain, theme
 from reclens.evaluation.decision import Decision
 from reclens.findings import Finding
+from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.static_theme import PAPER
 from reclens.report.evaluation.cells import as_data_uri, domain_of, interval_svg, share_svg
 from reclens.report.evaluation.decision_words import decision_in_words
 from reclens.report.evaluation.findings import finding_text
 
-__all__ = ["decision_card", "finding_cards", "more"]
+__all__ = ["decision_card", "finding_cards", "more", "words_card"]
 
 SHOWN: Final = 3
 """Findings and sentences that are seen at once; the others are folded away."""
@@ -37,15 +38,18 @@ _ORDER: Final = tuple(_SEVERITIES)
 
 def decision_card(found: Decision) -> None:
     """What is recommended, by how much, who loses, what it costs, how sure."""
-    words = decision_in_words(found)
+    row = found.lift
+    lift = None if row is None or row.low is None or row.high is None else (row.difference, row.low, row.high)
+    words_card(decision_in_words(found), lift)
+
+
+def words_card(words: DecisionWords, lift: tuple[float, float, float] | None = None) -> None:
+    """A card in words, with a picture of the lift and its interval where they are given."""
     seen.text("decision", [words.about, words.headline, *(f"{label}: {text}" for label, text in words.lines)])
     lines = "".join(
         f"<div><dt>{html.escape(label)}</dt><dd>{html.escape(text)}</dd></div>" for label, text in words.lines
     )
-    row = found.lift
-    picture = ""
-    if row is not None and row.low is not None and row.high is not None:
-        picture = _interval(row.difference, row.low, row.high, _colour(words.tone), width=220)
+    picture = "" if lift is None else _interval(*lift, _colour(words.tone), width=220)
     st.html(
         f'<section class="decision" style="--tone:{_colour(words.tone)}" aria-label="Decision">'
         f"<p>{html.escape(words.about)}</p><h2>{html.escape(words.headline)}</h2>{picture}<dl>{lines}</dl></section>"

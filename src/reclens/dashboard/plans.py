@@ -7,7 +7,7 @@ import streamlit as st
 from reclens.dashboard import seen, store
 from reclens.dashboard.keep import keep_button, keepable
 from reclens.dashboard.plan_field import plan_field
-from reclens.dashboard.widgets import bullets, chart, empty, folded, frame, plain, table
+from reclens.dashboard.widgets import bullets, chart, empty, folded, frame, grid, plain, table
 from reclens.errors import RecLensError, UsageError
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import MetricSize, Sizing, size_plan
@@ -19,6 +19,9 @@ from reclens.report.experiment.plan_words import decision_rule
 from reclens.workspace import Workspace
 
 __all__ = ["show_plans"]
+
+_AT_ONCE = 3
+"""Sentences that are seen at once."""
 
 
 def show_plans(workspace: Workspace) -> None:
@@ -90,12 +93,19 @@ def _readouts(workspace: Workspace, plan: Plan) -> None:
 def _sizes(sizing: Sizing) -> None:
     said = summary_of(sizing)
     seen.text("summary", said)
-    bullets(said)
+    bullets(said[:_AT_ONCE])
+    if rest := said[_AT_ONCE:]:
+        folded("More on the plan", lambda: bullets(rest), key="summary")
+    drawn = {
+        f"size-{each.metric.name}-{at}": figure
+        for each in sizing.metrics
+        if each.metric.role == "primary"
+        for at, figure in enumerate(_figures(sizing.plan.to_toml(), each.metric.name, each, sizing))
+    }
+    for key, place in grid(list(drawn)):
+        with place:
+            chart(drawn[key], drawn[key].caption, key=key)
     table(size_table(sizing), key="sizes")
-    for each in sizing.metrics:
-        if each.metric.role == "primary":
-            for at, drawn in enumerate(_figures(sizing.plan.to_toml(), each.metric.name, each, sizing)):
-                chart(drawn, drawn.caption, key=f"size-{each.metric.name}-{at}")
 
 
 def _files(plan: Plan, sizing: Sizing | None) -> None:

@@ -9,10 +9,10 @@ import streamlit as st
 
 from reclens.dashboard import seen, store
 from reclens.dashboard.bring_results import as_field, bring_results
+from reclens.dashboard.cards import words_card
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.keep import keep_button, keepable
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, empty, folded, grid, plain, table
-from reclens.experiment.analysis.decision import DecisionCode
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.check_result import TrustCheckStatus
 from reclens.report._toolkit.format import sentence
@@ -20,22 +20,14 @@ from reclens.report.experiment import readout_charts, readout_tables, results_ch
 from reclens.report.experiment.check_words import check_text
 from reclens.report.experiment.decision_words import summary_of_readout
 from reclens.report.experiment.readout import build_readout, check_number_tables, heterogeneity_sentences
+from reclens.report.experiment.readout_card import readout_in_words
 from reclens.report.experiment.remark_words import adjustment_sentences, caveat_sentences, step_sentences
-from reclens.report.experiment.words import CHECK_NAMES, look_text
+from reclens.report.experiment.words import CHECK_NAMES
 from reclens.workspace import Workspace
 
 __all__ = ["draw_results", "show_results"]
 
 _BRING: Final = "Bring results …"
-_SEEN_AT_ONCE: Final = 3
-_BOXES: Final[Mapping[DecisionCode, str]] = {
-    "ship": "success",
-    "no_material_difference": "success",
-    "do_not_ship": "warning",
-    "stop_for_futility": "warning",
-    "undecided": "info",
-    "blocked": "error",
-}
 _STATUS: Final[Mapping[TrustCheckStatus, tuple[str, str]]] = {
     "fail": (":red[:material/block:]", "fails"),
     "warn": (":orange[:material/warning:]", "to keep in mind"),
@@ -80,17 +72,18 @@ def draw_results(found: Readout) -> None:
 
 
 def _decision(found: Readout) -> None:
-    said = summary_of_readout(found, as_field)
-    heads, reasons = said[: len(found.decisions)], said[len(found.decisions) :]
-    units = ", ".join(f"{arm} {n:,}" for arm, n in found.units.items())
-    st.caption(plain(f"{found.plan.name} · {units} · unit {found.plan.unit} · {look_text(found.look)}"))
-    for decision, head in zip(found.decisions, heads, strict=True):
-        getattr(st, _BOXES[decision.code])(plain(head), icon=":material/gavel:")
+    """The decision on the arms as a card, with the lift of the first primary metric; its reasons are folded away."""
+    lifts = [each.lift for each in found.effects if each.metric.role == "primary"]
+    known = [
+        (each.value, each.low, each.high)
+        for each in lifts[:1]
+        if each.low is not None and each.high is not None and each.value == each.value
+    ]
+    words_card(readout_in_words(found, as_field), known[0] if known else None)
     seen.choice("Experiment", found.plan.name)
-    seen.text("decision", said)
-    bullets(reasons[:_SEEN_AT_ONCE])
-    if rest := reasons[_SEEN_AT_ONCE:]:
-        folded(f"{len(rest)} more reasons", lambda: bullets(rest), key="reasons")
+    reasons = summary_of_readout(found, as_field)[len(found.decisions) :]
+    seen.text("reasons", reasons)
+    folded("Why", lambda: bullets(reasons), key="reasons", icon=":material/gavel:")
 
 
 def _overview(found: Readout) -> None:

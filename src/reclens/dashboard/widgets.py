@@ -308,7 +308,7 @@ def _ready(spec: Mapping[str, Any], pick: Sequence[str] = ()) -> dict[str, Any]:
     Streamlit takes data out of the top of a spec and sends it after the first drawing, which would draw an empty chart
     first: so each layer holds its own.
     """
-    ready = {**spec, "padding": {"left": 0, "top": 5, "right": 5, "bottom": 2}}
+    ready: dict[str, Any] = {**spec, "padding": {"left": 0, "top": 5, "right": 5, "bottom": 2}}
     if "layer" in ready and "data" in ready:
         rows = ready.pop("data")
         ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]
