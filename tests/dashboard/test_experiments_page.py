@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
+import shutil
 import tomllib
-from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from reclens.workspace import Workspace
 
 def words(app) -> str:
     shown = [*app.markdown, *app.caption, *app.text, *app.success, *app.warning, *app.error, *app.info, *app.subheader]
-    cards = [unescape(each.proto.body) for each in app.get("html")]
+    cards = [html.unescape(each.proto.body) for each in app.get("html")]
     return "\n".join([*cards, *(str(each.value) for each in shown)]).replace("\\", "")
 
 
@@ -232,6 +232,14 @@ def test_from_a_plan_to_its_readouts(open_page, kept: Path) -> None:
     assert [(row["readout"], row["units"], row["decision"]) for row in readouts] == [("week-2", "1,200", "new: ship")]
     next(each for each in app.button if "Open" in each.label).click().run()
     assert app.selectbox(key="readout").value == "week-2" and "Ship new" in words(app)
+
+
+def test_a_plan_stands_where_one_of_its_readouts_cannot_be_read(open_page, kept: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(kept, tmp_path / "workspace"))
+    (folder / "readout" / "week-2" / "readout.json").write_text("{}")
+    app = open_page("experiments", folder=folder, view="Plans")
+    assert any("week-2" in each.value.replace("\\", "") for each in app.warning)
+    assert app.get("vega_lite_chart") and any("decides" in each.value for each in app.markdown)
 
 
 @pytest.mark.parametrize("form", ["A row a unit", "A row an event"])

@@ -17,6 +17,24 @@ from reclens.workspace.query import get_ready
 
 __all__ = ["ROWS", "SECONDS", "draw_console"]
 
+_KINDS: Final = {
+    "Datetime": "time",
+    "Date": "date",
+    "Duration": "duration",
+    "List": "list",
+    "Array": "list",
+    "Struct": "record",
+    "Enum": "text",
+    "Categorical": "text",
+    "String": "text",
+    "Int": "integer",
+    "UInt": "integer",
+    "Float": "number",
+    "Decimal": "number",
+    "Boolean": "yes or no",
+}
+"""How the name of a type of Polars begins -> what it is to a reader."""
+
 ROWS: Final = 10_000
 """Most rows of an answer."""
 
@@ -51,11 +69,16 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
     _answer(workspace)
     with st.expander(f"The {len(tables):,} tables", icon=":material/table:"):
         rows = [
-            {"table": name, "columns": ", ".join(f"{column} {kind}" for column, kind in columns.items())}
+            {"table": name, "columns": ", ".join(f"{column} ({_kind_of(kind)})" for column, kind in columns.items())}
             for name, columns in tables.items()
         ]
         wide = {"columns": st.column_config.TextColumn("columns", width="large")}
         frame(rows, key="tables", columns=wide)
+
+
+def _kind_of(dtype: str) -> str:
+    """The type of a column in a word."""
+    return next((word for start, word in _KINDS.items() if dtype.startswith(start)), "other")
 
 
 def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | None) -> None:

@@ -8,7 +8,8 @@ from reclens.dashboard import seen, store
 from reclens.dashboard.keep import keep_button, keepable
 from reclens.dashboard.plan_field import plan_field
 from reclens.dashboard.widgets import bullets, chart, empty, folded, frame, grid, plain, table
-from reclens.errors import RecLensError, UsageError
+from reclens.errors import DataError, RecLensError, UsageError
+from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import MetricSize, Sizing, size_plan
 from reclens.report import Table
@@ -60,9 +61,9 @@ def show_plans(workspace: Workspace) -> None:
 def _readouts(workspace: Workspace, plan: Plan) -> None:
     """The readouts that were made by this very plan, newest first, each with the way to it."""
     found = [
-        (each, store.load(workspace, "readout", each.name))
+        (each, read)
         for each in store.listing(workspace, "readout")
-        if each.card.get("plan") == plan.name
+        if each.card.get("plan") == plan.name and (read := _read(workspace, each.name)) is not None
     ]
     own = [(each, read) for each, read in found if read.plan == plan]
     if not own:
@@ -88,6 +89,15 @@ def _readouts(workspace: Workspace, plan: Plan) -> None:
         st.session_state["view"], st.session_state["readout"] = "Results", name
 
     st.button(f"Open “{plain(rows[0][0])}”", on_click=go, args=(rows[0][0],), icon=":material/arrow_forward:")
+
+
+def _read(workspace: Workspace, name: str) -> Readout | None:
+    """A readout; None, with a word on it, where it cannot be read: the plan stands all the same."""
+    try:
+        return store.load(workspace, "readout", name)
+    except DataError as error:
+        st.warning(plain(str(error)), icon=":material/warning:")
+        return None
 
 
 def _sizes(sizing: Sizing) -> None:

@@ -20,7 +20,7 @@ from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded,
 from reclens.evaluation import Evaluation
 from reclens.evaluation.trade_off import other_sides, trade_off
 from reclens.evaluation.views import crossings_of
-from reclens.metrics import family_of
+from reclens.metrics import describe, family_of
 from reclens.report.evaluation import charts, tables
 from reclens.report.evaluation import diagnostics as diagnosis
 
@@ -173,7 +173,8 @@ def _trade_off(shown: Shown) -> None:
         up = choose_many("Against", [name for name in metrics if name != x], key="y", default=sides)
     missing = [name for name in _WANTED if name not in {each.partition("@")[0] for each in metrics}]
     if missing:
-        st.caption(f"Not measured on these runs: {', '.join(missing)}. Name them in the evaluation to see them here.")
+        named = ", ".join(f"{name} ({describe(name).title})" for name in missing)
+        st.caption(f"Not measured on these runs: {plain(named)}. Name them in the evaluation to see them here.")
     picked: str | None = None
     for name, place in grid(up):
         with place:
