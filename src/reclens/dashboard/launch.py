@@ -137,9 +137,9 @@ def _parts_of(public_url: str) -> tuple[str, str]:
     """The host and the path of an address, without slashes around it."""
     try:
         found = urlsplit(public_url)
-        host = found.hostname
-    except ValueError:
-        host = None
+    except ValueError:  # as of brackets that do not close
+        found = urlsplit("")
+    host = found.hostname
     plain = re.fullmatch(r"[\w./~-]*", found.path) if host else None
     if not host or plain is None or found.scheme not in ("http", "https") or found.query or found.fragment:
         raise UsageError(
