@@ -6,7 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from reclens.cli.shared import table_of
 from reclens.job.samples import SAMPLES
+from reclens.report.data.profile import frame_table
 
 
 def test_every_file_is_written_and_said(run, tmp_path: Path) -> None:
@@ -46,3 +48,9 @@ def test_files_of_others_stay(run, tmp_path: Path) -> None:
         "would not be used with --files"
         in run("demo", "--files", ".", "--task", "new_items", cwd=tmp_path, status=2).stderr
     )
+
+
+def test_ids_have_no_thousands_separators_in_any_column_that_names() -> None:
+    row = {"user_id": 1234, "seed_item": 2345, "item": 3456, "year": 1995, "users": 4567, "n": 5678}
+    shown = (("1234", "2345", "3456", "1995", "4,567", "5,678"),)
+    assert table_of("t", [row]).rows == frame_table("t", pl.DataFrame([row])).rows == shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,11 @@ def test_data_without_times(open_page, workspace: Workspace, tmp_path: Path) -> 
     assert "**x**" not in words(open_page("data", folder=tmp_path))
     assert "Nothing found" in words(open_page("data", folder=tmp_path, view="Problems"))
     assert open_page("data", folder=tmp_path, view="Long tail").get("vega_lite_chart")
+
+
+def test_ids_and_years_have_no_thousands_separators(open_page) -> None:
+    app = open_page("data", view="SQL", sql="SELECT 1234567 AS user_id, 1995 AS year, 1234567 AS clicks")
+    app.button[0].click().run()
+    found = [json.loads(each.proto.columns) for each in app.dataframe]
+    plain = [name for columns in found for name, each in columns.items() if "plain" in json.dumps(each)]
+    assert sorted(plain) == ["user_id", "year"]

@@ -154,6 +154,7 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
     """A table of any rows."""
     from reclens.metrics import is_count
     from reclens.report import Table, format_number
+    from reclens.report._toolkit.format import is_identifier
 
     heads = columns or (list(rows[0]) if rows else ["nothing"])
 
@@ -165,7 +166,7 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
             return f"{value:,.0f}"
         if isinstance(value, float):
             return format_number(value)
-        counts = isinstance(value, int) and not isinstance(value, bool) and not head.endswith("_id")
+        counts = isinstance(value, int) and not isinstance(value, bool) and not is_identifier(head)
         return f"{value:,}" if counts else str(value)
 
     cells = tuple(tuple(cell(head, row) for head in heads) for row in rows)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import polars as pl
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -15,7 +16,7 @@ from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe, names
 from reclens.report import Table, to_csv
 from reclens.report._toolkit.charts import THEME
-from reclens.report._toolkit.format import unlinked
+from reclens.report._toolkit.format import is_identifier, unlinked
 from reclens.report._toolkit.html import Figure
 from reclens.report._toolkit.static_theme import PAPER, painted, to_svg
 
@@ -119,6 +120,9 @@ def frame(
     """
     count = len(next(iter(rows.values()), [])) if isinstance(rows, Mapping) else len(rows)
     height = _ROW * (min(max(count, 1), _ROWS) + 1) + 3
+    if isinstance(rows, pl.DataFrame):  # ids and years are numbers that nobody reads as amounts
+        ids = [name for name, kind in rows.schema.items() if kind.is_integer() and is_identifier(name)]
+        columns = {name: st.column_config.NumberColumn(format="plain") for name in ids} | dict(columns or {})
     picked: dict[str, Any] = {} if on_select is None else {"on_select": on_select, "selection_mode": "single-row"}
     st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height, **picked)
 
@@ -311,7 +315,8 @@ def _ready(spec: Mapping[str, Any], pick: Sequence[str] = ()) -> dict[str, Any]:
     ready: dict[str, Any] = {**spec, "padding": {"left": 0, "top": 5, "right": 5, "bottom": 2}}
     if "layer" in ready and "data" in ready:
         rows = ready.pop("data")
-        ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]
+        layers: list[dict[str, Any]] = ready["layer"]
+        ready["layer"] = [{"data": rows, **layer} for layer in layers]
     if pick:
         chosen = [{"name": _PICK, "select": {"type": "point", "fields": list(pick), "toggle": False}}]
         inner = _with_dots(ready)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from html import escape
+from dataclasses import replace
+from html import escape, unescape
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 from reclens import models
 from reclens.data import split as splits
 from reclens.errors import UsageError, WorkspaceError
-from reclens.evaluation import evaluate
+from reclens.evaluation import Evaluation, compare, evaluate
 from reclens.report import build_report
 from reclens.report.evaluation.charts import _label_sides
+from reclens.report.evaluation.tables import gap_table, verdict_table
 
 
 def _page(html: str) -> str:
@@ -143,3 +146,73 @@ def test_it_is_written_whole_or_not_at_all(measured, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "file", "r.html"]
     with pytest.raises(UsageError, match="no evaluation"):
         build_report({})
+
+
+def _section(html: str, head: str) -> str:
+    """The text of a section without its tags."""
+    part = _page(html).split(f">{head}", 1)[1].split("</section>")[0]
+    return unescape(" ".join(re.sub(r"<[^>]+>", " ", part).split()))
+
+
+def test_coverage_is_one_sentence_with_the_share_of_every_system(measured) -> None:
+    text = _section(build_report(measured.results, comparison=measured.comparison).html, "Long tail and coverage")
+    shares = {}
+    for name, result in measured.results.items():
+        shown = sum(count > 0 for count in result.exposure["count"])
+        shares[name] = shown / result.exposure.height
+    ordered = [f"{name} {share:.0%}" for name, share in sorted(shares.items(), key=lambda each: -each[1])]
+    said = (
+        f"Share of the catalogue that stands in at least one list of 10: {ordered[0]}, {ordered[1]} and {ordered[2]}."
+    )
+    assert " ".join(said.split()) in text
+
+
+def test_users_of_unknown_attributes_are_counted_in_one_sentence(measured) -> None:
+    def lead(results: dict[str, Evaluation]) -> str:
+        comparison = compare(results, baseline="popular")
+        return _section(build_report(results, comparison=comparison).html, "Who gains and who loses")
+
+    known = {name: measured.results[name] for name in ("popular", "ease </b>")}
+    users = known["popular"].segments.height
+    assert f"Every one of the {users} users has a known value of age, activity and town." in lead(known)
+    gone = pl.int_range(pl.len()) < 7
+    partly = {
+        name: replace(
+            result, segments=result.segments.with_columns(age=pl.when(gone).then(None).otherwise(pl.col("age")))
+        )
+        for name, result in known.items()
+    }
+    assert f"Of {users} users, some have no known value (age of 7): they are a segment of their own" in lead(partly)
+
+
+def test_gaps_are_a_table_of_highest_and_lowest(measured) -> None:
+    table = gap_table(measured.results, metric="ndcg@10")
+    assert table is not None
+    cells = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    for cell in cells:
+        means = {
+            name: found.value
+            for name, found in measured.results[cell["system"]]["ndcg@10"].by[cell["segmentation"]].items()
+        }
+        low, high = (float(end) for end in re.findall(r"[-\d.]+", cell["gap"].split("[")[1])[:2])
+        assert cell["gap"].startswith(f"{means[cell['highest']] - means[cell['lowest']]:.4f}")
+        assert cell["verdict"] == ("shown" if low > 0 or high < 0 else "not concluded")
+    sizes = [float(cell["gap"].split()[0]) for cell in cells]
+    assert sizes == sorted(sizes, reverse=True) and len({cell["segmentation"] for cell in cells}) == 3
+    page = build_report(measured.results, comparison=measured.comparison).html
+    assert "Largest gaps in ndcg@10" in _section(page, "Gaps between segments")
+
+
+def test_who_gains_and_loses_is_said_in_words_those_who_lose_first(measured) -> None:
+    whole = measured.comparison
+    rows = [row for row in whole.differences if (row.system, row.metric, row.by) == ("ease </b>", "ndcg@10", "age")]
+    found = ((0.2, True), (-0.1, False), (-0.2, True))
+    made = tuple(
+        replace(row, difference=size, significant=shown, p_adjusted=0.5, p_randomization=0.5, small=False)
+        for row, (size, shown) in zip(rows, found, strict=True)
+    )
+    table = verdict_table(replace(whole, differences=made), system="ease </b>", metric="ndcg@10")
+    said = [row[1] for row in table.rows]
+    assert said == [f"worse for {rows[2].segment}", "not concluded", f"better for {rows[0].segment}"]
+    few = replace(whole, differences=tuple(replace(row, small=True) for row in made))
+    assert all(row[1].endswith(" (few users)") for row in verdict_table(few, system="ease </b>", metric="ndcg@10").rows)

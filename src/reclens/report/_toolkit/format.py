@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from reclens.report._toolkit.tables import NOTHING, format_estimate
 from reclens.stats.estimate import Estimate
@@ -15,6 +15,7 @@ __all__ = [
     "chance",
     "count_of",
     "in_words",
+    "is_identifier",
     "listed",
     "p_text",
     "p_value",
@@ -55,6 +56,19 @@ def in_words(code: str) -> str:
         'do not ship'
     """
     return code.replace("_", " ")
+
+
+def is_identifier(column: str) -> bool:
+    """Whether the whole numbers of a column are names, such as ids and years, which have no thousands separators.
+
+    Example:
+        >>> [is_identifier(name) for name in ("user_id", "seed_item", "year", "users", "n")]
+        [True, True, True, False, False]
+    """
+    return column.endswith("_id") or column in _NAMES
+
+
+_NAMES: Final = frozenset({"id", "user", "item", "seed_item", "year", "seed"})
 
 
 def p_text(p: float) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 
 from reclens.data.profile import Problem, Profile
 from reclens.report._toolkit.charts import base_of, colour_of
+from reclens.report._toolkit.format import is_identifier
 from reclens.report._toolkit.tables import Table, format_number
 from reclens.report.data.words import rule_detail, rule_name
 
@@ -49,7 +50,13 @@ def rules_table(rules: Iterable[Mapping[str, Any]]) -> Table:
 def frame_table(title: str, frame: pl.DataFrame) -> Table:
     """Any rows, as text and as numbers."""
     records = tuple(frame.to_dicts())
-    rows = tuple(tuple(_cell(value) for value in row) for row in frame.iter_rows())
+    rows = tuple(
+        tuple(
+            str(value) if isinstance(value, int) and is_identifier(name) else _cell(value)
+            for name, value in zip(frame.columns, row, strict=True)
+        )
+        for row in frame.iter_rows()
+    )
     return Table(title, tuple(frame.columns), rows, records)
 
 
