@@ -1,4 +1,4 @@
-"""Ways to put users into named groups, for ``data.with_segments(age=segments.bins("age", [25, 45]))``.
+"""Segmentations of users, for ``data.with_segments(age=segments.bins("age", [25, 45]))``.
 
 Each function returns a segmenter: it is called with a data set and gives a label to each user, computed from that data
 set alone. Give it the training part, so that nothing of the test part decides who is in which group. Labels are in the
@@ -39,7 +39,7 @@ def bins(name: str, edges: Sequence[float], *, labels: Sequence[str] | None = No
 
     Args:
         name: A numeric column of the users, or ``"n_interactions"``.
-        edges: Where to cut, ascending.
+        edges: Edges of the groups, ascending.
         labels: One name more than edges; by default ``"<25"``, ``"25-44"``, ``"45+"`` for whole numbers and
             ``"<2.5"``, ``"2.5 to <4"``, ``"4+"`` for others.
 
@@ -155,7 +155,7 @@ def top_value(name: str) -> Segmenter:
 def mainstreamness(
     labels: Sequence[str] = ("niche", "balanced", "mainstream"), *, head_share: float = 0.2
 ) -> Segmenter:
-    """How much of what a user does is with the most popular items, in equally large groups.
+    """Users by the share of their interactions with the most popular items, in equally large groups.
 
     The head are the most popular ``head_share`` of the items, rounded up; items that tie with the last of them belong
     to it too. A user's value is the share of her interactions that are with the head; the groups are those of
@@ -199,7 +199,7 @@ def mainstreamness(
 
 
 def column(name: str, *, order: Sequence[str] | None = None) -> Segmenter:
-    """An attribute of the users as it is; numbers and bands of numbers are shown in their order, text by the alphabet.
+    """An attribute of the users, unchanged; numbers and ranges are in their order, text is in alphabetical order.
 
     Args:
         name: A column of the users.
@@ -208,7 +208,7 @@ def column(name: str, *, order: Sequence[str] | None = None) -> Segmenter:
 
     Raises:
         UnknownNameError: When it is called, if there is no such column, or no user has a label of ``order``.
-        UsageError: If a label stands twice in ``order``.
+        UsageError: If ``order`` has a label twice.
 
     Example:
         >>> from reclens.data.synthetic import synthetic_movielens
@@ -246,7 +246,7 @@ def product(first: Segmenter | str, second: Segmenter | str, *, sep: str = " × 
     Args:
         first: A segmenter, or the name of a column of the users.
         second: Another.
-        sep: What stands between the two labels.
+        sep: Separator of the two labels.
 
     Raises:
         UsageError: When it is called, if two pairs would have the same label.
@@ -330,7 +330,7 @@ def _labelled(
 
 
 def usual(data: Dataset) -> dict[str, Segmenter]:
-    """The segmentations that are shown where none is named: age, favourite genre and activity, as the data has them.
+    """The default segmentations: age, favourite genre and activity, if the data has them.
 
     Example:
         >>> from reclens.data.synthetic import synthetic_movielens

@@ -1,4 +1,4 @@
-"""What is asked of an evaluation, checked before anything is read, compiled or fitted for it."""
+"""Checks of the arguments of an evaluation, before data are read, code is compiled or models are fitted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _USUAL: Final = 1_000
 def check_asked(
     metrics: Asked | Sequence[Asked], *, convention: str | Convention = "trec", level: float = 0.95
 ) -> dict[str, MetricSpec]:
-    """What was asked for -> the metric; arguments as of :func:`reclens.evaluation`.
+    """Requested name -> metric; arguments as of :func:`reclens.evaluation`.
 
     Raises:
         UnknownNameError: If there is no such metric or convention.
@@ -46,7 +46,7 @@ def check_asked(
 
 
 def asked_metrics(metrics: Asked | Sequence[Asked]) -> dict[str, MetricSpec]:
-    """What was asked for -> the metric.
+    """Requested name -> metric.
 
     Raises:
         UnknownNameError: If there is no such metric.
@@ -63,7 +63,7 @@ def asked_metrics(metrics: Asked | Sequence[Asked]) -> dict[str, MetricSpec]:
 def check_data(
     specs: Iterable[MetricSpec], *, train: Dataset | None, truth: bool = True, features: Features | None = None
 ) -> None:
-    """Whether the data have what metrics need; nothing is computed.
+    """Check that the data have what the metrics need, without computing anything.
 
     Args:
         specs: The metrics.
@@ -89,7 +89,7 @@ def check_needs(
     features: bool,
     distributions: bool,
 ) -> None:
-    """Hold what metrics need against what is there; ``catalogue`` is its number of items, None if it is not known.
+    """Check that the needs of metrics are met; ``catalogue`` is the number of items, or None if unknown.
 
     Raises:
         UsageError: Naming the first metric that lacks something, and what, or that looks far beyond the catalogue.
@@ -121,7 +121,7 @@ def check_needs(
 
 
 def asked_segments(by: By | Sequence[By]) -> list[By]:
-    """The segmentations asked for, as a list.
+    """The requested segmentations, as a list.
 
     Raises:
         ArgumentTypeError: If one is no name, such as a segmenter that was not given a name yet.

@@ -34,11 +34,11 @@ Intervals = Literal["single", "simultaneous"]
 
 @dataclass(frozen=True, eq=False)
 class Comparison(Tabular):
-    """Systems held against a baseline.
+    """A comparison of systems with a baseline.
 
     Attributes:
         baseline: The baseline.
-        differences: One row a system, metric and segment.
+        differences: One row per system, metric and segment.
         correction: How p-values were corrected.
         level: Confidence level of the intervals; tests use 1 - level.
         card: What was compared, with how many tests and replicates: ``primary``, the metric of the main question;
@@ -55,7 +55,7 @@ class Comparison(Tabular):
         return f"Comparison against '{self.baseline}', {self.correction}"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a system, metric and segment."""
+        """One row per system, metric and segment."""
         return [dict(vars(row)) for row in self.differences]  # asdict would copy thousands of rows deeply
 
     def outcomes(self, metric: str | None = None) -> dict[str, Outcome]:
@@ -142,26 +142,26 @@ def compare(
     rng: int = 0,
     threads: int | None = None,
 ) -> Comparison:
-    """Hold systems against a baseline, user by user.
+    """Compare systems with a baseline, paired by user.
 
     Every user is her own control: the difference of each user's two values is what varies, and not the users. Only
     users with a value under both count; the rest are counted and left out. The interval is the paired Poisson
     bootstrap, and Tango's score interval where all values are 0 or 1; the test is the paired randomisation test, with
     a bootstrap test beside it.
 
-    The main question, all systems by the primary metric over all users, is a family of tests of its own: what else is
-    looked at does not weaken it. The other metrics over all users are a second family, all segments a third; p-values
-    are corrected within each.
+    The tests of all systems by the primary metric over all users are a family, whose correction does not depend on
+    other metrics and segments. The other metrics over all users are a second family, all segments a third; p-values are
+    corrected within each family.
 
     Args:
         results: Name -> evaluation, or evaluations, which have the names of their systems; all measured alike.
-        baseline: The name to hold the others against.
+        baseline: Name of the baseline.
         correction: ``"holm"``, ``"bonferroni"``, ``"bh"`` or ``"none"``.
-        metrics: The metrics to compare; by default those that every evaluation has.
-        by: The segmentations to compare; by default those that every evaluation has.
+        metrics: The metrics to compare; by default those of all evaluations.
+        by: The segmentations to compare; by default those of all evaluations.
         primary: The metric of the main question; by default the first that has a value for each user.
-        intervals: ``"single"``: each holds at the level for its own difference. ``"simultaneous"``: those of a family
-            hold at the level all together, by the bootstrap max-t method, as corrected tests do.
+        intervals: ``"single"``: the level holds for each difference. ``"simultaneous"``: the level holds for all
+            differences of a family together, by the bootstrap max-t method.
         level: Confidence level; by default that of the baseline's evaluation.
         flips: Random sign vectors of the randomisation test; p-values too small for them come from an approximation.
         rng: Seed of the signs.

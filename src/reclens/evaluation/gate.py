@@ -1,4 +1,4 @@
-"""Hold evaluations and their differences from a baseline to bounds."""
+"""Check evaluations and their differences from a baseline against bounds."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["GateRule", "gate", "no_loss_rules"]
 
 @dataclass(frozen=True, kw_only=True)
 class GateRule:
-    """One condition that systems have to meet.
+    """A condition that systems have to meet.
 
     Attributes:
         metric: The metric, such as ``"ndcg@10"``.
-        bound: Where it has to lie.
+        bound: The bounds.
         of: ``"value"``: the metric itself; ``"difference"``: its difference from the baseline.
-        system: The system that it is asked of; None for all, and for differences all but the baseline.
+        system: The system to check; None for all, and for differences all except the baseline.
         by: A segmentation: the rule holds for each of its segments; None for all users.
         segment: One segment of ``by``; None for each of them.
-        unsure: What becomes of the gate if this cannot be told: ``"fail"`` or ``"pass"``.
+        unsure: Result of the gate if the data cannot tell: ``"fail"`` or ``"pass"``.
 
     Raises:
         UsageError: If ``segment`` is given without ``by``.
@@ -51,24 +51,24 @@ class GateRule:
 def gate(
     results: Mapping[str, Evaluation], rules: Sequence[GateRule], *, comparison: Comparison | None = None
 ) -> GateResult:
-    """Hold evaluations to rules: each passes, fails, or cannot be told, by its whole interval.
+    """Check evaluations against rules: each passes, fails, or cannot be decided, by its whole interval.
 
     Intervals are those of the evaluations and of the comparison; a share of users, such as a hit rate, has its exact
-    interval. A metric of the whole catalogue is a fact about the lists and is held to its bound as it is. Values of
-    fewer than 30 users cannot be told, and none passes by an interval that is known to hold the truth less often than
-    its level, as those of few and skewed values do.
+    interval. A metric of the whole catalogue is exact and is compared with its bound directly. Values of fewer than 30
+    users cannot be decided, and none passes by an interval whose coverage is known to be below its level, such as those
+    of few and skewed values.
 
     Args:
         results: Name -> evaluation.
         rules: The rules.
-        comparison: The comparison with the baseline, where a rule is about a difference.
+        comparison: The comparison with the baseline, if a rule is about a difference.
 
     Returns:
-        One row a rule, system and segment.
+        One row per rule, system and segment.
 
     Raises:
         UnknownNameError: If a system, metric, segmentation or segment was not measured.
-        UsageError: If there is no rule, or a difference is asked for without a comparison.
+        UsageError: If there is no rule, or a rule is about a difference and there is no comparison.
 
     Example:
         >>> import reclens as rl
@@ -86,7 +86,7 @@ def gate(
 def no_loss_rules(comparison: Comparison) -> list[GateRule]:
     """Rules that no system is worse than the baseline over all users, by any metric that has a better direction.
 
-    A rule fails where the whole interval lies on the worse side; what cannot be told passes.
+    A rule fails if the whole interval is on the worse side; a rule that cannot be decided passes.
     """
     metrics = dict.fromkeys(row.metric for row in comparison.differences)
     return [

@@ -65,7 +65,7 @@ def measure_all(
         depth: Places of each list that are looked at.
         source: The lists.
         engine: Where chunks are run.
-        progress: Called as work goes on.
+        progress: Callback for the progress.
 
     Returns:
         In the order of the chunks; the items of the coded lists are dropped, so that no list is kept.

@@ -1,4 +1,4 @@
-"""Measuring the lists of any system against held-out truth."""
+"""Evaluate the lists of any system on held-out interactions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def evaluate(
     engine: Engine | None = None,
     progress: Progress = quiet,
 ) -> Evaluation:
-    """Measure the lists of any system.
+    """Evaluate the recommendation lists of any system.
 
     The evaluated users are those with at least one relevant item in the truth. A user among them without a list counts
     as the convention says (0 by default); lists of other users are counted and left out. Without truth, every user with
@@ -86,16 +86,16 @@ def evaluate(
         rng: Seed of the replicates. Results with the same seed can be compared.
         name: Name of the system; by default that of the recommendations.
         threads: Threads to use; the result does not depend on it.
-        engine: Where chunks are run; threads on this machine by default.
-        progress: Called as work goes on.
+        engine: Engine that runs the chunks; by default threads on this machine.
+        progress: Callback for the progress.
 
     Returns:
         The evaluation, with the values of every user.
 
     Raises:
-        DataError: If a table is not what it has to be.
+        DataError: If a table is not valid.
         UnmatchedIdsError: If no user or no item of the lists is in the truth; it names the likely cause.
-        UsageError: If a metric needs what was not given, or an argument is out of range.
+        UsageError: If a metric needs data that are not given, or an argument is out of range.
 
     Warns:
         IdsWarning: If few ids of the tables are in common, or more would be if they were written alike.

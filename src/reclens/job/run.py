@@ -67,7 +67,7 @@ class JobResult(Tabular):
     gate: GateResult | None = None
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a system, metric and segment."""
+        """One row per system, metric and segment."""
         return [row for result in self.results.values() for row in result.to_dicts()]
 
 
@@ -87,7 +87,7 @@ def run_job(
         reading: How its files are read; by default as the job says in ``[data]``.
         workspace: Where everything is kept: a workspace, or its folder.
         say: Called with a line for every step.
-        progress: Called as work goes on.
+        progress: Callback for the progress.
         before_fit: Called when everything that was asked for is known to be possible.
 
     Returns:

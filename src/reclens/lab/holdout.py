@@ -1,9 +1,9 @@
-"""The long run: power of a holdout over months, a surrogate index held against the truth, effects by age of exposure.
+"""Long-term effects: power of a holdout over months, a surrogate index against the truth, effects by age of exposure.
 
 A surrogate index predicts a long-term outcome from short-term ones, by a regression on people for whom both are known,
-and reads an experiment by the prediction (Athey, Chetty, Imbens, Kang 2019, NBER 26463). It is right where the change
-acts on the outcome only through the surrogates (Prentice 1989) and the regression holds for the treated too. In the
-world both can be tested: the long-term effect is known.
+and reads an experiment by the prediction (Athey, Chetty, Imbens, Kang 2019, NBER 26463). It is unbiased if the change
+acts on the outcome only through the surrogates (Prentice 1989) and the regression also holds for treated users. Both
+can be tested in the world, where the long-term effect is known.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ def holdout_power(
     level: float = 0.95,
     power: float = 0.8,
 ) -> list[dict[str, float]]:
-    """How likely a holdout finds an effect after each month, and how small a lift it can find.
+    """Power and smallest detectable lift of a holdout after each month.
 
     After m months a user's mean has the variance sd² (1 + (m - 1) ρ) / m, with the correlation ρ of her months: a
     holdout gains much from more months where users are fickle, and little where they are set in their ways. Two-sided
     z-test of the mean a month of users who stayed.
 
     Args:
-        users: Users in all.
-        share: Share of them that is held out.
-        mean: Mean of a user's month in the holdout.
-        sd: Its standard deviation over users.
-        correlation: Correlation ρ of two months of a user.
-        lift: True lift of what is held out, as a share.
-        months: How far to look.
-        attrition: Share of the users lost each month.
+        users: Total number of users.
+        share: Share of the users in the holdout.
+        mean: Monthly mean per user in the holdout.
+        sd: Standard deviation over users.
+        correlation: Correlation ρ of a user's totals in two months.
+        lift: True lift of the treatment that the holdout does not get, as a share.
+        months: Number of months.
+        attrition: Share of users lost per month.
         level: Confidence level.
-        power: For the smallest lift that is found.
+        power: Power for the smallest detectable lift.
 
     Returns:
-        One row a month: users left, standard error as a share of the mean, power, detectable lift.
+        One row per month: remaining users, standard error as a share of the mean, power, detectable lift.
 
     Raises:
         UsageError: If a number is out of range.
@@ -115,16 +115,16 @@ def holdout_power(
 
 @dataclass(frozen=True, kw_only=True)
 class SurrogateStudy(Tabular):
-    """A surrogate index against what it stands for; all effects are of the outcome a user.
+    """A surrogate index and the long-term effect that it predicts; all effects are of the outcome per user.
 
     Attributes:
-        index: Long-term effect as predicted from the short-term test; its interval counts the error of the regression.
-        long: Long-term effect as the same test finds it when it goes on.
-        truth: Everybody treated against nobody, in the long term.
-        residual: What treatment does to the outcome beyond the surrogates: 0 if they carry all of it (Prentice).
-        r2: Share of the outcome's variance that the surrogates explain where the regression was made.
+        index: Long-term effect predicted from the short-term test; its interval includes the error of the regression.
+        long: Long-term effect estimated by the same test if it continues.
+        truth: All users treated against no user treated, in the long term.
+        residual: Effect of the treatment on the outcome beyond the surrogates: 0 if they explain all of it (Prentice).
+        r2: Share of the outcome's variance that the surrogates explain in the data of the regression.
         weights: Of the surrogates in the index.
-        covers: Whether the interval of the index holds the truth.
+        covers: Whether the interval of the index covers the truth.
     """
 
     index: Estimate
@@ -165,25 +165,25 @@ def surrogate_study(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> SurrogateStudy:
-    """Predict the effect of ``long`` days from a test of ``short`` days, and hold it against the truth.
+    """Predict the effect of ``long`` days from a test of ``short`` days, and compare it with the truth.
 
-    The regression of the outcome on the surrogates is made on a life of the world under the control alone, before the
-    test and with other luck.
+    The regression of the outcome on the surrogates is fitted to a separate simulation under the control alone, with
+    other random numbers.
 
     Args:
         world: Where.
         treatment: The change.
-        control: What it is held against.
-        short: Days after which the index is read.
+        control: The arm that it is compared with.
+        short: Days of the surrogates.
         long: Days of the outcome, counted from the first one.
         outcome: One of ``reclens.world.simulation.TOTALS``.
         surrogates: Totals of the first ``short`` days.
         retrain: Days from one training to the next.
-        replicates: How many times the truth is lived, each with other luck.
+        replicates: Replicates of the truth, each with its own random numbers.
         level: Of the intervals.
         seed: Of the test.
         threads: Threads to use.
-        progress: Called step by step.
+        progress: Callback for the progress, by step.
 
     Raises:
         UsageError: If ``long`` is not longer than ``short``.
@@ -250,7 +250,7 @@ def effect_by_age(
     most: int = 60,
     level: float = 0.95,
 ) -> list[dict[str, Any]]:
-    """The effect on each day since a user was first seen: a novelty wears off, a change is learned.
+    """The effect by days since a user's first exposure, to show novelty and primacy effects.
 
     A user counts on each such day that has passed for her, with 0 where she did not come (Sadeghi et al. 2021, arXiv
     2102.12893).

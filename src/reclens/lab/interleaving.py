@@ -1,4 +1,4 @@
-"""How many users interleaving needs, and how many an A/B test: measured in a world, not promised."""
+"""Users that interleaving and an A/B test need, measured in a simulated world."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ _EQUAL: Final = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSensitivity:
-    """What one way to compare needs.
+    """The sensitivity of one method of comparison.
 
     Attributes:
-        method: ``ab`` or a way to interleave.
+        method: ``ab`` or a method of interleaving.
         effect: Mean of what it measures, in its own units: clicks a list for A/B, credit a list otherwise; first
             ranker minus second.
-        noise: Standard deviation of that a user; for A/B √(2 (s₁² + s₂²)), since a user sees only one of the two.
+        noise: Standard deviation of the effect over users; for A/B √(2 (s₁² + s₂²)), since a user sees only one of the
+            two.
         users: Users needed in all, one list each, for the power asked for: by Welch's test for A/B, by the test of the
             mean credit otherwise; with an interval over users.
         gain: Users that A/B needs ÷ users that this needs, with an interval.
-        preference: Who won on the lists that were shown; None for A/B.
+        preference: The winner on the shown lists; None for A/B.
     """
 
     method: str
@@ -50,11 +51,11 @@ class MethodSensitivity:
 
 @dataclass(frozen=True)
 class Sensitivity(Tabular):
-    """Ways to compare two rankers, side by side on the same users.
+    """The sensitivity of several methods, measured on the same users.
 
     Attributes:
         methods: A/B first.
-        power: Power asked for.
+        power: Required power.
         level: Of tests and intervals.
         lists: Lists that each user was shown, of each kind.
     """
@@ -68,7 +69,7 @@ class Sensitivity(Tabular):
         return next(each for each in self.methods if each.method == method)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a method."""
+        """One row per method."""
         return [
             {
                 "method": each.method,
@@ -105,10 +106,10 @@ def units_needed(
     Args:
         effect: Mean credit a unit.
         noise: Standard deviation of the credit of a unit.
-        power: Chance to find it.
+        power: Probability of finding the effect.
         level: Confidence level of the test, over all looks.
         credited: Share of the units that have credit.
-        looks: A plan to look before the end: the units of its last look.
+        looks: Planned interim looks; the units are those of the last look.
 
     Returns:
         Units, not rounded; infinite without an effect.
@@ -154,7 +155,7 @@ def measure_sensitivity(
     seed: int = 0,
     looks: GroupSequential | None = None,
 ) -> Sensitivity:
-    """Show users of a world both rankings, and mixtures of them, and see how clearly each way tells them apart.
+    """Show users of a world both rankings and mixtures of them, and measure the sensitivity of each method.
 
     Each user sees ``lists`` lists of each kind, with new luck each time. Users needed are for one list a user. A user
     is resampled with all her lists (Poisson bootstrap), in all ways at once, so that gains are paired.
@@ -164,13 +165,13 @@ def measure_sensitivity(
         first: Items of the first ranker for each user, best first; shape (users, length).
         second: Of the second.
         k: Length of lists.
-        lists: Of each kind, a user.
-        methods: Ways to interleave.
+        lists: Number of lists of each kind per user.
+        methods: Methods of interleaving.
         users: Codes of the users of the rows; all users of the world without.
-        power: Power asked for.
+        power: Required power.
         level: Of tests and intervals.
-        seed: Of coins and luck.
-        looks: A plan to look before the end: users needed are those of its last look.
+        seed: Seed of the random numbers.
+        looks: Planned interim looks; the users needed are those of the last look.
 
     Raises:
         UsageError: If an argument is out of range.

@@ -33,7 +33,7 @@ class LongRun(Tabular):
         surrogate: The surrogate index against the truth; None without a world.
         ages: The effect by days since first exposure, as of :func:`reclens.lab.holdout.effect_by_age`.
         metric: The outcome.
-        short: Days after which the index is read.
+        short: Days of the surrogates.
         long: Days of the outcome.
         fitted: Whether the world is fitted to data; a drawn one is made up.
     """
@@ -87,13 +87,13 @@ def simulate_holdout(
 
     Args:
         settings: The world and the arms; the first one is the control.
-        short: Days after which the index is read.
+        short: Days of the surrogates.
         long: Days of the outcome.
         metric: One of ``reclens.world.simulation.TOTALS``.
         surrogates: Totals of the first days that the index is made of.
         data: What the world is fitted to.
         threads: Threads to use.
-        progress: Called as work goes on.
+        progress: Callback for the progress.
 
     Raises:
         UsageError: If there are not two arms, or ``long`` is not longer than ``short``.

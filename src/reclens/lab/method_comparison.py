@@ -1,4 +1,4 @@
-"""One world, four verdicts: the truth about a change, and what an A/B test, interleaving and a log say of it."""
+"""One world, four verdicts: the true effect of a change, and the results of an A/B test, interleaving and a log."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ _FEW: Final = 400
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MethodComparison(Tabular):
-    """What is true, and what each way to find out says.
+    """The true effect, and the estimate of each method.
 
     Attributes:
-        truth: Everybody treated against nobody treated, over all days.
-        list_truth: Clicks a list of the treatment minus those of the control, on the first day: what interleaving and
-            logs are about; expected clicks, over users.
-        ab: What an A/B test of the same days says, clicks a user and clicks a list.
-        sensitivity: A/B and the ways to interleave on lists of the first day: who wins, users needed.
-        off_policy: Decisions by item and place, from a log that explores; treatment against control.
+        truth: All users treated against no user treated, over all days.
+        list_truth: Expected clicks per list of the treatment minus those of the control, on the first day, over users:
+            the truth for interleaving and logs.
+        ab: A/B estimates over the same days: clicks per user and clicks per list.
+        sensitivity: A/B and interleaving on lists of the first day: the winner, and the users needed.
+        off_policy: Estimates by item and position, from a log with exploration; treatment against control.
         off_policy_lists: The same by whole lists.
-        places: Length of the lists: values of decisions are a place.
+        places: Length of the lists; values of decisions are per position.
         names: Treatment and control.
     """
 
@@ -65,7 +65,7 @@ class MethodComparison(Tabular):
 
     @property
     def rows(self) -> tuple[MethodVerdict, ...]:
-        """Each estimate beside the truth it is about, what it says, and whether that is right."""
+        """Each estimate with its truth, its verdict, and whether the verdict is right."""
         rows: list[MethodVerdict] = []
         for metric, found in self.ab.items():
             true = self.truth[metric].difference
@@ -80,7 +80,7 @@ class MethodComparison(Tabular):
         return (*rows, *items, *(row for row in lists if not any(is_same(row, other) for other in items)))
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a verdict: the estimate beside the truth it is about, what it says, and whether that is right."""
+        """One row per verdict: the estimate, its truth, the verdict, and whether it is right."""
         return [row.to_dict() for row in self.rows]
 
     def _mixed(self, each: MethodSensitivity) -> MethodVerdict:
@@ -133,31 +133,30 @@ def four_verdicts(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> MethodComparison:
-    """Find the truth about a change, and ask an A/B test, interleaving and a log.
+    """Compute the true effect of a change, and compare an A/B test, interleaving and off-policy estimates with it.
 
-    The A/B test is about everything that happens over the days: visits, learning from each other, satiation. A mixed
-    list and a log are about one list, so that they are held against the truth of one list. The log is of the first day:
-    ``lists`` lists of each user, drawn from what both strategies would show her. Estimators that take an item at its
-    place alone are bent where items compete for a click, as they do in this world; those of whole lists are not, and
-    run out of effective sample.
+    The A/B test measures all effects over the days: visits, learning from each other, satiation. Interleaving and a log
+    measure one list, and are compared with the truth of one list. The log is of the first day: ``lists`` lists of each
+    user, drawn from the candidates of both strategies. Estimators by item and position are biased if items compete for
+    a click, as they do in this world; those of whole lists are not, but have a small effective sample.
 
     Args:
         world: Where.
         treatment: The change; its lists are compared as its policy's greedy ones.
-        control: What it is held against.
+        control: The arm that it is compared with.
         days: Of truth and A/B test.
         retrain: Days from one training to the next.
-        replicates: How many times the truth is lived, each with other luck.
+        replicates: Replicates of the truth, each with its own random numbers.
         lists: Lists of each user, in each mixture and in the log.
-        explore: How the log is drawn, epsilon or softmax over the candidates of the control and then of the treatment;
-            without, all lists of the candidates are equally likely.
+        explore: Policy of the log, epsilon or softmax over the candidates of the control and then of the treatment; if
+            None, all lists of the candidates are equally likely.
         methods: Ways to interleave; ``optimized`` is measured on 400 users at most and needs k ≤ 10.
-        limits: Where a log gives no verdict.
-        looks: A plan to look at mixed lists before the end; the verdict here is that of its last look.
+        limits: Limits below which a log gives no verdict.
+        looks: Planned interim looks at the interleaved lists; the verdict is that of the last look.
         level: Of intervals.
-        seed: Of everything that is drawn.
+        seed: Seed of the random numbers.
         threads: Threads to use.
-        progress: Called as work goes on.
+        progress: Callback for the progress.
 
     Raises:
         UsageError: If the arms show lists of different lengths, or an argument is out of range.
@@ -208,7 +207,7 @@ def four_verdicts(
 
 
 def first_day_lists(world: World, arm: Arm) -> np.ndarray:
-    """What a strategy that has learned from the history would show each user on the first day, -1 fills up."""
+    """The lists of a strategy that is fitted to the history, for each user on the first day, padded with -1."""
     n_users, n_items = world.users.height, world.items.height
     arm.strategy.fit(Consumed(*world.history, n_users, n_items, 0))
     width = min(max(arm.policy.pool, 3 * arm.policy.k), n_items)
@@ -232,7 +231,7 @@ def explored_log(
         candidates: Items of each user, best first, -1 fills up; shape (users, width).
         policy: ``epsilon`` or ``softmax``.
         lists: Lists a user.
-        seed: Of draws and luck.
+        seed: Seed of the random numbers.
 
     Returns:
         The log, with the marginal propensity of each item at its place; and the probability of each list down to

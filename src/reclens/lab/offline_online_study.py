@@ -61,7 +61,7 @@ def offline_online(
         days: How long everybody lives under each.
         replicates: How many times, each with other luck.
         level: Of the intervals.
-        seed: Of the lives.
+        seed: Seed of the random numbers.
         threads: Threads to use.
         progress: Called model by model.
 

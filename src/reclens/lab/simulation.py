@@ -1,4 +1,4 @@
-"""An experiment in the simulated world, from settings: the world, its arms, what the A/B test says, and the truth."""
+"""An experiment in the simulated world, from settings: the world, its arms, the A/B test, and the true effects."""
 
 from __future__ import annotations
 
@@ -47,16 +47,17 @@ class ArmSettings(FrozenSettings):
     """One arm: a model and how its lists are made; see :class:`reclens.world.policy.Policy`.
 
     Attributes:
-        model: Name of a model of the library, or ``oracle``: what users like best, blurred by ``parameters.blur``.
+        model: Name of a model of the library, or ``oracle``: the items that users like best, with an error of
+            ``parameters.blur``.
         parameters: Hyper-parameters.
         policy: ``greedy``, ``epsilon`` or ``softmax``.
         k: Length of the lists.
-        pool: How many items of the ranking a list is made of.
+        pool: Number of items of the ranking from which a list is drawn.
         epsilon: Share of lists that explore.
-        sharpness: How fast the weights of ``softmax`` fall with the rank.
-        leave_out: Whether what a user has consumed is left out.
+        sharpness: How fast the weights of ``softmax`` decrease with the rank.
+        leave_out: Whether consumed items of a user are left out.
         share: Share of the users, against the shares of the other arms.
-        changed: Whether it is new to users: novelty and primacy act in it.
+        changed: Whether the arm is new to users, so that novelty and primacy apply.
     """
 
     model: str = "popular"
@@ -76,15 +77,15 @@ class SimulationSettings(FrozenSettings):
 
     Attributes:
         size: Preset of the world.
-        world: What is other than in the preset; see :class:`reclens.world.settings.WorldSettings`.
+        world: Fields that differ from the preset; see :class:`reclens.world.settings.WorldSettings`.
         arms: By name; the first one is the control.
-        days: For how long.
+        days: Number of days.
         training: ``shared``, ``diverted`` or ``separate``; see :func:`reclens.world.simulation.simulate`.
         retrain: Days from one training to the next.
-        clusters: Randomise so many clusters of like-minded users.
-        replicates: How many times the truth is lived, each with other luck; 1 has no interval, 0 leaves it out.
+        clusters: Number of clusters of similar users to randomise.
+        replicates: Replicates of the truth, each with its own random numbers; 1 gives no interval, 0 no truth.
         level: Of the intervals.
-        seed: Of everything that is drawn.
+        seed: Seed of the random numbers.
     """
 
     size: str = "small"
@@ -109,7 +110,7 @@ class SimulationSettings(FrozenSettings):
         return self
 
     def world_settings(self) -> WorldSettings:
-        """The preset with what is other.
+        """The preset with the fields that differ.
 
         Raises:
             UsageError: If a key is unknown or a value is wrong.
@@ -181,14 +182,14 @@ leave_out = false
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Simulation(Tabular):
-    """What a simulated experiment found.
+    """The results of a simulated experiment.
 
     Attributes:
         settings: How it was made.
         world: Where.
-        run: What happened.
-        differences: What an A/B test says of each arm against the control: (arm, metric) -> difference.
-        truths: By arm; empty where the truth was left out.
+        run: The results of the simulation.
+        differences: A/B estimate of each arm against the control: (arm, metric) -> difference.
+        truths: True effects by arm; empty without replicates.
     """
 
     settings: SimulationSettings
@@ -198,7 +199,7 @@ class Simulation(Tabular):
     truths: Mapping[str, Truth]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an arm and metric: the A/B estimate beside the truth, as lifts, and whether its interval has it."""
+        """One row per arm and metric: the A/B estimate and the truth as lifts, and whether the interval covers it."""
         rows: list[dict[str, Any]] = []
         for (arm, metric), found in self.differences.items():
             truth = self.truths[arm][metric] if arm in self.truths else None
@@ -237,7 +238,7 @@ def load_simulation(path: str | Path) -> SimulationSettings:
 
 
 def make_world(settings: SimulationSettings, *, data: Dataset | None = None, seed: int | None = None) -> World:
-    """The world of a simulation: drawn, or fitted to data, with a user for each of theirs if nothing else is said.
+    """The world of a simulation: drawn, or fitted to data, by default with as many users as the data.
 
     Args:
         settings: What it is like.
@@ -309,14 +310,14 @@ def run_simulation(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> Simulation:
-    """Run a simulated experiment, and find the truth of each arm against the first.
+    """Run a simulated experiment, and compute the true effect of each arm against the first.
 
     Args:
-        settings: What to run, or its TOML file.
-        data: What the world is fitted to; it is drawn without.
-        folder: Where logs are written.
+        settings: Settings of the simulation, or their TOML file.
+        data: Data to fit the world to; if omitted, the world is drawn.
+        folder: Folder for the logs.
         threads: Threads to use; the result does not depend on it.
-        progress: Called as work goes on.
+        progress: Callback for the progress.
 
     Raises:
         UsageError: If the settings are wrong.
@@ -365,11 +366,11 @@ def run_simulation(
 
 
 def ab_difference(run: Run, treatment: str, control: str, metric: str, *, level: float = 0.95) -> Difference:
-    """What an A/B test of a run says: Welch's test of a total a user, the delta method for clicks over lists.
+    """The A/B estimate of a run: Welch's test for a total per user, the delta method for clicks over lists.
 
-    The interval of the lift is Fieller's at the quantile of the test: it excludes zero where p says so.
+    The interval of the lift is Fieller's at the quantile of the test: it excludes zero exactly if the test rejects.
 
-    Where clusters were randomised they are the units, and a total a user is a ratio of sums over clusters.
+    If clusters were randomised, they are the units, and a total per user is a ratio of sums over clusters.
 
     Raises:
         UsageError: If an arm has fewer than two units.

@@ -98,7 +98,7 @@ def true_lifts(
         control: The label of one of them.
         metric: A total of ``reclens.world.truth.METRICS``.
         by: Attribute of the users to split by, or None; segments that have none of the metric in control are left out.
-        days: For how long.
+        days: Number of days.
         retrain: Days from one training to the next.
         replicates: How many times all strategies are lived.
         level: Of the intervals.

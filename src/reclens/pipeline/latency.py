@@ -84,7 +84,7 @@ def measure_latency(
         by: Segmentations to tell apart.
         level: Confidence level of the intervals.
         rng: Seed of the choice.
-        progress: Called as work goes on.
+        progress: Callback for the progress.
 
     Returns:
         Median, 95 % and 99 % quantile of each stage, in milliseconds, with distribution-free intervals.

@@ -91,7 +91,7 @@ class Pipeline:
         Args:
             train: The training part: a data set, or a frame ``user_id, item_id, …`` of any library.
             threads: Threads to use; the result does not depend on it.
-            progress: Called as work goes on.
+            progress: Callback for the progress.
 
         Returns:
             The pipeline itself.
@@ -142,7 +142,7 @@ class Pipeline:
             cold_users: What a user gets to whom no retriever brings an item: ``"popular"``, the items with the most
                 training users go on to the ranker and the re-rankers as her candidates; or ``"none"``, no list.
             threads: Threads to use; the result does not depend on it.
-            progress: Called as work goes on.
+            progress: Callback for the progress.
 
         Returns:
             The run. All candidates of all users are in memory; :meth:`recommend` keeps the final lists alone.

@@ -131,7 +131,7 @@ def evaluate_stages(
         replicates: Bootstrap replicates behind them.
         rng: Seed of the replicates.
         threads: Threads to use; the result does not depend on it.
-        progress: Called as work goes on.
+        progress: Callback for the progress.
 
     Returns:
         The evaluations, the losses and the gain of the ranker with intervals that pair user by user, and the steps of

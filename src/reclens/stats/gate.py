@@ -1,7 +1,7 @@
-"""Hold estimates to bounds: pass, fail or cannot tell, by the whole interval.
+"""Check estimates against bounds: pass, fail or cannot tell, by the whole interval.
 
-A rule passes if every value of the interval keeps the bound, and fails if none does. Where the interval holds values of
-both kinds, the data cannot tell. A value that is exact is its own interval.
+A rule passes if all values of the interval are within the bound, and fails if none is. If the interval contains both
+kinds of values, the data cannot tell. An exact value is its own interval.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ interval, too few units, or only an interval that is known to hold the truth les
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """Where a value has to lie.
+    """The range that a value has to be in.
 
     Attributes:
         at_least: Lower bound, in the unit of the value; None for none.
@@ -77,19 +77,19 @@ def decide(
     few: bool = False,
     narrow: bool = False,
 ) -> tuple[GateOutcome, GateReason]:
-    """Hold one estimate to a bound.
+    """Check one estimate against a bound.
 
     Args:
-        bound: Where it has to lie.
+        bound: The bounds.
         value: The point estimate.
-        low: Lower end of its interval; None where there is none.
+        low: Lower end of its interval, or None.
         high: Upper end.
-        exact: Whether the value is not an estimate but a fact, such as the coverage of the lists that are measured.
-        few: Whether it rests on too few units to conclude anything.
-        narrow: Whether such intervals are known to hold the truth less often than their level. Nothing passes by them.
+        exact: Whether the value is exact and not an estimate, such as the coverage of the evaluated lists.
+        few: Whether there are too few units for a conclusion.
+        narrow: Whether the coverage of such intervals is known to be below their level. Nothing passes by them.
 
     Returns:
-        The outcome and what it rests on.
+        The outcome and its reason.
 
     Example:
         >>> decide(Bound(at_least=0.25, tolerance=0.01), 0.26, 0.245, 0.275)
@@ -112,26 +112,25 @@ def decide(
 
 @dataclass(frozen=True, kw_only=True)
 class GateRow:
-    """What one rule came to.
+    """The result of one rule.
 
     Attributes:
-        system: What was measured.
+        system: The evaluated system.
         metric: The metric.
         of: ``"value"``, or ``"difference"`` from the baseline.
         by: The segmentation; ``"overall"`` for all units.
         segment: The segment; ``"all"`` for all units.
-        at_least: Lower bound as asked for; None for none.
-        at_most: Upper bound as asked for; None for none.
+        at_least: Lower bound of the rule, or None.
+        at_most: Upper bound of the rule, or None.
         tolerance: How far beyond a bound the value may lie.
         value: The point estimate; NaN if nothing could be measured.
-        low: Lower end of its interval; None where there is none.
+        low: Lower end of its interval, or None.
         high: Upper end.
         n: Units behind it.
         level: Confidence level of the interval.
         outcome: ``"pass"``, ``"fail"`` or ``"cannot_tell"``.
-        reason: What the outcome rests on.
-        stops: Whether the gate is closed by this row: it failed, or it cannot be told and the rule does not let that
-            through.
+        reason: The reason of the outcome.
+        stops: Whether this row closes the gate: it failed, or it cannot be decided and the rule does not accept that.
     """
 
     system: str
@@ -154,23 +153,23 @@ class GateRow:
 
 @dataclass(frozen=True)
 class GateResult(Tabular):
-    """What a gate came to.
+    """The result of a gate.
 
     Attributes:
-        rows: One row a rule, system and segment.
+        rows: One row per rule, system and segment.
     """
 
     rows: tuple[GateRow, ...]
 
     @property
     def is_open(self) -> bool:
-        """Whether no row closes it. All rows have to hold, so that no correction for their number is needed."""
+        """Whether no row closes the gate. All rows have to pass, so that no correction for multiple tests is needed."""
         return not any(row.stops for row in self.rows)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a rule, system and segment."""
+        """One row per rule, system and segment."""
         return [asdict(row) for row in self.rows]
 
     def count(self, outcome: GateOutcome) -> int:
-        """How many rows came to an outcome."""
+        """Number of rows with an outcome."""
         return sum(row.outcome == outcome for row in self.rows)

@@ -169,7 +169,7 @@ def tune_weights(
         replicates: Bootstrap replicates behind the intervals.
         rng: Seed of what is drawn.
         threads: Threads to use; the result does not depend on it.
-        progress: Called as work goes on.
+        progress: Callback for the progress.
 
     Raises:
         LeakError: If a validation row stands in the training part, and repeats do not count by the task of its split.

@@ -1,4 +1,4 @@
-"""What a search over hyper-parameters gives back: trials, the best of each model, cautions, and all of it together."""
+"""Results of a hyper-parameter search: trials, the best configuration of each model, and cautions."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Trial:
         model: The model.
         number: Number of the configuration; 0 is the default one.
         rung: Number of the rung, from 0.
-        share: Share of the users it was fitted on: what it costs, in full fits.
+        share: Share of the users it was fitted on, which is its cost in full fits.
         parameters: The values of the parameters that are searched.
         value: The metric on the validation part of those users; None where the trial failed.
-        seconds: How long it took.
-        error: Why it failed, or None.
+        seconds: Duration of the trial.
+        error: Reason of a failure, or None.
         warned: Which kinds of warnings the fit gave, such as ``ConvergenceWarning``, or None.
         warning: The first of them.
     """
@@ -74,11 +74,11 @@ part was not looked at."""
 
 @dataclass(frozen=True)
 class Caution:
-    """Something that stands against taking the outcome at its word.
+    """A reason to doubt the result of a search.
 
     Attributes:
         kind: What it is, one of :data:`CautionKind`.
-        model: The model it is about; None for all of them.
+        model: The model concerned, or None for all models.
         facts: What was seen: names, numbers and texts by name. :mod:`reclens.report.evaluation.tuning_words` says them.
             Empty of a search that an older version saved.
     """
@@ -128,18 +128,18 @@ class Tuned:
 
     Attributes:
         model: The model.
-        parameters: What differs from the defaults of its class or was searched; enough to build it again.
+        parameters: Parameters that were searched or differ from the defaults, sufficient to build the model.
         number: Number of the configuration; 0 if the default was the best.
-        value: The metric on the validation part. It is the best of many, and therefore too good: see ``optimism``.
+        value: The metric on the validation part. As the best of many values, it is too optimistic: see ``optimism``.
         default: The same of the default configuration.
         gain: Best less default, paired by user; None if the default was the best.
         ahead: Best less second best, paired by user; None if there was no second.
-        optimism: By how much the best of so many is too good, by bootstrap; None where it was the only one.
-        configurations: How many different configurations were tried.
-        trials: How many fits were made, on whatever share of the users.
-        spent: What they cost, in full fits.
-        seconds: How long they took together.
-        exhausted: Whether every configuration there is was tried.
+        optimism: Bootstrap estimate of the optimism of the best value; None for a single configuration.
+        configurations: Number of different configurations.
+        trials: Number of fits, on any share of the users.
+        spent: Their cost, in full fits.
+        seconds: Their total duration.
+        exhausted: Whether all possible configurations were tried.
         stopped: Whether the limit of seconds ended its search early.
     """
 
@@ -161,15 +161,15 @@ class Tuned:
 
 @dataclass(frozen=True, eq=False)
 class Tuning(Tabular):
-    """The outcome of a search, best model first. ``tuning["ease"].parameters`` are those to fit with.
+    """The result of a search, best model first. ``tuning["ease"].parameters`` are the best parameters.
 
     Attributes:
-        metric: What was searched for.
+        metric: The optimised metric.
         method: ``"random"`` or ``"halving"``.
         best: One a model.
         trials: All trials, in the order they were made.
-        cautions: What stands against the outcome, with what to do.
-        notes: How to read it.
+        cautions: Reasons to doubt the result, with advice.
+        notes: Notes for interpretation.
         card: What was searched on what data, with which budget and seed.
     """
 
@@ -199,7 +199,7 @@ class Tuning(Tabular):
         return grouped(self.cautions)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a model, best first."""
+        """One row per model, best first."""
         rows: list[dict[str, Any]] = []
         for each in self.best:
             row = {
@@ -224,7 +224,7 @@ class Tuning(Tabular):
         return rows
 
     def trial_dicts(self) -> list[dict[str, Any]]:
-        """One row a trial, in the order they were made."""
+        """One row per trial, in their order."""
         return [asdict(trial) | {"parameters": _plain(trial.parameters)} for trial in self.trials]
 
     def to_models(self) -> dict[str, dict[str, Any]]:

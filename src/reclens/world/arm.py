@@ -16,7 +16,7 @@ class Arm:
 
     Attributes:
         name: What it is called: the variant of the log.
-        strategy: What recommends.
+        strategy: The interface of a recommender in the world.
         policy: How lists are made of that.
         share: Share of the users, against the shares of the other arms.
         changed: Whether it is new to the users: novelty and primacy act in it.

@@ -1,4 +1,4 @@
-"""Measures of realism that bind how large effects are in a world: what taste explains, and when users come back.
+"""Measures of realism that constrain the size of effects in a world: strength of tastes, and gaps between visits.
 
 Popularity, activity and co-occurrence can be those of the data while a personal recommender is worth half as much, or
 twice. These measures cannot: how well a recommender tells held-out items from others as popular, whether a classifier
@@ -82,7 +82,7 @@ def held_out_auc(data: Dataset, *, cases: int = 4_000, seed: int = 0) -> float:
 
 
 def told_apart(world: Dataset, data: Dataset) -> float:
-    """How well a classifier tells users of a world from users of the data.
+    """AUC of a classifier that separates users of a world from users of the data.
 
     A logistic regression on :func:`user_traits` and their squares and products, fitted to one half of the users of both
     and asked about the other half, both ways (Lopez-Paz and Oquab 2017, classifier two-sample tests). 0.5: it cannot.
@@ -122,7 +122,7 @@ def told_apart(world: Dataset, data: Dataset) -> float:
 
 
 def user_traits(data: Dataset, *, teach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a user's interactions look like: how many, how popular, how far spread over popularity, how alike.
+    """Traits of a user's interactions: number, popularity, spread of popularity, similarity.
 
     Columns: log number of items; mean and standard deviation of the log popularity of her items; log of the mean cosine
     of two of her items. Cosines are learned from some users, and the others are described, so that nobody's items are
@@ -158,10 +158,10 @@ def user_traits(data: Dataset, *, teach: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def gap_distance(visits: pl.DataFrame, data: Dataset) -> tuple[float, float, float] | None:
-    """How far the days that users stay away in a world are from those in the data.
+    """Distance between the gaps between visits in a world and in the data.
 
-    A gap is the number of days from one day with something to the next. The world is watched for a few days only, so
-    that a gap of g falls into its window of W days in proportion to W - g: gaps of the data are weighted alike.
+    A gap is the number of days from one active day to the next. The world is observed for W days only, so that a gap of
+    g is observed in proportion to W - g; gaps of the data are weighted in the same way.
 
     Args:
         visits: Rows of the world with ``user_id`` and ``timestamp``.
@@ -205,18 +205,18 @@ def past_test(
 
     Args:
         world: The world.
-        treatment: What was tested.
-        control: What it was held against.
-        lift: What the test found, with its interval.
+        treatment: The tested strategy.
+        control: The arm that it was compared with.
+        lift: Estimate of the test, with its interval.
         metric: One of ``reclens.world.truth.METRICS``.
-        days: How long the test ran.
-        replicates: How many times the truth is lived.
-        seed: Of the lives.
+        days: Days of the test.
+        replicates: Replicates of the truth.
+        seed: Seed of the random numbers.
         threads: Threads to use.
-        progress: Called day by day.
+        progress: Callback for the progress, by day.
 
     Returns:
-        The true lift in the world, and whether its interval meets that of the test.
+        The true lift in the world, and whether its interval overlaps that of the test.
 
     Raises:
         UsageError: If the lift has no interval, or replicates is below two.

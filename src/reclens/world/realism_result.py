@@ -83,10 +83,10 @@ def lists_of(
 
     Args:
         world: Where.
-        days: For how long.
+        days: Number of days.
         seed: Of the clicks.
         threads: Threads to use; the result does not depend on it.
-        progress: Called day by day.
+        progress: Callback for the progress, by day.
     """
     with tempfile.TemporaryDirectory() as place:
         run = simulate(

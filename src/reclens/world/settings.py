@@ -1,12 +1,12 @@
-"""What a world is like: who lives in it, how they choose, what changes them. Every number has a unit and a source.
+"""Settings of a world: its users, their choices, and how they change. Every number has a unit and a source.
 
 Sources: RecSim (Ie et al. 2019, arXiv 1909.04847): multinomial choice with a mass for nothing, satiation, interests
 that move towards what is clicked. RecoGym (Rohde et al. 2018, arXiv 1808.00720): organic visits beside recommendations,
 tastes that wander. Position: examination falls as rank^-η (Joachims et al. 2017, arXiv 1608.04468). Return:
 satisfaction is an average with a memory (RecSim's long-term satisfaction). Novelty and primacy: Sadeghi et al. 2021,
 arXiv 2102.12893.
-Numbers without a source are choices, made so that the defaults look like the log of a shop or a film service; the
-realism report holds a world against real data.
+Numbers without a source are chosen so that the defaults resemble the log of a shop or a film service; the realism
+report compares a world with real data.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = ["PRESETS", "WorldSettings", "load_world_settings", "preset"]
 
 
 class WorldSettings(Checked):
-    """What a world is like. Utilities are in logits: 0.7 more doubles the odds of being chosen.
+    """Settings of a world. Utilities are in logits: 0.7 more doubles the odds of being chosen.
 
     Attributes:
-        users: How many users.
-        items: How many items.
+        users: Number of users.
+        items: Number of items.
         factors: Dimensions of taste.
         topics: Topics; each item has one, and users tire of topics.
         taste_spread: Standard deviation of personal utility over users and items, in logits.
-        appeal_spread: Standard deviation of the utility that an item has for everybody, in logits.
+        appeal_spread: Standard deviation of the utility that an item has for all users, in logits.
         demographic: How far the mean taste of an age group and a gender lies from the centre, in standard deviations.
         new_share: Share of users who come after the first day, spread over ``arrivals`` days.
         heavy_share: Share of users who visit often; the rest are light.
@@ -44,9 +44,9 @@ class WorldSettings(Checked):
         weekday: What Monday … Sunday add to the logit of a visit.
         return_effect: What full satisfaction adds to the logit of a visit, against none.
         memory: Weight of what was before in satisfaction, per list: an exponential average of clicked or not.
-        more: Probability that another list is asked for after a list.
-        most_lists: Lists a visit has at most.
-        examination: Exponent η: place p is looked at with probability p^-η.
+        more: Probability that the user requests another list after a list.
+        most_lists: Maximum number of lists per visit.
+        examination: Exponent η: position p is examined with probability p^-η.
         examination_spread: Standard deviation over users of log η.
         click_rate: Mean probability that a list of ten popular items is clicked; sets the utility of nothing.
         none_spread: Standard deviation over users of the utility of nothing, in logits.
@@ -54,7 +54,7 @@ class WorldSettings(Checked):
         recovery: … and days after which half of that is back.
         repeat_cost: Utility that an item loses once it was consumed, in logits.
         drift: Share of the way that a taste moves towards what is consumed, each time.
-        wander: Random movement of a taste a day, as a share of its length; grows with the square root of time.
+        wander: Random movement of a taste per day, as a share of its length; grows with the square root of time.
         births: Share of the items that come after the first day, spread over ``birth_days`` days.
         birth_days: Days over which items come.
         newness: Utility that an item has more on its first day, in logits …
@@ -68,7 +68,7 @@ class WorldSettings(Checked):
         history: Mean number of items a user found by herself before the first day.
         history_spread: Standard deviation of the log of that number.
         history_days: Days over which that happened.
-        conversion: Probability that a click leads to what it is for, such as a purchase.
+        conversion: Probability that a click leads to a conversion, such as a purchase.
         latency: Median milliseconds from a request to its list; lognormal, with 0.5 as the deviation of its logarithm.
         late_share: Share of requests whose rows arrive in the log 1 to 24 hours late; the others within seconds.
         start: The first day.

@@ -1,4 +1,4 @@
-"""Days go by: arms of strategies, users in them, what is shown, chosen and learned from."""
+"""The simulation by day: the lists of each arm, the choices of its users, and the training of strategies."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _FITTED: Final = 16_384
 
 @dataclass(frozen=True, eq=False)
 class Run(Tabular):
-    """What happened.
+    """The results of the simulation.
 
     Attributes:
         arms: Names of the arms.
         users: One row a user: her attributes, ``variant``, the totals over all days; ``cluster`` where there are any.
         days: One row a day and arm: ``day, variant``, users who visited, and totals.
-        exposures: How often each arm showed each item; int64, shape (arms, items).
+        exposures: Number of times that each arm showed each item; int64, shape (arms, items).
         tastes: Of the users at the end, float32, shape (users, d).
         folder: Where the logs are, or None.
         card: How it was made.
@@ -91,26 +91,26 @@ def simulate(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> Run:
-    """Let an experiment run in a world.
+    """Simulate an experiment in a world.
 
     Args:
         world: Where; it is not changed.
         arms: At least one.
-        days: How many days.
-        training: What a strategy learns from. ``shared``: what everybody consumed, whatever the arm showed it: the
+        days: Number of days.
+        training: The training data of a strategy. ``shared``: what everybody consumed, whatever the arm showed it: the
             usual A/B test, in which arms help and harm each other. ``diverted``: what everybody consumed before, and
             from then on the users of its own arm (data-diverted design: Holtz et al. 2023, arXiv 2309.07107).
             ``separate``: the users of its own arm alone, also of the time before.
         retrain: Days from one training to the next; 0 for a single one before the first day.
         clusters: Users are grouped by taste into so many clusters, and clusters are randomised whole.
-        assignment: Arm of each user instead, shape (users,).
+        assignment: Given arms of the users, shape (users,), instead of a random assignment.
         seed: Of the randomness of users and of the assignment.
         folder: Where to write logs; it must not exist.
         threads: Threads to use; the result does not depend on it.
-        progress: Called day by day.
+        progress: Callback for the progress, by day.
 
     Returns:
-        What happened.
+        The results of the simulation.
 
     Raises:
         UsageError: If an argument is out of range or two arms have one name.

@@ -1,7 +1,7 @@
-"""Strategies: what is recommended. The world knows four of its own; models of the library come in by an adapter above.
+"""Recommendation strategies. The world has simple strategies of its own; an adapter in another package wraps models.
 
-A strategy is anything with ``name``, ``fit`` and ``recommend``. It sees what a production system would see: who
-consumed what and when, in codes.
+A strategy is any object with ``name``, ``fit`` and ``recommend``. Its data are those of a production system: the
+consumed items of each user with their days, as codes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BLOCK: Final = 1_024
 
 @dataclass(frozen=True, eq=False)
 class Consumed:
-    """What a strategy learns from.
+    """The training data of a strategy.
 
     Attributes:
         users: Codes, int32, shape (rows,).
@@ -43,21 +43,21 @@ class Consumed:
 
 
 class Strategy(Protocol):
-    """What recommends."""
+    """The interface of a recommender in the world."""
 
     @property
     def name(self) -> str:
-        """What it is called in logs."""
+        """Name of the strategy in logs."""
         ...
 
     def fit(self, consumed: Consumed, /) -> None:
-        """Learn anew from everything that was consumed so far."""
+        """Fit the strategy to all interactions so far."""
         ...
 
     def recommend(self, users: np.ndarray, k: int, /) -> np.ndarray:
         """The k best items of each user, best first, -1 fills up: int32, shape (users, k).
 
-        The world leaves out what a user has consumed by itself; a strategy may leave it out too.
+        The world itself leaves out the consumed items of a user; a strategy can do so too.
         """
         ...
 
@@ -112,8 +112,8 @@ class Popular(_Catalogue):
     """The items that were consumed most, the same for everybody but for what she has.
 
     Args:
-        days: Only what was consumed in the last days counts; everything without.
-        name: What it is called.
+        days: Number of last days that count; if None, all interactions count.
+        name: Name of the strategy.
     """
 
     def __init__(self, *, days: int | None = None, name: str = "popular") -> None:
@@ -144,11 +144,11 @@ class Popular(_Catalogue):
 
 
 class Random(_Catalogue):
-    """Items at random, others for each user and each time that it is fitted.
+    """Random items, drawn for each user after each fit.
 
     Args:
         seed: Of the draws.
-        name: What it is called.
+        name: Name of the strategy.
     """
 
     learns: Final = False
@@ -162,13 +162,13 @@ class Random(_Catalogue):
 
 
 class Oracle(_Catalogue):
-    """What each user likes best by the tastes of the first day: what no real system knows.
+    """Rank by the true tastes of the first day, which no real system knows.
 
     Args:
-        world: The world it looks into.
-        blur: Standard deviation of the error of its view, in logits; the larger, the worse the strategy.
+        world: The world whose tastes it uses.
+        blur: Standard deviation of the error of the tastes, in logits; larger values give a worse strategy.
         seed: Of the errors, which are logistic and stay the same.
-        name: What it is called.
+        name: Name of the strategy.
     """
 
     learns: Final = False

@@ -1,4 +1,4 @@
-"""The truth about a change: everybody gets it against nobody gets it, with the same luck in both worlds."""
+"""The true effect of a change: all users treated against no user treated, on the same random numbers."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ class TrueEffect:
 
     Attributes:
         metric: One of ``METRICS``.
-        control: Its value when nobody is treated.
-        treatment: Its value when everybody is.
-        difference: Treatment minus control, with its Monte-Carlo interval over replicates; none of a single one.
+        control: Value if no user is treated.
+        treatment: Value if all users are treated.
+        difference: Treatment minus control, with its Monte-Carlo interval over replicates; no interval for a single
+            one.
         lift: The same as a share of control.
     """
 
@@ -52,12 +53,12 @@ class TrueEffect:
 
 @dataclass(frozen=True)
 class Truth(Tabular):
-    """What a change does when everybody gets it.
+    """The true effects of a change for all users.
 
     Attributes:
         effects: By metric.
-        replicates: How many times both worlds were lived.
-        days: For how long.
+        replicates: Number of replicates.
+        days: Number of days.
     """
 
     effects: tuple[TrueEffect, ...]
@@ -68,7 +69,7 @@ class Truth(Tabular):
         return next(effect for effect in self.effects if effect.metric == metric)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a metric; coverage is that of both intervals, where it is less than their level."""
+        """One row per metric; coverage is that of both intervals, if it is below their level."""
         return [
             {
                 "metric": e.metric,
@@ -99,29 +100,28 @@ def true_effect(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> Truth:
-    """Live the world twice, all users in one arm each time, and compare user by user.
+    """Simulate the world twice, with all users in one arm each time, and compare the two, paired by user.
 
-    The effect is that on the users of this world, on average over the luck of their lives. Both lives of a pair share
-    their random numbers, so that a strategy against itself has an effect of exactly nothing and the difference of two
-    has a small error. Where strategies learn from what is clicked, an early click sends the whole world another way:
-    luck is common to all users, and only further pairs of lives, each with other luck, show how much it moves the
-    effect. The interval is Student's over the pairs; a lift is linearised (delta method: Deng et al. 2018). Where arms
-    learn (:func:`learning`), most lives find little and some find much: over few of them Student's interval is too
-    short, and its quantile is replaced by that of pairs as skewed as an exponential law. Below 16 replicates
-    ``coverage`` says how often such an interval held the truth in the world where that was rarest. A single pair is
-    one draw, and has no interval.
+    The effect is the mean over random numbers for the users of this world. Both simulations of a pair share their
+    random numbers, so that a strategy against itself has an effect of exactly 0 and a difference has a small error. If
+    strategies learn from clicks, an early click changes what all users see later: the users of one pair are dependent,
+    and only further pairs with other random numbers show the variance of the effect. The interval is Student's over the
+    pairs; a lift is linearised (delta method: Deng et al. 2018). If arms learn (:func:`learning`), the effect is small
+    in most pairs and large in some: over few pairs Student's interval is too short, and its quantile is replaced by
+    that of exponential values. Below 16 replicates, ``coverage`` is the lowest coverage of such intervals in simulated
+    worlds. A single pair has no interval.
 
     Args:
         world: Where.
         treatment: The change.
-        control: What it is held against.
-        days: For how long.
+        control: The arm that it is compared with.
+        days: Number of days.
         retrain: Days from one training to the next.
-        replicates: How many pairs of lives, each with luck of its own.
+        replicates: Number of pairs, each with its own random numbers.
         level: Of the intervals.
         seed: Of the first pair; the others count on from it.
         threads: Threads to use; the result does not depend on it.
-        progress: Called day by day.
+        progress: Callback for the progress, by day.
 
     Raises:
         UsageError: If replicates is below 1.
@@ -148,11 +148,11 @@ def true_effect(
 
 
 def learning(arms: Sequence[Arm], *, days: int, retrain: int) -> bool:
-    """Whether an arm is trained again on what its users did, so that the luck of one user reaches others.
+    """Whether an arm is retrained on its users' interactions, so that users are dependent.
 
     Args:
         arms: Of a simulation.
-        days: For how long.
+        days: Number of days.
         retrain: Days from one training to the next; 0 for a single one.
     """
     return 0 < retrain < days and any(getattr(arm.strategy, "learns", True) for arm in arms)
@@ -180,13 +180,13 @@ def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float, learned
 def lift_over_pairs(
     control: np.ndarray, treatment: np.ndarray, level: float = 0.95, *, learned: bool = False
 ) -> Estimate:
-    """Ratio of the means of pairs of lives, less 1; the interval of its linearisation, as of :func:`true_effect`.
+    """Ratio of the means over pairs, less 1, with the interval of its linearisation as in :func:`true_effect`.
 
     Args:
         control: Means of control, shape (pairs,).
         treatment: Means of treatment, shape (pairs,).
         level: Confidence level.
-        learned: Whether arms learned, so that lives are skewed.
+        learned: Whether arms learned, so that pairs are skewed.
 
     Example:
         >>> print(lift_over_pairs(np.array([1.0, 1.1, 0.9]), np.array([1.1, 1.2, 1.0])))

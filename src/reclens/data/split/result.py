@@ -1,4 +1,4 @@
-"""A split, and the check that nothing of its test part reached the training part."""
+"""A split, and the check for leakage of its test part into the training part."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ TASKS: Final = ("new_items", "with_repeats")
 def task_of(card: Mapping[str, Any] | None) -> Task | None:
     """The task of a split by its card; None without one.
 
-    A card that names no task is of a split that was made before there was a choice: no pair stood in two parts then.
+    A card without a task is of an older version, in which no pair could be in two parts.
     """
     return None if not card else card.get("task", "new_items")
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A data set cut into what a model may learn from and what it is measured by: ``train, test = split``.
+    """A data set divided into a training and a test part: ``train, test = split``.
 
-    Iterating gives the training part and the test part, whatever else there is; :attr:`validation` and :attr:`fold_in`
-    are asked for by name.
+    Iterating gives the training part and the test part only; :attr:`validation` and :attr:`fold_in` are attributes.
 
     Attributes:
         train: The training part, with the attributes of users and items; ``train.card["split"]`` is the card below.
@@ -41,7 +40,7 @@ class Split:
         test: The held-out interactions, with all columns of the data.
         card: What was done: ``method``, ``task``, ``parameters``, ``rule`` in words, ``ties``, ``seed``, ``cut``,
             ``counts``, ``rules`` with their counts, ``hashes`` of the parts, ``notes`` on what to beware of.
-        validation: Interactions to tune by, taken from the training side; or None.
+        validation: Interactions for validation, taken from the training side; or None.
         fold_in: Strong generalisation only: what a model that was fitted on ``train`` is told of each test user
             before it recommends to her; otherwise None.
     """
@@ -72,8 +71,8 @@ class Split:
     def exclude_seen(self) -> bool:
         """The filter of seen items that belongs to the task: ``model.recommend(…, exclude_seen=split.exclude_seen)``.
 
-        Where only new items count, a seen item takes a place and can never hit; where repeats count, leaving seen items
-        out leaves out what is most likely to hit.
+        If only new items count, a seen item takes a position and can never be a hit; if repeats count, seen items are
+        the most likely hits.
         """
         return self.task == "new_items"
 
@@ -88,7 +87,7 @@ class Split:
         return _known_users(self, self.validation if self.validation is not None else self.test.clear())
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """The tables to keep, by name; only those that there are. With :meth:`header` they are the whole split."""
+        """The tables to save, by name. With :meth:`header` they define the split."""
         train = self.train
         found = {
             "train": train.interactions,
@@ -103,13 +102,13 @@ class Split:
         return {name: table for name, table in found.items() if table is not None}
 
     def header(self) -> dict[str, Any]:
-        """What belongs to the tables and is not in them, fit for JSON."""
+        """The metadata of the tables, as JSON values."""
         data = {key: value for key, value in self.train.card.items() if key != "split"}
         return {"name": self.train.name, "card": dict(self.card), "data": data}
 
     @staticmethod
     def from_tables(tables: Mapping[str, pl.DataFrame], header: Mapping[str, Any]) -> Split:
-        """Put a split together again from its tables and its header.
+        """Restore a split from its tables and its header.
 
         Raises:
             DataError: If a table is missing, or is not the one that the card describes.
@@ -147,7 +146,7 @@ class Split:
 
 
 def check_leaks(split: Split) -> None:
-    """Refuse a split whose test part reached the training side.
+    """Raise an error if the test part of a split leaked into the training side.
 
     Every split function calls this on what it made. It checks that in a split by time no training event lies at or
     after the cut and no test row before it; that in a split by each user's last interactions none of them precedes what

@@ -99,11 +99,11 @@ class OffPolicy(Tabular):
 
     @property
     def verdict(self) -> str:
-        """``higher``, ``lower``, ``undecided``, or ``none`` where the log cannot tell."""
+        """``higher``, ``lower``, ``undecided``, or ``none`` if the log cannot tell."""
         return "none" if self.objections else self[self.decided_by].says
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an estimator; the first is the logging policy itself."""
+        """One row per estimator; the first is the logging policy."""
         return [self._row("logged", self.logged, None), *(self._row(v.estimator, v.value, v) for v in self.values)]
 
     def _row(self, name: str, value: Estimate, by: PolicyValue | None) -> dict[str, Any]:
@@ -145,27 +145,28 @@ def evaluate_policy(
 ) -> OffPolicy:
     """Estimate the mean reward of a policy from the log of another.
 
-    The decisions of a user belong together. Rewards are predicted by models that have not seen the user
-    (cross-fitting), so that ``dr`` is unbiased with a model that is wrong, and its interval holds what fitting adds.
+    The decisions of a user are one unit. Rewards are predicted by models that were not fitted to the user
+    (cross-fitting), so that ``dr`` is unbiased even with a wrong model, and its interval includes the variance of
+    fitting.
 
     Args:
         decisions: The log; ``read_decisions(table)`` makes it of a table of impressions.
         target: The policy, or probabilities as ``Target.of_probabilities`` takes them.
-        against: What differences are from, estimated from the same log; the logging policy without.
-        predictions: Of rewards; by ``click_rates`` without. ``personal_rates`` knows users and contexts. Predictions of
-            your own must not have seen the user that they are for.
-        estimators: Which of ``ESTIMATORS``; all that can be made without.
-        limits: Where there is no verdict.
+        against: Reference of the differences, estimated from the same log; by default the logging policy.
+        predictions: Predictions of rewards; by default from ``click_rates``. ``personal_rates`` uses users and
+            contexts. Your own predictions must come from a model that was not fitted to the same user.
+        estimators: Names in ``ESTIMATORS``; by default all that are possible.
+        limits: Limits for a verdict.
         level: Confidence level.
         method: ``hall`` or ``normal``; see ``mean_estimates``.
         rng: Seed of folds.
         categories: Of each action, for ``mips``: codes or labels, shape (actions,), or several columns of them.
-        logging: What the logging policy would have done with every action, for ``mips``.
+        logging: Probabilities of all actions under the logging policy, for ``mips``.
 
     Raises:
         UnknownNameError: If there is no such estimator.
         UsageError: If shapes do not fit or an argument is out of range, or ``mips`` has no categories.
-        DataError: If probabilities are none, or ``logging`` is not the policy that wrote the log.
+        DataError: If probabilities are not valid, or ``logging`` does not fit the log.
 
     Example:
         >>> log = Decisions.of([0, 1, 0, 1] * 100, [1, 0, 1, 1] * 100, [0.5] * 400)
@@ -213,7 +214,7 @@ def policy_values(
         parts: What decisions count, by estimator.
         base: The same of the policy that differences are from; the logging policy without.
         parameters: Thresholds that were found.
-        limits: Where there is no verdict.
+        limits: Limits for a verdict.
         effective: Effective sample by estimator; that of the whole without.
         shares: What each decision adds to the number that the mean is over; 1 without.
         level: Confidence level.

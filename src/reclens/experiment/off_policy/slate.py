@@ -70,13 +70,13 @@ def evaluate_lists(
         target: The policy, likewise.
         prefix_ratios: For each decision, the probability of its list down to there under the target ÷ under the
             logging policy; see :func:`prefix_chances`. Without, only the first three estimators are there.
-        against: What differences are from, estimated from the same log; the logging policy without.
+        against: Reference of the differences, estimated from the same log; by default the logging policy.
         against_ratios: Its prefix ratios.
         pi_weights: For each decision, the pseudo-inverse weight of its list; see
             :func:`~reclens.experiment.off_policy.pseudo_inverse.pseudo_inverse_weights`. Without, places are taken to
             be drawn independently, and ``pi`` is refused where lists do not look so.
         against_pi_weights: Those of ``against``.
-        limits: Where there is no verdict.
+        limits: Limits for a verdict.
         level: Confidence level.
         method: ``hall`` or ``normal``; see ``mean_estimates``.
 

@@ -84,7 +84,7 @@ def calculate(
         n: Units over all arms.
         margin: Of a non-inferiority test, relative; the effect is then the true one, 0 by default.
         equivalence: Whether the margin counts either way.
-        power: Power asked for.
+        power: Required power.
         level: Confidence level.
         arms: Arms, control included.
         treated: Share of each treatment; equal shares by default.

@@ -98,7 +98,7 @@ class RatingNeighbors(Recommender):
                 and the mean of all ratings for an unknown user or item. ``"none"`` is null, as in LensKit.
             clip: Whether predictions are brought into the range of the training ratings.
             threads: Threads to use; the result does not depend on it.
-            progress: Called as work goes on.
+            progress: Callback for the progress.
 
         Returns:
             The pairs, in their order, with ``prediction`` (float64), ``neighbors`` (how many took part) and

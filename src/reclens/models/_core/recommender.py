@@ -67,7 +67,7 @@ class Recommender(Serving):
                 weight`` of all users. 2 counts as the same interaction, or the same user, twice. The card has their
                 range and their hash. Rules for hyper-parameters that are None look at the data without weights.
             threads: Threads to use; the result does not depend on it.
-            progress: Called as work goes on.
+            progress: Callback for the progress.
 
         Returns:
             The model itself.
@@ -126,7 +126,7 @@ class Recommender(Serving):
         Args:
             more: More interactions; its attributes of users are not looked at.
             threads: Threads to use; the result does not depend on it.
-            progress: Called as work goes on.
+            progress: Callback for the progress.
 
         Returns:
             The model itself. Its card names both data sets.

@@ -69,7 +69,7 @@ class Serving(Scoring, ABC):
                 the score; or ``"none"``, no list. The card counts these users. A model that is not personal serves
                 everybody itself.
             threads: Threads to use; the result does not depend on it.
-            progress: Called as work goes on.
+            progress: Callback for the progress.
 
         Returns:
             The lists. The card counts what was left out, cold users and short lists.
@@ -146,7 +146,7 @@ class Serving(Scoring, ABC):
             history: What users did, as in :meth:`recommend`.
             history_mode: ``"add"`` or ``"replace"``, as in :meth:`recommend`.
             threads: Threads to use; the result does not depend on it.
-            progress: Called as work goes on.
+            progress: Callback for the progress.
 
         Returns:
             The pairs, in their order, with ``score`` (float32); null where the model does not know the user or the

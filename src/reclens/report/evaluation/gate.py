@@ -25,7 +25,7 @@ _HOW: Final = (
 
 
 def gate_table(found: GateResult) -> Table:
-    """One row a rule, system and segment."""
+    """One row per rule, system and segment."""
     heads = ("system", "outcome", "metric", "segment", "value", "bound", "n")
     return Table("Gate", heads, tuple(map(_cells, found.rows)), tuple(found.to_dicts()), _HOW)
 

@@ -129,7 +129,7 @@ def caution_text(kind: CautionKind, model: str | None, facts: Facts) -> str:
 
     Args:
         kind: What it is.
-        model: The model it is about; None for all of them.
+        model: The model concerned, or None for all models.
         facts: What was seen.
 
     Example:

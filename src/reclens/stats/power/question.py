@@ -235,7 +235,7 @@ class Question:
 
         Args:
             n: Units over all arms.
-            power: Chance to find it.
+            power: Probability of finding the effect.
             sign: −1 for the smallest decrease; it differs from the increase for shares and relative effects.
 
         Raises:
