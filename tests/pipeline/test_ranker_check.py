@@ -14,11 +14,12 @@ from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import UsageError
 from reclens.evaluation import evaluate
 from reclens.pipeline import Pipeline
-from reclens.pipeline.ranker_check import judged_metrics, ranker_problems
+from reclens.pipeline.ranker_check import judged_metrics
 from reclens.pipeline.stage_losses import evaluate_stages
 from reclens.report import build_report
 from reclens.report.evaluation.findings import finding_text, findings
 from reclens.report.pipeline.report import build_pipeline_report, ranker_in_words, ranker_table
+from reclens.report.pipeline.words import ranker_problems
 from reclens.workspace import Workspace
 
 

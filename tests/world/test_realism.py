@@ -117,9 +117,9 @@ def test_lists_of_the_reference_are_held_against_those_of_the_world(small_data, 
 
 def test_order_of_algorithms() -> None:
     same = order_check({"a": 1, "b": 2, "c": 3}, {"a": 10, "b": 20, "c": 30})
-    assert same.simulated == 1 and same.passed and "the same" in same.note
+    assert same.simulated == 1 and same.passed and (same.note, same.facts["same_best"]) == ("rank_correlation", True)
     other = order_check({"a": 1, "b": 2, "c": 3}, {"a": 3, "b": 2, "c": 1})
-    assert other.simulated == -1 and other.passed is False
+    assert other.simulated == -1 and other.passed is False and other.facts["same_best"] is False
     with pytest.raises(UsageError, match="three or more"):
         order_check({"a": 1}, {"a": 1})
 

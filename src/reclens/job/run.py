@@ -31,7 +31,7 @@ from reclens.job.reading import reading_of
 from reclens.job.settings import JobSettings, SplitSettings, load_settings, validate_settings
 from reclens.job.tune import check_searches, run_searches
 from reclens.pipeline import Pipeline, PipelineWarning
-from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, ranker_problems, with_ranker
+from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, with_ranker
 from reclens.report import build_report, other_names
 from reclens.report.data.words import note_line, rule_line, split_text
 from reclens.report.evaluation.gate import gate_in_words
@@ -295,7 +295,7 @@ def _evaluate(
 
 
 def _odd_of(card: Mapping[str, Any]) -> list[str]:
-    return [*id_problems(card), *task_problems(card), *other_names(card), *ranker_problems(card)]
+    return [*id_problems(card), *task_problems(card), *other_names(card), *pipeline_words.ranker_problems(card)]
 
 
 def _with_ranker(

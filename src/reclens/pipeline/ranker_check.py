@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -18,7 +18,6 @@ __all__ = [
     "cell_mean",
     "hold_ranker",
     "judged_metrics",
-    "ranker_problems",
     "with_ranker",
 ]
 
@@ -99,18 +98,6 @@ def with_ranker(evaluation: Evaluation, gains: Sequence[RankerGain]) -> Evaluati
     """The evaluation of a pipeline's lists, with what its ranker gains over all users on the card as ``ranker``."""
     rows = [row for each in gains if (each.by, each.segment) == OVERALL for row in each.to_dicts()]
     return replace(evaluation, card={**evaluation.card, "ranker": rows})
-
-
-def ranker_problems(card: Mapping[str, Any]) -> list[str]:
-    """In words, that the ranker of an evaluated pipeline loses to plain fusion; nothing where it does not."""
-    worse = [row for row in card.get("ranker", ()) if row["verdict"] == "worse"]
-    if not worse:
-        return []
-    row, *others = worse
-    also = f"; also by {', '.join(each['metric'] for each in others)}" if others else ""
-    means = f"{row['metric']} {row['ranked']:.4f} against {row['fusion']:.4f}"
-    gain = f"{row['value']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
-    return [f"the ranker {row['ranker']} loses to plain fusion of the same candidates: {means}, {gain}{also}"]
 
 
 def _verdict(gain: Estimate, sign: int) -> RankerVerdict:

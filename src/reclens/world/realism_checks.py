@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from reclens.world.population import World
 
 __all__ = [
     "Check",
+    "RealismNote",
     "activity_checks",
     "click_repeat_check",
     "effect_size_checks",
@@ -35,6 +37,28 @@ _VALUES: Final = 10
 """Singular values that are compared."""
 
 
+RealismNote = Literal[
+    "held_out_auc",
+    "told_apart",
+    "no_gaps",
+    "gap_days",
+    "log_log_slope",
+    "interactions_over_items",
+    "all_interactions",
+    "interactions_a_user",
+    "repeats",
+    "unknown_items",
+    "topics_a_user",
+    "singular_values",
+    "relative_click_rate",
+    "no_reference_lists",
+    "clicked_before",
+    "rank_correlation",
+    "past_test",
+]
+"""What a measure of realism means, or why it could not be measured; ``report/lab/realism_words.py`` says it."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One measure.
@@ -46,7 +70,8 @@ class Check:
         low: Lower end of the band for ``simulated``.
         high: Upper end.
         passed: Whether it lies inside; None where there is nothing to compare with.
-        note: What it means, or why it could not be measured.
+        note: What it means, or why it could not be measured, as a code.
+        facts: Further numbers and names of the note.
     """
 
     measure: str
@@ -55,7 +80,8 @@ class Check:
     low: float | None
     high: float | None
     passed: bool | None
-    note: str
+    note: RealismNote
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def effect_size_checks(ours: Dataset, reference: Dataset) -> list[Check]:
@@ -69,7 +95,7 @@ def effect_size_checks(ours: Dataset, reference: Dataset) -> list[Check]:
             skills[1],
             within=0.03,
             relative=False,
-            note="item-kNN, held-out items against others as popular; binds the size of effects",
+            note="held_out_auc",
         ),
         Check(
             "classifier: AUC",
@@ -78,7 +104,7 @@ def effect_size_checks(ours: Dataset, reference: Dataset) -> list[Check]:
             0.0,
             0.7,
             bool(apart <= 0.7),
-            "users of the world against those of the data; 0.5: it cannot tell",
+            "told_apart",
         ),
     ]
 
@@ -87,7 +113,7 @@ def visit_check(impressions: pl.DataFrame, reference: Dataset) -> Check:
     """Days from one visit to the next: Kolmogorov-Smirnov distance."""
     name, found = "visits: KS distance of gaps", gap_distance(impressions, reference)
     if found is None:
-        return Check(name, float("nan"), None, None, None, None, "there are no gaps, or no times, to compare")
+        return Check(name, float("nan"), None, None, None, None, "no_gaps")
     distance, ours, theirs = found
     return Check(
         name,
@@ -96,12 +122,14 @@ def visit_check(impressions: pl.DataFrame, reference: Dataset) -> Check:
         0.0,
         0.2,
         bool(distance <= 0.2),
-        f"days from one visit to the next: {ours:.1f} on average in the world, {theirs:.1f} in the data, of "
-        "those that fit into the days watched",
+        "gap_days",
+        {"world": ours, "data": theirs},
     )
 
 
-def _band(measure: str, simulated: float, reference: float, *, within: float, relative: bool, note: str) -> Check:
+def _band(
+    measure: str, simulated: float, reference: float, *, within: float, relative: bool, note: RealismNote
+) -> Check:
     room = within * abs(reference) if relative else within
     low, high = reference - room, reference + room
     return Check(measure, simulated, reference, low, high, bool(low <= simulated <= high), note)
@@ -119,9 +147,9 @@ def popularity_checks(ours: Dataset, reference: Dataset) -> list[Check]:
         found.append((slope, float(gini(counts)), top))
     (slope, spread, top), (slope0, spread0, top0) = found
     return [
-        _band("popularity: slope", slope, slope0, within=0.25, relative=True, note="of log count over log rank"),
-        _band("popularity: Gini", spread, spread0, within=0.07, relative=False, note="of interactions over items"),
-        _band("popularity: top 1 % share", top, top0, within=0.04, relative=False, note="of all interactions"),
+        _band("popularity: slope", slope, slope0, within=0.25, relative=True, note="log_log_slope"),
+        _band("popularity: Gini", spread, spread0, within=0.07, relative=False, note="interactions_over_items"),
+        _band("popularity: top 1 % share", top, top0, within=0.04, relative=False, note="all_interactions"),
     ]
 
 
@@ -133,8 +161,8 @@ def activity_checks(ours: Dataset, reference: Dataset) -> list[Check]:
     distance = float(np.abs(shares[0] - shares[1]).max())
     mean, mean0 = (float(each.mean()) for each in counts)
     return [
-        Check("activity: KS distance", distance, None, 0.0, 0.1, bool(distance <= 0.1), "of interactions a user"),
-        _band("activity: mean", mean, mean0, within=0.15, relative=True, note="interactions a user"),
+        Check("activity: KS distance", distance, None, 0.0, 0.1, bool(distance <= 0.1), "interactions_a_user"),
+        _band("activity: mean", mean, mean0, within=0.15, relative=True, note="interactions_a_user"),
     ]
 
 
@@ -147,7 +175,7 @@ def repeat_check(ours: Dataset, reference: Dataset) -> Check:
         rates[1],
         within=0.05,
         relative=False,
-        note="share of interactions with something had before; 0 where a reader dropped repeats",
+        note="repeats",
     )
 
 
@@ -158,8 +186,8 @@ def entropy_check(world: World, ours: Dataset, reference: Dataset) -> Check:
     topics = world.items.select(ITEM, "topic")
     values = [_bits(data, topics) if known else float("nan") for data in (ours, reference)]
     if np.isnan(values[1]):
-        return Check(name, values[0], None, None, None, None, "the world does not know the items of the reference")
-    return _band(name, values[0], values[1], within=0.15, relative=True, note="of the topics a user consumes, mean")
+        return Check(name, values[0], None, None, None, None, "unknown_items")
+    return _band(name, values[0], values[1], within=0.15, relative=True, note="topics_a_user")
 
 
 def _bits(data: Dataset, topics: pl.DataFrame) -> float:
@@ -186,7 +214,8 @@ def spectrum_check(ours: Dataset, reference: Dataset) -> Check:
         0.0,
         0.25,
         bool(distance <= 0.25),
-        f"mean |log ratio| of singular values 2 … {k + 1}",
+        "singular_values",
+        {"last": k + 1},
     )
 
 
@@ -209,11 +238,13 @@ def place_checks(ours: pl.DataFrame, reference: pl.DataFrame | None) -> list[Che
     theirs = relative_click_rates(reference, "the impressions of the reference") if reference is not None else {}
     checks: list[Check] = []
     for place in [place for place in (2, 3, 5, 10) if place in curve]:
-        name, note = f"clicks at place {place}", "click rate over that of place 1"
+        name = f"clicks at place {place}"
         if place in theirs:
-            checks.append(_band(name, curve[place], theirs[place], within=0.25, relative=True, note=note))
+            checks.append(
+                _band(name, curve[place], theirs[place], within=0.25, relative=True, note="relative_click_rate")
+            )
         else:
-            checks.append(Check(name, curve[place], None, None, None, None, f"{note}; the reference has no lists"))
+            checks.append(Check(name, curve[place], None, None, None, None, "no_reference_lists"))
     return checks
 
 
@@ -257,5 +288,5 @@ def click_repeat_check(ours: pl.DataFrame, reference: pl.DataFrame) -> Check:
         rates[1],
         within=0.05,
         relative=False,
-        note="share of clicks on something clicked before",
+        note="clicked_before",
     )

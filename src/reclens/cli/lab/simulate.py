@@ -149,6 +149,7 @@ def realism(
     from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
     from reclens.data.read.open import load_data
     from reclens.lab.simulation import ArmSettings, make_arm
+    from reclens.report.lab.realism_words import realism_table
     from reclens.world import _answers as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared
     from reclens.world.fitting import fit_world
     from reclens.world.realism_result import Realism, history_of, lists_of, order_check, past_test_check
@@ -174,7 +175,8 @@ def realism(
             treatment, control, lift = past
             new, old = (make_arm(name, ArmSettings(model=name), world, seed=seed) for name in (treatment, control))
             found = Realism((*found.checks, past_test_check(world, new, old, lift, seed=seed, progress=progress)))
-    emit(table_of("The world against its data", found.to_dicts()), format=format, out=out)
+    table = table_of("The world against its data", found.to_dicts())
+    emit(realism_table(table, found.checks), format=format, out=out)
     if not found.passed:
         raise typer.Exit(1)
 

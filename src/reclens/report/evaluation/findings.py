@@ -10,10 +10,10 @@ from reclens.evaluation.findings import comparison_findings, evaluation_findings
 from reclens.findings import Finding
 from reclens.models import problems_in_words
 from reclens.pipeline.findings import ranker_findings
-from reclens.pipeline.ranker_check import ranker_problems
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.data.words import rule_line
 from reclens.report.evaluation.tuning_words import CAUTIONS, caution_text
+from reclens.report.pipeline.words import ranker_problems
 from reclens.tuning import Tuning
 from reclens.tuning.findings import tuning_findings
 

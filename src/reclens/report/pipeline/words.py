@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-__all__ = ["filter_line", "rule_detail", "rule_line", "rule_name"]
+__all__ = ["filter_line", "ranker_problems", "rule_detail", "rule_line", "rule_name"]
 
 Facts = Mapping[str, Any]
 
@@ -69,3 +69,15 @@ _RULES: Final[dict[str, tuple[str, Callable[[Facts], str]]]] = {
     "short_list": ("short lists", lambda facts: f"fewer than {facts['k']} items are left for them"),
 }
 """Code -> what was counted, and what it means."""
+
+
+def ranker_problems(card: Mapping[str, Any]) -> list[str]:
+    """In words, that the ranker of an evaluated pipeline loses to plain fusion; nothing where it does not."""
+    worse = [row for row in card.get("ranker", ()) if row["verdict"] == "worse"]
+    if not worse:
+        return []
+    row, *others = worse
+    also = f"; also by {', '.join(each['metric'] for each in others)}" if others else ""
+    means = f"{row['metric']} {row['ranked']:.4f} against {row['fusion']:.4f}"
+    gain = f"{row['value']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+    return [f"the ranker {row['ranker']} loses to plain fusion of the same candidates: {means}, {gain}{also}"]
