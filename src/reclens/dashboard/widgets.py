@@ -315,8 +315,7 @@ def _ready(spec: Mapping[str, Any], pick: Sequence[str] = ()) -> dict[str, Any]:
     ready: dict[str, Any] = {**spec, "padding": {"left": 0, "top": 5, "right": 5, "bottom": 2}}
     if "layer" in ready and "data" in ready:
         rows = ready.pop("data")
-        layers: list[dict[str, Any]] = ready["layer"]
-        ready["layer"] = [{"data": rows, **layer} for layer in layers]
+        ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]
     if pick:
         chosen = [{"name": _PICK, "select": {"type": "point", "fields": list(pick), "toggle": False}}]
         inner = _with_dots(ready)
