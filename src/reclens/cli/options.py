@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from reclens.data.read.request import named_by
 from reclens.errors import Setting
 
 __all__ = ["as_option"]
@@ -27,5 +28,7 @@ def as_option(setting: Setting) -> str:
     switch = _SWITCHES.get((setting.name, setting.value))
     if switch is not None:
         return switch
+    if setting.name in ("bad_rows", "columns", "timestamp_format"):
+        return named_by("options")(setting)
     option = f"--{setting.name.replace('_', '-')}"
     return option if setting.value is None else f"{option} {setting.value}"

@@ -40,7 +40,7 @@ def show_assignment(workspace: Workspace) -> None:
                 attributes = st.multiselect("Alike in all arms", rest, key=f"alike-{hash(tuple(columns))}")
                 units = raw.frame[unit]
         except RecLensError as error:
-            st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
+            st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
     if plan is None or units is None or raw is None:
         st.info(
             "Bring the plan and the ids of the units; an id gets the same arm here as in production.",

@@ -10,11 +10,11 @@ import streamlit as st
 
 from reclens.dashboard.files import open_file
 from reclens.dashboard.plan_field import plan_field
-from reclens.dashboard.uploads import in_words_of_the_page
+from reclens.dashboard.uploads import field_of, in_words_of_the_page
 from reclens.dashboard.widgets import choose_view, plain
 from reclens.data.read.ids import infer_type
 from reclens.data.read.raw import Raw
-from reclens.errors import RecLensError, Setting, in_python
+from reclens.errors import RecLensError, Setting
 from reclens.experiment.analysis.aggregated import columns_of_counts, read_aggregated
 from reclens.experiment.analysis.readout import Readout, read_experiment
 from reclens.experiment.planning.plan import Plan
@@ -44,7 +44,7 @@ _NONE: Final = "– none –"
 
 def as_field(setting: Setting) -> str:
     """A setting as the field of the page; one that has no field as an argument of Python."""
-    return _FIELDS.get(setting.name) or f"{in_python(setting)} (in Python)"
+    return _FIELDS.get(setting.name) or field_of(setting)
 
 
 def bring_results(workspace: Workspace) -> Readout | None:
@@ -64,7 +64,7 @@ def bring_results(workspace: Workspace) -> Readout | None:
         try:
             raw = open_file("results", "Results", _FORMS[form])
         except RecLensError as error:
-            st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
+            st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
             return None
     if plan is None or raw is None:
         st.info("Bring the plan and the results, and what they decide stands here.", icon=":material/upload_file:")

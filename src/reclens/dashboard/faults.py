@@ -36,7 +36,7 @@ def fault_of(error: RecLensError, tables: Mapping[str, Raw]) -> Fault:
         error: The error.
         tables: Kind of file -> its rows.
     """
-    text = in_words_of_the_page(str(error))
+    text = in_words_of_the_page(error)
     if isinstance(error, MissingColumnError):
         return Fault(text, error.kind)
     if isinstance(error, UnmatchedIdsError):  # of two tables, one of which is the lists

@@ -81,7 +81,7 @@ def bring_file(
     try:
         raw = open_file(kind, file.title, file.help, several=_holds_items(kind))
     except (DataError, UsageError) as error:
-        st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
+        st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
         return
     if raw is None:
         _say(fault, kind)

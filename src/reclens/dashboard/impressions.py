@@ -47,4 +47,4 @@ def impressions() -> None:
             with st.spinner("Evaluating …"):
                 st.session_state["brought"] = evaluate_requests(read_mind(texts[0], texts[1]), name=name)
         except RecLensError as error:
-            st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
+            st.error(plain(in_words_of_the_page(error)), icon=":material/error:")

@@ -16,7 +16,7 @@ from reclens.data.read.raw import Raw
 from reclens.data.read.tables import read, read_recommendations, read_table_and_rules
 from reclens.data.split import Split, Task, given
 from reclens.engine import Progress, quiet
-from reclens.errors import RecLensError, UsageError, WorkspaceError
+from reclens.errors import RecLensError, Setting, UsageError, WorkspaceError, in_python
 from reclens.evaluation import Evaluation, EvaluationWarning, evaluate
 from reclens.evaluation.against_split import with_ids
 from reclens.metrics import describe, names
@@ -29,6 +29,7 @@ __all__ = [
     "MissingColumnError",
     "Upload",
     "Uploads",
+    "field_of",
     "in_words_of_the_page",
     "keep",
     "measure",
@@ -98,7 +99,6 @@ _WORDS: Final = (
     (r"Read all tables with ids='unpadded'.*", "Choose “without leading zeros” for the ids below."),
     (r"pass train= or catalogue=, which say that they are", "bring the training interactions, which say that they are"),
     (r", for example by query= with the SQL that mends them", ""),
-    (r"pass bad_rows='drop'", "choose “leave out and count” below"),
     (r"[Nn]ame (?:it|one of them|another)(?: with|:)? columns=(?:\{[^}]*\})?", "Choose it among the columns above"),
     (r"name its columns by place, from 0, such as columns=\{[^}]*\}", f"choose that it is a row {_HOW}"),
     (r"put a line with the names of the columns on top", f"choose that it is a row {_HOW}"),
@@ -110,9 +110,7 @@ _WORDS: Final = (
     (r"pass quote=''", f"choose none for the quotation mark {_HOW}"),
     (r"\b(delimiter|quote|escape|encoding|decimal|header)=", r"\1"),
     (r", which columns= names for", " for"),
-    (r"(?:is left out by|pass) columns=\{'(\w+)': None\}", r"can be left out: choose “none” for \1 above"),
     (r"columns= names ('.*') twice", r"the column \1 is chosen twice"),
-    (r", or pass timestamp_format= such as '[^']*'", ""),
     (r"columns=(?:\{[^}]*\})?", "the columns above"),
 )
 """What errors advise those who write Python, and what there is on the page instead."""
@@ -351,16 +349,29 @@ def _written(workspace: Workspace, name: str) -> datetime | None:
     return next((each.created for each in workspace.list("evaluation") if each.name == name), None)
 
 
-def in_words_of_the_page(message: str) -> str:
-    """An error's advice in the words of the page: there is no ``bad_rows='drop'`` to pass there.
+def field_of(setting: Setting) -> str:
+    """An argument of the readers as the field of the page.
 
-    >>> in_words_of_the_page("Mend the rows, or pass bad_rows='drop' to leave them out (they are counted).")
-    'Mend the rows, or choose “leave out and count” below to leave them out (they are counted).'
+    >>> field_of(Setting("bad_rows", "drop")), field_of(Setting("columns", {"rating": None}))
+    ('“leave out and count” below', '“none” for rating above')
+    """
+    if setting.name == "bad_rows":
+        return "“leave out and count” below"
+    if setting.name == "columns":
+        left_out = [ours for ours, theirs in setting.value.items() if theirs is None]
+        return f"“none” for {', '.join(left_out)} above" if left_out else "the columns above"
+    return f"{in_python(setting)} (in Python)"
+
+
+def in_words_of_the_page(message: str | RecLensError) -> str:
+    """An error, or its message, in the words of the page.
+
     >>> in_words_of_the_page("columns= names 'user' twice: one column cannot be two things.")
     "the column 'user' is chosen twice: one column cannot be two things."
     >>> in_words_of_the_page("Name it with columns={'rank': 'your name'}.")
     'Choose it among the columns above.'
     """
+    message = message.said(field_of) if isinstance(message, RecLensError) else message
     for pattern, words in _WORDS:
         message = re.sub(pattern, words, message)
     return message

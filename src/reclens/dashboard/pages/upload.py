@@ -212,7 +212,7 @@ def _as_split(workspace: Workspace, brought: Uploads) -> None:
             st.error(plain(f"{error.args[0]}."), icon=":material/error:")  # nothing is replaced here
             return
         except RecLensError as error:
-            st.error(plain(in_words_of_the_page(str(error))), icon=":material/error:")
+            st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
             return
         st.success(
             f"Kept as {plain(name)}: {made.train.interactions.height:,} interactions to learn from, "

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import polars as pl
 
 from reclens.data.rules import AppliedRule, BadValue, Fact, RuleCode, rule
-from reclens.errors import DataError, UsageError
+from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.schema import TIMESTAMP, TIMESTAMP_TYPE
 
 __all__ = ["BadRows", "Cleaner", "clean_numbers", "clean_timestamps"]
@@ -31,6 +31,14 @@ _TEXT_TIMES: Final = (
 )
 _ZONED_TIMES: Final = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z")
 _DATES: Final = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
+
+
+_NOTHING: Final = Advice("")
+_MEND: Final = "Mend the rows, or leave them out by {bad_rows} (they are counted)."
+
+
+def _without(column: str) -> tuple[Setting, ...]:
+    return (Setting("columns", {column: None}),)
 
 
 class Cleaner:
@@ -54,7 +62,7 @@ class Cleaner:
             self.rules.append(rule(code, count, **facts))
 
     def reject(
-        self, bad: pl.Series, values: pl.Series, *, column: str, problem: str, kind: BadValue, fix: str = ""
+        self, bad: pl.Series, values: pl.Series, *, column: str, problem: str, kind: BadValue, fix: Advice = _NOTHING
     ) -> None:
         """Refuse rows, or mark them to be left out.
 
@@ -78,7 +86,7 @@ class Cleaner:
                 source=self.source,
                 column=column,
                 row=row + 1,
-                fix=f"{fix} Mend the rows, or pass bad_rows='drop' to leave them out (they are counted).".strip(),
+                fix=Advice("drop_rows", (*fix.settings, Setting("bad_rows", "drop")), f"{fix.text} {_MEND}".strip()),
             )
         fresh = bad if self._bad is None else bad & ~self._bad
         self.note(kind, int(fresh.sum()), column=column)
@@ -123,7 +131,7 @@ def clean_numbers(
         raise DataError(f"the column is {values.dtype}, expected numbers", source=cleaner.source, column=column)
     if not missing_ok:
         missing = (numbers.is_null() | numbers.is_nan()) & ~unreadable
-        advice = f"A column without meaning is left out by columns={{'{column}': None}}."
+        advice = Advice("no_column", _without(column), "A column without meaning is left out by {columns}.")
         cleaner.reject(
             missing, values, column=column, problem="the number is missing", kind="missing_number", fix=advice
         )
@@ -184,7 +192,7 @@ def clean_timestamps(
     if not times.null_count():
         return times
     missing = values.is_null() | ((_as_text(values).str.strip_chars() == "") if values.dtype == pl.String else False)
-    advice = f"Without times, pass columns={{'{TIMESTAMP}': None}}."
+    advice = Advice("no_column", _without(TIMESTAMP), "Without times, leave the column out by {columns}.")
     cleaner.reject(missing, values, column=column, problem="the time is missing", kind="missing_time", fix=advice)
     return times
 
@@ -202,7 +210,7 @@ def _from_numbers(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series
     problem = "the time is {value}, expected seconds since 1970"
     cleaner.reject(wild, values, column=column, problem=problem, kind="odd_time")
     negative = (values < 0) & ~wild
-    fix = "Times before 1970 have to come as dates." if cleaner.bad_rows == "error" else ""
+    fix = Advice("dates", text="Times before 1970 have to come as dates.")
     cleaner.reject(negative, values, column=column, problem=problem, kind="negative_time", fix=fix)
     usable = values.set(wild | negative, None) if wild.any() or negative.any() else values
     highest = usable.max()
@@ -250,7 +258,11 @@ def _from_text(text: pl.Series, cleaner: Cleaner, *, column: str, form: str | No
             return _from_numbers(whole if whole.null_count() == text.null_count() else numbers, cleaner, column)
     times, naive = _parsed(text, form)
     bad = times.is_null() & text.is_not_null()
-    fix = "Write times as 2024-02-29 13:45:00, or pass timestamp_format= such as '%d/%m/%Y %H:%M'."
+    fix = Advice(
+        "form_of_times",
+        (Setting("timestamp_format", "%d/%m/%Y %H:%M"),),
+        "Write times as 2024-02-29 13:45:00, or say how they are written, as by {timestamp_format}.",
+    )
     cleaner.reject(bad, text, column=column, problem="{value} is not a time", kind="unreadable_time", fix=fix)
     cleaner.note("times_read_as_utc", naive, column=column)
     return times

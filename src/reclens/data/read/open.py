@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reclens.data.read.request import Reading, Words, in_words_of
+from reclens.data.read.request import Reading, Words, in_words_of, is_about_reading, named_by
 from reclens.errors import ArgumentTypeError, RecLensError, UsageError
 
 if TYPE_CHECKING:
@@ -28,11 +28,13 @@ _TABLES: Final = ("data", "users", "items")
 
 @contextmanager
 def translated(words: Words, table: str = "") -> Generator[None]:
-    """Give the advice of errors in the words of those who read it: :func:`reclens.data.read.request.in_words_of`."""
+    """Give the advice of errors as those who read it write options: :func:`reclens.data.read.request.named_by`."""
     try:
         yield
     except RecLensError as error:
-        error.args = (in_words_of(words, str(error), table),)
+        if error.advice is not None and is_about_reading(error.advice):
+            error.args, error.advice = (error.said(named_by(words, table)),), None
+        error.args = tuple(in_words_of(words, str(each), table) for each in error.args)
         raise
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from reclens.data.read.kinds import kind_of
 from reclens.data.read.streams import STANDARD_INPUT
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError, in_python
 
-__all__ = ["Reading", "Words", "in_words_of"]
+__all__ = ["Reading", "Words", "in_words_of", "is_about_reading", "named_by"]
 
 Words = Literal["options", "toml", "python"]
 
@@ -269,23 +269,15 @@ def in_words_of(words: Words, message: str, table: str = "") -> str:
     """
     if words == "python":
         return message
+    named = named_by(words, table)
 
     def columns(found: re.Match[str]) -> str:
         pairs = re.findall(r"'(\w+)': (?:'([^']*)'|(\d+)|None)", found[0])
-        if words == "toml":
-            inside = ", ".join(f"{_key(table + ours)} = {place or _text(name)}" for ours, name, place in pairs)
-            return f"columns = {{ {inside} }}"
-        return " ".join(f"--column {table}{ours}={_shell(name or place)}" for ours, name, place in pairs)
+        return named(Setting("columns", {ours: int(place) if place else name for ours, name, place in pairs}))
 
     def option(found: re.Match[str]) -> str:
-        name, text, word = found[1], found[2], found[3]
-        value = text if text is not None else word.lower() if word else None
-        if words == "toml":
-            shown = "…" if value is None else value if word else _text(value)
-            if name == "duplicates":
-                return f"duplicates = {shown}"
-            return f"ids = {shown}" if name == "ids" else f"read = {{ {_key(table + name)} = {shown} }}"
-        return f"--ids {value}" if name == "ids" else f"--read {table}{name}={'…' if value is None else _shell(value)}"
+        word = {"True": True, "False": False}.get(found[3])
+        return named(Setting(found[1], word if found[2] is None else found[2]))
 
     pair = r"'\w+': (?:'[^']*'|\d+|None)"
     message = re.sub(rf"columns=\{{{pair}(?:, {pair})*\}}", columns, message)
@@ -294,13 +286,53 @@ def in_words_of(words: Words, message: str, table: str = "") -> str:
     return re.sub(rf"(?<![\w:-])(?<!--read )(?<!--ids )({names})=(?:'([^']*)'|(True|False))?(?![\w=])", option, message)
 
 
+def is_about_reading(advice: Advice) -> bool:
+    """Whether all that an advice names are arguments of the readers."""
+    return all(each.name in {*_ALL, "ids"} for each in advice.settings)
+
+
+def named_by(words: Words, table: str = "") -> Callable[[Setting], str]:
+    """How an argument of the readers is written on the command line, in a job or in Python.
+
+    Args:
+        words: Where it is written.
+        table: What stands before an option that is about one table of several, such as ``"truth:"``.
+
+    Example:
+        >>> for words in ("options", "toml", "python"):
+        ...     named = named_by(words, "truth:")
+        ...     print(named(Setting("bad_rows", "drop")), named(Setting("columns", {"rating": None})), sep="  ")
+        --read truth:bad_rows=drop  --column truth:rating=
+        read = { "truth:bad_rows" = "drop" }  columns = { "truth:rating" = "" }
+        bad_rows="drop"  columns={'rating': None}
+    """
+
+    def option(setting: Setting) -> str:
+        name, value = setting.name, setting.value
+        if name == "columns":
+            places = [f"--column {table}{ours}={_shell('' if at is None else str(at))}" for ours, at in value.items()]
+            return " ".join(places)
+        shown = "…" if value is None else str(value).lower() if isinstance(value, bool) else _shell(value)
+        return f"--ids {shown}" if name == "ids" else f"--read {table}{name}={shown}"
+
+    def key(setting: Setting) -> str:
+        name, value = setting.name, setting.value
+        if name == "columns":
+            places = [f"{_key(table + ours)} = {_text('' if at is None else at)}" for ours, at in value.items()]
+            return f"columns = {{ {', '.join(places)} }}"
+        shown = "…" if value is None else _text(value)
+        return f"{name} = {shown}" if name in ("duplicates", "ids") else f"read = {{ {_key(table + name)} = {shown} }}"
+
+    return {"options": option, "toml": key, "python": in_python}[words]
+
+
 def _shell(value: str) -> str:
     import shlex
 
     return value if re.fullmatch(r"[^\s'\"$&|;<>()*?`\\]*", value) else shlex.quote(value)
 
 
-def _text(value: str) -> str:
+def _text(value: str | int) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False)
