@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from reclens.data.dataset import Dataset
 from reclens.data.read.ids import as_integers
 from reclens.data.read.movielens import read_movielens
-from reclens.data.read.open import translated
-from reclens.data.read.request import named_by
 from reclens.data.read.tables import read
 from reclens.errors import DataError, RecLensError
 
@@ -384,22 +382,3 @@ def test_any_bytes_give_a_data_set_or_a_reclens_error(data: bytes) -> None:
 def test_any_text_gives_a_data_set_or_a_reclens_error(text: str) -> None:
     found = sound(("user,item,rating,timestamp\n" + text).encode(), bad_rows="drop")
     assert found is None or found.interactions.height <= text.count("\n") + 1
-
-
-def test_each_surface_names_what_to_do_in_its_own_words(csv) -> None:
-    path = csv("user,item,timestamp\n1,1,2020-01-01\n1,2,\n")
-    with pytest.raises(DataError) as caught:
-        read(path)
-    error = caught.value
-    assert str(error).endswith(
-        "the time is missing. Without times, leave the column out by columns={'timestamp': None}. Mend the rows, or "
-        'leave them out by bad_rows="drop" (they are counted).'
-    )
-    assert error.said(named_by("options", "test:")).endswith(
-        "leave the column out by --column test:timestamp=. Mend the rows, or leave them out by --read "
-        "test:bad_rows=drop (they are counted)."
-    )
-    with pytest.raises(DataError) as caught, translated("toml"):
-        read(path)
-    assert 'by columns = { timestamp = "" }. Mend' in str(caught.value)
-    assert 'by read = { bad_rows = "drop" } (they' in str(caught.value)
