@@ -256,7 +256,7 @@ class NotEnoughMemoryError(UsageError, MemoryError):
 
 
 class ProtocolError(RecLensError, ValueError):
-    """The numbers would not answer the question that was asked."""
+    """The numbers would not answer the question."""
 
 
 class LeakError(ProtocolError):
@@ -268,7 +268,7 @@ class IncomparableError(ProtocolError):
 
 
 class NotFittedError(RecLensError, RuntimeError):
-    """A model was asked for something before it was fitted."""
+    """A model was used before it was fitted."""
 
 
 class MissingExtraError(RecLensError, ImportError):

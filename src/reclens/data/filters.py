@@ -1,4 +1,4 @@
-"""Filters that leave rows out of a data set, count what they left out, and say so in its card."""
+"""Filters of the rows of a data set. They count the removed rows and record them in its card."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["k_core", "min_rating", "with_card"]
 def k_core(data: Dataset, *, users: int = 5, items: int = 5) -> Dataset:
     """Keep users and items that still have enough interactions after the others are gone.
 
-    Leaving out an item can bring a user below her minimum, and the other way round; so it is repeated until nothing
-    changes. What remains is the largest part of the data in which every user and item meets its minimum: it does not
-    depend on the order of the steps. Note that it changes the question: a 10-core knows no newcomers.
+    Leaving out an item can bring a user below the minimum, and the other way round; the filter is repeated until
+    nothing changes. What remains is the largest part of the data in which every user and item meets its minimum: it
+    does not depend on the order of the steps. Note that it changes the question: a 10-core knows no newcomers.
 
     Args:
         data: The data set; attributes of users and items that are left out are kept.

@@ -35,7 +35,7 @@ _MANY: Final = 0.01
 
 
 class EvaluationWarning(UserWarning):
-    """Something is odd about what was measured; the card of the evaluation has the codes."""
+    """The evaluated data have a problem; the card of the evaluation has the codes."""
 
 
 class IdsWarning(EvaluationWarning):

@@ -50,16 +50,16 @@ def offline_online(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> OfflineOnline:
-    """Measure a family of models on a tenth of the history of a world, let everybody live under each, and correlate.
+    """Evaluate models on a tenth of the history of a world, simulate all users under each, and correlate the results.
 
     Args:
         world: Where.
-        measure: Measures lists; the room of evaluation is not known here.
+        measure: Function that evaluates lists; it is passed in, because this package does not import the evaluation.
         family: Parameters of the models by label, as ``reclens.models.build`` takes them.
         control: The label that lifts are taken over.
         by: Attribute of the users to split by.
-        days: How long everybody lives under each.
-        replicates: How many times, each with other luck.
+        days: Simulated days under each strategy.
+        replicates: Number of replicates, each with its own random numbers.
         level: Of the intervals.
         seed: Seed of the random numbers.
         threads: Threads to use.

@@ -87,7 +87,7 @@ def true_lifts(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> StrategyEffects:
-    """Let everybody live under each strategy, on the same random numbers, and compare with the control.
+    """Simulate all users under each strategy, on the same random numbers, and compare with the control.
 
     Intervals are over the replicates, each with luck of its own: Student's, and wider where the strategy or the control
     learns (see :func:`reclens.world.truth.true_effect`); a single one has none.
@@ -100,7 +100,7 @@ def true_lifts(
         by: Attribute of the users to split by, or None; segments that have none of the metric in control are left out.
         days: Number of days.
         retrain: Days from one training to the next.
-        replicates: How many times all strategies are lived.
+        replicates: Number of replicates of all strategies.
         level: Of the intervals.
         seed: Of the first replicate; the others count on from it.
         threads: Threads to use.

@@ -47,7 +47,7 @@ CatalogueMetric = Callable[[Exposure], float]
 
 @dataclass(frozen=True, eq=False)
 class Metric(Tabular):
-    """A metric: the function, and what is known of it. ``ndcg @ 10`` and ``ndcg.at(10)`` are the metric with a cut-off.
+    """A metric: its function and its definition. ``ndcg @ 10`` and ``ndcg.at(10)`` are the metric with a cut-off.
 
     It is called as its function is, and pickles with it: also one that was written in a notebook.
 
@@ -169,10 +169,10 @@ class Metric(Tabular):
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A metric with its cut-off, as asked for: ``ndcg@10``.
+    """A metric with its cut-off: ``ndcg@10``.
 
     Attributes:
-        text: The name as asked for.
+        text: The requested name.
         info: The metric.
         k: The cut-off, or None for the whole list.
     """
@@ -291,7 +291,7 @@ def names() -> list[str]:
 
 
 def describe(name: Asked) -> Metric:
-    """What a metric is; ``name`` may carry a cut-off.
+    """The definition of a metric; ``name`` can have a cut-off.
 
     Raises:
         UnknownNameError: If there is no such metric.
@@ -305,7 +305,7 @@ def describe(name: Asked) -> Metric:
 
 
 def canonical(text: Asked) -> str:
-    """A metric as asked for, under the name that it has here; what is no metric stays as it is.
+    """The canonical name of a metric; a text that is not a metric is returned unchanged.
 
     Example:
         >>> canonical("HR@10"), canonical("ndcg@5"), canonical("clicks")
@@ -328,13 +328,13 @@ def direction(name: str) -> bool | None:
 
 
 def family_of(name: str) -> Family:
-    """What a metric tells of; ``"other"`` where it is not registered here."""
+    """The family of a metric; ``"other"`` if it is not registered."""
     known = _registered().get(name.split("@", 1)[0])
     return "other" if known is None else known.family
 
 
 def needs_of(name: str) -> tuple[str, ...]:
-    """What a metric needs beside the lists; () where it is not registered here."""
+    """The data that a metric needs besides the lists; () if it is not registered."""
     known = _registered().get(name.split("@", 1)[0])
     return () if known is None else known.needs
 

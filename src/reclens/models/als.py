@@ -69,7 +69,7 @@ class _Sides:
 
 @dataclass(kw_only=True)
 class ALS(FactorModel):
-    """Vectors of users and items whose dot product is 1 for what was seen and, with less weight, 0 for all pairs.
+    """Vectors with dot products near 1 for observed pairs of user and item and, with less weight, near 0 for all pairs.
 
     Minimises Σ over seen (1 - x·y)² + α₀ Σ over all pairs (x·y)² + λ Σ over users (n + α₀ |items|)^ν |x|², and the same
     for items. Users and items take turns. A turn brings each vector nearer to the solution of its least squares problem

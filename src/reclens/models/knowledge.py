@@ -32,7 +32,7 @@ _EMPTY = {"relax": "the first of the relaxations is applied", "nothing": "nobody
 
 @dataclass(kw_only=True)
 class Knowledge(Recommender):
-    """Items that meet all requirements, ranked by how well they meet preferences; a user needs no history.
+    """Items that meet all requirements, ranked by preferences; users need no history.
 
     The score of an item that fits is 1 + Σ weight × utility ÷ Σ weight over the preferences + ``popularity`` × users of
     the item ÷ users of the most popular item; items that fail a requirement have 0 and are not recommended. A utility

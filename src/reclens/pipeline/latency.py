@@ -70,7 +70,7 @@ def measure_latency(
 ) -> tuple[Latency, ...]:
     """Serve users one at a time and time every stage.
 
-    What is timed is this implementation on this machine with one thread: it tells which stage is slow and how slow for
+    The times are of this implementation on this machine with one thread: they show which stage is slow and how slow for
     whom, and not what a server in front of it would add. Twenty requests of other users (of the same, where there are
     no others) are served first and not timed. All times are by the wall clock; the total is that of the whole request,
     with what lies between the stages.

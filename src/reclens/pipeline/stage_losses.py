@@ -114,7 +114,7 @@ def evaluate_stages(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> StageEvaluation:
-    """Measure every stage of a run, and what each of them loses.
+    """Evaluate every stage of a run, and its loss.
 
     The losses add up: perfect = final + retrieval loss + ranking loss + the losses of the re-rankers. The retrieval
     ceiling is what a perfect ranker would reach with the candidates there are: relevant candidates first. A ranker, if

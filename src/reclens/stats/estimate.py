@@ -60,7 +60,7 @@ EstimateNote = Literal[
 
 @dataclass(frozen=True)
 class Estimate(Tabular):
-    """One number, the interval around it, and what they rest on.
+    """An estimate with its interval, and how they were computed.
 
     Attributes:
         value: The point estimate; NaN when nothing could be measured.

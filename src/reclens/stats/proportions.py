@@ -85,8 +85,9 @@ def proportion_difference(
 ) -> Difference:
     """Difference of two shares, by a score test whose inversion is the interval, or by a published z test.
 
-    The score test holds each of its tails at small rates and in unequal arms, where z tests find too much in the
-    smaller arm: by enumeration, at 200 and 1,800 units and a rate of 1 %, differences are found in 2.9 % of all tests
+    The score test keeps the error rate of each tail at small rates and in unequal arms, where z tests reject too often
+        in the smaller arm: by enumeration, at 200 and 1,800 units and a rate of 1 %, differences are found in 2.9 % of
+        all tests
     at a level of 95 %, by the unpooled z test in 13.8 %. Arms of no successes have a test (p = 1) and an interval.
     Units are independent; where clusters are randomised, or shares are adjusted by covariates or strata, the t tests
     of :func:`~reclens.stats.arms.compare_arms` are made of them.

@@ -50,8 +50,8 @@ def load(
 ) -> Dataset:
     """Load interactions from any source: MovieLens, the Complete Journey, RecBole, a table in a file, a frame, a query.
 
-    Files are told by what they hold, as on the command line: ``rl.load("ml-1m.zip")`` is what ``--data ml-1m.zip``
-    reads.
+    The format of a file is detected from its content, as on the command line: ``rl.load("ml-1m.zip")`` is what
+    ``--data ml-1m.zip`` reads.
 
     Args:
         source: A path; or anything that :func:`reclens.read` takes.

@@ -253,7 +253,7 @@ def read_table(
     timestamp_format: str | None = None,
     **how: Unpack[ReadOptions],
 ) -> pl.DataFrame:
-    r"""Read any table: the columns that RecLens knows are renamed and cleaned, the others keep their names.
+    r"""Read any table: known columns are renamed and cleaned, the others are unchanged.
 
     Rows are neither merged nor reordered; with ``bad_rows="drop"`` those that cannot be used are left out, with a
     warning that counts them.

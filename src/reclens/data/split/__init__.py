@@ -1,4 +1,4 @@
-"""Hold part of the interactions out: six ways, each with its card and a leak check.
+"""Train-test splits: six methods, each with a card and a leak check.
 
 =============  ======================================================  =============================================
 ``by_time``    everything from one moment on                           what a deployed system would have faced

@@ -39,7 +39,7 @@ def given(
     cold_users: ColdUsers = "keep",
     **how: Any,
 ) -> Split:
-    """Take a split that was made elsewhere: files of training and test, such as those that a paper comes with.
+    """Load an existing split from files of training and test data, such as those of a paper.
 
     Nothing is cut: the card says that the parts were given, counts what they share, which users and items of the test
     training does not know, and which test rows precede training. Where only new items count, pairs that training holds

@@ -33,7 +33,7 @@ def by_user(
     task: Task = "new_items",
     rng: int | np.random.Generator | None = 0,
 ) -> Split:
-    """Hold out whole users; a model is then told a part of what they did (the fold-in) and asked for the rest.
+    """Hold out whole users; a model receives a part of their interactions (the fold-in) and predicts the rest.
 
     This measures whether a model generalises to people who came after it was fitted. Models that know a user only by
     her id cannot take part. To tune, split the training part again: ``by_user(split.train, …)``.

@@ -26,7 +26,7 @@ def by_time(
     task: Task = "new_items",
     cold_users: ColdUsers = "drop",
 ) -> Split:
-    """Hold out everything from one moment on, for all users alike.
+    """Hold out all interactions from a point in time on, for all users.
 
     This is the split that a deployed system faces: nothing of the future, of no user, is known. Events at or after the
     cut are test. The cut is the timestamp at which the share of test events comes nearest to ``test_share`` (the
@@ -99,7 +99,7 @@ def rolling(
     task: Task = "new_items",
     cold_users: ColdUsers = "drop",
 ) -> list[Split]:
-    """Hold out one stretch of time after the other, each learned for from everything before it.
+    """Hold out successive periods of time, each with all interactions before it as training data.
 
     The stretches follow one another without a gap up to the end of the data, so that each of them is tested once. How
     much a result moves from fold to fold is a part of its uncertainty that no interval over users shows.

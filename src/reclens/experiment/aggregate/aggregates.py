@@ -119,12 +119,12 @@ class Aggregates(Tabular):
         cells: Moments of each cell.
         rules: What was found and done on the way.
         indicators: Covariates that are missing for some units, and the columns that count units with a value.
-        rows: The column that counts rows, where the unit of the sums is a cluster; else None.
-        tails: The largest values, if they were asked for; they do not add up, and ``+`` leaves them out.
+        rows: The column that counts rows, if the unit of the aggregates is a cluster; otherwise None.
+        tails: The largest values, if they were collected; they are not additive, and ``+`` leaves them out.
         tallies: Faulty rows, by arm.
-        coarser: Ids that several units each share, which may be what was randomised.
+        coarser: Ids that several units share, and that may be the randomised unit.
         untriggered: Sums of the other units, where these are of triggered ones.
-        unknown: What the table that they were made from cannot tell.
+        unknown: Codes of what cannot be derived from the table.
         ran: First and last day of a log (ISO dates): from the start to its last event, whoever came in first then.
     """
 

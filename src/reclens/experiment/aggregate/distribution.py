@@ -53,7 +53,7 @@ def quantile_differences(
         time: Column of the time; None where every row belongs to the experiment.
         start: When the experiment began; None takes the plan's. Rows before it are left out.
         two_arms: Whether units in two arms are an error, or dropped.
-        ids: Whether the table has the plan's unit for a column; False reads each row as a unit of its own.
+        ids: Whether the table has the plan's unit as a column; with False, each row is a unit.
         table: Table of a DuckDB file or connection.
         query: A SELECT to read instead.
 

@@ -53,7 +53,7 @@ def gather(
     tails: bool = False,
     threads: int | None = None,
 ) -> Aggregates:
-    """Sum up a table with one row a unit.
+    """Aggregate a table with one row per unit.
 
     Args:
         source: A path, a frame, a DuckDB connection, or None with a ``query`` that names its own files.
@@ -61,15 +61,16 @@ def gather(
         arm: Column of the arm.
         day: Column of the day (or time) of first exposure; None leaves days out.
         segments: Columns of segments; None takes those of the plan.
-        counts: Columns that may not be negative, beside denominators of ratios, and numerators that are whole numbers.
+        counts: Further columns that must not be negative; denominators of ratios and integer numerators are always
+            checked.
         table: Table of a DuckDB file or connection.
         query: A SELECT to read instead.
         unknown_arms: What happens to rows whose arm the plan does not have: ``"error"``, or ``"drop"`` and count them.
-        two_arms: What happens to units that stand in two arms: ``"error"``, or ``"drop"`` both rows and count them.
-        check_units: Whether to look for units that stand there twice, which takes about as long as the sums.
+        two_arms: Treatment of units in two arms: ``"error"``, or ``"drop"`` to leave out their rows and count them.
+        check_units: Whether to check for repeated units, which takes about as long as the aggregation.
         ids: Whether the table names the plan's unit. False: each row is a unit, and ``unknown`` lists what that hides.
         indicators: Whether every covariate gets a column of missing values, so that partitions have the same columns.
-        tails: Whether to look at the largest values too, in two more passes, for the trust check against outliers.
+        tails: Whether to collect the largest values, in two more passes, for the trust check for outliers.
         threads: Threads of DuckDB; sums depend on them in the last bits alone.
 
     Returns:

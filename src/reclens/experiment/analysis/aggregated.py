@@ -55,7 +55,7 @@ def read_aggregated(
     stratify: str | None = None,
     intervals: Intervals = "each",
 ) -> Readout:
-    """Read an experiment from a table of aggregated counts; ``unknown`` of the readout lists what it cannot tell.
+    """Analyse a table of aggregated counts; ``unknown`` of the readout lists what cannot be derived from it.
 
     Args:
         plan: The plan.

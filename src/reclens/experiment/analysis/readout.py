@@ -79,11 +79,11 @@ class PosteriorLift(Tabular):
 
 @dataclass(frozen=True, kw_only=True)
 class Readout(Tabular):
-    """A read experiment.
+    """The analysis of an experiment.
 
     Attributes:
         plan: The plan.
-        look: How far the experiment is.
+        look: Progress of the experiment.
         decisions: One a treated arm.
         effects: Every metric of every treated arm.
         trust_checks: The trust checks, in the order to read them.
@@ -102,7 +102,7 @@ class Readout(Tabular):
         diluted: The effects over all units, where the plan has triggered ones.
         units: Arm -> units; of a plan with triggered units those.
         rules: What was found on the way to the sums.
-        unknown: What the table cannot tell.
+        unknown: Codes of what cannot be derived from the table.
     """
 
     plan: Plan
@@ -191,14 +191,14 @@ def read_experiment(
     stratify: str | None = None,
     intervals: Intervals = "each",
 ) -> Readout:
-    """Sum an experiment up and read it.
+    """Aggregate the data of an experiment and analyse it.
 
     Args:
         plan: The plan, or its TOML file.
         source: A file, a frame or a DuckDB connection.
         arm: Column of the arm.
-        ids: Whether the table has the plan's unit for a column; False reads each row as a unit of its own.
-        events: Whether the rows are events; else there is one a unit.
+        ids: Whether the table has the plan's unit as a column; with False, each row is a unit.
+        events: Whether the rows are events; otherwise there is one row per unit.
         time: Column of the time of an event.
         start: When it began; None takes the plan's.
         day: Column of the day of first exposure, of a table with one row a unit.
@@ -210,8 +210,8 @@ def read_experiment(
         unknown_arms: Likewise, rows of arms that the plan does not have.
         counts: Columns that may not be negative; see :func:`~reclens.experiment.aggregate.gather.gather`.
         event_id: Column of an id of the event; see :func:`~reclens.experiment.aggregate.gather.gather_events`.
-        duplicates: Whether duplicated events count as they stand there, or once; likewise.
-        triggered: A column or a SELECT that tells the triggered units; None takes the plan's.
+        duplicates: Whether duplicated events count each time, or once; likewise.
+        triggered: A column or a SELECT that defines the triggered units; None uses that of the plan.
         planned_units: As in :func:`read_sums`.
         days: As in :func:`read_sums`.
         looks_taken: As in :func:`read_sums`.
@@ -280,10 +280,10 @@ def read_sums(
         others: Metric and arm -> difference, of metrics that need more than sums; see
             :mod:`reclens.experiment.aggregate.distribution`.
         planned_units: Units that were planned over all arms.
-        days: Days that have run, where the sums do not tell.
+        days: Days that the experiment has run, if the aggregates have no day.
         looks_taken: Information at the looks before this one, where they were not those of the plan.
         ages: Days since first exposure -> sums of those days, for the novelty curve.
-        stratify: A segmentation of the sums, known before the experiment, that effects are post-stratified by.
+        stratify: A segmentation of the aggregates, known before the experiment, for post-stratification.
         intervals: ``"each"`` holds for each metric by itself; ``"simultaneous"`` for all of a family of questions
             together (Bonferroni), so that an interval without zero has an adjusted p-value to match.
 

@@ -48,7 +48,7 @@ _SCALE: Final = 16.0**13
 
 @dataclass(frozen=True, eq=False)
 class Assignment(Tabular):
-    """Which unit is in which arm.
+    """The arms of the units.
 
     Attributes:
         table: Polars frame: the unit's column, ``variant`` (null outside the experiment) and ``reason`` why there.
@@ -92,7 +92,7 @@ def position(units: pl.Series, *, salt: str) -> np.ndarray:
 
 
 def assign(units: pl.Series | Iterable[Any], plan: Plan | str | Path) -> Assignment:
-    """Put units into the arms of a plan.
+    """Assign units to the arms of a plan.
 
     Args:
         units: Their ids: strings or integers; 7 and "7" are the same unit.

@@ -54,9 +54,9 @@ class AssignmentCheck(Tabular):
 def check_assignment(
     units: pl.Series, plan: Plan, *, others: Sequence[Plan] = (), attributes: pl.DataFrame | None = None
 ) -> list[AssignmentCheck]:
-    """Test an assignment before anybody is exposed to it.
+    """Test an assignment before the start of the experiment.
 
-    The shares are held against the plan, the positions against uniformity over 100 buckets, and the arms against the
+    The shares are compared with the plan, the positions with uniformity over 100 buckets, and the arms against the
     arms of other experiments and against what is known of the units. Source: Pearson (1900); Kohavi, Tang and Xu
     (2020), ch. 14 and 21.
 

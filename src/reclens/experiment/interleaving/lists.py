@@ -57,8 +57,8 @@ def interleave(
 ) -> Interleaved:
     """Mix two rankings for each user.
 
-    Where one ranking is shorter, the other fills the list up, and clicks on what it adds alone give no credit: they
-    would say that it is longer, not that it is better.
+    If one ranking is shorter, the other fills the list, and clicks on items that only the other can add give no credit:
+        they would say that it is longer, not that it is better.
 
     Args:
         first: Item codes of the first ranker, best first, no item twice, -1 fills up; shape (n, length).

@@ -40,23 +40,23 @@ _EQUAL: Final = 1e-12
 class Preference(Tabular):
     """Which ranker users prefer.
 
-    The verdict is that of the mean credit. Wins and losses describe; they are not tested, because a method that is fair
-    in the mean may give many small credits to one ranker and few large ones to the other.
+    The verdict is that of the mean credit. Wins and losses are descriptive and not tested, because a method that is
+    fair in the mean may give many small credits to one ranker and few large ones to the other.
 
     Attributes:
         method: How lists were mixed.
         wins: Units that gave the first ranker more credit.
         losses: Units that gave it to the second.
-        ties: Units with as much for both, or without a click.
+        ties: Units with equal credit for both, or without a click.
         share: Wins ÷ (wins + losses), with the exact interval of Clopper and Pearson (1934).
         margin: (wins - losses) ÷ all units: the difference of shares over everybody (Chapelle et al. 2012, with ties).
         score: Mean credit a unit, first minus second, with the interval of the test; under planned looks the repeated
             interval of this one.
         p_value: Two-sided, of no mean credit; see :func:`score_estimate`.
         enough: Whether enough units have credit for a verdict; see ``LEAST_CREDITED``.
-        known_bias: Whether the method is known to favour a ranker under clicks at random: its verdict may be of that.
+        known_bias: Whether the method is known to favour a ranker under random clicks, which can cause its verdict.
         level: Confidence level, over all looks.
-        alpha: What the p-value has to be below: 1 - level, or what the plan spends at this look.
+        alpha: Threshold of the p-value: 1 - level, or the alpha that the plan spends at this look.
     """
 
     method: str
@@ -153,15 +153,15 @@ def preference(
     looks: GroupSequential | None = None,
     look: int | None = None,
 ) -> Preference:
-    """Sum the credit up by user, and test its mean.
+    """Sum the credit by user, and test its mean.
 
     Args:
         made: The mixed lists.
         clicked: Whether each place was clicked, shape (n, k).
-        users: The user of each list: her lists count together, as one unit; every list is a unit of its own without.
+        users: The user of each list, whose lists count as one unit; if None, each list is a unit.
         level: Confidence level, over all looks.
-        looks: A plan to look before the end; see :func:`reclens.stats.sequential.group_sequential`.
-        look: Which of its looks this is, from 1; the last one without.
+        looks: Planned interim looks; see :func:`reclens.stats.sequential.group_sequential`.
+        look: Number of this look, from 1; by default the last one.
 
     Raises:
         UsageError: If shapes, the level or the look do not fit.

@@ -25,7 +25,7 @@ def read_common_policy(log: Raw, policy: Raw, *, reward: str = CLICKED) -> tuple
     Args:
         log: The table of impressions of the schema, with ``propensity``.
         policy: ``item_id, probability``, and ``position`` where it differs by place; what is not listed has 0.
-        reward: Column of what came of it.
+        reward: Column with the reward.
 
     Raises:
         UnknownNameError: If a column is not there.

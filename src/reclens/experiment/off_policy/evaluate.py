@@ -69,14 +69,14 @@ class PolicyValue:
 
 @dataclass(frozen=True, kw_only=True)
 class OffPolicy(Tabular):
-    """What a log says about a policy that did not write it.
+    """The estimates of a policy from the log of another.
 
     Attributes:
         values: By estimator.
         logged: Mean reward of the policy that wrote the log.
         weights: Effective sample, largest weight, overlap, propensities.
         objections: Why there is no verdict; empty where there is one.
-        decided_by: The estimator whose difference decides: ``dr`` where there is a reward model, else ``snips``.
+        decided_by: The estimator that decides: ``dr`` with a reward model, otherwise ``snips``.
         model: How rewards were predicted; None where they were not or the model is one of your own.
         unit: What a value is the mean over.
         by_place: Whether the deciding estimator takes items by their place alone, in lists of several.

@@ -23,11 +23,11 @@ _ROWS: Final = 65_536
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Decisions:
-    """Logged decisions: what was done, with what probability, and what came of it.
+    """Logged decisions: actions, their probabilities, and their rewards.
 
     Attributes:
-        actions: Code of what was shown, from 0; shape (n,).
-        rewards: What came of it, such as clicks; shape (n,).
+        actions: Code of the shown item, from 0; shape (n,).
+        rewards: Reward of each decision, such as clicks; shape (n,).
         propensities: Probability with which the logging policy did that; shape (n,), above 0.
         n_actions: How many actions there are.
         places: Place of each, from 0.
@@ -124,8 +124,8 @@ def read_decisions(table: Any, *, items: pl.Series | None = None, reward: str = 
 
     Args:
         table: The table of the schema, with ``propensity``; anything that Polars can read by Arrow.
-        items: All items that could have been shown, in the order of their codes; those of the table, sorted, without.
-        reward: Column of what came of it.
+        items: All items that could have been shown, in the order of their codes; by default those of the table, sorted.
+        reward: Column with the reward.
 
     Raises:
         UnknownNameError: If a column is not there.
@@ -171,7 +171,7 @@ def read_decisions(table: Any, *, items: pl.Series | None = None, reward: str = 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """With what probability the policy in question would have done what.
+    """Probabilities of the actions under the target policy.
 
     Attributes:
         candidates: Actions it chooses from, -1 for none; shape (groups, width).

@@ -62,7 +62,7 @@ def personal_rates(
     folds: int = 5,
     rng: int = 0,
 ) -> Personal:
-    """Predict rewards by item, place and features of the user and the context; each user without her own rows.
+    """Predict rewards by item, position and features of user and context, without the rows of the predicted user.
 
     The rate of item and place is that of :func:`~reclens.experiment.off_policy.reward_model.click_rates`. What it
     leaves is predicted by x · W z(a), with features x of the decision and z of the action, a bilinear ridge regression;
@@ -72,7 +72,7 @@ def personal_rates(
     Args:
         decisions: The log.
         features: Of the user and the context of each decision, finite numbers, shape (n, d); categories as 0 and 1.
-        action_features: Of each action, shape (actions, m): they let what is learned of one action tell of others.
+        action_features: Features of the actions, shape (actions, m), which share information between actions.
         folds: Parts that users are dealt into.
         rng: Seed of the deal.
 

@@ -100,7 +100,7 @@ def as_predicted(decisions: Decisions, predictions: np.ndarray) -> Predicted:
 
 
 def click_rates(decisions: Decisions, *, folds: int = 5, rng: int = 0) -> Predicted:
-    """Mean rewards by item and place, drawn towards item × place effects; each user is predicted without her own rows.
+    """Mean rewards by item and position, shrunk to item × position effects, without the rows of the predicted user.
 
     The mean of item a at place k is (Σ r + s · m_a f_k) / (n + s): m_a is the mean of the item, itself drawn towards
     the mean of all, and f_k how the place differs from all places. The strength s is the number of rows whose noise

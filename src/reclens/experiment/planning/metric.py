@@ -34,7 +34,7 @@ class FrozenSettings(Checked):
 
 
 class Baseline(FrozenSettings):
-    """What is known of a metric before the experiment, when no history is given.
+    """Known values of a metric before the experiment, used if there is no history.
 
     Attributes:
         mean: Mean, share, ratio or quantile in control.
@@ -68,7 +68,7 @@ class Metric(Tabular, FrozenSettings):
         covariates: Columns measured before the experiment, for CUPED; ``"clicks_before/views_before"`` is a ratio.
         role: ``primary``, ``secondary`` or ``guardrail``.
         better: Whether ``higher`` or ``lower`` is better.
-        effect: Smallest effect worth finding, relative to control (0.02 = 2 %), without a sign.
+        effect: Smallest effect to detect, relative to control (0.02 = 2 %), without a sign.
         effect_scales: Whether an effect multiplies the values of every unit, and with them their spread, as 2 % more
             minutes for everybody do; false where it adds the same to all. The size allows for it.
         margin: What a guardrail may lose, relative to control (0.02 = 2 %): it holds when the interval excludes a
@@ -82,7 +82,7 @@ class Metric(Tabular, FrozenSettings):
             in a log it leaves out as well, and blocks the verdict where more than 1 % of units have no value.
         unit: Words for the reader, such as "minutes"; "%" says of a ratio or a mean that it is a share, which readers
             see in percent.
-        baseline: What is known of it beforehand.
+        baseline: Known values of the metric before the experiment.
     """
 
     name: str = Field(min_length=1)

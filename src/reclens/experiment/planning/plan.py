@@ -21,7 +21,7 @@ __all__ = ["EXAMPLE_PLAN", "Plan", "Sequential", "load_plan"]
 
 
 class Sequential(FrozenSettings):
-    """How an experiment may be looked at before its end.
+    """A plan of interim looks at an experiment.
 
     Attributes:
         method: ``group`` (a few planned looks with bounds), ``confidence_sequence`` (any number of looks, asymptotic)
@@ -84,16 +84,16 @@ class Plan(Tabular, FrozenSettings):
         arms: Name -> share of the units in the experiment; shares add up to 1.
         metrics: What is measured; at least one is primary.
         control: The arm the others are held against; the first one by default.
-        unit: Column of what is randomised.
+        unit: Column with the randomised unit.
         cluster: Column of clusters that are randomised whole, where units are not; None = the unit itself.
         level: Confidence level of the intervals: 1 − alpha, two-sided.
         power: Chance to find the smallest effect worth finding.
         correction: Over several arms and primary metrics: one of ``holm``, ``hochberg``, ``hommel``, ``bonferroni``,
             ``bh``, ``none``.
-        sequential: How it may be looked at on the way; None = one look, at the end.
+        sequential: Planned interim looks; None = one look, at the end.
         days: Planned length in days; whole weeks are best.
         start: First day.
-        daily_units: New units a day that the experiment may use; turns sizes into days.
+        daily_units: New units per day that the experiment can use; converts sizes to days.
         salt: What the assignment is salted with; the name by default.
         layer: Experiments in different layers overlap independently; in one layer they exclude each other by
             ``slice``.
@@ -101,7 +101,7 @@ class Plan(Tabular, FrozenSettings):
         holdout: Share of all units that no experiment ever touches.
         layer_holdout: Share of the units that no experiment of this layer touches.
         exclusions: Who stays out before randomisation, in words (bots, staff, under a week old).
-        segments: Columns of segments to look at.
+        segments: Columns of segments.
         triggered: Which units' experience could differ: a column of 0 and 1 (of a log: 1 in any event), or a SELECT
             that lists their ids. Effects are then those of the triggered units, and stand beside those over all.
             Planned units count triggered ones.

@@ -95,7 +95,7 @@ class MetricSize(Tabular):
 
 @dataclass(frozen=True, kw_only=True)
 class Sizing(Tabular):
-    """What a plan needs.
+    """The sample sizes of a plan.
 
     Attributes:
         plan: The plan.
@@ -103,8 +103,8 @@ class Sizing(Tabular):
         inflation: What the looks on the way multiply the size of every metric with.
         needed: Units that satisfy every primary metric and guardrail that could be sized; None where none could.
         planned: Units in the planned days; None without days or traffic.
-        daily: Units a day that reach the experiment; None without traffic.
-        days: Days for what is needed; None without traffic.
+        daily: Units per day that reach the experiment; None without traffic.
+        days: Days for the required sample; None without traffic.
         arrivals: Distinct units that reached the experiment by the end of each day of the past; None if not given.
     """
 
@@ -159,7 +159,7 @@ def size_plan(
         rng: Seed or generator of the simulation.
 
     Raises:
-        UsageError: If nothing is known of a primary metric, or it has no effect worth finding.
+        UsageError: If a primary metric has no baseline, or no effect to detect.
         UnknownNameError: If a column is missing.
         DataError: If a column is not what the metric needs.
     """

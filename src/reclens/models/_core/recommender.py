@@ -35,7 +35,7 @@ __all__ = ["Recommender"]
 
 @dataclass(kw_only=True)
 class Recommender(Serving):
-    """The contract of every recommender. Hyper-parameters are fields; what was learned ends in an underscore.
+    """Base class of all recommenders. Hyper-parameters are fields; learned attributes end in an underscore.
 
     A model writes ``_fit``, ``_scores`` (every item for a block of users), ``_reasons``; ``_state, _form, _restore``.
     One that finds the best items without scoring all of them writes ``_recommend`` too.

@@ -108,7 +108,7 @@ def minimum_protected(k: int, share: float, alpha: float) -> np.ndarray:
 
 
 def fail_probability(table: np.ndarray, share: float) -> float:
-    """How likely a list made by a lottery has a prefix with too few successes; exact, by dynamic programming.
+    """Probability that a randomly drawn list has a prefix with too few successes; exact, by dynamic programming.
 
     Args:
         table: Successes that each prefix needs, whole numbers, shape (k,).

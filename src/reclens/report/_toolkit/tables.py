@@ -35,7 +35,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text, made from rows of numbers.
+    """A table as text, from rows of numbers.
 
     Attributes:
         title: What it shows.

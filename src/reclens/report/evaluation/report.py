@@ -309,7 +309,7 @@ def oddities(card: Mapping[str, Any]) -> list[str]:
 
 
 def other_names(card: Mapping[str, Any]) -> list[str]:
-    """What metrics that were asked for by another name are called here, a line each."""
+    """Names of metrics that were requested by an alias, one line each."""
     return [f"{asked} is {name} here" for asked, name in card.get("metric_aliases", {}).items()]
 
 

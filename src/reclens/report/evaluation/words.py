@@ -15,7 +15,7 @@ __all__ = ["comparison_text", "how_tested", "why_not_significant"]
 
 
 def comparison_text(comparison: Comparison, metric: str | None = None) -> tuple[str, ...]:
-    """Say what a metric concludes for each system, and in which segments it goes the other way.
+    """State the conclusion of a metric for each system, and the segments with the opposite sign.
 
     Args:
         comparison: The comparison.

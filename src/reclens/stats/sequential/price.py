@@ -47,7 +47,7 @@ class Price(Tabular):
 def price_in_power(
     times: int | Sequence[float], *, level: float = 0.95, power: float = 0.8, tightest: float = 0.5
 ) -> list[Price]:
-    """One look, naive peeking and every honest way to peek at the same times, beside each other.
+    """Compare one look, naive peeking and all valid sequential methods at the same times.
 
     Args:
         times: Number of equally spaced looks, or information at each look up to 1.
