@@ -287,6 +287,21 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {**_SHOP, "--prefer": Wrong(("nosuch low", "price sideways")), "item": NAME, "critique": NAME},
     ),
     "knowledge columns": (_ASK, _MODEL),
+    "audit run": ({"config": "audit.toml"}, {"--workspace": Wrong(("events.csv",))}),
+    "audit plan": (
+        {"config": "audit.toml"},
+        {
+            "--mean": Wrong(("0", "-1", "nan")),
+            "--spread": Wrong(("0", "-1", "nan")),
+            "--declared": FILE,
+            "--workspace": Wrong(("events.csv",)),
+        },
+    ),
+    "audit compare": (
+        {"before": "a1", "after": "a2"},
+        {"before": NAME, "after": NAME, "--report": Wrong(("events.csv/below",))},
+    ),
+    "audit demo": (_DATA, NEW),
     "experiment plan": (
         {"source": "plan.toml"},
         {

@@ -33,6 +33,22 @@ metrics = ["ndcg@2"]
 k = 3
 replicates = 20
 """
+AUDIT = """name = "a"
+lists = "lists.csv"
+[data]
+truth = "truth.csv"
+train = "train.csv"
+users = "users.csv"
+items = "items.csv"
+[audit]
+k = 3
+by = ["city"]
+metrics = ["ndcg@2"]
+attributes = ["popularity"]
+replicates = 200
+[report]
+pdf = false
+"""
 
 
 def fill(folder: Path) -> None:
@@ -102,6 +118,7 @@ def fill(folder: Path) -> None:
         ("pipeline", PIPELINE),
         ("blend", BLEND),
         ("job", JOB),
+        ("audit", AUDIT),
     ):
         (folder / f"{name}.toml").write_text(text)
     men = folder / "obd" / "random" / "men"
@@ -136,6 +153,12 @@ def keep(folder: Path) -> None:
         place.save(model, name)
     place.remove("model", "gone")
     place.save(Pipeline.from_toml(folder / "pipeline.toml").fit(made.train), "p")
+    from reclens.audit import run as audit
+
+    told = read(folder / "train.csv", items=folder / "items.csv", users=folder / "users.csv")
+    found = audit(folder / "lists.csv", folder / "truth.csv", train=told, by="city", k=3, replicates=200)
+    place.save(found, "a1")
+    place.save(found, "a2")
     for name, model in (("e1", fitted), ("e2", models.build("popular").fit(made.train))):
         lists = model.recommend(made.test_users, k=3)
         place.save(lists, name)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from reclens.experiment.planning.plan import Plan
+from reclens.job.audit_settings import ActionSettings, AuditJobSettings, ReportSettings
 from reclens.job.settings import JobSettings, SegmentSettings, TuneSettings, WeightsSettings
 from reclens.lab.simulation import SimulationSettings
 from reclens.pipeline.settings import PipelineSettings
@@ -36,6 +37,11 @@ BESIDE: dict[str, dict[str, Any]] = {
     "pipelines.x.name": {"pipelines.x.retrieve": {"popular": {"k": 5}}},
     "pipelines.x.exclude_seen": {"pipelines.x.retrieve": {"popular": {"k": 5}}},
     "gate.segment": {**SEGMENT, "segments.x.column": "city", "gate.by": "x"},
+    "data.split": {"data": {}},
+    **{
+        f"hypotheses.{key}": {"hypotheses": [{"measure": "exposure_share", "attribute": "popularity"}]}
+        for key in ("attribute", "reference")
+    },
     "sequential.information": {"sequential.looks": 2},
     **{f"tune.{key}": {"split.validation_n": 1} for key in TuneSettings.model_fields},
     **{f"tune_weights.x.{key}": {"split.validation_n": 1, "models.x": HYBRID} for key in WeightsSettings.model_fields},
@@ -55,6 +61,8 @@ FREE = {
     "metrics.unit",
     "data.read",
     "data.lists",
+    *(f"report.{key}" for key in ReportSettings.model_fields),
+    *(f"action.{key}" for key in ActionSettings.model_fields),
 }
 """Free words."""
 
@@ -82,6 +90,20 @@ FILES: dict[str, tuple[type[BaseModel], tuple[str, ...], dict[str, Any]]] = {
             "name": "shop",
             "arms": {"old": 0.5, "new": 0.5},
             "metrics": [{"name": "clicks", "value": "clicks", "effect": 0.1, "baseline": {"mean": 1.0, "sd": 1.0}}],
+        },
+    ),
+    "audit": (
+        AuditJobSettings,
+        ("audit", "run"),
+        {
+            "name": "a",
+            "lists": "lists.csv",
+            "data": {"truth": "truth.csv", "train": "train.csv", "users": "users.csv", "items": "items.csv"},
+            "audit": {"k": 3, "by": ["city"], "metrics": ["ndcg@2"], "attributes": ["popularity"], "replicates": 200},
+            "report": {"pdf": False},
+            "hypotheses": [{"measure": "ndcg@2", "by": "city"}],
+            "action": [{"what": "wait"}],
+            "gate": [{"measure": "ndcg@2", "at_least": 0.0, "unsure": "pass"}],
         },
     ),
     "simulation": (SimulationSettings, ("experiment", "simulate"), {"size": "tiny", "days": 2, "replicates": 0}),

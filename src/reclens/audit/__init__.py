@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from reclens.audit.adjusted import AdjustedGap
     from reclens.audit.attention import position_weights
     from reclens.audit.comparison import AuditComparison, compare
+    from reclens.audit.gate import AuditGateRule, audit_gate
     from reclens.audit.intersections import Intersections
     from reclens.audit.planning import AuditPlan, plan
     from reclens.audit.popularity import PopularityBias, popularity_taste
@@ -25,6 +26,7 @@ __all__ = [
     "AdjustedGap",
     "Audit",
     "AuditComparison",
+    "AuditGateRule",
     "AuditPlan",
     "AuditRow",
     "AuditSettings",
@@ -33,6 +35,7 @@ __all__ = [
     "NotMeasured",
     "PopularityBias",
     "PositionBias",
+    "audit_gate",
     "bias_disparity",
     "compare",
     "differential_fairness",
@@ -52,7 +55,9 @@ __getattr__, __dir__ = lazy(
         "AdjustedGap": "adjusted",
         "Audit": "result",
         "AuditComparison": "comparison",
+        "AuditGateRule": "gate",
         "AuditPlan": "planning",
+        "audit_gate": "gate",
         "Intersections": "intersections",
         "bias_disparity": "two_sided",
         "compare": "comparison",

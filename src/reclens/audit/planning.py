@@ -106,7 +106,8 @@ def plan(
     by = asked_segments(settings.by)
     if not by:
         raise UsageError("no groups of users are named: give by=['gender'].")
-    if spread <= 0 or (mean is not None and mean <= 0):
+    given = [spread, *([] if mean is None else [mean])]
+    if not all(math.isfinite(each) and each > 0 for each in given):
         raise UsageError(f"mean is {mean} and spread {spread}, expected numbers above 0.")
     known = Vocabulary(train.user_vocabulary.ids if users is None else users)
     groups = make_groups(with_segments_of(train, by), known, by)

@@ -104,6 +104,7 @@ def audit_measures(measures: AuditMeasures, *, position: PositionBias | None = N
     rows = _rows(measures, checked)
     asked_for = {(row.measure, row.by, row.segment) for row in rows}
     rows += [row for row in (searched.rows if searched else ()) if (row.measure, row.by, row.segment) not in asked_for]
+    _refuse_idle(rows, settings)
     rows = _asked(rows, settings, truth=measures.has_truth)
     rows = judged(rows, protected=settings.protected, shares=_shares(measures), alpha=settings.alpha)
     tiers = POPULARITY in measures.groups and measures.has("candidates")
@@ -184,6 +185,19 @@ def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) ->
         family = "confirmatory" if asked else "exploratory"
         found.append(replace(row, family="descriptive" if again else family))
     return found
+
+
+def _refuse_idle(rows: Sequence[AuditRow], settings: AuditSettings) -> None:
+    """Refuse a declared comparison that nothing was measured of: it would be declared, and never tested.
+
+    Raises:
+        UsageError: Naming it.
+    """
+    for each in settings.hypotheses or ():
+        if not any(_is(row, each) for row in rows):
+            of = ", ".join(f"{name} {value}" for name, value in asdict(each).items() if value is not None)
+            measured = ", ".join(dict.fromkeys(row.measure for row in rows))
+            raise UsageError(f"nothing was measured of the hypothesis {of}. Measured are {measured}.")
 
 
 def _pair(row: AuditRow) -> tuple[str, str, str | None, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -17,13 +16,13 @@ from reclens.cli.bundles import with_parameters
 from reclens.data.read.open import load_data, translated
 from reclens.data.read.request import Reading
 from reclens.errors import UsageError
+from reclens.job.reading import load_lists
 
 if TYPE_CHECKING:
     import polars as pl
 
     from reclens.data.dataset import Dataset
     from reclens.data.read.raw import Raw
-    from reclens.schema import Recommendations
     from reclens.workspace import Workspace
 
 __all__ = ["NOTHING", "Reading", "load_lists", "load_raw", "load_rows", "load_training", "reads", "rows_or_path"]
@@ -118,27 +117,6 @@ def load_training(place: Workspace, data: str | None, split: str | None, reading
         raise UsageError("--data and --split are both given; give one of them.")
     reading.refuse_all("--split holds the data")
     return place.load("split", split).train
-
-
-def load_lists(path: str, reading: Reading, *, name: str | None, place: Workspace) -> Recommendations:
-    """The lists of a system: a run of the workspace, or a file (TREC if it ends in ``.run`` or ``.trec``)."""
-    from reclens.data.read.ids import ids_as
-
-    how = reading.of("lists")
-    with translated(reading.words, reading.prefix("lists")):
-        if path in {each.name for each in place.list("run")}:
-            if reading.own("lists"):
-                raise UsageError(f"'{path}' is a run of the workspace: nothing has to be said to read it.")
-            found = place.load("run", path)
-        elif reading.kind("lists") == "trec":
-            from reclens.data.read.trec import read_run
-
-            found = read_run(path, name=name, encoding=how.get("encoding", "utf-8"))
-        else:
-            from reclens.data.read.tables import read_recommendations
-
-            found = read_recommendations(path, name=name, **how)
-    return replace(found, table=ids_as(found.table, reading.ids))
 
 
 def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:

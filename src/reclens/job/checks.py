@@ -18,7 +18,7 @@ from reclens.pipeline import Pipeline
 from reclens.pipeline.settings import PipelineSettings
 from reclens.workspace import Workspace
 
-__all__ = ["check_job", "check_job_data", "segmenters_of", "with_models"]
+__all__ = ["built_segmenters", "check_job", "check_job_data", "segmenters_of", "with_models"]
 
 _OF_METHODS: Final = {"last_n": {"n", "ties"}, "by_time": {"test_share"}, "random": {"test_share"}}
 _CUT: Final = {"n", "ties", "test_share"}
@@ -118,7 +118,12 @@ def segmenters_of(settings: JobSettings) -> dict[str, Segmenter] | None:
     """
     if settings.segments is None:
         return None
-    return {name: _segmenter(name, about) for name, about in settings.segments.items()}
+    return built_segmenters(settings.segments)
+
+
+def built_segmenters(segments: Mapping[str, SegmentSettings]) -> dict[str, Segmenter]:
+    """The segmenters of a ``[segments]`` table; see :func:`segmenters_of`."""
+    return {name: _segmenter(name, about) for name, about in segments.items()}
 
 
 def _segmenter(name: str, about: SegmentSettings) -> Segmenter:

@@ -117,7 +117,8 @@ class GateRow:
     Attributes:
         system: The evaluated system.
         metric: The metric.
-        of: ``"value"``, or ``"difference"`` from the baseline.
+        of: ``"value"``; ``"difference"`` from the baseline; of an audit also the ``"ratio"`` to the reference, or the
+            ``"impact"``: the ratio with harm below 1.
         by: The segmentation; ``"overall"`` for all units.
         segment: The segment; ``"all"`` for all units.
         at_least: Lower bound of the rule, or None.
@@ -135,7 +136,7 @@ class GateRow:
 
     system: str
     metric: str
-    of: Literal["value", "difference"]
+    of: Literal["value", "difference", "ratio", "impact"]
     by: str
     segment: str
     at_least: float | None

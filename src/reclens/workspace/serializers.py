@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from reclens.audit.result import Audit
 from reclens.data.dataset import Dataset
 from reclens.data.kept import MANIFEST, Kept, mapping
 from reclens.data.read.frames import read_parquet
@@ -266,6 +267,19 @@ def _load_readout(folder: Path) -> Readout:
     return from_plain(json.loads((folder / "readout.json").read_text(encoding="utf-8")))
 
 
+def _write_audit(audit: Audit, folder: Path) -> dict[str, Any]:
+    audit.save(folder)
+    audit.to_frame().write_parquet(folder / "numbers.parquet")
+    opinions = Counter(each for each in audit.opinions.values() if each != "not_measured")
+    told = ", ".join(f"{n} {opinion.replace('_', ' ')}" for opinion, n in opinions.items())
+    return {
+        "summary": f"{audit.system}: {told or 'nothing measured'}",
+        "system": audit.system,
+        "opinions": dict(audit.opinions),
+        "audit": dict(audit.card),
+    }
+
+
 SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
     "dataset": (Dataset, _write_dataset, _load_dataset),
     "split": (Split, _write_split, _load_split),
@@ -276,6 +290,7 @@ SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], 
     "comparison": (Comparison, _write_comparison, _held(Comparison.load)),
     "tuning": (Tuning, _write_tuning, _held(Tuning.load)),
     "weights": (TunedWeights, _write_weights, _held(TunedWeights.load)),
+    "audit": (Audit, _write_audit, _held(Audit.load)),
     "plan": (Plan, _write_plan, _load_plan),
     "readout": (Readout, _write_readout, _held(_load_readout)),
 }

@@ -80,8 +80,8 @@ class Workspace:
 
         Args:
             artefact: A :class:`Dataset`, :class:`Split`, fitted model or pipeline, :class:`Recommendations`,
-                :class:`Evaluation`, :class:`Comparison`, :class:`Tuning`, and of an experiment its :class:`Plan` or
-                :class:`Readout`.
+                :class:`Evaluation`, :class:`Comparison`, :class:`Tuning`, :class:`Audit`, and of an
+                experiment its :class:`Plan` or :class:`Readout`.
             name: Letters, digits, ``.``, ``_`` and ``-``.
             overwrite: Replace an artefact of that name; the old one goes to the trash.
 

@@ -18,6 +18,7 @@ _REASONS: Final = {
     "few_units": "too few users",
     "low_coverage": "the interval is too narrow for such values",
 }
+_NUMBERS: Final = {"value": "", "difference": " − baseline", "ratio": " (ratio)", "impact": " (impact ratio)"}
 _HOW: Final = (
     "A row passes if its whole interval is within the bound, fails if it is outside, and cannot be told otherwise.",
     "± is how far beyond the bound is let through. Exact: a fact about these lists, without an interval.",
@@ -47,7 +48,7 @@ def _cells(row: GateRow) -> tuple[str, ...]:
     return (
         row.system,
         _OUTCOMES[row.outcome] + (f": {why}" if why and row.outcome != "pass" else "") + let_through,
-        f"{row.metric} − baseline" if signed else row.metric,
+        f"{row.metric}{_NUMBERS[row.of]}",
         segment,
         format_estimate({"value": row.value, "low": row.low, "high": row.high}, signed=signed),
         _bound(row),

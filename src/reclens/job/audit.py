@@ -1,0 +1,220 @@
+"""A whole audit: lists, truth and attributes, the numbers, the gate, the report; kept in the workspace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from reclens.audit import Audit, AuditPlan, audit_gate, plan, run
+from reclens.data.read.open import load_data, load_truth, translated
+from reclens.data.read.request import Reading
+from reclens.engine import Progress, quiet
+from reclens.errors import UsageError
+from reclens.evaluation.asked import asked_segments
+from reclens.job.audit_settings import AuditJobSettings, HypothesisSettings
+from reclens.job.checks import built_segmenters
+from reclens.job.reading import load_lists
+from reclens.report._toolkit.pdf import Printed
+from reclens.report.audit.about import Action, AuditAbout
+from reclens.report.audit.document import build_audit_report
+from reclens.schema import USER, fingerprint
+from reclens.settings import to_toml
+from reclens.stats.gate import GateResult
+from reclens.tabular import Tabular
+from reclens.workspace import Workspace
+
+if TYPE_CHECKING:
+    from reclens.data.dataset import Dataset
+    from reclens.schema import Recommendations
+
+__all__ = ["AuditJobResult", "plan_audit_job", "run_audit_job"]
+
+
+@dataclass(frozen=True)
+class AuditJobResult(Tabular):
+    """What an audit leaves.
+
+    Attributes:
+        audit: The audit.
+        files: The report by kind: ``html``, ``markdown``, ``csv``, and ``pdf`` where it could be printed.
+        printed: What became of the PDF; None where none was asked for.
+        gate: What ``[[gate]]`` came to; None where there is none.
+        sensitivity: The same audit under other choices.
+    """
+
+    audit: Audit
+    files: dict[str, Path]
+    printed: Printed | None = None
+    gate: GateResult | None = None
+    sensitivity: Mapping[str, Audit] | None = None
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a number, the gravest first."""
+        return self.audit.to_dicts()
+
+
+def run_audit_job(
+    settings: AuditJobSettings,
+    *,
+    workspace: Workspace | str | Path = "workspace",
+    stem: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Progress = quiet,
+    before_work: Callable[[], None] = lambda: None,
+    command: str | None = None,
+) -> AuditJobResult:
+    """Audit lists as an ``audit.toml`` says, keep the audit in the workspace, and write its report.
+
+    Args:
+        settings: The audit.
+        workspace: Where runs and splits are, and where the audit is kept: a workspace, or its folder.
+        stem: Name of the report without an ending; by default ``reports/NAME`` of the workspace.
+        say: Called with a line for every step.
+        progress: Called as work goes on.
+        before_work: Called when everything that was asked for has been read.
+        command: How the report says that it is made again.
+
+    Returns:
+        The audit, its gate, and where its report lies.
+
+    Raises:
+        UsageError: If something is asked for that the data do not have.
+        UnknownNameError: If there is no such attribute, metric, group, run or split.
+    """
+    place = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+    started = time.monotonic()
+
+    def step(text: str) -> None:
+        say(f"[{time.monotonic() - started:5.1f} s] {text}")
+
+    progress("read the data", 0, 0)
+    lists, truth, train = _ground(settings, place)
+    progress("read the data", 1, 1)
+    before_work()
+    made = settings.settings()
+    found = run(lists, truth, train=train, settings=made, name=_system(settings, lists), progress=progress)
+    card = {"lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
+    if train is not None and train.card.get("synthetic"):
+        card["synthetic"] = True  # type: ignore[assignment]
+    found = replace(found, card={**found.card, **card})
+    step(f"{found.system}: {len(found.rows):,} numbers, {len(found.preflight.checks):,} checks of the harness passed")
+    gate = audit_gate(found, [row.rule() for row in settings.gate]) if settings.gate else None
+    again = {}
+    for name, changed in settings.variants().items():
+        again[name] = run(lists, truth, train=train, settings=settings.settings(**changed), name=found.system)
+        step(f"audited again: {name}")
+    place.save(found, settings.name, overwrite=True)
+    report = build_audit_report(
+        found,
+        about=_about(settings, command),
+        sensitivity=again,
+        gate=gate,
+        synthetic=bool(found.card.get("synthetic")),
+    )
+    if stem is None:
+        place.save_text(to_toml(settings), f"{settings.name}.toml")
+        stem = place.folder / "reports" / settings.name
+    files, printed = report.save(stem, pdf=settings.report.pdf)
+    step(f"report written: {', '.join(str(file) for file in files.values())}")
+    if printed is not None and printed.path is None:
+        step(_no_pdf(printed))
+    return AuditJobResult(found, files, printed, gate, again)
+
+
+def plan_audit_job(
+    settings: AuditJobSettings, *, workspace: Workspace, mean: float | None = None, spread: float | None = None
+) -> tuple[AuditPlan, AuditJobSettings]:
+    """Declare the hypotheses of an audit where it has none yet, and say which gaps its users could show.
+
+    The lists are read for their users alone.
+
+    Args:
+        settings: The audit.
+        workspace: Where runs and splits are.
+        mean: The expected mean of the primary metric.
+        spread: Its standard deviation over users.
+
+    Returns:
+        The plan, and the audit with its hypotheses spelled out.
+
+    Raises:
+        UsageError: If there are no training data, or no groups of users are named.
+    """
+    lists, truth, train = _ground(settings, workspace)
+    if train is None:
+        raise UsageError("an audit is planned by the attributes of users: name [data] split, or train and users.")
+    users = lists.table[USER].unique()
+    if truth is not None:
+        users = users.filter(users.is_in(truth[USER].unique().implode()))
+    known = {} if spread is None else {"spread": spread}
+    declared = settings if settings.hypotheses is not None else _declared(settings, truth=truth is not None)
+    return plan(train, settings.settings(), users=users, mean=mean, **known), declared
+
+
+def _declared(settings: AuditJobSettings, *, truth: bool) -> AuditJobSettings:
+    """With the usual hypotheses, spelled out."""
+    about = settings.settings()
+    metrics = about.metrics_of(truth=truth)
+    names = [" × ".join(by) if isinstance(by, tuple) else by for by in asked_segments(about.by)]
+    names = [" × ".join(part.strip() for part in name.replace("*", "×").split("×")) for name in names]
+    found = [HypothesisSettings(measure=metrics[0], by=by) for by in names] if metrics else []
+    against = "merit" if truth else "catalogue"
+    found += [
+        HypothesisSettings(measure="exposure_share", attribute=each, reference=against) for each in about.attributes
+    ]
+    return settings.model_copy(update={"hypotheses": [*found, HypothesisSettings(measure="popularity_lift")]})
+
+
+def _ground(
+    settings: AuditJobSettings, place: Workspace
+) -> tuple[Recommendations, pl.DataFrame | None, Dataset | None]:
+    """The lists, the truth and the training data with its segmentations."""
+    about = settings.data
+    files = {side: getattr(about, side) for side in ("truth", "train", "users", "items")}
+    reading = Reading.of_settings(
+        {"lists": settings.lists, **files},
+        columns=about.columns,
+        read=about.read,
+        lists=about.lists,
+        ids=about.ids,
+        words="toml",
+    )
+    with translated("toml"):
+        if about.split is not None:
+            beside = [f"[data] {name}" for name, path in files.items() if path is not None]
+            if beside:
+                raise UsageError(f'[data] split = "{about.split}" holds them: leave {", ".join(beside)} out.')
+            made = place.load("split", about.split)
+            truth, train = made.test, made.train
+        else:
+            if about.train is None and (about.users or about.items):
+                raise UsageError("[data] users and items describe the training data: name [data] train too.")
+            truth = load_truth(about.truth, reading)[0] if about.truth is not None else None
+            train = load_data(about.train, reading, table="train") if about.train is not None else None
+        lists = load_lists(settings.lists, reading, name=None, place=place)
+    if train is not None and settings.segments:
+        train = train.with_segments(**built_segmenters(settings.segments))
+    elif settings.segments:
+        raise UsageError("[segments] are of the users of the training data: name [data] split, or train.")
+    return lists, truth, train
+
+
+def _system(settings: AuditJobSettings, lists: Recommendations) -> str:
+    return lists.name or Path(settings.lists).stem
+
+
+def _about(settings: AuditJobSettings, command: str | None) -> AuditAbout:
+    said = settings.report.model_dump(exclude={"pdf", "parameters"})
+    actions = tuple(Action(**each.model_dump()) for each in settings.action)
+    return AuditAbout(**said, parameters=tuple(settings.report.parameters), actions=actions, command=command)
+
+
+def _no_pdf(printed: Printed) -> str:
+    if printed.outcome == "no_browser":
+        return "no PDF: there is no Chromium on this machine. Install one, or name it by RECLENS_CHROMIUM"
+    return f"no PDF: the browser did not print ({printed.detail})"

@@ -1,0 +1,107 @@
+"""The demonstration of an audit: three models on a split by time, and the winner audited beside Popular."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from reclens.audit.measure import POPULARITY
+from reclens.data.dataset import Dataset
+from reclens.evaluation import Evaluation
+from reclens.job.audit_settings import AuditJobSettings, validate_audit_settings
+from reclens.job.settings import JobSettings, validate_settings
+from reclens.schema import ITEM, USER
+from reclens.workspace import Workspace
+
+__all__ = ["audits_of", "demo_job", "winner_of"]
+
+_NAME: Final = "audit-demo"
+_METRIC: Final = "ndcg@10"
+_PROTECTED: Final = ("gender", "age", "age_band", "income", "income_band")
+_MOST: Final = 12
+"""Values of an attribute that makes groups; one with more of them would be searched, not audited."""
+
+
+def demo_job(data: str | None, *, seed: int = 0) -> JobSettings:
+    """Popular, item-kNN and EASE, tuned on a validation part, on a split by time.
+
+    Args:
+        data: The data set; synthetic without it.
+        seed: Of everything that is drawn.
+    """
+    content: dict[str, Any] = {
+        "name": _NAME,
+        "title": "The models that are audited",
+        "seed": seed,
+        "split": {"method": "by_time", "test_share": 0.2, "validation_share": 0.1},
+        "models": {"popular": {}, "item_knn": {}, "ease": {}},
+        "tune": {"models": ["item_knn", "ease"], "metric": _METRIC, "trials": 5},
+        "evaluate": {"metrics": [_METRIC, "recall@10", "novelty@10"], "k": 10, "replicates": 400},
+    }
+    if data is not None:
+        content["data"] = {"path": data}
+    return validate_settings(content, source="audit demo")
+
+
+def winner_of(results: Mapping[str, Evaluation]) -> str:
+    """The system with the largest NDCG."""
+    return max(results, key=lambda name: results[name][_METRIC].overall.value)
+
+
+def audits_of(workspace: Workspace, winner: str) -> dict[str, AuditJobSettings]:
+    """The audits of Popular and of the winner: system -> settings."""
+    train = workspace.load("split", _NAME).train
+    by, attributes = _user_groups(train), _item_attributes(train)
+    content: dict[str, Any] = {
+        "data": {"split": _NAME},
+        "audit": {
+            "k": 10,
+            "metrics": [_METRIC, "recall@10", "novelty@10"],
+            "by": by,
+            "attributes": [POPULARITY, *attributes],
+            "protected": [each for each in by if each in _PROTECTED],
+        },
+        "sensitivity": {"k": [5], "attention": ["rbp"]},
+        "report": {
+            "auditor": "reclens audit demo",
+            "independence": "A demonstration: the models and the audit come from one tool.",
+            "surface": "a list of ten, as on a home page",
+        },
+    }
+    told = {
+        "popular": "It shows everybody the items with the most users, less those that the user has already.",
+        "item_knn": "It shows items that the users of your items have too.",
+        "ease": "It weighs for each item how well every other item that you have predicts it.",
+    }
+    found = {}
+    for system in dict.fromkeys(("popular", winner)):
+        report = {**content["report"], "system": told.get(system), "title": f"Fairness and bias audit of {system}"}
+        report["parameters"] = ["What you interacted with before.", "Items that you have are left out."]
+        settings = {**content, "report": report, "name": f"{_NAME}-{system}", "lists": f"{_NAME}-{system}"}
+        found[system] = validate_audit_settings(settings, source="audit demo")
+    return found
+
+
+def _user_groups(train: Dataset) -> list[str]:
+    """Segmentations of the split, then attributes of users with a few values."""
+    made = [] if train.segments is None else [name for name in train.segments.columns if name != USER]
+    made = [name for name in made if train.segments is not None and train.segments[name].n_unique() <= _MOST]
+    return made + [name for name in _few(train.users, USER) if name not in made]
+
+
+def _item_attributes(train: Dataset) -> list[str]:
+    """Attributes of items that make groups: labels with several items each."""
+    return _few(train.items, ITEM, most=max(2, len(train.item_vocabulary) // 5))
+
+
+def _few(table: pl.DataFrame | None, key: str, *, most: int = _MOST) -> list[str]:
+    found = []
+    for name in table.columns if table is not None else ():
+        column = table[name]  # type: ignore[index]
+        listed = isinstance(column.dtype, pl.List)
+        values = (column.explode() if listed else column).drop_nulls()
+        if name != key and (listed or values.dtype in (pl.String, pl.Boolean) or isinstance(values.dtype, pl.Enum)):
+            found += [name] if 2 <= values.n_unique() <= most else []
+    return found

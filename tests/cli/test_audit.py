@@ -1,0 +1,163 @@
+"""``reclens audit``: run, plan, compare, and what of an audit.toml is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reclens.audit import Audit
+from reclens.job.audit_settings import EXAMPLE_AUDIT, AuditJobSettings, validate_audit_settings
+from reclens.workspace import Workspace
+
+AUDIT = """name = "mine"
+lists = "e1"
+[data]
+split = "s"
+[audit]
+k = 3
+by = ["city"]
+attributes = ["popularity"]
+metrics = ["ndcg@3"]
+replicates = 200
+minimum = 5
+[sensitivity]
+k = [2]
+[report]
+pdf = false
+auditor = "Somebody"
+"""
+
+
+@pytest.fixture
+def place(shop: Path, tmp_path: Path) -> Path:
+    shutil.copytree(shop / "workspace", tmp_path / "workspace")
+    (tmp_path / "audit.toml").write_text(AUDIT)
+    return tmp_path
+
+
+def test_an_audit_is_kept_and_written(run: Any, place: Path) -> None:
+    done = run("audit", "run", "audit.toml", "--format", "json", cwd=place)
+    rows = json.loads(done.stdout)["rows"]
+    kept = Workspace(place / "workspace").load("audit", "mine")
+    assert isinstance(kept, Audit)
+    assert {row["criterion"]: row["opinion"] for row in rows} == dict(kept.opinions)
+    files = {file.suffix for file in (place / "workspace" / "reports").glob("mine.*")}
+    assert files == {".html", ".md", ".csv", ".toml"}
+    page = (place / "workspace" / "reports" / "mine.md").read_text()
+    assert kept.card["lists"]["hash"] in page and "Somebody" in page and "K = 2" in page
+    assert "audited again: k = 2" in done.stderr
+    listed = run("workspace", "list", "--format", "json", cwd=place)
+    assert {"kind": "audit", "name": "mine"}.items() <= next(
+        row for row in json.loads(listed.stdout)["rows"] if row["name"] == "mine"
+    ).items()
+    # What was written runs again, and gives the same numbers.
+    again = run(
+        "audit", "run", "workspace/reports/mine.toml", "--report", "elsewhere/second", "--format", "json", cwd=place
+    )
+    assert json.loads(again.stdout)["rows"] == rows
+    assert (place / "elsewhere" / "second.csv").read_text() == (
+        place / "workspace" / "reports" / "mine.csv"
+    ).read_text()
+
+
+def test_a_breached_gate_ends_with_status_one(run: Any, place: Path) -> None:
+    rule = '[[gate]]\nmeasure = "ndcg@3"\nof = "value"\nat_least = 0.99\n'
+    (place / "audit.toml").write_text(AUDIT + rule)
+    done = run("audit", "run", "audit.toml", cwd=place, status=1)
+    assert "gate closed" in done.stderr
+    assert "gate closed" in (place / "workspace" / "reports" / "mine.md").read_text().lower()
+    (place / "audit.toml").write_text(AUDIT + rule.replace("0.99", "0.0"))
+    assert "gate open" in run("audit", "run", "audit.toml", cwd=place).stderr
+
+
+def test_a_plan_declares_and_says_what_could_be_found(run: Any, place: Path) -> None:
+    done = run(
+        "audit", "plan", "audit.toml", "--mean", "0.3", "--declared", "declared.toml", "--format", "json", cwd=place
+    )
+    rows = json.loads(done.stdout)["rows"]
+    assert {row["segment"] for row in rows} == {"a", "b"} and all(row["difference"] > 0 for row in rows)
+    made = tomllib.loads((place / "declared.toml").read_text())
+    measures = [(each["measure"], each.get("by"), each.get("attribute")) for each in made["hypotheses"]]
+    assert measures == [
+        ("ndcg@3", "city", None),
+        ("exposure_share", "overall", "popularity"),
+        ("popularity_lift", "overall", None),
+    ]
+    run("audit", "run", "declared.toml", cwd=place)
+    declared = {
+        row.measure for row in Workspace(place / "workspace").load("audit", "mine").rows if row.family == "confirmatory"
+    }
+    assert declared == {"ndcg@3", "exposure_share", "popularity_lift"}
+
+
+def test_two_audits_are_compared(run: Any, place: Path) -> None:
+    run("audit", "run", "audit.toml", cwd=place)
+    (place / "audit.toml").write_text(AUDIT.replace("mine", "other").replace('"e1"', '"e2"'))
+    run("audit", "run", "audit.toml", cwd=place)
+    done = run("audit", "compare", "mine", "other", "--report", "both", "--format", "json", cwd=place)
+    rows = json.loads(done.stdout)["rows"]
+    before, after = (Workspace(place / "workspace").load("audit", name) for name in ("mine", "other"))
+    assert len(rows) == len(before.rows) == len(after.rows)
+    text = (place / "both.md").read_text()
+    assert "What improved, and what got worse" in text and (place / "both.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("[audit]\natributes = []", "[audit] has no key 'atributes'. Did you mean 'attributes'?"),
+        ("[audit]\nprotected = ['race']", "protected has 'race'"),
+        ("[audit]\nattention = 'nosuch'", "attention is 'nosuch'"),
+        ("[audit]\nk = 2\nattention = [1.0, -0.5]", "not negative"),
+        ("[[gate]]\nmeasure = 'ndcg@10'", "a gate needs a bound"),
+        ("[sensitivity]\ntiers = [[0.7, 0.7]]\n[auditt]", "has no key 'auditt'"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_refused_before_any_work(run: Any, tmp_path: Path, wrong: str, said: str) -> None:
+    (tmp_path / "audit.toml").write_text(f'lists = "x.csv"\n{wrong}\n')
+    done = run("audit", "run", "audit.toml", cwd=tmp_path, status=2)
+    assert said in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('by = ["city"]', 'by = ["title"]'), "title"),  # an attribute of items is none of users
+        (('by = ["city"]', 'by = ["user_id"]'), "user_id"),
+        (('attributes = ["popularity"]', 'attributes = ["title"]'), "every item has a value of 'title' of its own"),
+        (('attributes = ["popularity"]', 'attributes = ["city"]'), "city"),
+        (('lists = "e1"', 'lists = "nosuch"'), "nosuch"),
+        (('split = "s"', 'split = "s"\ntruth = "t.csv"'), "leave [data] truth out"),
+    ],
+)
+def test_what_the_data_do_not_have_is_refused(run: Any, place: Path, change: tuple[str, str], said: str) -> None:
+    (place / "audit.toml").write_text(AUDIT.replace(*change))
+    assert said in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
+
+
+def test_a_report_that_cannot_be_written_is_refused_first(run: Any, place: Path) -> None:
+    done = run("audit", "run", "audit.toml", "--report", "audit.toml/below", cwd=place, status=2)
+    assert "audit.toml is a file" in done.stderr and not (place / "workspace" / "audit" / "mine").exists()
+
+
+def test_the_example_is_an_audit() -> None:
+    made = validate_audit_settings(tomllib.loads(EXAMPLE_AUDIT), source="the example")
+    assert isinstance(made, AuditJobSettings) and made.settings().protected == ["gender", "age"]
+
+
+def test_another_k_takes_metrics_and_hypotheses_with_it() -> None:
+    content = {
+        "lists": "x",
+        "audit": {"metrics": ["ndcg@10"], "by": ["age"]},
+        "hypotheses": [{"measure": "ndcg@10", "by": "age"}],
+        "sensitivity": {"k": [5], "attention": ["rbp"]},
+    }
+    made = validate_audit_settings(content, source="it")
+    other = made.settings(**made.variants()["k = 5"])
+    assert (other.k, other.metrics, other.hypotheses[0].measure) == (5, ["ndcg@5"], "ndcg@5")  # type: ignore[index]
+    assert made.settings(**made.variants()["attention rbp"]).attention == "rbp"
