@@ -20,7 +20,7 @@ from reclens.job.audit_settings import AuditJobSettings, HypothesisSettings
 from reclens.job.checks import built_segmenters
 from reclens.job.reading import load_lists
 from reclens.report._toolkit.pdf import Printed
-from reclens.report.audit.about import Action, AuditAbout
+from reclens.report.audit.about import AuditAbout, AuditAction
 from reclens.report.audit.document import build_audit_report
 from reclens.schema import USER, fingerprint
 from reclens.settings import to_toml
@@ -210,7 +210,7 @@ def _system(settings: AuditJobSettings, lists: Recommendations) -> str:
 
 def _about(settings: AuditJobSettings, command: str | None) -> AuditAbout:
     said = settings.report.model_dump(exclude={"pdf", "parameters"})
-    actions = tuple(Action(**each.model_dump()) for each in settings.action)
+    actions = tuple(AuditAction(**each.model_dump()) for each in settings.action)
     return AuditAbout(**said, parameters=tuple(settings.report.parameters), actions=actions, command=command)
 
 

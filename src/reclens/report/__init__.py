@@ -15,6 +15,9 @@ if TYPE_CHECKING:
         to_json,
         to_markdown,
     )
+    from reclens.report.audit.about import AuditAbout, AuditAction
+    from reclens.report.audit.comparison import build_audit_comparison
+    from reclens.report.audit.document import AuditReport, build_audit_report
     from reclens.report.evaluation.gate import gate_in_words, gate_table
     from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
     from reclens.report.evaluation.tables import comparison_table, leaderboard, segment_table
@@ -27,8 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TASKS_IN_WORDS",
+    "AuditAbout",
+    "AuditAction",
+    "AuditReport",
     "Document",
     "Table",
+    "build_audit_comparison",
+    "build_audit_report",
     "build_plan_document",
     "build_readout",
     "build_report",
@@ -52,7 +60,12 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "AuditAbout": "audit.about",
+        "AuditAction": "audit.about",
+        "AuditReport": "audit.document",
         "Document": "_toolkit.html",
+        "build_audit_comparison": "audit.comparison",
+        "build_audit_report": "audit.document",
         "TASKS_IN_WORDS": "evaluation.report",
         "Table": "_toolkit.tables",
         "build_plan_document": "experiment.plan",

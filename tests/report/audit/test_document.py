@@ -13,7 +13,7 @@ from reclens.audit import Audit, compare
 from reclens.errors import WorkspaceError
 from reclens.report._toolkit import pdf
 from reclens.report.audit import charts, charts_users
-from reclens.report.audit.about import Action, AuditAbout
+from reclens.report.audit.about import AuditAbout, AuditAction
 from reclens.report.audit.document import AuditReport, audit_id, build_audit_report
 from reclens.report.audit.sections import section_title
 from reclens.report.audit.sentences import claim, finding_row, ratio_text, top_findings
@@ -44,7 +44,7 @@ def report(audit: Audit, audits: dict[str, Audit]) -> AuditReport:
     about = AuditAbout(
         auditor="A. Auditor",
         system="It ranks by <b>sales</b>.",
-        actions=(Action(what="Sweep xQuAD", owner="Search team", due="2027-01-31"),),
+        actions=(AuditAction(what="Sweep xQuAD", owner="Search team", due="2027-01-31"),),
     )
     return build_audit_report(audit, about=about, sensitivity={"another model": audits["ease"]}, synthetic=True)
 

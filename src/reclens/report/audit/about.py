@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["BLANK", "Action", "AuditAbout"]
+__all__ = ["BLANK", "AuditAbout", "AuditAction"]
 
 BLANK = "to be named"
 """What stands where a name or a date is still open."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Action:
+class AuditAction:
     """What somebody will do about a finding.
 
     Attributes:
@@ -46,5 +46,5 @@ class AuditAbout:
     system: str | None = None
     parameters: tuple[str, ...] = ()
     surface: str | None = None
-    actions: tuple[Action, ...] = ()
+    actions: tuple[AuditAction, ...] = ()
     command: str | None = None
