@@ -15,7 +15,19 @@ from reclens.job.settings import SegmentSettings
 from reclens.settings import Section, read_toml, validate
 from reclens.stats.gate import Bound
 
-__all__ = ["EXAMPLE_AUDIT", "AuditJobSettings", "load_audit_settings", "validate_audit_settings"]
+__all__ = [
+    "EXAMPLE_AUDIT",
+    "ActionSettings",
+    "AuditDataSettings",
+    "AuditGateSettings",
+    "AuditJobSettings",
+    "HypothesisSettings",
+    "ReportSettings",
+    "RuleSettings",
+    "SensitivitySettings",
+    "load_audit_settings",
+    "validate_audit_settings",
+]
 
 EXAMPLE_AUDIT: Final = """\
 # An audit. Say what you want to look at; `reclens audit plan` declares the hypotheses before you look.
