@@ -98,6 +98,16 @@ def test_three_kinds_are_on_screen_and_the_rest_is_counted() -> None:
     assert cautions_in_words(told()) == []
 
 
+def test_a_search_that_an_older_version_saved_loads_without_its_sentences(tmp_path: Path) -> None:
+    header = {"metric": "ndcg@10", "method": "random", "best": [], "card": {}, "notes": ["Each model had 5 full fits."]}
+    header |= {"cautions": [{"kind": "rising", "model": "ease", "sentence": "ease looks underfitted."}]}
+    (tmp_path / "tuning.json").write_text(json.dumps(header))
+    pl.DataFrame(schema={"parameters": pl.String}).write_parquet(tmp_path / "trials.parquet")
+    found = Tuning.load(tmp_path)
+    assert found.cautions == (Caution("rising", "ease"),) and found.notes == ()
+    assert cautions_in_words(found) == ["ease: rising; an older version kept no more of it."]
+
+
 def test_the_dashboard_shows_a_card_of_each_kind() -> None:
     search = told("default", "edge", "edge", "close", "popular", "rising")
     found = findings({}, tunings={"search": search})
