@@ -140,7 +140,7 @@ def _rebuild(kind: type[RecLensError], args: tuple[Any, ...], state: Mapping[str
 
 
 class DataError(RecLensError, ValueError):
-    """A table or file is not what it has to be.
+    """A table or file is not valid.
 
     Args:
         problem: What was seen, and what was expected.
@@ -184,7 +184,7 @@ class UnmatchedIdsError(DataError):
         cause: The likely cause: a ``reclens.data.near_ids.Cause``.
         examples: A few ids of each table.
         mended: Ids that would match without the cause.
-        of: Ids of the smaller side that were looked at.
+        of: Number of compared ids of the smaller side.
         fix: What the reader can do.
     """
 
@@ -229,7 +229,7 @@ class UnknownNameError(UsageError):
 
     Args:
         what: What kind of thing was looked up, such as ``"metric"``.
-        name: The name asked for.
+        name: The requested name.
         known: The names that exist.
         advice: What else the reader can do.
     """

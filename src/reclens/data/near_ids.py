@@ -39,7 +39,7 @@ class Near:
     Attributes:
         cause: The likely cause.
         mended: Ids that would match without it.
-        of: Ids of the smaller side that were looked at.
+        of: Number of compared ids of the smaller side.
         affix: The prefix or suffix, where that is the cause.
         width: Digits that all ids of the other side have, where zeros were lost from ids of one width.
         examples: The first few ids of each side.

@@ -24,7 +24,7 @@ class PairedDifference:
 
     Attributes:
         system: The system.
-        baseline: The system it is held against.
+        baseline: The baseline system.
         metric: The metric.
         by: The segmentation; ``"overall"`` for all users.
         segment: The segment; ``"all"`` for all users.
@@ -50,7 +50,7 @@ class PairedDifference:
         tests: Tests of that family.
         system_only: Users who have a value under the system alone, and are left out.
         baseline_only: Users who have a value under the baseline alone, and are left out.
-        coverage: How often such intervals held the truth in simulations, where that is less than their level.
+        coverage: Simulated coverage of such intervals, if it is below their level.
     """
 
     system: str

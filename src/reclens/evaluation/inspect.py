@@ -142,7 +142,7 @@ def item_exposure(
         train: The training part, with its segments.
         held_out: The held-out interactions.
         k: Places that count as shown.
-        by: Segmentations to tell apart.
+        by: Segmentations.
         level: Confidence level of the intervals (Wilson's, over users).
 
     Returns:

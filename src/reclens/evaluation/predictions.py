@@ -34,7 +34,7 @@ class PredictionEvaluation(Tabular):
 
     Attributes:
         system: Name of the system.
-        metrics: The metrics, in the order asked for.
+        metrics: The metrics, in the requested order.
         estimates: (metric, by, segment) -> estimate.
         summary: The mergeable sums behind them, over users: ``squared``, ``absolute`` and ``ratings``, and the metrics
             that are means over users.

@@ -119,7 +119,7 @@ class Evaluation(Tabular):
 
     Attributes:
         system: Name of the system.
-        metrics: The metrics, in the order asked for.
+        metrics: The metrics, in the requested order.
         summary: The mergeable sums behind every user-averaged metric.
         catalogue: (metric, by, segment) -> value of the metrics of the whole catalogue, which have no interval.
         per_user: Polars frame ``user_id, n_relevant, list_length, one column a metric``; NaN is "not defined".

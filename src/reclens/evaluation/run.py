@@ -67,9 +67,9 @@ def evaluate(
             data, what users were told (its fold-in), segments and metrics of accuracy, diversity, novelty and coverage.
         train: The training part, a data set or a frame. Its items are the catalogue, its counts the popularity, its
             segments the segments.
-        history: What the system was told of users with the question, ``user_id, item_id``, such as the ``fold_in`` of a
-            split by users. These rows count as known like those of ``train``: items that a user was told about are not
-            new to her, and popularity counts the users of both.
+        history: Interactions that the system received with the request, ``user_id, item_id``, such as the ``fold_in``
+            of a split by users. They count as known like those of ``train``: their items are not new to the user, and
+            popularity counts the users of both.
         metrics: Metrics with cut-offs, as ``"ndcg@10"`` or ``rl.metrics.ndcg @ 10``; ``rl.metrics.names()`` lists them.
             ``hr``, ``hit``, ``p`` and ``r`` are other names, and ``card["metric_aliases"]`` says of what. By default
             :data:`DEFAULT_METRICS`, and :data:`SPLIT_METRICS` against a split.

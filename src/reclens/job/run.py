@@ -88,14 +88,14 @@ def run_job(
         workspace: Where everything is kept: a workspace, or its folder.
         say: Called with a line for every step.
         progress: Callback for the progress.
-        before_fit: Called when everything that was asked for is known to be possible.
+        before_fit: Called after all checks of the job, before anything is fitted.
 
     Returns:
         The evaluations, their comparison, and where the report lies.
 
     Raises:
         ArgumentTypeError: If the job is no file, mapping or settings.
-        UsageError: If the job has an unknown key, or asks for what cannot be; all of it before anything is fitted.
+        UsageError: If the job has an unknown key, or is not possible; raised before anything is fitted.
     """
     settings = _checked(job)
     workspace = workspace if isinstance(workspace, Workspace) else Workspace(workspace)

@@ -85,7 +85,7 @@ class OfflineOnline(Tabular):
 def correlate(
     offline: Mapping[str, Mapping[tuple[str, str], Mapping[str, float]]], lifts: StrategyEffects, *, level: float = 0.95
 ) -> OfflineOnline:
-    """Hold offline metrics against true lifts.
+    """Correlate offline metrics with true lifts.
 
     Args:
         offline: Strategy -> segment -> metric -> value, the larger the better; strategies that have no lift are left

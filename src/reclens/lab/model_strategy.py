@@ -21,9 +21,9 @@ __all__ = ["ModelStrategy"]
 
 
 class ModelStrategy:
-    """Any model of the library, trained anew each time on what was consumed.
+    """Any model of the library, refitted each time on the consumed items.
 
-    Users whom it cannot serve, and places that it cannot fill, get what is most popular in its own training data.
+    Users that it cannot serve, and positions that it cannot fill, get the most popular items of its training data.
 
     Args:
         label: Name of a model, or any name with ``model`` among the parameters; see ``reclens.models.build``.

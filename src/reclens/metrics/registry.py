@@ -62,7 +62,7 @@ class Metric(Tabular):
         unit: Unit of the value, such as ``"bits"``; ``"count"`` for whole numbers, "" for a plain number.
         cut: Whether the name takes a cut-off, as in ``ndcg@10``.
         needs: What it needs beside the lists: any of ``truth, catalogue, profiles, features, distributions, requests``.
-        family: What it tells of; charts and reports choose their metrics by it.
+        family: Family of the metric, by which charts and reports choose metrics.
     """
 
     name: str
@@ -223,7 +223,7 @@ def metric(
         unit: Unit of the value.
         cut: Whether the name takes a cut-off.
         needs: Any of ``truth, catalogue, profiles, features, distributions, requests``.
-        family: What it tells of.
+        family: Family of the metric.
 
     Raises:
         UsageError: If the name is taken by another function.

@@ -49,7 +49,7 @@ class Content(Recommender):
         weights: Column -> how much it counts beside the others; 1 where nothing is said.
         bins: Ranges that numbers are cut into, each with equally many items.
         min_items: Features of fewer items are left out: what one item alone has, cannot be like another's.
-        sublinear: Whether a word that stands n times in a text counts 1 + ln n, and not n.
+        sublinear: Whether a word that occurs n times in a text counts 1 + ln n instead of n.
         stop_words: Words that are left out of texts: None, ``"english"`` or a list of words.
         profile: ``mean``, or ``rating`` to weigh items by the rating less the user's mean rating (needs ratings; a user
             who rates everything alike counts as under ``mean``).

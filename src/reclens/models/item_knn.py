@@ -50,7 +50,7 @@ class ItemKNN(RatingNeighbors):
             which has no denominator, and for explicit feedback, as in Surprise and LensKit.
         neighbors_of: ``candidate`` or ``history``, see above.
         feedback: ``implicit`` (that users have an item) or ``explicit`` (their ratings).
-        center: Whose mean ratings are held against: ``item``, ``user`` or ``none``.
+        center: Which mean is subtracted from ratings: of the ``item``, the ``user`` or ``none``.
         min_neighbors: Neighbours that a prediction needs.
         min_similarity: Neighbours of a prediction are more similar than this; below 0, unlike items count too.
         min_support: Common users that a similarity of ratings needs.

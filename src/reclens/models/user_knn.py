@@ -42,7 +42,7 @@ class UserKNN(RatingNeighbors):
         shrinkage: Added to the denominator: pulls similarities that rest on few items towards 0. None: what 1 item
             weighs, as for item-kNN; 0 for ``dot`` and for explicit feedback.
         feedback: ``implicit`` (that users have an item) or ``explicit`` (their ratings).
-        center: Whose mean ratings are held against: ``user``, ``item`` or ``none``.
+        center: Which mean is subtracted from ratings: of the ``user``, the ``item`` or ``none``.
         min_neighbors: Neighbours that a prediction needs.
         min_similarity: Neighbours of a prediction are more similar than this; below 0, unlike users count too.
         min_support: Common items that a similarity of ratings needs.

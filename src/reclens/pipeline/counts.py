@@ -52,7 +52,7 @@ class Step:
         seconds: Wall time for all users together.
         asked: Items wanted for each user: k of a retriever, elsewhere the length of the final lists.
         without: Users who have nothing after the stage.
-        short: Users who have something, and less than was asked.
+        short: Users with fewer items than requested, but at least one.
     """
 
     stage: str

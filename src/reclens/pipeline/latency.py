@@ -81,7 +81,7 @@ def measure_latency(
         k: Length of the lists.
         n: How many users are served, chosen by a hash of (seed, id).
         segments: ``user_id`` and a column a segmentation, such as ``train.segments``.
-        by: Segmentations to tell apart.
+        by: Segmentations.
         level: Confidence level of the intervals.
         rng: Seed of the choice.
         progress: Callback for the progress.

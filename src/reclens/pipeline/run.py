@@ -29,7 +29,7 @@ class PipelineRun(Tabular):
         reranked: The lists after each re-ranker, by ``"NUMBER KIND"``, in order.
         final: The first k places of the last stage.
         steps: What each stage took in, gave out and needed.
-        counts: What was counted on the way: users without a list, short lists, what each filter left out.
+        counts: Counts of the run: users without a list, short lists, entries that each filter removed.
     """
 
     name: str

@@ -25,7 +25,7 @@ CORRECTIONS: Final = {
 
 
 def adjust(p_values: np.ndarray, *, correction: str = "holm") -> np.ndarray:
-    """Adjusted p-values: each may be held against alpha as if it stood alone.
+    """Adjusted p-values, each of which can be compared with alpha.
 
     Args:
         p_values: Shape (n,); NaN means that no test was made, and stays NaN.

@@ -95,7 +95,7 @@ def proportion_difference(
     Args:
         control: Units that count, and all units.
         treatment: Likewise.
-        exact: Whether the chances of the outcomes are added up exactly
+        exact: Whether the probabilities of the outcomes are added up exactly
             (:class:`~reclens.stats.score.ExactPivot`) or the score is held against the normal distribution
             (:class:`~reclens.stats.score.ScorePivot`); None is exact where fewer than five successes or failures are
             expected in an arm.

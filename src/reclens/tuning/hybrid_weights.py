@@ -167,7 +167,7 @@ def tune_weights(
         convention: Convention of the metric.
         level: Confidence level of the intervals.
         replicates: Bootstrap replicates behind the intervals.
-        rng: Seed of what is drawn.
+        rng: Seed of the random numbers.
         threads: Threads to use; the result does not depend on it.
         progress: Callback for the progress.
 

@@ -29,7 +29,7 @@ def hold_against_popular(model: Recommender, split: Split, *, threads: int | Non
 
     Args:
         model: The model, fitted on ``split.train``.
-        split: The split. Its test part is not looked at.
+        split: The split. Its test part is not used.
         threads: Threads to use; the result does not depend on it.
 
     Returns:

@@ -58,7 +58,7 @@ def tune(
     configuration. Configurations that a model refuses are drawn again; those that fail in the fit cost their budget.
 
     Args:
-        split: A split with a validation part. Its test part is not looked at.
+        split: A split with a validation part. Its test part is not used.
         models: Names, classes, or models whose fields are the defaults to start from.
         metric: One metric that is averaged over users, such as ``"ndcg@10"``.
         method: ``"random"``, or ``"halving"`` for successive halving over shares of the users.

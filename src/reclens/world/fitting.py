@@ -51,7 +51,7 @@ def fit_world(data: Dataset, settings: WorldSettings | None = None, *, seed: int
         data: What the world should be like.
         settings: What cannot be seen in interactions: examination, satiation, return …; ``items`` is that of the data,
             and ``users`` too without settings.
-        seed: Of what is drawn.
+        seed: Seed of the random numbers.
 
     Raises:
         UsageError: If the data has fewer than 20 users or items.

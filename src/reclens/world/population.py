@@ -37,7 +37,7 @@ class World:
         items: ``item_id, topic, born`` and the attributes of the data; by code.
         tastes: float32, shape (users, d).
         vectors: Of the items, float32, shape (items, d); taste · vector is the personal utility in logits.
-        appeal: What everybody likes, float32, shape (items,), in logits.
+        appeal: Common utility of the items, float32, shape (items,), in logits.
         topics: Topic of each item, int32.
         born: First day of each item, int32; at or below 0: it was there before.
         traits: See ``reclens.world._kernels.TRAITS``; float32, shape (users, 5).
@@ -175,7 +175,7 @@ def build_world(
         appeal: Shape (items,).
         topics: Shape (items,).
         born: Shape (items,).
-        seed: Of what is drawn.
+        seed: Seed of the random numbers.
         card: Where it came from.
         activity: Interactions of each user before the first day, shape (users,); drawn without.
         scale: What vectors are multiplied by; brings utilities to ``taste_spread`` without.

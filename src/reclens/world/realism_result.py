@@ -109,7 +109,7 @@ def realism(
     impressions: pl.DataFrame | None = None,
     reference_impressions: pl.DataFrame | None = None,
 ) -> Realism:
-    """Hold a world against the data it should be like.
+    """Compare a world with the data that it should resemble.
 
     Popularity: slope of log count over log rank (from rank 10 to the median item), Gini, share of the most popular
     1 %. Activity: Kolmogorov-Smirnov distance of the numbers of interactions a user. Repeats: share of interactions

@@ -43,7 +43,7 @@ class WorldSettings(Checked):
         visit_spread: Standard deviation of the logit of a visit within a cohort.
         weekday: What Monday … Sunday add to the logit of a visit.
         return_effect: What full satisfaction adds to the logit of a visit, against none.
-        memory: Weight of what was before in satisfaction, per list: an exponential average of clicked or not.
+        memory: Weight of the previous satisfaction, per list: an exponential average of clicked or not.
         more: Probability that the user requests another list after a list.
         most_lists: Maximum number of lists per visit.
         examination: Exponent η: position p is examined with probability p^-η.

@@ -78,7 +78,7 @@ def read_open_bandit(
         The log. ``model`` is the policy, ``surface`` the campaign; ``user_id`` and ``request_id`` count rows.
 
     Raises:
-        DataError: If the path is no such data set, or a value is not what it has to be.
+        DataError: If the path is no such data set, or a value is not valid.
         UnknownNameError: If that log is not in it.
 
     References:

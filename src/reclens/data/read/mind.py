@@ -30,7 +30,7 @@ def read_mind(behaviors: str | Path | bytes, predictions: str | Path | bytes | N
         :func:`reclens.evaluate_requests` takes. Another system's scores are a column ``score`` to be added.
 
     Raises:
-        DataError: If a file is not what it has to be: candidates without a label, or ranks that do not fit them.
+        DataError: If a file is not valid: candidates without a label, or ranks that do not fit them.
 
     Example:
         >>> shown = read_mind(b"1\tU1\t11/15/2019 9:55:12 AM\tN3\tN1-0 N2-1\n", b"1 [2,1]\n")

@@ -58,7 +58,7 @@ def load(
         columns: Names that are not recognised, ours to theirs; see :func:`reclens.read`.
         users: Attributes of users: a file or a frame.
         items: Attributes of items.
-        lists: Attributes that hold several values in a text, and what is between them: ``{"genres": "|"}``.
+        lists: Attributes with several values in a text, and their separators: ``{"genres": "|"}``.
         name: What to call the data; by default the file's name.
         **how: How the source is read, as for :func:`reclens.read`.
 

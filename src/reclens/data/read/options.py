@@ -20,7 +20,7 @@ class TextOptions(TypedDict, total=False):
     r"""How delimited text is taken apart.
 
     Attributes:
-        delimiter: What stands between fields, one or more characters; None to find out.
+        delimiter: Separator of the fields, one or more characters; None to find out.
         quote: What encloses a field that holds the delimiter; ``'"'`` where it is not given, None for nothing. With a
             delimiter of several characters there are no quotes.
         escape: What makes the next character part of the value, such as a backslash; by default nothing does, and a

@@ -51,8 +51,8 @@ def read_recbole(
         columns: As for :func:`reclens.read`.
         duplicates: As for :func:`reclens.read`.
         bad_rows: As for :func:`reclens.read`.
-        sequence_separator: What stands between the values of a sequence (RecBole's ``seq_separator``).
-        delimiter: What stands between fields (RecBole's ``field_separator``).
+        sequence_separator: Separator of the values of a sequence (RecBole's ``seq_separator``).
+        delimiter: Separator of the fields (RecBole's ``field_separator``).
         encoding: Of the text; UTF-8 where it is not given.
 
     Returns:
@@ -60,7 +60,7 @@ def read_recbole(
         ``.link``, ``.net``) are not read.
 
     Raises:
-        DataError: If a file is missing, or not what its header says.
+        DataError: If a file is missing, or does not match its header.
     """
     inter = _find(Path(path).expanduser())
     form = {"delimiter": delimiter, "encoding": encoding}

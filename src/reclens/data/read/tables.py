@@ -89,7 +89,7 @@ def read(
             and a split merges anew within each of its parts.
         bad_rows: ``"error"``, or ``"drop"`` to leave rows out that cannot be used, and count them.
         timestamp_format: The form of times that are not year first, as for ``strptime``.
-        lists: Attributes that hold several values in a text, and what is between them: ``{"genres": "|"}``.
+        lists: Attributes with several values in a text, and their separators: ``{"genres": "|"}``.
         **how: How the source is read: ``delimiter``, ``quote``, ``escape``, ``decimal``, ``encoding``, ``header``,
             ``ids``, ``form``, ``between``, ``table``, ``query``, ``params``; see
             :class:`reclens.data.read.options.ReadOptions`. Encoding, decimal mark and ids are those of ``users`` and

@@ -42,7 +42,7 @@ def by_user(
         data: The data set.
         n_test_users: How many users to hold out.
         test_share: Which share of all users to hold out instead, in (0, 1); 0.2 when neither is given.
-        fold_in_share: Share of each test user's rows that the model is told, in (0, 1). What is held out is rounded
+        fold_in_share: Share of each test user's rows that the model receives, in (0, 1). What is held out is rounded
             down, but to one row at least, and one at least is told. A repeated pair is one row, or each of its events
             is, as for :func:`reclens.split.random`.
         task: As for :func:`reclens.split.by_time`; what the model is told, the fold-in, is what a user has had.

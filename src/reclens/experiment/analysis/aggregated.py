@@ -74,7 +74,7 @@ def read_aggregated(
 
     Raises:
         DataError: If a column is absent or holds what cannot be.
-        UsageError: If the plan randomises clusters or reads triggered units, which counts cannot tell.
+        UsageError: If the plan randomises clusters or analyses triggered units, which counts do not support.
 
     Example:
         >>> import polars as pl

@@ -49,7 +49,7 @@ class Preference(Tabular):
         losses: Units that gave it to the second.
         ties: Units with equal credit for both, or without a click.
         share: Wins ÷ (wins + losses), with the exact interval of Clopper and Pearson (1934).
-        margin: (wins - losses) ÷ all units: the difference of shares over everybody (Chapelle et al. 2012, with ties).
+        margin: (wins - losses) ÷ all units: the difference of shares over all units (Chapelle et al. 2012, with ties).
         score: Mean credit a unit, first minus second, with the interval of the test; under planned looks the repeated
             interval of this one.
         p_value: Two-sided, of no mean credit; see :func:`score_estimate`.

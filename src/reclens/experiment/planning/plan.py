@@ -83,7 +83,7 @@ class Plan(Tabular, FrozenSettings):
         hypothesis: What is expected, and why, in words.
         arms: Name -> share of the units in the experiment; shares add up to 1.
         metrics: What is measured; at least one is primary.
-        control: The arm the others are held against; the first one by default.
+        control: The control arm; by default the first.
         unit: Column with the randomised unit.
         cluster: Column of clusters that are randomised whole, where units are not; None = the unit itself.
         level: Confidence level of the intervals: 1 − alpha, two-sided.

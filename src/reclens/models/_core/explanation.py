@@ -23,7 +23,7 @@ class Explanation(Tabular):
             models that a hybrid is made of), ``"rule"`` (requirements) or ``"count"``.
         reasons: (id, contribution), the largest contribution first; at most ``n``.
         rest: Sum of the contributions that are not shown.
-        sentence: The explanation in words, with titles where the model knows any.
+        sentence: The explanation as a sentence, with titles if the model has any.
         item_title: The title of the item, None where it is not known.
         titles: The title of each reason, None where it is no item or its title is not known.
     """

@@ -65,7 +65,7 @@ def note_text(note: str | None, coverage: float | None = None) -> str | None:
 
     Args:
         note: The code.
-        coverage: How often such intervals held the truth in simulations, where that is less than their level.
+        coverage: Simulated coverage of such intervals, if it is below their level.
 
     Example:
         >>> note_text("skewed_few", 0.91)

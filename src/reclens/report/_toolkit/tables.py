@@ -43,7 +43,7 @@ class Table:
         rows: Cells, as many as columns.
         records: The numbers behind it, one dictionary a row of the result.
         notes: How to read it; a document says it once, in a panel of its own.
-        footnotes: What marks in its cells stand for; they stay below it.
+        footnotes: Meaning of the marks in the cells, shown below the table.
     """
 
     title: str
@@ -107,7 +107,7 @@ def p_in_words(p: float | None) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """The table as Markdown; ``|`` in a cell and what a browser would take for a tag are escaped."""
+    """The table as Markdown; ``|`` in a cell and HTML tags are escaped."""
     lines = [_line(table.columns), _line(["---", *("--:" if number else "---" for number in table.numeric[1:])])]
     lines += [_line(row) for row in table.rows]
     said = (*table.footnotes, *table.notes)

@@ -158,7 +158,7 @@ def gap_table(results: Mapping[str, Evaluation], *, metric: str) -> Table | None
 def comparison_table(comparison: Comparison, *, by: str | None = "overall", metric: str | None = None) -> Table:
     """Differences from the baseline; ``by=None`` shows every segment, ``metric=None`` every metric.
 
-    Within a metric and a segment the best system comes first.
+    Within a metric and a segment, the best system is first.
     """
     shown = [row for row in comparison.differences if by in (None, row.by) and metric in (None, row.metric)]
     metrics = list(dict.fromkeys(row.metric for row in shown))

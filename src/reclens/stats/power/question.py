@@ -24,7 +24,7 @@ class Answer(Tabular):
 
     Attributes:
         asked: ``size``, ``effect`` or ``power``.
-        value: The number asked for, as the formula gives it: units over all arms, effect, or power.
+        value: The computed number: units over all arms, effect, or power.
         n: Units over all arms, each rounded up; of an effect or a power, those it was asked for.
         n_control: Units in control, rounded up.
         n_treatment: Units in the treatment, rounded up.
