@@ -127,3 +127,8 @@ def test_ids_and_years_have_no_thousands_separators(open_page) -> None:
     found = [json.loads(each.proto.columns) for each in app.dataframe]
     plain = [name for columns in found for name, each in columns.items() if "plain" in json.dumps(each)]
     assert sorted(plain) == ["user_id", "year"]
+
+
+def test_what_is_chosen_stands_on_the_page_where_a_phone_has_it_too(open_page) -> None:
+    app = open_page("data")
+    assert not app.sidebar.selectbox and [each.label for each in app.main.selectbox] == ["Data", "Part"]

@@ -10,7 +10,7 @@ from reclens.dashboard import seen
 from reclens.dashboard.bring_results import as_field
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.keep import keep_button
-from reclens.dashboard.widgets import chart, choose, plain, table
+from reclens.dashboard.widgets import chart, choose, grid, plain, table
 from reclens.errors import RecLensError
 from reclens.experiment.planning.calculator import Calculation, calculate
 from reclens.report.experiment.design_words import calculation_text
@@ -129,16 +129,20 @@ def _answer(found: Calculation, workspace: Workspace) -> None:
     st.success(plain(said), icon=":material/calculate:")
     for sentence in found.answer.adjustments:
         st.caption(plain(sentence))
-    left, right = st.columns(2)
-    with left:
-        drawn = draw(power_curve_chart, found.curves, power=found.plan.power, planned=found.answer.n)
-        chart(drawn, "Power by number of units", key="power")
-    with right:
-        if len(found.by_day) > 1:
-            drawn = draw(detectable_chart, found.by_day, worth=found.answer.effect or None, days=found.days)
-            chart(drawn, "Smallest effect found after each day", key="days")
-        else:
-            st.caption("Say how many new units come a day, and the smallest effect by day stands here.")
+    drawn = {
+        "power": (
+            draw(power_curve_chart, found.curves, power=found.plan.power, planned=found.answer.n),
+            "Power by number of units",
+        )
+    }
+    if len(found.by_day) > 1:
+        by_day = draw(detectable_chart, found.by_day, worth=found.answer.effect or None, days=found.days)
+        drawn["days"] = (by_day, "Smallest effect found after each day")
+    for name, place in grid(list(drawn)):
+        with place:
+            chart(*drawn[name], key=name)
+    if "days" not in drawn:
+        st.caption("Say how many new units come a day, and the smallest effect by day stands here.")
     table(neighbour_table([(found.question.kind, found.answer)]), key="neighbours")
     with st.expander("What the formulas are", icon=":material/menu_book:"):
         for name in found.question.formulas:

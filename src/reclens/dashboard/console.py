@@ -106,7 +106,7 @@ def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | No
         key="starter",
         on_change=start,
         format_func=lambda name: f"{name}: {about[name]}" if name in about else name,
-        help="The queries that RecLens brings, written for the data chosen in the sidebar.",
+        help="The queries that RecLens brings, written for the data chosen above.",
     )
 
 

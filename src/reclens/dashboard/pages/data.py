@@ -38,10 +38,12 @@ def show(workspace: Workspace) -> None:
         )
         draw_console(workspace, None, None)
         return
-    with st.sidebar:
+    left, right = st.columns(2)
+    with left:
         chosen = choose("Data", list(known), key="data") or next(iter(known))
-        kind, name = known[chosen]
-        parts = list(parts_of(store.load(workspace, kind, name)))
+    kind, name = known[chosen]
+    parts = list(parts_of(store.load(workspace, kind, name)))
+    with right:
         part = choose("Part", [WHOLE, *parts] if len(parts) > 1 else parts, key="part", default=parts[0]) or parts[0]
     views = {"Profile": _profile, "Long tail": _long_tail, "Over time": _over_time, "Problems": _problems}
     view = choose_view([*views, "SQL"])

@@ -125,7 +125,8 @@ def _on_split(workspace: Workspace, name: str, fault: Fault | None) -> None:
     known = runs_on(store.listing(workspace, "evaluation"), split)
     protocol = {} if known is None else protocol_of(known.card, split)
     st.caption(
-        plain(f"{split.train.name}: {split.test.height:,} held-out interactions of {len(split.test_users):,} users. ")
+        plain(f"{split.train.name}: {split.test.height:,} held-out interactions of {len(split.test_users):,} users.")
+        + " "
         + (
             plain(f"Measured as {len(known.names)} evaluations that are there: {', '.join(protocol['metrics'])}.")
             if known is not None
