@@ -143,3 +143,8 @@ def test_a_reader_of_the_report_sees_words(synthetic: Workspace) -> None:
     wrong = {what: [each for each in said if pattern.search(each)] for what, pattern in CODE.items()}
     assert not {what: found for what, found in wrong.items() if found}
     assert any("Synthetic data." in each for each in said)
+
+
+def test_the_sentences_on_a_split_stand_apart(open_page) -> None:
+    said = [each.value.replace("\\", "") for each in open_page("upload").caption]
+    assert any(" users. Measured as 3 evaluations that are there: ndcg@5, " in each for each in said), said

@@ -395,8 +395,3 @@ def test_runs_of_other_truths_stand_in_groups_of_their_own(open_page, workspace:
     assert "small-alone stands apart" in words(app) and "3 rows for" in words(app)
     alone = open_page("diagnostics", folder=folder, runs=["small-alone"])
     assert alone.multiselect(key="runs").value == ["small-alone"]
-
-
-def test_the_sentences_on_a_split_stand_apart(open_page) -> None:
-    said = [each.value.replace("\\", "") for each in open_page("upload").caption]
-    assert any(" users. Measured as 3 evaluations that are there: ndcg@5, " in each for each in said), said
