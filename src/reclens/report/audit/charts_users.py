@@ -14,7 +14,14 @@ from reclens.report.audit.sentences import claim, subject_text, verdict_text
 from reclens.report.audit.words import SEVERITIES, STEPS
 from reclens.stats.estimate import Estimate
 
-__all__ = ["crossed_pairs", "forest_chart", "intersection_chart", "waterfall_chart"]
+__all__ = [
+    "crossed_pairs",
+    "forest_chart",
+    "intersection_chart",
+    "measure_chart",
+    "waterfall_chart",
+    "waterfall_of",
+]
 
 _WIDEST: Final = 8.0
 """Ratios beyond this, or below its inverse, are drawn at the edge: they say 'nothing like parity'."""
@@ -68,6 +75,13 @@ def forest_chart(rows: Sequence[AuditRow], *, most: int = 24, title: str = "rati
         layers.append(base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y, color=colour))
     layers.append(base.mark_circle(size=75, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"))
     return alt.layer(*layers)
+
+
+def measure_chart(audit: Audit, measure: str, *, by: str | None = None) -> Any | None:
+    """The forest of one measure of groups of users: of one segmentation, or of all that are no product."""
+    rows = [row for row in audit.rows if row.measure == measure and row.section in ("users", "lists")]
+    chosen = [row for row in rows if (" × " not in row.by if by is None else row.by == by)]
+    return forest_chart(chosen, title=f"{measure}: group ÷ others (1 is parity)")
 
 
 def crossed_pairs(audit: Audit) -> list[tuple[str, str]]:
@@ -151,6 +165,11 @@ def waterfall_chart(gap: AdjustedGap) -> Any:
     ends = base.transform_filter("datum.low != null")
     whiskers = ends.mark_rule(strokeWidth=1.5, color="var(--ink)").encode(x="low:Q", x2="high:Q", y=y)
     return alt.layer(zero(), bars, whiskers)
+
+
+def waterfall_of(audit: Audit, *, at: int) -> Any:
+    """The waterfall of one of the adjusted gaps of an audit."""
+    return waterfall_chart(audit.adjusted[at])
 
 
 def _step(

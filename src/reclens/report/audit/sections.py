@@ -65,8 +65,7 @@ def _user_charts(audit: Audit, section: Section) -> list[tuple[Any, str]]:
     rows = audit.section(section)
     drawn: list[tuple[Any, str]] = []
     for measure in dict.fromkeys(row.measure for row in sorted(rows, key=lambda row: row.measure)):
-        one = [row for row in rows if row.measure == measure and " × " not in row.by]
-        chart = charts_users.forest_chart(one, title=f"{measure}: group ÷ others (1 is parity)")
+        chart = charts_users.measure_chart(audit, measure)
         drawn.append((chart, f"{measure} of each group beside the others"))
     if section == "users":
         for one, other in charts_users.crossed_pairs(audit):

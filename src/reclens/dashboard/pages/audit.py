@@ -1,0 +1,238 @@
+"""Audit: who and what is treated worse by a system; the opinion first, then the findings, the charts, the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import polars as pl
+import streamlit as st
+
+from reclens.audit import Audit, AuditRow
+from reclens.audit import compare as hold
+from reclens.dashboard import seen, store
+from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.links import lead
+from reclens.dashboard.navigation import Page
+from reclens.dashboard.widgets import bullets, chart, choose, choose_view, empty, folded, frame, grid, plain, table
+from reclens.report._toolkit.document import SYNTHETIC
+from reclens.report.audit import charts, charts_users
+from reclens.report.audit.comparison import comparison_sentence
+from reclens.report.audit.document import build_audit_report
+from reclens.report.audit.sections import item_attributes
+from reclens.report.audit.sentences import explained_sentence, finding_sentence, overall_sentence, top_findings
+from reclens.report.audit.tables import change_table, evidence_table, not_measured_table, tier_table
+from reclens.report.audit.words import OPINIONS, QUESTIONS, SECTIONS, TONES, Tone
+from reclens.schema import ITEM, USER
+from reclens.workspace import Workspace
+
+__all__ = ["PAGE", "show"]
+
+_COLOURS: Final[Mapping[Tone, str]] = {"bad": "red", "warn": "orange", "good": "green", "none": "gray"}
+_ALL: Final = "All groups"
+_NOBODY: Final = "Nothing"
+_SHOWN: Final = 50
+
+
+def show(workspace: Workspace) -> None:
+    """Draw the page."""
+    st.title("Audit")
+    st.caption("Who and what is treated worse by a system, by how much, and how sure that is.")
+    kept = store.names(workspace, "audit")
+    if not kept:
+        empty(
+            "No audit yet",
+            "`reclens audit run audit.toml` audits the lists of any system and keeps the audit here; "
+            "`reclens audit demo` shows one.",
+            ":material/balance:",
+        )
+        return
+    left, right = st.columns(2)
+    with left:
+        name = choose("Audit", kept, key="audit") or kept[0]
+    audit: Audit = store.load(workspace, "audit", name)
+    with right:
+        group = choose("Groups", [_ALL, *_groups(audit)], key="by") or _ALL
+    _opinion(audit)
+    part = choose_view(tuple(_PARTS), key="part", label="Part")
+    if part == "Compare":
+        _compare(workspace, audit, [each for each in kept if each != name])
+    elif part == "Look closer":
+        _closer(workspace, audit)
+    else:
+        _PARTS[part](audit, group)
+    st.download_button(
+        "Report as HTML",
+        lambda: build_audit_report(audit, synthetic=bool(audit.card.get("synthetic"))).written.html.html,
+        f"{name}.html",
+        "text/html",
+        key="download-audit",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _groups(audit: Audit) -> list[str]:
+    """Segmentations of users, then attributes of items."""
+    by = dict.fromkeys(row.by for row in audit.rows if row.by != "overall")
+    return [*by, *(each for each in item_attributes(audit) if each not in by)]
+
+
+def _opinion(audit: Audit) -> None:
+    """A stamp for each criterion, then the findings that matter."""
+    if audit.card.get("synthetic"):
+        st.caption(f"Synthetic data. {SYNTHETIC}")
+    st.caption(f"{audit.system} · {audit.card['users']:,} users · lists of {audit.card['settings']['k']}")
+    for section, place in grid(list(audit.opinions)):
+        opinion = audit.opinions[section]  # type: ignore[index]
+        with place:
+            st.markdown(f":{_COLOURS[TONES[opinion]]}-badge[{OPINIONS[opinion]}] **{SECTIONS[section]}**")  # type: ignore[index]
+    found = [finding_sentence(audit, each) for each in top_findings(audit)]
+    seen.text("opinion", [overall_sentence(audit), *found])
+    bullets(found or ["No gap was found that is critical, high, medium or low."])
+
+
+def _of(audit: Audit, group: str, *sections: str) -> list[AuditRow]:
+    """The rows of some criteria, of the groups that are chosen."""
+    rows = [row for row in audit.rows if row.section in sections]
+    return rows if group == _ALL else [row for row in rows if group in (row.by, row.attribute)]
+
+
+def _attributes(audit: Audit, group: str) -> list[str]:
+    known = item_attributes(audit)
+    return [group] if group in known else known
+
+
+def _items(audit: Audit, group: str) -> None:
+    st.caption(QUESTIONS["exposure"])
+    chart(draw(charts.lorenz_chart, audit), "Concentration over single items", key="lorenz")
+    for name in _attributes(audit, group):
+        chart(
+            draw(charts.merit_chart, audit, attribute=name), f"Exposure by {name}; dashed: parity", key=f"merit-{name}"
+        )
+        caption = f"{name}: catalogue, histories, relevant items, lists"
+        chart(draw(charts.stage_chart, audit, attribute=name), caption, key=f"stages-{name}")
+    _numbers(audit, group, "exposure")
+
+
+def _popularity(audit: Audit, group: str) -> None:
+    st.caption(QUESTIONS["popularity"])
+    chart(draw(charts.lift_chart, audit), "Popularity lift by group of users (ΔGAP)", key="lift")
+    if audit.bias:
+        table(tier_table(audit), key="tiers")
+    _numbers(audit, group, "popularity")
+
+
+def _users(audit: Audit, group: str) -> None:
+    st.caption(QUESTIONS["users"])
+    rows = [row for row in _of(audit, group, "users", "lists") if group != _ALL or " × " not in row.by]
+    for measure in sorted({row.measure for row in rows}):
+        drawn = draw(charts_users.measure_chart, audit, measure=measure, by=None if group == _ALL else group)
+        chart(drawn, f"{measure} of each group beside the others", key=f"forest-{measure}")
+    for one, other in charts_users.crossed_pairs(audit):
+        if group in (_ALL, one, other, f"{one} × {other}"):
+            drawn = draw(charts_users.intersection_chart, audit, one=one, other=other)
+            chart(drawn, f"{one} and {other} beside all others; hatched: too few users", key=f"cross-{one}-{other}")
+    for at, gap in enumerate(audit.adjusted):
+        if group in (_ALL, gap.by):
+            chart(
+                draw(charts_users.waterfall_of, audit, at=at),
+                f"What explains the gap of {gap.segment}",
+                key=f"gap-{at}",
+            )
+            st.caption(plain(explained_sentence(gap)))
+    _numbers(audit, group, "users", "lists")
+
+
+def _calibration(audit: Audit, group: str) -> None:
+    st.caption(QUESTIONS["calibration"])
+    for name in _attributes(audit, group):
+        drawn = draw(charts.calibration_chart, audit, attribute=name)
+        chart(drawn, f"Histories and lists by {name}", key=f"calibration-{name}")
+    _numbers(audit, group, "calibration")
+
+
+def _scope(audit: Audit, group: str) -> None:
+    del group
+    if audit.not_measured:
+        table(not_measured_table(audit), key="missing")
+    idle = [SECTIONS[section] for section, opinion in audit.opinions.items() if opinion == "not_measured"]
+    bullets([f"Not measured: {each}" for each in idle])
+    checks = audit.preflight.checks
+    st.caption(f"{sum(each.passed for each in checks):,} of {len(checks):,} checks of the harness passed.")
+
+
+def _numbers(audit: Audit, group: str, *sections: str) -> None:
+    rows = _of(audit, group, *sections)
+    if rows:
+        folded("All numbers", lambda: table(evidence_table(rows, most=len(rows)), key="numbers"), key="numbers")
+
+
+def _compare(workspace: Workspace, audit: Audit, others: list[str]) -> None:
+    other = choose("Before", others, key="before") if others else None
+    if other is None:
+        empty("Nothing to compare with", "Audit another system with the same groups: it stands here beside this one.")
+        return
+    found = hold(store.load(workspace, "audit", other), audit)
+    st.markdown(f"**{plain(comparison_sentence(found))}**")
+    chart(draw(charts.change_chart, found), "Impact ratios of both", key="changes")
+    table(change_table(found), key="all-changes")
+
+
+def _closer(workspace: Workspace, audit: Audit) -> None:
+    """The users of a group, or the items of one, with a way to each."""
+    splits = store.names(workspace, "split")
+    split = choose("Split", splits, key="split") if splits else None
+    if split is None:
+        empty(
+            "No split", "Users and items are looked at through a split of the workspace, which holds their attributes."
+        )
+        return
+    train = store.load(workspace, "split", split).train
+    for side, key, page, data in (("users", USER, "users", train.users), ("items", ITEM, "items", train.items)):
+        own = train.segments if side == "users" else None
+        tables = [each for each in (own, data) if each is not None]
+        places = _places(audit, tables, key)
+        picked = choose(f"Group of {side}", [_NOBODY, *places], key=f"group-{side}", default=_NOBODY)
+        if picked in (None, _NOBODY):
+            continue
+        members = places[picked]()
+        st.caption(f"{len(members):,} {side} of {plain(picked)}")
+        frame(pl.DataFrame({key: members.head(_SHOWN).cast(pl.String)}), key=f"members-{side}")
+        one = choose(f"One of the {side}", [str(each) for each in members.head(_SHOWN)], key=f"one-{side}")
+        if one is not None:
+            query = {"user" if side == "users" else "item": one, "split": split}
+            lead(f"Open {plain(one)}", page, query, icon=":material/search:", key=f"open-{side}")
+
+
+def _places(audit: Audit, tables: list[pl.DataFrame], key: str) -> dict[str, Callable[[], pl.Series]]:
+    """The audited groups of one side, by what they are called, and who is in each."""
+    found: dict[str, Callable[[], pl.Series]] = {}
+    for row in audit.rows:
+        name, label = (row.by, row.segment) if key == USER else (row.attribute, row.group)
+        at = next((each for each in tables if name in each.columns), None)
+        if name is None or label is None or at is None or f"{name}: {label}" in found:
+            continue
+        found[f"{name}: {label}"] = lambda at=at, name=name, label=label: _members(at, name, label, key)
+    return found
+
+
+def _members(rows: pl.DataFrame, name: str, label: str, key: str) -> pl.Series:
+    column = pl.col(name)
+    inside = column.list.contains(label) if isinstance(rows.schema[name], pl.List) else column.cast(pl.String) == label
+    return rows.filter(inside)[key]
+
+
+_PARTS: Final[Mapping[str, Callable[[Audit, str], None]]] = {
+    "Items": _items,
+    "Popularity": _popularity,
+    "Users": _users,
+    "Calibration": _calibration,
+    "Scope": _scope,
+    "Compare": _scope,
+    "Look closer": _scope,
+}
+"""What each part draws; the last two need the workspace and are drawn by functions of their own."""
+
+
+PAGE = Page("Audit", ":material/balance:", "Diagnose", 18, show, "audit")
