@@ -43,3 +43,12 @@ def test_the_matrix_of_nothing_is_empty() -> None:
     matrix = Dataset(nothing).matrix()
     assert (matrix.n_rows, matrix.n_columns, len(matrix.indices)) == (0, 0, 0)
     assert matrix.transposed.n_rows == 0
+
+
+def test_a_column_of_python_objects_is_told_from_all_its_values() -> None:
+    """NumPy arrays of objects whose first value is None arrive without a type."""
+    users = pl.DataFrame({"user_id": [1, 2, 3], "gender": np.array([None, "F", "M"], object)})
+    assert users.schema["gender"] == pl.Object
+    data = Dataset(pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 1, 1]}), users=users)
+    assert data.users is not None and data.users["gender"].to_list() == [None, "F", "M"]
+    assert data.with_segments(gender="gender").segments is not None

@@ -34,7 +34,7 @@ def is_settled(tables: Mapping[str, Any]) -> bool:
     """Whether tables are Polars frames whose ids have the types that RecLens keeps, alike in all of them."""
     kinds: dict[str, pl.DataType] = {}
     for name, table in tables.items():
-        if not isinstance(table, pl.DataFrame):
+        if not isinstance(table, pl.DataFrame) or pl.Object in table.dtypes:
             return False
         for key in _KEYS[name]:
             kind = table.schema.get(key)
@@ -77,6 +77,9 @@ def _table(name: str, given: Any, cleaner: Cleaner) -> pl.DataFrame:
             fix="A file is read by reclens.load(path).",
         )
     keys, frame = _KEYS[name], from_frame(given)
+    # Arrays of Python objects that begin with None arrive as such; what they hold is told from all values.
+    objects = [column for column, kind in frame.schema.items() if kind == pl.Object]
+    frame = frame.with_columns(pl.Series(column, frame[column].to_list(), strict=False) for column in objects)
     if isinstance(given, pl.DataFrame) and set(keys) <= set(frame.columns):
         ids = [clean_ids(frame[key], cleaner, column=key) for key in keys]
         return frame.with_columns(each.alias(key) for each, key in zip(ids, keys, strict=True))
