@@ -135,3 +135,32 @@ def test_wrong_settings_say_what_to_do(  # type: ignore[no-untyped-def]
 def test_settings_and_their_fields_exclude_each_other(market) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match="by= are both given"):
         rl.audit.run(**market(tilt=0.0, users=60), settings=AuditSettings(), by="gender")
+
+
+def test_the_group_that_is_worse_off_is_judged_whatever_its_name(market) -> None:  # type: ignore[no-untyped-def]
+    """Women are the better served ones here: men, the second of the two by name, are the finding."""
+    parts = market(tilt=0.2)
+    users = parts["train"].users.with_columns(pl.col("gender").replace({"F": "M", "M": "F"}))
+    found = rl.audit.run(parts["recommendations"], parts["truth"], users=users, by="gender")
+    judged = {row.segment: row for row in found.rows if row.measure == "ndcg@10" and row.reference == "rest"}
+    assert judged["M"].severity == "critical" and judged["F"].family == "descriptive"
+
+
+def test_who_is_favoured_is_no_finding(market) -> None:  # type: ignore[no-untyped-def]
+    """Brand a has two of three places by construction: it is favoured, and b and c are the findings."""
+    parts = market(tilt=0.0, users=300)
+    lists = parts["recommendations"].with_columns(
+        item_id=pl.when(pl.col("rank") % 3 > 0)
+        .then(pl.col("rank") * 3)
+        .otherwise(pl.col("rank") + pl.col("user_id") % 2)
+    )
+    lists = lists.unique(["user_id", "item_id"], keep="first", maintain_order=True)
+    found = rl.audit.run(lists, train=parts["train"], attributes=["brand"])
+    shares = {row.group: row for row in found.rows if (row.measure, row.reference) == ("exposure_share", "catalogue")}
+    assert shares["a"].ratio.value > 1 and shares["a"].severity == "favoured"
+    # Nobody is shown an item of c: 0 of 300 users, and at parity nobody is with chance (2/3)^300.
+    never = shares["c"].value
+    assert (never.value, never.low, never.high) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 300)))
+    assert shares["c"].p_value == pytest.approx((2 / 3) ** 300)
+    assert {shares["b"].severity, shares["c"].severity} <= {"critical", "high"}
+    assert "a" not in {finding.examples[0] for finding in found.findings if finding.kind == "disparity"}

@@ -37,7 +37,8 @@ def by_gravity(rows: Sequence[AuditRow]) -> list[AuditRow]:
     """The gravest first; of one level the declared ones first, then the largest ratio."""
 
     def key(row: AuditRow) -> tuple[int, bool, float]:
-        far = abs(math.log(row.impact.value)) if row.impact.value > 0 and math.isfinite(row.impact.value) else 0.0
+        impact = row.impact.value
+        far = math.inf if impact == 0 else abs(math.log(impact)) if math.isfinite(impact) else 0.0
         return LEVELS.index(row.severity), row.family != "confirmatory", -far
 
     return sorted(rows, key=key)

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.audit.distances import DISTANCES
+from reclens.audit.distances import list_distances, shares
 from reclens.audit.measure import AuditMeasures, plan_of
 from reclens.errors import DataError
 from reclens.evaluation.measuring import lists_of
@@ -26,6 +26,8 @@ __all__ = ["Preflight", "PreflightCheck", "preflight", "refuse_failed"]
 
 Ranker = Literal["oracle", "random", "identical"]
 _USERS: Final = 2_000
+_LISTS: Final = 40_000
+"""Random lists whose mean distance is what distances are held against."""
 _FAR: Final = 5.0
 """Standard errors from chance at which a random ranker fails: once in 2 million checks."""
 _ALL: Final = ("overall", "all")
@@ -98,11 +100,32 @@ def preflight(measures: AuditMeasures, *, rng: int = 0) -> Preflight:
     checks = _random_checks(measures, random) + _identical_checks(measures, random, drawn)
     if measures.has_truth:
         checks += _oracle_checks(measures, users)
-    summary = plan_of(measures).measure(random).summary
-    columns = [f"{kind}|{attribute}" for attribute in measures.groups for kind in DISTANCES]
-    columns = [column for column in columns if column in summary.columns]
-    means = replicated_means(summary, _ALL, columns).value if columns else np.zeros(0)
-    return Preflight(checks=tuple(checks), random=dict(zip(columns, means.tolist(), strict=True)), users=len(users))
+    return Preflight(
+        checks=tuple(checks), random=_random_distances(measures, users, catalogue, drawn), users=len(users)
+    )
+
+
+def _random_distances(
+    measures: AuditMeasures, users: np.ndarray, catalogue: np.ndarray, drawn: np.random.Generator
+) -> dict[str, float]:
+    """Mean distances of random lists, of so many that their own error does not count beside that of the users'."""
+    ground, k = measures.context, measures.settings.k
+    length = min(k, len(catalogue))
+    repeats = max(_LISTS // max(len(users), 1), 1)
+    many = np.tile(users, repeats)
+    items = np.full((len(many), k), -1, np.int32)
+    for at in range(0, len(many), _USERS):  # a table of a number for each item, a block of users at a time
+        part = drawn.random((len(many[at : at + _USERS]), len(catalogue))).argpartition(length - 1, axis=1)[:, :length]
+        items[at : at + _USERS, :length] = catalogue[drawn.permuted(part, axis=1)]
+    means: dict[str, float] = {}
+    for attribute, groups in measures.groups.items():
+        found = {"shown": groups.of_lists(items, np.ones(k)), "exposure": groups.of_lists(items, measures.weights)}
+        if ground.profiles is not None:
+            owned = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
+            found["profile"] = np.tile(shares(owned), (repeats, 1))
+        distances = list_distances(groups, items, found)
+        means |= {f"{kind}|{attribute}": float(np.nanmean(each)) for kind, each in distances.items()}
+    return means
 
 
 def refuse_failed(found: Preflight, source: str) -> None:

@@ -171,19 +171,18 @@ def _adjusted(measures: AuditMeasures, metrics: Sequence[str]) -> list[AdjustedG
 def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) -> list[AuditRow]:
     """The rows with their family: declared, searched, or the other side of a pair that is tested already."""
     declared = settings.hypotheses if settings.hypotheses is not None else _usual(rows, settings, truth=truth)
-    pairs: set[tuple[str, str, str | None, str]] = set()
-    sides: dict[tuple[str, str, str | None, str], int] = {}
-    for row in rows:
+    sides: dict[tuple[str, str, str | None, str], list[int]] = {}
+    for at, row in enumerate(rows):
         if row.reference == "rest":
-            sides[_pair(row)] = sides.get(_pair(row), 0) + 1
+            sides.setdefault(_pair(row), []).append(at)
+    # Of two groups that are each other's rest the one that is worse off is judged: both are the same test.
+    again = {max(pair, key=lambda at: (rows[at].impact.value, at)) for pair in sides.values() if len(pair) == 2}
     found = []
-    for row in rows:
-        again = row.reference == "rest" and sides[_pair(row)] == 2 and _pair(row) in pairs
-        pairs.add(_pair(row))
+    for at, row in enumerate(rows):
         # What the search looked at stays a search, whatever is declared.
         asked = row.family == "confirmatory" and any(_is(row, each) for each in declared)
         family = "confirmatory" if asked else "exploratory"
-        found.append(replace(row, family="descriptive" if again else family))
+        found.append(replace(row, family="descriptive" if at in again else family))
     return found
 
 

@@ -26,9 +26,9 @@ Harm = Literal["low", "high", "either"]
 Family = Literal["confirmatory", "exploratory", "descriptive"]
 """``confirmatory``: declared beforehand; ``exploratory``: found by search; ``descriptive``: not tested."""
 
-Severity = Literal["critical", "high", "medium", "low", "none", "inconclusive", "descriptive"]
-"""From the gravest on. ``none``: shown to be no material difference. ``inconclusive``: neither that nor a difference
-could be shown. ``descriptive``: not tested."""
+Severity = Literal["critical", "high", "medium", "low", "favoured", "none", "inconclusive", "descriptive"]
+"""From the gravest on. ``favoured``: the difference is to the good of the group. ``none``: shown to be no material
+difference. ``inconclusive``: neither that nor a difference could be shown. ``descriptive``: not tested."""
 
 Reason = Literal["few_users", "no_variation", "no_reference", "not_defined"]
 """Why there is no interval: too few users; the replicates do not vary; the reference is zero; there is no value."""
@@ -162,6 +162,8 @@ def audit_row(
         "ratio": ratio.estimate(n=few, level=level, scale="log"),
     }
     row = AuditRow(n=n, n_reference=n if n_reference is None else n_reference, **estimates, **about)
+    if test == "ratio" and scale == "logit" and few >= minimum and not value.draws.any() and float(other.value) > 0:
+        return _never(row, float(other.value), few, level)
     reason = _reason(value, other, difference if test == "difference" else ratio, few, minimum, test)
     if reason is not None:
         return replace(row, reason=reason)
@@ -172,6 +174,17 @@ def audit_row(
         p_equivalent=_equivalence(ratio, few, band),
         smallest_detectable=_smallest(ratio, few, 1 - level),
     )
+
+
+def _never(row: AuditRow, alike: float, n: int, level: float) -> AuditRow:
+    """A share of which no user has any: bounds from the number of users alone.
+
+    A user who has some has at most all of it, so that the share is at most the share of users who have some: its upper
+    end is that of 0 of n users (Clopper and Pearson), and at parity no user has any with chance (1 - parity)^n at most.
+    """
+    high = 1 - ((1 - level) / 2) ** (1 / n)
+    value, ratio = (Estimate(0.0, 0.0, end, n, level) for end in (high, high / alike))
+    return replace(row, value=value, ratio=ratio, p_value=(1 - alike) ** n)
 
 
 def _known(value: float, like: Replicated) -> Replicated:

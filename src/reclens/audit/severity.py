@@ -14,7 +14,16 @@ from reclens.stats.multiplicity import adjust_families
 
 __all__ = ["CORRECTION", "LEVELS", "Opinion", "judged", "opinion", "severity"]
 
-LEVELS: Final[tuple[Severity, ...]] = ("critical", "high", "medium", "low", "none", "inconclusive", "descriptive")
+LEVELS: Final[tuple[Severity, ...]] = (
+    "critical",
+    "high",
+    "medium",
+    "low",
+    "favoured",
+    "none",
+    "inconclusive",
+    "descriptive",
+)
 """From the gravest on."""
 
 Opinion = Literal["negative", "positive_with_comments", "positive", "not_concluded", "not_measured"]
@@ -70,9 +79,9 @@ def severity(
     """How grave a row is whose p-value has been corrected.
 
     ``critical``: the whole interval of the impact ratio lies below 0.8, and the attribute is protected or the group has
-    more than 20 % of the users. ``high``: the ratio lies below 0.8 otherwise. ``medium``:
-    it lies in 0.8 … 0.9. ``low``: above. All of these only where the corrected test finds a difference. ``none``: the
-    two one-sided tests show that the ratio lies in 0.9 … 1.11.
+    more than 20 % of the users or items. ``high``: the ratio lies below 0.8 otherwise. ``medium``: it lies in 0.8 …
+    0.9. ``low``: in 0.9 … 1. ``favoured``: above 1. All of these only where the corrected test finds a difference.
+    ``none``: the two one-sided tests show that the ratio lies in 0.9 … 1.11.
 
     Args:
         row: The row.
@@ -93,6 +102,8 @@ def severity(
     if row.p_adjusted > alpha:
         return "inconclusive"
     found = row.impact
+    if found.value > 1:
+        return "favoured"
     if not math.isfinite(found.value) or found.value >= BAND:
         return "low"
     if found.value >= _FOUR_FIFTHS:
@@ -108,7 +119,8 @@ def opinion(found: Sequence[Severity]) -> Opinion:
     Comments are due where something is medium or low, or where some rows are inconclusive beside others that show no
     material difference.
     """
-    kinds = set(found) - {"descriptive"}
+    # Whoever is favoured is so beside others, who have rows of their own.
+    kinds = {"none" if each == "favoured" else each for each in found} - {"descriptive"}
     if not kinds:
         return "not_measured"
     if kinds & {"critical", "high"}:

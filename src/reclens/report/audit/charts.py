@@ -31,6 +31,7 @@ _COLOURS: Final[Mapping[Severity, str]] = {
     "high": "var(--s1)",
     "medium": "var(--s4)",
     "low": "var(--s0)",
+    "favoured": "var(--s2)",
     "none": "var(--s2)",
     "inconclusive": "var(--muted)",
     "descriptive": "var(--muted)",
