@@ -248,6 +248,33 @@ def test_the_power_by_the_last_look_is_the_power_as_planned(daily: int, rng, rat
         assert row["power"] == pytest.approx(simulated, abs=rate_error(simulated, runs) + 1e-4)
 
 
+def test_a_margin_has_its_power_at_the_last_look_alone() -> None:
+    # By hand (Chow, Shao and Wang, 2008, 3.2.3): sd and mean are 10, and n units show that nothing differs by more than
+    # 2 % with a power of 2Φ(0.02 √n ÷ 2 − 1.96) − 1. Looks cost a margin the units that they cost in the design.
+    base = {"name": "clicks", "value": "c", "margin": 0.02, "effect_scales": False}
+    margin = {**base, "role": "primary", "baseline": {"mean": 10.0, "sd": 10.0}}
+    sized = size_plan(plan(margin, days=28, daily_units=6400, sequential={"looks": 4, "spending": "pocock"}))
+    rows = look_schedule(sized)
+    n = 28 * 6400 / group_sequential(4, spending="pocock").inflation
+    by_hand = 2 * norm.cdf(0.02 * n**0.5 / 2 - norm.ppf(0.975)) - 1
+    assert by_hand > 0.93  # the plan asks for 0.8
+    assert rows[-1]["power"] == sized["clicks"].achieved == pytest.approx(by_hand, abs=1e-4)
+    assert [row["power"] for row in rows[:-1]] == [None] * 3 and rows[-1]["metric"] == "clicks"
+
+
+def test_the_curve_of_a_plan_with_looks_goes_through_its_power(rng, rate_error) -> None:
+    base = CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}, "effect_scales": False}
+    made = plan(base, days=28, daily_units=1000, sequential={"looks": 4, "spending": "pocock"})
+    sized = size_plan(made)["clicks"]
+    assert sized.question is not None
+    at = power_curve(sized.question, effects=[0.05], around=28_000, points=3, plan=made)[1]
+    walk = np.cumsum(rng.normal(0.05 / (4 / at["n"]) ** 0.5 / 4, 0.5, (100_000, 4)), axis=1)
+    simulated = (
+        (np.abs(walk / np.sqrt([0.25, 0.5, 0.75, 1])) > group_sequential(4, spending="pocock").upper).any(1).mean()
+    )
+    assert at["power"] == pytest.approx(simulated, abs=rate_error(simulated, 100_000) + 1e-4)
+
+
 def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
     # Five arms and four Pocock looks: by the formula .05 ÷ 4 a test; the simulation of the plain test would say more.
     waits = pl.DataFrame({"user_id": np.repeat(np.arange(1500), 4), "waited": rng.exponential(100, 6000)})
@@ -268,6 +295,8 @@ def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
         assert sized.simulated.low - 0.06 < by_hand < sized.simulated.high + 0.06
         careless = 1 - norm.cdf(1.96 - 0.05 / (sized.known.sd * np.sqrt(2 / 1800) / sized.known.mean))
         assert sized.simulated.value < careless - 0.08
+        if looks:  # the looks tell the power of the sizes
+            assert look_schedule(size_plan(made, history=waits, runs=400))[-1]["power"] == sized.power
 
 
 def test_an_absolute_margin_is_sized_as_its_share_of_control() -> None:

@@ -53,6 +53,27 @@ def test_the_numbers_of_the_sizing_stand_in_it_with_formula_neighbours_and_price
     assert written.html.html.count('class="chart"') == 3
 
 
+def test_a_plan_tells_one_power_wherever_it_stands() -> None:
+    clicks = {"name": "clicks", "value": "c", "baseline": {"mean": 10.0, "sd": 10.0}, "effect_scales": False}
+    margin = {**clicks, "name": "orders", "role": "primary", "margin": 0.02}
+    for metrics, units in (([clicks | {"effect": 0.05}], 800), ([margin], 6400), ([margin], 4000)):
+        made = Plan(
+            name="p",
+            arms={"old": 0.5, "new": 0.5},
+            metrics=metrics,
+            days=28,
+            daily_units=units,
+            sequential={"looks": 4, "spending": "pocock"},
+        )
+        written = build_plan_document(size_plan(made)).markdown
+        rows = [line.strip("| ").split(" | ") for line in written.splitlines() if line.startswith("|")]
+        sizes = next(at for at, row in enumerate(rows) if "power as planned" in row)
+        as_planned = rows[sizes + 2][rows[sizes].index("power as planned")]
+        looks = next(at for at, row in enumerate(rows) if "power by then" in row)
+        assert rows[looks + 5][0] == "4" and rows[looks + 5][-1] == as_planned
+        assert f"{as_planned} as planned; level 95%" in written
+
+
 def test_what_changed_a_size_is_said_once_for_all_metrics(written: Written) -> None:
     points = re.findall(r"^- (.+)$", written.markdown.split("## Sizes")[1].split("## Looks")[0], re.M)
     said = [point.rsplit(": ", 1)[-1] for point in points if "size ×" in point]

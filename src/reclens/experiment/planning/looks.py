@@ -9,11 +9,12 @@ import numpy as np
 
 from reclens.errors import UsageError
 from reclens.experiment.planning.plan import Plan
+from reclens.stats.estimate import Estimate
 from reclens.stats.power import Question
 from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
 from reclens.stats.sequential.group import drift_for, fixed_drift
 
-__all__ = ["inflation_of", "planned_power", "sequential_of"]
+__all__ = ["adds_up", "after_looks", "inflation_of", "planned_power", "power_by_looks", "sequential_of"]
 
 
 def inflation_of(plan: Plan) -> float:
@@ -56,13 +57,31 @@ def sequential_of(plan: Plan) -> GroupSequential:
 def planned_power(plan: Plan, question: Question, *, effect: float, n: float) -> tuple[float, ...]:
     """Power to have found an effect by each look of a plan, with n units over all arms; one number without looks.
 
-    The drift of the statistic is that of a test of the same power with one look at the end. A margin is read at the
-    last look, and a method that allows any look has no looks to add up over: both are deflated by what looks cost.
+    It is the one definition of power of a plan with looks: its sizes, its looks and its curves all take it from here.
     """
-    looks = plan.sequential
-    if looks is None or looks.method != "group" or question.margin is not None:
+    if not adds_up(plan, question):
         return (float(question.power(effect, n)),)
-    once = float(replace(question, inflation=1.0).power(effect, n))
+    return power_by_looks(plan, question, float(replace(question, inflation=1.0).power(effect, n)))
+
+
+def adds_up(plan: Plan, question: Question) -> bool:
+    """Whether the power of a question adds up over planned looks.
+
+    A margin is read at the last look, and a method that allows any look has no looks to add up over: the units of both
+    are deflated by what looks cost.
+    """
+    return plan.sequential is not None and plan.sequential.method == "group" and question.margin is None
+
+
+def power_by_looks(plan: Plan, question: Question, once: float) -> tuple[float, ...]:
+    """Power by each look, of a test that has the power ``once`` with one look at the end of the same sample.
+
+    The drift of the statistic is that of the test with one look. Shares of looks before the last are NaN where the
+    drift cannot be told: at a power of one, and at no more than the false positives.
+    """
+    if not adds_up(plan, question) or plan.sequential is None:
+        return (once,)
+    looks = plan.sequential
     made = group_sequential(
         looks.times,
         spending=looks.spending,
@@ -78,3 +97,11 @@ def planned_power(plan: Plan, question: Question, *, effect: float, n: float) ->
     )
     stopped = up if looks.futility is not None else up + down
     return tuple(np.cumsum(stopped).tolist())
+
+
+def after_looks(plan: Plan, question: Question, once: Estimate) -> Estimate:
+    """The power by the last look, with its interval, of a test whose power with one look is estimated."""
+    value, low, high = (
+        None if each is None else power_by_looks(plan, question, each)[-1] for each in (once.value, once.low, once.high)
+    )
+    return replace(once, value=once.value if value is None else value, low=low, high=high)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from reclens.errors import UsageError
 from reclens.experiment.planning.history import Known
+from reclens.experiment.planning.looks import adds_up, power_by_looks
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.traffic import units_by
@@ -18,7 +20,7 @@ __all__ = ["effect_by_days", "power_curve", "question_of"]
 
 
 def power_curve(
-    question: Question, *, effects: Sequence[float], around: float, points: int = 60
+    question: Question, *, effects: Sequence[float], around: float, points: int = 60, plan: Plan | None = None
 ) -> list[dict[str, Any]]:
     """Power against the number of units, for a few effects: rows ``effect, n, power``.
 
@@ -27,12 +29,20 @@ def power_curve(
         effects: True effects, a curve each.
         around: Number of units in the middle of the curve.
         points: Points a curve.
+        plan: The plan, whose looks count; without it there is one look.
     """
     grid = np.unique(np.geomspace(max(around / 10, 4), around * 4, points).round())
+
+    def powers(effect: float) -> np.ndarray:
+        if plan is None or not adds_up(plan, question):
+            return np.asarray(question.power(effect, grid))
+        once = np.asarray(replace(question, inflation=1.0).power(effect, grid))
+        return np.array([power_by_looks(plan, question, float(each))[-1] for each in once])
+
     return [
         {"effect": effect, "n": int(n), "power": float(power)}
         for effect in effects
-        for n, power in zip(grid, np.asarray(question.power(effect, grid)), strict=True)
+        for n, power in zip(grid, powers(effect), strict=True)
     ]
 
 

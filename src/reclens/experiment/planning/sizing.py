@@ -16,7 +16,7 @@ import polars as pl
 
 from reclens.errors import UsageError
 from reclens.experiment.planning.history import Known, known_of
-from reclens.experiment.planning.looks import inflation_of, planned_power
+from reclens.experiment.planning.looks import adds_up, after_looks, inflation_of, planned_power, power_by_looks
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan, load_plan
 from reclens.experiment.planning.power_question import question_of
@@ -50,6 +50,7 @@ class MetricSize(Tabular):
         days: Days to collect the units; None without traffic.
         skew: Skewness of the difference that the planned sample, or else the size, will have; None where not known.
         simulated_from: Units that the simulated experiments are resampled from; None where nothing was simulated.
+        simulated_once: The simulated power of one look at the end; None where nothing was simulated.
         note: Why there is no size, or how it was found.
     """
 
@@ -63,7 +64,20 @@ class MetricSize(Tabular):
     days: int | None
     skew: float | None = None
     simulated_from: int | None = None
+    simulated_once: float | None = None
     note: SizeNote | None = None
+
+    @property
+    def true(self) -> float | None:
+        """The true effect that the size is for: none where a margin is to hold, else the smallest worth finding."""
+        if self.question is not None and self.question.margin is not None:
+            return 0.0
+        return None if self.metric.effect is None else self.metric.sign * self.metric.effect
+
+    @property
+    def power(self) -> float | None:
+        """Power with the planned sample: simulated where it was simulated, else of the formula; None without one."""
+        return self.achieved if self.simulated is None else self.simulated.value
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -193,28 +207,34 @@ def look_schedule(sizing: Sizing) -> list[dict[str, Any]]:
     """When the looks are: rows ``look, information, units, day, metric, power``.
 
     The day is None where the traffic is not known. The whole sample is what is planned, or what is needed where the
-    plan has no length. The power is that to have found the planned effect on the primary metric with the least of it.
+    plan has no length. The power is that to have found what the primary metric with the least of it was planned for;
+    before the last look it is None of a margin, which is read at the last look alone.
     """
     looks, whole = sizing.plan.sequential, sizing.planned or sizing.needed
     if looks is None or looks.method != "group" or not whole:
         return []
     least = _least_power(sizing, whole)
-    metric, powers = least if least is not None else (None, [None] * len(looks.times))
+    metric, powers = least if least is not None else (None, ())
+    told = [*[None] * (len(looks.times) - len(powers)), *powers]
     units = [math.ceil(whole * time - 1e-9) for time in looks.times]
     days = [None if sizing.daily is None else days_for(n, sizing.daily, arrivals=sizing.arrivals) for n in units]
     return [
         {"look": at + 1, "information": looks.times[at], "units": n, "day": day, "metric": metric, "power": power}
-        for at, (n, day, power) in enumerate(zip(units, days, powers, strict=True))
+        for at, (n, day, power) in enumerate(zip(units, days, told, strict=True))
     ]
 
 
-def _least_power(sizing: Sizing, n: float) -> tuple[str, Sequence[float]] | None:
+def _least_power(sizing: Sizing, n: int) -> tuple[str, Sequence[float]] | None:
     """The primary metric whose planned effect is found least often, and the power by each look."""
-    found = [
-        (each.metric.name, planned_power(sizing.plan, each.question, effect=each.metric.sign * each.metric.effect, n=n))
-        for each in sizing.metrics
-        if each.metric.role == "primary" and each.question is not None and each.metric.effect is not None
-    ]
+    found = []
+    for each in sizing.metrics:
+        if each.metric.role != "primary" or each.question is None or each.true is None:
+            continue
+        if each.simulated_once is not None and n == (sizing.planned or (each.size and each.size.n)):
+            powers = power_by_looks(sizing.plan, each.question, each.simulated_once)
+        else:
+            powers = planned_power(sizing.plan, each.question, effect=each.true, n=n)
+        found.append((each.metric.name, powers))
     return min(found, key=lambda pair: pair[1][-1], default=None)
 
 
@@ -238,18 +258,18 @@ def _size(
     if metric.kind == "quantile" and history is not None and given.units < history.height:
         statistic, units = statistic_of(metric, plan, history)
     known, question, size, true = _needed(metric, plan, given, exposures, inflation, planned, units)
-    found = achieved = simulated = None
+    found = achieved = simulated = once = None
     if planned is not None:
         achieved = None if true is None else planned_power(plan, question, effect=true, n=planned)[-1]
         if not question.equivalence or (achieved or 0.0) >= plan.power:  # too few units show equivalence of nothing
             found = question.effect(n=planned, power=plan.power, sign=metric.sign if question.margin is None else 1)
     if statistic is not None and true is not None and (planned or size):
         n = planned if planned is not None else size.n if size is not None else 0
-        # As the formulas do: a corrected alpha for several tests, and fewer units for the looks on the way.
-        simulated = simulate_power(
+        # As the formulas do: a corrected alpha for several tests, and looks that cost power or units.
+        once = simulate_power(
             statistic,
             units=units,
-            n=n / question.inflation,
+            n=n if adds_up(plan, question) else n / question.inflation,
             effect=true,
             shares=question.shares,
             level=1 - question.alpha,
@@ -259,6 +279,7 @@ def _size(
             runs=runs,
             rng=rng,
         )
+        simulated = after_looks(plan, question, once)
     return MetricSize(
         metric=metric,
         known=known,
@@ -268,6 +289,7 @@ def _size(
         achieved=achieved,
         simulated=simulated,
         simulated_from=units if simulated is not None else None,
+        simulated_once=once and once.value,
         days=None,
         skew=_skew(known, question, planned or (size and size.n)),
         note="by_standard_error" if of_arm else None,

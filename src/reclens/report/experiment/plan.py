@@ -96,13 +96,21 @@ def _answer(sizing: Sizing) -> DecisionWords:
         ),
         ("Who loses", f"Read by {', '.join(plan.segments)}" if plan.segments else "No segments are planned"),
         ("Cost", f"Guardrails: {'; '.join(limits)}" if limits else "No guardrail is planned"),
-        (
-            "How sure",
-            f"Power {plan.power:.0%}, level {plan.level:.0%}"
-            + (f"; not sized: {', '.join(sizing.unsized)}" if sizing.unsized else ""),
-        ),
+        ("How sure", _sure(sizing)),
     ]
     return DecisionWords(f"{plan.name} · {len(plan.arms)} arms by {plan.unit}", headline, tone, tuple(lines))
+
+
+def _sure(sizing: Sizing) -> str:
+    """The power that is asked for, the least that the planned sample has, and the level."""
+    plan, said = sizing.plan, f"Power {sizing.plan.power:.0%} asked for"
+    powers = {each.metric.name: each.power for each in sizing.metrics if each.metric.role == "primary"}
+    known = {name: power for name, power in powers.items() if power is not None}
+    if sizing.planned is not None and known:
+        name = min(known, key=known.__getitem__)
+        said += f", {known[name]:.1%} as planned" + (f" ({name})" if len(powers) > 1 else "")
+    said += f"; level {plan.level:.0%}"
+    return said + (f"; not sized: {', '.join(sizing.unsized)}" if sizing.unsized else "")
 
 
 def _ready(sizing: Sizing) -> tuple[str, Tone]:
@@ -240,7 +248,7 @@ def figures_of(each: MetricSize, sizing: Sizing) -> list[Figure]:
         return []
     effect, margin = each.size.effect, each.question.margin or 0.0
     effects = [0.0, margin / 4, margin / 2] if each.question.equivalence else [effect / 2, effect, 1.5 * effect]
-    curves = power_curve(each.question, effects=effects, around=each.size.n)
+    curves = power_curve(each.question, effects=effects, around=each.size.n, plan=sizing.plan)
     drawn = [
         figure_of(
             power_curve_chart(curves, power=sizing.plan.power, planned=sizing.planned), f"Power of {each.metric.name}"

@@ -137,12 +137,15 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
     Args:
         plan: The bounds.
         schedule: Units, day and power of each look, of :func:`~reclens.experiment.planning.sizing.look_schedule`;
-            without it the power is that of the size which the plan asks for.
+            without it the power is that of the size which the bounds ask for.
     """
     records: list[dict[str, Any]] = [{**row, "units": None, "day": None} for row in plan.to_dicts()]
-    for row, at in zip(records, schedule, strict=False):
-        power = row["power_so_far"] if at["power"] is None else at["power"]
-        row |= {"units": at["units"], "day": at["day"], "power_so_far": power}
+    for row, at in zip(records, schedule, strict=bool(schedule)):
+        row |= {
+            "units": at["units"],
+            "day": at["day"],
+            "power_so_far": math.nan if at["power"] is None else at["power"],
+        }
     rows = tuple(
         (
             str(row["look"]),
@@ -175,7 +178,7 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
     of = next((at["metric"] for at in schedule if at["metric"] is not None), None)
     if of is not None:
         notes.append(
-            f"Power: to have found the planned effect on {of} by then; at the last look it is that as planned."
+            f"Power: to have found what is planned for {of} by then; at the last look it is its power as planned."
         )
     return Table("Looks", heads, rows, tuple(records), tuple(notes))
 
