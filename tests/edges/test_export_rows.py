@@ -14,7 +14,7 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.evaluation import Evaluation, compare, evaluate
 from reclens.export.rows import export_frames, health_rows
 from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS
-from reclens.workspace import Workspace
+from reclens.workspace import Workspace, run_groups
 
 TRUTH = pl.DataFrame({"user_id": list("abcdefghij"), "item_id": [1] * 10})
 
@@ -94,10 +94,13 @@ def test_by_default_runs_that_belong_together_are_exported(workspace: Workspace)
     other = TRUTH.with_columns(item_id=pl.lit(2))
     lists = pl.DataFrame({"user_id": TRUTH["user_id"], "item_id": [2] * 10, "rank": [1] * 10})
     elsewhere = evaluate(lists, other, metrics=["precision@1"], name="x", replicates=200, catalogue=[1, 2, 9])
-    workspace.save(elsewhere, "elsewhere")
-    assert set(tables(workspace)["leaderboard"]["run"]) == {"elsewhere"}
+    workspace.save(elsewhere, "elsewhere")  # newer, and alone: it changes neither what is exported nor a page
+    assert run_groups(workspace.list())[0].names == ("high", "low")
+    assert set(tables(workspace)["leaderboard"]["run"]) == {"high", "low"}
     workspace.save(measured("1100000000", "newest"), "newest")
-    assert set(tables(workspace)["leaderboard"]["run"]) == {"newest", "high", "low"}
+    assert tables(workspace)["leaderboard"]["run"].unique(maintain_order=True).to_list() == ["newest", "high", "low"]
+    workspace.save(elsewhere, "elsewhere-too")
+    assert set(tables(workspace)["leaderboard"]["run"]) == {"elsewhere", "elsewhere-too"}
     chosen = tables(workspace, evaluations=["elsewhere", "low"])
     assert set(chosen["leaderboard"]["run"]) == {"elsewhere", "low"}
 

@@ -20,7 +20,7 @@ EvaluationOption = Annotated[
     typer.Option(
         "--evaluations",
         "-e",
-        help="Evaluation to export; can be repeated. By default the newest, and all that can be compared with it.",
+        help="Evaluation to export; can be repeated. By default the newest that can be compared with each other.",
     ),
 ]
 ComparisonOption = Annotated[

@@ -50,7 +50,7 @@ def export_looker(
         workspace: The workspace.
         out: A folder: ``manifest.lkml``, ``reclens.model.lkml``, ``views/``, ``dashboards/`` and, without a database,
             ``tables/``.
-        evaluations: Names of evaluations; by default the newest and all that can be compared with it.
+        evaluations: Names of evaluations; by default the newest that can be compared with each other.
         comparison: Take verdicts of this comparison alone; by default each run's newest.
         connection: Name of the database connection in Looker.
         schema: The schema that holds the tables; ``database.schema`` is possible without ``database``.

@@ -67,7 +67,7 @@ def export_tableau(
     Args:
         workspace: The workspace.
         out: A folder.
-        evaluations: Names of evaluations; by default the newest and all that can be compared with it.
+        evaluations: Names of evaluations; by default the newest that can be compared with each other.
         comparison: Take verdicts of this comparison alone; by default each run's newest.
         overwrite: Replace files of the same names.
         progress: Told of each run.

@@ -11,15 +11,14 @@ from typing import Any
 import polars as pl
 
 from reclens.engine import Progress, quiet
-from reclens.errors import IncomparableError, UnknownNameError, UsageError
+from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluation import Comparison, Evaluation
-from reclens.evaluation.protocol import check_comparable
 from reclens.evaluation.results import OVERALL
 from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS, USER_METRICS, ExportTable
 from reclens.metrics import describe
 from reclens.metrics.registry import Metric
 from reclens.schema import USER
-from reclens.workspace import KINDS, Artefact, Workspace
+from reclens.workspace import KINDS, Workspace, run_groups
 
 __all__ = ["Compared", "export_frames", "frames_of_run", "health_rows"]
 
@@ -35,8 +34,8 @@ def export_frames(
 
     Args:
         workspace: The workspace.
-        evaluations: Names of evaluations; by default the newest one and all that can be compared with it, the newest
-            first.
+        evaluations: Names of evaluations; by default those that a page opens with, the first of
+            :func:`~reclens.workspace.run_groups`, the newest first.
         comparison: Take verdicts of this comparison alone; by default each run's newest.
         progress: Told of each run.
 
@@ -50,7 +49,8 @@ def export_frames(
     """
     listed = workspace.list("evaluation")
     known = {each.name: each.created for each in listed}
-    names = list(dict.fromkeys(_belonging(workspace, listed) if evaluations is None else evaluations))
+    groups = run_groups(listed) if evaluations is None else []
+    names = list(dict.fromkeys(groups[0].names if groups else evaluations or ()))
     for name in names:
         if name not in known:
             raise UnknownNameError(f"evaluation in {workspace.folder}", name, known)
@@ -68,21 +68,6 @@ def export_frames(
         )
     progress("export", len(names), len(names))
     yield DAILY_HEALTH, DAILY_HEALTH.frame(health_rows(workspace))
-
-
-def _belonging(workspace: Workspace, listed: Sequence[Artefact]) -> Iterator[str]:
-    """The newest run, and those that were measured as it was: their numbers may stand in one table."""
-    newest: Mapping[str, Any] | None = None
-    for each in listed:
-        # What was saved by an older version has no card of the evaluation beside it.
-        card = each.card.get("evaluation") or workspace.load("evaluation", each.name).card
-        first: Mapping[str, Any] = card if newest is None else newest
-        newest = first
-        try:
-            check_comparable({"the newest": first, each.name: card})
-        except IncomparableError:
-            continue
-        yield each.name
 
 
 def health_rows(workspace: Workspace) -> list[dict[str, Any]]:
