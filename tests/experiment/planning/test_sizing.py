@@ -250,15 +250,17 @@ def test_the_power_by_the_last_look_is_the_power_as_planned(daily: int, rng, rat
 
 def test_a_margin_has_its_power_at_the_last_look_alone() -> None:
     # By hand (Chow, Shao and Wang, 2008, 3.2.3): sd and mean are 10, and n units show that nothing differs by more than
-    # 2 % with a power of 2Φ(0.02 √n ÷ 2 − 1.96) − 1. Looks cost a margin the units that they cost in the design.
+    # 2 % with a power of Φ(z₋ − 1.96) + Φ(z₊ − 1.96) − 1, z∓ = 0.02 √n ÷ √(2 (1 + (1 ∓ 0.02)²)), where control is known
+    # as well as the new arm. Looks cost a margin the units that they cost in the design.
     base = {"name": "clicks", "value": "c", "margin": 0.02, "effect_scales": False}
     margin = {**base, "role": "primary", "baseline": {"mean": 10.0, "sd": 10.0}}
     sized = size_plan(plan(margin, days=28, daily_units=6400, sequential={"looks": 4, "spending": "pocock"}))
     rows = look_schedule(sized)
     n = 28 * 6400 / group_sequential(4, spending="pocock").inflation
-    by_hand = 2 * norm.cdf(0.02 * n**0.5 / 2 - norm.ppf(0.975)) - 1
+    z = 0.02 * n**0.5 / np.sqrt(2 * (1 + np.array([0.98, 1.02]) ** 2))
+    by_hand = norm.cdf(z - norm.ppf(0.975)).sum() - 1
     assert by_hand > 0.93  # the plan asks for 0.8
-    assert rows[-1]["power"] == sized["clicks"].achieved == pytest.approx(by_hand, abs=1e-4)
+    assert rows[-1]["power"] == sized["clicks"].achieved == pytest.approx(by_hand, abs=1e-5)
     assert [row["power"] for row in rows[:-1]] == [None] * 3 and rows[-1]["metric"] == "clicks"
 
 
